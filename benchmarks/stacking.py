@@ -1,0 +1,103 @@
+"""Stack a CNN's out-of-fold scores with metadata on the full ISIC 2020 table.
+
+Prints, for grouped folds: the CNN alone, age + sex + site alone, a plain LightGBM on both, and
+HybridLesionClassifier, each with intervals over patients, then the paired difference to the CNN
+and the time of a fit.
+
+Usage: python benchmarks/stacking.py [FOLDER] [--seeds 3] [--jobs 2]
+FOLDER holds isic2020/train.csv and tables/isic2019_2020_cnn_oof.csv (default: ../shared/data).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from hybridlesion.evaluation import evaluate, paired_bootstrap
+from hybridlesion.metadata import read_records
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.splits import grouped_folds, grouping
+from hybridlesion.table import encode_metadata
+
+FIGURES = ("auc", "average_precision", "pauc", "calibration_slope", "calibration_error")
+
+
+def load_table(folder: Path) -> pd.DataFrame:
+    """Join ISIC 2020 with the CNN's scores: one row per image, features by prefix."""
+    records = read_records(folder / "isic2020" / "train.csv").frame
+    scores = pd.read_csv(folder / "tables" / "isic2019_2020_cnn_oof.csv")
+    mean = scores.filter(like="oof_snapshot").mean(axis=1).clip(1e-6, 1 - 1e-6)
+    column = pd.DataFrame({"image_id": scores["image_name"], "cnn__score": logit(mean)})
+    table = records[["image_id", "patient_id", "target"]].join(encode_metadata(records))
+    return table.merge(column, on="image_id")
+
+
+def plain_lightgbm(table: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Score out of fold with LightGBM's defaults: what one would write first."""
+    X = table.filter(regex="^(cnn|meta)__").to_numpy()
+    folds, score = grouped_folds(y, groups), np.empty(len(y))
+    for fold in range(5):
+        train = folds != fold
+        model = lightgbm.LGBMClassifier(verbosity=-1, random_state=0).fit(X[train], y[train])
+        score[~train] = model.predict_proba(X[~train])[:, 1]
+    return score
+
+
+def hybrid(table: pd.DataFrame, y: np.ndarray, label: str, **parameters) -> np.ndarray:
+    """Fit, print the time, return out-of-fold probabilities."""
+    start = time.perf_counter()
+    model = HybridLesionClassifier(**parameters).fit(table, y)
+    print(f"{label}: {len(table)} rows, fitted in {time.perf_counter() - start:.1f} s")
+    return model.oof_score_
+
+
+def print_figures(label: str, y: np.ndarray, score: np.ndarray, groups: np.ndarray) -> None:
+    """Print one line of figures with their intervals."""
+    rows = evaluate(y, score, groups=groups).set_index("metric").loc[list(FIGURES)]
+    cells = [f"{row.value:.4f} ({row.low:.3f}-{row.high:.3f})" for row in rows.itertuples()]
+    print(f"| {label:28s} | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    parser.add_argument("folder", nargs="?", type=Path, default=default)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    table = load_table(arguments.folder)
+    y, groups = table["target"].to_numpy().astype(int), grouping(table).to_numpy()
+    options = {"n_seeds": arguments.seeds, "n_jobs": arguments.jobs}
+    metadata = table.drop(columns="cnn__score")
+    scores = {
+        "CNN alone": 1 / (1 + np.exp(-table["cnn__score"].to_numpy())),
+        "metadata alone": hybrid(metadata, y, "metadata alone", **options),
+        "plain LightGBM": plain_lightgbm(table, y, groups),
+        "hybrid, one seed": hybrid(table, y, "hybrid, one seed", n_jobs=arguments.jobs),
+        "hybrid": hybrid(table, y, f"hybrid, {arguments.seeds} seeds", **options),
+        "hybrid, linear part alone": hybrid(
+            table, y, "linear part alone", linear_weight=1.0, **options
+        ),
+    }
+    print(f"\n| {len(y)} rows, {y.sum()} malignant | " + " | ".join(FIGURES) + " |")
+    print("|---" * (1 + len(FIGURES)) + "|")
+    for label, score in scores.items():
+        print_figures(label, y, score, groups)
+    print("\nhybrid minus CNN alone, paired over patients:")
+    for metric in FIGURES[:3]:
+        result = paired_bootstrap(y, scores["CNN alone"], scores["hybrid"], metric, groups=groups)
+        print(
+            f"  {metric}: {result.difference:+.4f} ({result.low:+.4f} to {result.high:+.4f}), "
+            f"p = {result.p_value:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""Calibrated malignancy scores from dermoscopic images and ISIC metadata.
+
+Classical segmentation gives a mask, the mask gives ABCD features, a timm network gives
+embeddings, and LightGBM joins both with age, sex and site. Research software, not a medical
+device.
+
+Examples
+--------
+>>> from hybridlesion import make_hybrid_pipeline
+>>> make_hybrid_pipeline().named_steps.keys()
+dict_keys(['features', 'model'])
+"""
+
+from __future__ import annotations
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported on first use, so that `import hybridlesion`
+# and `hybridlesion --help` stay quick.
+_HOMES = {
+    "HybridLesionClassifier": "hybridlesion.model",
+    "HybridLesionError": "hybridlesion.exceptions",
+    "LesionFeaturizer": "hybridlesion.table",
+    "TimmEmbedder": "hybridlesion.embedding",
+    "abcd": "hybridlesion.features",
+    "evaluate": "hybridlesion.evaluation",
+    "extract_features": "hybridlesion.extraction",
+    "list_images": "hybridlesion.images",
+    "load_artifact": "hybridlesion.artifact",
+    "make_hybrid_pipeline": "hybridlesion.pipeline",
+    "make_lesions": "hybridlesion.datasets",
+    "read_image": "hybridlesion.images",
+    "read_records": "hybridlesion.metadata",
+    "save_artifact": "hybridlesion.artifact",
+    "segment": "hybridlesion.segmentation",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'hybridlesion' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,7 @@
+"""``python -m hybridlesion`` is the command line."""
+
+from hybridlesion.cli import main
+
+# Worker processes import this module again, under another name.
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Atomic writing: a file appears whole under its final name, or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hybridlesion.exceptions import SourceError
+
+__all__ = ["atomic_path", "check_writable"]
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside `path`, moved onto it when the block ends well.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the finished file shall be; its folder is made if it is missing.
+
+    Yields
+    ------
+    Path
+        A new name in the same folder with the same suffix. Nothing exists there yet.
+
+    Raises
+    ------
+    SourceError
+        If the folder cannot be made or the file cannot be moved.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_path(os.path.join(folder, "scores.csv")) as temporary:
+    ...         _ = temporary.write_text("image_id,score")
+    ...     os.listdir(folder)
+    ['scores.csv']
+    """
+    path = Path(path)
+    _make_folder(path.parent)
+    # The process id keeps two runs on one output apart; the suffix stays, since writers
+    # such as cv2.imwrite choose the format by it.
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield temporary
+        if not temporary.exists():
+            raise SourceError(f"nothing was written for {path}.")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike) -> Path:
+    """Make sure, before long work, that a file can be written at `path`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The output file to come; its folder is made if it is missing.
+
+    Returns
+    -------
+    Path
+        `path` as a Path.
+
+    Raises
+    ------
+    SourceError
+        If `path` is a folder, or its folder cannot be made or written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; name a file to write.")
+    _make_folder(path.parent)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise SourceError(
+            f"cannot write into {path.parent}: {error.strerror}. Choose another --out, or change "
+            "the folder's permissions."
+        ) from error
+    return path
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"cannot make the folder {folder}: {error.strerror}.") from error

@@ -1,0 +1,166 @@
+"""What an image, a mask and a parameter are, checked once and in the same words everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+import numpy as np
+
+from hybridlesion.exceptions import ImageError
+
+__all__ = ["check_choice", "check_image", "check_mask", "check_number"]
+
+
+def check_image(image: np.ndarray) -> np.ndarray:
+    """Return `image` as a C-contiguous (H, W, 3) uint8 RGB array, or say why it is none.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        The same image, copied only if it was not contiguous.
+
+    Raises
+    ------
+    ImageError
+        If shape or dtype differ.
+    """
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError(
+            f"image must be an RGB array of shape (H, W, 3), got {_describe(image)}. "
+            "hybridlesion.images.read_image turns any file into one."
+        )
+    if image.dtype != np.uint8:
+        raise ImageError(
+            f"image must have dtype uint8 (0 to 255), got {image.dtype}. For floats in 0 to 1 use "
+            "skimage.util.img_as_ubyte(image)."
+        )
+    if 0 in image.shape:
+        raise ImageError(f"image has no pixels: its shape is {image.shape}.")
+    return np.ascontiguousarray(image)
+
+
+def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """Return `mask` as a C-contiguous (H, W) bool array, or say why it is none.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (H, W), bool or 0/1 or 0/255
+        True (non-zero) inside the lesion.
+    shape : tuple of int, default=None
+        The (H, W) that the mask must have; None accepts any.
+
+    Returns
+    -------
+    ndarray of shape (H, W), bool
+        The mask.
+
+    Raises
+    ------
+    ImageError
+        If the mask is not two-dimensional, holds grey values or has another size.
+    """
+    if not isinstance(mask, np.ndarray) or mask.ndim != 2:
+        raise ImageError(f"mask must be an array of shape (H, W), got {_describe(mask)}.")
+    if shape is not None and mask.shape != tuple(shape):
+        raise ImageError(
+            f"mask and image must have the same size, got mask {mask.shape} and image "
+            f"{tuple(shape)}."
+        )
+    if mask.dtype != bool:
+        values = np.unique(mask)
+        if len(values) > 2 or not set(values.tolist()) <= {0, 1, 255}:
+            raise ImageError(
+                f"mask must be bool (or hold only 0 and 1, or 0 and 255), got {mask.dtype} with "
+                f"{len(values)} values from {values.min()} to {values.max()}. Threshold it first: "
+                "mask > 128."
+            )
+        mask = mask > 0
+    return np.ascontiguousarray(mask)
+
+
+def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
+    """Return `value` if it is among `allowed`, else raise with the nearest spelling.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the message.
+    value : object
+        What came.
+    allowed : iterable of str
+        What is accepted.
+
+    Returns
+    -------
+    str
+        `value`.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not among `allowed`.
+    """
+    allowed = list(allowed)
+    if value in allowed:
+        return value
+    from difflib import get_close_matches
+
+    close = get_close_matches(str(value), allowed, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.{hint}")
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    integer: bool = False,
+) -> float | int:
+    """Return `value` if it is a number in the closed range, else raise.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name, for the message.
+    value : object
+        What came.
+    low, high : float, default=None
+        Closed bounds; None leaves a side open.
+    integer : bool, default=False
+        Whether only whole numbers are accepted.
+
+    Returns
+    -------
+    float or int
+        `value`.
+
+    Raises
+    ------
+    ValueError
+        If `value` has another type or lies outside the bounds.
+    """
+    kind = Integral if integer else Real
+    bad_type = isinstance(value, bool) or not isinstance(value, kind)
+    if bad_type or (low is not None and value < low) or (high is not None and value > high):
+        noun = "a whole number" if integer else "a number"
+        bounds = [
+            f"at least {low}" if low is not None else "",
+            f"at most {high}" if high is not None else "",
+        ]
+        limits = " and ".join(bound for bound in bounds if bound)
+        raise ValueError(f"{name} must be {noun}{' ' + limits if limits else ''}, got {value!r}.")
+    return value
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    return f"{type(value).__name__}"

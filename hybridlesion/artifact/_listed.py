@@ -1,0 +1,39 @@
+"""Every class and function that a model file may contain; anything else is refused.
+
+Classes may be recreated without running their constructor and then receive their attributes.
+Callables may be called, so each was read before it was listed: none runs code given to it, opens
+a file or imports a module.
+"""
+
+from __future__ import annotations
+
+__all__ = ["LISTED_CALLABLES", "LISTED_CLASSES"]
+
+LISTED_CLASSES = frozenset(
+    {
+        "hybridlesion.embedding.timm_embedder.TimmEmbedder",
+        "hybridlesion.model._columns.ColumnEncoder",
+        "hybridlesion.model._linear.LinearPart",
+        "hybridlesion.model._member.Member",
+        "hybridlesion.model.calibration.ScoreCalibrator",
+        "hybridlesion.model.classifier.HybridLesionClassifier",
+        "hybridlesion.model.probe.EmbeddingProbe",
+        "hybridlesion.table._featurizer.LesionFeaturizer",
+        "lightgbm.basic.Booster",
+        "numpy.ndarray",
+        "sklearn.isotonic.IsotonicRegression",
+        "sklearn.pipeline.Pipeline",
+    }
+)
+
+LISTED_CALLABLES = frozenset(
+    {
+        "collections.OrderedDict",
+        "collections.defaultdict",
+        "hybridlesion.artifact._pickler.frame_from_columns",
+        "numpy._core.multiarray._reconstruct",
+        "numpy._core.multiarray.scalar",
+        "numpy._core.numeric._frombuffer",
+        "numpy.dtype",
+    }
+)

@@ -1,0 +1,106 @@
+"""A manifest, told to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hybridlesion._words import measure_words
+
+__all__ = ["describe_manifest"]
+
+
+def describe_manifest(manifest: Mapping) -> str:
+    """Tell a manifest in words.
+
+    Parameters
+    ----------
+    manifest : mapping
+        What `read_manifest` gave.
+
+    Returns
+    -------
+    str
+        A few paragraphs: what it is, what it learned from, how well it did, what made it.
+
+    Examples
+    --------
+    >>> words = describe_manifest({"protocol": 1, "training": {"n_rows": 90, "n_positive": 9}})
+    >>> print(words.splitlines()[2])
+    Learned from 90 lesions, 9 of them malignant (10.0 %).
+    """
+    paragraphs = [
+        _what_it_is(manifest),
+        _training(manifest.get("training") or {}),
+        _metrics(manifest.get("metrics") or (), manifest.get("threshold")),
+        _features(manifest),
+        _versions(manifest),
+        [str(manifest["intended_use"])] if "intended_use" in manifest else [],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+
+
+def _what_it_is(manifest: Mapping) -> list[str]:
+    model, folds = manifest.get("model") or {}, manifest.get("folds") or {}
+    made = f", made {manifest['created']}" if "created" in manifest else ""
+    line = f"{model.get('class', 'Model')}{made}, artifact protocol {manifest.get('protocol')}."
+    if folds.get("n_splits"):
+        line += (
+            f" {folds['n_splits']} folds, {folds.get('n_seeds')} seed(s), random state "
+            f"{folds.get('random_state')}."
+        )
+    return [line]
+
+
+def _training(facts: Mapping) -> list[str]:
+    if "n_rows" not in facts:
+        return ["Nothing is recorded of its training data."]
+    n_rows, n_positive = facts["n_rows"], facts.get("n_positive", 0)
+    patients = f" of {facts['n_patients']:,} patients" if facts.get("n_patients") else ""
+    share = 100 * n_positive / max(n_rows, 1)
+    lines = [
+        f"Learned from {n_rows:,} lesions{patients}, {n_positive:,} of them malignant "
+        f"({share:.1f} %)."
+    ]
+    if facts.get("tables"):
+        lines.append(f"Tables: {', '.join(map(str, facts['tables']))}.")
+    if facts.get("digest"):
+        lines.append(f"Digest of the training rows: {facts['digest'][:16]}...")
+    if facts.get("set_aside"):
+        lines.append(f"Columns kept from it: {', '.join(facts['set_aside'])}.")
+    return lines
+
+
+def _metrics(rows: Iterable[Mapping], threshold: float | None) -> list[str]:
+    rows = list(rows)
+    width = max((len(str(row.get("metric"))) for row in rows), default=0)
+    lines = ["Out-of-fold, with 95 % intervals over patients:"] if rows else []
+    for row in rows:
+        value, interval = measure_words(*(row.get(k) for k in ("metric", "value", "low", "high")))
+        shown = f"  ({interval})" if interval else ""
+        lines.append(f"  {row.get('metric')!s:<{width}}  {value}{shown}")
+    if threshold is not None:
+        lines.append(f"Lesions count as called from a score of {threshold:.4g} on.")
+    return lines
+
+
+def _features(manifest: Mapping) -> list[str]:
+    features, featurizer = manifest.get("features") or {}, manifest.get("featurizer")
+    lines = []
+    if features.get("names"):
+        families = ", ".join(f"{name} {n}" for name, n in (features.get("families") or {}).items())
+        digest = str(features.get("sha256", ""))[:16]
+        lines.append(f"{len(features['names'])} features ({families}), schema {digest}...")
+    if featurizer is None:
+        return [*lines, "Scores tables; it cannot measure images."]
+    settings = ", ".join(f"{name}={value}" for name, value in featurizer.items())
+    lines.append(f"Measures images by itself: {settings}.")
+    for name, facts in (manifest.get("files") or {}).items():
+        lines.append(f"Carries {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
+    return lines
+
+
+def _versions(manifest: Mapping) -> list[str]:
+    versions = manifest.get("versions") or {}
+    if not versions:
+        return []
+    return ["Made with " + ", ".join(f"{name} {version}" for name, version in versions.items())]

@@ -1,0 +1,85 @@
+"""The application: its commands, its exit codes, and how errors and warnings look."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from hybridlesion import __version__
+from hybridlesion.cli.demo import demo
+from hybridlesion.cli.evaluate import evaluate
+from hybridlesion.cli.features import features
+from hybridlesion.cli.fit import fit
+from hybridlesion.cli.inspect import inspect
+from hybridlesion.cli.score import score
+from hybridlesion.cli.segment import segment
+from hybridlesion.exceptions import HybridLesionError
+
+__all__ = ["app", "main"]
+
+_REFUSED = 1
+_INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Turns the errors that the library raises on purpose into one message and exit code 1."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("default", category=UserWarning)
+            warnings.showwarning = _print_warning
+            try:
+                return super().invoke(ctx)
+            except HybridLesionError as error:
+                typer.echo(f"hybridlesion: {error}", err=True)
+                raise typer.Exit(_REFUSED) from error
+            except KeyboardInterrupt as error:
+                typer.echo(
+                    "\nhybridlesion: interrupted. No half-written output was left; the same "
+                    "command goes on with what is missing.",
+                    err=True,
+                )
+                raise typer.Exit(_INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="hybridlesion",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (features, fit, score, segment, evaluate, inspect, demo):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hybridlesion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def hybridlesion(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which, exit."),
+    ] = False,
+) -> None:
+    """Calibrated malignancy scores from dermoscopic images and ISIC metadata.
+
+    Research software, not a medical device.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    app()
+
+
+def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    typer.echo(f"note: {message}", err=True)

@@ -1,0 +1,56 @@
+"""What ``--embedder NAME|PATH|none`` means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+__all__ = ["read_embedder"]
+
+_WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+
+
+def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
+    """Tell a timm model name from a weight file.
+
+    Parameters
+    ----------
+    text : str
+        A timm model name, ``"none"``, or a weight file.
+    weights : Path or None
+        Weight file for a model given by name.
+
+    Returns
+    -------
+    dict
+        Parameters ``embedder`` and ``weights`` of `LesionFeaturizer`.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the architecture of a weight file cannot be told from its name.
+
+    Notes
+    -----
+    A file or its folder is expected to be named as timm names weights, ``ARCHITECTURE.TAG``:
+    ``mobilenetv2_100.my_run.safetensors`` or ``mobilenetv2_100.my_run/model.safetensors``.
+    """
+    path = Path(text)
+    if path.suffix not in _WEIGHT_SUFFIXES:
+        return {"embedder": text, "weights": None if weights is None else str(weights)}
+    if weights is not None:
+        raise typer.BadParameter("give the weight file once: as --embedder PATH, or as --weights.")
+    if not path.is_file():
+        raise typer.BadParameter(f"the weight file {path} does not exist.")
+    from hybridlesion._optional import import_timm
+
+    timm = import_timm()
+    for name in (path.name, path.resolve().parent.name):
+        architecture = name.split(".")[0]
+        if timm.is_model(architecture):
+            return {"embedder": architecture, "weights": str(path)}
+    raise typer.BadParameter(
+        f"cannot tell which network {path} belongs to. Name it: --embedder mobilenetv2_100 "
+        f"--weights {path}"
+    )

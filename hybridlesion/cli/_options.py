@@ -1,0 +1,149 @@
+"""Options that several commands share, worded once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Columns",
+    "Device",
+    "DeviceName",
+    "Groups",
+    "IdColumn",
+    "Images",
+    "Jobs",
+    "Malignant",
+    "Metadata",
+    "OutFile",
+    "OutFolder",
+    "Restart",
+    "Segmenter",
+    "SegmenterName",
+    "Target",
+    "split_columns",
+    "split_words",
+]
+
+
+class DeviceName(StrEnum):
+    """Where the network runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class SegmenterName(StrEnum):
+    """Which segmentation draws the mask."""
+
+    classical = "classical"
+
+
+def _check_jobs(value: int) -> int:
+    if value == 0:
+        raise typer.BadParameter("0 processes do nothing; give 1 or more, or -1 for every core.")
+    return value
+
+
+def split_words(text: str | None) -> list[str] | None:
+    """Split a comma-separated option.
+
+    Parameters
+    ----------
+    text : str or None
+        What the user gave.
+
+    Returns
+    -------
+    list of str or None
+        The words without blanks; None for None.
+
+    Examples
+    --------
+    >>> split_words("mel, bcc")
+    ['mel', 'bcc']
+    """
+    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
+    """Read ``RECORD=COLUMN`` options.
+
+    Parameters
+    ----------
+    pairs : list of str or None
+        What the user gave.
+
+    Returns
+    -------
+    dict of str to str, or None
+        Column of the table by record column; None if nothing was given.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a pair has no equals sign.
+
+    Examples
+    --------
+    >>> split_columns(["age=AgeAtVisit"])
+    {'age': 'AgeAtVisit'}
+    """
+    named = {}
+    for pair in pairs or ():
+        record, mark, column = pair.partition("=")
+        if not (record and mark and column):
+            raise typer.BadParameter(f"--column takes RECORD=COLUMN, as age=AGE; got {pair!r}.")
+        named[record] = column
+    return named or None
+
+
+Images = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGES",
+        help="Folder, image, zip, HDF5, table with a path column, or fsspec address.",
+    ),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TABLE", help="CSV or Parquet in any ISIC layout; repeat to join more."),
+]
+OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
+Segmenter = Annotated[SegmenterName, typer.Option(help="What draws the mask.")]
+Device = Annotated[DeviceName, typer.Option(help="Where the network runs.")]
+Jobs = Annotated[
+    int, typer.Option(min=-1, callback=_check_jobs, help="Processes; -1 takes every core.")
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Forget what an interrupted run left.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column that names the image, if it is not found."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="RECORD=COLUMN",
+        help="Which column holds age, sex, site, patient_id ...; repeat for more.",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column that says which are malignant; found if not named."),
+]
+Malignant = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Diagnoses that count as malignant where a table gives only those, as mel,bcc.",
+    ),
+]
+Groups = Annotated[
+    str, typer.Option(metavar="NAME", help="Column whose rows stay on one side of every fold.")
+]

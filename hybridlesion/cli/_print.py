@@ -1,0 +1,92 @@
+"""What commands say on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridlesion.extraction import ExtractionResult
+
+__all__ = ["format_metrics", "print_notes", "print_result", "print_set_aside"]
+
+
+def print_result(result: ExtractionResult, noun: str = "rows") -> None:
+    """Say in one line what was written, how much failed and how long it took.
+
+    Parameters
+    ----------
+    result : ExtractionResult
+        Outcome of the run.
+    noun : str, default="rows"
+        What is counted.
+    """
+    failed = f"{result.n_failed:,} failed"
+    if result.errors_path is not None:
+        failed += f" (see {result.errors_path})"
+    reused = f"{result.n_reused:,} taken over, " if result.n_reused else ""
+    typer.echo(
+        f"wrote {result.path}: {result.n_rows:,} {noun}, {reused}{failed}, {result.seconds:.1f} s"
+    )
+
+
+def print_notes(notes: Iterable[str]) -> None:
+    """Print what a user should know, on standard error.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        One thing each.
+    """
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def print_set_aside(set_aside: Mapping[str, str]) -> None:
+    """Say which columns the model does not see, and why; a reason is told once.
+
+    Parameters
+    ----------
+    set_aside : mapping of str to str
+        Reason by column.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for column, reason in set_aside.items():
+        by_reason.setdefault(reason, []).append(column)
+    for reason, columns in by_reason.items():
+        typer.echo(f"set aside {', '.join(columns)}: {reason}", err=True)
+
+
+def format_metrics(metrics: pd.DataFrame) -> str:
+    """Lay measures out as a table for people.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Columns metric, value, low, high.
+
+    Returns
+    -------
+    str
+        One line a measure: name, value, 95 % interval where there is one.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"metric": ["auc"], "value": [0.9], "low": [0.85], "high": [0.94]}
+    >>> print(format_metrics(pd.DataFrame(row)))
+    measure  value  95 % interval
+    auc      0.900  0.850 to 0.940
+    """
+    from hybridlesion._words import measure_words
+
+    width = max(len("measure"), *(len(name) for name in metrics["metric"]))
+    lines = [f"{'measure':<{width}}  value  95 % interval"]
+    for row in metrics.itertuples():
+        value, interval = measure_words(row.metric, row.value, row.low, row.high)
+        lines.append(f"{row.metric:<{width}}  {value:<5}  {interval}".rstrip())
+    return "\n".join(lines)

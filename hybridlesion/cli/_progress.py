@@ -1,0 +1,123 @@
+"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["plain_line", "show_progress"]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+Progress = Callable[[int, int, int], None]
+
+
+@contextmanager
+def show_progress(what: str) -> Iterator[Progress]:
+    """Give a callback that shows how far long work has come.
+
+    Parameters
+    ----------
+    what : str
+        What is being done, such as ``"measuring"``.
+
+    Yields
+    ------
+    callable
+        To be called as ``progress(done, failed, total)``; it begins anew when `done` falls.
+    """
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        with _bar(what) as progress:
+            yield progress
+    else:
+        yield _lines(what)
+
+
+def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fresh: int) -> str:
+    """Word the state of long work.
+
+    Parameters
+    ----------
+    what : str
+        What is being done.
+    done, failed, total : int
+        Images worked off, those of them that failed, and all.
+    seconds : float
+        Time that the rate is taken over.
+    fresh : int
+        Images worked off in that time; `done` may include what an interrupted run had left.
+
+    Returns
+    -------
+    str
+        One line.
+
+    Examples
+    --------
+    >>> plain_line("measuring", 640, 3, 6400, 32.0, 640)
+    'measuring: 640 of 6,400 (10 %), 3 failed, 20.0/s, 4 min 48 s left'
+    """
+    rate = fresh / seconds if seconds > 0 else 0.0
+    parts = [f"{what}: {done:,} of {total:,} ({100 * done / max(total, 1):.0f} %)"]
+    parts += [f"{failed:,} failed"] if failed else []
+    if rate > 0:
+        parts.append(f"{rate:.1f}/s")
+        parts += [f"{_duration((total - done) / rate)} left"] if done < total else []
+    return ", ".join(parts)
+
+
+def _lines(what: str) -> Progress:
+    # Time and count at the first report: what an interrupted run had left came before it.
+    first: list[tuple[float, int]] = []
+    due = [time.monotonic() + _SECONDS_BETWEEN_LINES]
+
+    def progress(done: int, failed: int, total: int) -> None:
+        now = time.monotonic()
+        if not first or done < first[0][1]:
+            # The first report, or the first of another piece of work.
+            first[:] = [(now, done)]
+        if now < due[0] and done < total:
+            return
+        due[0] = now + _SECONDS_BETWEEN_LINES
+        seconds, fresh = now - first[0][0], done - first[0][1]
+        print(plain_line(what, done, failed, total, seconds, fresh), file=sys.stderr, flush=True)
+
+    return progress
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, rate="")
+
+        def progress(done: int, failed: int, total: int) -> None:
+            if done < bar.tasks[task].completed:
+                bar.reset(task)
+            speed = bar.tasks[task].speed
+            rate = f"{speed:.1f}/s" if speed else ""
+            rate += f", {failed:,} failed" if failed else ""
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield progress
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

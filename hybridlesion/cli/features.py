@@ -1,0 +1,87 @@
+"""``hybridlesion features``: images and metadata to a feature table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hybridlesion.cli._options import (
+    Columns,
+    Device,
+    DeviceName,
+    IdColumn,
+    Images,
+    Jobs,
+    Metadata,
+    OutFile,
+    Restart,
+    Segmenter,
+    SegmenterName,
+    Target,
+    split_columns,
+)
+
+__all__ = ["features"]
+
+
+def features(
+    images: Images,
+    out: OutFile,
+    metadata: Metadata = None,
+    embedder: Annotated[
+        str, typer.Option(metavar="NAME|PATH|none", help="timm model, weight file, or none.")
+    ] = "none",
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
+    ] = None,
+    segmenter: Segmenter = SegmenterName.classical,
+    masks: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the masks there, too.")
+    ] = None,
+    device: Device = DeviceName.auto,
+    jobs: Jobs = -1,
+    restart: Restart = False,
+    id_column: IdColumn = None,
+    target: Target = None,
+    column: Columns = None,
+) -> None:
+    """Measure images: masks, ABCD features, embeddings, encoded metadata, as Parquet."""
+    from hybridlesion._files import check_writable
+    from hybridlesion.cli._embedder import read_embedder
+    from hybridlesion.cli._print import print_notes, print_result, print_set_aside
+    from hybridlesion.cli._progress import show_progress
+
+    if out.suffix != ".parquet":
+        raise typer.BadParameter(f"--out must end in .parquet, got {out.name!r}.")
+    named = split_columns(column)
+    check_writable(out)
+    parameters = read_embedder(embedder, weights)
+
+    from hybridlesion.extraction import extract_features
+    from hybridlesion.sources import find_records
+    from hybridlesion.table import LesionFeaturizer
+
+    records = find_records(
+        images,
+        metadata=metadata or (),
+        id_column=id_column,
+        target_column=target,
+        columns=named,
+    )
+    print_set_aside(records.set_aside)
+    print_notes(records.warnings)
+    featurizer = LesionFeaturizer(**parameters, segmenter=str(segmenter), device=str(device))
+    with show_progress("measuring") as progress:
+        result = extract_features(
+            records.frame,
+            out,
+            featurizer=featurizer,
+            n_jobs=jobs,
+            restart=restart,
+            masks=masks,
+            progress=progress,
+        )
+    print_result(result)

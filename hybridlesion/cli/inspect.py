@@ -1,0 +1,23 @@
+"""``hybridlesion inspect``: what a model file says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="File from `fit`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False,
+) -> None:
+    """Say what a model is, what it learned from and how well it did; nothing of it is run."""
+    import json
+
+    from hybridlesion.artifact import describe_manifest, read_manifest
+
+    manifest = read_manifest(model)
+    typer.echo(json.dumps(manifest, indent=2) if as_json else describe_manifest(manifest))

@@ -1,0 +1,240 @@
+"""One lesion at the scale at which it is measured, with every shared intermediate result.
+
+A lesion is cut out with a margin of skin and resampled until a circle of its area has a fixed
+diameter. All filters then have a fixed size in pixels, which *is* a fixed share of the lesion,
+and the time is the same for a thumbnail and for 24 megapixels.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.features._outline import Outline, trace_outline
+from hybridlesion.features._ridges import Curvature, curvature
+
+__all__ = ["DIAMETER", "Lesion", "cut_out"]
+
+DIAMETER = 160.0  # pixels; a pigment network of 1/40 of the lesion still spans 4
+_ENLARGE = 8.0  # a lesion of a few pixels is not blown up into a shape nobody saw
+_LONG_SIDE = 480.0  # bounds the work for thread-like masks
+_MARGIN = 0.3  # skin around the lesion, in diameters
+_MIN_SKIN = 64  # pixels; fewer say nothing about the skin
+
+
+class Lesion:
+    """A lesion cut out and resampled, and what several measures share, each computed once.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB cut-out at measuring scale.
+    mask : ndarray of shape (h, w), bool
+        The lesion; holes and several parts are kept.
+    usable : ndarray of shape (h, w), bool
+        Pixels inside the frame and the field of view that no hair covers.
+    diagonal : float
+        Diagonal of the frame in pixels of the cut-out.
+
+    Attributes
+    ----------
+    diameter : float
+        Diameter in pixels of the circle of the mask's area.
+    """
+
+    def __init__(self, image: np.ndarray, mask: np.ndarray, usable: np.ndarray, diagonal: float):
+        self.image = image
+        self.mask = mask
+        self.usable = usable
+        self.diagonal = diagonal
+        self._hessians: dict[float, Curvature] = {}
+        self.diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
+
+    @cached_property
+    def lab(self) -> np.ndarray:
+        """CIE Lab, (h, w, 3) float32: L in 0..100, a and b about -127..127."""
+        return cv2.cvtColor(self.image.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+
+    @cached_property
+    def lightness(self) -> np.ndarray:
+        """L* alone, (h, w) float32."""
+        return np.ascontiguousarray(self.lab[..., 0])
+
+    @cached_property
+    def inside(self) -> np.ndarray:
+        """Lesion pixels to measure colour on: usable ones, or all where none is usable."""
+        clean = self.mask & self.usable
+        return clean if clean.any() else self.mask
+
+    @cached_property
+    def lab_inside(self) -> np.ndarray:
+        """Lab of the pixels of `inside`, (3, n) float32: sums run along memory."""
+        return np.ascontiguousarray(self.lab[self.inside].T)
+
+    @cached_property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns of the mask's bounding box."""
+        x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
+        return slice(y, y + height), slice(x, x + width)
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """Distance in diameters to the nearest pixel outside; 0 outside."""
+        # the cut-out has a margin on every side, so that the frame's edge counts as outside
+        return cv2.distanceTransform(self.mask.view(np.uint8), cv2.DIST_L2, 3) / self.diameter
+
+    @cached_property
+    def reach(self) -> np.ndarray:
+        """Distance in diameters to the nearest lesion pixel; 0 inside."""
+        outside = (~self.mask).view(np.uint8)
+        return cv2.distanceTransform(outside, cv2.DIST_L2, 3) / self.diameter
+
+    @cached_property
+    def skin(self) -> np.ndarray:
+        """Usable skin near the lesion: 0.08 to 0.3 diameters away; all False when too little."""
+        ring = (self.reach > 0.08) & (self.reach < _MARGIN) & self.usable
+        if np.count_nonzero(ring) < _MIN_SKIN:
+            ring = (self.reach > 0.0) & self.usable
+        return ring if np.count_nonzero(ring) >= _MIN_SKIN else np.zeros_like(ring)
+
+    @cached_property
+    def has_skin(self) -> bool:
+        """Whether enough skin is seen around the lesion."""
+        return bool(self.skin.any())
+
+    @cached_property
+    def skin_lab(self) -> np.ndarray:
+        """Median Lab of the skin, (3,) float; NaN without skin."""
+        if not self.has_skin:
+            return np.full(3, np.nan)
+        ring = self.lab[self.skin]
+        # every n-th pixel: the median of some thousand is as good
+        return np.median(ring[:: 1 + len(ring) // 8192], axis=0).astype(float)
+
+    @cached_property
+    def ground(self) -> np.ndarray:
+        """Lab of unpigmented skin, (3,): `skin_lab`, or the lesion's lightest tenth without skin.
+
+        Lets pigment be defined for a lesion that fills the frame.
+        """
+        if self.has_skin:
+            return self.skin_lab
+        light = self.lab_inside[0] >= np.percentile(self.lab_inside[0], 90)
+        return np.median(self.lab_inside[:, light], axis=1).astype(float)
+
+    @cached_property
+    def center(self) -> tuple[float, float]:
+        """Centroid (x, y) of the mask in pixels."""
+        moments = self.moments
+        return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+
+    @cached_property
+    def moments(self) -> dict[str, float]:
+        """Image moments of the mask."""
+        return cv2.moments(self.mask.view(np.uint8), binaryImage=True)
+
+    @cached_property
+    def axes(self) -> tuple[float, float, float]:
+        """Angle of the major principal axis in radians, and both axis lengths in pixels.
+
+        Lengths are those of the ellipse with the mask's second moments, as in regionprops.
+        """
+        m = self.moments
+        xx, yy, xy = (m[k] / m["m00"] for k in ("mu20", "mu02", "mu11"))
+        angle = 0.5 * np.arctan2(2.0 * xy, xx - yy)
+        mean, half = (xx + yy) / 2.0, np.hypot((xx - yy) / 2.0, xy)
+        # 1/12 is the second moment of a pixel itself: a single pixel has a size
+        return (
+            float(angle),
+            4.0 * float(np.sqrt(mean + half + 1.0 / 12.0)),
+            4.0 * float(np.sqrt(max(mean - half, 0.0) + 1.0 / 12.0)),
+        )
+
+    @cached_property
+    def angle(self) -> np.ndarray:
+        """Direction from the centre to each pixel from the major axis on, 0..255 for a turn."""
+        y, x = np.indices(self.mask.shape, dtype=np.float32, sparse=True)
+        shape = self.mask.shape
+        dx = np.broadcast_to(x - np.float32(self.center[0]), shape)
+        dy = np.broadcast_to(y - np.float32(self.center[1]), shape)
+        degrees = cv2.phase(np.ascontiguousarray(dx), np.ascontiguousarray(dy), angleInDegrees=True)
+        turn = (degrees - np.degrees(self.axes[0])) / 360.0
+        return ((turn - np.floor(turn)) * 255.999).astype(np.int64)
+
+    def hessian(self, sigma: float) -> Curvature:
+        """Second derivatives of lightness at `sigma` pixels, each scale computed once."""
+        if sigma not in self._hessians:
+            self._hessians[sigma] = curvature(self.lightness, sigma)
+        return self._hessians[sigma]
+
+    @cached_property
+    def outline(self) -> Outline:
+        """Outer contour of the largest part."""
+        return trace_outline(self.mask, smooth=self.diameter / 80.0)
+
+
+def cut_out(
+    image: np.ndarray,
+    mask: np.ndarray,
+    *,
+    field_of_view: np.ndarray | None = None,
+    hair: np.ndarray | None = None,
+) -> Lesion:
+    """Cut a lesion out of its frame and bring it to measuring scale.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    mask : ndarray of shape (H, W), bool
+        The lesion; at least one pixel.
+    field_of_view : ndarray of shape (H, W), bool, default=None
+        True where the picture shows skin; None means everywhere.
+    hair : ndarray of shape (H, W), bool, default=None
+        True on hairs, which are left out; None means no hair.
+
+    Returns
+    -------
+    Lesion
+        With an equivalent diameter of 160 pixels, unless the lesion is smaller than 20 pixels
+        (enlarged 8 times at most) or thread-like (long side 480 pixels at most).
+    """
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    diameter = np.sqrt(4.0 * np.count_nonzero(mask) / np.pi)
+    scale = min(DIAMETER / diameter, _ENLARGE, _LONG_SIDE / max(width, height))
+    margin = int(np.ceil(max(_MARGIN * diameter, 2.0)))
+    window = (y - margin, y + height + margin, x - margin, x + width + margin)
+    size = tuple(max(1, round(n * scale)) for n in (width + 2 * margin, height + 2 * margin))
+    usable = (
+        np.ones(mask.shape, np.uint8) if field_of_view is None else field_of_view.view(np.uint8)
+    )
+    if hair is not None:
+        usable = usable & ~hair
+    small = _resample(_window(mask.view(np.uint8) * np.uint8(255), window), size)
+    lesion = small > 127
+    if not lesion.any():  # a thread thinner than one measuring pixel
+        lesion = small >= max(1, small.max())
+    return Lesion(
+        _resample(_window(image, window, cv2.BORDER_REPLICATE), size),
+        lesion,
+        _resample(_window(usable * np.uint8(255), window), size) > 192,
+        float(scale * np.hypot(*mask.shape)),
+    )
+
+
+def _window(
+    array: np.ndarray, window: tuple[int, int, int, int], border: int = cv2.BORDER_CONSTANT
+) -> np.ndarray:
+    """Rows and columns of a window that may reach beyond the array."""
+    top, bottom, left, right = window
+    height, width = array.shape[:2]
+    part = array[max(top, 0) : bottom, max(left, 0) : right]
+    beyond = (max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0))
+    return cv2.copyMakeBorder(part, *beyond, border) if any(beyond) else part
+
+
+def _resample(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    shrinks = size[0] < array.shape[1]
+    return cv2.resize(array, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

@@ -1,0 +1,241 @@
+"""Asymmetry: what does not match when a lesion is mirrored about axes through its centre."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.features._feature import family_rows
+from hybridlesion.features._lesion import Lesion
+
+__all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect"]
+
+N_AXES = 12  # one each 15 degrees; 0 and 6 are the principal axes
+_MINOR = N_AXES // 2
+_LAB_ONLY = np.array([[1.0, 1.0, 1.0, 0.0]], np.float32)
+_GRID = 96  # side in pixels of the square on which lesions are mirrored
+
+
+@dataclass(frozen=True)
+class Reflections:
+    """Mismatch of a lesion with its mirror image about `N_AXES` axes through its centre.
+
+    Parameters
+    ----------
+    shape : ndarray of shape (12,), float
+        ``|M xor flip(M)| / (2 |M|)`` for each axis: 0 mirrors, 1 has nothing in common.
+    color : ndarray of shape (12,), float
+        Mean Delta-E (CIE 1976) of the pixels that both halves share.
+    pigment : ndarray of shape (12,), float
+        ``sum |p - flip(p)| / (2 sum p)``, p being how much darker than skin a pixel is.
+    """
+
+    shape: np.ndarray
+    color: np.ndarray
+    pigment: np.ndarray
+
+
+def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float) -> Reflections:
+    """Mirror a lesion about twelve axes through its centroid.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w), bool
+        The lesion; at least one pixel.
+    lab : ndarray of shape (h, w, 3), float32
+        CIE Lab.
+    pigment : ndarray of shape (h, w), float32
+        Weight of each pixel, 0 or more.
+    angle : float
+        Direction in radians of the first axis; the others follow by 15 degrees.
+
+    Returns
+    -------
+    Reflections
+        Three curves over the axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> half = np.zeros((40, 40), bool)
+    >>> half[10:30, 10:30] = True
+    >>> lab = np.zeros((40, 40, 3), np.float32)
+    >>> lab[:, 20:] = (30.0, 0.0, 40.0)
+    >>> curves = reflect(half, lab, half.astype(np.float32), 0.0)
+    >>> curves.color[[0, 6]].round()  # about the row axis and the column axis
+    array([ 0., 50.])
+    """
+    own_bytes = mask.view(np.uint8)
+    own = mask.astype(np.float32)
+    weighted = pigment * own
+    area, weight = float(own.sum()), float(weighted.sum())
+    layers = np.dstack([lab, own])
+    center = _centroid(mask)
+    curves = np.zeros((3, N_AXES))
+    for k in range(N_AXES):
+        # a reflection is one affine map: no rotation there and back, one interpolation only
+        matrix = _reflection(center, angle + k * np.pi / N_AXES)
+        mirror = cv2.warpAffine(layers, matrix, mask.shape[::-1])
+        theirs = mirror[..., 3]
+        curves[0, k] = cv2.norm(own, np.ascontiguousarray(theirs), cv2.NORM_L1) / (2.0 * area)
+        shared = own_bytes & (theirs > 0.5).view(np.uint8)
+        difference = cv2.absdiff(layers, mirror)
+        squared = cv2.transform(cv2.multiply(difference, difference), _LAB_ONLY)
+        curves[1, k] = cv2.mean(cv2.sqrt(squared), mask=shared)[0]
+        if weight > 0.0:
+            flipped = cv2.warpAffine(weighted, matrix, mask.shape[::-1])
+            curves[2, k] = cv2.norm(weighted, flipped, cv2.NORM_L1) / (2.0 * weight)
+    # interpolation may carry a mismatch of everything a little beyond 1
+    return Reflections(np.minimum(curves[0], 1.0), curves[1], np.minimum(curves[2], 1.0))
+
+
+def _centroid(mask: np.ndarray) -> tuple[float, float]:
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
+
+
+def _reflection(center: tuple[float, float], angle: float) -> np.ndarray:
+    """2x3 matrix that reflects points about the line through `center` at `angle`."""
+    cos, sin = np.cos(2.0 * angle), np.sin(2.0 * angle)
+    linear = np.array([[cos, sin], [sin, -cos]])
+    return np.column_stack([linear, np.asarray(center) - linear @ center])
+
+
+def asymmetry(lesion: Lesion) -> dict[str, float]:
+    """Measure the asymmetry of shape, colour and pigment.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__asymmetry_``.
+
+    Notes
+    -----
+    Axes run through the centroid of the mask. *major* and *minor* are the principal axes; *min*
+    is the best axis of all twelve and *cross* the axis perpendicular to it, the second axis of
+    Stolz's rule. Pigment is ``p = max(0, L_skin - L)``, hidden hairs count as the lesion's mean.
+
+    References
+    ----------
+    Stolz et al. 1994, Eur. J. Dermatol. 4; Pellacani et al. 2006, Arch. Dermatol. 142.
+    """
+    mask, lab, pigment, size = _small(lesion)
+    curves = reflect(mask, lab, pigment, lesion.axes[0])
+    spread = max(float(np.sqrt(lesion.lab_inside.var(axis=1).sum())), 1.0)
+    values = {}
+    for kind in ("shape", "color", "pigment"):
+        curve = getattr(curves, kind)
+        best = int(curve.argmin())
+        values |= {
+            f"{kind}_major": curve[0],
+            f"{kind}_minor": curve[_MINOR],
+            f"{kind}_min": curve[best],
+            f"{kind}_cross": curve[(best + _MINOR) % N_AXES],
+            f"{kind}_mean": curve.mean(),
+            f"{kind}_max": curve.max(),
+        }
+    values["color_relative"] = curves.color.mean() / spread
+    values |= _balance(mask, lab, pigment, lesion.axes[0], size)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _small(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Mask, Lab, pigment and diameter at the coarse scale at which people see symmetry."""
+    height, width = lesion.mask.shape
+    factor = min(1.0, _GRID / 2.0 / lesion.diameter)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    mask = (
+        cv2.resize(lesion.mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+        > 127
+    )
+    lab, hidden = lesion.lab, lesion.mask & ~lesion.inside
+    if hidden.any():
+        lab = lab.copy()
+        lab[hidden] = lesion.lab_inside.mean(axis=1)
+    lab = cv2.resize(lab, size, interpolation=cv2.INTER_AREA)
+    if not mask.any():
+        mask, lab, factor = lesion.mask, lesion.lab, 1.0
+    pigment = np.maximum(np.float32(lesion.ground[0]) - lab[..., 0], 0.0)
+    return mask, lab, pigment, lesion.diameter * factor
+
+
+def _balance(
+    mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float, diameter: float
+) -> dict[str, float]:
+    """Compare halves and quarters of the lesion, and the centre of pigment with that of shape."""
+    y, x = np.nonzero(mask)
+    center_x, center_y = x.mean(), y.mean()
+    dx, dy = x - center_x, y - center_y
+    u, v = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
+    colors, weight = lab[mask], pigment[mask].astype(float) + 1e-6
+    offset = np.hypot((dx * weight).sum(), (dy * weight).sum()) / weight.sum()
+    turned = cv2.warpAffine(
+        mask.astype(np.float32),
+        np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]]),
+        mask.shape[::-1],
+    )
+    quarter = 2 * (u > 0) + (v > 0)
+    share = np.bincount(quarter, minlength=4) / len(quarter)
+    pigment_share = np.bincount(quarter, weights=weight, minlength=4) / weight.sum()
+    return {
+        "shape_point": np.abs(mask - turned).sum() / (2.0 * len(x)),
+        "halves_major": _distance(colors, v > 0),
+        "halves_minor": _distance(colors, u > 0),
+        "pigment_offset": offset / diameter,
+        "quarter_area_sd": share.std(),
+        "quarter_pigment_sd": pigment_share.std(),
+    }
+
+
+def _distance(colors: np.ndarray, side: np.ndarray) -> float:
+    """Delta-E between the mean colours of two halves; 0 when one is empty."""
+    if side.all() or not side.any():
+        return 0.0
+    return float(np.linalg.norm(colors[side].mean(axis=0) - colors[~side].mean(axis=0)))
+
+
+_WHERE = {
+    "major": "about the major principal axis",
+    "minor": "about the minor principal axis",
+    "min": "about the best of 12 axes",
+    "cross": "about the axis perpendicular to the best one",
+    "mean": "averaged over 12 axes",
+    "max": "about the worst of 12 axes",
+}
+_WHAT = {
+    "shape": ("share", 1.0, "|M xor flip(M)| / (2|M|)"),
+    "color": ("Delta-E", 300.0, "mean Delta-E of mirrored pixels"),
+    "pigment": ("share", 1.0, "sum|p - flip(p)| / (2 sum p), p = max(0, L_skin - L),"),
+}
+
+CATALOGUE = (
+    *family_rows(
+        "asymmetry",
+        "Stolz 1994",
+        (
+            (f"{kind}_{where}", unit, 0.0, high, f"{formula} {text}")
+            for kind, (unit, high, formula) in _WHAT.items()
+            for where, text in _WHERE.items()
+        ),
+    ),
+    *family_rows(
+        "asymmetry",
+        "Pellacani 2006",
+        (
+            ("color_relative", "1", 0.0, np.inf, "color_mean over the colour's sd (at least 1)"),
+            ("shape_point", "share", 0.0, 1.0, "|M xor turn180(M)| / (2|M|)"),
+            ("halves_major", "Delta-E", 0.0, 300.0, "mean colours on both sides of the major axis"),
+            ("halves_minor", "Delta-E", 0.0, 300.0, "mean colours on both sides of the minor axis"),
+            ("pigment_offset", "diameters", 0.0, np.inf, "centre of pigment to centre of shape"),
+            ("quarter_area_sd", "share", 0.0, 0.5, "sd of the area shares of the four quarters"),
+            ("quarter_pigment_sd", "share", 0.0, 0.5, "sd of the quarters' pigment shares"),
+        ),
+    ),
+)

@@ -1,0 +1,261 @@
+"""Colour of the lesion against its skin: level, spread, variety and layout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.features._feature import family_rows
+from hybridlesion.features._lesion import Lesion
+from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette, classify_colors
+
+__all__ = ["CATALOGUE", "color"]
+
+_CHANNELS = ("lightness", "a", "b", "red", "green", "blue", "saturation", "value")
+
+
+def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float]:
+    """Measure the colours inside the lesion and against the skin around it.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+    palette : Palette, default=DEFAULT_PALETTE
+        Reference points of the six colours.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__color_``; those against the
+        skin are NaN when no skin is seen.
+
+    References
+    ----------
+    Kasmi and Mokrani 2016, IET Image Processing 10; ISIC 2024 ``tbp_lv_*`` columns.
+    """
+    values = _channels(lesion) | _contrast(lesion) | _spread(lesion) | _rings(lesion)
+    values |= _patches(lesion)
+    values |= _six_colors(lesion, palette)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _channels(lesion: Lesion) -> dict[str, float]:
+    """Mean minus skin, sd and skewness of eight channels."""
+    hsv = cv2.cvtColor(lesion.image, cv2.COLOR_RGB2HSV)
+    where = lesion.inside
+    inside = np.vstack(
+        [lesion.lab_inside, lesion.image[where].T, hsv[..., 1:][where].T], dtype=np.float32
+    )
+    mean = inside.mean(axis=1)
+    inside -= mean[:, None]
+    squared = inside * inside
+    sd = np.sqrt(squared.mean(axis=1))
+    squared *= inside
+    skew = squared.mean(axis=1) / np.maximum(sd, 1e-3) ** 3
+    delta = np.full(len(mean), np.nan)
+    if lesion.has_skin:
+        ring = lesion.skin.view(np.uint8)
+        skin = [cv2.mean(layer, mask=ring)[:3] for layer in (lesion.lab, lesion.image, hsv)]
+        delta = mean - [*skin[0], *skin[1], *skin[2][1:]]
+    values = {}
+    for i, name in enumerate(_CHANNELS):
+        values |= {f"{name}_delta": delta[i], f"{name}_sd": sd[i], f"{name}_skew": skew[i]}
+    return values
+
+
+def _contrast(lesion: Lesion) -> dict[str, float]:
+    """Level of colour, alone and against skin."""
+    lightness, a, b = lesion.lab_inside.mean(axis=1).astype(float)
+    skin = lesion.skin_lab
+    dark, median, light = np.percentile(lesion.lab_inside[0], (5, 50, 95))
+    return {
+        "lightness_mean": lightness,
+        "chroma_mean": np.hypot(a, b),
+        "hue_angle": np.degrees(np.arctan2(b, a)),
+        "hue_delta": _turn(np.arctan2(b, a) - np.arctan2(skin[2], skin[1])),
+        "chroma_delta": np.hypot(a, b) - np.hypot(skin[1], skin[2]),
+        "skin_contrast": np.linalg.norm([lightness, a, b] - skin),
+        "darkest": dark - skin[0],
+        "lightest": light - skin[0],
+        "lightness_range": light - dark,
+        "lightness_median": median,
+    }
+
+
+def _turn(radians: float) -> float:
+    return float(np.degrees(np.arctan2(np.sin(radians), np.cos(radians))))
+
+
+def _spread(lesion: Lesion) -> dict[str, float]:
+    """Variety of colour: entropy and principal spread."""
+    lab = lesion.lab_inside
+    variances = np.linalg.eigvalsh(np.cov(lab, bias=True).astype(float))
+    variances = np.maximum(variances, 0.0)[::-1]
+    # cells of 6.25 x 8 x 8 units, about the smallest difference that has another name
+    cells = (lab[0] / 6.25).astype(np.int64) * 1024
+    cells += ((lab[1] + 128.0) / 8.0).astype(np.int64) * 32
+    cells += ((lab[2] + 128.0) / 8.0).astype(np.int64)
+    counts = np.bincount(cells)
+    share = counts[counts > 0] / lab.shape[1]
+    chroma = np.hypot(lab[1], lab[2])
+    # length of the mean of the unit vectors (a, b) / chroma
+    hue = np.hypot(*(lab[1:] / np.maximum(chroma, 1e-6)).mean(axis=1, dtype=float))
+    return {
+        "entropy": -(share * np.log2(share)).sum() + 0.0,
+        "cells": float(np.count_nonzero(share > 0.005)),
+        "spread": np.sqrt(variances.sum()),
+        "spread_first": np.sqrt(variances[0]),
+        "spread_rest": np.sqrt(variances[1:].sum()),
+        "chroma_sd": chroma.std(),
+        "hue_sd": np.degrees(np.sqrt(-2.0 * np.log(np.clip(hue, 1e-9, 1.0)))),
+    }
+
+
+def _rings(lesion: Lesion) -> dict[str, float]:
+    """Colour in three concentric rings."""
+    deepest = max(float(lesion.depth[lesion.inside].max()), 1e-6)
+    ring = np.ceil(lesion.depth * (3.0 / deepest)).astype(np.uint8) * lesion.inside
+    whole = lesion.inside.view(np.uint8)
+    parts = [(ring == k).view(np.uint8) for k in (1, 2, 3)]
+    # a lesion a few pixels wide has no middle: its rings are all the same
+    stats = [cv2.meanStdDev(lesion.lab, mask=p if p.any() else whole) for p in parts]
+    means = [mean[:, 0] for mean, _ in stats]
+    spreads = [float(np.linalg.norm(sd)) for _, sd in stats]
+    return {
+        "ring_outer_sd": spreads[0],
+        "ring_middle_sd": spreads[1],
+        "ring_inner_sd": spreads[2],
+        "ring_gradient": np.linalg.norm(means[2] - means[0]),
+        "ring_lightness": means[0][0] - means[2][0],
+    }
+
+
+def _patches(lesion: Lesion) -> dict[str, float]:
+    """Colour spread inside windows and between them."""
+    whole, values = lesion.inside.view(np.uint8), {}
+    square = cv2.multiply(lesion.lab, lesion.lab)
+    for name, window in (("fine", 9), ("coarse", 25)):
+        mean = cv2.blur(lesion.lab, (window, window))
+        variance = cv2.blur(square, (window, window)) - cv2.multiply(mean, mean)
+        total = cv2.transform(variance, np.ones((1, 3), np.float32))
+        values[f"local_{name}"] = cv2.mean(cv2.sqrt(np.maximum(total, 0.0)), mask=whole)[0]
+    # between patches: the means of the larger windows
+    _, sd = cv2.meanStdDev(mean, mask=whole)
+    return values | {
+        "patch_spread": np.linalg.norm(sd),
+        "patch_chroma_spread": np.linalg.norm(sd[1:]),
+    }
+
+
+def _six_colors(lesion: Lesion, palette: Palette) -> dict[str, float]:
+    """Share and presence of the six colours, and how far apart their centres lie."""
+    named = classify_colors(lesion, palette)
+    y, x = np.nonzero(lesion.inside)
+    count = np.bincount(named, minlength=len(COLORS) + 1)[: len(COLORS)]
+    share = count / len(named)
+    present = share >= palette.minimum_share
+    values = {f"share_{name}": share[i] for i, name in enumerate(COLORS)}
+    values |= {f"has_{name}": float(present[i]) for i, name in enumerate(COLORS)}
+    values["count"] = float(present.sum())
+    named_share = share[share > 0] / max(share.sum(), 1e-9)
+    values["palette_entropy"] = -(named_share * np.log2(named_share)).sum() + 0.0
+    offsets = [
+        np.hypot(x[named == i].mean() - lesion.center[0], y[named == i].mean() - lesion.center[1])
+        for i in np.flatnonzero(present)
+    ]
+    values["centroid_distance"] = max(offsets, default=0.0) / lesion.diameter
+    return values
+
+
+_LAB_RANGE = {"lightness": 100.0, "a": 255.0, "b": 255.0}
+_SKIN = "no skin is seen outside the lesion"
+
+CATALOGUE = (
+    *family_rows(
+        "color",
+        "Celebi 2007",
+        (
+            (
+                f"{name}_delta",
+                "unit",
+                -_LAB_RANGE.get(name, 255.0),
+                _LAB_RANGE.get(name, 255.0),
+                f"mean {name} inside minus mean on the skin",
+            )
+            for name in _CHANNELS
+        ),
+        undefined=_SKIN,
+    ),
+    *family_rows(
+        "color",
+        "Celebi 2007",
+        (
+            row
+            for name in _CHANNELS
+            for row in (
+                (f"{name}_sd", "unit", 0.0, 128.0, f"sd of {name} inside"),
+                (f"{name}_skew", "1", -np.inf, np.inf, f"skewness of {name} inside"),
+            )
+        ),
+    ),
+    *family_rows(
+        "color",
+        "ISIC 2024",
+        (
+            ("hue_delta", "degrees", -180.0, 180.0, "hue angle minus that of the skin"),
+            ("chroma_delta", "unit", -190.0, 190.0, "chroma minus that of the skin"),
+            ("skin_contrast", "Delta-E", 0.0, 300.0, "mean colour inside to median colour of skin"),
+            ("darkest", "L*", -100.0, 100.0, "5th percentile of lightness minus skin"),
+            ("lightest", "L*", -100.0, 100.0, "95th percentile of lightness minus skin"),
+        ),
+        undefined=_SKIN,
+    ),
+    *family_rows(
+        "color",
+        "ISIC 2024",
+        (
+            ("lightness_mean", "L*", 0.0, 100.0, "mean lightness"),
+            ("lightness_median", "L*", 0.0, 100.0, "median lightness"),
+            ("lightness_range", "L*", 0.0, 100.0, "95th minus 5th percentile of lightness"),
+            ("chroma_mean", "unit", 0.0, 190.0, "chroma sqrt(a^2 + b^2) of the mean colour"),
+            ("hue_angle", "degrees", -180.0, 180.0, "hue angle atan2(b, a) of the mean colour"),
+            ("entropy", "bit", 0.0, 15.0, "entropy of Lab in cells of 6.25 x 8 x 8"),
+            ("cells", "count", 0.0, 200.0, "such cells that hold over 0.5 % of the lesion"),
+            ("spread", "Delta-E", 0.0, 300.0, "sqrt of the trace of the Lab covariance"),
+            ("spread_first", "Delta-E", 0.0, 300.0, "sd along the first principal colour axis"),
+            ("spread_rest", "Delta-E", 0.0, 300.0, "sd off the first principal colour axis"),
+            ("chroma_sd", "unit", 0.0, 128.0, "sd of chroma"),
+            ("hue_sd", "degrees", 0.0, 400.0, "circular sd of hue, sqrt(-2 ln R)"),
+            ("ring_outer_sd", "Delta-E", 0.0, 300.0, "colour sd in the outer third of depth"),
+            ("ring_middle_sd", "Delta-E", 0.0, 300.0, "colour sd in the middle third"),
+            ("ring_inner_sd", "Delta-E", 0.0, 300.0, "colour sd in the inner third"),
+            ("ring_gradient", "Delta-E", 0.0, 300.0, "mean colour of the inner to the outer third"),
+            ("ring_lightness", "L*", -100.0, 100.0, "lightness of the outer minus the inner third"),
+            ("local_fine", "Delta-E", 0.0, 150.0, "mean colour sd in windows of 1/18 diameter"),
+            ("local_coarse", "Delta-E", 0.0, 150.0, "the same in windows of 1/6 diameter"),
+            ("patch_spread", "Delta-E", 0.0, 300.0, "colour sd between patches of 0.16 diameters"),
+            ("patch_chroma_spread", "unit", 0.0, 200.0, "the same of a and b alone"),
+        ),
+    ),
+    *family_rows(
+        "color",
+        "Stolz 1994",
+        (
+            *((f"share_{c}", "share", 0.0, 1.0, f"part of the lesion that is {c}") for c in COLORS),
+            *(
+                (f"has_{c}", "0/1", 0.0, 1.0, f"{c} covers the palette's least share")
+                for c in COLORS
+            ),
+            ("count", "colours", 0.0, 6.0, "how many of the six colours are present"),
+            ("palette_entropy", "bit", 0.0, 2.59, "entropy of the six shares"),
+            (
+                "centroid_distance",
+                "diameters",
+                0.0,
+                np.inf,
+                "farthest centre of a present colour from the centre of the shape",
+            ),
+        ),
+    ),
+)

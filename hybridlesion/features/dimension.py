@@ -1,0 +1,107 @@
+"""Dimension: how large the lesion is in its frame; a photograph alone knows no millimetres."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.features._feature import family_rows
+
+__all__ = ["CATALOGUE", "dimension"]
+
+
+def dimension(mask: np.ndarray) -> dict[str, float]:
+    """Measure the size of a lesion as a share of its frame.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (H, W), bool
+        Whole frame; at least one pixel.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__dimension_``.
+
+    Notes
+    -----
+    The maximum Feret diameter is the largest distance of two corners of lesion pixels; the
+    minimum is the least width between two parallel lines. Lengths are divided by the diagonal of
+    the frame, so that the same photograph at 256 and at 6000 pixels gives the same number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((30, 40), bool)
+    >>> mask[0:3, 0:4] = True
+    >>> dimension(mask)["feret_max"], dimension(mask)["area"]  # 5 of 50 pixels, 12 of 1200
+    (0.1, 0.01)
+    """
+    points = _corners(mask)
+    hull = cv2.convexHull(points)[:, 0, :].astype(float)
+    apart = np.hypot(*(hull[:, None, :] - hull[None, :, :]).transpose(2, 0, 1))
+    edges = np.roll(hull, -1, axis=0) - hull
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / np.hypot(*edges.T)[:, None]
+    feret_max, feret_min = apart.max(), np.ptp(hull @ normals.T, axis=0).min()
+    area, diagonal = float(np.count_nonzero(mask)), float(np.hypot(*mask.shape))
+    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    values = {
+        "area": area / mask.size,
+        "equivalent_diameter": 2.0 * np.sqrt(area / np.pi) / diagonal,
+        "feret_max": feret_max / diagonal,
+        "feret_min": feret_min / diagonal,
+        "feret_ratio": feret_min / feret_max,
+        "feret_elongation": feret_max / (2.0 * np.sqrt(area / np.pi)),
+        "box": width * height / mask.size,
+        "frame_contact": rim.mean(),
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def _corners(mask: np.ndarray) -> np.ndarray:
+    """Corners of the outermost pixels of each row, (n, 1, 2) float32: enough for the hull."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    left = mask[rows].argmax(axis=1)
+    right = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
+    x = np.concatenate([left, left, right, right])
+    y = np.concatenate([rows, rows + 1, rows, rows + 1])
+    return np.stack([x, y], axis=1).astype(np.float32)[:, None, :]
+
+
+CATALOGUE = (
+    *family_rows(
+        "dimension",
+        "ABCD rule",
+        (
+            ("area", "share", 0.0, 1.0, "lesion area over frame area"),
+            (
+                "equivalent_diameter",
+                "diagonals",
+                0.0,
+                1.13,
+                "2 sqrt(A/pi) over the frame's diagonal",
+            ),
+            ("feret_max", "diagonals", 0.0, 1.0, "maximum Feret diameter over the diagonal"),
+            ("feret_min", "diagonals", 0.0, 1.0, "minimum Feret diameter over the diagonal"),
+            ("box", "share", 0.0, 1.0, "upright bounding box over frame area"),
+            (
+                "frame_contact",
+                "share",
+                0.0,
+                1.0,
+                "part of the frame's edge that the lesion touches",
+            ),
+        ),
+        invariance=("mirror", "shift", "gain"),
+    ),
+    *family_rows(
+        "dimension",
+        "ABCD rule",
+        (
+            ("feret_ratio", "1", 0.0, 1.0, "minimum over maximum Feret diameter"),
+            ("feret_elongation", "1", 1.0, np.inf, "maximum Feret over equivalent diameter"),
+        ),
+        invariance=("rotation", "mirror", "shift", "scale", "gain"),
+    ),
+)

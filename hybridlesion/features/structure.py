@@ -1,0 +1,201 @@
+"""Dermoscopic structures: network, dots, globules, streaks, veil, regression, structureless."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.features._feature import family_rows
+from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._ridges import Curvature
+
+__all__ = ["CATALOGUE", "structure"]
+
+_LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
+_BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels; a spot of radius 1.4 sigma answers most
+_LEAST = 1.2  # L*; weaker lines and blobs are noise of the camera and of JPEG
+
+
+def structure(lesion: Lesion) -> dict[str, float]:
+    """Measure the structures of the D of ABCD.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__structure_``.
+
+    Notes
+    -----
+    Network lines are dark ridges of the steerable second derivative of a Gaussian that are dense
+    in their neighbourhood; dots and globules are maxima of the scale-normalised Laplacian of a
+    Gaussian (Lindeberg) with both curvatures positive; streaks are ridges in the rim that point
+    away from the centre.
+
+    References
+    ----------
+    Stolz et al. 1994; Barata et al. 2012, IEEE Trans. Biomed. Eng. 59; Madooei et al. 2013.
+    """
+    line = lesion.hessian(_LINE)
+    values = _network(lesion, line) | _blobs(lesion) | _streaks(lesion, line) | _areas(lesion)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _network(lesion: Lesion, line: Curvature) -> dict[str, float]:
+    core = lesion.inside & (lesion.depth > 0.03)
+    core = core if core.any() else lesion.inside
+    strength = np.maximum(line.strong - np.abs(line.weak), 0.0)
+    ridge = ((strength > _LEAST) & core).astype(np.float32)
+    density = cv2.blur(ridge, (17, 17))
+    dense = density > 0.18
+    net = dense & core
+    typical = density[net]
+    light = np.maximum(-line.weak - np.abs(line.strong), 0.0)
+    return {
+        "network_share": net.sum() / core.sum(),
+        "network_density": ridge[core].mean(),
+        "network_contrast": strength[core & (ridge > 0)].mean() if ridge.any() else 0.0,
+        "network_irregularity": typical.std() / typical.mean() if typical.size else 0.0,
+        "network_patchiness": density[core].std(),
+        "light_lines": (light[core] > _LEAST).mean(),
+    }
+
+
+def _blobs(lesion: Lesion) -> dict[str, float]:
+    """Dark maxima of the Laplacian at two sizes: number, strength and evenness."""
+    values = {}
+    angle = lesion.angle
+    for name, sigma in _BLOBS.items():
+        hessian = lesion.hessian(sigma)
+        # round enough: the weaker curvature is at least half the stronger one
+        spot = (hessian.weak > 0.5 * hessian.strong).astype(np.float32)
+        found = (hessian.strong + hessian.weak) * spot
+        size = 2 * round(1.4 * sigma) + 1
+        peak = (found >= cv2.dilate(found, np.ones((size, size), np.uint8))) & (found > 2 * _LEAST)
+        peak &= lesion.inside & (lesion.depth > 0.02)
+        # neighbours of equal height are one spot
+        peak[1:] &= ~peak[:-1]
+        peak[:, 1:] &= ~peak[:, :-1]
+        count = np.count_nonzero(peak)
+        sector = np.bincount(angle[peak] * 8 // 256, minlength=8)
+        values |= {
+            f"{name}_count": float(count),
+            f"{name}_strength": found[peak].mean() if count else 0.0,
+            f"{name}_unevenness": sector.std() / sector.mean() if count else 0.0,
+            f"{name}_in_rim": (lesion.depth[peak] < 0.12).mean() if count else 0.0,
+        }
+    return values
+
+
+def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
+    rim = (lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable
+    strength = np.maximum(line.strong - np.abs(line.weak), 0.0)
+    # a streak runs along the radius: across the line and the radius are perpendicular
+    turn = lesion.angle.astype(np.float32) * np.float32(2.0 * np.pi / 128.0)
+    turn += np.float32(2.0 * lesion.axes[0])
+    radial = -(line.across_x * np.cos(turn) + line.across_y * np.sin(turn))
+    streak = (strength > 1.5 * _LEAST) & (radial > 0.7) & rim
+    around = (strength > 1.5 * _LEAST) & (radial < -0.7) & rim
+    total = max(np.count_nonzero(rim), 1)
+    sector = lesion.angle * 8 // 256
+    area = np.maximum(np.bincount(sector[rim], minlength=8), 1)
+    share = np.bincount(sector[streak], minlength=8) / area
+    return {
+        "streaks_share": np.count_nonzero(streak) / total,
+        "streaks_octants": np.count_nonzero(share > 0.01),
+        "streaks_unevenness": share.std(),
+        "streaks_excess": (np.count_nonzero(streak) - np.count_nonzero(around)) / total,
+    }
+
+
+def _areas(lesion: Lesion) -> dict[str, float]:
+    """Veil, regression and structureless share, by colour and local spread."""
+    lightness, a, b = lesion.lab_inside - lesion.ground.astype(np.float32)[:, None]
+    mean = cv2.blur(lesion.lightness, (9, 9))
+    square = cv2.blur(lesion.lightness * lesion.lightness, (9, 9))
+    spread = np.sqrt(np.maximum(square - mean * mean, 0.0))[lesion.inside]
+    blue = 1.0 / (1.0 + np.exp((lesion.lab_inside[2] - 2.0) / 2.0))
+    dark = 1.0 / (1.0 + np.exp((lightness + 14.0) / 3.0))
+    veil = blue * dark
+    scar = (lightness > -4.0) & (a + b < -6.0)
+    grey = (np.hypot(*lesion.lab_inside[1:]) < 12.0) & (lightness < -8.0)
+    return {
+        "veil_share": veil.mean(),
+        "veil_strength": np.percentile(-b * np.minimum(-lightness, 30.0) / 30.0, 95),
+        "blue_lowest": np.percentile(lesion.lab_inside[2], 2),
+        "regression_share": scar.mean(),
+        "grey_share": grey.mean(),
+        "structureless_share": (spread < 1.5).mean(),
+        "local_spread": spread.mean(),
+        "local_spread_sd": spread.std(),
+    }
+
+
+CATALOGUE = (
+    *family_rows(
+        "structure",
+        "Barata 2012",
+        (
+            ("network_share", "share", 0.0, 1.0, "part of the lesion where dark lines are dense"),
+            ("network_density", "share", 0.0, 1.0, "part of the lesion that is a dark line"),
+            ("network_contrast", "L*", 0.0, np.inf, "mean strength of those lines"),
+            (
+                "network_irregularity",
+                "1",
+                0.0,
+                np.inf,
+                "sd over mean of the density in the network",
+            ),
+            ("network_patchiness", "share", 0.0, 0.5, "sd of the density over the lesion"),
+            ("light_lines", "share", 0.0, 1.0, "part that is a light line (negative network)"),
+        ),
+    ),
+    *family_rows(
+        "structure",
+        "Lindeberg 1998",
+        (
+            row
+            for name in _BLOBS
+            for row in (
+                (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}"),
+                (f"{name}_strength", "L*", 0.0, np.inf, "mean Laplacian at their centres"),
+                (f"{name}_unevenness", "1", 0.0, 3.0, "sd over mean of the counts in 8 sectors"),
+                (
+                    f"{name}_in_rim",
+                    "share",
+                    0.0,
+                    1.0,
+                    "part of them less than 0.12 d from the border",
+                ),
+            )
+        ),
+    ),
+    *family_rows(
+        "structure",
+        "Stolz 1994",
+        (
+            ("streaks_share", "share", 0.0, 1.0, "part of the rim on dark radial lines"),
+            ("streaks_octants", "octants", 0.0, 8.0, "octants where that share exceeds 0.01"),
+            ("streaks_unevenness", "share", 0.0, 0.5, "sd of the octants' shares"),
+            ("streaks_excess", "share", -1.0, 1.0, "radial minus tangential lines in the rim"),
+            ("structureless_share", "share", 0.0, 1.0, "part with a local sd of L* below 1.5"),
+            ("local_spread", "L*", 0.0, 50.0, "mean local sd of L* in windows of 1/18 diameter"),
+            ("local_spread_sd", "L*", 0.0, 50.0, "sd of that over the lesion"),
+        ),
+    ),
+    *family_rows(
+        "structure",
+        "Madooei 2013",
+        (
+            ("veil_share", "share", 0.0, 1.0, "blue-white veil: blue and darker than skin, soft"),
+            ("veil_strength", "unit", -128.0, 255.0, "95th percentile of (b_skin - b) x darkness"),
+            ("blue_lowest", "unit", -128.0, 127.0, "2nd percentile of b*"),
+            ("regression_share", "share", 0.0, 1.0, "as light as skin but paler: scar-like"),
+            ("grey_share", "share", 0.0, 1.0, "darker than skin with chroma below 12"),
+        ),
+    ),
+)

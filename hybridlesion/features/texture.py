@@ -1,0 +1,181 @@
+"""Texture of lightness inside the lesion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.features._feature import family_rows
+from hybridlesion.features._lesion import Lesion
+from hybridlesion.features.binary_pattern import PATTERNS, local_binary_pattern
+from hybridlesion.features.cooccurrence import (
+    DIRECTIONS,
+    LEVELS,
+    cooccurrence,
+    haralick,
+    quantise,
+)
+
+__all__ = ["CATALOGUE", "texture"]
+
+_STEPS = (1, 4)  # pixels: 1/160 and 1/40 of the diameter
+_SCALES = {"fine": 1.5, "middle": 3.0, "coarse": 6.0}  # pixels
+_HARALICK = ("contrast", "homogeneity", "energy", "entropy", "correlation")
+
+
+def texture(lesion: Lesion) -> dict[str, float]:
+    """Measure co-occurrence, binary patterns and oriented energy.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__texture_``.
+
+    Notes
+    -----
+    Co-occurrence counts only pairs of pixels inside the lesion, on 16 levels between the 1st and
+    99th percentile of its lightness, so it does not change with gain or offset of the light.
+    """
+    values = _cooccurrence(lesion) | _patterns(lesion) | _energies(lesion)
+    return {name: float(value) for name, value in values.items()}
+
+
+def _cooccurrence(lesion: Lesion) -> dict[str, float]:
+    inside = lesion.inside[lesion.box]
+    grey = quantise(lesion.lightness[lesion.box], inside)
+    values = {}
+    for step in _STEPS:
+        counts = [
+            cooccurrence(grey, inside, (down * step, right * step)) for down, right in DIRECTIONS
+        ]
+        total = haralick(np.sum(counts, axis=0))
+        values |= {f"glcm{step}_{name}": total[name] for name in _HARALICK}
+        contrast = [_contrast(c) for c in counts]
+        values[f"glcm{step}_anisotropy"] = np.std(contrast) / max(np.mean(contrast), 1e-6)
+    return values
+
+
+_SQUARED = np.subtract.outer(np.arange(LEVELS), np.arange(LEVELS)) ** 2
+
+
+def _contrast(counts: np.ndarray) -> float:
+    return float((counts * _SQUARED).sum() / max(counts.sum(), 1))
+
+
+def _patterns(lesion: Lesion) -> dict[str, float]:
+    # half a unit of lightness: less is noise of the sensor and of JPEG
+    grey = (lesion.lightness[lesion.box] * 2.0).astype(np.uint8)
+    inside = lesion.inside[lesion.box]
+    values = {}
+    for radius in (1, 3):
+        label = local_binary_pattern(grey, radius)[inside]
+        share = np.bincount(label, minlength=PATTERNS) / len(label)
+        filled = share[share > 0]
+        values |= {
+            f"lbp{radius}_entropy": -(filled * np.log2(filled)).sum() + 0.0,
+            f"lbp{radius}_mixed": share[9],
+            f"lbp{radius}_flat": share[8],
+            f"lbp{radius}_edge": share[3:6].sum(),
+            f"lbp{radius}_spot": share[0],
+        }
+    return values
+
+
+def _energies(lesion: Lesion) -> dict[str, float]:
+    """Mean strength of lines and blobs at three scales, and how much they agree in direction."""
+    values = {}
+    # the border itself is no texture: pixels at least half a filter away from it
+    for name, sigma in _SCALES.items():
+        ridge = lesion.hessian(sigma)
+        core = lesion.inside & (lesion.depth > sigma / lesion.diameter)
+        core = core if core.any() else lesion.inside
+        strength = cv2.magnitude(ridge.strong, ridge.weak)[core]
+        total = max(float(strength.sum()), 1e-6)
+        direction = np.hypot(
+            (ridge.across_x[core] * strength).sum(), (ridge.across_y[core] * strength).sum()
+        )
+        values |= {
+            f"energy_{name}": strength.mean(),
+            f"energy_{name}_sd": strength.std(),
+            f"coherence_{name}": direction / total,
+        }
+    return values
+
+
+CATALOGUE = (
+    *family_rows(
+        "texture",
+        "Haralick 1973",
+        (
+            row
+            for step, share in zip(_STEPS, ("1/160", "1/40"), strict=True)
+            for row in (
+                (f"glcm{step}_contrast", "1", 0.0, 225.0, f"sum p (i-j)^2, pairs {share} d apart"),
+                (f"glcm{step}_homogeneity", "1", 0.0, 1.0, f"sum p / (1 + (i-j)^2), {share} d"),
+                (f"glcm{step}_energy", "1", 0.0, 1.0, f"sqrt(sum p^2), {share} d"),
+                (f"glcm{step}_entropy", "bit", 0.0, 8.0, f"-sum p log2 p, {share} d"),
+                (f"glcm{step}_correlation", "1", -1.0, 1.0, f"correlation of i and j, {share} d"),
+                (
+                    f"glcm{step}_anisotropy",
+                    "1",
+                    0.0,
+                    2.0,
+                    f"sd over mean of the contrast in four directions, {share} d",
+                ),
+            )
+        ),
+        invariance=("mirror", "shift", "scale", "gain"),
+    ),
+    *family_rows(
+        "texture",
+        "Ojala 2002",
+        (
+            row
+            for r in (1, 3)
+            for row in (
+                (f"lbp{r}_entropy", "bit", 0.0, 3.33, f"entropy of the patterns, radius {r} px"),
+                (f"lbp{r}_mixed", "share", 0.0, 1.0, f"patterns of several runs, radius {r} px"),
+                (f"lbp{r}_flat", "share", 0.0, 1.0, f"no darker neighbour, radius {r} px"),
+                (f"lbp{r}_edge", "share", 0.0, 1.0, f"3 to 5 lighter neighbours, radius {r} px"),
+                (f"lbp{r}_spot", "share", 0.0, 1.0, f"only darker neighbours, radius {r} px"),
+            )
+        ),
+        invariance=("mirror", "shift", "scale"),
+    ),
+    *family_rows(
+        "texture",
+        "Freeman 1991",
+        (
+            row
+            for name, sigma in _SCALES.items()
+            for row in (
+                (
+                    f"energy_{name}",
+                    "L*",
+                    0.0,
+                    np.inf,
+                    f"mean norm of the Hessian at sigma = {sigma:g}/160 d",
+                ),
+                (
+                    f"energy_{name}_sd",
+                    "L*",
+                    0.0,
+                    np.inf,
+                    f"its sd over the lesion, {sigma:g}/160 d",
+                ),
+                (
+                    f"coherence_{name}",
+                    "1",
+                    0.0,
+                    1.0,
+                    f"agreement of its direction, {sigma:g}/160 d",
+                ),
+            )
+        ),
+    ),
+)

@@ -1,0 +1,22 @@
+"""Sources of images, and files to and from uint8 RGB arrays: the only pixel I/O of the package."""
+
+from hybridlesion.images._decoding import decode_image
+from hybridlesion.images._listing import list_images
+from hybridlesion.images._names import image_id_from_path
+from hybridlesion.images._paths import resolve_path
+from hybridlesion.images._reading import image_size, read_image, read_mask
+from hybridlesion.images._resizing import resize_long_side
+from hybridlesion.images._writing import write_image, write_mask
+
+__all__ = [
+    "decode_image",
+    "image_id_from_path",
+    "image_size",
+    "list_images",
+    "read_image",
+    "read_mask",
+    "resize_long_side",
+    "resolve_path",
+    "write_image",
+    "write_mask",
+]

@@ -1,0 +1,97 @@
+"""Which layout a table has, and what to tell who brings one that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Role, column_key
+
+__all__ = ["explain_unknown", "identify_layout"]
+
+_RECORDS = "records"
+
+
+def identify_layout(columns: Iterable[str]) -> str:
+    """Name the layout that a table with these columns has.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The table's column names; case and outer blanks do not matter.
+
+    Returns
+    -------
+    str
+        A name among `LAYOUTS`; ``"records"`` for other tables with an image id and at least one
+        column that a record has; ``"image-facts"`` for an image id with columns that are all
+        unknown, which can only be joined to another table.
+
+    Raises
+    ------
+    TableError
+        If no column names the images; the message lists what was found, what is accepted and
+        how to name columns.
+
+    Examples
+    --------
+    >>> identify_layout(["image_name", "patient_id", "sex", "age_approx", "target"])
+    'isic2020'
+    >>> identify_layout(["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"])
+    'ham10000'
+    """
+    columns = list(columns)
+    keys = {column_key(column) for column in columns}
+    for layout in LAYOUTS:
+        if layout.matches(keys):
+            return layout.name
+    roles = {role for role, names in ROLE_COLUMNS.items() if keys.intersection(names)}
+    if Role.PATH in roles or (Role.IMAGE_ID in roles and len(roles) > 1):
+        return _RECORDS
+    if Role.IMAGE_ID in roles:
+        return FACTS
+    raise TableError(explain_unknown(columns))
+
+
+def explain_unknown(columns: Iterable[str]) -> str:
+    """Write what is known about a table that no layout fits.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The table's column names.
+
+    Returns
+    -------
+    str
+        What was found, which layouts are accepted and which options name a column.
+    """
+    columns = [str(column) for column in columns]
+    shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if columns[20:] else "")
+    accepted = [
+        f"    {layout.name}: {', '.join(layout.required)}"
+        + (f", and any of {', '.join(layout.any_of)}" if layout.any_of else "")
+        for layout in LAYOUTS
+    ]
+    lines = [
+        f"no known layout has the columns {shown}.",
+        "  Accepted are tables with these columns among others:",
+        *accepted,
+        f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
+        f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
+        '  Or name the columns: id_column="...", target_column="...", columns={"age": "..."}.',
+        *_hints(columns),
+    ]
+    return "\n".join(lines)
+
+
+def _hints(columns: list[str]) -> list[str]:
+    aliases = {name: role for role, names in ROLE_COLUMNS.items() for name in names}
+    hints = []
+    for column in columns:
+        close = get_close_matches(column_key(column), aliases, n=1, cutoff=0.75)
+        if close and close[0] != column_key(column):
+            option = f'columns={{"{aliases[close[0]]}": {column!r}}}'
+            hints.append(f"  {column!r} looks like {close[0]}: {option}.")
+    return hints

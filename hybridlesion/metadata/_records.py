@@ -1,0 +1,235 @@
+"""read_records: any number of ISIC tables -> records."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pandas as pd
+
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._duplicates import find_pairs, mark_duplicates
+from hybridlesion.metadata._joining import join_tables
+from hybridlesion.metadata._layouts import FACTS, Role, column_key
+from hybridlesion.metadata._one_table import TableRecords, normalise_table
+from hybridlesion.metadata._paths import add_paths
+from hybridlesion.metadata._problems import Findings, shorten
+from hybridlesion.metadata._reading import SourceTable, read_source
+from hybridlesion.metadata._recognition import explain_unknown
+from hybridlesion.metadata._roles import Options, check_named, check_options
+from hybridlesion.metadata._vocabulary import DIAGNOSIS_WORDS
+
+__all__ = ["Records", "read_records"]
+
+Table = str | os.PathLike | pd.DataFrame
+
+_LEADING = (*(role.value for role in Role), "duplicate_cluster", "age_raw", "sex_raw", "site_raw")
+
+
+@dataclass(frozen=True)
+class Records:
+    """Records, and what happened on the way to them.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        One row per image: those of ``image_id, path, patient_id, lesion_id, age, sex, site,
+        diagnosis, target, duplicate_cluster`` that are known, then ``age_raw, sex_raw,
+        site_raw`` as written, then all other columns that are not known to leak. ``age`` is
+        float years up to 85, ``target`` float 0/1, missing values are NaN.
+    layout : tuple of str
+        Layout of each table, as `identify_layout` names it.
+    set_aside : dict of str to str
+        Column of the tables -> why no model may see it. A diagnosis is listed here and still
+        found as the record's ``diagnosis``.
+    warnings : tuple of str
+        What was taken as missing, merged or left out, with row numbers.
+    """
+
+    frame: pd.DataFrame
+    layout: tuple[str, ...]
+    set_aside: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def read_records(
+    tables: Table | Sequence[Table],
+    *,
+    images: pd.DataFrame | None = None,
+    id_column: str | None = None,
+    target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    duplicates: Table | None = None,
+    drop_duplicates: bool = False,
+) -> Records:
+    """Read ISIC tables of any layout into records.
+
+    Parameters
+    ----------
+    tables : str, path-like, DataFrame or sequence of them
+        CSV or Parquet files, or tables in memory. Several are joined on the image id, whatever
+        each calls it, with or without folder, extension and ``_downsampled``.
+    images : DataFrame or None, default=None
+        Images as `hybridlesion.images.list_images` gives them (``image_id, path``). Records
+        without an image and images without a record are left out and counted in the warnings.
+    id_column : str or None, default=None
+        Column with the image id; None takes the known names.
+    target_column : str or None, default=None
+        Column that is 1 (or malignant) and 0 (or benign); None derives the target, see Notes.
+    malignant : sequence of str or None, default=None
+        Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``.
+    columns : mapping of str to str or None, default=None
+        Record column -> name in the table, for tables with names of their own, such as
+        ``{"age": "Alter"}``.
+    duplicates : str, path-like, DataFrame or None, default=None
+        Pairs of images known to show the same (``image_name_1, image_name_2``). Adds the column
+        ``duplicate_cluster``: one id for all copies, missing for images without copies.
+    drop_duplicates : bool, default=False
+        Whether to keep only the first-listed image of each cluster that the tables have.
+
+    Returns
+    -------
+    Records
+        The records, the layouts, the columns set aside and the warnings.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be opened.
+    TableError
+        If a table is unknown or has problems; all problems of all tables are listed, with row
+        numbers of the file (the header is row 1).
+    ValueError
+        If options contradict each other.
+
+    Notes
+    -----
+    The target is the first of: diagnoses in `malignant`; `target_column`, ``target`` or
+    ``malignant``; ``benign_malignant``; ``diagnosis_1`` or ``iddx_1`` (Indeterminate is missing);
+    melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000, which agrees with ISIC 2020,
+    where all malignant lesions are melanomas. A diagnosis that is not known leaves it missing.
+
+    Sexes and sites that nobody knows become missing with a warning. Ages outside 0 to 120,
+    targets other than 0 and 1, rows of one image that contradict each other, tables that
+    contradict each other and lesions of several patients are problems.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["ISIC_1.jpg"], "dx": ["mel"], "age": [90.0],
+    ...                       "sex": ["male"], "localization": ["scalp"], "dx_type": ["histo"]})
+    >>> records = read_records(table)
+    >>> records.frame[["image_id", "age", "site", "target"]].to_dict("list")
+    {'image_id': ['ISIC_1'], 'age': [85.0], 'site': ['head/neck'], 'target': [1.0]}
+    >>> sorted(records.set_aside)
+    ['dx', 'dx_type']
+    """
+    options = check_options(id_column, target_column, malignant, columns)
+    sources, pair_lists = _open_tables(tables, duplicates, options)
+    unknown = check_named([source.frame for source in sources], options)
+    if unknown:
+        raise TableError("the options name columns that are not there:", unknown)
+    findings = Findings()
+    parts = [normalise_table(source, options) for source in sources]
+    for part in parts:
+        findings.problems.extend(part.findings.problems)
+        findings.warnings.extend(part.findings.warnings)
+    _check_substance(parts)
+    findings.problems.extend(_check_malignant(parts, options))
+    frame = join_tables(parts, findings)
+    if findings.problems:
+        raise TableError(_count_problems(findings, parts), findings.problems)
+    if pair_lists:
+        frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
+    if images is not None:
+        frame = add_paths(frame, images, findings)
+    set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
+    _warn_of_targets(frame, findings)
+    layout = tuple(part.layout.name for part in parts)
+    return Records(_arrange(frame), layout, set_aside, tuple(findings.warnings))
+
+
+def _open_tables(
+    tables: Table | Sequence[Table], duplicates: Table | None, options: Options
+) -> tuple[list[SourceTable], list[pd.DataFrame]]:
+    """Open all tables, and tell lists of duplicates from the others."""
+    if isinstance(tables, (str, os.PathLike, pd.DataFrame)):
+        tables = [tables]
+    opened = [
+        read_source(table, options.named.values(), position)
+        for position, table in enumerate(tables, start=1)
+    ]
+    lists = [source for source in opened if _lists_pairs(source)]
+    sources = [source for source in opened if not _lists_pairs(source)]
+    if not sources:
+        raise TableError("no table with records was given. Name at least one metadata table.")
+    if duplicates is not None:
+        lists.append(read_source(duplicates))
+    return sources, [find_pairs(source) for source in lists]
+
+
+def _lists_pairs(source: SourceTable) -> bool:
+    keys = {column_key(column) for column in source.frame.columns}
+    return {"image_name_1", "image_name_2"} <= keys
+
+
+def _check_substance(parts: Sequence[TableRecords]) -> None:
+    """Refuse tables of which nothing but the image id was understood."""
+    if all(part.layout.name == FACTS for part in parts):
+        columns = [column for column in parts[0].frame.columns if column != "image_id"]
+        raise TableError(
+            f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns)}"
+        )
+
+
+def _check_malignant(parts: Sequence[TableRecords], options: Options) -> list[str]:
+    if options.malignant is None:
+        return []
+    found = {
+        word
+        for part in parts
+        if "diagnosis" in part.frame
+        for word in part.frame["diagnosis"].dropna().unique()
+    }
+    if not found:
+        return [
+            "malignant= needs a diagnosis, and no table has one. Name its column: "
+            'columns={"diagnosis": "..."}.'
+        ]
+    known = found | set(DIAGNOSIS_WORDS.values())
+    problems = []
+    for word in options.malignant:
+        if word not in known:
+            close = get_close_matches(word, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            problems.append(
+                f"malignant={word!r} is no diagnosis of these tables, which have "
+                f"{shorten(sorted(found))}.{hint}"
+            )
+    return problems
+
+
+def _count_problems(findings: Findings, parts: Sequence[TableRecords]) -> str:
+    names = ", ".join(part.name for part in parts)
+    count = len(findings.problems)
+    return f"{count} problem{'s' if count > 1 else ''} in {names}:"
+
+
+def _warn_of_targets(frame: pd.DataFrame, findings: Findings) -> None:
+    if "target" in frame:
+        unknown = int(frame["target"].isna().sum())
+        if unknown:
+            findings.warnings.append(f"{unknown:,} of {len(frame):,} records have no target.")
+    elif "diagnosis" in frame:
+        findings.warnings.append(
+            "no column says what is malignant: there is no target. Name the column "
+            "(target_column=...) or the diagnoses (malignant=[...])."
+        )
+
+
+def _arrange(frame: pd.DataFrame) -> pd.DataFrame:
+    leading = [name for name in _LEADING if name in frame]
+    rest = [name for name in frame.columns if name not in _LEADING]
+    return frame[[*leading, *rest]].reset_index(drop=True)

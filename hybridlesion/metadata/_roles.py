@@ -1,0 +1,177 @@
+"""Which column of a table holds what: known names, or those the user gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+import pandas as pd
+
+from hybridlesion._validation import check_choice
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._layouts import LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
+from hybridlesion.metadata._reading import SourceTable
+from hybridlesion.metadata._recognition import identify_layout
+from hybridlesion.metadata._values import parse_diagnosis
+
+__all__ = ["Columns", "Options", "check_named", "check_options", "find_columns"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user said about the tables.
+
+    Parameters
+    ----------
+    named : mapping of Role to str, optional
+        Role -> the user's column name.
+    malignant : tuple of str or None, default=None
+        Diagnoses, in our words, that make the target 1; None leaves it to the layout.
+    """
+
+    named: Mapping[Role, str] = field(default_factory=dict)
+    malignant: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where one table keeps what.
+
+    Parameters
+    ----------
+    layout : Layout
+        The layout it has.
+    by_role : mapping of Role to str
+        Role -> column, as the table spells it.
+    by_key : mapping of str to str
+        Comparable name -> column, as the table spells it.
+    """
+
+    layout: Layout
+    by_role: Mapping[Role, str]
+    by_key: Mapping[str, str]
+
+
+def check_options(
+    id_column: str | None,
+    target_column: str | None,
+    malignant: Sequence[str] | None,
+    columns: Mapping[str, str] | None,
+) -> Options:
+    """Bring the naming options of `read_records` together.
+
+    Parameters
+    ----------
+    id_column, target_column : str or None
+        Columns named on their own.
+    malignant : sequence of str or None
+        Diagnoses, in any known words.
+    columns : mapping of str to str or None
+        Role -> column.
+
+    Returns
+    -------
+    Options
+        The same, checked.
+
+    Raises
+    ------
+    ValueError
+        If a key of `columns` is no role, or options contradict each other.
+    """
+    allowed = [role.value for role in Role]
+    named = {
+        Role(check_choice("a key of columns", key, allowed)): name
+        for key, name in (columns or {}).items()
+    }
+    for role, name in ((Role.IMAGE_ID, id_column), (Role.TARGET, target_column)):
+        if name is not None and named.setdefault(role, name) != name:
+            raise ValueError(
+                f"columns says that {role} is {named[role]!r}, and another option says {name!r}. "
+                "Give one of them."
+            )
+    if malignant is None:
+        return Options(named)
+    if isinstance(malignant, str) or not malignant:
+        raise ValueError(
+            f'malignant must list diagnoses, for example ["mel", "bcc"], got {malignant!r}.'
+        )
+    if Role.TARGET in named:
+        raise ValueError(
+            f"target_column={named[Role.TARGET]!r} and malignant={list(malignant)!r} both say "
+            "what is malignant. Give one of them."
+        )
+    words = (parse_diagnosis(" ".join(str(name).lower().split())) for name in malignant)
+    return Options(named, tuple(word for word in words if word is not None))
+
+
+def find_columns(source: SourceTable, options: Options) -> Columns:
+    """Recognise a table and find its columns.
+
+    Parameters
+    ----------
+    source : SourceTable
+        The table.
+    options : Options
+        Columns that the user named win over known names.
+
+    Returns
+    -------
+    Columns
+        Layout and columns.
+
+    Raises
+    ------
+    TableError
+        If no column names the images, or two columns have the same name but for case.
+    """
+    by_key = {column_key(column): column for column in reversed(list(source.frame.columns))}
+    if len(by_key) < source.frame.shape[1]:
+        twins = [name for name in source.frame.columns if name not in by_key.values()]
+        raise TableError(
+            f"{source.name}: {', '.join(twins)} and another column have the same name but for case "
+            "and blanks. Rename or drop one of them."
+        )
+    by_role = {}
+    for role, names in ROLE_COLUMNS.items():
+        chosen = column_key(options.named.get(role, ""))
+        found = [name for name in (chosen, *names) if name in by_key]
+        if found:
+            by_role[role] = by_key[found[0]]
+    named = [role.value for role in options.named if column_key(options.named[role]) in by_key]
+    try:
+        name = identify_layout([*source.frame.columns, *named])
+    except TableError as error:
+        raise TableError(f"{source.name}: {error}") from None
+    # Layouts without particulars of their own ("records") have no entry.
+    layout = next((known for known in LAYOUTS if known.name == name), Layout(name, name, ()))
+    return Columns(layout, by_role, by_key)
+
+
+def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
+    """List the named columns that no table has.
+
+    Parameters
+    ----------
+    frames : sequence of DataFrame
+        All tables.
+    options : Options
+        What the user named.
+
+    Returns
+    -------
+    list of str
+        One problem for each column that is nowhere, with the nearest name there is.
+    """
+    known = {column_key(column): column for frame in frames for column in frame.columns}
+    problems = []
+    for role, name in options.named.items():
+        if column_key(name) not in known:
+            close = get_close_matches(column_key(name), known, n=1)
+            hint = f" Did you mean {known[close[0]]!r}?" if close else ""
+            problems.append(
+                f"no table has the column {name!r} named for {role}; there are "
+                f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
+            )
+    return problems

@@ -1,0 +1,7 @@
+"""From a feature table to calibrated malignancy scores."""
+
+from hybridlesion.model.calibration import ScoreCalibrator
+from hybridlesion.model.classifier import HybridLesionClassifier
+from hybridlesion.model.probe import EmbeddingProbe
+
+__all__ = ["EmbeddingProbe", "HybridLesionClassifier", "ScoreCalibrator"]

@@ -1,0 +1,156 @@
+"""LightGBM grown over all folds at once, and stopped where the other folds say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import log_expit
+
+from hybridlesion.evaluation import average_precision, partial_auc, roc_auc
+
+__all__ = ["STOPPING", "Growth", "grow"]
+
+# Trees between two looks at the held-out scores.
+_STEP = 10
+
+
+def _log_likelihood(y: np.ndarray, logits: np.ndarray) -> float:
+    return float(np.mean(np.where(y, log_expit(logits), log_expit(-logits))))
+
+
+STOPPING = {
+    "auc": roc_auc,
+    "average_precision": average_precision,
+    "pauc": partial_auc,
+    "log_loss": _log_likelihood,
+}
+
+
+@dataclass
+class Growth:
+    """One member while it grows.
+
+    Parameters
+    ----------
+    booster : Booster
+        LightGBM's model.
+    held_out : ndarray of shape (m, columns), float32
+        Features of the rows that it must not see.
+    rows : ndarray of shape (m,), int
+        Where these rows lie in the table.
+    fold : int
+        The fold held out.
+    shift : float
+        Added to its logits, to undo sampling.
+    """
+
+    booster: object
+    held_out: np.ndarray
+    rows: np.ndarray
+    fold: int
+    shift: float
+
+
+def grow(
+    members: list[Growth],
+    y: np.ndarray,
+    linear: np.ndarray,
+    *,
+    linear_weight: float,
+    stopping: str,
+    min_trees: int,
+    max_trees: int,
+    patience: int,
+    n_jobs: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Grow members in step and choose for each fold how many trees to keep.
+
+    Parameters
+    ----------
+    members : list of Growth
+        At least one a fold; those of one fold are averaged. Their boosters grow in place.
+    y : ndarray of shape (n,), bool
+        Target.
+    linear : ndarray of shape (n,), float64
+        Out-of-fold logits of the linear part.
+    linear_weight : float
+        Weight of `linear` in the blend that is judged, 0 to 1.
+    stopping : str
+        One of `STOPPING`, measured on the blended held-out scores.
+    min_trees, max_trees : int
+        Fewest and most trees kept.
+    patience : int
+        Trees without a better overall score before growth ends.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    n_trees : ndarray of shape (folds,), int
+        Trees to keep.
+    logits : ndarray of shape (n,), float64
+        Held-out blended logits at these numbers of trees.
+
+    Notes
+    -----
+    The number of trees of fold k is the best on the held-out rows of all *other* folds, so that
+    the scores of fold k are no part of their own choice: with a few dozen positives, stopping on
+    the fold itself flatters its scores.
+    """
+    measure = STOPPING[stopping]
+    folds = _folds_of(members, len(y))
+    boosted, snapshots, history = np.zeros(len(y)), [], []
+    best, best_at, n_trees = -np.inf, 0, 0
+    per_fold = np.bincount([member.fold for member in members])
+    for member in members:
+        boosted[member.rows] += member.shift / per_fold[member.fold]
+    while n_trees < max_trees:
+        step = min(_STEP, max_trees - n_trees)
+        for member in members:
+            _advance(member, step)
+            # Without num_threads a prediction would set LightGBM's threads, which are global,
+            # back to all cores for the growth that follows.
+            news = member.booster.predict(
+                member.held_out,
+                start_iteration=n_trees,
+                num_iteration=step,
+                raw_score=True,
+                num_threads=n_jobs,
+            )
+            boosted[member.rows] += news / per_fold[member.fold]
+        n_trees += step
+        blend = linear_weight * linear + (1 - linear_weight) * boosted
+        snapshots.append(blend)
+        history.append([measure(y[folds != k], blend[folds != k]) for k in range(len(per_fold))])
+        overall = float(np.mean(history[-1]))
+        if overall > best + 1e-9:
+            best, best_at = overall, n_trees
+        if n_trees >= max(min_trees, best_at + patience):
+            break
+    return _choose(np.array(history), snapshots, folds, min_trees, n_trees)
+
+
+def _advance(member: Growth, step: int) -> None:
+    for _ in range(step):
+        # LightGBM says True when no split is left; further rounds would add empty trees.
+        if member.booster.update():
+            break
+
+
+def _folds_of(members: list[Growth], n: int) -> np.ndarray:
+    folds = np.empty(n, dtype=np.intp)
+    for member in members:
+        folds[member.rows] = member.fold
+    return folds
+
+
+def _choose(
+    history: np.ndarray, snapshots: list[np.ndarray], folds: np.ndarray, min_trees: int, grown: int
+) -> tuple[np.ndarray, np.ndarray]:
+    first = min(max(0, -(-min_trees // _STEP) - 1), len(history) - 1)
+    chosen = first + np.argmax(history[first:], axis=0)
+    logits = np.empty(len(folds))
+    for fold, at in enumerate(chosen):
+        logits[folds == fold] = snapshots[at][folds == fold]
+    return np.minimum((chosen + 1) * _STEP, grown), logits

@@ -1,0 +1,171 @@
+"""Which columns of a table the model reads, and how they become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.exceptions import TableError
+
+__all__ = ["FAMILIES", "ColumnEncoder", "is_feature_table"]
+
+FAMILIES = ("abcd__", "emb__", "cnn__", "meta__", "ctx__")
+
+# Columns that say "this is a table of lesions": without a feature family it cannot be learned.
+_RECORD_COLUMNS = frozenset({"image_id", "path", "patient_id", "lesion_id", "target"})
+
+
+def is_feature_table(X: object) -> bool:
+    """Tell whether `X` is a feature table of this package, rather than any matrix.
+
+    Parameters
+    ----------
+    X : object
+        What was handed to ``fit`` or ``predict``.
+
+    Returns
+    -------
+    bool
+        True for a DataFrame with a column of a feature family or of a record.
+
+    Examples
+    --------
+    >>> is_feature_table(pd.DataFrame({"meta__age": [50.0]})), is_feature_table([[50.0]])
+    (True, False)
+    """
+    if not isinstance(X, pd.DataFrame):
+        return False
+    names = [name for name in X.columns if isinstance(name, str)]
+    return any(name.startswith(FAMILIES) or name in _RECORD_COLUMNS for name in names)
+
+
+class ColumnEncoder:
+    """Picks the feature columns of a table and turns them into one float32 matrix.
+
+    Numbers and booleans pass as they are. A column of text or categories becomes one 0/1 column
+    per category seen in training; an unseen category is 0 in all of them, a missing value NaN.
+    """
+
+    def fit(self, table: pd.DataFrame) -> ColumnEncoder:
+        """Learn the columns and their categories.
+
+        Parameters
+        ----------
+        table : DataFrame of shape (n, columns)
+            Feature table.
+
+        Returns
+        -------
+        ColumnEncoder
+            Itself.
+
+        Raises
+        ------
+        TableError
+            If no column belongs to a feature family, or one occurs twice.
+        """
+        names = [name for name in table.columns if str(name).startswith(FAMILIES)]
+        if not names:
+            raise TableError(
+                f"none of the {table.shape[1]} columns is a feature: their names start with "
+                f"{', '.join(FAMILIES)}. Measure features first, with LesionFeaturizer or "
+                "'hybridlesion features'."
+            )
+        _refuse_repeated(names)
+        self.names_ = names
+        self.categories_ = {
+            name: _categories(table[name]) for name in names if not _is_number(table[name])
+        }
+        self.sources_, self.encoded_names_ = [], []
+        for position, name in enumerate(names):
+            values = self.categories_.get(name)
+            encoded = [name] if values is None else [f"{name}={value}" for value in values]
+            self.encoded_names_ += encoded
+            self.sources_ += [position] * len(encoded)
+        return self
+
+    def transform(self, table: pd.DataFrame) -> np.ndarray:
+        """Encode a table with the columns learned.
+
+        Parameters
+        ----------
+        table : DataFrame of shape (n, columns)
+            Feature table; the order of its columns is free, further ones are passed over.
+
+        Returns
+        -------
+        ndarray of shape (n, encoded columns), float32
+            Numbers, NaN where missing.
+
+        Raises
+        ------
+        TableError
+            If columns are missing, occur twice, hold text where numbers were trained, or hold
+            infinite values.
+        """
+        _refuse_repeated([name for name in table.columns if name in set(self.names_)])
+        missing = [name for name in self.names_ if name not in table.columns]
+        if missing:
+            raise TableError(
+                f"{len(missing)} of the {len(self.names_)} columns that the model was trained on "
+                f"are missing: {_some(missing)}. Measure the table with the featurizer that "
+                "measured the training table."
+            )
+        encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
+        position = 0
+        for name in self.names_:
+            block = self._encode(table[name])
+            encoded[:, position : position + block.shape[1]] = block
+            position += block.shape[1]
+        self._refuse_infinite(encoded)
+        return encoded
+
+    def _encode(self, column: pd.Series) -> np.ndarray:
+        values = self.categories_.get(column.name)
+        if values is None:
+            try:
+                numbers = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+            except (TypeError, ValueError) as error:
+                raise TableError(
+                    f"column {column.name!r} held numbers in training and holds text now ({error})."
+                ) from error
+            return numbers[:, None]
+        text = column.astype(object)
+        known = text.notna().to_numpy()
+        text = text.where(known, "").astype(str).to_numpy()
+        return np.where(known[:, None], text[:, None] == np.array(values, dtype=object), np.nan)
+
+    def _refuse_infinite(self, encoded: np.ndarray) -> None:
+        infinite = np.isinf(encoded).any(axis=0)
+        if infinite.any():
+            names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
+            raise TableError(
+                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
+                "as NaN."
+            )
+
+
+def _is_number(column: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return True
+    # A column without any value says nothing of its type; as numbers it costs one constant column.
+    return bool(column.isna().all())
+
+
+def _categories(column: pd.Series) -> list[str]:
+    return sorted({str(value) for value in column.dropna().unique()})
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    index = pd.Index(names)
+    if index.has_duplicates:
+        raise TableError(
+            f"column names must be unique, got twice: {_some(index[index.duplicated()])}."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(str, names[:8]))
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

@@ -1,0 +1,70 @@
+"""A logistic regression that bears missing values and outliers."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+__all__ = ["LinearPart"]
+
+# Standard deviations beyond which a value counts no further: one broken measurement must not
+# decide a linear score.
+_REACH = 5.0
+
+
+class LinearPart:
+    """Standardised, regularised logistic regression; a missing value counts as the mean.
+
+    Parameters
+    ----------
+    C : float, default=0.1
+        Inverse strength of the L2 penalty on standardised columns.
+    """
+
+    def __init__(self, C: float = 0.1):
+        self.C = C
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> LinearPart:
+        """Fit on training rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, columns), float32
+            Numbers, NaN where missing.
+        y : ndarray of shape (n,), bool
+            Target.
+
+        Returns
+        -------
+        LinearPart
+            Itself.
+        """
+        known = ~np.isnan(X)
+        n = np.maximum(known.sum(axis=0), 1)
+        self.mean_ = np.where(known, X, 0).sum(axis=0, dtype=np.float64) / n
+        square = (np.where(known, X - self.mean_, 0) ** 2).sum(axis=0) / n
+        # A column that hardly varies is constant but for rounding.
+        constant = square <= 1e-12 * (1 + self.mean_**2)
+        self.scale_ = np.where(constant, np.inf, np.sqrt(square))
+        model = LogisticRegression(C=self.C, max_iter=1000).fit(self._standardise(X), y)
+        self.coef_, self.intercept_ = model.coef_[0], float(model.intercept_[0])
+        return self
+
+    def logit(self, X: np.ndarray) -> np.ndarray:
+        """Score rows.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, columns), float32
+            Numbers, NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+            Logits.
+        """
+        return self._standardise(X) @ self.coef_ + self.intercept_
+
+    def _standardise(self, X: np.ndarray) -> np.ndarray:
+        standard = (X - self.mean_) / self.scale_
+        return np.clip(np.nan_to_num(standard, copy=False, nan=0.0), -_REACH, _REACH)

@@ -1,0 +1,44 @@
+"""The ranges of the classifier's parameters."""
+
+from __future__ import annotations
+
+from hybridlesion._validation import check_choice, check_number
+from hybridlesion.model._boosting import STOPPING
+from hybridlesion.model._sampling import IMBALANCE
+from hybridlesion.model.calibration import CALIBRATIONS
+
+__all__ = ["check_parameters"]
+
+
+def check_parameters(model: object) -> None:
+    """Refuse parameters out of range by name.
+
+    Parameters
+    ----------
+    model : HybridLesionClassifier
+        The estimator whose parameters are checked.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or no known choice.
+    """
+    choices = {
+        "imbalance": IMBALANCE,
+        "stopping": STOPPING,
+        "calibration": CALIBRATIONS,
+    }
+    for name, allowed in choices.items():
+        check_choice(name, getattr(model, name), allowed)
+    least = dict.fromkeys(("n_seeds", "n_bags", "max_trees", "patience", "n_jobs"), 1)
+    least |= {"n_splits": 2, "min_trees": 0, "num_leaves": 2, "min_child_samples": 1}
+    for name, low in least.items():
+        check_number(name, getattr(model, name), low=low, integer=True)
+    check_number("linear_weight", model.linear_weight, low=0, high=1)
+    check_number("negatives_per_positive", model.negatives_per_positive, low=1)
+    check_number("learning_rate", model.learning_rate, low=1e-6, high=1)
+    check_number("random_state", model.random_state, low=0, high=2**31 - 1, integer=True)
+    if isinstance(model.threshold, str):
+        check_choice("threshold", model.threshold, ("f1", "youden"))
+    else:
+        check_number("threshold", model.threshold, low=0, high=1)

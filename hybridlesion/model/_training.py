@@ -1,0 +1,181 @@
+"""One round over the folds: every member fitted, and every row scored by one that never saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+
+from hybridlesion.model._boosting import Growth, grow
+from hybridlesion.model._linear import LinearPart
+from hybridlesion.model._member import Member, append_column
+from hybridlesion.model._sampling import draw_bag
+from hybridlesion.model.probe import EmbeddingProbe
+
+__all__ = ["TrainingSettings", "train_members"]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What `HybridLesionClassifier` asks of a round; its parameters of the same names say more.
+
+    Parameters
+    ----------
+    imbalance, stopping : str
+        Strategy against imbalance, and the measure that ends growth.
+    negatives_per_positive, linear_weight, learning_rate : float
+        See the classifier.
+    n_bags, min_trees, max_trees, patience, num_leaves, min_child_samples, n_jobs : int
+        See the classifier.
+    lightgbm_params : dict
+        Handed to LightGBM last.
+    """
+
+    imbalance: str
+    stopping: str
+    negatives_per_positive: float
+    linear_weight: float
+    learning_rate: float
+    n_bags: int
+    min_trees: int
+    max_trees: int
+    patience: int
+    num_leaves: int
+    min_child_samples: int
+    n_jobs: int
+    lightgbm_params: dict
+
+
+def train_members(
+    dense: np.ndarray,
+    embedding: np.ndarray,
+    y: np.ndarray,
+    folds: np.ndarray,
+    monotone: np.ndarray,
+    settings: TrainingSettings,
+    seed: int,
+) -> tuple[list[Member], np.ndarray]:
+    """Fit one member a fold.
+
+    Parameters
+    ----------
+    dense : ndarray of shape (n, columns), float32
+        All features but the embedding.
+    embedding : ndarray of shape (n, d), float32
+        The embedding; d is 0 without one.
+    y : ndarray of shape (n,), bool
+        Target.
+    folds : ndarray of shape (n,), int
+        Grouped fold of each row.
+    monotone : ndarray of shape (columns,), bool
+        Dense columns along which the score may not turn round.
+    settings : TrainingSettings
+        How to train.
+    seed : int
+        Seed of this round.
+
+    Returns
+    -------
+    members : list of Member
+        One a fold.
+    logits : ndarray of shape (n,), float64
+        Held-out logits.
+    """
+    if embedding.shape[1]:
+        probes = EmbeddingProbe.cross_fit(embedding, y, folds)
+    else:
+        probes = [(None, None)] * (int(folds.max()) + 1)
+    members, growths, linear = [], [], np.zeros(len(y))
+    for fold, (probe, inner) in enumerate(probes):
+        train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        columns, directed, held_columns = dense[train], monotone, dense[held]
+        if probe is not None:
+            columns = append_column(columns, inner[train])
+            held_columns = append_column(held_columns, probe.score(embedding[held]))
+            directed = np.append(monotone, True)
+        member = Member(fold, probe, None, [], [], settings.linear_weight)
+        if settings.linear_weight > 0:
+            member.linear = LinearPart().fit(columns, y[train])
+            linear[held] = member.linear.logit(held_columns)
+        if settings.linear_weight < 1:
+            directions = _directions(columns, y[train], directed)
+            for bag in range(settings.n_bags):
+                rng = np.random.default_rng([seed, fold, bag])
+                booster, shift = _start(columns, y[train], directions, settings, rng)
+                growths.append(Growth(booster, held_columns, held, fold, shift))
+                member.shifts.append(shift)
+        members.append(member)
+    if not growths:
+        return members, linear
+    n_trees, logits = grow(
+        growths,
+        y,
+        linear,
+        linear_weight=settings.linear_weight,
+        stopping=settings.stopping,
+        min_trees=settings.min_trees,
+        max_trees=settings.max_trees,
+        patience=settings.patience,
+        n_jobs=settings.n_jobs,
+    )
+    for growth in growths:
+        members[growth.fold].boosters.append(_cut(growth.booster, int(n_trees[growth.fold])))
+    return members, logits
+
+
+def _start(
+    columns: np.ndarray,
+    y: np.ndarray,
+    directions: list[int],
+    settings: TrainingSettings,
+    rng: np.random.Generator,
+):
+    """Make a booster without trees on one bag of the training rows."""
+    import lightgbm
+
+    rows, weight, shift = draw_bag(y, settings.imbalance, settings.negatives_per_positive, rng)
+    params = {
+        "objective": "binary",
+        "learning_rate": settings.learning_rate,
+        "num_leaves": settings.num_leaves,
+        # A leaf needs enough rows to be believed, and small tables must still be split.
+        "min_data_in_leaf": min(settings.min_child_samples, max(1, len(rows) // 20)),
+        "lambda_l2": 5.0,
+        "feature_fraction": 0.7,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "monotone_constraints": directions,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": settings.n_jobs,
+        "seed": int(rng.integers(2**31 - 1)),
+        "verbosity": -1,
+    } | settings.lightgbm_params
+    data = lightgbm.Dataset(columns[rows], y[rows].astype(np.float32), weight=weight)
+    return lightgbm.Booster(params, data), shift
+
+
+def _directions(columns: np.ndarray, y: np.ndarray, directed: np.ndarray) -> list[int]:
+    """Return +1 or -1 for columns that rank the training rows clearly one way, else 0."""
+    directions = np.zeros(len(directed), dtype=int)
+    for k in np.flatnonzero(directed):
+        known = ~np.isnan(columns[:, k])
+        truth = y[known]
+        positives, negatives = truth.sum(), (~truth).sum()
+        if not positives or not negatives:
+            continue
+        # Mann-Whitney's U, with its standard error under no association.
+        u = rankdata(columns[known, k])[truth].sum() - positives * (positives + 1) / 2
+        error = np.sqrt(positives * negatives * (positives + negatives + 1) / 12)
+        z = (u - positives * negatives / 2) / error
+        directions[k] = int(np.sign(z)) if abs(z) > 3 else 0
+    return directions.tolist()
+
+
+def _cut(booster, n_trees: int):
+    """Keep the first trees, and let go of the training data."""
+    import lightgbm
+
+    text = booster.model_to_string(num_iteration=n_trees)
+    return lightgbm.Booster(model_str=text)

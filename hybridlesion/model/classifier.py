@@ -1,0 +1,373 @@
+"""The model: boosted trees and a linear part over grouped folds, calibrated out of fold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from hybridlesion.evaluation import choose_threshold, evaluate, threshold_at_sensitivity
+from hybridlesion.exceptions import TableError
+from hybridlesion.model._columns import ColumnEncoder, is_feature_table
+from hybridlesion.model._groups import count_folds, read_groups
+from hybridlesion.model._parameters import check_parameters
+from hybridlesion.model._training import TrainingSettings, train_members
+from hybridlesion.model.calibration import ScoreCalibrator
+from hybridlesion.splits import grouped_folds
+
+__all__ = ["HybridLesionClassifier"]
+
+SENSITIVITIES = (0.80, 0.90, 0.95)
+
+
+class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
+    """Calibrated malignancy scores from a feature table under heavy imbalance.
+
+    Each fold of patients is left out once. On the others a LightGBM model and a logistic
+    regression are fitted and their logits averaged; an embedding enters both as one cross-fitted
+    linear score. The scores of the rows left out calibrate the model and choose its threshold.
+    New rows get the mean of all members' calibrated scores.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Folds of whole groups; fewer are taken, with a warning, where fewer groups hold a
+        positive.
+    n_seeds : int, default=1
+        How often the folds are drawn anew; the members are averaged.
+    imbalance : {"undersample", "none", "class_weight"}, default="undersample"
+        ``undersample`` shows each member every positive and some negatives, ``class_weight``
+        weighs positives up. Either is undone by the prior correction.
+    negatives_per_positive : float, default=10.0
+        Negatives that ``undersample`` keeps for each positive.
+    n_bags : int, default=1
+        LightGBM models a fold, each on negatives of its own.
+    linear_weight : float, default=0.5
+        Weight of the logistic regression against LightGBM, 0 to 1.
+    stopping : {"log_loss", "auc", "average_precision", "pauc"}, default="log_loss"
+        Measure on the held-out rows of the other folds that chooses the number of trees.
+    min_trees : int, default=20
+        Fewest trees a member keeps.
+    max_trees : int, default=400
+        Most trees a member grows.
+    patience : int, default=60
+        Trees without improvement after which growth ends.
+    learning_rate : float, default=0.03
+        Of LightGBM.
+    num_leaves : int, default=7
+        Leaves a tree.
+    min_child_samples : int, default=20
+        Fewest rows a leaf; small tables take a twentieth of their rows.
+    monotone : bool, default=True
+        Whether the score may only rise (or only fall) along each ``cnn__`` column that ranks the
+        training rows clearly. The embedding's score is held likewise.
+    calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
+        Method of `ScoreCalibrator`.
+    threshold : {"f1", "youden"} or float, default="f1"
+        From which probability on `predict` says malignant: the best by a rule on the out-of-fold
+        scores, or a number.
+    lightgbm_params : dict, default=None
+        Further parameters of LightGBM; they win over those above.
+    n_jobs : int, default=1
+        Threads of LightGBM.
+    random_state : int, default=0
+        Seed.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Labels; the second is malignant.
+    oof_score_ : ndarray of shape (n,)
+        Out-of-fold probabilities; the calibrator of a fold was fitted on the others.
+    oof_raw_ : ndarray of shape (n,)
+        Out-of-fold logits before calibration, averaged over seeds.
+    folds_ : ndarray of shape (n,)
+        Folds of the first seed.
+    groups_ : ndarray of shape (n,)
+        Group numbers of the training rows.
+    threshold_ : float
+        Used by `predict`.
+    thresholds_ : dict of float to float
+        Thresholds that reach 80, 90 and 95 % sensitivity out of fold.
+    metrics_ : DataFrame
+        `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
+        optimistic, since the same rows chose it.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Shares of gain and of absolute linear weights, summing to 1.
+    n_features_in_ : int
+        Number of columns used.
+    feature_names_in_ : ndarray of str
+        Columns used; for a feature table those of its families only.
+    calibrator_ : ScoreCalibrator
+        Fitted on all out-of-fold logits.
+    members_ : list of Member
+        One a fold and seed.
+
+    Notes
+    -----
+    A DataFrame with columns of the families ``abcd__, emb__, cnn__, meta__, ctx__`` is a feature
+    table: other columns are passed over, their order is free, and the folds are grouped by its
+    ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given groups. Anything
+    else is treated as by any scikit-learn estimator, each row its own group.
+
+    Given the same data, seed and version of LightGBM, fits are equal to the last bit.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(200) % 4 == 0
+    >>> table = pd.DataFrame({"patient_id": np.arange(200) // 2, "meta__age": 50 + 20.0 * y})
+    >>> table["meta__age"] += rng.normal(0, 5, 200)
+    >>> model = HybridLesionClassifier(n_splits=3).fit(table, y)
+    >>> bool(model.predict_proba(table.iloc[:1])[0, 1] > 0.8), model.classes_.tolist()
+    (True, [False, True])
+    """
+
+    def __init__(
+        self,
+        n_splits=5,
+        n_seeds=1,
+        *,
+        imbalance="undersample",
+        negatives_per_positive=10.0,
+        n_bags=1,
+        linear_weight=0.5,
+        stopping="log_loss",
+        min_trees=20,
+        max_trees=400,
+        patience=60,
+        learning_rate=0.03,
+        num_leaves=7,
+        min_child_samples=20,
+        monotone=True,
+        calibration="auto",
+        threshold="f1",
+        lightgbm_params=None,
+        n_jobs=1,
+        random_state=0,
+    ):
+        self.n_splits = n_splits
+        self.n_seeds = n_seeds
+        self.imbalance = imbalance
+        self.negatives_per_positive = negatives_per_positive
+        self.n_bags = n_bags
+        self.linear_weight = linear_weight
+        self.stopping = stopping
+        self.min_trees = min_trees
+        self.max_trees = max_trees
+        self.patience = patience
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.monotone = monotone
+        self.calibration = calibration
+        self.threshold = threshold
+        self.lightgbm_params = lightgbm_params
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y, groups=None):
+        """Fit members over grouped folds, calibrate them, choose thresholds.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Feature table, or any numeric matrix; NaN is a missing value.
+        y : array-like of shape (n,)
+            Two labels; the greater one (1, True, "malignant") is malignant.
+        groups : array-like of shape (n,), default=None
+            Patient of each row; None reads the table's own columns.
+
+        Returns
+        -------
+        HybridLesionClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If `y` does not hold two classes, a class lies in a single group, or a parameter is
+            out of range.
+        TableError
+            If a table holds no feature columns, or infinite values.
+        """
+        check_parameters(self)
+        table = X
+        X, y = self._read_training(X, y)
+        target = self._read_target(y)
+        self.groups_ = read_groups(table, groups, len(target))
+        dense, embedding, monotone = self._split(X)
+        n_folds = count_folds(
+            target, self.groups_, self.n_splits, has_embedding=embedding.shape[1] > 0
+        )
+        self.members_, logits = [], []
+        for seed in range(self.n_seeds):
+            state = self.random_state + seed
+            folds = grouped_folds(target, self.groups_, n_splits=n_folds, random_state=state)
+            if seed == 0:
+                self.folds_ = folds
+            members, held_out = train_members(
+                dense, embedding, target, folds, monotone, self._settings(), state
+            )
+            self.members_ += members
+            logits.append(held_out)
+        self.oof_raw_ = np.mean(logits, axis=0)
+        self._calibrate(target)
+        self._decide(target)
+        self._weigh_features(dense.shape[1])
+        return self
+
+    def predict_proba(self, X):
+        """Score rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Calibrated probabilities in the order of `classes_`.
+
+        Raises
+        ------
+        TableError
+            If a column of training is missing or holds text where numbers were.
+        """
+        check_is_fitted(self, "members_")
+        dense, embedding, _ = self._split(self._read(X))
+        n_folds = int(self.folds_.max()) + 1
+        score = np.zeros(len(dense))
+        for fold in range(n_folds):
+            # As out of fold: the logits of one fold are averaged over seeds, then calibrated.
+            logits = [
+                member.logit(dense, embedding, self.n_jobs)
+                for member in self.members_
+                if member.fold == fold
+            ]
+            score += self.calibrator_.predict(np.mean(logits, axis=0)) / n_folds
+        return np.column_stack([1 - score, score])
+
+    def predict(self, X):
+        """Label rows by the stored threshold.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels of `classes_`: the second where the probability reaches `threshold_`.
+        """
+        score = self.predict_proba(X)[:, 1]
+        return self.classes_[(score >= self.threshold_).astype(int)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _settings(self):
+        names = [
+            name for name in TrainingSettings.__dataclass_fields__ if name != "lightgbm_params"
+        ]
+        values = {name: getattr(self, name) for name in names}
+        return TrainingSettings(**values, lightgbm_params=dict(self.lightgbm_params or {}))
+
+    def _read_training(self, X, y):
+        self.encoder_ = None
+        if not is_feature_table(X):
+            return validate_data(
+                self, X, y, dtype=np.float32, ensure_all_finite="allow-nan", ensure_min_samples=2
+            )
+        self.encoder_ = ColumnEncoder().fit(X)
+        self.feature_names_in_ = np.array(self.encoder_.names_, dtype=object)
+        self.n_features_in_ = len(self.encoder_.names_)
+        y = np.asarray(y)
+        if y.shape != (len(X),):
+            raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
+        return self.encoder_.transform(X), y
+
+    def _read(self, X):
+        if self.encoder_ is None:
+            return validate_data(
+                self, X, dtype=np.float32, ensure_all_finite="allow-nan", reset=False
+            )
+        if not isinstance(X, pd.DataFrame):
+            raise TableError(
+                f"the model was trained on a feature table; score a DataFrame with its columns, "
+                f"not {type(X).__name__}."
+            )
+        return self.encoder_.transform(X)
+
+    def _read_target(self, y):
+        if pd.isna(y).any():
+            raise ValueError(
+                f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
+            )
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{type_of_target(y)}: {len(self.classes_)} classes, {self.classes_[:5].tolist()}. "
+                "Merge them into malignant and benign."
+            )
+        if len(self.classes_) < 2:
+            raise ValueError(f"y must hold two classes, got one class: {self.classes_.tolist()}.")
+        return codes.astype(bool)
+
+    def _split(self, X):
+        """Part the matrix into dense columns and the embedding."""
+        names = self.encoder_.encoded_names_ if self.encoder_ else [""] * X.shape[1]
+        wide = np.array([name.startswith("emb__") for name in names])
+        scores = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
+        if not wide.any():
+            return X, X[:, :0], scores
+        return X[:, ~wide], X[:, wide], scores[~wide]
+
+    def _calibrate(self, target):
+        """Fit the calibrator, and score each fold by one fitted on the others."""
+        self.calibrator_ = ScoreCalibrator(self.calibration).fit(self.oof_raw_, target)
+        self.oof_score_ = np.empty(len(target))
+        for fold in range(int(self.folds_.max()) + 1):
+            held = self.folds_ == fold
+            calibrator = ScoreCalibrator(self.calibrator_.method_)
+            calibrator.fit(self.oof_raw_[~held], target[~held])
+            self.oof_score_[held] = calibrator.predict(self.oof_raw_[held])
+
+    def _decide(self, target):
+        self.threshold_ = self.threshold
+        if isinstance(self.threshold, str):
+            self.threshold_ = choose_threshold(target, self.oof_score_, self.threshold)
+        self.thresholds_ = {
+            sensitivity: threshold_at_sensitivity(target, self.oof_score_, sensitivity)
+            for sensitivity in SENSITIVITIES
+        }
+        self.metrics_ = evaluate(
+            target, self.oof_score_, groups=self.groups_, threshold=self.threshold_
+        )
+
+    def _weigh_features(self, n_dense):
+        """Average the members' shares, and add those of one column's categories."""
+        names = self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
+        wide = np.array([name.startswith("emb__") for name in names])
+        order = np.r_[np.flatnonzero(~wide), np.flatnonzero(wide)]
+        share = np.mean(
+            [member.importances(n_dense, int(wide.sum())) for member in self.members_], axis=0
+        )
+        encoded = np.empty(len(names))
+        encoded[order] = share
+        sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(names))
+        total = encoded.sum()
+        self.feature_importances_ = np.bincount(
+            sources,
+            weights=encoded / total if total > 0 else encoded,
+            minlength=self.n_features_in_,
+        )

@@ -1,0 +1,81 @@
+"""The whole of hybridlesion as one scikit-learn Pipeline."""
+
+from __future__ import annotations
+
+from sklearn.pipeline import Pipeline
+
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.table import LesionFeaturizer
+
+__all__ = ["make_hybrid_pipeline"]
+
+
+def make_hybrid_pipeline(
+    embedder: str = "none",
+    *,
+    weights: str | None = None,
+    segmenter: str = "classical",
+    device: str = "auto",
+    n_splits: int = 5,
+    n_seeds: int = 1,
+    n_jobs: int = 1,
+    memory: str | None = None,
+    random_state: int = 0,
+) -> Pipeline:
+    """Make a pipeline from records to calibrated malignancy scores.
+
+    Parameters
+    ----------
+    embedder : str, default="none"
+        A timm model name, or ``"none"``.
+    weights : str or None, default=None
+        Local weight file for `embedder`; None takes timm's own pretrained weights.
+    segmenter : str, default="classical"
+        One of `hybridlesion.segmentation.SEGMENTERS`.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the network runs.
+    n_splits : int, default=5
+        Inner folds of the classifier, grouped by patient.
+    n_seeds : int, default=1
+        How often the folds are drawn anew; the members are averaged.
+    n_jobs : int, default=1
+        Processes that measure images, and threads that train.
+    memory : str or None, default=None
+        Folder in which measured features are kept between fits, as in scikit-learn.
+    random_state : int, default=0
+        Seed.
+
+    Returns
+    -------
+    Pipeline
+        Steps ``features`` (`LesionFeaturizer`) and ``model`` (`HybridLesionClassifier`). Every
+        other setting is a parameter of theirs: ``set_params(features__long_side=384)``.
+
+    Notes
+    -----
+    The inner folds are grouped by the records' ``patient_id``. Other groups are handed over with
+    scikit-learn's metadata routing, as ``fit(records, y, groups=...)``.
+
+    Examples
+    --------
+    >>> pipe = make_hybrid_pipeline(n_splits=3)
+    >>> pipe.set_params(features__long_side=384).named_steps["features"].long_side
+    384
+    """
+    return Pipeline(
+        [
+            (
+                "features",
+                LesionFeaturizer(
+                    embedder, weights=weights, segmenter=segmenter, device=device, n_jobs=n_jobs
+                ),
+            ),
+            (
+                "model",
+                HybridLesionClassifier(
+                    n_splits=n_splits, n_seeds=n_seeds, n_jobs=n_jobs, random_state=random_state
+                ),
+            ),
+        ],
+        memory=memory,
+    )

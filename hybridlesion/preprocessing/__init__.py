@@ -1,0 +1,22 @@
+"""What is done to a dermoscopic image before anything is measured on it.
+
+Each step is a function from arrays to an array: the usable field of view, hair and its removal,
+ink and stickers, colour constancy.
+"""
+
+from __future__ import annotations
+
+from hybridlesion.preprocessing._color_constancy import max_rgb, shades_of_gray
+from hybridlesion.preprocessing._field_of_view import field_of_view
+from hybridlesion.preprocessing._hair_detection import hair_mask
+from hybridlesion.preprocessing._hair_removal import remove_hair
+from hybridlesion.preprocessing._markers import marker_mask
+
+__all__ = [
+    "field_of_view",
+    "hair_mask",
+    "marker_mask",
+    "max_rgb",
+    "remove_hair",
+    "shades_of_gray",
+]

@@ -1,0 +1,95 @@
+"""The part of the frame that shows skin: no dark corners, no black border."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion._validation import check_image
+from hybridlesion.images import resize_long_side
+
+__all__ = ["field_of_view"]
+
+# The vignette is large and smooth, so it is looked for at this long side, whatever the image's.
+WORKING_LONG_SIDE = 160
+
+# Darker than this share of the frame's bright skin is black rather than skin.
+DARK_SHARE = 0.38
+
+# A vignette that would leave less of the frame than this is a dark image instead.
+SMALLEST_SHARE = 0.25
+
+
+def field_of_view(image: np.ndarray) -> np.ndarray:
+    """Find the usable part of a dermoscopic image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (H, W), bool
+        False in dark corners, black borders and the dim rim beside them, True elsewhere.
+
+    Raises
+    ------
+    ImageError
+        If the image is not an RGB uint8 array.
+
+    Notes
+    -----
+    A pixel is dark if its largest channel, slightly blurred, is below 0.38 of the 75th percentile
+    of the image. Dark regions count only if they fill half of a corner of the frame (3 % of the
+    long side), so that a black lesion inside stays, and are grown by 3 % of the long side. An
+    image that would lose more than three quarters is taken to be dark as a whole and is kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rows, columns = np.mgrid[:60, :80]
+    >>> disc = np.hypot(rows - 30, columns - 40) < 38
+    >>> image = np.where(disc[..., None], 200, 5).astype(np.uint8).repeat(3, axis=2)
+    >>> usable = field_of_view(image)
+    >>> bool(usable[30, 40]), bool(usable[0, 0])
+    (True, False)
+    """
+    image = check_image(image)
+    small = resize_long_side(image, WORKING_LONG_SIDE)
+    usable = ~_dark_corners(small)
+    if small.shape == image.shape:
+        return usable
+    size = (image.shape[1], image.shape[0])
+    soft = cv2.resize(usable.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    return soft > 0.5
+
+
+def _dark_corners(image: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+    brightness = cv2.GaussianBlur(image.max(axis=2), (0, 0), 1.5)
+    dark = brightness < DARK_SHARE * np.percentile(brightness, 75)
+    count, labels = cv2.connectedComponents(dark.astype(np.uint8), connectivity=4)
+    reach = max(1, round(0.03 * max(height, width)))
+    in_corner = np.zeros(count, bool)
+    in_corner[list(_corner_labels(labels, reach))] = True
+    region = in_corner[labels]
+    if not region.any():
+        return region
+    region = cv2.dilate(region.astype(np.uint8), _disc(reach)) > 0
+    return region if region.mean() <= 1 - SMALLEST_SHARE else np.zeros_like(region)
+
+
+def _corner_labels(labels: np.ndarray, reach: int) -> set[int]:
+    """Labels of the dark regions that fill at least half of one corner."""
+    found = set()
+    for rows in (slice(None, reach), slice(-reach, None)):
+        for columns in (slice(None, reach), slice(-reach, None)):
+            corner = labels[rows, columns]
+            counts = np.bincount(corner.ravel())
+            found.update(np.flatnonzero(counts >= 0.5 * corner.size).tolist())
+    return found - {0}
+
+
+def _disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

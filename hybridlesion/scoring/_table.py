@@ -1,0 +1,81 @@
+"""Rows of features to scores."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion._steps import split_steps
+from hybridlesion.exceptions import TableError
+from hybridlesion.table import encode_metadata
+
+__all__ = ["score_table"]
+
+
+def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
+    """Score the rows of a feature table.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model; of a pipeline, the classifier alone is used.
+    table : DataFrame of shape (n, columns)
+        Feature table, or records for a model of metadata alone.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        ``image_id``, ``path`` and ``patient_id`` where known, ``score`` (0 to 1), ``label`` (1
+        where the score reaches the threshold) and ``threshold``.
+
+    Raises
+    ------
+    TableError
+        If the table lacks measurements that the model needs.
+
+    Warns
+    -----
+    UserWarning
+        If the model uses metadata and no row has any.
+    """
+    _, classifier = split_steps(model)
+    table = _align(table.reset_index(drop=True), list(classifier.feature_names_in_))
+    score = np.asarray(classifier.predict_proba(table))[:, 1]
+    known = [name for name in ("image_id", "path", "patient_id") if name in table]
+    threshold = float(classifier.threshold_)
+    return table[known].assign(
+        score=score, label=(score >= threshold).astype(int), threshold=threshold
+    )
+
+
+def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Give the table every feature the model was fitted on, unknown metadata as missing."""
+    extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
+    encoded = encode_metadata(table, [name for name in extra if name in table])
+    fresh = {
+        name: encoded[name]
+        for name in encoded
+        if name in names and (name not in table or table[name].isna().all())
+    }
+    table = table.assign(**fresh)
+    absent = [name for name in names if name not in table]
+    needed = [name for name in absent if name.startswith(("abcd__", "emb__", "cnn__"))]
+    if needed:
+        raise TableError(
+            f"the table lacks {len(needed)} measurements that the model was fitted on: "
+            f"{', '.join(needed[:5])}{', ...' if len(needed) > 5 else ''}. Make it with "
+            "`hybridlesion features` and the same options, or score the images themselves."
+        )
+    metadata = [name for name in names if name.startswith("meta__")]
+    table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
+    if metadata and table[metadata].isna().all(axis=None):
+        warnings.warn(
+            "the model uses age, sex and site, and no row has any of them; scores would be better "
+            "with --metadata TABLE.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return table

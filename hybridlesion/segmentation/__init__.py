@@ -1,0 +1,21 @@
+"""From an image to the mask of its lesion.
+
+`segment` gives the mask, `segment_details` also says how sure it is and why. The two morphological
+snakes stand on their own.
+"""
+
+from __future__ import annotations
+
+from hybridlesion.segmentation._chan_vese import morphological_chan_vese
+from hybridlesion.segmentation._geodesic import morphological_geodesic_active_contour
+from hybridlesion.segmentation._result import Segmentation
+from hybridlesion.segmentation._segment import SEGMENTERS, segment, segment_details
+
+__all__ = [
+    "SEGMENTERS",
+    "Segmentation",
+    "morphological_chan_vese",
+    "morphological_geodesic_active_contour",
+    "segment",
+    "segment_details",
+]

@@ -1,0 +1,101 @@
+"""Grey maps in which a lesion stands out from the skin, at one small scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hybridlesion._opencv import cv2
+from hybridlesion.segmentation._illumination import lightness_of_skin
+
+__all__ = ["CHANNELS", "Evidence", "gather_evidence"]
+
+CHANNELS = ("blue", "shadow", "saturation", "distance")
+
+# Skin is measured in a ring of this share of the long side along the rim of the field of view.
+RING_SHARE = 0.10
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one image says about where its lesion is.
+
+    Parameters
+    ----------
+    usable : ndarray of shape (h, w), bool
+        Field of view without markers; every statistic is taken inside.
+    field_of_view : ndarray of shape (h, w), bool
+        The frame without dark corners.
+    markers : ndarray of shape (h, w), bool
+        Ink and stickers.
+    lab : ndarray of shape (h, w, 3), float32
+        CIE L*a*b*, slightly smoothed.
+    skin : ndarray of shape (3,), float32
+        L*a*b* of the surrounding skin.
+    shadow : ndarray of shape (h, w), float32
+        How much darker than the locally expected skin, in L* units.
+    maps : dict of str to ndarray of shape (h, w), uint8
+        One map for each of CHANNELS, high in the lesion.
+    """
+
+    usable: np.ndarray
+    field_of_view: np.ndarray
+    markers: np.ndarray
+    lab: np.ndarray
+    skin: np.ndarray
+    shadow: np.ndarray
+    maps: dict[str, np.ndarray]
+
+
+def gather_evidence(image: np.ndarray, field_of_view: np.ndarray, markers: np.ndarray) -> Evidence:
+    """Compute the maps in which candidates are sought.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB image without hair.
+    field_of_view, markers : ndarray of shape (h, w), bool
+        Where the frame is usable, and where ink and stickers are.
+
+    Returns
+    -------
+    Evidence
+        Maps and reference values.
+
+    Notes
+    -----
+    ``blue`` is 255 - B, since pigment absorbs blue most. ``shadow`` is the drop of L* below the
+    skin's lightness, modelled over the frame so that uneven light does not count. ``saturation``
+    is HSV's. ``distance`` is sqrt(max(shadow, 0)**2 + da**2 + db**2 / 2) from the skin's colour.
+    """
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
+    lab = cv2.cvtColor(smooth.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    usable = field_of_view & ~markers
+    skin = _skin_color(lab, field_of_view, usable)
+    shadow = (lightness_of_skin(lab[..., 0], field_of_view) - lab[..., 0]).astype(np.float32)
+    squares = (lab[..., 1:] - skin[1:]) ** 2
+    distance = np.sqrt(np.maximum(shadow, 0) ** 2 + squares[..., 0] + squares[..., 1] / 2)
+    maps = {
+        "blue": 255 - smooth[..., 2],
+        "shadow": np.clip(128 + 4 * shadow, 0, 255).astype(np.uint8),
+        "saturation": cv2.cvtColor(smooth, cv2.COLOR_RGB2HSV)[..., 1],
+        "distance": np.clip(3 * distance, 0, 255).astype(np.uint8),
+    }
+    return Evidence(usable, field_of_view, markers, lab, skin, shadow, maps)
+
+
+def _skin_color(lab: np.ndarray, field_of_view: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Median colour of the brighter half of a ring along the rim of the field of view."""
+    framed = cv2.copyMakeBorder(
+        field_of_view.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0
+    )
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
+    ring = usable & (depth <= RING_SHARE * max(usable.shape))
+    if not ring.any():
+        ring = field_of_view
+    if not ring.any():
+        return lab.reshape(-1, 3).mean(axis=0)
+    colors = lab[ring]
+    # A lesion that reaches the rim is darker than skin; 5 L* of slack keep ordinary texture in.
+    return np.median(colors[colors[:, 0] >= np.median(colors[:, 0]) - 5], axis=0)

@@ -1,0 +1,145 @@
+"""Feature columns and featurizer of tables that were read from disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from hybridlesion.exceptions import TableError
+from hybridlesion.extraction import read_features
+from hybridlesion.table import LesionFeaturizer, encode_metadata
+
+__all__ = ["complete_features", "featurizer_of", "keep_measured", "read_configuration"]
+
+_MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
+_FROM_IMAGES = "abcd__", "emb__", "cnn__"
+
+
+def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
+    """Find how the images behind the feature tables were measured.
+
+    Parameters
+    ----------
+    tables : sequence of str or path-like
+        Tables of any kind.
+
+    Returns
+    -------
+    dict or None
+        Configuration of the featurizer; None if no table came from images.
+
+    Raises
+    ------
+    TableError
+        If two tables were measured differently.
+    """
+    found: dict | None = None
+    for table in tables:
+        if Path(table).suffix.lower() not in (".parquet", ".pq"):
+            continue
+        _, configuration = read_features(table)
+        if configuration is None:
+            continue
+        if found is not None and configuration != found:
+            differing = sorted(
+                key for key in {*found, *configuration} if found.get(key) != configuration.get(key)
+            )
+            raise TableError(
+                f"the feature tables were measured differently: {', '.join(differing)}. Extract "
+                "them again with the same options."
+            )
+        found = configuration
+    return found
+
+
+def complete_features(records: pd.DataFrame) -> pd.DataFrame:
+    """Encode the metadata of joined records, and drop features that no row has.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, with the feature families of whatever tables were joined.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        The records with ``meta__`` columns.
+    """
+    encoded = encode_metadata(records)
+    # A column that metadata joined later can fill wins over what extraction knew.
+    fresh = [name for name in encoded if name not in records or encoded[name].notna().any()]
+    kept = records.drop(columns=[name for name in fresh if name in records])
+    table = pd.concat([kept, encoded[fresh]], axis=1)
+    features = [name for name in table.columns if "__" in str(name)]
+    return table.drop(columns=[name for name in features if table[name].isna().all()])
+
+
+def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Leave out rows that a metadata table brought without an image.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Joined tables; without any measured column, every row stays.
+
+    Returns
+    -------
+    table : DataFrame of shape (m, columns)
+        The rows with at least one measurement.
+    notes : tuple of str
+        How many were left out, if any were.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a", "b"], "abcd__area_share": [0.2, None]})
+    >>> keep_measured(table)[1]
+    ('1 of 2 records have no measured image; left out.',)
+    """
+    measured = [name for name in table if str(name).startswith(_FROM_IMAGES)]
+    known = table[measured].notna().any(axis=1) if measured else pd.Series(True, table.index)
+    if known.all():
+        return table, ()
+    note = f"{(~known).sum():,} of {len(table):,} records have no measured image; left out."
+    return table.loc[known].reset_index(drop=True), (note,)
+
+
+def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> LesionFeaturizer:
+    """Make the fitted featurizer that a feature table came from.
+
+    Parameters
+    ----------
+    configuration : mapping
+        What `read_configuration` found.
+    table : DataFrame of shape (n, columns)
+        The training table.
+
+    Returns
+    -------
+    LesionFeaturizer
+        Fitted: it measures new images as the table's were.
+
+    Raises
+    ------
+    TableError
+        If its weight file has changed since.
+    """
+    known = LesionFeaturizer().get_params()
+    parameters = {name: value for name, value in configuration.items() if name in known}
+    measured = {
+        str(name).removeprefix("meta__"): table[name]
+        for name in table.columns
+        if str(name).startswith(_MEASUREMENT)
+    }
+    carried = table.drop(columns=[name for name in measured if name in table])
+    records = pd.concat([carried, pd.DataFrame(measured, index=table.index)], axis=1)
+    featurizer = LesionFeaturizer(**parameters).fit(records)
+    digest = configuration.get("weights_digest")
+    if digest is not None and featurizer.embedder_.weights_digest_ != digest:
+        raise TableError(
+            f"the weight file {featurizer.weights} is not the one that made the feature table. "
+            "Put the former one back, or extract the features again."
+        )
+    return featurizer

@@ -1,0 +1,94 @@
+"""ISIC 2020 on disk to held-out figures, with known duplicates and grouped splits.
+
+    python pipelines/isic2020.py --images train/ --table train.csv --out run/ \
+        [--duplicates ISIC_2020_Training_Duplicates.csv] [--weights mobilenetv2.safetensors]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from hybridlesion import (
+    HybridLesionClassifier,
+    LesionFeaturizer,
+    evaluate,
+    extract_features,
+    list_images,
+    read_records,
+)
+from hybridlesion.extraction import read_features
+from hybridlesion.splits import grouping, train_validation_test
+
+
+def main(options: argparse.Namespace) -> pd.DataFrame:
+    """Run the recipe and return the measures on the test patients.
+
+    Parameters
+    ----------
+    options : Namespace
+        ``images``, ``table``, ``duplicates``, ``weights``, ``out`` and ``jobs``.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, value, low, high.
+    """
+    records = read_records(
+        options.table, images=list_images(options.images), duplicates=options.duplicates
+    )
+    for line in records.warnings:
+        print("note:", line)
+    embedder = "mobilenetv2_100" if options.weights else "none"
+    result = extract_features(
+        records.frame,
+        options.out / "features.parquet",
+        featurizer=LesionFeaturizer(embedder, weights=options.weights),
+        n_jobs=options.jobs,
+    )
+    print(f"{result.n_rows} images measured, {result.n_failed} failed, {result.seconds:.0f} s")
+
+    table, _ = read_features(result.path)
+    y = table["target"].to_numpy(dtype=int)
+    groups = grouping(table).to_numpy()
+    split = train_validation_test(y, groups, random_state=0)
+    pd.DataFrame({"image_id": table["image_id"], "split": split}).to_csv(
+        options.out / "split.csv", index=False
+    )
+    train, test = split != "test", split == "test"
+    model = HybridLesionClassifier(n_jobs=options.jobs)
+    model.fit(table[train], y[train], groups=groups[train])
+    score = model.predict_proba(table[test])[:, 1]
+    measures = evaluate(y[test], score, groups=groups[test], threshold=model.threshold_)
+    print(measures.round(3).to_string(index=False))
+    measures.to_csv(options.out / "test_measures.csv", index=False)
+    return measures
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line.
+
+    Parameters
+    ----------
+    arguments : list of str or None, default=None
+        Words of the command line; None takes the process's own.
+
+    Returns
+    -------
+    Namespace
+        The options.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--table", required=True)
+    parser.add_argument("--duplicates")
+    parser.add_argument("--weights", help="local MobileNetV2 weights; without them, no CNN")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--jobs", type=int, default=-1)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse())

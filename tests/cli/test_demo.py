@@ -1,0 +1,22 @@
+"""The demo, small: every file it names is there."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybridlesion.demo import run_demo
+
+
+@pytest.mark.slow
+def test_small_demo(tmp_path):
+    steps = []
+    result = run_demo(tmp_path / "demo", n_patients=12, step=steps.append)
+    assert len(steps) == 5
+    assert all(path.stat().st_size > 0 for path in result.paths.values())
+    cases = result.held_out.cases
+    assert not set(cases["image_id"]) & set(result.trained.out_of_fold["image_id"])
+    assert 0.5 < result.ceiling <= 1
+    summary = result.paths["the summary"].read_text()
+    assert f"{result.n_images} lesions were drawn" in summary
+    assert "| auc |" in summary
+    assert str(tmp_path) not in summary

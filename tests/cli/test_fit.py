@@ -1,0 +1,78 @@
+"""Tables to a model file."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from hybridlesion.artifact import load_artifact, read_manifest
+
+
+def test_model_of_a_feature_table(hybridlesion, features_file, tmp_path):
+    out = tmp_path / "m.joblib"
+    result = hybridlesion("fit", features_file, "--out", out, "--folds", 3, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "39 lesions in 20 groups, 10 malignant" in lines[0]
+    assert any(line.startswith("auc ") and " to " in line for line in lines)
+    assert lines[-1].startswith(f"wrote {out}: fitted on 39 rows")
+    manifest = read_manifest(out)
+    assert manifest["folds"]["n_splits"] == 3
+    assert manifest["training"]["n_patients"] == 20
+    assert [row["metric"] for row in manifest["metrics"]].count("auc") == 1
+    assert list(load_artifact(out).named_steps) == ["features", "model"]
+
+
+def test_features_and_metadata_are_joined(hybridlesion, lesions, tmp_path):
+    bare = tmp_path / "bare.parquet"
+    assert hybridlesion("features", lesions / "images", "--out", bare, "--jobs", 1).exit_code == 0
+    refused = hybridlesion("fit", bare, "--out", tmp_path / "m.joblib")
+    assert refused.exit_code == 1
+    assert "no table says which lesions are malignant" in refused.stderr
+    out = tmp_path / "m.joblib"
+    arguments = (bare, lesions / "metadata.csv", "--out", out, "--folds", 3, "--jobs", 1)
+    result = hybridlesion("fit", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "benign_malignant" in result.stderr
+    assert "1 of 40 records have no measured image" in result.stderr
+    manifest = read_manifest(out)
+    assert manifest["training"]["n_rows"] == 39
+    assert {"abcd", "meta"} <= set(manifest["features"]["families"])
+    assert "qa" not in manifest["features"]["families"]
+
+
+def test_metadata_alone(hybridlesion, lesions, tmp_path):
+    out = tmp_path / "m.joblib"
+    arguments = (lesions / "metadata.csv", "--out", out, "--folds", 3, "--seeds", 2, "--jobs", 1)
+    result = hybridlesion("fit", *arguments)
+    assert result.exit_code == 0, result.output
+    manifest = read_manifest(out)
+    assert set(manifest["features"]["families"]) <= {"meta", "ctx"}
+    assert manifest["featurizer"] is None
+    assert manifest["folds"]["n_seeds"] == 2
+
+
+def test_the_same_seed_gives_the_same_model(hybridlesion, features_file, tmp_path):
+    digests = []
+    for name in ("a", "b"):
+        out = tmp_path / f"{name}.joblib"
+        hybridlesion("fit", features_file, "--out", out, "--folds", 3, "--jobs", 1)
+        manifest = read_manifest(out)
+        digests.append((manifest["metrics"], manifest["threshold"], manifest["training"]))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "reason"),
+    [
+        (lambda t: t.assign(target=0, benign_malignant="benign"), (), "benign and malignant"),
+        (lambda t: t, ("--groups", "clinic"), "the tables lack"),
+        (lambda t: t, ("--target", "outcome"), "outcome"),
+    ],
+)
+def test_refusals(hybridlesion, lesions, tmp_path, change, arguments, reason):
+    change(pd.read_csv(lesions / "metadata.csv")).to_csv(tmp_path / "t.csv", index=False)
+    result = hybridlesion("fit", tmp_path / "t.csv", "--out", tmp_path / "m.joblib", *arguments)
+    assert result.exit_code == 1, result.output
+    assert reason in result.stderr
+    assert not (tmp_path / "m.joblib").exists()

@@ -1,0 +1,69 @@
+"""Progress goes to standard error: lines elsewhere, a bar on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from hybridlesion.cli import _progress
+
+
+class _Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = _Clock()
+    monkeypatch.setattr(_progress, "time", clock)
+    return clock
+
+
+def test_lines_come_every_ten_seconds_and_at_the_end(clock, capsys):
+    with _progress.show_progress("measuring") as progress:
+        for step in range(1, 31):
+            clock.now += 1
+            progress(10 * step, 2, 300)
+    out, err = capsys.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert len(lines) == 3
+    assert lines[0] == "measuring: 100 of 300 (33 %), 2 failed, 10.0/s, 20 s left"
+    assert lines[-1] == "measuring: 300 of 300 (100 %), 2 failed, 10.0/s"
+
+
+def test_rate_leaves_out_what_an_interrupted_run_had_done(clock, capsys):
+    with _progress.show_progress("measuring") as progress:
+        clock.now += 5
+        progress(5000, 0, 6000)
+        clock.now += 10
+        progress(5100, 0, 6000)
+    assert "10.0/s, 1 min 30 s left" in capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    with _progress.show_progress("measuring") as progress:
+        progress(3, 1, 9)
+    assert "3/9" in terminal.getvalue()
+    assert "1 failed" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.4, "0 s"), (59.6, "1 min 0 s"), (61, "1 min 1 s"), (7260, "2 h 1 min")],
+)
+def test_durations_in_words(seconds, words):
+    assert _progress._duration(seconds) == words

@@ -1,0 +1,101 @@
+"""A model over images and tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(scope="module")
+def from_images(hybridlesion, model_file, lesions, tmp_path_factory):
+    out = tmp_path_factory.mktemp("scores") / "scores.csv"
+    arguments = (model_file, lesions / "images", "--metadata", lesions / "metadata.csv")
+    result = hybridlesion("score", *arguments, "--out", out, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    return out, result
+
+
+def test_columns_rows_and_failures(from_images):
+    out, result = from_images
+    scores = pd.read_csv(out)
+    known = ["image_id", "path", "patient_id", "score", "label", "threshold"]
+    assert scores.columns.tolist() == known
+    assert len(scores) == 39
+    assert scores["score"].between(0, 1).all()
+    assert (scores["label"] == (scores["score"] >= scores["threshold"])).all()
+    assert pd.read_csv(f"{out}.errors.csv")["image_id"].tolist() == ["SYN_0007"]
+    assert "39 rows, 1 failed" in result.stdout.splitlines()[-1]
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "scores.csv",
+        "scores.csv.errors.csv",
+    ]
+
+
+def test_feature_tables_give_equal_scores(
+    hybridlesion, model_file, features_file, from_images, tmp_path
+):
+    out = tmp_path / "scores.parquet"
+    result = hybridlesion("score", model_file, features_file, "--out", out)
+    assert result.exit_code == 0, result.output
+    table, images = pd.read_parquet(out), pd.read_csv(from_images[0])
+    assert table["image_id"].tolist() == images["image_id"].tolist()
+    pd.testing.assert_series_equal(table["score"], images["score"], rtol=1e-12)
+
+
+def test_images_without_metadata_are_scored_with_a_note(
+    hybridlesion, model_file, lesions, tmp_path
+):
+    out = tmp_path / "s.csv"
+    sources = [lesions / "images" / f"SYN_000{number}.png" for number in (1, 2)]
+    result = hybridlesion("score", model_file, *sources, "--out", out, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    assert "note: the model uses age, sex and site" in result.stderr
+    assert pd.read_csv(out)["image_id"].tolist() == ["SYN_0001", "SYN_0002"]
+
+
+def test_models_of_metadata_score_tables_only(hybridlesion, lesions, tmp_path):
+    model, out = tmp_path / "m.joblib", tmp_path / "s.csv"
+    arguments = (lesions / "metadata.csv", "--out", model, "--folds", 3, "--jobs", 1)
+    assert hybridlesion("fit", *arguments).exit_code == 0
+    result = hybridlesion("score", model, lesions / "metadata.csv", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert len(pd.read_csv(out)) == 40
+    refused = hybridlesion("score", model, lesions / "images", "--out", out)
+    assert refused.exit_code == 1
+    assert "cannot measure images" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda t: t.drop(columns=[c for c in t if c.startswith("abcd__a")]), "lacks"),
+        (lambda t: t.drop(columns=["image_id", "path"]), "image"),
+    ],
+)
+def test_feature_tables_that_lack_something(
+    hybridlesion, model_file, features_file, tmp_path, change, reason
+):
+    change(pd.read_parquet(features_file)).to_parquet(tmp_path / "t.parquet")
+    result = hybridlesion("score", model_file, tmp_path / "t.parquet", "--out", tmp_path / "s.csv")
+    assert result.exit_code == 1, result.output
+    assert reason in result.stderr
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_images_and_feature_tables_do_not_mix(
+    hybridlesion, model_file, features_file, lesions, tmp_path
+):
+    arguments = (model_file, features_file, lesions / "images", "--out", tmp_path / "s.csv")
+    result = hybridlesion("score", *arguments)
+    assert result.exit_code == 1
+    assert "not both at once" in result.stderr
+
+
+def test_nothing_usable_leaves_the_reasons(hybridlesion, model_file, lesions, tmp_path):
+    out = tmp_path / "s.csv"
+    broken = lesions / "images" / "SYN_0007.png"
+    result = hybridlesion("score", model_file, broken, "--out", out, "--jobs", 1)
+    assert result.exit_code == 1
+    assert f"{out}.errors.csv" in result.stderr
+    assert not out.exists()
+    assert pd.read_csv(f"{out}.errors.csv")["image_id"].tolist() == ["SYN_0007"]

@@ -1,0 +1,55 @@
+"""Fixtures that every test module shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Two workers share two cores: more threads than that only wait for each other. The libraries
+# read this when they are loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real dermoscopy beside the checkout; the test skips where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("no real images beside the checkout")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """Safetensors file of ImageNet weights; the test skips where it is absent."""
+    file = SHARED / "weights" / "mobilenetv2_100.onnxzoo7_in1k_backbone" / "model.safetensors"
+    if not file.is_file():
+        pytest.skip("no ImageNet weights beside the checkout")
+    return file
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Seeded random generator."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def lesions(tmp_path_factory) -> pd.DataFrame:
+    """Records of 36 small synthetic lesions of 12 patients, images and masks on disk."""
+    from hybridlesion import make_lesions
+
+    return make_lesions(
+        tmp_path_factory.mktemp("lesions"),
+        n_patients=12,
+        lesions_per_patient=(3, 3),
+        size=(240, 180),
+        malignant_share=0.3,
+        random_state=7,
+    )

@@ -1,0 +1,127 @@
+"""Folders and files to a list of images."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from hybridlesion.exceptions import SourceError
+from hybridlesion.images import image_id_from_path, list_images
+from hybridlesion.images._names import is_image_name
+
+
+@pytest.fixture
+def touch(tmp_path):
+    def touch(*names: str) -> None:
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    return touch
+
+
+def test_folders_are_searched_through_and_sorted(tmp_path, touch):
+    touch("b/ISIC_2.JPG", "ISIC_3.png", "a/deep/ISIC_1.jpeg")
+    images = list_images(tmp_path)
+    assert list(images.columns) == ["image_id", "path"]
+    assert images["image_id"].tolist() == ["ISIC_1", "ISIC_2", "ISIC_3"]
+    assert images["path"][0] == str(tmp_path / "a" / "deep" / "ISIC_1.jpeg")
+
+
+def test_masks_hidden_and_other_files_are_passed_over(tmp_path, touch):
+    touch("a.jpg", "a.txt", "metadata.csv", "._a.jpg", ".cache/b.jpg", "Thumbs.db")
+    touch("a_segmentation.png", "a_Segmentation.png", "a_lesion.bmp", "a_superpixels.png")
+    assert list_images(tmp_path)["image_id"].tolist() == ["a"]
+
+
+def test_relative_sources_give_absolute_paths(tmp_path, touch, monkeypatch):
+    touch("in/a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert list_images("in")["path"].tolist() == [str(tmp_path / "in" / "a.jpg")]
+    assert list_images("in/a.jpg")["path"].tolist() == [str(tmp_path / "in" / "a.jpg")]
+
+
+def test_one_file_is_taken_as_it_is(tmp_path, touch):
+    touch("a_lesion.png")
+    assert list_images(tmp_path / "a_lesion.png")["image_id"].tolist() == ["a_lesion"]
+
+
+def test_equal_ids_are_refused_by_name(tmp_path, touch):
+    touch("x/a.jpg", "y/a.png", "z/a.jpg", "b.jpg")
+    with pytest.raises(SourceError, match=r"2 images in .* have the id of another one") as caught:
+        list_images(tmp_path)
+    for name in ("x/a.jpg", "y/a.png", "z/a.jpg"):
+        assert str(tmp_path / name) in str(caught.value)
+
+
+def test_only_the_first_pairs_of_equal_ids_are_shown(tmp_path, touch):
+    touch(*(f"{folder}/{number}.jpg" for folder in "xy" for number in range(9)))
+    with pytest.raises(SourceError, match=r"9 images in") as caught:
+        list_images(tmp_path)
+    assert str(caught.value).count(" and ") == 5
+    assert "; ..." in str(caught.value)
+
+
+def test_no_images_says_what_is_there(tmp_path, touch):
+    with pytest.raises(SourceError, match="found nothing"):
+        list_images(tmp_path)
+    touch("a.txt", "b.txt", "c.dcm", "d")
+    with pytest.raises(SourceError, match=r"found 2 \.txt, 1 \.dcm, 1 no suffix"):
+        list_images(tmp_path)
+
+
+def test_what_is_no_source(tmp_path, touch):
+    with pytest.raises(SourceError, match="gone does not exist"):
+        list_images(tmp_path / "gone")
+    touch("notes.txt")
+    with pytest.raises(SourceError, match=r"notes\.txt is no source of images"):
+        list_images(tmp_path / "notes.txt")
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    try:
+        (tmp_path / os.fsdecode(b"a\xff.jpg")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    with pytest.raises(SourceError, match="not valid UTF-8"):
+        list_images(tmp_path)
+
+
+def test_listing_opens_no_file(tmp_path, touch, monkeypatch):
+    touch("a.jpg", "b/c.jpg")
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a file was opened or looked at")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(os.path, "getsize", refuse)
+    assert len(list_images(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "image_id"),
+    [
+        ("ISIC_1.jpg", "ISIC_1"),
+        ("a/b/ISIC_1.v2.JPEG", "ISIC_1.v2"),
+        ("s3://bucket/ISIC_1.png", "ISIC_1"),
+        ("zip://a/ISIC_1.jpg::s3://bucket/a.zip", "ISIC_1"),
+        ("hdf5://ISIC_1.0::/a.hdf5", "ISIC_1.0"),
+        ("hdf5://group/ISIC_1::/a.hdf5", "ISIC_1"),
+        ("C:\\data\\ISIC_1.jpg", "ISIC_1"),
+    ],
+)
+def test_image_id_from_path(path, image_id):
+    assert image_id_from_path(path) == image_id
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "A.TIFF", "x/y.webp", "lesion.png", "a_lesions.png"])
+def test_image_names(name):
+    assert is_image_name(name)
+
+
+@pytest.mark.real
+def test_real_folders_hold_the_counted_images(real_data):
+    assert len(list_images(real_data / "ph2")) == 100
+    assert len(list_images(real_data / "isic2017")) == 1996

@@ -1,0 +1,118 @@
+"""Files as they come: separators, encodings, compression, no header."""
+
+from __future__ import annotations
+
+import gzip
+
+import pandas as pd
+import pytest
+
+from hybridlesion.exceptions import SourceError, TableError
+from hybridlesion.metadata import read_records, read_table
+
+CSV = "image_name,sex,age_approx,score\nISIC_1,male,45.0,0.5\nISIC_2,,,0.25\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV.encode(),
+        b"\xef\xbb\xbf" + CSV.encode(),
+        CSV.encode("utf-16"),
+        CSV.replace(",", ";").encode(),
+        CSV.replace(",", "\t").encode(),
+        b"\n\n" + CSV.encode(),
+    ],
+    ids=["comma", "byte order mark", "utf-16", "semicolon", "tab", "blank lines first"],
+)
+def test_every_text_form_gives_the_same_table(tmp_path, content):
+    file = tmp_path / "train.csv"
+    file.write_bytes(content)
+    table = read_table(file)
+    assert list(table.columns) == ["image_name", "sex", "age_approx", "score"]
+    assert table["image_name"].to_list() == ["ISIC_1", "ISIC_2"]
+    assert table["age_approx"].iloc[0] == "45.0"
+    assert table["sex"].isna().to_list() == [False, True]
+    assert table["score"].to_list() == [0.5, 0.25]
+
+
+def test_gzip_and_parquet(tmp_path):
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(CSV.encode()))
+    pd.DataFrame({"image_name": ["ISIC_1"], "age_approx": [45.0]}).to_parquet(
+        tmp_path / "train.parquet"
+    )
+    assert len(read_table(tmp_path / "train.csv.gz")) == 2
+    assert read_table(tmp_path / "train.parquet")["age_approx"].to_list() == [45.0]
+
+
+def test_decimal_comma_in_quotes_and_in_semicolon_files(tmp_path):
+    (tmp_path / "quoted.csv").write_text('image_name,ita,note\nISIC_1,"43,86",a\nISIC_2,"-7",b\n')
+    (tmp_path / "german.csv").write_text("image_name;ita;note\nISIC_1;43,86;a,b\nISIC_2;;c\n")
+    assert read_table(tmp_path / "quoted.csv")["ita"].to_list() == [43.86, -7.0]
+    german = read_table(tmp_path / "german.csv")
+    assert german["ita"].iloc[0] == 43.86
+    assert german["note"].to_list() == ["a,b", "c"]
+
+
+def test_unquoted_decimal_comma_is_explained(tmp_path):
+    (tmp_path / "ita.csv").write_text("image_name,ita\nISIC_1,43,86\nISIC_2,40,1\n")
+    with pytest.raises(TableError, match="must stand in quotes"):
+        read_table(tmp_path / "ita.csv")
+
+
+def test_ids_keep_their_zeros(tmp_path):
+    (tmp_path / "t.csv").write_text("id,sex\n0017,male\n")
+    (tmp_path / "named.csv").write_text("Bild,sex\n0017,male\n")
+    assert read_table(tmp_path / "t.csv")["id"].to_list() == ["0017"]
+    records = read_records(tmp_path / "named.csv", id_column="Bild")
+    assert records.frame["image_id"].to_list() == ["0017"]
+
+
+def test_isbi_2016_has_no_header(tmp_path):
+    (tmp_path / "truth.csv").write_text("ISIC_0000000,benign\nISIC_0000002,malignant\n")
+    (tmp_path / "test.csv").write_text("ISIC_0000003,0.0\nISIC_0000004,1.0\n")
+    truth = read_records(tmp_path / "truth.csv")
+    assert truth.layout == ("isic2016-truth",)
+    assert truth.frame.to_dict("list") == {
+        "image_id": ["ISIC_0000000", "ISIC_0000002"],
+        "target": [0.0, 1.0],
+    }
+    assert read_records(tmp_path / "test.csv").frame["target"].to_list() == [0.0, 1.0]
+
+
+def test_another_table_without_header_is_explained(tmp_path):
+    (tmp_path / "t.csv").write_text("ISIC_0000000,45,male\nISIC_0000002,50,male\n")
+    with pytest.raises(TableError, match="starts with data instead of column names"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"image_name,sex\n", "has no rows"),
+        (b"PK\x03\x04rest of a spreadsheet", "Save it as CSV"),
+        (b"image_name,age,age\nISIC_1,2,3\n", "more than once in its header"),
+    ],
+)
+def test_unusable_files(tmp_path, content, message):
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(TableError, match=message):
+        read_table(tmp_path / "t.csv")
+
+
+def test_absent_file_and_foreign_type(tmp_path):
+    with pytest.raises(SourceError, match=r"absent\.csv"):
+        read_table(tmp_path / "absent.csv")
+    (tmp_path / "t.parquet").write_bytes(b"no parquet")
+    with pytest.raises(TableError, match="no Parquet table"):
+        read_table(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match="paths or DataFrames, got int"):
+        read_records([3])
+
+
+def test_row_numbers_are_those_of_the_file(tmp_path):
+    (tmp_path / "t.csv").write_text("\nimage_id,age\nISIC_1,45\n\n,\nISIC_2,old\n")
+    with pytest.raises(TableError) as caught:
+        read_records(tmp_path / "t.csv")
+    assert caught.value.problems == ("t.csv, row 6: age 'old' is no number of years",)

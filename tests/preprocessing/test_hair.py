@@ -1,0 +1,96 @@
+"""Hair detection and removal on drawn hair, and against annotated photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hybridlesion._opencv import cv2
+from hybridlesion.exceptions import ImageError
+from hybridlesion.preprocessing import hair_mask, remove_hair
+
+SKIN = (215, 170, 150)
+
+
+def skin_with_hair(scale=1, color=(40, 30, 30)):
+    image = np.full((120 * scale, 160 * scale, 3), SKIN, np.uint8)
+    hair = np.zeros(image.shape[:2], np.uint8)
+    cv2.line(hair, (10 * scale, 20 * scale), (150 * scale, 90 * scale), 1, scale)
+    cv2.line(hair, (30 * scale, 100 * scale), (100 * scale, 10 * scale), 1, scale)
+    image[hair > 0] = color
+    return image, hair > 0
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_the_same_hair_is_found_at_every_scale(scale):
+    image, hair = skin_with_hair(scale)
+    found = hair_mask(image)
+    assert found[hair].mean() > 0.9
+    assert found[cv2.dilate(hair.astype(np.uint8), np.ones((7, 7))) == 0].mean() < 0.001
+
+
+def test_light_hair_is_found_too():
+    image, hair = skin_with_hair(color=(250, 245, 235))
+    assert hair_mask(image)[hair].mean() > 0.9
+
+
+def test_a_round_lesion_and_its_dots_are_no_hair():
+    image = np.full((120, 160, 3), SKIN, np.uint8)
+    cv2.circle(image, (80, 60), 30, (120, 80, 60), -1)
+    for x in range(65, 100, 8):
+        cv2.circle(image, (x, 60), 2, (50, 30, 20), -1)
+    assert hair_mask(image).mean() < 0.001
+
+
+def test_nothing_is_marked_outside_the_field_of_view():
+    image, hair = skin_with_hair()
+    fov = np.zeros(hair.shape, bool)
+    fov[:, 80:] = True
+    found = hair_mask(image, fov=fov)
+    assert not found[:, :80].any()
+    assert found[:, 80:].any()
+
+
+def test_removal_restores_the_skin_and_leaves_the_rest_alone(rng):
+    clean = rng.integers(100, 200, (60, 80, 3), dtype=np.uint8)
+    hair = np.zeros((60, 80), bool)
+    hair[:, 40] = True
+    image = clean.copy()
+    image[hair] = 0
+    restored = remove_hair(image, hair)
+    assert np.array_equal(restored[~hair], clean[~hair])
+    assert 130 < restored[hair].mean() < 170
+    assert (image[hair] == 0).all()
+
+
+def test_each_side_of_an_edge_keeps_its_color():
+    image = np.full((50, 100, 3), 200, np.uint8)
+    image[:, 50:] = 50
+    hair = np.zeros((50, 100), bool)
+    hair[25] = True
+    restored = remove_hair(image, hair)
+    assert (restored[25, :45] == 200).all()
+    assert (restored[25, 55:] == 50).all()
+
+
+def test_a_wide_gap_is_filled_completely():
+    image = np.full((40, 60, 3), 90, np.uint8)
+    hair = np.ones((40, 60), bool)
+    hair[0, 0] = False
+    assert (remove_hair(np.where(hair[..., None], 0, image).astype(np.uint8), hair) == 90).all()
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_all_or_no_hair_changes_nothing(value, rng):
+    image = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    assert np.array_equal(remove_hair(image, np.full((5, 7), value)), image)
+
+
+def test_a_mask_of_another_size_is_refused():
+    with pytest.raises(ImageError, match="same size"):
+        remove_hair(np.zeros((5, 7, 3), np.uint8), np.zeros((7, 5), bool))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 3)])
+def test_tiny_images_have_no_hair(shape):
+    assert not hair_mask(np.full((*shape, 3), 128, np.uint8)).any()
