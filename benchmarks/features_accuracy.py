@@ -178,7 +178,7 @@ def write_weights(table: pd.DataFrame, masks: str) -> None:
         "what": "Expected rank among lesions that people compared in pairs, from ABCD features.",
         "fitted_to": "Strengths of asymmetry, border irregularity and colour variegation perceived "
         "by people (M. S. Bennett et al., melanoma-identification).",
-        "images": f"{len(rows)} of {sources}, {masks} masks",
+        "images": f"{len(rows)} of {sources}; masks: {masks}",
         "rank_correlation_in_10_folds": figures,
         "published_image_measures": PUBLISHED,
         "licence": "Fitted on ISIC images, treated as non-commercial with attribution; "

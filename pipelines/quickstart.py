@@ -1,6 +1,6 @@
 """The library on synthetic lesions: fit, cross-validate by patient, save, load, score.
 
-    python pipelines/quickstart.py OUT
+python pipelines/quickstart.py OUT
 """
 
 from __future__ import annotations

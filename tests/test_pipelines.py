@@ -26,8 +26,7 @@ def test_isic2020(lesions, tmp_path):
     folder = Path(lesions["path"].iloc[0]).parent
     recipe = _load("isic2020")
     options = recipe.parse(
-        ["--images", str(folder), "--table", str(folder.parent / "metadata.csv")]
-        + ["--out", str(tmp_path), "--jobs", "1"]
+        [f"--images={folder}", f"--table={folder.parent}/metadata.csv", f"--out={tmp_path}"]
     )
     measures = recipe.main(options).set_index("metric")
     assert 0 <= measures.loc["auc", "value"] <= 1

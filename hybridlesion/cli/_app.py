@@ -38,8 +38,8 @@ class _Commands(TyperGroup):
                 raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
                 typer.echo(
-                    "\nhybridlesion: interrupted. No half-written output was left; the same "
-                    "command goes on with what is missing.",
+                    "\nhybridlesion: interrupted. No half-written output was left; features and "
+                    "score go on where they stopped when run again.",
                     err=True,
                 )
                 raise typer.Exit(_INTERRUPTED) from error

@@ -42,7 +42,7 @@ def extract_features(
     n_jobs: int = 1,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
-    shard_size: int = 64,
+    shard_size: int = 32,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Measure every record and write one feature table.
@@ -64,7 +64,7 @@ def extract_features(
         Whether to throw away what an interrupted run left.
     masks : str or path-like, default=None
         Folder that receives every mask.
-    shard_size : int, default=64
+    shard_size : int, default=32
         Records per shard.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` after every shard.
@@ -100,6 +100,7 @@ def extract_features(
     failures, n_reused = _compute_shards(work, shards, n_jobs, progress)
     errors = write_errors(out, failures)
     if len(failures) == len(records):
+        folder.clear()
         raise HybridLesionError(
             f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
             f"The first: {failures[0].reason}"

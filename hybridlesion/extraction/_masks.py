@@ -18,7 +18,7 @@ from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, 
 from hybridlesion.extraction._outcome import ExtractionResult, write_errors
 from hybridlesion.extraction._processes import count_jobs, map_unordered
 from hybridlesion.images import image_size, read_image, resize_long_side, write_image, write_mask
-from hybridlesion.segmentation import SEGMENTERS, segment_details
+from hybridlesion.segmentation import SEGMENTERS, draw_overlay, segment_details
 from hybridlesion.table import Failure
 
 __all__ = ["segment_images"]
@@ -108,31 +108,8 @@ class _MaskWork:
             return position, Failure(str(image_id), str(path), "read", str(error))
         write_mask(self.out / f"{image_id}_segmentation.png", _enlarge(mask, height, width))
         if self.overlay:
-            write_image(self.out / f"{image_id}_overlay.jpg", draw_contour(image, mask))
+            write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(image, mask))
         return position, None
-
-
-def draw_contour(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Draw the outline of a mask onto a copy of the image, bright on a dark rim.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB image.
-    mask : ndarray of shape (H, W), bool
-        Lesion mask.
-
-    Returns
-    -------
-    ndarray of shape (H, W, 3), uint8
-        The image with the contour.
-    """
-    drawn = image.copy()
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    width = max(1, round(max(image.shape[:2]) / 300))
-    cv2.drawContours(drawn, contours, -1, (0, 0, 0), 2 * width + 1, cv2.LINE_AA)
-    cv2.drawContours(drawn, contours, -1, (90, 255, 120), width, cv2.LINE_AA)
-    return drawn
 
 
 def _enlarge(mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -2,14 +2,12 @@
 
 from hybridlesion.report._case_sheet import case_sheet, choose_cases
 from hybridlesion.report._metric_figure import metric_figure
-from hybridlesion.report._overlay import draw_overlay
 from hybridlesion.report._score_report import ScoreReport, report_scores
 
 __all__ = [
     "ScoreReport",
     "case_sheet",
     "choose_cases",
-    "draw_overlay",
     "metric_figure",
     "report_scores",
 ]

@@ -12,9 +12,8 @@ import pandas as pd
 from hybridlesion._opencv import cv2
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.images import read_image, read_mask, resize_long_side
-from hybridlesion.report._overlay import draw_overlay
 from hybridlesion.report._style import BENIGN, INK, MALIGNANT, NOTE, RESEARCH_ONLY, save_figure
-from hybridlesion.segmentation import segment
+from hybridlesion.segmentation import draw_overlay, segment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.exceptions import ImageError
-from hybridlesion.report import draw_overlay
+from hybridlesion.segmentation import draw_overlay
 
 
 @pytest.fixture
