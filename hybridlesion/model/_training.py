@@ -152,7 +152,8 @@ def _start(
         "seed": int(rng.integers(2**31 - 1)),
         "verbosity": -1,
     } | settings.lightgbm_params
-    data = lightgbm.Dataset(columns[rows], y[rows].astype(np.float32), weight=weight)
+    # The data set needs the parameters too: without them, it warns about tiny tables aloud.
+    data = lightgbm.Dataset(columns[rows], y[rows].astype(np.float32), weight=weight, params=params)
     return lightgbm.Booster(params, data), shift
 
 
