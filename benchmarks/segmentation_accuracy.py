@@ -19,7 +19,7 @@ import pandas as pd
 
 from hybridlesion._opencv import cv2
 from hybridlesion.evaluation.overlap import jaccard
-from hybridlesion.images import read_image, read_mask
+from hybridlesion.images import read_image, read_mask, resize_long_side
 from hybridlesion.segmentation import segment_details
 from hybridlesion.segmentation._classical import segment_classical
 
@@ -101,7 +101,9 @@ def otsu_component(image: np.ndarray) -> np.ndarray:
 
 
 def grab_cut(image: np.ndarray) -> np.ndarray:
-    """GrabCut from a rectangle 8 % inside the frame, five iterations."""
+    """GrabCut from a rectangle 8 % inside the frame, five iterations, at 256 px."""
+    shape = image.shape[:2]
+    image = resize_long_side(image, 256)  # at 768 px it takes ten seconds an image
     height, width = image.shape[:2]
     x, y = round(0.08 * width), round(0.08 * height)
     mask = np.zeros((height, width), np.uint8)
@@ -115,7 +117,8 @@ def grab_cut(image: np.ndarray) -> np.ndarray:
         5,
         cv2.GC_INIT_WITH_RECT,
     )
-    return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    inside = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
+    return cv2.resize(inside.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
 
 
 def report(name: str, method: str, segmenter: Segmenter, images: Iterator) -> None:
