@@ -89,6 +89,9 @@ def check_writable(path: str | os.PathLike) -> Path:
 
 
 def _make_folder(folder: Path) -> None:
+    in_the_way = next((path for path in (folder, *folder.parents) if path.is_file()), None)
+    if in_the_way is not None:
+        raise SourceError(f"{in_the_way} is a file; name a folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from hybridlesion.exceptions import ImageError
+from hybridlesion.exceptions import ImageError, OptionError
 
 __all__ = ["check_choice", "check_image", "check_mask", "check_number"]
 
@@ -103,7 +103,7 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
 
     Raises
     ------
-    ValueError
+    OptionError
         If `value` is not among `allowed`.
     """
     allowed = list(allowed)
@@ -113,7 +113,9 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
 
     close = get_close_matches(str(value), allowed, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.{hint}")
+    raise OptionError(
+        f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.{hint}"
+    )
 
 
 def check_number(
@@ -144,7 +146,7 @@ def check_number(
 
     Raises
     ------
-    ValueError
+    OptionError
         If `value` has another type or lies outside the bounds.
     """
     kind = Integral if integer else Real
@@ -156,7 +158,7 @@ def check_number(
             f"at most {high}" if high is not None else "",
         ]
         limits = " and ".join(bound for bound in bounds if bound)
-        raise ValueError(f"{name} must be {noun}{' ' + limits if limits else ''}, got {value!r}.")
+        raise OptionError(f"{name} must be {noun}{' ' + limits if limits else ''}, got {value!r}.")
     return value
 
 

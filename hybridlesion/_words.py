@@ -3,10 +3,69 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
-__all__ = ["measure_words"]
+__all__ = ["count_words", "explain_measures", "measure_words"]
 
 _COUNTS = ("n", "n_positive", "n_groups")
+_AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1")
+
+
+def count_words(count: int, noun: str) -> str:
+    """Write a count with its noun, in the plural unless it is one.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        What is counted, in the singular of a noun that takes an s.
+
+    Returns
+    -------
+    str
+        For example ``"1 row"``, ``"1,200 rows"``.
+
+    Examples
+    --------
+    >>> count_words(1, "row"), count_words(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def explain_measures(metrics: Iterable[str], threshold: float | None = None) -> list[str]:
+    """Explain the measures of a table that their names do not.
+
+    Parameters
+    ----------
+    metrics : iterable of str
+        Names of the measures in the table.
+    threshold : float or None, default=None
+        Operating point; None or NaN if it is not known.
+
+    Returns
+    -------
+    list of str
+        One sentence each.
+
+    Examples
+    --------
+    >>> explain_measures(["auc", "recall", "f1"], 0.31694)
+    ['recall and f1 hold at the threshold 0.3169.']
+    """
+    metrics = set(metrics)
+    lines = []
+    if "pauc" in metrics:
+        lines.append(
+            "pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."
+        )
+    named = [name for name in _AT_THRESHOLD if name in metrics]
+    if _known(threshold) and named:
+        *first, last = named
+        names = f"{', '.join(first)} and {last}" if first else last
+        lines.append(f"{names} hold{'' if first else 's'} at the threshold {threshold:.4g}.")
+    return lines
 
 
 def measure_words(

@@ -112,7 +112,7 @@ def run_demo(
     save_artifact(model, trained.model, training=trained.facts, metrics=trained.metrics)
     step("scoring the patients held out")
     fitted, unseen, scores = load_artifact(model), records[held_out], out / "scores.csv"
-    score_records(fitted, unseen, scores, n_jobs=n_jobs, progress=progress)
+    score_records(fitted, unseen, scores, n_jobs=n_jobs, masks=out / "masks", progress=progress)
     step("evaluating")
     report, sheet = _judge(out, scores, random_state)
     paths = {
@@ -138,6 +138,7 @@ def _judge(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Pat
     sheet = case_sheet(
         report.cases,
         out / "cases.png",
+        masks=out / "masks",
         threshold=report.threshold,
         title="Lesions of patients the model never saw, highest score first",
     )

@@ -12,6 +12,7 @@ __all__ = [
     "HybridLesionError",
     "ImageError",
     "MissingDependencyError",
+    "OptionError",
     "SourceError",
     "TableError",
 ]
@@ -44,6 +45,10 @@ class TableError(HybridLesionError, ValueError):
         self.problems = tuple(problems)
         lines = [message, *(f"  - {problem}" for problem in self.problems)]
         super().__init__("\n".join(lines))
+
+
+class OptionError(HybridLesionError, ValueError):
+    """A setting that the caller chose is unknown, out of range or contradicts another."""
 
 
 class ArtifactError(HybridLesionError, ValueError):

@@ -19,6 +19,7 @@ def make_hybrid_pipeline(
     n_splits: int = 5,
     n_seeds: int = 1,
     n_jobs: int = 1,
+    on_error: str = "warn",
     memory: str | None = None,
     random_state: int = 0,
 ) -> Pipeline:
@@ -40,6 +41,9 @@ def make_hybrid_pipeline(
         How often the folds are drawn anew; the members are averaged.
     n_jobs : int, default=1
         Processes that measure images, and threads that train.
+    on_error : {"warn", "raise"}, default="warn"
+        What happens to an image that cannot be read: its features are NaN and a warning names it,
+        so that its score rests on age, sex and site alone; or an error.
     memory : str or None, default=None
         Folder in which measured features are kept between fits, as in scikit-learn.
     random_state : int, default=0
@@ -54,7 +58,9 @@ def make_hybrid_pipeline(
     Notes
     -----
     The inner folds are grouped by the records' ``patient_id``. Other groups are handed over with
-    scikit-learn's metadata routing, as ``fit(records, y, groups=...)``.
+    scikit-learn's metadata routing: ``sklearn.set_config(enable_metadata_routing=True)``, then
+    ``pipe.named_steps["model"].set_fit_request(groups=True)`` and
+    ``pipe.fit(records, y, groups=...)``.
 
     Examples
     --------
@@ -67,7 +73,12 @@ def make_hybrid_pipeline(
             (
                 "features",
                 LesionFeaturizer(
-                    embedder, weights=weights, segmenter=segmenter, device=device, n_jobs=n_jobs
+                    embedder,
+                    weights=weights,
+                    segmenter=segmenter,
+                    device=device,
+                    n_jobs=n_jobs,
+                    on_error=on_error,
                 ),
             ),
             (

@@ -117,6 +117,27 @@ def test_manifest_is_plain_json_and_complete(saved, table):
     assert "Not a medical device" in manifest["intended_use"]
 
 
+def test_manifest_tells_the_folds_that_were_made(tmp_path, table):
+    with pytest.warns(UserWarning, match="folds are made"):
+        model = HybridLesionClassifier(n_splits=50).fit(table, table["target"].astype(int))
+    folds = save_artifact(tmp_path / "m.joblib", model)["folds"]
+    assert folds["n_splits"] == len(np.unique(model.folds_)) < 50
+
+
+@pytest.mark.parametrize(
+    ("facts", "unit"),
+    [
+        ({"n_patients": 40, "n_groups": 40}, "patients"),
+        ({"n_patients": None, "n_groups": 120}, "images"),
+        ({"n_patients": 40, "n_groups": 7}, "groups"),
+    ],
+)
+def test_words_claim_patients_only_where_they_were_drawn(facts, unit):
+    metrics = [{"metric": "auc", "value": 0.9, "low": 0.8, "high": 0.95}]
+    words = describe_manifest({"training": {"n_rows": 120} | facts, "metrics": metrics})
+    assert f"intervals over {unit}:" in words
+
+
 def test_manifest_in_words(saved):
     words = describe_manifest(read_manifest(saved))
     assert "Learned from 120 lesions of 40 patients, 24 of them malignant (20.0 %)" in words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridlesion._words import measure_words
+from hybridlesion._words import count_words, explain_measures, measure_words
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,16 @@ from hybridlesion._words import measure_words
 )
 def test_values_and_intervals(row, words):
     assert measure_words(*row) == words
+
+
+def test_counts():
+    assert [count_words(n, "mask") for n in (0, 1, 2, 1000)] == [
+        *("0 masks", "1 mask", "2 masks", "1,000 masks")
+    ]
+
+
+def test_only_what_is_in_the_table_is_explained():
+    assert explain_measures(["auc", "brier"], 0.5) == []
+    assert explain_measures(["recall"], 0.5) == ["recall holds at the threshold 0.5."]
+    assert explain_measures(["recall"]) == []
+    assert "at most 0.2" in explain_measures(["pauc"])[0]

@@ -60,7 +60,7 @@ def make_manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": _versions(with_images=featurizer is not None),
         "model": {"class": type(classifier).__name__, "parameters": parameters},
-        "folds": {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")},
+        "folds": _describe_folds(classifier, parameters),
         "threshold": getattr(classifier, "threshold_", None),
         "features": _describe_features(classifier),
         "featurizer": None if featurizer is None else featurizer.get_params(deep=False),
@@ -83,6 +83,13 @@ def _versions(*, with_images: bool) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # opencv-python-headless, for one, goes by another name
     return found
+
+
+def _describe_folds(classifier: BaseEstimator, parameters: Mapping) -> dict:
+    """Tell the folds that were made: few patients allow fewer than were asked for."""
+    folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
+    made = getattr(classifier, "folds_", None)
+    return folds if made is None else folds | {"n_splits": int(made.max()) + 1}
 
 
 def _describe_features(classifier: BaseEstimator) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from hybridlesion._words import measure_words
 
@@ -31,7 +31,7 @@ def describe_manifest(manifest: Mapping) -> str:
     paragraphs = [
         _what_it_is(manifest),
         _training(manifest.get("training") or {}),
-        _metrics(manifest.get("metrics") or (), manifest.get("threshold")),
+        _metrics(manifest),
         _features(manifest),
         _versions(manifest),
         [str(manifest["intended_use"])] if "intended_use" in manifest else [],
@@ -70,10 +70,11 @@ def _training(facts: Mapping) -> list[str]:
     return lines
 
 
-def _metrics(rows: Iterable[Mapping], threshold: float | None) -> list[str]:
-    rows = list(rows)
+def _metrics(manifest: Mapping) -> list[str]:
+    rows, threshold = list(manifest.get("metrics") or ()), manifest.get("threshold")
+    unit = _unit(manifest.get("training") or {})
     width = max((len(str(row.get("metric"))) for row in rows), default=0)
-    lines = ["Out-of-fold, with 95 % intervals over patients:"] if rows else []
+    lines = [f"Out-of-fold, with 95 % intervals over {unit}:"] if rows else []
     for row in rows:
         value, interval = measure_words(*(row.get(k) for k in ("metric", "value", "low", "high")))
         shown = f"  ({interval})" if interval else ""
@@ -81,6 +82,14 @@ def _metrics(rows: Iterable[Mapping], threshold: float | None) -> list[str]:
     if threshold is not None:
         lines.append(f"Lesions count as called from a score of {threshold:.4g} on.")
     return lines
+
+
+def _unit(facts: Mapping) -> str:
+    """Name what the bootstrap drew: patients only where every group is one."""
+    n_groups = facts.get("n_groups", facts.get("n_patients"))
+    if facts.get("n_patients") and n_groups == facts["n_patients"]:
+        return "patients"
+    return "images" if n_groups in (None, facts.get("n_rows")) else "groups"
 
 
 def _features(manifest: Mapping) -> list[str]:

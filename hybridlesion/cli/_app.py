@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +21,8 @@ from hybridlesion.exceptions import HybridLesionError
 
 __all__ = ["app", "main"]
 
+# Where a warning of this package may point to: itself, or typer, which called it.
+_OWN_FOLDERS = (Path(__file__).resolve().parents[1], Path(typer.__file__).resolve().parent)
 _REFUSED = 1
 _INTERRUPTED = 130
 
@@ -81,5 +84,10 @@ def main() -> None:
     app()
 
 
-def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    typer.echo(f"note: {message}", err=True)
+def _print_warning(
+    message: Warning | str, category: type[Warning], filename: str, *_: object, **__: object
+) -> None:
+    """Show this package's own warnings; those of libraries are for its developers."""
+    folders = Path(filename).resolve().parents
+    if category is UserWarning and any(folder in folders for folder in _OWN_FOLDERS):
+        typer.echo(f"note: {message}", err=True)

@@ -29,7 +29,8 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     Raises
     ------
     typer.BadParameter
-        If the architecture of a weight file cannot be told from its name.
+        If timm has no such model, there is no network for `weights`, or the architecture of a
+        weight file cannot be told from its name.
 
     Notes
     -----
@@ -38,6 +39,7 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     """
     path = Path(text)
     if path.suffix not in _WEIGHT_SUFFIXES:
+        _check_name(text, weights)
         return {"embedder": text, "weights": None if weights is None else str(weights)}
     if weights is not None:
         raise typer.BadParameter("give the weight file once: as --embedder PATH, or as --weights.")
@@ -54,3 +56,20 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
         f"cannot tell which network {path} belongs to. Name it: --embedder mobilenetv2_100 "
         f"--weights {path}"
     )
+
+
+def _check_name(name: str, weights: Path | None) -> None:
+    if name == "none":
+        if weights is not None:
+            raise typer.BadParameter(
+                f"--weights {weights} needs the network it belongs to: name it, for example "
+                "--embedder mobilenetv2_100."
+            )
+        return
+    from hybridlesion.embedding.hub import check_model_name
+    from hybridlesion.exceptions import OptionError
+
+    try:
+        check_model_name(name)
+    except OptionError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -20,6 +20,7 @@ __all__ = [
     "Metadata",
     "OutFile",
     "OutFolder",
+    "PathColumn",
     "Restart",
     "Segmenter",
     "SegmenterName",
@@ -86,20 +87,29 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
     Raises
     ------
     typer.BadParameter
-        If a pair has no equals sign.
+        If a pair has no equals sign, or records have no such column.
 
     Examples
     --------
     >>> split_columns(["age=AgeAtVisit"])
     {'age': 'AgeAtVisit'}
     """
+    if not pairs:
+        return None
+    from hybridlesion._validation import check_choice
+    from hybridlesion.exceptions import OptionError
+    from hybridlesion.metadata import Role
+
     named = {}
-    for pair in pairs or ():
+    for pair in pairs:
         record, mark, column = pair.partition("=")
         if not (record and mark and column):
             raise typer.BadParameter(f"--column takes RECORD=COLUMN, as age=AGE; got {pair!r}.")
-        named[record] = column
-    return named or None
+        try:
+            named[check_choice("RECORD of --column", record, map(str, Role))] = column
+        except OptionError as error:
+            raise typer.BadParameter(str(error)) from error
+    return named
 
 
 Images = Annotated[
@@ -124,6 +134,10 @@ Restart = Annotated[bool, typer.Option("--restart", help="Forget what an interru
 IdColumn = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column that names the image, if it is not found."),
+]
+PathColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of paths, where IMAGES is a table; else found."),
 ]
 Columns = Annotated[
     list[str] | None,

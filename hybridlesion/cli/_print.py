@@ -12,26 +12,27 @@ if TYPE_CHECKING:
 
     from hybridlesion.extraction import ExtractionResult
 
-__all__ = ["format_metrics", "print_notes", "print_result", "print_set_aside"]
+__all__ = ["format_metrics", "idle_device", "print_notes", "print_result", "print_set_aside"]
 
 
-def print_result(result: ExtractionResult, noun: str = "rows") -> None:
+def print_result(result: ExtractionResult, noun: str = "row") -> None:
     """Say in one line what was written, how much failed and how long it took.
 
     Parameters
     ----------
     result : ExtractionResult
         Outcome of the run.
-    noun : str, default="rows"
-        What is counted.
+    noun : str, default="row"
+        What is counted, in the singular.
     """
+    from hybridlesion._words import count_words
+
     failed = f"{result.n_failed:,} failed"
     if result.errors_path is not None:
         failed += f" (see {result.errors_path})"
     reused = f"{result.n_reused:,} taken over, " if result.n_reused else ""
-    typer.echo(
-        f"wrote {result.path}: {result.n_rows:,} {noun}, {reused}{failed}, {result.seconds:.1f} s"
-    )
+    rows = count_words(result.n_rows, noun)
+    typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
 
 
 def print_notes(notes: Iterable[str]) -> None:
@@ -44,6 +45,31 @@ def print_notes(notes: Iterable[str]) -> None:
     """
     for note in notes:
         typer.echo(f"note: {note}", err=True)
+
+
+def idle_device(device: str, embedder: str) -> list[str]:
+    """Say that a device was chosen for nothing.
+
+    Parameters
+    ----------
+    device : str
+        What ``--device`` says.
+    embedder : str
+        Network, or ``"none"``.
+
+    Returns
+    -------
+    list of str
+        The note, or nothing.
+
+    Examples
+    --------
+    >>> idle_device("cuda", "none")
+    ['--device cuda has no effect: there is no network, only measurements on the CPU.']
+    """
+    if device == "auto" or embedder != "none":
+        return []
+    return [f"--device {device} has no effect: there is no network, only measurements on the CPU."]
 
 
 def print_set_aside(set_aside: Mapping[str, str]) -> None:
@@ -72,7 +98,8 @@ def format_metrics(metrics: pd.DataFrame) -> str:
     Returns
     -------
     str
-        One line a measure: name, value, 95 % interval where there is one.
+        One line a measure: name, value, 95 % interval where there is one; then what the names
+        do not say.
 
     Examples
     --------
@@ -82,11 +109,12 @@ def format_metrics(metrics: pd.DataFrame) -> str:
     measure  value  95 % interval
     auc      0.900  0.850 to 0.940
     """
-    from hybridlesion._words import measure_words
+    from hybridlesion._words import explain_measures, measure_words
 
     width = max(len("measure"), *(len(name) for name in metrics["metric"]))
     lines = [f"{'measure':<{width}}  value  95 % interval"]
     for row in metrics.itertuples():
         value, interval = measure_words(row.metric, row.value, row.low, row.high)
         lines.append(f"{row.metric:<{width}}  {value:<5}  {interval}".rstrip())
-    return "\n".join(lines)
+    threshold = dict(zip(metrics["metric"], metrics["value"], strict=True)).get("threshold")
+    return "\n".join([*lines, *explain_measures(metrics["metric"], threshold)])

@@ -25,11 +25,12 @@ def evaluate(
     malignant: Malignant = None,
     id_column: IdColumn = None,
 ) -> None:
-    """Measure scores with patient-bootstrap intervals; writes metrics.csv, .json and .png."""
+    """Measure scores, by patient where known; writes metrics.csv, .json and .png."""
     import time
 
     started = time.monotonic()
 
+    from hybridlesion._words import count_words
     from hybridlesion.cli._print import format_metrics, print_notes
     from hybridlesion.report import report_scores
 
@@ -43,9 +44,8 @@ def evaluate(
         malignant=split_words(malignant),
     )
     print_notes(report.warnings)
-    if report.threshold is not None:
-        typer.echo(f"At the threshold {report.threshold:.4g}:")
     typer.echo(format_metrics(report.metrics))
     names = ", ".join(path.name for path in report.paths)
     seconds = time.monotonic() - started
-    typer.echo(f"wrote {out}: {names}, {len(report.cases):,} rows, 0 failed, {seconds:.1f} s")
+    rows = count_words(len(report.cases), "row")
+    typer.echo(f"wrote {out}: {names}, {rows}, 0 failed, {seconds:.1f} s")

@@ -16,6 +16,7 @@ from hybridlesion.cli._options import (
     Jobs,
     Metadata,
     OutFile,
+    PathColumn,
     Restart,
     Segmenter,
     SegmenterName,
@@ -44,6 +45,7 @@ def features(
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
+    path_column: PathColumn = None,
     id_column: IdColumn = None,
     target: Target = None,
     column: Columns = None,
@@ -51,7 +53,7 @@ def features(
     """Measure images: masks, ABCD features, embeddings, encoded metadata, as Parquet."""
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
-    from hybridlesion.cli._print import print_notes, print_result, print_set_aside
+    from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
 
     if out.suffix != ".parquet":
@@ -70,9 +72,10 @@ def features(
         id_column=id_column,
         target_column=target,
         columns=named,
+        path_column=path_column,
     )
     print_set_aside(records.set_aside)
-    print_notes(records.warnings)
+    print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
     featurizer = LesionFeaturizer(**parameters, segmenter=str(segmenter), device=str(device))
     with show_progress("measuring") as progress:
         result = extract_features(

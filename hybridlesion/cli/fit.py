@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,15 +34,26 @@ def fit(
     id_column: IdColumn = None,
     jobs: Jobs = -1,
     random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    oof: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV for the out-of-fold scores; `evaluate` reads it."),
+    ] = None,
 ) -> None:
     """Fit a calibrated classifier, measured on patients it did not see."""
     import time
 
-    from hybridlesion._files import check_writable
+    from hybridlesion._files import atomic_path, check_writable
 
     started = time.monotonic()
     check_writable(out)
+    if oof is not None:
+        if oof.suffix != ".csv" or oof == out:
+            raise typer.BadParameter(
+                f"--oof must end in .csv and differ from --out, got {oof.name!r}."
+            )
+        check_writable(oof)
 
+    from hybridlesion._words import count_words
     from hybridlesion.artifact import save_artifact
     from hybridlesion.cli._print import format_metrics, print_notes, print_set_aside
     from hybridlesion.training import fit_tables
@@ -60,11 +72,16 @@ def fit(
     print_set_aside(trained.set_aside)
     print_notes(trained.warnings)
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics)
+    if oof is not None:
+        with atomic_path(oof) as temporary:
+            trained.out_of_fold.to_csv(temporary, index=False)
     facts = trained.facts
     typer.echo(
-        f"Out-of-fold scores of {facts['n_rows']:,} lesions in {facts['n_groups']:,} groups, "
+        f"Out-of-fold scores of {count_words(facts['n_rows'], 'lesion')} in "
+        f"{count_words(facts['n_groups'], 'group')}, "
         f"{facts['n_positive']:,} malignant:"
     )
     typer.echo(format_metrics(trained.metrics))
     seconds = time.monotonic() - started
-    typer.echo(f"wrote {out}: fitted on {facts['n_rows']:,} rows, 0 failed, {seconds:.1f} s")
+    rows = count_words(facts["n_rows"], "row")
+    typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

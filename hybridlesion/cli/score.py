@@ -27,17 +27,20 @@ def score(
 ) -> None:
     """Score new lesions: calibrated probability of malignancy, as CSV or Parquet."""
     from hybridlesion._files import check_writable
-    from hybridlesion.cli._print import print_result
+    from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
 
     if out.suffix not in (".csv", ".parquet"):
         raise typer.BadParameter(f"--out must end in .csv or .parquet, got {out.name!r}.")
     check_writable(out)
 
-    from hybridlesion.artifact import load_artifact
+    from hybridlesion._steps import split_steps
+    from hybridlesion.artifact import load_artifact, read_manifest
     from hybridlesion.scoring import score_inputs
 
     fitted = load_artifact(model)
+    featurizer, _ = split_steps(fitted)
+    print_notes(idle_device(str(device), "none" if featurizer is None else featurizer.embedder))
     with show_progress("scoring") as progress:
         result = score_inputs(
             fitted,
@@ -45,6 +48,7 @@ def score(
             out,
             metadata=metadata or (),
             id_column=id_column,
+            training=read_manifest(model).get("training"),
             device=str(device),
             n_jobs=jobs,
             restart=restart,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hybridlesion.exceptions import OptionError
+
 __all__ = ["resolve_device"]
 
 
@@ -20,7 +22,7 @@ def resolve_device(device: str = "auto") -> str:
 
     Raises
     ------
-    ValueError
+    OptionError
         If the name is unknown or the GPU that it names cannot be used; the message says why.
 
     Examples
@@ -30,7 +32,7 @@ def resolve_device(device: str = "auto") -> str:
     """
     kind, _, index = str(device).partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
+        raise OptionError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
     if kind == "cpu":
         return "cpu"
     import torch
@@ -40,7 +42,7 @@ def resolve_device(device: str = "auto") -> str:
         return "cuda:0" if count else "cpu"
     if int(index or 0) < count:
         return f"cuda:{int(index or 0)}"
-    raise ValueError(_why_not(device, count, torch.version.cuda))
+    raise OptionError(_why_not(device, count, torch.version.cuda))
 
 
 def _why_not(device: str, count: int, built_for: str | None) -> str:
@@ -50,4 +52,7 @@ def _why_not(device: str, count: int, built_for: str | None) -> str:
         reason = "no GPU is visible; check `nvidia-smi`, the driver and CUDA_VISIBLE_DEVICES"
     else:
         reason = f"there are {count} GPUs here, numbered from 0"
-    return f"device={device!r} cannot be used: {reason}, or pass device='cpu' or 'auto'."
+    return (
+        f"device={device!r} cannot be used: {reason}, or choose the device 'cpu' or 'auto' "
+        "(--device on the command line)."
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridlesion._optional import import_timm
-from hybridlesion.exceptions import SourceError
+from hybridlesion.exceptions import OptionError, SourceError
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +37,7 @@ def check_model_name(model: str) -> str:
 
     Raises
     ------
-    ValueError
+    OptionError
         If timm has no such architecture or no such tag of it.
     """
     timm = import_timm()
@@ -45,13 +45,14 @@ def check_model_name(model: str) -> str:
     if not timm.is_model(architecture):
         near = get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
-        raise ValueError(
-            f"model must be the name of a timm model, got {model!r}.{hint} "
-            "timm.list_models() lists all; a weight file goes into weights=."
+        raise OptionError(
+            f"the embedder must be the name of a timm model, got {model!r}.{hint} "
+            "timm.list_models() lists all. A weight file is given beside the name, with weights "
+            "(--weights on the command line)."
         )
     known = timm.list_models(f"{architecture}.*", pretrained=True)
     if tag and f"{architecture}.{tag}" not in known:
-        raise ValueError(
+        raise OptionError(
             f"timm has no weights tagged {tag!r} for {architecture}; it has "
             f"{', '.join(known) or 'none at all'}."
         )

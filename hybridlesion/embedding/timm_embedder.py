@@ -114,7 +114,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
 
         Raises
         ------
-        ValueError
+        OptionError
             If a parameter is wrong, timm has no such model or the device cannot be used.
         SourceError
             If the weights cannot be found or downloaded.
@@ -162,7 +162,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         if not np.isfinite(rows).all():
             raise ArtifactError(
                 f"The network {self.model!r} gave values that are not finite: its weights are "
-                "damaged, or too large for half precision on a GPU (then pass device='cpu')."
+                "damaged, or too large for half precision on a GPU (then choose the device 'cpu')."
             )
         return rows
 

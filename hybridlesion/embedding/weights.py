@@ -101,8 +101,8 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         state = _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
     except UNREADABLE as error:
         raise ArtifactError(
-            f"{file} cannot be read as weights ({_first_line(error)}). Accepted are .safetensors, "
-            "and .pth files that hold a state dict and nothing but tensors, as written by "
+            f"{file} cannot be read as weights. Accepted are .safetensors, and .pth files that "
+            "hold a state dict and nothing but tensors, as written by "
             "torch.save(model.state_dict(), path)."
         ) from error
     return {name: value for name, value in state.items() if hasattr(value, "shape")}
@@ -181,7 +181,3 @@ def _differences(found: Mapping, wanted: Mapping) -> list[str]:
         for what, names in groups.items()
         if names
     ]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:200]

@@ -1,6 +1,7 @@
 """Measures of scores and of masks, with intervals over patients."""
 
 from hybridlesion.evaluation.calibration import brier_score, calibration_error, calibration_slope
+from hybridlesion.evaluation.caveats import interval_caveats
 from hybridlesion.evaluation.curves import (
     decision_curve,
     precision_recall_curve,
@@ -37,6 +38,7 @@ __all__ = [
     "decision_curve",
     "dice",
     "evaluate",
+    "interval_caveats",
     "jaccard",
     "paired_bootstrap",
     "partial_auc",

@@ -8,7 +8,10 @@ import numpy as np
 
 from hybridlesion._validation import check_number
 
-__all__ = ["draw_multiplicities", "percentiles", "resample"]
+__all__ = ["draw_multiplicities", "interval_of", "percentiles", "resample"]
+
+# Measures that resampling moves away from the truth; see `interval_of`.
+_WITHOUT_INTERVAL = ("calibration_error",)
 
 # Multiplicities held at once: 8 million float64 are 64 MB.
 _CHUNK = 8_000_000
@@ -113,6 +116,46 @@ def percentiles(resampled: np.ndarray, confidence: float) -> tuple[float, float]
     tail = (1 - confidence) / 2
     low, high = np.quantile(known, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def interval_of(metric: str, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return the percentile interval of a measure, if it has an honest one.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the measure.
+    resampled : ndarray of shape (B,)
+        Values on the resamples.
+    confidence : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        Ends of the interval; NaN for ``calibration_error``.
+
+    Notes
+    -----
+    A binned calibration error sums absolute values, so that noise only ever adds to it: the value
+    on the data lies above the truth, and a resample, noisy once more, above that value [1]_. Its
+    percentile interval may even miss the value. Intervals that undo the shift of the resamples
+    hold either the value or the truth, not both, so none is given.
+
+    References
+    ----------
+    .. [1] R. Roelofs, N. Cain, J. Shlens, M. C. Mozer, "Mitigating bias in calibration error
+       estimation", AISTATS 2022.
+
+    Examples
+    --------
+    >>> interval_of("auc", np.arange(101.0), 0.5)
+    (25.0, 75.0)
+    >>> interval_of("calibration_error", np.arange(101.0), 0.5)
+    (nan, nan)
+    """
+    low, high = percentiles(resampled, confidence)
+    return (float("nan"), float("nan")) if metric in _WITHOUT_INTERVAL else (low, high)
 
 
 def _measure_all(measures: list[Measure], counts: np.ndarray) -> dict[str, np.ndarray]:

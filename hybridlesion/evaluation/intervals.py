@@ -10,7 +10,7 @@ from hybridlesion._validation import check_choice
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._resamples import percentiles, resample
+from hybridlesion.evaluation._resamples import interval_of, percentiles, resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
 
 __all__ = ["METRICS", "Interval", "PairedDifference", "bootstrap_interval", "paired_bootstrap"]
@@ -37,7 +37,7 @@ class Interval:
     value : float
         The measure on the data.
     low, high : float
-        Ends of the percentile interval.
+        Ends of the percentile interval; NaN for ``calibration_error``, see `evaluate`.
     """
 
     value: float
@@ -132,7 +132,7 @@ def bootstrap_interval(
         [_measure(metric, y, score, codes)], codes.max() + 1, n_bootstrap, random_state
     )
     value = values[metric]
-    return Interval(float(value[0]), *percentiles(value[1:], confidence))
+    return Interval(float(value[0]), *interval_of(metric, value[1:], confidence))
 
 
 def paired_bootstrap(

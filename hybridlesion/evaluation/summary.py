@@ -8,7 +8,7 @@ import pandas as pd
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._resamples import percentiles, resample
+from hybridlesion.evaluation._resamples import interval_of, resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
 from hybridlesion.evaluation.thresholds import choose_threshold
 
@@ -51,9 +51,9 @@ def evaluate(
         ``metric, value, low, high`` with rows ``auc, average_precision, pauc, brier, accuracy,
         precision, recall, specificity, f1, specificity_at_80_sensitivity,
         specificity_at_90_sensitivity, specificity_at_95_sensitivity, calibration_slope,
-        calibration_error, prevalence, threshold, n, n_positive, n_groups``. The last four have
-        no interval. NaN where a value is undefined: Brier score and calibration of scores
-        outside 0 to 1, precision when nothing is called.
+        calibration_error, prevalence, threshold, n, n_positive, n_groups``. The last four and
+        the calibration error have no interval. NaN where a value is undefined: Brier score and
+        calibration of scores outside 0 to 1, precision when nothing is called.
 
     Raises
     ------
@@ -62,7 +62,15 @@ def evaluate(
 
     Notes
     -----
-    The intervals are percentile intervals over whole groups drawn with replacement.
+    The intervals are percentile intervals over whole groups drawn with replacement. The
+    calibration error has none: it sums absolute values, so that resampling only ever raises it
+    [1]_, and its interval might miss the value itself. Its slope has one. `interval_caveats` says
+    when the data are too few for any.
+
+    References
+    ----------
+    .. [1] R. Roelofs, N. Cain, J. Shlens, M. C. Mozer, "Mitigating bias in calibration error
+       estimation", AISTATS 2022.
 
     Examples
     --------
@@ -81,7 +89,7 @@ def evaluate(
         random_state,
     )
     rows = [
-        (metric, float(values[metric][0]), *percentiles(values[metric][1:], confidence))
+        (metric, float(values[metric][0]), *interval_of(metric, values[metric][1:], confidence))
         for metric in _ORDER
     ]
     fixed = {

@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from hybridlesion._files import check_writable
 from hybridlesion._validation import check_number
-from hybridlesion.exceptions import HybridLesionError, TableError
+from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
 from hybridlesion.extraction._outcome import ExtractionResult, write_errors
 from hybridlesion.extraction._processes import count_jobs, map_unordered
 from hybridlesion.extraction._shards import (
@@ -149,11 +149,15 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
 
     Raises
     ------
+    SourceError
+        If there is no such file.
     TableError
         If the file is no Parquet table.
     """
     try:
         table = pq.read_table(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no feature table {path}; check the name.") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise TableError(f"{path} cannot be read as a Parquet table: {error}") from error
     metadata = table.schema.metadata or {}

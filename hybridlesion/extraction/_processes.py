@@ -87,7 +87,8 @@ def map_unordered(
     except BrokenProcessPool as error:
         raise HybridLesionError(
             "a worker process died, most likely for want of memory. What is done is kept: run the "
-            "same command again, with fewer --jobs."
+            "same command again, with fewer --jobs. In a script of your own, a call with several "
+            'processes must stand below `if __name__ == "__main__":`.'
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -180,9 +180,10 @@ def arrow_schema(table: pd.DataFrame) -> pa.Schema:
 
 
 def _file_state(path: object) -> list | None:
-    """Size and time of a local file; None for what lies in an archive or far away."""
+    """Size and time of a local file, or of the archive that holds it; None for what is far away."""
+    container = str(path).rsplit("::", 1)[-1]
     try:
-        state = Path(str(path)).stat()
+        state = Path(container).stat()
     except (OSError, ValueError):
         return None
     return [state.st_size, state.st_mtime_ns]

@@ -164,7 +164,18 @@ class Lesion:
         return ((turn - np.floor(turn)) * 255.999).astype(np.int64)
 
     def hessian(self, sigma: float) -> Curvature:
-        """Second derivatives of lightness at `sigma` pixels, each scale computed once."""
+        """Second derivatives of lightness, each scale computed once.
+
+        Parameters
+        ----------
+        sigma : float
+            Width of the smoothing in pixels.
+
+        Returns
+        -------
+        Curvature
+            Eigenvalues and orientation at every pixel.
+        """
         if sigma not in self._hessians:
             self._hessians[sigma] = curvature(self.lightness, sigma)
         return self._hessians[sigma]

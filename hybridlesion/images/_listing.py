@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from hybridlesion.exceptions import SourceError
+from hybridlesion.exceptions import OptionError, SourceError
 from hybridlesion.images._addresses import list_address
 from hybridlesion.images._archives import hdf5_keys, zip_members
 from hybridlesion.images._locators import is_address, join_locator, split_locator
@@ -78,8 +78,9 @@ def list_images(source: str | os.PathLike, *, path_column: str | None = None) ->
         source = split_locator(source).inner
     is_table = suffix_of(source) in TABLE_SUFFIXES
     if path_column is not None and not is_table:
-        raise ValueError(
-            f"path_column is for tables, and {source} is none; got path_column={path_column!r}."
+        raise OptionError(
+            f"a column of paths was named ({path_column!r}), but {source} is no table: leave out "
+            "path_column (--path-column on the command line)."
         )
     if is_address(source):
         paths = table_images(source, path_column=path_column) if is_table else _at_address(source)

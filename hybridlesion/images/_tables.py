@@ -129,6 +129,7 @@ def _choose_column(columns: Sequence[str], table: str, path_column: str | None) 
             return by_name[name]
     raise TableError(
         f"{table} has no column with the paths of images. It has {', '.join(map(str, columns))}; "
-        f"looked for are {', '.join(PATH_COLUMNS)}. Name another as path_column, or give the "
-        "images' folder as the source and this table as metadata."
+        f"looked for are {', '.join(PATH_COLUMNS)}. Name another with path_column "
+        "(--path-column of `hybridlesion features` and `segment`), or give the images' folder as "
+        "the source and this table as metadata (--metadata)."
     )

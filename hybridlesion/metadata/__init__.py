@@ -8,7 +8,7 @@ reason, and reports every problem of a table at once.
 from __future__ import annotations
 
 from hybridlesion.metadata._image_id import normalise_image_id
-from hybridlesion.metadata._layouts import LAYOUTS, Layout
+from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
 from hybridlesion.metadata._leaks import LEAK_COLUMNS, leak_reason
 from hybridlesion.metadata._reading import read_table
 from hybridlesion.metadata._recognition import identify_layout
@@ -23,6 +23,7 @@ __all__ = [
     "SITE_WORDS",
     "Layout",
     "Records",
+    "Role",
     "Sex",
     "Site",
     "identify_layout",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hybridlesion._words import count_words
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._image_id import normalise_image_id
+from hybridlesion.metadata._layouts import MEASURED
 from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._reading import SourceTable
 
@@ -102,17 +104,28 @@ def mark_duplicates(
     clusters = cluster_duplicates(pairs)
     frame = frame.assign(duplicate_cluster=frame["image_id"].map(clusters))
     members = frame.dropna(subset="duplicate_cluster")
-    sizes = members["duplicate_cluster"].value_counts()
-    copies = int((sizes - 1).sum())
-    fate = "dropped" if drop else "kept, in one cluster with the first"
-    findings.warnings.append(f"{copies:,} images are known duplicates of others; {fate}.")
-    if "target" in members:
-        mixed = members.groupby("duplicate_cluster")["target"].nunique().gt(1).sum()
-        if mixed:
-            findings.warnings.append(f"{mixed:,} clusters of duplicates hold both targets.")
+    _report(members, drop, findings)
     if not drop:
         return frame
     place = pd.Series(range(len(clusters)), index=clusters.index)
     order = members["image_id"].map(place).sort_values().index
     again = members.loc[order, "duplicate_cluster"].duplicated()
     return frame.drop(index=again.index[again]).reset_index(drop=True)
+
+
+def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
+    """Count copies; beside a feature table, among the images that it measured only."""
+    measured = [name for name in members if str(name).startswith(MEASURED)]
+    if measured:
+        members = members[members[measured].notna().any(axis=1)]
+    copies = int(members["duplicate_cluster"].duplicated().sum())
+    if copies:
+        what = "image is a known duplicate" if copies == 1 else "images are known duplicates"
+        fate = "dropped" if drop else "kept, in one cluster with the first"
+        findings.warnings.append(f"{copies:,} {what} of another; {fate}.")
+    if "target" in members:
+        mixed = int(members.groupby("duplicate_cluster")["target"].nunique().gt(1).sum())
+        if mixed:
+            verb = "holds" if mixed == 1 else "hold"
+            clusters = count_words(mixed, "cluster")
+            findings.warnings.append(f"{clusters} of duplicates {verb} both targets.")

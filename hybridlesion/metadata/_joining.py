@@ -13,8 +13,9 @@ from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
 
 __all__ = ["join_tables"]
 
-# Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead.
-_UNCOMPARED = ("age_raw", "sex_raw", "site_raw")
+# Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead. One
+# file has many paths: a metadata table's own, and the whole one in a feature table.
+_UNCOMPARED = ("age_raw", "sex_raw", "site_raw", "path")
 _NAMES = ("patient_id", "lesion_id")
 # Fewer pairs of ids that happen to differ are more likely errors than another way of naming.
 _FEWEST_TRANSLATED = 10
@@ -56,18 +57,21 @@ def _join_two(
 ) -> pd.DataFrame:
     ids = one.index.union(other.index, sort=False)
     one, other = one.reindex(ids), other.reindex(ids)
-    for column in one.columns.intersection(other.columns).intersection(_NAMES):
-        other[column] = _translate(one[column], other[column], name, findings)
+    joined = dict(one.items())
     for column in one.columns.intersection(other.columns):
         left, right = one[column], other[column]
+        if column in _NAMES:
+            right = _translate(left, right, name, findings)
         if column not in _UNCOMPARED:
             differing = left.notna() & right.notna() & (left.astype(object) != right.astype(object))
             if column == "diagnosis":
                 differing &= ~(_covers(left, right) | _covers(right, left))
             if differing.any():
                 findings.problems.append(_describe(column, name, left, right, differing))
-        one[column] = left.where(left.notna(), right)
-    return one.join(other[other.columns.difference(one.columns, sort=False)])
+        joined[column] = left.where(left.notna(), right)
+    joined |= {column: values for column, values in other.items() if column not in joined}
+    # Unlike pd.concat, this lays the columns together, which later insertions need.
+    return pd.DataFrame(joined, index=ids)
 
 
 def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings) -> pd.Series:
@@ -102,7 +106,8 @@ def _describe(
     ids = differing.index[differing]
     examples = [f"{image_id} {left[image_id]!s} / {right[image_id]!s}" for image_id in ids]
     cure = (
-        "Say what is malignant in all of them: malignant=[...]."
+        "Name the diagnoses that are malignant in all of them, with malignant (--malignant on the "
+        "command line)."
         if column == "target"
         else "Correct one of the tables, or drop the column from it."
     )

@@ -8,13 +8,24 @@ from enum import StrEnum
 from fnmatch import filter as matching
 from types import MappingProxyType
 
-__all__ = ["FACTS", "FAMILIES", "LAYOUTS", "ROLE_COLUMNS", "Layout", "Role", "column_key"]
+__all__ = [
+    "FACTS",
+    "FAMILIES",
+    "LAYOUTS",
+    "MEASURED",
+    "ROLE_COLUMNS",
+    "Layout",
+    "Role",
+    "column_key",
+]
 
 # The layout of a table that knows the images, but nothing that a record holds.
 FACTS = "image-facts"
 
 # Column families of a feature table.
 FAMILIES: tuple[str, ...] = ("abcd__", "emb__", "cnn__", "meta__", "ctx__", "qa__")
+# Those of them that come from the pixels of an image.
+MEASURED: tuple[str, ...] = ("abcd__", "emb__", "cnn__")
 
 
 class Role(StrEnum):
@@ -35,7 +46,10 @@ class Role(StrEnum):
 ROLE_COLUMNS: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {
         Role.IMAGE_ID: ("image_id", "isic_id", "image_name", "image", "id"),
-        Role.PATH: ("path", "image_path", "file_path", "filepath", "file_name", "filename", "file"),
+        Role.PATH: (
+            *("path", "image_path", "img_path", "file_path", "filepath"),
+            *("file_name", "filename", "file"),
+        ),
         Role.PATIENT_ID: ("patient_id", "patient"),
         Role.LESION_ID: ("lesion_id",),
         Role.AGE: ("age", "age_approx", "age_approximate"),

@@ -44,10 +44,10 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
     joined = frame.merge(paths, on="image_id", how="inner")
     if joined.empty:
         raise TableError(
-            "no image belongs to any record. Images are named like "
-            f"{shorten(list(paths['image_id'][:3]))}, records like "
-            f"{shorten(list(frame['image_id'][:3]))}. Name the column with the image id: "
-            "id_column=..."
+            "no image belongs to any record. Is this the table of these images? Images are called "
+            f"{shorten(list(paths['image_id'][:3]))}; the table's ids are "
+            f"{shorten(list(frame['image_id'][:3]))}. If another column holds the image id, name "
+            "it with id_column (--id-column on the command line)."
         )
     counts = ((len(frame), "records have no image"), (len(paths), "images have no record"))
     findings.warnings.extend(

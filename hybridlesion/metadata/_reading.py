@@ -136,7 +136,10 @@ def _read_file(path: str, text_columns: set[str]) -> SourceTable:
         raise TableError(
             f"{name} is a spreadsheet or an archive, no text table. Save it as CSV or Parquet."
         )
-    return _parse_text(name, content, text_columns)
+    try:
+        return _parse_text(name, content, text_columns)
+    except (UnicodeError, csv.Error) as error:
+        raise TableError(_no_text(name)) from error
 
 
 def _read_bytes(path: str) -> bytes:
@@ -145,19 +148,34 @@ def _read_bytes(path: str) -> bytes:
     try:
         with fsspec.open(path, "rb", compression="infer") as file:
             return file.read()
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no table {path}; check the name.") from error
+    except IsADirectoryError as error:
+        raise SourceError(
+            f"{path} is a folder, no table. If it holds images, run `hybridlesion features {path}` "
+            "first and give the table that it writes."
+        ) from error
+    except PermissionError as error:
+        raise SourceError(f"the table {path} may not be read; change its permissions.") from error
     except OSError as error:
-        raise SourceError(f"cannot read the table {path}: {error}") from error
+        raise SourceError(
+            f"cannot read the table {path}: {error.strerror or str(error) or 'it is damaged'}."
+        ) from error
 
 
 def _parse_parquet(name: str, content: bytes) -> pd.DataFrame:
     try:
         return pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError) as error:
-        raise TableError(f"{name} is no Parquet table: {error}") from error
+        raise TableError(
+            f"{name} is no Parquet table, or a damaged one. Give CSV or Parquet."
+        ) from error
 
 
 def _parse_text(name: str, content: bytes, text_columns: set[str]) -> SourceTable:
     encoding = _find_encoding(content)
+    if encoding != "utf-16" and b"\0" in content:
+        raise TableError(_no_text(name))
     lines = content[: 1 << 20].decode(encoding, errors="replace").splitlines()
     start = next((number for number, line in enumerate(lines) if line.strip()), None)
     if start is None:
@@ -203,6 +221,10 @@ def _parse_csv(name: str, content: bytes, **options: object) -> pd.DataFrame:
             "holds the separator, such as 43,86, must stand in quotes, or the columns must be "
             "separated by semicolons."
         ) from error
+
+
+def _no_text(name: str) -> str:
+    return f"{name} is no text table; give CSV or Parquet."
 
 
 def _find_encoding(content: bytes) -> str:

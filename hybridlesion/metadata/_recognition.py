@@ -80,7 +80,8 @@ def explain_unknown(columns: Iterable[str]) -> str:
         *accepted,
         f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
         f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
-        '  Or name the columns: id_column="...", target_column="...", columns={"age": "..."}.',
+        "  Or name the columns, with id_column, target_column and columns (on the command line "
+        "--id-column, --target and, for `hybridlesion features`, --column age=COLUMN).",
         *_hints(columns),
     ]
     return "\n".join(lines)
@@ -92,6 +93,9 @@ def _hints(columns: list[str]) -> list[str]:
     for column in columns:
         close = get_close_matches(column_key(column), aliases, n=1, cutoff=0.75)
         if close and close[0] != column_key(column):
-            option = f'columns={{"{aliases[close[0]]}": {column!r}}}'
-            hints.append(f"  {column!r} looks like {close[0]}: {option}.")
+            role = aliases[close[0]]
+            hints.append(
+                f"  {column!r} looks like {close[0]}: columns={{{str(role)!r}: {column!r}}} "
+                f"(--column {role}={column})."
+            )
     return hints

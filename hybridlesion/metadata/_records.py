@@ -102,8 +102,8 @@ def read_records(
     TableError
         If a table is unknown or has problems; all problems of all tables are listed, with row
         numbers of the file (the header is row 1).
-    ValueError
-        If options contradict each other.
+    OptionError
+        If options are unknown or contradict each other.
 
     Notes
     -----
@@ -141,12 +141,17 @@ def read_records(
     frame = join_tables(parts, findings)
     if findings.problems:
         raise TableError(_count_problems(findings, parts), findings.problems)
-    if pair_lists:
-        frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
     if images is not None:
         frame = add_paths(frame, images, findings)
+    if pair_lists:
+        frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
+    if "diagnosis" in frame and "target" not in frame:
+        findings.warnings.append(
+            "no column says what is malignant: there is no target. Name its column with "
+            "target_column (--target on the command line), or the diagnoses with malignant "
+            "(--malignant)."
+        )
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
-    _warn_of_targets(frame, findings)
     layout = tuple(part.layout.name for part in parts)
     return Records(_arrange(frame), layout, set_aside, tuple(findings.warnings))
 
@@ -195,8 +200,8 @@ def _check_malignant(parts: Sequence[TableRecords], options: Options) -> list[st
     }
     if not found:
         return [
-            "malignant= needs a diagnosis, and no table has one. Name its column: "
-            'columns={"diagnosis": "..."}.'
+            "malignant (--malignant on the command line) needs a diagnosis, and no table has one. "
+            "Name its column with columns, or call it diagnosis in the table."
         ]
     known = found | set(DIAGNOSIS_WORDS.values())
     problems = []
@@ -205,7 +210,7 @@ def _check_malignant(parts: Sequence[TableRecords], options: Options) -> list[st
             close = get_close_matches(word, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             problems.append(
-                f"malignant={word!r} is no diagnosis of these tables, which have "
+                f"{word!r}, named as malignant, is no diagnosis of these tables, which have "
                 f"{shorten(sorted(found))}.{hint}"
             )
     return problems
@@ -215,18 +220,6 @@ def _count_problems(findings: Findings, parts: Sequence[TableRecords]) -> str:
     names = ", ".join(part.name for part in parts)
     count = len(findings.problems)
     return f"{count} problem{'s' if count > 1 else ''} in {names}:"
-
-
-def _warn_of_targets(frame: pd.DataFrame, findings: Findings) -> None:
-    if "target" in frame:
-        unknown = int(frame["target"].isna().sum())
-        if unknown:
-            findings.warnings.append(f"{unknown:,} of {len(frame):,} records have no target.")
-    elif "diagnosis" in frame:
-        findings.warnings.append(
-            "no column says what is malignant: there is no target. Name the column "
-            "(target_column=...) or the diagnoses (malignant=[...])."
-        )
 
 
 def _arrange(frame: pd.DataFrame) -> pd.DataFrame:

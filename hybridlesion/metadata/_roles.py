@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import pandas as pd
 
 from hybridlesion._validation import check_choice
-from hybridlesion.exceptions import TableError
+from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata._layouts import LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._recognition import identify_layout
@@ -77,30 +77,32 @@ def check_options(
 
     Raises
     ------
-    ValueError
+    OptionError
         If a key of `columns` is no role, or options contradict each other.
     """
     allowed = [role.value for role in Role]
     named = {
-        Role(check_choice("a key of columns", key, allowed)): name
+        Role(check_choice("a key of columns (--column)", key, allowed)): name
         for key, name in (columns or {}).items()
     }
     for role, name in ((Role.IMAGE_ID, id_column), (Role.TARGET, target_column)):
         if name is not None and named.setdefault(role, name) != name:
-            raise ValueError(
-                f"columns says that {role} is {named[role]!r}, and another option says {name!r}. "
-                "Give one of them."
+            raise OptionError(
+                f"columns (--column) says that {role} is {named[role]!r}, and another option says "
+                f"{name!r}. Give one of them."
             )
     if malignant is None:
         return Options(named)
     if isinstance(malignant, str) or not malignant:
-        raise ValueError(
-            f'malignant must list diagnoses, for example ["mel", "bcc"], got {malignant!r}.'
+        raise OptionError(
+            'malignant must list diagnoses, for example ["mel", "bcc"] (--malignant mel,bcc on the '
+            f"command line), got {malignant!r}."
         )
     if Role.TARGET in named:
-        raise ValueError(
-            f"target_column={named[Role.TARGET]!r} and malignant={list(malignant)!r} both say "
-            "what is malignant. Give one of them."
+        raise OptionError(
+            f"the target column {named[Role.TARGET]!r} and the diagnoses {', '.join(malignant)} "
+            "both say what is malignant. Give one of target_column and malignant (--target and "
+            "--malignant on the command line)."
         )
     words = (parse_diagnosis(" ".join(str(name).lower().split())) for name in malignant)
     return Options(named, tuple(word for word in words if word is not None))

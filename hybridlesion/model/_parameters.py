@@ -30,10 +30,12 @@ def check_parameters(model: object) -> None:
     }
     for name, allowed in choices.items():
         check_choice(name, getattr(model, name), allowed)
-    least = dict.fromkeys(("n_seeds", "n_bags", "max_trees", "patience", "n_jobs"), 1)
+    least = dict.fromkeys(("n_seeds", "n_bags", "max_trees", "patience"), 1)
     least |= {"n_splits": 2, "min_trees": 0, "num_leaves": 2, "min_child_samples": 1}
     for name, low in least.items():
         check_number(name, getattr(model, name), low=low, integer=True)
+    if model.n_jobs != -1:
+        check_number("n_jobs", model.n_jobs, low=1, integer=True)
     check_number("linear_weight", model.linear_weight, low=0, high=1)
     check_number("negatives_per_positive", model.negatives_per_positive, low=1)
     check_number("learning_rate", model.learning_rate, low=1e-6, high=1)

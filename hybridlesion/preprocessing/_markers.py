@@ -30,9 +30,10 @@ def marker_mask(image: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    HSV hue from 80 to 330 degrees with a saturation of at least 60/255 and a value above 60/255.
+    HSV hue from 80 to 330 degrees with a saturation above 60/255 and a value above 100/255.
     If more than half of the frame has such a colour, the light is tinted and nothing is marked.
-    Blue-grey veils of melanomas are far less saturated than that.
+    Blue-grey veils of melanomas are less saturated than that; the black of lesions in bluish
+    light can look saturated, but is darker.
 
     Examples
     --------
@@ -44,5 +45,5 @@ def marker_mask(image: np.ndarray) -> np.ndarray:
     """
     hsv = cv2.cvtColor(check_image(image), cv2.COLOR_RGB2HSV)
     # OpenCV stores half of the hue in degrees.
-    mask = cv2.inRange(hsv, (40, 61, 61), (165, 255, 255)) > 0
+    mask = cv2.inRange(hsv, (40, 61, 101), (165, 255, 255)) > 0
     return mask if mask.mean() <= 0.5 else np.zeros_like(mask)

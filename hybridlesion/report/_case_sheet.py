@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ def case_sheet(
     n_columns : int, default=6
         Lesions side by side, at least 1.
     title : str, default=None
-        Heading; None says how many lesions are shown.
+        Heading; None names the order. The caption says in any case how many of the lesions are
+        shown, and how they were chosen.
 
     Returns
     -------
@@ -80,9 +82,10 @@ def case_sheet(
         axes.set_axis_off()
     for axes, (_, case) in zip(grid.flat, shown.iterrows(), strict=False):
         _draw_case(axes, case, masks, threshold)
-    heading = title or f"{len(shown)} of {len(cases)} lesions, highest score first"
+    heading = title or "Scored lesions, highest score first"
     figure.suptitle(heading, fontsize=13, fontweight="bold", color=INK)
-    figure.supxlabel(_caption(threshold), fontsize=9, color=NOTE)
+    caption = _caption(len(shown), cases, threshold)
+    figure.supxlabel("\n".join(textwrap.wrap(caption, 32 * n_columns)), fontsize=9, color=NOTE)
     return save_figure(figure, out, dpi=110)
 
 
@@ -148,8 +151,13 @@ def _read_case(case: pd.Series, masks) -> tuple[np.ndarray, np.ndarray]:
     return image, cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
 
 
-def _caption(threshold: float | None) -> str:
-    parts = ["Score = calibrated probability of malignancy; word = truth; line = mask."]
+def _caption(n_shown: int, cases: pd.DataFrame, threshold: float | None) -> str:
+    parts = [f"{n_shown} of {len(cases)} lesions."]
+    if n_shown < len(cases):
+        missed = "target" in cases and (cases["target"] == 1).any()
+        lowest = "the malignant ones with the lowest scores, " if missed else ""
+        parts[0] = f"{parts[0][:-1]}, chosen: the highest scores, {lowest}and a spread of the rest."
+    parts.append("Score = calibrated probability of malignancy; word = truth; line = mask.")
     if threshold is not None:
         parts.append(f"Bold: score at or above the threshold {threshold:.3g}.")
     return " ".join([*parts, RESEARCH_ONLY])

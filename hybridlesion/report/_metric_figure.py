@@ -77,7 +77,7 @@ def metric_figure(
     roc, precision_recall, reliability = figure.subplots(1, 3)
     _draw_roc(roc, y, score, threshold, words)
     _draw_precision_recall(precision_recall, y, score, threshold, words)
-    _draw_reliability(reliability, y, score)
+    _draw_reliability(reliability, y, score, words)
     heading = title or f"{len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
     figure.suptitle(heading, fontsize=13, color=INK, fontweight="bold")
     return save_figure(figure, out, dpi=130)
@@ -104,7 +104,7 @@ def _draw_roc(axes: Axes, y, score, threshold, words) -> None:
         x, height = called[y == 0].mean(), called[y == 1].mean()
         _mark_threshold(axes, x, height, threshold)
     _finish(axes, "1 - specificity", "Sensitivity", "ROC curve")
-    _note(axes, [("AUC", "auc"), ("pAUC", "pauc")], words, 0.97, 0.05, "right")
+    _note(axes, [("AUC", "auc"), ("pAUC", "pauc")], words)
 
 
 def _draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
@@ -116,10 +116,10 @@ def _draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
         called = score >= threshold
         _mark_threshold(axes, called[y == 1].mean(), y[called].mean(), threshold)
     _finish(axes, "Sensitivity (recall)", "Precision", "Precision and recall")
-    _note(axes, [("Average precision", "average_precision")], words, 0.97, 0.95, "right")
+    _note(axes, [("Average precision", "average_precision")], words)
 
 
-def _draw_reliability(axes: Axes, y, score) -> None:
+def _draw_reliability(axes: Axes, y, score, words) -> None:
     n_bins = int(np.clip(len(y) // _ROWS_PER_BIN, 2, _MAX_BINS))
     bins = reliability_curve(y, score, n_bins=n_bins)
     limit = min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
@@ -146,6 +146,7 @@ def _draw_reliability(axes: Axes, y, score) -> None:
     axes.text(0.98, 0.055, "benign", color=BENIGN, fontsize=8, ha="right",
               transform=axes.transAxes, bbox=box)  # fmt: skip
     _finish(axes, "Predicted probability", "Observed share malignant", "Reliability", limit)
+    _note(axes, [("Slope", "calibration_slope"), ("error", "calibration_error")], words)
 
 
 def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> None:
@@ -154,7 +155,7 @@ def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> No
     axes.annotate(
         f"threshold {threshold:.3g}",
         (x, height),
-        xytext=(10, -14 if below else 10),
+        xytext=(-10 if x > 0.7 else 10, -14 if below else 10),
         textcoords="offset points",
         ha="right" if x > 0.7 else "left",
         fontsize=9,
@@ -164,20 +165,18 @@ def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> No
     )
 
 
-def _note(axes: Axes, lines, words, x: float, height: float, align: str) -> None:
-    text = "\n".join(f"{label} {words[name]}" for label, name in lines if name in words)
-    if text:
-        box = {"facecolor": "white", "alpha": 0.85, "lw": 0}
-        vertical = "top" if height > 0.5 else "bottom"
-        axes.text(x, height, text, ha=align, va=vertical, fontsize=9.5, color=INK,
-                  transform=axes.transAxes, bbox=box)  # fmt: skip
+def _note(axes: Axes, parts, words) -> None:
+    """Write figures between title and panel: inside, a curve may run anywhere."""
+    text = ", ".join(f"{label} {words[name]}" for label, name in parts if name in words)
+    axes.text(0, 1.015, text, ha="left", va="bottom", fontsize=9, color=INK,
+              transform=axes.transAxes)  # fmt: skip
 
 
 def _finish(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
     axes.set(xlim=(-0.01 * limit, limit * 1.01), ylim=(-0.01 * limit, limit * 1.01))
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)
-    axes.set_title(title, color=INK, fontsize=11, loc="left")
+    axes.set_title(title, color=INK, fontsize=11, loc="left", pad=20)
     axes.grid(color=GRID, lw=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._files import atomic_path, check_writable
-from hybridlesion.evaluation import evaluate
+from hybridlesion.evaluation import evaluate, interval_caveats
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import normalise_image_id, read_records, read_table
 from hybridlesion.report._metric_figure import metric_figure
-from hybridlesion.splits import grouping
+from hybridlesion.splits import GROUP_COLUMNS, grouping
 
 __all__ = ["ScoreReport", "report_scores"]
 
@@ -65,7 +65,8 @@ def report_scores(
     Parameters
     ----------
     scores : str or path-like
-        CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes one.
+        CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes one. Its
+        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` stand in where the truth has none.
     truth : sequence of str or path-like
         Tables in any ISIC layout that say which lesions are malignant.
     out : str or path-like
@@ -118,7 +119,8 @@ def report_scores(
     with atomic_path(paths[1]) as temporary:
         temporary.write_text(_to_json(metrics, threshold, Path(scores).name))
     metric_figure(y, score, paths[2], threshold=threshold, metrics=metrics)
-    return ScoreReport(metrics, cases, threshold, paths, (*records.warnings, *warnings))
+    notes = (*records.warnings, *warnings, *_note_unit(cases), *interval_caveats(metrics))
+    return ScoreReport(metrics, cases, threshold, paths, notes)
 
 
 def _read_scores(path: str | os.PathLike) -> tuple[pd.DataFrame, float | None]:
@@ -144,7 +146,7 @@ def _read_scores(path: str | os.PathLike) -> tuple[pd.DataFrame, float | None]:
             f"{image_id[image_id.duplicated()].iloc[0]!r}. Keep one row an image."
         )
     kept = {"image_id": image_id, "score": scores}
-    kept |= {"path": table["path"]} if "path" in table else {}
+    kept |= {name: table[name] for name in ("path", *GROUP_COLUMNS) if name in table}
     stored = table["threshold"].dropna().unique() if "threshold" in table else ()
     return pd.DataFrame(kept), float(stored[0]) if len(stored) == 1 else None
 
@@ -156,7 +158,12 @@ def _join(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list
             "or the diagnoses with --malignant."
         )
     known = truth.loc[truth["target"].notna()]
-    cases = known.drop(columns=["path", "score"], errors="ignore").merge(scored, on="image_id")
+    known = known.drop(columns=["path", "score"], errors="ignore")
+    cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
+    for name in GROUP_COLUMNS:
+        if f"{name}_of_scores" in cases:
+            other = cases.pop(f"{name}_of_scores")
+            cases[name] = cases[name].where(cases[name].notna(), other)
     if cases.empty:
         raise TableError(
             f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "
@@ -170,6 +177,14 @@ def _join(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list
     without = len(scored) - len(cases)
     notes = [f"{without} scored images have no truth and were left out."] if without else []
     return cases, notes
+
+
+def _note_unit(cases: pd.DataFrame) -> list[str]:
+    if "patient_id" in cases and cases["patient_id"].notna().any():
+        return []
+    others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
+    unit = "lesions" if others else "images"
+    return [f"no patient_id: intervals are over {unit}, and narrower than over patients."]
 
 
 def _to_json(metrics: pd.DataFrame, threshold: float | None, scores: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -16,10 +16,10 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import ExtractionResult
 from hybridlesion.metadata import read_records, read_table
 from hybridlesion.scoring._files import check_score_file, write_scores
+from hybridlesion.scoring._images import find_images
 from hybridlesion.scoring._records import score_records
 from hybridlesion.scoring._table import score_table
-from hybridlesion.sources import find_records
-from hybridlesion.training import keep_measured
+from hybridlesion.training import keep_measured, note_seen
 
 __all__ = ["score_inputs"]
 
@@ -33,6 +33,7 @@ def score_inputs(
     *,
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
+    training: Mapping[str, object] | None = None,
     device: str | None = None,
     n_jobs: int = 1,
     restart: bool = False,
@@ -49,9 +50,11 @@ def score_inputs(
     out : str or path-like
         CSV or Parquet file to write. Images that failed go to ``OUT.errors.csv``.
     metadata : sequence of str or path-like, default=()
-        Tables with age, sex, site and patient of the images.
+        Tables with age, sex, site and patient; an image without a record is scored all the same.
     id_column : str, default=None
         Column of the tables that names the image; None finds it.
+    training : mapping, default=None
+        What the manifest says of the training; None cannot tell rows that were learned from.
     device : {"auto", "cpu", "cuda"}, default=None
         Where the network runs; None keeps the model's own setting.
     n_jobs : int, default=1
@@ -76,7 +79,8 @@ def score_inputs(
     Warns
     -----
     UserWarning
-        If the model uses metadata and none is known, or rows were left out of a join.
+        If the model uses metadata and none is known, rows were left out of a join, images have
+        no record, or images or patients were in the training.
     """
     started = time.monotonic()
     out = check_score_file(out)
@@ -88,7 +92,9 @@ def score_inputs(
             "Run it once for each, or give metadata with --metadata."
         )
     if tables:
-        scores = score_table(model, _read_rows(tables, metadata, id_column))
+        rows = _read_rows(tables, metadata, id_column)
+        _warn(note_seen(training or {}, rows))
+        scores = score_table(model, rows)
         write_scores(scores, out)
         return ExtractionResult(out, len(scores), 0, None, time.monotonic() - started)
     if featurizer is None:
@@ -96,11 +102,11 @@ def score_inputs(
             "this model was fitted on tables alone and cannot measure images. Give a table, or "
             "fit a model on the output of `hybridlesion features`."
         )
-    records = find_records(inputs, metadata=metadata, id_column=id_column)
-    _warn(records.warnings)
+    images, notes = find_images(inputs, metadata, id_column)
+    _warn((*notes, *note_seen(training or {}, images)))
     return score_records(
         model,
-        records.frame,
+        images,
         out,
         device=device,
         n_jobs=n_jobs,

@@ -28,6 +28,7 @@ def score_records(
     device: str | None = None,
     n_jobs: int = 1,
     restart: bool = False,
+    masks: str | os.PathLike | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Measure and score the images of records, and write the scores.
@@ -46,6 +47,8 @@ def score_records(
         Processes that measure images; -1 takes every core.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
+    masks : str or path-like, default=None
+        Folder that receives every mask as ``IMAGEID_segmentation.png``; None keeps none.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -71,6 +74,7 @@ def score_records(
             featurizer=featurizer,
             n_jobs=n_jobs,
             restart=restart,
+            masks=masks,
             progress=progress,
         )
     except HybridLesionError as error:

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
-from hybridlesion.table import encode_metadata
+from hybridlesion.splits import GROUP_COLUMNS
+from hybridlesion.training import known_metadata
 
 __all__ = ["score_table"]
 
@@ -28,8 +29,9 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, columns)
-        ``image_id``, ``path`` and ``patient_id`` where known, ``score`` (0 to 1), ``label`` (1
-        where the score reaches the threshold) and ``threshold``.
+        ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` where
+        known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold) and
+        ``threshold``.
 
     Raises
     ------
@@ -44,7 +46,7 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     _, classifier = split_steps(model)
     table = _align(table.reset_index(drop=True), list(classifier.feature_names_in_))
     score = np.asarray(classifier.predict_proba(table))[:, 1]
-    known = [name for name in ("image_id", "path", "patient_id") if name in table]
+    known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
     threshold = float(classifier.threshold_)
     return table[known].assign(
         score=score, label=(score >= threshold).astype(int), threshold=threshold
@@ -54,13 +56,8 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Give the table every feature the model was fitted on, unknown metadata as missing."""
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
-    encoded = encode_metadata(table, [name for name in extra if name in table])
-    fresh = {
-        name: encoded[name]
-        for name in encoded
-        if name in names and (name not in table or table[name].isna().all())
-    }
-    table = table.assign(**fresh)
+    metadata = known_metadata(table, [name for name in extra if name in table])
+    table = table.assign(**{name: metadata[name] for name in metadata if name in names})
     absent = [name for name in names if name not in table]
     needed = [name for name in absent if name.startswith(("abcd__", "emb__", "cnn__"))]
     if needed:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_choice, check_number
-from hybridlesion.exceptions import ImageError, TableError
+from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.images import write_mask
 from hybridlesion.segmentation import SEGMENTERS
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
@@ -163,16 +163,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         records = _check_records(X)
         table, failures = self._featurize_in_processes(records)
         if failures:
-            lines = [f"{failure.image_id}: {failure.reason}" for failure in failures]
-            message = (
-                f"{len(failures)} of {len(records)} images could not be used:\n  "
-                + "\n  ".join(
-                    lines[:10] + ([f"... and {len(lines) - 10} more"] if len(lines) > 10 else [])
-                )
-            )
+            message = _summarise(failures, len(records))
             if self.on_error == "raise":
                 raise ImageError(message)
-            warnings.warn(f"{message}\nTheir features are NaN.", UserWarning, stacklevel=2)
+            advice = "Their features are NaN: a score of such a row rests on its metadata alone."
+            warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=2)
         return table
 
     def featurize(
@@ -193,8 +188,18 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             Rows that failed hold NaN in every image feature.
         failures : list of Failure
             What failed, in row order.
+
+        Raises
+        ------
+        TableError
+            If the records lack the paths that `fit` saw.
         """
         check_is_fitted(self, "measurements_")
+        if self.reads_images_ and "path" not in records:
+            raise TableError(
+                "these records have no path column, but the featurizer was fitted on records with "
+                "images. Add the paths: hybridlesion.list_images finds them."
+            )
         names = self._measured_names()
         measured = np.full((len(records), len(names)), np.nan, dtype=np.float32)
         failures: list[Failure] = []
@@ -241,7 +246,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         check_number("long_side", self.long_side, low=64, integer=True)
         check_number("batch_size", self.batch_size, low=1, integer=True)
         if self.embedder == "none" and self.weights is not None:
-            raise ValueError(
+            raise OptionError(
                 f"weights={self.weights!r} needs the network it belongs to: set embedder, for "
                 'example embedder="mobilenetv2_100".'
             )
@@ -288,6 +293,14 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 [lesion.details.mask for lesion in lesions.values()],
             )
         return failures
+
+
+def _summarise(failures: list[Failure], n_records: int) -> str:
+    lines = [f"{failure.image_id}: {failure.reason}" for failure in failures[:10]]
+    if len(failures) > len(lines):
+        lines.append(f"... and {len(failures) - len(lines)} more")
+    head = f"{len(failures)} of {n_records} images could not be used:"
+    return "\n  ".join([head, *lines])
 
 
 def _check_records(X: object) -> pd.DataFrame:

@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from hybridlesion.training._seen import remember_ids
+
 __all__ = ["describe_training"]
 
 
@@ -28,7 +30,8 @@ def describe_training(
     -------
     dict
         ``digest`` (SHA-256 over ids, columns, values and truth, in row order), ``n_rows``,
-        ``n_positive``, ``n_patients`` (None where patients are unknown).
+        ``n_positive``, ``n_patients`` (None where patients are unknown), ``seen`` (salted hashes
+        of image and patient ids, by which `score` knows them again).
 
     Examples
     --------
@@ -41,10 +44,13 @@ def describe_training(
     y = np.asarray(y)
     if patients is None and "patient_id" in X:
         patients = X["patient_id"].to_numpy(dtype=object)
+    ids = X[[name for name in ("image_id",) if name in X]]
+    ids = ids if patients is None else ids.assign(patient_id=np.asarray(patients, dtype=object))
     digest = hashlib.sha256("\n".join(map(str, X.columns)).encode())
     digest.update(pd.util.hash_pandas_object(X, index=False).to_numpy("<u8").tobytes())
     digest.update(y.astype("<i8").tobytes())
     return {
+        "seen": remember_ids(ids, digest.hexdigest()[:16]),
         "digest": digest.hexdigest(),
         "n_rows": len(X),
         "n_positive": int(y.sum()),

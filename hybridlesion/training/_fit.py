@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from hybridlesion.evaluation import interval_caveats
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import read_records
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.splits import grouping
+from hybridlesion.splits import GROUP_COLUMNS, grouping
 from hybridlesion.training._facts import describe_training
 from hybridlesion.training._tables import (
     complete_features,
@@ -36,8 +36,9 @@ class TrainedModel:
     ----------
     model : Pipeline or HybridLesionClassifier
         Scores raw images and feature tables; a bare classifier if no table came from images.
-    out_of_fold : DataFrame of shape (n, 4)
-        Columns image_id, group, target, score: every score from members that never saw the group.
+    out_of_fold : DataFrame of shape (n, columns)
+        Columns image_id, patient_id, lesion_id and duplicate_cluster where known, target, score
+        and fold: every score from members that never saw the group. `report_scores` reads it.
     metrics : DataFrame
         Columns metric, value, low, high, of the out-of-fold scores.
     facts : dict
@@ -117,7 +118,7 @@ def fit_tables(
     classifier = HybridLesionClassifier(
         n_splits=n_splits,
         n_seeds=n_seeds,
-        n_jobs=effective_n_jobs(n_jobs),
+        n_jobs=n_jobs,
         random_state=random_state,
     )
     try:
@@ -125,13 +126,9 @@ def fit_tables(
     except ValueError as error:
         # Too few patients of a class, or a column that cannot be learned from: the tables' fault.
         raise TableError(str(error)) from error
-    out_of_fold = pd.DataFrame(
-        {
-            "image_id": table["image_id"],
-            "group": fold_groups,
-            "target": y,
-            "score": np.asarray(classifier.oof_score_),
-        }
+    known = [name for name in ("image_id", *GROUP_COLUMNS) if name in table]
+    out_of_fold = table[known].assign(
+        target=y, score=np.asarray(classifier.oof_score_), fold=classifier.folds_
     )
     facts = describe_training(table, y) | {
         "n_groups": int(pd.Series(fold_groups).nunique()),
@@ -144,7 +141,10 @@ def fit_tables(
         metrics=classifier.metrics_,
         facts=facts,
         set_aside=dict(records.set_aside),
-        warnings=(*records.warnings, *unmeasured, *notes, *note),
+        warnings=(
+            *(*records.warnings, *unmeasured, *notes, *note),
+            *interval_caveats(classifier.metrics_),
+        ),
     )
 
 

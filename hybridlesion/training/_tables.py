@@ -6,13 +6,20 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import read_features
 from hybridlesion.table import LesionFeaturizer, encode_metadata
 
-__all__ = ["complete_features", "featurizer_of", "keep_measured", "read_configuration"]
+__all__ = [
+    "complete_features",
+    "featurizer_of",
+    "keep_measured",
+    "known_metadata",
+    "read_configuration",
+]
 
 _MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
 _FROM_IMAGES = "abcd__", "emb__", "cnn__"
@@ -68,13 +75,38 @@ def complete_features(records: pd.DataFrame) -> pd.DataFrame:
     DataFrame of shape (n, columns)
         The records with ``meta__`` columns.
     """
-    encoded = encode_metadata(records)
-    # A column that metadata joined later can fill wins over what extraction knew.
-    fresh = [name for name in encoded if name not in records or encoded[name].notna().any()]
-    kept = records.drop(columns=[name for name in fresh if name in records])
-    table = pd.concat([kept, encoded[fresh]], axis=1)
+    metadata = known_metadata(records)
+    table = pd.concat([records.drop(columns=metadata.columns, errors="ignore"), metadata], axis=1)
     features = [name for name in table.columns if "__" in str(name)]
     return table.drop(columns=[name for name in features if table[name].isna().all()])
+
+
+def known_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -> pd.DataFrame:
+    """Encode metadata row by row: what the record knows, else what the feature table knew.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, perhaps with ``meta__`` columns of an earlier extraction.
+    extra : sequence of str, default=None
+        Measurements to encode besides, as in `hybridlesion.table.encode_metadata`.
+
+    Returns
+    -------
+    DataFrame of shape (n, metadata columns), float32
+        ``meta__`` columns on the index of `records`, NaN where neither knows.
+
+    Examples
+    --------
+    >>> records = pd.DataFrame({"age": [50.0, None], "meta__age": [40.0, 60.0]})
+    >>> known_metadata(records)["meta__age"].tolist()
+    [50.0, 60.0]
+    """
+    metadata = encode_metadata(records, extra)
+    for name in metadata.columns.intersection(records.columns):
+        former = pd.to_numeric(records[name], errors="coerce").astype(np.float32)
+        metadata[name] = metadata[name].fillna(former)
+    return metadata
 
 
 def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

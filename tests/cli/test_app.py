@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import hybridlesion
@@ -63,6 +64,9 @@ def test_every_command_has_help(hybridlesion, command):
         ("features", "images", "--out", "f.csv"),
         ("features", "images", "--out", "f.parquet", "--embedder", "gone.safetensors"),
         ("features", "images", "--out", "f.parquet", "--column", "age"),
+        ("features", "images", "--out", "f.parquet", "--column", "agee=age_approx"),
+        ("features", "images", "--out", "f.parquet", "--embedder", "mobilnetv2_100"),
+        ("features", "images", "--out", "f.parquet", "--weights", __file__),
         ("fit", "t.csv", "--out", "m.joblib", "--folds", "1"),
         ("score", "m.joblib", "images", "--out", "s.txt"),
         ("evaluate", "s.csv", "--out", "d"),
@@ -108,7 +112,28 @@ def test_outputs_are_checked_before_the_work(hybridlesion, tmp_path):
     ):
         result = hybridlesion(*arguments)
         assert result.exit_code == 1
-        assert "cannot make the folder" in result.stderr
+        assert "file is a file; name a folder." in result.stderr
+
+
+def test_folders_and_missing_tables_are_said_in_words(hybridlesion, lesions, tmp_path):
+    out = tmp_path / "m.joblib"
+    folder = hybridlesion("fit", lesions / "images", "--out", out)
+    assert f"run `hybridlesion features {lesions / 'images'}` first" in folder.stderr
+    missing = hybridlesion("fit", tmp_path / "nope.parquet", lesions / "metadata.csv", "--out", out)
+    assert "there is no feature table" in missing.stderr
+    for result in (folder, missing):
+        assert result.exit_code == 1
+        assert "Errno" not in result.stderr
+
+
+def test_only_own_warnings_are_shown(capsys):
+    own = Path(hybridlesion.__file__).parent / "scoring" / "_inputs.py"
+    _app._print_warning(UserWarning("ours"), UserWarning, str(own), 1)
+    _app._print_warning(UserWarning("theirs"), UserWarning, pd.__file__, 1)
+    _app._print_warning(
+        pd.errors.PerformanceWarning("slow"), pd.errors.PerformanceWarning, str(own), 1
+    )
+    assert capsys.readouterr().err == "note: ours\n"
 
 
 def test_ctrl_c_is_clean(lesions, tmp_path):

@@ -22,7 +22,9 @@ def test_table_files_and_last_line(hybridlesion, lesions, scores, tmp_path):
     result = hybridlesion("evaluate", *arguments)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "At the threshold 0.5:"
+    assert lines[0].startswith("measure")
+    assert "accuracy, precision, recall, specificity and f1 hold at the threshold 0.5." in lines
+    assert any(line.startswith("pauc is the area") and "at most 0.2" in line for line in lines)
     assert any(line.split()[:2] == ["auc", "1.000"] for line in lines)
     assert any(line.split()[:2] == ["precision", "1.000"] for line in lines)
     assert lines[-1].startswith(f"wrote {out}: metrics.csv, metrics.json, metrics.png, 40 rows")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from hybridlesion.exceptions import OptionError
 from hybridlesion.extraction import read_features
 
 
@@ -56,3 +57,42 @@ def test_metadata_of_other_images_is_refused(hybridlesion, lesions, tmp_path):
     result = hybridlesion("features", *arguments, "--out", tmp_path / "f.parquet")
     assert result.exit_code == 1
     assert "no image belongs to any record" in result.stderr
+
+
+def test_a_table_of_paths_brings_its_own_metadata_and_a_device_without_a_network_is_noted(
+    hybridlesion, lesions, tmp_path
+):
+    (lesions / "paths.csv").write_text("path,age,target\nimages/SYN_0001.png,45,1\n")
+    out = tmp_path / "f.parquet"
+    arguments = (lesions / "paths.csv", "--out", out, "--jobs", 1, "--device", "cuda")
+    result = hybridlesion("features", *arguments)
+    assert result.exit_code == 0, result.output
+    assert pd.read_parquet(out)[["meta__age", "target"]].to_numpy().tolist() == [[45, 1]]
+    assert ": 1 row, 0 failed" in result.stdout
+    assert result.stderr.count("--device cuda has no effect") == 1
+
+
+def test_wrong_settings_name_the_cure(hybridlesion, lesions, tmp_path):
+    arguments = (lesions / "images", "--out", tmp_path / "f.parquet")
+    near = hybridlesion("features", *arguments, "--embedder", "mobilnetv2_100").output
+    assert "mobilenetv2_100" in near
+    column = hybridlesion("features", *arguments, "--column", "agee=age_approx").output
+    assert "Did you mean 'age'" in column
+    weights = hybridlesion("features", *arguments, "--weights", lesions / "metadata.csv").output
+    assert "--embedder mobilenetv2_100" in " ".join(weights.replace("│", " ").split())
+
+
+def test_a_setting_that_only_the_library_refuses_is_one_message(
+    hybridlesion, lesions, tmp_path, monkeypatch
+):
+    from hybridlesion.table import LesionFeaturizer
+
+    def refuse(self):
+        raise OptionError("long_side must be a whole number at least 64, got 3.")
+
+    monkeypatch.setattr(LesionFeaturizer, "_check_parameters", refuse)
+    result = hybridlesion("features", lesions / "images", "--out", tmp_path / "f.parquet")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        "hybridlesion: long_side must be a whole number at least 64, got 3.\n"
+    )

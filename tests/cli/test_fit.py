@@ -76,3 +76,19 @@ def test_refusals(hybridlesion, lesions, tmp_path, change, arguments, reason):
     assert result.exit_code == 1, result.output
     assert reason in result.stderr
     assert not (tmp_path / "m.joblib").exists()
+
+
+def test_out_of_fold_scores_are_written(hybridlesion, lesions, features_file, tmp_path):
+    oof = tmp_path / "oof.csv"
+    arguments = (features_file, "--out", tmp_path / "m.joblib", "--folds", 3, "--jobs", 1)
+    result = hybridlesion("fit", *arguments, "--oof", oof)
+    assert result.exit_code == 0, result.output
+    assert len(pd.read_csv(oof)) == 39
+    told = next(line for line in result.stdout.splitlines() if line.startswith("auc "))
+    truth = lesions / "metadata.csv"
+    judged = hybridlesion("evaluate", oof, "--truth", truth, "--out", tmp_path / "e")
+    assert told.split()[1] in judged.stdout
+    assert "39 of" not in judged.stderr
+    refused = hybridlesion("fit", *arguments, "--oof", tmp_path / "oof.xlsx")
+    assert refused.exit_code == 2
+    assert "--oof must end in .csv" in refused.stderr

@@ -99,3 +99,54 @@ def test_nothing_usable_leaves_the_reasons(hybridlesion, model_file, lesions, tm
     assert f"{out}.errors.csv" in result.stderr
     assert not out.exists()
     assert pd.read_csv(f"{out}.errors.csv")["image_id"].tolist() == ["SYN_0007"]
+
+
+def _half(lesions, folder):
+    pd.read_csv(lesions / "metadata.csv").head(20).to_csv(folder / "half.csv", index=False)
+    return folder / "half.csv"
+
+
+def test_images_without_a_record_are_scored_with_a_note(
+    hybridlesion, model_file, lesions, tmp_path
+):
+    out = tmp_path / "s.csv"
+    arguments = (model_file, lesions / "images", "--metadata", _half(lesions, tmp_path))
+    result = hybridlesion("score", *arguments, "--out", out, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    scores = pd.read_csv(out)
+    assert len(scores) == 39
+    assert scores["patient_id"].notna().sum() == 19
+    assert "20 of 40 images have no record; they are scored" in result.stderr
+    assert "left out" not in result.stderr
+
+
+def test_metadata_of_other_images_is_refused(hybridlesion, model_file, lesions, tmp_path):
+    table = pd.read_csv(lesions / "metadata.csv")
+    table.assign(image_name="X" + table["image_name"]).to_csv(tmp_path / "t.csv", index=False)
+    arguments = (model_file, lesions / "images", "--metadata", tmp_path / "t.csv")
+    result = hybridlesion("score", *arguments, "--out", tmp_path / "s.csv", "--jobs", 1)
+    assert result.exit_code == 1
+    assert "record of none of the images" in result.stderr
+
+
+def test_measured_rows_without_a_record_are_scored(
+    hybridlesion, model_file, features_file, lesions, tmp_path
+):
+    record = ["age", "sex", "site", "patient_id", "age_raw", "sex_raw", "site_raw"]
+    bare = pd.read_parquet(features_file).drop(columns=record, errors="ignore")
+    bare.to_parquet(tmp_path / "bare.parquet")
+    out = tmp_path / "s.csv"
+    arguments = (model_file, tmp_path / "bare.parquet", "--metadata", _half(lesions, tmp_path))
+    result = hybridlesion("score", *arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert len(pd.read_csv(out)) == 39
+
+
+def test_training_rows_are_told(from_images, hybridlesion, model_file, features_file, tmp_path):
+    seen = "39 of 40 images, 20 of 20 patients were in the training; their scores are optimistic"
+    assert seen in from_images[1].stderr
+    table = pd.read_parquet(features_file)
+    new = table.assign(image_id="N" + table["image_id"], patient_id="N" + table["patient_id"])
+    new.to_parquet(tmp_path / "new.parquet")
+    arguments = (model_file, tmp_path / "new.parquet", "--out", tmp_path / "s.csv")
+    assert "in the training" not in hybridlesion("score", *arguments).stderr

@@ -17,3 +17,19 @@ def test_masks_have_the_size_of_the_images(hybridlesion, lesions, tmp_path):
     assert mask.shape == image_size(source)
     assert 0.03 < mask.mean() < 0.6
     assert "39 masks, 1 failed" in result.stdout.splitlines()[-1]
+
+
+def test_a_table_whose_column_of_paths_is_named(hybridlesion, lesions, tmp_path):
+    (lesions / "named.csv").write_text("bild,age\nimages/SYN_0000.png,999\n")
+    arguments = (lesions / "named.csv", "--out", tmp_path / "masks", "--jobs", 1)
+    refused = hybridlesion("segment", *arguments)
+    assert refused.exit_code == 1
+    assert "--path-column" in refused.stderr
+    result = hybridlesion("segment", *arguments, "--path-column", "bild")
+    assert result.exit_code == 0, result.output
+    assert ": 1 mask, 0 failed" in result.stdout
+    folder = (lesions / "images", "--out", tmp_path / "masks", "--path-column", "bild")
+    assert (
+        "is no table: leave out path_column (--path-column"
+        in hybridlesion("segment", *folder).stderr
+    )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from hybridlesion.embedding.device import resolve_device
+from hybridlesion.exceptions import OptionError
 
 
 def _gpus(monkeypatch, count, built_for="12.8"):
@@ -34,11 +35,11 @@ def test_a_numbered_gpu_is_kept(monkeypatch):
 )
 def test_an_unusable_gpu_is_refused_with_the_reason(monkeypatch, device, count, built_for, reason):
     _gpus(monkeypatch, count, built_for)
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(OptionError, match=reason):
         resolve_device(device)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:0", None])
 def test_unknown_names_are_refused(device):
-    with pytest.raises(ValueError, match="device must be"):
+    with pytest.raises(OptionError, match="device must be"):
         resolve_device(device)

@@ -6,16 +6,16 @@ import urllib.request
 import pytest
 
 from hybridlesion.embedding import hub
-from hybridlesion.exceptions import SourceError
+from hybridlesion.exceptions import OptionError, SourceError
 
 
 def test_unknown_models_name_the_nearest():
-    with pytest.raises(ValueError, match=r"Nearest: .*mobilenetv2_100"):
+    with pytest.raises(OptionError, match=r"Nearest: .*mobilenetv2_100"):
         hub.check_model_name("mobilenet_v2_100")
 
 
 def test_unknown_tags_name_the_known():
-    with pytest.raises(ValueError, match=r"mobilenetv2_100\.ra_in1k"):
+    with pytest.raises(OptionError, match=r"mobilenetv2_100\.ra_in1k"):
         hub.check_model_name("mobilenetv2_100.no_such")
 
 

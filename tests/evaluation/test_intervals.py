@@ -16,6 +16,7 @@ from hybridlesion.evaluation import (
     calibration_error,
     calibration_slope,
     evaluate,
+    interval_caveats,
     paired_bootstrap,
     partial_auc,
     specificity_at_sensitivity,
@@ -74,9 +75,10 @@ def test_evaluate_gives_every_figure():
     assert value["prevalence"] == pytest.approx(y.mean())
     assert value[["threshold", "n", "n_positive", "n_groups"]].tolist() == [0.3, 800, y.sum(), 60]
     bounded = table[table["low"].notna()]
-    assert len(bounded) == 15
+    assert len(bounded) == 14
+    assert "calibration_error" not in set(bounded["metric"])
     assert (bounded["low"] <= bounded["high"]).all()
-    assert bounded["value"].between(bounded["low"] - 0.02, bounded["high"]).all()
+    assert bounded["value"].between(bounded["low"], bounded["high"]).all()
 
 
 def test_evaluate_of_scores_that_are_no_probabilities_leaves_calibration_empty():
@@ -84,6 +86,23 @@ def test_evaluate_of_scores_that_are_no_probabilities_leaves_calibration_empty()
     value = evaluate(y, score * 10, n_bootstrap=0).set_index("metric")["value"]
     assert value[["brier", "calibration_slope", "calibration_error"]].isna().all()
     assert value["auc"] == pytest.approx(metrics.roc_auc_score(y, score))
+
+
+def test_calibration_error_gets_no_interval_that_could_miss_it():
+    y, score, patient = _patients(n=100)
+    assert np.isnan(bootstrap_interval(y, score, "calibration_error", groups=patient).low)
+
+
+@pytest.mark.parametrize(("n_groups", "n_positive"), [(19, 10), (20, 9)])
+def test_few_groups_or_positives_are_told(n_groups, n_positive):
+    def caveats(groups, positives):
+        y, group = np.arange(100) < positives, np.arange(100) % groups
+        score = np.linspace(0, 1, 100)
+        return interval_caveats(evaluate(y, score, groups=group, n_bootstrap=10))
+
+    assert caveats(20, 10) == ()
+    (note,) = caveats(n_groups, n_positive)
+    assert f"{n_positive} positives in {n_groups} groups" in note
 
 
 def test_patients_widen_the_interval():

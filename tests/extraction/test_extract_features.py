@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from hybridlesion import LesionFeaturizer, extract_features
+from hybridlesion import LesionFeaturizer, extract_features, list_images
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
 from hybridlesion.extraction import errors_path, read_features
 
@@ -162,3 +164,17 @@ def test_a_table_that_is_none_is_refused(tmp_path):
     (tmp_path / "f.parquet").write_text("image_id,score")
     with pytest.raises(TableError, match="cannot be read as a Parquet table"):
         read_features(tmp_path / "f.parquet")
+
+
+def test_replaced_archive_is_not_resumed(lesions, tmp_path):
+    archive, out = tmp_path / "images.zip", tmp_path / "f.parquet"
+
+    def pack(paths):
+        with zipfile.ZipFile(archive, "w") as target:
+            for number, path in enumerate(paths):
+                target.write(path, f"IMAGE_{number}.jpg")
+
+    pack(lesions["path"].iloc[:6])
+    _interrupted(list_images(archive), out)
+    pack(lesions["path"].iloc[6:12])
+    assert extract_features(list_images(archive), out, shard_size=3).n_reused == 0

@@ -82,5 +82,5 @@ def test_what_is_no_table(tmp_path):
 
 
 def test_path_column_is_for_tables(tmp_path):
-    with pytest.raises(ValueError, match="path_column is for tables"):
+    with pytest.raises(ValueError, match=r"is no table: leave out path_column"):
         list_images(tmp_path, path_column="path")

@@ -60,5 +60,5 @@ def test_suffixes_are_checked(tmp_path, corners):
 
 def test_a_folder_that_cannot_be_made(tmp_path, corners):
     (tmp_path / "file").touch()
-    with pytest.raises(SourceError, match="cannot make the folder"):
+    with pytest.raises(SourceError, match="is a file; name a folder"):
         write_image(tmp_path / "file" / "a.png", corners)

@@ -55,7 +55,7 @@ def test_contradictions_are_problems():
     assert len(caught.value.problems) == 3
     assert "age of 1 image in table 2 differs" in caught.value.problems[0]
     assert "b 60.0 / 65.0" in caught.value.problems[0]
-    assert "malignant=[...]" in caught.value.problems[1]
+    assert "malignant (--malignant on the command line)" in caught.value.problems[1]
 
 
 def test_clamped_and_exact_ages_do_not_contradict():
@@ -74,6 +74,21 @@ def test_narrower_diagnosis_does_not_contradict():
     two.loc[1, "diagnosis"] = "melanoma"
     with pytest.raises(TableError, match="b nevus / melanoma"):
         read_records([one, two])
+
+
+def test_paths_of_two_tables_do_not_contradict():
+    one = pd.DataFrame({"image_id": ["a", "b"], "path": ["/x/a.jpg", None], "target": [0, 1]})
+    two = pd.DataFrame({"image_id": ["a", "b"], "path": ["a.jpg", "b.jpg"], "age": [50, 60]})
+    assert read_records([one, two]).frame["path"].to_list() == ["/x/a.jpg", "b.jpg"]
+
+
+def test_joining_hundreds_of_columns_is_quiet():
+    # A fragmented table would raise pandas' PerformanceWarning, which is an error in these tests.
+    names = [f"abcd__{number}" for number in range(150)]
+    one = pd.DataFrame({"image_id": ["a"], **{name: [0.0] for name in names}})
+    frame = read_records([one, one.assign(target=1)]).frame
+    assert frame["target"].to_list() == [1.0]
+    assert set(names) <= set(frame.columns)
 
 
 def test_another_naming_of_lesions_is_translated():
@@ -108,8 +123,12 @@ def test_images_give_the_paths():
 
 
 def test_images_that_match_nothing_or_twice():
-    with pytest.raises(TableError, match="no image belongs to any record"):
+    with pytest.raises(TableError, match="no image belongs to any record") as caught:
         read_records(TRUTH, images=pd.DataFrame({"image_id": ["q"], "path": ["q.jpg"]}))
+    assert "Is this the table of these images? Images are called q; the table's ids are a, b." in (
+        str(caught.value)
+    )
+    assert "id_column (--id-column on the command line)" in str(caught.value)
     twice = pd.DataFrame({"image_id": ["a", "a_downsampled"], "path": ["a.jpg", "a_d.jpg"]})
     with pytest.raises(TableError, match="several image files have the same id: a"):
         read_records(TRUTH, images=twice)
@@ -126,11 +145,22 @@ def test_known_duplicates_get_one_cluster():
     clusters = records.frame["duplicate_cluster"]
     assert clusters.fillna("").to_list() == ["a", "a", "", "d", "d"]
     assert records.warnings == (
-        "2 images are known duplicates of others; kept, in one cluster with the first.",
-        "1 clusters of duplicates hold both targets.",
+        "2 images are known duplicates of another; kept, in one cluster with the first.",
+        "1 cluster of duplicates holds both targets.",
     )
     as_a_table = read_records([PEOPLE, PAIRS])
     pd.testing.assert_frame_equal(as_a_table.frame, records.frame)
+
+
+def test_duplicates_are_counted_among_the_images_there_are():
+    images = pd.DataFrame({"image_id": ["a", "b", "c"], "path": ["a.jpg", "b.jpg", "c.jpg"]})
+    by_images = read_records(PEOPLE, images=images, duplicates=PAIRS).warnings
+    assert by_images[-2].startswith("1 image is a known duplicate of another;")
+    features = pd.DataFrame({"image_id": ["a", "d", "e"], "abcd__border": [1.0, 2.0, 3.0]})
+    by_features = read_records([features, PEOPLE], duplicates=PAIRS).warnings
+    assert by_features[-1].startswith("1 image is a known duplicate of another;")
+    none = read_records(PEOPLE.iloc[[2]], duplicates=PAIRS)
+    assert none.warnings == ()
 
 
 def test_known_duplicates_can_be_dropped():

@@ -7,7 +7,7 @@ import io
 import pandas as pd
 import pytest
 
-from hybridlesion.exceptions import TableError
+from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata import LAYOUTS, identify_layout, leak_reason, read_records
 
 # Header and two rows of each published layout, with the records they must become.
@@ -167,8 +167,11 @@ def test_unknown_table_says_what_was_found_and_how_to_go_on():
     message = str(caught.value)
     assert "Bild, patientid, Alter" in message
     assert "ham10000: image_id, dx" in message
-    assert 'id_column="..."' in message
-    assert "'patientid' looks like patient_id: columns={\"patient_id\": 'patientid'}" in message
+    assert "id_column, target_column and columns (on the command line --id-column" in message
+    assert (
+        "'patientid' looks like patient_id: columns={'patient_id': 'patientid'} "
+        "(--column patient_id=patientid)."
+    ) in message
 
 
 def test_table_of_facts_alone_is_refused():
@@ -190,9 +193,9 @@ def test_wrongly_named_columns():
     table = pd.DataFrame({"image_id": ["a"], "Alter": [30]})
     with pytest.raises(TableError, match=r"'Altar' named for age.*Did you mean 'Alter'"):
         read_records(table, columns={"age": "Altar"})
-    with pytest.raises(ValueError, match=r"got 'Age'\. Did you mean 'age'"):
+    with pytest.raises(ValueError, match=r"--column.*got 'Age'\. Did you mean 'age'"):
         read_records(table, columns={"Age": "Alter"})
-    with pytest.raises(ValueError, match="Give one of them"):
+    with pytest.raises(OptionError, match="Give one of them"):
         read_records(table, id_column="image_id", columns={"image_id": "Alter"})
 
 

@@ -93,6 +93,10 @@ def test_another_table_without_header_is_explained(tmp_path):
         (b"image_name,sex\n", "has no rows"),
         (b"PK\x03\x04rest of a spreadsheet", "Save it as CSV"),
         (b"image_name,age,age\nISIC_1,2,3\n", "more than once in its header"),
+        (b"\x80\x04\x95\x00\x00joblib", "t.csv is no text table; give CSV or Parquet"),
+        (b"\xff\xd8\xff\xe0 image \x81\x8d\n\x90\n", "t.csv is no text table"),
+        ("image_name\nISIC".encode("utf-16") + b"\x00", "t.csv is no text table"),
+        (b"x" * 200_000, "t.csv is no text table"),
     ],
 )
 def test_unusable_files(tmp_path, content, message):
@@ -102,10 +106,12 @@ def test_unusable_files(tmp_path, content, message):
 
 
 def test_absent_file_and_foreign_type(tmp_path):
-    with pytest.raises(SourceError, match=r"absent\.csv"):
+    with pytest.raises(SourceError, match=r"there is no table .*absent\.csv; check the name"):
         read_table(tmp_path / "absent.csv")
+    with pytest.raises(SourceError, match=r"is a folder, no table.*run `hybridlesion features"):
+        read_table(tmp_path)
     (tmp_path / "t.parquet").write_bytes(b"no parquet")
-    with pytest.raises(TableError, match="no Parquet table"):
+    with pytest.raises(TableError, match="no Parquet table, or a damaged one"):
         read_table(tmp_path / "t.parquet")
     with pytest.raises(TableError, match="paths or DataFrames, got int"):
         read_records([3])

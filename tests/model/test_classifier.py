@@ -331,3 +331,25 @@ def test_real_cnn_scores_keep_their_rank_and_become_probabilities(real_data):
     assert value["auc"] > 0.89
     assert value["calibration_error"] < 0.005
     assert 0.9 < value["calibration_slope"] < 1.1
+
+
+@pytest.mark.parametrize("as_table", [True, False])
+def test_a_refused_fit_leaves_the_former_model(rng, as_table):
+    X = pd.DataFrame({"meta__age": rng.normal(size=60), "meta__sex_male": rng.normal(size=60)})
+    other = X.rename(columns={"meta__age": "meta__other"})
+    y = np.where(np.arange(60) % 3 == 0, "malignant", "benign")
+    X, other = (X, other) if as_table else (X.to_numpy(), other.to_numpy())
+    model = _small().fit(X, y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="one class"):
+        model.fit(other, np.full(60, "benign"))
+    assert model.predict(X).tolist() == before.tolist()
+    assert "malignant" in before
+
+
+def test_every_core_gives_the_same_scores():
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(200, 4)), np.arange(200) % 5 == 0
+    one = HybridLesionClassifier(n_splits=3, max_trees=30).fit(X, y).predict_proba(X)
+    every = HybridLesionClassifier(n_splits=3, max_trees=30, n_jobs=-1).fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(one, every)

@@ -9,6 +9,7 @@ import pytest
 from hybridlesion.exceptions import TableError
 from hybridlesion.images import read_image, write_image, write_mask
 from hybridlesion.report import case_sheet, choose_cases
+from hybridlesion.report._case_sheet import _caption
 
 
 @pytest.fixture
@@ -77,3 +78,21 @@ def test_choice_never_exceeds_or_repeats(n_cases, rng):
 
 def test_few_cases_are_all_shown(cases):
     assert choose_cases(cases, 24)["image_id"].tolist() == [f"SYN_{n}" for n in (4, 3, 2, 1, 0)]
+
+
+def test_the_caption_says_how_many_were_chosen_and_how(cases):
+    caption = _caption(3, cases, 0.5)
+    assert caption.startswith("3 of 5 lesions, chosen: the highest scores, the malignant ones")
+    assert "malignant ones" not in _caption(3, cases.drop(columns="target"), None)
+    assert _caption(5, cases, None).startswith("5 of 5 lesions. Score")
+
+
+def test_the_caption_stands_below_any_title(tmp_path, cases, monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        "hybridlesion.report._case_sheet.save_figure",
+        lambda figure, *_, **__: figures.append(figure),
+    )
+    case_sheet(cases, tmp_path / "s.png", masks=tmp_path / "masks", n_cases=2, title="Mine")
+    assert figures[0].get_suptitle() == "Mine"
+    assert figures[0].get_supxlabel().startswith("2 of 5 lesions")

@@ -40,3 +40,22 @@ def test_legend_words_leave_unknown_intervals_out():
     words = _legend_words(metrics)
     assert words["auc"] == "0.900 (0.800 to 0.950)"
     assert "(" not in words["n"]
+
+
+def test_no_figure_covers_a_panel(tmp_path, monkeypatch, rng):
+    figures = []
+    monkeypatch.setattr(
+        "hybridlesion.report._metric_figure.save_figure",
+        lambda figure, *_, **__: figures.append(figure),
+    )
+    names = ["auc", "pauc", "average_precision", "calibration_slope", "calibration_error"]
+    metrics = pd.DataFrame({"metric": names, "value": 0.5, "low": 0.4, "high": 0.6})
+    metric_figure(rng.integers(0, 2, 60), rng.uniform(size=60), tmp_path / "f.png", metrics=metrics)
+    figure = figures[0]
+    figure.draw_without_rendering()
+    panels = [axes.get_window_extent() for axes in figure.axes]
+    words = [text for axes in figure.axes for text in axes.texts if "0.500 (" in text.get_text()]
+    boxes = [text.get_window_extent() for text in words]
+    assert len(words) == 3
+    assert not any(box.overlaps(panel) for box in boxes for panel in panels)
+    assert not any(one.overlaps(other) for one in boxes for other in boxes if one is not other)

@@ -105,3 +105,37 @@ def test_refusals(folder, name, change, reason):
     with pytest.raises(TableError, match=reason):
         _report(folder)
     assert not list((folder / "out").iterdir())
+
+
+def test_patients_of_the_scores_stand_in_for_those_the_truth_lacks(folder):
+    patients = pd.read_csv(folder / "truth.csv")["patient_id"]
+    _change(folder, "scores.csv", lambda t: t.assign(patient_id=patients, lesion_id="L" + patients))
+    _change(folder, "truth.csv", lambda t: t[["image_name", "target"]])
+    report = _report(folder)
+    assert report.metrics.set_index("metric").loc["n_groups", "value"] == 30
+    assert not any("no patient_id" in text for text in report.warnings)
+    assert {"patient_id", "lesion_id"} <= set(report.cases)
+
+
+def test_patients_of_the_truth_win_where_it_has_them(folder):
+    _change(folder, "scores.csv", lambda t: t.assign(patient_id="one for all"))
+    assert _report(folder).metrics.set_index("metric").loc["n_groups", "value"] == 30
+    blank = pd.Series(np.arange(60) < 10)
+    _change(folder, "truth.csv", lambda t: t.assign(patient_id=t["patient_id"].mask(blank)))
+    # The first five patients became the one that the scores know.
+    assert _report(folder).metrics.set_index("metric").loc["n_groups", "value"] == 26
+
+
+@pytest.mark.parametrize(("column", "unit"), [(None, "images"), ("lesion_id", "lesions")])
+def test_without_patients_the_unit_is_told(folder, column, unit):
+    _change(folder, "truth.csv", lambda t: t.drop(columns="patient_id"))
+    if column:
+        _change(folder, "scores.csv", lambda t: t.assign(**{column: t["image_id"].str[:5]}))
+    notes = _report(folder).warnings
+    assert any(f"no patient_id: intervals are over {unit}" in text for text in notes)
+
+
+def test_few_patients_are_told(folder):
+    assert not any("too few" in text for text in _report(folder).warnings)
+    _change(folder, "scores.csv", lambda t: t.head(24))
+    assert any("6 positives in 12 groups" in text for text in _report(folder).warnings)

@@ -130,3 +130,9 @@ def test_clone_and_pickle(few):
 def test_set_output_is_honoured(few):
     table = LesionFeaturizer().set_output(transform="pandas").fit(few).transform(few)
     assert isinstance(table, pd.DataFrame)
+
+
+def test_missing_paths_are_said_in_words(few):
+    featurizer = LesionFeaturizer().fit(few)
+    with pytest.raises(TableError, match="have no path column"):
+        featurizer.transform(few.drop(columns="path"))

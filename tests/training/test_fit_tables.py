@@ -86,3 +86,26 @@ def test_leaks_never_reach_the_model(table, tmp_path):
 def test_refusals(table, tmp_path, change, options, reason):
     with pytest.raises(TableError, match=reason):
         _fit(change(table), tmp_path, **options)
+
+
+def test_out_of_fold_scores_can_be_evaluated(table, tmp_path):
+    from hybridlesion.report import report_scores
+
+    trained = _fit(table, tmp_path)
+    scores = trained.out_of_fold
+    assert scores.columns.tolist() == ["image_id", "patient_id", "target", "score", "fold"]
+    assert (scores.groupby("patient_id")["fold"].nunique() == 1).all()
+    scores.to_csv(tmp_path / "oof.csv", index=False)
+    truth = table[["image_name", "target"]]
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    report = report_scores(
+        tmp_path / "oof.csv", [tmp_path / "truth.csv"], tmp_path / "e", n_bootstrap=20
+    )
+    measured, told = (m.set_index("metric")["value"] for m in (report.metrics, trained.metrics))
+    assert measured[["auc", "n_groups"]].tolist() == pytest.approx(told[["auc", "n_groups"]])
+
+
+def test_few_patients_are_told(table, tmp_path):
+    trained = _fit(table.head(45), tmp_path)
+    assert any("9 positives in 15 groups" in text for text in trained.warnings)
+    assert not any("too few" in text for text in _fit(table, tmp_path).warnings)

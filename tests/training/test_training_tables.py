@@ -10,7 +10,12 @@ import pytest
 
 from hybridlesion.exceptions import TableError
 from hybridlesion.training import keep_measured
-from hybridlesion.training._tables import complete_features, featurizer_of, read_configuration
+from hybridlesion.training._tables import (
+    complete_features,
+    featurizer_of,
+    known_metadata,
+    read_configuration,
+)
 
 
 def _write(path, configuration):
@@ -47,6 +52,15 @@ def test_metadata_that_was_joined_later_wins():
     assert table["meta__age"].tolist() == [50.0, 60.0]
     # Nobody knows the sex: a column of blanks teaches nothing.
     assert "meta__sex_male" not in table
+
+
+def test_metadata_of_some_rows_leaves_the_others_what_they_knew():
+    records = pd.DataFrame(
+        {"age": [50.0, None, None], "meta__age": [40.0, 60.0, None], "meta__sex_male": [1.0, 0, 1]}
+    )
+    for table in (complete_features(records), known_metadata(records)):
+        assert table["meta__age"].fillna(-1).tolist() == [50.0, 60.0, -1.0]
+        assert table["meta__sex_male"].tolist() == [1.0, 0.0, 1.0]
 
 
 def test_measurements_that_extraction_encoded_stay():
