@@ -20,12 +20,14 @@ from hybridlesion.evaluation.intervals import (
     bootstrap_interval,
     paired_bootstrap,
 )
+from hybridlesion.evaluation.masks import OVERLAPS, measure_overlap, summarize_overlaps
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
 from hybridlesion.evaluation.summary import evaluate
 from hybridlesion.evaluation.thresholds import choose_threshold, threshold_at_sensitivity
 
 __all__ = [
     "METRICS",
+    "OVERLAPS",
     "Interval",
     "PairedDifference",
     "average_precision",
@@ -38,6 +40,7 @@ __all__ = [
     "dice",
     "evaluate",
     "jaccard",
+    "measure_overlap",
     "paired_bootstrap",
     "partial_auc",
     "precision_recall_curve",
@@ -45,6 +48,7 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "specificity_at_sensitivity",
+    "summarize_overlaps",
     "threshold_at_sensitivity",
     "thresholded_jaccard",
 ]
