@@ -18,7 +18,6 @@ from hybridlesion.cli._options import (
     OutFile,
     Restart,
     Segmenter,
-    SegmenterName,
     Target,
     split_columns,
 )
@@ -37,7 +36,7 @@ def features(
         Path | None,
         typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
     ] = None,
-    segmenter: Segmenter = SegmenterName.classical,
+    segmenter: Segmenter = "classical",
     masks: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the masks there, too.")
     ] = None,
@@ -73,7 +72,7 @@ def features(
     )
     print_set_aside(records.set_aside)
     print_notes(records.warnings)
-    featurizer = LesionFeaturizer(**parameters, segmenter=str(segmenter), device=str(device))
+    featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
     with show_progress("measuring") as progress:
         result = extract_features(
             records.frame,

@@ -20,7 +20,12 @@ from hybridlesion.evaluation.intervals import (
     bootstrap_interval,
     paired_bootstrap,
 )
-from hybridlesion.evaluation.masks import OVERLAPS, measure_overlap, summarize_overlaps
+from hybridlesion.evaluation.masks import (
+    OVERLAPS,
+    compare_masks,
+    measure_overlap,
+    summarize_overlaps,
+)
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
 from hybridlesion.evaluation.summary import evaluate
 from hybridlesion.evaluation.thresholds import choose_threshold, threshold_at_sensitivity
@@ -36,6 +41,7 @@ __all__ = [
     "calibration_error",
     "calibration_slope",
     "choose_threshold",
+    "compare_masks",
     "decision_curve",
     "dice",
     "evaluate",

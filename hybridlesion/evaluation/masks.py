@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 
 from hybridlesion.evaluation._resamples import resample
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
+from hybridlesion.exceptions import ImageError, TableError
+from hybridlesion.images import find_masks, read_mask
 
-__all__ = ["OVERLAPS", "measure_overlap", "summarize_overlaps"]
+__all__ = ["OVERLAPS", "compare_masks", "measure_overlap", "summarize_overlaps"]
 
 OVERLAPS = {"jaccard": jaccard, "thresholded_jaccard": thresholded_jaccard, "dice": dice}
 
@@ -77,3 +81,42 @@ def summarize_overlaps(
         rows.append((name, drawn[0], low, high))
     rows.append(("n", float(n), np.nan, np.nan))
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+
+
+def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.DataFrame:
+    """Measure the overlap of masks on disk with true ones of the same names.
+
+    Parameters
+    ----------
+    masks, truth : str or path-like
+        Folders, as `hybridlesion.images.find_masks` reads them.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Columns image_id, mask_path, truth_path and the overlaps; one row for each image that both
+        folders have.
+
+    Raises
+    ------
+    TableError
+        If no image has both.
+    ImageError
+        If a mask cannot be read, or the two of an image differ in size.
+    """
+    found, expected = find_masks(masks), find_masks(truth)
+    shared = [image_id for image_id in found if image_id in expected]
+    if not shared:
+        raise TableError(
+            f"no mask in {os.fspath(masks)} has a true one in {os.fspath(truth)}; the names before "
+            "_segmentation must be the same."
+        )
+    rows = []
+    for image_id in shared:
+        paths = {"mask_path": found[image_id], "truth_path": expected[image_id]}
+        try:
+            overlap = measure_overlap(*map(read_mask, paths.values()))
+        except ImageError as error:
+            raise ImageError(f"{image_id}: {error}") from error
+        rows.append({"image_id": image_id, **paths, **overlap})
+    return pd.DataFrame(rows)

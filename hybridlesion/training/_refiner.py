@@ -15,6 +15,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.weights import read_state_dict
 from hybridlesion.evaluation import summarize_overlaps
+from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.extraction import write_errors
 from hybridlesion.segmentation.refiner import Recipe, Sample, save_refiner
 from hybridlesion.splits import connected_groups, grouped_folds
@@ -112,7 +113,9 @@ def train_refiner(
     Raises
     ------
     TableError
-        If no image has a mask.
+        If no image has a mask, or there are too few for the batches or the folds.
+    SourceError
+        If `out` cannot be written or has another suffix, or a folder is not there.
     HybridLesionError
         If an earlier training into `out` had other settings, or nothing could be read.
     ValueError
@@ -126,8 +129,12 @@ def train_refiner(
     recipe = recipe or Recipe()
     out = Path(out)
     if out.suffix != ".safetensors":
-        raise ValueError(f"out must end in .safetensors, got {out.name!r}.")
+        raise SourceError(f"a weight file must end in .safetensors, got {out.name!r}.")
     check_number("n_folds", n_folds, low=0, integer=True)
+    if n_folds == 1:
+        raise ValueError(
+            "n_folds must be 0 or at least 2, got 1: one fold leaves nothing to learn."
+        )
     check_writable(out)
     device = resolve_device(device)
     encoder = None if weights is None else read_state_dict(weights)
@@ -137,6 +144,7 @@ def train_refiner(
     kept = np.array([sample is not None for sample in samples])
     records = records[kept].reset_index(drop=True)
     samples = [sample for sample in samples if sample is not None]
+    _check_count(len(samples), n_folds, recipe)
     folds = _deal_folds(records, samples, n_folds, recipe.seed)
     work = _Work(
         _beside(out, ".training"), records, samples, folds, recipe, encoder, device, progress
@@ -223,6 +231,16 @@ def _cross_validate(work: _Work, out: Path, n_folds: int) -> pd.DataFrame:
     with atomic_path(_beside(out, ".out_of_fold.csv")) as temporary:
         overlaps.to_csv(temporary, index=False)
     return summarize_overlaps(overlaps)
+
+
+def _check_count(n_images: int, n_folds: int, recipe: Recipe) -> None:
+    # The smallest training set is that without the largest fold.
+    smallest = n_images if n_folds == 0 else n_images - -(-n_images // n_folds)
+    if smallest < recipe.batch_size or n_images < n_folds:
+        raise TableError(
+            f"{n_images} images with masks are too few for batches of {recipe.batch_size}"
+            f"{f' and {n_folds} folds' if n_folds else ''}. Bring more, or lower these."
+        )
 
 
 def _deal_folds(
