@@ -10,13 +10,14 @@ import pandas as pd
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
 from hybridlesion.extraction import count_jobs, map_unordered
 from hybridlesion.images import find_masks, list_images
-from hybridlesion.metadata import normalise_image_id, read_records, read_table
+from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.segmentation.refiner import Sample, read_sample
 from hybridlesion.table import Failure
 
 __all__ = ["list_pairs", "read_samples"]
 
 ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
+GROUP_COLUMNS = ("patient_id", "lesion_id")
 
 
 def list_pairs(
@@ -46,7 +47,7 @@ def list_pairs(
     ValueError
         If there are not as many mask folders as image sources.
     TableError
-        If no image has a mask.
+        If no image has a mask, or a table has no image ids.
     """
     parts = []
     for source, folder in zip(images, masks, strict=True):
@@ -70,20 +71,18 @@ def list_pairs(
 
 def _read_facts(table: str) -> pd.DataFrame:
     """Image id, aspect and group columns of one table, as far as it has them."""
-    records = read_records([table]).frame
-    facts = records[[name for name in ("image_id", "patient_id", "lesion_id") if name in records]]
-    # Sizes are no record columns, since they can betray a diagnosis; here they only undo a squash.
     raw = read_table(table)
     id_column = next((name for name in ID_COLUMNS if name in raw), None)
-    if id_column is None or not {"orig_width", "orig_height"} <= set(raw):
-        return facts
-    width, height = (
-        pd.to_numeric(raw[name], errors="coerce") for name in ("orig_width", "orig_height")
-    )
-    aspects = pd.DataFrame(
-        {"image_id": raw[id_column].map(normalise_image_id), "aspect": width / height}
-    )
-    return facts.merge(aspects, on="image_id", how="left")
+    if id_column is None:
+        raise TableError(f"{table} has no column that names the image: {', '.join(ID_COLUMNS)}.")
+    facts = pd.DataFrame({"image_id": raw[id_column].astype(str).map(normalise_image_id)})
+    for name in GROUP_COLUMNS:
+        if name in raw:
+            facts[name] = raw[name]
+    if {"orig_width", "orig_height"} <= set(raw):
+        width, height = (pd.to_numeric(raw[name]) for name in ("orig_width", "orig_height"))
+        facts["aspect"] = width / height
+    return facts
 
 
 def read_samples(

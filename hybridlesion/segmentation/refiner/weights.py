@@ -54,15 +54,15 @@ def save_refiner(
         for name, value in network.state_dict().items()
         if value.dtype.is_floating_point
     }
-    metadata = {
-        "kind": _KIND,
-        "protocol": str(PROTOCOL),
-        "size": str(size),
-        "evidence": str(int(network.evidence)),
-        "facts": json.dumps(facts, sort_keys=True),
+    about = {
+        "protocol": PROTOCOL,
+        "size": size,
+        "evidence": network.evidence,
+        "facts": facts,
     }
     with atomic_path(path) as temporary:
-        temporary.write_bytes(save(state, metadata))
+        # One entry, since the order of several would differ from file to file.
+        temporary.write_bytes(save(state, {_KIND: json.dumps(about, sort_keys=True)}))
 
 
 def load_refiner(
@@ -99,28 +99,29 @@ def load_refiner(
         raise SourceError(f"there is no refiner at {os.fspath(path)}.")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            _check_metadata(path, metadata)
+            about = _read_about(path, file.metadata() or {})
             state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        network = RefinerNetwork(evidence=metadata["evidence"] == "1")
+        network = RefinerNetwork(evidence=about["evidence"])
         # The counters that were left out keep their zeros.
         network.load_state_dict(
             {name: value for name, value in network.state_dict().items() if name not in state}
             | state
         )
-        return network.eval(), int(metadata["size"]), json.loads(metadata["facts"])
+        return network.eval(), about["size"], about["facts"]
     except (SafetensorError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ArtifactError(f"{os.fspath(path)} cannot be read as a refiner: {reason}") from error
 
 
-def _check_metadata(path: str | os.PathLike, metadata: dict[str, str]) -> None:
-    if metadata.get("kind") != _KIND:
+def _read_about(path: str | os.PathLike, metadata: dict[str, str]) -> dict[str, object]:
+    if _KIND not in metadata:
         raise ArtifactError(
             f"{os.fspath(path)} holds no refiner; `hybridlesion train-refiner` writes one."
         )
-    if metadata.get("protocol") != str(PROTOCOL):
+    about = json.loads(metadata[_KIND])
+    if about["protocol"] != PROTOCOL:
         raise ArtifactError(
-            f"{os.fspath(path)} was written for protocol {metadata.get('protocol')}, and this "
+            f"{os.fspath(path)} was written for protocol {about['protocol']}, and this "
             f"version reads protocol {PROTOCOL}. Train it again, or install the version it is for."
         )
+    return about

@@ -106,7 +106,7 @@ def test_what_is_no_refiner_is_refused(tmp_path):
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(ArtifactError, match="holds no refiner"):
         load_refiner(path)
-    save_file({"a": torch.zeros(2)}, path, {"kind": "hybridlesion-refiner", "protocol": "99"})
+    save_file({"a": torch.zeros(2)}, path, {"hybridlesion-refiner": '{"protocol": 99}'})
     with pytest.raises(ArtifactError, match="protocol 99"):
         load_refiner(path)
     path.write_bytes(b"no weights")
