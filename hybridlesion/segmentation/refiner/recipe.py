@@ -15,11 +15,11 @@ class Recipe:
 
     Parameters
     ----------
-    epochs : int, default=16
+    epochs : int, default=12
         Passes over the images.
     batch_size : int, default=16
         Images of one step.
-    image_size : int, default=192
+    image_size : int, default=160
         Side of the square that the network works on, a multiple of 32 pixels.
     seed : int, default=0
         Seed of the first weights, the order of the images and their random views.
@@ -27,7 +27,7 @@ class Recipe:
         Whether the network sees the classical evidence.
     encoder_rate : float, default=5e-4
         Peak learning rate of the encoder; a decoder that begins at random learns faster.
-    decoder_rate : float, default=2e-3
+    decoder_rate : float, default=2.5e-3
         Peak learning rate of everything else.
     weight_decay : float, default=0.01
         Of AdamW.
@@ -40,13 +40,13 @@ class Recipe:
         encoder begins at random.
     """
 
-    epochs: int = 16
+    epochs: int = 12
     batch_size: int = 16
-    image_size: int = 192
+    image_size: int = 160
     seed: int = 0
     evidence: bool = True
     encoder_rate: float = 5e-4
-    decoder_rate: float = 2e-3
+    decoder_rate: float = 2.5e-3
     weight_decay: float = 0.01
     largest_gradient: float = 5.0
     averaging: float = 0.998

@@ -46,6 +46,11 @@ def keep_lesion(probability: np.ndarray) -> Region | None:
     Region or None
         None if no region above one half is large enough to be a lesion.
 
+    Notes
+    -----
+    Other regions are left out: on unseen images of ISIC 2017 that raised the share of usable masks
+    (thresholded Jaccard index) by 0.002 to 0.017, more for networks trained for less long.
+
     Examples
     --------
     >>> import numpy as np
