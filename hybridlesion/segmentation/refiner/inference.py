@@ -94,8 +94,9 @@ def segment_batch(
 
     Notes
     -----
-    The network sees one image a pass. On a processor larger batches are no faster, since eight
-    images' maps no longer stay in cache, and so no result can depend on its neighbours.
+    The network sees one image a pass, so that no result can depend on its neighbours. On a
+    processor that costs little: eight images a pass took 11 ms each instead of 13, and the
+    classical path takes longer than either.
     """
     refiner = _load(*_stamped(weights))
     return [refiner.refine(image, flips=flips) for image in map(check_image, images)]
