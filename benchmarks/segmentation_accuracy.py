@@ -22,6 +22,7 @@ from hybridlesion.evaluation.overlap import jaccard
 from hybridlesion.images import read_image, read_mask, resize_long_side
 from hybridlesion.segmentation import segment_details
 from hybridlesion.segmentation._classical import segment_classical
+from hybridlesion.segmentation.refiner import load_refiner
 
 Segmenter = Callable[[np.ndarray], tuple[np.ndarray, float]]
 
@@ -33,6 +34,11 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", default=["isic2017", "ph2"])
     parser.add_argument("--every", type=int, default=1, help="take every n-th image")
     parser.add_argument("--half", choices=["all", "odd", "even"], default="all")
+    parser.add_argument(
+        "--refined",
+        action="store_true",
+        help="the shipped refiner too; of isic2017, then, only images it was not trained on",
+    )
     parser.add_argument("--peers", action="store_true", help="Otsu and GrabCut in the same run")
     parser.add_argument("--ablations", action="store_true")
     options = parser.parse_args()
@@ -42,12 +48,22 @@ def main() -> None:
         for method, segmenter in methods(options).items():
             start = {"odd": 1, "even": 0, "all": 0}[options.half]
             step = options.every * (1 if options.half == "all" else 2)
-            report(name, method, segmenter, pairs(options.data / name, slice(start, None, step)))
+            images = pairs(options.data / name, slice(start, None, step), held_out(name, options))
+            report(name, method, segmenter, images)
+
+
+def held_out(name: str, options: argparse.Namespace) -> set[str] | None:
+    """Ids that the shipped refiner has not seen; None where it has seen none of the set."""
+    if not options.refined or not name.startswith("isic2017"):
+        return None
+    return set(load_refiner()[2]["held_out"])
 
 
 def methods(options: argparse.Namespace) -> dict[str, Segmenter]:
     """Segmenters by name: image -> mask, confidence."""
     chosen: dict[str, Segmenter] = {"classical": lambda image: confident(segment_details(image))}
+    if options.refined:
+        chosen["refined"] = lambda image: confident(segment_details(image, segmenter="refined"))
     if options.ablations:
         chosen["without active contour"] = lambda image: confident(
             segment_classical(image, active_contour=False)
@@ -66,11 +82,15 @@ def confident(details) -> tuple[np.ndarray, float]:
     return details.mask, details.confidence
 
 
-def pairs(folder: Path, chosen: slice) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def pairs(
+    folder: Path, chosen: slice, only: set[str] | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Images in their true aspect, with the experts' masks as they are."""
     index = folder / "index.csv"
     sizes = pd.read_csv(index).set_index("image_id") if index.is_file() else None
     for path in sorted((folder / "images").glob("*.jpg"))[chosen]:
+        if only is not None and path.stem not in only:
+            continue
         image = read_image(path)
         if folder.name == "isic2017":
             width, height = sizes.loc[path.stem, ["orig_width", "orig_height"]]

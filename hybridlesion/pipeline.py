@@ -32,7 +32,7 @@ def make_hybrid_pipeline(
     weights : str or None, default=None
         Local weight file for `embedder`; None takes timm's own pretrained weights.
     segmenter : str, default="classical"
-        One of `hybridlesion.segmentation.SEGMENTERS`.
+        One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the network runs.
     n_splits : int, default=5

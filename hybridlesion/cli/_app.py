@@ -17,6 +17,7 @@ from hybridlesion.cli.fit import fit
 from hybridlesion.cli.inspect import inspect
 from hybridlesion.cli.score import score
 from hybridlesion.cli.segment import segment
+from hybridlesion.cli.train_refiner import train_refiner
 from hybridlesion.exceptions import HybridLesionError
 
 __all__ = ["app", "main"]
@@ -41,8 +42,8 @@ class _Commands(TyperGroup):
                 raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
                 typer.echo(
-                    "\nhybridlesion: interrupted. No half-written output was left; features and "
-                    "score go on where they stopped when run again.",
+                    "\nhybridlesion: interrupted. No half-written output was left; features, "
+                    "score and train-refiner go on where they stopped when run again.",
                     err=True,
                 )
                 raise typer.Exit(_INTERRUPTED) from error
@@ -56,7 +57,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (features, fit, score, segment, evaluate, inspect, demo):
+for command in (features, fit, score, segment, train_refiner, evaluate, inspect, demo):
     app.command()(command)
 
 

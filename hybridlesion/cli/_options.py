@@ -23,7 +23,6 @@ __all__ = [
     "PathColumn",
     "Restart",
     "Segmenter",
-    "SegmenterName",
     "Target",
     "split_columns",
     "split_words",
@@ -38,16 +37,20 @@ class DeviceName(StrEnum):
     cuda = "cuda"
 
 
-class SegmenterName(StrEnum):
-    """Which segmentation draws the mask."""
-
-    classical = "classical"
-
-
 def _check_jobs(value: int) -> int:
     if value == 0:
         raise typer.BadParameter("0 processes do nothing; give 1 or more, or -1 for every core.")
     return value
+
+
+def _check_segmenter(name: str) -> str:
+    from hybridlesion.exceptions import SourceError
+    from hybridlesion.segmentation import check_segmenter
+
+    try:
+        return check_segmenter(name)
+    except (ValueError, SourceError) as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def split_words(text: str | None) -> list[str] | None:
@@ -125,7 +128,14 @@ Metadata = Annotated[
 ]
 OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
-Segmenter = Annotated[SegmenterName, typer.Option(help="What draws the mask.")]
+Segmenter = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        callback=_check_segmenter,
+        help="What draws the mask: classical, refined, or a weight file of train-refiner.",
+    ),
+]
 Device = Annotated[DeviceName, typer.Option(help="Where the network runs.")]
 Jobs = Annotated[
     int, typer.Option(min=-1, callback=_check_jobs, help="Processes; -1 takes every core.")

@@ -19,7 +19,6 @@ from hybridlesion.cli._options import (
     PathColumn,
     Restart,
     Segmenter,
-    SegmenterName,
     Target,
     split_columns,
 )
@@ -38,7 +37,7 @@ def features(
         Path | None,
         typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
     ] = None,
-    segmenter: Segmenter = SegmenterName.classical,
+    segmenter: Segmenter = "classical",
     masks: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the masks there, too.")
     ] = None,
@@ -76,7 +75,7 @@ def features(
     )
     print_set_aside(records.set_aside)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
-    featurizer = LesionFeaturizer(**parameters, segmenter=str(segmenter), device=str(device))
+    featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
     with show_progress("measuring") as progress:
         result = extract_features(
             records.frame,

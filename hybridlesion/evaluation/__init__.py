@@ -21,12 +21,19 @@ from hybridlesion.evaluation.intervals import (
     bootstrap_interval,
     paired_bootstrap,
 )
+from hybridlesion.evaluation.masks import (
+    OVERLAPS,
+    compare_masks,
+    measure_overlap,
+    summarize_overlaps,
+)
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
 from hybridlesion.evaluation.summary import evaluate
 from hybridlesion.evaluation.thresholds import choose_threshold, threshold_at_sensitivity
 
 __all__ = [
     "METRICS",
+    "OVERLAPS",
     "Interval",
     "PairedDifference",
     "average_precision",
@@ -35,11 +42,13 @@ __all__ = [
     "calibration_error",
     "calibration_slope",
     "choose_threshold",
+    "compare_masks",
     "decision_curve",
     "dice",
     "evaluate",
     "interval_caveats",
     "jaccard",
+    "measure_overlap",
     "paired_bootstrap",
     "partial_auc",
     "precision_recall_curve",
@@ -47,6 +56,7 @@ __all__ = [
     "roc_auc",
     "roc_curve",
     "specificity_at_sensitivity",
+    "summarize_overlaps",
     "threshold_at_sensitivity",
     "thresholded_jaccard",
 ]

@@ -2,12 +2,16 @@
 
 from hybridlesion.extraction._features import extract_features, read_features
 from hybridlesion.extraction._masks import segment_images
-from hybridlesion.extraction._outcome import ExtractionResult, errors_path
+from hybridlesion.extraction._outcome import ExtractionResult, errors_path, write_errors
+from hybridlesion.extraction._processes import count_jobs, map_unordered
 
 __all__ = [
     "ExtractionResult",
+    "count_jobs",
     "errors_path",
     "extract_features",
+    "map_unordered",
     "read_features",
     "segment_images",
+    "write_errors",
 ]

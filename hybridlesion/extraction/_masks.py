@@ -13,12 +13,11 @@ import pandas as pd
 
 from hybridlesion._files import check_writable
 from hybridlesion._opencv import cv2
-from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
 from hybridlesion.extraction._outcome import ExtractionResult, write_errors
 from hybridlesion.extraction._processes import count_jobs, map_unordered
 from hybridlesion.images import image_size, read_image, resize_long_side, write_image, write_mask
-from hybridlesion.segmentation import SEGMENTERS, draw_overlay, segment_details
+from hybridlesion.segmentation import check_segmenter, draw_overlay, segment_details
 from hybridlesion.table import Failure
 
 __all__ = ["segment_images"]
@@ -45,7 +44,7 @@ def segment_images(
     out : str or path-like
         Folder to write into. Failures go to ``OUT.errors.csv``.
     segmenter : str, default="classical"
-        One of `hybridlesion.segmentation.SEGMENTERS`.
+        One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     overlay : bool, default=False
         Whether to write ``IMAGEID_overlay.jpg`` too: the image with the mask's contour.
     n_jobs : int, default=1
@@ -68,7 +67,7 @@ def segment_images(
     started = time.monotonic()
     out = Path(out)
     check_writable(out / "IMAGEID_segmentation.png")
-    check_choice("segmenter", segmenter, SEGMENTERS)
+    check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")
     pairs = list(enumerate(zip(records["image_id"], records["path"], strict=True)))

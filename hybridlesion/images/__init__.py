@@ -2,6 +2,7 @@
 
 from hybridlesion.images._decoding import decode_image
 from hybridlesion.images._listing import list_images
+from hybridlesion.images._masks import find_masks
 from hybridlesion.images._names import image_id_from_path
 from hybridlesion.images._paths import resolve_path
 from hybridlesion.images._reading import image_size, read_image, read_mask
@@ -10,6 +11,7 @@ from hybridlesion.images._writing import write_image, write_mask
 
 __all__ = [
     "decode_image",
+    "find_masks",
     "image_id_from_path",
     "image_size",
     "list_images",

@@ -6,15 +6,23 @@ import posixpath
 
 from hybridlesion.images._locators import split_locator
 
-__all__ = ["IMAGE_SUFFIXES", "TABLE_SUFFIXES", "image_id_from_path", "is_image_name", "suffix_of"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "LESION_MASK_ENDS",
+    "TABLE_SUFFIXES",
+    "image_id_from_path",
+    "is_image_name",
+    "suffix_of",
+]
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq"))
 
-# Ends of the names of masks: ISIC 2018, ISIC 2016 and 2017, PH2, and ISIC's superpixels.
-_MASK_ENDS = ("_segmentation", "_lesion", "_superpixels")
+# Ends of the names of masks, in lower case: those of the ISIC challenges, and those of PH2.
+LESION_MASK_ENDS = ("_segmentation", "_lesion")
+_MASK_ENDS = (*LESION_MASK_ENDS, "_superpixels")
 
 
 def suffix_of(name: str) -> str:

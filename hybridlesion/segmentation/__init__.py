@@ -10,11 +10,17 @@ from hybridlesion.segmentation._chan_vese import morphological_chan_vese
 from hybridlesion.segmentation._geodesic import morphological_geodesic_active_contour
 from hybridlesion.segmentation._overlay import draw_overlay
 from hybridlesion.segmentation._result import Segmentation
-from hybridlesion.segmentation._segment import SEGMENTERS, segment, segment_details
+from hybridlesion.segmentation._segment import (
+    SEGMENTERS,
+    check_segmenter,
+    segment,
+    segment_details,
+)
 
 __all__ = [
     "SEGMENTERS",
     "Segmentation",
+    "check_segmenter",
     "draw_overlay",
     "morphological_chan_vese",
     "morphological_geodesic_active_contour",

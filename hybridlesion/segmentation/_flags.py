@@ -8,7 +8,7 @@ from hybridlesion._opencv import cv2
 from hybridlesion.segmentation._competition import Competition
 from hybridlesion.segmentation._evidence import Evidence
 
-__all__ = ["raise_flags"]
+__all__ = ["flag_extent", "raise_flags"]
 
 # Share of the contour at the rim of the field of view from which a lesion counts as cut off.
 BORDER_SHARE = 0.05
@@ -43,14 +43,33 @@ def raise_flags(
     """
     if not mask.any():
         return ("empty",)
-    flags = []
-    if _rim_share(mask, evidence.field_of_view) > BORDER_SHARE:
-        flags.append("touches_border")
+    flags = flag_extent(mask, evidence.field_of_view)
     if _has_rival(mask, competition):
         flags.append("several")
-    if mask.sum() > FILLING_SHARE * evidence.field_of_view.sum():
-        flags.append("fills_frame")
     return tuple(flags)
+
+
+def flag_extent(mask: np.ndarray, field_of_view: np.ndarray) -> list[str]:
+    """Name what is unusual about where a mask ends.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w), bool
+        A mask that is not empty.
+    field_of_view : ndarray of shape (h, w), bool
+        The frame without dark corners.
+
+    Returns
+    -------
+    list of str
+        "touches_border", "fills_frame", both or none.
+    """
+    flags = []
+    if _rim_share(mask, field_of_view) > BORDER_SHARE:
+        flags.append("touches_border")
+    if mask.sum() > FILLING_SHARE * field_of_view.sum():
+        flags.append("fills_frame")
+    return flags
 
 
 def _rim_share(mask: np.ndarray, field_of_view: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 __all__ = ["FLAGS", "Segmentation"]
 
-FLAGS = ("empty", "touches_border", "several", "fills_frame")
+FLAGS = ("empty", "touches_border", "several", "fills_frame", "unrefined")
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,16 @@ class Segmentation:
         0 to 1; low values mark masks that are likely to be wrong, 0 an empty one.
     flags : tuple of str
         Any of "empty" (no lesion found), "touches_border" (the lesion leaves the field of view),
-        "several" (another region looks almost as much like a lesion) and "fills_frame" (hardly
-        any skin is left to compare with).
+        "several" (another region looks almost as much like a lesion), "fills_frame" (hardly any
+        skin is left to compare with) and "unrefined" (the refiner saw no lesion, so the mask is
+        the classical one).
     hair : ndarray of shape (H, W), bool
         True on hair.
     field_of_view : ndarray of shape (H, W), bool
         False in dark corners and black borders.
     likelihood : ndarray of shape (H, W), float32
-        0 to 1, how strongly the competing candidates claim each pixel.
+        0 to 1, how strongly the competing candidates claim each pixel, or the refiner's
+        probability.
     """
 
     mask: np.ndarray

@@ -3,18 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from hybridlesion._validation import check_choice, check_image
+from hybridlesion.exceptions import SourceError
 from hybridlesion.segmentation._classical import segment_classical
 from hybridlesion.segmentation._result import Segmentation
+from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, segment_refined
 
-__all__ = ["SEGMENTERS", "segment", "segment_details"]
+__all__ = ["SEGMENTERS", "check_segmenter", "segment", "segment_details"]
 
 _SEGMENTERS: dict[str, Callable[[np.ndarray], Segmentation]] = {"classical": segment_classical}
+if SHIPPED_WEIGHTS.is_file():
+    _SEGMENTERS["refined"] = segment_refined
 
 SEGMENTERS = tuple(_SEGMENTERS)
+
+_WEIGHT_SUFFIX = ".safetensors"
+
+
+def check_segmenter(segmenter: str) -> str:
+    """Make sure that a segmenter can be used.
+
+    Parameters
+    ----------
+    segmenter : str
+        One of SEGMENTERS, or a refiner's weight file ending in ``.safetensors``.
+
+    Returns
+    -------
+    str
+        `segmenter`.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    SourceError
+        If there is no such weight file.
+
+    Examples
+    --------
+    >>> check_segmenter("classical")
+    'classical'
+    """
+    if str(segmenter).endswith(_WEIGHT_SUFFIX):
+        if not Path(segmenter).is_file():
+            raise SourceError(f"there is no refiner at {segmenter}; `train-refiner` writes one.")
+        return segmenter
+    return check_choice("segmenter", segmenter, SEGMENTERS)
 
 
 def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
@@ -24,8 +63,9 @@ def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
-    segmenter : {"classical"}, default="classical"
-        Which segmenter to use, one of SEGMENTERS.
+    segmenter : str, default="classical"
+        One of SEGMENTERS ("refined" is among them where its weights are installed), or a weight
+        file that ``hybridlesion train-refiner`` wrote.
 
     Returns
     -------
@@ -38,6 +78,8 @@ def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
         If the image is not an RGB uint8 array.
     ValueError
         If the segmenter is unknown.
+    SourceError
+        If it is a weight file that is not there.
 
     Examples
     --------
@@ -60,8 +102,9 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
-    segmenter : {"classical"}, default="classical"
-        Which segmenter to use, one of SEGMENTERS.
+    segmenter : str, default="classical"
+        One of SEGMENTERS ("refined" is among them where its weights are installed), or a weight
+        file that ``hybridlesion train-refiner`` wrote.
 
     Returns
     -------
@@ -74,6 +117,8 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
         If the image is not an RGB uint8 array.
     ValueError
         If the segmenter is unknown.
+    SourceError
+        If it is a weight file that is not there.
 
     Examples
     --------
@@ -83,4 +128,7 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     (('empty',), 0.0)
     """
     image = check_image(image)
-    return _SEGMENTERS[check_choice("segmenter", segmenter, SEGMENTERS)](image)
+    segmenter = check_segmenter(segmenter)
+    if segmenter in _SEGMENTERS:
+        return _SEGMENTERS[segmenter](image)
+    return segment_refined(image, weights=segmenter)

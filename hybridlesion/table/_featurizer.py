@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.images import write_mask
-from hybridlesion.segmentation import SEGMENTERS
+from hybridlesion.segmentation import check_segmenter
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
 from hybridlesion.table._lesion import COLOR_CONSTANCY, Failure, lesion_columns, read_lesion
 
@@ -47,7 +47,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     weights : str or None, default=None
         Local weight file for `embedder`; None takes timm's own pretrained weights.
     segmenter : str, default="classical"
-        Which segmentation draws the mask; one of `hybridlesion.segmentation.SEGMENTERS`.
+        Which segmentation draws the mask; one of `hybridlesion.segmentation.SEGMENTERS`,
+        or the weight file of a refiner.
     long_side : int, default=512
         Long side in pixels at which images are analysed, at least 64.
     color_constancy : {"shades_of_gray", "max_rgb", "none"}, default="shades_of_gray"
@@ -238,7 +239,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return [*lesion_columns(), *embedded]
 
     def _check_parameters(self) -> None:
-        check_choice("segmenter", self.segmenter, SEGMENTERS)
+        check_segmenter(self.segmenter)
         check_choice("color_constancy", self.color_constancy, COLOR_CONSTANCY)
         check_choice("crop", self.crop, ("lesion", "frame"))
         check_choice("device", self.device, ("auto", "cpu", "cuda"))

@@ -81,7 +81,7 @@ def read_lesion(
     long_side : int
         Long side in pixels at which it is analysed.
     segmenter : str
-        One of `hybridlesion.segmentation.SEGMENTERS`.
+        One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     color_constancy : str
         A key of `COLOR_CONSTANCY`.
 

@@ -1,0 +1,76 @@
+"""``hybridlesion train-refiner``: images with true masks to a refiner."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hybridlesion.cli._options import Device, DeviceName, Jobs, Metadata, OutFile, Restart
+
+__all__ = ["train_refiner"]
+
+
+def train_refiner(
+    images: Annotated[
+        list[str], typer.Argument(metavar="IMAGES...", help="Folders of images, or archives.")
+    ],
+    masks: Annotated[
+        list[str],
+        typer.Option(metavar="DIR", help="Folder of true masks; one for each IMAGES, in order."),
+    ],
+    out: OutFile,
+    metadata: Metadata = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="ImageNet weights of mobilenetv2_100 for the encoder."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 12,
+    folds: Annotated[
+        int, typer.Option(min=0, help="Also measure, with this many networks; 0 does not.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    device: Device = DeviceName.auto,
+    jobs: Jobs = -1,
+    restart: Restart = False,
+) -> None:
+    """Train the network that corrects classical masks. Run again, it goes on where it stopped."""
+    if len(images) != len(masks):
+        raise typer.BadParameter(
+            f"{len(images)} IMAGES need as many --masks, in the same order; got {len(masks)}."
+        )
+    if folds == 1:
+        raise typer.BadParameter("--folds takes 0 or at least 2; one fold leaves nothing to learn.")
+
+    import time
+
+    from hybridlesion.cli._print import format_metrics
+    from hybridlesion.cli._progress import show_progress
+    from hybridlesion.segmentation.refiner import Recipe
+    from hybridlesion.training import train_refiner as train
+
+    started = time.monotonic()
+    with show_progress("reading, then training") as progress:
+        trained = train(
+            images,
+            masks,
+            out,
+            metadata=metadata or (),
+            weights=weights,
+            n_folds=folds,
+            recipe=Recipe(epochs=epochs, seed=seed),
+            device=str(device),
+            n_jobs=jobs,
+            restart=restart,
+            progress=progress,
+        )
+    if trained.metrics is not None:
+        typer.echo("Overlap of out-of-fold masks with the true ones:")
+        typer.echo(format_metrics(trained.metrics))
+    failed = f"{trained.n_failed:,} failed"
+    if trained.errors_path is not None:
+        failed += f" (see {trained.errors_path})"
+    seconds = time.monotonic() - started
+    typer.echo(
+        f"wrote {trained.path}: trained on {trained.n_images:,} images, {failed}, {seconds:.1f} s"
+    )

@@ -1,0 +1,122 @@
+"""The overlap of many masks in one table, with intervals over images."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.evaluation._resamples import resample
+from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
+from hybridlesion.exceptions import ImageError, TableError
+from hybridlesion.images import find_masks, read_mask
+
+__all__ = ["OVERLAPS", "compare_masks", "measure_overlap", "summarize_overlaps"]
+
+OVERLAPS = {"jaccard": jaccard, "thresholded_jaccard": thresholded_jaccard, "dice": dice}
+
+
+def measure_overlap(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Take every measure of overlap of two masks.
+
+    Parameters
+    ----------
+    prediction, truth : ndarray of shape (H, W), bool or uint8
+        Masks; grey values count as inside above 128.
+
+    Returns
+    -------
+    dict of str to float
+        A value for each of OVERLAPS.
+
+    Raises
+    ------
+    ImageError
+        If the sizes differ, or a mask is none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> measure_overlap(np.array([[True, True, False]]), np.array([[False, True, True]]))
+    {'jaccard': 0.3333333333333333, 'thresholded_jaccard': 0.0, 'dice': 0.5}
+    """
+    return {name: measure(prediction, truth) for name, measure in OVERLAPS.items()}
+
+
+def summarize_overlaps(
+    overlaps: pd.DataFrame, *, n_bootstrap: int = 1000, random_state: int | None = 0
+) -> pd.DataFrame:
+    """Average the overlap over images, with bootstrap intervals.
+
+    Parameters
+    ----------
+    overlaps : DataFrame of shape (n, columns)
+        A column for each of OVERLAPS, one row an image.
+    n_bootstrap : int, default=1000
+        Number of resamples of images; 0 gives no intervals.
+    random_state : int or None, default=0
+        Seed.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, value, low, high; a row for each of OVERLAPS, then ``n``.
+
+    Examples
+    --------
+    >>> rows = [measure_overlap(np.array([[True, True]]), np.array([[True, False]]))] * 3
+    >>> summarize_overlaps(pd.DataFrame(rows))["value"].round(3).tolist()
+    [0.5, 0.0, 0.667, 3.0]
+    """
+    values = overlaps[list(OVERLAPS)].to_numpy(dtype=float)
+    n = len(values)
+
+    def average(counts: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(OVERLAPS, values.T @ counts / n, strict=True))
+
+    rows = []
+    for name, drawn in resample([average], n, n_bootstrap, random_state).items():
+        low, high = np.quantile(drawn[1:], [0.025, 0.975]) if n_bootstrap else (np.nan, np.nan)
+        rows.append((name, drawn[0], low, high))
+    rows.append(("n", float(n), np.nan, np.nan))
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+
+
+def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.DataFrame:
+    """Measure the overlap of masks on disk with true ones of the same names.
+
+    Parameters
+    ----------
+    masks, truth : str or path-like
+        Folders, as `hybridlesion.images.find_masks` reads them.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Columns image_id, mask_path, truth_path and the overlaps; one row for each image that both
+        folders have.
+
+    Raises
+    ------
+    TableError
+        If no image has both.
+    ImageError
+        If a mask cannot be read, or the two of an image differ in size.
+    """
+    found, expected = find_masks(masks), find_masks(truth)
+    shared = [image_id for image_id in found if image_id in expected]
+    if not shared:
+        raise TableError(
+            f"no mask in {os.fspath(masks)} has a true one in {os.fspath(truth)}; the names before "
+            "_segmentation must be the same."
+        )
+    rows = []
+    for image_id in shared:
+        paths = {"mask_path": found[image_id], "truth_path": expected[image_id]}
+        try:
+            overlap = measure_overlap(*map(read_mask, paths.values()))
+        except ImageError as error:
+            raise ImageError(f"{image_id}: {error}") from error
+        rows.append({"image_id": image_id, **paths, **overlap})
+    return pd.DataFrame(rows)

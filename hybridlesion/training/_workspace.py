@@ -1,0 +1,104 @@
+"""Where a long training keeps what it has done, and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._files import atomic_path
+from hybridlesion.exceptions import HybridLesionError
+from hybridlesion.segmentation.refiner import Recipe
+
+__all__ = ["describe_settings", "digest_ids", "open_workspace"]
+
+
+def digest_ids(image_ids: pd.Series) -> str:
+    """SHA-256 of image ids, whatever their order.
+
+    Parameters
+    ----------
+    image_ids : Series of str
+        The ids.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> digest_ids(pd.Series(["b", "a"])) == digest_ids(pd.Series(["a", "b"]))
+    True
+    """
+    return hashlib.sha256("\n".join(sorted(image_ids)).encode()).hexdigest()
+
+
+def describe_settings(
+    records: pd.DataFrame, folds: np.ndarray, recipe: Recipe, weights: str | Path | None
+) -> dict[str, object]:
+    """Say what decides the result of a training.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        What is trained on; columns image_id and fold-free facts.
+    folds : ndarray of shape (n,), int
+        Fold of each row, all -1 if there are none.
+    recipe : Recipe
+        Settings.
+    weights : str, Path or None
+        Weight file of the encoder.
+
+    Returns
+    -------
+    dict
+        Plain values that JSON can hold.
+    """
+    rows = pd.DataFrame({"image_id": records["image_id"], "aspect": records["aspect"]})
+    rows["fold"] = folds
+    data = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy("<u8").tobytes())
+    for path in [*records["path"], *records["mask_path"]]:
+        file = Path(path)
+        data.update(f"{path} {file.stat().st_size if file.is_file() else ''}\n".encode())
+    encoder = None if weights is None else hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return {"recipe": asdict(recipe), "data": data.hexdigest(), "encoder": encoder}
+
+
+def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) -> None:
+    """Make a workspace, or take over one that the same settings left.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    settings : dict
+        From `describe_settings`.
+    restart : bool
+        Whether to empty it first.
+
+    Raises
+    ------
+    HybridLesionError
+        If it belongs to other settings.
+    """
+    if restart and folder.exists():
+        shutil.rmtree(folder)
+    note = folder / "settings.json"
+    if not note.is_file():
+        with atomic_path(note) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        return
+    former = json.loads(note.read_text(encoding="utf-8"))
+    if former != settings:
+        changed = [name for name in settings if former.get(name) != settings[name]]
+        raise HybridLesionError(
+            f"{folder} holds a training with another {' and '.join(changed)}. Give the same "
+            "settings to go on with it, name another --out, or pass --restart to begin anew."
+        )

@@ -1,0 +1,175 @@
+"""Refined masks of drawn lesions, of blank frames, in batches and through the featurizer."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hybridlesion import LesionFeaturizer
+from hybridlesion._opencv import cv2
+from hybridlesion.exceptions import ImageError, SourceError
+from hybridlesion.images import write_image
+from hybridlesion.segmentation import SEGMENTERS, segment, segment_details
+from hybridlesion.segmentation.refiner import (
+    SHIPPED_WEIGHTS,
+    Refiner,
+    segment_batch,
+    segment_refined,
+)
+from hybridlesion.segmentation.refiner.network import RefinerNetwork
+
+
+def draw(shape=(120, 160), axes=(30, 22), seed=0):
+    """An oval lesion on grainy skin, and its mask."""
+    image = np.full((*shape, 3), (222, 178, 158), np.float64)
+    mask = np.zeros(shape, np.uint8)
+    cv2.ellipse(mask, (shape[1] // 2, shape[0] // 2), axes, 20, 0, 360, 1, -1)
+    image[mask > 0] = (110, 70, 52)
+    image += np.random.default_rng(seed).normal(0, 4, image.shape)
+    return image.clip(0, 255).astype(np.uint8), mask > 0
+
+
+def constant_refiner(logit):
+    """A refiner that says the same of every pixel."""
+    network = RefinerNetwork().eval()
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.fill_(logit)
+    return Refiner(network, 64)
+
+
+@pytest.mark.parametrize("shape", [(120, 160), (300, 225), (64, 64)])
+def test_a_network_that_repeats_the_evidence_repeats_the_classical_mask(echo_weights, shape):
+    image, _ = draw(shape, (shape[1] // 5, shape[0] // 6))
+    classical = segment_details(image)
+    refined = segment_refined(image, weights=echo_weights)
+    shared = (refined.mask & classical.mask).sum() / (refined.mask | classical.mask).sum()
+    assert refined.mask.shape == shape
+    # The square has 64 pixels; its boundary is interpolated, with no shift to either side.
+    assert shared > 0.9
+    rows, columns = np.nonzero(refined.mask)
+    expected = np.nonzero(classical.mask)
+    assert abs(rows.mean() - expected[0].mean()) < 0.5 * shape[0] / 64
+    assert abs(columns.mean() - expected[1].mean()) < 0.5 * shape[1] / 64
+    assert refined.likelihood.dtype == np.float32
+    assert refined.confidence > 0.5
+    assert refined.flags == ()
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (64, 64)])
+def test_nothing_to_find_is_flagged_whatever_the_network_says(value, shape):
+    details = constant_refiner(5.0).refine(np.full((*shape, 3), value, np.uint8))
+    assert details.flags == ("empty",)
+    assert details.confidence == 0
+    assert not details.mask.any()
+
+
+def test_where_the_network_sees_nothing_the_classical_mask_stays():
+    image, _ = draw()
+    classical = segment_details(image)
+    details = constant_refiner(-5.0).refine(image)
+    np.testing.assert_array_equal(details.mask, classical.mask)
+    assert "unrefined" in details.flags
+    assert details.confidence == classical.confidence / 2
+
+
+def test_a_mask_of_the_whole_frame_is_flagged():
+    details = constant_refiner(5.0).refine(draw()[0])
+    assert {"touches_border", "fills_frame"} <= set(details.flags)
+    assert details.mask.mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [(3, 200), (200, 3), (7, 5), (40, 41)])
+def test_noise_is_no_reason_to_crash(random_weights, shape, rng):
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    details = segment_refined(image, weights=random_weights)
+    assert details.mask.shape == details.likelihood.shape == shape
+    assert 0 <= details.confidence <= 1
+    assert details.mask.any() or "empty" in details.flags
+
+
+def test_flips_make_the_answer_mirror_with_the_image(random_weights):
+    from hybridlesion.segmentation.refiner import load_refiner
+
+    network, size, _ = load_refiner(random_weights)
+    refiner = Refiner(network, size)
+    image, evidence = (
+        np.random.default_rng(1).integers(0, 256, (64, 64, *n), dtype=np.uint8) for n in ((3,), ())
+    )
+    mirrored = [np.ascontiguousarray(part[:, ::-1]) for part in (image, evidence)]
+    found = refiner.probability(image, evidence, evidence, flips=True)
+    other = refiner.probability(mirrored[0], mirrored[1], mirrored[1], flips=True)
+    np.testing.assert_allclose(other[:, ::-1], found, atol=1e-6)
+    alone = refiner.probability(image, evidence, evidence, flips=False)
+    assert np.abs(alone - found).max() > 1e-6
+
+
+def test_a_batch_gives_the_bits_of_single_images_on_any_number_of_threads(random_weights):
+    images = [draw(shape, seed=seed)[0] for seed, shape in enumerate([(120, 160), (90, 90)])]
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(segment_batch(images, weights=random_weights))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    results.append([segment_refined(image, weights=random_weights) for image in images])
+    for one, *others in zip(*results, strict=True):
+        for other in others:
+            np.testing.assert_array_equal(one.likelihood, other.likelihood)
+            assert one.confidence == other.confidence
+    assert segment_batch([], weights=random_weights) == []
+
+
+def test_a_weight_file_can_be_named_as_segmenter(echo_weights):
+    image, _ = draw()
+    mask = segment(image, segmenter=str(echo_weights))
+    np.testing.assert_array_equal(mask, segment_refined(image, weights=echo_weights).mask)
+    with pytest.raises(SourceError, match="there is no refiner"):
+        segment(image, segmenter="absent.safetensors")
+
+
+def test_refined_is_offered_where_its_weights_are():
+    assert ("refined" in SEGMENTERS) == SHIPPED_WEIGHTS.is_file()
+    assert SEGMENTERS[0] == "classical"
+
+
+def test_a_featurizer_with_a_refiner_can_be_pickled(echo_weights, tmp_path):
+    write_image(tmp_path / "a.png", draw()[0])
+    records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
+    featurizer = LesionFeaturizer(segmenter=str(echo_weights)).fit(records)
+    table = featurizer.transform(records)
+    again = pickle.loads(pickle.dumps(featurizer))
+    assert len(pickle.dumps(featurizer)) < 10_000  # no network inside
+    pd.testing.assert_frame_equal(again.transform(records), table)
+    assert table["qa__mask_share"].iloc[0] > 0.03
+
+
+def test_a_rewritten_weight_file_is_another_refiner(echo_weights, random_weights, tmp_path):
+    path = tmp_path / "refiner.safetensors"
+    image, _ = draw()
+    path.write_bytes(echo_weights.read_bytes())
+    first = segment_refined(image, weights=path)
+    path.write_bytes(random_weights.read_bytes())
+    second = segment_refined(image, weights=path)
+    assert not np.array_equal(first.likelihood, second.likelihood)
+
+
+def test_wrong_input_is_refused(random_weights):
+    with pytest.raises(ImageError, match="uint8"):
+        segment_refined(np.zeros((4, 4, 3)), weights=random_weights)
+
+
+def test_torch_is_loaded_only_when_the_refiner_works():
+    code = "import sys, hybridlesion.segmentation.refiner; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
