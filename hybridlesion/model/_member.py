@@ -62,19 +62,17 @@ class Member:
             score += (1 - self.linear_weight) / len(self.boosters) * raw
         return score
 
-    def importances(self, n_dense: int, n_embedding: int) -> np.ndarray:
+    def importances(self, n_dense: int) -> np.ndarray:
         """Share of each column in this member's scores.
 
         Parameters
         ----------
         n_dense : int
             Columns besides the embedding.
-        n_embedding : int
-            Columns of the embedding.
 
         Returns
         -------
-        ndarray of shape (n_dense + n_embedding,)
+        ndarray of shape (n_dense + columns of the embedding,)
             Gain of the trees and absolute standardised weights of the linear part, each scaled
             to sum to 1 and weighed as in the score.
         """

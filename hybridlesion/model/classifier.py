@@ -354,9 +354,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         names = self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
         wide = np.array([name.startswith("emb__") for name in names])
         order = np.r_[np.flatnonzero(~wide), np.flatnonzero(wide)]
-        share = np.mean(
-            [member.importances(n_dense, int(wide.sum())) for member in self.members_], axis=0
-        )
+        share = np.mean([member.importances(n_dense) for member in self.members_], axis=0)
         encoded = np.empty(len(names))
         encoded[order] = share
         sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(names))
