@@ -25,7 +25,7 @@ def train_refiner(
         str | None,
         typer.Option(metavar="FILE", help="ImageNet weights of mobilenetv2_100 for the encoder."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 12,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 16,
     folds: Annotated[
         int, typer.Option(min=0, help="Also measure, with this many networks; 0 does not.")
     ] = 0,

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,12 @@ import pandas as pd
 
 from hybridlesion._files import check_writable
 from hybridlesion._opencv import cv2
-from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
+from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.extraction._outcome import ExtractionResult, write_errors
 from hybridlesion.extraction._processes import count_jobs, map_unordered
-from hybridlesion.images import image_size, read_image, resize_long_side, write_image, write_mask
-from hybridlesion.segmentation import check_segmenter, draw_overlay, segment_details
-from hybridlesion.table import Failure
+from hybridlesion.images import image_size, write_image, write_mask
+from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
+from hybridlesion.table import BLOCK, Failure, attempt, read_segmented
 
 __all__ = ["segment_images"]
 
@@ -70,45 +71,54 @@ def segment_images(
     check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")
-    pairs = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
+    rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
+    n_jobs = count_jobs(n_jobs)
+    # Few images are dealt to all processes; many go in whole blocks.
+    step = min(BLOCK, -(-len(rows) // n_jobs))
+    blocks = (rows[start : start + step] for start in range(0, len(rows), step))
     failures: dict[int, Failure] = {}
-    work = _MaskWork(out, segmenter, overlay)
-    for done, (position, failure) in enumerate(
-        map_unordered(work, pairs, n_jobs=count_jobs(n_jobs)), start=1
-    ):
-        if failure is not None:
-            failures[position] = failure
+    done = 0
+    for failed, count in map_unordered(_MaskWork(out, segmenter, overlay), blocks, n_jobs=n_jobs):
+        done += count
+        failures |= failed
         if progress is not None:
-            progress(done, len(failures), len(pairs))
+            progress(done, len(failures), len(rows))
     errors = write_errors(out, [failures[position] for position in sorted(failures)])
-    if len(failures) == len(pairs):
+    if len(failures) == len(rows):
         raise HybridLesionError(
-            f"not one of the {len(pairs)} images could be used; the reasons are in {errors}."
+            f"not one of the {len(rows)} images could be used; the reasons are in {errors}."
         )
     seconds = time.monotonic() - started
-    return ExtractionResult(out, len(pairs) - len(failures), len(failures), errors, seconds)
+    return ExtractionResult(out, len(rows) - len(failures), len(failures), errors, seconds)
 
 
 @dataclass(frozen=True)
 class _MaskWork:
-    """The picklable function that segments one image."""
+    """The picklable function that segments a block of images."""
 
     out: Path
     segmenter: str
     overlay: bool
 
-    def __call__(self, piece: tuple[int, tuple[str, str]]) -> tuple[int, Failure | None]:
-        position, (image_id, path) = piece
-        try:
-            image = resize_long_side(read_image(path, long_side=_LONG_SIDE), _LONG_SIDE)
-            mask = segment_details(image, segmenter=self.segmenter).mask
-            height, width = image_size(path)
-        except (ImageError, SourceError) as error:
-            return position, Failure(str(image_id), str(path), "read", str(error))
-        write_mask(self.out / f"{image_id}_segmentation.png", _enlarge(mask, height, width))
+    def __call__(self, block: list[tuple[int, tuple[str, str]]]) -> tuple[dict[int, Failure], int]:
+        positions, rows = zip(*block, strict=True)
+        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter)
+        failed = {}
+        for position, (row, answer) in zip(positions, found, strict=True):
+            if not isinstance(answer, Failure):
+                # The size is read from the file again: what was decoded is smaller.
+                size = attempt(row, "read", partial(image_size, row[1]))
+                answer = size if isinstance(size, Failure) else self._write(row[0], size, *answer)
+            if isinstance(answer, Failure):
+                failed[position] = answer
+        return failed, len(block)
+
+    def _write(
+        self, image_id: str, size: tuple[int, int], image: np.ndarray, details: Segmentation
+    ) -> None:
+        write_mask(self.out / f"{image_id}_segmentation.png", _enlarge(details.mask, *size))
         if self.overlay:
-            write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(image, mask))
-        return position, None
+            write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(image, details.mask))
 
 
 def _enlarge(mask: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """From an image to the mask of its lesion.
 
-`segment` gives the mask, `segment_details` also says how sure it is and why. The two morphological
+`segment` gives the mask, `segment_details` also says how sure it is and why, and `segment_many`
+lets a network see several images at once. The two morphological
 snakes stand on their own.
 """
 
@@ -15,6 +16,7 @@ from hybridlesion.segmentation._segment import (
     check_segmenter,
     segment,
     segment_details,
+    segment_many,
 )
 
 __all__ = [
@@ -26,4 +28,5 @@ __all__ = [
     "morphological_geodesic_active_contour",
     "segment",
     "segment_details",
+    "segment_many",
 ]

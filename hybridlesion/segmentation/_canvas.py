@@ -61,10 +61,20 @@ class Canvas:
         """
         self.flat[:] = np.frombuffer(state, np.uint8)
 
-    def occupied_rows(self) -> tuple[int, int]:
-        """First and last image row with a pixel inside; the first is larger if there is none."""
-        _, top, _, height = cv2.boundingRect(self.plane)
-        return (top - 1, top + height - 2) if height else (0, -1)
+    def distances(self) -> list[int] | None:
+        """Free rows above and below and free columns left and right of all that is inside.
+
+        Returns
+        -------
+        list of four int or None
+            None if nothing is inside.
+        """
+        left, top, width, height = cv2.boundingRect(self.plane)
+        if width == 0:
+            return None
+        # The frame is always free; it is not counted.
+        below, right = self.height - top - height + 1, self.width - left - width + 1
+        return [top - 1, below, left - 1, right]
 
     def span(self, first: int, last: int) -> slice:
         """Flat indices of image rows `first` to `last`, all of whose neighbours exist.

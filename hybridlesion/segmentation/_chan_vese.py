@@ -7,7 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion._validation import check_number
 from hybridlesion.segmentation._canvas import Canvas
-from hybridlesion.segmentation._evolution import evolve
+from hybridlesion.segmentation._evolution import Window, evolve
 from hybridlesion.segmentation._level_set import initial_level_set
 
 __all__ = ["morphological_chan_vese"]
@@ -77,23 +77,26 @@ default="checkerboard"
     check_number("num_iter", num_iter, low=0, integer=True)
     check_number("smoothing", smoothing, low=0, integer=True)
     level = initial_level_set(init_level_set, image.shape)
-    canvas = Canvas(level)
-    attachment = _RegionAttachment(image, lambda1, lambda2, canvas)
-    return evolve(canvas, num_iter, smoothing, attachment, reach=1)
+    return evolve(level, num_iter, smoothing, _RegionAttachment(image, lambda1, lambda2))
 
 
 class _RegionAttachment:
     """Moves pixels on the contour to the side whose mean they are closer to."""
 
-    def __init__(self, image: np.ndarray, lambda1: float, lambda2: float, canvas: Canvas):
+    reach = 1
+
+    def __init__(self, image: np.ndarray, lambda1: float, lambda2: float):
         self.image = image
         self.lambda1 = lambda1
         self.lambda2 = lambda2
-        self.framed = canvas.framed(image)
-        # cv2.mean knows few dtypes. Its sums differ from the reference's in their order only.
-        self.double = self.framed.astype(np.float64)
-        self.total = float(self.double.sum())
+        self.total = float(image.sum(dtype=np.float64))
         self._bound_errors()
+
+    def place(self, canvas: Canvas, window: Window) -> None:
+        self.window = window
+        self.framed = canvas.framed(self.image[window])
+        # cv2.mean knows few dtypes. Its sums differ from the reference's in their order only.
+        self.double = self.framed.astype(np.float64, copy=False)
 
     def __call__(self, canvas: Canvas, span: slice) -> None:
         where, _, _ = canvas.contour(span)
@@ -110,15 +113,17 @@ class _RegionAttachment:
             if not (len(force) == 0 or float(np.abs(force).min()) > tolerance):
                 force = None
         if force is None:
-            force = self._force(values, *self._exact_means(canvas.level()))
+            force = self._force(values, *self._exact_means(canvas))
         level[where[force < 0]] = 1
         level[where[force > 0]] = 0
 
     def _force(self, values: np.ndarray, c0: float, c1: float) -> np.ndarray:
         return self.lambda1 * (values - c1) ** 2 - self.lambda2 * (values - c0) ** 2
 
-    def _exact_means(self, level: np.ndarray) -> tuple[float, float]:
+    def _exact_means(self, canvas: Canvas) -> tuple[float, float]:
         """Means in the order of summation, and the dtype, that the reference uses."""
+        level = np.zeros(self.image.shape, np.int8)
+        level[self.window] = canvas.level()
         c0 = (self.image * (1 - level)).sum() / float((1 - level).sum() + 1e-8)
         c1 = (self.image * level).sum() / float(level.sum() + 1e-8)
         return c0, c1
@@ -134,7 +139,7 @@ class _RegionAttachment:
         """
         kind = self.image.dtype
         eps = float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
-        top = float(np.abs(self.double).max())
+        top = max(abs(float(self.image.min())), abs(float(self.image.max())))
         weight = abs(self.lambda1) + abs(self.lambda2)
         size = self.image.size
         per_pixel = 4 * size * float(np.finfo(np.float64).eps) + 64 * eps

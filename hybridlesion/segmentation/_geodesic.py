@@ -7,7 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion._validation import check_number
 from hybridlesion.segmentation._canvas import Canvas
-from hybridlesion.segmentation._evolution import evolve
+from hybridlesion.segmentation._evolution import Window, evolve
 from hybridlesion.segmentation._level_set import initial_level_set
 
 __all__ = ["morphological_geodesic_active_contour"]
@@ -80,26 +80,36 @@ def morphological_geodesic_active_contour(
     check_number("num_iter", num_iter, low=0, integer=True)
     check_number("smoothing", smoothing, low=0, integer=True)
     level = initial_level_set(init_level_set, gimage.shape)
-    canvas = Canvas(level)
-    attachment = _EdgeAttachment(gimage, threshold, balloon, canvas)
-    return evolve(canvas, num_iter, smoothing, attachment, reach=2)
+    return evolve(level, num_iter, smoothing, _EdgeAttachment(gimage, threshold, balloon))
 
 
 class _EdgeAttachment:
     """Inflates the contour where the edge map is flat, then slides it down the map's slope."""
 
-    def __init__(self, gimage: np.ndarray, threshold: str | float, balloon: float, canvas: Canvas):
+    reach = 2
+
+    def __init__(self, gimage: np.ndarray, threshold: str | float, balloon: float):
+        self.gimage = gimage
         self.balloon = balloon
-        self.flat = None
         if balloon != 0:
             if threshold == "auto":
                 threshold = np.percentile(gimage, 40)
-            self.flat = canvas.framed((gimage > threshold / np.abs(balloon)).astype(np.uint8))
+            self.level_of_flatness = threshold / np.abs(balloon)
+
+    def place(self, canvas: Canvas, window: Window) -> None:
+        # One pixel more than the window, so that its gradients are those of the whole map.
+        wider, inner = _widen(window)
+        part = self.gimage[wider]
+        if self.balloon != 0:
+            flat = (part[inner] > self.level_of_flatness).astype(np.uint8)
+            self.flat = canvas.framed(flat)
+        down, along = (slope[inner] for slope in np.gradient(part))
         # Central differences of the level set are halves inside and wholes on the frame; putting
         # that factor here leaves signs of -1, 0 and 1 for the level set. Halving is exact.
-        down, along = np.gradient(gimage)
-        down[1:-1] *= 0.5
-        along[:, 1:-1] *= 0.5
+        height, width = self.gimage.shape
+        rows, columns = window
+        down[max(1 - rows.start, 0) : height - 1 - rows.start] *= 0.5
+        along[:, max(1 - columns.start, 0) : width - 1 - columns.start] *= 0.5
         self.down, self.along = canvas.framed(down), canvas.framed(along)
 
     def __call__(self, canvas: Canvas, span: slice) -> None:
@@ -130,3 +140,13 @@ class _EdgeAttachment:
         cv2.bitwise_xor(changed, level, dst=changed)
         cv2.bitwise_and(changed, self.flat[span], dst=changed)
         cv2.bitwise_xor(level, changed, dst=level)
+
+
+def _widen(window: Window) -> tuple[Window, Window]:
+    """Grow a window by a pixel on every side that has one, and find the old one in the new."""
+    wider = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in window)
+    inner = tuple(
+        slice(side.start - wide.start, side.stop - wide.start)
+        for side, wide in zip(window, wider, strict=True)
+    )
+    return wider, inner

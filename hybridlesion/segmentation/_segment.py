@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,11 @@ from hybridlesion._validation import check_choice, check_image
 from hybridlesion.exceptions import SourceError
 from hybridlesion.segmentation._classical import segment_classical
 from hybridlesion.segmentation._result import Segmentation
-from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, segment_refined
+from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, segment_batch
 
-__all__ = ["SEGMENTERS", "check_segmenter", "segment", "segment_details"]
+__all__ = ["SEGMENTERS", "check_segmenter", "segment", "segment_details", "segment_many"]
 
-_SEGMENTERS: dict[str, Callable[[np.ndarray], Segmentation]] = {"classical": segment_classical}
-if SHIPPED_WEIGHTS.is_file():
-    _SEGMENTERS["refined"] = segment_refined
-
-SEGMENTERS = tuple(_SEGMENTERS)
+SEGMENTERS = ("classical", "refined") if SHIPPED_WEIGHTS.is_file() else ("classical",)
 
 _WEIGHT_SUFFIX = ".safetensors"
 
@@ -127,8 +123,45 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     >>> details.flags, details.confidence
     (('empty',), 0.0)
     """
-    image = check_image(image)
+    (details,) = segment_many([image], segmenter=segmenter)
+    return details
+
+
+def segment_many(
+    images: Sequence[np.ndarray], *, segmenter: str = "classical"
+) -> list[Segmentation]:
+    """Find the lesions in many images; a network sees several at once.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (H, W, 3), uint8
+        RGB images of any size, which may differ.
+    segmenter : str, default="classical"
+        One of SEGMENTERS, or a weight file that ``hybridlesion train-refiner`` wrote.
+
+    Returns
+    -------
+    list of Segmentation
+        One an image, in order, each as `segment_details` gives it.
+
+    Raises
+    ------
+    ImageError
+        If an image is not an RGB uint8 array.
+    ValueError
+        If the segmenter is unknown.
+    SourceError
+        If it is a weight file that is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [details.flags for details in segment_many([np.zeros((40, 60, 3), np.uint8)] * 2)]
+    [('empty',), ('empty',)]
+    """
+    images = [check_image(image) for image in images]
     segmenter = check_segmenter(segmenter)
-    if segmenter in _SEGMENTERS:
-        return _SEGMENTERS[segmenter](image)
-    return segment_refined(image, weights=segmenter)
+    if segmenter == "classical":
+        return [segment_classical(image) for image in images]
+    weights = SHIPPED_WEIGHTS if segmenter == "refined" else segmenter
+    return segment_batch(images, weights=weights)

@@ -2,6 +2,14 @@
 
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
 from hybridlesion.table._featurizer import LesionFeaturizer
-from hybridlesion.table._lesion import Failure
+from hybridlesion.table._segmented import BLOCK, Failure, attempt, read_segmented
 
-__all__ = ["Failure", "LesionFeaturizer", "encode_metadata", "metadata_columns"]
+__all__ = [
+    "BLOCK",
+    "Failure",
+    "LesionFeaturizer",
+    "attempt",
+    "encode_metadata",
+    "metadata_columns",
+    "read_segmented",
+]

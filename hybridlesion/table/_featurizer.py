@@ -15,7 +15,8 @@ from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.images import write_mask
 from hybridlesion.segmentation import check_segmenter
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
-from hybridlesion.table._lesion import COLOR_CONSTANCY, Failure, lesion_columns, read_lesion
+from hybridlesion.table._lesion import COLOR_CONSTANCY, lesion_columns, read_lesions
+from hybridlesion.table._segmented import Failure
 
 __all__ = ["LesionFeaturizer"]
 
@@ -271,16 +272,14 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         """Fill the rows of `out` that can be measured, and return the failures of the others."""
         fixed = lesion_columns()
         failures, lesions = [], {}
-        for position, (image_id, path) in enumerate(
-            zip(rows["image_id"], rows["path"], strict=True)
-        ):
-            lesion = read_lesion(
-                image_id,
-                path,
-                long_side=self.long_side,
-                segmenter=self.segmenter,
-                color_constancy=self.color_constancy,
-            )
+        pairs = list(zip(rows["image_id"], rows["path"], strict=True))
+        found = read_lesions(
+            pairs,
+            long_side=self.long_side,
+            segmenter=self.segmenter,
+            color_constancy=self.color_constancy,
+        )
+        for position, ((image_id, _), lesion) in enumerate(zip(pairs, found, strict=True)):
             if isinstance(lesion, Failure):
                 failures.append(lesion)
                 continue

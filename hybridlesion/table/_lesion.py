@@ -1,40 +1,20 @@
-"""One image: decode it once, segment it, measure it."""
+"""Images to measurements: each is read, segmented and measured, or told as a failure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.features import abcd, feature_names
-from hybridlesion.images import read_image, resize_long_side
 from hybridlesion.preprocessing import max_rgb, shades_of_gray
-from hybridlesion.segmentation import Segmentation, segment_details
+from hybridlesion.segmentation import Segmentation
+from hybridlesion.table._segmented import Failure, attempt, read_segmented
 
-__all__ = ["COLOR_CONSTANCY", "Failure", "Lesion", "lesion_columns", "read_lesion"]
+__all__ = ["COLOR_CONSTANCY", "Lesion", "lesion_columns", "read_lesions"]
 
 COLOR_CONSTANCY = {"none": None, "shades_of_gray": shades_of_gray, "max_rgb": max_rgb}
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why one image gave no features.
-
-    Parameters
-    ----------
-    image_id, path : str
-        Which image.
-    stage : {"read", "segment", "features", "worker"}
-        Where it failed.
-    reason : str
-        What went wrong, in one line.
-    """
-
-    image_id: str
-    path: str
-    stage: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +37,7 @@ class Lesion:
 
 
 def lesion_columns() -> list[str]:
-    """Name the columns that `read_lesion` measures, in order.
+    """Name the columns that `read_lesions` measures, in order.
 
     Returns
     -------
@@ -67,51 +47,52 @@ def lesion_columns() -> list[str]:
     return [*_QUALITY, *feature_names()]
 
 
-def read_lesion(
-    image_id: str, path: object, *, long_side: int, segmenter: str, color_constancy: str
-) -> Lesion | Failure:
-    """Decode, segment and measure one image; what fails is told, not raised.
+def read_lesions(
+    rows: Iterable[tuple[str, object]], *, long_side: int, segmenter: str, color_constancy: str
+) -> Iterator[Lesion | Failure]:
+    """Decode, segment and measure images; what fails is told, not raised.
 
     Parameters
     ----------
-    image_id : str
-        Which image.
-    path : str
-        Its locator, as `hybridlesion.images.list_images` gives it.
+    rows : iterable of (image_id, path)
+        Which images, with locators as `hybridlesion.images.list_images` gives them.
     long_side : int
-        Long side in pixels at which it is analysed.
+        Long side in pixels at which they are analysed.
     segmenter : str
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     color_constancy : str
         A key of `COLOR_CONSTANCY`.
 
-    Returns
-    -------
+    Yields
+    ------
     Lesion or Failure
-        The measurements, or the stage and the reason.
+        The measurements, or the stage and the reason; one a row, in order.
     """
-    stage = "read"
-    try:
-        if not isinstance(path, str):
-            raise ImageError("the record has no path to an image.")
-        image = resize_long_side(read_image(path, long_side=long_side), long_side)
-        stage = "segment"
-        details = segment_details(image, segmenter=segmenter)
-        stage = "features"
-        correct = COLOR_CONSTANCY[color_constancy]
-        corrected = image if correct is None else correct(image, mask=details.field_of_view)
+    for row, found in read_segmented(rows, long_side=long_side, segmenter=segmenter):
+        if isinstance(found, Failure):
+            yield found
+        else:
+            yield attempt(row, "features", _Measurement(*found, color_constancy))
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    image: np.ndarray
+    details: Segmentation
+    color_constancy: str
+
+    def __call__(self) -> Lesion:
+        correct = COLOR_CONSTANCY[self.color_constancy]
+        image, details = self.image, self.details
         values = abcd(
-            corrected,
+            image if correct is None else correct(image, mask=details.field_of_view),
             details.mask,
             field_of_view=details.field_of_view,
             hair=details.hair,
             raw=image,
         )
-    except (ImageError, SourceError, ArithmeticError, ValueError, IndexError, MemoryError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        return Failure(str(image_id), path if isinstance(path, str) else "", stage, reason)
-    quality = {name: measure(details) for name, measure in _QUALITY.items()}
-    return Lesion(image, details, quality | values)
+        quality = {name: measure(details) for name, measure in _QUALITY.items()}
+        return Lesion(image, details, quality | values)
 
 
 _QUALITY = {

@@ -14,6 +14,7 @@ from skimage.segmentation import inverse_gaussian_gradient, morphsnakes
 from hybridlesion._opencv import cv2
 from hybridlesion.images import read_image
 from hybridlesion.segmentation import (
+    _evolution,
     morphological_chan_vese,
     morphological_geodesic_active_contour,
 )
@@ -94,6 +95,24 @@ def test_a_cycle_ends_where_the_full_run_ends(num_iter):
     image = rng.integers(0, 2, (16, 16)) / 1.0
     expected = reference(morphsnakes.morphological_chan_vese, image, num_iter, "checkerboard", 1)
     assert np.array_equal(morphological_chan_vese(image, num_iter, "checkerboard", 1), expected)
+
+
+@pytest.mark.parametrize("margin", [0, 2, 3, 7, 18])
+@pytest.mark.parametrize("centre", [(30, 50), (4, 96), (59, 3)])
+@pytest.mark.parametrize("balloon", [-1, 0, 1])
+def test_a_window_changes_nothing_however_narrow(monkeypatch, margin, centre, balloon):
+    monkeypatch.setattr(_evolution, "FIRST_MARGIN", margin)
+    rng = np.random.default_rng(7)
+    image = cv2.GaussianBlur(rng.random((60, 100)), (0, 0), 3)
+    image = (image - image.min()) / np.ptp(image)
+    start = cv2.circle(np.zeros(image.shape, np.uint8), centre[::-1], 6, 1, -1)
+    arguments = (image, 40, start, 1, "auto", balloon)
+    expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
+    assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
+    for smoothing in (0, 1, 2):
+        arguments = (image, 40, start, smoothing)
+        expected = reference(morphsnakes.morphological_chan_vese, *arguments)
+        assert np.array_equal(morphological_chan_vese(*arguments), expected)
 
 
 @pytest.mark.real

@@ -10,6 +10,9 @@ from hybridlesion.segmentation.refiner.sample import Sample
 
 __all__ = ["augment"]
 
+# Share of views in which the lesion fills or leaves the frame, where there is such a view.
+_CLOSE_UPS = 0.15
+
 
 def augment(
     sample: Sample, size: int, rng: np.random.Generator
@@ -34,6 +37,8 @@ def augment(
     mask : ndarray of shape (size, size), float32
         Truth in 0 to 1.
     """
+    if sample.close_up is not None and rng.random() < _CLOSE_UPS:
+        sample = sample.close_up
     matrix = _random_affine(sample.aspect, len(sample.mask), size, rng)
 
     def view(array: np.ndarray) -> np.ndarray:
@@ -94,11 +99,11 @@ def _darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _change_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     light = image.astype(np.float32)
-    light *= np.exp(rng.normal(0, 0.06, 3) + rng.normal(0, 0.08)).astype(np.float32)
+    light *= np.exp(rng.normal(0, 0.08, 3) + rng.normal(0, 0.12)).astype(np.float32)
     grey = light.mean(2, keepdims=True)
-    light = grey + (light - grey) * np.float32(np.exp(rng.normal(0, 0.15)))
+    light = grey + (light - grey) * np.float32(np.exp(rng.normal(0, 0.25)))
     mean = light.mean()
-    return np.clip(mean + (light - mean) * np.float32(np.exp(rng.normal(0, 0.12))), 0, 255)
+    return np.clip(mean + (light - mean) * np.float32(np.exp(rng.normal(0, 0.18))), 0, 255)
 
 
 def _corrupt(

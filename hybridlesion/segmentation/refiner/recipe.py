@@ -15,7 +15,7 @@ class Recipe:
 
     Parameters
     ----------
-    epochs : int, default=12
+    epochs : int, default=16
         Passes over the images.
     batch_size : int, default=16
         Images of one step.
@@ -40,7 +40,7 @@ class Recipe:
         encoder begins at random.
     """
 
-    epochs: int = 12
+    epochs: int = 16
     batch_size: int = 16
     image_size: int = 160
     seed: int = 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from hybridlesion._opencv import cv2
 from hybridlesion.exceptions import ImageError
 from hybridlesion.images import read_image, read_mask, resize_long_side
 from hybridlesion.segmentation._classical import segment_classical
+from hybridlesion.segmentation.refiner.close_up import Window, close_window
 from hybridlesion.segmentation.refiner.evidence import squash
 
 __all__ = ["Sample", "read_sample", "read_unsquashed"]
@@ -38,6 +40,9 @@ class Sample:
         Lesion likelihood of the classical path, 0 to 255.
     aspect : float
         Width over height of the image before it was squashed.
+    close_up : Sample, optional
+        The same lesion seen so closely that it fills or leaves the frame, with the classical
+        evidence of that view; None where the photograph itself is as close.
     """
 
     image: np.ndarray
@@ -45,6 +50,7 @@ class Sample:
     classical: np.ndarray
     likelihood: np.ndarray
     aspect: float
+    close_up: Sample | None = None
 
 
 def read_sample(
@@ -85,6 +91,12 @@ def read_sample(
             f"{os.fspath(mask_path)} has {mask.shape[0]}x{mask.shape[1]} pixels, which is not the "
             f"shape of its image, {image.shape[0]}x{image.shape[1]}."
         )
+    window = close_window(mask, Path(path).stem)
+    near = None if window is None else _gather(_cut(image, window), _cut(mask, window), side)
+    return replace(_gather(image, mask, side), close_up=near)
+
+
+def _gather(image: np.ndarray, mask: np.ndarray, side: int) -> Sample:
     details = segment_classical(image)
     return Sample(
         image=squash(image, side),
@@ -93,6 +105,13 @@ def read_sample(
         likelihood=np.round(255 * squash(details.likelihood, side)).astype(np.uint8),
         aspect=image.shape[1] / image.shape[0],
     )
+
+
+def _cut(array: np.ndarray, window: Window) -> np.ndarray:
+    height, width = array.shape[:2]
+    top, bottom, left, right = window
+    rows = slice(round(top * height), round(bottom * height))
+    return np.ascontiguousarray(array[rows, round(left * width) : round(right * width)])
 
 
 def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.ndarray:

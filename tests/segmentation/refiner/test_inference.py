@@ -19,10 +19,11 @@ from hybridlesion.segmentation import SEGMENTERS, segment, segment_details
 from hybridlesion.segmentation.refiner import (
     SHIPPED_WEIGHTS,
     Refiner,
+    load_refiner,
     segment_batch,
     segment_refined,
 )
-from hybridlesion.segmentation.refiner.network import RefinerNetwork
+from hybridlesion.segmentation.refiner.network import RefinerNetwork, fold_norms
 
 
 def draw(shape=(120, 160), axes=(30, 22), seed=0):
@@ -65,7 +66,7 @@ def test_a_network_that_repeats_the_evidence_repeats_the_classical_mask(echo_wei
 @pytest.mark.parametrize("value", [0, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (64, 64)])
 def test_nothing_to_find_is_flagged_whatever_the_network_says(value, shape):
-    details = constant_refiner(5.0).refine(np.full((*shape, 3), value, np.uint8))
+    details = constant_refiner(5.0).refine([np.full((*shape, 3), value, np.uint8)])[0]
     assert details.flags == ("empty",)
     assert details.confidence == 0
     assert not details.mask.any()
@@ -74,14 +75,14 @@ def test_nothing_to_find_is_flagged_whatever_the_network_says(value, shape):
 def test_where_the_network_sees_nothing_the_classical_mask_stays():
     image, _ = draw()
     classical = segment_details(image)
-    details = constant_refiner(-5.0).refine(image)
+    details = constant_refiner(-5.0).refine([image])[0]
     np.testing.assert_array_equal(details.mask, classical.mask)
     assert "unrefined" in details.flags
     assert details.confidence == classical.confidence / 2
 
 
 def test_a_mask_of_the_whole_frame_is_flagged():
-    details = constant_refiner(5.0).refine(draw()[0])
+    details = constant_refiner(5.0).refine([draw()[0]])[0]
     assert {"touches_border", "fills_frame"} <= set(details.flags)
     assert details.mask.mean() > 0.9
 
@@ -96,22 +97,18 @@ def test_noise_is_no_reason_to_crash(random_weights, shape, rng):
 
 
 def test_flips_make_the_answer_mirror_with_the_image(random_weights):
-    from hybridlesion.segmentation.refiner import load_refiner
-
     network, size, _ = load_refiner(random_weights)
     refiner = Refiner(network, size)
-    image, evidence = (
-        np.random.default_rng(1).integers(0, 256, (64, 64, *n), dtype=np.uint8) for n in ((3,), ())
-    )
-    mirrored = [np.ascontiguousarray(part[:, ::-1]) for part in (image, evidence)]
-    found = refiner.probability(image, evidence, evidence, flips=True)
-    other = refiner.probability(mirrored[0], mirrored[1], mirrored[1], flips=True)
-    np.testing.assert_allclose(other[:, ::-1], found, atol=1e-6)
-    alone = refiner.probability(image, evidence, evidence, flips=False)
+    image, evidence = np.random.default_rng(1).normal(size=(2, 3, 64, 64, 3)).astype(np.float32)
+    mirrored = [np.ascontiguousarray(part[:, :, ::-1]) for part in (image, evidence)]
+    found = refiner.probability(image, evidence, flips=True)
+    other = refiner.probability(*mirrored, flips=True)
+    np.testing.assert_allclose(other[:, :, ::-1], found, atol=1e-6)
+    alone = refiner.probability(image, evidence, flips=False)
     assert np.abs(alone - found).max() > 1e-6
 
 
-def test_a_batch_gives_the_bits_of_single_images_on_any_number_of_threads(random_weights):
+def test_the_number_of_threads_changes_no_bit(random_weights):
     images = [draw(shape, seed=seed)[0] for seed, shape in enumerate([(120, 160), (90, 90)])]
     before = torch.get_num_threads()
     try:
@@ -122,12 +119,41 @@ def test_a_batch_gives_the_bits_of_single_images_on_any_number_of_threads(random
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-    results.append([segment_refined(image, weights=random_weights) for image in images])
-    for one, *others in zip(*results, strict=True):
-        for other in others:
-            np.testing.assert_array_equal(one.likelihood, other.likelihood)
-            assert one.confidence == other.confidence
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one.likelihood, other.likelihood)
+        assert one.confidence == other.confidence
+
+
+def test_neighbours_in_a_batch_change_nothing(random_weights):
+    # More than one pass, blank frames and other sizes in between.
+    images = [draw((60 + 5 * seed, 90), seed=seed)[0] for seed in range(11)]
+    images[3] = np.zeros((20, 30, 3), np.uint8)
+    found = segment_batch(images, weights=random_weights)
+    assert len(found) == len(images)
+    assert found[3].flags == ("empty",)
+    for image, together in zip(images, found, strict=True):
+        alone = segment_refined(image, weights=random_weights)
+        np.testing.assert_allclose(together.likelihood, alone.likelihood, atol=1e-5)
+        assert (together.mask != alone.mask).mean() < 1e-3
+        assert together.flags == alone.flags
+        assert together.confidence == pytest.approx(alone.confidence, abs=1e-3)
     assert segment_batch([], weights=random_weights) == []
+
+
+def test_folding_the_norms_changes_nothing_that_can_be_seen(random_weights):
+    network, size, _ = load_refiner(random_weights)
+    with torch.no_grad():
+        for part in network.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.running_mean.normal_(0, 0.3)
+                part.running_var.uniform_(0.5, 2)
+    folded = fold_norms(network)
+    image, evidence = torch.randn(2, 1, 3, size, size, generator=torch.manual_seed(0))
+    with torch.no_grad():
+        expected = network(image, evidence)
+        assert float((folded(image, evidence) - expected).abs().max()) < 1e-4
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules())
 
 
 def test_a_weight_file_can_be_named_as_segmenter(echo_weights):

@@ -1,0 +1,120 @@
+"""Images to masks, several at a time; what fails is told, not raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+
+from hybridlesion.exceptions import ImageError, SourceError
+from hybridlesion.images import read_image, resize_long_side
+from hybridlesion.segmentation import Segmentation, segment_details, segment_many
+
+__all__ = ["BLOCK", "Failure", "attempt", "read_segmented"]
+
+# Images that are in memory, and before a segmenting network, at once.
+BLOCK = 8
+
+# What an image can do wrong; anything else is a fault of the program, and shall be seen.
+_EXPECTED = (ImageError, SourceError, ArithmeticError, ValueError, IndexError, MemoryError)
+
+Row = tuple[str, object]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one image gave no features.
+
+    Parameters
+    ----------
+    image_id, path : str
+        Which image.
+    stage : {"read", "segment", "features", "worker"}
+        Where it failed.
+    reason : str
+        What went wrong, in one line.
+    """
+
+    image_id: str
+    path: str
+    stage: str
+    reason: str
+
+
+def read_segmented(
+    rows: Iterable[Row], *, long_side: int, segmenter: str
+) -> Iterator[tuple[Row, tuple[np.ndarray, Segmentation] | Failure]]:
+    """Decode and segment images.
+
+    Parameters
+    ----------
+    rows : iterable of (image_id, path)
+        Which images, with locators as `hybridlesion.images.list_images` gives them.
+    long_side : int
+        Long side in pixels at which they are segmented.
+    segmenter : str
+        One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
+
+    Yields
+    ------
+    tuple
+        The row, and its image and segmentation or its failure; in order.
+    """
+    rows = iter(rows)
+    while block := list(islice(rows, BLOCK)):
+        images = [attempt(row, "read", partial(_read, row[1], long_side)) for row in block]
+        segmented = _segment(block, images, segmenter)
+        for row, image, details in zip(block, images, segmented, strict=True):
+            yield row, details if isinstance(details, Failure) else (image, details)
+
+
+def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failure:
+    """Do one step of the work on one image.
+
+    Parameters
+    ----------
+    row : tuple of image_id and path
+        Which image.
+    stage : str
+        What the step is called in a failure.
+    work : callable
+        The step.
+
+    Returns
+    -------
+    object
+        What `work` returns, or the failure.
+    """
+    try:
+        return work()
+    except _EXPECTED as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        image_id, path = row
+        return Failure(str(image_id), path if isinstance(path, str) else "", stage, reason)
+
+
+def _read(path: object, long_side: int) -> np.ndarray:
+    if not isinstance(path, str):
+        raise ImageError("the record has no path to an image.")
+    return resize_long_side(read_image(path, long_side=long_side), long_side)
+
+
+def _segment(block: list[Row], images: list, segmenter: str) -> list[Segmentation | Failure]:
+    """Segment what could be read, together; if one image spoils that, each on its own."""
+    results = list(images)
+    readable = [i for i, image in enumerate(images) if not isinstance(image, Failure)]
+    try:
+        found = segment_many([images[i] for i in readable], segmenter=segmenter)
+    except _EXPECTED:
+        found = [
+            attempt(block[i], "segment", partial(segment_details, images[i], segmenter=segmenter))
+            for i in readable
+        ]
+    for i, details in zip(readable, found, strict=True):
+        results[i] = details
+    return results
