@@ -7,7 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion._validation import check_number
 from hybridlesion.segmentation._canvas import Canvas
-from hybridlesion.segmentation._evolution import Window, evolve
+from hybridlesion.segmentation._evolution import Attachment, Window, evolve
 from hybridlesion.segmentation._level_set import initial_level_set
 
 __all__ = ["morphological_chan_vese"]
@@ -80,7 +80,7 @@ default="checkerboard"
     return evolve(level, num_iter, smoothing, _RegionAttachment(image, lambda1, lambda2))
 
 
-class _RegionAttachment:
+class _RegionAttachment(Attachment):
     """Moves pixels on the contour to the side whose mean they are closer to."""
 
     reach = 1

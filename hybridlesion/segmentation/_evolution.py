@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import Protocol
 
 import numpy as np
 
@@ -27,12 +27,13 @@ FIRST_MARGIN = 18
 Window = tuple[slice, slice]
 
 
-class Attachment(Protocol):
+class Attachment(ABC):
     """What ties a snake to its image."""
 
     # How many pixels a call can move the contour outwards.
     reach: int
 
+    @abstractmethod
     def place(self, canvas: Canvas, window: Window) -> None:
         """Prepare for a canvas that holds this window of the image.
 
@@ -44,6 +45,7 @@ class Attachment(Protocol):
             Rows and columns.
         """
 
+    @abstractmethod
     def __call__(self, canvas: Canvas, span: slice) -> None:
         """Move the contour once, in place.
 

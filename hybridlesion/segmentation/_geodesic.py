@@ -7,7 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion._validation import check_number
 from hybridlesion.segmentation._canvas import Canvas
-from hybridlesion.segmentation._evolution import Window, evolve
+from hybridlesion.segmentation._evolution import Attachment, Window, evolve
 from hybridlesion.segmentation._level_set import initial_level_set
 
 __all__ = ["morphological_geodesic_active_contour"]
@@ -83,7 +83,7 @@ def morphological_geodesic_active_contour(
     return evolve(level, num_iter, smoothing, _EdgeAttachment(gimage, threshold, balloon))
 
 
-class _EdgeAttachment:
+class _EdgeAttachment(Attachment):
     """Inflates the contour where the edge map is flat, then slides it down the map's slope."""
 
     reach = 2
