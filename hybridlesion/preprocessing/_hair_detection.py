@@ -7,7 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.images import resize_long_side
-from hybridlesion.preprocessing._hair_lines import Lines, trace_lines
+from hybridlesion.preprocessing._hair_lines import Lines, Scene, trace_lines
 from hybridlesion.preprocessing._hair_score import score_lines
 from hybridlesion.preprocessing._ridges import RidgeMap, find_ridges
 
@@ -71,9 +71,10 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
         usable = cv2.resize(fov.astype(np.uint8), size[::-1], interpolation=cv2.INTER_AREA) > 0
     red = np.ascontiguousarray(work[..., 0])
     found = np.zeros(size, bool)
+    scene = Scene(work, usable)
     hats = (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)
     for light, (ridges, hat) in enumerate(zip(find_ridges(red), hats, strict=True)):
-        lines = trace_lines(work, ridges, usable, light=bool(light))
+        lines = trace_lines(scene, ridges, light=bool(light))
         found |= _widen(lines, score_lines(lines.measures) > 0, ridges, red, hat)
     found &= usable
     if size != image.shape[:2]:

@@ -9,7 +9,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.preprocessing._ridges import FLANK, N_ANGLES, RidgeMap, perpendicular
 
-__all__ = ["MEASURES", "Lines", "trace_lines"]
+__all__ = ["MEASURES", "Lines", "Scene", "trace_lines"]
 
 # A line stands out by so many grey levels, and by so many times the mean of its surroundings, a
 # square of a tenth of the long side: skin furrows and pigment nets have lines everywhere.
@@ -40,6 +40,31 @@ MEASURES = (
 )
 
 
+class Scene:
+    """What all lines of an image are measured against.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    fov : ndarray of shape (H, W), bool
+        Usable field of view.
+    """
+
+    def __init__(self, image: np.ndarray, fov: np.ndarray):
+        self.fov = fov
+        self.long_side = max(fov.shape)
+        self.soft = cv2.GaussianBlur(image, (3, 3), 0)
+        self.skin = [_median(self.soft[..., channel], fov) for channel in range(3)]
+        framed = cv2.copyMakeBorder(fov.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        self.rim_distance = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
+
+
+def _median(values: np.ndarray, fov: np.ndarray) -> int:
+    counts = cv2.calcHist([values], [0], fov.astype(np.uint8), [256], [0, 256]).ravel()
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+
+
 @dataclass(frozen=True)
 class Lines:
     """Lines of one kind, dark or light.
@@ -60,17 +85,15 @@ class Lines:
     measures: np.ndarray
 
 
-def trace_lines(image: np.ndarray, ridges: RidgeMap, fov: np.ndarray, *, light: bool) -> Lines:
+def trace_lines(scene: Scene, ridges: RidgeMap, *, light: bool) -> Lines:
     """Trace the long lines of a ridge map and measure them.
 
     Parameters
     ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB image.
+    scene : Scene
+        The image.
     ridges : RidgeMap
         Of its red channel.
-    fov : ndarray of shape (H, W), bool
-        Usable field of view.
     light : bool
         Whether the ridges are the light ones.
 
@@ -79,7 +102,7 @@ def trace_lines(image: np.ndarray, ridges: RidgeMap, fov: np.ndarray, *, light: 
     Lines
         None of them shorter than 6 % of the long side.
     """
-    long_side = max(fov.shape)
+    fov, long_side = scene.fov, scene.long_side
     window = int(SURROUNDINGS * long_side) | 1
     unrest = cv2.blur(np.maximum(ridges.contrast, 0), (window, window))
     rows, columns = _crests(ridges, unrest, fov)
@@ -94,7 +117,7 @@ def trace_lines(image: np.ndarray, ridges: RidgeMap, fov: np.ndarray, *, light: 
     kept = long[labels[rows, columns]]
     rows, columns = rows[kept], columns[kept]
     line = (np.cumsum(long) - 1)[labels[rows, columns]]
-    measures = _measure(image, ridges, unrest, fov, (rows, columns), line, extent[long], light)
+    measures = _measure(scene, ridges, unrest, (rows, columns), line, extent[long], light)
     return Lines(rows, columns, line, measures)
 
 
@@ -111,10 +134,9 @@ def _crests(ridges: RidgeMap, unrest: np.ndarray, fov: np.ndarray) -> tuple[np.n
 
 
 def _measure(
-    image: np.ndarray,
+    scene: Scene,
     ridges: RidgeMap,
     unrest: np.ndarray,
-    fov: np.ndarray,
     pixels: tuple[np.ndarray, np.ndarray],
     line: np.ndarray,
     extent: np.ndarray,
@@ -123,13 +145,12 @@ def _measure(
     number = len(extent)
     if number == 0:
         return np.empty((0, len(MEASURES)))
-    long_side = max(fov.shape)
+    soft, long_side = scene.soft, scene.long_side
     length = np.bincount(line, minlength=number)
 
     def mean(values: np.ndarray) -> np.ndarray:
         return np.bincount(line, weights=values, minlength=number) / length
 
-    soft = cv2.GaussianBlur(image, (3, 3), 0)
     step_down, step_along = perpendicular(ridges.angle[pixels], FLANK)
     flanks = [
         _at(soft, pixels[0] + sign * step_down, pixels[1] + sign * step_along).astype(float)
@@ -138,11 +159,8 @@ def _measure(
     colors = soft[pixels].astype(float)
     across = ((flanks[0] + flanks[1]) / 2 - colors).T
     red, green, blue = (mean(channel) for channel in across)
-    skin = np.median(soft[fov], axis=0)
     turn = 2 * np.pi * ridges.angle[pixels] / N_ANGLES
     around = unrest[pixels] + 0.5
-    framed = cv2.copyMakeBorder(fov.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    rim = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
     return np.column_stack(
         [
             np.full(number, float(light)),
@@ -157,9 +175,9 @@ def _measure(
             blue / 10,
             (red - green) / (np.abs(red) + np.abs(green) + 2),
             np.hypot(mean(np.cos(turn)), mean(np.sin(turn))),
-            mean(colors[:, 0] - skin[0]) / 50,
-            mean(colors[:, 1] - skin[1]) / 50,
-            mean(np.minimum(rim[pixels] / long_side * 10, 2)),
+            mean(colors[:, 0] - scene.skin[0]) / 50,
+            mean(colors[:, 1] - scene.skin[1]) / 50,
+            mean(np.minimum(scene.rim_distance[pixels] / long_side * 10, 2)),
         ]
     )
 

@@ -67,7 +67,8 @@ def find_ridges(gray: np.ndarray) -> tuple[RidgeMap, RidgeMap]:
         for kind, contrast in enumerate(contrasts):
             better = cv2.compare(contrast, best[kind], cv2.CMP_GT)
             cv2.max(best[kind], contrast, dst=best[kind])
-            angles[kind][better > 0] = step
+            # 255 where better: the smaller of that and the step, which only ever grows.
+            cv2.max(angles[kind], cv2.min(better, float(step)), dst=angles[kind])
     dark, light = (
         RidgeMap(top.astype(np.float32) / 2**DOUBLINGS, angle)
         for top, angle in zip(best, angles, strict=True)

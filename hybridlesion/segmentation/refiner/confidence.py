@@ -29,10 +29,10 @@ def refined_confidence(probability: np.ndarray, classical_confidence: float) -> 
 
     Notes
     -----
-    ``0.98 * expected overlap + 0.28 * classical confidence - 0.27``, clipped. On 398 images of
-    ISIC 2017 that the network had not seen it ranked masks with a Jaccard index below 0.65 with an
-    AUC of 0.936 (the fit cross-validated). The Jaccard index with the classical mask and the
-    entropy in the boundary zone, added to it, lowered that to 0.928, and were left out.
+    ``0.98 * expected overlap + 0.28 * classical confidence - 0.27``, clipped. Fitted once on the
+    unseen images of an earlier network; on the out-of-fold masks of all 1,996 images of ISIC 2017
+    it ranks those with a Jaccard index below 0.65 with an AUC of 0.92, and its mean, 0.843, is
+    that of the index itself.
 
     Examples
     --------

@@ -30,8 +30,8 @@ def segment_refined(
     weights : str or path-like, default=SHIPPED_WEIGHTS
         Weight file from `hybridlesion.training.train_refiner`.
     flips : bool, default=False
-        Whether the network also sees the mirrored image: twice the time, for 0.001 to 0.002 of
-        Jaccard index.
+        Whether the network also sees the mirrored image. It takes the network twice the time; on
+        428 unseen images it changed the Jaccard index by 0.001, within chance.
 
     Returns
     -------
