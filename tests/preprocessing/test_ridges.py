@@ -62,4 +62,4 @@ def test_a_drawn_hair_has_the_measures_that_can_be_seen():
     assert found["one_direction"] > 0.9
     assert found["red_contrast"] > found["green_contrast"] > found["blue_contrast"] > 0
     assert found["light"] == 0
-    assert set(lines.rows.tolist()) <= {74, 75, 76}
+    assert abs(lines.rows - 75).max() <= 3
