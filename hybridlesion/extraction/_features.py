@@ -26,6 +26,7 @@ from hybridlesion.extraction._shards import (
     arrow_schema,
     plan_shards,
 )
+from hybridlesion.segmentation import segmenter_digest
 from hybridlesion.table import Failure, LesionFeaturizer
 
 __all__ = ["extract_features", "read_features"]
@@ -177,13 +178,16 @@ def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
     -------
     dict
         Its parameters, less those without effect on the values, its measurement columns and
-        the digest of its network's weights.
+        the digests of its networks' weights.
     """
     parameters = featurizer.get_params()
     configuration = {name: parameters[name] for name in parameters if name not in _WITHOUT_EFFECT}
     configuration["measurements"] = list(featurizer.measurements_)
     if featurizer.embedder_ is not None:
         configuration["weights_digest"] = featurizer.embedder_.weights_digest_
+    digest = segmenter_digest(featurizer.segmenter)
+    if digest is not None:
+        configuration["segmenter_digest"] = digest
     return configuration
 
 

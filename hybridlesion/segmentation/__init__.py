@@ -17,6 +17,7 @@ from hybridlesion.segmentation._segment import (
     segment,
     segment_details,
     segment_many,
+    segmenter_digest,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "segment",
     "segment_details",
     "segment_many",
+    "segmenter_digest",
 ]

@@ -89,12 +89,8 @@ def evolve(level: np.ndarray, num_iter: int, smoothing: int, attachment: Attachm
     while done < num_iter and (window := _lay_window(level, margin)) is not None:
         canvas = Canvas(level[window])
         attachment.place(canvas, window)
-        closed = [
-            side == end
-            for side, end in zip(
-                _sides(window), (0, level.shape[0], 0, level.shape[1]), strict=True
-            )
-        ]
+        ends = zip(_sides(window), _sides(_whole(level)), strict=True)
+        closed = [side == end for side, end in ends]
         done = _evolve_window(canvas, done, num_iter, smoothing, attachment, closed)
         level[window] = canvas.level()
         # A contour that comes so far will come farther: the second window is the image.

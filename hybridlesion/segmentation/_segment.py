@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from hybridlesion.segmentation._classical import segment_classical
 from hybridlesion.segmentation._result import Segmentation
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, segment_batch
 
-__all__ = ["SEGMENTERS", "check_segmenter", "segment", "segment_details", "segment_many"]
+__all__ = [
+    "SEGMENTERS",
+    "check_segmenter",
+    "segment",
+    "segment_details",
+    "segment_many",
+    "segmenter_digest",
+]
 
 SEGMENTERS = ("classical", "refined") if SHIPPED_WEIGHTS.is_file() else ("classical",)
 
@@ -165,3 +173,34 @@ def segment_many(
         return [segment_classical(image) for image in images]
     weights = SHIPPED_WEIGHTS if segmenter == "refined" else segmenter
     return segment_batch(images, weights=weights)
+
+
+def segmenter_digest(segmenter: str) -> str | None:
+    """Tell two refiners apart that go by the same name.
+
+    Parameters
+    ----------
+    segmenter : str
+        One of SEGMENTERS, or a weight file.
+
+    Returns
+    -------
+    str or None
+        SHA-256 of the weight file, 64 hexadecimal digits; None for "classical", which has none.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    SourceError
+        If there is no such weight file.
+
+    Examples
+    --------
+    >>> segmenter_digest("classical") is None
+    True
+    """
+    if check_segmenter(segmenter) == "classical":
+        return None
+    path = SHIPPED_WEIGHTS if segmenter == "refined" else Path(segmenter)
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -199,3 +199,20 @@ def test_torch_is_loaded_only_when_the_refiner_works():
     code = "import sys, hybridlesion.segmentation.refiner; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_refiners_are_told_apart_by_their_weights(echo_weights, random_weights, tmp_path):
+    from hybridlesion.extraction import extract_features, read_features
+
+    write_image(tmp_path / "a.png", draw()[0])
+    records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
+    path = tmp_path / "refiner.safetensors"
+    digests, values = set(), set()
+    for weights in (echo_weights, random_weights):
+        path.write_bytes(weights.read_bytes())
+        out = tmp_path / "features.parquet"
+        extract_features(records, out, featurizer=LesionFeaturizer(segmenter=str(path)))
+        table, configuration = read_features(out)
+        digests.add(configuration["segmenter_digest"])
+        values.add(float(table["qa__segmentation_confidence"].iloc[0]))
+    assert len(digests) == len(values) == 2
