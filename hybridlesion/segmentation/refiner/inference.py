@@ -85,7 +85,8 @@ def segment_batch(
     Notes
     -----
     The probabilities are those of `segment_refined` to 1e-5, and bit for bit wherever the library
-    under torch computes an image alike alone and in a batch, as it did on all processors tried.
+    under torch computes an image alike alone and in a batch, as it did on the one processor where
+    that was checked.
     """
     refiner = _load(*_stamped(weights))
     return refiner.refine([check_image(image) for image in images], flips=flips)
