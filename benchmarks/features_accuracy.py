@@ -22,16 +22,22 @@ from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
 from hybridlesion._opencv import cv2
-from hybridlesion.features import abcd
+from hybridlesion.features import FEATURES, abcd
 from hybridlesion.features.palette import COLORS
 from hybridlesion.features.perception import fit_perception, load_perception
-from hybridlesion.features.scores import PERCEIVED, scores
+from hybridlesion.features.scores import scores
 from hybridlesion.images import read_image, read_mask
 from hybridlesion.preprocessing import field_of_view, hair_mask, shades_of_gray
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 WEIGHTS = Path(__file__).resolve().parents[1] / "hybridlesion" / "features" / "perception.json"
 STRENGTHS = {"asymmetry": "pi_sym", "border": "pi_bor", "color": "pi_col"}
+# Families that a score may draw on. Each fold chooses and weighs their features by itself.
+FAMILIES = {
+    "asymmetry": ("asymmetry", "border"),
+    "border": ("border", "asymmetry", "color", "dimension", "structure", "texture"),
+    "color": ("color", "dimension", "structure", "texture"),
+}
 PUBLISHED = {"asymmetry": 0.40, "border": 0.41, "color": 0.22}
 PH2_COLORS = ("White", "Red", "Light-Brown", "Dark-Brown", "Blue-Gray", "Black")
 
@@ -124,12 +130,24 @@ def judged(table: pd.DataFrame, score: str) -> tuple[pd.DataFrame, np.ndarray]:
     return table.loc[strength.index], strength.to_numpy()
 
 
+def pool(rows: pd.DataFrame, score: str) -> pd.DataFrame:
+    """Columns that a score may draw on; asymmetry does not know the lesion's size in the frame."""
+    return rows[
+        [
+            feature.name
+            for feature in FEATURES
+            if feature.family in FAMILIES[score]
+            and (score != "asymmetry" or "scale" in feature.invariance)
+        ]
+    ]
+
+
 def agreement(table: pd.DataFrame, score: str) -> tuple[float, int]:
     """Rank correlation with people of a scale refitted in 10 folds, and on how many images."""
     rows, strength = judged(table, score)
     expected = np.zeros(len(rows))
     for train, test in KFold(10, shuffle=True, random_state=0).split(rows):
-        scale = fit_perception(rows.iloc[train], PERCEIVED[score], strength[train])
+        scale = fit_perception(pool(rows.iloc[train], score), strength[train])
         expected[test] = [scale.rank(row) for row in rows.iloc[test].to_dict("records")]
     return spearmanr(expected, strength)[0], len(rows)
 
@@ -170,7 +188,7 @@ def write_weights(table: pd.DataFrame, masks: str) -> None:
     sources = ", ".join(sorted(set(judged(table, "asymmetry")[0]["set"])))
     for score in STRENGTHS:
         rows, strength = judged(table, score)
-        scale = fit_perception(rows, PERCEIVED[score], strength)
+        scale = fit_perception(pool(rows, score), strength)
         terms = [vars(term) for term in scale.terms]
         scales[score] = {"offset": scale.offset, "terms": terms}
         figures[score] = round(float(agreement(table, score)[0]), 3)
@@ -183,8 +201,9 @@ def write_weights(table: pd.DataFrame, masks: str) -> None:
         "published_image_measures": PUBLISHED,
         "licence": "Fitted on ISIC images, treated as non-commercial with attribution; "
         "so are these weights.",
-        "limits": "Orders lesions as people perceived them; no diagnosis. The features to choose "
-        "from were picked with all these images in view, only the weights were fitted in folds.",
+        "limits": "Orders lesions as people perceived them; no diagnosis. Features were chosen and "
+        "weighed in folds; the families that each score may draw on were picked with all these "
+        "images in view.",
         "command": f"python benchmarks/features_accuracy.py --masks {masks} --fit",
     }
     WEIGHTS.write_text(json.dumps({"card": card, "scales": scales}, indent=1) + "\n", "utf-8")

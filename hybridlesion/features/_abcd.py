@@ -19,6 +19,7 @@ from hybridlesion.features.scores import scores
 from hybridlesion.features.skin import skin_tone
 from hybridlesion.features.structure import structure
 from hybridlesion.features.texture import texture
+from hybridlesion.features.total_body import total_body
 
 __all__ = ["abcd"]
 
@@ -101,6 +102,7 @@ def abcd(
         for family, measured in families.items()
         for name, value in measured.items()
     }
+    values |= total_body(lesion, values)
     values |= {f"abcd__{name}": value for name, value in scores(values).items()}
     return {feature.name: values[feature.name] for feature in FEATURES}
 

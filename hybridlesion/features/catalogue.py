@@ -13,6 +13,7 @@ from hybridlesion.features import (
     skin,
     structure,
     texture,
+    total_body,
 )
 from hybridlesion.features._feature import Feature
 
@@ -28,6 +29,7 @@ FEATURES: tuple[Feature, ...] = (
     *structure.CATALOGUE,
     *texture.CATALOGUE,
     *skin.CATALOGUE,
+    *total_body.CATALOGUE,
     *scores.CATALOGUE,
 )
 """One row for each column that `abcd` returns, in the same order."""

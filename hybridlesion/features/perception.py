@@ -1,10 +1,10 @@
-"""Scores on the scale of what people see: a small monotone sum, fitted to their comparisons."""
+"""Scores on the scale of what people see: a monotone sum, fitted to their comparisons."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 
@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["PerceptionScale", "Term", "fit_perception", "load_perception"]
 
-_RIDGE = 3.0  # keeps a few hundred images from hanging everything on one of several like features
+_RIDGE = 10.0  # keeps a thousand images from hanging everything on one of several like features
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class PerceptionScale:
     -----
     ``1 / (1 + exp(-4 (sum w z - offset)))`` with
     ``z = clip((x - middle) / (high - low), -1, 1)``; the slope at the middle is 1. A feature that
-    is NaN counts as its middle. The signs of the weights are fixed beforehand, so the scale is
-    monotone in every feature.
+    is NaN counts as its middle. A weight never works against its feature's own correlation, so the
+    scale is monotone as one expects.
     """
 
     terms: tuple[Term, ...]
@@ -84,29 +84,30 @@ def _bounded(value: float, term: Term) -> float:
 
 
 def fit_perception(
-    features: Mapping[str, np.ndarray], signs: Mapping[str, int], strength: Sequence[float]
+    features: Mapping[str, np.ndarray], strength: Sequence[float], *, least: float = 0.2
 ) -> PerceptionScale:
     """Fit a monotone scale to perceived strengths.
 
     Parameters
     ----------
     features : mapping of str to ndarray of shape (n,)
-        Columns of a feature table.
-    signs : mapping of str to {1, -1}
-        Which features to use, and whether people should see more or less as they grow.
+        Columns of a feature table to choose from.
     strength : sequence of float of length n
         Perceived strength, for example from paired comparisons; only its order matters.
+    least : float, default=0.2
+        Rank correlation with the strength from which a feature is used.
 
     Returns
     -------
     PerceptionScale
-        Ridge least squares with weights not against the signs; features of no weight are left out.
+        Ridge least squares in which each feature may only push to the side to which it goes with
+        the strength by itself; features of no weight are left out.
 
     Examples
     --------
     >>> import numpy as np
     >>> x = np.linspace(0, 1, 50)
-    >>> scale = fit_perception({"x": x, "noise": x * 0}, {"x": 1, "noise": 1}, x**3)
+    >>> scale = fit_perception({"x": x, "noise": np.sin(97 * x)}, x**3)
     >>> [term.feature for term in scale.terms], scale.rank({"x": 0.9}) > scale.rank({"x": 0.1})
     (['x'], True)
     """
@@ -115,11 +116,15 @@ def fit_perception(
 
     target = rankdata(strength) / len(strength)
     terms, columns = [], []
-    for name, sign in signs.items():
-        column = np.asarray(features[name], float)
-        term = Term(name, *map(float, np.nanpercentile(column, (10, 50, 90))), weight=float(sign))
-        terms.append(term)
-        columns.append([sign * _bounded(value, term) for value in column])
+    for name, values in features.items():
+        column = np.asarray(values, float)
+        term = Term(name, *map(float, np.nanpercentile(column, (10, 50, 90))), weight=1.0)
+        correlation = _correlation(
+            rankdata(np.where(np.isnan(column), term.middle, column)), target
+        )
+        if abs(correlation) >= least:
+            terms.append(replace(term, weight=float(np.sign(correlation))))
+            columns.append([terms[-1].weight * _bounded(value, term) for value in column])
     z = np.array(columns).T
     ridge = np.sqrt(_RIDGE) * np.eye(len(terms))
     weights, _ = nnls(
@@ -127,11 +132,18 @@ def fit_perception(
         np.concatenate([target - target.mean(), np.zeros(len(terms))]),
     )
     kept = [
-        Term(**(asdict(term) | {"weight": float(term.weight * weight)}))
+        replace(term, weight=term.weight * float(weight))
         for term, weight in zip(terms, weights, strict=True)
         if weight > 1e-4
     ]
     return PerceptionScale(tuple(kept), float(z.mean(axis=0) @ weights))
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's; 0 where one of them is constant."""
+    one, other = one - one.mean(), other - other.mean()
+    size = np.sqrt((one @ one) * (other @ other))
+    return float(one @ other / size) if size > 0 else 0.0
 
 
 @lru_cache(maxsize=1)

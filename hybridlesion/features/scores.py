@@ -9,50 +9,7 @@ import numpy as np
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features.perception import load_perception
 
-__all__ = ["CATALOGUE", "PERCEIVED", "scores"]
-
-PERCEIVED = {
-    "asymmetry": {
-        "abcd__asymmetry_pigment_min": 1,
-        "abcd__asymmetry_pigment_major": 1,
-        "abcd__asymmetry_pigment_minor": 1,
-        "abcd__asymmetry_shape_min": 1,
-        "abcd__asymmetry_shape_point": 1,
-        "abcd__asymmetry_color_relative": 1,
-        "abcd__asymmetry_color_min": 1,
-        "abcd__border_ellipse_misfit": 1,
-        "abcd__border_pigment_solidity": -1,
-        "abcd__border_width": -1,
-    },
-    "border": {
-        "abcd__border_radius_lobes": 1,
-        "abcd__border_concave_share": 1,
-        "abcd__border_ellipse_misfit": 1,
-        "abcd__border_drop_sd": 1,
-        "abcd__border_color_change_sd": 1,
-        "abcd__border_pigment_visible_gaps": 1,
-        "abcd__border_pigment_visible_length": 1,
-        "abcd__border_pigment_solidity": -1,
-        "abcd__border_width": -1,
-        "abcd__dimension_box": 1,
-        "abcd__dimension_feret_max": 1,
-        "abcd__structure_dots_count": 1,
-    },
-    "color": {
-        "abcd__color_ring_inner_sd": 1,
-        "abcd__color_local_fine": 1,
-        "abcd__color_share_blue_gray": 1,
-        "abcd__color_share_white": 1,
-        "abcd__color_share_red": 1,
-        "abcd__color_palette_entropy": 1,
-        "abcd__color_centroid_distance": 1,
-        "abcd__asymmetry_color_major": 1,
-        "abcd__texture_energy_coarse": 1,
-        "abcd__structure_dots_count": 1,
-        "abcd__dimension_box": 1,
-    },
-}
-"""Features that each perceived score may use, and the sign that their weight may have."""
+__all__ = ["CATALOGUE", "scores"]
 
 _PRESENT = {
     "abcd__structure_network_share": (0.06, 0.02),
