@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from hybridlesion._files import atomic_path
+from hybridlesion._precision import mixed_precision
 from hybridlesion.segmentation.refiner.augmentation import augment
 from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
 from hybridlesion.segmentation.refiner.recipe import Recipe
@@ -196,7 +197,7 @@ def _step(state: Optimization, views: list, recipe: Recipe, device: str, number:
     images, evidence, masks = (
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*views, strict=True)
     )
-    with torch.autocast(device.partition(":")[0], dtype=torch.bfloat16):
+    with mixed_precision(device):
         # Channels are last in memory already, which the convolutions like best.
         logits = state.network(images.permute(0, 3, 1, 2), evidence.permute(0, 3, 1, 2))
     loss = mask_loss(logits.float(), masks[:, None])
