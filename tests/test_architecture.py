@@ -15,7 +15,7 @@ FLOORS = [
     {"exceptions"},
     {"_validation", "_optional", "_opencv", "_files", "_words", "_precision"},
     {"images", "metadata"},
-    {"datasets", "preprocessing"},
+    {"augmentation", "datasets", "preprocessing"},
     {"segmentation"},
     {"features", "embedding"},
     {"table", "splits", "evaluation"},

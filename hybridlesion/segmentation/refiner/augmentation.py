@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hybridlesion._opencv import cv2
+from hybridlesion.augmentation import change_light, darken_corners, draw_hair, random_affine
 from hybridlesion.segmentation.refiner.evidence import encode_evidence, encode_image
 from hybridlesion.segmentation.refiner.sample import Sample
 
@@ -39,7 +40,7 @@ def augment(
     """
     if sample.close_up is not None and rng.random() < _CLOSE_UPS:
         sample = sample.close_up
-    matrix = _random_affine(sample.aspect, len(sample.mask), size, rng)
+    matrix = random_affine(sample.aspect, len(sample.mask), size, rng)
 
     def view(array: np.ndarray) -> np.ndarray:
         return cv2.warpAffine(
@@ -48,62 +49,15 @@ def augment(
 
     image = view(sample.image)
     if rng.random() < 0.25:
-        _draw_hair(image, rng)
+        draw_hair(image, rng)
     if rng.random() < 0.12:
-        image = _darken_corners(image, rng)
+        image = darken_corners(image, rng)
     classical, likelihood = _corrupt(view(sample.classical), view(sample.likelihood), rng)
     return (
-        encode_image(_change_light(image, rng)),
+        encode_image(change_light(image, rng)),
         encode_evidence(classical, likelihood),
         view(sample.mask).astype(np.float32) / 255,
     )
-
-
-def _random_affine(aspect: float, side: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Flip, turn, stretch, scale and shift; turned in the true aspect, then squashed again."""
-    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.7 else 0.0
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    flip = np.diag(rng.choice([-1.0, 1.0], 2))
-    stretch = np.diag([np.exp(rng.uniform(-0.08, 0.08)), 1.0])
-    scale = np.exp(rng.uniform(-0.25, 0.25)) * size / side
-    wide = np.diag([aspect, 1.0])
-    linear = scale * np.linalg.inv(wide) @ turn @ stretch @ flip @ wide
-    centre = np.full(2, (side - 1) / 2)
-    shift = np.full(2, (size - 1) / 2) + rng.uniform(-0.08, 0.08, 2) * size - linear @ centre
-    return np.column_stack([linear, shift])
-
-
-def _draw_hair(image: np.ndarray, rng: np.random.Generator) -> None:
-    side = len(image)
-    steps = np.linspace(0, 1, 24)
-    for _ in range(rng.integers(2, 14)):
-        length = rng.uniform(0.2, 0.8) * side
-        angles = rng.uniform(0, 2 * np.pi) + rng.normal(0, 0.015) * length * steps
-        moves = np.column_stack([np.cos(angles), np.sin(angles)]) * length / len(steps)
-        points = np.round((np.cumsum(moves, 0) + rng.uniform(0, side, 2)) * 8).astype(np.int32)
-        shade = int(rng.choice([20, 40, 60, 200]))
-        color = (shade + int(rng.integers(0, 25)), shade, shade)
-        width = 1 if rng.random() < 0.7 else 2
-        cv2.polylines(image, [points], False, color, width, cv2.LINE_AA, 3)
-
-
-def _darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    side = len(image)
-    rows, columns = np.mgrid[:side, :side]
-    middle = side / 2 + rng.normal(0, 6, 2)
-    distance = np.hypot(rows - middle[0], columns - middle[1])
-    radius, softness = rng.uniform(0.5, 0.72) * side, rng.uniform(1, 6)
-    share = 1 / (1 + np.exp(np.clip((distance - radius) / softness, -30, 30)))[..., None]
-    return (image * share + rng.uniform(0, 25) * (1 - share)).astype(np.uint8)
-
-
-def _change_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    light = image.astype(np.float32)
-    light *= np.exp(rng.normal(0, 0.08, 3) + rng.normal(0, 0.12)).astype(np.float32)
-    grey = light.mean(2, keepdims=True)
-    light = grey + (light - grey) * np.float32(np.exp(rng.normal(0, 0.25)))
-    mean = light.mean()
-    return np.clip(mean + (light - mean) * np.float32(np.exp(rng.normal(0, 0.18))), 0, 255)
 
 
 def _corrupt(
