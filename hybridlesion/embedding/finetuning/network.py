@@ -1,0 +1,135 @@
+"""A timm backbone with a head for malignancy, and one for the diagnosis beside it."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from hybridlesion._optional import import_timm
+from hybridlesion.embedding.hub import check_model_name, create_pretrained
+from hybridlesion.embedding.weights import load_weight_file
+
+__all__ = ["LesionNetwork", "create_network"]
+
+
+class LesionNetwork(nn.Module):
+    """Backbone and heads.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        timm model with ``num_classes=0``.
+    n_diagnoses : int
+        Classes of the auxiliary head; 0 leaves it out.
+    dropout : float, default=0.0
+        Share of the embedding that the heads miss in training.
+
+    Notes
+    -----
+    Batch norms stay in evaluation mode: their statistics are those of the first training, of far
+    more images than a batch of these, and weights into which norms were folded have none of their
+    own. Scale and shift are learned.
+    """
+
+    def __init__(self, backbone: nn.Module, n_diagnoses: int, dropout: float = 0.0):
+        super().__init__()
+        self.backbone = backbone
+        width = int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)
+        self.dropout = nn.Dropout(dropout)
+        self.malignancy = nn.Linear(width, 1)
+        self.diagnosis = nn.Linear(width, n_diagnoses) if n_diagnoses else None
+        nn.init.zeros_(self.malignancy.weight)
+        nn.init.zeros_(self.malignancy.bias)
+
+    def train(self, mode: bool = True) -> LesionNetwork:
+        """Set the mode of everything but the backbone, which stays as it is when used.
+
+        Parameters
+        ----------
+        mode : bool, default=True
+            Whether the heads drop out.
+
+        Returns
+        -------
+        LesionNetwork
+            This network.
+        """
+        super().train(mode)
+        self.backbone.eval()
+        return self
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Score images.
+
+        Parameters
+        ----------
+        images : Tensor of shape (n, 3, S, S)
+            Normalised.
+
+        Returns
+        -------
+        malignancy : Tensor of shape (n,)
+            Log odds.
+        diagnosis : Tensor of shape (n, n_diagnoses) or None
+            Logits.
+        """
+        embedding = self.dropout(self.backbone(images))
+        diagnosis = None if self.diagnosis is None else self.diagnosis(embedding)
+        return self.malignancy(embedding)[:, 0], diagnosis
+
+    def blocks(self) -> list[list[nn.Parameter]]:
+        """Parameters of the backbone in groups from its input to its output.
+
+        Returns
+        -------
+        list of list of Parameter
+            One group for each child of the backbone, the children of a sequence each for itself.
+        """
+        groups = []
+        for child in self.backbone.children():
+            parts = child if isinstance(child, (nn.Sequential, nn.ModuleList)) else (child,)
+            groups += [list(part.parameters()) for part in parts]
+        return [group for group in groups if group]
+
+
+def create_network(
+    backbone: str, weights: str | None, n_diagnoses: int, *, dropout: float, seed: int
+) -> LesionNetwork:
+    """Create a network that begins from pretrained weights.
+
+    Parameters
+    ----------
+    backbone : str
+        A timm model name.
+    weights : str or None
+        Its weight file; None takes timm's own.
+    n_diagnoses : int
+        Classes of the auxiliary head.
+    dropout : float
+        Of the heads.
+    seed : int
+        Seed of the diagnosis head; the other begins at zero.
+
+    Returns
+    -------
+    LesionNetwork
+        On the CPU.
+
+    Raises
+    ------
+    OptionError
+        If timm has no such model.
+    SourceError
+        If the weights cannot be found.
+    ArtifactError
+        If they do not fit.
+    """
+    if weights is None:
+        model = create_pretrained(check_model_name(backbone))
+    else:
+        timm = import_timm()
+        model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=0)
+        load_weight_file(model, weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return LesionNetwork(model, n_diagnoses, dropout)
