@@ -29,12 +29,12 @@ def draw_border(panel: Panel, maps: LesionMaps) -> None:
     panel.picture.imshow(fade(maps))
     for octant in range(8):
         _octant(panel, maps, octant)
-    slopes, count = maps.octants.slope, int(maps.octants.abrupt.sum())
-    seen = int(np.isfinite(slopes).sum())
+    seen = int(np.isfinite(maps.octants.slope).sum())
+    octants = "8 octants" if seen == 8 else f"the {seen} octants seen"
+    count = f"{maps.octants.abrupt.sum()} of {octants}" if seen else "no octant is seen"
     panel.say(
         "How steeply lightness rises across the border, in L* per tenth of a diameter. Bold and "
-        f"framed: abrupt ({ABRUPT:.0f} or more), {count} of "
-        + {8: "8 octants.", 0: "none seen."}.get(seen, f"the {seen} octants seen.")
+        f"framed: abrupt ({ABRUPT:.0f} or more), {count}."
     )
     panel.scale(_SLOPES, "soft 0", f"{_STEEPEST:.0f} or more", middle=True)
 

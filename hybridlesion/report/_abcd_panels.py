@@ -31,9 +31,9 @@ __all__ = ["draw_colors", "draw_photograph", "draw_structures"]
 # Far enough apart in lightness that no colour vision confuses them.
 _SHOWN = {
     "white": (255, 255, 255),
-    "red": (226, 62, 62),
-    "light_brown": (205, 160, 105),
-    "dark_brown": (112, 64, 34),
+    "red": (214, 48, 48),
+    "light_brown": (222, 184, 135),
+    "dark_brown": (96, 56, 32),
     "blue_gray": (110, 145, 185),
     "black": (20, 20, 20),
 }
@@ -132,6 +132,8 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
     ):
         shown = tint(shown, where, color, alpha)
     show_lesion(panel, maps, shown)
+    if found.network.any():
+        panel.picture.contour(found.network, levels=[0.5], colors=hex_color(BLUE), linewidths=0.9)
     _spots(panel, found.dots, ms=3, mfc=hex_color(YELLOW), mec=INK, mew=0.5)
     _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GREEN), mew=1.3)
 

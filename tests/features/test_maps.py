@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hybridlesion._opencv import cv2
 from hybridlesion.features import COLORS, abcd
 from hybridlesion.features.color_map import NOT_MEASURED
 from hybridlesion.features.maps import lesion_maps
@@ -92,6 +93,18 @@ def test_a_sharp_half_is_abrupt_in_four_octants(disc, plain):
     image[x < 0] = faded[x < 0]
     octants = lesion_maps(image.astype(np.uint8), disc).octants
     assert octants.abrupt.sum() == 4
+
+
+def test_an_octant_is_abrupt_from_the_limit_on(drawn):
+    image, mask = drawn
+    slopes = []
+    for sigma in range(4, 24):
+        octants = lesion_maps(cv2.GaussianBlur(image, (0, 0), sigma), mask).octants
+        assert np.array_equal(octants.abrupt, octants.slope >= ABRUPT)
+        slopes.extend(octants.slope)
+    # some lie close to the limit on either side, or nothing was tested
+    assert min(np.abs(slope - ABRUPT) for slope in slopes if slope < ABRUPT) < 2
+    assert min(slope - ABRUPT for slope in slopes if slope >= ABRUPT) < 2
 
 
 @pytest.mark.parametrize("where", [np.s_[5:6, 7:8], np.s_[:, :], np.s_[3:4, :]])

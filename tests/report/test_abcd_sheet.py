@@ -66,7 +66,7 @@ def test_the_colours_drawn_have_the_shares_of_the_features(drawn):
     figure, values = draw_abcd_sheet(*drawn), abcd(*drawn)
     picture = _picture(figure, 4).images[0].get_array()
     inside = lesion_maps(*drawn).lesion.inside
-    dark = (picture[inside] == (112, 64, 34)).all(axis=1).mean()
+    dark = (picture[inside] == (96, 56, 32)).all(axis=1).mean()
     assert dark == pytest.approx(values["abcd__color_share_dark_brown"], abs=1e-6)
 
 
