@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 from hybridlesion import __version__
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
-from hybridlesion.cli.features import features
+from hybridlesion.cli.explain import explain
+from hybridlesion.cli.features import FeaturesCommand, features
 from hybridlesion.cli.fit import fit
 from hybridlesion.cli.inspect import inspect
 from hybridlesion.cli.score import score
@@ -57,7 +58,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (features, fit, score, segment, train_refiner, evaluate, inspect, demo):
+app.command(cls=FeaturesCommand)(features)
+for command in (fit, score, segment, explain, train_refiner, evaluate, inspect, demo):
     app.command()(command)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from hybridlesion.cli._options import (
     Columns,
@@ -23,7 +24,31 @@ from hybridlesion.cli._options import (
     split_columns,
 )
 
-__all__ = ["features"]
+__all__ = ["FeaturesCommand", "features"]
+
+
+class FeaturesCommand(TyperCommand):
+    """Refuses ``--list`` beside anything else, which it would leave undone."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        if "--list" in args and len(args) > 1:
+            raise typer.BadParameter("--list stands alone: it measures nothing.", ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
+def _print_catalogue(wanted: bool) -> None:
+    if not wanted:
+        return
+    import shutil
+    import sys
+
+    from hybridlesion.features._listing import catalogue_table, catalogue_text
+
+    if sys.stdout.isatty():
+        typer.echo(catalogue_text(min(max(shutil.get_terminal_size().columns, 60), 100)))
+    else:
+        typer.echo(catalogue_table())
+    raise typer.Exit
 
 
 def features(
@@ -48,6 +73,12 @@ def features(
     id_column: IdColumn = None,
     target: Target = None,
     column: Columns = None,
+    show_list: Annotated[
+        bool,
+        typer.Option(
+            "--list", callback=_print_catalogue, is_eager=True, help="Print every feature, exit."
+        ),
+    ] = False,
 ) -> None:
     """Measure images: masks, ABCD features, embeddings, encoded metadata, as Parquet."""
     from hybridlesion._files import check_writable

@@ -1,17 +1,22 @@
 """Figures and sheets for people: what the model did, and how well."""
 
+from hybridlesion.report._abcd_files import SHEET_SUFFIXES, write_abcd_sheets
+from hybridlesion.report._abcd_sheet import draw_abcd_sheet
 from hybridlesion.report._case_sheet import case_sheet, choose_cases
 from hybridlesion.report._mask_report import MaskReport, mask_sheet, report_masks
 from hybridlesion.report._metric_figure import metric_figure
 from hybridlesion.report._score_report import ScoreReport, report_scores
 
 __all__ = [
+    "SHEET_SUFFIXES",
     "MaskReport",
     "ScoreReport",
     "case_sheet",
     "choose_cases",
+    "draw_abcd_sheet",
     "mask_sheet",
     "metric_figure",
     "report_masks",
     "report_scores",
+    "write_abcd_sheets",
 ]

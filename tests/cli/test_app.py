@@ -16,7 +16,7 @@ import pytest
 import hybridlesion
 from hybridlesion.cli import _app
 
-COMMANDS = ("features", "fit", "score", "segment", "evaluate", "inspect", "demo")
+COMMANDS = ("features", "fit", "score", "segment", "explain", "evaluate", "inspect", "demo")
 CLI_FOLDER = Path(_app.__file__).parent
 
 
@@ -87,6 +87,7 @@ def test_wrong_usage_is_exit_code_2(hybridlesion, arguments, tmp_path, monkeypat
         ("fit", "gone.csv", "--out", "m.joblib"),
         ("score", "gone.joblib", "gone", "--out", "s.csv"),
         ("segment", "gone", "--out", "masks"),
+        ("explain", "gone"),
         ("evaluate", "gone.csv", "--truth", "gone.csv", "--out", "d"),
         ("inspect", "gone.joblib"),
     ],

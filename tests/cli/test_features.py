@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pandas as pd
 
 from hybridlesion.exceptions import OptionError
@@ -96,3 +99,36 @@ def test_a_setting_that_only_the_library_refuses_is_one_message(
     assert result.stderr.endswith(
         "hybridlesion: long_side must be a whole number at least 64, got 3.\n"
     )
+
+
+def test_list_prints_the_catalogue_for_programs(hybridlesion):
+    from hybridlesion.features import FEATURES
+
+    result = hybridlesion("features", "--list")
+    assert result.exit_code == 0, result.output
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert rows[0] == ["name", "family", "unit", "range", "description"]
+    assert [row[0] for row in rows[1:]] == [feature.name for feature in FEATURES]
+    assert rows[1][1:4] == ["asymmetry", "share", "0 to 1"]
+    assert {len(row) for row in rows} == {5}
+
+
+def test_list_stands_alone(hybridlesion, tmp_path):
+    out = tmp_path / "f.parquet"
+    for rest in (("images",), ("--out", out), ("images", "--out", out)):
+        result = hybridlesion("features", *rest, "--list")
+        assert result.exit_code == 2
+        assert "--list stands alone" in result.output
+
+
+def test_list_loads_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from hybridlesion.cli import app\n"
+        "try:\n    app(['features', '--list'])\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'timm', 'lightgbm', 'sklearn', 'pandas', 'matplotlib'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

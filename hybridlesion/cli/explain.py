@@ -1,0 +1,52 @@
+"""``hybridlesion explain``: what the ABCD features see in a lesion, as a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hybridlesion.cli._options import Images, PathColumn, Segmenter
+
+__all__ = ["explain"]
+
+
+def explain(
+    images: Images,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="One image: .png, .pdf or .svg, else IMAGEID_abcd.png here. Several: a folder.",
+        ),
+    ] = None,
+    segmenter: Segmenter = "classical",
+    mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Mask to explain instead; for several images a folder of masks.",
+            exists=True,
+        ),
+    ] = None,
+    path_column: PathColumn = None,
+) -> None:
+    """Draw the ABCD sheet of a lesion: axes, border, colours, structures, the numbers beside."""
+    from hybridlesion._files import check_writable
+    from hybridlesion.cli._print import print_result
+    from hybridlesion.cli._progress import show_progress
+    from hybridlesion.report import SHEET_SUFFIXES, write_abcd_sheets
+    from hybridlesion.sources import find_images
+
+    if out is not None:
+        is_folder = out.is_dir() or not out.suffix
+        if not is_folder and out.suffix.lower() not in SHEET_SUFFIXES:
+            raise typer.BadParameter(
+                f"--out must end in {', '.join(SHEET_SUFFIXES)}, or be a folder; got {out.name!r}."
+            )
+        check_writable(out / "IMAGEID_abcd.png" if is_folder else out)
+    records = find_images(images, path_column=path_column)
+    with show_progress("drawing") as progress:
+        result = write_abcd_sheets(records, out, segmenter=segmenter, masks=mask, progress=progress)
+    print_result(result, "sheet")
