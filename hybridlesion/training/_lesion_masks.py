@@ -14,7 +14,7 @@ from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.segmentation.refiner import Sample, read_sample
 from hybridlesion.table import Failure
 
-__all__ = ["list_pairs", "read_samples"]
+__all__ = ["list_pairs", "read_facts", "read_samples"]
 
 ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
 GROUP_COLUMNS = ("patient_id", "lesion_id")
@@ -61,7 +61,7 @@ def list_pairs(
         )
     facts = [
         pd.DataFrame({"image_id": [], "aspect": []}, dtype=object),
-        *map(_read_facts, metadata),
+        *map(read_facts, metadata),
     ]
     known = pd.concat(facts).groupby("image_id", as_index=False).first()
     records = records.merge(known, on="image_id", how="left")
@@ -69,8 +69,24 @@ def list_pairs(
     return records
 
 
-def _read_facts(table: str) -> pd.DataFrame:
-    """Image id, aspect and group columns of one table, as far as it has them."""
+def read_facts(table: str) -> pd.DataFrame:
+    """Read what a table knows of images besides the truth.
+
+    Parameters
+    ----------
+    table : str
+        CSV or Parquet with a column of image ids.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        ``image_id``, and ``aspect``, ``patient_id``, ``lesion_id`` as far as the table has them.
+
+    Raises
+    ------
+    TableError
+        If it has no image ids.
+    """
     raw = read_table(table)
     id_column = next((name for name in ID_COLUMNS if name in raw), None)
     if id_column is None:

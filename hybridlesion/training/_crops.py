@@ -1,0 +1,134 @@
+"""Images on disk, as the square crops that a backbone is fine-tuned on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._files import atomic_path
+from hybridlesion._opencv import cv2
+from hybridlesion.embedding.crop import cut, frame_window, lesion_window
+from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
+from hybridlesion.extraction import count_jobs, map_unordered
+from hybridlesion.segmentation import segment
+from hybridlesion.segmentation.refiner import read_unsquashed
+from hybridlesion.table import Failure
+
+__all__ = ["CropSettings", "read_crops"]
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """What is cut out of an image.
+
+    Parameters
+    ----------
+    side : int
+        Side of the square, in pixels.
+    crop : {"lesion", "frame"}
+        A square about the lesion, or the middle of the frame.
+    margin : float
+        Skin on each side of the lesion, as a share of its longer side.
+    """
+
+    side: int
+    crop: str
+    margin: float
+
+
+def read_crops(
+    records: pd.DataFrame,
+    settings: CropSettings,
+    folder: Path,
+    *,
+    n_jobs: int = 1,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> tuple[np.ndarray, list[Failure]]:
+    """Read every image once, and keep its crop on disk.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Columns image_id, path and aspect.
+    settings : CropSettings
+        What is cut out.
+    folder : Path
+        Workspace; crops that an earlier call left there are taken over.
+    n_jobs : int, default=1
+        Processes; -1 takes every core.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)``.
+
+    Returns
+    -------
+    crops : ndarray of shape (n, side, side, 3), uint8
+        Mapped from disk; black where an image failed.
+    failures : list of Failure
+        Why, in order.
+
+    Raises
+    ------
+    HybridLesionError
+        If not one image could be read.
+    """
+    shape = (len(records), settings.side, settings.side, 3)
+    kept, told = folder / "crops.npy", folder / "crops.failures.csv"
+    if kept.is_file() and told.is_file():
+        failures = [Failure(*row) for row in pd.read_csv(told, dtype=str).to_numpy()]
+        return np.load(kept, mmap_mode="r"), failures
+    failures: dict[int, Failure] = {}
+    columns = ("image_id", "path", "aspect")
+    rows = list(enumerate(zip(*(records[name] for name in columns), strict=True)))
+    with atomic_path(kept) as temporary:
+        crops = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
+        answers = map_unordered(_CropWork(settings), rows, n_jobs=count_jobs(n_jobs))
+        for done, (position, answer) in enumerate(answers, start=1):
+            if isinstance(answer, Failure):
+                failures[position] = answer
+            else:
+                crops[position] = answer
+            if progress is not None:
+                progress(done, len(failures), len(rows))
+        crops.flush()
+    if len(failures) == len(rows):
+        first = next(iter(failures.values()))
+        raise HybridLesionError(
+            f"not one of {len(rows)} images could be read; {first.image_id}: {first.reason}"
+        )
+    found = [failures[position] for position in sorted(failures)]
+    with atomic_path(told) as temporary:
+        pd.DataFrame(
+            [vars(failure) for failure in found], columns=["image_id", "path", "stage", "reason"]
+        ).to_csv(temporary, index=False)
+    return np.load(kept, mmap_mode="r"), found
+
+
+@dataclass(frozen=True)
+class _CropWork:
+    """The picklable function that reads one image."""
+
+    settings: CropSettings
+
+    def __call__(self, piece: tuple[int, tuple]) -> tuple[int, np.ndarray | Failure]:
+        position, (image_id, path, aspect) = piece
+        try:
+            image = read_unsquashed(path, float(aspect) if pd.notna(aspect) else None)
+            return position, _cut_out(image, self.settings)
+        except (ImageError, SourceError) as error:
+            return position, Failure(str(image_id), str(path), "read", str(error))
+
+
+def _cut_out(image: np.ndarray, settings: CropSettings) -> np.ndarray:
+    size = (settings.side, settings.side)
+    window = None
+    if settings.crop == "lesion":
+        window = lesion_window(segment(image), margin=settings.margin)
+    if window is None:
+        window = frame_window(image.shape[:2], size=size, crop_pct=1.0)
+    pixels = cut(image, window)
+    method = cv2.INTER_AREA if window.height >= settings.side else cv2.INTER_CUBIC
+    return cv2.resize(pixels, size, interpolation=method)

@@ -1,0 +1,299 @@
+"""Fine-tune a backbone in grouped folds, and score every image by the fold that did not see it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._files import atomic_path, check_writable
+from hybridlesion._validation import check_choice, check_number
+from hybridlesion.embedding.device import resolve_device
+from hybridlesion.embedding.finetuning import FinetuneRecipe, write_note
+from hybridlesion.evaluation import evaluate
+from hybridlesion.exceptions import TableError
+from hybridlesion.extraction import write_errors
+from hybridlesion.sources import find_images, find_records
+from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
+from hybridlesion.training._crops import CropSettings, read_crops
+from hybridlesion.training._folds import FoldWork, run_folds
+from hybridlesion.training._lesion_masks import read_facts
+from hybridlesion.training._near_duplicates import cluster_lookalikes
+from hybridlesion.training._workspace import digest_ids, open_workspace
+
+__all__ = ["Finetuning", "finetune"]
+
+# Crops are kept larger than the network sees them, so that views can be turned and enlarged.
+_CROP_SCALE = 1.15
+
+# A diagnosis needs so many images to be a class of the auxiliary head.
+_LEAST_DIAGNOSIS = 20
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """What a fine-tuning left.
+
+    Parameters
+    ----------
+    path : Path
+        Folder with the weights of each fold.
+    n_images, n_malignant : int
+        Images that were trained on, and how many of them are malignant.
+    n_failed : int
+        Images that could not be read.
+    metrics : DataFrame
+        Columns metric, value, low, high: of the out-of-fold scores.
+    errors_path : Path or None
+        List of what failed, None if nothing did.
+    notes : tuple of str
+        What was set aside or assumed.
+    """
+
+    path: Path
+    n_images: int
+    n_malignant: int
+    n_failed: int
+    metrics: pd.DataFrame
+    errors_path: Path | None
+    notes: tuple[str, ...]
+
+
+def finetune(
+    images: str | os.PathLike | Sequence[str],
+    out: str | os.PathLike,
+    *,
+    metadata: Sequence[str] = (),
+    backbone: str = "mobilenetv2_100",
+    weights: str | os.PathLike | None = None,
+    n_folds: int = 5,
+    recipe: FinetuneRecipe | None = None,
+    crop: str = "lesion",
+    margin: float = 0.25,
+    target_column: str | None = None,
+    device: str = "auto",
+    n_jobs: int = 1,
+    restart: bool = False,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Finetuning:
+    """Fine-tune a timm backbone to tell malignant lesions, one network for each fold.
+
+    Parameters
+    ----------
+    images : str, path-like or sequence of str
+        Folders, archives or tables of images. Each is a source of its own: malignant lesions are
+        drawn from every source alike, however rare they are there.
+    out : str or path-like
+        Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``out_of_fold.csv``,
+        ``curves.csv``, and ``training/`` with crops and checkpoints, which may be deleted.
+    metadata : sequence of str, default=()
+        Tables in any ISIC layout that know which images are malignant.
+    backbone : str, default="mobilenetv2_100"
+        A timm model name.
+    weights : str or path-like, default=None
+        Its pretrained weights; None takes timm's own.
+    n_folds : int, default=5
+        Networks, at least 2.
+    recipe : FinetuneRecipe, default=None
+        Settings; None takes the defaults.
+    crop : {"lesion", "frame"}, default="lesion"
+        What the network sees.
+    margin : float, default=0.25
+        Skin on each side of the lesion, as a share of its longer side, 0 to 4.
+    target_column : str, default=None
+        Column of the tables that holds the truth; None finds it.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the networks learn.
+    n_jobs : int, default=1
+        Processes that read images, and on a CPU train folds; -1 takes every core.
+    restart : bool, default=False
+        Whether to forget what an earlier fine-tuning into `out` left.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)``, with images while they are read and then with
+        epochs of all folds.
+
+    Returns
+    -------
+    Finetuning
+        Path, counts and figures.
+
+    Raises
+    ------
+    TableError
+        If the truth is unknown, or there are too few images for the folds or the batches.
+    SourceError
+        If `out` cannot be written, or images or weights are not there.
+    HybridLesionError
+        If an earlier fine-tuning into `out` had other settings.
+    ValueError
+        If a setting is out of range.
+
+    Notes
+    -----
+    Images of one patient, lesion or duplicate, and images that look the same, stay in one fold. An
+    interrupted fine-tuning goes on at the epoch where it stopped.
+    """
+    recipe = recipe or FinetuneRecipe()
+    check_number("n_folds", n_folds, low=2, integer=True)
+    check_choice("crop", crop, ("lesion", "frame"))
+    check_number("margin", margin, low=0, high=4)
+    out = Path(out)
+    check_writable(out / "finetuned.json")
+    device = resolve_device(device)
+    records, notes = _gather(_as_list(images), metadata, target_column)
+    settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
+    work = out / "training"
+    described = _describe(records, recipe, settings, backbone, weights, n_folds)
+    open_workspace(work, described, restart=restart)
+    crops, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
+    failed = {failure.image_id for failure in failures}
+    rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
+    records = records.iloc[rows].reset_index(drop=True)
+    _check_count(records, n_folds, recipe)
+    group = _group(records, crops[rows])
+    target = records["target"].to_numpy(int)
+    folds = FoldWork(
+        folder=work,
+        rows=rows,
+        target=target,
+        source=records["source"].to_numpy(int),
+        diagnosis=_number_diagnoses(records),
+        group=group,
+        fold=grouped_folds(target, group, n_splits=n_folds, random_state=recipe.seed),
+        recipe=recipe,
+        backbone=backbone,
+        weights=None if weights is None else os.fspath(weights),
+        device=device,
+    )
+    odds = run_folds(folds, n_folds, n_jobs=n_jobs, progress=progress)
+    metrics = _write(out, records, folds, odds, settings)
+    return Finetuning(
+        path=out,
+        n_images=len(records),
+        n_malignant=int(target.sum()),
+        n_failed=len(failures),
+        metrics=metrics,
+        errors_path=write_errors(out, failures),
+        notes=notes,
+    )
+
+
+def _gather(
+    sources: Sequence[str], metadata: Sequence[str], target_column: str | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Records of all sources with the truth, the source's number, and the true aspect."""
+    found = find_records(sources, metadata=metadata, target_column=target_column)
+    records, notes = found.frame, tuple(found.notes)
+    if "target" not in records:
+        raise TableError(
+            "no table says which images are malignant. Name one with --metadata; its column is "
+            "found, or named with --target."
+        )
+    known = records["target"].notna()
+    if not known.all():
+        notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
+    records = records[known].reset_index(drop=True)
+    number = {
+        image_id: i
+        for i, source in enumerate(sources)
+        for image_id in find_images(source)["image_id"]
+    }
+    facts = [read_facts(table) for table in metadata]
+    aspects = [fact[["image_id", "aspect"]] for fact in facts if "aspect" in fact]
+    known = pd.concat(aspects).groupby("image_id")["aspect"].first() if aspects else pd.Series()
+    return records.assign(
+        source=records["image_id"].map(number), aspect=records["image_id"].map(known).astype(float)
+    ), notes
+
+
+def _check_count(records: pd.DataFrame, n_folds: int, recipe: FinetuneRecipe) -> None:
+    # The smallest training set is that without the largest fold, and without validation.
+    smallest = len(records) * (n_folds - 1) // n_folds * 7 // 8
+    if smallest < recipe.batch_size:
+        raise TableError(
+            f"{len(records)} images are too few for {n_folds} folds and batches of "
+            f"{recipe.batch_size}. Bring more, or lower these."
+        )
+
+
+def _group(records: pd.DataFrame, crops: np.ndarray) -> np.ndarray:
+    bonds = [records[name] for name in GROUP_COLUMNS if name in records]
+    return connected_groups(cluster_lookalikes(list(crops)), *bonds)
+
+
+def _number_diagnoses(records: pd.DataFrame) -> np.ndarray:
+    """Number the diagnoses that occur often enough; -1 for all others."""
+    if "diagnosis" not in records:
+        return np.full(len(records), -1)
+    counts = records["diagnosis"].value_counts()
+    classes = sorted(counts.index[counts >= _LEAST_DIAGNOSIS])
+    number = {name: i for i, name in enumerate(classes)}
+    return records["diagnosis"].map(number).fillna(-1).to_numpy(int)
+
+
+def _describe(
+    records: pd.DataFrame,
+    recipe: FinetuneRecipe,
+    settings: CropSettings,
+    backbone: str,
+    weights: str | os.PathLike | None,
+    n_folds: int,
+) -> dict[str, object]:
+    """What decides the result."""
+    rows = records[["image_id", "path", "target", "aspect"]].astype(str)
+    data = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy("<u8").tobytes())
+    return {
+        "recipe": asdict(recipe),
+        "crops": asdict(settings),
+        "data": data.hexdigest(),
+        "backbone": backbone,
+        "folds": n_folds,
+        "weights": None
+        if weights is None
+        else hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
+    }
+
+
+def _write(
+    out: Path, records: pd.DataFrame, folds: FoldWork, odds: np.ndarray, settings: CropSettings
+) -> pd.DataFrame:
+    """Scores, curves and the note; returns the figures."""
+    score = 1 / (1 + np.exp(-odds.astype(float)))
+    bonds = [name for name in ("patient_id", "lesion_id") if name in records]
+    table = records[["image_id", *bonds, "target", "source"]].assign(
+        fold=folds.fold, cnn__score=score
+    )
+    with atomic_path(out / "out_of_fold.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    n_folds = int(folds.fold.max()) + 1
+    curves = [pd.read_csv(folds.folder / f"fold_{k}.curve.csv") for k in range(n_folds)]
+    with atomic_path(out / "curves.csv") as temporary:
+        pd.concat(curves).to_csv(temporary, index=False)
+    metrics = evaluate(folds.target, score, groups=folds.group)
+    metrics = metrics[metrics["metric"].isin(("auc", "average_precision", "pauc"))]
+    write_note(
+        out,
+        {
+            "backbone": folds.backbone,
+            "image_size": folds.recipe.image_size,
+            "crop": settings.crop,
+            "margin": settings.margin,
+            "n_folds": n_folds,
+            "n_images": len(records),
+            "image_ids_sha256": digest_ids(records["image_id"]),
+            "recipe": asdict(folds.recipe),
+            "out_of_fold": dict(zip(metrics["metric"], metrics["value"], strict=True)),
+        },
+    )
+    return metrics
+
+
+def _as_list(sources: str | os.PathLike | Sequence[str]) -> list[str]:
+    if isinstance(sources, (str, os.PathLike)):
+        return [os.fspath(sources)]
+    return [os.fspath(source) for source in sources]

@@ -1,0 +1,169 @@
+"""The networks of a fine-tuning, one for each fold, one after the other or in several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._files import atomic_path
+from hybridlesion.embedding.finetuning import Examples, FinetuneRecipe
+from hybridlesion.extraction import count_jobs, map_unordered
+from hybridlesion.splits import grouped_folds
+
+__all__ = ["FoldWork", "run_folds"]
+
+# One in so many groups of a fold's training images chooses the best epoch, where one is chosen.
+_VALIDATION_PARTS = 8
+
+
+@dataclass(frozen=True)
+class FoldWork:
+    """The picklable function that trains the network of one fold and scores what it did not see.
+
+    Parameters
+    ----------
+    folder : Path
+        Workspace, which holds ``crops.npy``.
+    rows : ndarray of shape (n,), int
+        Rows of the crops that could be read.
+    target, source, diagnosis, group, fold : ndarray of shape (n,), int
+        What is known about them.
+    recipe : FinetuneRecipe
+        Settings.
+    backbone : str
+        A timm model name.
+    weights : str or None
+        Its pretrained weights.
+    device : str
+        Where it learns.
+    """
+
+    folder: Path
+    rows: np.ndarray
+    target: np.ndarray
+    source: np.ndarray
+    diagnosis: np.ndarray
+    group: np.ndarray
+    fold: np.ndarray
+    recipe: FinetuneRecipe
+    backbone: str
+    weights: str | None
+    device: str
+
+    def __call__(self, fold: int, progress: Callable | None = None) -> tuple[int, np.ndarray]:
+        """Train without a fold.
+
+        Parameters
+        ----------
+        fold : int
+            Which.
+        progress : callable, default=None
+            Called as ``progress(steps_done, steps)``.
+
+        Returns
+        -------
+        tuple of int and ndarray of shape (n_unseen,), float32
+            The fold, and the log odds of its images, which the network did not see.
+        """
+        from hybridlesion.embedding.finetuning import create_network, optimize, predict, save_fold
+
+        crops = np.load(self.folder / "crops.npy", mmap_mode="r")
+        # Another seed for every fold, so that their errors are not those of one beginning.
+        recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
+        learned, chosen = self._parts(fold, recipe)
+        network = create_network(
+            self.backbone,
+            self.weights,
+            int(self.diagnosis.max()) + 1 if recipe.auxiliary else 0,
+            dropout=recipe.dropout,
+            seed=recipe.seed,
+        )
+        done = optimize(
+            network,
+            self._examples(crops, learned),
+            recipe,
+            validation=self._examples(crops, chosen) if len(chosen) else None,
+            device=self.device,
+            checkpoint=self.folder / f"fold_{fold}.pt",
+            progress=progress,
+        )
+        with atomic_path(self.folder / f"fold_{fold}.curve.csv") as temporary:
+            pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
+        save_fold(self.folder.parent / f"fold_{fold}.safetensors", done.average)
+        unseen = crops[self.rows[self.fold == fold]]
+        return fold, predict(done.average, unseen, recipe.image_size, device=self.device)
+
+    def _parts(self, fold: int, recipe: FinetuneRecipe) -> tuple[np.ndarray, np.ndarray]:
+        """Images to learn from, and those that choose the best epoch."""
+        rest = np.flatnonzero(self.fold != fold)
+        if not recipe.patience:
+            return rest, rest[:0]
+        part = grouped_folds(
+            self.target[rest],
+            self.group[rest],
+            n_splits=_VALIDATION_PARTS,
+            random_state=recipe.seed,
+        )
+        return rest[part > 0], rest[part == 0]
+
+    def _examples(self, crops: np.ndarray, chosen: np.ndarray) -> Examples:
+        return Examples(
+            crops[self.rows[chosen]],
+            self.target[chosen],
+            self.source[chosen],
+            self.diagnosis[chosen],
+        )
+
+
+def run_folds(
+    work: FoldWork,
+    n_folds: int,
+    *,
+    n_jobs: int = 1,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> np.ndarray:
+    """Train every fold's network and score every image by the one that did not see it.
+
+    Parameters
+    ----------
+    work : FoldWork
+        What is trained.
+    n_folds : int
+        How many.
+    n_jobs : int, default=1
+        Processes, each with one thread; on a GPU always one.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)`` with steps of one fold after the other, or,
+        with several processes, with finished folds.
+
+    Returns
+    -------
+    ndarray of shape (n,), float32
+        Log odds.
+    """
+    jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), n_folds)
+    scores = np.full(len(work.rows), np.nan, np.float32)
+    answers = _in_turn(work, n_folds, progress) if jobs == 1 else _side_by_side(work, n_folds, jobs)
+    for done, (fold, odds) in enumerate(answers, start=1):
+        scores[work.fold == fold] = odds
+        if progress is not None and jobs > 1:
+            progress(done, 0, n_folds)
+    return scores
+
+
+def _in_turn(work: FoldWork, n_folds: int, progress: Callable | None) -> Iterator:
+    for fold in range(n_folds):
+
+        def report(done: int, steps: int, fold: int = fold) -> None:
+            if progress is not None:
+                progress(fold * steps + done, 0, n_folds * steps)
+
+        yield work(fold, report)
+
+
+def _side_by_side(work: FoldWork, n_folds: int, jobs: int) -> Iterator:
+    return map_unordered(work, range(n_folds), n_jobs=jobs)
