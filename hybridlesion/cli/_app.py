@@ -14,6 +14,7 @@ from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
 from hybridlesion.cli.features import FeaturesCommand, features
+from hybridlesion.cli.finetune import finetune
 from hybridlesion.cli.fit import fit
 from hybridlesion.cli.inspect import inspect
 from hybridlesion.cli.score import score
@@ -44,7 +45,7 @@ class _Commands(TyperGroup):
             except KeyboardInterrupt as error:
                 typer.echo(
                     "\nhybridlesion: interrupted. No half-written output was left; features, "
-                    "score and train-refiner go on where they stopped when run again.",
+                    "score, finetune and train-refiner go on where they stopped when run again.",
                     err=True,
                 )
                 raise typer.Exit(_INTERRUPTED) from error
@@ -59,7 +60,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=FeaturesCommand)(features)
-for command in (fit, score, segment, explain, train_refiner, evaluate, inspect, demo):
+for command in (
+    fit,
+    score,
+    segment,
+    explain,
+    finetune,
+    train_refiner,
+    evaluate,
+    inspect,
+    demo,
+):
     app.command()(command)
 
 

@@ -146,6 +146,8 @@ def finetune(
     check_writable(out / "finetuned.json")
     device = resolve_device(device)
     records, notes = _gather(_as_list(images), metadata, target_column)
+    # Refused before long work: reading can only lose images.
+    _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
     work = out / "training"
     described = _describe(records, recipe, settings, backbone, weights, n_folds)
@@ -154,7 +156,6 @@ def finetune(
     failed = {failure.image_id for failure in failures}
     rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
     records = records.iloc[rows].reset_index(drop=True)
-    _check_count(records, n_folds, recipe)
     group = _group(records, crops[rows])
     target = records["target"].to_numpy(int)
     folds = FoldWork(
@@ -164,7 +165,7 @@ def finetune(
         source=records["source"].to_numpy(int),
         diagnosis=_number_diagnoses(records),
         group=group,
-        fold=grouped_folds(target, group, n_splits=n_folds, random_state=recipe.seed),
+        fold=_deal(target, group, n_folds, recipe.seed),
         recipe=recipe,
         backbone=backbone,
         weights=None if weights is None else os.fspath(weights),
@@ -188,7 +189,7 @@ def _gather(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Records of all sources with the truth, the source's number, and the true aspect."""
     found = find_records(sources, metadata=metadata, target_column=target_column)
-    records, notes = found.frame, tuple(found.notes)
+    records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
             "no table says which images are malignant. Name one with --metadata; its column is "
@@ -211,14 +212,11 @@ def _gather(
     ), notes
 
 
-def _check_count(records: pd.DataFrame, n_folds: int, recipe: FinetuneRecipe) -> None:
-    # The smallest training set is that without the largest fold, and without validation.
-    smallest = len(records) * (n_folds - 1) // n_folds * 7 // 8
-    if smallest < recipe.batch_size:
-        raise TableError(
-            f"{len(records)} images are too few for {n_folds} folds and batches of "
-            f"{recipe.batch_size}. Bring more, or lower these."
-        )
+def _deal(target: np.ndarray, group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    try:
+        return grouped_folds(target, group, n_splits=n_folds, random_state=seed)
+    except ValueError as error:
+        raise TableError(str(error)) from error
 
 
 def _group(records: pd.DataFrame, crops: np.ndarray) -> np.ndarray:

@@ -123,7 +123,7 @@ def optimize(
     network : LesionNetwork
         With pretrained weights; taken over.
     examples : Examples
-        What to learn from, at least as many as a batch has.
+        What to learn from; a batch has no more images than there are.
     recipe : FinetuneRecipe
         Settings.
     validation : Examples, default=None
@@ -141,23 +141,13 @@ def optimize(
     Optimization
         Its ``average`` is the result: of the best epoch, or of the last without validation.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer examples than a batch has.
-
     Notes
     -----
     Every random choice follows from the seed and the epoch's number, so that an interrupted
     training ends where an uninterrupted one does; on a CPU with the same number of threads, bit for
     bit.
     """
-    per_epoch = len(examples) // recipe.batch_size
-    if per_epoch == 0:
-        raise ValueError(
-            f"a batch of {recipe.batch_size} needs as many images, got {len(examples)}. Lower the "
-            "batch size, or bring more images."
-        )
+    per_epoch = max(len(examples) // recipe.batch_size, 1)
     state = _begin(network, recipe, device, recipe.epochs * per_epoch)
     if checkpoint is not None and checkpoint.is_file():
         state.restore(checkpoint)
@@ -266,11 +256,11 @@ def _run_epoch(
     rng = np.random.default_rng([recipe.seed, epoch])
     # Dropout draws from torch's own generator.
     torch.manual_seed(int(rng.integers(2**31)))
-    per_epoch = len(examples) // recipe.batch_size
+    per_epoch = max(len(examples) // recipe.batch_size, 1)
     order = draw_order(examples, recipe, rng)[: per_epoch * recipe.batch_size]
+    size = recipe.size(epoch)
     losses = []
-    for step, rows in enumerate(order.reshape(per_epoch, -1), start=1):
-        size = recipe.size(epoch)
+    for step, rows in enumerate(np.array_split(order, per_epoch), start=1):
         views = np.stack([draw_view(examples.crops[i], size, recipe, rng) for i in rows])
         done = epoch * per_epoch + step
         losses.append(_step(state, views, examples, offsets, rows, recipe, device, done))

@@ -1,0 +1,84 @@
+"""``hybridlesion finetune``: images with a known truth to a fine-tuned backbone."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hybridlesion.cli._options import (
+    Device,
+    DeviceName,
+    Jobs,
+    Metadata,
+    OutFolder,
+    Restart,
+    Target,
+)
+
+__all__ = ["finetune"]
+
+
+def finetune(
+    images: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGES...", help="Folders of images; each is a source of its own."),
+    ],
+    out: OutFolder,
+    metadata: Metadata = None,
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="timm model.")] = "mobilenetv2_100",
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Its pretrained weights; else from timm's hub."),
+    ] = None,
+    folds: Annotated[int, typer.Option(min=2, help="Networks, one for each fold.")] = 5,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 10,
+    image_size: Annotated[int, typer.Option(min=32, help="Side that the network sees.")] = 160,
+    crop: Annotated[str, typer.Option(metavar="lesion|frame", help="What it sees.")] = "lesion",
+    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    target: Target = None,
+    device: Device = DeviceName.auto,
+    jobs: Jobs = -1,
+    restart: Restart = False,
+) -> None:
+    """Fine-tune a CNN in patient-grouped folds. Run again, it goes on where it stopped."""
+    import time
+
+    from hybridlesion.cli._print import format_metrics
+    from hybridlesion.cli._progress import show_progress
+    from hybridlesion.embedding.finetuning import FinetuneRecipe
+    from hybridlesion.training import finetune as train
+
+    started = time.monotonic()
+    with show_progress("reading, then training") as progress:
+        trained = train(
+            images,
+            out,
+            metadata=metadata or (),
+            backbone=backbone,
+            weights=weights,
+            n_folds=folds,
+            recipe=FinetuneRecipe(
+                epochs=epochs,
+                image_size=image_size,
+                first_size=min(image_size, 128),
+                seed=seed,
+            ),
+            crop=crop,
+            target_column=target,
+            device=str(device),
+            n_jobs=jobs,
+            restart=restart,
+            progress=progress,
+        )
+    for note in trained.notes:
+        typer.echo(note)
+    typer.echo("Out-of-fold scores:")
+    typer.echo(format_metrics(trained.metrics))
+    failed = f"{trained.n_failed:,} failed"
+    if trained.errors_path is not None:
+        failed += f" (see {trained.errors_path})"
+    typer.echo(
+        f"wrote {trained.path}: {folds} networks of {trained.n_images:,} images, "
+        f"{trained.n_malignant:,} malignant, {failed}, {time.monotonic() - started:.1f} s"
+    )
