@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 __all__ = ["lightness_of_skin"]
@@ -47,6 +49,7 @@ def lightness_of_skin(lightness: np.ndarray, usable: np.ndarray) -> np.ndarray:
     return basis @ surface
 
 
+@lru_cache(maxsize=4)
 def _basis(shape: tuple[int, int]) -> np.ndarray:
     y, x = np.meshgrid(np.linspace(-1, 1, shape[0]), np.linspace(-1, 1, shape[1]), indexing="ij")
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)
