@@ -105,7 +105,7 @@ def _regions(mask: np.ndarray) -> list[Candidate]:
     areas = cv2.calcHist([labels], [0], None, [n_labels], [0, n_labels]).ravel()[1:].astype(int)
     order = np.argsort(-areas, kind="stable")[:3]
     order = order[areas[order] >= SMALLEST_SHARE * mask.size]
-    regions = [(labels == label + 1).view(np.uint8) for label in order]
+    regions = [(labels == label + 1).view(np.uint8) for label in order.tolist()]
     if len(order) > 1:
         n_companions = np.count_nonzero(areas[order] > COMPANION_SHARE * areas[order[0]])
         if n_companions > 1:

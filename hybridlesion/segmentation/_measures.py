@@ -62,7 +62,7 @@ def measure_candidates(
         _measure_shape(candidate, points, box)
         for candidate, points, box in zip(candidates, outlines, boxes, strict=True)
     ]
-    rings = Rings(stack, evidence.usable)
+    rings = Rings([candidate.mask for candidate in candidates], evidence.usable)
     contrasts = [_measure_rings(rings, index, box, evidence) for index, box in enumerate(boxes)]
     sparse = stack[:, ::2, ::2].reshape(len(stack), -1).astype(np.float32)
     return np.hstack(

@@ -20,8 +20,8 @@ class Rings:
 
     Parameters
     ----------
-    stack : ndarray of shape (n, h, w), uint8
-        Masks of zeros and ones.
+    masks : list of ndarray of shape (h, w), uint8
+        Zeros and ones.
     usable : ndarray of shape (h, w), bool
         Where the rings may lie.
 
@@ -31,18 +31,15 @@ class Rings:
     them. An erosion is the complement's dilation; what is beyond the frame counts for neither.
     """
 
-    def __init__(self, stack: np.ndarray, usable: np.ndarray):
-        n_masks, height, width = stack.shape
-        padded = np.zeros((-(-n_masks // 8), 8, height, width), np.uint8)
-        padded.reshape(-1, height, width)[:n_masks] = stack
-        for half in (4, 2, 1):
-            padded = padded[:, :half] | padded[:, half:] << half
-        masks = padded[:, 0]
-        near, far = (_dilate(masks, radius) for radius in OUTER_RADII)
-        gone, deep_gone = (_dilate(~masks, radius) for radius in INNER_RADII)
+    def __init__(self, masks: list[np.ndarray], usable: np.ndarray):
         allowed = np.where(usable, np.uint8(255), np.uint8(0))
-        self._outer = (far ^ near) & allowed
-        self._inner = (deep_gone ^ gone) & allowed
+        self._outer, self._inner = [], []
+        for first in range(0, len(masks), 8):
+            packed = np.zeros_like(masks[0])
+            for bit, mask in enumerate(masks[first : first + 8]):
+                packed |= mask << bit
+            self._outer.append(_between(packed, OUTER_RADII) & allowed)
+            self._inner.append(_between(~packed, INNER_RADII) & allowed)
 
     def of(self, index: int, area: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
         """Outer and inner ring of one mask, in a part of the frame.
@@ -66,20 +63,43 @@ class Rings:
 
 @cache
 def disc(radius: int) -> np.ndarray:
-    """Round structuring element, shape (2 * radius + 1, 2 * radius + 1), uint8."""
+    """Make a round structuring element.
+
+    Parameters
+    ----------
+    radius : int
+        In pixels, at least 0.
+
+    Returns
+    -------
+    ndarray of shape (2 * radius + 1, 2 * radius + 1), uint8
+        Ones on the disc. It is shared; not to be written to.
+    """
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
-def _dilate(planes: np.ndarray, radius: int) -> np.ndarray:
-    """Dilate each bit of planes of shape (n, h, w) by a disc, a union of horizontal lines."""
-    height, width = planes.shape[1:]
-    framed = np.pad(planes, ((0, 0), (radius, radius), (radius, radius)))
-    lines = [framed[:, :, radius : radius + width]]
-    for reach in range(1, radius + 1):
-        line = lines[-1] | framed[:, :, radius - reach : radius - reach + width]
-        line |= framed[:, :, radius + reach : radius + reach + width]
+def _between(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
+    """What a dilation by the larger disc adds to that by the smaller, for each bit of a plane.
+
+    A disc is a union of horizontal lines.
+    """
+    height, width = planes.shape
+    largest = max(radii)
+    framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
+    stride = framed.shape[1]
+    # In one run of memory, what goes over the end of a row goes into the frame.
+    run = framed.ravel()
+    length = len(run) - 2 * largest
+    lines = [run[largest : largest + length]]
+    for reach in range(1, largest + 1):
+        line = lines[-1] | run[largest - reach : largest - reach + length]
+        line |= run[largest + reach : largest + reach + length]
         lines.append(line)
-    found = np.zeros_like(planes)
-    for row, length in enumerate(disc(radius).sum(axis=1)):
-        found |= lines[length // 2][:, row : row + height]
-    return found
+    found = np.zeros(height * stride, np.uint8)
+    inner = found[: len(found) - 2 * largest]
+    for radius in radii:
+        dilated = np.zeros_like(inner)
+        for row, extent in enumerate(disc(radius).sum(axis=1).tolist(), largest - radius):
+            dilated |= lines[extent // 2][row * stride : row * stride + len(inner)]
+        inner ^= dilated
+    return found.reshape(height, stride)[:, :width]
