@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from hybridlesion._opencv import cv2
 from hybridlesion.segmentation._evidence import Evidence
 
-__all__ = ["find_candidates"]
+__all__ = ["Candidate", "find_candidates"]
 
 # A region must have this share of the frame to be a lesion and not a freckle.
 SMALLEST_SHARE = 0.002
@@ -16,8 +19,26 @@ LARGEST_SHARE = 0.95
 # Regions below this share of the largest do not join the candidate of all regions together.
 COMPANION_SHARE = 0.15
 
+LEVELS = np.arange(256)
 
-def find_candidates(evidence: Evidence) -> list[np.ndarray]:
+
+@dataclass(frozen=True)
+class Candidate:
+    """A region that may be the lesion.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w), uint8
+        Zeros and ones, without holes.
+    contours : sequence of ndarray of shape (n, 1, 2), int32
+        Its outlines, columns before rows.
+    """
+
+    mask: np.ndarray
+    contours: Sequence[np.ndarray]
+
+
+def find_candidates(evidence: Evidence) -> list[Candidate]:
     """Collect candidate lesion masks from all maps and thresholds.
 
     Parameters
@@ -27,8 +48,8 @@ def find_candidates(evidence: Evidence) -> list[np.ndarray]:
 
     Returns
     -------
-    list of ndarray of shape (h, w), uint8
-        Masks of zeros and ones without holes, each once; empty if nothing stands out.
+    list of Candidate
+        Each mask once; empty if nothing stands out.
 
     Notes
     -----
@@ -36,26 +57,25 @@ def find_candidates(evidence: Evidence) -> list[np.ndarray]:
     between. Opening and closing by 0.8 % of the long side clean the result; the three largest
     regions, and they together, are the candidates.
     """
-    usable = evidence.usable.astype(np.uint8)
-    found: dict[bytes, np.ndarray] = {}
+    usable = evidence.usable.view(np.uint8)
+    found: dict[bytes, Candidate] = {}
     for values in evidence.maps.values():
-        for threshold in _thresholds(values[evidence.usable]):
+        counts = cv2.calcHist([values], [0], usable, [256], [0, 256])
+        for threshold in _thresholds(counts.ravel().astype(float)):
             above = cv2.compare(values, float(threshold), cv2.CMP_GT) & usable
-            for mask in _regions(_clean(above)):
-                found[mask.tobytes()] = mask
+            for candidate in _regions(_clean(above)):
+                found[candidate.mask.tobytes()] = candidate
     largest = LARGEST_SHARE * usable.size
-    return [mask for mask in found.values() if cv2.countNonZero(mask) <= largest]
+    return [one for one in found.values() if cv2.countNonZero(one.mask) <= largest]
 
 
-def _thresholds(values: np.ndarray) -> list[int]:
+def _thresholds(counts: np.ndarray) -> list[int]:
     """Otsu's threshold, those of its two sides, and the means between."""
-    counts = np.bincount(values, minlength=256).astype(float)
     middle = _otsu(counts)
     if middle is None:
         return []
-    levels = np.arange(256)
-    upper = _otsu(np.where(levels > middle, counts, 0)) or middle
-    lower = _otsu(np.where(levels <= middle, counts, 0)) or middle
+    upper = _otsu(np.where(middle < LEVELS, counts, 0)) or middle
+    lower = _otsu(np.where(middle >= LEVELS, counts, 0)) or middle
     return sorted({middle, upper, lower, (middle + lower) // 2, (middle + upper) // 2})
 
 
@@ -63,7 +83,7 @@ def _otsu(counts: np.ndarray) -> int | None:
     """Threshold of largest between-class variance, or None for a single value."""
     below = counts.cumsum()
     total = below[-1]
-    mass = (counts * np.arange(256)).cumsum()
+    mass = (counts * LEVELS).cumsum()
     product = below * (total - below)
     spread = np.divide(
         (mass * total - mass[-1] * below) ** 2, product, out=np.zeros(256), where=product > 0
@@ -80,21 +100,24 @@ def _clean(mask: np.ndarray) -> np.ndarray:
     return cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc)
 
 
-def _regions(mask: np.ndarray) -> list[np.ndarray]:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    areas = stats[1:, cv2.CC_STAT_AREA]
+def _regions(mask: np.ndarray) -> list[Candidate]:
+    n_labels, labels = cv2.connectedComponents(mask, connectivity=4, ltype=cv2.CV_16U)
+    areas = cv2.calcHist([labels], [0], None, [n_labels], [0, n_labels]).ravel()[1:].astype(int)
     order = np.argsort(-areas, kind="stable")[:3]
     order = order[areas[order] >= SMALLEST_SHARE * mask.size]
-    regions = [(labels == label + 1).astype(np.uint8) for label in order]
+    regions = [(labels == label + 1).view(np.uint8) for label in order.tolist()]
     if len(order) > 1:
-        companions = order[areas[order] > COMPANION_SHARE * areas[order[0]]]
-        if len(companions) > 1:
-            chosen = np.zeros(len(stats), np.uint8)
-            chosen[companions + 1] = 1
-            regions.append(chosen[labels])
+        n_companions = np.count_nonzero(areas[order] > COMPANION_SHARE * areas[order[0]])
+        if n_companions > 1:
+            regions.append(np.bitwise_or.reduce(regions[:n_companions]))
     return [_fill_holes(region) for region in regions]
 
 
-def _fill_holes(mask: np.ndarray) -> np.ndarray:
+def _fill_holes(mask: np.ndarray) -> Candidate:
+    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if (tree.reshape(-1, 4)[:, 3] < 0).all():
+        # No contour has a parent: there are no holes.
+        return Candidate(mask, contours)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)
+    filled = cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)
+    return Candidate(filled, contours)

@@ -1,4 +1,4 @@
-"""A level set in one flat run of memory, framed by zeros, so that neighbours are mere offsets."""
+"""A level set with eight pixels to a byte, laid out so that neighbours are mere offsets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 
-__all__ = ["Canvas"]
+__all__ = ["Canvas", "count_bits"]
+
+STRIPS = 8
+
+# As an array, since numpy takes longer over a number of Python's than over a row of bytes.
+_ONE = np.array(1, np.uint8)
 
 
 class Canvas:
-    """A binary level set with a frame of one pixel, stored flat.
+    """A binary level set in packed bytes.
 
     Parameters
     ----------
@@ -19,134 +24,160 @@ class Canvas:
 
     Notes
     -----
-    A neighbour is the same pixel of a shifted view, whole rows at a time, which is how OpenCV and
-    numpy are quickest. Shifts run over the ends of rows, but only into the frame.
+    The rows are cut into eight strips of equal height, and bit n of a byte is a pixel of strip n.
+    What is done to a byte is done to eight pixels that are far apart, so that a pixel's neighbour
+    is the same bit of a shifted view, in the direction of columns as in that of rows. Only where
+    strips meet does a bit move on: the row above the first row is the last one, one strip higher.
+    A column of zeros stands on either side.
     """
 
     def __init__(self, level: np.ndarray):
-        self.height, self.width = level.shape
-        self.stride = self.width + 2
-        self.flat = self.framed(level)
-        self.inside = self.framed(np.ones_like(level))
-        self.plane = self.flat.reshape(-1, self.stride)
+        self.shape = level.shape
+        self.depth = -(-level.shape[0] // STRIPS)
+        self.stride = level.shape[1] + 2
+        self.inside = self.pack(np.ones_like(level))
+        self._lay_edges()
+        # A row of a neighbouring strip above and below, and a byte for the corners' neighbours.
+        self._run = np.zeros((self.depth + 2) * self.stride + 2, np.uint8)
+        self.level = self._view(0)
+        self.level[:] = self.pack(level)
+        offsets = (self.stride, 1, self.stride + 1, self.stride - 1)
+        self._pairs = [(self._view(-offset), self._view(offset)) for offset in offsets]
+        row = self.stride
+        self._above, self._below = self._view(-row)[:row], self._view(row)[-row:]
+        self._first, self._last = self.level[:row], self.level[-row:]
 
-    def framed(self, array: np.ndarray) -> np.ndarray:
-        """Put a frame of zeros round an array of the level set's shape, and flatten it.
-
-        Parameters
-        ----------
-        array : ndarray of shape (H, W)
-            Any dtype.
-
-        Returns
-        -------
-        ndarray of shape ((H + 2) * (W + 2),)
-            A framed copy.
-        """
-        frame = np.zeros((self.height + 2, self.stride), array.dtype)
-        frame[1:-1, 1:-1] = array
-        return frame.ravel()
-
-    def level(self) -> np.ndarray:
-        """Copy of the level set without its frame, shape (H, W), int8."""
-        return self.plane[1:-1, 1:-1].astype(np.int8)
-
-    def restore(self, state: bytes) -> None:
-        """Take back an earlier content of `flat`.
+    def pack(self, plane: np.ndarray) -> np.ndarray:
+        """Pack a plane in the way of the level set.
 
         Parameters
         ----------
-        state : bytes
-            From ``flat.tobytes()``.
-        """
-        self.flat[:] = np.frombuffer(state, np.uint8)
-
-    def distances(self) -> list[int] | None:
-        """Free rows above and below and free columns left and right of all that is inside.
+        plane : ndarray of shape (H, W), bool or uint8
+            Zeros and ones.
 
         Returns
         -------
-        list of four int or None
-            None if nothing is inside.
+        ndarray of shape (n,), uint8
+            Packed bytes.
         """
-        left, top, width, height = cv2.boundingRect(self.plane)
-        if width == 0:
-            return None
-        # The frame is always free; it is not counted.
-        below, right = self.height - top - height + 1, self.width - left - width + 1
-        return [top - 1, below, left - 1, right]
+        strips = self._strips(plane)
+        for half in (4, 2, 1):
+            strips = strips[:half] | strips[half:] << half
+        return strips[0]
 
-    def span(self, first: int, last: int) -> slice:
-        """Flat indices of image rows `first` to `last`, all of whose neighbours exist.
+    def pack_bits(self, plane: np.ndarray) -> np.ndarray:
+        """Pack every bit of a plane of bytes.
 
         Parameters
         ----------
-        first, last : int
-            Image rows, both included.
+        plane : ndarray of shape (H, W), uint8
+            Any values.
 
         Returns
         -------
-        slice
-            Into `flat`.
+        ndarray of shape (8, n), uint8
+            Packed planes, that of the lowest bit first.
         """
-        return slice((first + 1) * self.stride + 1, (last + 2) * self.stride - 1)
+        strips = self._strips(plane)
+        # Transposes the 8x8 bits of every eight bytes, which lie in eight strips: off-diagonal
+        # blocks change places, in blocks of half the side each time.
+        for half, lower in ((4, 0x0F), (2, 0x33), (1, 0x55)):
+            blocks = strips.reshape(-1, 2, half, strips.shape[1])
+            first, second = blocks[:, 0], blocks[:, 1]
+            different = (first >> half ^ second) & lower
+            second ^= different
+            first ^= different << half
+        return strips
 
-    def shifted(self, span: slice, offset: int) -> np.ndarray:
-        """View of the pixels `offset` places after those of a span.
+    def _strips(self, plane: np.ndarray) -> np.ndarray:
+        """The rows of each strip in one run, framed."""
+        framed = np.zeros((STRIPS * self.depth, self.stride), np.uint8)
+        # A bool is a byte; converting them would take longer than copying them.
+        framed[: self.shape[0], 1:-1] = plane.view(np.uint8)
+        return framed.reshape(STRIPS, -1)
+
+    def unpack(self) -> np.ndarray:
+        """Copy of the level set, shape (H, W), int8, zeros and ones."""
+        bits = np.arange(STRIPS, dtype=np.uint8)[:, None]
+        plane = ((self.level >> bits) & 1).reshape(-1, self.stride)
+        return plane[: self.shape[0], 1:-1].astype(np.int8)
+
+    def opposite_pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The two ends of each of the four 3-pixel lines through every pixel.
+
+        Returns
+        -------
+        list of tuple of ndarray of shape (n,), uint8
+            Packed, four pairs of views: up and down, left and right, and the diagonals. Beyond the
+            image all is 0. They hold until the level set changes.
+        """
+        np.left_shift(self._last, _ONE, out=self._above)
+        np.right_shift(self._first, _ONE, out=self._below)
+        return self._pairs
+
+    def sides(self) -> list[np.ndarray]:
+        """Neighbours up, down, left and right of every pixel.
+
+        Returns
+        -------
+        list of ndarray of shape (n,), uint8
+            Packed, four planes. At the image's own border the pixel itself stands in for the
+            neighbour that it lacks, as in a one-sided difference. Not to be written to, and valid
+            until the level set changes.
+        """
+        columns, rows = self.opposite_pairs()[:2]
+        sides = [*columns, *rows]
+        if count_bits(cv2.bitwise_and(self.level, self._rim)):
+            for side, edge in enumerate(self._edges):
+                own = cv2.bitwise_and(self.level, edge)
+                sides[side] = cv2.bitwise_or(own, sides[side], dst=own)
+        return sides
+
+    def settle(self, where: np.ndarray, target: np.ndarray) -> None:
+        """Set the pixels of one plane to what they are in another.
 
         Parameters
         ----------
-        span : slice
-            From `span`.
-        offset : int
-            1 is the next column, `stride` the next row.
-
-        Returns
-        -------
-        ndarray of shape (span length,), uint8
-            A view.
+        where, target : ndarray, uint8
+            Packed planes.
         """
-        return self.flat[span.start + offset : span.stop + offset]
+        changed = cv2.bitwise_xor(self.level, target)
+        cv2.bitwise_and(changed, where, dst=changed)
+        cv2.bitwise_xor(self.level, changed, dst=self.level)
 
-    def opposite_pairs(self, span: slice) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The two ends of each of the four 3-pixel lines through every pixel of a span.
+    def _view(self, offset: int) -> np.ndarray:
+        """Bytes that lie `offset` places after those of the level set."""
+        start = 1 + self.stride + offset
+        return self._run[start : start + self.depth * self.stride]
 
-        Parameters
-        ----------
-        span : slice
-            From `span`.
+    def _lay_edges(self) -> None:
+        """Packed planes of the first and the last row, and of the first and the last column."""
+        strip, row = divmod(self.shape[0] - 1, self.depth)
+        parts = ((0, np.s_[0]), (strip, np.s_[row]), (None, np.s_[:, 1]), (None, np.s_[:, -2]))
+        self._edges = []
+        for bit, part in parts:
+            edge = np.zeros_like(self.inside)
+            plane = edge.reshape(-1, self.stride)
+            plane[part] = self.inside.reshape(-1, self.stride)[part]
+            self._edges.append(edge if bit is None else edge & (1 << bit))
+        self._rim = np.bitwise_or.reduce(self._edges)
 
-        Returns
-        -------
-        list of tuple of ndarray
-            Four pairs of views.
-        """
-        offsets = (1, self.stride, self.stride + 1, self.stride - 1)
-        return [(self.shifted(span, -offset), self.shifted(span, offset)) for offset in offsets]
 
-    def contour(self, span: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where the level set has a gradient, and its signs there.
+def count_bits(plane: np.ndarray, other: np.ndarray | None = None) -> int:
+    """Count the pixels of a packed plane, or those in which two planes differ.
 
-        Parameters
-        ----------
-        span : slice
-            From `span`.
+    Parameters
+    ----------
+    plane : ndarray, uint8
+        Packed plane.
+    other : ndarray or None, default=None
+        Another one.
 
-        Returns
-        -------
-        where : ndarray of shape (n,), int
-            Indices into the span.
-        down, along : ndarray of shape (span length,), uint8
-            Difference of the two neighbours down the rows and along the columns: 0, 1, or 255 for
-            -1; at the image's own border the pixel itself stands in for the missing neighbour.
-        """
-        plane = self.plane
-        plane[0], plane[-1] = plane[1], plane[-2]
-        plane[:, 0], plane[:, -1] = plane[:, 1], plane[:, -2]
-        down = self.shifted(span, self.stride) - self.shifted(span, -self.stride)
-        along = self.shifted(span, 1) - self.shifted(span, -1)
-        plane[0] = plane[-1] = 0
-        plane[:, 0] = plane[:, -1] = 0
-        band = cv2.bitwise_and(cv2.bitwise_or(down, along), self.inside[span])
-        # ANDed with ones, every byte is 0 or 1, which is what a bool is in memory.
-        return np.flatnonzero(band.view(bool)), down, along
+    Returns
+    -------
+    int
+        The count.
+    """
+    if other is None:
+        return int(cv2.norm(plane, cv2.NORM_HAMMING))
+    return int(cv2.norm(plane, other, cv2.NORM_HAMMING))

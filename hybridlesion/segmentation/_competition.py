@@ -55,10 +55,12 @@ def compete(evidence: Evidence) -> Competition | None:
     Competition or None
         None if nothing stands out.
     """
-    masks = find_candidates(evidence)
-    if not masks:
+    candidates = find_candidates(evidence)
+    if not candidates:
         return None
-    quality = expected_jaccard(measure_candidates(masks, evidence))
+    masks = [candidate.mask for candidate in candidates]
+    stack = np.stack(masks)
+    quality = expected_jaccard(measure_candidates(candidates, stack, evidence))
     votes = np.exp(SHARPNESS * (quality - quality.max())).astype(np.float32)
-    likelihood = np.tensordot(votes / votes.sum(), np.stack(masks).astype(np.float32), axes=1)
+    likelihood = np.tensordot(votes / votes.sum(), stack.astype(np.float32), axes=1)
     return Competition(masks, quality, likelihood.clip(0, 1))

@@ -74,8 +74,8 @@ def gather_evidence(image: np.ndarray, field_of_view: np.ndarray, markers: np.nd
     usable = field_of_view & ~markers
     skin = _skin_color(lab, field_of_view, usable)
     shadow = (lightness_of_skin(lab[..., 0], field_of_view) - lab[..., 0]).astype(np.float32)
-    squares = (lab[..., 1:] - skin[1:]) ** 2
-    distance = np.sqrt(np.maximum(shadow, 0) ** 2 + squares[..., 0] + squares[..., 1] / 2)
+    red, yellow = ((lab[..., channel] - skin[channel]) ** 2 for channel in (1, 2))
+    distance = np.sqrt(np.maximum(shadow, 0) ** 2 + red + yellow / 2)
     maps = {
         "blue": 255 - smooth[..., 2],
         "shadow": np.clip(128 + 4 * shadow, 0, 255).astype(np.uint8),
@@ -96,6 +96,6 @@ def _skin_color(lab: np.ndarray, field_of_view: np.ndarray, usable: np.ndarray) 
         ring = field_of_view
     if not ring.any():
         return lab.reshape(-1, 3).mean(axis=0)
-    colors = lab[ring]
+    colors = lab.reshape(-1, 3)[np.flatnonzero(ring)]
     # A lesion that reaches the rim is darker than skin; 5 L* of slack keep ordinary texture in.
     return np.median(colors[colors[:, 0] >= np.median(colors[:, 0]) - 5], axis=0)

@@ -7,7 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion._validation import check_number
 from hybridlesion.segmentation._canvas import Canvas
-from hybridlesion.segmentation._evolution import Attachment, Window, evolve
+from hybridlesion.segmentation._evolution import evolve
 from hybridlesion.segmentation._level_set import initial_level_set
 
 __all__ = ["morphological_geodesic_active_contour"]
@@ -79,74 +79,83 @@ def morphological_geodesic_active_contour(
         )
     check_number("num_iter", num_iter, low=0, integer=True)
     check_number("smoothing", smoothing, low=0, integer=True)
-    level = initial_level_set(init_level_set, gimage.shape)
-    return evolve(level, num_iter, smoothing, _EdgeAttachment(gimage, threshold, balloon))
+    canvas = Canvas(initial_level_set(init_level_set, gimage.shape))
+    attachment = _EdgeAttachment(canvas, gimage, threshold, balloon)
+    return evolve(canvas, num_iter, smoothing, attachment)
 
 
-class _EdgeAttachment(Attachment):
+class _EdgeAttachment:
     """Inflates the contour where the edge map is flat, then slides it down the map's slope."""
 
-    reach = 2
-
-    def __init__(self, gimage: np.ndarray, threshold: str | float, balloon: float):
-        self.gimage = gimage
+    def __init__(self, canvas: Canvas, gimage: np.ndarray, threshold: str | float, balloon: float):
+        self.canvas = canvas
         self.balloon = balloon
         if balloon != 0:
             if threshold == "auto":
                 threshold = np.percentile(gimage, 40)
-            self.level_of_flatness = threshold / np.abs(balloon)
-
-    def place(self, canvas: Canvas, window: Window) -> None:
-        # One pixel more than the window, so that its gradients are those of the whole map.
-        wider, inner = _widen(window)
-        part = self.gimage[wider]
-        if self.balloon != 0:
-            flat = (part[inner] > self.level_of_flatness).astype(np.uint8)
-            self.flat = canvas.framed(flat)
-        down, along = (slope[inner] for slope in np.gradient(part))
-        # Central differences of the level set are halves inside and wholes on the frame; putting
-        # that factor here leaves signs of -1, 0 and 1 for the level set. Halving is exact.
-        height, width = self.gimage.shape
-        rows, columns = window
-        down[max(1 - rows.start, 0) : height - 1 - rows.start] *= 0.5
-        along[:, max(1 - columns.start, 0) : width - 1 - columns.start] *= 0.5
-        self.down, self.along = canvas.framed(down), canvas.framed(along)
-
-    def __call__(self, canvas: Canvas, span: slice) -> None:
-        if self.balloon != 0:
-            self._inflate(canvas, span)
-        where, down, along = canvas.contour(span)
-        force = self.down[span][where] * down[where].view(np.int8)
-        force += self.along[span][where] * along[where].view(np.int8)
-        level = canvas.flat[span]
-        level[where[force > 0]] = 1
-        level[where[force < 0]] = 0
-
-    def _inflate(self, canvas: Canvas, span: slice) -> None:
-        join = cv2.bitwise_or if self.balloon > 0 else cv2.bitwise_and
-        # A 3x3 square is a line of three along the columns, then one down the rows. The first
-        # needs a row more on either side, which the frame or the empty rows beyond provide.
-        rows = slice(
-            max(span.start - canvas.stride, 1),
-            min(span.stop + canvas.stride, len(canvas.flat) - 1),
+            self.flat = canvas.pack(gimage > threshold / np.abs(balloon))
+        down, along = _differences(gimage), _differences(gimage.T).T
+        # Where the level set rises along a row, along a column, along both or one each way, the
+        # force is the sum of the slopes that take part, and has the sign of this comparison. Where
+        # it falls, the sign turns. The slope that takes no part enters times 0, which can be NaN.
+        finite = np.isfinite(gimage).all()
+        nothing = (0.0, 0.0) if finite else (0 * down, 0 * along)
+        signs = [_signs(along, nothing[0]), _signs(down, nothing[1]), _signs(down, along)]
+        signs.insert(2, _signs(down, np.negative(along, out=along)))
+        self.rises, self.moves = (
+            [canvas.pack(plane) for plane in planes] for planes in zip(*signs, strict=True)
         )
-        ends = join(canvas.shifted(rows, -1), canvas.shifted(rows, 1))
-        line = join(ends, canvas.flat[rows]).ravel()
-        level = canvas.flat[span]
-        start, stop = span.start - rows.start, span.stop - rows.start
-        above = line[start - canvas.stride : stop - canvas.stride]
-        below = line[start + canvas.stride : stop + canvas.stride]
-        changed = join(join(above, below), line[start:stop])
-        cv2.bitwise_xor(changed, level, dst=changed)
-        cv2.bitwise_and(changed, self.flat[span], dst=changed)
-        cv2.bitwise_xor(level, changed, dst=level)
+        self.always_moves = all(np.array_equal(moves, canvas.inside) for moves in self.moves)
+
+    def __call__(self) -> None:
+        if self.balloon != 0:
+            self._inflate()
+        up, down, left, right = self.canvas.sides()
+        vertical, horizontal = cv2.bitwise_xor(up, down), cv2.bitwise_xor(left, right)
+        contour = cv2.bitwise_or(vertical, horizontal)
+        ways = (vertical, horizontal, cv2.bitwise_xor(up, left))
+        target = cv2.bitwise_xor(_along(self.rises, *ways), _choose(vertical, up, left))
+        moves = self.canvas.inside if self.always_moves else _along(self.moves, *ways)
+        self.canvas.settle(cv2.bitwise_and(contour, moves), target)
+
+    def _inflate(self) -> None:
+        """One dilation or erosion by a 3x3 square, where the edge map is flat."""
+        join = cv2.bitwise_or if self.balloon > 0 else cv2.bitwise_and
+        target = self.canvas.level
+        for first, second in self.canvas.opposite_pairs():
+            target = join(join(target, first), second)
+        self.canvas.settle(self.flat, target)
 
 
-def _widen(window: Window) -> tuple[Window, Window]:
-    """Grow a window by a pixel on every side that has one, and find the old one in the new."""
-    wider = tuple(slice(max(0, side.start - 1), side.stop + 1) for side in window)
-    inner = tuple(
-        slice(side.start - wide.start, side.stop - wide.start)
-        for side, wide in zip(window, wider, strict=True)
-    )
-    return wider, inner
+def _differences(values: np.ndarray) -> np.ndarray:
+    """Between the two neighbours down the rows; fourfold from the pixel itself on the frame.
+
+    The product of two central differences carries a factor of 1/4, that of two one-sided ones
+    none.
+    """
+    found = np.empty_like(values)
+    np.subtract(values[2:], values[:-2], out=found[1:-1])
+    found[0] = 4 * (values[1] - values[0])
+    found[-1] = 4 * (values[-1] - values[-2])
+    return found
+
+
+def _signs(one: np.ndarray, other: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """Where the one is greater, and where either is; nowhere if they are equal or NaN."""
+    greater = one > other
+    return greater, greater | (one < other)
+
+
+def _along(
+    planes: list[np.ndarray], vertical: np.ndarray, horizontal: np.ndarray, opposed: np.ndarray
+) -> np.ndarray:
+    """From planes for four ways to rise, pick at every pixel that of the level set there."""
+    both = _choose(opposed, planes[3], planes[2])
+    return _choose(vertical, _choose(horizontal, both, planes[1]), planes[0])
+
+
+def _choose(where: np.ndarray, chosen: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """One packed plane where a bit is set, another elsewhere."""
+    different = cv2.bitwise_xor(chosen, other)
+    cv2.bitwise_and(different, where, dst=different)
+    return cv2.bitwise_xor(different, other, dst=different)

@@ -44,17 +44,18 @@ def initial_level_set(init: str | np.ndarray, shape: tuple[int, int]) -> np.ndar
             f"init_level_set must have the image's shape {shape}, got {init.shape}. "
             "Resize it with nearest-neighbour interpolation first."
         )
-    return np.ascontiguousarray(init > 0, dtype=np.uint8)
+    return np.ascontiguousarray(init > 0).view(np.uint8)
 
 
 def _checkerboard(shape: tuple[int, int], square: int = 5) -> np.ndarray:
-    rows = np.arange(shape[0])[:, None] // square
-    columns = np.arange(shape[1])[None, :] // square
-    return ((rows + columns) % 2).astype(np.uint8)
+    rows = np.arange(shape[0])[:, None] // square % 2
+    columns = np.arange(shape[1])[None, :] // square % 2
+    return (rows != columns).view(np.uint8)
 
 
 def _disk(shape: tuple[int, int]) -> np.ndarray:
-    rows = np.arange(shape[0])[:, None] - shape[0] // 2
-    columns = np.arange(shape[1])[None, :] - shape[1] // 2
-    distance = np.sqrt((rows**2 + columns**2).astype(float))
-    return (min(shape) * 3.0 / 8.0 - distance > 0).astype(np.uint8)
+    rows = np.arange(shape[0], dtype=float)[:, None] - shape[0] // 2
+    columns = np.arange(shape[1], dtype=float)[None, :] - shape[1] // 2
+    # Squares of whole numbers and of eighths are exact.
+    inside = rows**2 < (min(shape) * 3.0 / 8.0) ** 2 - columns**2
+    return inside.view(np.uint8)

@@ -14,7 +14,7 @@ from skimage.segmentation import inverse_gaussian_gradient, morphsnakes
 from hybridlesion._opencv import cv2
 from hybridlesion.images import read_image
 from hybridlesion.segmentation import (
-    _evolution,
+    _chan_vese,
     morphological_chan_vese,
     morphological_geodesic_active_contour,
 )
@@ -97,22 +97,57 @@ def test_a_cycle_ends_where_the_full_run_ends(num_iter):
     assert np.array_equal(morphological_chan_vese(image, num_iter, "checkerboard", 1), expected)
 
 
-@pytest.mark.parametrize("margin", [0, 2, 3, 7, 18])
-@pytest.mark.parametrize("centre", [(30, 50), (4, 96), (59, 3)])
-@pytest.mark.parametrize("balloon", [-1, 0, 1])
-def test_a_window_changes_nothing_however_narrow(monkeypatch, margin, centre, balloon):
-    monkeypatch.setattr(_evolution, "FIRST_MARGIN", margin)
-    rng = np.random.default_rng(7)
-    image = cv2.GaussianBlur(rng.random((60, 100)), (0, 0), 3)
+@pytest.mark.parametrize("height", [2, 7, 8, 9, 16, 17, 63, 64, 65])
+@pytest.mark.parametrize("width", [2, 9, 63, 64, 65])
+def test_sides_that_packing_divides_or_not(height, width):
+    # Eight rows share a byte: heights round multiples of eight have none, one or seven rows spare.
+    rng = np.random.default_rng(height * 100 + width)
+    image = cv2.GaussianBlur(rng.random((height, width)), (0, 0), 2)
     image = (image - image.min()) / np.ptp(image)
-    start = cv2.circle(np.zeros(image.shape, np.uint8), centre[::-1], 6, 1, -1)
-    arguments = (image, 40, start, 1, "auto", balloon)
-    expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
-    assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
-    for smoothing in (0, 1, 2):
-        arguments = (image, 40, start, smoothing)
+    full = np.ones(image.shape, np.int8)
+    for init, smoothing, weight in itertools.product(("disk", full), (0, 1, 2), (1, 2)):
+        arguments = (image, 12, init, smoothing, 1, weight)
         expected = reference(morphsnakes.morphological_chan_vese, *arguments)
         assert np.array_equal(morphological_chan_vese(*arguments), expected)
+    for init, smoothing, balloon in itertools.product(("disk", full), (0, 1), (-1, 0, 1)):
+        arguments = (image, 12, init, smoothing, "auto", balloon)
+        expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
+        assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
+
+
+@pytest.mark.parametrize("kind", ["bool", "uint8", "int16", "int64", "float16", "float32", ">f8"])
+@pytest.mark.parametrize("scale", [1, 1e-3, 37])
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid:RuntimeWarning")
+def test_chan_vese_takes_any_type_and_range(kind, scale):
+    rng = np.random.default_rng(5)
+    image = cv2.GaussianBlur(rng.random((33, 47)), (0, 0), 1.5)
+    image = ((image - image.min()) / np.ptp(image) * 200 * scale).astype(kind)
+    for init, weight in itertools.product(("disk", "checkerboard"), (0, 0.999999, 1, 4)):
+        arguments = (image, 15, init, 1, 1, weight)
+        expected = reference(morphsnakes.morphological_chan_vese, *arguments)
+        assert np.array_equal(morphological_chan_vese(*arguments), expected)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+def test_what_is_not_finite_acts_as_in_the_reference(odd):
+    rng = np.random.default_rng(6)
+    image = rng.random((30, 20))
+    image[rng.random(image.shape) < 0.02] = odd
+    expected = reference(morphsnakes.morphological_chan_vese, image, 5)
+    assert np.array_equal(morphological_chan_vese(image, 5), expected)
+    for balloon in (0, 1):
+        arguments = (image, 9, "disk", 1, 0.5, balloon)
+        expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
+        assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
+
+
+def test_a_photograph_of_eight_bits_needs_no_exact_means(monkeypatch):
+    rng = np.random.default_rng(4)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (50, 70)).astype(np.uint8), (0, 0), 2) / 255.0
+    expected = reference(morphsnakes.morphological_chan_vese, image, 10)
+    monkeypatch.setattr(_chan_vese._RegionAttachment, "_exact_target", None)
+    assert np.array_equal(morphological_chan_vese(image, 10), expected)
 
 
 @pytest.mark.real
