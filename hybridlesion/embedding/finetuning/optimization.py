@@ -46,8 +46,8 @@ class Optimization:
         AdamW over what is not frozen.
     schedule : torch.optim.lr_scheduler.LRScheduler
         Warm-up and cosine.
-    best : dict
-        State of the best average so far, where validation images choose it.
+    best : dict, optional
+        State of the best average so far, where validation images choose it; else empty.
     curve : list of dict, optional
         Epoch, loss and validation score of each epoch so far.
     """
