@@ -45,9 +45,9 @@ def segment_classical(
     """
     work = resize_long_side(image, HAIR_LONG_SIDE)
     usable = field_of_view(work)
-    hair = hair_mask(work, fov=usable)
+    hair = hair_mask(image)
     if hair_removal:
-        work = remove_hair(work, hair)
+        work = remove_hair(work, _shrink(hair, work.shape[:2]))
     small = resize_long_side(work, COMPETITION_LONG_SIDE)
     evidence = gather_evidence(small, field_of_view(small), marker_mask(small))
     competition = compete(evidence)
@@ -58,12 +58,13 @@ def segment_classical(
         confidence = float(np.clip(competition.quality.max(), 0, 1))
         likelihood = competition.likelihood
     size = image.shape[:2]
+    field = _enlarge(usable, size)
     return Segmentation(
         mask=_enlarge(mask, size),
         confidence=confidence if mask.any() else 0.0,
         flags=raise_flags(mask, evidence, competition),
-        hair=_enlarge(hair, size),
-        field_of_view=_enlarge(usable, size),
+        hair=hair & field,
+        field_of_view=field,
         likelihood=_enlarge_map(
             np.zeros(mask.shape, np.float32) if likelihood is None else likelihood, size
         ),
@@ -81,6 +82,14 @@ def _settle(competition: Competition, evidence: Evidence, active_contour: bool) 
     margin = GENEROSITY * np.sqrt(mask.sum())
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, 5)
     return (outside <= margin) & evidence.field_of_view
+
+
+def _shrink(hair: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring hair to a smaller size; a pixel with a third of a hair on it is hair."""
+    if hair.shape == size:
+        return hair
+    cover = cv2.resize(hair.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
+    return cover > 85
 
 
 def _enlarge(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

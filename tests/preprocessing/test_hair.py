@@ -13,13 +13,19 @@ from hybridlesion.preprocessing import hair_mask, remove_hair
 SKIN = (215, 170, 150)
 
 
+def photographed(image):
+    """Soften and grain a drawing as a lens and a sensor do: the network knows photographs."""
+    grain = np.random.default_rng(0).normal(0, 3, image.shape)
+    return np.clip(cv2.GaussianBlur(image, (3, 3), 0.6) + grain, 0, 255).astype(np.uint8)
+
+
 def skin_with_hair(scale=1, color=(40, 30, 30)):
     image = np.full((120 * scale, 160 * scale, 3), SKIN, np.uint8)
     hair = np.zeros(image.shape[:2], np.uint8)
     cv2.line(hair, (10 * scale, 20 * scale), (150 * scale, 90 * scale), 1, scale)
     cv2.line(hair, (30 * scale, 100 * scale), (100 * scale, 10 * scale), 1, scale)
     image[hair > 0] = color
-    return image, hair > 0
+    return photographed(image), hair > 0
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
@@ -33,6 +39,48 @@ def test_the_same_hair_is_found_at_every_scale(scale):
 def test_light_hair_is_found_too():
     image, hair = skin_with_hair(color=(250, 245, 235))
     assert hair_mask(image)[hair].mean() > 0.9
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("skin", "color", "share"),
+    # Thick light hair is found along its two edges first.
+    [((215, 170, 150), (45, 32, 28), 0.85), ((120, 85, 70), (225, 205, 180), 0.65)],
+)
+def test_thin_and_thick_hair_is_covered(width, skin, color, share):
+    image = np.full((240, 340, 3), skin, np.uint8)
+    hair = np.zeros(image.shape[:2], np.uint8)
+    for start, end in (((20, 40), (320, 190)), ((60, 220), (200, 15)), ((10, 130), (330, 150))):
+        cv2.line(hair, start, end, 1, width)
+    image[hair > 0] = color
+    found = hair_mask(photographed(image))
+    assert found[hair > 0].mean() > share
+    assert found[cv2.dilate(hair, np.ones((9, 9))) == 0].mean() < 0.002
+
+
+def test_pigment_net_is_no_hair():
+    image = np.full((256, 340, 3), SKIN, np.uint8)
+    lesion = np.zeros(image.shape[:2], np.uint8)
+    cv2.ellipse(lesion, (170, 128), (90, 70), 0, 0, 360, 1, -1)
+    image[lesion > 0] = (165, 115, 85)
+    net = np.zeros_like(lesion)
+    for row, y in enumerate(range(0, 256, 9)):
+        for x in range(0, 340, 10):
+            cv2.circle(net, (x + 5 * (row % 2), y), 5, 1, 1)
+    image[(net & lesion) > 0] = (105, 65, 45)
+    assert hair_mask(cv2.GaussianBlur(image, (3, 3), 0)).mean() < 0.01
+
+
+def test_ruler_ticks_are_no_hair():
+    image = np.full((256, 340, 3), SKIN, np.uint8)
+    for x in range(40, 300, 13):
+        cv2.line(image, (x, 220), (x, 228), (40, 40, 40), 1)
+    assert hair_mask(image).mean() < 0.002
+
+
+@pytest.mark.parametrize("level", [0, 60, 128, 200, 255])
+def test_a_flat_picture_has_no_hair(level):
+    assert not hair_mask(np.full((100, 140, 3), level, np.uint8)).any()
 
 
 @pytest.mark.parametrize("seed", range(4))
