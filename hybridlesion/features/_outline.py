@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 
-__all__ = ["N_POINTS", "Outline", "smooth_curve", "trace_outline"]
+__all__ = ["N_POINTS", "Outline", "signed_area", "smooth_curve", "trace_outline"]
 
 N_POINTS = 256
 
@@ -46,7 +46,7 @@ class Outline:
         length = np.maximum(np.hypot(*tangent.T), 1e-9)
         normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1) / length[:, None]
         # OpenCV walks outer contours in either sense depending on its version
-        return normal if _signed_area(self.points) > 0 else -normal
+        return normal if signed_area(self.points) > 0 else -normal
 
 
 def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
@@ -117,10 +117,28 @@ def smooth_curve(points: np.ndarray, sigma: float) -> np.ndarray:
 def _size(points: np.ndarray) -> tuple[float, float]:
     """Perimeter and area of a closed polygon, grown by half a pixel."""
     arc = float(np.hypot(*(np.roll(points, -1, axis=0) - points).T).sum())
-    area = abs(_signed_area(points))
+    area = abs(signed_area(points))
     return arc + np.pi, area + arc / 2.0 + np.pi / 4.0
 
 
-def _signed_area(points: np.ndarray) -> float:
+def signed_area(points: np.ndarray) -> float:
+    """Area of a polygon by the shoelace formula, positive when x turns towards y.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2), float
+        Its corners in order.
+
+    Returns
+    -------
+    float
+        In square units of the points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signed_area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
+    6.0
+    """
     x, y = points.T
-    return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    return 0.5 * float(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1])

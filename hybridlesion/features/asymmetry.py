@@ -67,40 +67,39 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
     >>> curves.color[[0, 6]].round()  # about the row axis and the column axis
     array([ 0., 50.])
     """
-    own_bytes = mask.view(np.uint8)
     own = mask.astype(np.float32)
     weighted = pigment * own
-    area, weight = float(own.sum()), float(weighted.sum())
-    layers = np.dstack([lab, own])
-    center = _centroid(mask)
-    curves = np.zeros((3, N_AXES))
-    for k in range(N_AXES):
-        # a reflection is one affine map: no rotation there and back, one interpolation only
-        matrix = _reflection(center, angle + k * np.pi / N_AXES)
-        mirror = cv2.warpAffine(layers, matrix, mask.shape[::-1])
-        theirs = mirror[..., 3]
-        curves[0, k] = cv2.norm(own, np.ascontiguousarray(theirs), cv2.NORM_L1) / (2.0 * area)
-        shared = own_bytes & (theirs > 0.5).view(np.uint8)
-        difference = cv2.absdiff(layers, mirror)
-        squared = cv2.transform(cv2.multiply(difference, difference), _LAB_ONLY)
-        curves[1, k] = cv2.mean(cv2.sqrt(squared), mask=shared)[0]
-        if weight > 0.0:
-            flipped = cv2.warpAffine(weighted, matrix, mask.shape[::-1])
-            curves[2, k] = cv2.norm(weighted, flipped, cv2.NORM_L1) / (2.0 * weight)
-    # interpolation may carry a mismatch of everything a little beyond 1
-    return Reflections(np.minimum(curves[0], 1.0), curves[1], np.minimum(curves[2], 1.0))
+    y, x = np.nonzero(mask)
+    axes = angle + np.arange(N_AXES) * (np.pi / N_AXES)
+    # only where the lesion is: what is mirrored elsewhere is known from the sums. A reflection is
+    # one affine map: no rotation there and back, one interpolation only
+    at_x, at_y = _mirrored(x.astype(np.float32), y.astype(np.float32), axes)
+    mirror = cv2.remap(np.dstack([lab, own]), at_x, at_y, cv2.INTER_LINEAR)
+    theirs = mirror[..., 3]
+    # |M xor flip(M)| = 2 (|M| - |M and flip(M)|)
+    shape = 1.0 - theirs.mean(axis=1)
+    delta = mirror[..., :3] - lab[y, x]
+    shared = theirs > 0.5
+    far = np.sqrt(np.einsum("knc,knc->kn", delta, delta)) * shared
+    color = far.sum(axis=1) / np.maximum(np.count_nonzero(shared, axis=1), 1)
+    weight, own_weight = float(weighted.sum()), weighted[y, x]
+    lost = np.zeros(N_AXES)
+    if weight > 0.0:
+        flipped = cv2.remap(weighted, at_x, at_y, cv2.INTER_LINEAR)
+        # outside the lesion lies what of the mirrored pigment is not inside
+        lost = np.abs(own_weight - flipped).sum(axis=1) + weight - flipped.sum(axis=1)
+        lost /= 2.0 * weight
+    # interpolation may carry a sum a little beyond its bounds
+    return Reflections(np.clip(shape, 0.0, 1.0), color, np.clip(lost, 0.0, 1.0))
 
 
-def _centroid(mask: np.ndarray) -> tuple[float, float]:
-    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
-    return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
-
-
-def _reflection(center: tuple[float, float], angle: float) -> np.ndarray:
-    """2x3 matrix that reflects points about the line through `center` at `angle`."""
-    cos, sin = np.cos(2.0 * angle), np.sin(2.0 * angle)
-    linear = np.array([[cos, sin], [sin, -cos]])
-    return np.column_stack([linear, np.asarray(center) - linear @ center])
+def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where points lie when mirrored about lines through their centre, (angles, points) each."""
+    cos, sin = np.cos(2.0 * angles)[:, None], np.sin(2.0 * angles)[:, None]
+    center_x, center_y = x.mean(dtype=float), y.mean(dtype=float)
+    dx, dy = x - center_x, y - center_y
+    at_x, at_y = cos * dx + sin * dy + center_x, sin * dx - cos * dy + center_y
+    return at_x.astype(np.float32), at_y.astype(np.float32)
 
 
 def asymmetry(lesion: Lesion) -> dict[str, float]:
@@ -128,7 +127,7 @@ def asymmetry(lesion: Lesion) -> dict[str, float]:
     """
     mask, lab, pigment, size = _small(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
-    spread = max(float(np.sqrt(lesion.lab_inside.var(axis=1).sum())), 1.0)
+    spread = max(float(np.sqrt(np.trace(lesion.covariance))), 1.0)
     values = {}
     for kind in ("shape", "color", "pigment"):
         curve = getattr(curves, kind)
@@ -158,7 +157,7 @@ def _small(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     lab, hidden = lesion.lab, lesion.mask & ~lesion.inside
     if hidden.any():
         lab = lab.copy()
-        lab[hidden] = lesion.lab_inside.mean(axis=1)
+        lab.reshape(-1, 3)[np.flatnonzero(hidden)] = lesion.lab_mean
     lab = cv2.resize(lab, size, interpolation=cv2.INTER_AREA)
     if not mask.any():
         mask, lab, factor = lesion.mask, lesion.lab, 1.0
@@ -181,13 +180,14 @@ def _balance(
         np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]]),
         mask.shape[::-1],
     )
-    quarter = 2 * (u > 0) + (v > 0)
+    upper, right = v > 0, u > 0
+    quarter = 2 * right + upper
     share = np.bincount(quarter, minlength=4) / len(quarter)
     pigment_share = np.bincount(quarter, weights=weight, minlength=4) / weight.sum()
     return {
         "shape_point": np.abs(mask - turned).sum() / (2.0 * len(x)),
-        "halves_major": _distance(colors, v > 0),
-        "halves_minor": _distance(colors, u > 0),
+        "halves_major": _distance(colors, upper),
+        "halves_minor": _distance(colors, right),
         "pigment_offset": offset / diameter,
         "quarter_area_sd": share.std(),
         "quarter_pigment_sd": pigment_share.std(),

@@ -9,6 +9,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._quantiles import group_medians, median
 
 __all__ = ["CATALOGUE", "BorderProfiles", "border_profiles", "cutoff"]
 
@@ -51,10 +52,10 @@ def border_profiles(lesion: Lesion) -> BorderProfiles:
     offset = np.linspace(-_REACH, _REACH, _SAMPLES) * lesion.diameter
     at = outline.points[:, None, :] + outline.normals[:, None, :] * offset[None, :, None]
     at = at.astype(np.float32)
-    layers = np.dstack([lesion.lab, lesion.usable.astype(np.float32)])
-    samples = cv2.remap(layers, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
-    lab = samples[..., :3].copy()
-    lab[samples[..., 3] < 0.5] = np.nan
+    at_x, at_y = cv2.split(at)
+    lab = cv2.remap(lesion.lab, at_x, at_y, cv2.INTER_LINEAR)
+    seen = cv2.remap(lesion.usable.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR)
+    lab[seen < 0.5] = np.nan
     dx, dy = (outline.points - lesion.center).T
     turn = (np.arctan2(dy, dx) - lesion.axes[0]) / (2.0 * np.pi)
     return BorderProfiles(lab, np.floor(turn * _OCTANTS).astype(int) % _OCTANTS)
@@ -85,17 +86,17 @@ def cutoff(lesion: Lesion) -> dict[str, float]:
     profiles = border_profiles(lesion)
     lab = profiles.lab
     third = _SAMPLES // 3
-    drop = lab[:, -third:, 0].mean(axis=1) - lab[:, :third, 0].mean(axis=1)
+    delta = (lab[:, -third:].sum(axis=1) - lab[:, :third].sum(axis=1)) / third
     step = 2.0 * _REACH / (_SAMPLES - 1)
     rise = (lab[:, 3:, 0] - lab[:, :-3, 0]) / (3.0 * step) / 10.0
     seen = np.isfinite(lab[..., 0]).all(axis=1)
     if not seen.any():
         return {row.name.removeprefix("abcd__border_"): float("nan") for row in CATALOGUE}
     slope = rise[seen].max(axis=1)
-    octant, drop, lab = profiles.octant[seen], drop[seen], lab[seen]
-    change = np.linalg.norm(lab[:, -third:].mean(axis=1) - lab[:, :third].mean(axis=1), axis=1)
-    drops = _by_octant(drop, octant)
-    slopes = _by_octant(slope, octant)
+    octant, delta = profiles.octant[seen], delta[seen]
+    drop, change = delta[:, 0], np.linalg.norm(delta, axis=1)
+    drops = group_medians(drop, octant)
+    slopes = group_medians(slope, octant)
     sharp = 1.0 / (1.0 + np.exp(-np.clip((slopes - _ABRUPT) / _SOFT, -50.0, 50.0)))
     values = {
         "drop_mean": drop.mean(),
@@ -105,16 +106,12 @@ def cutoff(lesion: Lesion) -> dict[str, float]:
         "slope_mean": slope.mean(),
         "slope_sd": slopes.std(),
         "slope_max": slopes.max(),
-        "width": np.median(np.clip(drop / np.maximum(slope, 1e-3), 0.0, 3.0)) / 10.0,
+        "width": median(np.clip(drop / np.maximum(slope, 1e-3), 0.0, 3.0)) / 10.0,
         "color_change": change.mean(),
         "color_change_sd": change.std(),
         "abrupt": sharp.mean() * _OCTANTS,
     }
     return {name: float(value) for name, value in values.items()}
-
-
-def _by_octant(values: np.ndarray, octant: np.ndarray) -> np.ndarray:
-    return np.array([np.median(values[octant == k]) for k in np.unique(octant)])
 
 
 CATALOGUE = family_rows(

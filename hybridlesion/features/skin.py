@@ -6,6 +6,7 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
+from hybridlesion.features._quantiles import median, percentiles
 
 __all__ = ["BANDS", "CATALOGUE", "skin_tone"]
 
@@ -52,23 +53,23 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     taken = lesion[:height:block, :width:block].view(np.uint8)
     wide = 2 * round(0.05 * max(size)) + 1
     taken = cv2.dilate(taken, np.ones((wide, wide), np.uint8)) > 0
-    pixels = rgb[usable[:height:block, :width:block] & ~taken]
+    clear = np.flatnonzero(usable[:height:block, :width:block] & ~taken)
+    pixels = rgb.reshape(-1, 3).take(clear, axis=0)
     if len(pixels) < _LEAST:
         return {row.name.removeprefix("abcd__skin_"): float("nan") for row in CATALOGUE}
-    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0].astype(float)
-    low, high = np.percentile(lab[:, 0], (10, 90))
-    lab = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
-    ita = np.degrees(np.arctan2(lab[:, 0] - 50.0, lab[:, 2]))
-    lightness, a, b = np.median(lab, axis=0)
-    middle = float(np.median(ita))
+    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
+    low, high = percentiles(lab[:, 0], 10, 90)
+    lightness, a, b = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)].T
+    ita = np.degrees(np.arctan2(lightness - 50.0, b))
+    first, middle, third = percentiles(ita, 25, 50, 75)
     return {
         "ita": middle,
         "band": float(sum(middle <= limit for limit in BANDS)),
-        "lightness": float(lightness),
-        "a": float(a),
-        "b": float(b),
-        "lightness_sd": float(lab[:, 0].std()),
-        "ita_iqr": float(np.subtract(*np.percentile(ita, (75, 25)))),
+        "lightness": median(lightness),
+        "a": median(a),
+        "b": median(b),
+        "lightness_sd": float(lightness.std(dtype=float)),
+        "ita_iqr": third - first,
     }
 
 

@@ -41,12 +41,13 @@ def texture(lesion: Lesion) -> dict[str, float]:
     Co-occurrence counts only pairs of pixels inside the lesion, on 16 levels between the 1st and
     99th percentile of its lightness, so it does not change with gain or offset of the light.
     """
+    lesion = lesion.near
     values = _cooccurrence(lesion) | _patterns(lesion) | _energies(lesion)
     return {name: float(value) for name, value in values.items()}
 
 
 def _cooccurrence(lesion: Lesion) -> dict[str, float]:
-    inside = lesion.inside[lesion.box]
+    inside = np.ascontiguousarray(lesion.inside[lesion.box])
     grey = quantise(lesion.lightness[lesion.box], inside)
     values = {}
     for step in _STEPS:
@@ -70,14 +71,15 @@ def _contrast(counts: np.ndarray) -> float:
 def _patterns(lesion: Lesion) -> dict[str, float]:
     # half a unit of lightness: less is noise of the sensor and of JPEG
     grey = (lesion.lightness[lesion.box] * 2.0).astype(np.uint8)
-    inside = lesion.inside[lesion.box]
+    inside = np.ascontiguousarray(lesion.inside[lesion.box]).view(np.uint8)
     values = {}
     for radius in (1, 3):
-        label = local_binary_pattern(grey, radius)[inside]
-        share = np.bincount(label, minlength=PATTERNS) / len(label)
+        label = local_binary_pattern(grey, radius)
+        count = cv2.calcHist([label], [0], inside, [PATTERNS], [0, PATTERNS]).ravel()
+        share = count / count.sum()
         filled = share[share > 0]
         values |= {
-            f"lbp{radius}_entropy": -(filled * np.log2(filled)).sum() + 0.0,
+            f"lbp{radius}_entropy": -(filled @ np.log2(filled)) + 0.0,
             f"lbp{radius}_mixed": share[9],
             f"lbp{radius}_flat": share[8],
             f"lbp{radius}_edge": share[3:6].sum(),
@@ -93,12 +95,13 @@ def _energies(lesion: Lesion) -> dict[str, float]:
     for name, sigma in _SCALES.items():
         ridge = lesion.hessian(sigma)
         core = lesion.inside & (lesion.depth > sigma / lesion.diameter)
-        core = core if core.any() else lesion.inside
-        strength = cv2.magnitude(ridge.strong, ridge.weak)[core]
+        where = np.flatnonzero(core) if core.any() else lesion.where
+        # norm of the eigenvalues mean + root and mean - root
+        mean, root = ridge.mean.ravel()[where], ridge.root.ravel()[where]
+        strength = np.sqrt(2.0 * (mean * mean + root * root))
+        cos, sin = ridge.across(where)
         total = max(float(strength.sum()), 1e-6)
-        direction = np.hypot(
-            (ridge.across_x[core] * strength).sum(), (ridge.across_y[core] * strength).sum()
-        )
+        direction = np.hypot(cos @ strength, sin @ strength)
         values |= {
             f"energy_{name}": strength.mean(),
             f"energy_{name}_sd": strength.std(),
