@@ -13,8 +13,8 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 from hybridlesion.features._outline import Outline, trace_outline
-from hybridlesion.features._quantiles import median, percentiles
 from hybridlesion.features._ridges import Curvature, curvature
+from hybridlesion.features._statistics import median, percentiles
 
 __all__ = ["DIAMETER", "Lesion", "cut_out"]
 
@@ -133,14 +133,18 @@ class Lesion:
         return bool(self.skin.any())
 
     @cached_property
+    def skin_where(self) -> np.ndarray:
+        """Positions of every n-th pixel of `skin`, at most 8192: as good as all for a median."""
+        where = np.flatnonzero(self.skin)
+        return where[:: 1 + len(where) // 8192]
+
+    @cached_property
     def skin_lab(self) -> np.ndarray:
         """Median Lab of the skin, (3,) float; NaN without skin."""
         if not self.has_skin:
             return np.full(3, np.nan)
-        where = np.flatnonzero(self.skin)
-        # every n-th pixel: the median of some thousand is as good
-        ring = self.lab.reshape(-1, 3).take(where[:: 1 + len(where) // 8192], axis=0)
-        return np.array([median(channel) for channel in ring.T])
+        ring = self.lab.reshape(-1, 3).take(self.skin_where, axis=0)
+        return np.array([median(channel) for channel in np.ascontiguousarray(ring.T)])
 
     @cached_property
     def ground(self) -> np.ndarray:
@@ -161,8 +165,24 @@ class Lesion:
 
     @cached_property
     def moments(self) -> dict[str, float]:
-        """Image moments of the mask."""
-        return cv2.moments(self.mask.view(np.uint8), binaryImage=True)
+        """Image moments of the mask, named as in OpenCV."""
+        height, width = self.mask.shape
+        middle_x, middle_y = width // 2, height // 2
+        x, y = np.arange(width) - middle_x, np.arange(height) - middle_y
+        # sums over each row: whole numbers that float32 holds exactly
+        powers = np.stack([np.ones_like(x), x, x * x], axis=1).astype(np.float32)
+        rows = (self.mask.astype(np.float32) @ powers).astype(float)
+        area, m10, m20 = rows.sum(axis=0)
+        m01, m11 = y @ rows[:, :2]
+        mean_x, mean_y = m10 / area, m01 / area
+        return {
+            "m00": area,
+            "m10": m10 + middle_x * area,
+            "m01": m01 + middle_y * area,
+            "mu20": m20 - mean_x * m10,
+            "mu11": m11 - mean_y * m10,
+            "mu02": (y * y) @ rows[:, 0] - mean_y * m01,
+        }
 
     @cached_property
     def axes(self) -> tuple[float, float, float]:
@@ -188,10 +208,10 @@ class Lesion:
         shape = self.mask.shape
         dx = np.broadcast_to(x - np.float32(self.center[0]), shape)
         dy = np.broadcast_to(y - np.float32(self.center[1]), shape)
-        degrees = cv2.phase(np.ascontiguousarray(dx), np.ascontiguousarray(dy), angleInDegrees=True)
-        turn = (degrees - np.float32(np.degrees(self.axes[0]))) * np.float32(1.0 / 360.0)
-        turn -= np.floor(turn)
-        return (turn * np.float32(255.999)).astype(np.int16)
+        turn = cv2.phase(np.ascontiguousarray(dx), np.ascontiguousarray(dy), angleInDegrees=True)
+        turn *= np.float32(256.0 / 360.0)
+        turn += np.float32(512.0 - self.axes[0] * 128.0 / np.pi)  # positive, whatever the axis
+        return turn.astype(np.int16) & 255
 
     @cached_property
     def near(self) -> Lesion:
@@ -209,6 +229,7 @@ class Lesion:
             self.diagonal,
         )
         near.lab = np.ascontiguousarray(self.lab[rows, columns])
+        near.reach = np.ascontiguousarray(self.reach[rows, columns])
         # the skin is judged on all of it
         near.skin, near.skin_lab = self.skin[rows, columns], self.skin_lab
         near.has_skin, near.ground = self.has_skin, self.ground

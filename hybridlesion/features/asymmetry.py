@@ -9,6 +9,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import deviation
 
 __all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect"]
 
@@ -74,14 +75,16 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
     # only where the lesion is: what is mirrored elsewhere is known from the sums. A reflection is
     # one affine map: no rotation there and back, one interpolation only
     at_x, at_y = _mirrored(x.astype(np.float32), y.astype(np.float32), axes)
-    mirror = cv2.remap(np.dstack([lab, own]), at_x, at_y, cv2.INTER_LINEAR)
+    layers = np.dstack([lab, own])
+    mirror = cv2.remap(layers, at_x, at_y, cv2.INTER_LINEAR)
     theirs = mirror[..., 3]
     # |M xor flip(M)| = 2 (|M| - |M and flip(M)|)
     shape = 1.0 - theirs.mean(axis=1)
-    delta = mirror[..., :3] - lab[y, x]
-    shared = theirs > 0.5
-    far = np.sqrt(np.einsum("knc,knc->kn", delta, delta)) * shared
-    color = far.sum(axis=1) / np.maximum(np.count_nonzero(shared, axis=1), 1)
+    shared = (theirs > 0.5).astype(np.float32)
+    mirror -= layers[y, x]
+    far = cv2.sqrt(cv2.transform(cv2.multiply(mirror, mirror), _LAB_ONLY))
+    far *= shared
+    color = far.sum(axis=1) / np.maximum(shared.sum(axis=1), 1.0)
     weight, own_weight = float(weighted.sum()), weighted[y, x]
     lost = np.zeros(N_AXES)
     if weight > 0.0:
@@ -90,16 +93,15 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
         lost = np.abs(own_weight - flipped).sum(axis=1) + weight - flipped.sum(axis=1)
         lost /= 2.0 * weight
     # interpolation may carry a sum a little beyond its bounds
-    return Reflections(np.clip(shape, 0.0, 1.0), color, np.clip(lost, 0.0, 1.0))
+    return Reflections(np.clip(shape, 0.0, 1.0), color.astype(float), np.clip(lost, 0.0, 1.0))
 
 
 def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where points lie when mirrored about lines through their centre, (angles, points) each."""
-    cos, sin = np.cos(2.0 * angles)[:, None], np.sin(2.0 * angles)[:, None]
-    center_x, center_y = x.mean(dtype=float), y.mean(dtype=float)
+    cos, sin = (f(2.0 * angles).astype(np.float32)[:, None] for f in (np.cos, np.sin))
+    center_x, center_y = (np.float32(at.mean(dtype=float)) for at in (x, y))
     dx, dy = x - center_x, y - center_y
-    at_x, at_y = cos * dx + sin * dy + center_x, sin * dx - cos * dy + center_y
-    return at_x.astype(np.float32), at_y.astype(np.float32)
+    return cos * dx + (sin * dy + center_x), sin * dx - (cos * dy - center_y)
 
 
 def asymmetry(lesion: Lesion) -> dict[str, float]:
@@ -173,32 +175,31 @@ def _balance(
     center_x, center_y = x.mean(), y.mean()
     dx, dy = x - center_x, y - center_y
     u, v = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
-    colors, weight = lab[mask], pigment[mask].astype(float) + 1e-6
-    offset = np.hypot((dx * weight).sum(), (dy * weight).sum()) / weight.sum()
+    weight = pigment[y, x].astype(float) + 1e-6
+    # one row a quarter of the lesion: its sums of colour and weight, and its pixels
+    quarter = 2 * (u > 0) + (v > 0) == np.arange(4)[:, None]
+    sums = quarter.astype(float) @ np.column_stack([lab[y, x], weight, np.ones(len(x))])
+    offset = np.hypot(dx @ weight, dy @ weight) / weight.sum()
     turned = cv2.warpAffine(
         mask.astype(np.float32),
         np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]]),
         mask.shape[::-1],
     )
-    upper, right = v > 0, u > 0
-    quarter = 2 * right + upper
-    share = np.bincount(quarter, minlength=4) / len(quarter)
-    pigment_share = np.bincount(quarter, weights=weight, minlength=4) / weight.sum()
     return {
         "shape_point": np.abs(mask - turned).sum() / (2.0 * len(x)),
-        "halves_major": _distance(colors, upper),
-        "halves_minor": _distance(colors, right),
+        "halves_major": _distance(sums[[0, 2]].sum(axis=0), sums[[1, 3]].sum(axis=0)),
+        "halves_minor": _distance(sums[:2].sum(axis=0), sums[2:].sum(axis=0)),
         "pigment_offset": offset / diameter,
-        "quarter_area_sd": share.std(),
-        "quarter_pigment_sd": pigment_share.std(),
+        "quarter_area_sd": deviation(sums[:, 4] / len(x)),
+        "quarter_pigment_sd": deviation(sums[:, 3] / weight.sum()),
     }
 
 
-def _distance(colors: np.ndarray, side: np.ndarray) -> float:
-    """Delta-E between the mean colours of two halves; 0 when one is empty."""
-    if side.all() or not side.any():
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Delta-E between the mean colours of two halves, given as sums; 0 when one is empty."""
+    if first[4] == 0.0 or second[4] == 0.0:
         return 0.0
-    return float(np.linalg.norm(colors[side].mean(axis=0) - colors[~side].mean(axis=0)))
+    return float(np.linalg.norm(first[:3] / first[4] - second[:3] / second[4]))
 
 
 _WHERE = {

@@ -8,6 +8,7 @@ from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._outline import N_POINTS, Outline, signed_area, smooth_curve
+from hybridlesion.features._statistics import deviation
 
 __all__ = ["CATALOGUE", "border", "box_counting_dimension"]
 
@@ -100,12 +101,13 @@ def box_counting_dimension(mask: np.ndarray) -> float:
 
 def _radius(outline: Outline) -> dict[str, float]:
     """Spread of the centre-to-border distance, and its Fourier energy by frequency."""
-    radius = np.hypot(*(outline.points - outline.points.mean(axis=0)).T)
+    x, y = outline.points.T
+    radius = np.hypot(x - x.mean(), y - y.mean())
     mean = max(radius.mean(), 1e-9)
-    energy = np.abs(np.fft.rfft(radius / mean) / N_POINTS * 2.0) ** 2
+    energy = np.abs(np.fft.rfft(radius)) ** 2 * (2.0 / N_POINTS / mean) ** 2
     return {
-        "radius_cv": radius.std() / mean,
-        "radius_range": np.ptp(radius) / mean,
+        "radius_cv": deviation(radius) / mean,
+        "radius_range": (radius.max() - radius.min()) / mean,
         "radius_lobes": np.sqrt(energy[3:9].sum()),
         "radius_jaggedness": np.sqrt(energy[9:33].sum()),
     }
@@ -136,8 +138,9 @@ def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
     step = (outline.perimeter - np.pi) / N_POINTS
     if step <= 0.0:
         return {"bending": 0.0, "concave_share": 0.0, "turning": 1.0}
-    heading = np.angle(np.roll(x, -1) - x + 1j * (np.roll(y, -1) - y))
-    turn = np.angle(np.exp(1j * (np.roll(heading, -1) - heading)))
+    curve = x + 1j * y
+    along = np.roll(curve, -1) - curve
+    turn = np.angle(np.roll(along, -1) * along.conj())
     curvature = turn / step * diameter / 2.0  # 1 everywhere for a circle
     sense = np.sign(turn.sum()) or 1.0
     return {

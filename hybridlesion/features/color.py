@@ -7,6 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import deviation
 from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette, classify_colors
 
 __all__ = ["CATALOGUE", "color"]
@@ -42,26 +43,34 @@ def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float
 
 def _channels(lesion: Lesion) -> dict[str, float]:
     """Mean minus skin, sd and skewness of eight channels."""
-    hsv = cv2.cvtColor(lesion.image, cv2.COLOR_RGB2HSV)
-    layers = [layer.reshape(-1, 3) for layer in (lesion.image, hsv)]
-    rgb, (_, *saturation_value) = (layer.take(lesion.where, axis=0).T for layer in layers)
-    inside = np.vstack([lesion.lab_inside, rgb, saturation_value], dtype=np.float32)
+    inside = _pixels(lesion, lesion.where)
     mean = inside.mean(axis=1)
     inside -= mean[:, None]
     squared = inside * inside
-    variance = squared.mean(axis=1)
-    squared *= inside
-    sd = np.sqrt(variance)
-    skew = squared.mean(axis=1) / np.maximum(sd, 1e-3) ** 3
+    sd = np.sqrt([square.mean() for square in squared])
+    third = [square @ value / value.size for square, value in zip(squared, inside, strict=True)]
+    skew = third / np.maximum(sd, 1e-3) ** 3
     delta = np.full(len(mean), np.nan)
     if lesion.has_skin:
-        ring = lesion.skin.view(np.uint8)
-        skin = [cv2.mean(layer, mask=ring)[:3] for layer in (lesion.lab, lesion.image, hsv)]
-        delta = mean - [*skin[0], *skin[1], *skin[2][1:]]
+        delta = mean - _pixels(lesion, lesion.skin_where).mean(axis=1)
     values = {}
     for i, name in enumerate(_CHANNELS):
         values |= {f"{name}_delta": delta[i], f"{name}_sd": sd[i], f"{name}_skew": skew[i]}
     return values
+
+
+def _pixels(lesion: Lesion, where: np.ndarray) -> np.ndarray:
+    """All channels at some pixels, (8, n) float32."""
+    rgb = lesion.image.reshape(-1, 3).take(where, axis=0)
+    hsv = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0]
+    channels = np.empty((len(_CHANNELS), len(where)), np.float32)
+    channels[:3] = (
+        lesion.lab_inside
+        if where is lesion.where
+        else lesion.lab.reshape(-1, 3).take(where, axis=0).T
+    )
+    channels[3:6], channels[6:] = rgb.T, hsv[:, 1:].T
+    return channels
 
 
 def _contrast(lesion: Lesion) -> dict[str, float]:
@@ -96,29 +105,33 @@ def _spread(lesion: Lesion) -> dict[str, float]:
     cells += ((lab[2] + 128.0) * np.float32(1.0 / 8.0)).astype(np.int16)
     counts = np.bincount(cells)
     share = counts[counts > 0] / lab.shape[1]
-    chroma = np.hypot(lab[1], lab[2])
+    chroma = cv2.magnitude(lab[1], lab[2]).ravel()
     # length of the mean of the unit vectors (a, b) / chroma
-    hue = np.hypot(*(lab[1:] / np.maximum(chroma, 1e-6)).mean(axis=1))
+    hue = np.hypot(*(lab[1:] @ (1.0 / np.maximum(chroma, 1e-6)))) / len(chroma)
     return {
         "entropy": -(share * np.log2(share)).sum() + 0.0,
         "cells": float(np.count_nonzero(share > 0.005)),
         "spread": np.sqrt(variances.sum()),
         "spread_first": np.sqrt(variances[0]),
         "spread_rest": np.sqrt(variances[1:].sum()),
-        "chroma_sd": chroma.std(),
+        "chroma_sd": deviation(chroma),
         "hue_sd": np.degrees(np.sqrt(-2.0 * np.log(np.clip(hue, 1e-9, 1.0)))),
     }
 
 
 def _rings(lesion: Lesion) -> dict[str, float]:
     """Colour in three concentric rings."""
+    lesion = lesion.near
     depth, lab = lesion.depth.ravel()[lesion.where], lesion.lab_inside
     ring = np.ceil(depth * (3.0 / max(float(depth.max()), 1e-6)))
     parts = [np.flatnonzero(ring == k) for k in (1, 2, 3)]
     # a lesion a few pixels wide has no middle: its rings are all the same
     colors = [lab.take(part, axis=1) if part.size else lab for part in parts]
     means = [color.mean(axis=1) for color in colors]
-    spreads = [np.sqrt(color.var(axis=1).sum()) for color in colors]
+    spreads = [
+        float(np.linalg.norm(color - mean[:, None])) / np.sqrt(color.shape[1])
+        for color, mean in zip(colors, means, strict=True)
+    ]
     return {
         "ring_outer_sd": spreads[0],
         "ring_middle_sd": spreads[1],

@@ -7,16 +7,21 @@ from functools import lru_cache
 import numpy as np
 
 from hybridlesion._opencv import cv2
-from hybridlesion.features._quantiles import percentiles
+from hybridlesion.features._statistics import percentiles
 
-__all__ = ["DIRECTIONS", "LEVELS", "cooccurrence", "haralick", "quantise"]
+__all__ = ["DIRECTIONS", "LEVELS", "cooccurrence", "haralick", "pair_counts", "quantise"]
 
 LEVELS = 16
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))
 """Row and column step of 0, 45, 90 and 135 degrees."""
 
 
-def quantise(values: np.ndarray, mask: np.ndarray, levels: int = LEVELS) -> np.ndarray:
+def quantise(
+    values: np.ndarray,
+    mask: np.ndarray,
+    levels: int = LEVELS,
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Cut values into equal steps between the mask's 1st and 99th percentile.
 
     Parameters
@@ -27,13 +32,15 @@ def quantise(values: np.ndarray, mask: np.ndarray, levels: int = LEVELS) -> np.n
         At least one pixel.
     levels : int, default=16
         Number of steps.
+    limits : tuple of float, default=None
+        The two percentiles, where they are known already.
 
     Returns
     -------
     ndarray of shape (h, w), uint8
         0 to ``levels - 1``; all 0 when the values are constant.
     """
-    low, high = percentiles(values[mask], 1, 99)
+    low, high = percentiles(values[mask], 1, 99) if limits is None else limits
     step = (high - low) / levels
     if step <= 1e-6:
         return np.zeros(values.shape, np.uint8)
@@ -71,19 +78,42 @@ def cooccurrence(
     array([[0, 2],
            [2, 2]])
     """
-    grey = grey.astype(np.uint8, copy=False)
+    counts = pair_counts(grey.astype(np.uint8, copy=False), mask, step, levels)
+    counts = counts.reshape(levels, levels).astype(np.int64)
+    return counts + counts.T
+
+
+def pair_counts(
+    grey: np.ndarray, mask: np.ndarray, step: tuple[int, int], levels: int = LEVELS
+) -> np.ndarray:
+    """Count pairs of grey levels one way only, as a flat array.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (h, w), uint8
+        Levels 0 to ``levels - 1``.
+    mask : ndarray of shape (h, w), bool
+        Where pixels count.
+    step : tuple of int
+        (rows, columns) from the first to the second pixel; rows not negative.
+    levels : int, default=16
+        Number of levels, 16 at most.
+
+    Returns
+    -------
+    ndarray of shape (levels * levels,), float32
+        Count of the pair (i, j) at ``levels * i + j``.
+    """
     down, right = step
     height, width = grey.shape
     if down >= height or abs(right) >= width:
-        return np.zeros((levels, levels), np.int64)
+        return np.zeros(levels**2, np.float32)
     first = np.s_[: height - down, max(-right, 0) : width - max(right, 0)]
     second = np.s_[down:, max(right, 0) : width + min(right, 0)]
     pair = grey[first] * np.uint8(levels)
     pair += grey[second]
     both = (mask[first] & mask[second]).view(np.uint8)
-    counts = cv2.calcHist([pair], [0], both, [levels**2], [0, levels**2])
-    counts = counts.reshape(levels, levels).astype(np.int64)
-    return counts + counts.T
+    return cv2.calcHist([pair], [0], both, [levels**2], [0, levels**2]).ravel()
 
 
 def haralick(counts: np.ndarray) -> dict[str, float]:

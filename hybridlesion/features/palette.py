@@ -107,7 +107,7 @@ def classify_colors(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> np.nd
     index = (lab[:, 0] * np.float32(255.0 / 100.0 / _STEP)).astype(np.int32) * (_SIDE * _SIDE)
     index += ((lab[:, 1] + 128.0) * np.float32(1.0 / _STEP)).astype(np.int32) * _SIDE
     index += ((lab[:, 2] + 128.0) * np.float32(1.0 / _STEP)).astype(np.int32)
-    return _lookup(palette._key)[index]
+    return _lookup(palette._key).take(index)
 
 
 @lru_cache(maxsize=8)

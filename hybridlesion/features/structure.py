@@ -7,8 +7,8 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
-from hybridlesion.features._quantiles import percentiles
 from hybridlesion.features._ridges import Curvature
+from hybridlesion.features._statistics import deviation, percentiles
 
 __all__ = ["CATALOGUE", "structure"]
 
@@ -50,18 +50,19 @@ def structure(lesion: Lesion) -> dict[str, float]:
 def _network(lesion: Lesion, line: Curvature) -> dict[str, float]:
     core = lesion.inside & (lesion.depth > 0.03)
     core = core if core.any() else lesion.inside
-    line_there = (line.dark_line > _LEAST) & core
-    density = cv2.blur(line_there.view(np.uint8) * np.float32(1.0), (17, 17))
     where = np.flatnonzero(core)
-    on_line, dense = line_there.ravel()[where], density.ravel()[where]
-    typical = dense[dense > 0.18]
     strength = line.dark_line.ravel()[where]
+    on_line = strength > _LEAST
+    there = np.zeros(core.shape, np.float32)
+    there.ravel()[where] = on_line
+    dense = cv2.blur(there, (17, 17)).ravel()[where]
+    typical = dense[dense > 0.18]
     return {
         "network_share": typical.size / where.size,
         "network_density": on_line.mean(),
         "network_contrast": strength[on_line].mean() if on_line.any() else 0.0,
-        "network_irregularity": typical.std() / typical.mean() if typical.size else 0.0,
-        "network_patchiness": dense.std(),
+        "network_irregularity": deviation(typical) / typical.mean() if typical.size else 0.0,
+        "network_patchiness": deviation(dense),
         "light_lines": (line.light_line.ravel()[where] > _LEAST).mean(),
     }
 
@@ -71,11 +72,12 @@ def _blobs(lesion: Lesion) -> dict[str, float]:
     values = {}
     for name, sigma in _BLOBS.items():
         hessian = lesion.hessian(sigma)
-        # round enough: the weaker curvature is at least half the stronger one
-        found = 2.0 * hessian.mean * (hessian.weak > 0.5 * hessian.strong)
+        # half the Laplacian where it is round enough: mean - root > (mean + root) / 2, that is, the
+        # weaker curvature is at least half the stronger one
+        found = hessian.mean * (hessian.mean > 3.0 * hessian.root)
         size = 2 * round(1.4 * sigma) + 1
-        peak = (found >= cv2.dilate(found, np.ones((size, size), np.uint8))) & (found > 2 * _LEAST)
-        peak &= lesion.inside & (lesion.depth > 0.02)
+        peak = found >= cv2.dilate(found, np.ones((size, size), np.uint8))
+        peak &= (found > _LEAST) & lesion.inside & (lesion.depth > 0.02)
         # neighbours of equal height are one spot
         peak[1:] &= ~peak[:-1]
         peak[:, 1:] &= ~peak[:, :-1]
@@ -84,8 +86,8 @@ def _blobs(lesion: Lesion) -> dict[str, float]:
         sector = np.bincount(lesion.angle.ravel()[peak] >> 5, minlength=8)
         values |= {
             f"{name}_count": float(count),
-            f"{name}_strength": found.ravel()[peak].mean() if count else 0.0,
-            f"{name}_unevenness": sector.std() / sector.mean() if count else 0.0,
+            f"{name}_strength": 2.0 * found.ravel()[peak].mean() if count else 0.0,
+            f"{name}_unevenness": deviation(sector) / sector.mean() if count else 0.0,
             f"{name}_in_rim": (lesion.depth.ravel()[peak] < 0.12).mean() if count else 0.0,
         }
     return values
@@ -107,7 +109,7 @@ def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
     return {
         "streaks_share": np.count_nonzero(streak) / total,
         "streaks_octants": np.count_nonzero(share > 0.01),
-        "streaks_unevenness": share.std(),
+        "streaks_unevenness": deviation(share),
         "streaks_excess": (np.count_nonzero(streak) - np.count_nonzero(around)) / total,
     }
 
@@ -132,7 +134,7 @@ def _areas(lesion: Lesion) -> dict[str, float]:
         "grey_share": grey.mean(),
         "structureless_share": (spread < 1.5).mean(),
         "local_spread": spread.mean(),
-        "local_spread_sd": spread.std(),
+        "local_spread_sd": deviation(spread),
     }
 
 
