@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 
-__all__ = ["N_POINTS", "Outline", "smooth_curve", "trace_outline"]
+__all__ = ["N_POINTS", "Outline", "signed_area", "smooth_curve", "trace_outline"]
 
 N_POINTS = 256
 
@@ -42,11 +42,11 @@ class Outline:
     @property
     def normals(self) -> np.ndarray:
         """Unit normals that point outwards, (256, 2)."""
-        tangent = np.roll(self.points, -1, axis=0) - np.roll(self.points, 1, axis=0)
-        length = np.maximum(np.hypot(*tangent.T), 1e-9)
-        normal = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1) / length[:, None]
+        curve = _complex(np.vstack([self.points[-1:], self.points, self.points[:1]]))
+        tangent = curve[2:] - curve[:-2]
         # OpenCV walks outer contours in either sense depending on its version
-        return normal if _signed_area(self.points) > 0 else -normal
+        outwards = -1j if signed_area(self.points) > 0 else 1j
+        return _pairs(tangent * outwards / np.maximum(np.abs(tangent), 1e-9))
 
 
 def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
@@ -76,7 +76,7 @@ def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
     contours, _ = cv2.findContours(
         np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
     )
-    chain = max(contours, key=lambda c: (cv2.contourArea(c), len(c)))[:, 0, :].astype(float)
+    chain = max(contours, key=lambda c: (cv2.contourArea(c), len(c)))[:, 0, :]
     points = smooth_curve(_even(chain), smooth)
     hull = cv2.convexHull(points.astype(np.float32))[:, 0, :].astype(float)
     return Outline(points, *_size(points), *_size(hull), hull)
@@ -84,10 +84,20 @@ def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
 
 def _even(chain: np.ndarray) -> np.ndarray:
     """Resample a closed chain to `N_POINTS` points of equal spacing."""
-    closed = np.vstack([chain, chain[:1]])
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
-    at = np.linspace(0.0, length[-1], N_POINTS, endpoint=False)
-    return np.stack([np.interp(at, length, closed[:, i]) for i in (0, 1)], axis=1)
+    closed = np.append(_complex(chain.astype(float)), complex(*chain[0].tolist()))
+    length = np.zeros(len(closed))
+    np.abs(closed[1:] - closed[:-1]).cumsum(out=length[1:])
+    at = np.arange(N_POINTS) * (length[-1] / N_POINTS)
+    return _pairs(np.interp(at, length, closed))
+
+
+def _complex(points: np.ndarray) -> np.ndarray:
+    """Points (x, y) as x + iy, (n,), and back: half as many calls for all that follows."""
+    return np.ascontiguousarray(points).view(complex)[:, 0]
+
+
+def _pairs(curve: np.ndarray) -> np.ndarray:
+    return curve.view(float).reshape(-1, 2)
 
 
 def smooth_curve(points: np.ndarray, sigma: float) -> np.ndarray:
@@ -105,22 +115,40 @@ def smooth_curve(points: np.ndarray, sigma: float) -> np.ndarray:
     ndarray of shape (n, 2), float
         The smoothed curve.
     """
-    step = np.hypot(*np.diff(points, axis=0).T).mean()
+    curve = _complex(points)
+    step = np.abs(curve[1:] - curve[:-1]).mean()
     if step == 0.0:
         return points
-    frequency = np.fft.fftfreq(len(points), d=step)
-    spectrum = np.fft.fft(points @ [1.0, 1.0j])
-    curve = np.fft.ifft(spectrum * np.exp(-2.0 * (np.pi * sigma * frequency) ** 2))
-    return np.stack([curve.real, curve.imag], axis=1)
+    damping = np.fft.fftfreq(len(points), d=step / (np.pi * sigma))
+    return _pairs(np.fft.ifft(np.fft.fft(curve) * np.exp(-2.0 * damping * damping)))
 
 
 def _size(points: np.ndarray) -> tuple[float, float]:
     """Perimeter and area of a closed polygon, grown by half a pixel."""
-    arc = float(np.hypot(*(np.roll(points, -1, axis=0) - points).T).sum())
-    area = abs(_signed_area(points))
+    curve = _complex(points)
+    arc = float(np.abs(curve[1:] - curve[:-1]).sum() + abs(curve[0] - curve[-1]))
+    area = abs(signed_area(points))
     return arc + np.pi, area + arc / 2.0 + np.pi / 4.0
 
 
-def _signed_area(points: np.ndarray) -> float:
+def signed_area(points: np.ndarray) -> float:
+    """Area of a polygon by the shoelace formula, positive when x turns towards y.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2), float
+        Its corners in order.
+
+    Returns
+    -------
+    float
+        In square units of the points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> signed_area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
+    6.0
+    """
     x, y = points.T
-    return float(0.5 * np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+    return 0.5 * float(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -17,18 +18,67 @@ class Curvature:
 
     Parameters
     ----------
+    smooth : ndarray of shape (h, w), float32
+        The smoothed image itself.
+    mean, half, mixed : ndarray of shape (h, w), float32
+        ``(xx + yy) / 2``, ``(xx - yy) / 2`` and ``xy`` of the Hessian. Its eigenvalues are
+        ``mean + root`` and ``mean - root``, their directions ``half / root`` and ``mixed / root``.
+
+    Attributes
+    ----------
+    root : ndarray of shape (h, w), float32
+        ``sqrt(half^2 + mixed^2)``.
     strong, weak : ndarray of shape (h, w), float32
         Larger and smaller eigenvalue of the Hessian by sign: both positive in a dark spot,
         ``strong`` positive and ``weak`` near zero on a dark line.
-    across_x, across_y : ndarray of shape (h, w), float32
-        Unit vector across the line (direction of `strong`), up to sign, as the double-angle pair
-        ``(cos 2t, sin 2t)``.
     """
 
-    strong: np.ndarray
-    weak: np.ndarray
-    across_x: np.ndarray
-    across_y: np.ndarray
+    smooth: np.ndarray
+    mean: np.ndarray
+    half: np.ndarray
+    mixed: np.ndarray
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """Half the distance of the eigenvalues."""
+        return cv2.magnitude(self.half, self.mixed)
+
+    @cached_property
+    def strong(self) -> np.ndarray:
+        """Larger eigenvalue."""
+        return cv2.add(self.mean, self.root)
+
+    @cached_property
+    def weak(self) -> np.ndarray:
+        """Smaller eigenvalue."""
+        return cv2.subtract(self.mean, self.root)
+
+    @cached_property
+    def dark_line(self) -> np.ndarray:
+        """``strong - |weak|``: large on dark lines, small on spots and saddles."""
+        # min(strong - weak, strong + weak)
+        return 2.0 * cv2.min(self.root, self.mean)
+
+    @cached_property
+    def light_line(self) -> np.ndarray:
+        """``-weak - |strong|``: the same of light lines."""
+        return 2.0 * cv2.min(self.root, -self.mean)
+
+    def across(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Direction across the line (of `strong`) at some pixels.
+
+        Parameters
+        ----------
+        where : ndarray of shape (n,), int
+            Positions in the flattened image.
+
+        Returns
+        -------
+        cos, sin : ndarray of shape (n,), float32
+            Of twice the angle, so that the sign of the direction does not matter.
+        """
+        root = np.maximum(self.root.ravel()[where], 1e-6)
+        return self.half.ravel()[where] / root, self.mixed.ravel()[where] / root
 
 
 def curvature(image: np.ndarray, sigma: float) -> Curvature:
@@ -52,11 +102,8 @@ def curvature(image: np.ndarray, sigma: float) -> Curvature:
     Freeman and Adelson 1991, IEEE Trans. PAMI 13; Lindeberg 1998, IJCV 30.
     """
     smooth = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    scale = sigma * sigma
-    xx = cv2.Sobel(smooth, cv2.CV_32F, 2, 0, ksize=3, scale=scale / 4.0)
-    yy = cv2.Sobel(smooth, cv2.CV_32F, 0, 2, ksize=3, scale=scale / 4.0)
-    xy = cv2.Sobel(smooth, cv2.CV_32F, 1, 1, ksize=3, scale=scale / 4.0)
-    mean, half = (xx + yy) * 0.5, (xx - yy) * 0.5
-    root = cv2.magnitude(half, xy)
-    safe = np.maximum(root, 1e-6)
-    return Curvature(mean + root, mean - root, half / safe, xy / safe)
+    scale = sigma * sigma / 4.0
+    xx = cv2.Sobel(smooth, cv2.CV_32F, 2, 0, ksize=3, scale=scale / 2.0)
+    yy = cv2.Sobel(smooth, cv2.CV_32F, 0, 2, ksize=3, scale=scale / 2.0)
+    xy = cv2.Sobel(smooth, cv2.CV_32F, 1, 1, ksize=3, scale=scale)
+    return Curvature(smooth, cv2.add(xx, yy), cv2.subtract(xx, yy), xy)

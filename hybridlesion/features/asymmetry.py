@@ -9,6 +9,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import deviation
 
 __all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect"]
 
@@ -67,40 +68,40 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
     >>> curves.color[[0, 6]].round()  # about the row axis and the column axis
     array([ 0., 50.])
     """
-    own_bytes = mask.view(np.uint8)
     own = mask.astype(np.float32)
     weighted = pigment * own
-    area, weight = float(own.sum()), float(weighted.sum())
+    y, x = np.nonzero(mask)
+    axes = angle + np.arange(N_AXES) * (np.pi / N_AXES)
+    # only where the lesion is: what is mirrored elsewhere is known from the sums. A reflection is
+    # one affine map: no rotation there and back, one interpolation only
+    at_x, at_y = _mirrored(x.astype(np.float32), y.astype(np.float32), axes)
     layers = np.dstack([lab, own])
-    center = _centroid(mask)
-    curves = np.zeros((3, N_AXES))
-    for k in range(N_AXES):
-        # a reflection is one affine map: no rotation there and back, one interpolation only
-        matrix = _reflection(center, angle + k * np.pi / N_AXES)
-        mirror = cv2.warpAffine(layers, matrix, mask.shape[::-1])
-        theirs = mirror[..., 3]
-        curves[0, k] = cv2.norm(own, np.ascontiguousarray(theirs), cv2.NORM_L1) / (2.0 * area)
-        shared = own_bytes & (theirs > 0.5).view(np.uint8)
-        difference = cv2.absdiff(layers, mirror)
-        squared = cv2.transform(cv2.multiply(difference, difference), _LAB_ONLY)
-        curves[1, k] = cv2.mean(cv2.sqrt(squared), mask=shared)[0]
-        if weight > 0.0:
-            flipped = cv2.warpAffine(weighted, matrix, mask.shape[::-1])
-            curves[2, k] = cv2.norm(weighted, flipped, cv2.NORM_L1) / (2.0 * weight)
-    # interpolation may carry a mismatch of everything a little beyond 1
-    return Reflections(np.minimum(curves[0], 1.0), curves[1], np.minimum(curves[2], 1.0))
+    mirror = cv2.remap(layers, at_x, at_y, cv2.INTER_LINEAR)
+    theirs = mirror[..., 3]
+    # |M xor flip(M)| = 2 (|M| - |M and flip(M)|)
+    shape = 1.0 - theirs.mean(axis=1)
+    shared = (theirs > 0.5).astype(np.float32)
+    mirror -= layers[y, x]
+    far = cv2.sqrt(cv2.transform(cv2.multiply(mirror, mirror), _LAB_ONLY))
+    far *= shared
+    color = far.sum(axis=1) / np.maximum(shared.sum(axis=1), 1.0)
+    weight, own_weight = float(weighted.sum()), weighted[y, x]
+    lost = np.zeros(N_AXES)
+    if weight > 0.0:
+        flipped = cv2.remap(weighted, at_x, at_y, cv2.INTER_LINEAR)
+        # outside the lesion lies what of the mirrored pigment is not inside
+        lost = np.abs(own_weight - flipped).sum(axis=1) + weight - flipped.sum(axis=1)
+        lost /= 2.0 * weight
+    # interpolation may carry a sum a little beyond its bounds
+    return Reflections(np.clip(shape, 0.0, 1.0), color.astype(float), np.clip(lost, 0.0, 1.0))
 
 
-def _centroid(mask: np.ndarray) -> tuple[float, float]:
-    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
-    return moments["m10"] / moments["m00"], moments["m01"] / moments["m00"]
-
-
-def _reflection(center: tuple[float, float], angle: float) -> np.ndarray:
-    """2x3 matrix that reflects points about the line through `center` at `angle`."""
-    cos, sin = np.cos(2.0 * angle), np.sin(2.0 * angle)
-    linear = np.array([[cos, sin], [sin, -cos]])
-    return np.column_stack([linear, np.asarray(center) - linear @ center])
+def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where points lie when mirrored about lines through their centre, (angles, points) each."""
+    cos, sin = (f(2.0 * angles).astype(np.float32)[:, None] for f in (np.cos, np.sin))
+    center_x, center_y = (np.float32(at.mean(dtype=float)) for at in (x, y))
+    dx, dy = x - center_x, y - center_y
+    return cos * dx + (sin * dy + center_x), sin * dx - (cos * dy - center_y)
 
 
 def asymmetry(lesion: Lesion) -> dict[str, float]:
@@ -128,7 +129,7 @@ def asymmetry(lesion: Lesion) -> dict[str, float]:
     """
     mask, lab, pigment, size = _small(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
-    spread = max(float(np.sqrt(lesion.lab_inside.var(axis=1).sum())), 1.0)
+    spread = max(float(np.sqrt(np.trace(lesion.covariance))), 1.0)
     values = {}
     for kind in ("shape", "color", "pigment"):
         curve = getattr(curves, kind)
@@ -158,7 +159,7 @@ def _small(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     lab, hidden = lesion.lab, lesion.mask & ~lesion.inside
     if hidden.any():
         lab = lab.copy()
-        lab[hidden] = lesion.lab_inside.mean(axis=1)
+        lab.reshape(-1, 3)[np.flatnonzero(hidden)] = lesion.lab_mean
     lab = cv2.resize(lab, size, interpolation=cv2.INTER_AREA)
     if not mask.any():
         mask, lab, factor = lesion.mask, lesion.lab, 1.0
@@ -174,31 +175,31 @@ def _balance(
     center_x, center_y = x.mean(), y.mean()
     dx, dy = x - center_x, y - center_y
     u, v = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
-    colors, weight = lab[mask], pigment[mask].astype(float) + 1e-6
-    offset = np.hypot((dx * weight).sum(), (dy * weight).sum()) / weight.sum()
+    weight = pigment[y, x].astype(float) + 1e-6
+    # one row a quarter of the lesion: its sums of colour and weight, and its pixels
+    quarter = 2 * (u > 0) + (v > 0) == np.arange(4)[:, None]
+    sums = quarter.astype(float) @ np.column_stack([lab[y, x], weight, np.ones(len(x))])
+    offset = np.hypot(dx @ weight, dy @ weight) / weight.sum()
     turned = cv2.warpAffine(
         mask.astype(np.float32),
         np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]]),
         mask.shape[::-1],
     )
-    quarter = 2 * (u > 0) + (v > 0)
-    share = np.bincount(quarter, minlength=4) / len(quarter)
-    pigment_share = np.bincount(quarter, weights=weight, minlength=4) / weight.sum()
     return {
         "shape_point": np.abs(mask - turned).sum() / (2.0 * len(x)),
-        "halves_major": _distance(colors, v > 0),
-        "halves_minor": _distance(colors, u > 0),
+        "halves_major": _distance(sums[[0, 2]].sum(axis=0), sums[[1, 3]].sum(axis=0)),
+        "halves_minor": _distance(sums[:2].sum(axis=0), sums[2:].sum(axis=0)),
         "pigment_offset": offset / diameter,
-        "quarter_area_sd": share.std(),
-        "quarter_pigment_sd": pigment_share.std(),
+        "quarter_area_sd": deviation(sums[:, 4] / len(x)),
+        "quarter_pigment_sd": deviation(sums[:, 3] / weight.sum()),
     }
 
 
-def _distance(colors: np.ndarray, side: np.ndarray) -> float:
-    """Delta-E between the mean colours of two halves; 0 when one is empty."""
-    if side.all() or not side.any():
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Delta-E between the mean colours of two halves, given as sums; 0 when one is empty."""
+    if first[4] == 0.0 or second[4] == 0.0:
         return 0.0
-    return float(np.linalg.norm(colors[side].mean(axis=0) - colors[~side].mean(axis=0)))
+    return float(np.linalg.norm(first[:3] / first[4] - second[:3] / second[4]))
 
 
 _WHERE = {

@@ -58,8 +58,10 @@ def local_binary_pattern(grey: np.ndarray, radius: int = 1) -> np.ndarray:
     height, width = grey.shape
     wide = cv2.copyMakeBorder(grey, radius, radius, radius, radius, cv2.BORDER_REPLICATE)
     code = np.zeros((height, width), np.uint8)
-    for bit, (down, right) in enumerate(_RING):
+    for down, right in _RING:
         top, left = radius * (1 + down), radius * (1 + right)
         neighbour = wide[top : top + height, left : left + width]
-        code |= (neighbour >= grey).view(np.uint8) << np.uint8(bit)
-    return _TABLE[code]
+        # each bit moves up by one when the next is added; where the run starts does not matter
+        code += code
+        code |= (neighbour >= grey).view(np.uint8)
+    return cv2.LUT(code, _TABLE)

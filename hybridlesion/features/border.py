@@ -7,11 +7,14 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
-from hybridlesion.features._outline import N_POINTS, Outline, smooth_curve
+from hybridlesion.features._outline import N_POINTS, Outline, signed_area, smooth_curve
+from hybridlesion.features._statistics import deviation
 
 __all__ = ["CATALOGUE", "border", "box_counting_dimension"]
 
-_BOXES = (2, 4, 8, 16, 32)  # pixels
+_BOXES = (2, 4, 8, 16, 32)  # pixels; each twice the one before
+_LOG = np.log(_BOXES) - np.mean(np.log(_BOXES))
+_SLOPE = _LOG / (_LOG @ _LOG)  # of a line fitted over log s by least squares
 
 
 def border(lesion: Lesion) -> dict[str, float]:
@@ -82,20 +85,29 @@ def box_counting_dimension(mask: np.ndarray) -> float:
         borderType=cv2.BORDER_CONSTANT,
         borderValue=0,
     )
-    points = np.argwhere(mask & (eroded == 0))
-    width = mask.shape[1]
-    counts = [len(np.unique(points[:, 0] // s * width + points[:, 1] // s)) for s in _BOXES]
-    return -float(np.polyfit(np.log(_BOXES), np.log(counts), 1)[0]) + 0.0
+    rim = mask.view(np.uint8) ^ eroded
+    # boxes of twice the side hold four of the boxes before
+    height, width = (-(-n // _BOXES[-1]) * _BOXES[-1] for n in mask.shape)
+    rim = cv2.copyMakeBorder(
+        rim, 0, height - mask.shape[0], 0, width - mask.shape[1], cv2.BORDER_CONSTANT
+    )
+    counts = []
+    for _ in _BOXES:
+        rim = rim[::2] | rim[1::2]
+        rim = rim[:, ::2] | rim[:, 1::2]
+        counts.append(np.count_nonzero(rim))
+    return -float(_SLOPE @ np.log(counts)) + 0.0
 
 
 def _radius(outline: Outline) -> dict[str, float]:
     """Spread of the centre-to-border distance, and its Fourier energy by frequency."""
-    radius = np.hypot(*(outline.points - outline.points.mean(axis=0)).T)
+    x, y = outline.points.T
+    radius = np.hypot(x - x.mean(), y - y.mean())
     mean = max(radius.mean(), 1e-9)
-    energy = np.abs(np.fft.rfft(radius / mean) / N_POINTS * 2.0) ** 2
+    energy = np.abs(np.fft.rfft(radius)) ** 2 * (2.0 / N_POINTS / mean) ** 2
     return {
-        "radius_cv": radius.std() / mean,
-        "radius_range": np.ptp(radius) / mean,
+        "radius_cv": deviation(radius) / mean,
+        "radius_range": (radius.max() - radius.min()) / mean,
         "radius_lobes": np.sqrt(energy[3:9].sum()),
         "radius_jaggedness": np.sqrt(energy[9:33].sum()),
     }
@@ -103,8 +115,13 @@ def _radius(outline: Outline) -> dict[str, float]:
 
 def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
     """Depth of the bays between the outline and its convex hull."""
-    ring = outline.hull.astype(np.float32)
-    depth = np.array([cv2.pointPolygonTest(ring, (x, y), True) for x, y in outline.points])
+    # a point inside a convex polygon is as deep as it is below the nearest side's line
+    side = np.roll(outline.hull, -1, axis=0) - outline.hull
+    length = np.hypot(*side.T)
+    side, corner = side[length > 0] / length[length > 0, None], outline.hull[length > 0]
+    inward = np.stack([-side[:, 1], side[:, 0]], axis=1) * np.sign(signed_area(outline.hull))
+    level = (inward * corner).sum(axis=1)
+    depth = (outline.points @ inward.T - level).min(axis=1) if len(side) else np.zeros(N_POINTS)
     depth = np.maximum(depth, 0.0) / diameter
     deep = depth > 0.02
     return {
@@ -121,8 +138,9 @@ def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
     step = (outline.perimeter - np.pi) / N_POINTS
     if step <= 0.0:
         return {"bending": 0.0, "concave_share": 0.0, "turning": 1.0}
-    heading = np.angle(np.roll(x, -1) - x + 1j * (np.roll(y, -1) - y))
-    turn = np.angle(np.exp(1j * (np.roll(heading, -1) - heading)))
+    curve = x + 1j * y
+    along = np.roll(curve, -1) - curve
+    turn = np.angle(np.roll(along, -1) * along.conj())
     curvature = turn / step * diameter / 2.0  # 1 everywhere for a circle
     sense = np.sign(turn.sum()) or 1.0
     return {

@@ -7,6 +7,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import deviation
 from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette, classify_colors
 
 __all__ = ["CATALOGUE", "color"]
@@ -42,33 +43,40 @@ def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float
 
 def _channels(lesion: Lesion) -> dict[str, float]:
     """Mean minus skin, sd and skewness of eight channels."""
-    hsv = cv2.cvtColor(lesion.image, cv2.COLOR_RGB2HSV)
-    where = lesion.inside
-    inside = np.vstack(
-        [lesion.lab_inside, lesion.image[where].T, hsv[..., 1:][where].T], dtype=np.float32
-    )
+    inside = _pixels(lesion, lesion.where)
     mean = inside.mean(axis=1)
     inside -= mean[:, None]
     squared = inside * inside
-    sd = np.sqrt(squared.mean(axis=1))
-    squared *= inside
-    skew = squared.mean(axis=1) / np.maximum(sd, 1e-3) ** 3
+    sd = np.sqrt([square.mean() for square in squared])
+    third = [square @ value / value.size for square, value in zip(squared, inside, strict=True)]
+    skew = third / np.maximum(sd, 1e-3) ** 3
     delta = np.full(len(mean), np.nan)
     if lesion.has_skin:
-        ring = lesion.skin.view(np.uint8)
-        skin = [cv2.mean(layer, mask=ring)[:3] for layer in (lesion.lab, lesion.image, hsv)]
-        delta = mean - [*skin[0], *skin[1], *skin[2][1:]]
+        delta = mean - _pixels(lesion, lesion.skin_where).mean(axis=1)
     values = {}
     for i, name in enumerate(_CHANNELS):
         values |= {f"{name}_delta": delta[i], f"{name}_sd": sd[i], f"{name}_skew": skew[i]}
     return values
 
 
+def _pixels(lesion: Lesion, where: np.ndarray) -> np.ndarray:
+    """All channels at some pixels, (8, n) float32."""
+    rgb = lesion.image.reshape(-1, 3).take(where, axis=0)
+    hsv = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0]
+    channels = np.empty((len(_CHANNELS), len(where)), np.float32)
+    channels[:3] = (
+        lesion.lab_inside
+        if where is lesion.where
+        else lesion.lab.reshape(-1, 3).take(where, axis=0).T
+    )
+    channels[3:6], channels[6:] = rgb.T, hsv[:, 1:].T
+    return channels
+
+
 def _contrast(lesion: Lesion) -> dict[str, float]:
     """Level of colour, alone and against skin."""
-    lightness, a, b = lesion.lab_inside.mean(axis=1).astype(float)
-    skin = lesion.skin_lab
-    dark, median, light = np.percentile(lesion.lab_inside[0], (5, 50, 95))
+    lightness, a, b = lesion.lab_mean
+    skin, levels = lesion.skin_lab, lesion.lightness_levels
     return {
         "lightness_mean": lightness,
         "chroma_mean": np.hypot(a, b),
@@ -76,10 +84,10 @@ def _contrast(lesion: Lesion) -> dict[str, float]:
         "hue_delta": _turn(np.arctan2(b, a) - np.arctan2(skin[2], skin[1])),
         "chroma_delta": np.hypot(a, b) - np.hypot(skin[1], skin[2]),
         "skin_contrast": np.linalg.norm([lightness, a, b] - skin),
-        "darkest": dark - skin[0],
-        "lightest": light - skin[0],
-        "lightness_range": light - dark,
-        "lightness_median": median,
+        "darkest": levels[5] - skin[0],
+        "lightest": levels[95] - skin[0],
+        "lightness_range": levels[95] - levels[5],
+        "lightness_median": levels[50],
     }
 
 
@@ -90,38 +98,40 @@ def _turn(radians: float) -> float:
 def _spread(lesion: Lesion) -> dict[str, float]:
     """Variety of colour: entropy and principal spread."""
     lab = lesion.lab_inside
-    variances = np.linalg.eigvalsh(np.cov(lab, bias=True).astype(float))
-    variances = np.maximum(variances, 0.0)[::-1]
+    variances = np.maximum(np.linalg.eigvalsh(lesion.covariance), 0.0)[::-1]
     # cells of 6.25 x 8 x 8 units, about the smallest difference that has another name
-    cells = (lab[0] / 6.25).astype(np.int64) * 1024
-    cells += ((lab[1] + 128.0) / 8.0).astype(np.int64) * 32
-    cells += ((lab[2] + 128.0) / 8.0).astype(np.int64)
+    cells = (lab[0] * np.float32(1.0 / 6.25)).astype(np.int16) << 10
+    cells += ((lab[1] + 128.0) * np.float32(1.0 / 8.0)).astype(np.int16) << 5
+    cells += ((lab[2] + 128.0) * np.float32(1.0 / 8.0)).astype(np.int16)
     counts = np.bincount(cells)
     share = counts[counts > 0] / lab.shape[1]
-    chroma = np.hypot(lab[1], lab[2])
+    chroma = cv2.magnitude(lab[1], lab[2]).ravel()
     # length of the mean of the unit vectors (a, b) / chroma
-    hue = np.hypot(*(lab[1:] / np.maximum(chroma, 1e-6)).mean(axis=1, dtype=float))
+    hue = np.hypot(*(lab[1:] @ (1.0 / np.maximum(chroma, 1e-6)))) / len(chroma)
     return {
         "entropy": -(share * np.log2(share)).sum() + 0.0,
         "cells": float(np.count_nonzero(share > 0.005)),
         "spread": np.sqrt(variances.sum()),
         "spread_first": np.sqrt(variances[0]),
         "spread_rest": np.sqrt(variances[1:].sum()),
-        "chroma_sd": chroma.std(),
+        "chroma_sd": deviation(chroma),
         "hue_sd": np.degrees(np.sqrt(-2.0 * np.log(np.clip(hue, 1e-9, 1.0)))),
     }
 
 
 def _rings(lesion: Lesion) -> dict[str, float]:
     """Colour in three concentric rings."""
-    deepest = max(float(lesion.depth[lesion.inside].max()), 1e-6)
-    ring = np.ceil(lesion.depth * (3.0 / deepest)).astype(np.uint8) * lesion.inside
-    whole = lesion.inside.view(np.uint8)
-    parts = [(ring == k).view(np.uint8) for k in (1, 2, 3)]
+    lesion = lesion.near
+    depth, lab = lesion.depth.ravel()[lesion.where], lesion.lab_inside
+    ring = np.ceil(depth * (3.0 / max(float(depth.max()), 1e-6)))
+    parts = [np.flatnonzero(ring == k) for k in (1, 2, 3)]
     # a lesion a few pixels wide has no middle: its rings are all the same
-    stats = [cv2.meanStdDev(lesion.lab, mask=p if p.any() else whole) for p in parts]
-    means = [mean[:, 0] for mean, _ in stats]
-    spreads = [float(np.linalg.norm(sd)) for _, sd in stats]
+    colors = [lab.take(part, axis=1) if part.size else lab for part in parts]
+    means = [color.mean(axis=1) for color in colors]
+    spreads = [
+        float(np.linalg.norm(color - mean[:, None])) / np.sqrt(color.shape[1])
+        for color, mean in zip(colors, means, strict=True)
+    ]
     return {
         "ring_outer_sd": spreads[0],
         "ring_middle_sd": spreads[1],
@@ -133,13 +143,14 @@ def _rings(lesion: Lesion) -> dict[str, float]:
 
 def _patches(lesion: Lesion) -> dict[str, float]:
     """Colour spread inside windows and between them."""
-    whole, values = lesion.inside.view(np.uint8), {}
-    square = cv2.multiply(lesion.lab, lesion.lab)
+    lesion, values = lesion.near, {}
+    whole = lesion.inside.view(np.uint8)
+    # the variance of three channels is the mean square length minus the square length of the mean
+    square = _square_length(lesion.lab)
     for name, window in (("fine", 9), ("coarse", 25)):
         mean = cv2.blur(lesion.lab, (window, window))
-        variance = cv2.blur(square, (window, window)) - cv2.multiply(mean, mean)
-        total = cv2.transform(variance, np.ones((1, 3), np.float32))
-        values[f"local_{name}"] = cv2.mean(cv2.sqrt(np.maximum(total, 0.0)), mask=whole)[0]
+        variance = cv2.blur(square, (window, window)) - _square_length(mean)
+        values[f"local_{name}"] = cv2.mean(cv2.sqrt(cv2.max(variance, 0.0)), mask=whole)[0]
     # between patches: the means of the larger windows
     _, sd = cv2.meanStdDev(mean, mask=whole)
     return values | {
@@ -148,10 +159,13 @@ def _patches(lesion: Lesion) -> dict[str, float]:
     }
 
 
+def _square_length(lab: np.ndarray) -> np.ndarray:
+    return cv2.transform(cv2.multiply(lab, lab), np.ones((1, 3), np.float32))
+
+
 def _six_colors(lesion: Lesion, palette: Palette) -> dict[str, float]:
     """Share and presence of the six colours, and how far apart their centres lie."""
     named = classify_colors(lesion, palette)
-    y, x = np.nonzero(lesion.inside)
     count = np.bincount(named, minlength=len(COLORS) + 1)[: len(COLORS)]
     share = count / len(named)
     present = share >= palette.minimum_share
@@ -160,11 +174,13 @@ def _six_colors(lesion: Lesion, palette: Palette) -> dict[str, float]:
     values["count"] = float(present.sum())
     named_share = share[share > 0] / max(share.sum(), 1e-9)
     values["palette_entropy"] = -(named_share * np.log2(named_share)).sum() + 0.0
-    offsets = [
-        np.hypot(x[named == i].mean() - lesion.center[0], y[named == i].mean() - lesion.center[1])
-        for i in np.flatnonzero(present)
-    ]
-    values["centroid_distance"] = max(offsets, default=0.0) / lesion.diameter
+    y, x = np.divmod(lesion.where, lesion.mask.shape[1])
+    center_x, center_y = (
+        np.bincount(named, at, len(COLORS) + 1)[: len(COLORS)][present] / count[present]
+        for at in (x, y)
+    )
+    offset = np.hypot(center_x - lesion.center[0], center_y - lesion.center[1])
+    values["centroid_distance"] = offset.max(initial=0.0) / lesion.diameter
     return values
 
 

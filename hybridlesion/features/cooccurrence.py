@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from hybridlesion._opencv import cv2
+from hybridlesion.features._statistics import percentiles
 
-__all__ = ["DIRECTIONS", "LEVELS", "cooccurrence", "haralick", "quantise"]
+__all__ = ["DIRECTIONS", "LEVELS", "cooccurrence", "haralick", "pair_counts", "quantise"]
 
 LEVELS = 16
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))
 """Row and column step of 0, 45, 90 and 135 degrees."""
 
 
-def quantise(values: np.ndarray, mask: np.ndarray, levels: int = LEVELS) -> np.ndarray:
+def quantise(
+    values: np.ndarray,
+    mask: np.ndarray,
+    levels: int = LEVELS,
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Cut values into equal steps between the mask's 1st and 99th percentile.
 
     Parameters
@@ -24,17 +32,20 @@ def quantise(values: np.ndarray, mask: np.ndarray, levels: int = LEVELS) -> np.n
         At least one pixel.
     levels : int, default=16
         Number of steps.
+    limits : tuple of float, default=None
+        The two percentiles, where they are known already.
 
     Returns
     -------
     ndarray of shape (h, w), uint8
         0 to ``levels - 1``; all 0 when the values are constant.
     """
-    low, high = np.percentile(values[mask], (1, 99))
+    low, high = percentiles(values[mask], 1, 99) if limits is None else limits
     step = (high - low) / levels
     if step <= 1e-6:
         return np.zeros(values.shape, np.uint8)
-    return np.clip((values - low) / step, 0, levels - 1).astype(np.uint8)
+    scaled = (values - np.float32(low)) * np.float32(1.0 / step)
+    return np.clip(scaled, 0, levels - 1, out=scaled).astype(np.uint8)
 
 
 def cooccurrence(
@@ -51,7 +62,7 @@ def cooccurrence(
     step : tuple of int
         (rows, columns) from the first to the second pixel; rows not negative.
     levels : int, default=16
-        Number of levels, 255 at most.
+        Number of levels, 16 at most: a pair then fits into a byte.
 
     Returns
     -------
@@ -67,18 +78,42 @@ def cooccurrence(
     array([[0, 2],
            [2, 2]])
     """
-    # what lies outside becomes a level of its own and is cut off after counting
-    marked = np.where(mask, grey, levels).astype(np.uint8)
-    down, right = step
-    height, width = marked.shape
-    if down >= height or abs(right) >= width:
-        return np.zeros((levels, levels), np.int64)
-    first = marked[: height - down, max(-right, 0) : width - max(right, 0)]
-    second = marked[down:, max(right, 0) : width + min(right, 0)]
-    side = [levels + 1] * 2
-    pairs = cv2.calcHist([first, second], [0, 1], None, side, [0, side[0], 0, side[1]])
-    counts = pairs[:levels, :levels].astype(np.int64)
+    counts = pair_counts(grey.astype(np.uint8, copy=False), mask, step, levels)
+    counts = counts.reshape(levels, levels).astype(np.int64)
     return counts + counts.T
+
+
+def pair_counts(
+    grey: np.ndarray, mask: np.ndarray, step: tuple[int, int], levels: int = LEVELS
+) -> np.ndarray:
+    """Count pairs of grey levels one way only, as a flat array.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (h, w), uint8
+        Levels 0 to ``levels - 1``.
+    mask : ndarray of shape (h, w), bool
+        Where pixels count.
+    step : tuple of int
+        (rows, columns) from the first to the second pixel; rows not negative.
+    levels : int, default=16
+        Number of levels, 16 at most.
+
+    Returns
+    -------
+    ndarray of shape (levels * levels,), float32
+        Count of the pair (i, j) at ``levels * i + j``.
+    """
+    down, right = step
+    height, width = grey.shape
+    if down >= height or abs(right) >= width:
+        return np.zeros(levels**2, np.float32)
+    first = np.s_[: height - down, max(-right, 0) : width - max(right, 0)]
+    second = np.s_[down:, max(right, 0) : width + min(right, 0)]
+    pair = grey[first] * np.uint8(levels)
+    pair += grey[second]
+    both = (mask[first] & mask[second]).view(np.uint8)
+    return cv2.calcHist([pair], [0], both, [levels**2], [0, levels**2]).ravel()
 
 
 def haralick(counts: np.ndarray) -> dict[str, float]:
@@ -109,17 +144,23 @@ def haralick(counts: np.ndarray) -> dict[str, float]:
             "entropy": 0.0,
             "correlation": 1.0,
         }
-    p = counts / total
-    i, j = np.indices(p.shape)
-    squared = (i - j) ** 2
-    mean = (i * p).sum()
-    variance = ((i - mean) ** 2 * p).sum()
-    covariance = ((i - mean) * (j - mean) * p).sum()
+    p = counts.ravel() / total
+    moments = _moment_weights(len(counts)) @ p
+    contrast, homogeneity, mean, square, product = moments.tolist()
+    variance, covariance = square - mean**2, product - mean**2
     filled = p[p > 0]
     return {
-        "contrast": float((squared * p).sum()),
-        "homogeneity": float((p / (1.0 + squared)).sum()),
-        "energy": float(np.sqrt((p**2).sum())),
-        "entropy": float(-(filled * np.log2(filled)).sum() + 0.0),
-        "correlation": float(covariance / variance) if variance > 1e-12 else 1.0,
+        "contrast": contrast,
+        "homogeneity": homogeneity,
+        "energy": float(np.sqrt(p @ p)),
+        "entropy": -float(filled @ np.log2(filled)) + 0.0,
+        "correlation": covariance / variance if variance > 1e-9 else 1.0,
     }
+
+
+@lru_cache(maxsize=4)
+def _moment_weights(levels: int) -> np.ndarray:
+    """Weights of all pairs (i, j) that sum p to its contrast, homogeneity, E i, E i^2 and E ij."""
+    i, j = np.indices((levels, levels)).reshape(2, -1)
+    squared = (i - j) ** 2
+    return np.stack([squared, 1.0 / (1.0 + squared), i, i * i, i * j])

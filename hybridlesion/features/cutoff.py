@@ -9,6 +9,7 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import deviation, group_medians, median
 
 __all__ = ["CATALOGUE", "BorderProfiles", "border_profiles", "cutoff"]
 
@@ -48,16 +49,19 @@ def border_profiles(lesion: Lesion) -> BorderProfiles:
         256 lines of 23 samples.
     """
     outline = lesion.outline
-    offset = np.linspace(-_REACH, _REACH, _SAMPLES) * lesion.diameter
-    at = outline.points[:, None, :] + outline.normals[:, None, :] * offset[None, :, None]
-    at = at.astype(np.float32)
-    layers = np.dstack([lesion.lab, lesion.usable.astype(np.float32)])
-    samples = cv2.remap(layers, at[..., 0], at[..., 1], cv2.INTER_LINEAR)
-    lab = samples[..., :3].copy()
-    lab[samples[..., 3] < 0.5] = np.nan
+    offset = (np.linspace(-_REACH, _REACH, _SAMPLES) * lesion.diameter).astype(np.float32)
+    at_x, at_y = (
+        point[:, None] + normal[:, None] * offset
+        for point, normal in zip(
+            outline.points.astype(np.float32).T, outline.normals.astype(np.float32).T, strict=True
+        )
+    )
+    lab = cv2.remap(lesion.lab, at_x, at_y, cv2.INTER_LINEAR)
+    seen = cv2.remap(lesion.usable.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR)
+    lab[seen < 0.5] = np.nan
     dx, dy = (outline.points - lesion.center).T
     turn = (np.arctan2(dy, dx) - lesion.axes[0]) / (2.0 * np.pi)
-    return BorderProfiles(lab, np.floor(turn * _OCTANTS).astype(int) % _OCTANTS)
+    return BorderProfiles(lab, np.floor(turn * _OCTANTS).astype(int) & (_OCTANTS - 1))
 
 
 def cutoff(lesion: Lesion) -> dict[str, float]:
@@ -85,36 +89,32 @@ def cutoff(lesion: Lesion) -> dict[str, float]:
     profiles = border_profiles(lesion)
     lab = profiles.lab
     third = _SAMPLES // 3
-    drop = lab[:, -third:, 0].mean(axis=1) - lab[:, :third, 0].mean(axis=1)
+    delta = (lab[:, -third:].sum(axis=1) - lab[:, :third].sum(axis=1)) / third
     step = 2.0 * _REACH / (_SAMPLES - 1)
     rise = (lab[:, 3:, 0] - lab[:, :-3, 0]) / (3.0 * step) / 10.0
     seen = np.isfinite(lab[..., 0]).all(axis=1)
     if not seen.any():
         return {row.name.removeprefix("abcd__border_"): float("nan") for row in CATALOGUE}
     slope = rise[seen].max(axis=1)
-    octant, drop, lab = profiles.octant[seen], drop[seen], lab[seen]
-    change = np.linalg.norm(lab[:, -third:].mean(axis=1) - lab[:, :third].mean(axis=1), axis=1)
-    drops = _by_octant(drop, octant)
-    slopes = _by_octant(slope, octant)
-    sharp = 1.0 / (1.0 + np.exp(-np.clip((slopes - _ABRUPT) / _SOFT, -50.0, 50.0)))
+    octant, delta = profiles.octant[seen], delta[seen]
+    drop, change = delta[:, 0], np.linalg.norm(delta, axis=1)
+    drops = group_medians(drop, octant)
+    slopes = group_medians(slope, octant)
+    sharp = 0.5 + 0.5 * np.tanh((slopes - _ABRUPT) / (2.0 * _SOFT))
     values = {
         "drop_mean": drop.mean(),
-        "drop_sd": drops.std(),
+        "drop_sd": deviation(drops),
         "drop_min": drops.min(),
         "drop_max": drops.max(),
         "slope_mean": slope.mean(),
-        "slope_sd": slopes.std(),
+        "slope_sd": deviation(slopes),
         "slope_max": slopes.max(),
-        "width": np.median(np.clip(drop / np.maximum(slope, 1e-3), 0.0, 3.0)) / 10.0,
+        "width": min(max(median(drop / np.maximum(slope, 1e-3)), 0.0), 3.0) / 10.0,
         "color_change": change.mean(),
-        "color_change_sd": change.std(),
+        "color_change_sd": deviation(change),
         "abrupt": sharp.mean() * _OCTANTS,
     }
     return {name: float(value) for name, value in values.items()}
-
-
-def _by_octant(values: np.ndarray, octant: np.ndarray) -> np.ndarray:
-    return np.array([np.median(values[octant == k]) for k in np.unique(octant)])
 
 
 CATALOGUE = family_rows(

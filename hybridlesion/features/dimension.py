@@ -39,10 +39,11 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
     """
     points = _corners(mask)
     hull = cv2.convexHull(points)[:, 0, :].astype(float)
-    apart = np.hypot(*(hull[:, None, :] - hull[None, :, :]).transpose(2, 0, 1))
-    edges = np.roll(hull, -1, axis=0) - hull
-    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / np.hypot(*edges.T)[:, None]
-    feret_max, feret_min = apart.max(), np.ptp(hull @ normals.T, axis=0).min()
+    x, y = hull.T
+    apart = np.subtract.outer(x, x) ** 2 + np.subtract.outer(y, y) ** 2
+    edge_x, edge_y = np.roll(x, -1) - x, np.roll(y, -1) - y
+    across = (np.outer(x, edge_y) - np.outer(y, edge_x)) / np.hypot(edge_x, edge_y)
+    feret_max, feret_min = np.sqrt(apart.max()), np.ptp(across, axis=0).min()
     area, diagonal = float(np.count_nonzero(mask)), float(np.hypot(*mask.shape))
     _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
     rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
@@ -60,13 +61,10 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
 
 
 def _corners(mask: np.ndarray) -> np.ndarray:
-    """Corners of the outermost pixels of each row, (n, 1, 2) float32: enough for the hull."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    left = mask[rows].argmax(axis=1)
-    right = mask.shape[1] - mask[rows, ::-1].argmax(axis=1)
-    x = np.concatenate([left, left, right, right])
-    y = np.concatenate([rows, rows + 1, rows, rows + 1])
-    return np.stack([x, y], axis=1).astype(np.float32)[:, None, :]
+    """Corners of the pixels on the hull of the pixel centres, (n, 1, 2): enough for the hull."""
+    parts, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    centers = cv2.convexHull(np.vstack(parts))
+    return np.vstack([centers + np.array(corner, np.int32) for corner in np.ndindex(2, 2)])
 
 
 CATALOGUE = (

@@ -101,11 +101,13 @@ def classify_colors(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> np.nd
     own = cv2.cvtColor(ground, cv2.COLOR_LAB2RGB)[0, 0] * 255.0
     gain = np.asarray(palette.skin, np.float32) / np.maximum(own, 16.0)
     table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)
-    lab = _lab(cv2.LUT(lesion.image[lesion.inside][None], table[None])[0])
-    index = (lab[:, 0] * (255.0 / 100.0)).astype(np.int32) // _STEP * (_SIDE * _SIDE)
-    index += (lab[:, 1] + 128.0).astype(np.int32) // _STEP * _SIDE
-    index += (lab[:, 2] + 128.0).astype(np.int32) // _STEP
-    return _lookup(palette._key)[index]
+    pixels = lesion.image.reshape(-1, 3).take(lesion.where, axis=0)
+    lab = _lab(cv2.LUT(pixels[None], table[None])[0])
+    # rows and columns of the grid; no value is negative, so that cutting off is rounding down
+    index = (lab[:, 0] * np.float32(255.0 / 100.0 / _STEP)).astype(np.int32) * (_SIDE * _SIDE)
+    index += ((lab[:, 1] + 128.0) * np.float32(1.0 / _STEP)).astype(np.int32) * _SIDE
+    index += ((lab[:, 2] + 128.0) * np.float32(1.0 / _STEP)).astype(np.int32)
+    return _lookup(palette._key).take(index)
 
 
 @lru_cache(maxsize=8)

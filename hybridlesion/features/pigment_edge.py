@@ -39,15 +39,16 @@ def pigment_edge(lesion: Lesion) -> dict[str, float]:
     ----------
     Lee, McLean and Atkins 2003, Medical Image Analysis 7; Crofton's formula in Serra 1982.
     """
-    smooth = cv2.GaussianBlur(lesion.lightness, (0, 0), _BLUR)
+    lesion = lesion.near
+    smooth = lesion.hessian(_BLUR).smooth
     region = (lesion.reach < _AROUND) & (lesion.usable | lesion.mask)
-    ground, dark = lesion.ground[0], np.percentile(lesion.lab_inside[0], 5)
+    ground, dark = lesion.ground[0], lesion.lightness_levels[5]
     values = {}
     for level in _LEVELS:
-        mask = region & (smooth < ground + (dark - ground) * level / 100.0)
+        mask = region & (smooth < np.float32(ground + (dark - ground) * level / 100.0))
         values[f"length_{level}"] = crofton_perimeter(mask) / lesion.diameter
         values[f"share_{level}"] = np.count_nonzero(mask) / np.count_nonzero(lesion.mask)
-    grey = np.clip(smooth * 2.55, 0.0, 255.0).astype(np.uint8)
+    grey = (cv2.min(smooth, 100.0) * np.float32(2.55)).astype(np.uint8)
     limit, _ = cv2.threshold(grey[region], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     dark_part = region & (grey <= limit)
     # where nothing is darker than anything else, the pigment is the lesion

@@ -6,6 +6,7 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
+from hybridlesion.features._statistics import deviation, median, percentiles
 
 __all__ = ["BANDS", "CATALOGUE", "skin_tone"]
 
@@ -13,7 +14,7 @@ BANDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """Lower limits in degrees: very light, light, intermediate, tan, brown; below them dark."""
 
 _LONG_SIDE = 160  # pixels, about; a median needs no more
-_LEAST = 32  # pixels
+_LEAST, _MOST = 32, 8192  # pixels
 
 
 def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict[str, float]:
@@ -52,24 +53,34 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     taken = lesion[:height:block, :width:block].view(np.uint8)
     wide = 2 * round(0.05 * max(size)) + 1
     taken = cv2.dilate(taken, np.ones((wide, wide), np.uint8)) > 0
-    pixels = rgb[usable[:height:block, :width:block] & ~taken]
-    if len(pixels) < _LEAST:
+    clear = np.flatnonzero(usable[:height:block, :width:block] & ~taken)
+    if len(clear) < _LEAST:
         return {row.name.removeprefix("abcd__skin_"): float("nan") for row in CATALOGUE}
-    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0].astype(float)
-    low, high = np.percentile(lab[:, 0], (10, 90))
-    lab = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
-    ita = np.degrees(np.arctan2(lab[:, 0] - 50.0, lab[:, 2]))
-    lightness, a, b = np.median(lab, axis=0)
-    middle = float(np.median(ita))
+    # every n-th pixel: the median of some thousand is as good
+    pixels = rgb.reshape(-1, 3).take(clear[:: 1 + len(clear) // _MOST], axis=0)
+    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
+    lightness, a, b = np.ascontiguousarray(lab.T)
+    low, high = percentiles(lightness, 10, 90)
+    middle = np.flatnonzero((lightness >= low) & (lightness <= high))
+    lightness, a, b = lightness[middle], a[middle], b[middle]
+    first, middle, third = _typology_quartiles(lightness, b)
     return {
         "ita": middle,
         "band": float(sum(middle <= limit for limit in BANDS)),
-        "lightness": float(lightness),
-        "a": float(a),
-        "b": float(b),
-        "lightness_sd": float(lab[:, 0].std()),
-        "ita_iqr": float(np.subtract(*np.percentile(ita, (75, 25)))),
+        "lightness": median(lightness),
+        "a": median(a),
+        "b": median(b),
+        "lightness_sd": deviation(lightness),
+        "ita_iqr": third - first,
     }
+
+
+def _typology_quartiles(lightness: np.ndarray, b: np.ndarray) -> list[float]:
+    """Quartiles of the individual typology angle in degrees."""
+    if b.min() > 0.0:  # the angle grows with the ratio, so that three arctangents will do
+        ratios = percentiles((lightness - 50.0) / b, 25, 50, 75)
+        return np.degrees(np.arctan(ratios)).tolist()
+    return percentiles(np.degrees(np.arctan2(lightness - 50.0, b)), 25, 50, 75)
 
 
 CATALOGUE = family_rows(

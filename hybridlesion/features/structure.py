@@ -8,6 +8,7 @@ from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._ridges import Curvature
+from hybridlesion.features._statistics import deviation, percentiles
 
 __all__ = ["CATALOGUE", "structure"]
 
@@ -40,6 +41,7 @@ def structure(lesion: Lesion) -> dict[str, float]:
     ----------
     Stolz et al. 1994; Barata et al. 2012, IEEE Trans. Biomed. Eng. 59; Madooei et al. 2013.
     """
+    lesion = lesion.near
     line = lesion.hessian(_LINE)
     values = _network(lesion, line) | _blobs(lesion) | _streaks(lesion, line) | _areas(lesion)
     return {name: float(value) for name, value in values.items()}
@@ -48,66 +50,66 @@ def structure(lesion: Lesion) -> dict[str, float]:
 def _network(lesion: Lesion, line: Curvature) -> dict[str, float]:
     core = lesion.inside & (lesion.depth > 0.03)
     core = core if core.any() else lesion.inside
-    strength = np.maximum(line.strong - np.abs(line.weak), 0.0)
-    ridge = ((strength > _LEAST) & core).astype(np.float32)
-    density = cv2.blur(ridge, (17, 17))
-    dense = density > 0.18
-    net = dense & core
-    typical = density[net]
-    light = np.maximum(-line.weak - np.abs(line.strong), 0.0)
+    where = np.flatnonzero(core)
+    strength = line.dark_line.ravel()[where]
+    on_line = strength > _LEAST
+    there = np.zeros(core.shape, np.float32)
+    there.ravel()[where] = on_line
+    dense = cv2.blur(there, (17, 17)).ravel()[where]
+    typical = dense[dense > 0.18]
     return {
-        "network_share": net.sum() / core.sum(),
-        "network_density": ridge[core].mean(),
-        "network_contrast": strength[core & (ridge > 0)].mean() if ridge.any() else 0.0,
-        "network_irregularity": typical.std() / typical.mean() if typical.size else 0.0,
-        "network_patchiness": density[core].std(),
-        "light_lines": (light[core] > _LEAST).mean(),
+        "network_share": typical.size / where.size,
+        "network_density": on_line.mean(),
+        "network_contrast": strength[on_line].mean() if on_line.any() else 0.0,
+        "network_irregularity": deviation(typical) / typical.mean() if typical.size else 0.0,
+        "network_patchiness": deviation(dense),
+        "light_lines": (line.light_line.ravel()[where] > _LEAST).mean(),
     }
 
 
 def _blobs(lesion: Lesion) -> dict[str, float]:
     """Dark maxima of the Laplacian at two sizes: number, strength and evenness."""
     values = {}
-    angle = lesion.angle
     for name, sigma in _BLOBS.items():
         hessian = lesion.hessian(sigma)
-        # round enough: the weaker curvature is at least half the stronger one
-        spot = (hessian.weak > 0.5 * hessian.strong).astype(np.float32)
-        found = (hessian.strong + hessian.weak) * spot
+        # half the Laplacian where it is round enough: mean - root > (mean + root) / 2, that is, the
+        # weaker curvature is at least half the stronger one
+        found = hessian.mean * (hessian.mean > 3.0 * hessian.root)
         size = 2 * round(1.4 * sigma) + 1
-        peak = (found >= cv2.dilate(found, np.ones((size, size), np.uint8))) & (found > 2 * _LEAST)
-        peak &= lesion.inside & (lesion.depth > 0.02)
+        peak = found >= cv2.dilate(found, np.ones((size, size), np.uint8))
+        peak &= (found > _LEAST) & lesion.inside & (lesion.depth > 0.02)
         # neighbours of equal height are one spot
         peak[1:] &= ~peak[:-1]
         peak[:, 1:] &= ~peak[:, :-1]
-        count = np.count_nonzero(peak)
-        sector = np.bincount(angle[peak] * 8 // 256, minlength=8)
+        peak = np.flatnonzero(peak)
+        count = len(peak)
+        sector = np.bincount(lesion.angle.ravel()[peak] >> 5, minlength=8)
         values |= {
             f"{name}_count": float(count),
-            f"{name}_strength": found[peak].mean() if count else 0.0,
-            f"{name}_unevenness": sector.std() / sector.mean() if count else 0.0,
-            f"{name}_in_rim": (lesion.depth[peak] < 0.12).mean() if count else 0.0,
+            f"{name}_strength": 2.0 * found.ravel()[peak].mean() if count else 0.0,
+            f"{name}_unevenness": deviation(sector) / sector.mean() if count else 0.0,
+            f"{name}_in_rim": (lesion.depth.ravel()[peak] < 0.12).mean() if count else 0.0,
         }
     return values
 
 
 def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
-    rim = (lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable
-    strength = np.maximum(line.strong - np.abs(line.weak), 0.0)
+    rim = np.flatnonzero((lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable)
+    sector = lesion.angle.ravel()[rim]
     # a streak runs along the radius: across the line and the radius are perpendicular
-    turn = lesion.angle.astype(np.float32) * np.float32(2.0 * np.pi / 128.0)
-    turn += np.float32(2.0 * lesion.axes[0])
-    radial = -(line.across_x * np.cos(turn) + line.across_y * np.sin(turn))
-    streak = (strength > 1.5 * _LEAST) & (radial > 0.7) & rim
-    around = (strength > 1.5 * _LEAST) & (radial < -0.7) & rim
-    total = max(np.count_nonzero(rim), 1)
-    sector = lesion.angle * 8 // 256
-    area = np.maximum(np.bincount(sector[rim], minlength=8), 1)
+    turn = sector * np.float32(2.0 * np.pi / 128.0) + np.float32(2.0 * lesion.axes[0])
+    cos, sin = line.across(rim)
+    radial = -(cos * np.cos(turn) + sin * np.sin(turn))
+    sharp = line.dark_line.ravel()[rim] > 1.5 * _LEAST
+    streak, around = sharp & (radial > 0.7), sharp & (radial < -0.7)
+    total = max(len(rim), 1)
+    sector >>= 5
+    area = np.maximum(np.bincount(sector, minlength=8), 1)
     share = np.bincount(sector[streak], minlength=8) / area
     return {
         "streaks_share": np.count_nonzero(streak) / total,
         "streaks_octants": np.count_nonzero(share > 0.01),
-        "streaks_unevenness": share.std(),
+        "streaks_unevenness": deviation(share),
         "streaks_excess": (np.count_nonzero(streak) - np.count_nonzero(around)) / total,
     }
 
@@ -115,23 +117,24 @@ def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
 def _areas(lesion: Lesion) -> dict[str, float]:
     """Veil, regression and structureless share, by colour and local spread."""
     lightness, a, b = lesion.lab_inside - lesion.ground.astype(np.float32)[:, None]
+    own_a, own_b = lesion.lab_inside[1:]
     mean = cv2.blur(lesion.lightness, (9, 9))
     square = cv2.blur(lesion.lightness * lesion.lightness, (9, 9))
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0))[lesion.inside]
-    blue = 1.0 / (1.0 + np.exp((lesion.lab_inside[2] - 2.0) / 2.0))
-    dark = 1.0 / (1.0 + np.exp((lightness + 14.0) / 3.0))
-    veil = blue * dark
+    variance = square.ravel()[lesion.where] - mean.ravel()[lesion.where] ** 2
+    spread = np.sqrt(np.maximum(variance, 0.0))
+    # blue and dark, each by a soft step
+    veil = 1.0 / ((1.0 + np.exp((own_b - 2.0) / 2.0)) * (1.0 + np.exp((lightness + 14.0) / 3.0)))
     scar = (lightness > -4.0) & (a + b < -6.0)
-    grey = (np.hypot(*lesion.lab_inside[1:]) < 12.0) & (lightness < -8.0)
+    grey = (own_a * own_a + own_b * own_b < 12.0**2) & (lightness < -8.0)
     return {
         "veil_share": veil.mean(),
-        "veil_strength": np.percentile(-b * np.minimum(-lightness, 30.0) / 30.0, 95),
-        "blue_lowest": np.percentile(lesion.lab_inside[2], 2),
+        "veil_strength": percentiles(b * np.maximum(lightness, -30.0) / 30.0, 95)[0],
+        "blue_lowest": percentiles(own_b, 2)[0],
         "regression_share": scar.mean(),
         "grey_share": grey.mean(),
         "structureless_share": (spread < 1.5).mean(),
         "local_spread": spread.mean(),
-        "local_spread_sd": spread.std(),
+        "local_spread_sd": deviation(spread),
     }
 
 

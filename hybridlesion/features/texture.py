@@ -7,12 +7,13 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import deviation
 from hybridlesion.features.binary_pattern import PATTERNS, local_binary_pattern
 from hybridlesion.features.cooccurrence import (
     DIRECTIONS,
     LEVELS,
-    cooccurrence,
     haralick,
+    pair_counts,
     quantise,
 )
 
@@ -41,43 +42,43 @@ def texture(lesion: Lesion) -> dict[str, float]:
     Co-occurrence counts only pairs of pixels inside the lesion, on 16 levels between the 1st and
     99th percentile of its lightness, so it does not change with gain or offset of the light.
     """
+    lesion = lesion.near
     values = _cooccurrence(lesion) | _patterns(lesion) | _energies(lesion)
     return {name: float(value) for name, value in values.items()}
 
 
 def _cooccurrence(lesion: Lesion) -> dict[str, float]:
-    inside = lesion.inside[lesion.box]
-    grey = quantise(lesion.lightness[lesion.box], inside)
+    inside = np.ascontiguousarray(lesion.inside[lesion.box])
+    limits = lesion.lightness_levels[1], lesion.lightness_levels[99]
+    grey = quantise(lesion.lightness[lesion.box], inside, limits=limits)
     values = {}
     for step in _STEPS:
-        counts = [
-            cooccurrence(grey, inside, (down * step, right * step)) for down, right in DIRECTIONS
-        ]
-        total = haralick(np.sum(counts, axis=0))
+        counts = np.stack(
+            [pair_counts(grey, inside, (down * step, right * step)) for down, right in DIRECTIONS]
+        )
+        both = counts.sum(axis=0).reshape(LEVELS, LEVELS)
+        total = haralick(both + both.T)
         values |= {f"glcm{step}_{name}": total[name] for name in _HARALICK}
-        contrast = [_contrast(c) for c in counts]
-        values[f"glcm{step}_anisotropy"] = np.std(contrast) / max(np.mean(contrast), 1e-6)
+        contrast = counts @ _SQUARED / np.maximum(counts.sum(axis=1), 1.0)
+        values[f"glcm{step}_anisotropy"] = deviation(contrast) / max(contrast.mean(), 1e-6)
     return values
 
 
-_SQUARED = np.subtract.outer(np.arange(LEVELS), np.arange(LEVELS)) ** 2
-
-
-def _contrast(counts: np.ndarray) -> float:
-    return float((counts * _SQUARED).sum() / max(counts.sum(), 1))
+_SQUARED = (np.subtract.outer(np.arange(LEVELS), np.arange(LEVELS)) ** 2.0).ravel()
 
 
 def _patterns(lesion: Lesion) -> dict[str, float]:
     # half a unit of lightness: less is noise of the sensor and of JPEG
     grey = (lesion.lightness[lesion.box] * 2.0).astype(np.uint8)
-    inside = lesion.inside[lesion.box]
+    inside = np.ascontiguousarray(lesion.inside[lesion.box]).view(np.uint8)
     values = {}
     for radius in (1, 3):
-        label = local_binary_pattern(grey, radius)[inside]
-        share = np.bincount(label, minlength=PATTERNS) / len(label)
+        label = local_binary_pattern(grey, radius)
+        count = cv2.calcHist([label], [0], inside, [PATTERNS], [0, PATTERNS]).ravel()
+        share = count / count.sum()
         filled = share[share > 0]
         values |= {
-            f"lbp{radius}_entropy": -(filled * np.log2(filled)).sum() + 0.0,
+            f"lbp{radius}_entropy": -(filled @ np.log2(filled)) + 0.0,
             f"lbp{radius}_mixed": share[9],
             f"lbp{radius}_flat": share[8],
             f"lbp{radius}_edge": share[3:6].sum(),
@@ -88,21 +89,25 @@ def _patterns(lesion: Lesion) -> dict[str, float]:
 
 def _energies(lesion: Lesion) -> dict[str, float]:
     """Mean strength of lines and blobs at three scales, and how much they agree in direction."""
-    values = {}
-    # the border itself is no texture: pixels at least half a filter away from it
+    values, depth = {}, lesion.depth.ravel()[lesion.where]
     for name, sigma in _SCALES.items():
         ridge = lesion.hessian(sigma)
-        core = lesion.inside & (lesion.depth > sigma / lesion.diameter)
-        core = core if core.any() else lesion.inside
-        strength = cv2.magnitude(ridge.strong, ridge.weak)[core]
-        total = max(float(strength.sum()), 1e-6)
+        # the border itself is no texture: pixels at least half a filter away from it
+        where = lesion.where[depth > sigma / lesion.diameter]
+        where = where if where.size else lesion.where
+        mean, root = ridge.mean.ravel()[where], ridge.root.ravel()[where]
+        # norm of the eigenvalues mean + root and mean - root
+        strength = cv2.magnitude(mean, root).ravel() * np.float32(np.sqrt(2.0))
+        average = float(strength.mean())
+        # the direction is (half, mixed) / root
+        weight = strength / np.maximum(root, 1e-6)
         direction = np.hypot(
-            (ridge.across_x[core] * strength).sum(), (ridge.across_y[core] * strength).sum()
+            ridge.half.ravel()[where] @ weight, ridge.mixed.ravel()[where] @ weight
         )
         values |= {
-            f"energy_{name}": strength.mean(),
-            f"energy_{name}_sd": strength.std(),
-            f"coherence_{name}": direction / total,
+            f"energy_{name}": average,
+            f"energy_{name}_sd": np.sqrt(max(strength @ strength / where.size - average**2, 0.0)),
+            f"coherence_{name}": direction / max(average * where.size, 1e-6),
         }
     return values
 
