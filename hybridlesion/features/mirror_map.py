@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 from hybridlesion.features._lesion import Lesion
-from hybridlesion.features.asymmetry import N_AXES, _centroid, _reflection, _small, reflect
+from hybridlesion.features.asymmetry import N_AXES, _small, reflect
 
 __all__ = ["MirrorMap", "mirror_map"]
 
@@ -58,10 +58,18 @@ def mirror_map(lesion: Lesion, kind: str) -> MirrorMap:
     best = int(curve.argmin())
     angle = lesion.axes[0] + best * np.pi / N_AXES
     layers = np.dstack([lab, mask.astype(np.float32)])
-    mirror = cv2.warpAffine(layers, _reflection(_centroid(mask), angle), mask.shape[::-1])
+    mirror = cv2.warpAffine(layers, _reflection(mask, angle), mask.shape[::-1])
     difference = np.linalg.norm(lab - mirror[..., :3], axis=2)
     difference[~(mask & (mirror[..., 3] > 0.5))] = np.nan
     cross = curve[(best + N_AXES // 2) % N_AXES]
     return MirrorMap(
         float(angle), float(curve[best]), float(cross), layers[..., 3], mirror[..., 3], difference
     )
+
+
+def _reflection(mask: np.ndarray, angle: float) -> np.ndarray:
+    """2x3 matrix that reflects points about the line through the mask's centroid at `angle`."""
+    center = np.array([places.mean() for places in np.nonzero(mask)])[::-1]
+    cos, sin = np.cos(2.0 * angle), np.sin(2.0 * angle)
+    linear = np.array([[cos, sin], [sin, -cos]])
+    return np.column_stack([linear, center - linear @ center])

@@ -96,17 +96,16 @@ def _network(lesion: Lesion) -> dict[str, np.ndarray]:
     line = lesion.hessian(_LINE)
     core = lesion.inside & (lesion.depth > 0.03)
     core = core if core.any() else lesion.inside
-    ridge = (np.maximum(line.strong - np.abs(line.weak), 0.0) > _LEAST) & core
+    ridge = (line.dark_line > _LEAST) & core
     dense = (cv2.blur(ridge.astype(np.float32), (17, 17)) > 0.18) & core
     return {"core": core, "network": dense, "lines": ridge & dense}
 
 
 def _spots(lesion: Lesion, sigma: float) -> np.ndarray:
     hessian = lesion.hessian(sigma)
-    spot = (hessian.weak > 0.5 * hessian.strong).astype(np.float32)
-    found = (hessian.strong + hessian.weak) * spot
+    found = hessian.mean * (hessian.mean > 3.0 * hessian.root)
     size = 2 * round(1.4 * sigma) + 1
-    peak = (found >= cv2.dilate(found, np.ones((size, size), np.uint8))) & (found > 2 * _LEAST)
+    peak = (found >= cv2.dilate(found, np.ones((size, size), np.uint8))) & (found > _LEAST)
     peak &= lesion.inside & (lesion.depth > 0.02)
     peak[1:] &= ~peak[:-1]
     peak[:, 1:] &= ~peak[:, :-1]
@@ -118,9 +117,9 @@ def _streaks(lesion: Lesion) -> dict[str, np.ndarray]:
     rim = (lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable
     turn = lesion.angle.astype(np.float32) * np.float32(2.0 * np.pi / 128.0)
     turn += np.float32(2.0 * lesion.axes[0])
-    radial = -(line.across_x * np.cos(turn) + line.across_y * np.sin(turn))
-    strength = np.maximum(line.strong - np.abs(line.weak), 0.0)
-    return {"rim": rim, "streaks": (strength > 1.5 * _LEAST) & (radial > 0.7) & rim}
+    cos, sin = (part.reshape(rim.shape) for part in line.across(np.arange(rim.size)))
+    radial = -(cos * np.cos(turn) + sin * np.sin(turn))
+    return {"rim": rim, "streaks": (line.dark_line > 1.5 * _LEAST) & (radial > 0.7) & rim}
 
 
 def _areas(lesion: Lesion) -> dict[str, np.ndarray]:

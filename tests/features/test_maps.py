@@ -37,11 +37,11 @@ def test_what_is_not_mirrored_is_the_asymmetry(case):
     values, maps = case
     shape, color = maps.shape, maps.color
     share = np.abs(shape.own - shape.mirrored).sum() / (2 * shape.own.sum())
-    assert share == pytest.approx(values["abcd__asymmetry_shape_min"], rel=1e-4)
+    assert share == pytest.approx(values["abcd__asymmetry_shape_min"], rel=2e-3)
     assert shape.best == values["abcd__asymmetry_shape_min"]
     assert shape.cross == values["abcd__asymmetry_shape_cross"]
     mean = np.nanmean(color.difference)
-    assert mean == pytest.approx(values["abcd__asymmetry_color_min"], rel=1e-4)
+    assert mean == pytest.approx(values["abcd__asymmetry_color_min"], rel=2e-3)
     assert color.cross == values["abcd__asymmetry_color_cross"]
 
 
