@@ -93,8 +93,8 @@ def families(image: np.ndarray, mask: np.ndarray, repeat: int) -> None:
     print(f"  {'skin':<14}{milliseconds(lambda: skin_tone(image, mask, clear), repeat):8.2f} ms")
     times = _times(lambda: abcd(image, mask), repeat)
     print(
-        f"  all {len(FEATURES)} features {1e3 * median(times):6.2f} ms, the median of {repeat} "
-        f"calls; the best {1e3 * min(times):.2f} ms"
+        f"  all {len(FEATURES)} features {1e3 * median(times):6.2f} ms (median of {repeat} calls), "
+        f"{1e3 * min(times):.2f} ms (best)"
     )
 
 

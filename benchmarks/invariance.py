@@ -131,13 +131,12 @@ over the pictures, before against after
 
 - **rotation** by {degrees:g} degrees, resampled, the corners outside the field of view;
 - **mirror**, left for right;
-- **shift** of the frame by {margin} pixels down and to the right, skin leaving at two sides;
+- **shift** of the frame by {margin} pixels down and to the right: skin leaves and enters;
 - **scale**: half as many pixels a side;
-- **gain**: red, green and blue times {light}, then colour constancy (`shades_of_gray`) on both.
+- **gain**: red, green and blue times {light}, then `shades_of_gray` (colour constancy) on both.
 
 In parentheses what the catalogue does not claim. A deviation relative to a value near 0 says
-little: the rank correlation then says more. `-`: the value is the same for all pictures, or 0 for
-most.
+little: the rank correlation then says more. `-`: the same for all pictures, or 0 for most.
 """
 
 
