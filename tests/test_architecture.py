@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hybridlesion"
 
 FLOORS = [
     {"exceptions"},
-    {"_validation", "_optional", "_opencv", "_files", "_words", "_precision"},
-    {"images", "metadata"},
+    {"_validation", "_optional", "_opencv", "_files", "_words"},
+    {"_learning", "images", "metadata"},
     {"augmentation", "datasets", "preprocessing", "sources"},
     {"segmentation"},
     {"features", "embedding"},

@@ -14,7 +14,7 @@ import pandas as pd
 from hybridlesion._files import atomic_path, check_writable
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.embedding.device import resolve_device
-from hybridlesion.embedding.finetuning import FinetuneRecipe, write_note
+from hybridlesion.embedding.finetuning import FinetuneRecipe, create_network, write_note
 from hybridlesion.evaluation import evaluate
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
@@ -24,7 +24,7 @@ from hybridlesion.training._crops import CropSettings, read_crops
 from hybridlesion.training._folds import FoldWork, run_folds
 from hybridlesion.training._lesion_masks import read_facts
 from hybridlesion.training._near_duplicates import cluster_lookalikes
-from hybridlesion.training._workspace import digest_ids, open_workspace
+from hybridlesion.training._workspace import digest_data, digest_ids, open_workspace
 
 __all__ = ["Finetuning", "finetune"]
 
@@ -145,6 +145,8 @@ def finetune(
     out = Path(out)
     check_writable(out / "finetuned.json")
     device = resolve_device(device)
+    # An unknown name, or weights that do not fit, are refused before the images are read.
+    create_network(backbone, weights, 0, dropout=0.0, seed=0)
     records, notes = _gather(_as_list(images), metadata, target_column)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
@@ -243,12 +245,11 @@ def _describe(
     n_folds: int,
 ) -> dict[str, object]:
     """What decides the result."""
-    rows = records[["image_id", "path", "target", "aspect"]].astype(str)
-    data = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy("<u8").tobytes())
+    rows = records[["image_id", "target", "aspect"]].astype(str)
     return {
         "recipe": asdict(recipe),
         "crops": asdict(settings),
-        "data": data.hexdigest(),
+        "data": digest_data(rows, records["path"]),
         "backbone": backbone,
         "folds": n_folds,
         "weights": None

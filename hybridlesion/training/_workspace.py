@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hybridlesion._files import atomic_path
 from hybridlesion.exceptions import HybridLesionError
 from hybridlesion.segmentation.refiner import Recipe
 
-__all__ = ["describe_settings", "digest_ids", "open_workspace"]
+__all__ = ["describe_settings", "digest_data", "digest_ids", "open_workspace"]
 
 
 def digest_ids(image_ids: pd.Series) -> str:
@@ -63,12 +64,31 @@ def describe_settings(
     """
     rows = pd.DataFrame({"image_id": records["image_id"], "aspect": records["aspect"]})
     rows["fold"] = folds
+    data = digest_data(rows, [*records["path"], *records["mask_path"]])
+    encoder = None if weights is None else hashlib.sha256(Path(weights).read_bytes()).hexdigest()
+    return {"recipe": asdict(recipe), "data": data, "encoder": encoder}
+
+
+def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
+    """SHA-256 of what is known about images, and of where and how large their files are.
+
+    Parameters
+    ----------
+    rows : DataFrame of shape (n, columns)
+        Facts.
+    paths : iterable of str
+        Files; of those that are no local files only the name counts.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     data = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy("<u8").tobytes())
-    for path in [*records["path"], *records["mask_path"]]:
+    for path in paths:
         file = Path(path)
         data.update(f"{path} {file.stat().st_size if file.is_file() else ''}\n".encode())
-    encoder = None if weights is None else hashlib.sha256(Path(weights).read_bytes()).hexdigest()
-    return {"recipe": asdict(recipe), "data": data.hexdigest(), "encoder": encoder}
+    return data.hexdigest()
 
 
 def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) -> None:

@@ -17,7 +17,14 @@ from hybridlesion.augmentation import (
 )
 from hybridlesion.embedding.finetuning.recipe import FinetuneRecipe
 
-__all__ = ["Examples", "draw_order", "draw_view", "plain_view", "prior_offsets"]
+__all__ = [
+    "Examples",
+    "draw_order",
+    "draw_view",
+    "plain_view",
+    "positive_shares",
+    "prior_offsets",
+]
 
 
 @dataclass(frozen=True)

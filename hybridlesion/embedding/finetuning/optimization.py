@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from hybridlesion._files import atomic_path
+from hybridlesion._learning import follow_average, load_states, mixed_precision, save_states
 from hybridlesion._optional import import_timm
-from hybridlesion._precision import mixed_precision
 from hybridlesion.embedding.finetuning.examples import (
     Examples,
     draw_order,
@@ -67,9 +66,7 @@ class Optimization:
         path : Path
             File to write.
         """
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        with atomic_path(path) as temporary:
-            torch.save(parts | {"best": self.best, "curve": self.curve}, temporary)
+        save_states(path, self._parts(), {"best": self.best, "curve": self.curve})
 
     def restore(self, path: Path) -> None:
         """Go back to a checkpoint.
@@ -79,10 +76,8 @@ class Optimization:
         path : Path
             File from `save`, of the same recipe and the same examples.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.best, self.curve = state["best"], state["curve"]
+        facts = load_states(path, self._parts())
+        self.best, self.curve = facts["best"], facts["curve"]
 
     def is_over(self, recipe: FinetuneRecipe) -> bool:
         """Whether all epochs are done, or validation has not improved for too long.
@@ -101,6 +96,9 @@ class Optimization:
             return True
         scores = [row["validation"] for row in self.curve if "validation" in row]
         return bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= recipe.patience
+
+    def _parts(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in _PARTS}
 
 
 _PARTS = ("network", "average", "optimizer", "schedule")
@@ -148,7 +146,9 @@ def optimize(
     bit.
     """
     per_epoch = max(len(examples) // recipe.batch_size, 1)
-    state = _begin(network, recipe, device, recipe.epochs * per_epoch)
+    # An epoch ends with a move, whatever was summed until then: a checkpoint holds no gradients.
+    moves = recipe.epochs * -(-per_epoch // recipe.accumulate)
+    state = _begin(network, recipe, device, moves)
     if checkpoint is not None and checkpoint.is_file():
         state.restore(checkpoint)
     offsets = prior_offsets(examples, recipe)
@@ -158,9 +158,9 @@ def optimize(
         row = {"epoch": epoch + 1.0, "loss": float(np.mean(losses))}
         if validation is not None and recipe.patience:
             row["validation"] = _validate(state, validation, recipe, device)
+            if row["validation"] > max((r["validation"] for r in state.curve), default=-1.0):
+                state.best = copy.deepcopy(state.average.state_dict())
         state.curve.append(row)
-        if row.get("validation", -1.0) == max(r.get("validation", -2.0) for r in state.curve):
-            state.best = copy.deepcopy(state.average.state_dict())
         if checkpoint is not None:
             state.save(checkpoint)
     if state.best:
@@ -210,7 +210,7 @@ def predict(
     return np.concatenate(parts)
 
 
-def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, steps: int) -> Optimization:
+def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, moves: int) -> Optimization:
     blocks = network.blocks()
     frozen = round(recipe.frozen * len(blocks))
     for parameter in (p for block in blocks[:frozen] for p in block):
@@ -225,7 +225,6 @@ def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, steps: i
     optimizer = torch.optim.AdamW(
         [*groups, {"params": heads, "lr": recipe.head_rate}], weight_decay=recipe.weight_decay
     )
-    moves = max(steps // recipe.accumulate, 1)
     shapes = [_shape(recipe.warm_up * moves, moves, waits=True)] * len(tuned)
     shapes.append(_shape(recipe.warm_up * moves, moves, waits=False))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, shapes)
@@ -263,13 +262,15 @@ def _run_epoch(
     for step, rows in enumerate(np.array_split(order, per_epoch), start=1):
         views = np.stack([draw_view(examples.crops[i], size, recipe, rng) for i in rows])
         done = epoch * per_epoch + step
-        losses.append(_step(state, views, examples, offsets, rows, recipe, device, done))
+        losses.append(_learn(state, views, examples, offsets, rows, recipe, device))
+        if step % recipe.accumulate == 0 or step == per_epoch:
+            _move(state, min(recipe.averaging, (1 + done) / (10 + done)))
         if progress is not None:
             progress(done, recipe.epochs * per_epoch)
     return losses
 
 
-def _step(
+def _learn(
     state: Optimization,
     views: np.ndarray,
     examples: Examples,
@@ -277,8 +278,8 @@ def _step(
     rows: np.ndarray,
     recipe: FinetuneRecipe,
     device: str,
-    number: int,
 ) -> float:
+    """Add the gradients of one batch; returns its loss."""
     with mixed_precision(device):
         odds, diagnosis = state.network(_as_input(state.network, views, device))
     truth = torch.from_numpy(examples.target[rows].astype(np.float32)).to(device)
@@ -291,13 +292,15 @@ def _step(
             diagnosis.float()[torch.from_numpy(known).to(device)], classes, label_smoothing=0.1
         )
     (loss / recipe.accumulate).backward()
-    if number % recipe.accumulate == 0:
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
-        state.optimizer.step()
-        state.optimizer.zero_grad(set_to_none=True)
-        state.schedule.step()
-        _follow(state.average, state.network, min(recipe.averaging, (1 + number) / (10 + number)))
     return float(loss.detach())
+
+
+def _move(state: Optimization, share: float) -> None:
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.schedule.step()
+    follow_average(state.average, state.network, share)
 
 
 def _validate(
@@ -317,12 +320,3 @@ def _as_input(network: LesionNetwork, views: np.ndarray, device: str) -> torch.T
     )
     images = torch.from_numpy(views).to(device).permute(0, 3, 1, 2).float()
     return images.sub_(mean).div_(std)
-
-
-@torch.no_grad()
-def _follow(average: LesionNetwork, network: LesionNetwork, share: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.mul_(share).add_(new, alpha=1 - share)
-        else:
-            kept.copy_(new)

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from hybridlesion._files import atomic_path
-from hybridlesion._precision import mixed_precision
+from hybridlesion._learning import follow_average, load_states, mixed_precision, save_states
 from hybridlesion.segmentation.refiner.augmentation import augment
 from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
 from hybridlesion.segmentation.refiner.recipe import Recipe
@@ -53,9 +52,7 @@ class Optimization:
         path : Path
             File to write.
         """
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        with atomic_path(path) as temporary:
-            torch.save(parts | {"losses": self.losses}, temporary)
+        save_states(path, self._parts(), {"losses": self.losses})
 
     def restore(self, path: Path) -> None:
         """Go back to a checkpoint.
@@ -65,10 +62,10 @@ class Optimization:
         path : Path
             File from `save`, of the same recipe and the same samples.
         """
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
-        self.losses = state["losses"]
+        self.losses = load_states(path, self._parts())["losses"]
+
+    def _parts(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in _PARTS}
 
 
 _PARTS = ("network", "average", "optimizer", "schedule")
@@ -206,14 +203,7 @@ def _step(state: Optimization, views: list, recipe: Recipe, device: str, number:
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.largest_gradient)
     state.optimizer.step()
     state.schedule.step()
-    _follow(state.average, state.network, min(recipe.averaging, (1 + number) / (10 + number)))
+    follow_average(
+        state.average, state.network, min(recipe.averaging, (1 + number) / (10 + number))
+    )
     return float(loss.detach())
-
-
-@torch.no_grad()
-def _follow(average: RefinerNetwork, network: RefinerNetwork, share: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.dtype.is_floating_point:
-            kept.mul_(share).add_(new, alpha=1 - share)
-        else:
-            kept.copy_(new)

@@ -35,7 +35,10 @@ def test_it_learns_what_is_dark(begin, drawn, recipe):
     assert roc_auc_score(unseen.target, odds) > 0.9
 
 
-def test_resumed_equals_uninterrupted(begin, drawn, recipe, tmp_path):
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_resumed_equals_uninterrupted(begin, drawn, recipe, tmp_path, accumulate):
+    # four does not divide the six steps of an epoch
+    recipe = replace(recipe, accumulate=accumulate)
     whole = optimize(begin(), drawn, recipe)
     checkpoint = tmp_path / "fold.pt"
 
