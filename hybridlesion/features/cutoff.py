@@ -11,12 +11,21 @@ from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._statistics import deviation, group_medians, median
 
-__all__ = ["CATALOGUE", "BorderProfiles", "border_profiles", "cutoff"]
+__all__ = [
+    "ABRUPT",
+    "CATALOGUE",
+    "OCTANTS",
+    "BorderProfiles",
+    "abruptness",
+    "border_profiles",
+    "cutoff",
+    "steepest_rise",
+]
 
 _REACH = 0.14  # diameters on either side of the outline
 _SAMPLES = 23
-_OCTANTS = 8
-_ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter; three quarters of ISIC 2017 lie below
+OCTANTS = 8
+ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter; three quarters of ISIC 2017 lie below
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,42 @@ def border_profiles(lesion: Lesion) -> BorderProfiles:
     lab[seen < 0.5] = np.nan
     dx, dy = (outline.points - lesion.center).T
     turn = (np.arctan2(dy, dx) - lesion.axes[0]) / (2.0 * np.pi)
-    return BorderProfiles(lab, np.floor(turn * _OCTANTS).astype(int) & (_OCTANTS - 1))
+    return BorderProfiles(lab, np.floor(turn * OCTANTS).astype(int) & (OCTANTS - 1))
+
+
+def steepest_rise(profiles: BorderProfiles) -> np.ndarray:
+    """Steepest rise of lightness along each line.
+
+    Parameters
+    ----------
+    profiles : BorderProfiles
+        Lines across the border.
+
+    Returns
+    -------
+    ndarray of shape (256,), float32
+        L* per tenth of a diameter, over three neighbouring samples; NaN where a line is not seen
+        from end to end.
+    """
+    lightness = profiles.lab[..., 0]
+    step = 2.0 * _REACH / (_SAMPLES - 1)
+    return ((lightness[:, 3:] - lightness[:, :-3]) / np.float32(30.0 * step)).max(axis=1)
+
+
+def abruptness(slope: np.ndarray) -> np.ndarray:
+    """Count slopes as abrupt, softly.
+
+    Parameters
+    ----------
+    slope : ndarray of shape (n,), float
+        L* per tenth of a diameter.
+
+    Returns
+    -------
+    ndarray of shape (n,), float
+        ``1 / (1 + exp(-(slope - 30) / 5))``: 0 to 1, one half at the limit.
+    """
+    return 0.5 + 0.5 * np.tanh((slope - ABRUPT) / (2.0 * _SOFT))
 
 
 def cutoff(lesion: Lesion) -> dict[str, float]:
@@ -90,17 +134,15 @@ def cutoff(lesion: Lesion) -> dict[str, float]:
     lab = profiles.lab
     third = _SAMPLES // 3
     delta = (lab[:, -third:].sum(axis=1) - lab[:, :third].sum(axis=1)) / third
-    step = 2.0 * _REACH / (_SAMPLES - 1)
-    rise = (lab[:, 3:, 0] - lab[:, :-3, 0]) / (3.0 * step) / 10.0
-    seen = np.isfinite(lab[..., 0]).all(axis=1)
+    slope = steepest_rise(profiles)
+    seen = np.isfinite(slope)
     if not seen.any():
         return {row.name.removeprefix("abcd__border_"): float("nan") for row in CATALOGUE}
-    slope = rise[seen].max(axis=1)
-    octant, delta = profiles.octant[seen], delta[seen]
+    octant, slope, delta = profiles.octant[seen], slope[seen], delta[seen]
     drop, change = delta[:, 0], np.linalg.norm(delta, axis=1)
     drops = group_medians(drop, octant)
     slopes = group_medians(slope, octant)
-    sharp = 0.5 + 0.5 * np.tanh((slopes - _ABRUPT) / (2.0 * _SOFT))
+    sharp = abruptness(slopes)
     values = {
         "drop_mean": drop.mean(),
         "drop_sd": deviation(drops),
@@ -112,7 +154,7 @@ def cutoff(lesion: Lesion) -> dict[str, float]:
         "width": min(max(median(drop / np.maximum(slope, 1e-3)), 0.0), 3.0) / 10.0,
         "color_change": change.mean(),
         "color_change_sd": deviation(change),
-        "abrupt": sharp.mean() * _OCTANTS,
+        "abrupt": sharp.mean() * OCTANTS,
     }
     return {name: float(value) for name, value in values.items()}
 

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion.features import cutoff
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._statistics import group_medians
+from hybridlesion.features.cutoff import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
 
 __all__ = ["ABRUPT", "Octants", "octant_cutoffs"]
-
-ABRUPT = cutoff._ABRUPT
-"""Slope in L* per tenth of a diameter at which an octant counts half."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,11 @@ def octant_cutoffs(lesion: Lesion) -> Octants:
         The mean weight of the octants that are seen, times eight, is the feature
         ``border_abrupt``.
     """
-    profiles = cutoff.border_profiles(lesion)
-    lightness = profiles.lab[..., 0]
-    step = 2.0 * cutoff._REACH / (cutoff._SAMPLES - 1)
-    rise = ((lightness[:, 3:] - lightness[:, :-3]) / (3.0 * step) / 10.0).max(axis=1)
-    seen = np.isfinite(lightness).all(axis=1)
-    slope = np.full(cutoff._OCTANTS, np.nan)
-    for octant in np.unique(profiles.octant[seen]):
-        slope[octant] = np.median(rise[seen & (profiles.octant == octant)])
-    steep = np.clip((slope - cutoff._ABRUPT) / cutoff._SOFT, -50.0, 50.0)
-    return Octants(slope, 1.0 / (1.0 + np.exp(-steep)), profiles.octant)
+    profiles = border_profiles(lesion)
+    rise = steepest_rise(profiles)
+    seen = np.isfinite(rise)
+    slope = np.full(OCTANTS, np.nan)
+    if seen.any():
+        octant = profiles.octant[seen]
+        slope[np.unique(octant)] = group_medians(rise[seen], octant)
+    return Octants(slope, abruptness(slope), profiles.octant)

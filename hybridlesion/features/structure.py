@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._ridges import Curvature
 from hybridlesion.features._statistics import deviation, percentiles
+from hybridlesion.features.structure_rules import (
+    BLOBS,
+    CALM,
+    DENSE,
+    LEAST,
+    LINE,
+    RADIAL,
+    core_of,
+    density,
+    find_spots,
+    local_variance,
+    radial_direction,
+    rim_of,
+    veil_weight,
+)
 
 __all__ = ["CATALOGUE", "structure"]
-
-_LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
-_BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels; a spot of radius 1.4 sigma answers most
-_LEAST = 1.2  # L*; weaker lines and blobs are noise of the camera and of JPEG
 
 
 def structure(lesion: Lesion) -> dict[str, float]:
@@ -42,45 +52,33 @@ def structure(lesion: Lesion) -> dict[str, float]:
     Stolz et al. 1994; Barata et al. 2012, IEEE Trans. Biomed. Eng. 59; Madooei et al. 2013.
     """
     lesion = lesion.near
-    line = lesion.hessian(_LINE)
+    line = lesion.hessian(LINE)
     values = _network(lesion, line) | _blobs(lesion) | _streaks(lesion, line) | _areas(lesion)
     return {name: float(value) for name, value in values.items()}
 
 
 def _network(lesion: Lesion, line: Curvature) -> dict[str, float]:
-    core = lesion.inside & (lesion.depth > 0.03)
-    core = core if core.any() else lesion.inside
+    core = core_of(lesion)
     where = np.flatnonzero(core)
     strength = line.dark_line.ravel()[where]
-    on_line = strength > _LEAST
-    there = np.zeros(core.shape, np.float32)
-    there.ravel()[where] = on_line
-    dense = cv2.blur(there, (17, 17)).ravel()[where]
-    typical = dense[dense > 0.18]
+    on_line = strength > LEAST
+    dense = density((line.dark_line > LEAST) & core).ravel()[where]
+    typical = dense[dense > DENSE]
     return {
         "network_share": typical.size / where.size,
         "network_density": on_line.mean(),
         "network_contrast": strength[on_line].mean() if on_line.any() else 0.0,
         "network_irregularity": deviation(typical) / typical.mean() if typical.size else 0.0,
         "network_patchiness": deviation(dense),
-        "light_lines": (line.light_line.ravel()[where] > _LEAST).mean(),
+        "light_lines": (line.light_line.ravel()[where] > LEAST).mean(),
     }
 
 
 def _blobs(lesion: Lesion) -> dict[str, float]:
     """Dark maxima of the Laplacian at two sizes: number, strength and evenness."""
     values = {}
-    for name, sigma in _BLOBS.items():
-        hessian = lesion.hessian(sigma)
-        # half the Laplacian where it is round enough: mean - root > (mean + root) / 2, that is, the
-        # weaker curvature is at least half the stronger one
-        found = hessian.mean * (hessian.mean > 3.0 * hessian.root)
-        size = 2 * round(1.4 * sigma) + 1
-        peak = found >= cv2.dilate(found, np.ones((size, size), np.uint8))
-        peak &= (found > _LEAST) & lesion.inside & (lesion.depth > 0.02)
-        # neighbours of equal height are one spot
-        peak[1:] &= ~peak[:-1]
-        peak[:, 1:] &= ~peak[:, :-1]
+    for name, sigma in BLOBS.items():
+        found, peak = find_spots(lesion, sigma)
         peak = np.flatnonzero(peak)
         count = len(peak)
         sector = np.bincount(lesion.angle.ravel()[peak] >> 5, minlength=8)
@@ -94,16 +92,12 @@ def _blobs(lesion: Lesion) -> dict[str, float]:
 
 
 def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
-    rim = np.flatnonzero((lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable)
-    sector = lesion.angle.ravel()[rim]
-    # a streak runs along the radius: across the line and the radius are perpendicular
-    turn = sector * np.float32(2.0 * np.pi / 128.0) + np.float32(2.0 * lesion.axes[0])
-    cos, sin = line.across(rim)
-    radial = -(cos * np.cos(turn) + sin * np.sin(turn))
-    sharp = line.dark_line.ravel()[rim] > 1.5 * _LEAST
-    streak, around = sharp & (radial > 0.7), sharp & (radial < -0.7)
+    rim = np.flatnonzero(rim_of(lesion))
+    radial = radial_direction(lesion, line, rim)
+    sharp = line.dark_line.ravel()[rim] > 1.5 * LEAST
+    streak, around = sharp & (radial > RADIAL), sharp & (radial < -RADIAL)
     total = max(len(rim), 1)
-    sector >>= 5
+    sector = lesion.angle.ravel()[rim] >> 5
     area = np.maximum(np.bincount(sector, minlength=8), 1)
     share = np.bincount(sector[streak], minlength=8) / area
     return {
@@ -118,12 +112,8 @@ def _areas(lesion: Lesion) -> dict[str, float]:
     """Veil, regression and structureless share, by colour and local spread."""
     lightness, a, b = lesion.lab_inside - lesion.ground.astype(np.float32)[:, None]
     own_a, own_b = lesion.lab_inside[1:]
-    mean = cv2.blur(lesion.lightness, (9, 9))
-    square = cv2.blur(lesion.lightness * lesion.lightness, (9, 9))
-    variance = square.ravel()[lesion.where] - mean.ravel()[lesion.where] ** 2
-    spread = np.sqrt(np.maximum(variance, 0.0))
-    # blue and dark, each by a soft step
-    veil = 1.0 / ((1.0 + np.exp((own_b - 2.0) / 2.0)) * (1.0 + np.exp((lightness + 14.0) / 3.0)))
+    spread = np.sqrt(np.maximum(local_variance(lesion).ravel()[lesion.where], 0.0))
+    veil = veil_weight(own_b, lightness)
     scar = (lightness > -4.0) & (a + b < -6.0)
     grey = (own_a * own_a + own_b * own_b < 12.0**2) & (lightness < -8.0)
     return {
@@ -132,7 +122,7 @@ def _areas(lesion: Lesion) -> dict[str, float]:
         "blue_lowest": percentiles(own_b, 2)[0],
         "regression_share": scar.mean(),
         "grey_share": grey.mean(),
-        "structureless_share": (spread < 1.5).mean(),
+        "structureless_share": (spread < CALM).mean(),
         "local_spread": spread.mean(),
         "local_spread_sd": deviation(spread),
     }
@@ -162,7 +152,7 @@ CATALOGUE = (
         "Lindeberg 1998",
         (
             row
-            for name in _BLOBS
+            for name in BLOBS
             for row in (
                 (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}"),
                 (f"{name}_strength", "L*", 0.0, np.inf, "mean Laplacian at their centres"),

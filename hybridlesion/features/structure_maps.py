@@ -7,10 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features.scores import _PRESENT
-from hybridlesion.features.structure import _BLOBS, _LEAST, _LINE
+from hybridlesion.features.structure_rules import (
+    BLOBS,
+    CALM,
+    DENSE,
+    LEAST,
+    LINE,
+    RADIAL,
+    core_of,
+    density,
+    find_spots,
+    local_variance,
+    radial_direction,
+    rim_of,
+    veil_weight,
+)
 
 __all__ = ["StructureMaps", "structure_maps", "structure_presence"]
 
@@ -65,7 +78,7 @@ def structure_maps(lesion: Lesion) -> StructureMaps:
     """
     return StructureMaps(
         **_network(lesion),
-        **{name: _spots(lesion, sigma) for name, sigma in _BLOBS.items()},
+        **{name: find_spots(lesion, sigma)[1] for name, sigma in BLOBS.items()},
         **_streaks(lesion),
         **_areas(lesion),
     )
@@ -93,41 +106,21 @@ def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _network(lesion: Lesion) -> dict[str, np.ndarray]:
-    line = lesion.hessian(_LINE)
-    core = lesion.inside & (lesion.depth > 0.03)
-    core = core if core.any() else lesion.inside
-    ridge = (line.dark_line > _LEAST) & core
-    dense = (cv2.blur(ridge.astype(np.float32), (17, 17)) > 0.18) & core
-    return {"core": core, "network": dense, "lines": ridge & dense}
-
-
-def _spots(lesion: Lesion, sigma: float) -> np.ndarray:
-    hessian = lesion.hessian(sigma)
-    found = hessian.mean * (hessian.mean > 3.0 * hessian.root)
-    size = 2 * round(1.4 * sigma) + 1
-    peak = (found >= cv2.dilate(found, np.ones((size, size), np.uint8))) & (found > _LEAST)
-    peak &= lesion.inside & (lesion.depth > 0.02)
-    peak[1:] &= ~peak[:-1]
-    peak[:, 1:] &= ~peak[:, :-1]
-    return peak
+    core = core_of(lesion)
+    lines = (lesion.hessian(LINE).dark_line > LEAST) & core
+    dense = (density(lines) > DENSE) & core
+    return {"core": core, "network": dense, "lines": lines & dense}
 
 
 def _streaks(lesion: Lesion) -> dict[str, np.ndarray]:
-    line = lesion.hessian(_LINE)
-    rim = (lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable
-    turn = lesion.angle.astype(np.float32) * np.float32(2.0 * np.pi / 128.0)
-    turn += np.float32(2.0 * lesion.axes[0])
-    cos, sin = (part.reshape(rim.shape) for part in line.across(np.arange(rim.size)))
-    radial = -(cos * np.cos(turn) + sin * np.sin(turn))
-    return {"rim": rim, "streaks": (line.dark_line > 1.5 * _LEAST) & (radial > 0.7) & rim}
+    line, rim = lesion.hessian(LINE), rim_of(lesion)
+    radial = radial_direction(lesion, line, np.arange(rim.size)).reshape(rim.shape)
+    return {"rim": rim, "streaks": (line.dark_line > 1.5 * LEAST) & (radial > RADIAL) & rim}
 
 
 def _areas(lesion: Lesion) -> dict[str, np.ndarray]:
-    mean = cv2.blur(lesion.lightness, (9, 9))
-    square = cv2.blur(lesion.lightness * lesion.lightness, (9, 9))
-    spread = np.sqrt(np.maximum(square - mean * mean, 0.0))
     darkness = lesion.lab_inside[0] - np.float32(lesion.ground[0])
-    blue = 1.0 / (1.0 + np.exp((lesion.lab_inside[2] - 2.0) / 2.0))
     veil = np.zeros(lesion.mask.shape, np.float32)
-    veil[lesion.inside] = blue / (1.0 + np.exp((darkness + 14.0) / 3.0))
-    return {"structureless": (spread < 1.5) & lesion.inside, "veil": veil}
+    veil[lesion.inside] = veil_weight(lesion.lab_inside[2], darkness)
+    calm = (local_variance(lesion) < CALM**2) & lesion.inside
+    return {"structureless": calm, "veil": veil}
