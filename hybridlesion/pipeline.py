@@ -28,9 +28,10 @@ def make_hybrid_pipeline(
     Parameters
     ----------
     embedder : str, default="none"
-        A timm model name, or ``"none"``.
+        A timm model name, ``"finetuned"``, or ``"none"``; see `LesionFeaturizer`.
     weights : str or None, default=None
-        Local weight file for `embedder`; None takes timm's own pretrained weights.
+        Local weight file for `embedder`; None takes timm's own pretrained weights, or the
+        fine-tuned network that ships.
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     device : {"auto", "cpu", "cuda"}, default="auto"

@@ -1,4 +1,4 @@
-"""The weight file of the network travels inside the artifact."""
+"""The weight file of the network, or its fine-tuned folder, travels inside the artifact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from sklearn.pipeline import Pipeline
 
 from hybridlesion._files import atomic_path
 from hybridlesion._steps import split_steps
+from hybridlesion.embedding.finetuning import SHIPPED, Finetuned
 from hybridlesion.exceptions import ArtifactError, SourceError
+from hybridlesion.table import FINETUNED
 
 __all__ = ["attach_weights", "detach_weights"]
 
@@ -31,7 +33,8 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
     model : Pipeline or estimator
         A shallow copy that names the weight file without its folder.
     files : dict of str to bytes
-        The weight file by that name; empty if the model has none.
+        The weight file by that name, a fine-tuned folder as one packed file; empty if the model
+        has none.
 
     Raises
     ------
@@ -40,6 +43,9 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
     """
     featurizer, _ = split_steps(model)
     weights = getattr(featurizer, "weights", None)
+    if getattr(featurizer, "embedder", None) == FINETUNED:
+        # The network that ships goes along, too: another release may ship another one.
+        return _detach_finetuned(model, Path(weights or SHIPPED))
     if weights is None:
         return model, {}
     path = Path(weights)
@@ -51,6 +57,15 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
             "carry it to score images. Put it back, or set features__weights to where it is now."
         ) from error
     return _with_weights(model, path.name), {path.name: data}
+
+
+def _detach_finetuned(model: Pipeline, path: Path) -> tuple[Pipeline, dict[str, bytes]]:
+    try:
+        packed = Finetuned.read(path).pack()
+    except SourceError as error:
+        raise ArtifactError(f"the model's fine-tuned networks are gone: {error}") from error
+    name = f"{path.stem}.zip"
+    return _with_weights(model, name), {name: packed}
 
 
 def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimator:

@@ -12,12 +12,13 @@ _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
-    """Tell a timm model name from a weight file.
+    """Tell a timm model name from a weight file and from a fine-tuned folder.
 
     Parameters
     ----------
     text : str
-        A timm model name, ``"none"``, or a weight file.
+        A timm model name, ``"finetuned"``, ``"none"``, a weight file, or a folder of
+        `hybridlesion finetune`.
     weights : Path or None
         Weight file for a model given by name.
 
@@ -29,8 +30,8 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     Raises
     ------
     typer.BadParameter
-        If timm has no such model, there is no network for `weights`, or the architecture of a
-        weight file cannot be told from its name.
+        If timm has no such model, there is no network for `weights`, the architecture of a weight
+        file cannot be told from its name, or a folder holds nothing fine-tuned.
 
     Notes
     -----
@@ -38,6 +39,8 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     ``mobilenetv2_100.my_run.safetensors`` or ``mobilenetv2_100.my_run/model.safetensors``.
     """
     path = Path(text)
+    if path.is_dir() or path.suffix == ".zip":
+        return _read_finetuned(path, weights)
     if path.suffix not in _WEIGHT_SUFFIXES:
         _check_name(text, weights)
         return {"embedder": text, "weights": None if weights is None else str(weights)}
@@ -58,7 +61,22 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     )
 
 
+def _read_finetuned(path: Path, weights: Path | None) -> dict[str, str | None]:
+    from hybridlesion.embedding.finetuning import is_finetuned
+
+    if not is_finetuned(path):
+        raise typer.BadParameter(
+            f"{path} holds no fine-tuned networks; `hybridlesion finetune --out` writes such a "
+            "folder. A weight file of a timm model is named itself, not its folder."
+        )
+    if weights is not None:
+        raise typer.BadParameter(f"{path} brings its own weights: leave --weights out.")
+    return {"embedder": "finetuned", "weights": str(path)}
+
+
 def _check_name(name: str, weights: Path | None) -> None:
+    if name == "finetuned":
+        return
     if name == "none":
         if weights is not None:
             raise typer.BadParameter(

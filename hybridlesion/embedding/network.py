@@ -34,9 +34,14 @@ class Network:
     Parameters
     ----------
     model : torch.nn.Module
-        timm backbone with ``num_classes=0``, on the CPU, with its weights; it is taken over.
+        timm backbone with ``num_classes=0``, or any module from images to rows, on the CPU, with
+        its weights; it is taken over.
     device : str
         ``"cpu"`` or ``"cuda:N"``.
+    spec : InputSpec, default=None
+        What the network takes; None reads it from timm's configuration of the model.
+    n_features : int, default=None
+        Length of a row; None takes that of the backbone's embedding.
 
     Attributes
     ----------
@@ -58,12 +63,21 @@ class Network:
     autocast.
     """
 
-    def __init__(self, model: torch.nn.Module, device: str):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        device: str,
+        *,
+        spec: InputSpec | None = None,
+        n_features: int | None = None,
+    ):
         import torch
 
         timm = import_timm()
-        self.spec = InputSpec.of(timm.data.resolve_model_data_config(model))
-        self.n_features = int(getattr(model, "head_hidden_size", None) or model.num_features)
+        self.spec = spec or InputSpec.of(timm.data.resolve_model_data_config(model))
+        self.n_features = n_features or int(
+            getattr(model, "head_hidden_size", None) or model.num_features
+        )
         self.digest = weights_digest(model)
         self.device = device
         self._largest: int | None = CPU_BLOCK if device == "cpu" else None

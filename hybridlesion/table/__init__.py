@@ -1,11 +1,12 @@
 """Records in, feature table out: the one place where the column families come together."""
 
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
-from hybridlesion.table._featurizer import LesionFeaturizer
+from hybridlesion.table._featurizer import FINETUNED, LesionFeaturizer
 from hybridlesion.table._segmented import BLOCK, Failure, attempt, read_segmented
 
 __all__ = [
     "BLOCK",
+    "FINETUNED",
     "Failure",
     "LesionFeaturizer",
     "attempt",

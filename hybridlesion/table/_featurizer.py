@@ -11,6 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_choice, check_number
+from hybridlesion.embedding import TimmEmbedder
+from hybridlesion.embedding.finetuning import LesionScorer
 from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.images import write_mask
 from hybridlesion.segmentation import check_segmenter
@@ -18,7 +20,10 @@ from hybridlesion.table._encoding import encode_metadata, metadata_columns
 from hybridlesion.table._lesion import COLOR_CONSTANCY, lesion_columns, read_lesions
 from hybridlesion.table._segmented import Failure
 
-__all__ = ["LesionFeaturizer"]
+__all__ = ["FINETUNED", "LesionFeaturizer"]
+
+# The embedder's name for networks of `hybridlesion finetune`, whatever their backbone.
+FINETUNED = "finetuned"
 
 # Record columns that a feature table carries along; the model never reads them.
 _CARRIED = (
@@ -44,9 +49,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     embedder : str, default="none"
-        A timm model name, or ``"none"`` for no embedding.
+        A timm model name for its embedding, ``"finetuned"`` for the score of fine-tuned networks,
+        or ``"none"``.
     weights : str or None, default=None
-        Local weight file for `embedder`; None takes timm's own pretrained weights.
+        Local weight file for `embedder`; None takes timm's own pretrained weights. With
+        ``"finetuned"`` a folder of `hybridlesion finetune`; None takes the network that ships.
     segmenter : str, default="classical"
         Which segmentation draws the mask; one of `hybridlesion.segmentation.SEGMENTERS`,
         or the weight file of a refiner.
@@ -55,7 +62,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     color_constancy : {"shades_of_gray", "max_rgb", "none"}, default="shades_of_gray"
         Illuminant correction before colours are measured.
     crop : {"lesion", "frame"}, default="lesion"
-        What the network sees: the lesion with a margin, or the whole frame.
+        What the network sees: the lesion with a margin, or the whole frame. Fine-tuned networks
+        know themselves what they are to see.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the network runs.
     batch_size : int, default=32
@@ -70,7 +78,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     ----------
     measurements_ : list of str
         Extra measurement columns seen by `fit` (ISIC 2024).
-    embedder_ : TimmEmbedder or None
+    embedder_ : TimmEmbedder, LesionScorer or None
         The fitted embedder.
 
     See Also
@@ -130,17 +138,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         self.measurements_ = metadata_columns(records)
         self.carried_ = [column for column in _CARRIED if column in records]
         self.reads_images_ = "path" in records
-        self.embedder_ = None
-        if self.embedder != "none":
-            from hybridlesion.embedding import TimmEmbedder
-
-            self.embedder_ = TimmEmbedder(
-                self.embedder,
-                weights=self.weights,
-                device=self.device,
-                batch_size=self.batch_size,
-                crop=self.crop,
-            ).fit()
+        self.embedder_ = self._make_embedder()
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -239,6 +237,14 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         embedded = [] if self.embedder_ is None else list(self.embedder_.get_feature_names_out())
         return [*lesion_columns(), *embedded]
 
+    def _make_embedder(self) -> TimmEmbedder | LesionScorer | None:
+        if self.embedder == "none":
+            return None
+        options = {"device": self.device, "batch_size": self.batch_size}
+        if self.embedder == FINETUNED:
+            return LesionScorer(self.weights, **options).fit()
+        return TimmEmbedder(self.embedder, weights=self.weights, crop=self.crop, **options).fit()
+
     def _check_parameters(self) -> None:
         check_segmenter(self.segmenter)
         check_choice("color_constancy", self.color_constancy, COLOR_CONSTANCY)
@@ -288,9 +294,12 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             if masks is not None:
                 write_mask(Path(masks) / f"{image_id}_segmentation.png", lesion.details.mask)
         if self.embedder_ is not None and lesions:
+            # A fine-tuned network must know which images, patients and lesions it learned from.
+            known = {"records": rows.iloc[list(lesions)]} if self.embedder == FINETUNED else {}
             out[list(lesions), len(fixed) :] = self.embedder_.transform(
                 [lesion.image for lesion in lesions.values()],
                 [lesion.details.mask for lesion in lesions.values()],
+                **known,
             )
         return failures
 

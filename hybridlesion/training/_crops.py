@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,14 @@ import pandas as pd
 from hybridlesion._files import atomic_path
 from hybridlesion._opencv import cv2
 from hybridlesion.embedding.crop import cut, frame_window, lesion_window
+from hybridlesion.embedding.finetuning import FINGERPRINT_BYTES, fingerprint
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.extraction import count_jobs, map_unordered
 from hybridlesion.segmentation import segment
 from hybridlesion.segmentation.refiner import read_unsquashed
 from hybridlesion.table import Failure
 
-__all__ = ["CropSettings", "read_crops"]
+__all__ = ["CropSettings", "Crops", "read_crops"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,24 @@ class CropSettings:
     margin: float
 
 
+class Crops(NamedTuple):
+    """What was read of many images.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (n, side, side, 3), uint8
+        Mapped from disk; black where an image failed.
+    looks : ndarray of shape (n, 32), uint8
+        Fingerprints of the whole images.
+    failures : list of Failure
+        Why images failed, in order.
+    """
+
+    crops: np.ndarray
+    looks: np.ndarray
+    failures: list[Failure]
+
+
 def read_crops(
     records: pd.DataFrame,
     settings: CropSettings,
@@ -47,7 +67,7 @@ def read_crops(
     *,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
-) -> tuple[np.ndarray, list[Failure]]:
+) -> Crops:
     """Read every image once, and keep its crop on disk.
 
     Parameters
@@ -65,10 +85,8 @@ def read_crops(
 
     Returns
     -------
-    crops : ndarray of shape (n, side, side, 3), uint8
-        Mapped from disk; black where an image failed.
-    failures : list of Failure
-        Why, in order.
+    Crops
+        Crops, fingerprints and failures.
 
     Raises
     ------
@@ -76,11 +94,12 @@ def read_crops(
         If not one image could be read.
     """
     shape = (len(records), settings.side, settings.side, 3)
-    kept, told = folder / "crops.npy", folder / "crops.failures.csv"
+    kept, looked, told = (folder / f"crops.{name}" for name in ("npy", "looks.npy", "failures.csv"))
     if kept.is_file() and told.is_file():
         failures = [Failure(*row) for row in pd.read_csv(told, dtype=str).to_numpy()]
-        return np.load(kept, mmap_mode="r"), failures
+        return Crops(np.load(kept, mmap_mode="r"), np.load(looked), failures)
     failures: dict[int, Failure] = {}
+    looks = np.zeros((len(records), FINGERPRINT_BYTES), np.uint8)
     columns = ("image_id", "path", "aspect")
     rows = list(enumerate(zip(*(records[name] for name in columns), strict=True)))
     with atomic_path(kept) as temporary:
@@ -90,7 +109,7 @@ def read_crops(
             if isinstance(answer, Failure):
                 failures[position] = answer
             else:
-                crops[position] = answer
+                crops[position], looks[position] = answer
             if progress is not None:
                 progress(done, len(failures), len(rows))
         crops.flush()
@@ -99,12 +118,14 @@ def read_crops(
         raise HybridLesionError(
             f"not one of {len(rows)} images could be read; {first.image_id}: {first.reason}"
         )
+    with atomic_path(looked) as temporary:
+        np.save(temporary, looks)
     found = [failures[position] for position in sorted(failures)]
     with atomic_path(told) as temporary:
         pd.DataFrame(
             [vars(failure) for failure in found], columns=["image_id", "path", "stage", "reason"]
         ).to_csv(temporary, index=False)
-    return np.load(kept, mmap_mode="r"), found
+    return Crops(np.load(kept, mmap_mode="r"), looks, found)
 
 
 @dataclass(frozen=True)
@@ -113,11 +134,11 @@ class _CropWork:
 
     settings: CropSettings
 
-    def __call__(self, piece: tuple[int, tuple]) -> tuple[int, np.ndarray | Failure]:
+    def __call__(self, piece: tuple[int, tuple]) -> tuple[int, tuple | Failure]:
         position, (image_id, path, aspect) = piece
         try:
             image = read_unsquashed(path, float(aspect) if pd.notna(aspect) else None)
-            return position, _cut_out(image, self.settings)
+            return position, (_cut_out(image, self.settings), fingerprint(image))
         except (ImageError, SourceError) as error:
             return position, Failure(str(image_id), str(path), "read", str(error))
 

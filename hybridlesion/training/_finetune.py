@@ -14,10 +14,17 @@ import pandas as pd
 from hybridlesion._files import atomic_path, check_writable
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.embedding.device import resolve_device
-from hybridlesion.embedding.finetuning import FinetuneRecipe, create_network, write_note
+from hybridlesion.embedding.finetuning import (
+    SEEN,
+    FinetuneRecipe,
+    Seen,
+    create_network,
+    write_note,
+)
 from hybridlesion.evaluation import evaluate
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
+from hybridlesion.metadata import read_table
 from hybridlesion.sources import find_images, find_records
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
@@ -89,8 +96,9 @@ def finetune(
         Folders, archives or tables of images. Each is a source of its own: malignant lesions are
         drawn from every source alike, however rare they are there.
     out : str or path-like
-        Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``out_of_fold.csv``,
-        ``curves.csv``, and ``training/`` with crops and checkpoints, which may be deleted.
+        Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (hashes and
+        looks of the training images), ``out_of_fold.csv``, ``curves.csv``, and ``training/`` with
+        crops and checkpoints, which may be deleted.
     metadata : sequence of str, default=()
         Tables in any ISIC layout that know which images are malignant.
     backbone : str, default="mobilenetv2_100"
@@ -154,7 +162,7 @@ def finetune(
     work = out / "training"
     described = _describe(records, recipe, settings, backbone, weights, n_folds)
     open_workspace(work, described, restart=restart)
-    crops, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
+    crops, looks, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
     failed = {failure.image_id for failure in failures}
     rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
     records = records.iloc[rows].reset_index(drop=True)
@@ -174,7 +182,7 @@ def finetune(
         device=device,
     )
     odds = run_folds(folds, n_folds, n_jobs=n_jobs, progress=progress)
-    metrics = _write(out, records, folds, odds, settings)
+    metrics = _write(out, records, folds, odds, looks[rows], settings)
     return Finetuning(
         path=out,
         n_images=len(records),
@@ -206,12 +214,17 @@ def _gather(
         for i, source in enumerate(sources)
         for image_id in find_images(source)["image_id"]
     }
-    facts = [read_facts(table) for table in metadata]
-    aspects = [fact[["image_id", "aspect"]] for fact in facts if "aspect" in fact]
-    known = pd.concat(aspects).groupby("image_id")["aspect"].first() if aspects else pd.Series()
     return records.assign(
-        source=records["image_id"].map(number), aspect=records["image_id"].map(known).astype(float)
+        source=records["image_id"].map(number),
+        aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
     ), notes
+
+
+def _read_aspects(metadata: Sequence[str]) -> pd.Series:
+    """Width over height, by image id, of photographs that were squashed afterwards."""
+    squashed = [t for t in metadata if {"orig_width", "orig_height"} <= set(read_table(t))]
+    known = [read_facts(table)[["image_id", "aspect"]] for table in squashed]
+    return pd.concat(known).groupby("image_id")["aspect"].first() if known else pd.Series()
 
 
 def _deal(target: np.ndarray, group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
@@ -259,9 +272,14 @@ def _describe(
 
 
 def _write(
-    out: Path, records: pd.DataFrame, folds: FoldWork, odds: np.ndarray, settings: CropSettings
+    out: Path,
+    records: pd.DataFrame,
+    folds: FoldWork,
+    odds: np.ndarray,
+    looks: np.ndarray,
+    settings: CropSettings,
 ) -> pd.DataFrame:
-    """Scores, curves and the note; returns the figures."""
+    """Scores, curves, training images and the note; returns the figures."""
     score = 1 / (1 + np.exp(-odds.astype(float)))
     bonds = [name for name in ("patient_id", "lesion_id") if name in records]
     table = records[["image_id", *bonds, "target", "source"]].assign(
@@ -275,15 +293,19 @@ def _write(
         pd.concat(curves).to_csv(temporary, index=False)
     metrics = evaluate(folds.target, score, groups=folds.group)
     metrics = metrics[metrics["metric"].isin(("auc", "average_precision", "pauc"))]
+    with atomic_path(out / SEEN) as temporary:
+        temporary.write_bytes(Seen.of(records, folds.fold, odds, looks).to_bytes())
     write_note(
         out,
         {
             "backbone": folds.backbone,
+            "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
+            "folds": True,
             "image_size": folds.recipe.image_size,
             "crop": settings.crop,
             "margin": settings.margin,
-            "n_folds": n_folds,
             "n_images": len(records),
+            "n_malignant": int(folds.target.sum()),
             "image_ids_sha256": digest_ids(records["image_id"]),
             "recipe": asdict(folds.recipe),
             "out_of_fold": dict(zip(metrics["metric"], metrics["value"], strict=True)),

@@ -69,7 +69,12 @@ class FoldWork:
         tuple of int and ndarray of shape (n_unseen,), float32
             The fold, and the log odds of its images, which the network did not see.
         """
-        from hybridlesion.embedding.finetuning import create_network, optimize, predict, save_fold
+        from hybridlesion.embedding.finetuning import (
+            create_network,
+            optimize,
+            predict,
+            save_network,
+        )
 
         crops = np.load(self.folder / "crops.npy", mmap_mode="r")
         # Another seed for every fold, so that their errors are not those of one beginning.
@@ -93,7 +98,7 @@ class FoldWork:
         )
         with atomic_path(self.folder / f"fold_{fold}.curve.csv") as temporary:
             pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
-        save_fold(self.folder.parent / f"fold_{fold}.safetensors", done.average)
+        save_network(self.folder.parent / f"fold_{fold}.safetensors", done.average)
         unseen = crops[self.rows[self.fold == fold]]
         return fold, predict(done.average, unseen, recipe.image_size, device=self.device)
 

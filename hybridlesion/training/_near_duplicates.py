@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hybridlesion._opencv import cv2
+from hybridlesion.embedding.finetuning import small_grey
 
 __all__ = ["cluster_lookalikes"]
 
@@ -46,7 +46,7 @@ def cluster_lookalikes(images: Sequence[np.ndarray]) -> np.ndarray:
     >>> cluster_lookalikes([one, other, one]).tolist()
     [0, 1, 0]
     """
-    grey = np.stack([_small(image) for image in images])
+    grey = np.stack([small_grey(image) for image in images])
     signs = (grey[:, :, 1:] > grey[:, :, :-1]).reshape(len(grey), -1).astype(np.float32)
     flat = grey.reshape(len(grey), -1).astype(np.float32)
     flat -= flat.mean(axis=1, keepdims=True)
@@ -62,8 +62,3 @@ def cluster_lookalikes(images: Sequence[np.ndarray]) -> np.ndarray:
     links = (np.concatenate(first), np.concatenate(second))
     graph = coo_array((np.ones(len(links[0]), np.int8), links), shape=(len(grey), len(grey)))
     return connected_components(graph, directed=False)[1]
-
-
-def _small(image: np.ndarray) -> np.ndarray:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, (17, 16), interpolation=cv2.INTER_AREA)

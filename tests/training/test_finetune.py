@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.embedding.finetuning import FinetuneRecipe, is_finetuned, read_note
+from hybridlesion.embedding.finetuning import Finetuned, FinetuneRecipe, is_finetuned
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.images import read_image, write_image
 from hybridlesion.training import finetune
@@ -63,7 +63,7 @@ def trained(folder, weights, tmp_path_factory):
 
 def test_a_folder_of_folds_with_scores_and_a_note(trained):
     assert is_finetuned(trained.path)
-    assert read_note(trained.path)["backbone"] == TINY
+    assert Finetuned.read(trained.path).note["backbone"] == TINY
     assert len(list(trained.path.glob("fold_*.safetensors"))) == 3
     table = pd.read_csv(trained.path / "out_of_fold.csv")
     assert len(table) == trained.n_images == 36

@@ -5,33 +5,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybridlesion.embedding.finetuning.examples import Examples
-from hybridlesion.embedding.finetuning.folder import (
-    is_finetuned,
-    load_fold,
-    read_note,
-    save_fold,
-    write_note,
-)
+from hybridlesion.embedding.finetuning.fingerprint import FINGERPRINT_BYTES, fingerprint, small_grey
+from hybridlesion.embedding.finetuning.folder import SEEN, Finetuned, is_finetuned, write_note
 from hybridlesion.embedding.finetuning.recipe import FinetuneRecipe
+from hybridlesion.embedding.finetuning.scorer import SHIPPED, LesionScorer
+from hybridlesion.embedding.finetuning.seen import Match, Seen
 
 if TYPE_CHECKING:
     from hybridlesion.embedding.finetuning.network import create_network
     from hybridlesion.embedding.finetuning.optimization import optimize, predict
+    from hybridlesion.embedding.finetuning.state import save_network
 
 __all__ = [
+    "FINGERPRINT_BYTES",
+    "SEEN",
+    "SHIPPED",
     "Examples",
     "FinetuneRecipe",
+    "Finetuned",
+    "LesionScorer",
+    "Match",
+    "Seen",
     "create_network",
+    "fingerprint",
     "is_finetuned",
-    "load_fold",
     "optimize",
     "predict",
-    "read_note",
-    "save_fold",
+    "save_network",
+    "small_grey",
     "write_note",
 ]
 
-_LAZY = {"create_network": "network", "optimize": "optimization", "predict": "optimization"}
+_LAZY = {
+    "create_network": "network",
+    "optimize": "optimization",
+    "predict": "optimization",
+    "save_network": "state",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -12,7 +12,13 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from hybridlesion._learning import follow_average, load_states, mixed_precision, save_states
+from hybridlesion._learning import (
+    follow_average,
+    keep_memory,
+    load_states,
+    mixed_precision,
+    save_states,
+)
 from hybridlesion._optional import import_timm
 from hybridlesion.embedding.finetuning.examples import (
     Examples,
@@ -145,6 +151,8 @@ def optimize(
     training ends where an uninterrupted one does; on a CPU with the same number of threads, bit for
     bit.
     """
+    if device == "cpu":
+        keep_memory()
     per_epoch = max(len(examples) // recipe.batch_size, 1)
     # An epoch ends with a move, whatever was summed until then: a checkpoint holds no gradients.
     moves = recipe.epochs * -(-per_epoch // recipe.accumulate)

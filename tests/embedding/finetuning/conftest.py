@@ -1,12 +1,23 @@
-"""Drawn crops: dark discs are malignant, light ones benign."""
+"""Drawn crops, whose dark discs are malignant, and a fine-tuned folder made by hand."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from hybridlesion._opencv import cv2
-from hybridlesion.embedding.finetuning import Examples, FinetuneRecipe
+from hybridlesion.embedding.finetuning import (
+    SEEN,
+    Examples,
+    FinetuneRecipe,
+    Seen,
+    create_network,
+    fingerprint,
+    save_network,
+    write_note,
+)
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +47,27 @@ def recipe() -> FinetuneRecipe:
         head_rate=2e-2,
         averaging=0.8,
     )
+
+
+@pytest.fixture(scope="session")
+def tuned(tiny_weights, images, tmp_path_factory):
+    """A folder of three folds that learned from the first six images, of four patients."""
+    folder = tmp_path_factory.mktemp("tuned") / "network"
+    for fold in range(3):
+        network = create_network("test_efficientnet", str(tiny_weights), 0, dropout=0.0, seed=0)
+        with torch.no_grad():
+            generator = torch.Generator().manual_seed(fold)
+            network.malignancy.weight.normal_(std=2e-5, generator=generator)
+            network.malignancy.bias.fill_(fold - 1.0)
+        save_network(folder / f"fold_{fold}.safetensors", network)
+    records = pd.DataFrame(
+        {"image_id": list("abcdef"), "patient_id": ["P", "P", "Q", "R", None, None]}
+    )
+    looks = np.stack([fingerprint(image) for image in images[0][:6]])
+    odds = np.linspace(-3, 2, 6)
+    seen = Seen.of(records, np.array([0, 0, 1, 2, 1, 2]), odds, looks)
+    (folder / SEEN).write_bytes(seen.to_bytes())
+    names = [f"fold_{fold}.safetensors" for fold in range(3)]
+    facts = {"backbone": "test_efficientnet", "networks": names, "folds": True}
+    write_note(folder, facts | {"image_size": 64, "crop": "lesion", "margin": 0.25})
+    return folder

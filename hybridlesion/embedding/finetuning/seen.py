@@ -1,0 +1,223 @@
+"""Which images, patients and lesions a network learned from, in a form that names none of them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.embedding.finetuning.fingerprint import FINGERPRINT_BYTES
+from hybridlesion.exceptions import ArtifactError
+from hybridlesion.metadata import normalise_image_id
+
+__all__ = ["Match", "Seen"]
+
+# Of the 256 bits of a fingerprint, at most so many differ between copies. Of 200 photographs and
+# their squashed copies at a third of the size none differs in more; of 21 million pairs of other
+# photographs five differ in fewer, and those five are pictures of one lesion.
+_LARGEST_DISTANCE = 12
+
+_BONDS = ("patient_id", "lesion_id")
+
+# How many bits are set in each byte.
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+
+
+class Match(IntEnum):
+    """How a photograph is known to a network."""
+
+    NEW = 0
+    PICTURE = 1  # it looks like a training image
+    NAME = 2  # its id is that of a training image, but it looks otherwise, or was not looked at
+    GROUP = 3  # another picture of its patient or lesion was a training image
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a network learned from.
+
+    Parameters
+    ----------
+    salt : str
+        Hashed before each id.
+    names : ndarray of shape (n,), uint64
+        Hashes of the image ids, sorted.
+    fold : ndarray of shape (n,), int
+        Fold that each image was left out of the training of.
+    odds : ndarray of shape (n,), float32
+        Out-of-fold log odds of each image.
+    looks : ndarray of shape (n, 32), uint8
+        Fingerprint of each image.
+    groups : ndarray of shape (m,), uint64
+        Hashes of patient and lesion ids, sorted.
+    group_fold : ndarray of shape (m,), int
+        Fold of each.
+
+    Notes
+    -----
+    A hash is the first 8 bytes of SHA-256 over salt and id. Hashes hide ids from readers, not from
+    someone who tries all ids that there could be.
+    """
+
+    salt: str
+    names: np.ndarray
+    fold: np.ndarray
+    odds: np.ndarray
+    looks: np.ndarray
+    groups: np.ndarray
+    group_fold: np.ndarray
+
+    @classmethod
+    def of(
+        cls, records: pd.DataFrame, fold: np.ndarray, odds: np.ndarray, looks: np.ndarray
+    ) -> Seen:
+        """Remember training images.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns)
+            Column ``image_id``, and ``patient_id`` and ``lesion_id`` where known.
+        fold : ndarray of shape (n,), int
+            Fold of each image.
+        odds : ndarray of shape (n,), float
+            Out-of-fold log odds.
+        looks : ndarray of shape (n, 32), uint8
+            Fingerprints.
+
+        Returns
+        -------
+        Seen
+            Sorted by hash: the order of the rows is nobody's business.
+        """
+        ids = records["image_id"].map(normalise_image_id)
+        salt = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:16]
+        names = _hashes(ids, salt)
+        order = np.argsort(names)
+        fold = np.asarray(fold)
+        bonds = _bonds(records, salt).assign(fold=np.tile(fold, len(_BONDS)))
+        known = bonds[bonds["known"]].drop_duplicates("hash").sort_values("hash")
+        return cls(
+            salt,
+            names[order],
+            fold[order].astype(np.int16),
+            np.asarray(odds, np.float32)[order],
+            np.asarray(looks, np.uint8)[order],
+            known["hash"].to_numpy(np.uint64),
+            known["fold"].to_numpy(np.int16),
+        )
+
+    def match(
+        self, records: pd.DataFrame | None, looks: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Look for images among those that were learned from.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns) or None
+            ``image_id``, ``patient_id``, ``lesion_id`` where known; None goes by the looks alone.
+        looks : ndarray of shape (n, 32), uint8
+            Fingerprints.
+
+        Returns
+        -------
+        match : ndarray of shape (n,), int
+            A `Match` each.
+        fold : ndarray of shape (n,), int
+            Fold that its own kind was left out of; -1 for new ones.
+        odds : ndarray of shape (n,), float32
+            Out-of-fold log odds of that very picture; NaN for all others.
+        """
+        match = np.full(len(looks), Match.NEW)
+        fold = np.full(len(looks), -1)
+        odds = np.full(len(looks), np.nan, np.float32)
+        if records is not None:
+            bonds = _bonds(records, self.salt)
+            for hashes in np.split(bonds["hash"].to_numpy(np.uint64), len(_BONDS)):
+                _fill(hashes, self.groups, self.group_fold, Match.GROUP, match, fold)
+            if "image_id" in records:
+                names = _hashes(records["image_id"].astype(str).map(normalise_image_id), self.salt)
+                _fill(names, self.names, self.fold, Match.NAME, match, fold)
+        for row, look in enumerate(looks if len(self.looks) else ()):
+            distance = _BITS[self.looks ^ look].sum(axis=1)
+            nearest = int(np.argmin(distance))
+            if distance[nearest] <= _LARGEST_DISTANCE:
+                match[row] = Match.PICTURE
+                fold[row], odds[row] = self.fold[nearest], self.odds[nearest]
+        return match, fold, odds
+
+    def to_bytes(self) -> bytes:
+        """Pack into an npz file.
+
+        Returns
+        -------
+        bytes
+            What `from_bytes` reads.
+        """
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **vars(self))
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Seen:
+        """Unpack an npz file.
+
+        Parameters
+        ----------
+        data : bytes
+            From `to_bytes`.
+
+        Returns
+        -------
+        Seen
+            The same.
+
+        Raises
+        ------
+        ArtifactError
+            If it is damaged.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as packed:
+                parts = {name: packed[name] for name in cls.__dataclass_fields__}
+            seen = cls(**parts | {"salt": str(parts["salt"])})
+            if seen.looks.shape != (len(seen.names), FINGERPRINT_BYTES):
+                raise ValueError(f"fingerprints of shape {seen.looks.shape}")
+        except Exception as error:  # zip, npy and numpy raise whatever they like on damaged data
+            raise ArtifactError(f"the list of training images cannot be read: {error}.") from error
+        return seen
+
+
+def _fill(
+    wanted: np.ndarray,
+    known: np.ndarray,
+    known_fold: np.ndarray,
+    kind: Match,
+    match: np.ndarray,
+    fold: np.ndarray,
+) -> None:
+    if not len(known):
+        return
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    found = known[place] == wanted
+    match[found], fold[found] = kind, known_fold[place[found]]
+
+
+def _bonds(records: pd.DataFrame, salt: str) -> pd.DataFrame:
+    """Hashes of patients and then of lesions, one a row; what is missing hashes to its row."""
+    parts = []
+    for name in _BONDS:
+        column = records[name] if name in records else pd.Series(None, index=records.index)
+        known = column.notna().to_numpy()
+        texts = [f"{name}/{value}" if k else "" for value, k in zip(column, known, strict=True)]
+        parts.append(pd.DataFrame({"hash": _hashes(texts, salt), "known": known}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _hashes(values: Iterable[str], salt: str) -> np.ndarray:
+    digests = [hashlib.sha256(f"{salt}/{value}".encode()).digest()[:8] for value in values]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
