@@ -11,6 +11,7 @@ __all__ = ["LISTED_CALLABLES", "LISTED_CLASSES"]
 
 LISTED_CLASSES = frozenset(
     {
+        "hybridlesion.embedding.finetuning.scorer.LesionScorer",
         "hybridlesion.embedding.timm_embedder.TimmEmbedder",
         "hybridlesion.model._columns.ColumnEncoder",
         "hybridlesion.model._linear.LinearPart",

@@ -44,9 +44,12 @@ def finetune(
     """Fine-tune a CNN in patient-grouped folds. Run again, it goes on where it stopped."""
     import time
 
+    import pandas as pd
+
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.embedding.finetuning import FinetuneRecipe
+    from hybridlesion.report import curve_figure
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()
@@ -71,6 +74,7 @@ def finetune(
             restart=restart,
             progress=progress,
         )
+    curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
     for note in trained.notes:
         typer.echo(note)
     typer.echo("Out-of-fold scores:")

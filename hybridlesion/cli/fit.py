@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,14 @@ from hybridlesion.cli._options import (
 __all__ = ["fit"]
 
 
+class CnnSeen(StrEnum):
+    """Words of ``--cnn-seen``."""
+
+    blank = "blank"
+    drop = "drop"
+    keep = "keep"
+
+
 def fit(
     tables: Annotated[
         list[str],
@@ -34,6 +43,9 @@ def fit(
     id_column: IdColumn = None,
     jobs: Jobs = -1,
     random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    cnn_seen: Annotated[
+        CnnSeen, typer.Option(help="Scores of a CNN that learned from the row: what to do.")
+    ] = CnnSeen.blank,
     oof: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="CSV for the out-of-fold scores; `evaluate` reads it."),
@@ -68,6 +80,7 @@ def fit(
         n_seeds=seeds,
         n_jobs=jobs,
         random_state=random_state,
+        cnn_seen=str(cnn_seen),
     )
     print_set_aside(trained.set_aside)
     print_notes(trained.warnings)

@@ -3,6 +3,7 @@
 from hybridlesion.report._abcd_files import SHEET_SUFFIXES, write_abcd_sheets
 from hybridlesion.report._abcd_sheet import draw_abcd_sheet
 from hybridlesion.report._case_sheet import case_sheet, choose_cases
+from hybridlesion.report._curve_figure import curve_figure
 from hybridlesion.report._mask_report import MaskReport, mask_sheet, report_masks
 from hybridlesion.report._metric_figure import metric_figure
 from hybridlesion.report._score_report import ScoreReport, report_scores
@@ -13,6 +14,7 @@ __all__ = [
     "ScoreReport",
     "case_sheet",
     "choose_cases",
+    "curve_figure",
     "draw_abcd_sheet",
     "mask_sheet",
     "metric_figure",

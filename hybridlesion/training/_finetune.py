@@ -11,27 +11,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path, check_writable
+from hybridlesion._files import check_writable
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.finetuning import (
-    SEEN,
     FinetuneRecipe,
-    Seen,
     create_network,
-    write_note,
 )
-from hybridlesion.evaluation import evaluate
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
 from hybridlesion.metadata import read_table
 from hybridlesion.sources import find_images, find_records
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
+from hybridlesion.training._finetune_results import write_results
 from hybridlesion.training._folds import FoldWork, run_folds
 from hybridlesion.training._lesion_masks import read_facts
 from hybridlesion.training._near_duplicates import cluster_lookalikes
-from hybridlesion.training._workspace import digest_data, digest_ids, open_workspace
+from hybridlesion.training._workspace import digest_data, open_workspace
 
 __all__ = ["Finetuning", "finetune"]
 
@@ -97,8 +94,8 @@ def finetune(
         drawn from every source alike, however rare they are there.
     out : str or path-like
         Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (hashes and
-        looks of the training images), ``out_of_fold.csv``, ``curves.csv``, and ``training/`` with
-        crops and checkpoints, which may be deleted.
+        looks of the training images), ``CARD.md``, ``out_of_fold.csv``, ``curves.csv``, and
+        ``training/`` with crops and checkpoints, which may be deleted.
     metadata : sequence of str, default=()
         Tables in any ISIC layout that know which images are malignant.
     backbone : str, default="mobilenetv2_100"
@@ -147,6 +144,7 @@ def finetune(
     interrupted fine-tuning goes on at the epoch where it stopped.
     """
     recipe = recipe or FinetuneRecipe()
+    sources = _as_list(images)
     check_number("n_folds", n_folds, low=2, integer=True)
     check_choice("crop", crop, ("lesion", "frame"))
     check_number("margin", margin, low=0, high=4)
@@ -155,7 +153,7 @@ def finetune(
     device = resolve_device(device)
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
-    records, notes = _gather(_as_list(images), metadata, target_column)
+    records, notes = _gather(sources, metadata, target_column)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
@@ -182,7 +180,7 @@ def finetune(
         device=device,
     )
     odds = run_folds(folds, n_folds, n_jobs=n_jobs, progress=progress)
-    metrics = _write(out, records, folds, odds, looks[rows], settings)
+    metrics = write_results(out, records, folds, odds, looks[rows], settings, sources)
     return Finetuning(
         path=out,
         n_images=len(records),
@@ -269,49 +267,6 @@ def _describe(
         if weights is None
         else hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
     }
-
-
-def _write(
-    out: Path,
-    records: pd.DataFrame,
-    folds: FoldWork,
-    odds: np.ndarray,
-    looks: np.ndarray,
-    settings: CropSettings,
-) -> pd.DataFrame:
-    """Scores, curves, training images and the note; returns the figures."""
-    score = 1 / (1 + np.exp(-odds.astype(float)))
-    bonds = [name for name in ("patient_id", "lesion_id") if name in records]
-    table = records[["image_id", *bonds, "target", "source"]].assign(
-        fold=folds.fold, cnn__score=score
-    )
-    with atomic_path(out / "out_of_fold.csv") as temporary:
-        table.to_csv(temporary, index=False)
-    n_folds = int(folds.fold.max()) + 1
-    curves = [pd.read_csv(folds.folder / f"fold_{k}.curve.csv") for k in range(n_folds)]
-    with atomic_path(out / "curves.csv") as temporary:
-        pd.concat(curves).to_csv(temporary, index=False)
-    metrics = evaluate(folds.target, score, groups=folds.group)
-    metrics = metrics[metrics["metric"].isin(("auc", "average_precision", "pauc"))]
-    with atomic_path(out / SEEN) as temporary:
-        temporary.write_bytes(Seen.of(records, folds.fold, odds, looks).to_bytes())
-    write_note(
-        out,
-        {
-            "backbone": folds.backbone,
-            "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
-            "folds": True,
-            "image_size": folds.recipe.image_size,
-            "crop": settings.crop,
-            "margin": settings.margin,
-            "n_images": len(records),
-            "n_malignant": int(folds.target.sum()),
-            "image_ids_sha256": digest_ids(records["image_id"]),
-            "recipe": asdict(folds.recipe),
-            "out_of_fold": dict(zip(metrics["metric"], metrics["value"], strict=True)),
-        },
-    )
-    return metrics
 
 
 def _as_list(sources: str | os.PathLike | Sequence[str]) -> list[str]:

@@ -12,11 +12,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from hybridlesion._validation import check_choice
 from hybridlesion.evaluation import interval_caveats
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import read_records
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.splits import GROUP_COLUMNS, grouping
+from hybridlesion.training._cnn_leaks import CNN_SEEN, without_optimistic_scores
 from hybridlesion.training._facts import describe_training
 from hybridlesion.training._tables import (
     complete_features,
@@ -68,6 +70,7 @@ def fit_tables(
     n_seeds: int = 1,
     n_jobs: int = 1,
     random_state: int = 0,
+    cnn_seen: str = "blank",
 ) -> TrainedModel:
     """Join tables on the image id and fit a calibrated classifier.
 
@@ -92,6 +95,9 @@ def fit_tables(
         Threads; -1 takes every core.
     random_state : int, default=0
         Seed.
+    cnn_seen : {"blank", "drop", "keep"}, default="blank"
+        What happens to rows whose ``cnn__score`` comes from a network that learned from them: the
+        score is left out, or the row, or neither. Out-of-fold scores are always kept.
 
     Returns
     -------
@@ -103,6 +109,7 @@ def fit_tables(
     TableError
         If the tables cannot be joined, lack a target or a named column, or hold one class only.
     """
+    check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     configuration = read_configuration(tables)
     records = read_records(
         list(tables),
@@ -112,7 +119,8 @@ def fit_tables(
     )
     measured, unmeasured = keep_measured(records.frame)
     labelled, notes = _keep_labelled(measured)
-    table = complete_features(labelled)
+    honest, leaks = without_optimistic_scores(labelled, cnn_seen)
+    table = complete_features(honest)
     y = table["target"].to_numpy(dtype=int)
     fold_groups, note = _choose_groups(table, groups)
     classifier = HybridLesionClassifier(
@@ -142,7 +150,7 @@ def fit_tables(
         facts=facts,
         set_aside=dict(records.set_aside),
         warnings=(
-            *(*records.warnings, *unmeasured, *notes, *note),
+            *(*records.warnings, *unmeasured, *notes, *leaks, *note),
             *interval_caveats(classifier.metrics_),
         ),
     )

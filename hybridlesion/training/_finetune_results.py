@@ -1,0 +1,120 @@
+"""What a fine-tuning leaves in its folder besides the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._files import atomic_path
+from hybridlesion.embedding.finetuning import SEEN, Seen, write_note
+from hybridlesion.evaluation import evaluate
+from hybridlesion.training._crops import CropSettings
+from hybridlesion.training._finetune_card import write_finetune_card
+from hybridlesion.training._folds import FoldWork
+from hybridlesion.training._workspace import digest_ids
+
+__all__ = ["write_results"]
+
+
+def write_results(
+    out: Path,
+    records: pd.DataFrame,
+    folds: FoldWork,
+    odds: np.ndarray,
+    looks: np.ndarray,
+    settings: CropSettings,
+    sources: Sequence[str],
+) -> pd.DataFrame:
+    """Write scores, curves, training images, note and card.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    records : DataFrame of shape (n, columns)
+        What was trained on.
+    folds : FoldWork
+        How.
+    odds : ndarray of shape (n,), float
+        Out-of-fold log odds.
+    looks : ndarray of shape (n, 32), uint8
+        Fingerprints.
+    settings : CropSettings
+        What the networks saw.
+    sources : sequence of str
+        Paths of the sources, in the order of their numbers.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, value, low, high, of all out-of-fold scores.
+    """
+    names = _name_sources(sources)
+    score = 1 / (1 + np.exp(-odds.astype(float)))
+    bonds = [name for name in ("patient_id", "lesion_id") if name in records]
+    table = records[["image_id", *bonds, "target", "source"]].assign(
+        fold=folds.fold, cnn__score=score
+    )
+    with atomic_path(out / "out_of_fold.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    n_folds = int(folds.fold.max()) + 1
+    curves = [pd.read_csv(folds.folder / f"fold_{k}.curve.csv") for k in range(n_folds)]
+    with atomic_path(out / "curves.csv") as temporary:
+        pd.concat(curves).to_csv(temporary, index=False)
+    metrics = _measure(folds.target, score, folds.group)
+    with atomic_path(out / SEEN) as temporary:
+        temporary.write_bytes(Seen.of(records, folds.fold, odds, looks).to_bytes())
+    note = {
+        "backbone": folds.backbone,
+        "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
+        "folds": True,
+        "image_size": folds.recipe.image_size,
+        "crop": settings.crop,
+        "margin": settings.margin,
+        "n_images": len(records),
+        "n_malignant": int(folds.target.sum()),
+        "image_ids_sha256": digest_ids(records["image_id"]),
+        "recipe": asdict(folds.recipe),
+        "figures": _figures(folds, score, names),
+    }
+    write_note(out, note)
+    write_finetune_card(out, note)
+    return metrics
+
+
+def _measure(target: np.ndarray, score: np.ndarray, group: np.ndarray) -> pd.DataFrame:
+    metrics = evaluate(target, score, groups=group)
+    return metrics[metrics["metric"].isin(("auc", "average_precision", "pauc"))]
+
+
+def _figures(folds: FoldWork, score: np.ndarray, sources: Sequence[str]) -> list[dict]:
+    """AUC of each source and of all together; a source of one class has none."""
+    figures = []
+    for number, name in [*enumerate(sources), (None, "all")]:
+        rows = np.full(len(score), True) if number is None else folds.source == number
+        figure = {"images": name, "n": int(rows.sum()), "malignant": int(folds.target[rows].sum())}
+        found = dict.fromkeys(("auc", "low", "high"))
+        if 0 < figure["malignant"] < figure["n"]:
+            metrics = _measure(folds.target[rows], score[rows], folds.group[rows])
+            auc = metrics.set_index("metric").loc["auc"]
+            found = {"auc": auc["value"], "low": auc["low"], "high": auc["high"]}
+        figures.append(figure | {name: _plain(value) for name, value in found.items()})
+    return figures if len(sources) > 1 else figures[:1]
+
+
+def _plain(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(float(value), 4)
+
+
+def _name_sources(sources: Sequence[str]) -> list[str]:
+    """Name each source by the end of its path, as much of it as tells them apart."""
+    parts = [Path(source).parts or (source,) for source in sources]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [str(source) for source in sources]
