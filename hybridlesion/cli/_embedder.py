@@ -75,9 +75,7 @@ def _read_finetuned(path: Path, weights: Path | None) -> dict[str, str | None]:
 
 
 def _check_name(name: str, weights: Path | None) -> None:
-    if name == "finetuned":
-        return
-    if name == "none":
+    if name in ("none", "finetuned"):
         if weights is not None:
             raise typer.BadParameter(
                 f"--weights {weights} needs the network it belongs to: name it, for example "

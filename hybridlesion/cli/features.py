@@ -56,8 +56,13 @@ def features(
     out: OutFile,
     metadata: Metadata = None,
     embedder: Annotated[
-        str, typer.Option(metavar="NAME|PATH|none", help="timm model, weight file, or none.")
-    ] = "none",
+        str,
+        typer.Option(
+            metavar="NAME|PATH|none",
+            help="Fine-tuned folder, timm model, weight file, or none; "
+            "'finetuned' is the network that ships.",
+        ),
+    ] = "finetuned",
     weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
@@ -80,7 +85,7 @@ def features(
         ),
     ] = False,
 ) -> None:
-    """Measure images: masks, ABCD features, embeddings, encoded metadata, as Parquet."""
+    """Measure images: masks, ABCD features, CNN score, encoded metadata, as Parquet."""
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside

@@ -34,7 +34,10 @@ def finetune(
     folds: Annotated[int, typer.Option(min=2, help="Networks, one for each fold.")] = 5,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 10,
     image_size: Annotated[int, typer.Option(min=32, help="Side that the network sees.")] = 160,
-    crop: Annotated[str, typer.Option(metavar="lesion|frame", help="What it sees.")] = "lesion",
+    crop: Annotated[str, typer.Option(metavar="lesion|frame|both", help="What it sees.")] = "both",
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Pack one network of all images as whole.zip, too.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
     target: Target = None,
     device: Device = DeviceName.auto,
@@ -68,6 +71,7 @@ def finetune(
                 seed=seed,
             ),
             crop=crop,
+            whole=whole,
             target_column=target,
             device=str(device),
             n_jobs=jobs,

@@ -8,7 +8,10 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 
-__all__ = ["Window", "cut", "frame_window", "lesion_window"]
+__all__ = ["VIEWS", "Window", "cut", "frame_window", "lesion_window"]
+
+# What a network that is fine-tuned sees of an image, by the word of its crop.
+VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
 
 
 class Window(NamedTuple):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hybridlesion._files import atomic_path
 from hybridlesion._opencv import cv2
-from hybridlesion.embedding.crop import cut, frame_window, lesion_window
+from hybridlesion.embedding.crop import VIEWS, cut, frame_window, lesion_window
 from hybridlesion.embedding.finetuning import FINGERPRINT_BYTES, fingerprint
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.extraction import count_jobs, map_unordered
@@ -31,8 +31,8 @@ class CropSettings:
     ----------
     side : int
         Side of the square, in pixels.
-    crop : {"lesion", "frame"}
-        A square about the lesion, or the middle of the frame.
+    crop : {"lesion", "frame", "both"}
+        A square about the lesion, the middle of the frame, or one after the other.
     margin : float
         Skin on each side of the lesion, as a share of its longer side.
     """
@@ -47,8 +47,8 @@ class Crops(NamedTuple):
 
     Parameters
     ----------
-    crops : ndarray of shape (n, side, side, 3), uint8
-        Mapped from disk; black where an image failed.
+    crops : ndarray of shape (n, v, side, side, 3), uint8
+        One or two views of each image, mapped from disk; black where an image failed.
     looks : ndarray of shape (n, 32), uint8
         Fingerprints of the whole images.
     failures : list of Failure
@@ -93,7 +93,8 @@ def read_crops(
     HybridLesionError
         If not one image could be read.
     """
-    shape = (len(records), settings.side, settings.side, 3)
+    views = VIEWS[settings.crop]
+    shape = (len(records), len(views), settings.side, settings.side, 3)
     kept, looked, told = (folder / f"crops.{name}" for name in ("npy", "looks.npy", "failures.csv"))
     if kept.is_file() and told.is_file():
         failures = [Failure(*row) for row in pd.read_csv(told, dtype=str).to_numpy()]
@@ -138,15 +139,16 @@ class _CropWork:
         position, (image_id, path, aspect) = piece
         try:
             image = read_unsquashed(path, float(aspect) if pd.notna(aspect) else None)
-            return position, (_cut_out(image, self.settings), fingerprint(image))
+            crops = [_cut_out(image, view, self.settings) for view in VIEWS[self.settings.crop]]
+            return position, (np.stack(crops), fingerprint(image))
         except (ImageError, SourceError) as error:
             return position, Failure(str(image_id), str(path), "read", str(error))
 
 
-def _cut_out(image: np.ndarray, settings: CropSettings) -> np.ndarray:
+def _cut_out(image: np.ndarray, view: str, settings: CropSettings) -> np.ndarray:
     size = (settings.side, settings.side)
     window = None
-    if settings.crop == "lesion":
+    if view == "lesion":
         window = lesion_window(segment(image), margin=settings.margin)
     if window is None:
         window = frame_window(image.shape[:2], size=size, crop_pct=1.0)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from hybridlesion._files import check_writable
 from hybridlesion._validation import check_choice, check_number
+from hybridlesion.embedding.crop import VIEWS
 from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.finetuning import (
     FinetuneRecipe,
@@ -24,8 +25,8 @@ from hybridlesion.metadata import read_table
 from hybridlesion.sources import find_images, find_records
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
-from hybridlesion.training._finetune_results import write_results
-from hybridlesion.training._folds import FoldWork, run_folds
+from hybridlesion.training._finetune_results import write_results, write_whole
+from hybridlesion.training._folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._lesion_masks import read_facts
 from hybridlesion.training._near_duplicates import cluster_lookalikes
 from hybridlesion.training._workspace import digest_data, open_workspace
@@ -77,8 +78,9 @@ def finetune(
     weights: str | os.PathLike | None = None,
     n_folds: int = 5,
     recipe: FinetuneRecipe | None = None,
-    crop: str = "lesion",
+    crop: str = "both",
     margin: float = 0.25,
+    whole: bool = False,
     target_column: str | None = None,
     device: str = "auto",
     n_jobs: int = 1,
@@ -106,10 +108,13 @@ def finetune(
         Networks, at least 2.
     recipe : FinetuneRecipe, default=None
         Settings; None takes the defaults.
-    crop : {"lesion", "frame"}, default="lesion"
-        What the network sees.
+    crop : {"lesion", "frame", "both"}, default="both"
+        What the network sees; ``"both"`` learns from either and scores by the mean.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side, 0 to 4.
+    whole : bool, default=False
+        Whether one more network learns from every image. ``whole.zip`` then holds it alone, with
+        the out-of-fold scores of the training images: smaller and quicker than all folds.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
     device : {"auto", "cpu", "cuda"}, default="auto"
@@ -146,7 +151,7 @@ def finetune(
     recipe = recipe or FinetuneRecipe()
     sources = _as_list(images)
     check_number("n_folds", n_folds, low=2, integer=True)
-    check_choice("crop", crop, ("lesion", "frame"))
+    check_choice("crop", crop, tuple(VIEWS))
     check_number("margin", margin, low=0, high=4)
     out = Path(out)
     check_writable(out / "finetuned.json")
@@ -164,7 +169,7 @@ def finetune(
     failed = {failure.image_id for failure in failures}
     rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
     records = records.iloc[rows].reset_index(drop=True)
-    group = _group(records, crops[rows])
+    group = _group(records, crops[rows, 0])
     target = records["target"].to_numpy(int)
     folds = FoldWork(
         folder=work,
@@ -179,8 +184,11 @@ def finetune(
         weights=None if weights is None else os.fspath(weights),
         device=device,
     )
-    odds = run_folds(folds, n_folds, n_jobs=n_jobs, progress=progress)
+    numbers = [*range(n_folds), *([WHOLE] if whole else [])]
+    odds = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress)
     metrics = write_results(out, records, folds, odds, looks[rows], settings, sources)
+    if whole:
+        write_whole(out)
     return Finetuning(
         path=out,
         n_images=len(records),

@@ -39,6 +39,12 @@ over patients or lesions.
 worse, as with every such network. Ink, rulers and dark corners can mislead it.
 """
 
+_VIEWS = {
+    "lesion": "the lesion",
+    "frame": "the frame",
+    "both": "the lesion and then the frame, the mean of both,",
+}
+
 
 def write_finetune_card(folder: Path, note: Mapping[str, object]) -> Path:
     """Write ``CARD.md`` from the note of a fine-tuned folder.
@@ -63,7 +69,7 @@ def write_finetune_card(folder: Path, note: Mapping[str, object]) -> Path:
         networks=f"{count} networks, one for each fold,"
         if note["folds"]
         else f"{count} network(s)",
-        view="the lesion" if note["crop"] == "lesion" else "the frame",
+        view=_VIEWS[note["crop"]],
         image_size=note["image_size"],
         n_images=note["n_images"],
         n_malignant=note["n_malignant"],

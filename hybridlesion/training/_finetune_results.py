@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._files import atomic_path
-from hybridlesion.embedding.finetuning import SEEN, Seen, write_note
+from hybridlesion.embedding.finetuning import NOTE, SEEN, Finetuned, Seen, note_bytes, write_note
 from hybridlesion.evaluation import evaluate
 from hybridlesion.training._crops import CropSettings
 from hybridlesion.training._finetune_card import write_finetune_card
 from hybridlesion.training._folds import FoldWork
 from hybridlesion.training._workspace import digest_ids
 
-__all__ = ["write_results"]
+__all__ = ["write_results", "write_whole"]
 
 
 def write_results(
@@ -84,6 +84,32 @@ def write_results(
     write_note(out, note)
     write_finetune_card(out, note)
     return metrics
+
+
+def write_whole(out: Path) -> Path:
+    """Pack the network that learned from every image, with the scores of those that did not.
+
+    Parameters
+    ----------
+    out : Path
+        A finished folder, with ``whole.safetensors`` in it.
+
+    Returns
+    -------
+    Path
+        ``whole.zip``, which can be used like the folder.
+    """
+    tuned = Finetuned.read(out)
+    note = tuned.note | {"networks": ["whole.safetensors"], "folds": False}
+    files = {
+        NOTE: note_bytes(note),
+        SEEN: tuned.files[SEEN],
+        "whole.safetensors": (out / "whole.safetensors").read_bytes(),
+    }
+    path = out / "whole.zip"
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(Finetuned(note, files).pack())
+    return path
 
 
 def _measure(target: np.ndarray, score: np.ndarray, group: np.ndarray) -> pd.DataFrame:

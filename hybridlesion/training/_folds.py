@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from hybridlesion.embedding.finetuning import Examples, FinetuneRecipe
 from hybridlesion.extraction import count_jobs, map_unordered
 from hybridlesion.splits import grouped_folds
 
-__all__ = ["FoldWork", "run_folds"]
+__all__ = ["WHOLE", "FoldWork", "run_folds"]
+
+# The number of a fold that no image is in: its network learns from all of them.
+WHOLE = -1
 
 # One in so many groups of a fold's training images chooses the best epoch, where one is chosen.
 _VALIDATION_PARTS = 8
@@ -60,7 +63,7 @@ class FoldWork:
         Parameters
         ----------
         fold : int
-            Which.
+            Which; `WHOLE` leaves out none.
         progress : callable, default=None
             Called as ``progress(steps_done, steps)``.
 
@@ -76,6 +79,7 @@ class FoldWork:
             save_network,
         )
 
+        name = "whole" if fold == WHOLE else f"fold_{fold}"
         crops = np.load(self.folder / "crops.npy", mmap_mode="r")
         # Another seed for every fold, so that their errors are not those of one beginning.
         recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
@@ -93,12 +97,12 @@ class FoldWork:
             recipe,
             validation=self._examples(crops, chosen) if len(chosen) else None,
             device=self.device,
-            checkpoint=self.folder / f"fold_{fold}.pt",
+            checkpoint=self.folder / f"{name}.pt",
             progress=progress,
         )
-        with atomic_path(self.folder / f"fold_{fold}.curve.csv") as temporary:
+        with atomic_path(self.folder / f"{name}.curve.csv") as temporary:
             pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
-        save_network(self.folder.parent / f"fold_{fold}.safetensors", done.average)
+        save_network(self.folder.parent / f"{name}.safetensors", done.average)
         unseen = crops[self.rows[self.fold == fold]]
         return fold, predict(done.average, unseen, recipe.image_size, device=self.device)
 
@@ -126,7 +130,7 @@ class FoldWork:
 
 def run_folds(
     work: FoldWork,
-    n_folds: int,
+    folds: Sequence[int],
     *,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
@@ -137,8 +141,8 @@ def run_folds(
     ----------
     work : FoldWork
         What is trained.
-    n_folds : int
-        How many.
+    folds : sequence of int
+        Which folds, each once; `WHOLE` scores nothing.
     n_jobs : int, default=1
         Processes, each with one thread; on a GPU always one.
     progress : callable, default=None
@@ -148,27 +152,27 @@ def run_folds(
     Returns
     -------
     ndarray of shape (n,), float32
-        Log odds.
+        Log odds; NaN where no fold was asked for.
     """
-    jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), n_folds)
+    jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
     scores = np.full(len(work.rows), np.nan, np.float32)
-    answers = _in_turn(work, n_folds, progress) if jobs == 1 else _side_by_side(work, n_folds, jobs)
+    answers = _in_turn(work, folds, progress) if jobs == 1 else _side_by_side(work, folds, jobs)
     for done, (fold, odds) in enumerate(answers, start=1):
         scores[work.fold == fold] = odds
         if progress is not None and jobs > 1:
-            progress(done, 0, n_folds)
+            progress(done, 0, len(folds))
     return scores
 
 
-def _in_turn(work: FoldWork, n_folds: int, progress: Callable | None) -> Iterator:
-    for fold in range(n_folds):
+def _in_turn(work: FoldWork, folds: Sequence[int], progress: Callable | None) -> Iterator:
+    for position, fold in enumerate(folds):
 
-        def report(done: int, steps: int, fold: int = fold) -> None:
+        def report(done: int, steps: int, position: int = position) -> None:
             if progress is not None:
-                progress(fold * steps + done, 0, n_folds * steps)
+                progress(position * steps + done, 0, len(folds) * steps)
 
         yield work(fold, report)
 
 
-def _side_by_side(work: FoldWork, n_folds: int, jobs: int) -> Iterator:
-    return map_unordered(work, range(n_folds), n_jobs=jobs)
+def _side_by_side(work: FoldWork, folds: Sequence[int], jobs: int) -> Iterator:
+    return map_unordered(work, folds, n_jobs=jobs)

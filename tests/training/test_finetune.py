@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.embedding.finetuning import Finetuned, FinetuneRecipe, is_finetuned
+from hybridlesion.embedding.finetuning import (
+    Finetuned,
+    FinetuneRecipe,
+    LesionScorer,
+    is_finetuned,
+)
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.images import read_image, write_image
 from hybridlesion.training import finetune
@@ -121,12 +126,28 @@ def test_a_patients_labels_never_change_the_patients_own_scores(trained, weights
         device="cpu",
     )
     before, after = (
-        run_folds(replace(work, target=labels, folder=_fresh(trained, name)), 3)
+        run_folds(replace(work, target=labels, folder=_fresh(trained, name)), range(3))
         for name, labels in (("as_is", target), ("flipped", np.where(patient, 1 - target, target)))
     )
     assert np.array_equal(before[patient], after[patient])
     elsewhere = table["fold"].to_numpy() != table["fold"].to_numpy()[patient][0]
     assert not np.array_equal(before[elsewhere], after[elsewhere])
+
+
+def test_one_network_of_all_images_with_the_scores_of_the_folds(folder, weights, trained, tmp_path):
+    made = train(folder, tmp_path / "network", weights, whole=True)
+    assert not (trained.path / "whole.zip").exists()
+    packed = Finetuned.read(made.path / "whole.zip")
+    assert packed.note["networks"] == ["whole.safetensors"]
+    assert not packed.note["folds"]
+    # the folds are those of a run without it
+    table, other = (pd.read_csv(path / "out_of_fold.csv") for path in (made.path, trained.path))
+    pd.testing.assert_frame_equal(table, other)
+    paths = [folder / part / f"{i}.png" for i in table["image_id"] for part in ("first", "second")]
+    images = [read_image(path) for path in paths if path.exists()]
+    scores = LesionScorer(made.path / "whole.zip", device="cpu").fit().transform(images)
+    np.testing.assert_allclose(scores[:, 0], table["cnn__score"], rtol=1e-4)
+    assert (scores[:, 1] == 1).all()
 
 
 def _fresh(trained, name):

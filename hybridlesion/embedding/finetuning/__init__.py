@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from hybridlesion.embedding.finetuning.examples import Examples
 from hybridlesion.embedding.finetuning.fingerprint import FINGERPRINT_BYTES, fingerprint, small_grey
-from hybridlesion.embedding.finetuning.folder import SEEN, Finetuned, is_finetuned, write_note
+from hybridlesion.embedding.finetuning.folder import (
+    NOTE,
+    SEEN,
+    Finetuned,
+    is_finetuned,
+    note_bytes,
+    write_note,
+)
 from hybridlesion.embedding.finetuning.recipe import FinetuneRecipe
 from hybridlesion.embedding.finetuning.scorer import SHIPPED, LesionScorer
 from hybridlesion.embedding.finetuning.seen import Match, Seen
@@ -18,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINGERPRINT_BYTES",
+    "NOTE",
     "SEEN",
     "SHIPPED",
     "Examples",
@@ -29,6 +37,7 @@ __all__ = [
     "create_network",
     "fingerprint",
     "is_finetuned",
+    "note_bytes",
     "optimize",
     "predict",
     "save_network",

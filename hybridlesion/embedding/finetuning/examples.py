@@ -33,8 +33,9 @@ class Examples:
 
     Parameters
     ----------
-    crops : ndarray of shape (n, S, S, 3), uint8
-        RGB crops, a little wider than the network's view.
+    crops : ndarray of shape (n, S, S, 3) or (n, v, S, S, 3), uint8
+        RGB crops, a little wider than the network's view; or several of each lesion, of which one
+        is drawn each time.
     target : ndarray of shape (n,), int
         1 is malignant.
     source : ndarray of shape (n,), int
@@ -153,8 +154,8 @@ def draw_view(
 
     Parameters
     ----------
-    crop : ndarray of shape (S, S, 3), uint8
-        RGB crop.
+    crop : ndarray of shape (S, S, 3) or (v, S, S, 3), uint8
+        RGB crop, or several of which one is drawn.
     size : int
         Side of the view.
     recipe : FinetuneRecipe
@@ -167,6 +168,8 @@ def draw_view(
     ndarray of shape (size, size, 3), uint8
         The view.
     """
+    if crop.ndim == 4:
+        crop = crop[rng.integers(len(crop))]
     matrix = random_affine(1.0, len(crop), size, rng, turned=0.85)
     view = cv2.warpAffine(
         crop, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101

@@ -20,7 +20,7 @@ from hybridlesion.exceptions import ArtifactError, SourceError
 if TYPE_CHECKING:
     from hybridlesion.embedding.finetuning.network import LesionNetwork
 
-__all__ = ["NOTE", "PROTOCOL", "SEEN", "Finetuned", "is_finetuned", "write_note"]
+__all__ = ["NOTE", "PROTOCOL", "SEEN", "Finetuned", "is_finetuned", "note_bytes", "write_note"]
 
 # Raised when a folder of this number would no longer be read rightly.
 PROTOCOL = 1
@@ -154,8 +154,25 @@ def is_finetuned(path: str | os.PathLike) -> bool:
     return (path / NOTE).is_file()
 
 
+def note_bytes(facts: dict[str, object]) -> bytes:
+    """Write down what weights are.
+
+    Parameters
+    ----------
+    facts : dict
+        What `Finetuned` needs, recipe and figures: anything that JSON can hold.
+
+    Returns
+    -------
+    bytes
+        The note, with its kind and protocol.
+    """
+    text = json.dumps({"kind": _KIND, "protocol": PROTOCOL} | facts, indent=1)
+    return f"{text}\n".encode()
+
+
 def write_note(folder: Path, facts: dict[str, object]) -> None:
-    """Say what the weights in a folder are.
+    """Write `note_bytes` to the note of a folder.
 
     Parameters
     ----------
@@ -165,8 +182,7 @@ def write_note(folder: Path, facts: dict[str, object]) -> None:
         What `Finetuned` needs, recipe and figures: anything that JSON can hold.
     """
     with atomic_path(folder / NOTE) as temporary:
-        text = json.dumps({"kind": _KIND, "protocol": PROTOCOL} | facts, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_bytes(note_bytes(facts))
 
 
 @contextmanager

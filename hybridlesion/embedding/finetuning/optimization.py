@@ -191,8 +191,8 @@ def predict(
     ----------
     network : LesionNetwork
         A trained network on `device`.
-    crops : ndarray of shape (n, S, S, 3), uint8
-        RGB crops.
+    crops : ndarray of shape (n, S, S, 3) or (n, v, S, S, 3), uint8
+        RGB crops; the log odds of several crops of one lesion are averaged.
     size : int
         Side of the square that it sees.
     device : str, default="cpu"
@@ -205,6 +205,10 @@ def predict(
     ndarray of shape (n,), float32
         Log odds of malignancy among as many benign lesions.
     """
+    if crops.ndim == 5:
+        views = [crops[:, view] for view in range(crops.shape[1])]
+        each = [predict(network, view, size, device=device, flips=flips) for view in views]
+        return np.mean(each, axis=0)
     network.eval()
     parts = [np.empty(0, np.float32)]
     with torch.inference_mode():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._optional import import_timm
 from hybridlesion._validation import check_image, check_mask, check_number
+from hybridlesion.embedding.crop import VIEWS
 from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.finetuning.fingerprint import fingerprint
 from hybridlesion.embedding.finetuning.folder import Finetuned
@@ -60,7 +62,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    ``cnn__score`` is the sigmoid of the mean log odds over the image and its mirror image; it
+    ``cnn__score`` is the sigmoid of the mean log odds over the views and their mirror images; it
     ranks, and is not a probability, since the networks were balanced in training. What it comes
     from is told by ``qa__cnn_seen``:
 
@@ -163,7 +165,9 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         for name, other in (("masks", masks), ("records", records)):
             if other is not None and len(other) != len(images):
                 raise ValueError(f"got {len(images)} images and {len(other)} {name}.")
-        odds = loaded.network.rows(self._blocks(images, masks, loaded), batch_size=self.batch_size)
+        rows = loaded.network.rows(self._blocks(images, masks, loaded), batch_size=self.batch_size)
+        views = len(VIEWS[loaded.crop])
+        odds = rows.reshape(len(images), views, loaded.network.n_features).mean(axis=1)
         looks = np.stack([fingerprint(image) for image in images]) if images else _NO_LOOKS
         return _choose(odds, loaded, *loaded.seen.match(records, looks))
 
@@ -187,16 +191,14 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         return _load(path, _stamp(path), resolve_device(self.device))
 
     def _blocks(self, images: list, masks: list, loaded: _Loaded) -> Iterator[np.ndarray]:
-        size = loaded.network.block_size(self.batch_size)
-        view = {"crop": loaded.crop, "margin": loaded.margin}
-        for start in range(0, len(images), size):
-            pairs = zip(images[start : start + size], masks[start : start + size], strict=True)
-            yield np.stack(
-                [
-                    prepare(image, _checked(mask, image), loaded.network.spec, **view)
-                    for image, mask in pairs
-                ]
-            )
+        spec, margin = loaded.network.spec, loaded.margin
+        views = (
+            prepare(image, _checked(mask, image), spec, crop=view, margin=margin)
+            for image, mask in zip(images, masks, strict=True)
+            for view in VIEWS[loaded.crop]
+        )
+        while block := list(islice(views, loaded.network.block_size(self.batch_size))):
+            yield np.stack(block)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -69,5 +69,5 @@ def tuned(tiny_weights, images, tmp_path_factory):
     (folder / SEEN).write_bytes(seen.to_bytes())
     names = [f"fold_{fold}.safetensors" for fold in range(3)]
     facts = {"backbone": "test_efficientnet", "networks": names, "folds": True}
-    write_note(folder, facts | {"image_size": 64, "crop": "lesion", "margin": 0.25})
+    write_note(folder, facts | {"image_size": 64, "crop": "both", "margin": 0.25})
     return folder
