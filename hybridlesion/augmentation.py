@@ -17,7 +17,13 @@ __all__ = [
 
 
 def random_affine(
-    aspect: float, side: int, size: int, rng: np.random.Generator, *, turned: float = 0.7
+    aspect: float,
+    side: int,
+    size: int,
+    rng: np.random.Generator,
+    *,
+    turned: float = 0.7,
+    stretched: float = 0.08,
 ) -> np.ndarray:
     """Flip, turn, stretch, scale and shift; turned in the true aspect, then squashed again.
 
@@ -33,17 +39,19 @@ def random_affine(
         Source of randomness.
     turned : float, default=0.7
         Share of the views that are turned at all, since turning blurs.
+    stretched : float, default=0.08
+        Largest logarithm of the stretch.
 
     Returns
     -------
     ndarray of shape (2, 3), float
-        Affine map for ``cv2.warpAffine`` from picture to view. Turned by any angle, stretched by
-        up to 8 %, scaled by ``exp(-0.25)`` to ``exp(0.25)``, shifted by up to 8 % of the side.
+        Affine map for ``cv2.warpAffine`` from picture to view. Turned by any angle, stretched,
+        scaled by ``exp(-0.25)`` to ``exp(0.25)``, shifted by up to 8 % of the side.
     """
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < turned else 0.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     flip = np.diag(rng.choice([-1.0, 1.0], 2))
-    stretch = np.diag([np.exp(rng.uniform(-0.08, 0.08)), 1.0])
+    stretch = np.diag([np.exp(rng.uniform(-stretched, stretched)), 1.0])
     scale = np.exp(rng.uniform(-0.25, 0.25)) * size / side
     wide = np.diag([aspect, 1.0])
     linear = scale * np.linalg.inv(wide) @ turn @ stretch @ flip @ wide

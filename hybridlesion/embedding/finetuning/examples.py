@@ -170,7 +170,8 @@ def draw_view(
     """
     if crop.ndim == 4:
         crop = crop[rng.integers(len(crop))]
-    matrix = random_affine(1.0, len(crop), size, rng, turned=0.85)
+    # Stretched as much as squashed copies of photographs may be.
+    matrix = random_affine(1.0, len(crop), size, rng, turned=0.85, stretched=0.2)
     view = cv2.warpAffine(
         crop, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
