@@ -1,4 +1,4 @@
-"""Several networks as one: a row of log odds for each image, averaged with its mirror image's."""
+"""Several networks as one: a row of log odds for each image."""
 
 from __future__ import annotations
 
@@ -36,6 +36,4 @@ class Ensemble(nn.Module):
         Tensor of shape (n, n_networks)
             Log odds of malignancy.
         """
-        both = torch.cat([images, images.flip(3)])
-        odds = torch.stack([network(both)[0] for network in self.networks], dim=1)
-        return odds.view(2, -1, len(self.networks)).mean(dim=0)
+        return torch.stack([network(images)[0] for network in self.networks], dim=1)

@@ -24,6 +24,7 @@ __all__ = [
     "plain_view",
     "positive_shares",
     "prior_offsets",
+    "two_sights",
 ]
 
 
@@ -205,3 +206,20 @@ def plain_view(crop: np.ndarray, size: int) -> np.ndarray:
     """
     method = cv2.INTER_AREA if len(crop) > size else cv2.INTER_LINEAR
     return cv2.resize(crop, (size, size), interpolation=method)
+
+
+def two_sights(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures of one lesion whose log odds are averaged when it is scored.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (S, S, 3) or (v, S, S, 3), uint8
+        One crop, or one or two.
+
+    Returns
+    -------
+    tuple of two ndarrays of shape (S, S, 3), uint8
+        The first crop as it is and the last one mirrored, which may be the same crop.
+    """
+    crops = crops if crops.ndim == 4 else crops[None]
+    return crops[0], crops[-1][:, ::-1]

@@ -26,6 +26,7 @@ from hybridlesion.embedding.finetuning.examples import (
     draw_view,
     plain_view,
     prior_offsets,
+    two_sights,
 )
 from hybridlesion.embedding.finetuning.network import LesionNetwork
 from hybridlesion.embedding.finetuning.recipe import FinetuneRecipe
@@ -178,12 +179,7 @@ def optimize(
 
 
 def predict(
-    network: LesionNetwork,
-    crops: np.ndarray,
-    size: int,
-    *,
-    device: str = "cpu",
-    flips: bool = True,
+    network: LesionNetwork, crops: np.ndarray, size: int, *, device: str = "cpu"
 ) -> np.ndarray:
     """Score crops.
 
@@ -192,34 +188,28 @@ def predict(
     network : LesionNetwork
         A trained network on `device`.
     crops : ndarray of shape (n, S, S, 3) or (n, v, S, S, 3), uint8
-        RGB crops; the log odds of several crops of one lesion are averaged.
+        RGB crops; v is 1 or 2.
     size : int
         Side of the square that it sees.
     device : str, default="cpu"
         Where it runs.
-    flips : bool, default=True
-        Whether to average the log odds with those of the mirrored crops.
 
     Returns
     -------
     ndarray of shape (n,), float32
-        Log odds of malignancy among as many benign lesions.
+        Log odds of malignancy among as many benign lesions: the mean over two sights of each, see
+        `two_sights`.
     """
-    if crops.ndim == 5:
-        views = [crops[:, view] for view in range(crops.shape[1])]
-        each = [predict(network, view, size, device=device, flips=flips) for view in views]
-        return np.mean(each, axis=0)
     network.eval()
-    parts = [np.empty(0, np.float32)]
+    odds = np.empty((len(crops), 2), np.float32)
     with torch.inference_mode():
         for start in range(0, len(crops), _PREDICTED_AT_ONCE):
-            views = [plain_view(crop, size) for crop in crops[start : start + _PREDICTED_AT_ONCE]]
-            images = _as_input(network, np.stack(views), device)
-            odds = network(images)[0]
-            if flips:
-                odds = (odds + network(images.flip(3))[0]) / 2
-            parts.append(odds.float().cpu().numpy())
-    return np.concatenate(parts)
+            part = slice(start, start + _PREDICTED_AT_ONCE)
+            for sight, pictures in enumerate(zip(*map(two_sights, crops[part]), strict=True)):
+                views = np.stack([plain_view(picture, size) for picture in pictures])
+                found = network(_as_input(network, views, device))[0]
+                odds[part, sight] = found.float().cpu().numpy()
+    return odds.mean(axis=1)
 
 
 def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, moves: int) -> Optimization:
@@ -320,7 +310,7 @@ def _validate(
 ) -> float:
     from sklearn.metrics import average_precision_score
 
-    scores = predict(state.average, validation.crops, recipe.image_size, device=device, flips=False)
+    scores = predict(state.average, validation.crops, recipe.image_size, device=device)
     return float(average_precision_score(validation.target, scores))
 
 

@@ -17,6 +17,7 @@ from hybridlesion._optional import import_timm
 from hybridlesion._validation import check_image, check_mask, check_number
 from hybridlesion.embedding.crop import VIEWS
 from hybridlesion.embedding.device import resolve_device
+from hybridlesion.embedding.finetuning.examples import two_sights
 from hybridlesion.embedding.finetuning.fingerprint import fingerprint
 from hybridlesion.embedding.finetuning.folder import Finetuned
 from hybridlesion.embedding.finetuning.seen import Match, Seen
@@ -62,9 +63,9 @@ class LesionScorer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    ``cnn__score`` is the sigmoid of the mean log odds over the views and their mirror images; it
-    ranks, and is not a probability, since the networks were balanced in training. What it comes
-    from is told by ``qa__cnn_seen``:
+    ``cnn__score`` is the sigmoid of the mean log odds over two sights of the lesion, one of them
+    mirrored. It ranks, and is not a probability, since the networks were balanced in training. What
+    it comes from is told by ``qa__cnn_seen``:
 
     - 0: a photograph that no network learned from. The mean over all of them.
     - 1: its picture, patient or lesion was learned from, but the score is that of the network of
@@ -166,8 +167,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
             if other is not None and len(other) != len(images):
                 raise ValueError(f"got {len(images)} images and {len(other)} {name}.")
         rows = loaded.network.rows(self._blocks(images, masks, loaded), batch_size=self.batch_size)
-        views = len(VIEWS[loaded.crop])
-        odds = rows.reshape(len(images), views, loaded.network.n_features).mean(axis=1)
+        odds = rows.reshape(len(images), 2, loaded.network.n_features).mean(axis=1)
         looks = np.stack([fingerprint(image) for image in images]) if images else _NO_LOOKS
         return _choose(odds, loaded, *loaded.seen.match(records, looks))
 
@@ -192,12 +192,18 @@ class LesionScorer(TransformerMixin, BaseEstimator):
 
     def _blocks(self, images: list, masks: list, loaded: _Loaded) -> Iterator[np.ndarray]:
         spec, margin = loaded.network.spec, loaded.margin
-        views = (
-            prepare(image, _checked(mask, image), spec, crop=view, margin=margin)
-            for image, mask in zip(images, masks, strict=True)
-            for view in VIEWS[loaded.crop]
-        )
-        while block := list(islice(views, loaded.network.block_size(self.batch_size))):
+
+        def sights() -> Iterator[np.ndarray]:
+            for image, mask in zip(images, masks, strict=True):
+                mask = None if mask is None else check_mask(mask, image.shape[:2])
+                views = [
+                    prepare(image, mask, spec, crop=view, margin=margin)
+                    for view in VIEWS[loaded.crop]
+                ]
+                yield from two_sights(np.stack(views))
+
+        pictures = sights()
+        while block := list(islice(pictures, loaded.network.block_size(self.batch_size))):
             yield np.stack(block)
 
     def __sklearn_tags__(self):
@@ -219,10 +225,6 @@ class _Loaded(NamedTuple):
     crop: str
     margin: float
     folds: bool
-
-
-def _checked(mask: np.ndarray | None, image: np.ndarray) -> np.ndarray | None:
-    return None if mask is None else check_mask(mask, image.shape[:2])
 
 
 def _choose(

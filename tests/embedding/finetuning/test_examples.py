@@ -13,6 +13,7 @@ from hybridlesion.embedding.finetuning.examples import (
     plain_view,
     positive_shares,
     prior_offsets,
+    two_sights,
 )
 
 
@@ -63,3 +64,19 @@ def test_views_are_seeded_and_undisturbed_ones_keep_the_colours(drawn, recipe):
 
 def test_the_plain_view_is_the_crop_itself(drawn):
     assert np.array_equal(plain_view(drawn.crops[0], 48), drawn.crops[0])
+
+
+def test_one_of_several_crops_is_drawn(drawn, recipe, rng):
+    plain = replace(recipe, disturbed=False)
+    pair = np.stack([np.zeros_like(drawn.crops[0]), np.full_like(drawn.crops[0], 255)])
+    means = [draw_view(pair, 32, plain, rng).mean() for _ in range(40)]
+    assert set(means) == {0, 255}
+
+
+def test_a_lesion_is_seen_as_it_is_and_mirrored(rng):
+    one, other = rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    alone, pair = two_sights(one), two_sights(np.stack([one, other]))
+    assert np.array_equal(alone[0], one)
+    assert np.array_equal(alone[1], one[:, ::-1])
+    assert np.array_equal(pair[0], one)
+    assert np.array_equal(pair[1], other[:, ::-1])

@@ -8,11 +8,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.base import clone
 
 from hybridlesion.embedding.finetuning import Finetuned, LesionScorer, write_note
-from hybridlesion.embedding.finetuning.ensemble import Ensemble
 from hybridlesion.exceptions import ArtifactError, SourceError
 
 
@@ -78,13 +76,6 @@ def test_a_score_depends_on_its_own_image_alone(scorer, images):
     for start, stop in ((0, 3), (3, 11)):
         part = scorer.transform(frames[start:stop], masks[start:stop])
         np.testing.assert_array_equal(part, together[start:stop])
-
-
-def test_mirrored_images_score_alike(tuned):
-    ensemble = Ensemble(Finetuned.read(tuned).networks())
-    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        torch.testing.assert_close(ensemble(images.flip(3)), ensemble(images))
 
 
 def test_it_survives_clone_and_pickle_without_its_networks(scorer, images):
