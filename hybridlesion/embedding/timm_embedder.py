@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sized
-from itertools import repeat
+from itertools import islice, repeat
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -41,6 +41,8 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         Images without a mask, or with an empty one, show the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side, 0 to 4.
+    flips : bool, default=False
+        Whether a row is the mean of the image's and its mirror image's, for twice the time.
 
     Attributes
     ----------
@@ -89,6 +91,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         batch_size: int = 32,
         crop: str = "lesion",
         margin: float = 0.25,
+        flips: bool = False,
     ):
         self.model = model
         self.weights = weights
@@ -96,6 +99,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.crop = crop
         self.margin = margin
+        self.flips = flips
 
     def fit(self, X: object = None, y: object = None) -> TimmEmbedder:
         """Check the parameters and load the network; no image is looked at.
@@ -124,6 +128,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         check_choice("crop", self.crop, CROPS)
         check_number("batch_size", self.batch_size, low=1, integer=True)
         check_number("margin", self.margin, low=0, high=4)
+        check_choice("flips", self.flips, (False, True))
         network = load_network(self.model, self.weights, resolve_device(self.device))
         self.n_features_out_ = network.n_features
         self.weights_digest_ = network.digest
@@ -159,6 +164,8 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         network = self._network()
         size = network.block_size(self.batch_size)
         rows = network.rows(self._blocks(X, masks, network, size), batch_size=self.batch_size)
+        if self.flips:
+            rows = (rows[::2] + rows[1::2]) / 2
         if not np.isfinite(rows).all():
             raise ArtifactError(
                 f"The network {self.model!r} gave values that are not finite: its weights are "
@@ -193,17 +200,18 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         return network
 
     def _blocks(self, images, masks, network: Network, size: int) -> Iterator[np.ndarray]:
-        block = []
+        pictures = self._pictures(images, masks, network)
+        while block := list(islice(pictures, size)):
+            yield np.stack(block)
+
+    def _pictures(self, images, masks, network: Network) -> Iterator[np.ndarray]:
         for image, mask in _pairs(images, masks):
             image = check_image(image)
             mask = None if mask is None else check_mask(mask, image.shape[:2])
-            pixels = prepare(image, mask, network.spec, crop=self.crop, margin=self.margin)
-            block.append(pixels)
-            if len(block) == size:
-                yield np.stack(block)
-                block = []
-        if block:
-            yield np.stack(block)
+            picture = prepare(image, mask, network.spec, crop=self.crop, margin=self.margin)
+            yield picture
+            if self.flips:
+                yield picture[:, ::-1]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -222,6 +230,7 @@ def embed(
     batch_size: int = 32,
     crop: str = "lesion",
     margin: float = 0.25,
+    flips: bool = False,
 ) -> np.ndarray:
     """Embed images in one call.
 
@@ -243,6 +252,8 @@ def embed(
         A square about the lesion mask, or the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
+    flips : bool, default=False
+        Whether a row is the mean of the image's and its mirror image's.
 
     Returns
     -------
@@ -264,6 +275,7 @@ def embed(
         batch_size=batch_size,
         crop=crop,
         margin=margin,
+        flips=flips,
     )
     return embedder.fit().transform(images, masks)
 

@@ -48,6 +48,16 @@ def test_masks_decide_what_is_seen(embedder, images):
     assert np.array_equal(embedder.transform(frames, some)[1:], frame[1:])
 
 
+def test_flips_average_an_image_with_its_mirror_image(embedder, images):
+    # of the others, the middle lies between two pixels
+    frames = images[0][::2]
+    mirrored = [frame[:, ::-1] for frame in frames]
+    both = clone(embedder).set_params(flips=True).fit()
+    expected = (embedder.transform(frames) + embedder.transform(mirrored)) / 2
+    np.testing.assert_allclose(both.transform(frames), expected, rtol=1e-4, atol=1e-3)
+    assert both.transform([]).shape == (0, 256)
+
+
 def test_embed_is_the_same_in_one_call(embedder, images, tiny_weights):
     rows = embed(*images, model="test_efficientnet", weights=tiny_weights, device="cpu")
     assert np.array_equal(rows, embedder.transform(*images))
