@@ -32,9 +32,9 @@ LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
 BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels
 LEAST = 1.2  # L*; weaker lines and blobs are noise of the camera and of JPEG
 DENSE = 0.18  # share of a neighbourhood on dark lines from which it is a network
-STANDING_OUT = (
-    4.5  # times the lines around it; on PH2 4 to 5 do alike, with more counts repeat less
-)
+# Times the strength of the lines around it, from which a spot counts. From 4 to 5 the counts agree
+# with the experts of PH2 alike; the higher, the less they repeat when a picture is turned.
+STANDING_OUT = 4.5
 RADIAL = 0.7  # cosine of twice the angle to the radius, above which a line is a streak
 CALM = 1.5  # L*; a smaller local deviation is structureless
 
