@@ -23,7 +23,7 @@ _ENLARGE = 8.0  # a lesion of a few pixels is not blown up into a shape nobody s
 _LONG_SIDE = 480.0  # bounds the work for thread-like masks
 _MARGIN = 0.3  # skin around the lesion, in diameters
 _SEEN = 192  # of 255: a measuring pixel is usable when three quarters of it are
-_NEAR = 0.16  # the same, for what needs only the border; filters reach up to 0.15 diameters
+_NEAR = 0.13  # the same, for what needs only the border: pigment is sought up to 0.12
 _SMALL = 2**20  # bytes; a larger window is not worth four times the memory
 _MIN_SKIN = 64  # pixels; fewer say nothing about the skin
 
@@ -254,7 +254,7 @@ class Lesion:
 
     @cached_property
     def near(self) -> Lesion:
-        """The lesion without the far skin: the box of the mask and 0.16 diameters around it.
+        """The lesion without the far skin: the box of the mask and 0.13 diameters around it.
 
         What happens in the lesion and at its border needs no more, which halves the pixels.
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hybridlesion._opencv import cv2
@@ -106,24 +108,22 @@ def _skin_mean(lesion: Lesion) -> np.ndarray:
 
 def _contrast(lesion: Lesion) -> dict[str, float]:
     """Level of colour, alone and against skin."""
-    lightness, a, b = lesion.lab_mean
-    skin, levels = lesion.skin_lab, lesion.lightness_levels
+    lightness, a, b = lesion.lab_mean.tolist()
+    skin, levels = lesion.skin_lab.tolist(), lesion.lightness_levels
+    hue, chroma = math.atan2(b, a), math.hypot(a, b)
+    turn = hue - math.atan2(skin[2], skin[1])
     return {
         "lightness_mean": lightness,
-        "chroma_mean": np.hypot(a, b),
-        "hue_angle": np.degrees(np.arctan2(b, a)),
-        "hue_delta": _turn(np.arctan2(b, a) - np.arctan2(skin[2], skin[1])),
-        "chroma_delta": np.hypot(a, b) - np.hypot(skin[1], skin[2]),
-        "skin_contrast": np.linalg.norm([lightness, a, b] - skin),
+        "chroma_mean": chroma,
+        "hue_angle": math.degrees(hue),
+        "hue_delta": math.degrees(math.atan2(math.sin(turn), math.cos(turn))),
+        "chroma_delta": chroma - math.hypot(skin[1], skin[2]),
+        "skin_contrast": math.dist((lightness, a, b), skin),
         "darkest": levels[5] - skin[0],
         "lightest": levels[95] - skin[0],
         "lightness_range": levels[95] - levels[5],
         "lightness_median": levels[50],
     }
-
-
-def _turn(radians: float) -> float:
-    return float(np.degrees(np.arctan2(np.sin(radians), np.cos(radians))))
 
 
 def _spread(lesion: Lesion) -> dict[str, float]:
@@ -173,7 +173,7 @@ def _rings(lesion: Lesion) -> dict[str, float]:
         "ring_outer_sd": spreads[0],
         "ring_middle_sd": spreads[1],
         "ring_inner_sd": spreads[2],
-        "ring_gradient": np.linalg.norm(means[2] - means[0]),
+        "ring_gradient": math.dist(means[2], means[0]),
         "ring_lightness": means[0][0] - means[2][0],
     }
 
@@ -190,8 +190,8 @@ def _patches(lesion: Lesion) -> dict[str, float]:
     # between patches: the means of the larger windows
     _, sd = cv2.meanStdDev(mean, mask=inside)
     return values | {
-        "patch_spread": np.linalg.norm(sd),
-        "patch_chroma_spread": np.linalg.norm(sd[1:]),
+        "patch_spread": math.hypot(*sd.ravel()),
+        "patch_chroma_spread": math.hypot(*sd.ravel()[1:]),
     }
 
 

@@ -169,7 +169,7 @@ CATALOGUE = (
             row
             for name in BLOBS
             for row in (
-                (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}"),
+                (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}, each spot once"),
                 (f"{name}_strength", "L*", 0.0, np.inf, "mean Laplacian at their centres"),
                 (f"{name}_unevenness", "1", 0.0, 3.0, "sd over mean of the counts in 8 sectors"),
                 (

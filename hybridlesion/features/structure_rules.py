@@ -118,12 +118,15 @@ def find_spots(
     it, else it is a knot of the network. Of a dot and a globule that overlap, closer than the
     globule's radius of 1.4 sigma, the one with the larger scale-normalised Laplacian counts.
     """
-    lines = cv2.copyTo(cv2.max(line.dark_line, 0.0), core.view(np.uint8))
-    around = cv2.blur(lines, _NEIGHBOURHOOD).ravel()
-    found = {name: _peaks(lesion, around, sigma) for name, sigma in BLOBS.items()}
+    # the core lies in the box of the lesion
+    lines = cv2.copyTo(cv2.max(line.dark_line[lesion.box], 0.0), core[lesion.box].view(np.uint8))
+    around = np.zeros(core.shape, np.float32)
+    around[lesion.box] = cv2.blur(lines, _NEIGHBOURHOOD, borderType=cv2.BORDER_CONSTANT)
+    found = {name: _peaks(lesion, around.ravel(), sigma) for name, sigma in BLOBS.items()}
     (dots, dot_strength), (globules, globule_strength) = found["dots"], found["globules"]
-    own, other = (np.stack(lesion.places(where), axis=1) for where in (dots, globules))
-    overlap = ((own[:, None] - other) ** 2).sum(axis=2) <= (_RADIUS * BLOBS["globules"]) ** 2
+    apart_x, apart_y = map(np.subtract.outer, lesion.places(dots), lesion.places(globules))
+    radius = _RADIUS * BLOBS["globules"]
+    overlap = apart_x * apart_x + apart_y * apart_y <= radius * radius
     stronger = dot_strength[:, None] > globule_strength
     dot = ~(overlap & ~stronger).any(axis=1)
     globule = ~(overlap & stronger).any(axis=0)
@@ -140,14 +143,16 @@ def _peaks(lesion: Lesion, around: np.ndarray, sigma: float) -> tuple[np.ndarray
     # the stronger one
     strength = cv2.copyTo(hessian.mean, (hessian.mean > 3.0 * hessian.root).view(np.uint8))
     size = 2 * round(_RADIUS * sigma) + 1
-    peak = (strength >= cv2.dilate(strength, np.ones((size, size), np.uint8))) & (strength > LEAST)
+    # weak ones are no maxima either, so that one comparison will do
+    highest = cv2.dilate(strength, np.ones((size, size), np.uint8))
+    peak = (strength >= cv2.max(highest, LEAST)).ravel()
     where = np.flatnonzero(peak)
+    height = strength.ravel().take(where)
     kept = lesion.inside.ravel().take(where) & (lesion.depth.ravel().take(where) > 0.02)
-    kept &= strength.ravel().take(where) > STANDING_OUT * around.take(where)
+    kept &= height > STANDING_OUT * around.take(where)
     # neighbours of equal height are one spot
-    kept &= ~(peak.ravel().take(where - 1) | peak.ravel().take(where - peak.shape[1]))
-    where = where[kept]
-    return where, strength.ravel().take(where)
+    kept &= ~(peak.take(where - 1) | peak.take(where - lesion.mask.shape[1]))
+    return where[kept], height[kept]
 
 
 def radial_direction(
