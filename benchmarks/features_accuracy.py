@@ -154,12 +154,15 @@ def agreement(table: pd.DataFrame, score: str) -> tuple[float, int]:
 
 
 def ph2_agreement(table: pd.DataFrame) -> dict[str, float]:
-    """Experts' asymmetry, veil and six colours on PH2."""
+    """Experts' asymmetry, veil, spots, streaks and six colours on PH2."""
     table = table[table["set"] == "ph2"]
     criteria = pd.read_csv(DATA / "ph2" / "ph2_criteria.csv").set_index("Image Name")
     criteria = criteria.loc[table.index]
     asymmetry = criteria["Asymmetry (0/1/2)"]
     veil = criteria["Blue-Whitish Veil (A/P)"].eq("P")
+    spots = table["abcd__structure_dots_count"] + table["abcd__structure_globules_count"]
+    dotted = criteria["Dots/Globules (A/AT/T)"].ne("A")
+    streaked = criteria["Streaks (A/P)"].eq("P")
     f1 = []
     for name, column in zip(COLORS, PH2_COLORS, strict=True):
         share, present = table[f"abcd__color_share_{name}"].to_numpy(), criteria[column].eq("X")
@@ -169,6 +172,8 @@ def ph2_agreement(table: pd.DataFrame) -> dict[str, float]:
             table["abcd__asymmetry"], asymmetry
         )[0],
         "veil share, AUC (aim 0.85)": roc_auc_score(veil, table["abcd__structure_veil_share"]),
+        "dots and globules, number, AUC": roc_auc_score(dotted, spots),
+        "streaks, octants, AUC": roc_auc_score(streaked, table["abcd__structure_streaks_octants"]),
         "six colours, macro F1 (aim 0.65)": float(np.median(np.mean(f1, axis=0))),
     } | {f"  {name}": float(np.median(values)) for name, values in zip(COLORS, f1, strict=True)}
 

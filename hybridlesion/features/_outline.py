@@ -30,6 +30,8 @@ class Outline:
         The same of the convex hull.
     hull : ndarray of shape (k, 2), float
         Corners of the convex hull.
+    parts : int
+        Connected parts of the mask.
     """
 
     points: np.ndarray
@@ -38,12 +40,15 @@ class Outline:
     hull_perimeter: float
     hull_area: float
     hull: np.ndarray
+    parts: int
 
     @property
     def normals(self) -> np.ndarray:
         """Unit normals that point outwards, (256, 2)."""
-        curve = _complex(np.vstack([self.points[-1:], self.points, self.points[:1]]))
-        tangent = curve[2:] - curve[:-2]
+        curve = _complex(self.points)
+        tangent = np.empty_like(curve)
+        tangent[1:-1] = curve[2:] - curve[:-2]
+        tangent[0], tangent[-1] = curve[1] - curve[-1], curve[0] - curve[-2]
         # OpenCV walks outer contours in either sense depending on its version
         outwards = -1j if signed_area(self.points) > 0 else 1j
         return _pairs(tangent * outwards / np.maximum(np.abs(tangent), 1e-9))
@@ -73,13 +78,15 @@ def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
     >>> round(disc.perimeter / (2 * np.pi * 50), 2), round(disc.area / (np.pi * 50**2), 2)
     (1.0, 1.0)
     """
-    contours, _ = cv2.findContours(
-        np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    contours, ((*family,),) = cv2.findContours(
+        np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
-    chain = max(contours, key=lambda c: (cv2.contourArea(c), len(c)))[:, 0, :]
+    # what has a parent is the border of a hole
+    outer = [contour for contour, links in zip(contours, family, strict=True) if links[3] < 0]
+    chain = max(outer, key=lambda c: (cv2.contourArea(c), len(c)))[:, 0, :]
     points = smooth_curve(_even(chain), smooth)
     hull = cv2.convexHull(points.astype(np.float32))[:, 0, :].astype(float)
-    return Outline(points, *_size(points), *_size(hull), hull)
+    return Outline(points, *_size(points), *_size(hull), hull, len(outer))
 
 
 def _even(chain: np.ndarray) -> np.ndarray:
@@ -119,8 +126,10 @@ def smooth_curve(points: np.ndarray, sigma: float) -> np.ndarray:
     step = np.abs(curve[1:] - curve[:-1]).mean()
     if step == 0.0:
         return points
-    damping = np.fft.fftfreq(len(points), d=step / (np.pi * sigma))
-    return _pairs(np.fft.ifft(np.fft.fft(curve) * np.exp(-2.0 * damping * damping)))
+    damping = np.fft.fftfreq(len(points), d=float(step) / (np.pi * sigma))
+    damping *= damping
+    damping *= -2.0
+    return _pairs(np.fft.ifft(np.fft.fft(curve) * np.exp(damping)))
 
 
 def _size(points: np.ndarray) -> tuple[float, float]:
@@ -150,5 +159,6 @@ def signed_area(points: np.ndarray) -> float:
     >>> signed_area(np.array([[0.0, 0.0], [2.0, 0.0], [2.0, 3.0], [0.0, 3.0]]))
     6.0
     """
-    x, y = points.T
-    return 0.5 * float(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1])
+    curve = _complex(points)
+    last, first = complex(curve[-1]), complex(curve[0])
+    return 0.5 * (complex(np.vdot(curve[:-1], curve[1:])) + last.conjugate() * first).imag

@@ -11,6 +11,15 @@ from hybridlesion._opencv import cv2
 
 __all__ = ["Curvature", "curvature"]
 
+_KERNELS = np.array(
+    [
+        [[1.0, 0.0, 1.0], [0.0, -4.0, 0.0], [1.0, 0.0, 1.0]],
+        [[0.0, -2.0, 0.0], [2.0, 0.0, 2.0], [0.0, -2.0, 0.0]],
+        [[1.0, 0.0, -1.0], [0.0, 0.0, 0.0], [-1.0, 0.0, 1.0]],
+    ],
+    np.float32,
+)
+
 
 @dataclass(frozen=True)
 class Curvature:
@@ -77,11 +86,14 @@ class Curvature:
         cos, sin : ndarray of shape (n,), float32
             Of twice the angle, so that the sign of the direction does not matter.
         """
-        root = np.maximum(self.root.ravel()[where], 1e-6)
-        return self.half.ravel()[where] / root, self.mixed.ravel()[where] / root
+        root, half, mixed = (
+            layer.ravel().take(where) for layer in (self.root, self.half, self.mixed)
+        )
+        root = np.maximum(root, 1e-6)
+        return half / root, mixed / root
 
 
-def curvature(image: np.ndarray, sigma: float) -> Curvature:
+def curvature(image: np.ndarray, sigma: float, *, smoothed: float = 0.0) -> Curvature:
     """Filter an image with steerable second derivatives of a Gaussian.
 
     Parameters
@@ -90,6 +102,8 @@ def curvature(image: np.ndarray, sigma: float) -> Curvature:
         For example lightness.
     sigma : float
         Standard deviation of the Gaussian in pixels.
+    smoothed : float, default=0.0
+        Standard deviation of a Gaussian that has smoothed the image already; less than `sigma`.
 
     Returns
     -------
@@ -101,9 +115,11 @@ def curvature(image: np.ndarray, sigma: float) -> Curvature:
     ----------
     Freeman and Adelson 1991, IEEE Trans. PAMI 13; Lindeberg 1998, IJCV 30.
     """
-    smooth = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    blur = float(np.sqrt(sigma * sigma - smoothed * smoothed))
+    smooth = cv2.GaussianBlur(image, (0, 0), blur, borderType=cv2.BORDER_REPLICATE)
     scale = sigma * sigma / 4.0
-    xx = cv2.Sobel(smooth, cv2.CV_32F, 2, 0, ksize=3, scale=scale / 2.0)
-    yy = cv2.Sobel(smooth, cv2.CV_32F, 0, 2, ksize=3, scale=scale / 2.0)
-    xy = cv2.Sobel(smooth, cv2.CV_32F, 1, 1, ksize=3, scale=scale)
-    return Curvature(smooth, cv2.add(xx, yy), cv2.subtract(xx, yy), xy)
+    # Sobel's xx + yy, xx - yy and xy at once
+    mean, half, mixed = (
+        cv2.filter2D(smooth, cv2.CV_32F, kernel * np.float32(scale)) for kernel in _KERNELS
+    )
+    return Curvature(smooth, mean, half, mixed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,6 @@ __all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect"]
 
 N_AXES = 12  # one each 15 degrees; 0 and 6 are the principal axes
 _MINOR = N_AXES // 2
-_LAB_ONLY = np.array([[1.0, 1.0, 1.0, 0.0]], np.float32)
 _GRID = 96  # side in pixels of the square on which lesions are mirrored
 
 
@@ -74,23 +74,24 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
     axes = angle + np.arange(N_AXES) * (np.pi / N_AXES)
     # only where the lesion is: what is mirrored elsewhere is known from the sums. A reflection is
     # one affine map: no rotation there and back, one interpolation only
-    at_x, at_y = _mirrored(x.astype(np.float32), y.astype(np.float32), axes)
+    at_x, at_y = _mirrored(x, y, axes)
     layers = np.dstack([lab, own])
-    mirror = cv2.remap(layers, at_x, at_y, cv2.INTER_LINEAR)
-    theirs = mirror[..., 3]
+    *colors, theirs = cv2.split(cv2.remap(layers, at_x, at_y, cv2.INTER_LINEAR))
+    every = np.ones(len(x), np.float32)  # to sum over pixels, as a product of matrices
     # |M xor flip(M)| = 2 (|M| - |M and flip(M)|)
-    shape = 1.0 - theirs.mean(axis=1)
+    shape = 1.0 - (theirs @ every) / len(x)
     shared = (theirs > 0.5).astype(np.float32)
-    mirror -= layers[y, x]
-    far = cv2.sqrt(cv2.transform(cv2.multiply(mirror, mirror), _LAB_ONLY))
-    far *= shared
-    color = far.sum(axis=1) / np.maximum(shared.sum(axis=1), 1.0)
+    far = np.zeros_like(theirs)
+    for color, channel in zip(colors, lab[y, x].T, strict=True):
+        color -= channel
+        far += cv2.multiply(color, color)
+    color = (cv2.sqrt(far) * shared) @ every / np.maximum(shared @ every, 1.0)
     weight, own_weight = float(weighted.sum()), weighted[y, x]
     lost = np.zeros(N_AXES)
     if weight > 0.0:
         flipped = cv2.remap(weighted, at_x, at_y, cv2.INTER_LINEAR)
         # outside the lesion lies what of the mirrored pigment is not inside
-        lost = np.abs(own_weight - flipped).sum(axis=1) + weight - flipped.sum(axis=1)
+        lost = np.abs(own_weight - flipped) @ every + weight - flipped @ every
         lost /= 2.0 * weight
     # interpolation may carry a sum a little beyond its bounds
     return Reflections(np.clip(shape, 0.0, 1.0), color.astype(float), np.clip(lost, 0.0, 1.0))
@@ -98,10 +99,12 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
 
 def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where points lie when mirrored about lines through their centre, (angles, points) each."""
-    cos, sin = (f(2.0 * angles).astype(np.float32)[:, None] for f in (np.cos, np.sin))
-    center_x, center_y = (np.float32(at.mean(dtype=float)) for at in (x, y))
-    dx, dy = x - center_x, y - center_y
-    return cos * dx + (sin * dy + center_x), sin * dx - (cos * dy - center_y)
+    center_x, center_y = x.mean(), y.mean()
+    points = np.array([x - center_x, y - center_y, np.ones(len(x))], np.float32)
+    cos, sin = np.cos(2.0 * angles), np.sin(2.0 * angles)
+    to_x = np.stack([cos, sin, np.full(len(angles), center_x)], axis=1)
+    to_y = np.stack([sin, -cos, np.full(len(angles), center_y)], axis=1)
+    return to_x.astype(np.float32) @ points, to_y.astype(np.float32) @ points
 
 
 def asymmetry(lesion: Lesion) -> dict[str, float]:
@@ -130,21 +133,19 @@ def asymmetry(lesion: Lesion) -> dict[str, float]:
     mask, lab, pigment, size = _small(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
     spread = max(float(np.sqrt(np.trace(lesion.covariance))), 1.0)
-    values = {}
+    values = {"color_relative": float(curves.color.mean()) / spread}
     for kind in ("shape", "color", "pigment"):
-        curve = getattr(curves, kind)
-        best = int(curve.argmin())
+        curve = getattr(curves, kind).tolist()
+        best = curve.index(min(curve))
         values |= {
             f"{kind}_major": curve[0],
             f"{kind}_minor": curve[_MINOR],
             f"{kind}_min": curve[best],
             f"{kind}_cross": curve[(best + _MINOR) % N_AXES],
-            f"{kind}_mean": curve.mean(),
-            f"{kind}_max": curve.max(),
+            f"{kind}_mean": sum(curve) / N_AXES,
+            f"{kind}_max": max(curve),
         }
-    values["color_relative"] = curves.color.mean() / spread
-    values |= _balance(mask, lab, pigment, lesion.axes[0], size)
-    return {name: float(value) for name, value in values.items()}
+    return values | _balance(mask, lab, pigment, lesion.axes[0], size)
 
 
 def _small(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -174,22 +175,26 @@ def _balance(
     y, x = np.nonzero(mask)
     center_x, center_y = x.mean(), y.mean()
     dx, dy = x - center_x, y - center_y
-    u, v = dx * np.cos(angle) + dy * np.sin(angle), dy * np.cos(angle) - dx * np.sin(angle)
-    weight = pigment[y, x].astype(float) + 1e-6
+    cos, sin = np.cos(angle), np.sin(angle)
     # one row a quarter of the lesion: its sums of colour and weight, and its pixels
-    quarter = 2 * (u > 0) + (v > 0) == np.arange(4)[:, None]
-    sums = quarter.astype(float) @ np.column_stack([lab[y, x], weight, np.ones(len(x))])
+    quarter = 2 * (dx * cos + dy * sin > 0) + (dy * cos - dx * sin > 0)
+    layers = np.ones((len(x), 5))
+    layers[:, :3] = lab[y, x]
+    layers[:, 3] = pigment[y, x] + 1e-6
+    sums = (quarter == np.arange(4)[:, None]).astype(float) @ layers
+    weight = layers[:, 3]
     offset = np.hypot(dx @ weight, dy @ weight) / weight.sum()
     turned = cv2.warpAffine(
         mask.astype(np.float32),
         np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]]),
         mask.shape[::-1],
     )
+    first, second, third, fourth = sums
     return {
-        "shape_point": np.abs(mask - turned).sum() / (2.0 * len(x)),
-        "halves_major": _distance(sums[[0, 2]].sum(axis=0), sums[[1, 3]].sum(axis=0)),
-        "halves_minor": _distance(sums[:2].sum(axis=0), sums[2:].sum(axis=0)),
-        "pigment_offset": offset / diameter,
+        "shape_point": float(np.abs(mask - turned).sum()) / (2.0 * len(x)),
+        "halves_major": _distance(first + third, second + fourth),
+        "halves_minor": _distance(first + second, third + fourth),
+        "pigment_offset": float(offset) / diameter,
         "quarter_area_sd": deviation(sums[:, 4] / len(x)),
         "quarter_pigment_sd": deviation(sums[:, 3] / weight.sum()),
     }
@@ -199,7 +204,7 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
     """Delta-E between the mean colours of two halves, given as sums; 0 when one is empty."""
     if first[4] == 0.0 or second[4] == 0.0:
         return 0.0
-    return float(np.linalg.norm(first[:3] / first[4] - second[:3] / second[4]))
+    return math.dist(first[:3] / first[4], second[:3] / second[4])
 
 
 _WHERE = {

@@ -6,7 +6,7 @@ import numpy as np
 
 from hybridlesion._opencv import cv2
 
-__all__ = ["PATTERNS", "local_binary_pattern"]
+__all__ = ["PATTERNS", "local_binary_pattern", "pattern_shares"]
 
 PATTERNS = 10
 """0 to 8 set neighbours in one run; 9 stands for every pattern with more than one run."""
@@ -55,6 +55,34 @@ def local_binary_pattern(grey: np.ndarray, radius: int = 1) -> np.ndarray:
     >>> int(local_binary_pattern(spot)[1, 1])  # every neighbour is darker
     0
     """
+    return cv2.LUT(_codes(grey, radius), _TABLE)
+
+
+def pattern_shares(grey: np.ndarray, mask: np.ndarray, radius: int = 1) -> np.ndarray:
+    """Share of each pattern inside a mask.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (h, w), uint8 or float32
+        Image.
+    mask : ndarray of shape (h, w), bool
+        Where patterns count; at least one pixel.
+    radius : int, default=1
+        As in `local_binary_pattern`.
+
+    Returns
+    -------
+    ndarray of shape (10,), float
+        Shares that add up to 1.
+    """
+    count = cv2.calcHist([_codes(grey, radius)], [0], mask.view(np.uint8), [256], [0, 256])
+    # naming 256 codes is quicker than naming every pixel
+    count = np.bincount(_TABLE, count.ravel(), PATTERNS)
+    return count / count.sum()
+
+
+def _codes(grey: np.ndarray, radius: int) -> np.ndarray:
+    """One bit for each neighbour that is not darker than the centre."""
     height, width = grey.shape
     wide = cv2.copyMakeBorder(grey, radius, radius, radius, radius, cv2.BORDER_REPLICATE)
     code = np.zeros((height, width), np.uint8)
@@ -64,4 +92,4 @@ def local_binary_pattern(grey: np.ndarray, radius: int = 1) -> np.ndarray:
         # each bit moves up by one when the next is added; where the run starts does not matter
         code += code
         code |= (neighbour >= grey).view(np.uint8)
-    return cv2.LUT(code, _TABLE)
+    return code

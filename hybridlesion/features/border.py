@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hybridlesion._opencv import cv2
@@ -50,7 +52,7 @@ def border(lesion: Lesion) -> dict[str, float]:
         "axis_ratio": minor / major,
         "box_dimension": box_counting_dimension(lesion.mask),
         "ellipse_misfit": _ellipse_misfit(lesion, major, minor),
-        "parts": float(cv2.connectedComponents(lesion.mask.view(np.uint8))[0] - 1),
+        "parts": float(outline.parts),
     }
     values |= _radius(outline) | _hull_gaps(outline, lesion.diameter)
     values |= _curvature(outline, lesion.diameter)
@@ -101,52 +103,61 @@ def box_counting_dimension(mask: np.ndarray) -> float:
 
 def _radius(outline: Outline) -> dict[str, float]:
     """Spread of the centre-to-border distance, and its Fourier energy by frequency."""
-    x, y = outline.points.T
-    radius = np.hypot(x - x.mean(), y - y.mean())
-    mean = max(radius.mean(), 1e-9)
-    energy = np.abs(np.fft.rfft(radius)) ** 2 * (2.0 / N_POINTS / mean) ** 2
+    points = outline.points
+    radius = np.hypot(*(points - points.mean(axis=0)).T)
+    mean = max(float(radius.mean()), 1e-9)
+    amplitude = np.fft.rfft(radius)[3:33] * (2.0 / N_POINTS / mean)
+    energy = (amplitude * amplitude.conj()).real
     return {
         "radius_cv": deviation(radius) / mean,
-        "radius_range": (radius.max() - radius.min()) / mean,
-        "radius_lobes": np.sqrt(energy[3:9].sum()),
-        "radius_jaggedness": np.sqrt(energy[9:33].sum()),
+        "radius_range": float(radius.max() - radius.min()) / mean,
+        "radius_lobes": math.sqrt(energy[:6].sum()),
+        "radius_jaggedness": math.sqrt(energy[6:].sum()),
     }
 
 
 def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
     """Depth of the bays between the outline and its convex hull."""
     # a point inside a convex polygon is as deep as it is below the nearest side's line
-    side = np.roll(outline.hull, -1, axis=0) - outline.hull
+    corner = outline.hull
+    side = np.concatenate([corner[1:] - corner[:-1], corner[:1] - corner[-1:]])
     length = np.hypot(*side.T)
-    side, corner = side[length > 0] / length[length > 0, None], outline.hull[length > 0]
-    inward = np.stack([-side[:, 1], side[:, 0]], axis=1) * np.sign(signed_area(outline.hull))
-    level = (inward * corner).sum(axis=1)
-    depth = (outline.points @ inward.T - level).min(axis=1) if len(side) else np.zeros(N_POINTS)
+    if not length.all():
+        corner, side, length = (part[length > 0.0] for part in (corner, side, length))
+    depth = np.zeros(N_POINTS)
+    if len(side):
+        inward = side[:, ::-1] * (np.array([-1.0, 1.0]) * np.sign(signed_area(outline.hull)))
+        inward /= length[:, None]
+        level = np.einsum("ij,ij->i", inward, corner)
+        depth = (inward @ outline.points.T - level[:, None]).min(axis=0)
     depth = np.maximum(depth, 0.0) / diameter
     deep = depth > 0.02
+    starts = np.count_nonzero(deep[1:] & ~deep[:-1]) + bool(deep[0] and not deep[-1])
     return {
-        "bay_depth_max": depth.max(),
-        "bay_depth_mean": depth.mean(),
-        "bays": float(np.count_nonzero(deep & ~np.roll(deep, 1))),
+        "bay_depth_max": float(depth.max()),
+        "bay_depth_mean": float(depth.mean()),
+        "bays": float(starts),
     }
 
 
 def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
     """Turning of the outline per diameter of its length."""
     # second derivatives need twice the smoothing of the outline, or they see the pixel grid
-    x, y = smooth_curve(outline.points, diameter / 40.0).T
+    points = smooth_curve(outline.points, diameter / 40.0)
     step = (outline.perimeter - np.pi) / N_POINTS
     if step <= 0.0:
         return {"bending": 0.0, "concave_share": 0.0, "turning": 1.0}
-    curve = x + 1j * y
-    along = np.roll(curve, -1) - curve
-    turn = np.angle(np.roll(along, -1) * along.conj())
-    curvature = turn / step * diameter / 2.0  # 1 everywhere for a circle
-    sense = np.sign(turn.sum()) or 1.0
+    curve = np.ascontiguousarray(points).view(complex)[:, 0]
+    closed = np.concatenate([curve, curve[:2]])
+    along = closed[1:] - closed[:-1]
+    turn = np.angle(along[1:] * along[:-1].conj())
+    curvature = turn * (diameter / 2.0 / step)  # 1 everywhere for a circle
+    if turn.sum() < 0.0:
+        curvature = -curvature
     return {
-        "bending": np.log1p(np.mean(curvature**2)),
-        "concave_share": np.mean(curvature * sense < -0.2),
-        "turning": np.abs(turn).sum() / (2.0 * np.pi),
+        "bending": math.log1p(curvature @ curvature / N_POINTS),
+        "concave_share": np.count_nonzero(curvature < -0.2) / N_POINTS,
+        "turning": float(np.abs(turn).sum()) / (2.0 * np.pi),
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hybridlesion._opencv import cv2
@@ -13,6 +15,26 @@ from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette, clas
 __all__ = ["CATALOGUE", "color"]
 
 _CHANNELS = ("lightness", "a", "b", "red", "green", "blue", "saturation", "value")
+
+
+def _window(pixels: int) -> np.ndarray:
+    """Weights on pixels twice as large that stand for the mean over a window of pixels.
+
+    The outermost weights are such that its variance is that of the window, (n^2 - 1) / 12.
+    """
+    inner = 2 * ((pixels - 2) // 4) + 1
+    own, far = (inner**2 - 1) / 3.0, (inner + 1.0) ** 2
+    # a quarter is the variance inside a block
+    rim = ((pixels**2 - 1) / 12.0 - 0.25 - own) / (far - own) / 2.0
+    return np.float32([rim, *[(1.0 - 2.0 * rim) / inner] * inner, rim])
+
+
+_WINDOWS = {"fine": _window(9), "coarse": _window(25)}
+_LEVELS = np.arange(256.0)
+_COLOR_INDEX = np.arange(len(COLORS), dtype=np.uint8)[:, None]
+_CELL_ORIGIN = np.array([[0.0], [128.0], [128.0]], np.float32)
+_CELL_SCALE = np.array([[1.0 / 6.25], [1.0 / 8.0], [1.0 / 8.0]], np.float32)
+_CELL_STRIDE = np.array([1024.0, 32.0, 1.0], np.float32)
 
 
 def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float]:
@@ -43,47 +65,60 @@ def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float
 
 def _channels(lesion: Lesion) -> dict[str, float]:
     """Mean minus skin, sd and skewness of eight channels."""
-    inside = _pixels(lesion, lesion.where)
-    mean = inside.mean(axis=1)
-    inside -= mean[:, None]
-    squared = inside * inside
-    sd = np.sqrt([square.mean() for square in squared])
-    third = [square @ value / value.size for square, value in zip(squared, inside, strict=True)]
-    skew = third / np.maximum(sd, 1e-3) ** 3
+    centered = lesion.lab_centered
+    second = np.diagonal(lesion.covariance)
+    third = [(c * c) @ c / c.size for c in centered]
+    mean, *central = _moments(*_with_hsv(lesion.rgb_inside))
+    mean = np.concatenate([lesion.lab_mean, mean])
+    sd = np.sqrt(np.concatenate([second, central[0]]))
+    skew = np.concatenate([third, central[1]]) / np.maximum(sd, 1e-3) ** 3
     delta = np.full(len(mean), np.nan)
     if lesion.has_skin:
-        delta = mean - _pixels(lesion, lesion.skin_where).mean(axis=1)
+        delta = mean - _skin_mean(lesion)
     values = {}
-    for i, name in enumerate(_CHANNELS):
-        values |= {f"{name}_delta": delta[i], f"{name}_sd": sd[i], f"{name}_skew": skew[i]}
+    for name, *row in zip(_CHANNELS, delta, sd, skew, strict=True):
+        values |= dict(zip((f"{name}_delta", f"{name}_sd", f"{name}_skew"), row, strict=True))
     return values
 
 
-def _pixels(lesion: Lesion, where: np.ndarray) -> np.ndarray:
-    """All channels at some pixels, (8, n) float32."""
-    rgb = lesion.image.reshape(-1, 3).take(where, axis=0)
-    hsv = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0]
-    channels = np.empty((len(_CHANNELS), len(where)), np.float32)
-    channels[:3] = (
-        lesion.lab_inside
-        if where is lesion.where
-        else lesion.lab.reshape(-1, 3).take(where, axis=0).T
+def _with_hsv(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """RGB and HSV of some pixels, (1, n, 3) uint8 each."""
+    return rgb[None], cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)
+
+
+def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
+    """Mean, variance and third central moment of R, G, B, S and V from their histograms, (3, 5)."""
+    channels = [*cv2.split(rgb), *cv2.split(hsv)[1:]]
+    count = np.array(
+        [cv2.calcHist([channel], [0], None, [256], [0, 256]).ravel() for channel in channels], float
     )
-    channels[3:6], channels[6:] = rgb.T, hsv[:, 1:].T
-    return channels
+    count /= rgb.shape[1]
+    mean = count @ _LEVELS
+    apart = _LEVELS - mean[:, None]
+    weighted = count * apart * apart
+    return np.stack([mean, weighted.sum(axis=1), (weighted * apart).sum(axis=1)])
+
+
+def _skin_mean(lesion: Lesion) -> np.ndarray:
+    """Mean of the eight channels on the skin, (8,) float."""
+    rgb, hsv = _with_hsv(lesion.image.reshape(-1, 3).take(lesion.skin_where, axis=0))
+    lab = cv2.mean(lesion.skin_pixels[None])
+    return np.array([*lab[:3], *cv2.mean(rgb)[:3], *cv2.mean(hsv)[1:3]])
 
 
 def _contrast(lesion: Lesion) -> dict[str, float]:
     """Level of colour, alone and against skin."""
-    lightness, a, b = lesion.lab_mean
-    skin, levels = lesion.skin_lab, lesion.lightness_levels
+    lightness, a, b = lesion.lab_mean.tolist()
+    skin, levels = lesion.skin_lab.tolist(), lesion.lightness_levels
+    hue, chroma = math.atan2(b, a), math.hypot(a, b)
+    turn = hue - math.atan2(skin[2], skin[1])
     return {
         "lightness_mean": lightness,
-        "chroma_mean": np.hypot(a, b),
-        "hue_angle": np.degrees(np.arctan2(b, a)),
-        "hue_delta": _turn(np.arctan2(b, a) - np.arctan2(skin[2], skin[1])),
-        "chroma_delta": np.hypot(a, b) - np.hypot(skin[1], skin[2]),
-        "skin_contrast": np.linalg.norm([lightness, a, b] - skin),
+        "chroma_mean": chroma,
+        "hue_angle": math.degrees(hue),
+        "hue_delta": math.degrees(math.atan2(math.sin(turn), math.cos(turn))),
+        "chroma_delta": chroma - math.hypot(skin[1], skin[2]),
+        "skin_contrast": math.dist((lightness, a, b), skin),
         "darkest": levels[5] - skin[0],
         "lightest": levels[95] - skin[0],
         "lightness_range": levels[95] - levels[5],
@@ -91,19 +126,15 @@ def _contrast(lesion: Lesion) -> dict[str, float]:
     }
 
 
-def _turn(radians: float) -> float:
-    return float(np.degrees(np.arctan2(np.sin(radians), np.cos(radians))))
-
-
 def _spread(lesion: Lesion) -> dict[str, float]:
     """Variety of colour: entropy and principal spread."""
     lab = lesion.lab_inside
     variances = np.maximum(np.linalg.eigvalsh(lesion.covariance), 0.0)[::-1]
     # cells of 6.25 x 8 x 8 units, about the smallest difference that has another name
-    cells = (lab[0] * np.float32(1.0 / 6.25)).astype(np.int16) << 10
-    cells += ((lab[1] + 128.0) * np.float32(1.0 / 8.0)).astype(np.int16) << 5
-    cells += ((lab[2] + 128.0) * np.float32(1.0 / 8.0)).astype(np.int16)
-    counts = np.bincount(cells)
+    cells = lab + _CELL_ORIGIN
+    cells *= _CELL_SCALE
+    cells = _CELL_STRIDE @ np.floor(cells, out=cells)
+    counts = np.bincount(cells.astype(np.int16))
     share = counts[counts > 0] / lab.shape[1]
     chroma = cv2.magnitude(lab[1], lab[2]).ravel()
     # length of the mean of the unit vectors (a, b) / chroma
@@ -121,42 +152,69 @@ def _spread(lesion: Lesion) -> dict[str, float]:
 
 def _rings(lesion: Lesion) -> dict[str, float]:
     """Colour in three concentric rings."""
-    lesion = lesion.near
-    depth, lab = lesion.depth.ravel()[lesion.where], lesion.lab_inside
-    ring = np.ceil(depth * (3.0 / max(float(depth.max()), 1e-6)))
-    parts = [np.flatnonzero(ring == k) for k in (1, 2, 3)]
+    lab = lesion.lab_centered
+    depth = lesion.depth.ravel().take(lesion.where)
+    deepest = max(float(depth.max()), 1e-6)
+    # one row a ring: its pixels, then sums of Lab and of squared lengths. Both inner bounds give
+    # all three, since the sums over the whole lesion are known
+    within = depth <= np.array([[1.0 / 3.0], [2.0 / 3.0]], np.float32) * np.float32(deepest)
+    layers = np.empty((5, lab.shape[1]), np.float32)
+    layers[0], layers[1:4] = 1.0, lab
+    layers[4] = lab[0] * lab[0] + lab[1] * lab[1] + lab[2] * lab[2]
+    whole = np.array([lab.shape[1], 0.0, 0.0, 0.0, np.trace(lesion.covariance) * lab.shape[1]])
+    inner = np.vstack([np.zeros(5), within.astype(np.float32) @ layers.T, whole])
+    sums = np.diff(inner, axis=0)
     # a lesion a few pixels wide has no middle: its rings are all the same
-    colors = [lab.take(part, axis=1) if part.size else lab for part in parts]
-    means = [color.mean(axis=1) for color in colors]
-    spreads = [
-        float(np.linalg.norm(color - mean[:, None])) / np.sqrt(color.shape[1])
-        for color, mean in zip(colors, means, strict=True)
-    ]
+    sums[sums[:, 0] == 0.0] = whole
+    means = sums[:, 1:4] / sums[:, :1]
+    variances = sums[:, 4] / sums[:, 0] - (means * means).sum(axis=1)
+    spreads = np.sqrt(np.maximum(variances, 0.0))
     return {
         "ring_outer_sd": spreads[0],
         "ring_middle_sd": spreads[1],
         "ring_inner_sd": spreads[2],
-        "ring_gradient": np.linalg.norm(means[2] - means[0]),
+        "ring_gradient": math.dist(means[2], means[0]),
         "ring_lightness": means[0][0] - means[2][0],
     }
 
 
 def _patches(lesion: Lesion) -> dict[str, float]:
     """Colour spread inside windows and between them."""
-    lesion, values = lesion.near, {}
-    whole = lesion.inside.view(np.uint8)
-    # the variance of three channels is the mean square length minus the square length of the mean
-    square = _square_length(lesion.lab)
-    for name, window in (("fine", 9), ("coarse", 25)):
-        mean = cv2.blur(lesion.lab, (window, window))
-        variance = cv2.blur(square, (window, window)) - _square_length(mean)
-        values[f"local_{name}"] = cv2.mean(cv2.sqrt(cv2.max(variance, 0.0)), mask=whole)[0]
+    lab, square, inside = _halved(lesion.near)
+    values = {}
+    for name, kernel in _WINDOWS.items():
+        mean = cv2.sepFilter2D(lab, cv2.CV_32F, kernel, kernel)
+        # the variance of three channels is the mean square length minus that of the mean
+        variance = cv2.sepFilter2D(square, cv2.CV_32F, kernel, kernel) - _square_length(mean)
+        values[f"local_{name}"] = cv2.mean(cv2.sqrt(cv2.max(variance, 0.0)), mask=inside)[0]
     # between patches: the means of the larger windows
-    _, sd = cv2.meanStdDev(mean, mask=whole)
+    _, sd = cv2.meanStdDev(mean, mask=inside)
     return values | {
-        "patch_spread": np.linalg.norm(sd),
-        "patch_chroma_spread": np.linalg.norm(sd[1:]),
+        "patch_spread": math.hypot(*sd.ravel()),
+        "patch_chroma_spread": math.hypot(*sd.ravel()[1:]),
     }
+
+
+def _halved(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lab, its square length and the lesion, averaged over blocks of 2 x 2 pixels.
+
+    Sums over windows are the same, at every second place in a quarter of the time.
+    """
+    around = len(_WINDOWS["coarse"]) + 1  # pixels, half a window
+    corner = [max(side.start - around, 0) for side in lesion.box]
+    size = [
+        min(side.stop + around, n) - start
+        for side, n, start in zip(lesion.box, lesion.mask.shape, corner, strict=True)
+    ]
+    size = [max(n // 2, 1) for n in size]
+    rows, columns = (slice(start, start + 2 * n) for start, n in zip(corner, size, strict=True))
+    lab, inside = lesion.lab[rows, columns], lesion.inside[rows, columns][::2, ::2]
+    inside = inside if inside.any() else np.ones_like(inside)
+    return (
+        cv2.resize(lab, size[::-1], interpolation=cv2.INTER_AREA),
+        cv2.resize(_square_length(lab), size[::-1], interpolation=cv2.INTER_AREA),
+        inside.astype(np.uint8),
+    )
 
 
 def _square_length(lab: np.ndarray) -> np.ndarray:
@@ -166,20 +224,18 @@ def _square_length(lab: np.ndarray) -> np.ndarray:
 def _six_colors(lesion: Lesion, palette: Palette) -> dict[str, float]:
     """Share and presence of the six colours, and how far apart their centres lie."""
     named = classify_colors(lesion, palette)
-    count = np.bincount(named, minlength=len(COLORS) + 1)[: len(COLORS)]
-    share = count / len(named)
+    # one row a colour: its pixels and the sums of their places
+    places = np.ones((3, len(named)), np.float32)
+    places[1:] = lesion.places(lesion.where)
+    sums = (named == _COLOR_INDEX).astype(np.float32) @ places.T
+    share = sums[:, 0] / len(named)
     present = share >= palette.minimum_share
     values = {f"share_{name}": share[i] for i, name in enumerate(COLORS)}
     values |= {f"has_{name}": float(present[i]) for i, name in enumerate(COLORS)}
     values["count"] = float(present.sum())
     named_share = share[share > 0] / max(share.sum(), 1e-9)
     values["palette_entropy"] = -(named_share * np.log2(named_share)).sum() + 0.0
-    y, x = np.divmod(lesion.where, lesion.mask.shape[1])
-    center_x, center_y = (
-        np.bincount(named, at, len(COLORS) + 1)[: len(COLORS)][present] / count[present]
-        for at in (x, y)
-    )
-    offset = np.hypot(center_x - lesion.center[0], center_y - lesion.center[1])
+    offset = np.hypot(*sums[present, 1:].T) / sums[present, 0]
     values["centroid_distance"] = offset.max(initial=0.0) / lesion.diameter
     return values
 

@@ -24,6 +24,10 @@ __all__ = [
 
 _REACH = 0.14  # diameters on either side of the outline
 _SAMPLES = 23
+_OFFSETS = np.linspace(-_REACH, _REACH, _SAMPLES, dtype=np.float32)
+_THIRD = _SAMPLES // 3
+# outer third minus inner third
+_ACROSS = np.repeat(np.float32([-1, 0, 1]) / _THIRD, (_THIRD, _SAMPLES - 2 * _THIRD, _THIRD))
 OCTANTS = 8
 ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter; three quarters of ISIC 2017 lie below
 
@@ -58,11 +62,11 @@ def border_profiles(lesion: Lesion) -> BorderProfiles:
         256 lines of 23 samples.
     """
     outline = lesion.outline
-    offset = (np.linspace(-_REACH, _REACH, _SAMPLES) * lesion.diameter).astype(np.float32)
+    offset = _OFFSETS * np.float32(lesion.diameter)
     at_x, at_y = (
         point[:, None] + normal[:, None] * offset
         for point, normal in zip(
-            outline.points.astype(np.float32).T, outline.normals.astype(np.float32).T, strict=True
+            outline.points.T.astype(np.float32), outline.normals.T.astype(np.float32), strict=True
         )
     )
     lab = cv2.remap(lesion.lab, at_x, at_y, cv2.INTER_LINEAR)
@@ -132,14 +136,13 @@ def cutoff(lesion: Lesion) -> dict[str, float]:
     """
     profiles = border_profiles(lesion)
     lab = profiles.lab
-    third = _SAMPLES // 3
-    delta = (lab[:, -third:].sum(axis=1) - lab[:, :third].sum(axis=1)) / third
+    delta = np.einsum("s,lsc->lc", _ACROSS, lab)
     slope = steepest_rise(profiles)
     seen = np.isfinite(slope)
     if not seen.any():
         return {row.name.removeprefix("abcd__border_"): float("nan") for row in CATALOGUE}
     octant, slope, delta = profiles.octant[seen], slope[seen], delta[seen]
-    drop, change = delta[:, 0], np.linalg.norm(delta, axis=1)
+    drop, change = delta[:, 0], np.sqrt(np.einsum("lc,lc->l", delta, delta))
     drops = group_medians(drop, octant)
     slopes = group_medians(slope, octant)
     sharp = abruptness(slopes)

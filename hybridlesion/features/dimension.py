@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 
 __all__ = ["CATALOGUE", "dimension"]
+
+_PIXEL = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.int32)
 
 
 def dimension(mask: np.ndarray) -> dict[str, float]:
@@ -37,34 +41,35 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
     >>> dimension(mask)["feret_max"], dimension(mask)["area"]  # 5 of 50 pixels, 12 of 1200
     (0.1, 0.01)
     """
-    points = _corners(mask)
-    hull = cv2.convexHull(points)[:, 0, :].astype(float)
-    x, y = hull.T
-    apart = np.subtract.outer(x, x) ** 2 + np.subtract.outer(y, y) ** 2
-    edge_x, edge_y = np.roll(x, -1) - x, np.roll(y, -1) - y
-    across = (np.outer(x, edge_y) - np.outer(y, edge_x)) / np.hypot(edge_x, edge_y)
-    feret_max, feret_min = np.sqrt(apart.max()), np.ptp(across, axis=0).min()
-    area, diagonal = float(np.count_nonzero(mask)), float(np.hypot(*mask.shape))
-    _, _, width, height = cv2.boundingRect(mask.view(np.uint8))
-    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    values = {
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    hull = cv2.convexHull(_corners(mask[y : y + height, x : x + width]))[:, 0, :].astype(float)
+    # |p - q|^2 = p^2 + q^2 - 2 pq for all pairs of corners
+    squared = (hull * hull).sum(axis=1)
+    apart = squared[:, None] + squared - 2.0 * hull @ hull.T
+    edge_x, edge_y = np.vstack([hull[1:] - hull[:-1], hull[:1] - hull[-1:]]).T
+    across = hull @ np.stack([edge_y, -edge_x]) / np.hypot(edge_x, edge_y)
+    feret_max = math.sqrt(apart.max())
+    feret_min = float((across.max(axis=0) - across.min(axis=0)).min())
+    area, diagonal = float(np.count_nonzero(mask)), math.hypot(*mask.shape)
+    equivalent = 2.0 * math.sqrt(area / math.pi)
+    rim = sum(int(side.sum()) for side in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    return {
         "area": area / mask.size,
-        "equivalent_diameter": 2.0 * np.sqrt(area / np.pi) / diagonal,
+        "equivalent_diameter": equivalent / diagonal,
         "feret_max": feret_max / diagonal,
         "feret_min": feret_min / diagonal,
         "feret_ratio": feret_min / feret_max,
-        "feret_elongation": feret_max / (2.0 * np.sqrt(area / np.pi)),
+        "feret_elongation": feret_max / equivalent,
         "box": width * height / mask.size,
-        "frame_contact": rim.mean(),
+        "frame_contact": rim / (2.0 * sum(mask.shape)),
     }
-    return {name: float(value) for name, value in values.items()}
 
 
 def _corners(mask: np.ndarray) -> np.ndarray:
     """Corners of the pixels on the hull of the pixel centres, (n, 1, 2): enough for the hull."""
     parts, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     centers = cv2.convexHull(np.vstack(parts))
-    return np.vstack([centers + np.array(corner, np.int32) for corner in np.ndindex(2, 2)])
+    return (centers + _PIXEL).reshape(-1, 1, 2)
 
 
 CATALOGUE = (

@@ -16,6 +16,11 @@ __all__ = ["COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors"]
 COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
 _STEP = 4  # Lab is looked up on a grid of 4 units: far below the distance of two references
 _SIDE = 256 // _STEP
+_TO_GRID = np.array(
+    [[2.55 / _STEP, 0, 0, 0], [0, 1 / _STEP, 0, 128 / _STEP], [0, 0, 1 / _STEP, 128 / _STEP]],
+    np.float32,
+)
+_GRID_STRIDE = np.array([_SIDE * _SIDE, _SIDE, 1], np.float32)
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,9 @@ class Palette:
 
 def _lab(rgb: np.ndarray) -> np.ndarray:
     """Lab of some pixels, (n, 3) float32."""
-    return cv2.cvtColor(rgb[None].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
+    scaled = rgb[None].astype(np.float32)
+    scaled *= np.float32(1.0 / 255.0)
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0]
 
 
 DEFAULT_PALETTE = Palette(
@@ -101,13 +108,12 @@ def classify_colors(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> np.nd
     own = cv2.cvtColor(ground, cv2.COLOR_LAB2RGB)[0, 0] * 255.0
     gain = np.asarray(palette.skin, np.float32) / np.maximum(own, 16.0)
     table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)
-    pixels = lesion.image.reshape(-1, 3).take(lesion.where, axis=0)
-    lab = _lab(cv2.LUT(pixels[None], table[None])[0])
+    lab = _lab(cv2.LUT(lesion.rgb_inside[None], table[None])[0])
     # rows and columns of the grid; no value is negative, so that cutting off is rounding down
-    index = (lab[:, 0] * np.float32(255.0 / 100.0 / _STEP)).astype(np.int32) * (_SIDE * _SIDE)
-    index += ((lab[:, 1] + 128.0) * np.float32(1.0 / _STEP)).astype(np.int32) * _SIDE
-    index += ((lab[:, 2] + 128.0) * np.float32(1.0 / _STEP)).astype(np.int32)
-    return _lookup(palette._key).take(index)
+    cells = cv2.transform(lab[None], _TO_GRID)[0].astype(np.uint8)
+    # float32 holds these whole numbers, and multiplies matrices many times quicker
+    index = cells.astype(np.float32) @ _GRID_STRIDE
+    return _lookup(palette._key).take(index.astype(np.int32))
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -78,7 +79,7 @@ class PerceptionScale:
 
 
 def _bounded(value: float, term: Term) -> float:
-    if not np.isfinite(value):
+    if not math.isfinite(value):
         return 0.0
     return min(1.0, max(-1.0, (value - term.middle) / max(term.high - term.low, 1e-9)))
 

@@ -15,8 +15,8 @@ _PRESENT = {
     "abcd__structure_network_share": (0.06, 0.02),
     "abcd__structure_structureless_share": (0.35, 0.1),
     "abcd__structure_streaks_octants": (2.0, 0.5),
-    "abcd__structure_dots_count": (30.0, 10.0),
-    "abcd__structure_globules_count": (30.0, 8.0),
+    "abcd__structure_dots_count": (12.0, 4.0),
+    "abcd__structure_globules_count": (12.0, 3.0),
 }
 """Where each of the five structures counts as half present, and the width of that step."""
 

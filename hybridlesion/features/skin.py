@@ -14,7 +14,7 @@ BANDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """Lower limits in degrees: very light, light, intermediate, tan, brown; below them dark."""
 
 _LONG_SIDE = 160  # pixels, about; a median needs no more
-_LEAST, _MOST = 32, 8192  # pixels
+_LEAST, _MOST = 32, 4096  # pixels
 
 
 def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict[str, float]:
@@ -58,16 +58,16 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
         return {row.name.removeprefix("abcd__skin_"): float("nan") for row in CATALOGUE}
     # every n-th pixel: the median of some thousand is as good
     pixels = rgb.reshape(-1, 3).take(clear[:: 1 + len(clear) // _MOST], axis=0)
-    lab = cv2.cvtColor(pixels[None].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
-    lightness, a, b = np.ascontiguousarray(lab.T)
-    low, high = percentiles(lightness, 10, 90)
+    scaled = pixels[None] * np.float32(1.0 / 255.0)
+    lightness, a, b = np.ascontiguousarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0].T)
+    low, half, high = percentiles(lightness, 10, 50, 90)
     middle = np.flatnonzero((lightness >= low) & (lightness <= high))
     lightness, a, b = lightness[middle], a[middle], b[middle]
     first, middle, third = _typology_quartiles(lightness, b)
     return {
         "ita": middle,
         "band": float(sum(middle <= limit for limit in BANDS)),
-        "lightness": median(lightness),
+        "lightness": half,  # as many are left out below as above
         "a": median(a),
         "b": median(b),
         "lightness_sd": deviation(lightness),

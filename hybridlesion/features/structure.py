@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._ridges import Curvature
@@ -44,7 +45,8 @@ def structure(lesion: Lesion) -> dict[str, float]:
     -----
     Network lines are dark ridges of the steerable second derivative of a Gaussian that are dense
     in their neighbourhood; dots and globules are maxima of the scale-normalised Laplacian of a
-    Gaussian (Lindeberg) with both curvatures positive; streaks are ridges in the rim that point
+    Gaussian (Lindeberg) with both curvatures positive that stand out from the lines around them,
+    each counted at the size at which it is stronger; streaks are ridges in the rim that point
     away from the centre.
 
     References
@@ -53,51 +55,61 @@ def structure(lesion: Lesion) -> dict[str, float]:
     """
     lesion = lesion.near
     line = lesion.hessian(LINE)
-    values = _network(lesion, line) | _blobs(lesion) | _streaks(lesion, line) | _areas(lesion)
+    core = core_of(lesion)
+    values = _network(lesion, line, core) | _blobs(lesion, line, core)
+    values |= _streaks(lesion, line) | _areas(lesion)
     return {name: float(value) for name, value in values.items()}
 
 
-def _network(lesion: Lesion, line: Curvature) -> dict[str, float]:
-    core = core_of(lesion)
-    where = np.flatnonzero(core)
-    strength = line.dark_line.ravel()[where]
-    on_line = strength > LEAST
-    dense = density((line.dark_line > LEAST) & core).ravel()[where]
-    typical = dense[dense > DENSE]
+def _network(lesion: Lesion, line: Curvature, core: np.ndarray) -> dict[str, float]:
+    """Share, strength and evenness of dark lines in the core, which lies in the lesion's box."""
+    on_line = (line.dark_line > LEAST) & core
+    dense, dark, light = (
+        layer[lesion.box] for layer in (density(on_line), line.dark_line, line.light_line)
+    )
+    core, on_line = core[lesion.box], on_line[lesion.box]
+    total = np.count_nonzero(core)
+    typical, spread, size = _masked(dense, core & (dense > DENSE))
     return {
-        "network_share": typical.size / where.size,
-        "network_density": on_line.mean(),
-        "network_contrast": strength[on_line].mean() if on_line.any() else 0.0,
-        "network_irregularity": deviation(typical) / typical.mean() if typical.size else 0.0,
-        "network_patchiness": deviation(dense),
-        "light_lines": (line.light_line.ravel()[where] > LEAST).mean(),
+        "network_share": size / total,
+        "network_density": np.count_nonzero(on_line) / total,
+        "network_contrast": _masked(dark, on_line)[0],
+        "network_irregularity": spread / typical if size else 0.0,
+        "network_patchiness": _masked(dense, core)[1],
+        "light_lines": np.count_nonzero((light > LEAST) & core) / total,
     }
 
 
-def _blobs(lesion: Lesion) -> dict[str, float]:
+def _masked(values: np.ndarray, where: np.ndarray) -> tuple[float, float, int]:
+    """Mean, standard deviation and number of some values; 0 of none."""
+    mean, sd = cv2.meanStdDev(values, mask=where.view(np.uint8))
+    return mean.item(), sd.item(), np.count_nonzero(where)
+
+
+def _blobs(lesion: Lesion, line: Curvature, core: np.ndarray) -> dict[str, float]:
     """Dark maxima of the Laplacian at two sizes: number, strength and evenness."""
     values = {}
-    for name, sigma in BLOBS.items():
-        found, peak = find_spots(lesion, sigma)
-        peak = np.flatnonzero(peak)
-        count = len(peak)
-        sector = np.bincount(lesion.angle.ravel()[peak] >> 5, minlength=8)
+    for name, (where, strength) in find_spots(lesion, line, core).items():
+        count = len(where)
+        sector = np.bincount(lesion.angle(where) >> 5, minlength=8)
+        shallow = np.count_nonzero(lesion.depth.ravel().take(where) < 0.12)
         values |= {
             f"{name}_count": float(count),
-            f"{name}_strength": 2.0 * found.ravel()[peak].mean() if count else 0.0,
+            f"{name}_strength": 2.0 * strength.mean() if count else 0.0,
             f"{name}_unevenness": deviation(sector) / sector.mean() if count else 0.0,
-            f"{name}_in_rim": (lesion.depth.ravel()[peak] < 0.12).mean() if count else 0.0,
+            f"{name}_in_rim": shallow / max(count, 1),
         }
     return values
 
 
 def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
     rim = np.flatnonzero(rim_of(lesion))
-    radial = radial_direction(lesion, line, rim)
-    sharp = line.dark_line.ravel()[rim] > 1.5 * LEAST
+    angle = lesion.angle(rim)
+    radial = radial_direction(lesion, line, rim, angle)
+    sharp = line.dark_line.ravel().take(rim) > 1.5 * LEAST
     streak, around = sharp & (radial > RADIAL), sharp & (radial < -RADIAL)
     total = max(len(rim), 1)
-    sector = lesion.angle.ravel()[rim] >> 5
+    sector = angle >> 5
     area = np.maximum(np.bincount(sector, minlength=8), 1)
     share = np.bincount(sector[streak], minlength=8) / area
     return {
@@ -112,7 +124,10 @@ def _areas(lesion: Lesion) -> dict[str, float]:
     """Veil, regression and structureless share, by colour and local spread."""
     lightness, a, b = lesion.lab_inside - lesion.ground.astype(np.float32)[:, None]
     own_a, own_b = lesion.lab_inside[1:]
-    spread = np.sqrt(np.maximum(local_variance(lesion).ravel()[lesion.where], 0.0))
+    box = lesion.box
+    inside, variance = lesion.inside[box], local_variance(lesion)[box]
+    calm = (variance < CALM**2) & inside
+    spread, spread_sd, size = _masked(cv2.sqrt(cv2.max(variance, 0.0)), inside)
     veil = veil_weight(own_b, lightness)
     scar = (lightness > -4.0) & (a + b < -6.0)
     grey = (own_a * own_a + own_b * own_b < 12.0**2) & (lightness < -8.0)
@@ -120,11 +135,11 @@ def _areas(lesion: Lesion) -> dict[str, float]:
         "veil_share": veil.mean(),
         "veil_strength": percentiles(b * np.maximum(lightness, -30.0) / 30.0, 95)[0],
         "blue_lowest": percentiles(own_b, 2)[0],
-        "regression_share": scar.mean(),
-        "grey_share": grey.mean(),
-        "structureless_share": (spread < CALM).mean(),
-        "local_spread": spread.mean(),
-        "local_spread_sd": deviation(spread),
+        "regression_share": np.count_nonzero(scar) / size,
+        "grey_share": np.count_nonzero(grey) / size,
+        "structureless_share": np.count_nonzero(calm) / size,
+        "local_spread": spread,
+        "local_spread_sd": spread_sd,
     }
 
 
@@ -154,7 +169,7 @@ CATALOGUE = (
             row
             for name in BLOBS
             for row in (
-                (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}"),
+                (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}, each spot once"),
                 (f"{name}_strength", "L*", 0.0, np.inf, "mean Laplacian at their centres"),
                 (f"{name}_unevenness", "1", 0.0, 3.0, "sd over mean of the counts in 8 sectors"),
                 (

@@ -10,7 +10,6 @@ import numpy as np
 from hybridlesion.features._lesion import Lesion
 from hybridlesion.features.scores import _PRESENT
 from hybridlesion.features.structure_rules import (
-    BLOBS,
     CALM,
     DENSE,
     LEAST,
@@ -77,8 +76,7 @@ def structure_maps(lesion: Lesion) -> StructureMaps:
         A test holds that shares and counts taken from these maps are the features.
     """
     return StructureMaps(
-        **_network(lesion),
-        **{name: find_spots(lesion, sigma)[1] for name, sigma in BLOBS.items()},
+        **_lines_and_spots(lesion),
         **_streaks(lesion),
         **_areas(lesion),
     )
@@ -105,16 +103,21 @@ def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def _network(lesion: Lesion) -> dict[str, np.ndarray]:
-    core = core_of(lesion)
-    lines = (lesion.hessian(LINE).dark_line > LEAST) & core
+def _lines_and_spots(lesion: Lesion) -> dict[str, np.ndarray]:
+    core, line = core_of(lesion), lesion.hessian(LINE)
+    lines = (line.dark_line > LEAST) & core
     dense = (density(lines) > DENSE) & core
-    return {"core": core, "network": dense, "lines": lines & dense}
+    found = {"core": core, "network": dense, "lines": lines & dense}
+    for name, (where, _) in find_spots(lesion, line, core).items():
+        found[name] = np.zeros(core.shape, bool)
+        found[name].ravel()[where] = True
+    return found
 
 
 def _streaks(lesion: Lesion) -> dict[str, np.ndarray]:
     line, rim = lesion.hessian(LINE), rim_of(lesion)
-    radial = radial_direction(lesion, line, np.arange(rim.size)).reshape(rim.shape)
+    every = np.arange(rim.size)
+    radial = radial_direction(lesion, line, every, lesion.angle(every)).reshape(rim.shape)
     return {"rim": rim, "streaks": (line.dark_line > 1.5 * LEAST) & (radial > RADIAL) & rim}
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
+from hybridlesion.features._ridges import Curvature, curvature
 from hybridlesion.features._statistics import deviation
-from hybridlesion.features.binary_pattern import PATTERNS, local_binary_pattern
+from hybridlesion.features.binary_pattern import pattern_shares
 from hybridlesion.features.cooccurrence import (
     DIRECTIONS,
     LEVELS,
@@ -21,6 +22,9 @@ __all__ = ["CATALOGUE", "texture"]
 
 _STEPS = (1, 4)  # pixels: 1/160 and 1/40 of the diameter
 _SCALES = {"fine": 1.5, "middle": 3.0, "coarse": 6.0}  # pixels
+# Middle scale in pixels twice as large. The filters of 3 x 3 pixels smooth by themselves, and more
+# so there: counting that in keeps the value that the full grid gives.
+_MIDDLE_AT_HALF = np.sqrt(1.5**2 + 0.19)
 _HARALICK = ("contrast", "homogeneity", "energy", "entropy", "correlation")
 
 
@@ -70,12 +74,10 @@ _SQUARED = (np.subtract.outer(np.arange(LEVELS), np.arange(LEVELS)) ** 2.0).rave
 def _patterns(lesion: Lesion) -> dict[str, float]:
     # half a unit of lightness: less is noise of the sensor and of JPEG
     grey = (lesion.lightness[lesion.box] * 2.0).astype(np.uint8)
-    inside = np.ascontiguousarray(lesion.inside[lesion.box]).view(np.uint8)
+    inside = lesion.inside[lesion.box]
     values = {}
     for radius in (1, 3):
-        label = local_binary_pattern(grey, radius)
-        count = cv2.calcHist([label], [0], inside, [PATTERNS], [0, PATTERNS]).ravel()
-        share = count / count.sum()
+        share = pattern_shares(grey, inside, radius)
         filled = share[share > 0]
         values |= {
             f"lbp{radius}_entropy": -(filled @ np.log2(filled)) + 0.0,
@@ -89,27 +91,42 @@ def _patterns(lesion: Lesion) -> dict[str, float]:
 
 def _energies(lesion: Lesion) -> dict[str, float]:
     """Mean strength of lines and blobs at three scales, and how much they agree in direction."""
-    values, depth = {}, lesion.depth.ravel()[lesion.where]
+    values = {}
     for name, sigma in _SCALES.items():
-        ridge = lesion.hessian(sigma)
+        if name == "coarse":
+            ridge, part, own = _coarse(lesion), np.s_[::2, ::2], np.s_[:, :]
+        else:
+            ridge, part, own = lesion.hessian(sigma), lesion.box, lesion.box
+        inside = lesion.inside[part]
         # the border itself is no texture: pixels at least half a filter away from it
-        where = lesion.where[depth > sigma / lesion.diameter]
-        where = where if where.size else lesion.where
-        mean, root = ridge.mean.ravel()[where], ridge.root.ravel()[where]
+        where = inside & (lesion.depth[part] > sigma / lesion.diameter)
+        where = (where if where.any() else inside).view(np.uint8)
+        mean, root, half, mixed = (
+            layer[own] for layer in (ridge.mean, ridge.root, ridge.half, ridge.mixed)
+        )
         # norm of the eigenvalues mean + root and mean - root
-        strength = cv2.magnitude(mean, root).ravel() * np.float32(np.sqrt(2.0))
-        average = float(strength.mean())
+        strength = cv2.magnitude(mean, root)
+        strength *= np.float32(np.sqrt(2.0))
+        average, sd = (moment.item() for moment in cv2.meanStdDev(strength, mask=where))
         # the direction is (half, mixed) / root
-        weight = strength / np.maximum(root, 1e-6)
+        strength /= np.maximum(root, 1e-6)
         direction = np.hypot(
-            ridge.half.ravel()[where] @ weight, ridge.mixed.ravel()[where] @ weight
+            *(cv2.mean(cv2.multiply(turn, strength), mask=where)[0] for turn in (half, mixed))
         )
         values |= {
             f"energy_{name}": average,
-            f"energy_{name}_sd": np.sqrt(max(strength @ strength / where.size - average**2, 0.0)),
-            f"coherence_{name}": direction / max(average * where.size, 1e-6),
+            f"energy_{name}_sd": sd,
+            f"coherence_{name}": direction / max(average, 1e-6),
         }
     return values
+
+
+def _coarse(lesion: Lesion) -> Curvature:
+    """Second derivatives at the coarse scale, on every second pixel of every second row."""
+    middle = lesion.hessian(_SCALES["middle"]).smooth[::2, ::2]
+    return curvature(
+        np.ascontiguousarray(middle), _SCALES["coarse"] / 2.0, smoothed=_MIDDLE_AT_HALF
+    )
 
 
 CATALOGUE = (

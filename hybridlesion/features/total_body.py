@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hybridlesion._opencv import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._lesion import Lesion
 
@@ -55,7 +56,7 @@ def total_body(lesion: Lesion, values: Mapping[str, float]) -> dict[str, float]:
     Kurtansky et al. 2024, Scientific Data 11, the SLICE-3D data set of ISIC 2024.
     """
     compactness = values["abcd__border_compactness"]
-    lightness, _, b = lesion.lab_inside.mean(axis=1, dtype=float) - lesion.skin_lab
+    lightness, _, b = lesion.lab_mean - lesion.skin_lab
     radial = _radial_spread(lesion)
     return {
         "abcd__border_area_perimeter": 4.0 * np.pi * compactness,
@@ -76,17 +77,21 @@ def _scale(*parts: float) -> float:
 
 def _radial_spread(lesion: Lesion) -> float:
     """Largest root mean variance of Lab within one ring; 0 when all rings are tiny."""
-    y, x = np.nonzero(lesion.inside)
-    radius = np.hypot(x[::_EVERY] - lesion.center[0], y[::_EVERY] - lesion.center[1])
-    ring = (radius * (_RINGS / max(float(radius.max()), 1.0))).astype(np.intp).clip(0, _RINGS - 1)
-    count = np.bincount(ring, minlength=_RINGS)
-    size = np.maximum(count, 1)
-    variance = np.zeros(_RINGS)
-    for channel in lesion.lab_inside[:, ::_EVERY].astype(float):
-        mean = np.bincount(ring, channel, minlength=_RINGS) / size
-        variance += np.bincount(ring, channel * channel, minlength=_RINGS) / size - mean * mean
-    large = count >= _LEAST
-    return float(np.sqrt(max(variance[large].max(), 0.0) / 3.0)) if large.any() else 0.0
+    dx, dy = lesion.places(lesion.where[::_EVERY])
+    radius = cv2.magnitude(dx, dy).ravel()
+    ring = (radius * np.float32(_RINGS / max(float(radius.max()), 1.0))).astype(np.uint8)
+    inside = np.minimum(ring, _RINGS - 1) == np.arange(_RINGS, dtype=np.uint8)[:, None]
+    # one row a ring: its pixels, then sums of Lab and of its squares
+    layers = np.ones((7, len(ring)), np.float32)
+    layers[1:4] = lesion.lab_centered[:, ::_EVERY]
+    np.multiply(layers[1:4], layers[1:4], out=layers[4:])
+    sums = (inside.astype(np.float32) @ layers.T).astype(float)
+    large = sums[:, 0] >= _LEAST
+    if not large.any():
+        return 0.0
+    mean, square = np.hsplit(sums[large, 1:] / sums[large, :1], 2)
+    variance = (square - mean * mean).sum(axis=1)
+    return float(np.sqrt(max(variance.max(), 0.0) / 3.0))
 
 
 CATALOGUE = (

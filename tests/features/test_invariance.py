@@ -14,10 +14,17 @@ from hybridlesion.features import FEATURES, INVARIANCES, abcd, feature_names
 ROOT = Path(__file__).parents[2]
 
 LOOSE = {
-    "rotation": {"abcd__border_box_dimension"},
+    "rotation": {
+        "abcd__border_box_dimension",
+        "abcd__structure_dots_unevenness",
+        "abcd__structure_globules_unevenness",
+    },
     "shift": {"abcd__dimension_frame_contact"},
     "scale": {
         "abcd__border_parts",
+        "abcd__structure_dots_in_rim",
+        "abcd__structure_dots_unevenness",
+        "abcd__structure_globules_unevenness",
         "abcd__structure_regression_share",
         "abcd__texture_glcm1_anisotropy",
         "abcd__texture_lbp1_entropy",

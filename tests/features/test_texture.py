@@ -72,11 +72,25 @@ def _spots(disc, plain, radius, step):
 def test_dots_are_counted(disc, plain):
     values, count = _spots(disc, plain, radius=1.5, step=20)
     assert values["abcd__structure_dots_count"] == pytest.approx(count, abs=2)
+    assert values["abcd__structure_globules_count"] == 0.0
 
 
 def test_globules_are_counted(disc, plain):
     values, count = _spots(disc, plain, radius=3.4, step=24)
     assert values["abcd__structure_globules_count"] == pytest.approx(count, abs=2)
+    assert values["abcd__structure_dots_count"] == 0.0
+
+
+@pytest.mark.parametrize("core", [(30, 20, 15), (75, 50, 40)])
+def test_a_dot_in_a_globule_counts_once(core, disc, plain):
+    image, y, x = plain(disc, inside=(170, 120, 90)), *np.indices(disc.shape)
+    centers = [(cy, cx) for cy in (76, 100, 124) for cx in (76, 100, 124)]
+    for cy, cx in centers:
+        image[np.hypot(y - cy, x - cx) <= 3.4] = (60, 35, 30)
+        image[np.hypot(y - cy, x - cx) <= 1.5] = core
+    values = abcd(image, disc)
+    count = values["abcd__structure_dots_count"] + values["abcd__structure_globules_count"]
+    assert count == len(centers)
 
 
 def test_net_has_network_and_plain_is_structureless(disc, plain):
