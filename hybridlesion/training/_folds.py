@@ -13,6 +13,7 @@ from hybridlesion._files import atomic_path
 from hybridlesion.embedding.finetuning import Examples, FinetuneRecipe
 from hybridlesion.extraction import count_jobs, map_unordered
 from hybridlesion.splits import grouped_folds
+from hybridlesion.training._step_notes import StepNote, watch_steps
 
 __all__ = ["WHOLE", "FoldWork", "run_folds"]
 
@@ -65,7 +66,7 @@ class FoldWork:
         fold : int
             Which; `WHOLE` leaves out none.
         progress : callable, default=None
-            Called as ``progress(steps_done, steps)``.
+            Called as ``progress(steps_done, steps)``; None notes the steps in the workspace.
 
         Returns
         -------
@@ -79,7 +80,7 @@ class FoldWork:
             save_network,
         )
 
-        name = "whole" if fold == WHOLE else f"fold_{fold}"
+        name = _name(fold)
         crops = np.load(self.folder / "crops.npy", mmap_mode="r")
         # Another seed for every fold, so that their errors are not those of one beginning.
         recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
@@ -98,7 +99,7 @@ class FoldWork:
             validation=self._examples(crops, chosen) if len(chosen) else None,
             device=self.device,
             checkpoint=self.folder / f"{name}.pt",
-            progress=progress,
+            progress=progress or StepNote(self.folder, name),
         )
         with atomic_path(self.folder / f"{name}.curve.csv") as temporary:
             pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
@@ -146,8 +147,7 @@ def run_folds(
     n_jobs : int, default=1
         Processes, each with one thread; on a GPU always one.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)`` with steps of one fold after the other, or,
-        with several processes, with finished folds.
+        Called as ``progress(done, failed, total)`` with the steps of all folds.
 
     Returns
     -------
@@ -156,11 +156,12 @@ def run_folds(
     """
     jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
     scores = np.full(len(work.rows), np.nan, np.float32)
-    answers = _in_turn(work, folds, progress) if jobs == 1 else _side_by_side(work, folds, jobs)
-    for done, (fold, odds) in enumerate(answers, start=1):
+    if jobs == 1:
+        answers = _in_turn(work, folds, progress)
+    else:
+        answers = _side_by_side(work, folds, jobs, progress)
+    for fold, odds in answers:
         scores[work.fold == fold] = odds
-        if progress is not None and jobs > 1:
-            progress(done, 0, len(folds))
     return scores
 
 
@@ -174,5 +175,12 @@ def _in_turn(work: FoldWork, folds: Sequence[int], progress: Callable | None) ->
         yield work(fold, report)
 
 
-def _side_by_side(work: FoldWork, folds: Sequence[int], jobs: int) -> Iterator:
-    return map_unordered(work, folds, n_jobs=jobs)
+def _side_by_side(
+    work: FoldWork, folds: Sequence[int], jobs: int, progress: Callable | None
+) -> Iterator:
+    with watch_steps(work.folder, [_name(fold) for fold in folds], progress):
+        yield from map_unordered(work, folds, n_jobs=jobs)
+
+
+def _name(fold: int) -> str:
+    return "whole" if fold == WHOLE else f"fold_{fold}"

@@ -1,0 +1,36 @@
+"""Steps that other processes note are summed while they work."""
+
+from __future__ import annotations
+
+from hybridlesion.training import _step_notes
+from hybridlesion.training._step_notes import StepNote, watch_steps
+
+
+def test_noted_steps_are_summed(tmp_path, monkeypatch):
+    monkeypatch.setattr(_step_notes, "_SECONDS", 0.01)
+    told = []
+    with watch_steps(tmp_path, ["fold_0", "fold_1"], lambda *steps: told.append(steps)):
+        StepNote(tmp_path, "fold_0")(3, 10)
+        StepNote(tmp_path, "fold_1")(12, 12)
+    assert told[-1] == (15, 0, 22)
+
+
+def test_what_has_not_begun_counts_as_the_longest(tmp_path):
+    told = []
+    with watch_steps(tmp_path, ["fold_0", "fold_1"], lambda *steps: told.append(steps)):
+        StepNote(tmp_path, "fold_0")(10, 10)
+    assert told[-1] == (10, 0, 20)
+
+
+def test_notes_are_rare_but_the_last_is_written(tmp_path):
+    note = StepNote(tmp_path, "fold_0")
+    for step in range(1, 6):
+        note(step, 6)
+    assert note.path.read_text() == "1 6"
+    note(6, 6)
+    assert note.path.read_text() == "6 6"
+
+
+def test_nobody_asks_nobody_is_told(tmp_path):
+    with watch_steps(tmp_path, ["fold_0"], None):
+        StepNote(tmp_path, "fold_0")(1, 1)
