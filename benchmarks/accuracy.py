@@ -3,8 +3,10 @@
 Grouped folds on local copies of ISIC 2017, HAM10000 and ISIC 2020, apart and pooled:
 
     python benchmarks/accuracy.py --data ../shared/data --weights model.safetensors
+    python benchmarks/accuracy.py --data ../shared/data --cnn FOLDER
 
-Feature tables are kept in `.cache/benchmarks`, so a second run only fits.
+The first measures a frozen embedding, the second the score of fine-tuned networks, which is out of
+fold for every image that they learned from. Feature tables are kept in `.cache/benchmarks`, so a second run only fits.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ FAMILIES = {
     "metadata": ("meta__",),
     "ABCD": ("abcd__",),
     "embedding": ("emb__",),
+    "CNN": ("cnn__",),
     "ABCD + metadata": ("abcd__", "meta__"),
-    "all": ("abcd__", "emb__", "meta__"),
+    "CNN + metadata": ("cnn__", "meta__"),
+    "ABCD + CNN": ("abcd__", "cnn__"),
+    "all": ("abcd__", "emb__", "cnn__", "meta__"),
 }
 LOADERS = {
     "isic2017": datasets.load_isic2017,
@@ -41,7 +46,9 @@ def main() -> None:
     """Extract, cross-validate and print one table per data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--weights", type=Path, required=True, help="MobileNetV2 weight file")
+    network = parser.add_mutually_exclusive_group(required=True)
+    network.add_argument("--weights", type=Path, help="MobileNetV2 weight file")
+    network.add_argument("--cnn", type=Path, help="folder of hybridlesion finetune")
     parser.add_argument("--sets", nargs="+", default=[*LOADERS], choices=[*LOADERS])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1, help="how often the folds are redrawn")
@@ -63,10 +70,13 @@ def main() -> None:
 
 def load_features(name: str, options: argparse.Namespace) -> pd.DataFrame:
     """Return the feature table of one data set, extracted on the first call."""
-    out = CACHE / f"{name}.parquet"
+    out = CACHE / f"{name}{'-cnn' if options.cnn else ''}.parquet"
     if not out.exists():
         records = undo_squash(name, LOADERS[name](options.data / name))
-        featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(options.weights))
+        if options.cnn:
+            featurizer = LesionFeaturizer("finetuned", weights=str(options.cnn))
+        else:
+            featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(options.weights))
         result = extract_features(
             records,
             out,
@@ -111,6 +121,9 @@ def cross_validate(name: str, table: pd.DataFrame, options: argparse.Namespace) 
     rows = []
     for family, prefixes in FAMILIES.items():
         columns = [column for column in table if column.startswith(prefixes)]
+        found = [prefix for prefix in prefixes if any(c.startswith(prefix) for c in columns)]
+        if family != "all" and len(found) < len(prefixes):
+            continue  # the columns of a network that was not asked for
         if table[columns].isna().all(axis=None):
             continue
         score = np.zeros(len(table))
