@@ -6,7 +6,8 @@ Grouped folds on local copies of ISIC 2017, HAM10000 and ISIC 2020, apart and po
     python benchmarks/accuracy.py --data ../shared/data --cnn FOLDER
 
 The first measures a frozen embedding, the second the score of fine-tuned networks, which is out of
-fold for every image that they learned from. Feature tables are kept in `.cache/benchmarks`, so a second run only fits.
+fold for every image that they learned from. Feature tables are kept in `.cache/benchmarks`, so a
+second run only fits.
 """
 
 from __future__ import annotations
