@@ -18,7 +18,7 @@ def test_rows_failures_and_last_line(hybridlesion, lesions, tmp_path):
     assert result.exit_code == 0, result.output
     table, configuration = read_features(out)
     assert len(table) == 39
-    assert configuration["embedder"] == "none"
+    assert configuration["embedder"] == "finetuned"
     assert {"image_id", "patient_id", "target", "meta__age"} <= set(table.columns)
     last = result.stdout.splitlines()[-1]
     assert last.startswith(f"wrote {out}: 39 rows, 1 failed (see {out}.errors.csv), ")
@@ -68,7 +68,7 @@ def test_a_table_of_paths_brings_its_own_metadata_and_a_device_without_a_network
     (lesions / "paths.csv").write_text("path,age,target\nimages/SYN_0001.png,45,1\n")
     out = tmp_path / "f.parquet"
     arguments = (lesions / "paths.csv", "--out", out, "--jobs", 1, "--device", "cuda")
-    result = hybridlesion("features", *arguments)
+    result = hybridlesion("features", *arguments, "--embedder", "none")
     assert result.exit_code == 0, result.output
     assert pd.read_parquet(out)[["meta__age", "target"]].to_numpy().tolist() == [[45, 1]]
     assert ": 1 row, 0 failed" in result.stdout
