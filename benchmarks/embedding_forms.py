@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="npz file that keeps the embeddings")
     parser.add_argument("--sets", nargs="+", default=[*LOADERS], choices=[*LOADERS])
     parser.add_argument("--inner", type=int, default=5, help="folds inside the classifier")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds and of what is fitted")
     options = parser.parse_args()
     cv2.setNumThreads(1)
 
@@ -61,7 +62,7 @@ def main() -> None:
         records = records[records["path"].notna() & records["target"].notna()]
         records = records.reset_index(drop=True)
         embedding = load_embedding(name, records, options)
-        compare(name, records, embedding, options.inner)
+        compare(name, records, embedding, options)
 
 
 def load_embedding(name: str, records: pd.DataFrame, options: argparse.Namespace) -> np.ndarray:
@@ -99,7 +100,9 @@ def embed(records: pd.DataFrame, weights: Path) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def compare(name: str, records: pd.DataFrame, embedding: np.ndarray, inner: int) -> None:
+def compare(
+    name: str, records: pd.DataFrame, embedding: np.ndarray, options: argparse.Namespace
+) -> None:
     """Score every form on the same folds and print a line for each."""
     y = records["target"].to_numpy(dtype=int)
     groups = grouping(records).to_numpy()
@@ -107,7 +110,7 @@ def compare(name: str, records: pd.DataFrame, embedding: np.ndarray, inner: int)
     scores, seconds = {}, {}
     for form, kinds in FORMS.items():
         if "distance" not in kinds or has_patients:
-            scores[form], seconds[form] = cross_validate(kinds, records, embedding, y, inner)
+            scores[form], seconds[form] = cross_validate(kinds, records, embedding, options)
     for form, score in scores.items():
         auc = bootstrap_interval(y, score, groups=groups)
         against = paired_bootstrap(y, scores["probe"], score, groups=groups)
@@ -121,26 +124,31 @@ def compare(name: str, records: pd.DataFrame, embedding: np.ndarray, inner: int)
 
 
 def cross_validate(
-    kinds: tuple[str, ...], records: pd.DataFrame, embedding: np.ndarray, y: np.ndarray, inner: int
+    kinds: tuple[str, ...],
+    records: pd.DataFrame,
+    embedding: np.ndarray,
+    options: argparse.Namespace,
 ) -> tuple[np.ndarray, float]:
     """Out-of-fold scores of one form, and the median CPU time of a fit."""
+    y, seed = records["target"].to_numpy(dtype=int), options.seed
     groups = grouping(records).to_numpy()
-    folds = grouped_folds(y, groups, n_splits=5, random_state=0)
+    folds = grouped_folds(y, groups, n_splits=5, random_state=seed)
     metadata = encode_metadata(records)
     score, seconds = np.empty(len(y)), []
     for fold in range(5):
         held, rest = folds == fold, folds != fold
         start = time.process_time()
-        parts = [shape(kind, records, embedding, rest) for kind in kinds]
+        parts = [shape(kind, records, embedding, rest, seed) for kind in kinds]
         table = pd.concat([metadata, *parts], axis=1)
-        model = HybridLesionClassifier(n_splits=inner).fit(table[rest], y[rest], groups[rest])
+        model = HybridLesionClassifier(n_splits=options.inner, random_state=seed)
+        model.fit(table[rest], y[rest], groups[rest])
         seconds.append(time.process_time() - start)
         score[held] = model.predict_proba(table[held])[:, 1]
     return score, float(np.median(seconds))
 
 
 def shape(
-    kind: str, records: pd.DataFrame, embedding: np.ndarray, rest: np.ndarray
+    kind: str, records: pd.DataFrame, embedding: np.ndarray, rest: np.ndarray, seed: int
 ) -> pd.DataFrame:
     """Columns of one form for all rows; what is fitted sees the rows of `rest` alone."""
     if kind == "probe":
@@ -150,7 +158,7 @@ def shape(
     if kind == "distance":
         distance = patient_distance(embedding, records["patient_id"])
         return pd.DataFrame({"ctx__embedding_distance": distance})
-    components = PCA(int(kind.removeprefix("pca")), random_state=0).fit(embedding[rest])
+    components = PCA(int(kind.removeprefix("pca")), random_state=seed).fit(embedding[rest])
     return name_columns("abcd__component_", components.transform(embedding))
 
 
