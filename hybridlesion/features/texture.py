@@ -105,20 +105,28 @@ def _energies(lesion: Lesion) -> dict[str, float]:
             layer[own] for layer in (ridge.mean, ridge.root, ridge.half, ridge.mixed)
         )
         # norm of the eigenvalues mean + root and mean - root
-        strength = cv2.magnitude(mean, root)
+        strength = _length(mean, root)
         strength *= np.float32(np.sqrt(2.0))
         average, sd = (moment.item() for moment in cv2.meanStdDev(strength, mask=where))
         # the direction is (half, mixed) / root
         strength /= np.maximum(root, 1e-6)
-        direction = np.hypot(
-            *(cv2.mean(cv2.multiply(turn, strength), mask=where)[0] for turn in (half, mixed))
-        )
+        strength *= where
+        sums = (np.sum(turn * strength) for turn in (half, mixed))
+        direction = np.hypot(*sums) / np.count_nonzero(where)
         values |= {
             f"energy_{name}": average,
             f"energy_{name}_sd": sd,
             f"coherence_{name}": direction / max(average, 1e-6),
         }
     return values
+
+
+def _length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Square root of the sum of squares, to the last bit the same wherever the arrays lie.
+
+    OpenCV's magnitude of a part of an array is not: it depends on the address of each row.
+    """
+    return np.sqrt(x * x + y * y)
 
 
 def _coarse(lesion: Lesion) -> Curvature:
