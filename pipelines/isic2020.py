@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     )
     for line in records.warnings:
         print("note:", line)
-    embedder = "mobilenetv2_100" if options.weights else "none"
+    embedder = "mobilenetv2_100" if options.weights else "finetuned"
     result = extract_features(
         records.frame,
         options.out / "features.parquet",
@@ -51,6 +51,9 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     print(f"{result.n_rows} images measured, {result.n_failed} failed, {result.seconds:.0f} s")
 
     table, _ = read_features(result.path)
+    if "qa__cnn_seen" in table:
+        # the score of a network that learned from the patient is no evidence
+        table["cnn__score"] = table["cnn__score"].where(table["qa__cnn_seen"] < 2)
     y = table["target"].to_numpy(dtype=int)
     groups = grouping(table).to_numpy()
     split = train_validation_test(y, groups, random_state=0)
@@ -84,7 +87,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--images", required=True)
     parser.add_argument("--table", required=True)
     parser.add_argument("--duplicates")
-    parser.add_argument("--weights", help="local MobileNetV2 weights; without them, no CNN")
+    parser.add_argument(
+        "--weights", help="local MobileNetV2 weights; without them, the CNN that ships"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=-1)
     return parser.parse_args(arguments)
