@@ -170,6 +170,40 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=2)
         return table
 
+    def fit_transform(self, X: pd.DataFrame, y: object = None) -> pd.DataFrame:
+        """Measure records that a model is to learn from; a Pipeline calls it in its own fit.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Records.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        DataFrame of shape (n, features)
+            What `transform` returns, but NaN instead of a ``cnn__score`` whose network learned from
+            the row (``qa__cnn_seen`` of 2): a model would come to trust such scores too much.
+
+        Warns
+        -----
+        UserWarning
+            If there are such rows.
+        """
+        table = self.fit(X, y).transform(X)
+        if self.embedder != FINETUNED:
+            return table
+        optimistic = table["qa__cnn_seen"] == 2
+        if optimistic.any():
+            warnings.warn(
+                f"{optimistic.sum():,} of {len(table):,} rows have a cnn__score of a network that "
+                "learned from them; it was left out.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return table.assign(cnn__score=table["cnn__score"].where(~optimistic))
+
     def featurize(
         self, records: pd.DataFrame, *, masks: str | Path | None = None
     ) -> tuple[pd.DataFrame, list[Failure]]:
