@@ -110,9 +110,9 @@ def _energies(lesion: Lesion) -> dict[str, float]:
         average, sd = (moment.item() for moment in cv2.meanStdDev(strength, mask=where))
         # the direction is (half, mixed) / root
         strength /= np.maximum(root, 1e-6)
-        strength *= where
-        sums = (np.sum(turn * strength) for turn in (half, mixed))
-        direction = np.hypot(*sums) / np.count_nonzero(where)
+        direction = np.hypot(
+            *(cv2.mean(cv2.multiply(turn, strength), mask=where)[0] for turn in (half, mixed))
+        )
         values |= {
             f"energy_{name}": average,
             f"energy_{name}_sd": sd,
@@ -124,9 +124,10 @@ def _energies(lesion: Lesion) -> dict[str, float]:
 def _length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Square root of the sum of squares, to the last bit the same wherever the arrays lie.
 
-    OpenCV's magnitude of a part of an array is not: it depends on the address of each row.
+    OpenCV's magnitude of a part of an array is not: it depends on the address of each row, which
+    a copy has not.
     """
-    return np.sqrt(x * x + y * y)
+    return cv2.magnitude(np.ascontiguousarray(x), np.ascontiguousarray(y))
 
 
 def _coarse(lesion: Lesion) -> Curvature:
