@@ -55,7 +55,7 @@ def keep_memory() -> bool:
     """Let this process keep freed memory, instead of giving it back and asking again each step.
 
     A step frees all its activations at once. With glibc's defaults they go back to the system, and
-    the next step has them zeroed anew: a fifth to a third of the time of a small network on a CPU.
+    the next step has them zeroed anew: a sixth to a third of the time of a small network on a CPU.
 
     Returns
     -------

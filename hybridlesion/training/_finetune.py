@@ -125,7 +125,7 @@ def finetune(
         Whether to forget what an earlier fine-tuning into `out` left.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``, with images while they are read and then with
-        epochs of all folds.
+        steps of all folds.
 
     Returns
     -------

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 
+from hybridlesion.embedding.finetuning import hash_ids
 from hybridlesion.metadata import normalise_image_id
 
 __all__ = ["note_seen", "remember_ids"]
@@ -96,9 +96,8 @@ def _ids(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _hash(values: Iterable[str], salt: str) -> np.ndarray:
-    digests = [hashlib.sha256(f"{salt}/{value}".encode()).digest()[:_BYTES] for value in values]
     # Sorted: the order of the rows is nobody's business.
-    return np.sort(np.frombuffer(b"".join(digests), dtype="<u8"))
+    return np.sort(hash_ids(values, salt)).astype("<u8")
 
 
 def _unpack(block: object) -> np.ndarray:

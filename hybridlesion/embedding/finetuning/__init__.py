@@ -16,7 +16,7 @@ from hybridlesion.embedding.finetuning.folder import (
 )
 from hybridlesion.embedding.finetuning.recipe import FinetuneRecipe
 from hybridlesion.embedding.finetuning.scorer import SHIPPED, LesionScorer
-from hybridlesion.embedding.finetuning.seen import Match, Seen
+from hybridlesion.embedding.finetuning.seen import Match, Seen, hash_ids
 
 if TYPE_CHECKING:
     from hybridlesion.embedding.finetuning.network import create_network
@@ -36,6 +36,7 @@ __all__ = [
     "Seen",
     "create_network",
     "fingerprint",
+    "hash_ids",
     "is_finetuned",
     "note_bytes",
     "optimize",
