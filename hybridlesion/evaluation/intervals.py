@@ -24,6 +24,7 @@ METRICS = (
     "specificity_at_90_sensitivity",
     "specificity_at_95_sensitivity",
     "calibration_slope",
+    "calibration_in_the_large",
     "calibration_error",
 )
 
@@ -201,7 +202,7 @@ def paired_bootstrap(
 
 
 def _measure(metric: str, y: np.ndarray, score: np.ndarray, codes: np.ndarray):
-    if metric == "brier":
+    if metric in ("brier", "calibration_in_the_large"):
         return Decisions(y, score, codes, threshold=0.5)
     if metric.startswith("calibration"):
         return Reliability(y, score, codes)
