@@ -1,5 +1,6 @@
 """Measures of scores and of masks, with intervals over patients."""
 
+from hybridlesion.evaluation.bands import BANDS, band
 from hybridlesion.evaluation.calibration import (
     brier_score,
     calibration_error,
@@ -7,6 +8,7 @@ from hybridlesion.evaluation.calibration import (
     calibration_slope,
 )
 from hybridlesion.evaluation.caveats import interval_caveats
+from hybridlesion.evaluation.comparison import LOWER_IS_BETTER, compare_scores
 from hybridlesion.evaluation.curves import precision_recall_curve, reliability_curve, roc_curve
 from hybridlesion.evaluation.discrimination import (
     average_precision,
@@ -30,6 +32,7 @@ from hybridlesion.evaluation.masks import (
 from hybridlesion.evaluation.operating import operating_points
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
 from hybridlesion.evaluation.prevalence import shift_prevalence
+from hybridlesion.evaluation.subgroups import evaluate_subgroups
 from hybridlesion.evaluation.summary import evaluate
 from hybridlesion.evaluation.thresholds import (
     best_cost_threshold,
@@ -41,11 +44,14 @@ from hybridlesion.evaluation.thresholds import (
 from hybridlesion.evaluation.utility import decision_curve, net_benefit
 
 __all__ = [
+    "BANDS",
+    "LOWER_IS_BETTER",
     "METRICS",
     "OVERLAPS",
     "Interval",
     "PairedDifference",
     "average_precision",
+    "band",
     "best_cost_threshold",
     "bootstrap_interval",
     "brier_score",
@@ -54,10 +60,12 @@ __all__ = [
     "calibration_slope",
     "choose_threshold",
     "compare_masks",
+    "compare_scores",
     "cost_threshold",
     "decision_curve",
     "dice",
     "evaluate",
+    "evaluate_subgroups",
     "interval_caveats",
     "jaccard",
     "measure_overlap",
