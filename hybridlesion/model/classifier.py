@@ -13,12 +13,11 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._ensemble import Ensemble, in_company
-from hybridlesion.model._groups import count_folds, read_groups
+from hybridlesion.model._groups import check_folds, deal_folds, read_groups
 from hybridlesion.model._parameters import check_parameters
 from hybridlesion.model._target import read_target
 from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.calibration import ScoreCalibrator
-from hybridlesion.splits import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
 
@@ -94,7 +93,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     oof_raw_ : ndarray of shape (n,)
         Out-of-fold logits before calibration, averaged over seeds.
     folds_ : ndarray of shape (n,)
-        Folds of the first seed.
+        Folds of the first seed, or of the first draw given.
     groups_ : ndarray of shape (n,)
         Group numbers of the training rows.
     threshold_ : float
@@ -190,7 +189,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X, y, groups=None, folds=None):
         """Fit members over grouped folds, calibrate them, choose thresholds.
 
         Parameters
@@ -201,6 +200,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             Two labels; the greater one (1, True, "malignant") is malignant.
         groups : array-like of shape (n,), default=None
             Patient of each row; None reads the table's own columns.
+        folds : array-like of shape (n,) or (n, r), int, default=None
+            Folds to use, 0 to k - 1, in r draws; they take the place of `n_splits` and `n_seeds`.
+            None deals whole groups.
 
         Returns
         -------
@@ -210,10 +212,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` does not hold two classes, a class lies in a single group, or a parameter is
-            out of range.
+            If `y` does not hold two classes, a class lies in a single group or in too few of the
+            folds given, or a parameter is out of range.
         TableError
             If a table holds no feature columns, or infinite values.
+
+        Warns
+        -----
+        UserWarning
+            If fewer folds are made than were asked for, or given folds part a group.
         """
         check_parameters(self)
         table = X
@@ -222,17 +229,22 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         groups = read_groups(table, groups, len(target))
         names = self._encoded_names()
         wide = any(name.startswith("emb__") for name in names)
-        n_folds = count_folds(target, groups, self.n_splits, has_embedding=wide)
+        if folds is None:
+            draws = deal_folds(
+                *(target, groups, self.n_splits, self.n_seeds, self.random_state),
+                has_embedding=wide,
+            )
+        else:
+            draws = check_folds(folds, target, groups, has_embedding=wide)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_ = classes, groups
-        self.ensemble_, logits = Ensemble(names), []
+        self.folds_ = draws[:, 0]
+        self.ensemble_ = Ensemble(names)
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
-        for seed in range(self.n_seeds):
-            state = self.random_state + seed
-            folds = grouped_folds(target, self.groups_, n_splits=n_folds, random_state=state)
-            if seed == 0:
-                self.folds_ = folds
-            logits.append(self.ensemble_.train(X, target, folds, directed, self._settings(), state))
+        logits = [
+            self.ensemble_.train(X, target, draw, directed, self._settings(), seed)
+            for seed, draw in enumerate(draws.T, start=self.random_state)
+        ]
         self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
         self._decide(target)
         self._weigh_features()
