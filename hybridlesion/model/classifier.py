@@ -8,7 +8,12 @@ from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hybridlesion.evaluation import choose_threshold, evaluate, threshold_at_sensitivity
+from hybridlesion.evaluation import (
+    choose_threshold,
+    cost_threshold,
+    evaluate,
+    threshold_interval,
+)
 from hybridlesion.exceptions import TableError
 from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
@@ -18,6 +23,7 @@ from hybridlesion.model._parameters import check_parameters
 from hybridlesion.model._target import read_target
 from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.calibration import ScoreCalibrator
+from hybridlesion.model.conformal import ConformalSets
 
 __all__ = ["HybridLesionClassifier"]
 
@@ -77,6 +83,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     threshold : {"f1", "youden"} or float, default="f1"
         From which probability on `predict` says malignant: the best by a rule on the out-of-fold
         scores, or a number.
+    cost_ratio : float, default=None
+        What one missed malignant lesion costs, in needless calls. If given, `predict` says
+        malignant where that costs less than not to, whatever `threshold` is.
     lightgbm_params : dict, default=None
         Further parameters of LightGBM; they win over those above.
     n_jobs : int, default=1
@@ -100,6 +109,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Used by `predict`.
     thresholds_ : dict of float to float
         Thresholds that reach 80, 90 and 95 % sensitivity out of fold.
+    threshold_intervals_ : dict of float to Interval
+        The same with their intervals over resampled patients.
+    conformal_ : ConformalSets
+        For `predict_set`.
     metrics_ : DataFrame
         `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
         optimistic, since the same rows chose it.
@@ -164,6 +177,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         context="auto",
         calibration="auto",
         threshold="f1",
+        cost_ratio=None,
         lightgbm_params=None,
         n_jobs=1,
         random_state=0,
@@ -185,6 +199,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.context = context
         self.calibration = calibration
         self.threshold = threshold
+        self.cost_ratio = cost_ratio
         self.lightgbm_params = lightgbm_params
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -299,6 +314,25 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         score = self.predict_proba(X)[:, 1]
         return self.classes_[(score >= self.threshold_).astype(int)]
 
+    def predict_set(self, X, coverage=0.9):
+        """Name the labels that cannot be ruled out; both of them is an abstention.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training.
+        coverage : float, default=0.9
+            How often, at least, the truth shall be among them, in each class.
+
+        Returns
+        -------
+        ndarray of shape (n, 2), bool
+            One column for each of `classes_`. What is promised, and when not, stands in
+            `hybridlesion.model.conformal.ConformalSets`.
+        """
+        check_is_fitted(self, "conformal_")
+        return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
@@ -365,12 +399,18 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _decide(self, target):
         self.threshold_ = self.threshold
-        if isinstance(self.threshold, str):
+        if self.cost_ratio is not None:
+            self.threshold_ = cost_threshold(self.cost_ratio)
+        elif isinstance(self.threshold, str):
             self.threshold_ = choose_threshold(target, self.oof_score_, self.threshold)
-        self.thresholds_ = {
-            sensitivity: threshold_at_sensitivity(target, self.oof_score_, sensitivity)
+        self.threshold_intervals_ = {
+            sensitivity: threshold_interval(
+                target, self.oof_score_, sensitivity, groups=self.groups_
+            )
             for sensitivity in SENSITIVITIES
         }
+        self.thresholds_ = {key: found.value for key, found in self.threshold_intervals_.items()}
+        self.conformal_ = ConformalSets().fit(target, self.oof_score_)
         self.metrics_ = evaluate(
             target, self.oof_score_, groups=self.groups_, threshold=self.threshold_
         )
