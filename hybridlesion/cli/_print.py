@@ -120,10 +120,15 @@ def format_metrics(metrics: pd.DataFrame) -> str:
     from hybridlesion._words import explain_measures, measure_words
 
     width = max(len("measure"), *(len(name) for name in metrics["metric"]))
-    lines = [f"{'measure':<{width}}  value  95 % interval"]
-    for row in metrics.itertuples():
-        value, interval = measure_words(row.metric, row.value, row.low, row.high)
-        lines.append(f"{row.metric:<{width}}  {value:<5}  {interval}".rstrip())
+    rows = [
+        (row.metric, *measure_words(row.metric, row.value, row.low, row.high))
+        for row in metrics.itertuples()
+    ]
+    digits = max(len("value"), *(len(value) for _, value, interval in rows if interval), 0)
+    lines = [
+        f"{name:<{width}}  {value:<{digits}}  {interval}".rstrip()
+        for name, value, interval in [("measure", "value", "95 % interval"), *rows]
+    ]
     threshold = dict(zip(metrics["metric"], metrics["value"], strict=True)).get("threshold")
     return "\n".join([*lines, *explain_measures(metrics["metric"], threshold)])
 
