@@ -20,6 +20,9 @@ _ENOUGH_COMPANY = 0.5
 # Kinds of context that paid in `benchmarks/stacking.py`.
 CONTEXT_OF_MODEL = ("others", "excess", "z")
 
+# Columns written into the matrix together: one by one, each would touch every row's memory anew.
+_COLUMNS_AT_ONCE = 32
+
 # Columns that say "this is a table of lesions": without a feature family it cannot be learned.
 _RECORD_COLUMNS = frozenset({"image_id", "path", "patient_id", "lesion_id", "target"})
 
@@ -146,11 +149,13 @@ class ColumnEncoder:
             )
         encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
         context = self._context(table)
-        position = 0
+        position, waiting = 0, []
         for name in self.names_:
-            block = self._encode(table[name] if name in table else context[name])
-            encoded[:, position : position + block.shape[1]] = block
-            position += block.shape[1]
+            waiting.append(self._encode(table[name] if name in table else context[name]))
+            if len(waiting) == _COLUMNS_AT_ONCE or name == self.names_[-1]:
+                block = np.hstack(waiting)
+                encoded[:, position : position + block.shape[1]] = block
+                position, waiting = position + block.shape[1], []
         self._refuse_infinite(encoded)
         return encoded
 
@@ -165,14 +170,15 @@ class ColumnEncoder:
             return pd.DataFrame(index=table.index)
         if "patient_id" not in table:
             table = table.assign(patient_id=None)
-        known = [name for name in ("patient_id", "lesion_id") if name in table]
-        return patient_context(table[known + self.given_], self.compared_, CONTEXT_OF_MODEL)
+        wanted = [name for name in ("patient_id", "lesion_id") if name in table]
+        wanted += self.compared_ + [name for name in self.given_ if name.startswith("emb__")]
+        return patient_context(table[wanted], self.compared_, CONTEXT_OF_MODEL)
 
     def _encode(self, column: pd.Series) -> np.ndarray:
         values = self.categories_.get(column.name)
         if values is None:
             try:
-                numbers = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+                numbers = pd.to_numeric(column).to_numpy(dtype=np.float32, na_value=np.nan)
             except (TypeError, ValueError) as error:
                 raise TableError(
                     f"column {column.name!r} held numbers in training and holds text now ({error})."
