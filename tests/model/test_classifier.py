@@ -111,7 +111,8 @@ def test_unseen_categories_missing_values_and_constants_pass():
     table.loc[::3, ["meta__age", "meta__site"]] = np.nan
     model = _small().fit(table, y)
     fresh = table.iloc[:5].assign(meta__site="palms/soles", meta__age=np.nan)
-    assert np.isfinite(model.predict_proba(fresh)).all()
+    with pytest.warns(UserWarning, match="'meta__site' has 5 values that training did not have"):
+        assert np.isfinite(model.predict_proba(fresh)).all()
     assert model.feature_importances_[-2:].tolist() == [0, 0]
 
 
