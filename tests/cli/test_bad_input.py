@@ -105,7 +105,7 @@ def test_constant_and_missing_columns(fit, tmp_path, hybridlesion):
     assert "abcd__none" not in names
     assert {"abcd__same", "meta__word"} <= set(names)
     model = HybridLesionClassifier(n_splits=3, max_trees=20).fit(table, table["target"])
-    weight = dict(zip(model.feature_names_in_, model.feature_importances_, strict=True))
+    weight = dict(zip(model.feature_names_, model.feature_importances_, strict=True))
     assert weight["abcd__same"] == weight["abcd__none"] == weight["meta__word"] == 0
     assert weight["abcd__area"] > 0
 
