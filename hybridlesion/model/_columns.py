@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -138,6 +139,11 @@ class ColumnEncoder:
         TableError
             If columns are missing, occur twice, hold text where numbers were trained, or hold
             infinite values.
+
+        Warns
+        -----
+        UserWarning
+            If a column of words has one that training did not have.
         """
         _refuse_repeated([name for name in table.columns if name in set(self.given_)])
         missing = [name for name in self.given_ if name not in table.columns]
@@ -187,6 +193,7 @@ class ColumnEncoder:
         text = column.astype(object)
         known = text.notna().to_numpy()
         text = text.where(known, "").astype(str).to_numpy()
+        _tell_new(column.name, text[known], values)
         return np.where(known[:, None], text[:, None] == np.array(values, dtype=object), np.nan)
 
     def _refuse_infinite(self, encoded: np.ndarray) -> None:
@@ -204,6 +211,19 @@ def _is_number(column: pd.Series) -> bool:
         return True
     # A column without any value says nothing of its type; as numbers it costs one constant column.
     return bool(column.isna().all())
+
+
+def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
+    """Say which words of a column were not there in training."""
+    new = ~np.isin(words.astype(str), np.array(known, dtype=str))
+    if new.any():
+        warnings.warn(
+            f"column {name!r} has {int(new.sum())} values that training did not have: "
+            f"{_some(np.unique(words[new]).tolist())}. They count as none of those it knows: "
+            f"{_some(known)}.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def _categories(column: pd.Series) -> list[str]:

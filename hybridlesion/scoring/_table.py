@@ -41,7 +41,7 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     Warns
     -----
     UserWarning
-        If the model uses metadata and no row has any.
+        If the model uses metadata and no row has any, or the table lacks a column of it.
     """
     _, classifier = split_steps(model)
     table = _align(table.reset_index(drop=True), list(classifier.feature_names_in_))
@@ -56,6 +56,7 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Give the table every feature the model was fitted on, unknown metadata as missing."""
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
+    unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
     table = table.assign(**{name: metadata[name] for name in metadata if name in names})
     absent = [name for name in names if name not in table]
@@ -75,4 +76,23 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
             UserWarning,
             stacklevel=4,
         )
+    elif unknown:
+        warnings.warn(
+            f"the table lacks {', '.join(unknown)}, which the model was fitted on; every row "
+            "counts as unknown there.",
+            UserWarning,
+            stacklevel=4,
+        )
     return table
+
+
+def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
+    """Name the metadata of which a table has neither the record's column nor the encoded one."""
+    unknown = {}
+    for name in names:
+        if name.startswith("meta__") and name not in table:
+            bare = name.removeprefix("meta__")
+            record = next((word for word in ("sex", "site") if bare.startswith(f"{word}_")), bare)
+            if record not in table:
+                unknown[record] = None
+    return list(unknown)
