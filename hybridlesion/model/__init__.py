@@ -2,6 +2,7 @@
 
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
+from hybridlesion.model.context import patient_context
 from hybridlesion.model.probe import EmbeddingProbe
 
-__all__ = ["EmbeddingProbe", "HybridLesionClassifier", "ScoreCalibrator"]
+__all__ = ["EmbeddingProbe", "HybridLesionClassifier", "ScoreCalibrator", "patient_context"]

@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hybridlesion.evaluation import choose_threshold, evaluate, threshold_at_sensitivity
 from hybridlesion.exceptions import TableError
+from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
+from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model._groups import count_folds, read_groups
 from hybridlesion.model._parameters import check_parameters
-from hybridlesion.model._training import TrainingSettings, train_members
+from hybridlesion.model._target import read_target
+from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.splits import grouped_folds
 
@@ -28,7 +30,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     Each fold of patients is left out once. On the others a LightGBM model and a logistic
     regression are fitted and their logits averaged; an embedding enters both as one cross-fitted
-    linear score. The scores of the rows left out calibrate the model and choose its threshold.
+    linear score. Handcrafted columns and those of a network have members of their own, each beside
+    the metadata, and so have lesions with and without others of their patient. The scores of the
+    rows left out calibrate the model and choose its threshold.
     New rows get the mean of all members' calibrated scores.
 
     Parameters
@@ -38,14 +42,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         positive.
     n_seeds : int, default=1
         How often the folds are drawn anew; the members are averaged.
-    imbalance : {"undersample", "none", "class_weight"}, default="undersample"
-        ``undersample`` shows each member every positive and some negatives, ``class_weight``
-        weighs positives up. Either is undone by the prior correction.
+    imbalance : {"undersample", "none", "class_weight", "resample", "focal"}, default="undersample"
+        ``undersample`` shows each member every positive and some negatives; ``resample`` also
+        draws positives three times over; ``class_weight`` weighs positives up. All are undone by
+        the prior correction. ``focal`` passes over rows that are clear already (focal loss).
     negatives_per_positive : float, default=10.0
-        Negatives that ``undersample`` keeps for each positive.
+        Negatives that ``undersample`` and ``resample`` keep for each positive.
     n_bags : int, default=1
         LightGBM models a fold, each on negatives of its own.
-    linear_weight : float, default=0.5
+    linear_weight : float, default=0.25
         Weight of the logistic regression against LightGBM, 0 to 1.
     stopping : {"log_loss", "auc", "average_precision", "pauc"}, default="log_loss"
         Measure on the held-out rows of the other folds that chooses the number of trees.
@@ -55,7 +60,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Most trees a member grows.
     patience : int, default=60
         Trees without improvement after which growth ends.
-    learning_rate : float, default=0.03
+    learning_rate : float, default=0.02
         Of LightGBM.
     num_leaves : int, default=7
         Leaves a tree.
@@ -64,6 +69,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     monotone : bool, default=True
         Whether the score may only rise (or only fall) along each ``cnn__`` column that ranks the
         training rows clearly. The embedding's score is held likewise.
+    context : {"auto", "none"}, default="auto"
+        Whether scores and measurements are also compared with the patient's other lesions
+        (`patient_context`): ``auto`` does so where at least half of the training rows come with
+        one. Lesions that come alone are then scored by members that learned without context.
     calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
         Method of `ScoreCalibrator`.
     threshold : {"f1", "youden"} or float, default="f1"
@@ -81,7 +90,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (2,)
         Labels; the second is malignant.
     oof_score_ : ndarray of shape (n,)
-        Out-of-fold probabilities; the calibrator of a fold was fitted on the others.
+        Out-of-fold probabilities; each row's calibrator was fitted on other groups.
     oof_raw_ : ndarray of shape (n,)
         Out-of-fold logits before calibration, averaged over seeds.
     folds_ : ndarray of shape (n,)
@@ -95,16 +104,20 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     metrics_ : DataFrame
         `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
         optimistic, since the same rows chose it.
-    feature_importances_ : ndarray of shape (n_features_in_,)
-        Shares of gain and of absolute linear weights, summing to 1.
+    feature_names_ : ndarray of str
+        `feature_names_in_`, then the context computed from them.
+    feature_importances_ : ndarray of shape (number of feature_names_,)
+        Shares of gain and of absolute linear weights, summing to 1; where there is context, of the
+        members that use it.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
         Columns used; for a feature table those of its families only.
-    calibrator_ : ScoreCalibrator
-        Fitted on all out-of-fold logits.
-    members_ : list of Member
-        One a fold and seed.
+    ensemble_ : Ensemble
+        All members, one a view, fold and seed.
+    calibrators_ : dict of bool to ScoreCalibrator
+        For lesions in company (True) and alone (False), or all (False), fitted on their
+        out-of-fold logits.
 
     Notes
     -----
@@ -140,15 +153,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         imbalance="undersample",
         negatives_per_positive=10.0,
         n_bags=1,
-        linear_weight=0.5,
+        linear_weight=0.25,
         stopping="log_loss",
         min_trees=20,
         max_trees=400,
         patience=60,
-        learning_rate=0.03,
+        learning_rate=0.02,
         num_leaves=7,
         min_child_samples=20,
         monotone=True,
+        context="auto",
         calibration="auto",
         threshold="f1",
         lightgbm_params=None,
@@ -169,6 +183,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.num_leaves = num_leaves
         self.min_child_samples = min_child_samples
         self.monotone = monotone
+        self.context = context
         self.calibration = calibration
         self.threshold = threshold
         self.lightgbm_params = lightgbm_params
@@ -203,27 +218,24 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         check_parameters(self)
         table = X
         X, y = self._read_training(X, y)
-        classes, target = _read_target(y)
+        classes, target = read_target(y)
         groups = read_groups(table, groups, len(target))
-        dense, embedding, monotone = self._split(X)
-        n_folds = count_folds(target, groups, self.n_splits, has_embedding=embedding.shape[1] > 0)
+        names = self._encoded_names()
+        wide = any(name.startswith("emb__") for name in names)
+        n_folds = count_folds(target, groups, self.n_splits, has_embedding=wide)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_ = classes, groups
-        self.members_, logits = [], []
+        self.ensemble_, logits = Ensemble(names), []
+        directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
         for seed in range(self.n_seeds):
             state = self.random_state + seed
             folds = grouped_folds(target, self.groups_, n_splits=n_folds, random_state=state)
             if seed == 0:
                 self.folds_ = folds
-            members, held_out = train_members(
-                dense, embedding, target, folds, monotone, self._settings(), state
-            )
-            self.members_ += members
-            logits.append(held_out)
-        self.oof_raw_ = np.mean(logits, axis=0)
-        self._calibrate(target)
+            logits.append(self.ensemble_.train(X, target, folds, directed, self._settings(), state))
+        self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
         self._decide(target)
-        self._weigh_features(dense.shape[1])
+        self._weigh_features()
         return self
 
     def predict_proba(self, X):
@@ -244,18 +256,19 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         TableError
             If a column of training is missing or holds text where numbers were.
         """
-        check_is_fitted(self, "members_")
-        dense, embedding, _ = self._split(self._read(X))
+        check_is_fitted(self, "ensemble_")
+        encoded = self._read(X)
         n_folds = int(self.folds_.max()) + 1
-        score = np.zeros(len(dense))
-        for fold in range(n_folds):
-            # As out of fold: the logits of one fold are averaged over seeds, then calibrated.
-            logits = [
-                member.logit(dense, embedding, effective_n_jobs(self.n_jobs))
-                for member in self.members_
-                if member.fold == fold
-            ]
-            score += self.calibrator_.predict(np.mean(logits, axis=0)) / n_folds
+        jobs = effective_n_jobs(self.n_jobs)
+        score = np.empty(len(encoded))
+        company = in_company(encoded, self._encoded_names())
+        for setting, calibrator in self.calibrators_.items():
+            rows = self.ensemble_.scored(setting, company)
+            if rows.any():
+                part = encoded if rows.all() else encoded[rows]
+                # As out of fold: a fold's logits are averaged over seeds, then calibrated.
+                logits = self.ensemble_.logits(part, setting, n_folds, jobs)
+                score[rows] = np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
 
     def predict(self, X):
@@ -299,11 +312,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         if y.shape != (len(X),):
             raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
         # Refuse before anything of a former fit is overwritten.
-        _read_target(y)
-        encoder = ColumnEncoder().fit(X)
+        read_target(y)
+        encoder = ColumnEncoder(self.context).fit(X)
         encoded = encoder.transform(X)
-        self.encoder_, self.n_features_in_ = encoder, len(encoder.names_)
-        self.feature_names_in_ = np.array(encoder.names_, dtype=object)
+        self.encoder_, self.n_features_in_ = encoder, len(encoder.given_)
+        self.feature_names_in_ = np.array(encoder.given_, dtype=object)
         return encoded, y
 
     def _read(self, X):
@@ -318,24 +331,25 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             )
         return self.encoder_.transform(X)
 
-    def _split(self, X):
-        """Part the matrix into dense columns and the embedding."""
-        names = self.encoder_.encoded_names_ if self.encoder_ else [""] * X.shape[1]
-        wide = np.array([name.startswith("emb__") for name in names])
-        scores = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
-        if not wide.any():
-            return X, X[:, :0], scores
-        return X[:, ~wide], X[:, wide], scores[~wide]
+    def _encoded_names(self):
+        return self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
 
-    def _calibrate(self, target):
-        """Fit the calibrator, and score each fold by one fitted on the others."""
-        self.calibrator_ = ScoreCalibrator(self.calibration).fit(self.oof_raw_, target)
-        self.oof_score_ = np.empty(len(target))
-        for fold in range(int(self.folds_.max()) + 1):
-            held = self.folds_ == fold
-            calibrator = ScoreCalibrator(self.calibrator_.method_)
-            calibrator.fit(self.oof_raw_[~held], target[~held])
-            self.oof_score_[held] = calibrator.predict(self.oof_raw_[held])
+    def _calibrate(self, target, logits, company):
+        """Fit a calibrator for each setting; score each row by one fitted on other groups."""
+        self.calibrators_ = {}
+        self.oof_raw_, self.oof_score_ = np.empty(len(target)), np.empty(len(target))
+        parts = calibration_parts(target, self.groups_, self.random_state)
+        for setting in self.ensemble_.settings:
+            own = self.ensemble_.scored(setting, company)
+            held_out = self.ensemble_.average(logits, setting)
+            source = calibration_rows(target, own, parts)
+            whole = ScoreCalibrator(self.calibration).fit(held_out[source], target[source])
+            self.calibrators_[setting] = whole
+            self.oof_raw_[own] = held_out[own]
+            for part in np.unique(parts[own]):
+                rest, rows = source & (parts != part), own & (parts == part)
+                other = ScoreCalibrator(whole.method_).fit(held_out[rest], target[rest])
+                self.oof_score_[rows] = other.predict(held_out[rows])
 
     def _decide(self, target):
         self.threshold_ = self.threshold
@@ -349,36 +363,13 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             target, self.oof_score_, groups=self.groups_, threshold=self.threshold_
         )
 
-    def _weigh_features(self, n_dense):
+    def _weigh_features(self):
         """Average the members' shares, and add those of one column's categories."""
-        names = self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
-        wide = np.array([name.startswith("emb__") for name in names])
-        order = np.r_[np.flatnonzero(~wide), np.flatnonzero(wide)]
-        share = np.mean([member.importances(n_dense) for member in self.members_], axis=0)
-        encoded = np.empty(len(names))
-        encoded[order] = share
-        sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(names))
-        total = encoded.sum()
+        names = self.encoder_.names_ if self.encoder_ else self._encoded_names()
+        self.feature_names_ = np.array(names, dtype=object)
+        share = self.ensemble_.importances()
+        sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(share))
+        total = share.sum()
         self.feature_importances_ = np.bincount(
-            sources,
-            weights=encoded / total if total > 0 else encoded,
-            minlength=self.n_features_in_,
+            sources, weights=share / total if total > 0 else share
         )
-
-
-def _read_target(y):
-    if pd.isna(y).any():
-        raise ValueError(
-            f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
-        )
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) > 2:
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is "
-            f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}. "
-            "Merge them into malignant and benign."
-        )
-    if len(classes) < 2:
-        raise ValueError(f"y must hold two classes, got one class: {classes.tolist()}.")
-    return classes, codes.astype(bool)

@@ -1,0 +1,192 @@
+"""All members of a model: several views, seeds and folds, and how their logits become one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hybridlesion.model._member import Member
+from hybridlesion.model._training import TrainingSettings, train_members
+from hybridlesion.model._views import View, plan_views
+
+__all__ = ["Ensemble", "in_company"]
+
+
+class Ensemble:
+    """Members of every view, fold and seed.
+
+    Parameters
+    ----------
+    names : list of str
+        Encoded column names.
+
+    Attributes
+    ----------
+    views : list of View
+        What the members look at.
+    members : list of list of Member
+        Those of each view.
+    spread : ndarray of shape (views,)
+        Standard deviations of their held-out logits, summed over seeds: how much each says.
+    """
+
+    def __init__(self, names: list[str]):
+        self.names = names
+        self.views = plan_views(names)
+        self.members: list[list[Member]] = [[] for _ in self.views]
+        self.spread = np.zeros(len(self.views))
+
+    def train(
+        self,
+        encoded: np.ndarray,
+        y: np.ndarray,
+        folds: np.ndarray,
+        monotone: np.ndarray,
+        settings: TrainingSettings,
+        seed: int,
+    ) -> list[np.ndarray]:
+        """Fit the members of one seed.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, columns), float32
+            Encoded table.
+        y : ndarray of shape (n,), bool
+            Target.
+        folds : ndarray of shape (n,), int
+            Grouped fold of each row.
+        monotone : ndarray of shape (columns,), bool
+            Columns along which the score may not turn round.
+        settings : TrainingSettings
+            How to train.
+        seed : int
+            Seed of this round.
+
+        Returns
+        -------
+        list of ndarray of shape (n,), float64
+            Held-out logits of each view.
+        """
+        held_out = []
+        for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
+            dense, embedding = _part(encoded, view)
+            news, logits = train_members(
+                dense, embedding, y, folds, monotone[view.dense], settings, seed
+            )
+            members += news
+            self.spread[k] += logits.std()
+            held_out.append(logits)
+        return held_out
+
+    @property
+    def settings(self) -> list[bool]:
+        """Whether lesions are scored in company (True), alone (False), or either."""
+        return list(dict.fromkeys(view.company for view in self.views))
+
+    def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
+        """Average the views of one setting.
+
+        Parameters
+        ----------
+        logits : list of ndarray
+            Of each view.
+        company : bool
+            One of `settings`.
+
+        Returns
+        -------
+        ndarray
+            Their mean.
+        """
+        own = [z for view, z in zip(self.views, logits, strict=True) if view.company == company]
+        return np.mean(own, axis=0)
+
+    def logits(self, encoded: np.ndarray, company: bool, n_folds: int, n_jobs: int) -> np.ndarray:
+        """Score rows in one setting.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, columns), float32
+            Encoded rows.
+        company : bool
+            One of `settings`.
+        n_folds : int
+            Folds of a seed.
+        n_jobs : int
+            Threads.
+
+        Returns
+        -------
+        ndarray of shape (folds, n), float64
+            Logits of each fold's members, averaged over seeds and views.
+        """
+        sums, n_members = np.zeros((n_folds, len(encoded))), 0
+        for view, members in zip(self.views, self.members, strict=True):
+            if view.company != company:
+                continue
+            dense, embedding = _part(encoded, view)
+            for member in members:
+                sums[member.fold] += member.logit(dense, embedding, n_jobs)
+            n_members += len(members)
+        return sums * n_folds / n_members
+
+    def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
+        """Tell which rows are scored in a setting.
+
+        Parameters
+        ----------
+        company : bool
+            One of `settings`.
+        in_company : ndarray of shape (n,), bool
+            Rows that come with other lesions of their patient.
+
+        Returns
+        -------
+        ndarray of shape (n,), bool
+            Each row is scored in exactly one setting.
+        """
+        if len(self.settings) == 1:
+            return np.ones(len(in_company), dtype=bool)
+        return in_company == company
+
+    def importances(self) -> np.ndarray:
+        """Share of each encoded column in the scores, in company where there are two settings.
+
+        Returns
+        -------
+        ndarray of shape (columns,)
+            Averaged over members; a view counts by how far its logits spread.
+        """
+        share = np.zeros(len(self.names))
+        for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
+            if view.company != self.settings[0]:
+                continue
+            order = np.r_[view.dense, view.embedding]
+            of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
+            share[order] += spread * of_view
+        return share
+
+
+def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
+    """Tell which rows have any context.
+
+    Parameters
+    ----------
+    encoded : ndarray of shape (n, columns), float32
+        Encoded table.
+    names : list of str
+        Encoded column names.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        True where a ``ctx__`` column is known.
+    """
+    context = [k for k, name in enumerate(names) if name.startswith("ctx__")]
+    return ~np.isnan(encoded[:, context]).all(axis=1)
+
+
+def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
+    """Split the matrix for a view, without a copy where it looks at all of it."""
+    if len(view.dense) == encoded.shape[1]:
+        return encoded, encoded[:, :0]
+    return encoded[:, view.dense], encoded[:, view.embedding]
