@@ -137,10 +137,16 @@ def _score_rows(classifier: HybridLesionClassifier) -> np.ndarray:
     if names is None:
         return classifier.predict_proba(values)[:, 1]
     table = pd.DataFrame(values, columns=names)
-    categories = {} if classifier.encoder_ is None else classifier.encoder_.categories_
-    for name, known in categories.items():
-        table[name] = [known[k % len(known)] for k in range(_N_ROWS)]
-    return classifier.predict_proba(table)[:, 1]
+    if classifier.encoder_ is None:
+        return classifier.predict_proba(table)[:, 1]
+    text = {
+        name: [known[k % len(known)] for k in range(_N_ROWS)]
+        for name, known in classifier.encoder_.categories_.items()
+        if name in table
+    }
+    # Patients of three lesions, and one of a single lesion: both are scored in their own way.
+    patients = [f"patient {k // 3}" for k in range(_N_ROWS)]
+    return classifier.predict_proba(table.assign(**text, patient_id=patients))[:, 1]
 
 
 def _warn(text: str) -> None:

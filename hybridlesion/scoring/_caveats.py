@@ -5,16 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from hybridlesion._words import count_words
 
-__all__ = ["note_caveats"]
+__all__ = ["note_caveats", "uses_context"]
 
 _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 
 
-def note_caveats(names: Sequence[str], table: pd.DataFrame) -> tuple[str, ...]:
+def uses_context(classifier: BaseEstimator) -> bool:
+    """Whether a classifier compares each lesion with the patient's others.
+
+    Parameters
+    ----------
+    classifier : estimator
+        Fitted classifier.
+
+    Returns
+    -------
+    bool
+        True if it computes or reads ``ctx__`` columns.
+    """
+    encoder = getattr(classifier, "encoder_", None)
+    names = [] if encoder is None else encoder.names_
+    return any(str(name).startswith("ctx__") for name in names)
+
+
+def note_caveats(
+    names: Sequence[str], table: pd.DataFrame, *, context: bool = False
+) -> tuple[str, ...]:
     """Say how many scores rest on less than they seem to.
 
     Parameters
@@ -23,6 +44,8 @@ def note_caveats(names: Sequence[str], table: pd.DataFrame) -> tuple[str, ...]:
         Columns that the model uses.
     table : DataFrame of shape (n, columns)
         Measured rows that are to be scored.
+    context : bool, default=False
+        Whether the model compares each lesion with the patient's others.
 
     Returns
     -------
@@ -35,7 +58,7 @@ def note_caveats(names: Sequence[str], table: pd.DataFrame) -> tuple[str, ...]:
     >>> note_caveats(["cnn__score"], table)[1]
     'the CNN learned from 1 image of 3 and has no score without it; its score is optimistic.'
     """
-    return (*_note_cnn(names, table), *_note_context(names, table))
+    return (*_note_cnn(names, table), *(_note_context(table) if context else ()))
 
 
 def _note_cnn(names: Sequence[str], table: pd.DataFrame) -> list[str]:
@@ -57,10 +80,7 @@ def _note_cnn(names: Sequence[str], table: pd.DataFrame) -> list[str]:
     return notes
 
 
-def _note_context(names: Sequence[str], table: pd.DataFrame) -> list[str]:
-    """Say how many lesions a model of patient context cannot compare with the patient's others."""
-    if not any(name.startswith("ctx__") for name in names):
-        return []
+def _note_context(table: pd.DataFrame) -> list[str]:
     alone = len(table)
     if "patient_id" in table:
         alone -= int(table["patient_id"].dropna().duplicated(keep=False).sum())

@@ -71,12 +71,14 @@ def refuse_names(records: pd.DataFrame, out: Path) -> tuple[pd.DataFrame, list[F
     no id: one that looks like a formula is written with ``./`` before it.
     """
     columns = [name for name in ("image_id", *GROUP_COLUMNS) if name in records]
-    failures, harmless = [], []
-    for row in records[columns].to_dict("records"):
-        reason = _harm(row, out)
-        harmless.append(reason is None)
-        if reason is not None:
-            failures.append(Failure(str(row.get("image_id", "")), "", "read", reason))
+    reasons = [_harm(row, out) for row in records[columns].to_dict("records")]
+    harmless = [reason is None for reason in reasons]
+    paths = records["path"] if "path" in records else [""] * len(records)
+    failures = [
+        Failure(str(name), str(path), "read", reason)
+        for name, path, reason in zip(records["image_id"], paths, reasons, strict=True)
+        if reason is not None
+    ]
     return records[harmless], failures
 
 

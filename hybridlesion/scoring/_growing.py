@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import SourceError, TableError
@@ -75,6 +76,40 @@ class GrowingScores:
         found = rows["prevalence"] if "prevalence" in rows else pd.Series("", rows.index)
         self._check_same(rows.assign(prevalence=found), "prevalence", wanted)
         return rows
+
+    def compare(
+        self, rows: pd.DataFrame | None, found: pd.DataFrame, digests: Sequence[str | None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Hold what was found against the rows of former runs.
+
+        Parameters
+        ----------
+        rows : DataFrame of shape (n, columns) or None
+            What `read` gave.
+        found : DataFrame of shape (m, columns)
+            Records with ``image_id``.
+        digests : sequence of str or None
+            SHA-256 of their images; None where there is none.
+
+        Returns
+        -------
+        is_new : ndarray of shape (m,), bool
+            Records that the file lacks.
+        changed : ndarray of shape (m,), bool
+            Records whose image is another than the one that was scored.
+        """
+        known = (
+            {}
+            if rows is None
+            else dict(zip(rows["image_id"].astype(str), rows["image_sha256"], strict=True))
+        )
+        ids = found["image_id"].astype(str)
+        is_new = [name not in known for name in ids]
+        changed = [
+            name in known and digest is not None and known[name] != digest
+            for name, digest in zip(ids, digests, strict=True)
+        ]
+        return np.array(is_new, dtype=bool), np.array(changed, dtype=bool)
 
     def stamp(self, scores: pd.DataFrame, digests: Sequence[str | None]) -> pd.DataFrame:
         """Add to each row what later runs must know.

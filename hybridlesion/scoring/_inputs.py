@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion._steps import split_steps
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import OptionError
 from hybridlesion.extraction import ExtractionResult
 from hybridlesion.scoring._cache import hash_images
+from hybridlesion.scoring._caveats import uses_context
 from hybridlesion.scoring._files import (
     check_score_file,
     refuse_names,
@@ -26,7 +28,7 @@ from hybridlesion.scoring._files import (
 )
 from hybridlesion.scoring._growing import GrowingScores, locked
 from hybridlesion.scoring._measuring import Measured
-from hybridlesion.scoring._prevalence import shift_prevalence, trained_prevalence
+from hybridlesion.scoring._prevalence import move_scores, trained_prevalence
 from hybridlesion.scoring._records import measure_records
 from hybridlesion.scoring._rows import find_rows
 from hybridlesion.scoring._table import score_table
@@ -122,11 +124,17 @@ def score_inputs(
         rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
         _warn(notes)
         digests = hash_images(rows["path"]) if growing and not from_table else [None] * len(rows)
-        wanted = work.not_in(old, rows, digests)
+        wanted = np.ones(len(rows), dtype=bool)
+        if growing:
+            is_new, changed = growing.compare(old, rows, digests)
+            wanted = is_new | changed
+            _warn(_note_changed(rows["image_id"][changed]))
         if not wanted.any():
             write_failures(out, [], 0)
             return ExtractionResult(out, 0, 0, None, time.monotonic() - started)
-        rows, digests = rows[wanted], [d for d, want in zip(digests, wanted, strict=True) if want]
+        by_id = dict(zip(rows["image_id"][wanted], np.array(digests, object)[wanted], strict=True))
+        taken = wanted | _same_patients(model, rows, wanted)
+        rows, digests = rows[taken], [d for d, take in zip(digests, taken, strict=True) if take]
         _warn(note_seen(training, rows))
         if from_table:
             table, failures = refuse_names(rows, out)
@@ -140,7 +148,6 @@ def score_inputs(
                 digests=digests if growing else None,
                 **options,
             )
-        by_id = dict(zip(rows["image_id"], digests, strict=True)) if growing else {}
         return work.finish(old, measured, by_id, n_known=int((~wanted).sum()))
 
 
@@ -156,31 +163,6 @@ class _Work:
     prevalence: float | None
     started: float
 
-    def not_in(
-        self, old: pd.DataFrame | None, rows: pd.DataFrame, digests: Sequence[str | None]
-    ) -> np.ndarray:
-        """Tell the rows that are new or changed from those that the file has."""
-        if self.growing is None or old is None:
-            return np.ones(len(rows), dtype=bool)
-        known = dict(zip(old["image_id"].astype(str), old["image_sha256"], strict=True))
-        ids = rows["image_id"].astype(str)
-        is_new = np.array([name not in known for name in ids], dtype=bool)
-        changed = np.array(
-            [
-                name in known and digest is not None and known[name] != digest
-                for name, digest in zip(ids, digests, strict=True)
-            ],
-            dtype=bool,
-        )
-        if changed.any():
-            _warn(
-                [
-                    f"{count_words(int(changed.sum()), 'image')} changed since the last run, the "
-                    f"first is {ids[changed].iloc[0]!r}; scored anew."
-                ]
-            )
-        return is_new | changed
-
     def finish(
         self,
         old: pd.DataFrame | None,
@@ -193,16 +175,35 @@ class _Work:
         n_rows, failures = len(measured.table), measured.failures
         # Where former rows are good, a broken image is no reason to call the run a failure.
         errors = write_failures(self.out, failures, n_rows + n_known)
-        if n_rows:
+        if len(measured.table):
             scores = score_table(self.model, measured.table)
+            scores = scores[scores["image_id"].isin(list(digests))].reset_index(drop=True)
+            n_rows = len(scores)
             if self.trained is not None:
-                scores = shift_prevalence(scores, trained=self.trained, prevalence=self.prevalence)
+                scores = move_scores(scores, trained=self.trained, wanted=self.prevalence)
             if self.growing is not None:
                 own = [digests.get(name) for name in scores["image_id"]]
                 scores = self.growing.merge(old, self.growing.stamp(scores, own))
             write_scores(scores, self.out)
         seconds = time.monotonic() - self.started
         return ExtractionResult(self.out, n_rows, len(failures), errors, seconds, measured.n_reused)
+
+
+def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:
+    """Tell the other lesions of these patients, if the model compares a lesion with them."""
+    if not uses_context(split_steps(model)[1]) or "patient_id" not in rows:
+        return np.zeros(len(rows), dtype=bool)
+    patients = rows["patient_id"][wanted].dropna()
+    return rows["patient_id"].isin(patients).to_numpy()
+
+
+def _note_changed(ids: pd.Series) -> list[str]:
+    if ids.empty:
+        return []
+    return [
+        f"{count_words(len(ids), 'image')} changed since the last run, the first is "
+        f"{ids.iloc[0]!r}; scored anew."
+    ]
 
 
 def _warn(texts: Sequence[str]) -> None:

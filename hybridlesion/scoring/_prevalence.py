@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
-from hybridlesion._validation import check_number
+from hybridlesion.evaluation import shift_prevalence
 from hybridlesion.exceptions import OptionError
 
-__all__ = ["shift_prevalence", "trained_prevalence"]
+__all__ = ["move_scores", "trained_prevalence"]
+
+_MOVED = ("score", "threshold")
 
 
 def trained_prevalence(training: Mapping[str, object]) -> float:
@@ -48,7 +48,7 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     return n_positive / n_rows
 
 
-def shift_prevalence(scores: pd.DataFrame, *, trained: float, prevalence: float) -> pd.DataFrame:
+def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
     """Move scores to the prevalence of the place where they are used.
 
     Parameters
@@ -57,42 +57,26 @@ def shift_prevalence(scores: pd.DataFrame, *, trained: float, prevalence: float)
         What `score_table` gave.
     trained : float
         Share of malignant lesions in the training data, above 0 and below 1.
-    prevalence : float
+    wanted : float
         Share of malignant lesions where the scores are used, above 0 and below 1.
 
     Returns
     -------
     DataFrame of shape (n, columns + 1)
-        ``score`` and ``threshold`` moved, ``label`` as it was, and ``prevalence``.
+        ``score`` and ``threshold`` moved by `hybridlesion.evaluation.shift_prevalence`, ``label``
+        as it was, and ``prevalence``. The threshold moves along, so that a lesion is called by the
+        same evidence as before.
 
     Raises
     ------
     OptionError
-        If `prevalence` is not between 0 and 1.
-
-    Notes
-    -----
-    ``logit p' = logit p + logit P - logit P_trained``: right where the places differ only in how
-    many lesions are malignant, and each kind looks the same. The threshold moves along, so that a
-    lesion is called by the same evidence as before.
-
-    References
-    ----------
-    .. [1] M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a
-       priori probabilities", Neural Computation 14, 21-41, 2002.
+        If a prevalence is not between 0 and 1.
 
     Examples
     --------
     >>> scores = pd.DataFrame({"score": [0.5], "threshold": [0.5], "label": [1]})
-    >>> shift_prevalence(scores, trained=0.5, prevalence=0.02)["score"].round(4).tolist()
+    >>> move_scores(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
-    check_number("prevalence", prevalence, low=0, high=1)
-    if prevalence in (0, 1):
-        raise OptionError(f"prevalence must lie between 0 and 1, got {prevalence!r}.")
-    offset = logit(prevalence) - logit(trained)
-    moved = {name: expit(logit(scores[name].to_numpy(float)) + offset) for name in _MOVED}
-    return scores.assign(**moved, prevalence=np.float64(prevalence))
-
-
-_MOVED = ("score", "threshold")
+    moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}
+    return scores.assign(**moved, prevalence=float(wanted))

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
-from hybridlesion.scoring._caveats import note_caveats
+from hybridlesion.scoring._caveats import note_caveats, uses_context
 from hybridlesion.splits import GROUP_COLUMNS
 from hybridlesion.training import known_metadata
 
@@ -48,7 +48,7 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     _, classifier = split_steps(model)
     names = list(classifier.feature_names_in_)
     table = _align(table.reset_index(drop=True), names)
-    for note in note_caveats(names, table):
+    for note in note_caveats(names, table, context=uses_context(classifier)):
         warnings.warn(note, UserWarning, stacklevel=3)
     score = np.asarray(classifier.predict_proba(table))[:, 1]
     known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]

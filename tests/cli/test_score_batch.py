@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from hybridlesion.artifact import save_artifact
 from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.scoring._files import write_scores
 from hybridlesion.scoring._growing import locked
 from hybridlesion.table import LesionFeaturizer
 from hybridlesion.table import _segmented as segmented
@@ -25,7 +26,7 @@ def table() -> pd.DataFrame:
     """Rows of few features: these tests are about files, not about accuracy."""
     rng = np.random.default_rng(0)
     target = np.arange(60) % 4 == 0
-    names = ["abcd__area_share", "abcd__border_circularity", "meta__age"]
+    names = ["abcd__asymmetry_color_major", "abcd__border_compactness", "meta__age"]
     values = rng.normal(size=(60, 3)) + target[:, None]
     frame = pd.DataFrame(values, columns=names)
     return frame.assign(image_id=[f"T{n:03d}" for n in range(60)], target=target.astype(int))
@@ -210,8 +211,8 @@ def test_models_prevalences_and_schemas_do_not_mix(night):
     assert "holds scores of schema 99" in night("--append")[1].stderr
     scores.assign(model="another").to_csv(night.path / "s.csv", index=False)
     assert "holds scores of model another" in night("--append")[1].stderr
-    (night.path / "s.csv").write_bytes(b"\xff\xfe\x00")
-    assert night("--append")[1].exit_code == 1
+    (night.path / "s.csv").write_text("no,scores\n")
+    assert "was not written with --append" in night("--append")[1].stderr
 
 
 def test_tables_grow_a_file_too(hybridlesion, model_file, table, tmp_path):
@@ -253,9 +254,8 @@ def test_prevalences_that_are_none(night, prevalence):
 
 
 def test_help_says_the_exit_codes(hybridlesion):
-    assert "1 refused, or not one image usable" in hybridlesion("score", "--help").stdout.replace(
-        "\n", " "
-    )
+    words = " ".join(hybridlesion("score", "--help").stdout.split())
+    assert "1 refused, or not one image usable" in words
 
 
 # Hostile names ----------------------------------------------------------------------------------
@@ -280,16 +280,15 @@ def test_names_that_a_spreadsheet_or_a_terminal_would_run(night, out):
     errors = pd.read_csv(night.path / f"{out}.errors.csv")
     assert not errors["image_id"].str.match(r"[=+@\-\t\r]").any()
     assert "'=1+1" in errors["image_id"].tolist()
-    assert errors["image_id"].str.isprintable().all()
+    assert all(map(str.isprintable, errors["image_id"]))
 
 
-def test_relative_paths_that_look_like_formulas(night, hybridlesion, model_file, monkeypatch):
-    night.folder.rename(night.path / "=images")
-    monkeypatch.chdir(night.path)
-    result = hybridlesion("score", model_file, "=images", "--out", "s.csv", "--jobs", 1)
-    assert result.exit_code == 0, result.output
-    paths = pd.read_csv("s.csv")["path"]
-    assert not paths.str.startswith("=").any()
+def test_paths_that_look_like_formulas_lead_to_the_same_file(tmp_path):
+    scores = pd.DataFrame({"image_id": ["a", "b"], "path": ["=images/a.png", "/data/b.png"]})
+    write_scores(scores, tmp_path / "s.csv")
+    assert pd.read_csv(tmp_path / "s.csv")["path"].tolist() == ["./=images/a.png", "/data/b.png"]
+    write_scores(scores, tmp_path / "s.parquet")
+    assert pd.read_parquet(tmp_path / "s.parquet")["path"].tolist() == scores["path"].tolist()
 
 
 def test_patients_that_are_formulas(night, lesions):
@@ -310,7 +309,7 @@ def test_archives_with_names_that_lead_elsewhere(night, hybridlesion, model_file
     out = night.path / "deep" / "down" / "s.csv"
     result = hybridlesion("score", model_file, archive, "--out", out, "--jobs", 1)
     assert result.exit_code == 0, result.output
-    assert pd.read_csv(out)["image_id"].tolist() == ["evil", "absolute", "x"]
+    assert pd.read_csv(out)["image_id"].tolist() == ["absolute", "evil", "x"]
     assert [path.name for path in out.parent.iterdir()] == ["s.csv"]
     assert {path.name for path in night.path.iterdir()} == {"images", "images.zip", "deep"}
     masks = night.path / "deep" / "masks"
