@@ -76,9 +76,10 @@ def plain_cell(value: object) -> object:
 
     Examples
     --------
-    >>> plain_cell("=cmd|' /C calc'!A0"), plain_cell("a\x07b"), plain_cell(1.5)
-    ("'=cmd|' /C calc'!A0", 'a\\x07b', 1.5)
+    >>> plain_cell("=cmd|' /C calc'!A0"), plain_cell("a\x07\nb"), plain_cell(1.5)
+    ("'=cmd|' /C calc'!A0", 'a\\x07\\nb', 1.5)
     """
     if not isinstance(value, str):
         return value
-    return f"'{printable(value)}" if is_formula(value) else printable(value)
+    shown = printable(value).replace("\n", "\\n")
+    return f"'{shown}" if is_formula(value) else shown
