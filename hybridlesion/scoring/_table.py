@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
+from hybridlesion.scoring._caveats import note_caveats, uses_context
 from hybridlesion.splits import GROUP_COLUMNS
 from hybridlesion.training import known_metadata
 
@@ -41,10 +42,15 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     Warns
     -----
     UserWarning
-        If the model uses metadata and no row has any, or the table lacks a column of it.
+        If the model uses metadata and no row has any, or the table lacks a column of it, if the CNN
+        learned from images that are scored, or if a model of patient context gets patients with one
+        lesion.
     """
     _, classifier = split_steps(model)
-    table = _align(table.reset_index(drop=True), list(classifier.feature_names_in_))
+    names = list(classifier.feature_names_in_)
+    table = _align(table.reset_index(drop=True), names)
+    for note in note_caveats(names, table, context=uses_context(classifier)):
+        warnings.warn(note, UserWarning, stacklevel=3)
     score = np.asarray(classifier.predict_proba(table))[:, 1]
     known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
     threshold = float(classifier.threshold_)
