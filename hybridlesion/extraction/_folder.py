@@ -70,7 +70,7 @@ class ShardFolder:
             If it cannot be stored.
         """
         facts = {**shard.facts, "failures": [asdict(failure) for failure in failures]}
-        table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts)})
+        table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts, default=str)})
         stream = io.BytesIO()
         pq.write_table(table, stream, compression="zstd")
         self.place.write(_name(shard.number), stream.getvalue())

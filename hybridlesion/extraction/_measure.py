@@ -100,10 +100,12 @@ class ShardWork:
             If the result cannot be stored, the images have vanished, or this process runs
             another version of the code.
         """
-        if self.code != _this_code():
+        mine = _this_code()
+        if self.code != mine:
             raise SourceError(
-                "this worker runs hybridlesion {} (protocol {}), the run was started by {} (protocol "
-                "{}). Install the same version everywhere.".format(*_this_code(), *self.code)
+                f"this worker runs hybridlesion {mine[0]} (protocol {mine[1]}), the run was "
+                f"started by {self.code[0]} (protocol {self.code[1]}). Install the same version "
+                "everywhere."
             )
         try:
             table, failures = self._measure(shard.records, shard.culprits, self.masks)

@@ -13,7 +13,8 @@ import joblib
 import pyarrow.parquet as pq
 import pytest
 
-from hybridlesion.extraction import JoblibRunner, extract_features
+from hybridlesion.exceptions import SourceError
+from hybridlesion.extraction import JoblibRunner, extract_features, read_features
 
 _RUN = """
 import sys
@@ -88,3 +89,61 @@ def test_the_file_does_not_tell_the_size_of_the_shards(quick, quick_records, tmp
     metadata = pq.read_metadata(files[0])
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [8, 8, 4]
     assert len({file.read_bytes() for file in files}) == 1
+
+
+def test_shards_are_cut_only_as_workers_are_free(quick, quick_records, tmp_path):
+    from hybridlesion.extraction import ProcessRunner
+    from hybridlesion.extraction._measure import ShardWork
+
+    ahead = []
+
+    class Watched(ProcessRunner):
+        def run(self, work, shards):
+            assert isinstance(work, ShardWork)
+            cut = []
+            for answered, answer in enumerate(super().run(work, _counted(shards, cut))):
+                ahead.append(len(cut) - answered)
+                yield answer
+
+    records = quick_records(30)
+    extract_features(
+        records, tmp_path / "f.parquet", featurizer=quick, shard_size=1, runner=Watched(2)
+    )
+    assert len(ahead) == 30
+    # Two in work, the one that is asked for next, and the one whose answer has just come.
+    assert max(ahead) <= 4
+
+
+def _counted(shards, cut):
+    for shard in shards:
+        cut.append(shard.number)
+        yield shard
+
+
+def test_a_worker_with_other_code_is_refused(quick, quick_records, tmp_path, monkeypatch):
+    class Old:
+        def run(self, work, shards):
+            monkeypatch.setattr("hybridlesion.extraction._measure.CODE_PROTOCOL", 1)
+            for shard in shards:
+                yield shard, work(shard)
+
+    with pytest.raises(SourceError, match=r"\(protocol 1\), the run was started by .*protocol 2"):
+        extract_features(quick_records(2), tmp_path / "f.parquet", featurizer=quick, runner=Old())
+
+
+def test_relative_paths_are_found_from_elsewhere(quick, quick_records, tmp_path, monkeypatch):
+    records = quick_records(3)
+    monkeypatch.chdir(tmp_path)
+    records["path"] = [str(Path(path).relative_to(tmp_path)) for path in records["path"]]
+
+    class Elsewhere:
+        def run(self, work, shards):
+            with monkeypatch.context() as there:
+                there.chdir("/")
+                for shard in shards:
+                    yield shard, work(shard)
+
+    result = extract_features(records, "f.parquet", featurizer=quick, runner=Elsewhere())
+    monkeypatch.chdir(tmp_path)
+    assert result.n_rows == 3
+    assert read_features("f.parquet")[0]["path"].tolist() == records["path"].tolist()
