@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hybridlesion.extraction._masks import _MaskWork
 from hybridlesion.table import Failure, LesionFeaturizer
 
 
@@ -46,3 +47,12 @@ def _obey(command: str, *arguments: str) -> None:
         re.match(r"(a+)+$", "a" * 40 + "b")
     elif command == "raise":
         raise RuntimeError("a fault of the program")
+
+
+class DeadlyMaskWork(_MaskWork):
+    """Segments images, but for one that kills the process."""
+
+    def __call__(self, block):
+        if any(row[0] == "deadly" for _, row in block):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(block)
