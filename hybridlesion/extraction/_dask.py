@@ -14,7 +14,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.extraction._measure import ShardWork
 from hybridlesion.extraction._place import open_place
-from hybridlesion.extraction._runners import TIME_LIMIT, Answers
+from hybridlesion.extraction._runners import TIME_LIMIT, Answers, Runner
 from hybridlesion.extraction._shards import Shard
 from hybridlesion.extraction._workers import Lost
 from hybridlesion.table import Failure
@@ -26,7 +26,7 @@ __all__ = ["DaskRunner"]
 _WORK = "work.pickle"
 
 
-class DaskRunner:
+class DaskRunner(Runner):
     """The workers of a Dask cluster that runs already.
 
     Parameters

@@ -171,9 +171,8 @@ def _answers(
             lost.append(shard)
         else:
             yield shard, answer
-    limit = getattr(runner, "time_limit", None)
     for shard in lost:
-        yield shard, compute_isolated(work.limited(limit), shard)
+        yield shard, compute_isolated(work.limited(runner.time_limit), shard)
 
 
 def _take_over(folder: ShardFolder, plan: ShardPlan) -> dict[int, list[Failure]]:

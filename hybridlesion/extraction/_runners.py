@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import HybridLesionError
@@ -23,9 +23,18 @@ TIME_LIMIT = 120.0
 Answers = Iterator[tuple[Shard, list[Failure] | Lost]]
 
 
-class Runner(Protocol):
-    """What `extract_features` asks of those who compute its shards."""
+class Runner(ABC):
+    """What `extract_features` asks of those who compute its shards.
 
+    Attributes
+    ----------
+    time_limit : float or None
+        Seconds that one image may take where a process of its own measures it; None: no limit.
+    """
+
+    time_limit: float | None = None
+
+    @abstractmethod
     def run(self, work: ShardWork, shards: Iterable[Shard]) -> Answers:
         """Compute shards.
 
@@ -41,10 +50,9 @@ class Runner(Protocol):
         tuple
             A shard, and its failures or `Lost`.
         """
-        ...
 
 
-class ProcessRunner:
+class ProcessRunner(Runner):
     """Processes of this machine, each watched: one that dies or hangs costs no more than itself.
 
     Parameters
@@ -94,7 +102,7 @@ class ProcessRunner:
         yield from supervise(work, lost, 1, expect_deaths=True)
 
 
-class JoblibRunner:
+class JoblibRunner(Runner):
     """Whatever backend `joblib.parallel_config` chooses: loky, threading, dask or another.
 
     Parameters

@@ -33,7 +33,7 @@ class Shard:
         The slice.
     facts : mapping
         What `shard_facts` says of it.
-    culprits : mapping of int to str
+    culprits : mapping of int to str, optional
         Reason by position, for images that must not be touched: a worker died over them.
     """
 
