@@ -56,7 +56,7 @@ def test_an_image_that_kills_workers_is_listed_and_the_others_go_on(lesions, tmp
     result = segment_images(records, tmp_path / "masks", n_jobs=2)
     assert (result.n_rows, result.n_failed) == (2, 1)
     assert "deadly" in result.errors_path.read_text()
-    assert "worker,the worker process died of SIGKILL" in result.errors_path.read_text()
+    assert 'worker,"the worker process died of SIGKILL' in result.errors_path.read_text()
 
 
 def test_unknown_segmenter_is_refused_before_work(lesions, tmp_path):
