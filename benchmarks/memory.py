@@ -36,8 +36,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[300, 3000])
     parser.add_argument("--large", type=int, help="measure so many images of 6000x4000 instead")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="workers, at least 2")
     options = parser.parse_args()
+    if options.jobs < 2:
+        parser.error("one job has no worker to watch.")
     with tempfile.TemporaryDirectory() as folder:
         size = (4000, 6000) if options.large else (64, 64)
         counts = [options.large] if options.large else options.counts
