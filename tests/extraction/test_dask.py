@@ -121,7 +121,7 @@ def test_a_killed_worker_and_a_late_one_leave_the_same_bytes(
     assert not (tmp_path / "dask.parquet.shards").exists()
 
 
-def test_a_scheduler_that_is_not_there_is_named(quick, quick_records, tmp_path, monkeypatch):
+def test_a_scheduler_that_is_not_there_is_named(quick, quick_records, tmp_path):
     import dask
 
     with (
