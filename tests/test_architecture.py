@@ -21,6 +21,7 @@ FLOORS = [
     {"table", "splits", "evaluation"},
     {"extraction", "model"},
     {"pipeline", "_steps"},
+    {"reasons"},
     {"artifact", "report", "training"},
     {"scoring"},
     {"demo"},

@@ -24,6 +24,9 @@ def score(
     jobs: Jobs = -1,
     restart: Restart = False,
     id_column: IdColumn = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add the reasons of each score, in words and shares.")
+    ] = False,
 ) -> None:
     """Score new lesions: calibrated probability of malignancy, as CSV or Parquet."""
     from hybridlesion._files import check_writable
@@ -52,6 +55,7 @@ def score(
             device=str(device),
             n_jobs=jobs,
             restart=restart,
+            explain=explain,
             progress=progress,
         )
     print_result(result)

@@ -12,8 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hybridlesion.evaluation import choose_threshold, evaluate, threshold_at_sensitivity
 from hybridlesion.exceptions import TableError
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
+from hybridlesion.model._contributions import spread_probability, sum_sources
 from hybridlesion.model._groups import count_folds, read_groups
 from hybridlesion.model._parameters import check_parameters
+from hybridlesion.model._reference import benign_quantiles
 from hybridlesion.model._training import TrainingSettings, train_members
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.splits import grouped_folds
@@ -105,6 +107,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Fitted on all out-of-fold logits.
     members_ : list of Member
         One a fold and seed.
+    target_ : ndarray of shape (n,), bool
+        True where a training row is malignant.
+    reference_ : dict of str to ndarray of shape (101,)
+        Percentiles of each number column but the embedding's over the benign training rows.
 
     Notes
     -----
@@ -208,7 +214,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         dense, embedding, monotone = self._split(X)
         n_folds = count_folds(target, groups, self.n_splits, has_embedding=embedding.shape[1] > 0)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
-        self.classes_, self.groups_ = classes, groups
+        self.classes_, self.groups_, self.target_ = classes, groups, target
         self.members_, logits = [], []
         for seed in range(self.n_seeds):
             state = self.random_state + seed
@@ -224,6 +230,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self._calibrate(target)
         self._decide(target)
         self._weigh_features(dense.shape[1])
+        self.reference_ = benign_quantiles(dense, target, self._dense_names())
         return self
 
     def predict_proba(self, X):
@@ -273,6 +280,39 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         """
         score = self.predict_proba(X)[:, 1]
         return self.classes_[(score >= self.threshold_).astype(int)]
+
+    def contributions(self, X):
+        """Take scores apart, on the scale of probabilities.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training.
+
+        Returns
+        -------
+        DataFrame of shape (n, 1 + columns)
+            ``base``, the model's answer where nothing is known of a row, then what each column
+            adds to it or takes from it; the embedding is one column, ``emb__``. A row sums to its
+            score but for rounding, below 1e-9.
+
+        Raises
+        ------
+        TableError
+            If a column of training is missing or holds text where numbers were.
+
+        See Also
+        --------
+        hybridlesion.reasons.explain_scores : The same for a pipeline, and in words.
+        """
+        check_is_fitted(self, "members_")
+        dense, embedding, _ = self._split(self._read(X))
+        base, parts = spread_probability(
+            self.members_, self.calibrator_, dense, embedding, effective_n_jobs(self.n_jobs)
+        )
+        names = self._dense_names() + ["emb__"] * bool(embedding.shape[1])
+        frame = sum_sources(base, parts, names)
+        return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -326,6 +366,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         if not wide.any():
             return X, X[:, :0], scores
         return X[:, ~wide], X[:, wide], scores[~wide]
+
+    def _dense_names(self):
+        """Name the encoded columns but the embedding's, in their order."""
+        if self.encoder_ is None:
+            fitted = getattr(self, "feature_names_in_", range(self.n_features_in_))
+            return [str(name) for name in fitted]
+        names = zip(self.encoder_.encoded_names_, self.encoder_.sources_, strict=True)
+        return [self.encoder_.names_[k] for name, k in names if not name.startswith("emb__")]
 
     def _calibrate(self, target):
         """Fit the calibrator, and score each fold by one fitted on the others."""

@@ -37,6 +37,7 @@ def score_inputs(
     device: str | None = None,
     n_jobs: int = 1,
     restart: bool = False,
+    explain: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Score images, or the rows of feature tables, and write the scores.
@@ -61,6 +62,8 @@ def score_inputs(
         Processes that measure images; -1 takes every core.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
+    explain : bool, default=False
+        Whether to write the reasons of each score beside it.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -94,7 +97,7 @@ def score_inputs(
     if tables:
         rows = _read_rows(tables, metadata, id_column)
         _warn(note_seen(training or {}, rows))
-        scores = score_table(model, rows)
+        scores = score_table(model, rows, explain=explain)
         write_scores(scores, out)
         return ExtractionResult(out, len(scores), 0, None, time.monotonic() - started)
     if featurizer is None:
@@ -111,6 +114,7 @@ def score_inputs(
         device=device,
         n_jobs=n_jobs,
         restart=restart,
+        explain=explain,
         progress=progress,
     )
 

@@ -29,6 +29,7 @@ def score_records(
     n_jobs: int = 1,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
+    explain: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Measure and score the images of records, and write the scores.
@@ -49,6 +50,8 @@ def score_records(
         Whether to throw away what an interrupted run left.
     masks : str or path-like, default=None
         Folder that receives every mask as ``IMAGEID_segmentation.png``; None keeps none.
+    explain : bool, default=False
+        Whether to write the reasons of each score beside it.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -83,7 +86,7 @@ def score_records(
         errors_path(features).replace(errors_path(out))
         message = str(error).replace(str(errors_path(features)), str(errors_path(out)))
         raise HybridLesionError(message) from error
-    scores = score_table(model, read_features(features)[0])
+    scores = score_table(model, read_features(features)[0], explain=explain)
     write_scores(scores, out)
     features.unlink()
     errors = _take_over_errors(features, out)

@@ -1,0 +1,57 @@
+"""Reasons as columns of a score table."""
+
+from __future__ import annotations
+
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion.features import FEATURES
+from hybridlesion.reasons._explain import explain_scores
+from hybridlesion.reasons._families import family_shares
+from hybridlesion.reasons._words import reason_words
+
+__all__ = ["SHARE_PREFIX", "reason_columns"]
+
+SHARE_PREFIX = "share_"
+
+_SCORES = [row.name for row in FEATURES if row.family == "score"]
+# Rows taken apart at once: the parts of 400,000 lesions do not fit into memory together.
+_CHUNK = 4096
+
+
+def reason_columns(
+    model: BaseEstimator, table: pd.DataFrame, *, n_reasons: int = 3
+) -> pd.DataFrame:
+    """Make the columns that ``hybridlesion score --explain`` adds.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+    table : DataFrame of shape (n, columns)
+        Feature table with the columns of training.
+    n_reasons : int, default=3
+        Reasons a row, at least 1.
+
+    Returns
+    -------
+    DataFrame of shape (n, 1 + families + n_reasons + 5)
+        ``base`` and ``share_FAMILY`` (parts of a probability: they sum to the score), then
+        ``reason_1`` and so on in words, and the five ABCD scores where the table has them.
+    """
+    chunks = [
+        _explain_chunk(model, table.iloc[start : start + _CHUNK], n_reasons)
+        for start in range(0, len(table), _CHUNK)
+    ]
+    return pd.concat(chunks)
+
+
+def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> pd.DataFrame:
+    parts = explain_scores(model, rows)
+    shares = family_shares(parts).add_prefix(SHARE_PREFIX)
+    reasons = pd.DataFrame(
+        reason_words(model, rows, parts, n_reasons=n_reasons), index=rows.index
+    ).reindex(columns=range(n_reasons))
+    reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
+    scores = rows[[name for name in _SCORES if name in rows]]
+    return pd.concat([parts[["base"]], shares, reasons, scores], axis=1)
