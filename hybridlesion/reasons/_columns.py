@@ -14,7 +14,11 @@ __all__ = ["SHARE_PREFIX", "reason_columns"]
 
 SHARE_PREFIX = "share_"
 
-_SCORES = [row.name for row in FEATURES if row.family == "score"]
+# What a report shows beside a score: the ABCD sheet, and what the subgroup audit asks for.
+_SHOWN = (
+    *(row.name for row in FEATURES if row.family == "score"),
+    *("abcd__skin_ita", "qa__hair_share", "qa__dark_corner_share"),
+)
 # Rows taken apart at once: the parts of 400,000 lesions do not fit into memory together.
 _CHUNK = 4096
 
@@ -35,9 +39,10 @@ def reason_columns(
 
     Returns
     -------
-    DataFrame of shape (n, 1 + families + n_reasons + 5)
+    DataFrame of shape (n, columns)
         ``base`` and ``share_FAMILY`` (parts of a probability: they sum to the score), then
-        ``reason_1`` and so on in words, and the five ABCD scores where the table has them.
+        ``reason_1`` and so on in words, and, where the table has them, the five ABCD scores, skin
+        tone, hair and dark corner.
     """
     chunks = [
         _explain_chunk(model, table.iloc[start : start + _CHUNK], n_reasons)
@@ -53,5 +58,5 @@ def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> 
         reason_words(model, rows, parts, n_reasons=n_reasons), index=rows.index
     ).reindex(columns=range(n_reasons))
     reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
-    scores = rows[[name for name in _SCORES if name in rows]]
-    return pd.concat([parts[["base"]], shares, reasons, scores], axis=1)
+    shown = rows[[name for name in _SHOWN if name in rows]]
+    return pd.concat([parts[["base"]], shares, reasons, shown], axis=1)

@@ -7,10 +7,12 @@ from hybridlesion.report._curve_figure import curve_figure
 from hybridlesion.report._mask_report import MaskReport, mask_sheet, report_masks
 from hybridlesion.report._metric_figure import metric_figure
 from hybridlesion.report._score_report import ScoreReport, report_scores
+from hybridlesion.report.page import PageResult, write_page
 
 __all__ = [
     "SHEET_SUFFIXES",
     "MaskReport",
+    "PageResult",
     "ScoreReport",
     "case_sheet",
     "choose_cases",
@@ -21,4 +23,5 @@ __all__ = [
     "report_masks",
     "report_scores",
     "write_abcd_sheets",
+    "write_page",
 ]

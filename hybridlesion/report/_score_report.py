@@ -18,7 +18,7 @@ from hybridlesion.metadata import normalise_image_id, read_records, read_table
 from hybridlesion.report._metric_figure import metric_figure
 from hybridlesion.splits import GROUP_COLUMNS, grouping
 
-__all__ = ["ScoreReport", "report_scores"]
+__all__ = ["ScoreReport", "join_truth", "read_scores", "report_scores"]
 
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 
@@ -96,7 +96,7 @@ def report_scores(
     """
     out = Path(out)
     paths = tuple(check_writable(out / f"metrics.{suffix}") for suffix in ("csv", "json", "png"))
-    scored, stored = _read_scores(scores)
+    scored, stored = read_scores(scores)
     threshold = stored if threshold is None else threshold
     records = read_records(
         list(truth),
@@ -104,7 +104,7 @@ def report_scores(
         target_column=target,
         malignant=malignant,
     )
-    cases, warnings = _join(scored, records.frame)
+    cases, warnings = join_truth(scored, records.frame)
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
     metrics = evaluate(
         y,
@@ -123,7 +123,26 @@ def report_scores(
     return ScoreReport(metrics, cases, threshold, paths, notes)
 
 
-def _read_scores(path: str | os.PathLike) -> tuple[pd.DataFrame, float | None]:
+def read_scores(path: str | os.PathLike) -> tuple[pd.DataFrame, float | None]:
+    """Read a table of scores.
+
+    Parameters
+    ----------
+    path : str or path-like
+        CSV or Parquet with an image id and ``score``.
+
+    Returns
+    -------
+    scores : DataFrame of shape (n, columns)
+        Columns image_id and score, and path and groups where the table has them.
+    threshold : float or None
+        The one in its column ``threshold``; None if there is none, or several.
+
+    Raises
+    ------
+    TableError
+        If a column is missing, a score is no probability, or an image id occurs twice.
+    """
     table = read_table(path)
     names = [name for name in _ID_COLUMNS if name in table]
     if not names or "score" not in table:
@@ -151,7 +170,28 @@ def _read_scores(path: str | os.PathLike) -> tuple[pd.DataFrame, float | None]:
     return pd.DataFrame(kept), float(stored[0]) if len(stored) == 1 else None
 
 
-def _join(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Join scores and truth on the image id.
+
+    Parameters
+    ----------
+    scored : DataFrame of shape (n, columns)
+        What `read_scores` gave.
+    truth : DataFrame of shape (m, columns)
+        Records with a target.
+
+    Returns
+    -------
+    cases : DataFrame of shape (k, columns)
+        The truth's records with a score each.
+    notes : list of str
+        How many scores have no truth, if any.
+
+    Raises
+    ------
+    TableError
+        If no image has a truth, or only one class occurs.
+    """
     if "target" not in truth or truth["target"].isna().all():
         raise TableError(
             "the truth does not say which lesions are malignant; name its column with --target, "
