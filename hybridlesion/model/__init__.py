@@ -3,6 +3,13 @@
 from hybridlesion.model._reference import rank_among_benign
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
+from hybridlesion.model.context import patient_context
 from hybridlesion.model.probe import EmbeddingProbe
 
-__all__ = ["EmbeddingProbe", "HybridLesionClassifier", "ScoreCalibrator", "rank_among_benign"]
+__all__ = [
+    "EmbeddingProbe",
+    "HybridLesionClassifier",
+    "ScoreCalibrator",
+    "patient_context",
+    "rank_among_benign",
+]

@@ -8,10 +8,17 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
+from hybridlesion.model.context import context_columns, has_company, patient_context
 
 __all__ = ["FAMILIES", "ColumnEncoder", "is_feature_table"]
 
 FAMILIES = ("abcd__", "emb__", "cnn__", "meta__", "ctx__")
+
+# Share of rows with another lesion of their patient from which context is used.
+_ENOUGH_COMPANY = 0.5
+
+# Kinds of context that paid in `benchmarks/stacking.py`.
+CONTEXT_OF_MODEL = ("others", "excess", "z")
 
 # Columns that say "this is a table of lesions": without a feature family it cannot be learned.
 _RECORD_COLUMNS = frozenset({"image_id", "path", "patient_id", "lesion_id", "target"})
@@ -46,7 +53,28 @@ class ColumnEncoder:
 
     Numbers and booleans pass as they are. A column of text or categories becomes one 0/1 column
     per category seen in training; an unseen category is 0 in all of them, a missing value NaN.
+
+    Parameters
+    ----------
+    context : {"auto", "none"}, default="none"
+        Whether to add the context of the patient's other lesions, where half of the rows have any.
+
+    Attributes
+    ----------
+    given_ : list of str
+        Feature columns that the table must have.
+    compared_ : list of str
+        Those of them whose context is added; empty without context.
+    names_ : list of str
+        All columns, those of the context last.
+    encoded_names_ : list of str
+        Columns of the matrix.
+    sources_ : list of int
+        Position in `names_` of each of them.
     """
+
+    def __init__(self, context: str = "none"):
+        self.context = context
 
     def fit(self, table: pd.DataFrame) -> ColumnEncoder:
         """Learn the columns and their categories.
@@ -74,12 +102,15 @@ class ColumnEncoder:
                 "'hybridlesion features'."
             )
         _refuse_repeated(names)
-        self.names_ = names
+        self.given_ = names
         self.categories_ = {
             name: _categories(table[name]) for name in names if not _is_number(table[name])
         }
+        self.compared_ = self._choose_compared(table[names], table)
+        context = self._context(table.head(0))
+        self.names_ = names + [name for name in context if name not in names]
         self.sources_, self.encoded_names_ = [], []
-        for position, name in enumerate(names):
+        for position, name in enumerate(self.names_):
             values = self.categories_.get(name)
             encoded = [name] if values is None else [f"{name}={value}" for value in values]
             self.encoded_names_ += encoded
@@ -105,22 +136,37 @@ class ColumnEncoder:
             If columns are missing, occur twice, hold text where numbers were trained, or hold
             infinite values.
         """
-        _refuse_repeated([name for name in table.columns if name in set(self.names_)])
-        missing = [name for name in self.names_ if name not in table.columns]
+        _refuse_repeated([name for name in table.columns if name in set(self.given_)])
+        missing = [name for name in self.given_ if name not in table.columns]
         if missing:
             raise TableError(
-                f"{len(missing)} of the {len(self.names_)} columns that the model was trained on "
+                f"{len(missing)} of the {len(self.given_)} columns that the model was trained on "
                 f"are missing: {_some(missing)}. Measure the table with the featurizer that "
                 "measured the training table."
             )
         encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
+        context = self._context(table)
         position = 0
         for name in self.names_:
-            block = self._encode(table[name])
+            block = self._encode(table[name] if name in table else context[name])
             encoded[:, position : position + block.shape[1]] = block
             position += block.shape[1]
         self._refuse_infinite(encoded)
         return encoded
+
+    def _choose_compared(self, features: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+        if self.context == "none" or has_company(table).mean() < _ENOUGH_COMPANY:
+            return []
+        return [name for name in context_columns(features) if name not in self.categories_]
+
+    def _context(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Context of rows given together; NaN in all of it where nobody's patient is known."""
+        if not self.compared_:
+            return pd.DataFrame(index=table.index)
+        if "patient_id" not in table:
+            table = table.assign(patient_id=None)
+        known = [name for name in ("patient_id", "lesion_id") if name in table]
+        return patient_context(table[known + self.given_], self.compared_, CONTEXT_OF_MODEL)
 
     def _encode(self, column: pd.Series) -> np.ndarray:
         values = self.categories_.get(column.name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hybridlesion.model._member import Member
+from hybridlesion.model._ensemble import Ensemble
 from hybridlesion.model.calibration import ScoreCalibrator
 
 __all__ = ["spread_probability", "sum_sources"]
@@ -17,33 +17,28 @@ _CLOSE, _STEP = 1e-6, 1e-3
 
 
 def spread_probability(
-    members: Sequence[Member],
-    calibrator: ScoreCalibrator,
-    dense: np.ndarray,
-    embedding: np.ndarray,
-    n_jobs: int,
+    ensemble: Ensemble, calibrators: Sequence[ScoreCalibrator], encoded: np.ndarray, n_jobs: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the mean of the folds' calibrated scores apart.
 
     Parameters
     ----------
-    members : sequence of Member
-        Those of one fold are averaged before calibration, as the score is.
-    calibrator : ScoreCalibrator
-        Turns logits into probabilities.
-    dense : ndarray of shape (n, columns), float32
-        All features but the embedding.
-    embedding : ndarray of shape (n, d), float32
-        The embedding; d is 0 without one.
+    ensemble : Ensemble
+        Members; those of one view and fold are averaged before calibration, as the score is.
+    calibrators : sequence of ScoreCalibrator
+        One a view; turns its logits into probabilities.
+    encoded : ndarray of shape (n, columns), float32
+        Encoded table.
     n_jobs : int
         Threads.
 
     Returns
     -------
     base : ndarray of shape (n,), float64
-        Probability where nothing is known; equal in every row.
-    parts : ndarray of shape (n, columns) or (n, columns + 1), float64
-        What each column adds; the embedding, if there is one, last.
+        Probability where nothing is known; equal in all rows of a view.
+    parts : ndarray of shape (n, columns + 1), float64
+        What each encoded column adds. What the embedding adds as a whole is in the last column,
+        and its own columns hold 0.
 
     Notes
     -----
@@ -59,15 +54,16 @@ def spread_probability(
     .. [2] R. J. Aumann, L. S. Shapley, "Values of non-atomic games", Princeton University Press,
        1974.
     """
-    folds = sorted({member.fold for member in members})
-    base, parts = 0.0, 0.0
-    for fold in folds:
-        own = [member for member in members if member.fold == fold]
-        logits = np.mean([m.contributions(dense, embedding, n_jobs) for m in own], axis=0)
-        start, phi = logits[:, -1], logits[:, :-1]
-        stop = start + phi.sum(axis=1)
-        base = base + calibrator.predict(start) / len(folds)
-        parts = parts + phi * _slope(calibrator, start, stop)[:, None] / len(folds)
+    base, parts = np.zeros(len(encoded)), np.zeros((len(encoded), encoded.shape[1] + 1))
+    of_views = zip(ensemble.views, ensemble.contributions(encoded, n_jobs), strict=True)
+    for calibrator, (view, (rows, folds)) in zip(calibrators, of_views, strict=True):
+        places = np.append(view.dense, [encoded.shape[1]] if len(view.embedding) else [])
+        places = np.ix_(rows, places.astype(int))
+        for logits in folds:
+            start, phi = logits[:, -1], logits[:, :-1]
+            base[rows] += calibrator.predict(start) / len(folds)
+            slope = _slope(calibrator, start, start + phi.sum(axis=1))
+            parts[places] += phi * slope[:, None] / len(folds)
     return base, parts
 
 
@@ -85,26 +81,31 @@ def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd
     ----------
     base : ndarray of shape (n,)
         Constant of each row.
-    parts : ndarray of shape (n, encoded columns)
-        What each encoded column adds.
+    parts : ndarray of shape (n, encoded columns + 1)
+        What each encoded column adds; last the embedding as a whole.
     names : sequence of str
         Column of the table behind each encoded one.
 
     Returns
     -------
     DataFrame of shape (n, 1 + columns)
-        ``base``, then one column per name, in the order in which they first come.
+        ``base``, then one column per name, in the order in which they first come; ``emb__`` last
+        instead of those of the embedding, if there are any.
 
     Examples
     --------
-    >>> sum_sources(np.array([0.1]), np.array([[0.2, 0.3, 0.0]]), ["a", "a", "b"]).iloc[0].to_dict()
-    {'base': 0.1, 'a': 0.5, 'b': 0.0}
+    >>> parts = np.array([[0.2, 0.3, 0.0, 0.1]])
+    >>> sum_sources(np.array([0.1]), parts, ["a", "a", "emb__0"]).iloc[0].to_dict()
+    {'base': 0.1, 'a': 0.5, 'emb__': 0.1}
     """
-    unique = list(dict.fromkeys(names))
+    named = [*("emb__" if name.startswith("emb__") else name for name in names), "emb__"]
+    unique = [name for name in dict.fromkeys(named) if name != "emb__"]
+    unique += ["emb__"] * (named.count("emb__") > 1)
     position = {name: k for k, name in enumerate(unique)}
     summed = np.zeros((len(parts), len(unique)))
-    for column, name in enumerate(names):
-        summed[:, position[name]] += parts[:, column]
+    for column, name in enumerate(named):
+        if name in position:
+            summed[:, position[name]] += parts[:, column]
     frame = pd.DataFrame(summed, columns=unique)
     frame.insert(0, "base", base)
     return frame

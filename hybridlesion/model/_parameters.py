@@ -27,6 +27,7 @@ def check_parameters(model: object) -> None:
         "imbalance": IMBALANCE,
         "stopping": STOPPING,
         "calibration": CALIBRATIONS,
+        "context": ("auto", "none"),
     }
     for name, allowed in choices.items():
         check_choice(name, getattr(model, name), allowed)

@@ -25,7 +25,8 @@ def benign_quantiles(
     target : ndarray of shape (n,), bool
         True where malignant.
     names : sequence of str
-        One name a column; those of one name are the categories of a text and are left out.
+        One name a column; those of one name are the categories of a text and are left out, and so
+        are the columns of an embedding.
 
     Returns
     -------
@@ -43,6 +44,8 @@ def benign_quantiles(
         rows = rows[np.linspace(0, len(rows) - 1, _ENOUGH_ROWS).astype(int)]
     quantiles = {}
     for column, name in enumerate(names):
+        if name.startswith("emb__"):
+            continue
         values = X[rows, column]
         values = values[~np.isnan(values)]
         if len(values) and list(names).count(name) == 1:

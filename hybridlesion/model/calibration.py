@@ -17,7 +17,7 @@ __all__ = ["CALIBRATIONS", "ScoreCalibrator"]
 CALIBRATIONS = ("auto", "platt", "beta", "isotonic")
 
 # Positives from which three parameters are estimated rather than two.
-_ENOUGH_FOR_BETA = 100
+_ENOUGH_FOR_BETA = 1000
 
 
 class ScoreCalibrator(BaseEstimator):
@@ -28,7 +28,7 @@ class ScoreCalibrator(BaseEstimator):
     method : {"auto", "platt", "beta", "isotonic"}, default="auto"
         ``platt`` fits ``expit(a + b z)`` to logits z; ``beta`` fits
         ``expit(c + a log p - b log(1 - p))`` with ``p = expit(z)``; ``isotonic`` a step function.
-        ``auto`` is beta from 100 positives on, else platt.
+        ``auto`` is beta from 1,000 positives on, else platt.
 
     Attributes
     ----------

@@ -6,17 +6,19 @@ import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hybridlesion.evaluation import choose_threshold, evaluate, threshold_at_sensitivity
 from hybridlesion.exceptions import TableError
+from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._contributions import spread_probability, sum_sources
+from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model._groups import count_folds, read_groups
 from hybridlesion.model._parameters import check_parameters
 from hybridlesion.model._reference import benign_quantiles
-from hybridlesion.model._training import TrainingSettings, train_members
+from hybridlesion.model._target import read_target
+from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.splits import grouped_folds
 
@@ -47,7 +49,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Negatives that ``undersample`` keeps for each positive.
     n_bags : int, default=1
         LightGBM models a fold, each on negatives of its own.
-    linear_weight : float, default=0.5
+    linear_weight : float, default=0.25
         Weight of the logistic regression against LightGBM, 0 to 1.
     stopping : {"log_loss", "auc", "average_precision", "pauc"}, default="log_loss"
         Measure on the held-out rows of the other folds that chooses the number of trees.
@@ -57,7 +59,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Most trees a member grows.
     patience : int, default=60
         Trees without improvement after which growth ends.
-    learning_rate : float, default=0.03
+    learning_rate : float, default=0.02
         Of LightGBM.
     num_leaves : int, default=7
         Leaves a tree.
@@ -66,6 +68,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     monotone : bool, default=True
         Whether the score may only rise (or only fall) along each ``cnn__`` column that ranks the
         training rows clearly. The embedding's score is held likewise.
+    context : {"auto", "none"}, default="auto"
+        Whether scores and measurements are also compared with the patient's other lesions
+        (`patient_context`): ``auto`` does so where at least half of the training rows come with
+        one. Lesions that come alone are then scored by members that learned without context.
     calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
         Method of `ScoreCalibrator`.
     threshold : {"f1", "youden"} or float, default="f1"
@@ -83,7 +89,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (2,)
         Labels; the second is malignant.
     oof_score_ : ndarray of shape (n,)
-        Out-of-fold probabilities; the calibrator of a fold was fitted on the others.
+        Out-of-fold probabilities; each row's calibrator was fitted on other groups.
     oof_raw_ : ndarray of shape (n,)
         Out-of-fold logits before calibration, averaged over seeds.
     folds_ : ndarray of shape (n,)
@@ -97,16 +103,19 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     metrics_ : DataFrame
         `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
         optimistic, since the same rows chose it.
-    feature_importances_ : ndarray of shape (n_features_in_,)
-        Shares of gain and of absolute linear weights, summing to 1.
+    feature_names_ : ndarray of str
+        `feature_names_in_`, then the context computed from them.
+    feature_importances_ : ndarray of shape (number of feature_names_,)
+        Shares of gain and of absolute linear weights, summing to 1; where there is context, of the
+        members that use it.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
         Columns used; for a feature table those of its families only.
-    calibrator_ : ScoreCalibrator
-        Fitted on all out-of-fold logits.
-    members_ : list of Member
-        One a fold and seed.
+    ensemble_ : Ensemble
+        All members, one a view, fold and seed.
+    calibrators_ : list of ScoreCalibrator
+        One a view, fitted on its out-of-fold logits.
     target_ : ndarray of shape (n,), bool
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
@@ -146,15 +155,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         imbalance="undersample",
         negatives_per_positive=10.0,
         n_bags=1,
-        linear_weight=0.5,
+        linear_weight=0.25,
         stopping="log_loss",
         min_trees=20,
         max_trees=400,
         patience=60,
-        learning_rate=0.03,
+        learning_rate=0.02,
         num_leaves=7,
         min_child_samples=20,
         monotone=True,
+        context="auto",
         calibration="auto",
         threshold="f1",
         lightgbm_params=None,
@@ -175,6 +185,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.num_leaves = num_leaves
         self.min_child_samples = min_child_samples
         self.monotone = monotone
+        self.context = context
         self.calibration = calibration
         self.threshold = threshold
         self.lightgbm_params = lightgbm_params
@@ -209,28 +220,25 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         check_parameters(self)
         table = X
         X, y = self._read_training(X, y)
-        classes, target = _read_target(y)
+        classes, target = read_target(y)
         groups = read_groups(table, groups, len(target))
-        dense, embedding, monotone = self._split(X)
-        n_folds = count_folds(target, groups, self.n_splits, has_embedding=embedding.shape[1] > 0)
+        names = self._encoded_names()
+        wide = any(name.startswith("emb__") for name in names)
+        n_folds = count_folds(target, groups, self.n_splits, has_embedding=wide)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
-        self.members_, logits = [], []
+        self.ensemble_, logits = Ensemble(names), []
+        directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
         for seed in range(self.n_seeds):
             state = self.random_state + seed
             folds = grouped_folds(target, self.groups_, n_splits=n_folds, random_state=state)
             if seed == 0:
                 self.folds_ = folds
-            members, held_out = train_members(
-                dense, embedding, target, folds, monotone, self._settings(), state
-            )
-            self.members_ += members
-            logits.append(held_out)
-        self.oof_raw_ = np.mean(logits, axis=0)
-        self._calibrate(target)
+            logits.append(self.ensemble_.train(X, target, folds, directed, self._settings(), state))
+        self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
         self._decide(target)
-        self._weigh_features(dense.shape[1])
-        self.reference_ = benign_quantiles(dense, target, self._dense_names())
+        self._weigh_features()
+        self.reference_ = benign_quantiles(X, target, self._column_names())
         return self
 
     def predict_proba(self, X):
@@ -251,18 +259,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         TableError
             If a column of training is missing or holds text where numbers were.
         """
-        check_is_fitted(self, "members_")
-        dense, embedding, _ = self._split(self._read(X))
+        check_is_fitted(self, "ensemble_")
+        encoded = self._read(X)
         n_folds = int(self.folds_.max()) + 1
-        score = np.zeros(len(dense))
-        for fold in range(n_folds):
+        jobs = effective_n_jobs(self.n_jobs)
+        score = np.empty(len(encoded))
+        logits = self.ensemble_.logits(encoded, n_folds, jobs)
+        for of_view, calibrator in zip(logits, self.calibrators_, strict=True):
             # As out of fold: the logits of one fold are averaged over seeds, then calibrated.
-            logits = [
-                member.logit(dense, embedding, effective_n_jobs(self.n_jobs))
-                for member in self.members_
-                if member.fold == fold
-            ]
-            score += self.calibrator_.predict(np.mean(logits, axis=0)) / n_folds
+            rows = ~np.isnan(of_view[0])
+            score[rows] = np.mean([calibrator.predict(z) for z in of_view[:, rows]], axis=0)
         return np.column_stack([1 - score, score])
 
     def predict(self, X):
@@ -287,14 +293,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
-            Table or matrix with the columns of training.
+            Table or matrix with the columns of training. Patients are compared within it, so a
+            patient's lesions belong into one call, as for `predict_proba`.
 
         Returns
         -------
         DataFrame of shape (n, 1 + columns)
-            ``base``, the model's answer where nothing is known of a row, then what each column
-            adds to it or takes from it; the embedding is one column, ``emb__``. A row sums to its
-            score but for rounding, below 1e-9.
+            ``base``, the model's answer where nothing is known of a row (another for lesions alone
+            than for lesions in company), then what each column, given or of context, adds to it or
+            takes from it; the embedding is one column, ``emb__``. A row sums to its score but for
+            rounding, below 1e-9.
 
         Raises
         ------
@@ -305,14 +313,39 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         --------
         hybridlesion.reasons.explain_scores : The same for a pipeline, and in words.
         """
-        check_is_fitted(self, "members_")
-        dense, embedding, _ = self._split(self._read(X))
-        base, parts = spread_probability(
-            self.members_, self.calibrator_, dense, embedding, effective_n_jobs(self.n_jobs)
-        )
-        names = self._dense_names() + ["emb__"] * bool(embedding.shape[1])
-        frame = sum_sources(base, parts, names)
+        check_is_fitted(self, "ensemble_")
+        jobs = effective_n_jobs(self.n_jobs)
+        base, parts = spread_probability(self.ensemble_, self.calibrators_, self._read(X), jobs)
+        frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
+
+    def with_context(self, X):
+        """Add the context that the model computes for itself.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Feature table with the columns of training.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns + context)
+            The table with the ``ctx__`` columns that scores rest on; as it is without context.
+
+        Raises
+        ------
+        TableError
+            If a column of training is missing.
+        """
+        check_is_fitted(self, "ensemble_")
+        if self.encoder_ is None:
+            return X
+        computed = [k for k, name in enumerate(self.encoder_.encoded_names_) if name not in X]
+        context = [k for k in computed if self.encoder_.encoded_names_[k].startswith("ctx__")]
+        if not context:
+            return X
+        names = [self.encoder_.encoded_names_[k] for k in context]
+        return X.assign(**dict(zip(names, self._read(X)[:, context].T, strict=True)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -339,11 +372,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         if y.shape != (len(X),):
             raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
         # Refuse before anything of a former fit is overwritten.
-        _read_target(y)
-        encoder = ColumnEncoder().fit(X)
+        read_target(y)
+        encoder = ColumnEncoder(self.context).fit(X)
         encoded = encoder.transform(X)
-        self.encoder_, self.n_features_in_ = encoder, len(encoder.names_)
-        self.feature_names_in_ = np.array(encoder.names_, dtype=object)
+        self.encoder_, self.n_features_in_ = encoder, len(encoder.given_)
+        self.feature_names_in_ = np.array(encoder.given_, dtype=object)
         return encoded, y
 
     def _read(self, X):
@@ -358,32 +391,31 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             )
         return self.encoder_.transform(X)
 
-    def _split(self, X):
-        """Part the matrix into dense columns and the embedding."""
-        names = self.encoder_.encoded_names_ if self.encoder_ else [""] * X.shape[1]
-        wide = np.array([name.startswith("emb__") for name in names])
-        scores = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
-        if not wide.any():
-            return X, X[:, :0], scores
-        return X[:, ~wide], X[:, wide], scores[~wide]
+    def _encoded_names(self):
+        return self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
 
-    def _dense_names(self):
-        """Name the encoded columns but the embedding's, in their order."""
+    def _column_names(self):
+        """Name the column behind each encoded one."""
         if self.encoder_ is None:
             fitted = getattr(self, "feature_names_in_", range(self.n_features_in_))
             return [str(name) for name in fitted]
-        names = zip(self.encoder_.encoded_names_, self.encoder_.sources_, strict=True)
-        return [self.encoder_.names_[k] for name, k in names if not name.startswith("emb__")]
+        return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
-    def _calibrate(self, target):
-        """Fit the calibrator, and score each fold by one fitted on the others."""
-        self.calibrator_ = ScoreCalibrator(self.calibration).fit(self.oof_raw_, target)
-        self.oof_score_ = np.empty(len(target))
-        for fold in range(int(self.folds_.max()) + 1):
-            held = self.folds_ == fold
-            calibrator = ScoreCalibrator(self.calibrator_.method_)
-            calibrator.fit(self.oof_raw_[~held], target[~held])
-            self.oof_score_[held] = calibrator.predict(self.oof_raw_[held])
+    def _calibrate(self, target, logits, company):
+        """Fit a calibrator for each view, and score each row by one fitted on other groups."""
+        self.calibrators_ = []
+        self.oof_raw_, self.oof_score_ = np.empty(len(target)), np.empty(len(target))
+        parts = calibration_parts(target, self.groups_, self.random_state)
+        for view, held_out in zip(self.ensemble_.views, logits, strict=True):
+            own = self.ensemble_.scored_by(view, company)
+            source = calibration_rows(target, own, parts)
+            whole = ScoreCalibrator(self.calibration).fit(held_out[source], target[source])
+            self.calibrators_.append(whole)
+            self.oof_raw_[own] = held_out[own]
+            for part in np.unique(parts[own]):
+                rest, rows = source & (parts != part), own & (parts == part)
+                other = ScoreCalibrator(whole.method_).fit(held_out[rest], target[rest])
+                self.oof_score_[rows] = other.predict(held_out[rows])
 
     def _decide(self, target):
         self.threshold_ = self.threshold
@@ -397,36 +429,13 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             target, self.oof_score_, groups=self.groups_, threshold=self.threshold_
         )
 
-    def _weigh_features(self, n_dense):
+    def _weigh_features(self):
         """Average the members' shares, and add those of one column's categories."""
-        names = self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
-        wide = np.array([name.startswith("emb__") for name in names])
-        order = np.r_[np.flatnonzero(~wide), np.flatnonzero(wide)]
-        share = np.mean([member.importances(n_dense) for member in self.members_], axis=0)
-        encoded = np.empty(len(names))
-        encoded[order] = share
-        sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(names))
-        total = encoded.sum()
+        names = self.encoder_.names_ if self.encoder_ else self._encoded_names()
+        self.feature_names_ = np.array(names, dtype=object)
+        share = self.ensemble_.importances()
+        sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(share))
+        total = share.sum()
         self.feature_importances_ = np.bincount(
-            sources,
-            weights=encoded / total if total > 0 else encoded,
-            minlength=self.n_features_in_,
+            sources, weights=share / total if total > 0 else share
         )
-
-
-def _read_target(y):
-    if pd.isna(y).any():
-        raise ValueError(
-            f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
-        )
-    check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
-    if len(classes) > 2:
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is "
-            f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}. "
-            "Merge them into malignant and benign."
-        )
-    if len(classes) < 2:
-        raise ValueError(f"y must hold two classes, got one class: {classes.tolist()}.")
-    return classes, codes.astype(bool)

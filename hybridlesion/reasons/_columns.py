@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
@@ -9,6 +10,7 @@ from hybridlesion.features import FEATURES
 from hybridlesion.reasons._explain import explain_scores
 from hybridlesion.reasons._families import family_shares
 from hybridlesion.reasons._words import reason_words
+from hybridlesion.splits import grouping
 
 __all__ = ["SHARE_PREFIX", "reason_columns"]
 
@@ -33,7 +35,7 @@ def reason_columns(
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     table : DataFrame of shape (n, columns)
-        Feature table with the columns of training.
+        Feature table with the columns of training, on an index without repeats.
     n_reasons : int, default=3
         Reasons a row, at least 1.
 
@@ -44,11 +46,19 @@ def reason_columns(
         ``reason_1`` and so on in words, and, where the table has them, the five ABCD scores, skin
         tone, hair and dark corner.
     """
-    chunks = [
-        _explain_chunk(model, table.iloc[start : start + _CHUNK], n_reasons)
-        for start in range(0, len(table), _CHUNK)
-    ]
-    return pd.concat(chunks)
+    chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _cut(table)]
+    return pd.concat(chunks).reindex(table.index)
+
+
+def _cut(table: pd.DataFrame) -> list[np.ndarray]:
+    """Cut a table into parts of some thousand rows that keep patients whole."""
+    groups = grouping(table).to_numpy()
+    order = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[order])) + 1
+    wanted = np.arange(_CHUNK, len(table), _CHUNK)
+    places = np.searchsorted(ends, wanted)
+    cuts = np.unique(ends[places[places < len(ends)]])
+    return [np.sort(rows) for rows in np.split(order, cuts)]
 
 
 def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> pd.DataFrame:

@@ -19,14 +19,15 @@ def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     model : Pipeline or HybridLesionClassifier
         Fitted model; of a pipeline, the classifier alone is used.
     table : DataFrame of shape (n, columns)
-        Feature table with the columns of training.
+        Feature table with the columns of training; a patient's lesions belong into one call.
 
     Returns
     -------
     DataFrame of shape (n, 2 + columns)
         ``score`` (0 to 1); ``base``, the model's answer where nothing is known of a lesion; then
-        what each column adds to it (above 0) or takes from it. ``base`` and the columns sum to
-        ``score`` but for rounding, below 1e-9. An embedding is one column, ``emb__``.
+        what each column, given or of context, adds to it (above 0) or takes from it. ``base`` and
+        the columns sum to ``score`` but for rounding, below 1e-9. An embedding is one column,
+        ``emb__``.
 
     Raises
     ------

@@ -62,6 +62,16 @@ _WORDS = MappingProxyType(
         "mm": "",
     }
 )
+# By the kind of `hybridlesion.model.patient_context`.
+_CONTEXT = MappingProxyType(
+    {
+        "others": "mean of the patient's other lesions: {}",
+        "excess": "{} above the patient's other lesions",
+        "z": "{} above the patient's other lesions, in standard deviations",
+        "rank": "share of the patient's other lesions below in {}",
+        "ratio": "{} over the patient's other lesions",
+    }
+)
 SITE_OF = MappingProxyType(
     {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
 )
@@ -85,8 +95,8 @@ def column_label(column: str) -> str:
     --------
     >>> column_label("abcd__border"), column_label("abcd__color_lightness_sd")
     ('border irregularity', 'colour: lightness spread')
-    >>> column_label("meta__site_torso"), column_label("ctx__border_rank")
-    ('site', "against the patient's other lesions: border rank")
+    >>> column_label("meta__site_torso"), column_label("ctx__abcd_border_excess")
+    ('site', "border irregularity above the patient's other lesions")
     """
     if column in _WHOLE:
         return _WHOLE[column]
@@ -97,8 +107,16 @@ def column_label(column: str) -> str:
     if family == "abcd":
         return f"{FAMILY_TITLES[group]}: {_spell(name.removeprefix(f'{group}_'))}"
     if family == "ctx":
-        return f"against the patient's other lesions: {_spell(name.removeprefix('abcd__'))}"
+        return _context_label(name)
     return _spell(name)
+
+
+def _context_label(name: str) -> str:
+    """Word a comparison: the column that is compared, and how."""
+    compared, _, kind = name.rpartition("_")
+    if kind not in _CONTEXT or "_" not in compared:
+        return f"against the patient's other lesions: {_spell(name)}"
+    return _CONTEXT[kind].format(column_label(compared.replace("_", "__", 1)))
 
 
 def _spell(name: str) -> str:

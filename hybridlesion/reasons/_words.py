@@ -26,7 +26,7 @@ def reason_words(
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     table : DataFrame of shape (n, columns)
-        The feature table that was scored.
+        The feature table that was scored, as a whole: context compares a patient's rows.
     parts : DataFrame of shape (n, columns)
         What `explain_scores` gave for it.
     n_reasons : int, default=3
@@ -51,7 +51,9 @@ def reason_words(
     'age 70 years, higher than 99 % of benign lesions'
     """
     check_number("n_reasons", n_reasons, low=1, integer=True)
-    reference = getattr(split_explainable(model), "reference_", {})
+    classifier = split_explainable(model)
+    reference = getattr(classifier, "reference_", {})
+    table = classifier.with_context(table)
     columns = parts.drop(columns=["score", "base"], errors="ignore")
     shares = columns.to_numpy()
     strongest = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :n_reasons]

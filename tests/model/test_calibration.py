@@ -54,10 +54,10 @@ def test_scores_that_rank_wrongly_are_flattened_not_turned_round():
     assert score == pytest.approx([y.mean()] * 2, rel=0.02)
 
 
-@pytest.mark.parametrize(("positives", "method"), [(99, "platt"), (100, "beta")])
+@pytest.mark.parametrize(("positives", "method"), [(999, "platt"), (1000, "beta")])
 def test_auto_asks_for_enough_positives(positives, method):
-    y = np.arange(1000) < positives
-    z = np.random.default_rng(0).normal(size=1000) + y
+    y = np.arange(4000) < positives
+    z = np.random.default_rng(0).normal(size=4000) + y
     assert ScoreCalibrator().fit(z, y).method_ == method
 
 

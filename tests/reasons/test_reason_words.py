@@ -109,7 +109,7 @@ def test_points(share, words):
 def test_columns_for_a_score_table(explained):
     model, table, _ = explained
     columns = reason_columns(model, table.head(7))
-    names = ["base", "share_border", "share_color", "share_meta"]
+    names = ["base", "share_border", "share_color", "share_meta", "share_ctx"]
     assert columns.columns.tolist() == [
         *(*names, "reason_1", "reason_2", "reason_3"),
         "abcd__border",

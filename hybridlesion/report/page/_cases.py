@@ -16,10 +16,10 @@ __all__ = ["ERRORS", "Bar", "Card", "make_cards"]
 
 ERRORS = ("missed", "false alarm", "right", "truth unknown")
 _SHEET = {
-    "abcd__asymmetry": "A  asymmetry",
-    "abcd__border": "B  border",
-    "abcd__color": "C  colour",
-    "abcd__structures": "D  structures",
+    "abcd__asymmetry": "A asymmetry",
+    "abcd__border": "B border",
+    "abcd__color": "C colour",
+    "abcd__structures": "D structures",
     "abcd__tds": "total (TDS)",
 }
 _MOST_BARS = 5

@@ -99,7 +99,7 @@ def weigh_families(evidence: Evidence) -> list[Bar]:
     list of Bar
         The families by falling weight; empty where the classifier tells none.
     """
-    names = getattr(evidence.classifier, "feature_names_in_", ())
+    names = getattr(evidence.classifier, "feature_names_", ())
     shares = getattr(evidence.classifier, "feature_importances_", None)
     if shares is None or not len(names):
         return []

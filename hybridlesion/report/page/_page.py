@@ -220,6 +220,10 @@ def _render(content: dict) -> str:
     environment = Environment(
         loader=PackageLoader("hybridlesion.report.page"),
         autoescape=True,
+        # A number and its percent sign stay on one line.
+        finalize=lambda value: (
+            value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
+        ),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

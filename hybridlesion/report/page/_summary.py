@@ -9,6 +9,7 @@ import pandas as pd
 from hybridlesion._words import count_words, measure_words
 from hybridlesion.evaluation import interval_caveats
 from hybridlesion.report.page._evidence import Evaluation, Evidence
+from hybridlesion.training import note_seen
 
 __all__ = ["METRIC_TITLES", "MetricRow", "describe_results", "metric_rows"]
 
@@ -85,6 +86,9 @@ def describe_results(evidence: Evidence, gaps: list[str]) -> list[str]:
         said += _did(evaluation)
     if not evidence.evaluations:
         said.append("The file keeps no scores to draw curves of: only its table of measures.")
+    if evidence.cases is not None:
+        facts = evidence.manifest.get("training") or {}
+        said += [f"Mind: {note}" for note in note_seen(facts, evidence.cases)]
     certain = [gap for gap in gaps if "do not meet" in gap]
     if certain:
         said.append(f"It does not serve every group alike. {' '.join(certain)}")

@@ -1,0 +1,223 @@
+"""Each lesion against its patient's other lesions: the ugly duckling in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._validation import check_choice
+from hybridlesion.exceptions import TableError
+from hybridlesion.model._duckling import embedding_distance, outlier_factor
+from hybridlesion.splits import connected_groups
+
+__all__ = ["CONTEXT_KINDS", "context_columns", "has_company", "patient_context"]
+
+CONTEXT_KINDS = ("others", "excess", "z", "rank", "ratio")
+
+_MEASURES = ("asymmetry", "border", "color", "structures", "tds", "dimension_feret_max")
+_ABCD = tuple(f"abcd__{name}" for name in _MEASURES)
+_MEASURED = ("meta__tbp_lv_", "meta__clin_size_")
+
+# Standard deviations of the others beyond which a lesion is simply far away.
+_REACH = 10.0
+# Others from which their standard deviation says something.
+_ENOUGH = 3
+
+
+def context_columns(table: pd.DataFrame) -> list[str]:
+    """Name the columns whose context is worth knowing.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Feature table.
+
+    Returns
+    -------
+    list of str
+        CNN scores, the summary scores of the ABCD rule with the largest diameter, and the
+        measurements of total-body photography, in table order.
+
+    Examples
+    --------
+    >>> context_columns(pd.DataFrame(columns=["cnn__score", "abcd__tds", "meta__age"]))
+    ['cnn__score', 'abcd__tds']
+    """
+    return [
+        name
+        for name in map(str, table.columns)
+        if name.startswith("cnn__") or name in _ABCD or name.startswith(_MEASURED)
+    ]
+
+
+def has_company(table: pd.DataFrame) -> np.ndarray:
+    """Tell which rows come with another lesion of their patient.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Feature table; without ``patient_id`` nobody has company.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        True where the patient is known and has a row of another lesion.
+
+    Examples
+    --------
+    >>> has_company(pd.DataFrame({"patient_id": ["a", "b", "a", None]})).tolist()
+    [True, False, True, False]
+    """
+    return _Patients(table).count > 0
+
+
+def patient_context(
+    table: pd.DataFrame,
+    columns: Sequence[str] | None = None,
+    kinds: Sequence[str] = CONTEXT_KINDS,
+    *,
+    distances: bool = True,
+) -> pd.DataFrame:
+    """Compare each row with the other lesions of the same patient.
+
+    Nothing is fitted: a row's context rests on the rows of its own patient alone, those that are
+    given together. Rows of the same ``lesion_id`` are no others of each other.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Feature table with ``patient_id`` and, if known, ``lesion_id``.
+    columns : sequence of str, default=None
+        Numeric columns to compare; None takes `context_columns`.
+    kinds : sequence of str, default=("others", "excess", "z", "rank", "ratio")
+        ``others`` is the mean m of the patient's other lesions, ``excess`` is x - m, ``z`` is
+        (x - m) over the others' standard deviation (-10 to 10; from three others on), ``rank`` the
+        share of the others that lie below (0 to 1, ties half), ``ratio`` x / m where m > 0.
+    distances : bool, default=True
+        Whether to add ``ctx__embedding_distance`` (one minus the cosine to the mean direction of
+        the others' ``emb__`` vectors, 0 to 2) and ``ctx__abcd_outlier`` (local outlier factor
+        within the patient), where the table has such columns.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns x kinds + distances), float32
+        Columns ``ctx__cnn_score_excess`` and so on, on the index of `table`. NaN for a patient
+        with one lesion, an unknown patient, and where a value is missing.
+
+    Raises
+    ------
+    TableError
+        If the table has no ``patient_id`` or lacks one of `columns`.
+    ValueError
+        If a kind is unknown.
+
+    Notes
+    -----
+    How many images a patient has is a fact of acquisition and no column; of the kinds given here
+    none grows with it by its definition, as the share of a sum or the largest value would.
+
+    References
+    ----------
+    .. [1] J. Grob, J. Bonerandi, "The 'ugly duckling' sign", Arch. Dermatol. 134, 1998.
+    .. [2] M. Breunig, H.-P. Kriegel, R. Ng, J. Sander, "LOF: identifying density-based local
+       outliers", SIGMOD 2000.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"patient_id": ["a", "a", "a", "b"], "cnn__score": [1.0, 2, 6, 3]})
+    >>> patient_context(table, kinds=["excess", "rank"])
+       ctx__cnn_score_excess  ctx__cnn_score_rank
+    0                   -3.0                  0.0
+    1                   -1.5                  0.5
+    2                    4.5                  1.0
+    3                    NaN                  NaN
+    """
+    if "patient_id" not in table:
+        raise TableError(
+            "context needs a patient_id column: without it nobody knows which lesions are one "
+            "patient's. Join a metadata table that has it."
+        )
+    columns = context_columns(table) if columns is None else list(columns)
+    absent = [name for name in columns if name not in table]
+    if absent:
+        raise TableError(f"the table has no column {absent[0]!r} to compare within patients.")
+    for kind in kinds:
+        check_choice("kinds", kind, CONTEXT_KINDS)
+    patients = _Patients(table)
+    found = {}
+    for name in columns:
+        values = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        against = patients.compare(values, kinds)
+        found |= {f"ctx__{name.replace('__', '_', 1)}_{kind}": against[kind] for kind in kinds}
+    if distances:
+        found |= _distances(table, patients)
+    return pd.DataFrame(found, index=table.index).astype(np.float32)
+
+
+class _Patients:
+    """Who belongs together: rows of one patient, and in these rows of one lesion."""
+
+    def __init__(self, table: pd.DataFrame):
+        n = len(table)
+        known = table["patient_id"] if "patient_id" in table else pd.Series([None] * n)
+        self.patient = connected_groups(known, n=n)
+        self.lesion = np.arange(n)
+        if "lesion_id" in table:
+            # A lesion is one within its patient; ids of other clinics may repeat.
+            lesion = connected_groups(table["lesion_id"], n=n)
+            self.lesion = pd.factorize(self.patient * np.int64(n + 1) + lesion)[0]
+        self.count = self._others(np.ones(n))
+
+    def _others(self, values: np.ndarray) -> np.ndarray:
+        """Sum over the rows of the patient's other lesions."""
+        patient = np.bincount(self.patient, weights=values)[self.patient]
+        return patient - np.bincount(self.lesion, weights=values)[self.lesion]
+
+    def compare(self, values: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
+        """Compare one column, as `patient_context` says."""
+        known = np.isfinite(values)
+        # Sums of values far from zero lose digits; a shift of all of them changes no comparison.
+        centre = float(np.median(values[known])) if known.any() else 0.0
+        shifted = np.where(known, values - centre, 0.0)
+        count = self._others(known.astype(np.float64))
+        alone = ~known | (count < 0.5)
+        count = np.where(alone, np.nan, count)
+        mean = self._others(shifted) / count
+        found = {"others": mean + centre, "excess": shifted - mean}
+        if "z" in kinds:
+            spread = np.sqrt(np.maximum(self._others(shifted**2) / count - mean**2, 0.0))
+            spread = np.where((count >= _ENOUGH) & (spread > 1e-6), spread, np.nan)
+            found["z"] = np.clip(found["excess"] / spread, -_REACH, _REACH)
+        if "rank" in kinds:
+            below = _count_below(shifted, known, self.patient)
+            found["rank"] = (below - _count_below(shifted, known, self.lesion)) / count
+        if "ratio" in kinds:
+            others = found["others"]
+            found["ratio"] = values / np.where(others > 1e-6, others, np.nan)
+        return found
+
+
+def _count_below(values: np.ndarray, known: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Count the known values of one's group that lie below, ties as half."""
+    below = np.full(len(values), np.nan)
+    frame = pd.Series(values[known]).groupby(group[known])
+    below[known] = frame.rank(method="average").to_numpy() - 0.5
+    return below
+
+
+def _distances(table: pd.DataFrame, patients: _Patients) -> dict[str, np.ndarray]:
+    found = {}
+    wide = [name for name in table.columns if str(name).startswith("emb__")]
+    if wide:
+        embedding = table[wide].to_numpy(np.float32)
+        found["ctx__embedding_distance"] = embedding_distance(
+            embedding, patients.patient, patients.lesion
+        )
+    measured = [name for name in _ABCD if name in table]
+    if len(measured) > 1:
+        found["ctx__abcd_outlier"] = outlier_factor(
+            table[measured].to_numpy(np.float64), patients.patient
+        )
+    return found
