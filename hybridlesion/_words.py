@@ -8,7 +8,9 @@ from collections.abc import Iterable
 __all__ = ["count_words", "explain_measures", "measure_words"]
 
 _COUNTS = ("n", "n_positive", "n_groups")
-_AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1")
+_AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
+# Of rare malignancy these are small.
+_SMALL = ("brier", "calibration_error", "net_benefit")
 
 
 def count_words(count: int, noun: str) -> str:
@@ -60,6 +62,10 @@ def explain_measures(metrics: Iterable[str], threshold: float | None = None) -> 
         lines.append(
             "pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."
         )
+    if "calibration_in_the_large" in metrics:
+        lines.append(
+            "calibration_in_the_large is the share of malignant over the mean score; 1 is right."
+        )
     named = [name for name in _AT_THRESHOLD if name in metrics]
     if _known(threshold) and named:
         *first, last = named
@@ -83,7 +89,8 @@ def measure_words(
     Returns
     -------
     value : str
-        Three decimals, or a whole number for counts.
+        Three decimals, four for measures that are small where malignancy is rare, or a whole
+        number for counts.
     interval : str
         ``"LOW to HIGH"``, or nothing.
 
@@ -96,8 +103,10 @@ def measure_words(
     """
     if not _known(value):
         return "undefined", ""
-    words = f"{int(value):,}" if metric in _COUNTS else f"{value:.3f}"
-    return words, f"{low:.3f} to {high:.3f}" if _known(low) and _known(high) else ""
+    digits = 4 if metric in _SMALL else 3
+    words = f"{int(value):,}" if metric in _COUNTS else f"{value:.{digits}f}"
+    known = _known(low) and _known(high)
+    return words, f"{low:.{digits}f} to {high:.{digits}f}" if known else ""
 
 
 def _known(value: float | None) -> bool:

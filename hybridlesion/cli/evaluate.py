@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybridlesion.cli._options import IdColumn, Malignant, OutFolder, Target, split_words
+
+if TYPE_CHECKING:
+    from hybridlesion.report import ScoreReport
 
 __all__ = ["evaluate"]
 
@@ -14,38 +17,91 @@ __all__ = ["evaluate"]
 def evaluate(
     scores: Annotated[str, typer.Argument(metavar="SCORES", help="Table from `score`.")],
     truth: Annotated[
-        list[str], typer.Option(metavar="TABLE", help="Who is malignant; repeat to join more.")
+        list[str],
+        typer.Option(
+            metavar="TABLE",
+            help="Who is malignant; repeat to join more, as a feature table for skin tones.",
+        ),
     ],
     out: OutFolder,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="SCORES2", help="Other scores of the same images, to compare with."),
+    ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Operating point; else the one stored in SCORES."),
     ] = None,
+    cost_ratio: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R", help="One missed malignant lesion costs as much as R needless calls."
+        ),
+    ] = None,
     target: Target = None,
     malignant: Malignant = None,
     id_column: IdColumn = None,
+    bootstrap: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Resamples behind each interval.")
+    ] = 2000,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what metrics.json holds, and nothing else.")
+    ] = False,
 ) -> None:
-    """Measure scores, by patient where known; writes metrics.csv, .json and .png."""
+    """Measure scores, by patient where known: tables and figures, also by group of patients.
+
+    Intervals of 95 % come from resampled patients. Written are metrics.csv, .json (all tables in
+    one) and .png, operating_points.csv, subgroups.csv and .png, reliability.png,
+    decision_curve.png; with --against also comparison.csv and .png.
+    """
     import time
 
     started = time.monotonic()
 
-    from hybridlesion._words import count_words
-    from hybridlesion.cli._print import format_metrics, print_notes
+    from hybridlesion.cli._print import print_notes
     from hybridlesion.report import report_scores
 
     report = report_scores(
         scores,
         truth,
         out,
+        against=against,
         threshold=threshold,
+        cost_ratio=cost_ratio,
         id_column=id_column,
         target=target,
         malignant=split_words(malignant),
+        n_bootstrap=bootstrap,
     )
     print_notes(report.warnings)
-    typer.echo(format_metrics(report.metrics))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(report.content, indent=2))
+        return
+    _print_report(report)
     names = ", ".join(path.name for path in report.paths)
     seconds = time.monotonic() - started
-    rows = count_words(len(report.cases), "row")
-    typer.echo(f"wrote {out}: {names}, {rows}, 0 failed, {seconds:.1f} s")
+    typer.echo(f"wrote {out}: {names}, {_rows(report)}, 0 failed, {seconds:.1f} s")
+
+
+def _print_report(report: ScoreReport) -> None:
+    from hybridlesion.cli._print import format_metrics
+    from hybridlesion.cli._tables import (
+        format_comparison,
+        format_operating_points,
+        format_subgroups,
+    )
+
+    typer.echo(format_metrics(report.metrics))
+    typer.echo(f"\n{format_operating_points(report.operating_points)}")
+    typer.echo(f"\n{format_subgroups(report.subgroups)}\n")
+    if report.comparison is not None:
+        names = (report.content["scores"], report.content["against"])
+        typer.echo(f"{format_comparison(report.comparison, names)}\n")
+
+
+def _rows(report: ScoreReport) -> str:
+    from hybridlesion._words import count_words
+
+    return count_words(len(report.cases), "row")

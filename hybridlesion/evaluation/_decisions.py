@@ -24,9 +24,12 @@ class Decisions:
 
     def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, threshold: float):
         called = score >= threshold
-        rows = (y & called, ~y & called, y, np.ones_like(y), (score - y) ** 2)
+        rows = (y & called, ~y & called, y, np.ones_like(y), score, (score - y) ** 2)
         self._sums = np.array([np.bincount(codes, weights=row) for row in rows])
         self._probabilities = bool(((score >= 0) & (score <= 1)).all())
+        # Without odds there is no net benefit: every row is called at 0, and none is below 1.
+        inside = self._probabilities and 0 < threshold < 1
+        self._odds = threshold / (1 - threshold) if inside else np.nan
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Measure resamples.
@@ -39,17 +42,22 @@ class Decisions:
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            ``brier, accuracy, precision, recall, specificity, f1, prevalence``; NaN where the
-            divisor is 0, and for ``brier`` of scores outside 0 to 1.
+            ``brier, calibration_in_the_large, accuracy, precision, recall, specificity, f1,
+            net_benefit, prevalence``; NaN where the divisor is 0, and for ``brier``,
+            ``calibration_in_the_large`` and ``net_benefit`` of scores outside 0 to 1.
         """
-        true, false, positive, n, squares = self._sums @ counts
+        true, false, positive, n, expected, squares = self._sums @ counts
+        if not self._probabilities:
+            expected, squares = np.full((2, len(n)), np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             return {
-                "brier": squares / n if self._probabilities else np.full_like(n, np.nan),
+                "brier": squares / n,
+                "calibration_in_the_large": positive / expected,
                 "accuracy": (true + n - positive - false) / n,
                 "precision": true / (true + false),
                 "recall": true / positive,
                 "specificity": 1 - false / (n - positive),
                 "f1": 2 * true / (true + false + positive),
+                "net_benefit": (true - false * self._odds) / n,
                 "prevalence": positive / n,
             }

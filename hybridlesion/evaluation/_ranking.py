@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-__all__ = ["Ranking"]
+__all__ = ["Ranking", "first_level"]
 
 
 class Ranking:
@@ -28,6 +28,11 @@ class Ranking:
         Lower end of the partial area.
     sensitivities : tuple of float, default=(0.8, 0.9, 0.95)
         Where specificity is read.
+
+    Attributes
+    ----------
+    levels : ndarray of shape (K,)
+        Distinct scores of the positives, from the highest down.
     """
 
     def __init__(
@@ -45,8 +50,29 @@ class Ranking:
         # Slots of the negatives, from the highest score down: above level 0, on it, below it ...
         on_or_below = np.searchsorted(-levels, -score[~y], side="left")
         tied = levels[np.minimum(on_or_below, len(levels) - 1)] == score[~y]
+        self.levels = levels
         self._negatives = _counts(2 * on_or_below + tied, codes[~y], 2 * len(levels) + 1, codes)
         self._positives = _counts(np.searchsorted(-levels, -score[y]), codes[y], len(levels), codes)
+
+    def tally(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Count rows down the levels, in every resample.
+
+        Parameters
+        ----------
+        counts : ndarray of shape (groups, B), float64
+            Multiplicity of each group in each resample.
+
+        Returns
+        -------
+        at_level : ndarray of shape (K, B)
+            Positives on each level.
+        positives : ndarray of shape (K, B)
+            Positives on or above each level.
+        negatives : ndarray of shape (2 K + 1, B)
+            Negatives above the first level, on or above it, above the second and so on; last all.
+        """
+        at_level = self._positives @ counts
+        return at_level, np.cumsum(at_level, axis=0), np.cumsum(self._negatives @ counts, axis=0)
 
     def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Measure resamples.
@@ -62,9 +88,7 @@ class Ranking:
             ``auc``, ``average_precision``, ``pauc``, ``specificity_at_80_sensitivity`` ...; NaN
             for resamples of one class.
         """
-        at_level = self._positives @ counts
-        cumulated = np.cumsum(at_level, axis=0)
-        negatives = np.cumsum(self._negatives @ counts, axis=0)
+        at_level, cumulated, negatives = self.tally(counts)
         before, through = negatives[0:-1:2], negatives[1::2]
         with np.errstate(invalid="ignore", divide="ignore"):
             recall = cumulated / cumulated[-1]
@@ -80,11 +104,29 @@ class Ranking:
             }
         undefined = (cumulated[-1] == 0) | (negatives[-1] == 0)
         for target in self.sensitivities:
-            # The first level that reaches the sensitivity; rounding must not miss an equal one.
-            level = np.argmax(recall >= target - 1e-12, axis=0)
+            level = first_level(recall, target)
             name = f"specificity_at_{round(100 * target)}_sensitivity"
             values[name] = 1 - false_through[level, np.arange(counts.shape[1])]
         return {name: np.where(undefined, np.nan, value) for name, value in values.items()}
+
+
+def first_level(recall: np.ndarray, sensitivity: float) -> np.ndarray:
+    """Find the highest level that reaches a sensitivity.
+
+    Parameters
+    ----------
+    recall : ndarray of shape (K, B)
+        Sensitivity down the levels, in each resample.
+    sensitivity : float
+        Sensitivity to reach.
+
+    Returns
+    -------
+    ndarray of shape (B,), int
+        Index of the level; 0 where nothing is defined.
+    """
+    # Rounding must not miss a sensitivity that is met exactly.
+    return np.argmax(recall >= sensitivity - 1e-12, axis=0)
 
 
 def _counts(slots: np.ndarray, codes: np.ndarray, n_slots: int, all_codes: np.ndarray):

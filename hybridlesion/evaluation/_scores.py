@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["check_groups", "check_scores"]
+from hybridlesion._validation import check_number
+from hybridlesion.exceptions import OptionError
+
+__all__ = ["check_cost_ratio", "check_groups", "check_probabilities", "check_scores"]
 
 
 def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -57,6 +60,68 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
             "Ranking and calibration are undefined for one class."
         )
     return y.astype(bool), score
+
+
+def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth and scores as they are, if the scores may be probabilities.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), bool
+        True where malignant.
+    score : ndarray of shape (n,), float64
+        Scores.
+
+    Returns
+    -------
+    y : ndarray of shape (n,), bool
+        `y`.
+    score : ndarray of shape (n,), float64
+        `score`.
+
+    Raises
+    ------
+    ValueError
+        If a score lies outside 0 to 1.
+
+    Examples
+    --------
+    >>> check_probabilities(np.array([False, True]), np.array([0.2, 0.7]))[1]
+    array([0.2, 0.7])
+    """
+    if score.min() < 0 or score.max() > 1:
+        raise ValueError(
+            f"score must hold probabilities from 0 to 1, got {score.min():.4g} to "
+            f"{score.max():.4g}."
+        )
+    return y, score
+
+
+def check_cost_ratio(cost_ratio: float) -> float:
+    """Return a ratio of costs, or say what is wrong with it.
+
+    Parameters
+    ----------
+    cost_ratio : float
+        Cost of one missed malignant lesion in needless calls.
+
+    Returns
+    -------
+    float
+        `cost_ratio`.
+
+    Raises
+    ------
+    OptionError
+        If it is not a finite number above 0.
+    """
+    ratio = float(check_number("cost_ratio", cost_ratio))
+    if not 0 < ratio < np.inf:
+        raise OptionError(
+            f"cost_ratio must be a number above 0, got {cost_ratio!r}. It says how many needless "
+            "calls one missed malignant lesion is worth, as 20."
+        )
+    return ratio
 
 
 def check_groups(groups: np.ndarray | None, n: int) -> np.ndarray:

@@ -6,9 +6,14 @@ import numpy as np
 
 from hybridlesion._validation import check_number
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._scores import check_scores
+from hybridlesion.evaluation._scores import check_probabilities, check_scores
 
-__all__ = ["brier_score", "calibration_error", "calibration_slope"]
+__all__ = [
+    "brier_score",
+    "calibration_error",
+    "calibration_in_the_large",
+    "calibration_slope",
+]
 
 
 def brier_score(y: np.ndarray, score: np.ndarray) -> float:
@@ -36,7 +41,7 @@ def brier_score(y: np.ndarray, score: np.ndarray) -> float:
     >>> brier_score([0, 1], [0.5, 0.5])
     0.25
     """
-    y, score = _check_probabilities(y, score)
+    y, score = check_probabilities(*check_scores(y, score))
     return float(np.mean((score - y) ** 2))
 
 
@@ -80,6 +85,47 @@ def calibration_slope(y: np.ndarray, score: np.ndarray) -> float:
     return _measure(y, score, "calibration_slope")
 
 
+def calibration_in_the_large(y: np.ndarray, score: np.ndarray) -> float:
+    """Share of malignant rows over the mean probability.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,), 0 to 1
+        Probabilities.
+
+    Returns
+    -------
+    float
+        1 is right, above 1 malignancy is more frequent than the scores say, below 1 rarer.
+        Infinite where all probabilities are 0.
+
+    Raises
+    ------
+    ValueError
+        If a score lies outside 0 to 1.
+
+    Notes
+    -----
+    Observed over expected, O/E. A ratio rather than a difference: at 1 % prevalence a difference
+    of 0.01 would mean half as many or twice as many.
+
+    References
+    ----------
+    .. [1] B. Van Calster, D. J. McLernon, M. van Smeden, L. Wynants, E. W. Steyerberg,
+       "Calibration: the Achilles heel of predictive analytics", BMC Medicine 17, 230, 2019.
+
+    Examples
+    --------
+    >>> calibration_in_the_large([0, 0, 0, 1], [0.125] * 4)
+    2.0
+    """
+    y, score = check_probabilities(*check_scores(y, score))
+    with np.errstate(divide="ignore"):
+        return float(y.mean() / score.mean())
+
+
 def calibration_error(y: np.ndarray, score: np.ndarray, *, n_bins: int = 10) -> float:
     """Expected calibration error over bins of equal size.
 
@@ -117,16 +163,6 @@ def calibration_error(y: np.ndarray, score: np.ndarray, *, n_bins: int = 10) -> 
 
 
 def _measure(y: np.ndarray, score: np.ndarray, name: str, **options) -> float:
-    y, score = _check_probabilities(y, score)
+    y, score = check_probabilities(*check_scores(y, score))
     reliability = Reliability(y, score, np.zeros(len(y), dtype=int), **options)
     return float(reliability(np.ones((1, 1)))[name][0])
-
-
-def _check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    y, score = check_scores(y, score)
-    if score.min() < 0 or score.max() > 1:
-        raise ValueError(
-            f"score must hold probabilities from 0 to 1, got {score.min():.4g} to "
-            f"{score.max():.4g}."
-        )
-    return y, score

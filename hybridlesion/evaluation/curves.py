@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
@@ -14,7 +12,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.evaluation._reliability import bin_scores
 from hybridlesion.evaluation._scores import check_scores
 
-__all__ = ["decision_curve", "precision_recall_curve", "reliability_curve", "roc_curve"]
+__all__ = ["precision_recall_curve", "reliability_curve", "roc_curve"]
 
 
 def roc_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
@@ -122,64 +120,5 @@ def reliability_curve(
             "low": np.clip(centre - half, 0, 1),
             "high": np.clip(centre + half, 0, 1),
             "n": n,
-        }
-    )
-
-
-def decision_curve(
-    y: np.ndarray, score: np.ndarray, *, thresholds: Sequence[float] | None = None
-) -> pd.DataFrame:
-    """Net benefit of acting on the score, beside acting on all and on none.
-
-    Parameters
-    ----------
-    y : array-like of shape (n,), 0 or 1
-        Truth; 1 is malignant.
-    score : array-like of shape (n,), 0 to 1
-        Probabilities.
-    thresholds : sequence of float, default=None
-        Probabilities at which one would act, above 0 and below 1. None takes 50 steps, evenly in
-        the logarithm, from a tenth of the prevalence to 0.5.
-
-    Returns
-    -------
-    DataFrame of shape (thresholds, 4)
-        ``threshold, net_benefit, act_on_all, act_on_none``, in true positives a row.
-
-    Raises
-    ------
-    ValueError
-        If a threshold is not between 0 and 1.
-
-    Notes
-    -----
-    ``TP / n - FP / n * t / (1 - t)`` at threshold t.
-
-    References
-    ----------
-    .. [1] A. J. Vickers, E. B. Elkin, "Decision curve analysis: a novel method for evaluating
-       prediction models", Medical Decision Making 26, 565-574, 2006.
-
-    Examples
-    --------
-    >>> decision_curve([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.9], thresholds=[0.5]).iloc[0].to_dict()
-    {'threshold': 0.5, 'net_benefit': 0.25, 'act_on_all': 0.0, 'act_on_none': 0.0}
-    """
-    y, score = check_scores(y, score)
-    prevalence = y.mean()
-    if thresholds is None:
-        thresholds = np.geomspace(min(prevalence / 10, 0.05), 0.5, 50)
-    t = np.asarray(thresholds, dtype=float)
-    if t.ndim != 1 or not ((t > 0) & (t < 1)).all():
-        raise ValueError(f"thresholds must lie between 0 and 1, both excluded, got {thresholds!r}.")
-    true = (len(y) * prevalence - np.searchsorted(np.sort(score[y]), t)) / len(y)
-    false = ((~y).sum() - np.searchsorted(np.sort(score[~y]), t)) / len(y)
-    odds = t / (1 - t)
-    return pd.DataFrame(
-        {
-            "threshold": t,
-            "net_benefit": true - false * odds,
-            "act_on_all": prevalence - (1 - prevalence) * odds,
-            "act_on_none": np.zeros(len(t)),
         }
     )

@@ -13,7 +13,14 @@ from hybridlesion.evaluation._reliability import Reliability
 from hybridlesion.evaluation._resamples import interval_of, percentiles, resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
 
-__all__ = ["METRICS", "Interval", "PairedDifference", "bootstrap_interval", "paired_bootstrap"]
+__all__ = [
+    "METRICS",
+    "Interval",
+    "PairedDifference",
+    "bootstrap_interval",
+    "bootstrap_p_value",
+    "paired_bootstrap",
+]
 
 METRICS = (
     "auc",
@@ -24,6 +31,7 @@ METRICS = (
     "specificity_at_90_sensitivity",
     "specificity_at_95_sensitivity",
     "calibration_slope",
+    "calibration_in_the_large",
     "calibration_error",
 )
 
@@ -196,19 +204,39 @@ def paired_bootstrap(
     difference = b - a
     low, high = percentiles(difference[1:], confidence)
     return PairedDifference(
-        float(a[0]), float(b[0]), float(difference[0]), low, high, _p_value(difference[1:])
+        float(a[0]), float(b[0]), float(difference[0]), low, high, bootstrap_p_value(difference[1:])
     )
 
 
 def _measure(metric: str, y: np.ndarray, score: np.ndarray, codes: np.ndarray):
-    if metric == "brier":
+    if metric in ("brier", "calibration_in_the_large"):
         return Decisions(y, score, codes, threshold=0.5)
     if metric.startswith("calibration"):
         return Reliability(y, score, codes)
     return Ranking(y, score, codes)
 
 
-def _p_value(differences: np.ndarray) -> float:
+def bootstrap_p_value(differences: np.ndarray) -> float:
+    """Two-sided p-value of a difference from its resamples.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (B,)
+        Difference on each resample; NaN is passed over.
+
+    Returns
+    -------
+    float
+        Twice the smaller share of resamples on one side of zero, zero itself on both; at least
+        ``2 / (B + 1)`` and at most 1. NaN if no resample has a value.
+
+    Examples
+    --------
+    >>> bootstrap_p_value(np.linspace(-1, 9, 199))
+    0.21
+    """
     known = differences[~np.isnan(differences)]
+    if not len(known):
+        return float("nan")
     side = min((known <= 0).sum(), (known >= 0).sum())
     return float(min(1.0, 2 * (side + 1) / (len(known) + 1)))

@@ -49,11 +49,12 @@ def evaluate(
     -------
     DataFrame of shape (metrics, 4)
         ``metric, value, low, high`` with rows ``auc, average_precision, pauc, brier, accuracy,
-        precision, recall, specificity, f1, specificity_at_80_sensitivity,
+        precision, recall, specificity, f1, net_benefit, specificity_at_80_sensitivity,
         specificity_at_90_sensitivity, specificity_at_95_sensitivity, calibration_slope,
-        calibration_error, prevalence, threshold, n, n_positive, n_groups``. The last four and
-        the calibration error have no interval. NaN where a value is undefined: Brier score and
-        calibration of scores outside 0 to 1, precision when nothing is called.
+        calibration_in_the_large, calibration_error, prevalence, threshold, n, n_positive,
+        n_groups``. The last four and the calibration error have no interval. NaN where a value is
+        undefined: Brier score, net benefit and calibration of scores outside 0 to 1, precision
+        when nothing is called.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def evaluate(
     )
     rows = [
         (metric, float(values[metric][0]), *interval_of(metric, values[metric][1:], confidence))
-        for metric in _ORDER
+        for metric in MEASURES
     ]
     fixed = {
         "threshold": threshold,
@@ -102,7 +103,7 @@ def evaluate(
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
 
-_ORDER = (
+MEASURES = (
     "auc",
     "average_precision",
     "pauc",
@@ -112,10 +113,12 @@ _ORDER = (
     "recall",
     "specificity",
     "f1",
+    "net_benefit",
     "specificity_at_80_sensitivity",
     "specificity_at_90_sensitivity",
     "specificity_at_95_sensitivity",
     "calibration_slope",
+    "calibration_in_the_large",
     "calibration_error",
     "prevalence",
 )

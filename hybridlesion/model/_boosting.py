@@ -43,6 +43,8 @@ class Growth:
         The fold held out.
     shift : float
         Added to its logits, to undo sampling.
+    loss : callable or None
+        Loss that LightGBM does not know, as ``loss(logits, data)``.
     """
 
     booster: object
@@ -50,6 +52,7 @@ class Growth:
     rows: np.ndarray
     fold: int
     shift: float
+    loss: object = None
 
 
 def grow(
@@ -134,7 +137,7 @@ def grow(
 def _advance(member: Growth, step: int) -> None:
     for _ in range(step):
         # LightGBM says True when no split is left; further rounds would add empty trees.
-        if member.booster.update():
+        if member.booster.update(fobj=member.loss):
             break
 
 

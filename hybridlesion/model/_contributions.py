@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from hybridlesion.model._ensemble import Ensemble
+from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model.calibration import ScoreCalibrator
 
 __all__ = ["spread_probability", "sum_sources"]
@@ -17,25 +17,31 @@ _CLOSE, _STEP = 1e-6, 1e-3
 
 
 def spread_probability(
-    ensemble: Ensemble, calibrators: Sequence[ScoreCalibrator], encoded: np.ndarray, n_jobs: int
+    ensemble: Ensemble,
+    calibrators: Mapping[bool, ScoreCalibrator],
+    encoded: np.ndarray,
+    n_folds: int,
+    n_jobs: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the mean of the folds' calibrated scores apart.
 
     Parameters
     ----------
     ensemble : Ensemble
-        Members; those of one view and fold are averaged before calibration, as the score is.
-    calibrators : sequence of ScoreCalibrator
-        One a view; turns its logits into probabilities.
+        Members; those of one setting and fold are averaged before calibration, as the score is.
+    calibrators : mapping of bool to ScoreCalibrator
+        By setting, in company or not; turns its logits into probabilities.
     encoded : ndarray of shape (n, columns), float32
         Encoded table.
+    n_folds : int
+        Folds of a seed.
     n_jobs : int
         Threads.
 
     Returns
     -------
     base : ndarray of shape (n,), float64
-        Probability where nothing is known; equal in all rows of a view.
+        Probability where nothing is known; equal in all rows of a setting.
     parts : ndarray of shape (n, columns + 1), float64
         What each encoded column adds. What the embedding adds as a whole is in the last column,
         and its own columns hold 0.
@@ -55,15 +61,15 @@ def spread_probability(
        1974.
     """
     base, parts = np.zeros(len(encoded)), np.zeros((len(encoded), encoded.shape[1] + 1))
-    of_views = zip(ensemble.views, ensemble.contributions(encoded, n_jobs), strict=True)
-    for calibrator, (view, (rows, folds)) in zip(calibrators, of_views, strict=True):
-        places = np.append(view.dense, [encoded.shape[1]] if len(view.embedding) else [])
-        places = np.ix_(rows, places.astype(int))
-        for logits in folds:
+    company = in_company(encoded, ensemble.names)
+    for setting, calibrator in calibrators.items():
+        rows = ensemble.scored(setting, company)
+        for fold in range(n_folds) if rows.any() else ():
+            logits = ensemble.contributions(encoded[rows], setting, fold, n_jobs)
             start, phi = logits[:, -1], logits[:, :-1]
-            base[rows] += calibrator.predict(start) / len(folds)
+            base[rows] += calibrator.predict(start) / n_folds
             slope = _slope(calibrator, start, start + phi.sum(axis=1))
-            parts[places] += phi * slope[:, None] / len(folds)
+            parts[rows] += phi * slope[:, None] / n_folds
     return base, parts
 
 

@@ -25,12 +25,15 @@ class Ensemble:
         What the members look at.
     members : list of list of Member
         Those of each view.
+    spread : ndarray of shape (views,)
+        Standard deviations of their held-out logits, summed over seeds: how much each says.
     """
 
     def __init__(self, names: list[str]):
         self.names = names
         self.views = plan_views(names)
         self.members: list[list[Member]] = [[] for _ in self.views]
+        self.spread = np.zeros(len(self.views))
 
     def train(
         self,
@@ -64,22 +67,48 @@ class Ensemble:
             Held-out logits of each view.
         """
         held_out = []
-        for view, members in zip(self.views, self.members, strict=True):
+        for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
             news, logits = train_members(
                 dense, embedding, y, folds, monotone[view.dense], settings, seed
             )
             members += news
+            self.spread[k] += logits.std()
             held_out.append(logits)
         return held_out
 
-    def logits(self, encoded: np.ndarray, n_folds: int, n_jobs: int) -> list[np.ndarray]:
-        """Score rows.
+    @property
+    def settings(self) -> list[bool]:
+        """Whether lesions are scored in company (True), alone (False), or either."""
+        return list(dict.fromkeys(view.company for view in self.views))
+
+    def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
+        """Average the views of one setting.
+
+        Parameters
+        ----------
+        logits : list of ndarray
+            Of each view.
+        company : bool
+            One of `settings`.
+
+        Returns
+        -------
+        ndarray
+            Their mean.
+        """
+        own = [z for view, z in zip(self.views, logits, strict=True) if view.company == company]
+        return np.mean(own, axis=0)
+
+    def logits(self, encoded: np.ndarray, company: bool, n_folds: int, n_jobs: int) -> np.ndarray:
+        """Score rows in one setting.
 
         Parameters
         ----------
         encoded : ndarray of shape (n, columns), float32
-            Encoded table.
+            Encoded rows.
+        company : bool
+            One of `settings`.
         n_folds : int
             Folds of a seed.
         n_jobs : int
@@ -87,85 +116,88 @@ class Ensemble:
 
         Returns
         -------
-        list of ndarray of shape (folds, n), float64
-            Of each view the logits of each fold's members, averaged over seeds; NaN in rows that
-            the view does not score.
+        ndarray of shape (folds, n), float64
+            Logits of each fold's members, averaged over seeds and views.
         """
-        company = in_company(encoded, self.names)
-        found = []
+        sums, n_members = np.zeros((n_folds, len(encoded))), 0
         for view, members in zip(self.views, self.members, strict=True):
-            rows = self.scored_by(view, company)
-            logits = np.full((n_folds, len(encoded)), np.nan)
-            if rows.any():
-                dense, embedding = _part(encoded if rows.all() else encoded[rows], view)
-                sums = np.zeros((n_folds, len(dense)))
-                for member in members:
-                    sums[member.fold] += member.logit(dense, embedding, n_jobs)
-                logits[:, rows] = sums * n_folds / len(members)
-            found.append(logits)
-        return found
+            if view.company != company:
+                continue
+            dense, embedding = _part(encoded, view)
+            for member in members:
+                sums[member.fold] += member.logit(dense, embedding, n_jobs)
+            n_members += len(members)
+        return sums * n_folds / n_members
 
     def contributions(
-        self, encoded: np.ndarray, n_jobs: int
-    ) -> list[tuple[np.ndarray, list[np.ndarray]]]:
-        """Take logits apart.
+        self, encoded: np.ndarray, company: bool, fold: int, n_jobs: int
+    ) -> np.ndarray:
+        """Take the logits of one fold's members apart.
 
         Parameters
         ----------
         encoded : ndarray of shape (n, columns), float32
-            Encoded table.
+            Encoded rows.
+        company : bool
+            One of `settings`.
+        fold : int
+            The fold that the members never saw.
         n_jobs : int
             Threads.
 
         Returns
         -------
-        list of (ndarray of shape (m,), list of ndarray of shape (m, parts))
-            Of each view the rows that it scores, and for each fold what `Member.contributions`
-            gives for them, averaged over seeds.
+        ndarray of shape (n, columns + 2), float64
+            What each encoded column adds, averaged over seeds and views; then the embedding as a
+            whole, whose own columns hold 0; last a constant. A row sums to the fold's logit.
         """
-        company = in_company(encoded, self.names)
-        found = []
+        parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
         for view, members in zip(self.views, self.members, strict=True):
-            rows = np.flatnonzero(self.scored_by(view, company))
-            folds: dict[int, list[np.ndarray]] = {}
-            dense, embedding = _part(encoded[rows], view)
-            for member in members if len(rows) else ():
-                parts = member.contributions(dense, embedding, n_jobs)
-                folds.setdefault(member.fold, []).append(parts)
-            found.append((rows, [np.mean(folds[fold], axis=0) for fold in sorted(folds)]))
-        return found
+            if view.company != company:
+                continue
+            dense, embedding = _part(encoded, view)
+            whole = [encoded.shape[1]] if len(view.embedding) else []
+            places = np.array([*view.dense, *whole, encoded.shape[1] + 1])
+            for member in members:
+                if member.fold == fold:
+                    parts[:, places] += member.contributions(dense, embedding, n_jobs)
+                    n_members += 1
+        return parts / n_members
 
-    def scored_by(self, view: View, company: np.ndarray) -> np.ndarray:
-        """Tell which rows a view scores.
+    def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
+        """Tell which rows are scored in a setting.
 
         Parameters
         ----------
-        view : View
-            One of `views`.
-        company : ndarray of shape (n,), bool
+        company : bool
+            One of `settings`.
+        in_company : ndarray of shape (n,), bool
             Rows that come with other lesions of their patient.
 
         Returns
         -------
         ndarray of shape (n,), bool
-            Each row is scored by exactly one view.
+            Each row is scored in exactly one setting.
         """
-        if len(self.views) == 1:
-            return np.ones(len(company), dtype=bool)
-        return company == view.company
+        if len(self.settings) == 1:
+            return np.ones(len(in_company), dtype=bool)
+        return in_company == company
 
     def importances(self) -> np.ndarray:
-        """Share of each encoded column in the scores of the first view.
+        """Share of each encoded column in the scores, in company where there are two settings.
 
         Returns
         -------
         ndarray of shape (columns,)
-            Averaged over members.
+            Averaged over members; a view counts by how far its logits spread.
         """
-        view, members = self.views[0], self.members[0]
         share = np.zeros(len(self.names))
-        order = np.r_[view.dense, view.embedding]
-        share[order] = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
+        for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
+            if view.company != self.settings[0]:
+                continue
+            order = np.r_[view.dense, view.embedding]
+            of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
+            share[order] += spread * of_view
         return share
 
 

@@ -6,7 +6,10 @@ import numpy as np
 
 __all__ = ["IMBALANCE", "draw_bag"]
 
-IMBALANCE = ("none", "class_weight", "undersample")
+IMBALANCE = ("none", "class_weight", "undersample", "resample", "focal")
+
+# How often, on average, "resample" draws each positive.
+_REPEATS = 3
 
 
 def draw_bag(
@@ -18,10 +21,11 @@ def draw_bag(
     ----------
     y : ndarray of shape (n,), bool
         Target of the training rows.
-    strategy : {"none", "class_weight", "undersample"}
-        How imbalance is met.
+    strategy : {"none", "class_weight", "undersample", "resample", "focal"}
+        How imbalance is met; ``focal`` is met by the loss, so that all rows are seen.
     ratio : float
-        Negatives kept for each positive by ``undersample``.
+        Negatives kept for each positive by ``undersample``; ``resample`` keeps as many, and draws
+        positives with replacement, three for each there is.
     rng : Generator
         Random numbers.
 
@@ -38,7 +42,7 @@ def draw_bag(
     -----
     With a share b of the negatives kept, a score p_s on the bag stands for
     ``p = b p_s / (b p_s - p_s + 1)``: on the logit scale, log(b) is added. Weighting positives by
-    w has the effect of b = 1 / w.
+    w, or drawing each w times, has the effect of b = 1 / w.
 
     References
     ----------
@@ -57,8 +61,13 @@ def draw_bag(
     if strategy == "class_weight":
         weight = np.where(y, len(negative) / len(positive), 1.0)
         return everything, weight, float(np.log(len(positive) / len(negative)))
-    kept = round(ratio * len(positive))
-    if strategy == "none" or kept >= len(negative):
+    kept = min(round(ratio * len(positive)), len(negative))
+    if strategy == "resample":
+        drawn = rng.choice(negative, kept, replace=False)
+        again = rng.choice(positive, _REPEATS * len(positive))
+        shift = np.log(kept / len(negative) / _REPEATS)
+        return np.sort(np.r_[again, drawn]), None, float(shift)
+    if strategy != "undersample" or kept == len(negative):
         return everything, None, 0.0
     drawn = rng.choice(negative, kept, replace=False)
     return np.sort(np.r_[positive, drawn]), None, float(np.log(kept / len(negative)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logit
 from scipy.stats import rankdata
 
 from hybridlesion.model._boosting import Growth, grow
+from hybridlesion.model._focal import FocalLoss
 from hybridlesion.model._linear import LinearPart
 from hybridlesion.model._member import Member, append_column
 from hybridlesion.model._sampling import draw_bag
@@ -103,7 +105,8 @@ def train_members(
             for bag in range(settings.n_bags):
                 rng = np.random.default_rng([seed, fold, bag])
                 booster, shift = _start(columns, y[train], directions, settings, rng)
-                growths.append(Growth(booster, held_columns, held, fold, shift))
+                loss = FocalLoss() if settings.imbalance == "focal" else None
+                growths.append(Growth(booster, held_columns, held, fold, shift, loss))
                 member.shifts.append(shift)
         members.append(member)
     if not growths:
@@ -135,8 +138,9 @@ def _start(
     import lightgbm
 
     rows, weight, shift = draw_bag(y, settings.imbalance, settings.negatives_per_positive, rng)
+    focal = settings.imbalance == "focal"
     params = {
-        "objective": "binary",
+        "objective": "none" if focal else "binary",
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.num_leaves,
         # A leaf needs enough rows to be believed, and small tables must still be split.
@@ -154,6 +158,10 @@ def _start(
     } | settings.lightgbm_params
     # The data set needs the parameters too: without them, it warns about tiny tables aloud.
     data = lightgbm.Dataset(columns[rows], y[rows].astype(np.float32), weight=weight, params=params)
+    if focal:
+        # A loss of our own has no start of its own; at 1 % prevalence zero would be far off.
+        shift = float(logit(y.mean()))
+        data.set_init_score(np.full(len(rows), shift))
     return lightgbm.Booster(params, data), shift
 
 

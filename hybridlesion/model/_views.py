@@ -44,26 +44,47 @@ def plan_views(names: Sequence[str]) -> list[View]:
     Returns
     -------
     list of View
-        One of all columns; where some of them are ``ctx__`` columns, one without them besides, for
-        lesions that come alone.
+        One of all columns; where a table has handcrafted columns and such of a network, one of
+        either beside the metadata instead; where it has ``ctx__`` columns, the same once more
+        without them, for lesions that come alone.
 
     Notes
     -----
+    Two hundred handcrafted columns beside one score of a network drown it: trees split on whatever
+    fits the few malignant lesions at hand. Members that see one family each, and whose logits are
+    averaged, score higher (`benchmarks/accuracy.py`).
+
     A member that learned from patients with several lesions has never seen what a missing context
     means, and LightGBM would read it as a zero. So lone lesions have members of their own.
 
     Examples
     --------
     >>> [view.name for view in plan_views(["cnn__score", "ctx__cnn_score_excess"])]
-    ['in company', 'alone']
+    ['all', 'all, alone']
+    >>> [view.name for view in plan_views(["abcd__tds", "cnn__score", "meta__age"])]
+    ['handcrafted', 'network']
     """
-    family = np.array([name.partition("__")[0] for name in names], dtype=object)
-    embedding = np.flatnonzero(family == "emb")
-    context = family == "ctx"
-    dense = np.flatnonzero(family != "emb")
-    alone = View("alone", np.flatnonzero((family != "emb") & ~context), embedding, False)
-    if not context.any():
-        return [alone]
-    if not len(alone.dense) + len(embedding):
-        return [View("alone", dense, embedding, False)]
-    return [View("in company", dense, embedding, True), alone]
+    origin = np.array([_origin(name) for name in names], dtype=object)
+    context = np.array([name.startswith("ctx__") for name in names])
+    wide = np.array([name.startswith("emb__") for name in names])
+    both = {"handcrafted", "network"} <= set(origin[~context])
+    parts = ("handcrafted", "network") if both else ("all",)
+    settings = [False] if context.all() or not context.any() else [True, False]
+    views = []
+    for company in settings:
+        for part in parts:
+            seen = (origin == part) | (origin == "other") if both else np.ones_like(wide)
+            if not company and not context.all():
+                seen = seen & ~context
+            name = part if company == settings[0] else f"{part}, alone"
+            dense, embedding = np.flatnonzero(seen & ~wide), np.flatnonzero(seen & wide)
+            views.append(View(name, dense, embedding, company))
+    return views
+
+
+def _origin(name: str) -> str:
+    """Tell whether a column, or what it compares, was measured by hand or by a network."""
+    bare = name.removeprefix("ctx__")
+    if bare.startswith(("abcd_",)):
+        return "handcrafted"
+    return "network" if bare.startswith(("cnn_", "emb_", "embedding_")) else "other"

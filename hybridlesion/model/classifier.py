@@ -32,7 +32,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     Each fold of patients is left out once. On the others a LightGBM model and a logistic
     regression are fitted and their logits averaged; an embedding enters both as one cross-fitted
-    linear score. The scores of the rows left out calibrate the model and choose its threshold.
+    linear score. Handcrafted columns and those of a network have members of their own, each beside
+    the metadata, and so have lesions with and without others of their patient. The scores of the
+    rows left out calibrate the model and choose its threshold.
     New rows get the mean of all members' calibrated scores.
 
     Parameters
@@ -42,11 +44,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         positive.
     n_seeds : int, default=1
         How often the folds are drawn anew; the members are averaged.
-    imbalance : {"undersample", "none", "class_weight"}, default="undersample"
-        ``undersample`` shows each member every positive and some negatives, ``class_weight``
-        weighs positives up. Either is undone by the prior correction.
+    imbalance : {"undersample", "none", "class_weight", "resample", "focal"}, default="undersample"
+        ``undersample`` shows each member every positive and some negatives; ``resample`` also
+        draws positives three times over; ``class_weight`` weighs positives up. All are undone by
+        the prior correction. ``focal`` passes over rows that are clear already (focal loss).
     negatives_per_positive : float, default=10.0
-        Negatives that ``undersample`` keeps for each positive.
+        Negatives that ``undersample`` and ``resample`` keep for each positive.
     n_bags : int, default=1
         LightGBM models a fold, each on negatives of its own.
     linear_weight : float, default=0.25
@@ -114,8 +117,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Columns used; for a feature table those of its families only.
     ensemble_ : Ensemble
         All members, one a view, fold and seed.
-    calibrators_ : list of ScoreCalibrator
-        One a view, fitted on its out-of-fold logits.
+    calibrators_ : dict of bool to ScoreCalibrator
+        For lesions in company (True) and alone (False), or all (False), fitted on their
+        out-of-fold logits.
     target_ : ndarray of shape (n,), bool
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
@@ -264,11 +268,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         n_folds = int(self.folds_.max()) + 1
         jobs = effective_n_jobs(self.n_jobs)
         score = np.empty(len(encoded))
-        logits = self.ensemble_.logits(encoded, n_folds, jobs)
-        for of_view, calibrator in zip(logits, self.calibrators_, strict=True):
-            # As out of fold: the logits of one fold are averaged over seeds, then calibrated.
-            rows = ~np.isnan(of_view[0])
-            score[rows] = np.mean([calibrator.predict(z) for z in of_view[:, rows]], axis=0)
+        company = in_company(encoded, self._encoded_names())
+        for setting, calibrator in self.calibrators_.items():
+            rows = self.ensemble_.scored(setting, company)
+            if rows.any():
+                part = encoded if rows.all() else encoded[rows]
+                # As out of fold: a fold's logits are averaged over seeds, then calibrated.
+                logits = self.ensemble_.logits(part, setting, n_folds, jobs)
+                score[rows] = np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
 
     def predict(self, X):
@@ -314,8 +321,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         hybridlesion.reasons.explain_scores : The same for a pipeline, and in words.
         """
         check_is_fitted(self, "ensemble_")
+        encoded, n_folds = self._read(X), int(self.folds_.max()) + 1
         jobs = effective_n_jobs(self.n_jobs)
-        base, parts = spread_probability(self.ensemble_, self.calibrators_, self._read(X), jobs)
+        base, parts = spread_probability(self.ensemble_, self.calibrators_, encoded, n_folds, jobs)
         frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
@@ -402,15 +410,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
     def _calibrate(self, target, logits, company):
-        """Fit a calibrator for each view, and score each row by one fitted on other groups."""
-        self.calibrators_ = []
+        """Fit a calibrator for each setting; score each row by one fitted on other groups."""
+        self.calibrators_ = {}
         self.oof_raw_, self.oof_score_ = np.empty(len(target)), np.empty(len(target))
         parts = calibration_parts(target, self.groups_, self.random_state)
-        for view, held_out in zip(self.ensemble_.views, logits, strict=True):
-            own = self.ensemble_.scored_by(view, company)
+        for setting in self.ensemble_.settings:
+            own = self.ensemble_.scored(setting, company)
+            held_out = self.ensemble_.average(logits, setting)
             source = calibration_rows(target, own, parts)
             whole = ScoreCalibrator(self.calibration).fit(held_out[source], target[source])
-            self.calibrators_.append(whole)
+            self.calibrators_[setting] = whole
             self.oof_raw_[own] = held_out[own]
             for part in np.unique(parts[own]):
                 rest, rows = source & (parts != part), own & (parts == part)

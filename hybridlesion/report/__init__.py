@@ -3,10 +3,14 @@
 from hybridlesion.report._abcd_files import SHEET_SUFFIXES, write_abcd_sheets
 from hybridlesion.report._abcd_sheet import draw_abcd_sheet
 from hybridlesion.report._case_sheet import case_sheet, choose_cases
+from hybridlesion.report._comparison_figure import comparison_figure
 from hybridlesion.report._curve_figure import curve_figure
+from hybridlesion.report._decision_figure import decision_figure
 from hybridlesion.report._mask_report import MaskReport, mask_sheet, report_masks
 from hybridlesion.report._metric_figure import metric_figure
+from hybridlesion.report._reliability_figure import reliability_figure
 from hybridlesion.report._score_report import ScoreReport, report_scores
+from hybridlesion.report._subgroup_figure import subgroup_figure
 from hybridlesion.report.page import PageResult, write_page
 
 __all__ = [
@@ -16,12 +20,16 @@ __all__ = [
     "ScoreReport",
     "case_sheet",
     "choose_cases",
+    "comparison_figure",
     "curve_figure",
+    "decision_figure",
     "draw_abcd_sheet",
     "mask_sheet",
     "metric_figure",
+    "reliability_figure",
     "report_masks",
     "report_scores",
+    "subgroup_figure",
     "write_abcd_sheets",
     "write_page",
 ]

@@ -1,26 +1,33 @@
-"""Scores against the truth: measures with intervals, and the figure."""
+"""Scores against the truth: measures with intervals, groups of patients, figures."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path, check_writable
-from hybridlesion.evaluation import evaluate, interval_caveats
-from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import normalise_image_id, read_records, read_table
-from hybridlesion.report._metric_figure import metric_figure
+from hybridlesion.evaluation import (
+    compare_scores,
+    evaluate,
+    evaluate_subgroups,
+    interval_caveats,
+    operating_points,
+)
+from hybridlesion.metadata import read_records
+from hybridlesion.report._attributes import attributes_of
+from hybridlesion.report._score_files import (
+    check_outputs,
+    describe_tables,
+    draw_figures,
+    write_tables,
+)
+from hybridlesion.report._score_table import ScoreTable, add_rival, join_truth, read_scores
 from hybridlesion.splits import GROUP_COLUMNS, grouping
 
-__all__ = ["ScoreReport", "join_truth", "read_scores", "report_scores"]
-
-_ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
+__all__ = ["ScoreReport", "report_scores"]
 
 
 @dataclass(frozen=True)
@@ -31,19 +38,33 @@ class ScoreReport:
     ----------
     metrics : DataFrame
         Columns metric, value, low, high.
+    operating_points : DataFrame
+        Thresholds by rule, see `hybridlesion.evaluation.operating_points`.
+    subgroups : DataFrame
+        Measures by age band, sex, site, skin tone and picture quality, as far as known; see
+        `hybridlesion.evaluation.evaluate_subgroups`.
+    comparison : DataFrame or None
+        Differences to the other scores, if there were any.
     cases : DataFrame of shape (n, columns)
         The truth's records with a score each.
     threshold : float or None
-        Operating point of the measures that need one.
+        Operating point of the measures that need one; None if neither the user nor the scores
+        name one, so that the best F1 chose it.
+    content : dict
+        What metrics.json holds.
     paths : tuple of Path
-        Files written: metrics.csv, metrics.json, metrics.png.
+        Files written: metrics.csv, metrics.json, metrics.png, then the others.
     warnings : tuple of str
         What a user should know.
     """
 
     metrics: pd.DataFrame
+    operating_points: pd.DataFrame
+    subgroups: pd.DataFrame
+    comparison: pd.DataFrame | None
     cases: pd.DataFrame
     threshold: float | None
+    content: dict
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
 
@@ -53,14 +74,16 @@ def report_scores(
     truth: Sequence[str | os.PathLike],
     out: str | os.PathLike,
     *,
+    against: str | os.PathLike | None = None,
     threshold: float | None = None,
+    cost_ratio: float | None = None,
     id_column: str | None = None,
     target: str | None = None,
     malignant: Sequence[str] | None = None,
-    n_bootstrap: int = 1000,
+    n_bootstrap: int = 2000,
     random_state: int = 0,
 ) -> ScoreReport:
-    """Measure a table of scores against the truth, and write measures and figure.
+    """Measure a table of scores against the truth, and write measures and figures.
 
     Parameters
     ----------
@@ -68,18 +91,23 @@ def report_scores(
         CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes one. Its
         ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` stand in where the truth has none.
     truth : sequence of str or path-like
-        Tables in any ISIC layout that say which lesions are malignant.
+        Tables in any ISIC layout that say which lesions are malignant. With a feature table among
+        them, scores are measured by estimated skin tone, hair and dark corners, too.
     out : str or path-like
-        Folder for metrics.csv, metrics.json and metrics.png.
+        Folder for the files.
+    against : str or path-like, default=None
+        Another table of scores of the same images, to compare with.
     threshold : float, default=None
         Operating point; None takes the one in the column ``threshold`` of `scores`.
+    cost_ratio : float, default=None
+        Cost of one missed malignant lesion in needless calls, for thresholds that mind it.
     id_column : str, default=None
         Column of the truth that names the image; None finds it.
     target : str, default=None
         Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the truth gives diagnoses only.
-    n_bootstrap : int, default=1000
+    n_bootstrap : int, default=2000
         Bootstrap samples behind each interval, drawn by patient where patients are known.
     random_state : int, default=0
         Seed of the bootstrap.
@@ -92,148 +120,84 @@ def report_scores(
     Raises
     ------
     TableError
-        If the scores cannot be read, no image has a truth, or only one class occurs.
+        If scores cannot be read, no image has a truth, or only one class occurs.
     """
-    out = Path(out)
-    paths = tuple(check_writable(out / f"metrics.{suffix}") for suffix in ("csv", "json", "png"))
-    scored, stored = read_scores(scores)
-    threshold = stored if threshold is None else threshold
+    paths = check_outputs(out, against is not None)
+    table, rival = read_scores(scores), None if against is None else read_scores(against)
+    threshold = table.threshold if threshold is None else threshold
     records = read_records(
-        list(truth),
-        id_column=id_column,
-        target_column=target,
-        malignant=malignant,
+        list(truth), id_column=id_column, target_column=target, malignant=malignant
     )
-    cases, warnings = join_truth(scored, records.frame)
-    y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
-    metrics = evaluate(
-        y,
-        score,
-        groups=grouping(cases).to_numpy(),
+    cases, notes = join_truth(table.frame, records.frame)
+    draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    tables = _measure(cases, threshold, cost_ratio, draw)
+    both, comparison, more = _compare(cases, rival, threshold, draw)
+    warnings = (
+        *(*records.warnings, *table.warnings, *notes, *more, *_note_unit(cases)),
+        *interval_caveats(tables["metrics"]),
+    )
+    facts = {
+        "scores": Path(scores).name,
+        "against": None if against is None else Path(against).name,
+        "threshold": threshold,
+        "n_bootstrap": n_bootstrap,
+        "unit": _unit(cases),
+    }
+    report = ScoreReport(
+        **tables,
+        comparison=comparison,
+        cases=cases,
         threshold=threshold,
-        n_bootstrap=n_bootstrap,
-        random_state=random_state,
+        content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
+        paths=tuple(paths.values()),
+        warnings=warnings,
     )
-    with atomic_path(paths[0]) as temporary:
-        metrics.to_csv(temporary, index=False)
-    with atomic_path(paths[1]) as temporary:
-        temporary.write_text(_to_json(metrics, threshold, Path(scores).name))
-    metric_figure(y, score, paths[2], threshold=threshold, metrics=metrics)
-    notes = (*records.warnings, *warnings, *_note_unit(cases), *interval_caveats(metrics))
-    return ScoreReport(metrics, cases, threshold, paths, notes)
+    write_tables(report, paths)
+    draw_figures(report, both, paths, draw)
+    return report
 
 
-def read_scores(path: str | os.PathLike) -> tuple[pd.DataFrame, float | None]:
-    """Read a table of scores.
-
-    Parameters
-    ----------
-    path : str or path-like
-        CSV or Parquet with an image id and ``score``.
-
-    Returns
-    -------
-    scores : DataFrame of shape (n, columns)
-        Columns image_id and score, and path and groups where the table has them.
-    threshold : float or None
-        The one in its column ``threshold``; None if there is none, or several.
-
-    Raises
-    ------
-    TableError
-        If a column is missing, a score is no probability, or an image id occurs twice.
-    """
-    table = read_table(path)
-    names = [name for name in _ID_COLUMNS if name in table]
-    if not names or "score" not in table:
-        raise TableError(
-            f"{path} must have an image id ({', '.join(_ID_COLUMNS)}) and a column named score; "
-            f"found {', '.join(map(str, table.columns[:12]))}. `hybridlesion score` writes such a "
-            "table."
-        )
-    scores = pd.to_numeric(table["score"], errors="coerce")
-    outside = ~scores.between(0, 1)
-    if outside.any():
-        rows = ", ".join(str(row + 2) for row in np.flatnonzero(outside)[:5])
-        raise TableError(
-            f"{path}: {outside.sum()} scores are missing or not between 0 and 1 (lines {rows})."
-        )
-    image_id = table[names[0]].astype(str).map(normalise_image_id)
-    if image_id.duplicated().any():
-        raise TableError(
-            f"{path}: {image_id.duplicated().sum()} image ids occur more than once, the first is "
-            f"{image_id[image_id.duplicated()].iloc[0]!r}. Keep one row an image."
-        )
-    kept = {"image_id": image_id, "score": scores}
-    kept |= {name: table[name] for name in ("path", *GROUP_COLUMNS) if name in table}
-    stored = table["threshold"].dropna().unique() if "threshold" in table else ()
-    return pd.DataFrame(kept), float(stored[0]) if len(stored) == 1 else None
+def _measure(
+    cases: pd.DataFrame, threshold: float | None, cost_ratio: float | None, draw: dict
+) -> dict[str, pd.DataFrame]:
+    y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy()
+    options = {"groups": grouping(cases).to_numpy(), **draw}
+    metrics = evaluate(y, score, threshold=threshold, **options)
+    cut = float(metrics.set_index("metric").loc["threshold", "value"])
+    points = operating_points(y, score, threshold=threshold, cost_ratio=cost_ratio, **options)
+    subgroups = evaluate_subgroups(y, score, attributes_of(cases), threshold=cut, **options)
+    return {"metrics": metrics, "operating_points": points, "subgroups": subgroups}
 
 
-def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Join scores and truth on the image id.
+def _compare(
+    cases: pd.DataFrame, rival: ScoreTable | None, threshold: float | None, draw: dict
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """Return the cases with both scores, the differences, and what a user should know."""
+    if rival is None:
+        return cases, None, []
+    both, notes = add_rival(cases, rival.frame)
+    comparison = compare_scores(
+        both["target"].to_numpy(dtype=int),
+        both["score"].to_numpy(),
+        both["against"].to_numpy(),
+        groups=grouping(both).to_numpy(),
+        threshold=threshold,
+        threshold_against=rival.threshold,
+        **draw,
+    )
+    return both, comparison, [*rival.warnings, *notes]
 
-    Parameters
-    ----------
-    scored : DataFrame of shape (n, columns)
-        What `read_scores` gave.
-    truth : DataFrame of shape (m, columns)
-        Records with a target.
 
-    Returns
-    -------
-    cases : DataFrame of shape (k, columns)
-        The truth's records with a score each.
-    notes : list of str
-        How many scores have no truth, if any.
-
-    Raises
-    ------
-    TableError
-        If no image has a truth, or only one class occurs.
-    """
-    if "target" not in truth or truth["target"].isna().all():
-        raise TableError(
-            "the truth does not say which lesions are malignant; name its column with --target, "
-            "or the diagnoses with --malignant."
-        )
-    known = truth.loc[truth["target"].notna()]
-    known = known.drop(columns=["path", "score"], errors="ignore")
-    cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
-    for name in GROUP_COLUMNS:
-        if f"{name}_of_scores" in cases:
-            other = cases.pop(f"{name}_of_scores")
-            cases[name] = cases[name].where(cases[name].notna(), other)
-    if cases.empty:
-        raise TableError(
-            f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "
-            f"the truth with {known['image_id'].iloc[0]!r}. Name the id column with --id-column."
-        )
-    if cases["target"].nunique() < 2:
-        raise TableError(
-            f"all {len(cases)} scored images have target {cases['target'].iloc[0]:g}; ranking "
-            "cannot be measured with one class."
-        )
-    without = len(scored) - len(cases)
-    notes = [f"{without} scored images have no truth and were left out."] if without else []
-    return cases, notes
+def _unit(cases: pd.DataFrame) -> str:
+    """Name what the bootstrap draws."""
+    if "patient_id" in cases and cases["patient_id"].notna().any():
+        return "patients"
+    others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
+    return "lesions" if others else "images"
 
 
 def _note_unit(cases: pd.DataFrame) -> list[str]:
-    if "patient_id" in cases and cases["patient_id"].notna().any():
+    unit = _unit(cases)
+    if unit == "patients":
         return []
-    others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
-    unit = "lesions" if others else "images"
     return [f"no patient_id: intervals are over {unit}, and narrower than over patients."]
-
-
-def _to_json(metrics: pd.DataFrame, threshold: float | None, scores: str) -> str:
-    def plain(value: float) -> float | None:
-        return float(value) if np.isfinite(value) else None
-
-    measures = {
-        row.metric: {"value": plain(row.value), "low": plain(row.low), "high": plain(row.high)}
-        for row in metrics.itertuples()
-    }
-    content = {"scores": scores, "threshold": threshold, "metrics": measures}
-    return json.dumps(content, indent=2) + "\n"

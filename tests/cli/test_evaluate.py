@@ -23,11 +23,13 @@ def test_table_files_and_last_line(hybridlesion, lesions, scores, tmp_path):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].startswith("measure")
-    assert "accuracy, precision, recall, specificity and f1 hold at the threshold 0.5." in lines
+    named = "accuracy, precision, recall, specificity, f1 and net_benefit"
+    assert f"{named} hold at the threshold 0.5." in lines
     assert any(line.startswith("pauc is the area") and "at most 0.2" in line for line in lines)
     assert any(line.split()[:2] == ["auc", "1.000"] for line in lines)
     assert any(line.split()[:2] == ["precision", "1.000"] for line in lines)
-    assert lines[-1].startswith(f"wrote {out}: metrics.csv, metrics.json, metrics.png, 40 rows")
+    assert lines[-1].startswith(f"wrote {out}: metrics.csv, metrics.json, metrics.png, ")
+    assert ", 40 rows, 0 failed, " in lines[-1]
     metrics = json.loads((out / "metrics.json").read_text())["metrics"]
     assert metrics["auc"]["value"] == 1.0
 
@@ -41,3 +43,57 @@ def test_truth_is_asked_for_by_name(hybridlesion, lesions, scores, tmp_path):
     assert refused.exit_code == 1
     assert "--target" in refused.stderr
     assert hybridlesion("evaluate", *arguments, "--target", "cancer").exit_code == 0
+
+
+def test_groups_of_patients_and_thresholds_are_printed(hybridlesion, lesions, scores, tmp_path):
+    arguments = (scores, "--truth", lesions / "metadata.csv", "--out", tmp_path / "e")
+    result = hybridlesion("evaluate", *arguments, "--cost-ratio", 9, "--bootstrap", 20)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "threshold for threshold sensitivity specificity precision called" in lines
+    assert any(line.startswith("sensitivity 90 % 0.600") for line in lines)
+    assert any(line.startswith("cost ratio 9, by formula 0.100 1.00") for line in lines)
+    assert any(line.startswith("all 40 10 1.00 (1.00-1.00)") for line in lines)
+    assert any(line.startswith("site: torso 40 10 1.00") for line in lines)
+    assert any(line.startswith("- : too few malignant or benign images") for line in lines)
+
+
+def test_json_is_all_there_is_on_standard_output(hybridlesion, lesions, scores, tmp_path):
+    out = tmp_path / "e"
+    arguments = (scores, "--truth", lesions / "metadata.csv", "--out", out)
+    result = hybridlesion("evaluate", *arguments, "--json", "--bootstrap", 20)
+    assert result.exit_code == 0, result.output
+    content = json.loads(result.stdout)
+    assert content == json.loads((out / "metrics.json").read_text())
+    assert content["n_bootstrap"] == 20
+    assert content["metrics"]["auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    assert content["subgroups"][0]["n"] == 40
+
+
+def test_two_scores(hybridlesion, lesions, scores, tmp_path):
+    table = pd.read_csv(scores)
+    table["score"] = 1 - table["score"]
+    table.to_csv(tmp_path / "worse.csv", index=False)
+    arguments = (scores, "--truth", lesions / "metadata.csv", "--out", tmp_path / "e")
+    result = hybridlesion("evaluate", *arguments, "--against", tmp_path / "worse.csv")
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "auc 1.000 0.000 +1.0000 +1.0000 to +1.0000 < 0.001" in lines
+    assert any(line.startswith("difference = scores.csv minus worse.csv") for line in lines)
+    assert (tmp_path / "e" / "comparison.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code", "words"),
+    [
+        ("--cost-ratio", -2, 1, "cost_ratio must be a number above 0, got -2"),
+        ("--bootstrap", -1, 2, "--bootstrap"),
+        ("--against", "nowhere.csv", 1, "nowhere.csv"),
+    ],
+)
+def test_refusals(hybridlesion, lesions, scores, tmp_path, option, value, code, words):
+    arguments = (scores, "--truth", lesions / "metadata.csv", "--out", tmp_path / "e")
+    result = hybridlesion("evaluate", *arguments, option, value)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr

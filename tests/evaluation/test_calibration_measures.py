@@ -7,7 +7,13 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from hybridlesion.evaluation import brier_score, calibration_error, calibration_slope
+from hybridlesion.evaluation import (
+    brier_score,
+    calibration_error,
+    calibration_in_the_large,
+    calibration_slope,
+    evaluate,
+)
 
 
 def test_brier_by_hand():
@@ -54,7 +60,21 @@ def test_error_follows_a_shift_of_all_scores(rng):
     assert calibration_error(y, expit(logit(score))) == pytest.approx(calibration_error(y, score))
 
 
-@pytest.mark.parametrize("measure", [brier_score, calibration_error, calibration_slope])
+def test_calibration_in_the_large_is_observed_over_expected(rng):
+    score = rng.uniform(0, 0.5, 3000)
+    y = rng.random(3000) < score
+    found = calibration_in_the_large(y, score / 2)
+    assert found == pytest.approx(y.sum() / score.sum() * 2)
+    row = (
+        evaluate(y, score / 2, n_bootstrap=200).set_index("metric").loc["calibration_in_the_large"]
+    )
+    assert row["value"] == pytest.approx(found)
+    assert 1.5 < row["low"] < found < row["high"] < 2.5
+
+
+@pytest.mark.parametrize(
+    "measure", [brier_score, calibration_error, calibration_in_the_large, calibration_slope]
+)
 def test_scores_that_are_no_probabilities_are_refused(measure):
     with pytest.raises(ValueError, match="probabilities from 0 to 1, got -1 to 2"):
         measure([0, 1], [-1, 2])

@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import auc
 
 from hybridlesion.evaluation import (
-    decision_curve,
     precision_recall_curve,
     reliability_curve,
     roc_auc,
@@ -51,22 +50,3 @@ def test_reliability_interval_holds_the_observed_share(truth_and_score):
     assert (curve["observed"] <= curve["high"]).all()
     assert curve["n"].sum() == 500
     assert curve["predicted"].is_monotonic_increasing
-
-
-def test_net_benefit_by_hand():
-    curve = decision_curve([0, 0, 0, 1], [0.1, 0.3, 0.1, 0.6], thresholds=[0.2])
-    assert curve["net_benefit"][0] == pytest.approx(1 / 4 - 1 / 4 * 0.25)
-    assert curve["act_on_all"][0] == pytest.approx(1 / 4 - 3 / 4 * 0.25)
-    assert curve["act_on_none"][0] == 0
-
-
-def test_acting_from_a_threshold_below_all_scores_is_acting_on_all(truth_and_score):
-    y, score = truth_and_score
-    curve = decision_curve(y, score, thresholds=[score.min() / 2])
-    assert curve["net_benefit"][0] == pytest.approx(curve["act_on_all"][0])
-
-
-@pytest.mark.parametrize("thresholds", [[0.0], [1.0], [0.5, 2]])
-def test_thresholds_without_odds_are_refused(thresholds):
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        decision_curve([0, 1], [0.1, 0.9], thresholds=thresholds)

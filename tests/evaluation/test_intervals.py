@@ -75,7 +75,7 @@ def test_evaluate_gives_every_figure():
     assert value["prevalence"] == pytest.approx(y.mean())
     assert value[["threshold", "n", "n_positive", "n_groups"]].tolist() == [0.3, 800, y.sum(), 60]
     bounded = table[table["low"].notna()]
-    assert len(bounded) == 14
+    assert len(bounded) == 16
     assert "calibration_error" not in set(bounded["metric"])
     assert (bounded["low"] <= bounded["high"]).all()
     assert bounded["value"].between(bounded["low"], bounded["high"]).all()

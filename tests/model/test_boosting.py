@@ -18,7 +18,7 @@ class _Scripted:
     def __init__(self, y, best_at):
         self.y, self.best_at, self.grown = y, best_at, 0
 
-    def update(self):
+    def update(self, fobj=None):
         self.grown += 1
         return False
 

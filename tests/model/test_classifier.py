@@ -94,7 +94,8 @@ def test_only_feature_families_are_read(fitted):
     assert model.feature_names_in_.tolist() == names
     assert model.n_features_in_ == 4
     assert model.feature_importances_.sum() == pytest.approx(1)
-    assert model.feature_importances_.argmax() == 2
+    share = dict(zip(model.feature_names_, model.feature_importances_, strict=True))
+    assert share["cnn__score"] > 3 * share["abcd__A [0, 1]"]
     changed = table.assign(qa__hair=0.0, extra=1)[["extra", "qa__hair", *names[::-1], "patient_id"]]
     assert (model.predict_proba(changed) == model.predict_proba(table)).all()
 
@@ -147,11 +148,11 @@ def test_the_score_never_falls_along_the_cnn_score(fitted):
     assert (np.diff(model.predict_proba(line)[:, 1]) >= 0).all()
 
 
-@pytest.mark.parametrize("imbalance", ["none", "class_weight", "undersample"])
+@pytest.mark.parametrize("imbalance", ["none", "class_weight", "undersample", "resample"])
 def test_every_strategy_keeps_the_prevalence_before_calibration(imbalance):
     table, y = _table(n=4000, offset=-5.0)
     model = _small(imbalance=imbalance, linear_weight=0.0, max_trees=150, context="none")
-    model.fit(table, y)
+    model.fit(table.filter(regex="^(cnn|meta)__"), y, groups=table["patient_id"])
     assert expit(model.oof_raw_).mean() == pytest.approx(y.mean(), rel=0.35)
     assert model.oof_score_.mean() == pytest.approx(y.mean(), rel=0.05)
 
@@ -354,3 +355,13 @@ def test_every_core_gives_the_same_scores():
     one = HybridLesionClassifier(n_splits=3, max_trees=30).fit(X, y).predict_proba(X)
     every = HybridLesionClassifier(n_splits=3, max_trees=30, n_jobs=-1).fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(one, every)
+
+
+def test_focal_loss_ranks_and_is_calibrated_afterwards():
+    table, y = _table(n=4000, offset=-5.0)
+    model = _small(imbalance="focal", linear_weight=0.0, max_trees=150, context="none")
+    model.fit(table.filter(regex="^(cnn|meta)__"), y, groups=table["patient_id"])
+    other = _small(linear_weight=0.0, max_trees=150, context="none")
+    other.fit(table.filter(regex="^(cnn|meta)__"), y, groups=table["patient_id"])
+    assert roc_auc(y, model.oof_score_) > roc_auc(y, other.oof_score_) - 0.02
+    assert model.oof_score_.mean() == pytest.approx(y.mean(), rel=0.05)

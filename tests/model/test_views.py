@@ -90,10 +90,25 @@ def test_context_columns_of_the_table_itself_are_features(fitted):
     _, table, y = fitted
     given = table.assign(ctx__mine=np.where(np.arange(len(table)) % 2, table["cnn__score"], np.nan))
     model = _small(context="none").fit(given, y)
-    assert [view.name for view in model.ensemble_.views] == ["in company", "alone"]
+    assert [view.name for view in model.ensemble_.views] == ["all", "all, alone"]
     assert np.isfinite(model.predict_proba(given)).all()
 
 
 def test_context_alone_is_one_view():
     assert [view.company for view in plan_views(["ctx__a", "ctx__b"])] == [False]
-    assert [view.name for view in plan_views(["", ""])] == ["alone"]
+    assert [view.name for view in plan_views(["", ""])] == ["all"]
+
+
+def test_handcrafted_and_network_columns_have_members_of_their_own(fitted):
+    _, table, y = fitted
+    rng = np.random.default_rng(0)
+    wide = table.assign(abcd__tds=table["cnn__score"] + rng.normal(size=len(table)))
+    model = _small().fit(wide, y)
+    names = np.array(model.ensemble_.names)
+    views = {view.name: names[view.dense].tolist() for view in model.ensemble_.views}
+    assert list(views) == ["handcrafted", "network", "handcrafted, alone", "network, alone"]
+    assert not any("cnn" in name for name in views["handcrafted"])
+    assert not any("abcd" in name for name in views["network"])
+    assert views["network, alone"] == ["cnn__score", "meta__age"]
+    assert model.feature_importances_.sum() == pytest.approx(1)
+    assert len(model.ensemble_.members) == 4

@@ -52,6 +52,16 @@ def _change(folder, name, change):
 def test_files_agree_with_the_answer(folder):
     report = _report(folder)
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
+        "decision_curve.png",
+        "metrics.csv",
+        "metrics.json",
+        "metrics.png",
+        "operating_points.csv",
+        "reliability.png",
+        "subgroups.csv",
+        "subgroups.png",
+    ]
+    assert [path.name for path in report.paths[:3]] == [
         "metrics.csv",
         "metrics.json",
         "metrics.png",
@@ -62,6 +72,13 @@ def test_files_agree_with_the_answer(folder):
     values = report.metrics.set_index("metric")["value"]
     assert content["metrics"]["auc"]["value"] == pytest.approx(values["auc"])
     assert content["threshold"] == report.threshold == 0.35
+    assert content == json.loads(json.dumps(report.content))
+    assert (content["unit"], content["comparison"]) == ("patients", None)
+    assert content["metrics"]["calibration_error"]["low"] is None
+    for name in ("subgroups", "operating_points"):
+        table = pd.read_csv(folder / "out" / f"{name}.csv", keep_default_na=False)
+        assert len(table) == len(content[name]) > 1
+        assert list(table) == list(content[name][0])
 
 
 def test_auc_is_scikit_learns(folder):
@@ -93,11 +110,18 @@ def test_scores_without_truth_are_counted(folder):
     ("name", "change", "reason"),
     [
         ("scores.csv", lambda t: t.drop(columns="score"), "a column named score"),
-        ("scores.csv", lambda t: t.assign(score=t["score"] * 100), "between 0 and 1"),
+        ("scores.csv", lambda t: t.assign(score=t["score"] * 100), "Divide percentages by 100"),
+        ("scores.csv", lambda t: t.assign(score="high"), r"60 scores .* no numbers .*'high'"),
+        ("scores.csv", lambda t: t.assign(score=t["score"].where(t.index > 1)), r"lines 2, 3;"),
+        (
+            "scores.csv",
+            lambda t: t.assign(image_id=t["image_id"].where(t.index > 6)),
+            r"7 rows have no image_id \(lines 2, 3, 4, 5, 6 and 2 more\)",
+        ),
         ("scores.csv", lambda t: pd.concat([t, t.head(2)]), "2 image ids occur more than once"),
         ("scores.csv", lambda t: t.assign(image_id="other" + t["image_id"]), "no scored image"),
         ("truth.csv", lambda t: t.drop(columns="target"), "does not say which"),
-        ("truth.csv", lambda t: t.assign(target=0), "one class"),
+        ("truth.csv", lambda t: t.assign(target=0), r"target 0 \(benign\).*one class"),
     ],
 )
 def test_refusals(folder, name, change, reason):
@@ -139,3 +163,83 @@ def test_few_patients_are_told(folder):
     assert not any("too few" in text for text in _report(folder).warnings)
     _change(folder, "scores.csv", lambda t: t.head(24))
     assert any("6 positives in 12 groups" in text for text in _report(folder).warnings)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t.assign(threshold=t["score"]), lambda t: t.assign(threshold=7)]
+)
+def test_a_threshold_that_is_none_is_told(folder, change):
+    _change(folder, "scores.csv", change)
+    report = _report(folder)
+    assert report.threshold is None
+    assert any("the column threshold holds" in text for text in report.warnings)
+
+
+def _write_rival(folder, change=lambda table: table):
+    scores = pd.read_csv(folder / "scores.csv")
+    noise = np.random.default_rng(1).normal(0, 0.3, len(scores))
+    rival = scores.assign(score=np.clip(scores["score"] + noise, 0, 1), threshold=0.4)
+    change(rival).to_csv(folder / "rival.csv", index=False)
+
+
+def test_two_scores_are_compared_on_the_same_patients(folder):
+    _write_rival(folder)
+    report = _report(folder, against=folder / "rival.csv")
+    assert [path.name for path in report.paths[-2:]] == ["comparison.csv", "comparison.png"]
+    assert all(path.stat().st_size > 0 for path in report.paths)
+    rival = report_scores(
+        folder / "rival.csv", [folder / "truth.csv"], folder / "alone", n_bootstrap=0
+    )
+    stored = pd.read_csv(folder / "out" / "comparison.csv").set_index("metric")
+    alone = rival.metrics.set_index("metric")["value"]
+    for metric in ("auc", "recall", "net_benefit"):
+        assert stored.loc[metric, "against"] == pytest.approx(alone[metric])
+    assert stored.loc["auc", "low"] > 0
+    content = json.loads((folder / "out" / "metrics.json").read_text())
+    assert (content["scores"], content["against"]) == ("scores.csv", "rival.csv")
+    assert content["comparison"]["auc"]["difference"] == pytest.approx(
+        stored.loc["auc", "difference"]
+    )
+
+
+def test_images_without_the_other_score_are_left_out_of_the_comparison_alone(folder):
+    _write_rival(folder, lambda table: table.iloc[10:])
+    report = _report(folder, against=folder / "rival.csv")
+    assert len(report.cases) == 60
+    assert any("10 images are not in --against" in text for text in report.warnings)
+    _write_rival(folder, lambda table: table.assign(image_id="other" + table["image_id"]))
+    with pytest.raises(TableError, match="no image has both scores"):
+        _report(folder, against=folder / "rival.csv")
+    _write_rival(folder, lambda table: table.iloc[1:4])
+    with pytest.raises(TableError, match="all 3 images that have both scores"):
+        _report(folder, against=folder / "rival.csv")
+
+
+def test_a_feature_table_among_the_truth_brings_skin_tones(folder):
+    truth = pd.read_csv(folder / "truth.csv")
+    features = pd.DataFrame(
+        {
+            "image_id": truth["image_name"],
+            "abcd__skin_ita": np.where(np.arange(60) < 20, 60.0, 20.0),
+            "qa__hair_share": 0.02,
+        }
+    )
+    features.to_csv(folder / "features.csv", index=False)
+    report = report_scores(
+        folder / "scores.csv",
+        [folder / "truth.csv", folder / "features.csv"],
+        folder / "out",
+        n_bootstrap=0,
+    )
+    groups = report.subgroups.groupby("attribute")["group"].apply(list).to_dict()
+    assert groups["skin tone"] == ["tan", "very light"]
+    assert groups["hair"] == ["1 to 5 %"]
+    assert groups["sex"] == ["male"]
+    assert report.subgroups.query("group == 'very light'")["n"].tolist() == [20]
+
+
+def test_costs_choose_thresholds(folder):
+    points = _report(folder, cost_ratio=4).operating_points.set_index("rule")
+    assert points.loc["given", "threshold"] == 0.35
+    assert points.loc["cost_formula", "threshold"] == pytest.approx(0.2)
+    assert points.loc["cost_best", "at"] == 4

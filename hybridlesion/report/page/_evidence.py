@@ -15,7 +15,7 @@ from hybridlesion._steps import split_steps
 from hybridlesion.artifact import load_artifact, read_manifest
 from hybridlesion.evaluation import evaluate
 from hybridlesion.metadata import normalise_image_id, read_records, read_table
-from hybridlesion.report._score_report import join_truth, read_scores
+from hybridlesion.report._score_table import join_truth, read_scores
 from hybridlesion.splits import grouping
 
 __all__ = ["Evaluation", "Evidence", "gather_evidence"]
@@ -129,8 +129,9 @@ def gather_evidence(
     if hasattr(classifier, "target_"):
         evaluations.append(_out_of_fold(classifier))
     if scores is not None:
-        cases, stored = read_scores(scores)
-        threshold = threshold if stored is None else stored
+        scored = read_scores(scores)
+        cases, notes = scored.frame, list(scored.warnings)
+        threshold = threshold if scored.threshold is None else scored.threshold
         if truth:
             options = {"id_column": id_column, "target_column": target, "malignant": malignant}
             records = read_records(list(truth), **options)

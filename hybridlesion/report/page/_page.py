@@ -169,7 +169,7 @@ def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: in
 
 def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
     scored = next((e for e in evidence.evaluations if e.key == "scored"), None)
-    subgroups, missing = [], []
+    subgroups, missing = pd.DataFrame({"attribute": []}), []
     if scored is not None:
         subgroups, missing = audit_subgroups(evidence.cases, scored)
     gaps = name_gaps(subgroups, missing)
@@ -192,13 +192,13 @@ def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | Non
         "measures_stored": metric_rows(_stored_metrics(evidence)),
         "families": weigh_families(evidence),
         "ablation": ablation,
-        "subgroups": subgroups,
+        "subgroups": list(subgroups.itertuples()),
         "gaps": gaps,
         "checks": check_leaks(evidence),
         "card_rows": describe_model(evidence),
         "limits": LIMITS,
         "checklists": answer_checklists(
-            evidence, with_subgroups=bool(subgroups), with_ablation=ablation is not None
+            evidence, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
         ),
         "cards": cards,
         "n_scored": 0 if evidence.cases is None else len(evidence.cases),

@@ -23,10 +23,17 @@ METRIC_TITLES = {
     "recall": ("Sensitivity", "share of malignant lesions that are called"),
     "specificity": ("Specificity", "share of benign lesions that are not called"),
     "f1": ("F1", "at the threshold"),
+    "net_benefit": (
+        "Net benefit",
+        "true positives a lesion less weighed false ones, at the threshold",
+    ),
     "specificity_at_80_sensitivity": ("Specificity at 80 % sensitivity", ""),
     "specificity_at_90_sensitivity": ("Specificity at 90 % sensitivity", ""),
     "specificity_at_95_sensitivity": ("Specificity at 95 % sensitivity", ""),
     "calibration_slope": ("Calibration slope", "1 is right, below 1 scores are too extreme"),
+    "calibration_in_the_large": (
+        *("Calibration in the large", "share malignant over the mean score; 1 is right"),
+    ),
     "calibration_error": ("Calibration error", "mean gap of score and truth; no interval"),
     "prevalence": ("Prevalence", "share of malignant lesions"),
     "threshold": ("Threshold", "from which score on a lesion is called"),

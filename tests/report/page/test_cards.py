@@ -12,7 +12,7 @@ from hybridlesion.evaluation import evaluate
 from hybridlesion.report.page._cases import make_cards
 from hybridlesion.report.page._charts import draw_charts
 from hybridlesion.report.page._pictures import Picture
-from hybridlesion.report.page._subgroups import SubgroupRow, name_gaps
+from hybridlesion.report.page._subgroups import name_gaps
 
 
 def _cards(**columns):
@@ -70,17 +70,19 @@ def test_two_charts_share_no_id(charts):
     assert all(name.startswith("k-") for name in ids)
 
 
-def test_a_gap_is_certain_only_where_intervals_do_not_meet():
-    def row(group, value, low, high):
-        return SubgroupRow(
-            "Sex", group, 50, 9, dict.fromkeys(["auc", "recall"], (value, low, high))
-        )
+def _rows(*groups):
+    names = ["group", "sensitivity", "sensitivity_low", "sensitivity_high"]
+    rows = pd.DataFrame([group[:4] for group in groups], columns=names)
+    auc = {name.replace("sensitivity", "auc"): rows[name] for name in names[1:]}
+    return rows.assign(attribute="sex", n=7, n_malignant=1, **auc)
 
-    apart = name_gaps([row("male", 0.5, 0.4, 0.6), row("female", 0.9, 0.8, 1.0)], [])
+
+def test_a_gap_is_certain_only_where_intervals_do_not_meet():
+    apart = name_gaps(_rows(("male", 0.5, 0.4, 0.6), ("female", 0.9, 0.8, 1.0)), [])
     assert apart[0] == (
         "Sex: sensitivity is 0.50 for male and 0.90 for female; their intervals do not meet."
     )
-    overlap = name_gaps([row("male", 0.5, 0.1, 0.9), row("female", 0.9, 0.8, 1.0)], [])
+    overlap = name_gaps(_rows(("male", 0.5, 0.1, 0.9), ("female", 0.9, 0.8, 1.0)), [])
     assert overlap[1].endswith("their intervals overlap.")
-    few = name_gaps([SubgroupRow("Sex", "male", 7, 1, {})], [])
+    few = name_gaps(_rows(("male", np.nan, np.nan, np.nan)), [])
     assert few == ["Sex: too few lesions to measure male (1 of 7 malignant)."]

@@ -1,0 +1,127 @@
+"""Tables of an evaluation as people read them on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["format_comparison", "format_operating_points", "format_subgroups"]
+
+_RULES = {
+    "given": "the given threshold",
+    "sensitivity": "sensitivity {:.3g} %",
+    "cost_formula": "cost ratio {:g}, by formula",
+    "cost_best": "cost ratio {:g}, best here",
+}
+
+
+def format_operating_points(points: pd.DataFrame) -> str:
+    """Lay thresholds out as a table for people.
+
+    Parameters
+    ----------
+    points : DataFrame
+        What `hybridlesion.evaluation.operating_points` gave.
+
+    Returns
+    -------
+    str
+        One line a rule: threshold, sensitivity, specificity and precision with 95 % intervals,
+        share of images called.
+    """
+    measures = ("sensitivity", "specificity", "precision")
+    rows = [("threshold for", "threshold", *measures, "called")]
+    for _, point in points.iterrows():
+        share = point["rule"] == "sensitivity"
+        rule = _RULES[point["rule"]].format(100 * point["at"] if share else point["at"])
+        cells = [_cell(point, name) for name in measures]
+        threshold = _cell(point, "threshold", digits=3)
+        rows.append((rule, threshold, *cells, f"{100 * point['called']:.1f} %"))
+    return _align(rows)
+
+
+def format_subgroups(subgroups: pd.DataFrame) -> str:
+    """Lay measures by group of patients out as a table for people.
+
+    Parameters
+    ----------
+    subgroups : DataFrame
+        What `hybridlesion.evaluation.evaluate_subgroups` gave.
+
+    Returns
+    -------
+    str
+        One line a group: counts, then AUC, sensitivity, specificity and calibration in the large
+        with 95 % intervals; a dash where there are too few rows.
+    """
+    measures = ("auc", "sensitivity", "specificity", "calibration_in_the_large")
+    rows = [("group", "images", "malignant", *measures[:3], "observed/expected")]
+    for _, row in subgroups.iterrows():
+        both = row["group"] == row["attribute"]
+        name = row["group"] if both else f"{row['attribute']}: {row['group']}"
+        counts = (f"{row['n']:,}", f"{row['n_malignant']:,}")
+        rows.append((name, *counts, *(_cell(row, measure) for measure in measures)))
+    lines = _align(rows)
+    few = int((subgroups["note"] != "").sum())
+    return f"{lines}\n- : too few malignant or benign images ({few} groups)." if few else lines
+
+
+def format_comparison(comparison: pd.DataFrame, names: tuple[str, str]) -> str:
+    """Lay differences of two scores out as a table for people.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        What `hybridlesion.evaluation.compare_scores` gave.
+    names : tuple of str
+        What the score in question and the other one are called.
+
+    Returns
+    -------
+    str
+        One line a measure: both values, difference with 95 % interval, p; then how to read them.
+    """
+    from hybridlesion._words import measure_words
+    from hybridlesion.evaluation import LOWER_IS_BETTER
+
+    rows = [("measure", "value", "against", "difference", "95 % interval", "p")]
+    for row in comparison.itertuples():
+        known = not math.isnan(row.low)
+        value, _ = measure_words(row.metric, row.value, None, None)
+        against, _ = measure_words(row.metric, row.against, None, None)
+        interval = f"{row.low:+.4f} to {row.high:+.4f}" if known else ""
+        p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
+        rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
+    return "\n".join(
+        [
+            _align(rows),
+            f"difference = {names[0]} minus {names[1]}, on the same resampled patients.",
+            f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
+            "calibration_slope and calibration_in_the_large; else higher is better.",
+            "p is not corrected for the number of measures: settle on one beforehand.",
+        ]
+    )
+
+
+def _cell(row: pd.Series, name: str, digits: int = 2) -> str:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    if math.isnan(value):
+        return "-"
+    words = _number(value, f".{digits}f")
+    return words if math.isnan(low) else f"{words} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def _number(value: float, form: str = ".3f") -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _align(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

@@ -1,0 +1,89 @@
+"""Two scores on the same resamples, against measuring each resample by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from hybridlesion.evaluation import compare_scores, evaluate, paired_bootstrap
+from hybridlesion.evaluation._resamples import draw_multiplicities
+
+
+@pytest.fixture
+def cases(rng):
+    patient = rng.integers(50, size=1200)
+    x = rng.normal(-2, 1.5, 1200)
+    y = (rng.random(1200) < expit(x)).astype(int)
+    return y, expit(x), expit(x + rng.normal(0, 2, 1200)), patient
+
+
+def test_values_are_those_of_each_score_alone(cases):
+    y, score, against, patient = cases
+    table = compare_scores(
+        y, score, against, groups=patient, threshold=0.2, threshold_against=0.1, n_bootstrap=0
+    ).set_index("metric")
+    one = evaluate(y, score, threshold=0.2, n_bootstrap=0).set_index("metric")["value"]
+    other = evaluate(y, against, threshold=0.1, n_bootstrap=0).set_index("metric")["value"]
+    assert table["value"].to_dict() == pytest.approx(one[table.index].to_dict())
+    assert table["against"].to_dict() == pytest.approx(other[table.index].to_dict())
+    assert (table["difference"] == table["value"] - table["against"]).all()
+    assert table[["low", "high", "p"]].isna().all(axis=None)
+
+
+def test_interval_is_that_of_repeated_rows(cases):
+    y, score, against, patient = cases
+    table = compare_scores(y, score, against, groups=patient, n_bootstrap=50).set_index("metric")
+    counts = np.concatenate(list(draw_multiplicities(50, 50, 0)), axis=1).astype(int)
+    codes = {name: code for code, name in enumerate(dict.fromkeys(patient))}
+    drawn = np.array([codes[name] for name in patient])
+    differences = []
+    for b in range(50):
+        rows = np.repeat(np.arange(1200), counts[drawn, b])
+        differences.append(
+            roc_auc_score(y[rows], score[rows]) - roc_auc_score(y[rows], against[rows])
+        )
+    expected = np.quantile(differences, [0.025, 0.975])
+    assert table.loc["auc", ["low", "high"]].tolist() == pytest.approx(expected.tolist())
+
+
+def test_a_better_score_is_found_and_agrees_with_the_single_comparison(cases):
+    y, score, against, patient = cases
+    table = compare_scores(y, score, against, groups=patient, n_bootstrap=300).set_index("metric")
+    single = paired_bootstrap(y, against, score, groups=patient, n_bootstrap=300)
+    assert table.loc["auc", ["low", "high", "p"]].tolist() == pytest.approx(
+        [single.low, single.high, single.p_value]
+    )
+    assert table.loc["auc", "low"] > 0
+    assert table.loc["brier", "high"] < 0
+    assert table.loc["calibration_error", ["low", "p"]].isna().all()
+
+
+def test_a_score_does_not_differ_from_itself(cases):
+    y, score, _, patient = cases
+    table = compare_scores(y, score, score, groups=patient, n_bootstrap=50).dropna()
+    assert len(table) == 15
+    assert (table[["difference", "low", "high"]] == 0).all(axis=None)
+    assert (table["p"] == 1).all()
+
+
+def test_pairing_narrows_the_interval(cases):
+    y, score, _, patient = cases
+    near = np.clip(score + np.random.default_rng(1).normal(0, 0.01, 1200), 0, 1)
+    table = compare_scores(y, score, near, groups=patient, n_bootstrap=200).set_index("metric")
+    alone = evaluate(y, score, groups=patient, n_bootstrap=200).set_index("metric")
+    width = table.loc["auc", "high"] - table.loc["auc", "low"]
+    assert width < 0.3 * (alone.loc["auc", "high"] - alone.loc["auc", "low"])
+
+
+def test_scores_that_are_no_probabilities_are_compared_by_rank(cases):
+    y, score, against, _ = cases
+    table = compare_scores(y, score, against * 7, n_bootstrap=20).set_index("metric")
+    assert table.loc["auc", "p"] > 0
+    assert table.loc[["brier", "calibration_slope"], "difference"].isna().all()
+
+
+def test_another_length_is_refused():
+    with pytest.raises(ValueError, match="same length"):
+        compare_scores([0, 1], [0.1, 0.2], [0.1])
