@@ -36,7 +36,7 @@ class PageFiles:
 def _make_lesions(n: int, prefix: str, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(seed)
     border = rng.uniform(0, 8, n)
-    y = (rng.random(n) < 0.1 + 0.08 * border).astype(int)
+    y = (border + rng.normal(0, 1.5, n) > 5.5).astype(int)
     table = pd.DataFrame(
         {
             "image_id": [f"{prefix}_{k:04d}" for k in range(n)],

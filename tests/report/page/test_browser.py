@@ -19,7 +19,9 @@ def browser():
     playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
     with playwright.sync_playwright() as driver:
         # Containers run as root, where Chromium's own sandbox refuses to start.
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=180_000
+        )
         yield started
         started.close()
 
@@ -36,6 +38,8 @@ def opened(browser, files):
             color_scheme=scheme,
             reduced_motion="reduce",
         )
+        # A busy machine is slow, not wrong.
+        context.set_default_timeout(180_000)
         contexts.append(context)
         page, wrong = context.new_page(), []
         page.on("console", lambda message: wrong.append(message.text))
