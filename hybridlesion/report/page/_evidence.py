@@ -105,10 +105,12 @@ def gather_evidence(
         Table of ``hybridlesion score``, with ``--explain`` for reasons.
     truth : sequence of str or path-like, default=()
         Tables in any ISIC layout, and feature tables; joined on the image id.
-    target, id_column : str, default=None
-        Columns of the truth; None finds them.
+    target : str, default=None
+        Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant.
+    id_column : str, default=None
+        Column of the truth that names the image; None finds it.
 
     Returns
     -------

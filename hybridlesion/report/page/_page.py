@@ -101,10 +101,12 @@ def write_page(
         Folder of masks; None segments each image anew.
     ablation : str or path-like, default=None
         Table to show under Ablation, as it stands; None says that there is none.
-    target, id_column : str, default=None
-        Columns of the truth; None finds them.
+    target : str, default=None
+        Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant.
+    id_column : str, default=None
+        Column of the truth that names the image; None finds it.
     n_cases : int, default=600
         Most lesions in the gallery, at least 1; `choose_cases` picks them.
     n_jobs : int, default=1

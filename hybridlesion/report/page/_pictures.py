@@ -29,13 +29,13 @@ class Picture:
 
     Parameters
     ----------
-    data, small : str
+    data, small : str, default=''
         WebP in base64, without metadata of the photograph; `small` is for strips.
-    width, height : int
+    width, height : int, default=0
         Pixels of `data`.
-    outline : str
+    outline : str, default=''
         Path of the mask's outline in these pixels; empty without a mask.
-    error : str
+    error : str, default=''
         Why there is no picture; empty if there is one.
     """
 
