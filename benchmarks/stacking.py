@@ -1,8 +1,8 @@
 """Stack a CNN's out-of-fold scores with metadata on the full ISIC 2020 table.
 
 Prints, for grouped folds: the CNN alone, age + sex + site alone, a plain LightGBM on both, and
-HybridLesionClassifier, each with intervals over patients, then the paired difference to the CNN
-and the time of a fit.
+HybridLesionClassifier with and without the patient's other lesions, each with intervals over
+patients, then the paired difference to the CNN and the time of a fit.
 
 Usage: python benchmarks/stacking.py [FOLDER] [--seeds 3] [--jobs 2]
 FOLDER holds isic2020/train.csv and tables/isic2019_2020_cnn_oof.csv (default: ../shared/data).
@@ -80,8 +80,10 @@ def main() -> None:
         "CNN alone": 1 / (1 + np.exp(-table["cnn__score"].to_numpy())),
         "metadata alone": hybrid(metadata, y, "metadata alone", **options),
         "plain LightGBM": plain_lightgbm(table, y, groups),
+        "hybrid, no context": hybrid(table, y, "no context", context="none", **options),
         "hybrid, one seed": hybrid(table, y, "hybrid, one seed", n_jobs=arguments.jobs),
         "hybrid": hybrid(table, y, f"hybrid, {arguments.seeds} seeds", **options),
+        "hybrid, trees alone": hybrid(table, y, "trees alone", linear_weight=0.0, **options),
         "hybrid, linear part alone": hybrid(
             table, y, "linear part alone", linear_weight=1.0, **options
         ),
@@ -90,13 +92,14 @@ def main() -> None:
     print("|---" * (1 + len(FIGURES)) + "|")
     for label, score in scores.items():
         print_figures(label, y, score, groups)
-    print("\nhybrid minus CNN alone, paired over patients:")
-    for metric in FIGURES[:3]:
-        result = paired_bootstrap(y, scores["CNN alone"], scores["hybrid"], metric, groups=groups)
-        print(
-            f"  {metric}: {result.difference:+.4f} ({result.low:+.4f} to {result.high:+.4f}), "
-            f"p = {result.p_value:.3f}"
-        )
+    for name in ("hybrid", "hybrid, no context"):
+        print(f"\n{name} minus CNN alone, paired over patients:")
+        for metric in FIGURES[:3]:
+            found = paired_bootstrap(y, scores["CNN alone"], scores[name], metric, groups=groups)
+            print(
+                f"  {metric}: {found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f}), "
+                f"p = {found.p_value:.3f}"
+            )
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from hybridlesion import (
     list_images,
     read_records,
 )
+from hybridlesion.embedding.finetuning import leave_out_optimistic
 from hybridlesion.extraction import read_features
-from hybridlesion.splits import grouping, train_validation_test
+from hybridlesion.splits import Splits, grouping, train_validation_test, write_splits
 
 
 def main(options: argparse.Namespace) -> pd.DataFrame:
@@ -50,16 +51,13 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     )
     print(f"{result.n_rows} images measured, {result.n_failed} failed, {result.seconds:.0f} s")
 
-    table, _ = read_features(result.path)
-    if "qa__cnn_seen" in table:
-        # the score of a network that learned from the patient is no evidence
-        table["cnn__score"] = table["cnn__score"].where(table["qa__cnn_seen"] < 2)
+    # The score of a network that learned from the patient is no evidence.
+    table = leave_out_optimistic(read_features(result.path)[0])
     y = table["target"].to_numpy(dtype=int)
     groups = grouping(table).to_numpy()
     split = train_validation_test(y, groups, random_state=0)
-    pd.DataFrame({"image_id": table["image_id"], "split": split}).to_csv(
-        options.out / "split.csv", index=False
-    )
+    saved = Splits(table["image_id"].to_numpy(), split[:, None], groups, random_state=0)
+    write_splits(options.out / "split.csv", saved)
     train, test = split != "test", split == "test"
     model = HybridLesionClassifier(n_jobs=options.jobs)
     model.fit(table[train], y[train], groups=groups[train])

@@ -50,6 +50,23 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="CSV for the out-of-fold scores; `evaluate` reads it."),
     ] = None,
+    splits: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Saved folds, or parts of which test is left out; instead of --folds, --seeds.",
+        ),
+    ] = None,
+    save_splits: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or Parquet for the folds used; --splits reads it."),
+    ] = None,
+    audit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON for the leak audit, row by row.")
+    ] = None,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Fit although the audit says: void.")
+    ] = False,
 ) -> None:
     """Fit a calibrated classifier, measured on patients it did not see."""
     import time
@@ -58,16 +75,25 @@ def fit(
 
     started = time.monotonic()
     check_writable(out)
-    if oof is not None:
-        if oof.suffix != ".csv" or oof == out:
+    outputs = {
+        "--oof": (oof, (".csv",)),
+        "--save-splits": (save_splits, (".csv", ".parquet")),
+        "--audit": (audit, (".json",)),
+    }
+    for option, (path, suffixes) in outputs.items():
+        if path is None:
+            continue
+        if path.suffix not in suffixes or path == out:
             raise typer.BadParameter(
-                f"--oof must end in .csv and differ from --out, got {oof.name!r}."
+                f"{option} must end in {' or '.join(suffixes)} and differ from --out, got "
+                f"{path.name!r}."
             )
-        check_writable(oof)
+        check_writable(path)
 
     from hybridlesion._words import count_words
     from hybridlesion.artifact import save_artifact
     from hybridlesion.cli._print import format_metrics, print_notes, print_set_aside
+    from hybridlesion.splits import write_splits
     from hybridlesion.training import fit_tables
 
     trained = fit_tables(
@@ -81,13 +107,19 @@ def fit(
         n_jobs=jobs,
         random_state=random_state,
         cnn_seen=str(cnn_seen),
+        splits=splits,
+        allow_leaks=allow_leaks,
+        audit=audit,
     )
     print_set_aside(trained.set_aside)
     print_notes(trained.warnings)
+    typer.echo("\n".join(trained.audit.lines()), err=True)
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics)
     if oof is not None:
         with atomic_path(oof) as temporary:
             trained.out_of_fold.to_csv(temporary, index=False)
+    if save_splits is not None:
+        write_splits(save_splits, trained.splits)
     facts = trained.facts
     typer.echo(
         f"Out-of-fold scores of {count_words(facts['n_rows'], 'lesion')} in "

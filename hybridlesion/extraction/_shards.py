@@ -23,7 +23,7 @@ SCHEMA_KEY = b"hybridlesion"
 
 # Raised whenever the code would measure the same image differently: shards of older code are
 # then not taken up again.
-CODE_PROTOCOL = 2
+CODE_PROTOCOL = 3
 
 _NUMBERS = ("age", "target")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hybridlesion.metadata._image_id import normalise_image_id
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
-from hybridlesion.metadata._leaks import LEAK_COLUMNS, leak_reason
+from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
 from hybridlesion.metadata._reading import read_table
 from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
@@ -27,6 +27,7 @@ __all__ = [
     "Sex",
     "Site",
     "identify_layout",
+    "is_acquisition",
     "leak_reason",
     "normalise_image_id",
     "read_records",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-__all__ = ["LEAK_COLUMNS", "leak_reason"]
+__all__ = ["LEAK_COLUMNS", "is_acquisition", "leak_reason"]
 
 _ANSWER = "it is the answer in other words"
 _AFTER = "it is known only after the diagnosis"
@@ -70,3 +70,24 @@ def leak_reason(column: str) -> str | None:
     if key in LEAK_COLUMNS:
         return LEAK_COLUMNS[key]
     return next((why for name, why in LEAK_COLUMNS.items() if fnmatchcase(key, name)), None)
+
+
+def is_acquisition(column: str) -> bool:
+    """Tell whether a column says how or where an image was taken or stored.
+
+    Parameters
+    ----------
+    column : str
+        A column's name, as its table spells it.
+
+    Returns
+    -------
+    bool
+        True for sizes, cameras, archives and splits; False for all others, known to leak or not.
+
+    Examples
+    --------
+    >>> is_acquisition("file_size"), is_acquisition("iddx_full"), is_acquisition("sex")
+    (True, False, False)
+    """
+    return leak_reason(column) in (_CAMERA, _ADMIN)

@@ -41,6 +41,8 @@ def check_parameters(model: object) -> None:
     check_number("negatives_per_positive", model.negatives_per_positive, low=1)
     check_number("learning_rate", model.learning_rate, low=1e-6, high=1)
     check_number("random_state", model.random_state, low=0, high=2**31 - 1, integer=True)
+    if model.cost_ratio is not None:
+        check_number("cost_ratio", model.cost_ratio, low=1e-6, high=1e6)
     if isinstance(model.threshold, str):
         check_choice("threshold", model.threshold, ("f1", "youden"))
     else:

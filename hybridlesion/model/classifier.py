@@ -8,19 +8,24 @@ from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hybridlesion.evaluation import choose_threshold, evaluate, threshold_at_sensitivity
+from hybridlesion.evaluation import (
+    choose_threshold,
+    cost_threshold,
+    evaluate,
+    threshold_interval,
+)
 from hybridlesion.exceptions import TableError
 from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._contributions import spread_probability, sum_sources
 from hybridlesion.model._ensemble import Ensemble, in_company
-from hybridlesion.model._groups import count_folds, read_groups
+from hybridlesion.model._groups import check_folds, deal_folds, read_groups
 from hybridlesion.model._parameters import check_parameters
 from hybridlesion.model._reference import benign_quantiles
 from hybridlesion.model._target import read_target
 from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.calibration import ScoreCalibrator
-from hybridlesion.splits import grouped_folds
+from hybridlesion.model.conformal import ConformalSets
 
 __all__ = ["HybridLesionClassifier"]
 
@@ -80,6 +85,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     threshold : {"f1", "youden"} or float, default="f1"
         From which probability on `predict` says malignant: the best by a rule on the out-of-fold
         scores, or a number.
+    cost_ratio : float, default=None
+        What one missed malignant lesion costs, in needless calls. If given, `predict` says
+        malignant where that costs less than not to, whatever `threshold` is.
     lightgbm_params : dict, default=None
         Further parameters of LightGBM; they win over those above.
     n_jobs : int, default=1
@@ -96,13 +104,17 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     oof_raw_ : ndarray of shape (n,)
         Out-of-fold logits before calibration, averaged over seeds.
     folds_ : ndarray of shape (n,)
-        Folds of the first seed.
+        Folds of the first seed, or of the first draw given.
     groups_ : ndarray of shape (n,)
         Group numbers of the training rows.
     threshold_ : float
         Used by `predict`.
     thresholds_ : dict of float to float
         Thresholds that reach 80, 90 and 95 % sensitivity out of fold.
+    threshold_intervals_ : dict of float to Interval
+        The same with their intervals over resampled patients.
+    conformal_ : ConformalSets
+        For `predict_set`.
     metrics_ : DataFrame
         `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
         optimistic, since the same rows chose it.
@@ -171,6 +183,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         context="auto",
         calibration="auto",
         threshold="f1",
+        cost_ratio=None,
         lightgbm_params=None,
         n_jobs=1,
         random_state=0,
@@ -192,11 +205,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.context = context
         self.calibration = calibration
         self.threshold = threshold
+        self.cost_ratio = cost_ratio
         self.lightgbm_params = lightgbm_params
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(self, X, y, groups=None):
+    def fit(self, X, y, groups=None, folds=None):
         """Fit members over grouped folds, calibrate them, choose thresholds.
 
         Parameters
@@ -207,6 +221,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             Two labels; the greater one (1, True, "malignant") is malignant.
         groups : array-like of shape (n,), default=None
             Patient of each row; None reads the table's own columns.
+        folds : array-like of shape (n,) or (n, r), int, default=None
+            Folds to use, 0 to k - 1, in r draws; they take the place of `n_splits` and `n_seeds`.
+            None deals whole groups.
 
         Returns
         -------
@@ -216,10 +233,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` does not hold two classes, a class lies in a single group, or a parameter is
-            out of range.
+            If `y` does not hold two classes, a class lies in a single group or in too few of the
+            folds given, or a parameter is out of range.
         TableError
             If a table holds no feature columns, or infinite values.
+
+        Warns
+        -----
+        UserWarning
+            If fewer folds are made than were asked for, or given folds part a group.
         """
         check_parameters(self)
         table = X
@@ -228,17 +250,22 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         groups = read_groups(table, groups, len(target))
         names = self._encoded_names()
         wide = any(name.startswith("emb__") for name in names)
-        n_folds = count_folds(target, groups, self.n_splits, has_embedding=wide)
+        if folds is None:
+            draws = deal_folds(
+                *(target, groups, self.n_splits, self.n_seeds, self.random_state),
+                has_embedding=wide,
+            )
+        else:
+            draws = check_folds(folds, target, groups, has_embedding=wide)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
-        self.ensemble_, logits = Ensemble(names), []
+        self.folds_ = draws[:, 0]
+        self.ensemble_ = Ensemble(names)
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
-        for seed in range(self.n_seeds):
-            state = self.random_state + seed
-            folds = grouped_folds(target, self.groups_, n_splits=n_folds, random_state=state)
-            if seed == 0:
-                self.folds_ = folds
-            logits.append(self.ensemble_.train(X, target, folds, directed, self._settings(), state))
+        logits = [
+            self.ensemble_.train(X, target, draw, directed, self._settings(), seed)
+            for seed, draw in enumerate(draws.T, start=self.random_state)
+        ]
         self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
         self._decide(target)
         self._weigh_features()
@@ -293,6 +320,25 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         """
         score = self.predict_proba(X)[:, 1]
         return self.classes_[(score >= self.threshold_).astype(int)]
+
+    def predict_set(self, X, coverage=0.9):
+        """Name the labels that cannot be ruled out; both of them is an abstention.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training.
+        coverage : float, default=0.9
+            How often, at least, the truth shall be among them, in each class.
+
+        Returns
+        -------
+        ndarray of shape (n, 2), bool
+            One column for each of `classes_`. What is promised, and when not, stands in
+            `hybridlesion.model.conformal.ConformalSets`.
+        """
+        check_is_fitted(self, "conformal_")
+        return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
 
     def contributions(self, X):
         """Take scores apart, on the scale of probabilities.
@@ -428,12 +474,18 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _decide(self, target):
         self.threshold_ = self.threshold
-        if isinstance(self.threshold, str):
+        if self.cost_ratio is not None:
+            self.threshold_ = cost_threshold(self.cost_ratio)
+        elif isinstance(self.threshold, str):
             self.threshold_ = choose_threshold(target, self.oof_score_, self.threshold)
-        self.thresholds_ = {
-            sensitivity: threshold_at_sensitivity(target, self.oof_score_, sensitivity)
+        self.threshold_intervals_ = {
+            sensitivity: threshold_interval(
+                target, self.oof_score_, sensitivity, groups=self.groups_
+            )
             for sensitivity in SENSITIVITIES
         }
+        self.thresholds_ = {key: found.value for key, found in self.threshold_intervals_.items()}
+        self.conformal_ = ConformalSets().fit(target, self.oof_score_)
         self.metrics_ = evaluate(
             target, self.oof_score_, groups=self.groups_, threshold=self.threshold_
         )

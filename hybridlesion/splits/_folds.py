@@ -10,7 +10,7 @@ import pandas as pd
 
 from hybridlesion._validation import check_number
 
-__all__ = ["grouped_folds", "train_validation_test"]
+__all__ = ["PARTS", "grouped_folds", "repeated_grouped_folds", "train_validation_test"]
 
 PARTS = ("train", "validation", "test")
 
@@ -61,6 +61,53 @@ def grouped_folds(
             f"such groups among {len(sizes)}. Lower n_splits, or bring more patients."
         )
     return _deal(positives, sizes, np.full(n_splits, 1 / n_splits), random_state)[codes]
+
+
+def repeated_grouped_folds(
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    n_splits: int = 5,
+    n_repeats: int = 1,
+    random_state: int = 0,
+) -> np.ndarray:
+    """Deal whole groups to folds several times over, each time by another seed.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Target; 1 is malignant. Missing values count as negative.
+    groups : array-like of shape (n,)
+        Group of each row, for example from `grouping`.
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    n_repeats : int, default=1
+        How often the folds are drawn, at least once.
+    random_state : int, default=0
+        Seed of the first draw; each further one takes the next number.
+
+    Returns
+    -------
+    ndarray of shape (n, n_repeats), int
+        Fold of each row in each draw, 0 to ``n_splits - 1``.
+
+    Raises
+    ------
+    ValueError
+        If fewer groups than folds hold a positive, or hold any row.
+
+    Examples
+    --------
+    >>> folds = repeated_grouped_folds([0, 1] * 20, [i // 2 for i in range(40)], n_repeats=3)
+    >>> folds.shape, bool((folds[:, 0] != folds[:, 1]).any())
+    ((40, 3), True)
+    """
+    check_number("n_repeats", n_repeats, low=1, integer=True)
+    draws = [
+        grouped_folds(y, groups, n_splits=n_splits, random_state=random_state + repeat)
+        for repeat in range(n_repeats)
+    ]
+    return np.column_stack(draws)
 
 
 def train_validation_test(

@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.embedding import TimmEmbedder
-from hybridlesion.embedding.finetuning import LesionScorer
+from hybridlesion.embedding.finetuning import (
+    LesionScorer,
+    leave_out_optimistic,
+    optimistic_rows,
+)
 from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.images import write_mask
 from hybridlesion.segmentation import check_segmenter
@@ -192,9 +196,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             If there are such rows.
         """
         table = self.fit(X, y).transform(X)
-        if self.embedder != FINETUNED:
-            return table
-        optimistic = table["qa__cnn_seen"] == 2
+        optimistic = optimistic_rows(table)
         if optimistic.any():
             warnings.warn(
                 f"{optimistic.sum():,} of {len(table):,} rows have a cnn__score of a network that "
@@ -202,7 +204,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=2,
             )
-        return table.assign(cnn__score=table["cnn__score"].where(~optimistic))
+        return leave_out_optimistic(table)
 
     def featurize(
         self, records: pd.DataFrame, *, masks: str | Path | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hybridlesion.embedding.finetuning import LOOK_COLUMNS, fingerprint, fingerprint_numbers
 from hybridlesion.features import abcd, feature_names
 from hybridlesion.preprocessing import max_rgb, shades_of_gray
 from hybridlesion.segmentation import Segmentation
@@ -42,9 +43,9 @@ def lesion_columns() -> list[str]:
     Returns
     -------
     list of str
-        ``qa__`` columns, then ``abcd__`` columns.
+        ``qa__`` columns, the last of them the look of the photograph, then ``abcd__`` columns.
     """
-    return [*_QUALITY, *feature_names()]
+    return [*_QUALITY, *LOOK_COLUMNS, *feature_names()]
 
 
 def read_lesions(
@@ -92,6 +93,8 @@ class _Measurement:
             raw=image,
         )
         quality = {name: measure(details) for name, measure in _QUALITY.items()}
+        look = fingerprint_numbers(fingerprint(image)).tolist()
+        quality |= dict(zip(LOOK_COLUMNS, look, strict=True))
         return Lesion(image, details, quality | values)
 
 

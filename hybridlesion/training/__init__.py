@@ -1,5 +1,6 @@
 """From files on disk to a fitted model or refiner, with out-of-fold measures of it."""
 
+from hybridlesion.training._audit import Finding, LeakAudit, Severity
 from hybridlesion.training._facts import describe_training
 from hybridlesion.training._finetune import Finetuning, finetune
 from hybridlesion.training._fit import TrainedModel, fit_tables
@@ -8,8 +9,11 @@ from hybridlesion.training._seen import note_seen
 from hybridlesion.training._tables import keep_measured, known_metadata
 
 __all__ = [
+    "Finding",
     "Finetuning",
+    "LeakAudit",
     "RefinerTraining",
+    "Severity",
     "TrainedModel",
     "describe_training",
     "finetune",

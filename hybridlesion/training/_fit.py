@@ -15,17 +15,13 @@ from sklearn.pipeline import Pipeline
 from hybridlesion._validation import check_choice
 from hybridlesion.evaluation import interval_caveats
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import read_records
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.splits import GROUP_COLUMNS, grouping
-from hybridlesion.training._cnn_leaks import CNN_SEEN, without_optimistic_scores
+from hybridlesion.splits import GROUP_COLUMNS, Splits
+from hybridlesion.training._audit import LeakAudit
+from hybridlesion.training._cnn_leaks import CNN_SEEN
 from hybridlesion.training._facts import describe_training
-from hybridlesion.training._tables import (
-    complete_features,
-    featurizer_of,
-    keep_measured,
-    read_configuration,
-)
+from hybridlesion.training._tables import featurizer_of, read_configuration
+from hybridlesion.training._training_rows import TrainingRows, read_training_rows
 
 __all__ = ["TrainedModel", "fit_tables"]
 
@@ -49,6 +45,10 @@ class TrainedModel:
         Columns of the tables that the model must not see, each with the reason.
     warnings : tuple of str
         What a user should know.
+    audit : LeakAudit
+        What was looked for and found.
+    splits : Splits
+        The folds that were used; `write_splits` keeps them.
     """
 
     model: BaseEstimator
@@ -57,6 +57,8 @@ class TrainedModel:
     facts: dict
     set_aside: Mapping[str, str]
     warnings: tuple[str, ...]
+    audit: LeakAudit
+    splits: Splits
 
 
 def fit_tables(
@@ -71,8 +73,11 @@ def fit_tables(
     n_jobs: int = 1,
     random_state: int = 0,
     cnn_seen: str = "blank",
+    splits: str | os.PathLike | None = None,
+    allow_leaks: bool = False,
+    audit: str | os.PathLike | None = None,
 ) -> TrainedModel:
-    """Join tables on the image id and fit a calibrated classifier.
+    """Join tables on the image id, audit them for leaks and fit a calibrated classifier.
 
     Parameters
     ----------
@@ -81,8 +86,8 @@ def fit_tables(
     target : str, default=None
         Column that holds the truth; None finds it.
     groups : str, default=None
-        Column whose values must not be split between folds; None takes patient, lesion and
-        near-duplicate together, whichever are known.
+        Column whose values must not be split between folds; None takes patient, lesion, known
+        duplicate and lookalike together, whichever are known.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the table gives diagnoses only.
     id_column : str, default=None
@@ -98,6 +103,13 @@ def fit_tables(
     cnn_seen : {"blank", "drop", "keep"}, default="blank"
         What happens to rows whose ``cnn__score`` comes from a network that learned from them: the
         score is left out, or the row, or neither. Out-of-fold scores are always kept.
+    splits : str or path-like, default=None
+        File that `hybridlesion.splits.read_splits` reads. Its folds take the place of `n_splits`
+        and `n_seeds`; of parts, train and validation are learned from and test is left out.
+    allow_leaks : bool, default=False
+        Whether to fit although the audit found what makes the measures void.
+    audit : str or path-like, default=None
+        JSON file for the audit, which is written even if the fit is refused.
 
     Returns
     -------
@@ -107,52 +119,73 @@ def fit_tables(
     Raises
     ------
     TableError
-        If the tables cannot be joined, lack a target or a named column, or hold one class only.
+        If the tables cannot be joined, lack a target or a named column, or hold one class only;
+        if the splits lack an image; or if the audit finds a column that tells the answer, or a
+        patient, lesion or known duplicate that the given splits part.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     configuration = read_configuration(tables)
-    records = read_records(
-        list(tables),
-        id_column=id_column,
-        target_column=target,
+    rows = read_training_rows(
+        tables,
+        target=target,
+        groups=groups,
         malignant=malignant,
-    )
-    measured, unmeasured = keep_measured(records.frame)
-    labelled, notes = _keep_labelled(measured)
-    honest, leaks = without_optimistic_scores(labelled, cnn_seen)
-    table = complete_features(honest)
-    y = table["target"].to_numpy(dtype=int)
-    fold_groups, note = _choose_groups(table, groups)
-    classifier = HybridLesionClassifier(
+        id_column=id_column,
         n_splits=n_splits,
         n_seeds=n_seeds,
+        random_state=random_state,
+        cnn_seen=cnn_seen,
+        splits=splits,
+    )
+    if audit is not None:
+        rows.audit.write(audit)
+    if not allow_leaks:
+        rows.audit.refuse()
+    classifier = HybridLesionClassifier(
+        n_splits=int(rows.folds.max()) + 1,
+        n_seeds=rows.folds.shape[1],
         n_jobs=n_jobs,
         random_state=random_state,
     )
     try:
-        classifier.fit(table, y, groups=fold_groups)
+        classifier.fit(rows.table, rows.y, groups=rows.groups, folds=rows.folds)
     except ValueError as error:
-        # Too few patients of a class, or a column that cannot be learned from: the tables' fault.
+        # A column that cannot be learned from, or folds without a class: the tables' fault.
         raise TableError(str(error)) from error
-    known = [name for name in ("image_id", *GROUP_COLUMNS) if name in table]
-    out_of_fold = table[known].assign(
-        target=y, score=np.asarray(classifier.oof_score_), fold=classifier.folds_
+    return _describe(
+        rows, _with_featurizer(classifier, configuration, rows.table), classifier, tables
     )
-    facts = describe_training(table, y) | {
-        "n_groups": int(pd.Series(fold_groups).nunique()),
+
+
+def _describe(
+    rows: TrainingRows,
+    model: BaseEstimator,
+    classifier: HybridLesionClassifier,
+    tables: Sequence[str | os.PathLike],
+) -> TrainedModel:
+    known = [name for name in ("image_id", *GROUP_COLUMNS) if name in rows.table]
+    out_of_fold = rows.table[known].assign(
+        target=rows.y, score=np.asarray(classifier.oof_score_), fold=rows.folds[:, 0]
+    )
+    splits = Splits(
+        rows.table["image_id"].to_numpy(), rows.folds, rows.groups, classifier.random_state
+    )
+    facts = describe_training(rows.table, rows.y) | {
+        "n_groups": int(pd.Series(rows.groups).nunique()),
         "tables": [Path(path).name for path in tables],
-        "set_aside": dict(records.set_aside),
+        "set_aside": dict(rows.set_aside),
+        "splits": splits.digest,
+        "audit": rows.audit.facts(),
     }
     return TrainedModel(
-        model=_with_featurizer(classifier, configuration, table),
+        model=model,
         out_of_fold=out_of_fold,
         metrics=classifier.metrics_,
         facts=facts,
-        set_aside=dict(records.set_aside),
-        warnings=(
-            *(*records.warnings, *unmeasured, *notes, *leaks, *note),
-            *interval_caveats(classifier.metrics_),
-        ),
+        set_aside=dict(rows.set_aside),
+        warnings=(*rows.notes, *interval_caveats(classifier.metrics_)),
+        audit=rows.audit,
+        splits=splits,
     )
 
 
@@ -163,37 +196,3 @@ def _with_featurizer(
     if configuration is None:
         return classifier
     return Pipeline([("features", featurizer_of(configuration, table)), ("model", classifier)])
-
-
-def _keep_labelled(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    if "target" not in frame or frame["target"].isna().all():
-        raise TableError(
-            "no table says which lesions are malignant. Give a metadata table with target, "
-            "benign_malignant or a diagnosis beside the feature table, or name the column with "
-            f"--target. Columns found: {', '.join(map(str, frame.columns[:12]))}."
-        )
-    known = frame["target"].notna()
-    if frame.loc[known, "target"].nunique() < 2:
-        value = frame.loc[known, "target"].iloc[0]
-        raise TableError(
-            f"all {known.sum()} rows have target {value:g}; learning needs benign and malignant "
-            "lesions. Name another --target, or the --malignant diagnoses."
-        )
-    notes = [] if known.all() else [f"{(~known).sum()} rows without a target were left out."]
-    return frame.loc[known].reset_index(drop=True), notes
-
-
-def _choose_groups(table: pd.DataFrame, column: str | None) -> tuple[np.ndarray, list[str]]:
-    if column is None or column not in table:
-        if column not in (None, "patient_id"):
-            raise TableError(
-                f"--groups names the column {column!r}, which the tables lack. Columns found: "
-                f"{', '.join(map(str, table.columns[:12]))}."
-            )
-        known = [name for name in ("patient_id", "lesion_id") if name in table]
-        note = [] if known else ["no patient_id or lesion_id: every image is its own group."]
-        return grouping(table).to_numpy(), note
-    if column == "patient_id":
-        return grouping(table).to_numpy(), []
-    own = "image " + table["image_id"].astype(str)
-    return table[column].astype(object).where(table[column].notna(), own).astype(str).to_numpy(), []

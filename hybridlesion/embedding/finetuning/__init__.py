@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybridlesion.embedding.finetuning.examples import Examples
-from hybridlesion.embedding.finetuning.fingerprint import FINGERPRINT_BYTES, fingerprint, small_grey
+from hybridlesion.embedding.finetuning.fingerprint import (
+    FINGERPRINT_BYTES,
+    LOOK_COLUMNS,
+    SAME_LOOK,
+    fingerprint,
+    fingerprint_numbers,
+    fingerprints_of,
+    small_grey,
+)
 from hybridlesion.embedding.finetuning.folder import (
     NOTE,
     SEEN,
@@ -14,6 +22,7 @@ from hybridlesion.embedding.finetuning.folder import (
     note_bytes,
     write_note,
 )
+from hybridlesion.embedding.finetuning.optimistic import leave_out_optimistic, optimistic_rows
 from hybridlesion.embedding.finetuning.recipe import FinetuneRecipe
 from hybridlesion.embedding.finetuning.scorer import SHIPPED, LesionScorer
 from hybridlesion.embedding.finetuning.seen import Match, Seen, hash_ids
@@ -25,7 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FINGERPRINT_BYTES",
+    "LOOK_COLUMNS",
     "NOTE",
+    "SAME_LOOK",
     "SEEN",
     "SHIPPED",
     "Examples",
@@ -36,9 +47,13 @@ __all__ = [
     "Seen",
     "create_network",
     "fingerprint",
+    "fingerprint_numbers",
+    "fingerprints_of",
     "hash_ids",
     "is_finetuned",
+    "leave_out_optimistic",
     "note_bytes",
+    "optimistic_rows",
     "optimize",
     "predict",
     "save_network",

@@ -11,16 +11,11 @@ from enum import IntEnum
 import numpy as np
 import pandas as pd
 
-from hybridlesion.embedding.finetuning.fingerprint import FINGERPRINT_BYTES
+from hybridlesion.embedding.finetuning.fingerprint import FINGERPRINT_BYTES, SAME_LOOK
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.metadata import normalise_image_id
 
 __all__ = ["Match", "Seen", "hash_ids"]
-
-# Of the 256 bits of a fingerprint, at most so many differ between copies. Of 200 photographs and
-# their squashed copies at a third of the size none differs in more; of 21 million pairs of other
-# photographs five differ in no more, and those correlate by 0.97 or more, as copies do.
-_LARGEST_DISTANCE = 12
 
 _BONDS = ("patient_id", "lesion_id")
 
@@ -145,7 +140,7 @@ class Seen:
         for row, look in enumerate(looks if len(self.looks) else ()):
             distance = _BITS[self.looks ^ look].sum(axis=1)
             nearest = int(np.argmin(distance))
-            if distance[nearest] <= _LARGEST_DISTANCE:
+            if distance[nearest] <= SAME_LOOK:
                 match[row] = Match.PICTURE
                 fold[row], odds[row] = self.fold[nearest], self.odds[nearest]
         return match, fold, odds

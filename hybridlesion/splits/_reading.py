@@ -1,0 +1,194 @@
+"""Saved folds or parts, read back and checked against the records they are for."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.exceptions import SourceError, TableError
+from hybridlesion.metadata import normalise_image_id, read_table
+from hybridlesion.splits._folds import PARTS
+from hybridlesion.splits._grouping import GROUP_COLUMNS
+from hybridlesion.splits._saved import KEY, MARK, Splits, name_some
+
+__all__ = ["parted", "read_splits"]
+
+_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image")
+_PART_COLUMNS = ("part", "split")
+_PART_WORDS = {part: part for part in PARTS} | {"val": "validation", "valid": "validation"}
+_FOLD = re.compile(r"fold(_\d+)?")
+
+
+def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) -> Splits:
+    """Read folds or parts, from `write_splits` or made by other means.
+
+    Parameters
+    ----------
+    path : str or path-like
+        CSV or Parquet with an image id and either ``part`` (or ``split``: train, validation,
+        test) or ``fold`` (or ``fold_1, fold_2, ...``: whole numbers). The out-of-fold scores of a
+        fit are such a file.
+    records : DataFrame of shape (m, columns), default=None
+        Records that the splits are for, with ``image_id`` and whichever of ``patient_id``,
+        ``lesion_id`` and ``duplicate_cluster`` are known; None checks the file alone.
+
+    Returns
+    -------
+    Splits
+        Labels; folds are numbered from 0 in their order.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file.
+    TableError
+        If a column is missing, an image occurs twice or has no label, the file was changed after
+        it was written, or images of `records` are in no fold or one of their patients, lesions
+        or duplicates is in several.
+    """
+    path = Path(path)
+    table, facts = _open(path)
+    name = path.name
+    image_id = _read_ids(table, name)
+    labels = _read_labels(table, name)
+    group = table["group"].to_numpy() if "group" in table else None
+    seed = facts.get("random_state")
+    splits = Splits(image_id, labels, group, int(seed) if isinstance(seed, int) else None)
+    if "sha256" in facts and facts["sha256"] != splits.digest:
+        raise TableError(
+            f"{name} was changed after it was written: its digest is another. If that was meant, "
+            "delete its first line; else write the splits anew."
+        )
+    if records is not None:
+        _check_bonds(splits.of(records["image_id"]), records, name)
+    return splits
+
+
+def parted(values: pd.Series, labels: np.ndarray) -> np.ndarray:
+    """Find rows whose patient, lesion or duplicate lies in several folds.
+
+    Parameters
+    ----------
+    values : Series of shape (n,)
+        What ties rows together; a missing value ties a row to nothing.
+    labels : ndarray of shape (n, r)
+        Folds or parts in r draws.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        True where another row of the same value has another label in any draw.
+
+    Examples
+    --------
+    >>> parted(pd.Series(["A", "A", "B", None]), np.array([[0], [1], [1], [0]])).tolist()
+    [True, True, False, False]
+    """
+    codes = pd.factorize(values)[0]
+    found = np.zeros(len(codes), dtype=bool)
+    known = codes >= 0
+    for draw in labels.T:
+        kinds = pd.Series(pd.factorize(draw)[0][known]).groupby(codes[known]).transform("nunique")
+        found[known] |= kinds.to_numpy() > 1
+    return found
+
+
+def _check_bonds(labels: np.ndarray, records: pd.DataFrame, name: str) -> None:
+    problems = []
+    for column in GROUP_COLUMNS:
+        if column in records:
+            values = records[column]
+            apart = values[parted(values, labels)].unique()
+            if len(apart):
+                problems.append(f"{column}: {len(apart):,} ({name_some(apart)})")
+    if problems:
+        raise TableError(
+            f"{name} parts what belongs together, so that scores are not of unseen patients:",
+            problems,
+        )
+
+
+def _open(path: Path) -> tuple[pd.DataFrame, dict]:
+    """Read the table as text where it is text, and the facts beside it."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        table = read_table(path)
+        return table, _parse_facts((pq.read_schema(path).metadata or {}).get(KEY, b""), path.name)
+    try:
+        with path.open("rb") as file:
+            first = file.readline().decode("utf-8", errors="replace")
+            if not first.startswith(MARK):
+                return read_table(path), {}
+            content = file.read()
+    except OSError as error:
+        raise SourceError(f"cannot read the splits {path}: {error.strerror}.") from error
+    facts = _parse_facts(first.removeprefix(MARK).encode(), path.name)
+    return pd.read_csv(io.BytesIO(content), dtype={"image_id": str}, keep_default_na=False), facts
+
+
+def _parse_facts(text: bytes, name: str) -> dict:
+    if not text.strip():
+        return {}
+    try:
+        facts = json.loads(text)
+    except ValueError as error:
+        raise TableError(f"{name}: its first line is damaged. Write the splits anew.") from error
+    return facts if isinstance(facts, dict) else {}
+
+
+def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
+    column = next((known for known in _ID_COLUMNS if known in table), None)
+    if column is None:
+        raise TableError(
+            f"{name}: no column names the images. Call it image_id; columns found: "
+            f"{name_some(table.columns)}."
+        )
+    ids = np.array([normalise_image_id(str(value)) for value in table[column]], dtype=object)
+    repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
+    if len(repeated):
+        raise TableError(
+            f"{name} names {len(repeated):,} images more than once: {name_some(repeated)}. Keep "
+            "one row of each."
+        )
+    return ids
+
+
+def _read_labels(table: pd.DataFrame, name: str) -> np.ndarray:
+    folds = [column for column in table.columns if _FOLD.fullmatch(str(column))]
+    part = next((known for known in _PART_COLUMNS if known in table), None)
+    if bool(folds) == bool(part):
+        raise TableError(
+            f"{name} must have either a column part (train, validation, test) or a column fold "
+            f"(or fold_1, fold_2, ...), got the columns {name_some(table.columns)}."
+        )
+    if part:
+        return _read_parts(table[part], name)
+    return np.column_stack([_read_folds(table[column], name) for column in folds])
+
+
+def _read_parts(column: pd.Series, name: str) -> np.ndarray:
+    words = [_PART_WORDS.get(str(value).strip().lower()) for value in column]
+    strange = sorted({str(v) for v, word in zip(column, words, strict=True) if word is None})
+    if strange:
+        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {name_some(strange)}.")
+    return np.array(words, dtype=object)[:, None]
+
+
+def _read_folds(column: pd.Series, name: str) -> np.ndarray:
+    numbers = pd.to_numeric(column, errors="coerce")
+    strange = column[(numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()].unique()
+    if len(strange):
+        raise TableError(
+            f"{name}: a {column.name} is a whole number from 0; got {name_some(strange)}."
+        )
+    labels = np.unique(numbers, return_inverse=True)[1]
+    if labels.max() < 1:
+        raise TableError(f"{name}: {column.name} is the same in every row; folds are at least two.")
+    return labels
