@@ -54,12 +54,13 @@ def check_leaks(evidence: Evidence) -> list[Check]:
         _columns(facts),
         _network(evidence.classifier),
         _scored(evidence, facts),
+        _audit(facts),
         Check(
             "Are calibration and threshold honest?",
             "mind",
-            "Each fold was calibrated by the others. The threshold was chosen on all out-of-fold "
-            "scores, so the measures at it are a little optimistic there, and honest on lesions "
-            "scored later.",
+            "Each lesion was calibrated on other patients. The threshold was chosen on all "
+            "out-of-fold scores, so the measures at it are a little optimistic there, and honest "
+            "on lesions scored later.",
         ),
     ]
 
@@ -127,6 +128,21 @@ def _network(classifier: BaseEstimator) -> Check:
             "recorded.",
         )
     return Check(question, "clear", "No network takes part.")
+
+
+def _audit(facts: Mapping) -> Check:
+    question = "What did the audit of the training rows find?"
+    audit = facts.get("audit")
+    if not isinstance(audit, Mapping):
+        return Check(question, "not known", "The file holds no audit; fit writes one.")
+    checks = ", ".join(map(str, audit.get("checks") or ()))
+    found = [
+        f"{finding.get('words')} ({count_words(int(finding.get('n_rows') or 0), 'case')})."
+        for finding in audit.get("findings") or ()
+    ]
+    if not found:
+        return Check(question, "clear", f"Nothing. Looked for: {checks}.")
+    return Check(question, "mind", " ".join(found) + f" Looked for: {checks}.")
 
 
 def _scored(evidence: Evidence, facts: Mapping) -> Check:

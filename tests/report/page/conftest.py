@@ -79,6 +79,10 @@ def files(tmp_path_factory) -> PageFiles:
         "n_groups": 30,
         "tables": ["train.csv"],
         "set_aside": {"diagnosis": "it is the answer"},
+        "audit": {
+            "checks": ["near-duplicates"],
+            "findings": [{"kind": "twins", "words": "2 pictures look alike", "n_rows": 2}],
+        },
     }
     save_artifact(folder / "model.joblib", model, training=facts, metrics=model.metrics_)
     table, truth = _make_lesions(60, "LATER", 1)

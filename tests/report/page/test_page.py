@@ -90,6 +90,7 @@ def test_leaks_are_checked(text, files, tmp_path):
     words = _plain(_section(text, "leaks"))
     assert "None of 30 groups does, over 3 folds" in words
     assert "diagnosis (it is the answer)" in words
+    assert "2 pictures look alike (2 cases). Looked for: near-duplicates." in words
     assert "None of 60 lesions and their patients" in words
 
 
