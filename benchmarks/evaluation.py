@@ -2,9 +2,9 @@
 
     python benchmarks/evaluation.py [--resamples 2000] [--loop 20]
 
-A table of the size of ISIC 2020 is drawn: 33,126 images of 2,056 patients, 584 malignant. The loop
-beside it draws patients, copies their rows and calls scikit-learn for each of the same measures; it
-runs `--loop` resamples and is scaled up. Both run in one process on one core, and both give the
+A table of the size of ISIC 2020 is drawn: 33,126 images of about 2,000 patients, 584 malignant.
+The loop beside it draws patients, copies their rows and calls scikit-learn for the same measures;
+it runs `--loop` resamples and is scaled up. Both run in one process on one core, and both give the
 interval of the AUC, so that one can see that they do the same.
 """
 

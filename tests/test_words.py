@@ -13,7 +13,8 @@ from hybridlesion._words import count_words, explain_measures, measure_words
         (("auc", 0.91234, 0.8, 1.0), ("0.912", "0.800 to 1.000")),
         (("precision", float("nan"), 0.1, 0.2), ("undefined", "")),
         (("precision", None, None, None), ("undefined", "")),
-        (("brier", 0.1, float("nan"), 0.2), ("0.100", "")),
+        (("brier", 0.1, float("nan"), 0.2), ("0.1000", "")),
+        (("net_benefit", 0.00712, 0.005, 0.01), ("0.0071", "0.0050 to 0.0100")),
         (("n_positive", 12345.0, None, None), ("12,345", "")),
     ],
 )
@@ -32,3 +33,4 @@ def test_only_what_is_in_the_table_is_explained():
     assert explain_measures(["recall"], 0.5) == ["recall holds at the threshold 0.5."]
     assert explain_measures(["recall"]) == []
     assert "at most 0.2" in explain_measures(["pauc"])[0]
+    assert "1 is right" in explain_measures(["calibration_in_the_large"])[0]

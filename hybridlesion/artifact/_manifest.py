@@ -62,6 +62,7 @@ def make_manifest(
         "model": {"class": type(classifier).__name__, "parameters": parameters},
         "folds": _describe_folds(classifier, parameters),
         "threshold": getattr(classifier, "threshold_", None),
+        "thresholds": _describe_thresholds(classifier),
         "features": _describe_features(classifier),
         "featurizer": None if featurizer is None else featurizer.get_params(deep=False),
         "files": {
@@ -90,6 +91,15 @@ def _describe_folds(classifier: BaseEstimator, parameters: Mapping) -> dict:
     folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
     made = getattr(classifier, "folds_", None)
     return folds if made is None else folds | {"n_splits": int(made.max()) + 1}
+
+
+def _describe_thresholds(classifier: BaseEstimator) -> list[dict]:
+    """Tell from which score on each sensitivity is reached, with its interval."""
+    found = getattr(classifier, "threshold_intervals_", {})
+    return [
+        {"sensitivity": key, "threshold": at.value, "low": at.low, "high": at.high}
+        for key, at in found.items()
+    ]
 
 
 def _describe_features(classifier: BaseEstimator) -> dict:

@@ -81,6 +81,11 @@ def _metrics(manifest: Mapping) -> list[str]:
         lines.append(f"  {row.get('metric')!s:<{width}}  {value}{shown}")
     if threshold is not None:
         lines.append(f"Lesions count as called from a score of {threshold:.4g} on.")
+    lines += [
+        f"{at['sensitivity']:.0%} sensitivity: from {at['threshold']:.4g} on "
+        f"({at['low']:.4g} to {at['high']:.4g})."
+        for at in manifest.get("thresholds") or ()
+    ]
     return lines
 
 

@@ -9,10 +9,18 @@ import typer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.base import BaseEstimator
 
     from hybridlesion.extraction import ExtractionResult
 
-__all__ = ["format_metrics", "idle_device", "print_notes", "print_result", "print_set_aside"]
+__all__ = [
+    "format_metrics",
+    "format_thresholds",
+    "idle_device",
+    "print_notes",
+    "print_result",
+    "print_set_aside",
+]
 
 
 def print_result(result: ExtractionResult, noun: str = "row") -> None:
@@ -112,9 +120,39 @@ def format_metrics(metrics: pd.DataFrame) -> str:
     from hybridlesion._words import explain_measures, measure_words
 
     width = max(len("measure"), *(len(name) for name in metrics["metric"]))
-    lines = [f"{'measure':<{width}}  value  95 % interval"]
-    for row in metrics.itertuples():
-        value, interval = measure_words(row.metric, row.value, row.low, row.high)
-        lines.append(f"{row.metric:<{width}}  {value:<5}  {interval}".rstrip())
+    rows = [
+        (row.metric, *measure_words(row.metric, row.value, row.low, row.high))
+        for row in metrics.itertuples()
+    ]
+    digits = max(len("value"), *(len(value) for _, value, interval in rows if interval), 0)
+    lines = [
+        f"{name:<{width}}  {value:<{digits}}  {interval}".rstrip()
+        for name, value, interval in [("measure", "value", "95 % interval"), *rows]
+    ]
     threshold = dict(zip(metrics["metric"], metrics["value"], strict=True)).get("threshold")
     return "\n".join([*lines, *explain_measures(metrics["metric"], threshold)])
+
+
+def format_thresholds(model: BaseEstimator) -> str:
+    """Lay out the operating points of a fitted model.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+
+    Returns
+    -------
+    str
+        One line for the threshold in use and one for each sensitivity, with intervals.
+    """
+    from hybridlesion._steps import split_steps
+
+    _, classifier = split_steps(model)
+    lines = [f"calls a lesion malignant from a score of {classifier.threshold_:.4f} on"]
+    for sensitivity, found in classifier.threshold_intervals_.items():
+        lines.append(
+            f"  {sensitivity:.0%} sensitivity from {found.value:.4f} on "
+            f"({found.low:.4f} to {found.high:.4f})"
+        )
+    return "\n".join(lines)

@@ -64,6 +64,12 @@ def fit(
     audit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="JSON for the leak audit, row by row.")
     ] = None,
+    cost_ratio: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-6, metavar="X", help="Call where one miss costs as much as X needless calls."
+        ),
+    ] = None,
     allow_leaks: Annotated[
         bool, typer.Option("--allow-leaks", help="Fit although the audit says: void.")
     ] = False,
@@ -92,7 +98,12 @@ def fit(
 
     from hybridlesion._words import count_words
     from hybridlesion.artifact import save_artifact
-    from hybridlesion.cli._print import format_metrics, print_notes, print_set_aside
+    from hybridlesion.cli._print import (
+        format_metrics,
+        format_thresholds,
+        print_notes,
+        print_set_aside,
+    )
     from hybridlesion.splits import write_splits
     from hybridlesion.training import fit_tables
 
@@ -108,6 +119,7 @@ def fit(
         random_state=random_state,
         cnn_seen=str(cnn_seen),
         splits=splits,
+        cost_ratio=cost_ratio,
         allow_leaks=allow_leaks,
         audit=audit,
     )
@@ -127,6 +139,7 @@ def fit(
         f"{facts['n_positive']:,} malignant:"
     )
     typer.echo(format_metrics(trained.metrics))
+    typer.echo(format_thresholds(trained.model))
     seconds = time.monotonic() - started
     rows = count_words(facts["n_rows"], "row")
     typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

@@ -65,8 +65,9 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
             "table."
         )
     written = table[names[0]]
-    image_id = written.astype(str).map(normalise_image_id)
-    _check_ids(path, names[0], image_id.mask(written.isna() | (image_id == "")))
+    text = written.astype(object).where(written.notna(), "").astype(str).str.strip()
+    image_id = text.where(text != "").map(normalise_image_id, na_action="ignore")
+    _check_ids(path, names[0], image_id)
     kept = {"image_id": image_id, "score": _check_scores(path, table["score"])}
     kept |= {name: table[name] for name in ("path", *GROUP_COLUMNS) if name in table}
     threshold, warnings = _find_threshold(path, table)

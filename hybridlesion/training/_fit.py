@@ -74,6 +74,7 @@ def fit_tables(
     random_state: int = 0,
     cnn_seen: str = "blank",
     splits: str | os.PathLike | None = None,
+    cost_ratio: float | None = None,
     allow_leaks: bool = False,
     audit: str | os.PathLike | None = None,
 ) -> TrainedModel:
@@ -106,6 +107,8 @@ def fit_tables(
     splits : str or path-like, default=None
         File that `hybridlesion.splits.read_splits` reads. Its folds take the place of `n_splits`
         and `n_seeds`; of parts, train and validation are learned from and test is left out.
+    cost_ratio : float, default=None
+        What one missed malignant lesion costs, in needless calls; sets the model's threshold.
     allow_leaks : bool, default=False
         Whether to fit although the audit found what makes the measures void.
     audit : str or path-like, default=None
@@ -144,6 +147,7 @@ def fit_tables(
     classifier = HybridLesionClassifier(
         n_splits=int(rows.folds.max()) + 1,
         n_seeds=rows.folds.shape[1],
+        cost_ratio=cost_ratio,
         n_jobs=n_jobs,
         random_state=random_state,
     )

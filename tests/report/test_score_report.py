@@ -38,6 +38,17 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def figures():
+    """Ask for the figures, which most tests can do without."""
+
+
+@pytest.fixture(autouse=True)
+def _figures_where_asked(request, monkeypatch):
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr("hybridlesion.report._score_report.draw_figures", lambda *_: None)
+
+
 def _report(folder, **options):
     return report_scores(
         folder / "scores.csv", [folder / "truth.csv"], folder / "out", n_bootstrap=50, **options
@@ -49,6 +60,7 @@ def _change(folder, name, change):
     change(table).to_csv(folder / name, index=False)
 
 
+@pytest.mark.usefixtures("figures")
 def test_files_agree_with_the_answer(folder):
     report = _report(folder)
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
@@ -182,6 +194,7 @@ def _write_rival(folder, change=lambda table: table):
     change(rival).to_csv(folder / "rival.csv", index=False)
 
 
+@pytest.mark.usefixtures("figures")
 def test_two_scores_are_compared_on_the_same_patients(folder):
     _write_rival(folder)
     report = _report(folder, against=folder / "rival.csv")

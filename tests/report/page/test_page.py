@@ -123,9 +123,10 @@ def test_checklists_answer_more_with_more_evidence(text, bare):
 
 
 def test_an_ablation_table_is_shown_as_given(files, tmp_path):
-    pd.DataFrame({"left out": ["<b>border</b>"], "auc": [0.71]}).to_csv(tmp_path / "a.csv")
+    pd.DataFrame({"left out": ["<b>border</b>"], "auc": [0.71234]}).to_csv(tmp_path / "a.csv")
     page = write_page(files.model, tmp_path, ablation=tmp_path / "a.csv").path.read_text()
     assert "&lt;b&gt;border&lt;/b&gt;" in _section(page, "ablation")
+    assert "<td>0.712</td>" in _section(page, "ablation")
 
 
 def test_few_cases_are_chosen_and_counted(files, tmp_path):
