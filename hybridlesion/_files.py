@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,9 +44,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     _make_folder(path.parent)
-    # The process id keeps two runs on one output apart; the suffix stays, since writers
-    # such as cv2.imwrite choose the format by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # The token keeps two runs on one output apart, on whichever machines of a shared folder; the
+    # suffix stays, since writers such as cv2.imwrite choose the format by it.
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
         if not temporary.exists():

@@ -73,7 +73,9 @@ def combine(table: pd.DataFrame) -> list[tuple[str, ...]]:
     list of tuple of str
         Smallest first; context only beside a family that it compares.
     """
-    known = [name for name in FAMILIES if not table[columns_of(table, (name,))].isna().all(axis=None)]
+    known = [
+        name for name in FAMILIES if not table[columns_of(table, (name,))].isna().all(axis=None)
+    ]
     found = []
     for size in range(1, len(known) + 1):
         for names in combinations(known, size):

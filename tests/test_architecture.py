@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hybridlesion"
 
 FLOORS = [
     {"exceptions"},
-    {"_validation", "_optional", "_opencv", "_files", "_words"},
+    {"_validation", "_optional", "_opencv", "_files", "_strangers", "_words"},
     {"_learning", "images", "metadata"},
     {"augmentation", "datasets", "preprocessing", "sources"},
     {"segmentation"},

@@ -4,6 +4,7 @@ from hybridlesion.artifact._artifact import load_artifact, read_manifest, save_a
 from hybridlesion.artifact._listed import LISTED_CALLABLES, LISTED_CLASSES
 from hybridlesion.artifact._manifest import INTENDED_USE
 from hybridlesion.artifact._protocol import PROTOCOL
+from hybridlesion.artifact._signature import read_key
 from hybridlesion.artifact._words import describe_manifest
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "PROTOCOL",
     "describe_manifest",
     "load_artifact",
+    "read_key",
     "read_manifest",
     "save_artifact",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 
 import pandas as pd
 from sklearn.base import BaseEstimator
@@ -13,17 +13,16 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._steps import split_steps
+from hybridlesion.artifact._beside import gather_files, put_beside
 from hybridlesion.artifact._container import Container, read_container, write_container
 from hybridlesion.artifact._manifest import make_manifest
 from hybridlesion.artifact._pickler import dumps_model
 from hybridlesion.artifact._unpickler import loads_listed
+from hybridlesion.artifact._versions import check_versions
 from hybridlesion.artifact._weights import attach_weights, detach_weights
 from hybridlesion.exceptions import ArtifactError
 
 __all__ = ["load_artifact", "read_manifest", "save_artifact"]
-
-# Libraries whose fitted objects lie in the payload: another version may restore them differently.
-_IN_PAYLOAD = ("scikit-learn", "lightgbm")
 
 
 def save_artifact(
@@ -32,6 +31,7 @@ def save_artifact(
     *,
     training: Mapping[str, object] | None = None,
     metrics: pd.DataFrame | None = None,
+    key: bytes | None = None,
 ) -> dict:
     """Write a fitted model and its manifest to one joblib file.
 
@@ -46,6 +46,8 @@ def save_artifact(
         Facts on the training data, as `hybridlesion.training.describe_training` gives them.
     metrics : DataFrame, default=None
         Columns metric, value, low, high, as `hybridlesion.evaluation.evaluate` gives them.
+    key : bytes, default=None
+        Key to sign the file with, as `read_key` gives it; None leaves it unsigned.
 
     Returns
     -------
@@ -62,11 +64,13 @@ def save_artifact(
     Notes
     -----
     The digest tells accidents, not attackers: whoever can write the file can write its digest.
-    What keeps loading safe is the list of classes.
+    What keeps loading safe is the list of classes; who wrote the file is told by the signature.
+
+    Weight files of more than 256 MiB are written beside the model file, as ``MODEL.NAME``, and are
+    checked by their digest when it is loaded.
     """
     check_is_fitted(split_steps(model)[1])
     model, files = detach_weights(model)
-    manifest = make_manifest(model, training=training or {}, metrics=metrics, files=files)
     payload = dumps_model(model)
     try:
         loads_listed(payload)
@@ -75,17 +79,24 @@ def save_artifact(
             f"this model cannot become an artifact, since it could not be loaded again: {error} "
             "Use the parts of hybridlesion, or keep the model with joblib.dump."
         ) from error
-    write_container(path, Container(manifest, payload, files))
+    inside, beside = put_beside(Path(path), files)
+    manifest = make_manifest(
+        model, training=training or {}, metrics=metrics, files=files, beside=beside
+    )
+    write_container(path, Container(manifest, payload, inside), key)
     return manifest
 
 
-def load_artifact(path: str | os.PathLike) -> BaseEstimator:
+def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseEstimator:
     """Load the model of an artifact; only listed classes are admitted.
 
     Parameters
     ----------
     path : str or path-like
         File that `save_artifact` or ``hybridlesion fit`` wrote.
+    key : bytes, default=None
+        Key that the file must be signed with, as `read_key` gives it. It is checked before
+        anything is unpickled. None asks for no signature.
 
     Returns
     -------
@@ -95,57 +106,60 @@ def load_artifact(path: str | os.PathLike) -> BaseEstimator:
     Raises
     ------
     ArtifactError
-        If the file is foreign, changed, too new, or holds anything that is not listed.
+        If the file is not signed with the key, foreign, changed, too new, holds anything that is
+        not listed, or scores otherwise under the libraries here.
 
     Warns
     -----
     UserWarning
-        If scikit-learn or LightGBM have another version than the one the model was saved with.
+        If LightGBM, scikit-learn, numpy or scipy are of another release (but for its last number)
+        than those the model was saved with, or this release measures images otherwise.
+
+    Notes
+    -----
+    Where a library differs, 16 made-up rows are scored again, whose scores the file carries: if
+    they are equal to 1e-6 the model is loaded with a warning, else it is refused. Boosted trees
+    are kept as text, which every LightGBM since version 3 reads.
     """
-    container = read_container(path)
-    _warn_of_versions(path, container.manifest.get("versions"))
+    container = read_container(path, key)
     with warnings.catch_warnings():
         # Said above, once and for the whole model instead of once per estimator in it.
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         model = loads_listed(container.payload)
     if not isinstance(model, BaseEstimator):
         raise ArtifactError(f"{path} holds a {type(model).__name__} where its model should be.")
-    return attach_weights(model, container.files)
+    described = container.manifest.get("files") or {}
+    model = attach_weights(model, gather_files(Path(path), container.files, described))
+    check_versions(path, container.manifest, split_steps(model)[1])
+    return model
 
 
-def read_manifest(path: str | os.PathLike) -> dict:
+def read_manifest(path: str | os.PathLike, *, key: bytes | None = None) -> dict:
     """Read what an artifact says about itself; the model stays packed.
 
     Parameters
     ----------
     path : str or path-like
         File that `save_artifact` or ``hybridlesion fit`` wrote.
+    key : bytes, default=None
+        Key that the file must be signed with; None asks for no signature.
 
     Returns
     -------
     dict
-        Manifest, with the file's ``protocol`` added.
+        Manifest, with the file's ``protocol``, ``digest`` (SHA-256 over all it holds) and
+        ``signature`` ("none", "unchecked" or "valid") added.
 
     Raises
     ------
     ArtifactError
-        If the file is foreign, changed or too new.
+        If the file is not signed with the key, foreign, changed or too new.
     """
-    container = read_container(path)
-    return {"protocol": container.protocol, **container.manifest}
-
-
-def _warn_of_versions(path: str | os.PathLike, saved: object) -> None:
-    saved = saved if isinstance(saved, dict) else {}
-    differing = []
-    for library in _IN_PAYLOAD:
-        installed = importlib.metadata.version(library)
-        if library in saved and saved[library] != installed:
-            differing.append(f"{library} {saved[library]} (here: {installed})")
-    if differing:
-        warnings.warn(
-            f"{path} was saved with {' and '.join(differing)}. Scores may differ or loading may "
-            "fail; install the same versions, or fit the model again.",
-            UserWarning,
-            stacklevel=3,
-        )
+    container = read_container(path, key)
+    signature = "unchecked" if container.signed else "none"
+    return {
+        **container.manifest,
+        "protocol": container.protocol,
+        "digest": container.digest(),
+        "signature": signature if key is None else "valid",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
 from dataclasses import dataclass
@@ -13,9 +14,17 @@ import joblib
 
 from hybridlesion._files import atomic_path
 from hybridlesion.artifact._protocol import FORMAT, PROTOCOL
+from hybridlesion.artifact._signature import check_signature, signature_of, split_signature
+from hybridlesion.artifact._stream import PLAIN_OPCODES, StrictUnpickler, check_stream
 from hybridlesion.exceptions import ArtifactError
 
 __all__ = ["Container", "read_container", "write_container"]
+
+# A file beyond this is no model, and shall not fill the memory.
+_MOST_BYTES = 8 << 30
+
+# What a manifest may unfold to: parts that are shared in the file are written out in full in JSON.
+_MOST_VALUES, _MOST_CHARACTERS = 1_000_000, 1 << 28
 
 # What a damaged or hostile pickle stream makes the standard unpickler raise.
 _BROKEN = (
@@ -43,14 +52,17 @@ class Container:
         The pickled model; nothing but `loads_listed` may open it.
     files : dict of str to bytes
         Files the model needs to score images, by name.
-    protocol : int, default=1
+    protocol : int, default=2
         Protocol number of the file.
+    signed : bool, default=False
+        Whether the file it was read from carries a signature, checked or not.
     """
 
     manifest: dict
     payload: bytes
     files: dict[str, bytes]
     protocol: int = PROTOCOL
+    signed: bool = False
 
     def digest(self) -> str:
         """SHA-256 over everything in the file, as 64 hexadecimal digits."""
@@ -64,17 +76,7 @@ class Container:
         return total.hexdigest()
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads dicts, strings, numbers and bytes; a class or a function is refused by name."""
-
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise ArtifactError(f"it is a pickle of something else: it asks for {module}.{name}")
-
-    def persistent_load(self, pid: object) -> NoReturn:
-        raise ArtifactError("it is a pickle of something else: it asks for an outside object")
-
-
-def write_container(path: str | Path, container: Container) -> None:
+def write_container(path: str | Path, container: Container, key: bytes | None = None) -> None:
     """Write `container` to `path`, whole or not at all.
 
     Parameters
@@ -83,6 +85,8 @@ def write_container(path: str | Path, container: Container) -> None:
         The file to write.
     container : Container
         What it shall hold.
+    key : bytes, default=None
+        Key to sign it with; None writes it unsigned.
     """
     content = {
         "format": FORMAT,
@@ -92,17 +96,23 @@ def write_container(path: str | Path, container: Container) -> None:
         "files": container.files,
         "payload": container.payload,
     }
+    buffer = io.BytesIO()
+    joblib.dump(content, buffer)
+    data = buffer.getvalue()
     with atomic_path(path) as temporary:
-        joblib.dump(content, temporary)
+        temporary.write_bytes(data + (b"" if key is None else signature_of(data, key)))
 
 
-def read_container(path: str | Path) -> Container:
+def read_container(path: str | Path, key: bytes | None = None) -> Container:
     """Read an artifact file and check that it is one, whole and of a known protocol.
 
     Parameters
     ----------
     path : str or Path
         The file.
+    key : bytes, default=None
+        Key that the file must be signed with, checked before anything of it is unpickled; None
+        asks for no signature.
 
     Returns
     -------
@@ -112,9 +122,13 @@ def read_container(path: str | Path) -> Container:
     Raises
     ------
     ArtifactError
-        If the file is missing, foreign, too new or changed; the message says which.
+        If the file is missing, not signed with the key, foreign, too new or changed; the message
+        says which.
     """
-    content = _read_plain(path)
+    data, signature = split_signature(_read_bytes(path))
+    if key is not None:
+        check_signature(path, data, signature, key)
+    content = _read_plain(path, data)
     protocol = content.get("protocol")
     if not isinstance(protocol, int) or isinstance(protocol, bool) or protocol < 1:
         _refuse(path, f"its protocol number is {protocol!r}")
@@ -123,7 +137,7 @@ def read_container(path: str | Path) -> Container:
             f"{path} was written with artifact protocol {protocol}; this release of hybridlesion "
             f"reads up to {PROTOCOL}. Install a newer hybridlesion, or fit the model again."
         )
-    container = _checked_container(path, content, protocol)
+    container = _checked_container(path, content, protocol, signature is not None)
     if container.digest() != content.get("sha256"):
         raise ArtifactError(
             f"{path} was changed after it was written: its SHA-256 digest does not match its "
@@ -132,33 +146,60 @@ def read_container(path: str | Path) -> Container:
     return container
 
 
-def _read_plain(path: str | Path) -> dict:
+def _read_bytes(path: str | Path) -> bytes:
     try:
         with open(path, "rb") as file:
-            content = _PlainUnpickler(file).load()
-    except ArtifactError as error:
-        _refuse(path, str(error))
+            data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ArtifactError(f"cannot read the model file {path}: {error.strerror}.") from error
+    if len(data) > _MOST_BYTES:
+        _refuse(path, f"it is larger than {_MOST_BYTES >> 30} GiB")
+    return data
+
+
+def _read_plain(path: str | Path, data: bytes) -> dict:
+    try:
+        check_stream(data, PLAIN_OPCODES)
+        content = StrictUnpickler(data).load()
+    except ArtifactError as error:
+        _refuse(path, str(error))
     except _BROKEN as error:
         _refuse(path, f"it is no joblib file, or cut short ({type(error).__name__})")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if type(content) is not dict or content.get("format") != FORMAT:
         _refuse(path, "it lacks the format mark")
     return content
 
 
-def _checked_container(path: str | Path, content: dict, protocol: int) -> Container:
+def _checked_container(path: str | Path, content: dict, protocol: int, signed: bool) -> Container:
     manifest, payload, files = (content.get(key) for key in ("manifest", "payload", "files"))
     if not (isinstance(manifest, dict) and isinstance(payload, bytes) and isinstance(files, dict)):
         _refuse(path, "its parts are missing or of another kind")
     for name, data in files.items():
         if not isinstance(name, str) or not isinstance(data, bytes):
             _refuse(path, "its files are of another kind")
+    _check_extent(path, manifest)
     try:
         json.dumps(manifest)
     except (TypeError, ValueError, RecursionError):
         _refuse(path, "its manifest is not plain JSON")
-    return Container(manifest, payload, files, protocol)
+    return Container(manifest, payload, files, protocol, signed)
+
+
+def _check_extent(path: str | Path, manifest: dict) -> None:
+    """Refuse a manifest that is small in the file and without end when it is written out."""
+    waiting: list[object] = [manifest]
+    values = characters = 0
+    while waiting:
+        value = waiting.pop()
+        values += 1
+        if type(value) is dict:
+            waiting += [*value.keys(), *value.values()]
+        elif type(value) in (list, tuple):
+            waiting += value
+        elif type(value) is str:
+            characters += len(value)
+        if values + len(waiting) > _MOST_VALUES or characters > _MOST_CHARACTERS:
+            _refuse(path, "its manifest is larger than any")
 
 
 def _refuse(path: str | Path, reason: str) -> NoReturn:

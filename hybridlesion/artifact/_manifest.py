@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion import __version__
 from hybridlesion._steps import split_steps
+from hybridlesion.artifact._versions import describe_checks
 
 __all__ = ["INTENDED_USE", "make_manifest"]
 
@@ -33,6 +34,7 @@ def make_manifest(
     training: Mapping[str, object],
     metrics: pd.DataFrame | None,
     files: Mapping[str, bytes],
+    beside: Mapping[str, str],
 ) -> dict:
     """Describe a fitted model.
 
@@ -45,7 +47,9 @@ def make_manifest(
     metrics : DataFrame or None
         Columns metric, value, low, high.
     files : mapping of str to bytes
-        Files that go into the artifact.
+        Files that go with the artifact.
+    beside : mapping of str to str
+        Those of them that lie beside it, and how they are called there.
 
     Returns
     -------
@@ -67,8 +71,10 @@ def make_manifest(
         "featurizer": None if featurizer is None else featurizer.get_params(deep=False),
         "files": {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            | ({"beside": beside[name]} if name in beside else {})
             for name, data in files.items()
         },
+        "checks": describe_checks(classifier),
         "training": dict(training),
         "metrics": rows,
     }

@@ -6,6 +6,10 @@ store the payload, a fitted attribute of a listed class that is renamed. Do not 
 key in the manifest, which older readers pass over, nor for a new listed class, which they refuse
 by name. A reader accepts every protocol up to its own; whoever raises the number adds the branch
 that still reads the former one, and a test with a file of the former one.
+
+1: boosters and pipelines as their libraries pickle them.
+2: boosters as text, pipelines as a list of steps; check rows in the manifest; large weight files
+   beside the artifact; a signature behind it.
 """
 
 from __future__ import annotations
@@ -13,4 +17,4 @@ from __future__ import annotations
 __all__ = ["FORMAT", "PROTOCOL"]
 
 FORMAT = "hybridlesion-artifact"
-PROTOCOL = 1
+PROTOCOL = 2

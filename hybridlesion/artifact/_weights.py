@@ -1,4 +1,4 @@
-"""The weight file of the network, or its fine-tuned folder, travels inside the artifact."""
+"""The files that a model measures images with travel with it: weights of its networks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from hybridlesion._files import atomic_path
 from hybridlesion._steps import split_steps
 from hybridlesion.embedding.finetuning import SHIPPED, Finetuned
 from hybridlesion.exceptions import ArtifactError, SourceError
+from hybridlesion.segmentation import SEGMENTERS
 from hybridlesion.table import FINETUNED
 
-__all__ = ["attach_weights", "detach_weights"]
+__all__ = ["attach_weights", "check_file_name", "detach_weights"]
 
 
 def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes]]:
-    """Take the weight file out of a model, so that no path of this machine is stored.
+    """Take the weight files out of a model, so that no path of this machine is stored.
 
     Parameters
     ----------
@@ -31,45 +32,39 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
     Returns
     -------
     model : Pipeline or estimator
-        A shallow copy that names the weight file without its folder.
+        A shallow copy that names its weight files without their folders.
     files : dict of str to bytes
-        The weight file by that name, a fine-tuned folder as one packed file; empty if the model
-        has none.
+        The files of the embedder and of a segmenter of the user's own, by these names; a
+        fine-tuned folder as one packed file. Empty if the model has none.
 
     Raises
     ------
     ArtifactError
-        If the weight file is gone.
+        If a weight file is gone.
     """
     featurizer, _ = split_steps(model)
+    files: dict[str, bytes] = {}
     weights = getattr(featurizer, "weights", None)
     if getattr(featurizer, "embedder", None) == FINETUNED:
         # The network that ships goes along, too: another release may ship another one.
-        return _detach_finetuned(model, Path(weights or SHIPPED))
-    if weights is None:
-        return model, {}
-    path = Path(weights)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"the model's weight file {path} cannot be read ({error.strerror}); the artifact must "
-            "carry it to score images. Put it back, or set features__weights to where it is now."
-        ) from error
-    return _with_weights(model, path.name), {path.name: data}
-
-
-def _detach_finetuned(model: Pipeline, path: Path) -> tuple[Pipeline, dict[str, bytes]]:
-    try:
-        packed = Finetuned.read(path).pack()
-    except SourceError as error:
-        raise ArtifactError(f"the model's fine-tuned networks are gone: {error}") from error
-    name = f"{path.stem}.zip"
-    return _with_weights(model, name), {name: packed}
+        path = Path(weights or SHIPPED)
+        name = _plain_name(f"{path.stem}.zip")
+        files[name] = _packed(path)
+        model = _with_files(model, weights=name)
+    elif weights is not None:
+        name = _plain_name(Path(weights).name)
+        files[name] = _read(Path(weights), "weights")
+        model = _with_files(model, weights=name)
+    segmenter = getattr(featurizer, "segmenter", None)
+    if segmenter is not None and segmenter not in SEGMENTERS:
+        name = _plain_name(f"segmenter-{Path(segmenter).name}")
+        files[name] = _read(Path(segmenter), "segmenter")
+        model = _with_files(model, segmenter=name)
+    return model, files
 
 
 def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimator:
-    """Put the weight file of a loaded model where timm can read it.
+    """Put the weight files of a loaded model where its networks can read them.
 
     Parameters
     ----------
@@ -81,29 +76,86 @@ def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimat
     Returns
     -------
     Pipeline or estimator
-        The model, its `weights` pointing to a file in the user's cache folder.
+        The model, naming files in the user's cache folder and no other files of this machine.
 
     Raises
     ------
     ArtifactError
-        If the artifact does not carry the file that the model names.
+        If the artifact does not carry a file that the model names.
     """
     featurizer, _ = split_steps(model)
-    name = getattr(featurizer, "weights", None)
-    if name is None:
+    if featurizer is None:
         return model
-    if name not in files:
+    named = {"weights": featurizer.weights}
+    if featurizer.segmenter not in SEGMENTERS:
+        named["segmenter"] = featurizer.segmenter
+    placed = {}
+    for parameter, name in named.items():
+        if name is not None and name not in files:
+            raise ArtifactError(
+                f"the model needs the weight file {name!r}, which its artifact lacks. Fit again, "
+                "or save again with the weight file at hand."
+            )
+        placed[parameter] = None if name is None else str(_materialise(name, files[name]))
+    return _with_files(model, **placed)
+
+
+def check_file_name(name: object) -> str:
+    """Make sure that a name from an artifact is that of a file and leads nowhere else.
+
+    Parameters
+    ----------
+    name : object
+        What the artifact says.
+
+    Returns
+    -------
+    str
+        `name`.
+
+    Raises
+    ------
+    ArtifactError
+        If it holds a folder or unprintable characters, is hidden, or too long.
+
+    Examples
+    --------
+    >>> check_file_name("model.safetensors")
+    'model.safetensors'
+    """
+    plain = isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= 200
+    if not plain or name.startswith(".") or any(mark in name for mark in "/\\:"):
+        raise ArtifactError(f"the artifact carries a file of the name {str(name)[:80]!r}.")
+    return name
+
+
+def _plain_name(name: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in name).lstrip(".")
+    return check_file_name(kept[-100:])
+
+
+def _read(path: Path, parameter: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
         raise ArtifactError(
-            f"the model needs the weight file {name!r}, which its artifact lacks. Fit again, or "
-            "save again with the weight file at hand."
-        )
-    return _with_weights(model, str(_materialise(name, files[name])))
+            f"the model's weight file {path} cannot be read ({error.strerror}); the artifact must "
+            f"carry it to score images. Put it back, or set features__{parameter} to where it is "
+            "now."
+        ) from error
+
+
+def _packed(path: Path) -> bytes:
+    try:
+        return Finetuned.read(path).pack()
+    except SourceError as error:
+        raise ArtifactError(f"the model's fine-tuned networks are gone: {error}") from error
 
 
 def _materialise(name: str, data: bytes) -> Path:
     """Write the file once per content; a file that someone changed is written again."""
     digest = hashlib.sha256(data).hexdigest()
-    path = _cache_folder() / "weights" / digest[:32] / Path(name).name
+    path = _cache_folder() / "weights" / digest[:32] / check_file_name(name)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
         with atomic_path(path) as temporary:
             temporary.write_bytes(data)
@@ -122,13 +174,14 @@ def _cache_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="hybridlesion-"))
 
 
-def _with_weights(model: Pipeline, weights: str) -> Pipeline:
-    """Copy the pipeline and its featurizer, with other weights; fitted parts are shared."""
+def _with_files(model: Pipeline, **named: str | None) -> Pipeline:
+    """Copy the pipeline and its featurizer, with other files; fitted parts are shared."""
     featurizer = copy.copy(model[0])
-    featurizer.weights = weights
-    if getattr(featurizer, "embedder_", None) is not None:
+    for parameter, name in named.items():
+        setattr(featurizer, parameter, name)
+    if "weights" in named and getattr(featurizer, "embedder_", None) is not None:
         featurizer.embedder_ = copy.copy(featurizer.embedder_)
-        featurizer.embedder_.weights = weights
+        featurizer.embedder_.weights = named["weights"]
     pipeline = copy.copy(model)
     pipeline.steps = [(model.steps[0][0], featurizer), *model.steps[1:]]
     return pipeline

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hybridlesion._strangers import printable
 from hybridlesion._words import measure_words
+from hybridlesion.exceptions import ArtifactError
 
 __all__ = ["describe_manifest"]
+
+_SIGNATURES = {
+    "valid": ("Signed with this key.",),
+    "unchecked": ("Signed; give the key to check it (--key KEYFILE).",),
+}
 
 
 def describe_manifest(manifest: Mapping) -> str:
@@ -20,7 +27,13 @@ def describe_manifest(manifest: Mapping) -> str:
     Returns
     -------
     str
-        A few paragraphs: what it is, what it learned from, how well it did, what made it.
+        A few paragraphs: what it is, what it learned from, how well it did, what made it. Nothing
+        in it can steer a terminal.
+
+    Raises
+    ------
+    ArtifactError
+        If a part of the manifest is of another kind than this release writes.
 
     Examples
     --------
@@ -28,15 +41,21 @@ def describe_manifest(manifest: Mapping) -> str:
     >>> print(words.splitlines()[2])
     Learned from 90 lesions, 9 of them malignant (10.0 %).
     """
-    paragraphs = [
-        _what_it_is(manifest),
-        _training(manifest.get("training") or {}),
-        _metrics(manifest),
-        _features(manifest),
-        _versions(manifest),
-        [str(manifest["intended_use"])] if "intended_use" in manifest else [],
-    ]
-    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+    try:
+        paragraphs = [
+            _what_it_is(manifest),
+            _training(manifest.get("training") or {}),
+            _metrics(manifest),
+            _features(manifest),
+            _versions(manifest),
+            [str(manifest["intended_use"])] if "intended_use" in manifest else [],
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"the manifest cannot be told in words ({type(error).__name__}): it is not as this "
+            "release writes it. `hybridlesion inspect --json` shows it as it is."
+        ) from error
+    return printable("\n\n".join("\n".join(lines) for lines in paragraphs if lines))
 
 
 def _what_it_is(manifest: Mapping) -> list[str]:
@@ -48,7 +67,7 @@ def _what_it_is(manifest: Mapping) -> list[str]:
             f" {folds['n_splits']} folds, {folds.get('n_seeds')} seed(s), random state "
             f"{folds.get('random_state')}."
         )
-    return [line]
+    return [line, *_SIGNATURES.get(manifest.get("signature"), ())]
 
 
 def _training(facts: Mapping) -> list[str]:
@@ -109,7 +128,8 @@ def _features(manifest: Mapping) -> list[str]:
     settings = ", ".join(f"{name}={value}" for name, value in featurizer.items())
     lines.append(f"Measures images by itself: {settings}.")
     for name, facts in (manifest.get("files") or {}).items():
-        lines.append(f"Carries {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
+        where = f"Needs {facts['beside']} beside it for" if "beside" in facts else "Carries"
+        lines.append(f"{where} {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
     return lines
 
 

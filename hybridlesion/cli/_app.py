@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from hybridlesion import __version__
+from hybridlesion._strangers import printable
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
@@ -41,7 +42,7 @@ class _Commands(TyperGroup):
             try:
                 return super().invoke(ctx)
             except HybridLesionError as error:
-                typer.echo(f"hybridlesion: {error}", err=True)
+                typer.echo(f"hybridlesion: {printable(str(error))}", err=True)
                 raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
                 typer.echo(
@@ -106,4 +107,4 @@ def _print_warning(
     """Show this package's own warnings; those of libraries are for its developers."""
     folders = Path(filename).resolve().parents
     if category is UserWarning and any(folder in folders for folder in _OWN_FOLDERS):
-        typer.echo(f"note: {message}", err=True)
+        typer.echo(f"note: {printable(str(message))}", err=True)

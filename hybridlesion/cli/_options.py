@@ -16,6 +16,7 @@ __all__ = [
     "IdColumn",
     "Images",
     "Jobs",
+    "Key",
     "Malignant",
     "Metadata",
     "OutFile",
@@ -141,6 +142,12 @@ Jobs = Annotated[
     int, typer.Option(min=-1, callback=_check_jobs, help="Processes; -1 takes every core.")
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Forget what an interrupted run left.")]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", metavar="KEYFILE", help="Refuse a model that was not signed with this key."
+    ),
+]
 IdColumn = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column that names the image, if it is not found."),

@@ -16,7 +16,6 @@ from hybridlesion.cli._options import (
     Images,
     Jobs,
     Metadata,
-    OutFile,
     PathColumn,
     Restart,
     Segmenter,
@@ -51,9 +50,27 @@ def _print_catalogue(wanted: bool) -> None:
     raise typer.Exit
 
 
+def _split_resources(pairs: list[str] | None, dask: str | None) -> dict[str, float]:
+    if pairs and dask is None:
+        raise typer.BadParameter("--dask-resource asks workers of --dask ADDRESS; none is given.")
+    resources = {}
+    for pair in pairs or ():
+        name, _, number = pair.partition("=")
+        try:
+            resources[name] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"--dask-resource takes NAME=NUMBER, as GPU=1; got {pair!r}."
+            ) from error
+    return resources
+
+
 def features(
     images: Images,
-    out: OutFile,
+    out: Annotated[
+        str,
+        typer.Option("--out", metavar="FILE|ADDRESS", help="Parquet file or fsspec address."),
+    ],
     metadata: Metadata = None,
     embedder: Annotated[
         str,
@@ -73,6 +90,18 @@ def features(
     ] = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work."),
+    ] = None,
+    dask_resource: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=NUMBER", help="What its workers must offer, as GPU=1."),
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds for one image, in a process of its own (not --jobs 1)."),
+    ] = 120.0,
     restart: Restart = False,
     path_column: PathColumn = None,
     id_column: IdColumn = None,
@@ -91,13 +120,15 @@ def features(
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
 
-    if out.suffix != ".parquet":
-        raise typer.BadParameter(f"--out must end in .parquet, got {out.name!r}.")
+    if not out.endswith(".parquet"):
+        raise typer.BadParameter(f"--out must end in .parquet, got {Path(out).name!r}.")
+    resources = _split_resources(dask_resource, dask)
     named = split_columns(column)
-    check_writable(out)
+    if "://" not in out:
+        check_writable(out)
     parameters = read_embedder(embedder, weights)
 
-    from hybridlesion.extraction import extract_features
+    from hybridlesion.extraction import DaskRunner, ProcessRunner, extract_features
     from hybridlesion.sources import find_records
     from hybridlesion.table import LesionFeaturizer
 
@@ -112,14 +143,18 @@ def features(
     print_set_aside(records.set_aside)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
     featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
+    if dask is None:
+        runner = ProcessRunner(jobs, time_limit=time_limit)
+    else:
+        runner = DaskRunner(dask, resources=resources, time_limit=time_limit)
     with show_progress("measuring") as progress:
         result = extract_features(
             records.frame,
             out,
             featurizer=featurizer,
-            n_jobs=jobs,
             restart=restart,
             masks=masks,
+            runner=runner,
             progress=progress,
         )
     print_result(result)

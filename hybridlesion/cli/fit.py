@@ -46,6 +46,10 @@ def fit(
     cnn_seen: Annotated[
         CnnSeen, typer.Option(help="Scores of a CNN that learned from the row: what to do.")
     ] = CnnSeen.blank,
+    sign: Annotated[
+        Path | None,
+        typer.Option(metavar="KEYFILE", help="Sign the model with the key in this file."),
+    ] = None,
     oof: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="CSV for the out-of-fold scores; `evaluate` reads it."),
@@ -97,7 +101,7 @@ def fit(
         check_writable(path)
 
     from hybridlesion._words import count_words
-    from hybridlesion.artifact import save_artifact
+    from hybridlesion.artifact import read_key, save_artifact
     from hybridlesion.cli._print import (
         format_metrics,
         format_thresholds,
@@ -107,6 +111,7 @@ def fit(
     from hybridlesion.splits import write_splits
     from hybridlesion.training import fit_tables
 
+    key = None if sign is None else read_key(sign)
     trained = fit_tables(
         tables,
         target=target,
@@ -126,7 +131,7 @@ def fit(
     print_set_aside(trained.set_aside)
     print_notes(trained.warnings)
     typer.echo("\n".join(trained.audit.lines()), err=True)
-    save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics)
+    save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
     if oof is not None:
         with atomic_path(oof) as temporary:
             trained.out_of_fold.to_csv(temporary, index=False)

@@ -7,9 +7,24 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import Device, DeviceName, IdColumn, Jobs, Metadata, OutFile, Restart
+from hybridlesion.cli._options import (
+    Device,
+    DeviceName,
+    IdColumn,
+    Jobs,
+    Key,
+    Metadata,
+    OutFile,
+    Restart,
+)
 
 __all__ = ["score"]
+
+
+def _check_prevalence(value: float | None) -> float | None:
+    if value is not None and not 0 < value < 1:
+        raise typer.BadParameter(f"a prevalence lies between 0 and 1, as 0.02; got {value:g}.")
+    return value
 
 
 def score(
@@ -24,11 +39,34 @@ def score(
     jobs: Jobs = -1,
     restart: Restart = False,
     id_column: IdColumn = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Keep measurements there, by image content; what is there is not measured again.",
+        ),
+    ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Keep the rows of --out; score new and changed images.")
+    ] = False,
+    prevalence: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            callback=_check_prevalence,
+            help="Share of malignant lesions where the scores are used, as 0.02.",
+        ),
+    ] = None,
+    key: Key = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Add the reasons of each score, in words and shares.")
     ] = False,
 ) -> None:
-    """Score new lesions: calibrated probability of malignancy, as CSV or Parquet."""
+    """Score new lesions: calibrated probability of malignancy, as CSV or Parquet.
+
+    Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
+    """
     from hybridlesion._files import check_writable
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
@@ -38,10 +76,12 @@ def score(
     check_writable(out)
 
     from hybridlesion._steps import split_steps
-    from hybridlesion.artifact import load_artifact, read_manifest
+    from hybridlesion.artifact import load_artifact, read_key, read_manifest
     from hybridlesion.scoring import score_inputs
 
-    fitted = load_artifact(model)
+    secret = None if key is None else read_key(key)
+    fitted = load_artifact(model, key=secret)
+    manifest = read_manifest(model, key=secret)
     featurizer, _ = split_steps(fitted)
     print_notes(idle_device(str(device), "none" if featurizer is None else featurizer.embedder))
     with show_progress("scoring") as progress:
@@ -51,11 +91,18 @@ def score(
             out,
             metadata=metadata or (),
             id_column=id_column,
-            training=read_manifest(model).get("training"),
+            training=manifest.get("training"),
             device=str(device),
             n_jobs=jobs,
             restart=restart,
+            cache=cache,
+            append=append,
+            model_id=manifest["digest"][:16],
+            prevalence=prevalence,
             explain=explain,
             progress=progress,
         )
+    if append and not (result.n_rows or result.n_failed):
+        typer.echo(f"nothing new: {out} has every image already, {result.seconds:.1f} s")
+        return
     print_result(result)

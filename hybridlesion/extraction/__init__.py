@@ -1,12 +1,19 @@
 """The featurizer over many records: shards, processes, resume, and a list of what failed."""
 
+from hybridlesion.extraction._dask import DaskRunner
 from hybridlesion.extraction._features import extract_features, read_features
 from hybridlesion.extraction._masks import segment_images
 from hybridlesion.extraction._outcome import ExtractionResult, errors_path, write_errors
 from hybridlesion.extraction._processes import count_jobs, map_unordered
+from hybridlesion.extraction._runners import TIME_LIMIT, JoblibRunner, ProcessRunner, Runner
 
 __all__ = [
+    "TIME_LIMIT",
+    "DaskRunner",
     "ExtractionResult",
+    "JoblibRunner",
+    "ProcessRunner",
+    "Runner",
     "count_jobs",
     "errors_path",
     "extract_features",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -14,18 +16,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import clone
 
-from hybridlesion._files import check_writable
 from hybridlesion._validation import check_number
+from hybridlesion._words import count_words
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
-from hybridlesion.extraction._outcome import ExtractionResult, write_errors
-from hybridlesion.extraction._processes import count_jobs, map_unordered
-from hybridlesion.extraction._shards import (
-    SCHEMA_KEY,
-    Shard,
-    ShardFolder,
-    arrow_schema,
-    plan_shards,
-)
+from hybridlesion.extraction._folder import SCHEMA_KEY, ShardFolder
+from hybridlesion.extraction._isolation import compute_isolated
+from hybridlesion.extraction._lock import locked
+from hybridlesion.extraction._measure import ShardWork
+from hybridlesion.extraction._outcome import ExtractionResult
+from hybridlesion.extraction._runners import ProcessRunner, Runner
+from hybridlesion.extraction._shards import Shard, ShardPlan
+from hybridlesion.extraction._target import Target
+from hybridlesion.extraction._workers import Lost
+from hybridlesion.images._addresses import open_address
+from hybridlesion.images._locators import is_address
 from hybridlesion.segmentation import segmenter_digest
 from hybridlesion.table import Failure, LesionFeaturizer
 
@@ -43,30 +47,34 @@ def extract_features(
     n_jobs: int = 1,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
-    shard_size: int = 32,
+    shard_size: int | None = None,
+    runner: Runner | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Measure every record and write one feature table.
 
     The records are worked off in shards that wait beside `out`; an interrupted run goes on with
-    what is missing. The rows are the same, in the order of the records, whatever `n_jobs` is.
+    what is missing. The file is the same to the byte, in the order of the records, whoever
+    computes the shards and however often the work was interrupted.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records.
     out : str or path-like
-        Parquet file to write. Failures go to ``OUT.errors.csv``.
+        Parquet file to write, or its fsspec address. Failures go to ``OUT.errors.csv``.
     featurizer : LesionFeaturizer, default=None
         What to measure; None takes the defaults.
     n_jobs : int, default=1
-        Processes; -1 takes every core.
+        Processes of this machine; 1 works in this one, -1 takes every core. See `ProcessRunner`.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     masks : str or path-like, default=None
         Folder that receives every mask.
-    shard_size : int, default=32
-        Records per shard.
+    shard_size : int, default=None
+        Records per shard; None chooses by the number of records.
+    runner : Runner, default=None
+        Who computes the shards, for example `DaskRunner`; None starts `n_jobs` processes.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` after every shard.
 
@@ -78,59 +86,112 @@ def extract_features(
     Raises
     ------
     SourceError
-        If `out` cannot be written.
+        If `out` cannot be written, or another run is writing it.
     TableError
         If there are no records.
     HybridLesionError
-        If not one image could be used.
+        If not one image could be used, or no process lives long enough.
+
+    Warns
+    -----
+    UserWarning
+        If what an earlier run left is of no use, with the reason.
+
+    Notes
+    -----
+    While it works, ``OUT.lock`` beside `out` names the process that does, and ``OUT.shards`` holds
+    what is done. An image over which a process of its own dies, or that takes too long there, is
+    left out like one that cannot be read.
     """
     started = time.monotonic()
-    out = check_writable(out)
-    n_jobs = count_jobs(n_jobs)
-    check_number("shard_size", shard_size, low=1, integer=True)
+    check_number("shard_size", 1 if shard_size is None else shard_size, low=1, integer=True)
+    runner = ProcessRunner(n_jobs) if runner is None else runner
+    target = Target(out)
     if len(records) == 0:
         raise TableError("there are no records to extract features from.")
     featurizer = LesionFeaturizer() if featurizer is None else clone(featurizer)
     featurizer = featurizer.set_params(n_jobs=1).fit(records)
     configuration = describe_featurizer(featurizer)
-    folder = ShardFolder(out)
-    if restart:
+    folder = ShardFolder(target.shards)
+    masks = None if masks is None else Path(os.path.abspath(masks))
+    with locked(target.place, target.name):
+        if restart:
+            folder.clear()
+        folder.place.make()
+        work = ShardWork(featurizer, folder, masks)
+        plan = ShardPlan(records, configuration | {"masks": str(masks)}, shard_size)
+        failures, n_reused = _compute_shards(work, plan, runner, progress)
+        errors = target.write_errors(failures)
+        if len(failures) == len(records):
+            folder.clear()
+            raise HybridLesionError(
+                f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
+                f"The first: {failures[0].reason}"
+            )
+        schema = work.schema.with_metadata({SCHEMA_KEY: json.dumps({"featurizer": configuration})})
+        with target.writing() as temporary:
+            n_rows = folder.merge(len(plan), schema, temporary)
         folder.clear()
-    work = _ShardWork(featurizer, folder, None if masks is None else Path(masks))
-    shards = list(plan_shards(records, configuration | {"masks": str(masks)}, shard_size))
-    failures, n_reused = _compute_shards(work, shards, n_jobs, progress)
-    errors = write_errors(out, failures)
-    if len(failures) == len(records):
-        folder.clear()
-        raise HybridLesionError(
-            f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
-            f"The first: {failures[0].reason}"
-        )
-    schema = work.schema.with_metadata({SCHEMA_KEY: json.dumps({"featurizer": configuration})})
-    n_rows = folder.merge(len(shards), schema, out)
-    folder.clear()
     seconds = time.monotonic() - started
-    return ExtractionResult(out, n_rows, len(failures), errors, seconds, n_reused)
+    return ExtractionResult(target.path, n_rows, len(failures), errors, seconds, n_reused)
 
 
 def _compute_shards(
-    work: _ShardWork,
-    shards: list[Shard],
-    n_jobs: int,
+    work: ShardWork,
+    plan: ShardPlan,
+    runner: Runner,
     progress: Callable[[int, int, int], None] | None,
 ) -> tuple[list[Failure], int]:
     """Compute what no earlier run left; return all failures in order, and how much was left."""
-    failures = {shard.number: work.folder.failures(shard) for shard in shards}
-    missing = [shard for shard in shards if failures[shard.number] is None]
-    total = sum(len(shard.records) for shard in shards)
-    n_reused = done = total - sum(len(shard.records) for shard in missing)
-    failed = sum(len(found) for found in failures.values() if found)
-    for number, n_records, found in map_unordered(work, missing, n_jobs=n_jobs):
-        failures[number] = found
-        done, failed = done + n_records, failed + len(found)
+    failures = _take_over(work.folder, plan)
+    missing = [number for number in range(len(plan)) if number not in failures]
+    total = len(plan.records)
+    n_reused = done = total - sum(map(plan.n_records, missing))
+    failed = sum(map(len, failures.values()))
+    # Cut one by one as they are asked for: a list of all shards would double the records.
+    for shard, found in _answers(runner, work, map(plan.shard, missing)):
+        failures[shard.number] = found
+        done, failed = done + len(shard.records), failed + len(found)
         if progress is not None:
             progress(done, failed, total)
     return [failure for number in sorted(failures) for failure in failures[number]], n_reused
+
+
+def _answers(
+    runner: Runner, work: ShardWork, shards: Iterator[Shard]
+) -> Iterator[tuple[Shard, list[Failure]]]:
+    """Run all shards; those that killed their workers come last, with no others beside them."""
+    first = next(shards, None)
+    if first is None:
+        # Nothing is missing: a cluster need not even be there.
+        return
+    lost = []
+    for shard, answer in runner.run(work, chain([first], shards)):
+        if isinstance(answer, Lost):
+            lost.append(shard)
+        else:
+            yield shard, answer
+    for shard in lost:
+        yield shard, compute_isolated(work.limited(runner.time_limit), shard)
+
+
+def _take_over(folder: ShardFolder, plan: ShardPlan) -> dict[int, list[Failure]]:
+    """Look at what an earlier run left; say what of it is of no use, and why."""
+    failures, reasons = {}, Counter()
+    for number in sorted(folder.numbers()):
+        found = folder.look_up(plan.shard(number)) if number < len(plan) else "there are fewer"
+        if isinstance(found, str):
+            reasons[found] += 1
+        else:
+            failures[number] = found
+    for reason, count in reasons.items():
+        warnings.warn(
+            f"{count_words(count, 'stored shard')} of an earlier run cannot be taken over: "
+            f"{reason}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return failures
 
 
 def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
@@ -139,7 +200,7 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     Parameters
     ----------
     path : str or path-like
-        Parquet file that `extract_features` wrote.
+        Parquet file that `extract_features` wrote, or its fsspec address.
 
     Returns
     -------
@@ -156,7 +217,8 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
         If the file is no Parquet table.
     """
     try:
-        table = pq.read_table(path)
+        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
+            table = pq.read_table(stream)
     except FileNotFoundError as error:
         raise SourceError(f"there is no feature table {path}; check the name.") from error
     except (OSError, pa.ArrowInvalid) as error:
@@ -189,25 +251,3 @@ def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
     if digest is not None:
         configuration["segmenter_digest"] = digest
     return configuration
-
-
-@dataclass(frozen=True)
-class _ShardWork:
-    """The picklable function that computes one shard and stores it."""
-
-    featurizer: LesionFeaturizer
-    folder: ShardFolder
-    masks: Path | None
-
-    @property
-    def schema(self) -> pa.Schema:
-        nothing = pd.DataFrame(columns=list(self.featurizer.feature_names_in_))
-        return arrow_schema(self.featurizer.featurize(nothing)[0])
-
-    def __call__(self, shard: Shard) -> tuple[int, int, list[Failure]]:
-        table, failures = self.featurizer.featurize(shard.records, masks=self.masks)
-        failed = {failure.image_id for failure in failures}
-        usable = table[~table["image_id"].isin(failed)]
-        stored = pa.Table.from_pandas(usable, schema=self.schema, preserve_index=False)
-        self.folder.write(shard, stored, failures)
-        return shard.number, len(shard.records), failures

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from hybridlesion._files import check_writable
 from hybridlesion._opencv import cv2
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.extraction._outcome import ExtractionResult, write_errors
-from hybridlesion.extraction._processes import count_jobs, map_unordered
+from hybridlesion.extraction._processes import count_jobs, one_thread
+from hybridlesion.extraction._runners import TIME_LIMIT
+from hybridlesion.extraction._watchdog import time_limit
+from hybridlesion.extraction._workers import Lost, supervise
 from hybridlesion.images import image_size, write_image, write_mask
 from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
 from hybridlesion.table import BLOCK, Failure, attempt, read_segmented
@@ -78,7 +81,7 @@ def segment_images(
     blocks = (rows[start : start + step] for start in range(0, len(rows), step))
     failures: dict[int, Failure] = {}
     done = 0
-    for failed, count in map_unordered(_MaskWork(out, segmenter, overlay), blocks, n_jobs=n_jobs):
+    for failed, count in _answers(_MaskWork(out, segmenter, overlay), blocks, n_jobs):
         done += count
         failures |= failed
         if progress is not None:
@@ -92,6 +95,31 @@ def segment_images(
     return ExtractionResult(out, len(rows) - len(failures), len(failures), errors, seconds)
 
 
+Block = list[tuple[int, tuple[str, str]]]
+Answer = tuple[dict[int, Failure], int]
+
+
+def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[Answer]:
+    """Segment all blocks; of one that killed its worker, each image alone."""
+    if n_jobs == 1:
+        with one_thread():
+            yield from map(work, blocks)
+        return
+    work = replace(work, limit=TIME_LIMIT)
+    suspects: list[Block] = []
+    for block, answer in supervise(work, blocks, n_jobs):
+        if isinstance(answer, Lost):
+            suspects += [[image] for image in block]
+        else:
+            yield answer
+    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
+        if isinstance(answer, Lost):
+            ((position, (image_id, path)),) = block
+            reason = answer.reason(work.limit)
+            answer = {position: Failure(str(image_id), str(path), "worker", reason)}, 1
+        yield answer
+
+
 @dataclass(frozen=True)
 class _MaskWork:
     """The picklable function that segments a block of images."""
@@ -99,19 +127,25 @@ class _MaskWork:
     out: Path
     segmenter: str
     overlay: bool
+    limit: float | None = None
 
-    def __call__(self, block: list[tuple[int, tuple[str, str]]]) -> tuple[dict[int, Failure], int]:
+    def __call__(self, block: Block) -> Answer:
+        with time_limit(self.limit) as tick:
+            return self._write_masks(block, tick), len(block)
+
+    def _write_masks(self, block: Block, tick: Callable[[], None]) -> dict[int, Failure]:
         positions, rows = zip(*block, strict=True)
-        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter)
+        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=tick)
         failed = {}
         for position, (row, answer) in zip(positions, found, strict=True):
+            tick()
             if not isinstance(answer, Failure):
                 # The size is read from the file again: what was decoded is smaller.
                 size = attempt(row, "read", partial(image_size, row[1]))
                 answer = size if isinstance(size, Failure) else self._write(row[0], size, *answer)
             if isinstance(answer, Failure):
                 failed[position] = answer
-        return failed, len(block)
+        return failed
 
     def _write(
         self, image_id: str, size: tuple[int, int], image: np.ndarray, details: Segmentation

@@ -12,7 +12,7 @@ import pandas as pd
 from hybridlesion._files import atomic_path
 from hybridlesion.table import Failure
 
-__all__ = ["ExtractionResult", "errors_path", "write_errors"]
+__all__ = ["ExtractionResult", "errors_path", "write_errors", "write_failures"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class ExtractionResult:
 
     Parameters
     ----------
-    path : Path
-        What was written: a feature table, or a folder of masks.
+    path : Path or str
+        What was written: a feature table, or a folder of masks; an address as text.
     n_rows : int
         Images that went through.
     n_failed : int
         Images that did not; each stands in `errors_path`.
-    errors_path : Path or None
+    errors_path : Path, str or None
         ``OUT.errors.csv``, or None if nothing failed.
     seconds : float
         Wall time.
@@ -35,10 +35,10 @@ class ExtractionResult:
         Images whose result an earlier, interrupted run had left.
     """
 
-    path: Path
+    path: Path | str
     n_rows: int
     n_failed: int
-    errors_path: Path | None
+    errors_path: Path | str | None
     seconds: float
     n_reused: int = 0
 
@@ -84,9 +84,21 @@ def write_errors(out: str | os.PathLike, failures: Sequence[Failure]) -> Path | 
     if not failures:
         path.unlink(missing_ok=True)
         return None
-    columns = [field.name for field in fields(Failure)]
     with atomic_path(path) as temporary:
-        pd.DataFrame([asdict(failure) for failure in failures], columns=columns).to_csv(
-            temporary, index=False
-        )
+        write_failures(temporary, failures)
     return path
+
+
+def write_failures(path: Path, failures: Sequence[Failure]) -> None:
+    """Write failures as CSV.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    failures : sequence of Failure
+        What failed, in record order.
+    """
+    columns = [field.name for field in fields(Failure)]
+    rows = pd.DataFrame([asdict(failure) for failure in failures], columns=columns)
+    rows.to_csv(path, index=False)

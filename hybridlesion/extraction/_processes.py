@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
 from typing import TypeVar
 
 from hybridlesion._opencv import cv2
 from hybridlesion.exceptions import HybridLesionError
+from hybridlesion.extraction._workers import Lost, supervise
 
-__all__ = ["count_jobs", "map_unordered"]
+__all__ = ["count_jobs", "map_unordered", "one_thread"]
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
@@ -75,42 +72,27 @@ def map_unordered(
         If a worker process died.
     """
     if n_jobs == 1:
-        with _one_thread():
+        with one_thread():
             yield from map(function, pieces)
         return
-    # A forked child of a process that has started threads (torch, OpenCV) can hang; a spawned
-    # one cannot.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(n_jobs, mp_context=context, initializer=_start_worker)
-    try:
-        yield from _keep_busy(pool, function, iter(pieces), 2 * n_jobs)
-    except BrokenProcessPool as error:
-        raise HybridLesionError(
-            "a worker process died, most likely for want of memory. What is done is kept: run the "
-            "same command again, with fewer --jobs. In a script of your own, a call with several "
-            'processes must stand below `if __name__ == "__main__":`.'
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _keep_busy(pool, function, pieces, in_flight) -> Iterator:
-    waiting = {pool.submit(function, piece) for piece in islice(pieces, in_flight)}
-    while waiting:
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        waiting |= {pool.submit(function, piece) for piece in islice(pieces, len(done))}
-        for future in done:
-            yield future.result()
-
-
-def _start_worker() -> None:
-    # One thread a process: the processes are the parallelism.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    cv2.setNumThreads(1)
+    for _, answer in supervise(function, pieces, n_jobs):
+        if isinstance(answer, Lost):
+            raise HybridLesionError(
+                f"{answer.reason()}. What is done is kept: run the same command again, with fewer "
+                "--jobs."
+            )
+        yield answer
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Keep OpenCV in this process to one thread while the block lasts.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,31 +1,24 @@
-"""Shards: slices of the records whose results wait on disk until the run is whole."""
+"""Shards: slices of the records, and what the result of each depends on."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from hybridlesion._files import atomic_path
-from hybridlesion.table import Failure
-
-__all__ = ["SCHEMA_KEY", "Shard", "ShardFolder", "arrow_schema", "plan_shards"]
-
-# Where our facts stand in the metadata of a Parquet file.
-SCHEMA_KEY = b"hybridlesion"
+__all__ = ["CODE_PROTOCOL", "Shard", "ShardPlan", "file_state", "shard_facts", "why_different"]
 
 # Raised whenever the code would measure the same image differently: shards of older code are
 # then not taken up again.
 CODE_PROTOCOL = 3
 
-_NUMBERS = ("age", "target")
+# Records per shard, by the most records that a run of such shards may have. Small shards lose
+# little to an interruption; many files burden a shared folder. A shard of whole batches shows a
+# network the same batches as any other division.
+_SIZES = ((100_000, 32), (2_000_000, 256), (float("inf"), 1024))
 
 
 @dataclass(frozen=True)
@@ -38,17 +31,20 @@ class Shard:
         Position among the shards.
     records : DataFrame
         The slice.
-    digest : str
-        SHA-256 of records, image files and configuration.
+    facts : mapping
+        What `shard_facts` says of it.
+    culprits : mapping of int to str, optional
+        Reason by position, for images that must not be touched: a worker died over them.
     """
 
     number: int
     records: pd.DataFrame
-    digest: str
+    facts: Mapping[str, object]
+    culprits: Mapping[int, str] = field(default_factory=dict)
 
 
-def plan_shards(records: pd.DataFrame, configuration: dict, size: int) -> Iterator[Shard]:
-    """Cut the records into shards.
+class ShardPlan:
+    """The division of the records; a shard is cut only when it is asked for.
 
     Parameters
     ----------
@@ -56,134 +52,135 @@ def plan_shards(records: pd.DataFrame, configuration: dict, size: int) -> Iterat
         Records.
     configuration : dict
         Everything else that the result depends on; must go into JSON.
-    size : int
-        Records per shard.
-
-    Yields
-    ------
-    Shard
-        The next slice.
-    """
-    fixed = json.dumps([CODE_PROTOCOL, configuration], sort_keys=True, default=str)
-    for number, start in enumerate(range(0, len(records), size)):
-        rows = records.iloc[start : start + size]
-        digest = hashlib.sha256(fixed.encode())
-        digest.update(rows.to_csv(index=False).encode())
-        if "path" in rows:
-            digest.update(json.dumps([_file_state(path) for path in rows["path"]]).encode())
-        yield Shard(number, rows, digest.hexdigest())
-
-
-class ShardFolder:
-    """The folder beside an output in which its finished shards wait.
-
-    Parameters
-    ----------
-    out : Path
-        The output that the shards will make up.
+    size : int or None
+        Records per shard; None chooses by the number of records.
     """
 
-    def __init__(self, out: Path):
-        self.path = out.with_name(out.name + ".shards")
+    def __init__(self, records: pd.DataFrame, configuration: dict, size: int | None):
+        self.records = records
+        self.configuration = configuration
+        self.size = size or next(size for most, size in _SIZES if len(records) <= most)
 
-    def write(self, shard: Shard, table: pa.Table, failures: list[Failure]) -> None:
-        """Store the result of one shard.
+    def __len__(self) -> int:
+        return -(-len(self.records) // self.size)
 
-        Parameters
-        ----------
-        shard : Shard
-            Which.
-        table : pyarrow.Table
-            Its rows.
-        failures : list of Failure
-            Its failures.
-        """
-        facts = {"digest": shard.digest, "failures": [asdict(failure) for failure in failures]}
-        table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts)})
-        with atomic_path(self._file(shard.number)) as temporary:
-            pq.write_table(table, temporary, compression="zstd")
-
-    def failures(self, shard: Shard) -> list[Failure] | None:
-        """Look for the result of a shard.
+    def n_records(self, number: int) -> int:
+        """Count the records of one shard.
 
         Parameters
         ----------
-        shard : Shard
-            Which.
-
-        Returns
-        -------
-        list of Failure or None
-            Its failures if the stored result still holds, else None.
-        """
-        try:
-            metadata = pq.read_schema(self._file(shard.number)).metadata
-            facts = json.loads(metadata[SCHEMA_KEY])
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
-            return None
-        if facts.get("digest") != shard.digest:
-            return None
-        return [Failure(**failure) for failure in facts["failures"]]
-
-    def merge(self, n_shards: int, schema: pa.Schema, out: Path) -> int:
-        """Write the shards into one file, one at a time, and return its number of rows.
-
-        Parameters
-        ----------
-        n_shards : int
-            How many there are.
-        schema : pyarrow.Schema
-            Schema of the whole, its metadata included.
-        out : Path
-            The finished table.
+        number : int
+            Position among the shards.
 
         Returns
         -------
         int
-            Rows written.
+            How many.
         """
-        rows = 0
-        with (
-            atomic_path(out) as temporary,
-            pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
-        ):
-            for number in range(n_shards):
-                table = pq.read_table(self._file(number))
-                writer.write_table(table.cast(schema))
-                rows += table.num_rows
-        return rows
+        return min(self.size, len(self.records) - number * self.size)
 
-    def clear(self) -> None:
-        """Remove the folder and all in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def shard(self, number: int) -> Shard:
+        """Cut one shard.
 
-    def _file(self, number: int) -> Path:
-        return self.path / f"{number:06d}.parquet"
+        Parameters
+        ----------
+        number : int
+            Position among the shards.
+
+        Returns
+        -------
+        Shard
+            With the state in which its image files are now.
+        """
+        rows = self.records.iloc[number * self.size : (number + 1) * self.size]
+        return Shard(number, rows, shard_facts(rows, self.configuration))
 
 
-def arrow_schema(table: pd.DataFrame) -> pa.Schema:
-    """Fix the type of every column by its name, so that all shards agree.
+def shard_facts(records: pd.DataFrame, configuration: dict) -> dict:
+    """List what the result of a shard depends on.
 
     Parameters
     ----------
-    table : DataFrame
-        A feature table, possibly without rows.
+    records : DataFrame
+        Its records.
+    configuration : dict
+        Everything else; must go into JSON.
 
     Returns
     -------
-    pyarrow.Schema
-        Features float32, age and target float64, all else string.
+    dict
+        ``protocol`` of the code, ``configuration``, ``records`` (a SHA-256) and ``images``: size
+        and time of each file, None where that is not known.
     """
-    types = {name: pa.float32() if "__" in name else pa.string() for name in table.columns}
-    types |= {name: pa.float64() for name in _NUMBERS if name in table}
-    return pa.schema(list(types.items()))
+    images = [file_state(path) for path in records["path"]] if "path" in records else []
+    digest = hashlib.sha256(records.to_csv(index=False).encode()).hexdigest()
+    return {
+        "protocol": CODE_PROTOCOL,
+        "configuration": configuration,
+        "records": digest,
+        "images": images,
+    }
 
 
-def _file_state(path: object) -> list | None:
-    """Size and time of a local file, or of the archive that holds it; None for what is far away."""
+def why_different(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str | None:
+    """Say why a stored result does not hold any more.
+
+    Parameters
+    ----------
+    stored, wanted : mapping
+        Facts of then and now.
+    records : DataFrame
+        The records of now.
+
+    Returns
+    -------
+    str or None
+        The reason; None if the result holds.
+
+    Examples
+    --------
+    >>> then = {"protocol": 2, "configuration": {"long_side": 512}}
+    >>> why_different(then, {"protocol": 2, "configuration": {"long_side": 256}}, None)
+    'long_side was 512 and is now 256'
+    """
+    if stored.get("protocol") != wanted["protocol"]:
+        return (
+            f"the code measures otherwise now (protocol {stored.get('protocol')} then, "
+            f"{wanted['protocol']} now)"
+        )
+    for name in sorted({*stored["configuration"], *wanted["configuration"]}):
+        then, now = (facts["configuration"].get(name) for facts in (stored, wanted))
+        if then != now:
+            return f"{name} was {_short(then)} and is now {_short(now)}"
+    if stored["records"] != wanted["records"]:
+        return "the records, or their order, have changed"
+    for position, (then, now) in enumerate(zip(stored["images"], wanted["images"], strict=True)):
+        if then != now:
+            return f"the image file of {records['image_id'].iloc[position]} has changed"
+    return None
+
+
+def file_state(path: object) -> list[int] | None:
+    """Look at a local file, or at the archive that holds it.
+
+    Parameters
+    ----------
+    path : object
+        Path or locator.
+
+    Returns
+    -------
+    list of int or None
+        Size in bytes and time of change in nanoseconds; None for what is far away or absent.
+    """
     container = str(path).rsplit("::", 1)[-1]
     try:
         state = Path(container).stat()
     except (OSError, ValueError):
         return None
     return [state.st_size, state.st_mtime_ns]
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

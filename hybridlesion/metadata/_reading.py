@@ -176,12 +176,15 @@ def _parse_text(name: str, content: bytes, text_columns: set[str]) -> SourceTabl
     encoding = _find_encoding(content)
     if encoding != "utf-16" and b"\0" in content:
         raise TableError(_no_text(name))
-    lines = content[: 1 << 20].decode(encoding, errors="replace").splitlines()
+    lines = content[: 1 << 20].decode(encoding, errors="replace").splitlines(keepends=True)
     start = next((number for number, line in enumerate(lines) if line.strip()), None)
     if start is None:
         raise TableError(f"{name} is empty.")
     separator = max(",;\t", key=lines[start].count)
-    header = [field.strip() for field in next(csv.reader([lines[start]], delimiter=separator))]
+    reader = csv.reader(lines[start:], delimiter=separator)
+    header = [field.strip() for field in next(reader)]
+    # A column name in quotes may run over several lines, which pandas skips as one.
+    further = reader.line_num - 1
     columns = _name_columns(name, header)
     texts = [column for column in columns if column_key(column) in _TEXT_COLUMNS | text_columns]
     skipped = start + (columns is not _HEADERLESS_2016)
@@ -197,7 +200,7 @@ def _parse_text(name: str, content: bytes, text_columns: set[str]) -> SourceTabl
     )
     # Blank lines are read, so that row numbers stay those of the file, and dropped here.
     filled = frame.notna().any(axis=1).to_numpy()
-    rows = (np.arange(len(frame)) + skipped + 1)[filled]
+    rows = (np.arange(len(frame)) + skipped + further + 1)[filled]
     frame = frame.loc[filled].reset_index(drop=True)
     numbers = {name: _read_decimal_commas(frame[name]) for name in frame.columns.difference(texts)}
     return SourceTable(name, frame.assign(**numbers), rows)

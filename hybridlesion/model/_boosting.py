@@ -43,7 +43,7 @@ class Growth:
         The fold held out.
     shift : float
         Added to its logits, to undo sampling.
-    loss : callable or None
+    loss : callable or None, default=None
         Loss that LightGBM does not know, as ``loss(logits, data)``.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,9 @@ _ENOUGH_COMPANY = 0.5
 
 # Kinds of context that paid in `benchmarks/stacking.py`.
 CONTEXT_OF_MODEL = ("others", "excess", "z")
+
+# Columns written into the matrix together: one by one, each would touch every row's memory anew.
+_COLUMNS_AT_ONCE = 32
 
 # Columns that say "this is a table of lesions": without a feature family it cannot be learned.
 _RECORD_COLUMNS = frozenset({"image_id", "path", "patient_id", "lesion_id", "target"})
@@ -135,6 +139,11 @@ class ColumnEncoder:
         TableError
             If columns are missing, occur twice, hold text where numbers were trained, or hold
             infinite values.
+
+        Warns
+        -----
+        UserWarning
+            If a column of words has one that training did not have.
         """
         _refuse_repeated([name for name in table.columns if name in set(self.given_)])
         missing = [name for name in self.given_ if name not in table.columns]
@@ -146,11 +155,13 @@ class ColumnEncoder:
             )
         encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
         context = self._context(table)
-        position = 0
+        position, waiting = 0, []
         for name in self.names_:
-            block = self._encode(table[name] if name in table else context[name])
-            encoded[:, position : position + block.shape[1]] = block
-            position += block.shape[1]
+            waiting.append(self._encode(table[name] if name in table else context[name]))
+            if len(waiting) == _COLUMNS_AT_ONCE or name == self.names_[-1]:
+                block = np.hstack(waiting)
+                encoded[:, position : position + block.shape[1]] = block
+                position, waiting = position + block.shape[1], []
         self._refuse_infinite(encoded)
         return encoded
 
@@ -165,14 +176,15 @@ class ColumnEncoder:
             return pd.DataFrame(index=table.index)
         if "patient_id" not in table:
             table = table.assign(patient_id=None)
-        known = [name for name in ("patient_id", "lesion_id") if name in table]
-        return patient_context(table[known + self.given_], self.compared_, CONTEXT_OF_MODEL)
+        wanted = [name for name in ("patient_id", "lesion_id") if name in table]
+        wanted += self.compared_ + [name for name in self.given_ if name.startswith("emb__")]
+        return patient_context(table[wanted], self.compared_, CONTEXT_OF_MODEL)
 
     def _encode(self, column: pd.Series) -> np.ndarray:
         values = self.categories_.get(column.name)
         if values is None:
             try:
-                numbers = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+                numbers = pd.to_numeric(column).to_numpy(dtype=np.float32, na_value=np.nan)
             except (TypeError, ValueError) as error:
                 raise TableError(
                     f"column {column.name!r} held numbers in training and holds text now ({error})."
@@ -181,6 +193,7 @@ class ColumnEncoder:
         text = column.astype(object)
         known = text.notna().to_numpy()
         text = text.where(known, "").astype(str).to_numpy()
+        _tell_new(column.name, text[known], values)
         return np.where(known[:, None], text[:, None] == np.array(values, dtype=object), np.nan)
 
     def _refuse_infinite(self, encoded: np.ndarray) -> None:
@@ -198,6 +211,19 @@ def _is_number(column: pd.Series) -> bool:
         return True
     # A column without any value says nothing of its type; as numbers it costs one constant column.
     return bool(column.isna().all())
+
+
+def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
+    """Say which words of a column were not there in training."""
+    new = ~np.isin(words.astype(str), np.array(known, dtype=str))
+    if new.any():
+        warnings.warn(
+            f"column {name!r} has {int(new.sum())} values that training did not have: "
+            f"{_some(np.unique(words[new]).tolist())}. They count as none of those it knows: "
+            f"{_some(known)}.",
+            UserWarning,
+            stacklevel=6,
+        )
 
 
 def _categories(column: pd.Series) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.model._columns import is_feature_table
-from hybridlesion.splits import grouping, parted, repeated_grouped_folds
+from hybridlesion.splits import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
 
 __all__ = ["check_folds", "count_folds", "deal_folds", "read_groups"]
 
@@ -40,7 +40,8 @@ def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
             raise ValueError(f"groups must have one value a row, got {len(groups)} for {n} rows.")
         return grouping(pd.DataFrame({"patient_id": np.asarray(groups)})).to_numpy()
     if is_feature_table(table):
-        return grouping(table).to_numpy()
+        # Rows of one image are one group, too, whoever listed it twice.
+        return grouping(table, (*GROUP_COLUMNS, "image_id")).to_numpy()
     return np.arange(n)
 
 

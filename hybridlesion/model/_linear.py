@@ -11,6 +11,12 @@ __all__ = ["LinearPart"]
 # decide a linear score.
 _REACH = 5.0
 
+# Rows standardised at once, so that a large table is never copied whole.
+_CHUNK = 8192
+
+# Rows that the regression learns from at most; of a larger table negatives are drawn.
+_MOST_ROWS = 50_000
+
 
 class LinearPart:
     """Standardised, regularised logistic regression; a missing value counts as the mean.
@@ -24,7 +30,7 @@ class LinearPart:
     def __init__(self, C: float = 0.1):
         self.C = C
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> LinearPart:
+    def fit(self, X: np.ndarray, y: np.ndarray, seed: int = 0) -> LinearPart:
         """Fit on training rows.
 
         Parameters
@@ -33,12 +39,18 @@ class LinearPart:
             Numbers, NaN where missing.
         y : ndarray of shape (n,), bool
             Target.
+        seed : int, default=0
+            Seed of the negatives drawn from more than 50,000 rows; what that does to the prior is
+            undone in the intercept.
 
         Returns
         -------
         LinearPart
             Itself.
         """
+        rows, shift = _draw(y, np.random.default_rng(seed))
+        if len(rows) < len(y):
+            X, y = X[rows], y[rows]
         known = ~np.isnan(X)
         n = np.maximum(known.sum(axis=0), 1)
         self.mean_ = np.where(known, X, 0).sum(axis=0, dtype=np.float64) / n
@@ -47,7 +59,7 @@ class LinearPart:
         constant = square <= 1e-12 * (1 + self.mean_**2)
         self.scale_ = np.where(constant, np.inf, np.sqrt(square))
         model = LogisticRegression(C=self.C, max_iter=1000).fit(self._standardise(X), y)
-        self.coef_, self.intercept_ = model.coef_[0], float(model.intercept_[0])
+        self.coef_, self.intercept_ = model.coef_[0], float(model.intercept_[0]) + shift
         return self
 
     def logit(self, X: np.ndarray) -> np.ndarray:
@@ -63,7 +75,11 @@ class LinearPart:
         ndarray of shape (n,), float64
             Logits.
         """
-        return self._standardise(X) @ self.coef_ + self.intercept_
+        score = np.empty(len(X))
+        for start in range(0, len(X), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            score[rows] = self._standardise(X[rows]) @ self.coef_
+        return score + self.intercept_
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Take the logits apart.
@@ -84,3 +100,13 @@ class LinearPart:
     def _standardise(self, X: np.ndarray) -> np.ndarray:
         standard = (X - self.mean_) / self.scale_
         return np.clip(np.nan_to_num(standard, copy=False, nan=0.0), -_REACH, _REACH)
+
+
+def _draw(y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Choose the rows to learn from, and what to add to the logits for it."""
+    positive, negative = np.flatnonzero(y), np.flatnonzero(~y)
+    kept = max(_MOST_ROWS - len(positive), len(positive))
+    if kept >= len(negative):
+        return np.arange(len(y)), 0.0
+    drawn = rng.choice(negative, kept, replace=False)
+    return np.sort(np.r_[positive, drawn]), float(np.log(kept / len(negative)))

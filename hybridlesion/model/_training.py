@@ -98,7 +98,7 @@ def train_members(
             directed = np.append(monotone, True)
         member = Member(fold, probe, None, [], [], settings.linear_weight)
         if settings.linear_weight > 0:
-            member.linear = LinearPart().fit(columns, y[train])
+            member.linear = LinearPart().fit(columns, y[train], seed)
             linear[held] = member.linear.logit(held_columns)
         if settings.linear_weight < 1:
             directions = _directions(columns, y[train], directed)

@@ -6,24 +6,35 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._steps import split_steps
-from hybridlesion.exceptions import TableError
+from hybridlesion._words import count_words
+from hybridlesion.exceptions import OptionError
 from hybridlesion.extraction import ExtractionResult
-from hybridlesion.metadata import read_records, read_table
-from hybridlesion.scoring._files import check_score_file, write_scores
-from hybridlesion.scoring._images import find_images
-from hybridlesion.scoring._records import score_records
+from hybridlesion.scoring._cache import hash_images
+from hybridlesion.scoring._caveats import uses_context
+from hybridlesion.scoring._files import (
+    check_score_file,
+    refuse_names,
+    write_failures,
+    write_scores,
+)
+from hybridlesion.scoring._growing import GrowingScores, locked
+from hybridlesion.scoring._measuring import Measured
+from hybridlesion.scoring._prevalence import move_scores, trained_prevalence
+from hybridlesion.scoring._records import measure_records
+from hybridlesion.scoring._rows import find_rows
 from hybridlesion.scoring._table import score_table
-from hybridlesion.training import keep_measured, note_seen
+from hybridlesion.training import note_seen
 
 __all__ = ["score_inputs"]
-
-_TABLE_SUFFIXES = (".csv", ".parquet", ".pq", ".tsv", ".txt")
 
 
 def score_inputs(
@@ -37,6 +48,10 @@ def score_inputs(
     device: str | None = None,
     n_jobs: int = 1,
     restart: bool = False,
+    cache: str | os.PathLike | None = None,
+    append: bool = False,
+    model_id: str | None = None,
+    prevalence: float | None = None,
     explain: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
@@ -62,6 +77,15 @@ def score_inputs(
         Processes that measure images; -1 takes every core.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
+    cache : str or path-like, default=None
+        Folder of measurements by image content, read and added to; None keeps none.
+    append : bool, default=False
+        Whether `out` keeps the rows it has, and only images that are new or changed are scored.
+    model_id : str, default=None
+        What tells this model from others, for example the digest of its file; `append` needs it.
+    prevalence : float, default=None
+        Share of malignant lesions where the scores are used, 0 to 1; None keeps that of the
+        training.
     explain : bool, default=False
         Whether to write the reasons of each score beside it.
     progress : callable, default=None
@@ -75,7 +99,10 @@ def score_inputs(
     Raises
     ------
     TableError
-        If a table lacks what the model needs.
+        If a table lacks what the model needs, or `out` holds scores of another model, schema or
+        prevalence.
+    OptionError
+        If the prevalence cannot be used, or `append` lacks a model id.
     SourceError
         If `out` cannot be written or there are no images.
 
@@ -87,62 +114,106 @@ def score_inputs(
     """
     started = time.monotonic()
     out = check_score_file(out)
-    featurizer, _ = split_steps(model)
-    tables = [source for source in inputs if _is_table(source, with_images=featurizer is not None)]
-    if tables and len(tables) < len(inputs):
-        raise TableError(
-            f"score takes images or feature tables, not both at once: {tables[0]} is a table. "
-            "Run it once for each, or give metadata with --metadata."
+    training = training or {}
+    trained = None if prevalence is None else trained_prevalence(training)
+    if append and model_id is None:
+        raise OptionError("append needs a model_id, so that no file mixes two models.")
+    if explain and prevalence is not None:
+        raise OptionError(
+            "reasons add up to the score of the training's prevalence: give explain or prevalence."
         )
-    if tables:
-        rows = _read_rows(tables, metadata, id_column)
-        _warn(note_seen(training or {}, rows))
-        scores = score_table(model, rows, explain=explain)
-        write_scores(scores, out)
-        return ExtractionResult(out, len(scores), 0, None, time.monotonic() - started)
-    if featurizer is None:
-        raise TableError(
-            "this model was fitted on tables alone and cannot measure images. Give a table, or "
-            "fit a model on the output of `hybridlesion features`."
-        )
-    images, notes = find_images(inputs, metadata, id_column)
-    _warn((*notes, *note_seen(training or {}, images)))
-    return score_records(
-        model,
-        images,
-        out,
-        device=device,
-        n_jobs=n_jobs,
-        restart=restart,
-        explain=explain,
-        progress=progress,
-    )
+    growing = GrowingScores(out, str(model_id), prevalence) if append else None
+    work = _Work(model, out, growing, training, trained, prevalence, explain, started)
+    options = {"device": device, "n_jobs": n_jobs, "restart": restart, "cache": cache}
+    with locked(out) if append else nullcontext():
+        # An old file that new rows do not belong into is refused before long work.
+        old = growing.read() if growing else None
+        rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
+        _warn(notes)
+        digests = hash_images(rows["path"]) if growing and not from_table else [None] * len(rows)
+        wanted = np.ones(len(rows), dtype=bool)
+        if growing:
+            is_new, changed = growing.compare(old, rows, digests)
+            wanted = is_new | changed
+            _warn(_note_changed(rows["image_id"][changed]))
+        if not wanted.any():
+            write_failures(out, [], 0)
+            return ExtractionResult(out, 0, 0, None, time.monotonic() - started)
+        by_id = dict(zip(rows["image_id"][wanted], np.array(digests, object)[wanted], strict=True))
+        taken = wanted | _same_patients(model, rows, wanted)
+        rows, digests = rows[taken], [d for d, take in zip(digests, taken, strict=True) if take]
+        _warn(note_seen(training, rows))
+        if from_table:
+            table, failures = refuse_names(rows, out)
+            measured = Measured(table, failures, 0)
+        else:
+            measured = measure_records(
+                model,
+                rows,
+                out,
+                progress=progress,
+                digests=digests if growing else None,
+                **options,
+            )
+        return work.finish(old, measured, by_id, n_known=int((~wanted).sum()))
 
 
-def _read_rows(
-    tables: Sequence[str | os.PathLike],
-    metadata: Sequence[str | os.PathLike],
-    id_column: str | None,
-) -> pd.DataFrame:
-    """Put tables below one another, each with the metadata of its rows."""
-    rows = []
-    for table in tables:
-        records = read_records([table, *metadata], id_column=id_column)
-        measured, notes = keep_measured(records.frame)
-        _warn((*records.warnings, *notes))
-        rows.append(measured)
-    return pd.concat(rows, ignore_index=True)
+@dataclass(frozen=True)
+class _Work:
+    """What stays the same over a run, whatever its inputs are."""
+
+    model: BaseEstimator
+    out: Path
+    growing: GrowingScores | None
+    training: Mapping[str, object]
+    trained: float | None
+    prevalence: float | None
+    explain: bool
+    started: float
+
+    def finish(
+        self,
+        old: pd.DataFrame | None,
+        measured: Measured,
+        digests: Mapping[str, str | None],
+        *,
+        n_known: int,
+    ) -> ExtractionResult:
+        """Score what was measured, and write it."""
+        n_rows, failures = len(measured.table), measured.failures
+        # Where former rows are good, a broken image is no reason to call the run a failure.
+        errors = write_failures(self.out, failures, n_rows + n_known)
+        if len(measured.table):
+            scores = score_table(self.model, measured.table, explain=self.explain)
+            scores = scores[scores["image_id"].isin(list(digests))].reset_index(drop=True)
+            n_rows = len(scores)
+            if self.trained is not None:
+                scores = move_scores(scores, trained=self.trained, wanted=self.prevalence)
+            if self.growing is not None:
+                own = [digests.get(name) for name in scores["image_id"]]
+                scores = self.growing.merge(old, self.growing.stamp(scores, own))
+            write_scores(scores, self.out)
+        seconds = time.monotonic() - self.started
+        return ExtractionResult(self.out, n_rows, len(failures), errors, seconds, measured.n_reused)
+
+
+def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:
+    """Tell the other lesions of these patients, if the model compares a lesion with them."""
+    if not uses_context(split_steps(model)[1]) or "patient_id" not in rows:
+        return np.zeros(len(rows), dtype=bool)
+    patients = rows["patient_id"][wanted].dropna()
+    return rows["patient_id"].isin(patients).to_numpy()
+
+
+def _note_changed(ids: pd.Series) -> list[str]:
+    if ids.empty:
+        return []
+    return [
+        f"{count_words(len(ids), 'image')} changed since the last run, the first is "
+        f"{ids.iloc[0]!r}; scored anew."
+    ]
 
 
 def _warn(texts: Sequence[str]) -> None:
     for text in texts:
         warnings.warn(text, UserWarning, stacklevel=4)
-
-
-def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
-    """Whether a source is rows to score; a table of image paths counts as images."""
-    if Path(source).suffix.lower() not in _TABLE_SUFFIXES:
-        return False
-    columns = [str(name) for name in read_table(source).columns]
-    measured = any(name.startswith(("abcd__", "emb__", "cnn__", "meta__")) for name in columns)
-    return measured or not with_images

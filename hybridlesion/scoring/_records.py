@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 from sklearn.base import BaseEstimator, clone
 
 from hybridlesion._steps import split_steps
-from hybridlesion.exceptions import HybridLesionError, TableError
-from hybridlesion.extraction import ExtractionResult, errors_path, extract_features, read_features
-from hybridlesion.scoring._files import check_score_file, write_scores
+from hybridlesion.exceptions import TableError
+from hybridlesion.extraction import ExtractionResult
+from hybridlesion.scoring._files import (
+    check_score_file,
+    refuse_names,
+    write_failures,
+    write_scores,
+)
+from hybridlesion.scoring._measuring import Measured, Measuring
 from hybridlesion.scoring._table import score_table
 from hybridlesion.table import LesionFeaturizer
 
-__all__ = ["score_records"]
+__all__ = ["measure_records", "score_records"]
+
+Progress = Callable[[int, int, int], None]
 
 
 def score_records(
@@ -29,8 +37,9 @@ def score_records(
     n_jobs: int = 1,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
+    cache: str | os.PathLike | None = None,
     explain: bool = False,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ExtractionResult:
     """Measure and score the images of records, and write the scores.
 
@@ -50,6 +59,8 @@ def score_records(
         Whether to throw away what an interrupted run left.
     masks : str or path-like, default=None
         Folder that receives every mask as ``IMAGEID_segmentation.png``; None keeps none.
+    cache : str or path-like, default=None
+        Folder of measurements by image content, read and added to; None keeps none.
     explain : bool, default=False
         Whether to write the reasons of each score beside it.
     progress : callable, default=None
@@ -67,31 +78,76 @@ def score_records(
     """
     started = time.monotonic()
     out = check_score_file(out)
-    featurizer = _featurizer_for(model, device)
-    # Visible beside the output until the run is whole, so that an interrupted one goes on.
-    features = out.with_name(f"{out.stem}.features.parquet")
-    try:
-        measured = extract_features(
-            records,
-            features,
-            featurizer=featurizer,
-            n_jobs=n_jobs,
-            restart=restart,
-            masks=masks,
-            progress=progress,
-        )
-    except HybridLesionError as error:
-        if not errors_path(features).exists():
-            raise
-        errors_path(features).replace(errors_path(out))
-        message = str(error).replace(str(errors_path(features)), str(errors_path(out)))
-        raise HybridLesionError(message) from error
-    scores = score_table(model, read_features(features)[0], explain=explain)
+    measured = measure_records(
+        model,
+        records,
+        out,
+        device=device,
+        n_jobs=n_jobs,
+        restart=restart,
+        masks=masks,
+        cache=cache,
+        progress=progress,
+    )
+    errors = write_failures(out, measured.failures, len(measured.table))
+    scores = score_table(model, measured.table, explain=explain)
     write_scores(scores, out)
-    features.unlink()
-    errors = _take_over_errors(features, out)
     seconds = time.monotonic() - started
-    return ExtractionResult(out, len(scores), measured.n_failed, errors, seconds, measured.n_reused)
+    n_failed = len(measured.failures)
+    return ExtractionResult(out, len(scores), n_failed, errors, seconds, measured.n_reused)
+
+
+def measure_records(
+    model: BaseEstimator,
+    records: pd.DataFrame,
+    out: Path,
+    *,
+    device: str | None = None,
+    n_jobs: int = 1,
+    restart: bool = False,
+    masks: str | os.PathLike | None = None,
+    cache: str | os.PathLike | None = None,
+    progress: Progress | None = None,
+    digests: Sequence[str | None] | None = None,
+) -> Measured:
+    """Measure records as a model wants them.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Fitted pipeline.
+    records : DataFrame of shape (n, columns)
+        Records with ``image_id`` and ``path``.
+    out : Path
+        The score file to come; measurements wait beside it.
+    device, n_jobs, restart, masks, cache, progress : object, optional
+        See `score_records`.
+    digests : sequence of str or None, default=None
+        SHA-256 of each image, if it is known.
+
+    Returns
+    -------
+    Measured
+        Measurements and failures, ids that would do harm among them.
+    """
+    harmless, refused = refuse_names(records, out)
+    if digests is not None:
+        kept = records.index.isin(harmless.index)
+        digests = [digest for digest, keep in zip(digests, kept, strict=True) if keep]
+    if harmless.empty:
+        return Measured(harmless, refused, 0)
+    measuring = Measuring(
+        _featurizer_for(model, device),
+        # Visible beside the output until the run is whole, so that an interrupted one goes on.
+        out.with_name(f"{out.stem}.features.parquet"),
+        cache=None if cache is None else Path(cache),
+        n_jobs=n_jobs,
+        restart=restart,
+        masks=masks,
+        progress=progress,
+    )
+    measured = measuring.measure(harmless, digests)
+    return Measured(measured.table, [*refused, *measured.failures], measured.n_reused)
 
 
 def _featurizer_for(model: BaseEstimator, device: str | None) -> LesionFeaturizer:
@@ -103,8 +159,3 @@ def _featurizer_for(model: BaseEstimator, device: str | None) -> LesionFeaturize
         )
     featurizer = clone(featurizer)
     return featurizer if device is None else featurizer.set_params(device=device)
-
-
-def _take_over_errors(features: Path, out: Path) -> Path | None:
-    source, destination = errors_path(features), errors_path(out)
-    return source.replace(destination) if source.exists() else None

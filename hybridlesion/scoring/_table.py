@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
 from hybridlesion.reasons import reason_columns
+from hybridlesion.scoring._caveats import note_caveats, uses_context
 from hybridlesion.splits import GROUP_COLUMNS
 from hybridlesion.training import known_metadata
 
@@ -46,10 +47,15 @@ def score_table(
     Warns
     -----
     UserWarning
-        If the model uses metadata and no row has any.
+        If the model uses metadata and no row has any, or the table lacks a column of it, if the CNN
+        learned from images that are scored, or if a model of patient context gets patients with one
+        lesion.
     """
     _, classifier = split_steps(model)
-    table = _align(table.reset_index(drop=True), list(classifier.feature_names_in_))
+    names = list(classifier.feature_names_in_)
+    table = _align(table.reset_index(drop=True), names)
+    for note in note_caveats(names, table, context=uses_context(classifier)):
+        warnings.warn(note, UserWarning, stacklevel=3)
     score = np.asarray(classifier.predict_proba(table))[:, 1]
     known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
     threshold = float(classifier.threshold_)
@@ -62,6 +68,7 @@ def score_table(
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Give the table every feature the model was fitted on, unknown metadata as missing."""
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
+    unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
     table = table.assign(**{name: metadata[name] for name in metadata if name in names})
     absent = [name for name in names if name not in table]
@@ -81,4 +88,23 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
             UserWarning,
             stacklevel=4,
         )
+    elif unknown:
+        warnings.warn(
+            f"the table lacks {', '.join(unknown)}, which the model was fitted on; every row "
+            "counts as unknown there.",
+            UserWarning,
+            stacklevel=4,
+        )
     return table
+
+
+def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
+    """Name the metadata of which a table has neither the record's column nor the encoded one."""
+    unknown = {}
+    for name in names:
+        if name.startswith("meta__") and name not in table:
+            bare = name.removeprefix("meta__")
+            record = next((word for word in ("sex", "site") if bare.startswith(f"{word}_")), bare)
+            if record not in table:
+                unknown[record] = None
+    return list(unknown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -207,7 +208,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return leave_out_optimistic(table)
 
     def featurize(
-        self, records: pd.DataFrame, *, masks: str | Path | None = None
+        self,
+        records: pd.DataFrame,
+        *,
+        masks: str | Path | None = None,
+        tick: Callable[[], object] | None = None,
     ) -> tuple[pd.DataFrame, list[Failure]]:
         """Measure every record in this process, and list what failed instead of warning.
 
@@ -217,6 +222,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             Records.
         masks : str, Path or None, default=None
             Folder that receives each mask as ``IMAGEID_segmentation.png``.
+        tick : callable, default=None
+            Called after every image that was read or measured, as a sign of life.
 
         Returns
         -------
@@ -241,7 +248,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         failures: list[Failure] = []
         for start in range(0, len(records) if names else 0, self.batch_size):
             rows = slice(start, start + self.batch_size)
-            failures += self._measure_batch(records.iloc[rows], measured[rows], masks)
+            failures += self._measure_batch(records.iloc[rows], measured[rows], masks, tick)
         parts = [
             records.reindex(columns=self.carried_),
             encode_metadata(records, self.measurements_),
@@ -309,7 +316,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return table, [failure for _, failures in parts for failure in failures]
 
     def _measure_batch(
-        self, rows: pd.DataFrame, out: np.ndarray, masks: str | Path | None
+        self,
+        rows: pd.DataFrame,
+        out: np.ndarray,
+        masks: str | Path | None,
+        tick: Callable[[], object] | None,
     ) -> list[Failure]:
         """Fill the rows of `out` that can be measured, and return the failures of the others."""
         fixed = lesion_columns()
@@ -320,8 +331,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             long_side=self.long_side,
             segmenter=self.segmenter,
             color_constancy=self.color_constancy,
+            tick=tick,
         )
         for position, ((image_id, _), lesion) in enumerate(zip(pairs, found, strict=True)):
+            if tick is not None:
+                tick()
             if isinstance(lesion, Failure):
                 failures.append(lesion)
                 continue

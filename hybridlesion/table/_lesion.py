@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,12 @@ def lesion_columns() -> list[str]:
 
 
 def read_lesions(
-    rows: Iterable[tuple[str, object]], *, long_side: int, segmenter: str, color_constancy: str
+    rows: Iterable[tuple[str, object]],
+    *,
+    long_side: int,
+    segmenter: str,
+    color_constancy: str,
+    tick: Callable[[], object] | None = None,
 ) -> Iterator[Lesion | Failure]:
     """Decode, segment and measure images; what fails is told, not raised.
 
@@ -63,13 +68,15 @@ def read_lesions(
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     color_constancy : str
         A key of `COLOR_CONSTANCY`.
+    tick : callable, default=None
+        Called after every image that was read, as a sign of life.
 
     Yields
     ------
     Lesion or Failure
         The measurements, or the stage and the reason; one a row, in order.
     """
-    for row, found in read_segmented(rows, long_side=long_side, segmenter=segmenter):
+    for row, found in read_segmented(rows, long_side=long_side, segmenter=segmenter, tick=tick):
         if isinstance(found, Failure):
             yield found
         else:

@@ -47,7 +47,11 @@ class Failure:
 
 
 def read_segmented(
-    rows: Iterable[Row], *, long_side: int, segmenter: str
+    rows: Iterable[Row],
+    *,
+    long_side: int,
+    segmenter: str,
+    tick: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Row, tuple[np.ndarray, Segmentation] | Failure]]:
     """Decode and segment images.
 
@@ -59,6 +63,8 @@ def read_segmented(
         Long side in pixels at which they are segmented.
     segmenter : str
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
+    tick : callable, default=None
+        Called after every image that was read, as a sign of life.
 
     Yields
     ------
@@ -67,7 +73,11 @@ def read_segmented(
     """
     rows = iter(rows)
     while block := list(islice(rows, BLOCK)):
-        images = [attempt(row, "read", partial(_read, row[1], long_side)) for row in block]
+        images = []
+        for row in block:
+            images.append(attempt(row, "read", partial(_read, row[1], long_side)))
+            if tick is not None:
+                tick()
         segmented = _segment(block, images, segmenter)
         for row, image, details in zip(block, images, segmented, strict=True):
             yield row, details if isinstance(details, Failure) else (image, details)

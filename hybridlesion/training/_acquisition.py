@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -127,12 +126,12 @@ def _file_facts(paths: pd.Series) -> pd.DataFrame:
     facts = {"file size": [], "width": [], "height": []}
     for path in paths:
         width, height, size = np.nan, np.nan, np.nan
-        if isinstance(path, str) and Path(path).is_file():
-            size = float(Path(path).stat().st_size)
+        if isinstance(path, str) and os.path.isfile(path):
+            size = float(os.path.getsize(path))
             try:
-                width, height = map(float, image_size(path))
+                height, width = map(float, image_size(path))
             except (ImageError, SourceError):
-                # A file that is gone or damaged since was measured once; only its size is unknown.
+                # It was measured once: gone or damaged since, it tells nothing of how it was.
                 size = np.nan
         for name, value in zip(facts, (size, width, height), strict=True):
             facts[name].append(value)

@@ -81,10 +81,12 @@ def read_training_rows(
     ----------
     tables : sequence of str or path-like
         As `fit_tables` takes them, and so are all that follow.
-    target, groups, id_column : str or None
+    target, groups : str or None
         Columns.
     malignant : sequence of str or None
         Diagnoses that count as malignant.
+    id_column : str or None
+        Column.
     n_splits, n_seeds, random_state : int
         Folds, draws and seed.
     cnn_seen : str

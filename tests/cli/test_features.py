@@ -85,6 +85,27 @@ def test_wrong_settings_name_the_cure(hybridlesion, lesions, tmp_path):
     assert "--embedder mobilenetv2_100" in " ".join(weights.replace("│", " ").split())
 
 
+def test_resources_are_of_a_cluster_and_have_a_number(hybridlesion, lesions, tmp_path):
+    arguments = (lesions / "images", "--out", tmp_path / "f.parquet", "--dask-resource")
+    alone = hybridlesion("features", *arguments, "GPU=1")
+    assert alone.exit_code == 2
+    assert "asks workers of --dask ADDRESS" in alone.output
+    wrong = hybridlesion("features", *arguments, "GPU", "--dask", "tcp://127.0.0.1:9")
+    assert wrong.exit_code == 2
+    assert "takes NAME=NUMBER" in wrong.output
+
+
+def test_a_second_run_on_one_output_is_refused(hybridlesion, lesions, tmp_path):
+    from hybridlesion.extraction._lock import locked
+    from hybridlesion.extraction._place import open_place
+
+    image, out = lesions / "images" / "SYN_0001.png", tmp_path / "f.parquet"
+    with locked(open_place(tmp_path), "f.parquet"):
+        result = hybridlesion("features", image, "--out", out, "--embedder", "none", "--jobs", 1)
+    assert result.exit_code == 1
+    assert "is being written by another run: process" in result.stderr
+
+
 def test_a_setting_that_only_the_library_refuses_is_one_message(
     hybridlesion, lesions, tmp_path, monkeypatch
 ):

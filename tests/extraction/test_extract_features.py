@@ -78,22 +78,34 @@ def test_changed_configuration_is_not_resumed(records, tmp_path):
     out = tmp_path / "f.parquet"
     _interrupted(records, out)
     featurizer = LesionFeaturizer(long_side=256)
-    assert extract_features(records, out, shard_size=3, featurizer=featurizer).n_reused == 0
+    with pytest.warns(UserWarning, match="1 stored shard .*: long_side was 512 and is now 256"):
+        assert extract_features(records, out, shard_size=3, featurizer=featurizer).n_reused == 0
 
 
-def test_changed_image_is_not_resumed(records, tmp_path):
+def test_changed_records_are_not_resumed(records, tmp_path):
     out = tmp_path / "f.parquet"
     _interrupted(records, out)
     changed = records.copy()
     changed.loc[0, "path"] = records.loc[1, "path"]
-    assert extract_features(changed, out, shard_size=3).n_reused == 0
+    with pytest.warns(UserWarning, match="the records, or their order, have changed"):
+        assert extract_features(changed, out, shard_size=3).n_reused == 0
+
+
+def test_changed_code_is_not_resumed(records, tmp_path, monkeypatch):
+    out = tmp_path / "f.parquet"
+    _interrupted(records, out)
+    monkeypatch.setattr("hybridlesion.extraction._shards.CODE_PROTOCOL", 99)
+    monkeypatch.setattr("hybridlesion.extraction._measure.CODE_PROTOCOL", 99)
+    with pytest.warns(UserWarning, match="the code measures otherwise now"):
+        assert extract_features(records.head(3), out, shard_size=3).n_reused == 0
 
 
 def test_damaged_shard_is_computed_again(records, tmp_path):
     out = tmp_path / "f.parquet"
     _interrupted(records, out)
     (tmp_path / "f.parquet.shards" / "000000.parquet").write_bytes(b"PAR1 half")
-    result = extract_features(records, out, shard_size=3)
+    with pytest.warns(UserWarning, match="damaged"):
+        result = extract_features(records, out, shard_size=3)
     assert (result.n_reused, result.n_rows) == (0, 7)
 
 
@@ -177,4 +189,5 @@ def test_replaced_archive_is_not_resumed(lesions, tmp_path):
     pack(lesions["path"].iloc[:6])
     _interrupted(list_images(archive), out)
     pack(lesions["path"].iloc[6:12])
-    assert extract_features(list_images(archive), out, shard_size=3).n_reused == 0
+    with pytest.warns(UserWarning, match="the image file of IMAGE_0 has changed"):
+        assert extract_features(list_images(archive), out, shard_size=3).n_reused == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,20 @@ def test_bad_image_is_listed_and_the_others_go_on(lesions, tmp_path):
     assert "bad" in result.errors_path.read_text()
     with pytest.raises(HybridLesionError, match="not one of the 1 images"):
         segment_images(records.iloc[[1]], tmp_path / "masks")
+
+
+def test_an_image_that_kills_workers_is_listed_and_the_others_go_on(lesions, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import quick_featurizer
+
+    # A worker unpickles this class by name, and dies over one image.
+    monkeypatch.setattr("hybridlesion.extraction._masks._MaskWork", quick_featurizer.DeadlyMaskWork)
+    records = lesions.head(3)[["image_id", "path"]].reset_index(drop=True)
+    records.loc[1, "image_id"] = "deadly"
+    result = segment_images(records, tmp_path / "masks", n_jobs=2)
+    assert (result.n_rows, result.n_failed) == (2, 1)
+    assert "deadly" in result.errors_path.read_text()
+    assert 'worker,"the worker process died of SIGKILL' in result.errors_path.read_text()
 
 
 def test_unknown_segmenter_is_refused_before_work(lesions, tmp_path):

@@ -122,3 +122,13 @@ def test_row_numbers_are_those_of_the_file(tmp_path):
     with pytest.raises(TableError) as caught:
         read_records(tmp_path / "t.csv")
     assert caught.value.problems == ("t.csv, row 6: age 'old' is no number of years",)
+
+
+def test_a_column_name_of_two_lines_keeps_rows_and_their_numbers(tmp_path):
+    file = tmp_path / "train.csv"
+    file.write_text('image_name,"age\napprox",sex\nISIC_1,45,male\nISIC_2,50,what\n')
+    table = read_table(file)
+    assert list(table.columns) == ["image_name", "age\napprox", "sex"]
+    assert table["age\napprox"].to_list() == [45, 50]
+    # Row 4 of the file: its header fills two.
+    assert any("row 4" in text for text in read_records(file).warnings)

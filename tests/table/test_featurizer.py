@@ -136,3 +136,13 @@ def test_missing_paths_are_said_in_words(few):
     featurizer = LesionFeaturizer().fit(few)
     with pytest.raises(TableError, match="have no path column"):
         featurizer.transform(few.drop(columns="path"))
+
+
+def test_the_look_of_each_photograph_is_kept(few):
+    from hybridlesion.embedding.finetuning import LOOK_COLUMNS, fingerprint, fingerprints_of
+
+    few = few.head(2)
+    table = LesionFeaturizer().fit_transform(few)
+    looks = fingerprints_of(table[list(LOOK_COLUMNS)].to_numpy())
+    for look, path in zip(looks, few["path"], strict=True):
+        assert np.unpackbits(look ^ fingerprint(read_image(path))).sum() <= 12

@@ -1,0 +1,117 @@
+"""Peak memory of `extract_features` and its workers, for few and for many images.
+
+    python benchmarks/memory.py                    # 300 and 3,000 images of 64 pixels
+    python benchmarks/memory.py --large 24         # JPEGs of 6000x4000 pixels
+
+The figures are peaks of resident memory; the ratio is that of many images to few.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.images import write_image
+
+_RUN = """
+import sys
+import pandas as pd
+from hybridlesion import LesionFeaturizer, extract_features
+
+if __name__ == "__main__":
+    records, out, jobs = pd.read_csv(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    extract_features(records, out, featurizer=LesionFeaturizer(), n_jobs=jobs)
+"""
+
+
+def main() -> None:
+    """Print the peaks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--counts", type=int, nargs="+", default=[300, 3000])
+    parser.add_argument("--large", type=int, help="measure so many images of 6000x4000 instead")
+    parser.add_argument("--jobs", type=int, default=2, help="workers, at least 2")
+    options = parser.parse_args()
+    if options.jobs < 2:
+        parser.error("one job has no worker to watch.")
+    with tempfile.TemporaryDirectory() as folder:
+        size = (4000, 6000) if options.large else (64, 64)
+        counts = [options.large] if options.large else options.counts
+        peaks = [measure(Path(folder), count, size, options.jobs) for count in counts]
+    for count, (parent, worker) in zip(counts, peaks, strict=True):
+        print(f"{count:6,} images: parent {parent:4.0f} MB, largest worker {worker:4.0f} MB")
+    if len(peaks) > 1:
+        parent, worker = (last / first for first, last in zip(peaks[0], peaks[-1], strict=True))
+        print(f"ratio: parent {parent:.3f}, worker {worker:.3f}")
+
+
+def measure(folder: Path, count: int, size: tuple[int, int], jobs: int) -> tuple[float, float]:
+    """Run once in a process of its own; return the peaks of parent and worst worker in MB."""
+    records = draw(folder / str(count), count, size)
+    records.to_csv(folder / "records.csv", index=False)
+    (folder / "run.py").write_text(_RUN)
+    arguments = [folder / "run.py", folder / "records.csv", folder / f"{count}.parquet", jobs]
+    run = subprocess.Popen([sys.executable, *map(str, arguments)])
+    peaks: dict[int, float] = {}
+    done = threading.Event()
+    watch = threading.Thread(target=watch_family, args=(run.pid, peaks, done))
+    watch.start()
+    status = run.wait()
+    done.set()
+    watch.join()
+    if status:
+        raise SystemExit(status)
+    return peaks.pop(run.pid), max(peaks.values(), default=0.0)
+
+
+def draw(folder: Path, count: int, size: tuple[int, int]) -> pd.DataFrame:
+    """Draw lesions that are cheap to make: an ellipse on skin, with noise that differs."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
+    inside = (rows / 0.5) ** 2 + (columns / 0.6) ** 2 < 1
+    paths = []
+    for number in range(count):
+        image = np.where(inside[:, :, None], (110, 70, 60), (210, 165, 145)).astype(np.uint8)
+        image += rng.integers(0, 20, (*size, 1), dtype=np.uint8)
+        paths.append(str(folder / f"L{number:06d}.jpg"))
+        write_image(paths[-1], image)
+    return pd.DataFrame({"image_id": [Path(path).stem for path in paths], "path": paths})
+
+
+def watch_family(pid: int, peaks: dict[int, float], done: threading.Event) -> None:
+    """Note the peak memory of a process and its children, which the kernel keeps for each."""
+    while not done.wait(0.2):
+        for member in [pid, *children(pid)]:
+            peaks[member] = max(peaks.get(member, 0.0), peak_megabytes(member))
+
+
+def children(pid: int) -> list[int]:
+    """List the children of a process."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(status.parent.name))
+    return found
+
+
+def peak_megabytes(pid: int) -> float:
+    """Peak resident memory of a process; 0 once it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM")), 0.0)
+
+
+if __name__ == "__main__":
+    main()

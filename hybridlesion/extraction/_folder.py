@@ -1,0 +1,177 @@
+"""The folder beside an output in which finished shards wait until the run is whole."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hybridlesion.exceptions import SourceError
+from hybridlesion.extraction._place import Place
+from hybridlesion.extraction._shards import Shard, why_different
+from hybridlesion.table import Failure
+
+__all__ = ["SCHEMA_KEY", "ShardFolder", "arrow_schema"]
+
+# Where our facts stand in the metadata of a Parquet file.
+SCHEMA_KEY = b"hybridlesion"
+
+# Rows per group of the finished table: few enough to write with little memory, and so many that
+# the list of groups at the end of the file stays short for millions of rows.
+_GROUP_ROWS = 8192
+
+_NUMBERS = ("age", "target")
+
+
+class ShardFolder:
+    """Finished shards of one output.
+
+    Parameters
+    ----------
+    place : Place
+        Where they wait.
+    """
+
+    def __init__(self, place: Place):
+        self.place = place
+
+    def numbers(self) -> set[int]:
+        """List which shards are stored.
+
+        Returns
+        -------
+        set of int
+            Their numbers.
+        """
+        names = (Path(name) for name in self.place.names())
+        return {int(name.stem) for name in names if name.stem.isdigit()}
+
+    def write(self, shard: Shard, table: pa.Table, failures: list[Failure]) -> None:
+        """Store the result of one shard.
+
+        Parameters
+        ----------
+        shard : Shard
+            Which.
+        table : pyarrow.Table
+            Its rows.
+        failures : list of Failure
+            Its failures.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be stored.
+        """
+        facts = {**shard.facts, "failures": [asdict(failure) for failure in failures]}
+        table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts, default=str)})
+        stream = io.BytesIO()
+        pq.write_table(table, stream, compression="zstd")
+        self.place.write(_name(shard.number), stream.getvalue())
+
+    def look_up(self, shard: Shard) -> list[Failure] | str:
+        """Look at the stored result of a shard.
+
+        Parameters
+        ----------
+        shard : Shard
+            Which.
+
+        Returns
+        -------
+        list of Failure or str
+            Its failures if the result holds, else why not.
+        """
+        try:
+            metadata = pq.read_schema(io.BytesIO(self.place.read(_name(shard.number)))).metadata
+            facts = json.loads(metadata[SCHEMA_KEY])
+            # Through JSON, so that a tuple of now equals the list that came of one then.
+            now = json.loads(json.dumps(dict(shard.facts), default=str))
+            reason = why_different(facts, now, shard.records)
+            return reason or [Failure(**failure) for failure in facts["failures"]]
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+            return "its stored result is damaged or of an older version"
+
+    def merge(self, n_shards: int, schema: pa.Schema, path: Path) -> int:
+        """Write the shards into one file, a group of rows at a time.
+
+        Parameters
+        ----------
+        n_shards : int
+            How many there are.
+        schema : pyarrow.Schema
+            Schema of the whole, its metadata included.
+        path : Path
+            File to write.
+
+        Returns
+        -------
+        int
+            Rows written.
+
+        Raises
+        ------
+        SourceError
+            If a shard has gone.
+        """
+        rows = 0
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for group in _regroup(self._tables(n_shards, schema), schema):
+                writer.write_table(group, row_group_size=_GROUP_ROWS)
+                rows += group.num_rows
+        return rows
+
+    def clear(self) -> None:
+        """Remove the folder and all in it."""
+        self.place.clear()
+
+    def _tables(self, n_shards: int, schema: pa.Schema) -> Iterator[pa.Table]:
+        for number in range(n_shards):
+            try:
+                table = pq.read_table(io.BytesIO(self.place.read(_name(number))))
+            except (OSError, pa.ArrowInvalid) as error:
+                raise SourceError(
+                    f"shard {number} of {n_shards} was written to {self.place} and cannot be read "
+                    f"back ({error}). Run the same command again; what is left is kept."
+                ) from error
+            yield table.cast(schema)
+
+
+def arrow_schema(table: pd.DataFrame) -> pa.Schema:
+    """Fix the type of every column by its name, so that all shards agree.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A feature table, possibly without rows.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Features float32, age and target float64, all else string.
+    """
+    types = {name: pa.float32() if "__" in name else pa.string() for name in table.columns}
+    types |= {name: pa.float64() for name in _NUMBERS if name in table}
+    return pa.schema(list(types.items()))
+
+
+def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Cut tables anew, so that the file does not tell how the work was divided."""
+    waiting = schema.empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table])
+        while waiting.num_rows >= _GROUP_ROWS:
+            yield waiting.slice(0, _GROUP_ROWS).combine_chunks()
+            waiting = waiting.slice(_GROUP_ROWS)
+    if waiting.num_rows:
+        yield waiting.combine_chunks()
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}.parquet"

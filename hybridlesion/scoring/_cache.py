@@ -1,0 +1,180 @@
+"""Measurements of images, kept by what the image is: for folders that are scored every night."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._files import atomic_path
+from hybridlesion.exceptions import ImageError, SourceError
+from hybridlesion.extraction._features import describe_featurizer
+from hybridlesion.extraction._shards import CODE_PROTOCOL
+from hybridlesion.images._bytes import read_bytes
+from hybridlesion.metadata import normalise_image_id
+from hybridlesion.table import FINETUNED, LesionFeaturizer
+
+__all__ = ["FeatureCache", "hash_images"]
+
+# Raised when an entry would be read otherwise than it was written.
+_CACHE_PROTOCOL = 1
+
+_MARK = b"hybridlesion-features\n"
+_HEAD = struct.Struct(f"<{len(_MARK)}sI32s")
+
+_MEASURED = ("qa__", "abcd__", "emb__", "cnn__")
+
+# Where the same weights lie does not change what they measure; their digest stands beside.
+_PLACES = {"weights": "weights_digest", "segmenter": "segmenter_digest"}
+
+
+def hash_images(paths: Iterable[object]) -> list[str | None]:
+    """Digest the files of images, without decoding them.
+
+    Parameters
+    ----------
+    paths : iterable of str
+        Paths or locators, as `hybridlesion.images.list_images` gives them.
+
+    Returns
+    -------
+    list of str or None
+        SHA-256 of each file, 64 hexadecimal digits; None where it cannot be read.
+    """
+    return [_hash_image(path) for path in paths]
+
+
+def _hash_image(path: object) -> str | None:
+    try:
+        return hashlib.sha256(read_bytes(path)).hexdigest() if isinstance(path, str) else None
+    except (ImageError, SourceError, OSError):
+        return None
+
+
+class FeatureCache:
+    """A folder of measurements, one small file an image.
+
+    An entry is found by the SHA-256 over the image's own digest, everything in the featurizer that
+    changes what it measures, and the number of the measuring code. Age, sex and site are no part of
+    it: they are read anew each time. Of a fine-tuned network the ids of image, patient and lesion
+    are, since by them it knows what it learned from.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the cache; made when it is first written to.
+    featurizer : LesionFeaturizer
+        Fitted featurizer.
+
+    Attributes
+    ----------
+    names : list of str
+        Columns that are kept.
+
+    Notes
+    -----
+    Entries appear whole under their final name and are never changed, so any number of processes
+    may share a folder. One that is damaged does not fit its digest, and is measured and written
+    again. Nothing is ever deleted: delete the folder, or files that were not read for long, when
+    it is too large.
+    """
+
+    def __init__(self, folder: Path, featurizer: LesionFeaturizer):
+        self.folder = folder
+        self.names = [
+            str(name)
+            for name in featurizer.get_feature_names_out()
+            if str(name).startswith(_MEASURED)
+        ]
+        self._digest = _configuration_digest(describe_featurizer(featurizer), self.names)
+        self._by_record = featurizer.embedder == FINETUNED
+
+    def keys(self, records: pd.DataFrame, digests: Sequence[str | None]) -> list[str | None]:
+        """Name the entry of each record.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns)
+            Records.
+        digests : sequence of str or None
+            What `hash_images` gave for them.
+
+        Returns
+        -------
+        list of str or None
+            Key of each; None where there is no image to read.
+        """
+        ids = [""] * len(records)
+        if self._by_record:
+            columns = [name for name in ("patient_id", "lesion_id") if name in records]
+            known = records[columns].astype(object).where(records[columns].notna(), None)
+            names = map(normalise_image_id, records["image_id"].astype(str))
+            rows = known.to_dict("records") if columns else [{}] * len(records)
+            ids = [
+                json.dumps([name, row], sort_keys=True, default=str)
+                for name, row in zip(names, rows, strict=True)
+            ]
+        return [
+            digest and hashlib.sha256(f"{self._digest}/{digest}/{own}".encode()).hexdigest()
+            for digest, own in zip(digests, ids, strict=True)
+        ]
+
+    def read(self, key: str | None) -> np.ndarray | None:
+        """Look up an entry.
+
+        Parameters
+        ----------
+        key : str or None
+            From `keys`.
+
+        Returns
+        -------
+        ndarray of shape (names,), float32, or None
+            The measurements; None if there are none, or they are damaged.
+        """
+        if key is None:
+            return None
+        try:
+            data = self._file(key).read_bytes()
+            mark, n_values, digest = _HEAD.unpack_from(data)
+        except (OSError, struct.error):
+            return None
+        values = data[_HEAD.size :]
+        whole = (mark, n_values, len(values)) == (_MARK, len(self.names), 4 * len(self.names))
+        if not whole or hashlib.sha256(values).digest() != digest:
+            return None
+        return np.frombuffer(values, dtype="<f4")
+
+    def write(self, key: str, values: np.ndarray) -> None:
+        """Keep the measurements of an image.
+
+        Parameters
+        ----------
+        key : str
+            From `keys`.
+        values : ndarray of shape (names,), float32
+            What was measured.
+        """
+        data = np.ascontiguousarray(values, dtype="<f4").tobytes()
+        head = _HEAD.pack(_MARK, len(self.names), hashlib.sha256(data).digest())
+        with atomic_path(self._file(key)) as temporary:
+            temporary.write_bytes(head + data)
+
+    def _file(self, key: str) -> Path:
+        return self.folder / key[:2] / key
+
+
+def _configuration_digest(configuration: Mapping[str, object], names: Sequence[str]) -> str:
+    fixed = {name: value for name, value in configuration.items() if name != "measurements"}
+    for place, digest in _PLACES.items():
+        if digest in fixed:
+            del fixed[place]
+    text = json.dumps(
+        [_CACHE_PROTOCOL, CODE_PROTOCOL, fixed, list(names)], sort_keys=True, default=str
+    )
+    return hashlib.sha256(text.encode()).hexdigest()

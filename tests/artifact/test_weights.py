@@ -1,0 +1,103 @@
+"""The weight files of a model travel with it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from sklearn.pipeline import Pipeline
+
+from hybridlesion.artifact import _beside as beside
+from hybridlesion.artifact import load_artifact, read_manifest, save_artifact
+from hybridlesion.artifact._weights import attach_weights, check_file_name, detach_weights
+from hybridlesion.exceptions import ArtifactError
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.table import LesionFeaturizer
+
+
+def test_weights_travel_without_their_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    weights = tmp_path / "secret folder" / "net.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(weights))
+    model = Pipeline([("features", featurizer), ("model", HybridLesionClassifier())])
+    packed, files = detach_weights(model)
+    assert files == {"net.safetensors": b"weights"}
+    assert b"secret folder" not in pickle.dumps(packed)
+    assert model.named_steps["features"].weights == str(weights)
+    weights.unlink()
+    restored = Path(attach_weights(packed, files).named_steps["features"].weights)
+    assert restored.read_bytes() == b"weights"
+    assert restored.is_relative_to(tmp_path / "cache")
+    # A file that somebody changed in the cache is not trusted.
+    restored.write_bytes(b"changed")
+    again = Path(attach_weights(packed, files).named_steps["features"].weights)
+    assert again.read_bytes() == b"weights"
+
+
+def test_weights_that_are_gone(tmp_path):
+    featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(tmp_path / "gone.safetensors"))
+    model = Pipeline([("features", featurizer), ("model", HybridLesionClassifier())])
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        detach_weights(model)
+    featurizer.weights = "gone.safetensors"
+    with pytest.raises(ArtifactError, match="which its artifact lacks"):
+        attach_weights(model, {})
+
+
+@pytest.fixture
+def with_segmenter(tmp_path, monkeypatch, fitted) -> Pipeline:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    refiner = tmp_path / "mine" / "refiner.safetensors"
+    refiner.parent.mkdir()
+    refiner.write_bytes(b"weights of a refiner")
+    featurizer = LesionFeaturizer(segmenter=str(refiner))
+    vars(featurizer).update(
+        {name: v for name, v in vars(fitted.named_steps["features"]).items() if name.endswith("_")}
+    )
+    return Pipeline([("features", featurizer), ("model", fitted.named_steps["model"])])
+
+
+def test_a_segmenter_of_the_user_travels_too(tmp_path, with_segmenter):
+    save_artifact(tmp_path / "m.joblib", with_segmenter)
+    assert str(tmp_path).encode() not in (tmp_path / "m.joblib").read_bytes()
+    (tmp_path / "mine" / "refiner.safetensors").unlink()
+    loaded = Path(load_artifact(tmp_path / "m.joblib").named_steps["features"].segmenter)
+    assert loaded.read_bytes() == b"weights of a refiner"
+    assert loaded.suffix == ".safetensors"
+
+
+def test_large_files_lie_beside_and_are_checked(tmp_path, monkeypatch, with_segmenter):
+    monkeypatch.setattr(beside, "LARGEST_INSIDE", 10)
+    save_artifact(tmp_path / "m.joblib", with_segmenter)
+    outside = tmp_path / "m.segmenter-refiner.safetensors"
+    assert outside.read_bytes() == b"weights of a refiner"
+    files = read_manifest(tmp_path / "m.joblib")["files"]
+    assert files["segmenter-refiner.safetensors"]["beside"] == outside.name
+    loaded = Path(load_artifact(tmp_path / "m.joblib").named_steps["features"].segmenter)
+    assert loaded.read_bytes() == b"weights of a refiner"
+    outside.write_bytes(b"weights of another")
+    with pytest.raises(ArtifactError, match="is not the weight file"):
+        load_artifact(tmp_path / "m.joblib")
+    outside.unlink()
+    with pytest.raises(ArtifactError, match="Copy both"):
+        load_artifact(tmp_path / "m.joblib")
+
+
+@pytest.mark.parametrize(
+    "name", ["../w.pth", "a/w.pth", "a\\w.pth", "..", ".hidden", "a\nb", "", "C:w", "w" * 300, None]
+)
+def test_names_that_lead_elsewhere(name):
+    with pytest.raises(ArtifactError, match="carries a file of the name"):
+        check_file_name(name)
+
+
+def test_a_model_cannot_name_files_of_this_machine(tmp_path):
+    secret = tmp_path / "secret.safetensors"
+    secret.write_bytes(b"secret")
+    featurizer = LesionFeaturizer(segmenter=str(secret))
+    model = Pipeline([("features", featurizer), ("model", HybridLesionClassifier())])
+    with pytest.raises(ArtifactError, match="which its artifact lacks"):
+        attach_weights(model, {})
