@@ -17,7 +17,7 @@ from hybridlesion.artifact import INTENDED_USE, load_artifact, save_artifact
 from hybridlesion.datasets import auc_ceiling, make_lesions
 from hybridlesion.extraction import extract_features
 from hybridlesion.metadata import read_records
-from hybridlesion.report import ScoreReport, case_sheet, report_scores
+from hybridlesion.report import ScoreReport, case_sheet, report_scores, write_page
 from hybridlesion.scoring import score_records
 from hybridlesion.splits import grouped_folds
 from hybridlesion.training import TrainedModel, fit_tables
@@ -66,7 +66,7 @@ def run_demo(
     step: Callable[[str], None] | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> DemoResult:
-    """Draw lesions, measure them, fit, score patients held out, evaluate, and draw a sheet.
+    """Draw lesions, measure them, fit, score patients held out, evaluate, and write a report.
 
     Parameters
     ----------
@@ -112,10 +112,25 @@ def run_demo(
     save_artifact(model, trained.model, training=trained.facts, metrics=trained.metrics)
     step("scoring the patients held out")
     fitted, unseen, scores = load_artifact(model), records[held_out], out / "scores.csv"
-    score_records(fitted, unseen, scores, n_jobs=n_jobs, masks=out / "masks", progress=progress)
+    score_records(
+        *(fitted, unseen, scores),
+        n_jobs=n_jobs,
+        masks=out / "masks",
+        explain=True,
+        progress=progress,
+    )
     step("evaluating")
     report, sheet = _judge(out, scores, random_state)
+    step("writing the report")
+    page = write_page(
+        *(model, out),
+        scores=scores,
+        truth=[out / "data" / "metadata.csv"],
+        masks=out / "masks",
+        n_jobs=n_jobs,
+    )
     paths = {
+        "the report": page.path,
         "the summary": summary,
         "the picture sheet": sheet,
         "the curves": report.paths[2],

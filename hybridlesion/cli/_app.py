@@ -18,6 +18,7 @@ from hybridlesion.cli.features import FeaturesCommand, features
 from hybridlesion.cli.finetune import finetune
 from hybridlesion.cli.fit import fit
 from hybridlesion.cli.inspect import inspect
+from hybridlesion.cli.report import report
 from hybridlesion.cli.score import score
 from hybridlesion.cli.segment import segment
 from hybridlesion.cli.train_refiner import train_refiner
@@ -69,6 +70,7 @@ for command in (
     finetune,
     train_refiner,
     evaluate,
+    report,
     inspect,
     demo,
 ):

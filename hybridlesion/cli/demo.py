@@ -37,5 +37,5 @@ def demo(
         typer.echo(f"  {what:<18} {path}")
     typer.echo(
         f"wrote {out}: {result.n_images:,} images, 0 failed, {result.seconds:.1f} s. "
-        f"Open {result.paths['the summary']} first."
+        f"Open {result.paths['the report']} first."
     )

@@ -59,6 +59,9 @@ def score(
         ),
     ] = None,
     key: Key = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add the reasons of each score, in words and shares.")
+    ] = False,
 ) -> None:
     """Score new lesions: calibrated probability of malignancy, as CSV or Parquet.
 
@@ -96,6 +99,7 @@ def score(
             append=append,
             model_id=manifest["digest"][:16],
             prevalence=prevalence,
+            explain=explain,
             progress=progress,
         )
     if append and not (result.n_rows or result.n_failed):

@@ -38,6 +38,8 @@ def embedding_distance(
 
 
 def _sum_by(rows: np.ndarray, group: np.ndarray) -> np.ndarray:
+    if not len(rows):
+        return rows
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(group[order]) > 0])
     sums = np.add.reduceat(rows[order].astype(np.float64), starts)

@@ -129,6 +129,41 @@ class Ensemble:
             n_members += len(members)
         return sums * n_folds / n_members
 
+    def contributions(
+        self, encoded: np.ndarray, company: bool, fold: int, n_jobs: int
+    ) -> np.ndarray:
+        """Take the logits of one fold's members apart.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, columns), float32
+            Encoded rows.
+        company : bool
+            One of `settings`.
+        fold : int
+            The fold that the members never saw.
+        n_jobs : int
+            Threads.
+
+        Returns
+        -------
+        ndarray of shape (n, columns + 2), float64
+            What each encoded column adds, averaged over seeds and views; then the embedding as a
+            whole, whose own columns hold 0; last a constant. A row sums to the fold's logit.
+        """
+        parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
+        for view, members in zip(self.views, self.members, strict=True):
+            if view.company != company:
+                continue
+            dense, embedding = _part(encoded, view)
+            whole = [encoded.shape[1]] if len(view.embedding) else []
+            places = np.array([*view.dense, *whole, encoded.shape[1] + 1])
+            for member in members:
+                if member.fold == fold:
+                    parts[:, places] += member.contributions(dense, embedding, n_jobs)
+                    n_members += 1
+        return parts / n_members
+
     def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
         """Tell which rows are scored in a setting.
 

@@ -81,6 +81,22 @@ class LinearPart:
             score[rows] = self._standardise(X[rows]) @ self.coef_
         return score + self.intercept_
 
+    def contributions(self, X: np.ndarray) -> np.ndarray:
+        """Take the logits apart.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, columns), float32
+            Numbers, NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n, columns + 1), float64
+            What each column adds against its mean; last the logit of a row of means.
+        """
+        parts = self._standardise(X) * self.coef_
+        return np.column_stack([parts, np.full(len(X), self.intercept_)])
+
     def _standardise(self, X: np.ndarray) -> np.ndarray:
         standard = (X - self.mean_) / self.scale_
         return np.clip(np.nan_to_num(standard, copy=False, nan=0.0), -_REACH, _REACH)

@@ -51,9 +51,7 @@ class Member:
         ndarray of shape (n,), float64
             Logits, not yet calibrated.
         """
-        columns = dense
-        if self.probe is not None:
-            columns = append_column(dense, self.probe.score(embedding))
+        columns = self._columns(dense, embedding)
         score = np.zeros(len(columns))
         if self.linear is not None:
             score += self.linear_weight * self.linear.logit(columns)
@@ -61,6 +59,49 @@ class Member:
             raw = booster.predict(columns, raw_score=True, num_threads=n_jobs) + shift
             score += (1 - self.linear_weight) / len(self.boosters) * raw
         return score
+
+    def contributions(self, dense: np.ndarray, embedding: np.ndarray, n_jobs: int) -> np.ndarray:
+        """Take the logits apart; a row sums to `logit` but for rounding.
+
+        Parameters
+        ----------
+        dense : ndarray of shape (n, columns), float32
+            All features but the embedding.
+        embedding : ndarray of shape (n, d), float32
+            The embedding; d is 0 without one.
+        n_jobs : int
+            Threads.
+
+        Returns
+        -------
+        ndarray of shape (n, columns + 1) or (n, columns + 2), float64
+            What each dense column adds; then the embedding as a whole, if there is one; last a
+            constant: the answer of this member where no column is known.
+
+        Notes
+        -----
+        The trees are taken apart by TreeSHAP [1]_, LightGBM's own; the linear part by the
+        distance of each column from its mean, which is the same where columns are independent.
+
+        References
+        ----------
+        .. [1] S. M. Lundberg et al., "From local explanations to global understanding with
+           explainable AI for trees", Nature Machine Intelligence 2, 56-67, 2020.
+        """
+        columns = self._columns(dense, embedding)
+        parts = np.zeros((len(columns), columns.shape[1] + 1))
+        if self.linear is not None:
+            parts += self.linear_weight * self.linear.contributions(columns)
+        for booster, shift in zip(self.boosters, self.shifts, strict=True):
+            raw = booster.predict(columns, pred_contrib=True, num_threads=n_jobs)
+            raw[:, -1] += shift
+            parts += (1 - self.linear_weight) / len(self.boosters) * raw
+        return parts
+
+    def _columns(self, dense: np.ndarray, embedding: np.ndarray) -> np.ndarray:
+        if self.probe is None:
+            return dense
+        return append_column(dense, self.probe.score(embedding))
 
     def importances(self, n_dense: int) -> np.ndarray:
         """Share of each column in this member's scores.

@@ -17,9 +17,11 @@ from hybridlesion.evaluation import (
 from hybridlesion.exceptions import TableError
 from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
+from hybridlesion.model._contributions import spread_probability, sum_sources
 from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model._groups import check_folds, deal_folds, read_groups
 from hybridlesion.model._parameters import check_parameters
+from hybridlesion.model._reference import benign_quantiles
 from hybridlesion.model._target import read_target
 from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.calibration import ScoreCalibrator
@@ -130,6 +132,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     calibrators_ : dict of bool to ScoreCalibrator
         For lesions in company (True) and alone (False), or all (False), fitted on their
         out-of-fold logits.
+    target_ : ndarray of shape (n,), bool
+        True where a training row is malignant.
+    reference_ : dict of str to ndarray of shape (101,)
+        Percentiles of each number column but the embedding's over the benign training rows.
 
     Notes
     -----
@@ -252,7 +258,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
-        self.classes_, self.groups_ = classes, groups
+        self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
         self.ensemble_ = Ensemble(names)
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
@@ -263,6 +269,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
         self._decide(target)
         self._weigh_features()
+        self.reference_ = benign_quantiles(X, target, self._column_names())
         return self
 
     def predict_proba(self, X):
@@ -333,6 +340,67 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "conformal_")
         return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
 
+    def contributions(self, X):
+        """Take scores apart, on the scale of probabilities.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training. Patients are compared within it, so a
+            patient's lesions belong into one call, as for `predict_proba`.
+
+        Returns
+        -------
+        DataFrame of shape (n, 1 + columns)
+            ``base``, the model's answer where nothing is known of a row (another for lesions alone
+            than for lesions in company), then what each column, given or of context, adds to it or
+            takes from it; the embedding is one column, ``emb__``. A row sums to its score but for
+            rounding, below 1e-9.
+
+        Raises
+        ------
+        TableError
+            If a column of training is missing or holds text where numbers were.
+
+        See Also
+        --------
+        hybridlesion.reasons.explain_scores : The same for a pipeline, and in words.
+        """
+        check_is_fitted(self, "ensemble_")
+        encoded, n_folds = self._read(X), int(self.folds_.max()) + 1
+        jobs = effective_n_jobs(self.n_jobs)
+        base, parts = spread_probability(self.ensemble_, self.calibrators_, encoded, n_folds, jobs)
+        frame = sum_sources(base, parts, self._column_names())
+        return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
+
+    def with_context(self, X):
+        """Add the context that the model computes for itself.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Feature table with the columns of training.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns + context)
+            The table with the ``ctx__`` columns that scores rest on; as it is without context.
+
+        Raises
+        ------
+        TableError
+            If a column of training is missing.
+        """
+        check_is_fitted(self, "ensemble_")
+        if self.encoder_ is None:
+            return X
+        computed = [k for k, name in enumerate(self.encoder_.encoded_names_) if name not in X]
+        context = [k for k in computed if self.encoder_.encoded_names_[k].startswith("ctx__")]
+        if not context:
+            return X
+        names = [self.encoder_.encoded_names_[k] for k in context]
+        return X.assign(**dict(zip(names, self._read(X)[:, context].T, strict=True)))
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
@@ -379,6 +447,13 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _encoded_names(self):
         return self.encoder_.encoded_names_ if self.encoder_ else [""] * self.n_features_in_
+
+    def _column_names(self):
+        """Name the column behind each encoded one."""
+        if self.encoder_ is None:
+            fitted = getattr(self, "feature_names_in_", range(self.n_features_in_))
+            return [str(name) for name in fitted]
+        return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
     def _calibrate(self, target, logits, company):
         """Fit a calibrator for each setting; score each row by one fitted on other groups."""

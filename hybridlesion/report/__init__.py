@@ -11,10 +11,12 @@ from hybridlesion.report._metric_figure import metric_figure
 from hybridlesion.report._reliability_figure import reliability_figure
 from hybridlesion.report._score_report import ScoreReport, report_scores
 from hybridlesion.report._subgroup_figure import subgroup_figure
+from hybridlesion.report.page import PageResult, write_page
 
 __all__ = [
     "SHEET_SUFFIXES",
     "MaskReport",
+    "PageResult",
     "ScoreReport",
     "case_sheet",
     "choose_cases",
@@ -29,4 +31,5 @@ __all__ = [
     "report_scores",
     "subgroup_figure",
     "write_abcd_sheets",
+    "write_page",
 ]

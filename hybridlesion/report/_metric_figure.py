@@ -18,11 +18,20 @@ from hybridlesion.report._style import BENIGN, GRID, INK, MALIGNANT, MODEL, NOTE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["metric_figure"]
+__all__ = [
+    "draw_precision_recall",
+    "draw_reliability",
+    "draw_roc",
+    "finish_axes",
+    "legend_words",
+    "metric_figure",
+]
 
 _MIN_SENSITIVITY = 0.8
 _MAX_BINS = 10
 _ROWS_PER_BIN = 20
+# Ticks of single scores drawn for each class; more would only make a bar.
+_MOST_TICKS = 500
 
 
 def metric_figure(
@@ -72,18 +81,30 @@ def metric_figure(
     y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
     if len(np.unique(y)) < 2:
         raise TableError("curves need benign and malignant cases; only one class occurs.")
-    words = _legend_words(metrics)
+    words = legend_words(metrics)
     figure = Figure(figsize=(13.2, 4.9), layout="constrained")
     roc, precision_recall, reliability = figure.subplots(1, 3)
-    _draw_roc(roc, y, score, threshold, words)
-    _draw_precision_recall(precision_recall, y, score, threshold, words)
-    _draw_reliability(reliability, y, score, words)
+    draw_roc(roc, y, score, threshold, words)
+    draw_precision_recall(precision_recall, y, score, threshold, words)
+    draw_reliability(reliability, y, score, words)
     heading = title or f"{len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
     figure.suptitle(heading, fontsize=13, color=INK, fontweight="bold")
     return save_figure(figure, out, dpi=130)
 
 
-def _legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
+def legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
+    """Word each measure with its interval.
+
+    Parameters
+    ----------
+    metrics : DataFrame or None
+        Columns metric, value, low, high; None gives nothing.
+
+    Returns
+    -------
+    dict of str to str
+        Words by measure.
+    """
     if metrics is None:
         return {}
     words = {}
@@ -93,7 +114,22 @@ def _legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
     return words
 
 
-def _draw_roc(axes: Axes, y, score, threshold, words) -> None:
+def draw_roc(axes: Axes, y, score, threshold, words) -> None:
+    """Draw the ROC curve into a panel.
+
+    Parameters
+    ----------
+    axes : Axes
+        Empty panel.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant; both classes occur.
+    score : ndarray of shape (n,), 0 to 1
+        Predicted probability of malignancy.
+    threshold : float or None
+        Operating point to mark.
+    words : dict of str to str
+        What `legend_words` gave.
+    """
     curve = roc_curve(y, score)
     axes.axhspan(_MIN_SENSITIVITY, 1, color=MODEL, alpha=0.08, lw=0)
     axes.text(0.77, 0.81, "pAUC region", ha="right", va="bottom", fontsize=8, color=MODEL)
@@ -103,11 +139,26 @@ def _draw_roc(axes: Axes, y, score, threshold, words) -> None:
         called = score >= threshold
         x, height = called[y == 0].mean(), called[y == 1].mean()
         _mark_threshold(axes, x, height, threshold)
-    _finish(axes, "1 - specificity", "Sensitivity", "ROC curve")
+    finish_axes(axes, "1 - specificity", "Sensitivity", "ROC curve")
     _note(axes, [("AUC", "auc"), ("pAUC", "pauc")], words)
 
 
-def _draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
+def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
+    """Draw precision against recall into a panel.
+
+    Parameters
+    ----------
+    axes : Axes
+        Empty panel.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant; both classes occur.
+    score : ndarray of shape (n,), 0 to 1
+        Predicted probability of malignancy.
+    threshold : float or None
+        Operating point to mark.
+    words : dict of str to str
+        What `legend_words` gave.
+    """
     curve = precision_recall_curve(y, score)
     axes.axhline(y.mean(), color=NOTE, lw=1, ls=":")
     axes.text(0.02, y.mean() + 0.012, "prevalence", fontsize=8, color=NOTE)
@@ -115,11 +166,24 @@ def _draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
     if threshold is not None and (score >= threshold).any():
         called = score >= threshold
         _mark_threshold(axes, called[y == 1].mean(), y[called].mean(), threshold)
-    _finish(axes, "Sensitivity (recall)", "Precision", "Precision and recall")
+    finish_axes(axes, "Sensitivity (recall)", "Precision", "Precision and recall")
     _note(axes, [("Average precision", "average_precision")], words)
 
 
-def _draw_reliability(axes: Axes, y, score, words) -> None:
+def draw_reliability(axes: Axes, y, score, words) -> None:
+    """Draw the reliability diagram into a panel.
+
+    Parameters
+    ----------
+    axes : Axes
+        Empty panel.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant; both classes occur.
+    score : ndarray of shape (n,), 0 to 1
+        Predicted probability of malignancy.
+    words : dict of str to str
+        What `legend_words` gave.
+    """
     n_bins = int(np.clip(len(y) // _ROWS_PER_BIN, 2, _MAX_BINS))
     bins = reliability_curve(y, score, n_bins=n_bins)
     limit = min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
@@ -138,15 +202,23 @@ def _draw_reliability(axes: Axes, y, score, words) -> None:
         capsize=3,
     )
     # Where the scores lie: malignant along the top edge, benign along the bottom.
-    axes.plot(score[y == 1], np.full((y == 1).sum(), 0.985 * limit), "|", color=MALIGNANT, ms=9)
-    axes.plot(score[y == 0], np.full((y == 0).sum(), 0.015 * limit), "|", color=BENIGN, ms=9)
+    for value, height, color in ((1, 0.985, MALIGNANT), (0, 0.015, BENIGN)):
+        ticks = _thin(score[y == value])
+        axes.plot(ticks, np.full(len(ticks), height * limit), "|", color=color, ms=9)
     box = {"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 1}
     axes.text(0.02, 0.945, "malignant", color=MALIGNANT, fontsize=8, va="top",
               transform=axes.transAxes, bbox=box)  # fmt: skip
     axes.text(0.98, 0.055, "benign", color=BENIGN, fontsize=8, ha="right",
               transform=axes.transAxes, bbox=box)  # fmt: skip
-    _finish(axes, "Predicted probability", "Observed share malignant", "Reliability", limit)
+    finish_axes(axes, "Predicted probability", "Observed share malignant", "Reliability", limit)
     _note(axes, [("Slope", "calibration_slope"), ("error", "calibration_error")], words)
+
+
+def _thin(scores: np.ndarray) -> np.ndarray:
+    """Keep evenly spread ranks of many scores."""
+    if len(scores) <= _MOST_TICKS:
+        return scores
+    return np.sort(scores)[np.linspace(0, len(scores) - 1, _MOST_TICKS).astype(int)]
 
 
 def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> None:
@@ -172,7 +244,18 @@ def _note(axes: Axes, parts, words) -> None:
               transform=axes.transAxes)  # fmt: skip
 
 
-def _finish(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
+def finish_axes(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
+    """Give a square panel its limits, labels and grid.
+
+    Parameters
+    ----------
+    axes : Axes
+        Panel.
+    x_label, y_label, title : str
+        What stands beside, below and above it.
+    limit : float, default=1.0
+        End of both axes.
+    """
     axes.set(xlim=(-0.01 * limit, limit * 1.01), ylim=(-0.01 * limit, limit * 1.01))
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)

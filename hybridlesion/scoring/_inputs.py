@@ -52,6 +52,7 @@ def score_inputs(
     append: bool = False,
     model_id: str | None = None,
     prevalence: float | None = None,
+    explain: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Score images, or the rows of feature tables, and write the scores.
@@ -85,6 +86,8 @@ def score_inputs(
     prevalence : float, default=None
         Share of malignant lesions where the scores are used, 0 to 1; None keeps that of the
         training.
+    explain : bool, default=False
+        Whether to write the reasons of each score beside it.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -115,8 +118,12 @@ def score_inputs(
     trained = None if prevalence is None else trained_prevalence(training)
     if append and model_id is None:
         raise OptionError("append needs a model_id, so that no file mixes two models.")
+    if explain and prevalence is not None:
+        raise OptionError(
+            "reasons add up to the score of the training's prevalence: give explain or prevalence."
+        )
     growing = GrowingScores(out, str(model_id), prevalence) if append else None
-    work = _Work(model, out, growing, training, trained, prevalence, started)
+    work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "restart": restart, "cache": cache}
     with locked(out) if append else nullcontext():
         # An old file that new rows do not belong into is refused before long work.
@@ -161,6 +168,7 @@ class _Work:
     training: Mapping[str, object]
     trained: float | None
     prevalence: float | None
+    explain: bool
     started: float
 
     def finish(
@@ -176,7 +184,7 @@ class _Work:
         # Where former rows are good, a broken image is no reason to call the run a failure.
         errors = write_failures(self.out, failures, n_rows + n_known)
         if len(measured.table):
-            scores = score_table(self.model, measured.table)
+            scores = score_table(self.model, measured.table, explain=self.explain)
             scores = scores[scores["image_id"].isin(list(digests))].reset_index(drop=True)
             n_rows = len(scores)
             if self.trained is not None:

@@ -38,6 +38,7 @@ def score_records(
     restart: bool = False,
     masks: str | os.PathLike | None = None,
     cache: str | os.PathLike | None = None,
+    explain: bool = False,
     progress: Progress | None = None,
 ) -> ExtractionResult:
     """Measure and score the images of records, and write the scores.
@@ -60,6 +61,8 @@ def score_records(
         Folder that receives every mask as ``IMAGEID_segmentation.png``; None keeps none.
     cache : str or path-like, default=None
         Folder of measurements by image content, read and added to; None keeps none.
+    explain : bool, default=False
+        Whether to write the reasons of each score beside it.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -87,7 +90,7 @@ def score_records(
         progress=progress,
     )
     errors = write_failures(out, measured.failures, len(measured.table))
-    scores = score_table(model, measured.table)
+    scores = score_table(model, measured.table, explain=explain)
     write_scores(scores, out)
     seconds = time.monotonic() - started
     n_failed = len(measured.failures)

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
+from hybridlesion.reasons import reason_columns
 from hybridlesion.scoring._caveats import note_caveats, uses_context
 from hybridlesion.splits import GROUP_COLUMNS
 from hybridlesion.training import known_metadata
@@ -17,7 +18,9 @@ from hybridlesion.training import known_metadata
 __all__ = ["score_table"]
 
 
-def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
+def score_table(
+    model: BaseEstimator, table: pd.DataFrame, *, explain: bool = False
+) -> pd.DataFrame:
     """Score the rows of a feature table.
 
     Parameters
@@ -26,13 +29,15 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
         Fitted model; of a pipeline, the classifier alone is used.
     table : DataFrame of shape (n, columns)
         Feature table, or records for a model of metadata alone.
+    explain : bool, default=False
+        Whether to add the columns of `hybridlesion.reasons.reason_columns`.
 
     Returns
     -------
     DataFrame of shape (n, columns)
         ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` where
         known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold) and
-        ``threshold``.
+        ``threshold``; then the reasons, if asked for.
 
     Raises
     ------
@@ -54,9 +59,10 @@ def score_table(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     score = np.asarray(classifier.predict_proba(table))[:, 1]
     known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
     threshold = float(classifier.threshold_)
-    return table[known].assign(
+    scores = table[known].assign(
         score=score, label=(score >= threshold).astype(int), threshold=threshold
     )
+    return scores.join(reason_columns(model, table)) if explain else scores
 
 
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -16,7 +16,17 @@ import pytest
 import hybridlesion
 from hybridlesion.cli import _app
 
-COMMANDS = ("features", "fit", "score", "segment", "explain", "evaluate", "inspect", "demo")
+COMMANDS = (
+    "features",
+    "fit",
+    "score",
+    "segment",
+    "explain",
+    "evaluate",
+    "report",
+    "inspect",
+    "demo",
+)
 CLI_FOLDER = Path(_app.__file__).parent
 
 
@@ -70,6 +80,7 @@ def test_every_command_has_help(hybridlesion, command):
         ("fit", "t.csv", "--out", "m.joblib", "--folds", "1"),
         ("score", "m.joblib", "images", "--out", "s.txt"),
         ("evaluate", "s.csv", "--out", "d"),
+        ("report", "m.joblib", "--out", "d", "--truth", "t.csv"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(hybridlesion, arguments, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from hybridlesion.demo import run_demo
 def test_small_demo(tmp_path):
     steps = []
     result = run_demo(tmp_path / "demo", n_patients=12, step=steps.append)
-    assert len(steps) == 5
+    assert len(steps) == 6
     assert all(path.stat().st_size > 0 for path in result.paths.values())
     cases = result.held_out.cases
     assert not set(cases["image_id"]) & set(result.trained.out_of_fold["image_id"])
@@ -20,3 +20,6 @@ def test_small_demo(tmp_path):
     assert f"{result.n_images} lesions were drawn" in summary
     assert "| auc |" in summary
     assert str(tmp_path) not in summary
+    page = result.paths["the report"].read_text()
+    assert page.count('class="case"') == len(cases)
+    assert str(tmp_path) not in page

@@ -150,3 +150,17 @@ def test_training_rows_are_told(from_images, hybridlesion, model_file, features_
     new.to_parquet(tmp_path / "new.parquet")
     arguments = (model_file, tmp_path / "new.parquet", "--out", tmp_path / "s.csv")
     assert "in the training" not in hybridlesion("score", *arguments).stderr
+
+
+def test_reasons_add_up_to_the_score(hybridlesion, model_file, features_file, tmp_path):
+    out = tmp_path / "s.csv"
+    result = hybridlesion("score", model_file, features_file, "--out", out, "--explain")
+    assert result.exit_code == 0, result.output
+    scores = pd.read_csv(out)
+    shares = [name for name in scores if name.startswith("share_")]
+    assert {"share_border", "share_color", "share_meta"} <= set(shares)
+    total = scores["base"] + scores[shares].sum(axis=1)
+    pd.testing.assert_series_equal(total, scores["score"], check_names=False, atol=1e-9)
+    assert scores[["reason_1", "reason_2", "reason_3"]].notna().all(axis=None)
+    assert scores["reason_1"].str.contains("benign lesions").any()
+    assert scores["abcd__tds"].between(1, 8.9).all()

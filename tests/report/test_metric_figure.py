@@ -9,7 +9,7 @@ import pytest
 from hybridlesion.exceptions import TableError
 from hybridlesion.images import read_image
 from hybridlesion.report import metric_figure
-from hybridlesion.report._metric_figure import _legend_words
+from hybridlesion.report._metric_figure import legend_words
 
 
 def test_a_readable_png_is_written(tmp_path, rng):
@@ -33,11 +33,11 @@ def test_a_threshold_that_nothing_reaches_is_drawn(tmp_path):
     assert (tmp_path / "figure.png").stat().st_size > 10_000
 
 
-def test_legend_words_leave_unknown_intervals_out():
+def testlegend_words_leave_unknown_intervals_out():
     metrics = pd.DataFrame(
         {"metric": ["auc", "n"], "value": [0.9, 5], "low": [0.8, np.nan], "high": [0.95, np.nan]}
     )
-    words = _legend_words(metrics)
+    words = legend_words(metrics)
     assert words["auc"] == "0.900 (0.800 to 0.950)"
     assert "(" not in words["n"]
 

@@ -1,0 +1,175 @@
+"""What is known of a model: its file, its out-of-fold scores, and scores of further lesions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion._steps import split_steps
+from hybridlesion.artifact import load_artifact, read_manifest
+from hybridlesion.evaluation import evaluate
+from hybridlesion.metadata import normalise_image_id, read_records, read_table
+from hybridlesion.report._score_table import join_truth, read_scores
+from hybridlesion.splits import grouping
+
+__all__ = ["Evaluation", "Evidence", "gather_evidence"]
+
+# Columns of `hybridlesion score --explain` that the page shows.
+_EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores beside the truth.
+
+    Parameters
+    ----------
+    key : str
+        Letters for ids.
+    title : str
+        Whose scores they are.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant.
+    score : ndarray of shape (n,), 0 to 1
+        Probabilities.
+    groups : ndarray of shape (n,), int
+        Patient of each row.
+    threshold : float
+        Operating point.
+    metrics : DataFrame
+        Columns metric, value, low, high.
+    """
+
+    key: str
+    title: str
+    y: np.ndarray
+    score: np.ndarray
+    groups: np.ndarray
+    threshold: float
+    metrics: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the page rests on.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model file.
+    manifest : mapping
+        What the file says of itself.
+    classifier : estimator
+        The fitted classifier.
+    evaluations : tuple of Evaluation
+        Out of fold first, then further lesions.
+    cases : DataFrame or None
+        Scored lesions, with truth, metadata and reasons where known.
+    threshold : float or None
+        From which score on a case counts as called.
+    notes : tuple of str
+        What a reader should know of the tables.
+    """
+
+    name: str
+    manifest: Mapping
+    classifier: BaseEstimator
+    evaluations: tuple[Evaluation, ...]
+    cases: pd.DataFrame | None
+    threshold: float | None
+    notes: tuple[str, ...]
+
+
+def gather_evidence(
+    model: str | os.PathLike,
+    *,
+    scores: str | os.PathLike | None = None,
+    truth: Sequence[str | os.PathLike] = (),
+    target: str | None = None,
+    malignant: Sequence[str] | None = None,
+    id_column: str | None = None,
+) -> Evidence:
+    """Read a model file and, where given, scores and truth of further lesions.
+
+    Parameters
+    ----------
+    model : str or path-like
+        Model file.
+    scores : str or path-like, default=None
+        Table of ``hybridlesion score``, with ``--explain`` for reasons.
+    truth : sequence of str or path-like, default=()
+        Tables in any ISIC layout, and feature tables; joined on the image id.
+    target : str, default=None
+        Column of the truth that says which are malignant; None finds it.
+    malignant : sequence of str, default=None
+        Diagnoses that count as malignant.
+    id_column : str, default=None
+        Column of the truth that names the image; None finds it.
+
+    Returns
+    -------
+    Evidence
+        What was found.
+
+    Raises
+    ------
+    ArtifactError
+        If the model file cannot be used.
+    TableError
+        If a table cannot be used.
+    """
+    manifest = read_manifest(model)
+    _, classifier = split_steps(load_artifact(model))
+    threshold = getattr(classifier, "threshold_", None)
+    evaluations, cases, notes = [], None, []
+    if hasattr(classifier, "target_"):
+        evaluations.append(_out_of_fold(classifier))
+    if scores is not None:
+        scored = read_scores(scores)
+        cases, notes = scored.frame, list(scored.warnings)
+        threshold = threshold if scored.threshold is None else scored.threshold
+        if truth:
+            options = {"id_column": id_column, "target_column": target, "malignant": malignant}
+            records = read_records(list(truth), **options)
+            cases, left_out = join_truth(cases, records.frame)
+            notes += [*records.warnings, *left_out]
+            evaluations.append(_scored(cases, threshold, Path(scores).name))
+        cases = _with_reasons(cases, scores)
+    return Evidence(
+        Path(model).name, manifest, classifier, tuple(evaluations), cases, threshold, tuple(notes)
+    )
+
+
+def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
+    return Evaluation(
+        "oof",
+        "Training lesions, each scored by members that never saw its group",
+        np.asarray(classifier.target_, dtype=int),
+        np.asarray(classifier.oof_score_),
+        np.asarray(classifier.groups_),
+        float(classifier.threshold_),
+        classifier.metrics_,
+    )
+
+
+def _scored(cases: pd.DataFrame, threshold: float | None, name: str) -> Evaluation:
+    y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
+    groups = grouping(cases).to_numpy()
+    metrics = evaluate(y, score, groups=groups, threshold=threshold)
+    used = float(metrics.set_index("metric")["value"]["threshold"])
+    return Evaluation("scored", f"Lesions of {name}", y, score, groups, used, metrics)
+
+
+def _with_reasons(cases: pd.DataFrame, scores: str | os.PathLike) -> pd.DataFrame:
+    """Add the columns of ``score --explain`` that the truth does not have."""
+    table = read_table(scores)
+    ids = next(name for name in ("image_id", "image_name", "isic_id", "image") if name in table)
+    names = [n for n in table if str(n).startswith(_EXPLAINED) and n not in cases]
+    extra = table[names].assign(image_id=table[ids].astype(str).map(normalise_image_id))
+    return cases.merge(extra, on="image_id", how="left")

@@ -1,0 +1,157 @@
+"""The first lines of the page: what was found, in plain words."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from hybridlesion._words import count_words, measure_words
+from hybridlesion.evaluation import interval_caveats
+from hybridlesion.report.page._evidence import Evaluation, Evidence
+from hybridlesion.training import note_seen
+
+__all__ = ["METRIC_TITLES", "MetricRow", "describe_results", "metric_rows"]
+
+METRIC_TITLES = {
+    "auc": ("Area under the ROC curve", "how often a malignant lesion outscores a benign one"),
+    "average_precision": ("Average precision", "precision over all thresholds"),
+    "pauc": ("Partial AUC", "area above a sensitivity of 0.8, at most 0.2"),
+    "brier": ("Brier score", "mean squared error of the probability; lower is better"),
+    "accuracy": ("Accuracy", "at the threshold"),
+    "precision": ("Precision", "share of called lesions that are malignant"),
+    "recall": ("Sensitivity", "share of malignant lesions that are called"),
+    "specificity": ("Specificity", "share of benign lesions that are not called"),
+    "f1": ("F1", "at the threshold"),
+    "net_benefit": (
+        "Net benefit",
+        "true positives a lesion less weighed false ones, at the threshold",
+    ),
+    "specificity_at_80_sensitivity": ("Specificity at 80 % sensitivity", ""),
+    "specificity_at_90_sensitivity": ("Specificity at 90 % sensitivity", ""),
+    "specificity_at_95_sensitivity": ("Specificity at 95 % sensitivity", ""),
+    "calibration_slope": ("Calibration slope", "1 is right, below 1 scores are too extreme"),
+    "calibration_in_the_large": (
+        *("Calibration in the large", "share malignant over the mean score; 1 is right"),
+    ),
+    "calibration_error": ("Calibration error", "mean gap of score and truth; no interval"),
+    "prevalence": ("Prevalence", "share of malignant lesions"),
+    "threshold": ("Threshold", "from which score on a lesion is called"),
+    "n": ("Lesions", ""),
+    "n_positive": ("Malignant lesions", ""),
+    "n_groups": ("Patients or groups", "drawn together for the intervals"),
+}
+"""Title and explanation of the measures of `hybridlesion.evaluation.evaluate`."""
+
+MetricRow = tuple[str, str, str, str]
+"""Title, explanation, value and interval."""
+
+
+def metric_rows(metrics: pd.DataFrame) -> list[MetricRow]:
+    """Word the measures as rows of a table.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Columns metric, value, low, high.
+
+    Returns
+    -------
+    list of tuple of str
+        Title, explanation, value and interval of each.
+
+    Examples
+    --------
+    >>> row = {"metric": ["recall"], "value": [0.8], "low": [0.7], "high": [0.9]}
+    >>> metric_rows(pd.DataFrame(row))[0][0], metric_rows(pd.DataFrame(row))[0][2:]
+    ('Sensitivity', ('0.800', '0.700 to 0.900'))
+    """
+    rows = []
+    for row in metrics.itertuples():
+        title, explanation = METRIC_TITLES.get(row.metric, (row.metric.replace("_", " "), ""))
+        rows.append((title, explanation, *measure_words(row.metric, row.value, row.low, row.high)))
+    return rows
+
+
+def describe_results(evidence: Evidence, gaps: list[str]) -> list[str]:
+    """Say in a few sentences what the model learned from and how well it does.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        What is known.
+    gaps : list of str
+        Sentences of the subgroup audit.
+
+    Returns
+    -------
+    list of str
+        Paragraphs of plain text, the most important first.
+    """
+    said = [_learned_from(evidence)]
+    for evaluation in evidence.evaluations:
+        said += _did(evaluation)
+    if not evidence.evaluations:
+        said.append("The file keeps no scores to draw curves of: only its table of measures.")
+    if evidence.cases is not None:
+        facts = evidence.manifest.get("training") or {}
+        said += [f"Mind: {note}" for note in note_seen(facts, evidence.cases)]
+    certain = [gap for gap in gaps if "do not meet" in gap]
+    if certain:
+        said.append(f"It does not serve every group alike. {' '.join(certain)}")
+    return said
+
+
+def _learned_from(evidence: Evidence) -> str:
+    facts = evidence.manifest.get("training") or {}
+    opening = "This model gives a photographed skin lesion a probability of being malignant."
+    if "n_rows" not in facts:
+        return f"{opening} Its file does not say what it learned from."
+    positive = facts.get("n_positive", 0)
+    of = f" of {count_words(facts['n_patients'], 'patient')}" if facts.get("n_patients") else ""
+    return (
+        f"{opening} It learned from {count_words(facts['n_rows'], 'lesion')}{of}, {positive:,} "
+        f"malignant ({100 * positive / max(facts['n_rows'], 1):.1f} %)."
+    )
+
+
+def _did(evaluation: Evaluation) -> list[str]:
+    values = evaluation.metrics.set_index("metric")
+    who = (
+        "On the training lesions, each scored by members that had not seen its patient,"
+        if evaluation.key == "oof"
+        else f"On {count_words(len(evaluation.y), 'lesion')} scored later,"
+    )
+    ranked = (
+        f"{who} it put a malignant lesion above a benign one in {_percent(values, 'auc')} of pairs."
+    )
+    called = (
+        f"From a score of {evaluation.threshold:.3g} on it calls a lesion: that found "
+        f"{_percent(values, 'recall')} of the malignant lesions and left alone "
+        f"{_percent(values, 'specificity')} of the benign ones."
+    )
+    said = [f"{ranked} {called} {_calibration(values)}".strip()]
+    return said + [f"Mind: {caveat}" for caveat in interval_caveats(evaluation.metrics)]
+
+
+def _percent(values: pd.DataFrame, metric: str) -> str:
+    value, low, high = values.loc[metric, ["value", "low", "high"]]
+    if math.isnan(value):
+        return "an unknown share"
+    words = f"{100 * value:.0f} %"
+    if math.isnan(low) or math.isnan(high):
+        return words
+    return f"{words} (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _calibration(values: pd.DataFrame) -> str:
+    slope, low, high = values.loc["calibration_slope", ["value", "low", "high"]]
+    if math.isnan(slope) or math.isnan(low):
+        return ""
+    if low <= 1 <= high:
+        return "Its scores agree with the shares seen, as far as these lesions can tell."
+    return (
+        "Its scores are too extreme: trust their order more than their size."
+        if slope < 1
+        else "Its scores are too timid: high ones should be higher, low ones lower."
+    )

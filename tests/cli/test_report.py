@@ -1,0 +1,23 @@
+"""The report of a model, by command."""
+
+from __future__ import annotations
+
+
+def test_a_model_alone_and_with_scores(hybridlesion, model_file, features_file, lesions, tmp_path):
+    result = hybridlesion("report", model_file, "--out", tmp_path / "alone")
+    assert result.exit_code == 0, result.output
+    assert "0 cases, 0 failed" in result.stdout.splitlines()[-1]
+    scores = tmp_path / "s.csv"
+    assert hybridlesion("score", model_file, features_file, "--out", scores).exit_code == 0
+    arguments = ("--scores", scores, "--truth", lesions / "metadata.csv", "--cases", 5)
+    images = ("--images", lesions / "images", "--jobs", 1)
+    result = hybridlesion("report", model_file, *arguments, *images, "--out", tmp_path / "all")
+    assert result.exit_code == 0, result.output
+    assert "5 cases, 0 failed" in result.stdout.splitlines()[-1]
+    assert (tmp_path / "all" / "report.html").read_text().count("data:image/webp") >= 5
+
+
+def test_no_model(hybridlesion, tmp_path):
+    result = hybridlesion("report", tmp_path / "gone.joblib", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "gone.joblib" in result.stderr

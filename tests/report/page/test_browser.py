@@ -1,0 +1,164 @@
+"""The page in a real browser: no error, no request, figures, filters, layout."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
+    with playwright.sync_playwright() as driver:
+        # Containers run as root, where Chromium's own sandbox refuses to start.
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=180_000
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, files):
+    """Open the page: opened(width=, scripts=) gives the page and what went wrong on it."""
+    contexts = []
+
+    def open_page(width=1440, scripts=True, scheme="light"):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            java_script_enabled=scripts,
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
+        # A busy machine is slow, not wrong.
+        context.set_default_timeout(180_000)
+        contexts.append(context)
+        page, wrong = context.new_page(), []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        # The file itself, and pictures inside it, are no request to anywhere.
+        own = ("data:", files.page.as_uri())
+        page.on("request", lambda sent: sent.url.startswith(own) or wrong.append(sent.url))
+        page.goto(files.page.as_uri())
+        return page, wrong
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def _shown(page):
+    return page.locator("article.case:visible")
+
+
+def test_no_error_no_request_and_figures_are_visible(opened):
+    page, wrong = opened()
+    assert page.title() == "Report on model.joblib"
+    charts = page.locator("#performance figure svg")
+    assert charts.count() == 8
+    assert all(chart.bounding_box()["height"] > 200 for chart in charts.all())
+    picture = page.locator("article.case img").first
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 80
+    assert wrong == []
+
+
+def test_hostile_names_are_shown_as_text(opened):
+    page, wrong = opened()
+    assert page.locator("h3", has_text="<img src=x onerror=alert(1)>").count() == 1
+    assert page.locator('img[src="x"]').count() == 0
+    assert page.title() == "Report on model.joblib"
+    assert wrong == []
+
+
+def test_filters_and_their_count(opened):
+    page, _ = opened()
+    assert _shown(page).count() == 60
+    page.select_option("#truth", "malignant")
+    malignant = _shown(page).count()
+    assert 0 < malignant < 60
+    assert page.locator("#count").inner_text() == f"{malignant} of 60 lesions"
+    page.select_option("#error", "missed")
+    missed = _shown(page).count()
+    assert missed == page.locator('[data-truth="malignant"][data-error="missed"]').count()
+    page.fill("#low", "1")
+    assert _shown(page).count() == 0
+    page.click("#reset")
+    assert _shown(page).count() == 60
+    page.fill("#words", "later002")
+    assert _shown(page).count() == 3
+
+
+def test_sorting(opened):
+    page, _ = opened()
+
+    def order(name):
+        return page.eval_on_selector_all(
+            "article.case", f"cards => cards.map(card => card.dataset.{name})"
+        )
+
+    page.select_option("#sort", "score-up")
+    scores = [float(score) for score in order("score")]
+    assert scores == sorted(scores)
+    page.select_option("#sort", "error")
+    errors = order("error")
+    assert errors == sorted(errors, key=["missed", "false alarm", "right"].index)
+    page.select_option("#sort", "patient")
+    patients = order("patient")
+    assert [patients.index(patient) for patient in patients] == sorted(
+        patients.index(patient) for patient in patients
+    )
+
+
+def test_the_patients_lesions_lead_to_their_cards_even_through_a_filter(opened):
+    page, _ = opened()
+    link = page.locator(".strip a:not([aria-current])").first
+    target = link.get_attribute("href")
+    picture = link.evaluate("link => getComputedStyle(link).backgroundImage")
+    assert picture.startswith('url("data:image/webp')
+    card = link.locator("xpath=ancestor::article").get_attribute("data-image")
+    page.fill("#words", card)
+    assert not page.locator(target).is_visible()
+    link.click()
+    assert page.locator(target).is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_the_layout_holds(opened, width, scheme):
+    page, wrong = opened(width, scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("summary", "performance", "subgroups", "gallery", "card"):
+        box = page.locator(f"#{name}").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    assert wrong == []
+
+
+def test_the_content_is_there_without_scripts(opened):
+    page, _ = opened(scripts=False)
+    assert _shown(page).count() == 60
+    assert not page.locator("#sort").is_visible()
+    assert page.locator("#outlines").is_visible()
+    outline = page.locator(".outline").first
+    outline.scroll_into_view_if_needed()
+    assert outline.is_visible()
+    page.uncheck("#outlines")
+    assert not outline.is_visible()
+
+
+def test_keys_reach_the_content(opened):
+    page, _ = opened()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main")
