@@ -1,4 +1,4 @@
-"""ISIC 2020 on disk to held-out figures, with known duplicates and grouped splits.
+"""ISIC 2020 on disk to held-out figures and a report, with known duplicates and grouped splits.
 
     python pipelines/isic2020.py --images train/ --table train.csv --out run/ \
         [--duplicates ISIC_2020_Training_Duplicates.csv] [--weights mobilenetv2.safetensors]
@@ -18,9 +18,11 @@ from hybridlesion import (
     extract_features,
     list_images,
     read_records,
+    save_artifact,
 )
 from hybridlesion.embedding.finetuning import leave_out_optimistic
 from hybridlesion.extraction import read_features
+from hybridlesion.report import write_page
 from hybridlesion.splits import Splits, grouping, train_validation_test, write_splits
 
 
@@ -65,6 +67,17 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     measures = evaluate(y[test], score, groups=groups[test], threshold=model.threshold_)
     print(measures.round(3).to_string(index=False))
     measures.to_csv(options.out / "test_measures.csv", index=False)
+    save_artifact(options.out / "model.joblib", model, metrics=model.metrics_)
+    known = [name for name in ("image_id", "path", "patient_id") if name in table]
+    scores = table.loc[test, known].assign(score=score, threshold=model.threshold_)
+    scores.to_csv(options.out / "test_scores.csv", index=False)
+    page = write_page(
+        *(options.out / "model.joblib", options.out / "report"),
+        scores=options.out / "test_scores.csv",
+        truth=[options.table],
+        n_jobs=options.jobs,
+    )
+    print("report:", page.path)
     return measures
 
 

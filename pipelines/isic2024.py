@@ -1,4 +1,4 @@
-"""ISIC 2024 on disk to grouped out-of-fold figures, with or without its images.
+"""ISIC 2024 on disk to grouped out-of-fold figures and a report, with or without its images.
 
     python pipelines/isic2024.py --table train-metadata.csv --out run/ \
         [--images train-image.hdf5] [--benign 20000] [--seeds 1]
@@ -26,6 +26,7 @@ from hybridlesion import (
     save_artifact,
 )
 from hybridlesion.extraction import read_features
+from hybridlesion.report import write_page
 from hybridlesion.table import encode_metadata
 
 SHOWN = ["pauc", "auc", "average_precision", "specificity_at_90_sensitivity", "calibration_slope"]
@@ -61,6 +62,14 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     scores.to_csv(options.out / "out_of_fold.csv", index=False)
     model.metrics_.to_csv(options.out / "measures.csv", index=False)
     save_artifact(options.out / "model.joblib", model, metrics=model.metrics_)
+    page = write_page(
+        *(options.out / "model.joblib", options.out / "report"),
+        scores=options.out / "out_of_fold.csv",
+        truth=[options.table],
+        images=[options.images] if options.images else (),
+        n_jobs=options.jobs,
+    )
+    print("report:", page.path)
     return model.metrics_
 
 

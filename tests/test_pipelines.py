@@ -35,6 +35,7 @@ def test_isic2020(lesions, tmp_path):
     measures = recipe.main(options).set_index("metric")
     assert 0 <= measures.loc["auc", "value"] <= 1
     assert (tmp_path / "split.csv").exists()
+    assert (tmp_path / "report" / "report.html").exists()
 
 
 def _isic2024(folder, lesions, n_bare=300):
@@ -75,6 +76,7 @@ def test_isic2024_without_and_with_its_images(lesions, tmp_path, capsys):
     images = f"--images={tmp_path}/train-image.hdf5"
     recipe.main(recipe.parse([table, images, f"--out={tmp_path}/whole", "--jobs=1"]))
     assert (tmp_path / "whole" / "model.joblib").exists()
+    assert "<img" in (tmp_path / "whole" / "report" / "report.html").read_text(encoding="utf-8")
 
 
 def test_ablation(tmp_path, capsys):
