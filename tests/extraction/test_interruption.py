@@ -15,6 +15,7 @@ import pytest
 
 from hybridlesion.exceptions import SourceError
 from hybridlesion.extraction import JoblibRunner, extract_features, read_features
+from hybridlesion.extraction._shards import CODE_PROTOCOL
 
 _RUN = """
 import sys
@@ -127,7 +128,8 @@ def test_a_worker_with_other_code_is_refused(quick, quick_records, tmp_path, mon
             for shard in shards:
                 yield shard, work(shard)
 
-    with pytest.raises(SourceError, match=r"\(protocol 1\), the run was started by .*protocol 2"):
+    own = f"protocol {CODE_PROTOCOL}"
+    with pytest.raises(SourceError, match=rf"\(protocol 1\), the run was started by .*{own}"):
         extract_features(quick_records(2), tmp_path / "f.parquet", featurizer=quick, runner=Old())
 
 
