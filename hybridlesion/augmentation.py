@@ -107,7 +107,9 @@ def darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (image * share + rng.uniform(0, 25) * (1 - share)).astype(np.uint8)
 
 
-def change_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def change_light(
+    image: np.ndarray, rng: np.random.Generator, strength: float = 1.0
+) -> np.ndarray:
     """Change the light's colour and strength, the saturation and the contrast.
 
     Parameters
@@ -117,6 +119,8 @@ def change_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rng : Generator
         Source of randomness. Log-normal factors with deviations of 8 % for each channel, 12 % for
         brightness, 25 % for saturation and 18 % for contrast.
+    strength : float, default=1.0
+        By which these deviations are multiplied.
 
     Returns
     -------
@@ -124,11 +128,13 @@ def change_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         0 to 255.
     """
     light = image.astype(np.float32)
-    light *= np.exp(rng.normal(0, 0.08, 3) + rng.normal(0, 0.12)).astype(np.float32)
+    channels, brightness = rng.normal(0, 0.08 * strength, 3), rng.normal(0, 0.12 * strength)
+    light *= np.exp(channels + brightness).astype(np.float32)
     grey = light.mean(2, keepdims=True)
-    light = grey + (light - grey) * np.float32(np.exp(rng.normal(0, 0.25)))
+    light = grey + (light - grey) * np.float32(np.exp(rng.normal(0, 0.25 * strength)))
     mean = light.mean()
-    return np.clip(mean + (light - mean) * np.float32(np.exp(rng.normal(0, 0.18))), 0, 255)
+    contrast = np.float32(np.exp(rng.normal(0, 0.18 * strength)))
+    return np.clip(mean + (light - mean) * contrast, 0, 255)
 
 
 def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -32,7 +32,7 @@ def finetune(
         typer.Option(metavar="FILE", help="Its pretrained weights; else from timm's hub."),
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Networks, one for each fold.")] = 5,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 16,
     image_size: Annotated[int, typer.Option(min=32, help="Side that the network sees.")] = 160,
     crop: Annotated[str, typer.Option(metavar="lesion|frame|both", help="What it sees.")] = "both",
     whole: Annotated[

@@ -160,7 +160,7 @@ def draw_view(
     size : int
         Side of the view.
     recipe : FinetuneRecipe
-        Whether views are disturbed.
+        Whether views are disturbed, and how much their light is.
     rng : Generator
         Source of randomness.
 
@@ -186,7 +186,7 @@ def draw_view(
         view = blur(view, rng)
     if rng.random() < 0.15:
         blot_out(view, rng)
-    return change_light(view, rng).astype(np.uint8)
+    return change_light(view, rng, recipe.light).astype(np.uint8)
 
 
 def plain_view(crop: np.ndarray, size: int) -> np.ndarray:

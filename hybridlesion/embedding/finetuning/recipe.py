@@ -15,7 +15,7 @@ class FinetuneRecipe:
 
     Parameters
     ----------
-    epochs : int, default=10
+    epochs : int, default=16
         Passes; one draws as many images as there are to train on.
     batch_size : int, default=32
         Images of one step.
@@ -51,12 +51,15 @@ class FinetuneRecipe:
         Weight of the diagnosis's cross-entropy beside that of malignancy; 0 leaves it out.
     disturbed : bool, default=True
         Whether views get other light, blur, hair, dark corners and blots, besides being turned.
+    light : float, default=0.4
+        How far the light of disturbed views changes, as a share of what masks are taught with: a
+        lesion's colours tell what it is more than where it ends.
     patience : int, default=0
         Epochs without a better score on validation images after which training stops and the best
         average is kept; 0 trains on all images to the end.
     """
 
-    epochs: int = 10
+    epochs: int = 16
     batch_size: int = 32
     accumulate: int = 1
     image_size: int = 160
@@ -73,6 +76,7 @@ class FinetuneRecipe:
     dropout: float = 0.2
     auxiliary: float = 0.3
     disturbed: bool = True
+    light: float = 0.4
     patience: int = 0
 
     def __post_init__(self):
@@ -80,6 +84,7 @@ class FinetuneRecipe:
             check_number(name, getattr(self, name), low=1, integer=True)
         for name in ("seed", "patience"):
             check_number(name, getattr(self, name), low=0, integer=True)
+        check_number("light", self.light, low=0)
         for name in ("image_size", "first_size"):
             check_number(name, getattr(self, name), low=32, integer=True)
         for name in ("frozen", "warm_up", "positives", "dropout", "averaging"):
