@@ -107,9 +107,7 @@ def darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (image * share + rng.uniform(0, 25) * (1 - share)).astype(np.uint8)
 
 
-def change_light(
-    image: np.ndarray, rng: np.random.Generator, strength: float = 1.0
-) -> np.ndarray:
+def change_light(image: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
     """Change the light's colour and strength, the saturation and the contrast.
 
     Parameters
