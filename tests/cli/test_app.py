@@ -195,6 +195,5 @@ def test_command_modules_import_only_typer_at_the_top():
             for name in names:
                 assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
                 if name.startswith("hybridlesion."):
-                    assert name.split(".")[1] in ("_strangers", "cli", "exceptions"), (
-                        f"{path.name}: {name}"
-                    )
+                    room = name.split(".")[1]
+                    assert room in ("_strangers", "cli", "exceptions"), f"{path.name}: {name}"
