@@ -15,7 +15,7 @@ _REACH = 5.0
 _CHUNK = 8192
 
 # Rows that the regression learns from at most; of a larger table negatives are drawn.
-_MOST_ROWS = 50_000
+_MOST_ROWS = 25_000
 
 
 class LinearPart:
@@ -40,7 +40,7 @@ class LinearPart:
         y : ndarray of shape (n,), bool
             Target.
         seed : int, default=0
-            Seed of the negatives drawn from more than 50,000 rows; what that does to the prior is
+            Seed of the negatives drawn from more than 25,000 rows; what that does to the prior is
             undone in the intercept.
 
         Returns
