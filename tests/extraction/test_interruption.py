@@ -12,6 +12,7 @@ from pathlib import Path
 import joblib
 import pyarrow.parquet as pq
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from hybridlesion.exceptions import SourceError
 from hybridlesion.extraction import JoblibRunner, extract_features, read_features
@@ -67,6 +68,8 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(quick, quick_records, tm
 def test_the_backends_of_joblib_give_the_same_bytes(quick, quick_records, tmp_path, backend):
     records = quick_records(12)
     expected = extract_features(records, tmp_path / "one.parquet", featurizer=quick)
+    # Processes that another test left do not know where the quick featurizer lies.
+    get_reusable_executor().shutdown(wait=True)
     with joblib.parallel_config(backend=backend, n_jobs=2):
         result = extract_features(
             records,
