@@ -1,0 +1,85 @@
+"""The commands as a Markdown page: ``python -m hybridlesion.cli._document`` prints it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperOption
+from typer.main import get_command
+
+from hybridlesion.cli._app import app
+
+__all__ = ["commands_page"]
+
+_INTRODUCTION = """# Commands
+
+Generated from the command line by `python -m hybridlesion.cli._document > docs/commands.md`; do
+not edit.
+
+Every command also has `--help`, in short `-h`; `hybridlesion --version` says which version is
+installed. Under *default*, *required* means that a value must be given, *-* that nothing is
+assumed. How the commands follow each other is shown in [tutorial.md](tutorial.md).
+"""
+
+
+def commands_page() -> str:
+    """Write every command with its arguments and options as a Markdown page.
+
+    Returns
+    -------
+    str
+        The text of ``docs/commands.md``, one part for each command in the order of ``--help``.
+    """
+    parts = [_INTRODUCTION]
+    for name, command in get_command(app).commands.items():
+        parts.extend(_command_lines(name, command))
+    return "\n".join(parts)
+
+
+def _command_lines(name: str, command: TyperCommand) -> list[str]:
+    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
+    options = [one for one in command.params if isinstance(one, TyperOption)]
+    words = [name, *(one.metavar for one in arguments)]
+    words += [f"{one.opts[0]} {one.metavar}" for one in options if one.required]
+    lines = [f"## {name}\n", f"    hybridlesion {' '.join(words)} [OPTIONS]\n", f"{command.help}\n"]
+    if arguments:
+        lines += ["| argument | what it is | default |", "|---|---|---|"]
+        lines += [_row(f"`{one.metavar}`", one.help, _default(one)) for one in arguments]
+        lines.append("")
+    lines += ["| option | value | what it does | default |", "|---|---|---|---|"]
+    lines += [_row(f"`{one.opts[0]}`", _value(one), one.help, _default(one)) for one in options]
+    lines.append("")
+    return lines
+
+
+def _row(*cells: str) -> str:
+    escaped = " | ".join(cell.replace("|", "\\|") for cell in cells)
+    return f"| {escaped} |"
+
+
+def _value(option: TyperOption) -> str:
+    """Name what follows the option, with its limits; a switch takes nothing."""
+    if option.is_flag:
+        return "-"
+    if isinstance(option.default, Enum):
+        return " or ".join(f"`{word.value}`" for word in type(option.default))
+    value = f"`{option.metavar or 'NUMBER'}`"
+    if option.max is not None:
+        value += f", {option.min:g} to {option.max:g}"
+    elif option.min is not None:
+        value += f", {option.min:g} or more"
+    return f"{value}, may be repeated" if option.multiple else value
+
+
+def _default(parameter: TyperArgument | TyperOption) -> str:
+    if parameter.required:
+        return "required"
+    default = parameter.default
+    if isinstance(default, Enum):
+        default = default.value
+    return "-" if default is None or default is False else f"`{default}`"
+
+
+if __name__ == "__main__":
+    typer.echo(commands_page(), nl=False)
