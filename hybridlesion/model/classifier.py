@@ -7,6 +7,7 @@ import pandas as pd
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from hybridlesion.evaluation import (
     choose_threshold,
@@ -262,12 +263,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.folds_ = draws[:, 0]
         self.ensemble_ = Ensemble(names)
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
-        logits = [
-            self.ensemble_.train(X, target, draw, directed, self._settings(), seed)
-            for seed, draw in enumerate(draws.T, start=self.random_state)
-        ]
-        self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
-        self._decide(target)
+        # On small matrices several threads of BLAS wait for each other longer than they work.
+        with threadpool_limits(1, user_api="blas"):
+            logits = [
+                self.ensemble_.train(X, target, draw, directed, self._settings(), seed)
+                for seed, draw in enumerate(draws.T, start=self.random_state)
+            ]
+            self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
+            self._decide(target)
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
         return self
