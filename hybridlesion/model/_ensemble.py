@@ -224,4 +224,5 @@ def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
     """Split the matrix for a view, without a copy where it looks at all of it."""
     if len(view.dense) == encoded.shape[1]:
         return encoded, encoded[:, :0]
-    return encoded[:, view.dense], encoded[:, view.embedding]
+    # Indexing columns would lay them out one after the other, and every booster copy them back.
+    return np.take(encoded, view.dense, axis=1), np.take(encoded, view.embedding, axis=1)
