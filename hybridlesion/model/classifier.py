@@ -32,6 +32,9 @@ __all__ = ["HybridLesionClassifier"]
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
 
+# Rows from which one more thread of LightGBM pays.
+_ROWS_A_THREAD = 10_000
+
 
 class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     """Calibrated malignancy scores from a feature table under heavy imbalance.
@@ -266,7 +269,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         # On small matrices several threads of BLAS wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
             logits = [
-                self.ensemble_.train(X, target, draw, directed, self._settings(), seed)
+                self.ensemble_.train(X, target, draw, directed, self._settings(len(X)), seed)
                 for seed, draw in enumerate(draws.T, start=self.random_state)
             ]
             self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
@@ -410,12 +413,13 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _settings(self):
+    def _settings(self, n_rows):
         names = [
             name for name in TrainingSettings.__dataclass_fields__ if name != "lightgbm_params"
         ]
         values = {name: getattr(self, name) for name in names}
-        values["n_jobs"] = effective_n_jobs(self.n_jobs)
+        # Trees on few rows are grown before the threads have found each other.
+        values["n_jobs"] = min(effective_n_jobs(self.n_jobs), 1 + n_rows // _ROWS_A_THREAD)
         return TrainingSettings(**values, lightgbm_params=dict(self.lightgbm_params or {}))
 
     def _read_training(self, X, y):
