@@ -16,6 +16,8 @@ from hybridlesion.training._audit import Finding, Severity
 
 __all__ = ["acquisition_facts", "find_acquisition"]
 
+_FEW_ROWS = 10_000
+
 # Columns that say where somebody put an image later, not how it came about.
 _NO_FACTS = ("fold", "split", "tfrecord", "score_weight", "validation_weight", "mask_source")
 _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
@@ -140,6 +142,7 @@ def _file_facts(paths: pd.Series) -> pd.DataFrame:
 
 def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
 
     encoded = pd.DataFrame({name: _encode(column) for name, column in facts.items()})
     model = HistGradientBoostingClassifier(
@@ -151,10 +154,12 @@ def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.nd
         random_state=0,
     )
     score = np.empty(len(y))
-    for fold in np.unique(folds):
-        held = folds == fold
-        model.fit(encoded.to_numpy()[~held], y[~held])
-        score[held] = model.predict_proba(encoded.to_numpy()[held])[:, 1]
+    # On few rows several threads wait for each other longer than they work.
+    with threadpool_limits(1 if len(y) < _FEW_ROWS else None):
+        for fold in np.unique(folds):
+            held = folds == fold
+            model.fit(encoded.to_numpy()[~held], y[~held])
+            score[held] = model.predict_proba(encoded.to_numpy()[held])[:, 1]
     return score
 
 
