@@ -12,7 +12,7 @@ __all__ = ["calibration_parts", "calibration_rows"]
 # five parts each, the calibrators differ enough to shuffle the highest scores of different folds.
 _PARTS = 20
 
-# Lesions of each class, outside of any part, that a view needs to be calibrated on its own rows.
+# Lesions of each class, outside of any part, that a setting needs to be calibrated on its own rows.
 _LEAST = 20
 
 
@@ -39,14 +39,14 @@ def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> n
 
 
 def calibration_rows(y: np.ndarray, own: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Choose the rows that calibrate a view.
+    """Choose the rows that calibrate lesions in company, or alone.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
         Target.
     own : ndarray of shape (n,), bool
-        Rows that the view scores.
+        Rows that are scored in this setting.
     parts : ndarray of shape (n,), int
         Parts that are left out in turn.
 
