@@ -16,7 +16,7 @@ from hybridlesion.evaluation import (
     threshold_interval,
 )
 from hybridlesion.exceptions import TableError
-from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows
+from hybridlesion.model._calibration_parts import calibration_parts, calibration_rows, keep_order
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._contributions import spread_probability, sum_sources
 from hybridlesion.model._ensemble import Ensemble, in_company
@@ -478,6 +478,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 rest, rows = source & (parts != part), own & (parts == part)
                 other = ScoreCalibrator(whole.method_).fit(held_out[rest], target[rest])
                 self.oof_score_[rows] = other.predict(held_out[rows])
+            self.oof_score_[own] = keep_order(self.oof_score_[own], held_out[own])
 
     def _decide(self, target):
         self.threshold_ = self.threshold
