@@ -1,12 +1,16 @@
-"""Which rows calibrate which."""
+"""Each row gets a probability from rows of other groups; the model gets one calibrator."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
+from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.splits import grouped_folds
 
-__all__ = ["calibration_parts", "calibration_rows", "keep_order"]
+__all__ = ["HeldOut", "calibration_parts", "cross_calibrate"]
 
 # A calibrator of two or three numbers hardly differs when a twentieth of the rows is left out; of
 # five parts each, the calibrators differ enough to shuffle the highest scores of different folds.
@@ -14,6 +18,61 @@ _PARTS = 20
 
 # Lesions of each class, outside of any part, that a setting needs to be calibrated on its own rows.
 _LEAST = 20
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Logits of one setting: lesions in company, lesions alone, or all of them.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n,), float64
+        Of every row, by members that never saw it.
+    own : ndarray of shape (n,), bool
+        Rows that are scored in this setting.
+    """
+
+    logits: np.ndarray
+    own: np.ndarray
+
+
+def cross_calibrate(
+    method: str, y: np.ndarray, held_out: Mapping[bool, HeldOut], parts: np.ndarray
+) -> tuple[dict[bool, ScoreCalibrator], np.ndarray, np.ndarray]:
+    """Fit a calibrator for each setting; score each row by one fitted on other groups.
+
+    Parameters
+    ----------
+    method : str
+        One of `hybridlesion.model.calibration.CALIBRATIONS`.
+    y : ndarray of shape (n,), bool
+        Target.
+    held_out : mapping of bool to HeldOut
+        Logits of each setting; each row is scored in one of them.
+    parts : ndarray of shape (n,), int
+        From `calibration_parts`.
+
+    Returns
+    -------
+    calibrators : dict of bool to ScoreCalibrator
+        Fitted to all rows, for new lesions.
+    raw, score : ndarray of shape (n,), float64
+        Out-of-fold logits and probabilities. The latter come from calibrators that saw no row of
+        the same group, and are dealt so that within a setting they rise with the logits, as those
+        of new lesions do.
+    """
+    calibrators, raw, score = {}, np.empty(len(y)), np.empty(len(y))
+    for setting, found in held_out.items():
+        logits, own = found.logits, found.own
+        source = calibration_rows(y, own, parts)
+        whole = ScoreCalibrator(method).fit(logits[source], y[source])
+        calibrators[setting] = whole
+        for part in np.unique(parts[own]):
+            rest, rows = source & (parts != part), own & (parts == part)
+            other = ScoreCalibrator(whole.method_).fit(logits[rest], y[rest])
+            score[rows] = other.predict(logits[rows])
+        raw[own], score[own] = logits[own], keep_order(score[own], logits[own])
+    return calibrators, raw, score
 
 
 def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> np.ndarray:
