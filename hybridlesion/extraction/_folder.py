@@ -72,7 +72,10 @@ class ShardFolder:
         facts = {**shard.facts, "failures": [asdict(failure) for failure in failures]}
         table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts, default=str)})
         stream = io.BytesIO()
-        pq.write_table(table, stream, compression="zstd")
+        # Plain pages: a shard is read once, and looking for what could be packed costs more.
+        pq.write_table(
+            table, stream, compression="none", use_dictionary=False, write_statistics=False
+        )
         self.place.write(_name(shard.number), stream.getvalue())
 
     def look_up(self, shard: Shard) -> list[Failure] | str:
@@ -134,7 +137,8 @@ class ShardFolder:
     def _tables(self, n_shards: int, schema: pa.Schema) -> Iterator[pa.Table]:
         for number in range(n_shards):
             try:
-                table = pq.read_table(io.BytesIO(self.place.read(_name(number))))
+                stream = io.BytesIO(self.place.read(_name(number)))
+                table = pq.ParquetFile(stream).read(use_threads=False)
             except (OSError, pa.ArrowInvalid) as error:
                 raise SourceError(
                     f"shard {number} of {n_shards} was written to {self.place} and cannot be read "
