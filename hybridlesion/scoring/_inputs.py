@@ -6,7 +6,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,9 @@ from sklearn.base import BaseEstimator
 from hybridlesion._steps import split_steps
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import OptionError
-from hybridlesion.extraction import ExtractionResult
+from hybridlesion.extraction import ExtractionResult, Runner
+from hybridlesion.extraction._lock import locked
+from hybridlesion.extraction._place import open_place
 from hybridlesion.scoring._cache import hash_images
 from hybridlesion.scoring._caveats import uses_context
 from hybridlesion.scoring._files import (
@@ -26,7 +27,7 @@ from hybridlesion.scoring._files import (
     write_failures,
     write_scores,
 )
-from hybridlesion.scoring._growing import GrowingScores, locked
+from hybridlesion.scoring._growing import GrowingScores
 from hybridlesion.scoring._measuring import Measured
 from hybridlesion.scoring._prevalence import move_scores, trained_prevalence
 from hybridlesion.scoring._records import measure_records
@@ -47,6 +48,7 @@ def score_inputs(
     training: Mapping[str, object] | None = None,
     device: str | None = None,
     n_jobs: int = 1,
+    runner: Runner | None = None,
     restart: bool = False,
     cache: str | os.PathLike | None = None,
     append: bool = False,
@@ -75,6 +77,8 @@ def score_inputs(
         Where the network runs; None keeps the model's own setting.
     n_jobs : int, default=1
         Processes that measure images; -1 takes every core.
+    runner : Runner, default=None
+        Who measures images, for example `DaskRunner`; None starts `n_jobs` processes.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     cache : str or path-like, default=None
@@ -104,7 +108,7 @@ def score_inputs(
     OptionError
         If the prevalence cannot be used, or `append` lacks a model id.
     SourceError
-        If `out` cannot be written or there are no images.
+        If `out` cannot be written, another run is writing it, or there are no images.
 
     Warns
     -----
@@ -124,8 +128,9 @@ def score_inputs(
         )
     growing = GrowingScores(out, str(model_id), prevalence) if append else None
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
-    options = {"device": device, "n_jobs": n_jobs, "restart": restart, "cache": cache}
-    with locked(out) if append else nullcontext():
+    options = {"device": device, "n_jobs": n_jobs, "runner": runner}
+    options |= {"restart": restart, "cache": cache}
+    with locked(open_place(out.parent), out.name):
         # An old file that new rows do not belong into is refused before long work.
         old = growing.read() if growing else None
         rows, from_table, notes = find_rows(model, inputs, metadata, id_column)

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from hybridlesion.exceptions import HybridLesionError, OptionError, TableError
-from hybridlesion.extraction import errors_path, extract_features, read_features
+from hybridlesion.extraction import Runner, errors_path, extract_features, read_features
 from hybridlesion.scoring._cache import FeatureCache, hash_images
 from hybridlesion.table import Failure, LesionFeaturizer, encode_metadata
 
@@ -53,6 +53,8 @@ class Measuring:
         Folder of former measurements; None keeps none.
     n_jobs : int, default=1
         Processes.
+    runner : Runner, default=None
+        Who measures; None starts `n_jobs` processes.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     masks : str or Path, default=None
@@ -65,6 +67,7 @@ class Measuring:
     features: Path
     cache: Path | None = None
     n_jobs: int = 1
+    runner: Runner | None = None
     restart: bool = False
     masks: str | Path | None = None
     progress: Progress | None = None
@@ -126,6 +129,7 @@ class Measuring:
                 self.features,
                 featurizer=self.featurizer,
                 n_jobs=self.n_jobs,
+                runner=self.runner,
                 restart=self.restart,
                 masks=self.masks,
                 progress=progress,

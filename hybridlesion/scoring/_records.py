@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
-from hybridlesion.extraction import ExtractionResult
+from hybridlesion.extraction import ExtractionResult, Runner
 from hybridlesion.scoring._files import (
     check_score_file,
     refuse_names,
@@ -35,6 +35,7 @@ def score_records(
     *,
     device: str | None = None,
     n_jobs: int = 1,
+    runner: Runner | None = None,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
     cache: str | os.PathLike | None = None,
@@ -55,6 +56,8 @@ def score_records(
         Where the network runs; None keeps the model's own setting.
     n_jobs : int, default=1
         Processes that measure images; -1 takes every core.
+    runner : Runner, default=None
+        Who measures images, for example `DaskRunner`; None starts `n_jobs` processes.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     masks : str or path-like, default=None
@@ -84,6 +87,7 @@ def score_records(
         out,
         device=device,
         n_jobs=n_jobs,
+        runner=runner,
         restart=restart,
         masks=masks,
         cache=cache,
@@ -104,6 +108,7 @@ def measure_records(
     *,
     device: str | None = None,
     n_jobs: int = 1,
+    runner: Runner | None = None,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
     cache: str | os.PathLike | None = None,
@@ -120,7 +125,7 @@ def measure_records(
         Records with ``image_id`` and ``path``.
     out : Path
         The score file to come; measurements wait beside it.
-    device, n_jobs, restart, masks, cache, progress : object, optional
+    device, n_jobs, runner, restart, masks, cache, progress : object, optional
         See `score_records`.
     digests : sequence of str or None, default=None
         SHA-256 of each image, if it is known.
@@ -142,6 +147,7 @@ def measure_records(
         out.with_name(f"{out.stem}.features.parquet"),
         cache=None if cache is None else Path(cache),
         n_jobs=n_jobs,
+        runner=runner,
         restart=restart,
         masks=masks,
         progress=progress,
