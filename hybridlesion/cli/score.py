@@ -51,6 +51,14 @@ def score(
             help="Keep measurements there, by image content; what is there is not measured again.",
         ),
     ] = None,
+    cache_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            min=0.001,
+            help="Gigabytes of --cache; what was not used for longest is removed.",
+        ),
+    ] = None,
     append: Annotated[
         bool, typer.Option("--append", help="Keep the rows of --out; score new and changed images.")
     ] = False,
@@ -78,6 +86,8 @@ def score(
     if out.suffix not in (".csv", ".parquet"):
         raise typer.BadParameter(f"--out must end in .csv or .parquet, got {out.name!r}.")
     check_resources(dask_resource, dask)
+    if cache_limit is not None and cache is None:
+        raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
     check_writable(out)
 
     from hybridlesion._steps import split_steps
@@ -101,6 +111,7 @@ def score(
             runner=choose_runner(jobs, dask, dask_resource, time_limit),
             restart=restart,
             cache=cache,
+            cache_limit=cache_limit,
             append=append,
             model_id=manifest["digest"][:16],
             prevalence=prevalence,

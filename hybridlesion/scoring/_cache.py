@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +82,7 @@ class FeatureCache:
     -----
     Entries appear whole under their final name and are never changed, so any number of processes
     may share a folder. One that is damaged does not fit its digest, and is measured and written
-    again. Nothing is ever deleted: delete the folder, or files that were not read for long, when
-    it is too large.
+    again. A read is noted in the time of the file, by which `trim_cache` knows what to remove.
     """
 
     def __init__(self, folder: Path, featurizer: LesionFeaturizer):
@@ -148,6 +149,9 @@ class FeatureCache:
         whole = (mark, n_values, len(values)) == (_MARK, len(self.names), 4 * len(self.names))
         if not whole or hashlib.sha256(values).digest() != digest:
             return None
+        # A folder that may only be read serves as well.
+        with suppress(OSError):
+            os.utime(self._file(key))
         return np.frombuffer(values, dtype="<f4")
 
     def write(self, key: str, values: np.ndarray) -> None:

@@ -20,6 +20,7 @@ from hybridlesion.extraction import ExtractionResult, Runner
 from hybridlesion.extraction._lock import locked
 from hybridlesion.extraction._place import open_place
 from hybridlesion.scoring._cache import hash_images
+from hybridlesion.scoring._cache_limit import check_cache_limit
 from hybridlesion.scoring._caveats import uses_context
 from hybridlesion.scoring._files import (
     check_score_file,
@@ -51,6 +52,7 @@ def score_inputs(
     runner: Runner | None = None,
     restart: bool = False,
     cache: str | os.PathLike | None = None,
+    cache_limit: float | None = None,
     append: bool = False,
     model_id: str | None = None,
     prevalence: float | None = None,
@@ -83,6 +85,8 @@ def score_inputs(
         Whether to throw away what an interrupted run left.
     cache : str or path-like, default=None
         Folder of measurements by image content, read and added to; None keeps none.
+    cache_limit : float, default=None
+        Gigabytes that the cache may take; what was not used for longest goes. None sets no limit.
     append : bool, default=False
         Whether `out` keeps the rows it has, and only images that are new or changed are scored.
     model_id : str, default=None
@@ -106,7 +110,7 @@ def score_inputs(
         If a table lacks what the model needs, or `out` holds scores of another model, schema or
         prevalence.
     OptionError
-        If the prevalence cannot be used, or `append` lacks a model id.
+        If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache.
     SourceError
         If `out` cannot be written, another run is writing it, or there are no images.
 
@@ -117,6 +121,7 @@ def score_inputs(
         no record, or images or patients were in the training.
     """
     started = time.monotonic()
+    check_cache_limit(cache_limit, cache)
     out = check_score_file(out)
     training = training or {}
     trained = None if prevalence is None else trained_prevalence(training)
@@ -129,7 +134,7 @@ def score_inputs(
     growing = GrowingScores(out, str(model_id), prevalence) if append else None
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
-    options |= {"restart": restart, "cache": cache}
+    options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
     with locked(open_place(out.parent), out.name):
         # An old file that new rows do not belong into is refused before long work.
         old = growing.read() if growing else None

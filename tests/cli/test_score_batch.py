@@ -133,6 +133,16 @@ def test_damaged_entries_are_measured_again(night, decoded, damage):
     assert decoded == []
 
 
+def test_a_limit_needs_its_cache(night):
+    _, result = night("--cache-limit", 1)
+    assert result.exit_code == 2
+    assert "needs the cache" in " ".join(result.stderr.replace("│", " ").split())
+    cache = night.path / "cache"
+    scores, result = night("--cache", cache, "--cache-limit", 0.001)
+    assert result.exit_code == 0, result.output
+    assert len(scores) == 4
+
+
 def test_a_broken_image_beside_cached_ones(night, decoded):
     night("--cache", night.path / "cache")
     (night.folder / "SYN_0009.png").write_bytes(b"\x89PNG broken")
