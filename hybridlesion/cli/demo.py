@@ -15,9 +15,9 @@ __all__ = ["demo"]
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path("demo"),
     jobs: Jobs = -1,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    random_state: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
 ) -> None:
-    """Draw synthetic lesions and run every stage on them, in under three minutes."""
+    """Run every stage on drawn lesions, in under three minutes."""
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.demo import run_demo

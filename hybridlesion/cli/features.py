@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
+from hybridlesion.cli._command import Command
+from hybridlesion.cli._completion import offer
 from hybridlesion.cli._options import (
+    AsJson,
     Columns,
     Device,
     DeviceName,
@@ -22,11 +24,12 @@ from hybridlesion.cli._options import (
     Target,
     split_columns,
 )
+from hybridlesion.cli._outputs import OutTable
 
 __all__ = ["FeaturesCommand", "features"]
 
 
-class FeaturesCommand(TyperCommand):
+class FeaturesCommand(Command):
     """Refuses ``--list`` beside anything else, which it would leave undone."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
@@ -67,15 +70,13 @@ def _split_resources(pairs: list[str] | None, dask: str | None) -> dict[str, flo
 
 def features(
     images: Images,
-    out: Annotated[
-        str,
-        typer.Option("--out", metavar="FILE|ADDRESS", help="Parquet file or fsspec address."),
-    ],
+    out: OutTable,
     metadata: Metadata = None,
     embedder: Annotated[
         str,
         typer.Option(
             metavar="NAME|PATH|none",
+            autocompletion=offer("finetuned", "none"),
             help="Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
         ),
@@ -100,13 +101,18 @@ def features(
     ] = None,
     time_limit: Annotated[
         float,
-        typer.Option(min=1, help="Seconds for one image, in a process of its own (not --jobs 1)."),
+        typer.Option(
+            min=1,
+            metavar="SECONDS",
+            help="Time for one image, in a process of its own (not --jobs 1).",
+        ),
     ] = 120.0,
     restart: Restart = False,
     path_column: PathColumn = None,
     id_column: IdColumn = None,
     target: Target = None,
     column: Columns = None,
+    as_json: AsJson = False,
     show_list: Annotated[
         bool,
         typer.Option(
@@ -114,14 +120,13 @@ def features(
         ),
     ] = False,
 ) -> None:
-    """Measure images: masks, ABCD features, CNN score, encoded metadata, as Parquet."""
+    """Measure images: ABCD features, CNN score, encoded metadata."""
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
+    from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
 
-    if not out.endswith(".parquet"):
-        raise typer.BadParameter(f"--out must end in .parquet, got {Path(out).name!r}.")
     resources = _split_resources(dask_resource, dask)
     named = split_columns(column)
     if "://" not in out:
@@ -157,4 +162,7 @@ def features(
             runner=runner,
             progress=progress,
         )
-    print_result(result)
+    if as_json:
+        print_json(outcome(result))
+    else:
+        print_result(result)

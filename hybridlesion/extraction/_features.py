@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import clone
 
+from hybridlesion._files import check_writable
 from hybridlesion._validation import check_number
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
@@ -114,6 +115,9 @@ def extract_features(
     configuration = describe_featurizer(featurizer)
     folder = ShardFolder(target.shards)
     masks = None if masks is None else Path(os.path.abspath(masks))
+    if masks is not None:
+        check_writable(masks / "IMAGEID_segmentation.png")
+    target.make_folder()
     with locked(target.place, target.name):
         if restart:
             folder.clear()

@@ -106,7 +106,8 @@ def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -
     errors = None if n_rows == 1 else write_errors(path, failures)
     if len(failures) == n_rows:
         raise HybridLesionError(
-            f"not one of the {n_rows} images could be used; the reasons are in {errors}."
+            f"not one of the {n_rows} images could be used; the reasons are in {errors}. "
+            f"The first: {failures[0].reason}"
         )
     return ExtractionResult(path, n_rows - len(failures), len(failures), errors, seconds)
 
@@ -114,7 +115,9 @@ def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -
 def _targets(image_ids: list[str], out: str | os.PathLike | None) -> list[Path]:
     """Where each sheet goes; made sure that it can be written."""
     if len(image_ids) > 1 and (out is None or Path(out).suffix.lower() in SHEET_SUFFIXES):
-        raise OptionError(f"{len(image_ids)} images need a folder to write into: name it as out.")
+        raise OptionError(
+            f"{len(image_ids)} images need a folder to write into: name it as out (--out DIR)."
+        )
     folder = Path() if out is None else Path(out)
     if len(image_ids) == 1 and folder.suffix and not folder.is_dir():
         if folder.suffix.lower() not in SHEET_SUFFIXES:

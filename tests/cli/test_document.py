@@ -42,7 +42,7 @@ def test_every_command_and_option_is_on_the_page():
 
 def test_cells_hold_defaults_limits_and_choices():
     lines = commands_page().splitlines()
-    assert "| `--folds` | `NUMBER`, 2 or more | Folds, grouped by patient. | `5` |" in lines
+    assert "| `--folds` | `N`, 2 or more | Folds, grouped by patient. | `5` |" in lines
     assert any(line.startswith("| `--device` | `auto` or `cpu` or `cuda` |") for line in lines)
     assert any(line.startswith("| `--out` | `FILE\\|ADDRESS` |") for line in lines)
     assert "| `TABLE...` | Feature and metadata tables, joined by image id. | required |" in lines
