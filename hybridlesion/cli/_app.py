@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hybridlesion import __version__
-from hybridlesion.cli._command import Command
+from hybridlesion.cli._command import Command, naming_options
 from hybridlesion.cli._lines import say
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
@@ -36,6 +36,10 @@ _INTERRUPTED = 130
 
 class _Commands(TyperGroup):
     """Turns the errors that the library raises on purpose into one message and exit code 1."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        with naming_options(self, ctx):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> object:
         with warnings.catch_warnings():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
-__all__ = ["Command", "usage_words"]
+__all__ = ["Command", "naming_options", "usage_words"]
 
 # typer gives BadParameter a public name, but not what it comes from.
 _UsageError = typer.BadParameter.__base__
@@ -45,13 +46,10 @@ class Command(TyperCommand):
         words = list(args)
         _refuse_words_without_value(self, ctx, words)
         try:
-            rest = super().parse_args(ctx, args)
+            with naming_options(self, ctx):
+                rest = super().parse_args(ctx, args)
         except typer.BadParameter as error:
             raise _reworded(error, words) from error
-        except _UsageError as error:
-            if getattr(error, "possibilities", None) is not None:
-                error.possibilities, error.message = None, _no_option(self, ctx, error.option_name)
-            raise
         _refuse_overwriting(self, ctx)
         return rest
 
@@ -117,8 +115,34 @@ def _pairs(words: list[str]) -> Iterator[tuple[str, str]]:
             yield name, value if mark else words[position + 1]
 
 
+@contextmanager
+def naming_options(command: TyperCommand, ctx: typer.Context) -> Iterator[None]:
+    """Say of an unknown option which one was meant, or which command has it.
+
+    Parameters
+    ----------
+    command : TyperCommand
+        The command that parses in the block.
+    ctx : Context
+        Its context.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    try:
+        yield
+    except _UsageError as error:
+        name = getattr(error, "option_name", None)
+        if name is not None and hasattr(error, "possibilities"):
+            error.possibilities, error.message = None, _no_option(command, ctx, name)
+        # With it the usage is shown, which the parser leaves out where a value is missing.
+        error.ctx = error.ctx or ctx
+        raise
+
+
 def _no_option(command: TyperCommand, ctx: typer.Context, name: str) -> str:
-    """Say which option was meant, or which command has it."""
     known = [opt for one in command.get_params(ctx) for opt in one.opts if opt.startswith("--")]
     nearest = difflib.get_close_matches(name, known, n=1)
     if nearest:

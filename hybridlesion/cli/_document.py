@@ -21,6 +21,14 @@ not edit.
 Every command also has `--help`, in short `-h`; `hybridlesion --version` says which version is
 installed. Under *default*, *required* means that a value must be given, *-* that nothing is
 assumed. How the commands follow each other is shown in [tutorial.md](tutorial.md).
+
+- `hybridlesion --install-completion` makes bash, zsh and fish complete commands, options and
+  choices with the tab key; open a new shell afterwards.
+- Results go to standard output, or with `--json` one JSON object and nothing else. Notes, progress
+  and errors go to standard error: a bar on a terminal, whole lines elsewhere. Nothing is coloured
+  but the bar, which `NO_COLOR=1` makes plain.
+- Exit codes: 0 done; 1 refused, or not one image usable; 2 wrong usage; 130 interrupted. A command
+  that refuses has written nothing; where images failed, `OUT.errors.csv` names them.
 """
 
 

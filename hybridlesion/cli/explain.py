@@ -27,7 +27,6 @@ def explain(
         typer.Option(
             metavar="FILE|DIR",
             help="Mask to explain instead; for several images a folder of masks.",
-            exists=True,
         ),
     ] = None,
     path_column: PathColumn = None,

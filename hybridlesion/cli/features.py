@@ -83,7 +83,7 @@ def features(
     ] = "finetuned",
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
+        typer.Option(metavar="FILE", help="Local weights for a model given by name."),
     ] = None,
     segmenter: Segmenter = "classical",
     masks: Annotated[

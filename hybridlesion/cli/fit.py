@@ -99,7 +99,7 @@ def fit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a calibrated model; measure it on patients it did not see."""
+    """Fit a calibrated model, measured on patients it never saw."""
     import time
 
     from hybridlesion._files import atomic_path, check_writable

@@ -45,20 +45,16 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write report.html: what a model learned, where it errs, why."""
-    given = {
-        "--truth": truth,
-        "--images": images,
-        "--masks": masks,
-        "--target": target,
-        "--malignant": malignant,
-        "--id-column": id_column,
-    }
-    useless = [option for option, value in given.items() if value] if scores is None else []
-    if useless:
-        raise typer.BadParameter(
-            f"{useless[0]} needs --scores SCORES, which says of which lesions; without it the "
-            "report shows the model alone."
-        )
+    _refuse_idle(
+        scores is None,
+        {"--truth": truth, "--images": images, "--masks": masks},
+        "--scores SCORES, which says of which lesions; without it the report shows the model alone",
+    )
+    _refuse_idle(
+        not truth,
+        {"--target": target, "--malignant": malignant, "--id-column": id_column},
+        "--truth TABLE, which has that column",
+    )
 
     from hybridlesion._words import count_words
     from hybridlesion.cli._json import print_json
@@ -90,3 +86,10 @@ def report(
         f"wrote {page.path}: {count_words(page.n_cases, 'case')}, {page.n_failed:,} failed, "
         f"{page.seconds:.1f} s"
     )
+
+
+def _refuse_idle(missing: bool, given: dict[str, object], needed: str) -> None:
+    """Refuse options that would do nothing without another one."""
+    idle = [option for option, value in given.items() if value]
+    if missing and idle:
+        raise typer.BadParameter(f"{idle[0]} needs {needed}.")

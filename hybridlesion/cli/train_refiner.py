@@ -40,7 +40,8 @@ def train_refiner(
     """Train the network that corrects classical masks. Run again, it goes on where it stopped."""
     if len(images) != len(masks):
         raise typer.BadParameter(
-            f"{len(images)} IMAGES need as many --masks, in the same order; got {len(masks)}."
+            "each of the IMAGES needs a --masks DIR of its own, in the same order. Got "
+            f"{len(images)} and {len(masks)}."
         )
     if folds == 1:
         raise typer.BadParameter("--folds takes 0 or at least 2; one fold leaves nothing to learn.")

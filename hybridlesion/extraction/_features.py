@@ -226,7 +226,9 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     except FileNotFoundError as error:
         raise SourceError(f"there is no feature table {path}; check the name.") from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(f"{path} cannot be read as a Parquet table: {error}") from error
+        raise TableError(
+            f"{path} cannot be read as a Parquet table; is it another file, or a damaged one?"
+        ) from error
     metadata = table.schema.metadata or {}
     facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
     return table.to_pandas(), facts.get("featurizer")

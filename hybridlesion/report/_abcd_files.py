@@ -15,7 +15,13 @@ import pandas as pd
 
 from hybridlesion._files import check_writable
 from hybridlesion._opencv import cv2
-from hybridlesion.exceptions import HybridLesionError, ImageError, OptionError, TableError
+from hybridlesion.exceptions import (
+    HybridLesionError,
+    ImageError,
+    OptionError,
+    SourceError,
+    TableError,
+)
 from hybridlesion.extraction import ExtractionResult
 from hybridlesion.extraction._outcome import write_errors
 from hybridlesion.images import find_masks, image_size, read_mask
@@ -135,6 +141,8 @@ def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[s
         return None
     if Path(masks).is_dir():
         return find_masks(masks)
+    if not Path(masks).exists():
+        raise SourceError(f"{os.fspath(masks)} does not exist; name a mask, or a folder of masks.")
     if len(image_ids) > 1:
         raise OptionError(
             f"{os.fspath(masks)} is one mask, but there are {len(image_ids)} images: name a folder "
