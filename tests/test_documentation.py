@@ -141,9 +141,8 @@ def test_every_card_of_fitted_files_is_linked():
     assert len(cards) == 3
     for card in cards:
         assert f"](../{card.relative_to(ROOT).as_posix()})" in page
-    fitted = [
-        *(ROOT / "hybridlesion").rglob("*.safetensors"),
-        *ROOT.rglob("hybridlesion/**/*.onnx"),
-    ]
-    fitted += [*ROOT.glob("hybridlesion/**/*.zip"), ROOT / "hybridlesion/features/perception.json"]
+    fitted = [ROOT / "hybridlesion" / "features" / "perception.json"]
+    for suffix in ("safetensors", "onnx", "zip"):
+        fitted += (ROOT / "hybridlesion").rglob(f"*.{suffix}")
+    assert len(fitted) == 4
     assert [path.name for path in fitted if f"`{path.name}`" not in page] == []
