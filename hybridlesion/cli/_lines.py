@@ -1,4 +1,4 @@
-"""Text on standard error: wrapped for people on a terminal, whole lines elsewhere."""
+"""Text for people: wrapped on a terminal, whole lines for logs and `grep` elsewhere."""
 
 from __future__ import annotations
 
@@ -8,31 +8,60 @@ import typer
 
 from hybridlesion._strangers import printable
 
-__all__ = ["say"]
+__all__ = ["room", "say", "show"]
 
 _WIDEST = 100
 
 
 def say(text: str) -> None:
-    """Tell the user something that is no result.
+    """Tell the user something that is no result, on standard error.
 
     Parameters
     ----------
     text : str
-        What to tell. On a terminal its lines are wrapped between words, and paths stay whole;
-        elsewhere a line stays a line, for logs and `grep`.
+        What to tell. On a terminal its lines are wrapped between words, and paths stay whole.
     """
-    text = printable(text)
-    if sys.stderr.isatty():
-        import shutil
-        from textwrap import TextWrapper
+    width = _columns() if sys.stderr.isatty() else None
+    typer.echo(_wrapped(printable(text), width and min(width, _WIDEST)), err=True)
 
-        width = min(shutil.get_terminal_size().columns, _WIDEST)
-        lines = []
-        for line in text.split("\n"):
-            indent = line[: len(line) - len(line.lstrip())]
-            wrap = TextWrapper(width, subsequent_indent=indent + "  ", drop_whitespace=True)
-            wrap.break_long_words = wrap.break_on_hyphens = False
-            lines += wrap.wrap(line) or [""]
-        text = "\n".join(lines)
-    typer.echo(text, err=True)
+
+def show(text: str) -> None:
+    """Print a result for people, on standard output.
+
+    Parameters
+    ----------
+    text : str
+        Sentences, or a table no wider than `room`.
+    """
+    typer.echo(_wrapped(text, room()))
+
+
+def room() -> int | None:
+    """Tell how wide a table on standard output may be.
+
+    Returns
+    -------
+    int or None
+        Columns of the terminal; None where there is none.
+    """
+    return _columns() if sys.stdout.isatty() else None
+
+
+def _columns() -> int:
+    import shutil
+
+    return max(shutil.get_terminal_size().columns, 40)
+
+
+def _wrapped(text: str, width: int | None) -> str:
+    if width is None:
+        return text
+    from textwrap import wrap
+
+    lines = []
+    for line in text.split("\n"):
+        indent = line[: len(line) - len(line.lstrip())] + "  "
+        kept = {"break_long_words": False, "break_on_hyphens": False}
+        fits = len(line) <= width
+        lines += [line] if fits else wrap(line, width, subsequent_indent=indent, **kept)
+    return "\n".join(lines)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import Jobs
 
 __all__ = ["demo"]
@@ -31,7 +32,7 @@ def demo(
             progress=progress,
         )
     typer.echo("Patients that the model never saw:")
-    typer.echo(format_metrics(result.held_out.metrics))
+    show(format_metrics(result.held_out.metrics))
     typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
     for what, path in result.paths.items():
         typer.echo(f"  {what:<18} {path}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hybridlesion.cli._lines import room, show
 from hybridlesion.cli._options import AsJson, CostRatio, IdColumn, Malignant, Target, split_words
 from hybridlesion.cli._outputs import OutFolder
 
@@ -78,7 +79,7 @@ def evaluate(
     _print_report(report)
     names = ", ".join(path.name for path in report.paths)
     seconds = time.monotonic() - started
-    typer.echo(f"wrote {out}: {names}, {_rows(report)}, 0 failed, {seconds:.1f} s")
+    show(f"wrote {out}: {names}, {_rows(report)}, 0 failed, {seconds:.1f} s")
 
 
 def _print_report(report: ScoreReport) -> None:
@@ -89,12 +90,13 @@ def _print_report(report: ScoreReport) -> None:
         format_subgroups,
     )
 
-    typer.echo(format_metrics(report.metrics))
-    typer.echo(f"\n{format_operating_points(report.operating_points)}")
-    typer.echo(f"\n{format_subgroups(report.subgroups)}\n")
+    width = room()
+    show(format_metrics(report.metrics))
+    show(f"\n{format_operating_points(report.operating_points, width)}")
+    show(f"\n{format_subgroups(report.subgroups, width)}\n")
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
-        typer.echo(f"{format_comparison(report.comparison, names)}\n")
+        show(f"{format_comparison(report.comparison, names, width)}\n")
 
 
 def _rows(report: ScoreReport) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import (
     AsJson,
     Device,
@@ -105,7 +106,7 @@ def finetune(
         print_json(found | {"metrics": measures(trained.metrics), "seconds": seconds})
         return
     typer.echo("Out-of-fold scores:")
-    typer.echo(format_metrics(trained.metrics))
+    show(format_metrics(trained.metrics))
     failed = f"{trained.n_failed:,} failed"
     if trained.errors_path is not None:
         failed += f" (see {trained.errors_path})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion.cli._lines import say
+from hybridlesion.cli._lines import say, show
 from hybridlesion.cli._options import (
     AsJson,
     CostRatio,
@@ -179,7 +179,7 @@ def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
         f"{count_words(facts['n_groups'], 'group')}, "
         f"{facts['n_positive']:,} malignant:"
     )
-    typer.echo(format_metrics(trained.metrics))
-    typer.echo(format_thresholds(trained.model))
+    show(format_metrics(trained.metrics))
+    show(format_thresholds(trained.model))
     rows = count_words(facts["n_rows"], "row")
     typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

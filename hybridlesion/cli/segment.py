@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Segmenter
 from hybridlesion.cli._outputs import OutFolder
 
@@ -63,7 +64,7 @@ def segment(
         return
     print_result(result, "mask")
     if agreement is not None:
-        typer.echo(format_metrics(agreement.metrics))
+        show(format_metrics(agreement.metrics))
         typer.echo(f"wrote {agreement.table} and {agreement.sheet}")
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import AsJson, Device, DeviceName, Jobs, Metadata, Restart
 from hybridlesion.cli._outputs import OutWeights
 
@@ -78,7 +79,7 @@ def train_refiner(
         return
     if trained.metrics is not None:
         typer.echo("Overlap of out-of-fold masks with the true ones:")
-        typer.echo(format_metrics(trained.metrics))
+        show(format_metrics(trained.metrics))
     failed = f"{trained.n_failed:,} failed"
     if trained.errors_path is not None:
         failed += f" (see {trained.errors_path})"
