@@ -21,7 +21,11 @@ DaskResource = Annotated[
 ]
 TimeLimit = Annotated[
     float,
-    typer.Option(min=1, help="Seconds for one image, in a process of its own (not --jobs 1)."),
+    typer.Option(
+        min=1,
+        metavar="SECONDS",
+        help="Time for one image, in a process of its own (not --jobs 1).",
+    ),
 ]
 
 

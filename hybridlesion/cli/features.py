@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
+from hybridlesion.cli._command import Command
+from hybridlesion.cli._completion import offer
 from hybridlesion.cli._options import (
+    AsJson,
     Columns,
     Device,
     DeviceName,
@@ -22,12 +24,13 @@ from hybridlesion.cli._options import (
     Target,
     split_columns,
 )
+from hybridlesion.cli._outputs import OutTable
 from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
 
 __all__ = ["FeaturesCommand", "features"]
 
 
-class FeaturesCommand(TyperCommand):
+class FeaturesCommand(Command):
     """Refuses ``--list`` beside anything else, which it would leave undone."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
@@ -53,22 +56,20 @@ def _print_catalogue(wanted: bool) -> None:
 
 def features(
     images: Images,
-    out: Annotated[
-        str,
-        typer.Option("--out", metavar="FILE|ADDRESS", help="Parquet file or fsspec address."),
-    ],
+    out: OutTable,
     metadata: Metadata = None,
     embedder: Annotated[
         str,
         typer.Option(
             metavar="NAME|PATH|none",
+            autocompletion=offer("finetuned", "none"),
             help="Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
         ),
     ] = "finetuned",
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
+        typer.Option(metavar="FILE", help="Local weights for a model given by name."),
     ] = None,
     segmenter: Segmenter = "classical",
     masks: Annotated[
@@ -84,6 +85,7 @@ def features(
     id_column: IdColumn = None,
     target: Target = None,
     column: Columns = None,
+    as_json: AsJson = False,
     show_list: Annotated[
         bool,
         typer.Option(
@@ -91,14 +93,13 @@ def features(
         ),
     ] = False,
 ) -> None:
-    """Measure images: masks, ABCD features, CNN score, encoded metadata, as Parquet."""
+    """Measure images: ABCD features, CNN score, encoded metadata."""
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
+    from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
 
-    if not out.endswith(".parquet"):
-        raise typer.BadParameter(f"--out must end in .parquet, got {Path(out).name!r}.")
     check_resources(dask_resource, dask)
     named = split_columns(column)
     if "://" not in out:
@@ -131,4 +132,7 @@ def features(
             runner=runner,
             progress=progress,
         )
-    print_result(result)
+    if as_json:
+        print_json(outcome(result))
+    else:
+        print_result(result)

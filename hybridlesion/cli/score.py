@@ -8,15 +8,16 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli._options import (
+    AsJson,
     Device,
     DeviceName,
     IdColumn,
     Jobs,
     Key,
     Metadata,
-    OutFile,
     Restart,
 )
+from hybridlesion.cli._outputs import OutScores
 from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
 
 __all__ = ["score"]
@@ -34,7 +35,7 @@ def score(
         list[str],
         typer.Argument(metavar="INPUT...", help="Image sources of any kind, or feature tables."),
     ],
-    out: OutFile,
+    out: OutScores,
     metadata: Metadata = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
@@ -47,7 +48,6 @@ def score(
         Path | None,
         typer.Option(
             metavar="DIR",
-            file_okay=False,
             help="Keep measurements there, by image content; what is there is not measured again.",
         ),
     ] = None,
@@ -74,17 +74,17 @@ def score(
     explain: Annotated[
         bool, typer.Option("--explain", help="Add the reasons of each score, in words and shares.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Score new lesions: calibrated probability of malignancy, as CSV or Parquet.
+    """Score new lesions: calibrated probability of malignancy.
 
     Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
     """
     from hybridlesion._files import check_writable
+    from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
 
-    if out.suffix not in (".csv", ".parquet"):
-        raise typer.BadParameter(f"--out must end in .csv or .parquet, got {out.name!r}.")
     check_resources(dask_resource, dask)
     if cache_limit is not None and cache is None:
         raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
@@ -118,7 +118,9 @@ def score(
             explain=explain,
             progress=progress,
         )
-    if append and not (result.n_rows or result.n_failed):
+    if as_json:
+        print_json(outcome(result))
+    elif append and not (result.n_rows or result.n_failed):
         typer.echo(f"nothing new: {out} has every image already, {result.seconds:.1f} s")
-        return
-    print_result(result)
+    else:
+        print_result(result)

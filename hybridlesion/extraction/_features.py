@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import clone
 
+from hybridlesion._files import check_writable
 from hybridlesion._validation import check_number
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
@@ -114,6 +115,9 @@ def extract_features(
     configuration = describe_featurizer(featurizer)
     folder = ShardFolder(target.shards)
     masks = None if masks is None else Path(os.path.abspath(masks))
+    if masks is not None:
+        check_writable(masks / "IMAGEID_segmentation.png")
+    target.make_folder()
     with locked(target.place, target.name):
         if restart:
             folder.clear()
@@ -228,7 +232,9 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     except FileNotFoundError as error:
         raise SourceError(f"there is no feature table {path}; check the name.") from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(f"{path} cannot be read as a Parquet table: {error}") from error
+        raise TableError(
+            f"{path} cannot be read as a Parquet table; is it another file, or a damaged one?"
+        ) from error
     metadata = table.schema.metadata or {}
     facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
     return table.to_pandas(), facts.get("featurizer")

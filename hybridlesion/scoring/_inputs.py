@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion._files import check_writable
 from hybridlesion._steps import split_steps
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import OptionError
@@ -123,6 +124,8 @@ def score_inputs(
     started = time.monotonic()
     check_cache_limit(cache_limit, cache)
     out = check_score_file(out)
+    if cache is not None:
+        check_writable(Path(cache) / "measured")
     training = training or {}
     trained = None if prevalence is None else trained_prevalence(training)
     if append and model_id is None:

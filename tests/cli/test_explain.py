@@ -49,7 +49,7 @@ def test_a_folder_of_images_is_a_folder_of_sheets(hybridlesion, lesions, tmp_pat
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), (IMAGE, "--out", "s.gif"), (IMAGE, "--mask", "gone.png"), (IMAGE, "--segmenter", "x")],
+    [(), (IMAGE, "--out", "s.gif"), (IMAGE, "--segmenter", "x")],
 )
 def test_wrong_usage_is_exit_code_2(hybridlesion, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
