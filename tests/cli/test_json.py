@@ -56,7 +56,7 @@ def test_fit(read, features_file, tmp_path):
     assert found["path"] == str(out)
     assert (found["n_rows"], found["n_groups"], found["n_positive"]) == (39, 20, 10)
     assert found["metrics"]["auc"]["low"] <= found["metrics"]["auc"]["value"] <= 1
-    assert found["metrics"]["calibration_error"]["low"] is None
+    assert found["metrics"]["threshold"]["low"] is None
     assert found["threshold"] == found["metrics"]["threshold"]["value"]
     assert list(found["thresholds"]) == ["0.8", "0.9", "0.95"]
     assert found["audit"]["checks"]
