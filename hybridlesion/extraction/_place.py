@@ -70,7 +70,7 @@ def written_whole(place: Place, name: str) -> Iterator[Path]:
 
 
 def check_place(place: Place, name: str) -> None:
-    """Make sure, before long work, that a file can be written.
+    """Make sure, before long work, that a file can be written; its folder is made if it is missing.
 
     Parameters
     ----------
@@ -87,5 +87,6 @@ def check_place(place: Place, name: str) -> None:
     if isinstance(place, FolderPlace):
         check_writable(place.folder / name)
     else:
+        place.make()
         place.write(f".{name}.try", b"")
         place.remove(f".{name}.try")
