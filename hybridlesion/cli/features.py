@@ -25,6 +25,7 @@ from hybridlesion.cli._options import (
     split_columns,
 )
 from hybridlesion.cli._outputs import OutTable
+from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
 
 __all__ = ["FeaturesCommand", "features"]
 
@@ -53,21 +54,6 @@ def _print_catalogue(wanted: bool) -> None:
     raise typer.Exit
 
 
-def _split_resources(pairs: list[str] | None, dask: str | None) -> dict[str, float]:
-    if pairs and dask is None:
-        raise typer.BadParameter("--dask-resource asks workers of --dask ADDRESS; none is given.")
-    resources = {}
-    for pair in pairs or ():
-        name, _, number = pair.partition("=")
-        try:
-            resources[name] = float(number)
-        except ValueError as error:
-            raise typer.BadParameter(
-                f"--dask-resource takes NAME=NUMBER, as GPU=1; got {pair!r}."
-            ) from error
-    return resources
-
-
 def features(
     images: Images,
     out: OutTable,
@@ -91,22 +77,9 @@ def features(
     ] = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
-    dask: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work."),
-    ] = None,
-    dask_resource: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="What its workers must offer, as GPU=1."),
-    ] = None,
-    time_limit: Annotated[
-        float,
-        typer.Option(
-            min=1,
-            metavar="SECONDS",
-            help="Time for one image, in a process of its own (not --jobs 1).",
-        ),
-    ] = 120.0,
+    dask: Dask = None,
+    dask_resource: DaskResource = None,
+    time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     path_column: PathColumn = None,
     id_column: IdColumn = None,
@@ -127,13 +100,13 @@ def features(
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
 
-    resources = _split_resources(dask_resource, dask)
+    check_resources(dask_resource, dask)
     named = split_columns(column)
     if "://" not in out:
         check_writable(out)
     parameters = read_embedder(embedder, weights)
 
-    from hybridlesion.extraction import DaskRunner, ProcessRunner, extract_features
+    from hybridlesion.extraction import extract_features
     from hybridlesion.sources import find_records
     from hybridlesion.table import LesionFeaturizer
 
@@ -148,10 +121,7 @@ def features(
     print_set_aside(records.set_aside)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
     featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
-    if dask is None:
-        runner = ProcessRunner(jobs, time_limit=time_limit)
-    else:
-        runner = DaskRunner(dask, resources=resources, time_limit=time_limit)
+    runner = choose_runner(jobs, dask, dask_resource, time_limit)
     with show_progress("measuring") as progress:
         result = extract_features(
             records.frame,

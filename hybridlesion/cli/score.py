@@ -18,6 +18,7 @@ from hybridlesion.cli._options import (
     Restart,
 )
 from hybridlesion.cli._outputs import OutScores
+from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
 
 __all__ = ["score"]
 
@@ -38,6 +39,9 @@ def score(
     metadata: Metadata = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
+    dask: Dask = None,
+    dask_resource: DaskResource = None,
+    time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     id_column: IdColumn = None,
     cache: Annotated[
@@ -45,6 +49,14 @@ def score(
         typer.Option(
             metavar="DIR",
             help="Keep measurements there, by image content; what is there is not measured again.",
+        ),
+    ] = None,
+    cache_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            min=0.001,
+            help="Gigabytes of --cache; what was not used for longest is removed.",
         ),
     ] = None,
     append: Annotated[
@@ -73,6 +85,9 @@ def score(
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
 
+    check_resources(dask_resource, dask)
+    if cache_limit is not None and cache is None:
+        raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
     check_writable(out)
 
     from hybridlesion._steps import split_steps
@@ -93,9 +108,10 @@ def score(
             id_column=id_column,
             training=manifest.get("training"),
             device=str(device),
-            n_jobs=jobs,
+            runner=choose_runner(jobs, dask, dask_resource, time_limit),
             restart=restart,
             cache=cache,
+            cache_limit=cache_limit,
             append=append,
             model_id=manifest["digest"][:16],
             prevalence=prevalence,

@@ -32,7 +32,7 @@ from hybridlesion.extraction._workers import Lost
 from hybridlesion.images._addresses import open_address
 from hybridlesion.images._locators import is_address
 from hybridlesion.segmentation import segmenter_digest
-from hybridlesion.table import Failure, LesionFeaturizer
+from hybridlesion.table import BLOCK, Failure, LesionFeaturizer
 
 __all__ = ["extract_features", "read_features"]
 
@@ -123,7 +123,13 @@ def extract_features(
             folder.clear()
         folder.place.make()
         work = ShardWork(featurizer, folder, masks)
-        plan = ShardPlan(records, configuration | {"masks": str(masks)}, shard_size)
+        plan = ShardPlan(
+            records,
+            configuration | {"masks": str(masks)},
+            shard_size,
+            # Without a network, shards need not be whole batches.
+            least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
+        )
         failures, n_reused = _compute_shards(work, plan, runner, progress)
         errors = target.write_errors(failures)
         if len(failures) == len(records):
