@@ -37,7 +37,7 @@ def _required(name, without=None):
 
 
 def _is_number(option):
-    return re.fullmatch("N|X|SECONDS|SHARE", option.metavar or "") is not None
+    return re.fullmatch("N|X|GB|SECONDS|SHARE", option.metavar or "") is not None
 
 
 def _is_choice(option):
