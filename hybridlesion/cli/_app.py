@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -110,7 +111,29 @@ def hybridlesion(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    app()
+    # A terminal that knows few characters shows the others as escapes.
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except Exception as error:
+        say(
+            f"hybridlesion: this is a mistake of the program, not of yours: "
+            f"{type(error).__name__}: {error}. What a report of it needs stands in "
+            f"{_keep_details(error)}"
+        )
+        sys.exit(_REFUSED)
+
+
+def _keep_details(error: Exception) -> str:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
+        file.writelines(traceback.format_exception(error))
+    return file.name
 
 
 def _print_warning(

@@ -11,6 +11,8 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+from hybridlesion._strangers import printable
+
 __all__ = ["Command", "naming_options", "usage_words"]
 
 # typer gives BadParameter a public name, but not what it comes from.
@@ -82,6 +84,10 @@ def _refuse_words_without_value(
     parameters = {name: one for one in command.get_params(ctx) for name in one.opts}
     before = None
     for word in words:
+        if not _is_text(word):
+            raise typer.BadParameter(
+                f"{printable(word)} is a name that is not valid UTF-8. Rename it.", ctx=ctx
+            )
         option = parameters.get(before)
         takes_value = isinstance(option, TyperOption) and not option.is_flag
         name, mark, value = word.partition("=")
@@ -93,6 +99,14 @@ def _refuse_words_without_value(
                 f"{place} is empty. If a variable of a script stands there, it is not set.", ctx=ctx
             )
         before = None if takes_value else word
+
+
+def _is_text(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _reworded(error: typer.BadParameter, words: list[str]) -> typer.BadParameter:

@@ -58,20 +58,22 @@ def evaluate(
 
     from hybridlesion.cli._json import print_json
     from hybridlesion.cli._print import print_notes
+    from hybridlesion.cli._progress import show_waiting
     from hybridlesion.report import report_scores
 
-    report = report_scores(
-        scores,
-        truth,
-        out,
-        against=against,
-        threshold=threshold,
-        cost_ratio=cost_ratio,
-        id_column=id_column,
-        target=target,
-        malignant=split_words(malignant),
-        n_bootstrap=bootstrap,
-    )
+    with show_waiting("measuring"):
+        report = report_scores(
+            scores,
+            truth,
+            out,
+            against=against,
+            threshold=threshold,
+            cost_ratio=cost_ratio,
+            id_column=id_column,
+            target=target,
+            malignant=split_words(malignant),
+            n_bootstrap=bootstrap,
+        )
     print_notes(report.warnings)
     if as_json:
         print_json(report.content)

@@ -112,26 +112,28 @@ def fit(
     from hybridlesion.artifact import read_key, save_artifact
     from hybridlesion.cli._json import print_json
     from hybridlesion.cli._print import print_notes, print_set_aside
+    from hybridlesion.cli._progress import show_waiting
     from hybridlesion.splits import write_splits
     from hybridlesion.training import fit_tables
 
     key = None if sign is None else read_key(sign)
-    trained = fit_tables(
-        tables,
-        target=target,
-        groups=groups,
-        malignant=split_words(malignant),
-        id_column=id_column,
-        n_splits=folds,
-        n_seeds=seeds,
-        n_jobs=jobs,
-        random_state=random_state,
-        cnn_seen=str(cnn_seen),
-        splits=splits,
-        cost_ratio=cost_ratio,
-        allow_leaks=allow_leaks,
-        audit=audit,
-    )
+    with show_waiting("looking for leaks, then fitting"):
+        trained = fit_tables(
+            tables,
+            target=target,
+            groups=groups,
+            malignant=split_words(malignant),
+            id_column=id_column,
+            n_splits=folds,
+            n_seeds=seeds,
+            n_jobs=jobs,
+            random_state=random_state,
+            cnn_seen=str(cnn_seen),
+            splits=splits,
+            cost_ratio=cost_ratio,
+            allow_leaks=allow_leaks,
+            audit=audit,
+        )
     print_set_aside(trained.set_aside)
     print_notes(trained.warnings)
     say("\n".join(trained.audit.lines()))

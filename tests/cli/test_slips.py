@@ -37,7 +37,7 @@ def _required(name, without=None):
 
 
 def _is_number(option):
-    return re.fullmatch("N|X|SECONDS|SHARE", option.metavar or "") is not None
+    return re.fullmatch("N|X|GB|SECONDS|SHARE", option.metavar or "") is not None
 
 
 def _is_choice(option):
@@ -133,9 +133,10 @@ def test_an_option_of_another_command_is_told(refused):
         (("report", "m", "--out", "d", "--images", "i"), "--images needs --scores SCORES"),
         (("report", "m", "--out", "d", "--target", "t"), "--target needs --truth TABLE"),
         (("train-refiner", "a", "b", "--masks", "m", "--out", "r.safetensors"), "Got 2 and 1."),
+        (("fit", "t.csv", "--out", "\udcff.joblib"), r"\udcff.joblib is a name that is not valid"),
         (("features", "i", "--out", "f.parquet", "--embedder", "nonne"), "Did you mean 'none'?"),
     ],
-    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+    ids=lambda one: ascii(" ".join(one)) if isinstance(one, tuple) else "",
 )
 def test_other_slips(refused, arguments, words):
     assert words in refused(*arguments)

@@ -12,6 +12,7 @@ import sys
 import termios
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pty = pytest.importorskip("pty")
@@ -26,7 +27,7 @@ def _environment(**more):
     return {**plain, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **more}
 
 
-def _on_a_terminal(arguments, *, stdout_too=True, **environment):
+def _on_a_terminal(arguments, *, stdout_too=True, folder=None, **environment):
     """Run the command on a pseudo-terminal of 80 columns; what it shows, and standard output."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -35,6 +36,7 @@ def _on_a_terminal(arguments, *, stdout_too=True, **environment):
         stdin=theirs,
         stdout=theirs if stdout_too else subprocess.PIPE,
         stderr=theirs,
+        cwd=folder,
         env=_environment(**environment),
     )
     os.close(theirs)
@@ -122,6 +124,47 @@ def test_notes_stand_above_the_bar(tmp_path):
     assert first == "note: --id-column (id_column) had no effect: no metadata table was given"
     assert last.startswith("wrote ")
     assert max(map(len, _screen(shown)[:-1])) <= 80
+
+
+def test_waiting_is_shown_and_goes(tmp_path):
+    truth = pd.read_csv(ROOT / "data" / "sample" / "metadata.csv")
+    scores = pd.DataFrame({"image_id": truth["image_name"], "score": 0.1 + 0.5 * truth["target"]})
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    out = ("--out", tmp_path / "evaluation", "--bootstrap", 20)
+    arguments = ("evaluate", "scores.csv", "--truth", IMAGES.parent / "metadata.csv", *out)
+    shown, _ = _on_a_terminal(arguments, folder=tmp_path)
+    assert b"measuring" in shown
+    lines = _screen(shown)
+    assert not any("measuring" in line for line in lines)
+    assert lines[0].startswith("note: 5 positives in 8 groups")
+    assert max(map(len, lines)) <= 80 or "/" in max(lines, key=len)
+
+
+def test_a_mistake_of_the_program_is_one_line_and_a_file(tmp_path):
+    code = (
+        "import sys, hybridlesion.artifact as artifact\n"
+        "from hybridlesion.cli import main\n"
+        "artifact.read_manifest = lambda *_, **__: 1 / 0\n"
+        "sys.argv = ['hybridlesion', 'inspect', 'm.joblib']\n"
+        "main()\n"
+    )
+    environment = _environment(TMPDIR=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 1
+    (kept,) = tmp_path.glob("hybridlesion-*.txt")
+    assert done.stderr.startswith("hybridlesion: this is a mistake of the program, not of yours: ")
+    assert "ZeroDivisionError: division by zero." in done.stderr
+    assert done.stderr.endswith(f"{kept}\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" in kept.read_text()
+
+
+def test_few_characters_are_enough(command, tmp_path):
+    arguments = (*command[:3], tmp_path / "m\u2192", *command[4:])
+    done = _in_a_pipe(arguments, PYTHONIOENCODING="latin-1", PYTHONUTF8="1")
+    assert rb"m\u2192: 24 masks" in done.stdout
 
 
 def test_a_closed_pipe_ends_the_command_quietly():
