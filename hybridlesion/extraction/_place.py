@@ -70,7 +70,7 @@ def written_whole(place: Place, name: str) -> Iterator[Path]:
 
 
 def check_place(place: Place, name: str) -> None:
-    """Make sure, before long work, that a file can be written; its folder is made if it is missing.
+    """Make sure, before long work, that a file can be written.
 
     Parameters
     ----------

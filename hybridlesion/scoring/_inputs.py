@@ -138,7 +138,9 @@ def score_inputs(
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
     options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
-    with locked(open_place(out.parent), out.name):
+    place = open_place(out.parent)
+    place.make()
+    with locked(place, out.name):
         # An old file that new rows do not belong into is refused before long work.
         old = growing.read() if growing else None
         rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
