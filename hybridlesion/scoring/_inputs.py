@@ -138,12 +138,13 @@ def score_inputs(
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
     options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
+    # Before the folder is made: inputs that cannot be used leave nothing behind.
+    rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
     place = open_place(out.parent)
     place.make()
     with locked(place, out.name):
         # An old file that new rows do not belong into is refused before long work.
         old = growing.read() if growing else None
-        rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
         _warn(notes)
         digests = hash_images(rows["path"]) if growing and not from_table else [None] * len(rows)
         wanted = np.ones(len(rows), dtype=bool)
