@@ -2,10 +2,13 @@
 
     python benchmarks/memory.py                        # 2,000 and 20,000 images of 64 pixels
     python benchmarks/memory.py --large 24             # JPEGs of 6000x4000 pixels
+    python benchmarks/memory.py --caller               # made-up rows, for the calling process alone
     python benchmarks/memory.py --counts 300 3000      # quicker, and less sure
 
 The figures are peaks of resident memory, without the CNN; the ratio is that of many images to few.
-Every image is drawn anew, so that nothing can be known from an earlier one. A worker may hold at
+Every image is drawn anew, so that nothing can be known from an earlier one. With --caller the
+workers make up their rows: cutting, merging and writing are then all there is, and many images take
+minutes. A worker may hold at
 most 500 MB, and many images at most 1.1 times what few take; the last lines say whether they do.
 """
 
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +32,21 @@ MOST_RATIO = 1.1
 
 _RUN = """
 import sys
+import numpy as np
 import pandas as pd
 from hybridlesion import LesionFeaturizer, extract_features
 
+class Inventor(LesionFeaturizer):
+    def featurize(self, records, *, masks=None, tick=None):
+        names = [name for name in self.get_feature_names_out() if "__" in name]
+        values = np.random.default_rng().normal(size=(len(records), len(names)))
+        made_up = pd.DataFrame(values.astype(np.float32), columns=names, index=records.index)
+        return pd.concat([records.reindex(columns=self.carried_), made_up], axis=1), []
+
 if __name__ == "__main__":
     records, out, jobs = pd.read_csv(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    extract_features(records, out, featurizer=LesionFeaturizer(), n_jobs=jobs)
+    featurizer = Inventor() if sys.argv[4] == "True" else LesionFeaturizer()
+    extract_features(records, out, featurizer=featurizer, n_jobs=jobs)
 """
 
 
@@ -42,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--counts", type=int, nargs="+", default=[2000, 20000])
     parser.add_argument("--large", type=int, help="measure so many images of 6000x4000 instead")
+    parser.add_argument("--caller", action="store_true", help="measure nothing, make rows up")
     parser.add_argument("--jobs", type=int, default=2, help="workers, at least 2")
     options = parser.parse_args()
     if options.jobs < 2:
@@ -49,7 +63,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         size = (4000, 6000) if options.large else (64, 64)
         counts = [options.large] if options.large else options.counts
-        peaks = [measure(Path(folder), count, size, options.jobs) for count in counts]
+        peaks = [measure(Path(folder), count, size, options) for count in counts]
     for count, (parent, worker) in zip(counts, peaks, strict=True):
         print(f"{count:6,} images: parent {parent:4.0f} MB, largest worker {worker:4.0f} MB")
     largest = max(worker for _, worker in peaks)
@@ -65,12 +79,17 @@ def main() -> None:
         )
 
 
-def measure(folder: Path, count: int, size: tuple[int, int], jobs: int) -> tuple[float, float]:
+def measure(
+    folder: Path, count: int, size: tuple[int, int], options: argparse.Namespace
+) -> tuple[float, float]:
     """Run once in a process of its own; return the peaks of parent and worst worker in MB."""
-    records = draw(folder / str(count), count, size)
+    records = name(folder / str(count), count)
+    if not options.caller:
+        draw(records["path"], size)
     records.to_csv(folder / "records.csv", index=False)
     (folder / "run.py").write_text(_RUN)
-    arguments = [folder / "run.py", folder / "records.csv", folder / f"{count}.parquet", jobs]
+    arguments = [folder / "run.py", folder / "records.csv", folder / f"{count}.parquet"]
+    arguments += [options.jobs, options.caller]
     run = subprocess.Popen([sys.executable, *map(str, arguments)])
     peaks: dict[int, float] = {}
     done = threading.Event()
@@ -84,18 +103,21 @@ def measure(folder: Path, count: int, size: tuple[int, int], jobs: int) -> tuple
     return peaks.pop(run.pid), max(peaks.values(), default=0.0)
 
 
-def draw(folder: Path, count: int, size: tuple[int, int]) -> pd.DataFrame:
+def name(folder: Path, count: int) -> pd.DataFrame:
+    """Name so many images."""
+    paths = [str(folder / f"L{number:06d}.jpg") for number in range(count)]
+    return pd.DataFrame({"image_id": [Path(path).stem for path in paths], "path": paths})
+
+
+def draw(paths: Iterable[str], size: tuple[int, int]) -> None:
     """Draw lesions that are cheap to make: an ellipse on skin, with noise that differs."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
     inside = (rows / 0.5) ** 2 + (columns / 0.6) ** 2 < 1
-    paths = []
-    for number in range(count):
+    for path in paths:
         image = np.where(inside[:, :, None], (110, 70, 60), (210, 165, 145)).astype(np.uint8)
         image += rng.integers(0, 20, (*size, 1), dtype=np.uint8)
-        paths.append(str(folder / f"L{number:06d}.jpg"))
-        write_image(paths[-1], image)
-    return pd.DataFrame({"image_id": [Path(path).stem for path in paths], "path": paths})
+        write_image(path, image)
 
 
 def watch_family(pid: int, peaks: dict[int, float], done: threading.Event) -> None:
