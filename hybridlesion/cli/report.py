@@ -35,6 +35,10 @@ def report(
         Path | None, typer.Option(metavar="TABLE", help="Measures of models without a part.")
     ] = None,
     cases: Annotated[int, typer.Option(min=1, help="Most lesions in the gallery.")] = 600,
+    sheets: Annotated[
+        int,
+        typer.Option(min=0, help="Most lesions with a drawn ABCD sheet and the network's map."),
+    ] = 100,
     target: Target = None,
     malignant: Malignant = None,
     id_column: IdColumn = None,
@@ -49,7 +53,7 @@ def report(
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.report import write_page
 
-    with show_progress("reading pictures") as progress:
+    with show_progress("reading and drawing pictures") as progress:
         page = write_page(
             *(model, out),
             scores=scores,
@@ -61,6 +65,7 @@ def report(
             malignant=split_words(malignant),
             id_column=id_column,
             n_cases=cases,
+            n_sheets=sheets,
             n_jobs=jobs,
             progress=progress,
         )

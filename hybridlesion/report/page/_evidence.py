@@ -17,6 +17,7 @@ from hybridlesion.evaluation import evaluate
 from hybridlesion.metadata import normalise_image_id, read_records, read_table
 from hybridlesion.report._score_table import join_truth, read_scores
 from hybridlesion.splits import grouping
+from hybridlesion.table import LesionFeaturizer
 
 __all__ = ["Evaluation", "Evidence", "gather_evidence"]
 
@@ -65,6 +66,8 @@ class Evidence:
         Name of the model file.
     manifest : mapping
         What the file says of itself.
+    featurizer : LesionFeaturizer or None
+        How the model measures images; None if it scores feature tables only.
     classifier : estimator
         The fitted classifier.
     evaluations : tuple of Evaluation
@@ -79,6 +82,7 @@ class Evidence:
 
     name: str
     manifest: Mapping
+    featurizer: LesionFeaturizer | None
     classifier: BaseEstimator
     evaluations: tuple[Evaluation, ...]
     cases: pd.DataFrame | None
@@ -125,7 +129,7 @@ def gather_evidence(
         If a table cannot be used.
     """
     manifest = read_manifest(model)
-    _, classifier = split_steps(load_artifact(model))
+    featurizer, classifier = split_steps(load_artifact(model))
     threshold = getattr(classifier, "threshold_", None)
     evaluations, cases, notes = [], None, []
     if hasattr(classifier, "target_"):
@@ -142,7 +146,14 @@ def gather_evidence(
             evaluations.append(_scored(cases, threshold, Path(scores).name))
         cases = _with_reasons(cases, scores)
     return Evidence(
-        Path(model).name, manifest, classifier, tuple(evaluations), cases, threshold, tuple(notes)
+        Path(model).name,
+        manifest,
+        featurizer,
+        classifier,
+        tuple(evaluations),
+        cases,
+        threshold,
+        tuple(notes),
     )
 
 

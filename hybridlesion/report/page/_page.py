@@ -17,10 +17,12 @@ from hybridlesion._files import atomic_path, check_writable
 from hybridlesion._validation import check_number
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.report._case_sheet import choose_cases
+from hybridlesion.report._cnn_sheet import KEY_WORDS
 from hybridlesion.report._style import RESEARCH_ONLY
 from hybridlesion.report.page._cases import ERRORS, Card, make_cards
 from hybridlesion.report.page._charts import draw_charts
 from hybridlesion.report.page._checklists import answer_checklists
+from hybridlesion.report.page._details import draw_details
 from hybridlesion.report.page._evidence import Evidence, gather_evidence
 from hybridlesion.report.page._leaks import check_leaks
 from hybridlesion.report.page._model_card import (
@@ -29,10 +31,11 @@ from hybridlesion.report.page._model_card import (
     describe_model,
     weigh_families,
 )
-from hybridlesion.report.page._pictures import take_pictures
+from hybridlesion.report.page._pictures import Picture, take_pictures
 from hybridlesion.report.page._subgroups import audit_subgroups, name_gaps
 from hybridlesion.report.page._summary import describe_results, metric_rows
 from hybridlesion.sources import find_images
+from hybridlesion.table import LesionFeaturizer
 
 __all__ = ["PageResult", "write_page"]
 
@@ -79,6 +82,7 @@ def write_page(
     malignant: Sequence[str] | None = None,
     id_column: str | None = None,
     n_cases: int = 600,
+    n_sheets: int = 100,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> PageResult:
@@ -109,10 +113,14 @@ def write_page(
         Column of the truth that names the image; None finds it.
     n_cases : int, default=600
         Most lesions in the gallery, at least 1; `choose_cases` picks them.
+    n_sheets : int, default=100
+        Most lesions of the gallery whose ABCD sheet is drawn and, where the model has a fine-tuned
+        network, what that sees; `choose_cases` picks them. 0 draws none.
     n_jobs : int, default=1
-        Processes that read pictures; -1 takes every core.
+        Processes that read and draw pictures; -1 takes every core.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)`` while pictures are read.
+        Called as ``progress(done, failed, total)`` while pictures are read, and once more from
+        the beginning while sheets are drawn.
 
     Returns
     -------
@@ -128,6 +136,7 @@ def write_page(
     """
     started = time.monotonic()
     check_number("n_cases", n_cases, low=1, integer=True)
+    check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
     evidence = gather_evidence(
         *(model,),
@@ -138,15 +147,18 @@ def write_page(
         id_column=id_column,
     )
     shown = _choose(evidence, images, n_cases)
-    rows = [] if shown.empty else zip(shown["image_id"], shown["path"], strict=True)
+    featurizer = evidence.featurizer or LesionFeaturizer()
+    options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
     pictures = take_pictures(
-        rows,
-        masks=masks,
+        _rows(shown),
+        segmenter=featurizer.segmenter,
         long_side=_LONG_SIDES[len(shown) > _MANY],
-        n_jobs=n_jobs,
-        progress=progress,
+        **options,
     )
-    cards = make_cards(shown, pictures, evidence.threshold)
+    drawn = _rows(_to_draw(shown, pictures, n_sheets))
+    details = zip(drawn, draw_details(drawn, featurizer, **options), strict=True)
+    by_image = {image_id: detail for (image_id, _), detail in details}
+    cards = make_cards(shown, pictures, by_image, evidence.threshold)
     content = _content(evidence, cards, None if ablation is None else read_table(ablation))
     with atomic_path(path) as temporary:
         temporary.write_text(_render(content), encoding="utf-8")
@@ -167,6 +179,16 @@ def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: in
     elif "path" not in cases:
         cases = cases.assign(path=None)
     return choose_cases(cases, n_cases)
+
+
+def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
+    return [] if cases.empty else list(zip(cases["image_id"], cases["path"], strict=True))
+
+
+def _to_draw(shown: pd.DataFrame, pictures: list[Picture], n_sheets: int) -> pd.DataFrame:
+    """Pick the lesions whose sheets are drawn, of those whose picture could be read."""
+    readable = shown[[not picture.error for picture in pictures]]
+    return choose_cases(readable, n_sheets) if n_sheets and len(readable) else pd.DataFrame()
 
 
 def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
@@ -203,6 +225,9 @@ def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | Non
             evidence, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
         ),
         "cards": cards,
+        "n_drawn": sum(bool(card.detail.sheet) for card in cards),
+        "n_seen": sum(bool(card.detail.seen) for card in cards),
+        "key_words": KEY_WORDS,
         "n_scored": 0 if evidence.cases is None else len(evidence.cases),
         "errors": ERRORS,
         "threshold": evidence.threshold,

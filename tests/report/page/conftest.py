@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import Pipeline
 
 from hybridlesion.artifact import save_artifact
 from hybridlesion.images import write_image, write_mask
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.report import write_page
 from hybridlesion.scoring import score_table
+from hybridlesion.table import LesionFeaturizer
 from hybridlesion.training import describe_training
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 HOSTILE_PATIENT = "\"><script>document.title='broken'</script>"
 SITES = ("torso", "head/neck")
+# Drawing takes a second each.
+N_SHEETS = 4
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def files(tmp_path_factory) -> PageFiles:
             "findings": [{"kind": "twins", "words": "2 pictures look alike", "n_rows": 2}],
         },
     }
-    save_artifact(folder / "model.joblib", model, training=facts, metrics=model.metrics_)
+    featurizer = LesionFeaturizer(embedder="finetuned").fit(training.assign(path="a.png"))
+    pipeline = Pipeline([("features", featurizer), ("model", model)])
+    save_artifact(folder / "model.joblib", pipeline, training=facts, metrics=model.metrics_)
     table, truth = _make_lesions(60, "LATER", 1)
     table.loc[3, "image_id"] = HOSTILE
     table.loc[3:5, "patient_id"] = HOSTILE_PATIENT
@@ -94,7 +100,8 @@ def files(tmp_path_factory) -> PageFiles:
     known = table[["image_id", "patient_id", "age", "sex", "site"]]
     known.assign(target=truth).to_csv(folder / "truth.csv", index=False)
     inputs = {"scores": folder / "scores.csv", "truth": [folder / "truth.csv"]}
-    page = write_page(folder / "model.joblib", folder, masks=folder / "masks", **inputs)
+    options = {"masks": folder / "masks", "n_sheets": N_SHEETS}
+    page = write_page(folder / "model.joblib", folder, **options, **inputs)
     assert (page.n_cases, page.n_failed) == (60, 1)
     return PageFiles(
         folder / "model.joblib",

@@ -132,6 +132,31 @@ def test_the_patients_lesions_lead_to_their_cards_even_through_a_filter(opened):
     assert page.locator(target).is_visible()
 
 
+def test_a_drawn_sheet_takes_the_whole_width(opened):
+    page, wrong = opened()
+    drawn = page.locator("details.drawn").first
+    card = drawn.locator("xpath=ancestor::article")
+    narrow = card.bounding_box()["width"]
+    drawn.locator("summary").click()
+    sheet = drawn.locator("img")
+    assert sheet.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1280
+    assert card.bounding_box()["width"] > 2.5 * narrow
+    assert sheet.bounding_box()["width"] > 1000
+    assert wrong == []
+
+
+def test_what_the_network_sees_is_laid_over_the_photograph(opened):
+    page, _ = opened()
+    seen = page.locator("img.seen").first
+    assert not seen.is_visible()
+    page.check("#seen")
+    seen.scroll_into_view_if_needed()
+    assert seen.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    photograph = seen.locator("xpath=preceding-sibling::img")
+    assert seen.bounding_box() == photograph.bounding_box()
+    assert photograph.evaluate("image => getComputedStyle(image).filter") == "grayscale(1)"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_layout_holds(opened, width, scheme):

@@ -76,7 +76,7 @@ def test_subgroups_are_measured_and_gaps_named(text):
 def test_cases_show_picture_outline_reasons_sheet_and_the_patients_lesions(text):
     section = _section(text, "gallery")
     assert section.count('class="case"') == 60
-    assert section.count('loading="lazy"') == 59
+    assert section.count('alt="Photograph of') == 59
     assert "No picture: 5.png cannot be shown" in section
     assert section.count('<path d="M') == 59
     assert section.count("benign lesions (") >= 60
@@ -84,6 +84,25 @@ def test_cases_show_picture_outline_reasons_sheet_and_the_patients_lesions(text)
     assert section.count('aria-current="true"') == 60
     numbers = [float(value) for value in re.findall(r'data-score="([^"]+)"', section)]
     assert numbers == sorted(numbers, reverse=True)
+
+
+def test_the_most_telling_cases_have_a_drawn_sheet_and_a_map(text):
+    section = _section(text, "gallery")
+    assert "4 of them, the most telling, have an ABCD sheet" in _plain(section)
+    assert section.count('<details class="drawn">') == 4
+    assert section.count('<img class="seen"') == 4
+    assert len(re.findall(r"Score of the network 0\.\d{3}", _plain(section))) == 4
+    images = re.findall(r"<img [^>]*>", section)
+    assert len(images) == 59 + 4 + 4
+    assert all('loading="lazy"' in image for image in images)
+
+
+def test_sheets_may_be_left_out(files, tmp_path):
+    options = {"masks": files.masks, "n_cases": 2, "n_sheets": 0}
+    page = write_page(files.model, tmp_path, scores=files.scores, **options).path.read_text()
+    assert "ABCD scores" in page
+    for name in ("ABCD sheet", 'id="seen"', 'class="drawn"', "Score of the network"):
+        assert name not in page
 
 
 def test_leaks_are_checked(text, files, tmp_path):
@@ -130,7 +149,8 @@ def test_an_ablation_table_is_shown_as_given(files, tmp_path):
 
 
 def test_few_cases_are_chosen_and_counted(files, tmp_path):
-    page = write_page(files.model, tmp_path, scores=files.scores, masks=files.masks, n_cases=4)
+    options = {"masks": files.masks, "n_cases": 4, "n_sheets": 1}
+    page = write_page(files.model, tmp_path, scores=files.scores, **options)
     text = page.path.read_text()
     assert page.n_cases == 4
     assert "4 of 60 scored lesions" in text

@@ -2,7 +2,7 @@
 (() => {
   const gallery = document.getElementById("cases");
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details")) part.open = true;
+    for (const part of document.querySelectorAll("details:not(.drawn)")) part.open = true;
   });
   if (!gallery) return;
   const cards = [...gallery.children];
