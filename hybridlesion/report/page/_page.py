@@ -42,6 +42,8 @@ __all__ = ["PageResult", "write_page"]
 # Beyond so many lesions, pictures get smaller: the page holds all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
+# So many are laid out at once; the next follow when the reader comes near them.
+_BATCH = 24
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | Non
             evidence, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
         ),
         "cards": cards,
+        "batch": _BATCH,
         "n_drawn": sum(bool(card.detail.sheet) for card in cards),
         "n_seen": sum(bool(card.detail.seen) for card in cards),
         "key_words": KEY_WORDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import pandas as pd
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,10 +29,10 @@ def browser():
 
 @pytest.fixture
 def opened(browser, files):
-    """Open the page: opened(width=, scripts=) gives the page and what went wrong on it."""
+    """Open the page: opened(width=, scripts=, scheme=, address=) gives it and what went wrong."""
     contexts = []
 
-    def open_page(width=1440, scripts=True, scheme="light"):
+    def open_page(width=1440, scripts=True, scheme="light", address=""):
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             java_script_enabled=scripts,
@@ -48,7 +49,7 @@ def opened(browser, files):
         # The file itself, and pictures inside it, are no request to anywhere.
         own = ("data:", files.page.as_uri())
         page.on("request", lambda sent: sent.url.startswith(own) or wrong.append(sent.url))
-        page.goto(files.page.as_uri())
+        page.goto(files.page.as_uri() + address)
         return page, wrong
 
     yield open_page
@@ -80,20 +81,41 @@ def test_hostile_names_are_shown_as_text(opened):
     assert wrong == []
 
 
-def test_filters_and_their_count(opened):
+def _show_all(page):
+    """Come to the end of the gallery, so that every card that is listed is there."""
+    while page.locator("#more").is_visible():
+        page.evaluate("document.getElementById('more').scrollIntoView()")
+        page.wait_for_timeout(20)
+
+
+def _said(page):
+    return page.locator("#count").inner_text()
+
+
+def test_cards_follow_when_the_reader_comes_near(opened):
+    page, wrong = opened()
+    few = _shown(page).count()
+    assert 24 <= few < 60
+    assert _said(page) == "60 lesions"
+    _show_all(page)
+    assert _shown(page).count() == 60
+    assert wrong == []
+
+
+def test_filters_and_their_count(opened, files):
     page, _ = opened()
-    assert _shown(page).count() == 60
+    n_malignant = pd.read_csv(files.truth)["target"].sum()
     page.select_option("#truth", "malignant")
-    malignant = _shown(page).count()
-    assert 0 < malignant < 60
-    assert page.locator("#count").inner_text() == f"{malignant} of 60 lesions"
+    assert _said(page) == f"{n_malignant} of 60 lesions"
+    _show_all(page)
+    assert page.locator('[data-truth="malignant"]').count() == _shown(page).count() == n_malignant
+    missed = page.locator('[data-error="missed"]').count()
     page.select_option("#error", "missed")
-    missed = _shown(page).count()
-    assert missed == page.locator('[data-truth="malignant"][data-error="missed"]').count()
+    assert _shown(page).count() == page.locator('[data-error="missed"]').count() == missed
     page.fill("#low", "1")
-    assert _shown(page).count() == 0
+    assert (_shown(page).count(), _said(page)) == (0, "0 of 60 lesions")
     page.click("#reset")
-    assert _shown(page).count() == 60
+    assert _said(page) == "60 lesions"
     page.fill("#words", "later002")
     assert _shown(page).count() == 3
 
@@ -102,13 +124,14 @@ def test_sorting(opened):
     page, _ = opened()
 
     def order(name):
+        _show_all(page)
         return page.eval_on_selector_all(
             "article.case", f"cards => cards.map(card => card.dataset.{name})"
         )
 
     page.select_option("#sort", "score-up")
     scores = [float(score) for score in order("score")]
-    assert scores == sorted(scores)
+    assert (len(scores), scores) == (60, sorted(scores))
     page.select_option("#sort", "error")
     errors = order("error")
     assert errors == sorted(errors, key=["missed", "false alarm", "right"].index)
@@ -130,6 +153,14 @@ def test_the_patients_lesions_lead_to_their_cards_even_through_a_filter(opened):
     assert not page.locator(target).is_visible()
     link.click()
     assert page.locator(target).is_visible()
+
+
+def test_an_address_leads_to_a_card_that_waits(opened):
+    page, _ = opened(address="#case-59")
+    card = page.locator("#case-59")
+    assert card.is_visible()
+    assert page.input_value("#words") == card.get_attribute("data-patient")
+    assert -5 < card.bounding_box()["y"] < 900
 
 
 def test_a_drawn_sheet_takes_the_whole_width(opened):
