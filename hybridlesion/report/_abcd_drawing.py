@@ -57,7 +57,8 @@ class SheetDrawing:
         How images are measured, fitted or not; with ``embedder="finetuned"`` its networks are
         asked where they look.
     masks : dict of str to str, default=None
-        Mask file to take instead of the segmenter's, by image id.
+        Mask file to take instead of the segmenter's, by image id; of the image's size, or of that
+        at which it is analysed.
     """
 
     featurizer: LesionFeaturizer
@@ -116,7 +117,8 @@ class SheetDrawing:
             raise ImageError(f"there is no mask of {image_id}.")
         own = self.masks[image_id]
         mask, size = read_mask(own), image_size(path)
-        if mask.shape != size:
+        # Masks of a segmentation have the image's size, those of a feature run the analysis's.
+        if mask.shape not in (size, shape):
             raise ImageError(
                 f"{own}: mask and image must have the same size, got mask {mask.shape} and image "
                 f"{size}."

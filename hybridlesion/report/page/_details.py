@@ -41,11 +41,14 @@ class Detail:
         What the network sees: a clear WebP in base64, to be laid over the whole photograph.
     words : str, default=''
         What `seen` shows, in a sentence.
+    error : str, default=''
+        Why nothing is drawn.
     """
 
     sheet: str = ""
     seen: str = ""
     words: str = ""
+    error: str = ""
 
 
 def draw_details(
@@ -56,7 +59,7 @@ def draw_details(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> list[Detail]:
-    """Draw lesions as the model measures them; one that cannot be drawn has an empty detail.
+    """Draw lesions as the model measures them; of one that cannot be drawn, the detail says why.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def draw_details(
     jobs = (delayed(_draw)(row, featurizer, found) for row in rows)
     for detail in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
         details.append(detail)
-        failed += not detail.sheet
+        failed += bool(detail.error)
         if progress is not None:
             progress(len(details), failed, len(rows))
     return details
@@ -100,7 +103,7 @@ def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, s
         if not isinstance(found, Failure):
             drawing = SheetDrawing(featurizer, masks if row[0] in masks else None)
             found = attempt(row, "features", partial(drawing, row, *found))
-    return Detail() if isinstance(found, Failure) else _shrink(found)
+    return Detail(error=found.reason) if isinstance(found, Failure) else _shrink(found)
 
 
 def _shrink(drawn: Drawn) -> Detail:

@@ -22,7 +22,7 @@ from hybridlesion.report._style import RESEARCH_ONLY
 from hybridlesion.report.page._cases import ERRORS, Card, make_cards
 from hybridlesion.report.page._charts import draw_charts
 from hybridlesion.report.page._checklists import answer_checklists
-from hybridlesion.report.page._details import draw_details
+from hybridlesion.report.page._details import Detail, draw_details
 from hybridlesion.report.page._evidence import Evidence, gather_evidence
 from hybridlesion.report.page._leaks import check_leaks
 from hybridlesion.report.page._model_card import (
@@ -158,14 +158,15 @@ def write_page(
         **options,
     )
     drawn = _rows(_to_draw(shown, pictures, n_sheets))
-    details = zip(drawn, draw_details(drawn, featurizer, **options), strict=True)
-    by_image = {image_id: detail for (image_id, _), detail in details}
+    details = draw_details(drawn, featurizer, **options)
+    by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
     cards = make_cards(shown, pictures, by_image, evidence.threshold)
     content = _content(evidence, cards, None if ablation is None else read_table(ablation))
     with atomic_path(path) as temporary:
         temporary.write_text(_render(content), encoding="utf-8")
     failed = sum(bool(picture.error) for picture in pictures)
-    return PageResult(path, len(cards), failed, evidence.notes, time.monotonic() - started)
+    notes = (*evidence.notes, *_tell_undrawn(details))
+    return PageResult(path, len(cards), failed, notes, time.monotonic() - started)
 
 
 def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
@@ -191,6 +192,15 @@ def _to_draw(shown: pd.DataFrame, pictures: list[Picture], n_sheets: int) -> pd.
     """Pick the lesions whose sheets are drawn, of those whose picture could be read."""
     readable = shown[[not picture.error for picture in pictures]]
     return choose_cases(readable, n_sheets) if n_sheets and len(readable) else pd.DataFrame()
+
+
+def _tell_undrawn(details: list[Detail]) -> list[str]:
+    reasons = [detail.error for detail in details if detail.error]
+    if not reasons:
+        return []
+    return [
+        f"{len(reasons)} of {len(details)} ABCD sheets could not be drawn; the first: {reasons[0]}"
+    ]
 
 
 def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | None) -> dict:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.images import write_mask
-from hybridlesion.report.page._details import Detail, draw_details
+from hybridlesion.report.page._details import draw_details
 from hybridlesion.table import LesionFeaturizer
 
 
@@ -47,5 +47,15 @@ def test_the_models_network_is_asked_where_it_looks(rows, tmp_path):
         assert 0 == seen[..., 3].min() < seen[..., 3].max()
         assert len(detail.seen) < 15_000
         assert detail.words.startswith("Score of the network 0.")
-    assert details[2] == Detail()
+    assert details[2].sheet == details[2].seen == ""
+    assert "gone.png" in details[2].error
     assert told == [(1, 0, 3), (2, 0, 3), (3, 1, 3)]
+
+
+def test_masks_have_the_size_of_the_image_or_of_the_analysis(rows, tmp_path):
+    featurizer = LesionFeaturizer(long_side=120)
+    for shape, drawn in (((180, 240), True), ((90, 120), True), ((45, 60), False)):
+        write_mask(tmp_path / f"{rows[0][0]}_segmentation.png", np.ones(shape, bool))
+        (detail,) = draw_details(rows[:1], featurizer, masks=tmp_path)
+        assert bool(detail.sheet) == drawn
+        assert ("must have the same size" in detail.error) != drawn

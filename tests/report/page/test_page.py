@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import ArtifactError
+from hybridlesion.images import write_mask
 from hybridlesion.report import write_page
 from hybridlesion.scoring import score_table
 
@@ -95,6 +97,15 @@ def test_the_most_telling_cases_have_a_drawn_sheet_and_a_map(text):
     images = re.findall(r"<img [^>]*>", section)
     assert len(images) == 59 + 4 + 4
     assert all('loading="lazy"' in image for image in images)
+
+
+def test_a_sheet_that_cannot_be_drawn_is_told(files, tmp_path):
+    write_mask(tmp_path / "LATER_0001_segmentation.png", np.ones((7, 9), bool))
+    scores = pd.read_csv(files.scores).query("image_id == 'LATER_0001'")
+    scores.to_csv(tmp_path / "s.csv", index=False)
+    page = write_page(files.model, tmp_path, scores=tmp_path / "s.csv", masks=tmp_path)
+    assert page.warnings[-1].startswith("1 of 1 ABCD sheets could not be drawn; the first: ")
+    assert 'class="drawn"' not in page.path.read_text()
 
 
 def test_sheets_may_be_left_out(files, tmp_path):
