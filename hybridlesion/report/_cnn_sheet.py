@@ -66,7 +66,7 @@ def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
 
 
 def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
-    """Say what a network sees, in a sentence or two.
+    """Say in a sentence how much of what a network weighs lies on the lesion.
 
     Parameters
     ----------
@@ -78,21 +78,19 @@ def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
     Returns
     -------
     str
-        Its score, and how much of what it weighs lies on the lesion.
+        The sentence.
 
     Examples
     --------
     >>> cnn_words(CnnMap(np.eye(2, dtype=np.float32), 0.0, -1.0), np.eye(2) > 0)
-    'Score of the network 0.500; 100 % of what it weighs lies on the lesion.'
+    '100 % of what the network weighs lies on the lesion.'
     """
-    score = 1 / (1 + math.exp(-found.log_odds))
-    inside = found.share_inside(mask)
-    said = f"Score of the network {score:.3f}"
     if not mask.any():
-        return f"{said}; no lesion was found."
+        return "No lesion was found for the network to look at."
+    inside = found.share_inside(mask)
     if math.isnan(inside):
-        return f"{said}; no place weighs more than another."
-    return f"{said}; {percent(inside)} of what it weighs lies on the lesion."
+        return "To the network, no place weighs more than another."
+    return f"{percent(inside)} of what the network weighs lies on the lesion."
 
 
 def draw_cnn_sheet(
@@ -149,10 +147,12 @@ def draw_cnn_sheet(
         axes.set_axis_off()
         axes.set_title(words, fontsize=12, fontweight="bold", color=INK)
     figure.suptitle(plain_text(title), fontsize=15, fontweight="bold", color=INK, parse_math=False)
-    said = f"{cnn_words(found, mask)} {KEY_WORDS}"
-    figure.supxlabel(
-        f"{said} Colours are on the scale of this image.\n{RESEARCH_ONLY}", fontsize=10, color=NOTE
-    )
+    score = 1 / (1 + math.exp(-found.log_odds))
+    said = [
+        f"Score of the network {score:.3f}. {cnn_words(found, mask)}",
+        f"{KEY_WORDS} Colours are on the scale of this image. {RESEARCH_ONLY}",
+    ]
+    figure.supxlabel("\n".join(said), fontsize=10, color=NOTE)
     return figure
 
 

@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pandas as pd
 import pytest
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
-    with playwright.sync_playwright() as driver:
-        # Containers run as root, where Chromium's own sandbox refuses to start.
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=180_000
-        )
-        yield started
-        started.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def opened(browser, files):
-    """Open the page: opened(width=, scripts=, scheme=, address=) gives it and what went wrong."""
-    contexts = []
-
-    def open_page(width=1440, scripts=True, scheme="light", address=""):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            java_script_enabled=scripts,
-            color_scheme=scheme,
-            reduced_motion="reduce",
-        )
-        # A busy machine is slow, not wrong.
-        context.set_default_timeout(180_000)
-        contexts.append(context)
-        page, wrong = context.new_page(), []
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        # The file itself, and pictures inside it, are no request to anywhere.
-        own = ("data:", files.page.as_uri())
-        page.on("request", lambda sent: sent.url.startswith(own) or wrong.append(sent.url))
-        page.goto(files.page.as_uri() + address)
-        return page, wrong
-
-    yield open_page
-    for context in contexts:
-        context.close()
+def opened(open_page, files):
+    """Open the page of conftest: opened(width=, ...) gives it and what went wrong."""
+    return lambda **options: open_page(files.page, **options)
 
 
 def _shown(page):
@@ -191,7 +148,7 @@ def test_what_the_network_sees_is_laid_over_the_photograph(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_layout_holds(opened, width, scheme):
-    page, wrong = opened(width, scheme=scheme)
+    page, wrong = opened(width=width, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for name in ("summary", "performance", "subgroups", "gallery", "card"):
         box = page.locator(f"#{name}").bounding_box()

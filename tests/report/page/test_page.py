@@ -93,7 +93,7 @@ def test_the_most_telling_cases_have_a_drawn_sheet_and_a_map(text):
     assert "4 of them, the most telling, have an ABCD sheet" in _plain(section)
     assert section.count('<details class="drawn">') == 4
     assert section.count('<img class="seen"') == 4
-    assert len(re.findall(r"Score of the network 0\.\d{3}", _plain(section))) == 4
+    assert _plain(section).count("of what the network weighs lies on the lesion") == 4
     images = re.findall(r"<img [^>]*>", section)
     assert len(images) == 59 + 4 + 4
     assert all('loading="lazy"' in image for image in images)
@@ -112,7 +112,7 @@ def test_sheets_may_be_left_out(files, tmp_path):
     options = {"masks": files.masks, "n_cases": 2, "n_sheets": 0}
     page = write_page(files.model, tmp_path, scores=files.scores, **options).path.read_text()
     assert "ABCD scores" in page
-    for name in ("ABCD sheet", 'id="seen"', 'class="drawn"', "Score of the network"):
+    for name in ("ABCD sheet", 'id="seen"', 'class="drawn"', "the network weighs"):
         assert name not in page
 
 
