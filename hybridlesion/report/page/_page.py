@@ -204,10 +204,9 @@ def _tell_undrawn(details: list[Detail]) -> list[str]:
 
 
 def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
-    scored = next((e for e in evidence.evaluations if e.key == "scored"), None)
     subgroups, missing = pd.DataFrame({"attribute": []}), []
-    if scored is not None:
-        subgroups, missing = audit_subgroups(evidence.cases, scored)
+    if evidence.of_cases is not None:
+        subgroups, missing = audit_subgroups(evidence.cases, evidence.of_cases)
     gaps = name_gaps(subgroups, missing)
     return {
         "name": evidence.name,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.artifact import load_artifact
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.images import write_mask
 from hybridlesion.report import write_page
@@ -125,8 +126,6 @@ def test_leaks_are_checked(text, files, tmp_path):
 
 
 def test_scored_training_lesions_are_told(files, tmp_path):
-    from hybridlesion.artifact import load_artifact
-
     scores = score_table(load_artifact(files.model), files.training.drop(columns="age"))
     scores.to_csv(tmp_path / "s.csv", index=False)
     page = write_page(files.model, tmp_path, scores=tmp_path / "s.csv").path.read_text()
@@ -134,10 +133,27 @@ def test_scored_training_lesions_are_told(files, tmp_path):
     assert "No picture: no path of the image is known." in page
 
 
+def test_out_of_fold_scores_are_known_and_give_subgroups(files, tmp_path):
+    model = load_artifact(files.model)[-1]
+    oof = files.training[["image_id", "patient_id"]].assign(
+        target=np.asarray(model.target_), score=np.asarray(model.oof_score_)
+    )
+    oof.sample(frac=1, random_state=0).to_csv(tmp_path / "oof.csv", index=False)
+    known = files.training.drop(columns=["patient_id"]).assign(target=oof["target"])
+    known.to_csv(tmp_path / "t.csv", index=False)
+    options = {"scores": tmp_path / "oof.csv", "truth": [tmp_path / "t.csv"]}
+    page = write_page(files.model, tmp_path, **options).path.read_text()
+    assert "Skin tone" in _plain(_section(page, "subgroups"))
+    assert _section(page, "performance").count("<svg") == 4
+    assert "optimistic" not in _plain(_section(page, "summary"))
+    assert "each score comes from members that never saw" in _section(page, "leaks")
+
+
 def test_a_model_alone_says_what_is_not_available(bare):
     assert _section(bare, "performance").count("<svg") == 4
     for name in ("subgroups", "gallery", "ablation"):
         assert "ot available" in _section(bare, name)
+    assert "hybridlesion fit TABLE --out MODEL.joblib --oof OOF.csv" in bare
     words = _plain(_section(bare, "checklists"))
     assert re.search(r"14\s*Fairness\s*not available", words)
     assert re.search(r"12a\s*How data were divided\s*reported", words)
