@@ -1,8 +1,11 @@
-"""Images per second of each stage on one core, and of the whole command on one and two.
+"""Processor time of each stage on one core, and images per second of the whole command.
 
-    python benchmarks/extraction.py [--images FOLDER] [--weights model.safetensors]
+    python benchmarks/extraction.py [--images FOLDER ...] [--enlarge 4000] [--weights FILE]
+                                    [--most 60] [--stages-only] [--figure speed.png]
 
-Without --images, synthetic lesions are drawn: some at 1024 px, some at 4000x2700.
+Without --images, synthetic lesions are drawn: some at 1024 px, some at 4000x2700. With them,
+--enlarge measures large copies of the first images as well. Stages are timed in the processor's
+own time, so that other work on the machine disturbs little; the whole command by the clock.
 """
 
 from __future__ import annotations
@@ -25,72 +28,76 @@ from hybridlesion.preprocessing import shades_of_gray
 from hybridlesion.segmentation import segment_details
 
 LONG_SIDE = 512
+DECODE = "scaled decode"
+CNN = "MobileNetV2 (blocks of 8)"
 
 
 def main() -> None:
-    """Print one stage table per image set."""
+    """Print one stage table per image set, and draw them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, help="folder of images; else synthetic ones")
+    parser.add_argument("--images", type=Path, nargs="*", help="folders; else synthetic ones")
+    parser.add_argument("--enlarge", type=int, help="long side of copies, measured as well")
     parser.add_argument("--weights", type=Path, help="MobileNetV2 weight file; else no CNN")
     parser.add_argument("--most", type=int, default=60, help="images on which stages are timed")
+    parser.add_argument("--stages-only", action="store_true", help="not the whole command")
+    parser.add_argument("--figure", type=Path, help="PNG of the stages to write")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
-        if options.images:
-            sets = {options.images.parent.name: list_images(options.images)}
-        else:
-            sets = draw_sets(Path(folder))
+        sets = find_sets(options, Path(folder))
+        stages = {}
         for name, records in sets.items():
-            report(name, records, options, Path(folder))
+            stages[name] = stage_seconds(records.head(options.most), options.weights)
+            print_stages(name, stages[name])
+            if not options.stages_only:
+                time_whole(name, records, stages[name], options.weights, Path(folder))
+    if options.figure:
+        draw(stages, options.figure)
 
 
-def draw_sets(folder: Path) -> dict[str, pd.DataFrame]:
-    """Draw a set of ordinary images and a set of very large ones."""
-    sizes = {"1024x768": ((1024, 768), 12), "4000x2700": ((4000, 2700), 3)}
-    sets = {}
-    for name, (size, n_patients) in sizes.items():
-        sets[name] = make_lesions(
-            folder / name, n_patients=n_patients, lesions_per_patient=(4, 4), size=size, n_jobs=2
+def find_sets(options: argparse.Namespace, folder: Path) -> dict[str, pd.DataFrame]:
+    """List the folders given, and large copies, or draw images of two sizes."""
+    if not options.images:
+        sizes = {"drawn, 1024x768": ((1024, 768), 12), "drawn, 4000x2700": ((4000, 2700), 3)}
+        return {
+            name: make_lesions(
+                folder / name, n_patients=n, lesions_per_patient=(4, 4), size=size, n_jobs=2
+            )
+            for name, (size, n) in sizes.items()
+        }
+    sets = {path.parent.name: list_images(path) for path in options.images}
+    if options.enlarge:
+        name, records = next(iter(sets.items()))
+        sets[f"{name}, {options.enlarge} px"] = enlarge(
+            records.head(options.most), options.enlarge, folder / "enlarged"
         )
     return sets
 
 
-def report(name: str, records: pd.DataFrame, options: argparse.Namespace, folder: Path) -> None:
-    """Time stages one by one, then the whole, the start of its processes included."""
-    print(f"\n{name}: {len(records)} images\nstage                      ms/image   images/s")
-    total = 0.0
-    for stage, seconds in stage_seconds(records.head(options.most), options.weights).items():
-        total += seconds
-        print(f"{stage:<26} {1000 * seconds:8.1f}   {1 / seconds:8.1f}")
-    print(f"{'sum of stages':<26} {1000 * total:8.1f}   {1 / total:8.1f}")
-    embedder = "mobilenetv2_100" if options.weights else "none"
-    weights = str(options.weights) if options.weights else None
-    for n_jobs in (1, 2):
-        result = extract_features(
-            records[["image_id", "path"]],
-            folder / f"{name}-{n_jobs}.parquet",
-            featurizer=LesionFeaturizer(embedder, weights=weights),
-            n_jobs=n_jobs,
-            shard_size=min(32, -(-len(records) // 4)),
-        )
-        rate = result.n_rows / result.seconds
-        print(f"{f'whole, {n_jobs} process(es)':<26} {1000 / rate:8.1f}   {rate:8.1f}")
+def enlarge(records: pd.DataFrame, long_side: int, folder: Path) -> pd.DataFrame:
+    """Write copies of images at another long side, three to two as cameras have it."""
+    folder.mkdir()
+    size = (long_side, round(long_side * 0.675))
+    for image_id, path in zip(records["image_id"], records["path"], strict=True):
+        image = cv2.resize(cv2.imread(path), size, interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(folder / f"{image_id}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return list_images(folder)
 
 
 def stage_seconds(records: pd.DataFrame, weights: Path | None) -> dict[str, float]:
-    """Median seconds per image of every stage, on one core."""
+    """Median processor seconds per image of every stage, on one core."""
     steps: dict[str, list[float]] = {}
 
     def timed(stage: str, function: Callable, *args: object, **options: object):
-        started = time.perf_counter()
+        started = time.thread_time()
         answer = function(*args, **options)
-        steps.setdefault(stage, []).append(time.perf_counter() - started)
+        steps.setdefault(stage, []).append(time.thread_time() - started)
         return answer
 
     images, masks = [], []
     for path in records["path"]:
-        decoded = timed("decode, scaled", read_image, path, long_side=LONG_SIDE)
+        decoded = timed(DECODE, read_image, path, long_side=LONG_SIDE)
         image = timed("resize to 512", resize_long_side, decoded, LONG_SIDE)
         details = timed("segmentation", segment_details, image)
         field = details.field_of_view
@@ -108,7 +115,7 @@ def stage_seconds(records: pd.DataFrame, weights: Path | None) -> dict[str, floa
         masks.append(details.mask)
     seconds = {stage: statistics.median(values) for stage, values in steps.items()}
     if weights:
-        seconds["embedding (blocks of 8)"] = embedding_seconds(images, masks, weights)
+        seconds[CNN] = embedding_seconds(images, masks, weights)
     return seconds
 
 
@@ -121,9 +128,70 @@ def embedding_seconds(images: list, masks: list, weights: Path) -> float:
     torch.set_num_threads(1)
     embedder = TimmEmbedder("mobilenetv2_100", weights=str(weights)).fit()
     embedder.transform(images[:32], masks[:32])
-    started = time.perf_counter()
+    started = time.process_time()
     embedder.transform(images, masks)
-    return (time.perf_counter() - started) / len(images)
+    return (time.process_time() - started) / len(images)
+
+
+def print_stages(name: str, stages: dict[str, float]) -> None:
+    """Print the table of one set, the sums with and without the CNN beneath."""
+    print(f"\n{name}\nstage                       ms/image   images/s   share")
+    total = sum(stages.values())
+    for stage, seconds in stages.items():
+        print(
+            f"{stage:<26} {1000 * seconds:9.1f} {1 / seconds:10.1f} {100 * seconds / total:6.0f} %"
+        )
+    without = total - stages.get(CNN, 0.0)
+    print(f"{'all but the CNN':<26} {1000 * without:9.1f} {1 / without:10.1f}")
+    if CNN in stages:
+        print(f"{'all':<26} {1000 * total:9.1f} {1 / total:10.1f}")
+    print(f"all but the CNN takes {without / stages[DECODE]:.1f} times the bare scaled decode")
+
+
+def time_whole(
+    name: str, records: pd.DataFrame, stages: dict[str, float], weights: Path | None, folder: Path
+) -> None:
+    """Run the whole extraction in one process and in two, with and without the CNN."""
+    for label, weight in {"no CNN": None, "CNN": weights}.items():
+        if label == "CNN" and weights is None:
+            continue
+        featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(weight)) if weight else None
+        allowed = 1 / (sum(stages.values()) - (0.0 if weight else stages.get(CNN, 0.0)))
+        for n_jobs in (1, 2):
+            result = extract_features(
+                records[["image_id", "path"]],
+                folder / f"{name}-{label}-{n_jobs}.parquet",
+                featurizer=featurizer or LesionFeaturizer("none"),
+                n_jobs=n_jobs,
+                shard_size=min(32, -(-len(records) // 4)),
+            )
+            rate = result.n_rows / result.seconds
+            print(
+                f"whole, {label}, {n_jobs} process(es): {rate:.1f} images/s, "
+                f"{100 * rate / allowed / n_jobs:.0f} % of what the stages allow"
+            )
+
+
+def draw(stages: dict[str, dict[str, float]], path: Path) -> None:
+    """Draw one bar per set, cut into stages."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 1.4 + 0.6 * len(stages)), layout="constrained")
+    axes = figure.subplots()
+    names = list(dict.fromkeys(stage for one in stages.values() for stage in one))
+    shades = ("#8c6d46", "#c8b08a", "#31688e", "#b5ccd9", "#35b779", "#8a5a83")
+    left = dict.fromkeys(stages, 0.0)
+    for stage, shade in zip(names, shades, strict=False):
+        widths = [1000 * one.get(stage, 0.0) for one in stages.values()]
+        bars = axes.barh(list(stages), widths, left=list(left.values()), color=shade, label=stage)
+        labels = [f"{width:.0f}" if width >= 2 else "" for width in widths]
+        axes.bar_label(bars, labels, label_type="center", color="white", fontsize=8)
+        left = {name: left[name] + width for name, width in zip(left, widths, strict=True)}
+    axes.invert_yaxis()
+    axes.set_xlabel("milliseconds of one core for an image")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150)
 
 
 if __name__ == "__main__":

@@ -57,12 +57,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike) -> Path:
-    """Make sure, before long work, that a file can be written at `path`.
+    """Make sure, before long work, that a file can be written at `path`; nothing is left there.
 
     Parameters
     ----------
     path : str or path-like
-        The output file to come; its folder is made if it is missing.
+        The output file to come; its folder may be missing, `atomic_path` makes it.
 
     Returns
     -------
@@ -75,18 +75,20 @@ def check_writable(path: str | os.PathLike) -> Path:
         If `path` is a folder, or its folder cannot be made or written to.
     """
     path = Path(path)
-    if path.is_dir():
-        raise SourceError(f"{path} is a folder; name a file to write.")
-    _make_folder(path.parent)
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        is_folder = path.is_dir()
+        folder = next(one for one in path.parents if one.exists())
+        if folder.is_dir() and not is_folder:
+            with tempfile.TemporaryFile(dir=folder):
+                return path
     except OSError as error:
         raise SourceError(
-            f"cannot write into {path.parent}: {error.strerror}. Choose another --out, or change "
-            "the folder's permissions."
+            f"cannot write {path}: {error.strerror}. Choose another place, or change the "
+            "permissions of its folder."
         ) from error
-    return path
+    if is_folder:
+        raise SourceError(f"{path} is a folder; name a file to write.")
+    raise SourceError(f"{folder} is a file; name a folder.")
 
 
 def _make_folder(folder: Path) -> None:

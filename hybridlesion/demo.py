@@ -15,6 +15,7 @@ from hybridlesion._files import atomic_path, check_writable
 from hybridlesion._words import measure_words
 from hybridlesion.artifact import INTENDED_USE, load_artifact, save_artifact
 from hybridlesion.datasets import auc_ceiling, make_lesions
+from hybridlesion.exceptions import SourceError
 from hybridlesion.extraction import extract_features
 from hybridlesion.metadata import read_records
 from hybridlesion.report import ScoreReport, case_sheet, report_scores, write_page
@@ -26,6 +27,12 @@ __all__ = ["DemoResult", "run_demo"]
 
 # One patient in so many is held out from the fit.
 _HELD_OUT = 3
+
+# What the names in a demo's folder begin with, those of an interrupted one included.
+_OWN_FILES = (
+    *("data", "features.parquet", "model.joblib", "masks", "scores.csv", "evaluation"),
+    *("cases.png", "report.html", "summary.md", "."),
+)
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,16 @@ def run_demo(
     -------
     DemoResult
         Measures and files.
+
+    Raises
+    ------
+    SourceError
+        If the folder cannot be written, or holds what no demo wrote.
     """
     started = time.monotonic()
     out = Path(out)
     summary = check_writable(out / "summary.md")
+    _refuse_other_files(out)
     step = step or (lambda words: None)
     step("drawing lesions")
     drawn = make_lesions(
@@ -143,6 +156,17 @@ def run_demo(
     with atomic_path(summary) as temporary:
         temporary.write_text(_summarise(result))
     return result
+
+
+def _refuse_other_files(out: Path) -> None:
+    """Keep somebody's own model, scores and images from being overwritten."""
+    names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
+    other = [name for name in names if not name.startswith(_OWN_FILES)]
+    if other:
+        raise SourceError(
+            f"{out} holds files of other origin, the first is {other[0]}. The demo writes a model, "
+            "scores and images of its own: name a new folder, or that of an earlier demo."
+        )
 
 
 def _judge(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Path]:

@@ -13,6 +13,7 @@ from hybridlesion.metadata import Records, read_records
 
 __all__ = ["find_images", "find_records"]
 
+_WORDS = {"id_column": "--id-column", "target_column": "--target", "columns": "--column"}
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 
 
@@ -64,7 +65,7 @@ def find_records(
     sources = _as_list(sources)
     if all(str(source).lower().endswith(_TABLE_SUFFIXES) for source in sources):
         return _read_own_columns(sources, paths, options, path_column)
-    named = [name for name, value in options.items() if value]
+    named = [f"{_WORDS[name]} ({name})" for name, value in options.items() if value]
     note = f"{' and '.join(named)} had no effect: no metadata table was given (--metadata)."
     return _images_alone(paths, note if named else None)
 

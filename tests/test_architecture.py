@@ -69,7 +69,14 @@ def test_imports_between_different_rooms_are_found():
 
 @pytest.mark.parametrize(
     "module",
-    ["hybridlesion", "hybridlesion.cli", "hybridlesion.pipeline", "hybridlesion.embedding"],
+    [
+        "hybridlesion",
+        "hybridlesion.cli",
+        "hybridlesion.pipeline",
+        "hybridlesion.embedding",
+        "hybridlesion.scoring",
+        "hybridlesion.artifact",
+    ],
 )
 def test_import_loads_no_heavy_library(module):
     code = (

@@ -90,5 +90,5 @@ def test_a_table_of_paths_that_is_no_metadata_still_lists_images(folder, columns
 
 def test_options_without_a_table_are_said_to_be_idle(folder):
     assert find_records(folder, id_column="x").warnings == (
-        "id_column had no effect: no metadata table was given (--metadata).",
+        "--id-column (id_column) had no effect: no metadata table was given (--metadata).",
     )

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from hybridlesion._steps import split_steps
 from hybridlesion.artifact._beside import gather_files, put_beside
 from hybridlesion.artifact._container import Container, read_container, write_container
-from hybridlesion.artifact._manifest import make_manifest
+from hybridlesion.artifact._manifest import check_schema, make_manifest
 from hybridlesion.artifact._pickler import dumps_model
 from hybridlesion.artifact._unpickler import loads_listed
 from hybridlesion.artifact._versions import check_versions
@@ -107,7 +107,8 @@ def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseE
     ------
     ArtifactError
         If the file is not signed with the key, foreign, changed, too new, holds anything that is
-        not listed, or scores otherwise under the libraries here.
+        not listed, tells of other features than its model takes, or scores otherwise under the
+        libraries here.
 
     Warns
     -----
@@ -130,6 +131,7 @@ def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseE
         raise ArtifactError(f"{path} holds a {type(model).__name__} where its model should be.")
     described = container.manifest.get("files") or {}
     model = attach_weights(model, gather_files(Path(path), container.files, described))
+    check_schema(path, container.manifest, split_steps(model)[1])
     check_versions(path, container.manifest, split_steps(model)[1])
     return model
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hybridlesion._files import atomic_path
-from hybridlesion.artifact._weights import check_file_name
+from hybridlesion.artifact._network_files import check_file_name
 from hybridlesion.exceptions import ArtifactError
 
 __all__ = ["LARGEST_INSIDE", "gather_files", "put_beside"]

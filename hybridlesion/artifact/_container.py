@@ -158,13 +158,16 @@ def _read_bytes(path: str | Path) -> bytes:
 
 
 def _read_plain(path: str | Path, data: bytes) -> dict:
+    # The first byte of every pickle that joblib writes; a table or an image begins otherwise.
+    if not data.startswith(b"\x80"):
+        _refuse(path, "it is no joblib file" if data else "it is empty")
     try:
         check_stream(data, PLAIN_OPCODES)
         content = StrictUnpickler(data).load()
     except ArtifactError as error:
         _refuse(path, str(error))
-    except _BROKEN as error:
-        _refuse(path, f"it is no joblib file, or cut short ({type(error).__name__})")
+    except _BROKEN:
+        _refuse(path, "it is no joblib file, or cut short")
     if type(content) is not dict or content.get("format") != FORMAT:
         _refuse(path, "it lacks the format mark")
     return content

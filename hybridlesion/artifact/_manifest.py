@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import math
+import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from sklearn.base import BaseEstimator
 from hybridlesion import __version__
 from hybridlesion._steps import split_steps
 from hybridlesion.artifact._versions import describe_checks
+from hybridlesion.exceptions import ArtifactError
 
-__all__ = ["INTENDED_USE", "make_manifest"]
+__all__ = ["INTENDED_USE", "check_schema", "make_manifest"]
 
 INTENDED_USE = (
     "Research on triage of dermoscopic images. Not a medical device: no score may decide about a "
@@ -79,6 +81,32 @@ def make_manifest(
         "metrics": rows,
     }
     return _plain(manifest)
+
+
+def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEstimator) -> None:
+    """Make sure that a model takes the columns that its manifest tells.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Its file, for the message.
+    manifest : mapping
+        Its manifest.
+    classifier : estimator
+        The loaded classifier.
+
+    Raises
+    ------
+    ArtifactError
+        If the digests of the names differ: a manifest of one model, and another one inside.
+    """
+    told = manifest.get("features")
+    told = told.get("sha256") if isinstance(told, Mapping) else None
+    if told is not None and told != _describe_features(classifier)["sha256"]:
+        raise ArtifactError(
+            f"{path} tells of other features than its model takes: its parts do not belong "
+            "together. Save the model again."
+        )
 
 
 def _versions(*, with_images: bool) -> dict[str, str]:

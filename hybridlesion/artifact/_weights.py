@@ -13,12 +13,11 @@ from sklearn.pipeline import Pipeline
 
 from hybridlesion._files import atomic_path
 from hybridlesion._steps import split_steps
-from hybridlesion.embedding.finetuning import SHIPPED, Finetuned
+from hybridlesion.artifact._network_files import check_file_name, embedder_file, segmenter_file
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.segmentation import SEGMENTERS
-from hybridlesion.table import FINETUNED
 
-__all__ = ["attach_weights", "check_file_name", "detach_weights"]
+__all__ = ["attach_weights", "detach_weights"]
 
 
 def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes]]:
@@ -34,33 +33,23 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
     model : Pipeline or estimator
         A shallow copy that names its weight files without their folders.
     files : dict of str to bytes
-        The files of the embedder and of a segmenter of the user's own, by these names; a
-        fine-tuned folder as one packed file. Empty if the model has none.
+        The files of the embedder and of the segmenter by these names; a fine-tuned folder as one
+        packed file. What ships with the package or comes from timm's hub goes along, too: another
+        release may ship, and the hub may hold, another one. Empty if the model has no network.
 
     Raises
     ------
     ArtifactError
-        If a weight file is gone.
+        If a weight file is gone, or timm's hub holds other weights than the model was fitted with.
     """
     featurizer, _ = split_steps(model)
-    files: dict[str, bytes] = {}
-    weights = getattr(featurizer, "weights", None)
-    if getattr(featurizer, "embedder", None) == FINETUNED:
-        # The network that ships goes along, too: another release may ship another one.
-        path = Path(weights or SHIPPED)
-        name = _plain_name(f"{path.stem}.zip")
-        files[name] = _packed(path)
-        model = _with_files(model, weights=name)
-    elif weights is not None:
-        name = _plain_name(Path(weights).name)
-        files[name] = _read(Path(weights), "weights")
-        model = _with_files(model, weights=name)
-    segmenter = getattr(featurizer, "segmenter", None)
-    if segmenter is not None and segmenter not in SEGMENTERS:
-        name = _plain_name(f"segmenter-{Path(segmenter).name}")
-        files[name] = _read(Path(segmenter), "segmenter")
-        model = _with_files(model, segmenter=name)
-    return model, files
+    if featurizer is None:
+        return model, {}
+    embedder, segmenter = embedder_file(featurizer), segmenter_file(featurizer)
+    named = {"weights": embedder, "segmenter": segmenter}
+    named = {parameter: file for parameter, file in named.items() if file is not None}
+    files = dict(named.values())
+    return _with_files(model, **{key: name for key, (name, _) in named.items()}), files
 
 
 def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimator:
@@ -98,58 +87,6 @@ def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimat
             )
         placed[parameter] = None if name is None else str(_materialise(name, files[name]))
     return _with_files(model, **placed)
-
-
-def check_file_name(name: object) -> str:
-    """Make sure that a name from an artifact is that of a file and leads nowhere else.
-
-    Parameters
-    ----------
-    name : object
-        What the artifact says.
-
-    Returns
-    -------
-    str
-        `name`.
-
-    Raises
-    ------
-    ArtifactError
-        If it holds a folder or unprintable characters, is hidden, or too long.
-
-    Examples
-    --------
-    >>> check_file_name("model.safetensors")
-    'model.safetensors'
-    """
-    plain = isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= 200
-    if not plain or name.startswith(".") or any(mark in name for mark in "/\\:"):
-        raise ArtifactError(f"the artifact carries a file of the name {str(name)[:80]!r}.")
-    return name
-
-
-def _plain_name(name: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in name).lstrip(".")
-    return check_file_name(kept[-100:])
-
-
-def _read(path: Path, parameter: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"the model's weight file {path} cannot be read ({error.strerror}); the artifact must "
-            f"carry it to score images. Put it back, or set features__{parameter} to where it is "
-            "now."
-        ) from error
-
-
-def _packed(path: Path) -> bytes:
-    try:
-        return Finetuned.read(path).pack()
-    except SourceError as error:
-        raise ArtifactError(f"the model's fine-tuned networks are gone: {error}") from error
 
 
 def _materialise(name: str, data: bytes) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from hybridlesion import __version__
-from hybridlesion._strangers import printable
+from hybridlesion.cli._command import Command, naming_options
+from hybridlesion.cli._lines import say
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
@@ -35,6 +38,10 @@ _INTERRUPTED = 130
 class _Commands(TyperGroup):
     """Turns the errors that the library raises on purpose into one message and exit code 1."""
 
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        with naming_options(self, ctx):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: typer.Context) -> object:
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning)
@@ -42,13 +49,18 @@ class _Commands(TyperGroup):
             try:
                 return super().invoke(ctx)
             except HybridLesionError as error:
-                typer.echo(f"hybridlesion: {printable(str(error))}", err=True)
+                say(f"hybridlesion: {error}")
+                raise typer.Exit(_REFUSED) from error
+            except OSError as error:
+                if error.errno == errno.EPIPE:  # whoever read the output has closed it
+                    raise
+                place = f"{error.filename}: " if error.filename else ""
+                say(f"hybridlesion: {place}{error.strerror or error}.")
                 raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
-                typer.echo(
+                say(
                     "\nhybridlesion: interrupted. No half-written output was left; features, "
-                    "score, finetune and train-refiner go on where they stopped when run again.",
-                    err=True,
+                    "score, finetune and train-refiner go on where they stopped when run again."
                 )
                 raise typer.Exit(_INTERRUPTED) from error
 
@@ -57,8 +69,9 @@ app = typer.Typer(
     cls=_Commands,
     name="hybridlesion",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    # Plain text: boxes leave help 28 columns of 80, and break paths in the middle.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(cls=FeaturesCommand)(features)
@@ -74,7 +87,7 @@ for command in (
     inspect,
     demo,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -98,7 +111,29 @@ def hybridlesion(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    app()
+    # A terminal that knows few characters shows the others as escapes.
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except Exception as error:
+        say(
+            f"hybridlesion: this is a mistake of the program, not of yours: "
+            f"{type(error).__name__}: {error}. What a report of it needs stands in "
+            f"{_keep_details(error)}"
+        )
+        sys.exit(_REFUSED)
+
+
+def _keep_details(error: Exception) -> str:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
+        file.writelines(traceback.format_exception(error))
+    return file.name
 
 
 def _print_warning(
@@ -107,4 +142,4 @@ def _print_warning(
     """Show this package's own warnings; those of libraries are for its developers."""
     folders = Path(filename).resolve().parents
     if category is UserWarning and any(folder in folders for folder in _OWN_FOLDERS):
-        typer.echo(f"note: {printable(str(message))}", err=True)
+        say(f"note: {message}")

@@ -9,6 +9,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 from typer.main import get_command
 
 from hybridlesion.cli._app import app
+from hybridlesion.cli._command import usage_words
 
 __all__ = ["commands_page"]
 
@@ -20,6 +21,14 @@ not edit.
 Every command also has `--help`, in short `-h`; `hybridlesion --version` says which version is
 installed. Under *default*, *required* means that a value must be given, *-* that nothing is
 assumed. How the commands follow each other is shown in [tutorial.md](tutorial.md).
+
+- `hybridlesion --install-completion` makes bash, zsh and fish complete commands, options and
+  choices with the tab key; open a new shell afterwards.
+- Results go to standard output, or with `--json` one JSON object and nothing else. Notes, progress
+  and errors go to standard error: a bar on a terminal, whole lines elsewhere. Nothing is coloured
+  but the bar, which `NO_COLOR=1` makes plain.
+- Exit codes: 0 done; 1 refused, or not one image usable; 2 wrong usage; 130 interrupted. A command
+  that refuses has written nothing; where images failed, `OUT.errors.csv` names them.
 """
 
 
@@ -40,9 +49,8 @@ def commands_page() -> str:
 def _command_lines(name: str, command: TyperCommand) -> list[str]:
     arguments = [one for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption)]
-    words = [name, *(one.metavar for one in arguments)]
-    words += [f"{one.opts[0]} {one.metavar}" for one in options if one.required]
-    lines = [f"## {name}\n", f"    hybridlesion {' '.join(words)} [OPTIONS]\n", f"{command.help}\n"]
+    words = " ".join([name, *usage_words(command)])
+    lines = [f"## {name}\n", f"    hybridlesion {words} [OPTIONS]\n", f"{command.help}\n"]
     if arguments:
         lines += ["| argument | what it is | default |", "|---|---|---|"]
         lines += [_row(f"`{one.metavar}`", one.help, _default(one)) for one in arguments]
@@ -64,7 +72,7 @@ def _value(option: TyperOption) -> str:
         return "-"
     if isinstance(option.default, Enum):
         return " or ".join(f"`{word.value}`" for word in type(option.default))
-    value = f"`{option.metavar or 'NUMBER'}`"
+    value = f"`{option.metavar}`"
     if option.max is not None:
         value += f", {option.min:g} to {option.max:g}"
     elif option.min is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import typer
 
 __all__ = ["read_embedder"]
 
+_WORDS = ("none", "finetuned")
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -39,6 +41,11 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     ``mobilenetv2_100.my_run.safetensors`` or ``mobilenetv2_100.my_run/model.safetensors``.
     """
     path = Path(text)
+    if path.is_file() and path.suffix not in (".zip", *_WEIGHT_SUFFIXES):
+        raise typer.BadParameter(
+            f"{path} is no weight file; these end in {', '.join(_WEIGHT_SUFFIXES)}, fine-tuned "
+            "networks in .zip."
+        )
     if path.is_dir() or path.suffix == ".zip":
         return _read_finetuned(path, weights)
     if path.suffix not in _WEIGHT_SUFFIXES:
@@ -75,7 +82,7 @@ def _read_finetuned(path: Path, weights: Path | None) -> dict[str, str | None]:
 
 
 def _check_name(name: str, weights: Path | None) -> None:
-    if name in ("none", "finetuned"):
+    if name in _WORDS:
         if weights is not None:
             raise typer.BadParameter(
                 f"--weights {weights} needs the network it belongs to: name it, for example "
@@ -88,4 +95,6 @@ def _check_name(name: str, weights: Path | None) -> None:
     try:
         check_model_name(name)
     except OptionError as error:
-        raise typer.BadParameter(str(error)) from error
+        meant = difflib.get_close_matches(name, _WORDS, n=1, cutoff=0.7)
+        hint = f" Did you mean {meant[0]!r}?" if meant else ""
+        raise typer.BadParameter(f"{error}{hint}") from error

@@ -8,8 +8,12 @@ from typing import Annotated
 
 import typer
 
+from hybridlesion.cli._completion import offer
+
 __all__ = [
+    "AsJson",
     "Columns",
+    "CostRatio",
     "Device",
     "DeviceName",
     "Groups",
@@ -19,8 +23,6 @@ __all__ = [
     "Key",
     "Malignant",
     "Metadata",
-    "OutFile",
-    "OutFolder",
     "PathColumn",
     "Restart",
     "Segmenter",
@@ -41,6 +43,14 @@ class DeviceName(StrEnum):
 def _check_jobs(value: int) -> int:
     if value == 0:
         raise typer.BadParameter("0 processes do nothing; give 1 or more, or -1 for every core.")
+    return value
+
+
+def _check_cost_ratio(value: float | None) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise typer.BadParameter(
+            f"it says how many needless calls one missed lesion is worth, as 20; got {value:g}."
+        )
     return value
 
 
@@ -123,23 +133,29 @@ Images = Annotated[
         help="Folder, image, zip, HDF5, table with a path column, or fsspec address.",
     ),
 ]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", help="Print the result as JSON on standard output, and nothing else."),
+]
 Metadata = Annotated[
     list[str] | None,
     typer.Option(metavar="TABLE", help="CSV or Parquet in any ISIC layout; repeat to join more."),
 ]
-OutFile = Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")]
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
 Segmenter = Annotated[
     str,
     typer.Option(
         metavar="NAME",
         callback=_check_segmenter,
+        autocompletion=offer("classical", "refined"),
         help="What draws the mask: classical, refined, or a weight file of train-refiner.",
     ),
 ]
-Device = Annotated[DeviceName, typer.Option(help="Where the network runs.")]
+Device = Annotated[
+    DeviceName, typer.Option(metavar="auto|cpu|cuda", help="Where the network runs.")
+]
 Jobs = Annotated[
-    int, typer.Option(min=-1, callback=_check_jobs, help="Processes; -1 takes every core.")
+    int,
+    typer.Option(min=-1, metavar="N", callback=_check_jobs, help="Processes; -1 takes every core."),
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Forget what an interrupted run left.")]
 Key = Annotated[
@@ -173,6 +189,14 @@ Malignant = Annotated[
     typer.Option(
         metavar="NAMES",
         help="Diagnoses that count as malignant where a table gives only those, as mel,bcc.",
+    ),
+]
+CostRatio = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        callback=_check_cost_ratio,
+        help="One missed malignant lesion costs as much as X needless calls.",
     ),
 ]
 Groups = Annotated[

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hybridlesion.cli._lines import say
+
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
@@ -52,7 +54,7 @@ def print_notes(notes: Iterable[str]) -> None:
         One thing each.
     """
     for note in notes:
-        typer.echo(f"note: {note}", err=True)
+        say(f"note: {note}")
 
 
 def idle_device(device: str, embedder: str) -> list[str]:
@@ -92,7 +94,7 @@ def print_set_aside(set_aside: Mapping[str, str]) -> None:
     for column, reason in set_aside.items():
         by_reason.setdefault(reason, []).append(column)
     for reason, columns in by_reason.items():
-        typer.echo(f"set aside {', '.join(columns)}: {reason}", err=True)
+        say(f"set aside {', '.join(columns)}: {reason}")
 
 
 def format_metrics(metrics: pd.DataFrame) -> str:

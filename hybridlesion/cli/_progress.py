@@ -8,11 +8,34 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["plain_line", "show_progress"]
+__all__ = ["plain_line", "show_progress", "show_waiting"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[int, int, int], None]
+
+
+@contextmanager
+def show_waiting(what: str) -> Iterator[None]:
+    """Show on a terminal that work without steps to count goes on; say nothing elsewhere.
+
+    Parameters
+    ----------
+    what : str
+        What is being done, such as ``"fitting"``.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    if _is_terminal():
+        from rich.console import Console
+
+        with Console(stderr=True).status(what):
+            yield
+    else:
+        yield
 
 
 @contextmanager
@@ -29,11 +52,15 @@ def show_progress(what: str) -> Iterator[Progress]:
     callable
         To be called as ``progress(done, failed, total)``; it begins anew when `done` falls.
     """
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if _is_terminal():
         with _bar(what) as progress:
             yield progress
     else:
         yield _lines(what)
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fresh: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,15 +17,20 @@ _RULES = {
     "cost_formula": "cost ratio {:g}, by formula",
     "cost_best": "cost ratio {:g}, best here",
 }
+# Heads of columns where there is no room for intervals.
+_SHORT = ("auc", "sens.", "spec.", "obs/exp")
 
 
-def format_operating_points(points: pd.DataFrame) -> str:
+def format_operating_points(points: pd.DataFrame, width: int | None = None) -> str:
     """Lay thresholds out as a table for people.
 
     Parameters
     ----------
     points : DataFrame
         What `hybridlesion.evaluation.operating_points` gave.
+    width : int, default=None
+        Columns that there are; None sets no limit. Where they are too few for the intervals, these
+        are left out.
 
     Returns
     -------
@@ -34,23 +39,31 @@ def format_operating_points(points: pd.DataFrame) -> str:
         share of images called.
     """
     measures = ("sensitivity", "specificity", "precision")
-    rows = [("threshold for", "threshold", *measures, "called")]
-    for _, point in points.iterrows():
-        share = point["rule"] == "sensitivity"
-        rule = _RULES[point["rule"]].format(100 * point["at"] if share else point["at"])
-        cells = [_cell(point, name) for name in measures]
-        threshold = _cell(point, "threshold", digits=3)
-        rows.append((rule, threshold, *cells, f"{100 * point['called']:.1f} %"))
-    return _align(rows)
+
+    def lay_out(interval: bool) -> str:
+        names = measures if interval else (*_SHORT[1:3], "precision")
+        rows = [("threshold for", "threshold", *names, "called")]
+        for _, point in points.iterrows():
+            share = point["rule"] == "sensitivity"
+            rule = _RULES[point["rule"]].format(100 * point["at"] if share else point["at"])
+            cells = [_cell(point, name, interval=interval) for name in measures]
+            threshold = _cell(point, "threshold", digits=3, interval=interval)
+            rows.append((rule, threshold, *cells, f"{100 * point['called']:.1f} %"))
+        return _align(rows)
+
+    return _fitting(lay_out, width, "operating_points.csv")
 
 
-def format_subgroups(subgroups: pd.DataFrame) -> str:
+def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
     """Lay measures by group of patients out as a table for people.
 
     Parameters
     ----------
     subgroups : DataFrame
         What `hybridlesion.evaluation.evaluate_subgroups` gave.
+    width : int, default=None
+        Columns that there are; None sets no limit. Where they are too few for the intervals, these
+        are left out.
 
     Returns
     -------
@@ -59,18 +72,26 @@ def format_subgroups(subgroups: pd.DataFrame) -> str:
         with 95 % intervals; a dash where there are too few rows.
     """
     measures = ("auc", "sensitivity", "specificity", "calibration_in_the_large")
-    rows = [("group", "images", "malignant", *measures[:3], "observed/expected")]
-    for _, row in subgroups.iterrows():
-        both = row["group"] == row["attribute"]
-        name = row["group"] if both else f"{row['attribute']}: {row['group']}"
-        counts = (f"{row['n']:,}", f"{row['n_malignant']:,}")
-        rows.append((name, *counts, *(_cell(row, measure) for measure in measures)))
-    lines = _align(rows)
+
+    def lay_out(interval: bool) -> str:
+        names = (*measures[:3], "observed/expected") if interval else _SHORT
+        rows = [("group", "images", "malignant", *names)]
+        for _, row in subgroups.iterrows():
+            both = row["group"] == row["attribute"]
+            name = row["group"] if both else f"{row['attribute']}: {row['group']}"
+            counts = (f"{row['n']:,}", f"{row['n_malignant']:,}")
+            cells = (_cell(row, measure, interval=interval) for measure in measures)
+            rows.append((name, *counts, *cells))
+        return _align(rows)
+
+    lines = _fitting(lay_out, width, "subgroups.csv")
     few = int((subgroups["note"] != "").sum())
     return f"{lines}\n- : too few malignant or benign images ({few} groups)." if few else lines
 
 
-def format_comparison(comparison: pd.DataFrame, names: tuple[str, str]) -> str:
+def format_comparison(
+    comparison: pd.DataFrame, names: tuple[str, str], width: int | None = None
+) -> str:
     """Lay differences of two scores out as a table for people.
 
     Parameters
@@ -79,6 +100,9 @@ def format_comparison(comparison: pd.DataFrame, names: tuple[str, str]) -> str:
         What `hybridlesion.evaluation.compare_scores` gave.
     names : tuple of str
         What the score in question and the other one are called.
+    width : int, default=None
+        Columns that there are; None sets no limit. Where they are too few, the value of the other
+        score is left out, which is the value less the difference.
 
     Returns
     -------
@@ -96,9 +120,12 @@ def format_comparison(comparison: pd.DataFrame, names: tuple[str, str]) -> str:
         interval = f"{row.low:+.4f} to {row.high:+.4f}" if known else ""
         p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
         rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
+    table = _align(rows)
+    if not _fits(table, width):
+        table = _align([(*row[:2], *row[3:]) for row in rows])
     return "\n".join(
         [
-            _align(rows),
+            table,
             f"difference = {names[0]} minus {names[1]}, on the same resampled patients.",
             f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
             "calibration_slope and calibration_in_the_large; else higher is better.",
@@ -107,12 +134,26 @@ def format_comparison(comparison: pd.DataFrame, names: tuple[str, str]) -> str:
     )
 
 
-def _cell(row: pd.Series, name: str, digits: int = 2) -> str:
+def _fitting(lay_out: Callable[[bool], str], width: int | None, file: str) -> str:
+    """Lay a table out with intervals, or where that is too wide, without."""
+    table = lay_out(True)
+    if _fits(table, width):
+        return table
+    return f"{lay_out(False)}\nIntervals: in {file}, or in a wider window."
+
+
+def _fits(table: str, width: int | None) -> bool:
+    return width is None or max(map(len, table.splitlines())) <= width
+
+
+def _cell(row: pd.Series, name: str, digits: int = 2, interval: bool = True) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     if math.isnan(value):
         return "-"
     words = _number(value, f".{digits}f")
-    return words if math.isnan(low) else f"{words} ({low:.{digits}f}-{high:.{digits}f})"
+    if math.isnan(low) or not interval:
+        return words
+    return f"{words} ({low:.{digits}f}-{high:.{digits}f})"
 
 
 def _number(value: float, form: str = ".3f") -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import Jobs
 
 __all__ = ["demo"]
@@ -15,9 +16,9 @@ __all__ = ["demo"]
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path("demo"),
     jobs: Jobs = -1,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    random_state: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
 ) -> None:
-    """Draw synthetic lesions and run every stage on them, in under three minutes."""
+    """Run every stage on drawn lesions, in under three minutes."""
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.demo import run_demo
@@ -31,7 +32,7 @@ def demo(
             progress=progress,
         )
     typer.echo("Patients that the model never saw:")
-    typer.echo(format_metrics(result.held_out.metrics))
+    show(format_metrics(result.held_out.metrics))
     typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
     for what, path in result.paths.items():
         typer.echo(f"  {what:<18} {path}")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion.cli._options import IdColumn, Malignant, OutFolder, Target, split_words
+from hybridlesion.cli._lines import room, show
+from hybridlesion.cli._options import AsJson, CostRatio, IdColumn, Malignant, Target, split_words
+from hybridlesion.cli._outputs import OutFolder
 
 if TYPE_CHECKING:
     from hybridlesion.report import ScoreReport
@@ -30,59 +32,56 @@ def evaluate(
     ] = None,
     threshold: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Operating point; else the one stored in SCORES."),
-    ] = None,
-    cost_ratio: Annotated[
-        float | None,
         typer.Option(
-            metavar="R", help="One missed malignant lesion costs as much as R needless calls."
+            min=0, max=1, metavar="X", help="Operating point; else the one stored in SCORES."
         ),
     ] = None,
+    cost_ratio: CostRatio = None,
     target: Target = None,
     malignant: Malignant = None,
     id_column: IdColumn = None,
     bootstrap: Annotated[
         int, typer.Option(metavar="N", min=0, help="Resamples behind each interval.")
     ] = 2000,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print what metrics.json holds, and nothing else.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Measure scores, by patient where known: tables and figures, also by group of patients.
+    """Measure scores against the truth: tables and figures.
 
-    Intervals of 95 % come from resampled patients. Written are metrics.csv, .json (all tables in
-    one) and .png, operating_points.csv, subgroups.csv and .png, reliability.png,
-    decision_curve.png; with --against also comparison.csv and .png.
+    Intervals of 95 % come from resampled patients, where patients are known. Written are
+    metrics.csv, .json (all tables in one; --json prints it) and .png, operating_points.csv,
+    subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
+    comparison.csv and .png.
     """
     import time
 
     started = time.monotonic()
 
+    from hybridlesion.cli._json import print_json
     from hybridlesion.cli._print import print_notes
+    from hybridlesion.cli._progress import show_waiting
     from hybridlesion.report import report_scores
 
-    report = report_scores(
-        scores,
-        truth,
-        out,
-        against=against,
-        threshold=threshold,
-        cost_ratio=cost_ratio,
-        id_column=id_column,
-        target=target,
-        malignant=split_words(malignant),
-        n_bootstrap=bootstrap,
-    )
+    with show_waiting("measuring"):
+        report = report_scores(
+            scores,
+            truth,
+            out,
+            against=against,
+            threshold=threshold,
+            cost_ratio=cost_ratio,
+            id_column=id_column,
+            target=target,
+            malignant=split_words(malignant),
+            n_bootstrap=bootstrap,
+        )
     print_notes(report.warnings)
     if as_json:
-        import json
-
-        typer.echo(json.dumps(report.content, indent=2))
+        print_json(report.content)
         return
     _print_report(report)
     names = ", ".join(path.name for path in report.paths)
     seconds = time.monotonic() - started
-    typer.echo(f"wrote {out}: {names}, {_rows(report)}, 0 failed, {seconds:.1f} s")
+    show(f"wrote {out}: {names}, {_rows(report)}, 0 failed, {seconds:.1f} s")
 
 
 def _print_report(report: ScoreReport) -> None:
@@ -93,12 +92,13 @@ def _print_report(report: ScoreReport) -> None:
         format_subgroups,
     )
 
-    typer.echo(format_metrics(report.metrics))
-    typer.echo(f"\n{format_operating_points(report.operating_points)}")
-    typer.echo(f"\n{format_subgroups(report.subgroups)}\n")
+    width = room()
+    show(format_metrics(report.metrics))
+    show(f"\n{format_operating_points(report.operating_points, width)}")
+    show(f"\n{format_subgroups(report.subgroups, width)}\n")
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
-        typer.echo(f"{format_comparison(report.comparison, names)}\n")
+        show(f"{format_comparison(report.comparison, names, width)}\n")
 
 
 def _rows(report: ScoreReport) -> str:

@@ -38,7 +38,6 @@ def explain(
         typer.Option(
             metavar="FILE|DIR",
             help="Mask to explain instead; for several images a folder of masks.",
-            exists=True,
         ),
     ] = None,
     network: Annotated[
@@ -51,7 +50,10 @@ def explain(
     ] = "none",
     path_column: PathColumn = None,
 ) -> None:
-    """Draw the ABCD sheet of a lesion: axes, border, colours, structures, the numbers beside."""
+    """Draw the ABCD sheet of a lesion.
+
+    It shows axes, border, colours and structures, with the numbers beside.
+    """
     from hybridlesion._files import check_writable
     from hybridlesion.cli._print import print_result
     from hybridlesion.cli._progress import show_progress

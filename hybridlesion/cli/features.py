@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
+from hybridlesion.cli._command import Command
+from hybridlesion.cli._completion import offer
 from hybridlesion.cli._options import (
+    AsJson,
     Columns,
     Device,
     DeviceName,
@@ -22,11 +24,13 @@ from hybridlesion.cli._options import (
     Target,
     split_columns,
 )
+from hybridlesion.cli._outputs import OutTable
+from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
 
 __all__ = ["FeaturesCommand", "features"]
 
 
-class FeaturesCommand(TyperCommand):
+class FeaturesCommand(Command):
     """Refuses ``--list`` beside anything else, which it would leave undone."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
@@ -50,39 +54,22 @@ def _print_catalogue(wanted: bool) -> None:
     raise typer.Exit
 
 
-def _split_resources(pairs: list[str] | None, dask: str | None) -> dict[str, float]:
-    if pairs and dask is None:
-        raise typer.BadParameter("--dask-resource asks workers of --dask ADDRESS; none is given.")
-    resources = {}
-    for pair in pairs or ():
-        name, _, number = pair.partition("=")
-        try:
-            resources[name] = float(number)
-        except ValueError as error:
-            raise typer.BadParameter(
-                f"--dask-resource takes NAME=NUMBER, as GPU=1; got {pair!r}."
-            ) from error
-    return resources
-
-
 def features(
     images: Images,
-    out: Annotated[
-        str,
-        typer.Option("--out", metavar="FILE|ADDRESS", help="Parquet file or fsspec address."),
-    ],
+    out: OutTable,
     metadata: Metadata = None,
     embedder: Annotated[
         str,
         typer.Option(
             metavar="NAME|PATH|none",
+            autocompletion=offer("finetuned", "none"),
             help="Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
         ),
     ] = "finetuned",
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Local weights for a model given by name.", exists=True),
+        typer.Option(metavar="FILE", help="Local weights for a model given by name."),
     ] = None,
     segmenter: Segmenter = "classical",
     masks: Annotated[
@@ -90,23 +77,15 @@ def features(
     ] = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
-    dask: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster that does the work."),
-    ] = None,
-    dask_resource: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=NUMBER", help="What its workers must offer, as GPU=1."),
-    ] = None,
-    time_limit: Annotated[
-        float,
-        typer.Option(min=1, help="Seconds for one image, in a process of its own (not --jobs 1)."),
-    ] = 120.0,
+    dask: Dask = None,
+    dask_resource: DaskResource = None,
+    time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     path_column: PathColumn = None,
     id_column: IdColumn = None,
     target: Target = None,
     column: Columns = None,
+    as_json: AsJson = False,
     show_list: Annotated[
         bool,
         typer.Option(
@@ -114,21 +93,20 @@ def features(
         ),
     ] = False,
 ) -> None:
-    """Measure images: masks, ABCD features, CNN score, encoded metadata, as Parquet."""
+    """Measure images: ABCD features, CNN score, encoded metadata."""
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
+    from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
 
-    if not out.endswith(".parquet"):
-        raise typer.BadParameter(f"--out must end in .parquet, got {Path(out).name!r}.")
-    resources = _split_resources(dask_resource, dask)
+    check_resources(dask_resource, dask)
     named = split_columns(column)
     if "://" not in out:
         check_writable(out)
     parameters = read_embedder(embedder, weights)
 
-    from hybridlesion.extraction import DaskRunner, ProcessRunner, extract_features
+    from hybridlesion.extraction import extract_features
     from hybridlesion.sources import find_records
     from hybridlesion.table import LesionFeaturizer
 
@@ -143,10 +121,7 @@ def features(
     print_set_aside(records.set_aside)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
     featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
-    if dask is None:
-        runner = ProcessRunner(jobs, time_limit=time_limit)
-    else:
-        runner = DaskRunner(dask, resources=resources, time_limit=time_limit)
+    runner = choose_runner(jobs, dask, dask_resource, time_limit)
     with show_progress("measuring") as progress:
         result = extract_features(
             records.frame,
@@ -157,4 +132,7 @@ def features(
             runner=runner,
             progress=progress,
         )
-    print_result(result)
+    if as_json:
+        print_json(outcome(result))
+    else:
+        print_result(result)

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import (
+    AsJson,
     Device,
     DeviceName,
     Jobs,
     Metadata,
-    OutFolder,
     Restart,
     Target,
 )
+from hybridlesion.cli._outputs import OutFolder
 
 __all__ = ["finetune"]
+
+
+class CropName(StrEnum):
+    """Words of ``--crop``."""
+
+    lesion = "lesion"
+    frame = "frame"
+    both = "both"
 
 
 def finetune(
@@ -31,25 +42,33 @@ def finetune(
         str | None,
         typer.Option(metavar="FILE", help="Its pretrained weights; else from timm's hub."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, help="Networks, one for each fold.")] = 5,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 16,
-    image_size: Annotated[int, typer.Option(min=32, help="Side that the network sees.")] = 160,
-    crop: Annotated[str, typer.Option(metavar="lesion|frame|both", help="What it sees.")] = "both",
+    folds: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Networks, one for each fold.")
+    ] = 5,
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the images.")] = 16,
+    image_size: Annotated[
+        int, typer.Option(min=32, metavar="N", help="Side that the network sees.")
+    ] = 160,
+    crop: Annotated[
+        CropName, typer.Option(metavar="lesion|frame|both", help="What it sees.")
+    ] = CropName.both,
     whole: Annotated[
         bool, typer.Option("--whole", help="Pack one network of all images as whole.zip, too.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     target: Target = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fine-tune a CNN in patient-grouped folds. Run again, it goes on where it stopped."""
     import time
 
     import pandas as pd
 
-    from hybridlesion.cli._print import format_metrics
+    from hybridlesion.cli._json import measures, print_json
+    from hybridlesion.cli._print import format_metrics, print_notes
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.embedding.finetuning import FinetuneRecipe
     from hybridlesion.report import curve_figure
@@ -70,7 +89,7 @@ def finetune(
                 first_size=min(image_size, 128),
                 seed=seed,
             ),
-            crop=crop,
+            crop=str(crop),
             whole=whole,
             target_column=target,
             device=str(device),
@@ -79,14 +98,19 @@ def finetune(
             progress=progress,
         )
     curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
-    for note in trained.notes:
-        typer.echo(note)
+    print_notes(trained.notes)
+    seconds = time.monotonic() - started
+    if as_json:
+        names = ("path", "n_images", "n_malignant", "n_failed", "errors_path")
+        found = {name: getattr(trained, name) for name in names}
+        print_json(found | {"metrics": measures(trained.metrics), "seconds": seconds})
+        return
     typer.echo("Out-of-fold scores:")
-    typer.echo(format_metrics(trained.metrics))
+    show(format_metrics(trained.metrics))
     failed = f"{trained.n_failed:,} failed"
     if trained.errors_path is not None:
         failed += f" (see {trained.errors_path})"
     typer.echo(
         f"wrote {trained.path}: {folds} networks of {trained.n_images:,} images, "
-        f"{trained.n_malignant:,} malignant, {failed}, {time.monotonic() - started:.1f} s"
+        f"{trained.n_malignant:,} malignant, {failed}, {seconds:.1f} s"
     )

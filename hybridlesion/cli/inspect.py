@@ -17,7 +17,10 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False,
     key: Key = None,
 ) -> None:
-    """Say what a model is, what it learned from and how well it did; nothing of it is run."""
+    """Say what a model learned from and how well it did.
+
+    Nothing of the model is run.
+    """
     import json
 
     from hybridlesion.artifact import describe_manifest, read_key, read_manifest

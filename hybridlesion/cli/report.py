@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import IdColumn, Jobs, Malignant, OutFolder, Target, split_words
+from hybridlesion.cli._options import AsJson, IdColumn, Jobs, Malignant, Target, split_words
+from hybridlesion.cli._outputs import OutFolder
 
 __all__ = ["report"]
 
@@ -34,21 +35,35 @@ def report(
     ablation: Annotated[
         Path | None, typer.Option(metavar="TABLE", help="Measures of models without a part.")
     ] = None,
-    cases: Annotated[int, typer.Option(min=1, help="Most lesions in the gallery.")] = 600,
+    cases: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Most lesions in the gallery.")
+    ] = 600,
     sheets: Annotated[
         int,
-        typer.Option(min=0, help="Most lesions with a drawn ABCD sheet and the network's map."),
+        typer.Option(
+            min=0, metavar="N", help="Most lesions with a drawn ABCD sheet and the network's map."
+        ),
     ] = 100,
     target: Target = None,
     malignant: Malignant = None,
     id_column: IdColumn = None,
     jobs: Jobs = -1,
+    as_json: AsJson = False,
 ) -> None:
-    """Write report.html: what a model learned, how well it does, where it errs, and why."""
-    if truth and scores is None:
-        raise typer.BadParameter("--truth needs --scores: the truth of which lesions?")
+    """Write report.html: what a model learned, where it errs, why."""
+    _refuse_idle(
+        scores is None,
+        {"--truth": truth, "--images": images, "--masks": masks},
+        "--scores SCORES, which says of which lesions; without it the report shows the model alone",
+    )
+    _refuse_idle(
+        not truth,
+        {"--target": target, "--malignant": malignant, "--id-column": id_column},
+        "--truth TABLE, which has that column",
+    )
 
     from hybridlesion._words import count_words
+    from hybridlesion.cli._json import print_json
     from hybridlesion.cli._print import print_notes
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.report import write_page
@@ -70,7 +85,18 @@ def report(
             progress=progress,
         )
     print_notes(page.warnings)
+    if as_json:
+        names = ("path", "n_cases", "n_failed", "warnings", "seconds")
+        print_json({name: getattr(page, name) for name in names})
+        return
     typer.echo(
         f"wrote {page.path}: {count_words(page.n_cases, 'case')}, {page.n_failed:,} failed, "
         f"{page.seconds:.1f} s"
     )
+
+
+def _refuse_idle(missing: bool, given: dict[str, object], needed: str) -> None:
+    """Refuse options that would do nothing without another one."""
+    idle = [option for option, value in given.items() if value]
+    if missing and idle:
+        raise typer.BadParameter(f"{idle[0]} needs {needed}.")

@@ -8,15 +8,17 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli._options import (
+    AsJson,
     Device,
     DeviceName,
     IdColumn,
     Jobs,
     Key,
     Metadata,
-    OutFile,
     Restart,
 )
+from hybridlesion.cli._outputs import OutScores
+from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
 
 __all__ = ["score"]
 
@@ -33,18 +35,28 @@ def score(
         list[str],
         typer.Argument(metavar="INPUT...", help="Image sources of any kind, or feature tables."),
     ],
-    out: OutFile,
+    out: OutScores,
     metadata: Metadata = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
+    dask: Dask = None,
+    dask_resource: DaskResource = None,
+    time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     id_column: IdColumn = None,
     cache: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            file_okay=False,
             help="Keep measurements there, by image content; what is there is not measured again.",
+        ),
+    ] = None,
+    cache_limit: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            min=0.001,
+            help="Gigabytes of --cache; what was not used for longest is removed.",
         ),
     ] = None,
     append: Annotated[
@@ -62,17 +74,20 @@ def score(
     explain: Annotated[
         bool, typer.Option("--explain", help="Add the reasons of each score, in words and shares.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Score new lesions: calibrated probability of malignancy, as CSV or Parquet.
+    """Score new lesions: calibrated probability of malignancy.
 
     Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
     """
     from hybridlesion._files import check_writable
+    from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
 
-    if out.suffix not in (".csv", ".parquet"):
-        raise typer.BadParameter(f"--out must end in .csv or .parquet, got {out.name!r}.")
+    check_resources(dask_resource, dask)
+    if cache_limit is not None and cache is None:
+        raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
     check_writable(out)
 
     from hybridlesion._steps import split_steps
@@ -93,16 +108,19 @@ def score(
             id_column=id_column,
             training=manifest.get("training"),
             device=str(device),
-            n_jobs=jobs,
+            runner=choose_runner(jobs, dask, dask_resource, time_limit),
             restart=restart,
             cache=cache,
+            cache_limit=cache_limit,
             append=append,
             model_id=manifest["digest"][:16],
             prevalence=prevalence,
             explain=explain,
             progress=progress,
         )
-    if append and not (result.n_rows or result.n_failed):
+    if as_json:
+        print_json(outcome(result))
+    elif append and not (result.n_rows or result.n_failed):
         typer.echo(f"nothing new: {out} has every image already, {result.seconds:.1f} s")
-        return
-    print_result(result)
+    else:
+        print_result(result)

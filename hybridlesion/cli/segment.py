@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion.cli._options import Images, Jobs, OutFolder, PathColumn, Segmenter
+from hybridlesion.cli._lines import show
+from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Segmenter
+from hybridlesion.cli._outputs import OutFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridlesion.report import MaskReport
 
 __all__ = ["segment"]
 
@@ -24,8 +32,13 @@ def segment(
     ] = None,
     jobs: Jobs = -1,
     path_column: PathColumn = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Write the lesion masks as IMAGEID_segmentation.png, 0/255, size of the image."""
+    """Write lesion masks, as IMAGEID_segmentation.png.
+
+    They are 0/255 and as large as the image.
+    """
+    from hybridlesion.cli._json import measures, outcome, print_json
     from hybridlesion.cli._print import format_metrics, print_result
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.extraction import segment_images
@@ -44,10 +57,18 @@ def segment(
             n_jobs=jobs,
             progress=progress,
         )
+    agreement = None if truth is None else _compare(records, out, truth)
+    if as_json:
+        found = {} if agreement is None else {"metrics": measures(agreement.metrics)}
+        print_json(outcome(result) | found)
+        return
     print_result(result, "mask")
-    if truth is not None:
-        from hybridlesion.report import report_masks
+    if agreement is not None:
+        show(format_metrics(agreement.metrics))
+        typer.echo(f"wrote {agreement.table} and {agreement.sheet}")
 
-        report = report_masks(records, out, truth)
-        typer.echo(format_metrics(report.metrics))
-        typer.echo(f"wrote {report.table} and {report.sheet}")
+
+def _compare(records: pd.DataFrame, out: Path, truth: str) -> MaskReport:
+    from hybridlesion.report import report_masks  # brings matplotlib
+
+    return report_masks(records, out, truth)

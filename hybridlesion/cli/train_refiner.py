@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import Device, DeviceName, Jobs, Metadata, OutFile, Restart
+from hybridlesion.cli._lines import show
+from hybridlesion.cli._options import AsJson, Device, DeviceName, Jobs, Metadata, Restart
+from hybridlesion.cli._outputs import OutWeights
 
 __all__ = ["train_refiner"]
 
@@ -19,31 +21,35 @@ def train_refiner(
         list[str],
         typer.Option(metavar="DIR", help="Folder of true masks; one for each IMAGES, in order."),
     ],
-    out: OutFile,
+    out: OutWeights,
     metadata: Metadata = None,
     weights: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="ImageNet weights of mobilenetv2_100 for the encoder."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 16,
+    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the images.")] = 16,
     folds: Annotated[
-        int, typer.Option(min=0, help="Also measure, with this many networks; 0 does not.")
+        int,
+        typer.Option(min=0, metavar="N", help="Also measure, with this many networks; 0 does not."),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train the network that corrects classical masks. Run again, it goes on where it stopped."""
     if len(images) != len(masks):
         raise typer.BadParameter(
-            f"{len(images)} IMAGES need as many --masks, in the same order; got {len(masks)}."
+            "each of the IMAGES needs a --masks DIR of its own, in the same order. Got "
+            f"{len(images)} and {len(masks)}."
         )
     if folds == 1:
         raise typer.BadParameter("--folds takes 0 or at least 2; one fold leaves nothing to learn.")
 
     import time
 
+    from hybridlesion.cli._json import measures, print_json
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.segmentation.refiner import Recipe
@@ -64,13 +70,19 @@ def train_refiner(
             restart=restart,
             progress=progress,
         )
+    seconds = time.monotonic() - started
+    if as_json:
+        names = ("path", "n_images", "n_failed", "errors_path")
+        metrics = None if trained.metrics is None else measures(trained.metrics)
+        found = {name: getattr(trained, name) for name in names}
+        print_json(found | {"metrics": metrics, "seconds": seconds})
+        return
     if trained.metrics is not None:
         typer.echo("Overlap of out-of-fold masks with the true ones:")
-        typer.echo(format_metrics(trained.metrics))
+        show(format_metrics(trained.metrics))
     failed = f"{trained.n_failed:,} failed"
     if trained.errors_path is not None:
         failed += f" (see {trained.errors_path})"
-    seconds = time.monotonic() - started
     typer.echo(
         f"wrote {trained.path}: trained on {trained.n_images:,} images, {failed}, {seconds:.1f} s"
     )

@@ -46,7 +46,7 @@ def check_model_name(model: str) -> str:
         near = get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise OptionError(
-            f"the embedder must be the name of a timm model, got {model!r}.{hint} "
+            f"the network must be the name of a timm model, got {model!r}.{hint} "
             "timm.list_models() lists all. A weight file is given beside the name, with weights "
             "(--weights on the command line)."
         )

@@ -84,8 +84,10 @@ class Network:
         self._mean = 255 * torch.tensor(self.spec.mean, device=device).view(1, 3, 1, 1)
         self._std = 255 * torch.tensor(self.spec.std, device=device).view(1, 3, 1, 1)
         model = model.eval().requires_grad_(False)
-        model = model.to(device=device, memory_format=torch.channels_last)
-        self._model = self._frozen(model) if device == "cpu" else model
+        self._model = model.to(device=device, memory_format=torch.channels_last)
+        # Freezing takes seconds: left to the first pass, since a process that only hands the
+        # work to others never makes one.
+        self._ready = device != "cpu"
 
     def block_size(self, batch_size: int) -> int:
         """Images of one pass.
@@ -160,6 +162,8 @@ class Network:
         import torch
 
         if self.device == "cpu":
+            if not self._ready:
+                self._model, self._ready = self._frozen(self._model), True
             return self._model(self._normalised(torch.from_numpy(pixels)))
         block = torch.from_numpy(pixels).pin_memory().to(self.device, non_blocking=True)
         with torch.autocast("cuda", dtype=torch.float16):

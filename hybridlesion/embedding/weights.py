@@ -96,7 +96,7 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     file = Path(path).expanduser()
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "not there"
-        raise SourceError(f"The weight file {file} is {kind}; pass a .safetensors or .pth file.")
+        raise SourceError(f"the weight file {file} is {kind}; name a .safetensors or .pth file.")
     try:
         state = _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
     except UNREADABLE as error:

@@ -13,6 +13,8 @@ _CLIP = 1e-7
 # width the slope moves by less than 0.001.
 _FINE_BINS = 400
 
+_NAMES = ("calibration_slope", "calibration_error", "calibration_error_reach")
+
 
 def bin_scores(score: np.ndarray, n_bins: int) -> np.ndarray:
     """Give each score its bin, the bins holding as many rows each as ties allow.
@@ -64,6 +66,7 @@ class Reliability:
             return
         coarse = bin_scores(score, n_bins)
         self._gap = _sums(coarse, codes, score - y)
+        self._gap_share = np.asarray(self._gap.sum(axis=1)).reshape(-1, 1) / len(y)
         x = logit(np.clip(score, _CLIP, 1 - _CLIP))
         fine = bin_scores(x, _FINE_BINS)
         self._rows, self._positives = _sums(fine, codes, np.ones(len(y))), _sums(fine, codes, y)
@@ -80,15 +83,19 @@ class Reliability:
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            ``calibration_slope`` and ``calibration_error``; NaN for scores outside 0 to 1.
+            ``calibration_slope``, ``calibration_error`` and ``calibration_error_reach``: how far,
+            summed over bins, the gaps of a resample lie from those of the data. NaN for scores
+            outside 0 to 1.
         """
         if not self._defined:
             nothing = np.full(counts.shape[1], np.nan)
-            return {"calibration_slope": nothing, "calibration_error": nothing}
+            return dict.fromkeys(_NAMES, nothing)
         rows = self._rows @ counts
         slope = _logistic_slope(self._x, rows, self._positives @ counts)
-        error = np.abs(self._gap @ counts).sum(axis=0) / rows.sum(axis=0)
-        return {"calibration_slope": slope, "calibration_error": error}
+        gaps = self._gap @ counts / rows.sum(axis=0)
+        error = np.abs(gaps).sum(axis=0)
+        reach = np.abs(gaps - self._gap_share).sum(axis=0)
+        return dict(zip(_NAMES, (slope, error, reach), strict=True))
 
 
 def _sums(bins: np.ndarray, codes: np.ndarray, values: np.ndarray) -> csr_matrix:

@@ -8,10 +8,14 @@ import numpy as np
 
 from hybridlesion._validation import check_number
 
-__all__ = ["draw_multiplicities", "interval_of", "percentiles", "prefixed", "resample"]
-
-# Measures that resampling moves away from the truth; see `interval_of`.
-_WITHOUT_INTERVAL = ("calibration_error",)
+__all__ = [
+    "draw_multiplicities",
+    "interval_of",
+    "percentiles",
+    "prefixed",
+    "reach_interval",
+    "resample",
+]
 
 # Multiplicities held at once: what follows from a million float64 stays near the processor, which
 # halves the time against eight million.
@@ -142,29 +146,60 @@ def percentiles(resampled: np.ndarray, confidence: float) -> tuple[float, float]
     return float(low), float(high)
 
 
-def interval_of(metric: str, resampled: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the percentile interval of a measure, if it has an honest one.
+def interval_of(
+    metric: str, values: dict[str, np.ndarray], confidence: float
+) -> tuple[float, float]:
+    """Return the interval of a measure.
 
     Parameters
     ----------
     metric : str
         Name of the measure.
-    resampled : ndarray of shape (B,)
-        Values on the resamples.
+    values : dict of str to ndarray of shape (1 + B,)
+        What `resample` returned.
     confidence : float
         Coverage, between 0 and 1.
 
     Returns
     -------
     low, high : float
-        Ends of the interval; NaN for ``calibration_error``.
+        Ends of the percentile interval; for ``calibration_error`` those of `reach_interval`.
+
+    Examples
+    --------
+    >>> interval_of("auc", {"auc": np.r_[50.0, np.arange(101.0)]}, 0.5)
+    (25.0, 75.0)
+    """
+    if metric != "calibration_error":
+        return percentiles(values[metric][1:], confidence)
+    low, high = reach_interval(values[metric][0], values["calibration_error_reach"][1:], confidence)
+    return max(low, 0.0), high
+
+
+def reach_interval(value: float, reach: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Return an interval for a sum of absolute gaps, which resampling only ever raises.
+
+    Parameters
+    ----------
+    value : float
+        Sum of the absolute gaps of the data, or the difference of two such sums.
+    reach : ndarray of shape (B,)
+        Summed absolute differences of the gaps of each resample to those of the data.
+    confidence : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    low, high : float
+        `value` less and more the quantile `confidence` of `reach`; NaN without resamples.
 
     Notes
     -----
-    A binned calibration error sums absolute values, so that noise only ever adds to it: the value
-    on the data lies above the truth, and a resample, noisy once more, above that value [1]_. Its
-    percentile interval may even miss the value. Intervals that undo the shift of the resamples
-    hold either the value or the truth, not both, so none is given.
+    Noise of either sign raises a binned calibration error [1]_: a resample, noisy once more, lies
+    above the value and may leave it out of its percentile interval. The gaps themselves are means,
+    to which the bootstrap applies: the true ones lie within the quantile of `reach` of those
+    observed. By the triangle inequality so does the sum of their absolute values. The interval
+    holds value and truth, given the bins, and is on the wide side.
 
     References
     ----------
@@ -173,13 +208,14 @@ def interval_of(metric: str, resampled: np.ndarray, confidence: float) -> tuple[
 
     Examples
     --------
-    >>> interval_of("auc", np.arange(101.0), 0.5)
-    (25.0, 75.0)
-    >>> interval_of("calibration_error", np.arange(101.0), 0.5)
-    (nan, nan)
+    >>> reach_interval(0.5, np.linspace(0, 0.25, 101), 1.0)
+    (0.25, 0.75)
     """
-    low, high = percentiles(resampled, confidence)
-    return (float("nan"), float("nan")) if metric in _WITHOUT_INTERVAL else (low, high)
+    known = reach[~np.isnan(reach)]
+    if not len(known):
+        return float("nan"), float("nan")
+    width = float(np.quantile(known, confidence))
+    return float(value) - width, float(value) + width
 
 
 def _measure_all(measures: list[Measure], counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,9 +8,9 @@ import pandas as pd
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._resamples import interval_of, prefixed, resample
+from hybridlesion.evaluation._resamples import prefixed, resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
-from hybridlesion.evaluation.intervals import bootstrap_p_value
+from hybridlesion.evaluation.intervals import difference_of
 from hybridlesion.evaluation.summary import MEASURES
 from hybridlesion.evaluation.thresholds import choose_threshold
 
@@ -60,7 +60,8 @@ def compare_scores(
     -------
     DataFrame of shape (metrics, 7)
         ``metric, value, against, difference, low, high, p``; the difference is `score` minus
-        `against`. The calibration error has no interval, see `evaluate`.
+        `against`. The interval of the calibration error is another one, see `evaluate`; its p is
+        NaN.
 
     Raises
     ------
@@ -92,15 +93,23 @@ def compare_scores(
     measures = _measures("", y, score, codes, threshold)
     measures += _measures("against ", y, against, codes, threshold_against)
     values = resample(measures, int(codes.max()) + 1, n_bootstrap, random_state)
+    against_values = {
+        name.removeprefix("against "): value
+        for name, value in values.items()
+        if name.startswith("against ")
+    }
     rows = []
     for metric in MEASURES:
         if metric == "prevalence":
             continue
-        one, other = values[metric], values[f"against {metric}"]
-        difference = one - other
-        low, high = interval_of(metric, difference[1:], confidence)
-        p = np.nan if np.isnan(low) else bootstrap_p_value(difference[1:])
-        rows.append((metric, float(one[0]), float(other[0]), float(difference[0]), low, high, p))
+        rows.append(
+            (
+                metric,
+                float(values[metric][0]),
+                float(values[f"against {metric}"][0]),
+                *difference_of(metric, values, against_values, confidence),
+            )
+        )
     columns = ["metric", "value", "against", "difference", "low", "high", "p"]
     return pd.DataFrame(rows, columns=columns)
 

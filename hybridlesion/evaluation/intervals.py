@@ -10,7 +10,12 @@ from hybridlesion._validation import check_choice
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._resamples import interval_of, percentiles, resample
+from hybridlesion.evaluation._resamples import (
+    interval_of,
+    percentiles,
+    reach_interval,
+    resample,
+)
 from hybridlesion.evaluation._scores import check_groups, check_scores
 
 __all__ = [
@@ -45,7 +50,7 @@ class Interval:
     value : float
         The measure on the data.
     low, high : float
-        Ends of the percentile interval; NaN for ``calibration_error``, see `evaluate`.
+        Ends of the percentile interval; for ``calibration_error`` another, see `evaluate`.
     """
 
     value: float
@@ -64,10 +69,11 @@ class PairedDifference:
     difference : float
         ``value_b - value_a``.
     low, high : float
-        Ends of the percentile interval of the difference.
+        Ends of the percentile interval of the difference; for ``calibration_error`` another, see
+        `evaluate`.
     p_value : float
         Two-sided: twice the smaller share of resamples on one side of zero, at least
-        ``2 / (n_bootstrap + 1)``.
+        ``2 / (n_bootstrap + 1)``; NaN for ``calibration_error``.
     """
 
     value_a: float
@@ -139,8 +145,7 @@ def bootstrap_interval(
     values = resample(
         [_measure(metric, y, score, codes)], codes.max() + 1, n_bootstrap, random_state
     )
-    value = values[metric]
-    return Interval(float(value[0]), *interval_of(metric, value[1:], confidence))
+    return Interval(float(values[metric][0]), *interval_of(metric, values, confidence))
 
 
 def paired_bootstrap(
@@ -196,16 +201,47 @@ def paired_bootstrap(
     codes = check_groups(groups, len(y))
     # The same seed draws the same patients for both.
     a, b = (
-        resample([_measure(metric, y, score, codes)], codes.max() + 1, n_bootstrap, random_state)[
-            metric
-        ]
+        resample([_measure(metric, y, score, codes)], codes.max() + 1, n_bootstrap, random_state)
         for score in (score_a, score_b)
     )
-    difference = b - a
-    low, high = percentiles(difference[1:], confidence)
     return PairedDifference(
-        float(a[0]), float(b[0]), float(difference[0]), low, high, bootstrap_p_value(difference[1:])
+        float(a[metric][0]), float(b[metric][0]), *difference_of(metric, b, a, confidence)
     )
+
+
+def difference_of(
+    metric: str, one: dict[str, np.ndarray], other: dict[str, np.ndarray], confidence: float
+) -> tuple[float, float, float, float]:
+    """Compare a measure of two scores on the same resamples.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the measure.
+    one, other : dict of str to ndarray of shape (1 + B,)
+        Values of each score on the data, then on the resamples.
+    confidence : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    difference, low, high, p_value : float
+        ``one - other`` on the data, its interval, and its two-sided p-value, which
+        ``calibration_error`` does not have.
+
+    Examples
+    --------
+    >>> one, other = {"auc": np.array([0.9, 0.8, 1.0])}, {"auc": np.array([0.7, 0.7, 0.7])}
+    >>> [round(value, 2) for value in difference_of("auc", one, other, 1.0)]
+    [0.2, 0.1, 0.3, 0.67]
+    """
+    difference = one[metric] - other[metric]
+    if metric != "calibration_error":
+        bounds = percentiles(difference[1:], confidence)
+        return float(difference[0]), *bounds, bootstrap_p_value(difference[1:])
+    reach = one["calibration_error_reach"] + other["calibration_error_reach"]
+    bounds = reach_interval(difference[0], reach[1:], confidence)
+    return float(difference[0]), *bounds, float("nan")
 
 
 def _measure(metric: str, y: np.ndarray, score: np.ndarray, codes: np.ndarray):

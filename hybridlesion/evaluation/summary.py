@@ -52,9 +52,8 @@ def evaluate(
         precision, recall, specificity, f1, net_benefit, specificity_at_80_sensitivity,
         specificity_at_90_sensitivity, specificity_at_95_sensitivity, calibration_slope,
         calibration_in_the_large, calibration_error, prevalence, threshold, n, n_positive,
-        n_groups``. The last four and the calibration error have no interval. NaN where a value is
-        undefined: Brier score, net benefit and calibration of scores outside 0 to 1, precision
-        when nothing is called.
+        n_groups``. The last four have no interval. NaN where a value is undefined: Brier score,
+        net benefit and calibration of scores outside 0 to 1, precision when nothing is called.
 
     Raises
     ------
@@ -64,9 +63,10 @@ def evaluate(
     Notes
     -----
     The intervals are percentile intervals over whole groups drawn with replacement. The
-    calibration error has none: it sums absolute values, so that resampling only ever raises it
-    [1]_, and its interval might miss the value itself. Its slope has one. `interval_caveats` says
-    when the data are too few for any.
+    calibration error sums absolute values, so that resampling only ever raises it [1]_; its
+    interval is the value more or less how far, in 95 % of the resamples, all gaps together lie
+    from those of the data. It holds value and truth and is on the wide side. `interval_caveats`
+    says when the data are too few for any.
 
     References
     ----------
@@ -90,7 +90,7 @@ def evaluate(
         random_state,
     )
     rows = [
-        (metric, float(values[metric][0]), *interval_of(metric, values[metric][1:], confidence))
+        (metric, float(values[metric][0]), *interval_of(metric, values, confidence))
         for metric in MEASURES
     ]
     fixed = {

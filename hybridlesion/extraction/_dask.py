@@ -89,9 +89,9 @@ class DaskRunner(Runner):
         import cloudpickle
 
         packed = cloudpickle.dumps(work.limited(self.time_limit))
-        work.folder.place.write(_WORK, packed)
         order = _Order(str(work.folder.place), hashlib.sha256(packed).hexdigest())
         with self._client(distributed) as client:
+            work.folder.place.write(_WORK, packed)
             yield from self._keep_busy(client, distributed, order, iter(shards))
 
     def _client(self, distributed):

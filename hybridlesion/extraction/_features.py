@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import clone
 
+from hybridlesion._files import check_writable
 from hybridlesion._validation import check_number
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
@@ -31,7 +32,7 @@ from hybridlesion.extraction._workers import Lost
 from hybridlesion.images._addresses import open_address
 from hybridlesion.images._locators import is_address
 from hybridlesion.segmentation import segmenter_digest
-from hybridlesion.table import Failure, LesionFeaturizer
+from hybridlesion.table import BLOCK, Failure, LesionFeaturizer
 
 __all__ = ["extract_features", "read_features"]
 
@@ -114,12 +115,21 @@ def extract_features(
     configuration = describe_featurizer(featurizer)
     folder = ShardFolder(target.shards)
     masks = None if masks is None else Path(os.path.abspath(masks))
+    if masks is not None:
+        check_writable(masks / "IMAGEID_segmentation.png")
+    target.make_folder()
     with locked(target.place, target.name):
         if restart:
             folder.clear()
         folder.place.make()
         work = ShardWork(featurizer, folder, masks)
-        plan = ShardPlan(records, configuration | {"masks": str(masks)}, shard_size)
+        plan = ShardPlan(
+            records,
+            configuration | {"masks": str(masks)},
+            shard_size,
+            # Without a network, shards need not be whole batches.
+            least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
+        )
         failures, n_reused = _compute_shards(work, plan, runner, progress)
         errors = target.write_errors(failures)
         if len(failures) == len(records):
@@ -222,7 +232,9 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     except FileNotFoundError as error:
         raise SourceError(f"there is no feature table {path}; check the name.") from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(f"{path} cannot be read as a Parquet table: {error}") from error
+        raise TableError(
+            f"{path} cannot be read as a Parquet table; is it another file, or a damaged one?"
+        ) from error
     metadata = table.schema.metadata or {}
     facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
     return table.to_pandas(), facts.get("featurizer")

@@ -24,7 +24,11 @@ SCHEMA_KEY = b"hybridlesion"
 
 # Rows per group of the finished table: few enough to write with little memory, and so many that
 # the list of groups at the end of the file stays short for millions of rows.
-_GROUP_ROWS = 8192
+_GROUP_ROWS = 4096
+
+# So many tables wait at once: each has hundreds of columns, and a column that is in many pieces
+# takes far more memory than its values.
+_MOST_PARTS = 16
 
 _NUMBERS = ("age", "target")
 
@@ -72,7 +76,10 @@ class ShardFolder:
         facts = {**shard.facts, "failures": [asdict(failure) for failure in failures]}
         table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts, default=str)})
         stream = io.BytesIO()
-        pq.write_table(table, stream, compression="zstd")
+        # Plain pages: a shard is read once, and looking for what could be packed costs more.
+        pq.write_table(
+            table, stream, compression="none", use_dictionary=False, write_statistics=False
+        )
         self.place.write(_name(shard.number), stream.getvalue())
 
     def look_up(self, shard: Shard) -> list[Failure] | str:
@@ -121,7 +128,9 @@ class ShardFolder:
             If a shard has gone.
         """
         rows = 0
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        # Measurements hardly repeat: looking for words among them takes time and memory.
+        words = [field.name for field in schema if not pa.types.is_floating(field.type)]
+        with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=words) as writer:
             for group in _regroup(self._tables(n_shards, schema), schema):
                 writer.write_table(group, row_group_size=_GROUP_ROWS)
                 rows += group.num_rows
@@ -134,7 +143,8 @@ class ShardFolder:
     def _tables(self, n_shards: int, schema: pa.Schema) -> Iterator[pa.Table]:
         for number in range(n_shards):
             try:
-                table = pq.read_table(io.BytesIO(self.place.read(_name(number))))
+                stream = io.BytesIO(self.place.read(_name(number)))
+                table = pq.ParquetFile(stream).read(use_threads=False)
             except (OSError, pa.ArrowInvalid) as error:
                 raise SourceError(
                     f"shard {number} of {n_shards} was written to {self.place} and cannot be read "
@@ -163,14 +173,20 @@ def arrow_schema(table: pd.DataFrame) -> pa.Schema:
 
 def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Cut tables anew, so that the file does not tell how the work was divided."""
-    waiting = schema.empty_table()
+    waiting = [schema.empty_table()]
     for table in tables:
-        waiting = pa.concat_tables([waiting, table])
-        while waiting.num_rows >= _GROUP_ROWS:
-            yield waiting.slice(0, _GROUP_ROWS).combine_chunks()
-            waiting = waiting.slice(_GROUP_ROWS)
-    if waiting.num_rows:
-        yield waiting.combine_chunks()
+        waiting.append(table)
+        n_rows = sum(part.num_rows for part in waiting)
+        if len(waiting) < _MOST_PARTS and n_rows < _GROUP_ROWS:
+            continue
+        whole = pa.concat_tables(waiting).combine_chunks()
+        n_groups = n_rows // _GROUP_ROWS
+        for group in range(n_groups):
+            yield whole.slice(group * _GROUP_ROWS, _GROUP_ROWS)
+        waiting = [whole.slice(n_groups * _GROUP_ROWS)]
+    whole = pa.concat_tables(waiting)
+    if whole.num_rows:
+        yield whole.combine_chunks()
 
 
 def _name(number: int) -> str:

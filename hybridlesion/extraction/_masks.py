@@ -89,7 +89,8 @@ def segment_images(
     errors = write_errors(out, [failures[position] for position in sorted(failures)])
     if len(failures) == len(rows):
         raise HybridLesionError(
-            f"not one of the {len(rows)} images could be used; the reasons are in {errors}."
+            f"not one of the {len(rows)} images could be used; the reasons are in {errors}. "
+            f"The first: {failures[min(failures)].reason}"
         )
     seconds = time.monotonic() - started
     return ExtractionResult(out, len(rows) - len(failures), len(failures), errors, seconds)

@@ -87,5 +87,6 @@ def check_place(place: Place, name: str) -> None:
     if isinstance(place, FolderPlace):
         check_writable(place.folder / name)
     else:
+        place.make()
         place.write(f".{name}.try", b"")
         place.remove(f".{name}.try")

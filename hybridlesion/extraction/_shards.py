@@ -16,9 +16,9 @@ __all__ = ["CODE_PROTOCOL", "Shard", "ShardPlan", "file_state", "shard_facts", "
 CODE_PROTOCOL = 3
 
 # Records per shard, by the most records that a run of such shards may have. Small shards lose
-# little to an interruption; many files burden a shared folder. A shard of whole batches shows a
-# network the same batches as any other division.
-_SIZES = ((100_000, 32), (2_000_000, 256), (float("inf"), 1024))
+# little to an interruption; many files burden a shared folder. Towards the end a shard has at most
+# the given part of what is left, so that no worker is long alone with the last one.
+_SIZES = ((100_000, 32, 8), (2_000_000, 256, 64), (float("inf"), 1024, 64))
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,28 @@ class ShardPlan:
     configuration : dict
         Everything else that the result depends on; must go into JSON.
     size : int or None
-        Records per shard; None chooses by the number of records.
+        Records of every shard; None chooses by the number of records, and makes the last ones
+        smaller.
+    least : int, default=32
+        Records that the last shards may come down to.
+
+    Notes
+    -----
+    The division follows from the number of records alone, so that a run may go on with more or
+    fewer workers than it began with.
     """
 
-    def __init__(self, records: pd.DataFrame, configuration: dict, size: int | None):
+    def __init__(
+        self, records: pd.DataFrame, configuration: dict, size: int | None, *, least: int = 32
+    ):
         self.records = records
         self.configuration = configuration
-        self.size = size or next(size for most, size in _SIZES if len(records) <= most)
+        most, part = next((size, part) for n, size, part in _SIZES if len(records) <= n)
+        size, part, least = (most, part, min(least, most)) if size is None else (size, 1, size)
+        self._bounds = _divide(len(records), size, part, least)
 
     def __len__(self) -> int:
-        return -(-len(self.records) // self.size)
+        return len(self._bounds) - 1
 
     def n_records(self, number: int) -> int:
         """Count the records of one shard.
@@ -77,7 +89,7 @@ class ShardPlan:
         int
             How many.
         """
-        return min(self.size, len(self.records) - number * self.size)
+        return self._bounds[number + 1] - self._bounds[number]
 
     def shard(self, number: int) -> Shard:
         """Cut one shard.
@@ -92,8 +104,18 @@ class ShardPlan:
         Shard
             With the state in which its image files are now.
         """
-        rows = self.records.iloc[number * self.size : (number + 1) * self.size]
+        rows = self.records.iloc[self._bounds[number] : self._bounds[number + 1]]
         return Shard(number, rows, shard_facts(rows, self.configuration))
+
+
+def _divide(n_records: int, size: int, part: int, least: int) -> list[int]:
+    """Where shards begin and end; each is a multiple of `least`, so that batches stay whole."""
+    size, bounds = size // least * least, [0]
+    while bounds[-1] < n_records:
+        left = n_records - bounds[-1]
+        step = max(least, min(size, left // part // least * least))
+        bounds.append(min(n_records, bounds[-1] + step))
+    return bounds
 
 
 def shard_facts(records: pd.DataFrame, configuration: dict) -> dict:

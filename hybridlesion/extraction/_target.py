@@ -47,6 +47,11 @@ class Target:
     def _is_local(self) -> bool:
         return isinstance(self.place, FolderPlace)
 
+    def make_folder(self) -> None:
+        """Make the folder of the output where it is one of this machine; a bucket must be there."""
+        if self._is_local:
+            self.place.make()
+
     def writing(self) -> AbstractContextManager[Path]:
         """Give a local path to write to, which becomes the output when the block ends well.
 

@@ -6,6 +6,7 @@ import csv
 import os
 import posixpath
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import BinaryIO
 
 import pandas as pd
@@ -17,6 +18,8 @@ from hybridlesion.images._names import suffix_of
 from hybridlesion.images._paths import FolderGuard
 
 __all__ = ["PATH_COLUMNS", "table_images"]
+
+_MOST_NAMED = 20
 
 PATH_COLUMNS = (
     "path",
@@ -120,16 +123,22 @@ def _choose_column(columns: Sequence[str], table: str, path_column: str | None) 
     if path_column is not None:
         if path_column in columns:
             return path_column
-        raise TableError(
-            f"{table} has no column {path_column!r}. It has {', '.join(map(str, columns))}."
-        )
+        near = get_close_matches(path_column, map(str, columns), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise TableError(f"{table} has no column {path_column!r}.{hint} It has {_some(columns)}.")
     by_name = {str(column).strip().lower(): column for column in reversed(columns)}
     for name in PATH_COLUMNS:
         if name in by_name:
             return by_name[name]
     raise TableError(
-        f"{table} has no column with the paths of images. It has {', '.join(map(str, columns))}; "
+        f"{table} has no column with the paths of images. It has {_some(columns)}; "
         f"looked for are {', '.join(PATH_COLUMNS)}. Name another with path_column "
         "(--path-column of `hybridlesion features` and `segment`), or give the images' folder as "
         "the source and this table as metadata (--metadata)."
     )
+
+
+def _some(columns: Sequence[str]) -> str:
+    """Name columns; a feature table has hundreds."""
+    more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
+    return ", ".join(map(str, columns[:_MOST_NAMED])) + more or "none"

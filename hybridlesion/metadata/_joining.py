@@ -133,7 +133,8 @@ def _report_coverage(
         return
     if common < len(known):
         findings.warnings.append(
-            f"{len(known) - common:,} of {len(known):,} images before it are not in {other.name}."
+            f"{len(known) - common:,} of {len(known):,} images of the tables before {other.name} "
+            "are not in it; its columns stay empty there."
         )
     if common < len(added):
         fate = "left out" if other.layout.name == FACTS else "added"

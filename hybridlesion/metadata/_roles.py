@@ -170,7 +170,11 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
     problems = []
     for role, name in options.named.items():
         if column_key(name) not in known:
-            close = get_close_matches(column_key(name), known, n=1)
+            # `AGE` means age_approx rather than target, which shares as many letters.
+            key = column_key(name)
+            close = [one for one in known if one.startswith(key)] or get_close_matches(
+                key, known, n=1
+            )
             hint = f" Did you mean {known[close[0]]!r}?" if close else ""
             problems.append(
                 f"no table has the column {name!r} named for {role}; there are "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
 from hybridlesion.model._member import Member
@@ -9,6 +11,10 @@ from hybridlesion.model._training import TrainingSettings, train_members
 from hybridlesion.model._views import View, plan_views
 
 __all__ = ["Ensemble", "in_company"]
+
+# Rows that one thread scores at once. All that is done to a block, not the trees alone, then runs
+# in parallel, and no view of a large table is ever copied whole.
+_ROWS_A_BLOCK = 4096
 
 
 class Ensemble:
@@ -112,22 +118,35 @@ class Ensemble:
         n_folds : int
             Folds of a seed.
         n_jobs : int
-            Threads.
+            Threads, each of which takes blocks of rows.
 
         Returns
         -------
         ndarray of shape (folds, n), float64
             Logits of each fold's members, averaged over seeds and views.
         """
-        sums, n_members = np.zeros((n_folds, len(encoded))), 0
-        for view, members in zip(self.views, self.members, strict=True):
-            if view.company != company:
-                continue
-            dense, embedding = _part(encoded, view)
-            for member in members:
-                sums[member.fold] += member.logit(dense, embedding, n_jobs)
-            n_members += len(members)
+        sums = np.zeros((n_folds, len(encoded)))
+        n_members = sum(len(members) for _, members in self._of_setting(company))
+
+        def score_block(start: int) -> None:
+            rows = slice(start, start + _ROWS_A_BLOCK)
+            for view, members in self._of_setting(company):
+                dense, embedding = _part(encoded[rows], view)
+                for member in members:
+                    sums[member.fold, rows] += member.logit(dense, embedding, n_jobs=1)
+
+        starts = range(0, len(encoded), _ROWS_A_BLOCK)
+        if min(n_jobs, len(starts)) < 2:
+            for start in starts:
+                score_block(start)
+        else:
+            with ThreadPoolExecutor(n_jobs) as pool:
+                list(pool.map(score_block, starts))
         return sums * n_folds / n_members
+
+    def _of_setting(self, company: bool) -> list[tuple[View, list[Member]]]:
+        pairs = zip(self.views, self.members, strict=True)
+        return [(view, members) for view, members in pairs if view.company == company]
 
     def contributions(
         self, encoded: np.ndarray, company: bool, fold: int, n_jobs: int
@@ -152,9 +171,7 @@ class Ensemble:
             whole, whose own columns hold 0; last a constant. A row sums to the fold's logit.
         """
         parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
-        for view, members in zip(self.views, self.members, strict=True):
-            if view.company != company:
-                continue
+        for view, members in self._of_setting(company):
             dense, embedding = _part(encoded, view)
             whole = [encoded.shape[1]] if len(view.embedding) else []
             places = np.array([*view.dense, *whole, encoded.shape[1] + 1])

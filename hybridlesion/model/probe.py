@@ -119,7 +119,8 @@ class EmbeddingProbe:
         ndarray of shape (n,), float64
             The higher, the more likely malignant; NaN for rows with a missing value.
         """
-        return X @ self.coef_ + self.intercept_
+        # Row by row: the last bit of a matrix product depends on how many rows there are.
+        return np.einsum("ij,j->i", X, self.coef_) + self.intercept_
 
     def _choose(self, X, y, folds, usable, centre, k, without):
         """Keep the shrinkage whose inner scores rank best; no row of fold k is looked at."""

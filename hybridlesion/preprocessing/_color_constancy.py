@@ -9,6 +9,8 @@ from hybridlesion._validation import check_image, check_mask, check_number
 
 __all__ = ["max_rgb", "shades_of_gray"]
 
+_MOST_PIXELS = 2**23
+
 
 def shades_of_gray(
     image: np.ndarray, *, power: float = 6.0, mask: np.ndarray | None = None
@@ -114,12 +116,19 @@ def max_rgb(
 def _histograms(image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     """Counts of the 256 values of each channel where the mask is True, or anywhere if it is not."""
     image = check_image(image)
-    pixels = image.reshape(-1, 3)
+    chosen = None
     if mask is not None:
         mask = check_mask(mask, image.shape[:2])
-        if mask.any():
-            pixels = image[mask]
-    return np.stack([np.bincount(pixels[:, c], minlength=256) for c in range(3)]).astype(float)
+        chosen = mask.view(np.uint8) if mask.any() else None
+    counts = np.zeros((3, 256))
+    # OpenCV counts in single precision, which is exact for fewer than 2**24 pixels.
+    step = max(1, _MOST_PIXELS // image.shape[1])
+    for start in range(0, image.shape[0], step):
+        rows = slice(start, start + step)
+        part = None if chosen is None else chosen[rows]
+        for channel in range(3):
+            counts[channel] += cv2.calcHist([image[rows]], [channel], part, [256], [0, 256]).ravel()
+    return counts
 
 
 def _neutralise(image: np.ndarray, light: np.ndarray) -> np.ndarray:

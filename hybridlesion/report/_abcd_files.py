@@ -12,7 +12,7 @@ import pandas as pd
 
 from hybridlesion._files import check_writable
 from hybridlesion.embedding.finetuning import LesionScorer
-from hybridlesion.exceptions import HybridLesionError, OptionError, TableError
+from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError, TableError
 from hybridlesion.extraction import ExtractionResult
 from hybridlesion.extraction._outcome import write_errors
 from hybridlesion.images import find_masks
@@ -124,7 +124,8 @@ def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -
     errors = None if n_rows == 1 else write_errors(path, failures)
     if len(failures) == n_rows:
         raise HybridLesionError(
-            f"not one of the {n_rows} images could be used; the reasons are in {errors}."
+            f"not one of the {n_rows} images could be used; the reasons are in {errors}. "
+            f"The first: {failures[0].reason}"
         )
     return ExtractionResult(path, n_rows - len(failures), len(failures), errors, seconds)
 
@@ -132,7 +133,9 @@ def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -
 def _targets(image_ids: list[str], out: str | os.PathLike | None) -> list[Path]:
     """Where each sheet goes; made sure that it can be written."""
     if len(image_ids) > 1 and (out is None or Path(out).suffix.lower() in SHEET_SUFFIXES):
-        raise OptionError(f"{len(image_ids)} images need a folder to write into: name it as out.")
+        raise OptionError(
+            f"{len(image_ids)} images need a folder to write into: name it as out (--out DIR)."
+        )
     folder = Path() if out is None else Path(out)
     if len(image_ids) == 1 and folder.suffix and not folder.is_dir():
         if folder.suffix.lower() not in SHEET_SUFFIXES:
@@ -150,6 +153,8 @@ def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[s
         return None
     if Path(masks).is_dir():
         return find_masks(masks)
+    if not Path(masks).exists():
+        raise SourceError(f"{os.fspath(masks)} does not exist; name a mask, or a folder of masks.")
     if len(image_ids) > 1:
         raise OptionError(
             f"{os.fspath(masks)} is one mask, but there are {len(image_ids)} images: name a folder "

@@ -24,6 +24,8 @@ KEY_WORDS = "Orange speaks for malignancy, blue against it."
 """What the colours of the map mean."""
 
 _STRONGEST = 0.995  # share of the pixels whose colour is not at full strength
+# Opacities that are told apart: more would only make files larger.
+_LEVELS = 20
 _COVER = 0.8  # of the photograph, where the map is strongest
 
 
@@ -61,7 +63,7 @@ def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
     top = float(np.quantile(strength, _STRONGEST)) or float(strength.max()) or 1.0
     painted = np.empty((*values.shape, 4), np.uint8)
     painted[..., :3] = np.where(values[..., None] > 0, _rgb(MALIGNANT), _rgb(MODEL))
-    painted[..., 3] = np.round(255 * _COVER * np.minimum(strength / top, 1))
+    painted[..., 3] = np.round(_COVER * np.minimum(strength / top, 1) * _LEVELS) * (255 / _LEVELS)
     return painted
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.extraction._features import describe_featurizer
 from hybridlesion.extraction._shards import CODE_PROTOCOL
 from hybridlesion.images._bytes import read_bytes
+from hybridlesion.images._locators import split_locator
 from hybridlesion.metadata import normalise_image_id
 from hybridlesion.table import FINETUNED, LesionFeaturizer
 
@@ -28,6 +32,11 @@ _MARK = b"hybridlesion-features\n"
 _HEAD = struct.Struct(f"<{len(_MARK)}sI32s")
 
 _MEASURED = ("qa__", "abcd__", "emb__", "cnn__")
+
+# Files that are read at once: a shared folder or a store keeps each reader waiting. The next ones
+# are taken a few at a time, however many there are.
+_READERS = 8
+_READ_AHEAD = 1024
 
 # Where the same weights lie does not change what they measure; their digest stands beside.
 _PLACES = {"weights": "weights_digest", "segmenter": "segmenter_digest"}
@@ -46,7 +55,18 @@ def hash_images(paths: Iterable[object]) -> list[str | None]:
     list of str or None
         SHA-256 of each file, 64 hexadecimal digits; None where it cannot be read.
     """
-    return [_hash_image(path) for path in paths]
+    paths, digests = list(paths), []
+    with ThreadPoolExecutor(_READERS) as readers:
+        for start in range(0, len(paths), _READ_AHEAD):
+            some = paths[start : start + _READ_AHEAD]
+            # An archive is one open file, which threads would only fight over.
+            hashed = map if any(map(_in_archive, some)) else readers.map
+            digests += hashed(_hash_image, some)
+    return digests
+
+
+def _in_archive(path: object) -> bool:
+    return isinstance(path, str) and split_locator(path).scheme in ("zip", "hdf5")
 
 
 def _hash_image(path: object) -> str | None:
@@ -80,8 +100,7 @@ class FeatureCache:
     -----
     Entries appear whole under their final name and are never changed, so any number of processes
     may share a folder. One that is damaged does not fit its digest, and is measured and written
-    again. Nothing is ever deleted: delete the folder, or files that were not read for long, when
-    it is too large.
+    again. A read is noted in the time of the file, by which `trim_cache` knows what to remove.
     """
 
     def __init__(self, folder: Path, featurizer: LesionFeaturizer):
@@ -148,6 +167,9 @@ class FeatureCache:
         whole = (mark, n_values, len(values)) == (_MARK, len(self.names), 4 * len(self.names))
         if not whole or hashlib.sha256(values).digest() != digest:
             return None
+        # A folder that may only be read serves as well.
+        with suppress(OSError):
+            os.utime(self._file(key))
         return np.frombuffer(values, dtype="<f4")
 
     def write(self, key: str, values: np.ndarray) -> None:

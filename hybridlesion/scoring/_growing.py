@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion.exceptions import SourceError, TableError
+from hybridlesion.exceptions import TableError
 
-__all__ = ["SCHEMA", "GrowingScores", "locked"]
+__all__ = ["SCHEMA", "GrowingScores"]
 
 # Raised when a column of the file changes its meaning or goes away.
 SCHEMA = 1
@@ -167,36 +166,6 @@ class GrowingScores:
                 f"{wanted or 'none'}: they cannot stand in one file. Name another --out, or leave "
                 "--append out to write it anew."
             )
-
-
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep other processes from adding to a score file at the same time.
-
-    Parameters
-    ----------
-    out : Path
-        The score file.
-
-    Yields
-    ------
-    None
-        The lock is held; it goes with the process, however that ends.
-
-    Raises
-    ------
-    SourceError
-        If another process holds it.
-    """
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(out.with_name(f".{out.name}.lock"), timeout=0):
-            yield
-    except Timeout as error:
-        raise SourceError(
-            f"another run is adding to {out}. Wait until it is done, or end it."
-        ) from error
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -6,7 +6,6 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,15 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion._files import check_writable
 from hybridlesion._steps import split_steps
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import OptionError
-from hybridlesion.extraction import ExtractionResult
+from hybridlesion.extraction import ExtractionResult, Runner
+from hybridlesion.extraction._lock import locked
+from hybridlesion.extraction._place import open_place
 from hybridlesion.scoring._cache import hash_images
+from hybridlesion.scoring._cache_limit import check_cache_limit
 from hybridlesion.scoring._caveats import uses_context
 from hybridlesion.scoring._files import (
     check_score_file,
@@ -26,7 +29,7 @@ from hybridlesion.scoring._files import (
     write_failures,
     write_scores,
 )
-from hybridlesion.scoring._growing import GrowingScores, locked
+from hybridlesion.scoring._growing import GrowingScores
 from hybridlesion.scoring._measuring import Measured
 from hybridlesion.scoring._prevalence import move_scores, trained_prevalence
 from hybridlesion.scoring._records import measure_records
@@ -47,8 +50,10 @@ def score_inputs(
     training: Mapping[str, object] | None = None,
     device: str | None = None,
     n_jobs: int = 1,
+    runner: Runner | None = None,
     restart: bool = False,
     cache: str | os.PathLike | None = None,
+    cache_limit: float | None = None,
     append: bool = False,
     model_id: str | None = None,
     prevalence: float | None = None,
@@ -75,10 +80,14 @@ def score_inputs(
         Where the network runs; None keeps the model's own setting.
     n_jobs : int, default=1
         Processes that measure images; -1 takes every core.
+    runner : Runner, default=None
+        Who measures images, for example `DaskRunner`; None starts `n_jobs` processes.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     cache : str or path-like, default=None
         Folder of measurements by image content, read and added to; None keeps none.
+    cache_limit : float, default=None
+        Gigabytes that the cache may take; what was not used for longest goes. None sets no limit.
     append : bool, default=False
         Whether `out` keeps the rows it has, and only images that are new or changed are scored.
     model_id : str, default=None
@@ -102,9 +111,9 @@ def score_inputs(
         If a table lacks what the model needs, or `out` holds scores of another model, schema or
         prevalence.
     OptionError
-        If the prevalence cannot be used, or `append` lacks a model id.
+        If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache.
     SourceError
-        If `out` cannot be written or there are no images.
+        If `out` cannot be written, another run is writing it, or there are no images.
 
     Warns
     -----
@@ -113,7 +122,10 @@ def score_inputs(
         no record, or images or patients were in the training.
     """
     started = time.monotonic()
+    check_cache_limit(cache_limit, cache)
     out = check_score_file(out)
+    if cache is not None:
+        check_writable(Path(cache) / "measured")
     training = training or {}
     trained = None if prevalence is None else trained_prevalence(training)
     if append and model_id is None:
@@ -124,8 +136,11 @@ def score_inputs(
         )
     growing = GrowingScores(out, str(model_id), prevalence) if append else None
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
-    options = {"device": device, "n_jobs": n_jobs, "restart": restart, "cache": cache}
-    with locked(out) if append else nullcontext():
+    options = {"device": device, "n_jobs": n_jobs, "runner": runner}
+    options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
+    place = open_place(out.parent)
+    place.make()
+    with locked(place, out.name):
         # An old file that new rows do not belong into is refused before long work.
         old = growing.read() if growing else None
         rows, from_table, notes = find_rows(model, inputs, metadata, id_column)

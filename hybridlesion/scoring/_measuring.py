@@ -11,8 +11,9 @@ import pandas as pd
 from sklearn.base import clone
 
 from hybridlesion.exceptions import HybridLesionError, OptionError, TableError
-from hybridlesion.extraction import errors_path, extract_features, read_features
+from hybridlesion.extraction import Runner, errors_path, extract_features, read_features
 from hybridlesion.scoring._cache import FeatureCache, hash_images
+from hybridlesion.scoring._cache_limit import trim_cache
 from hybridlesion.table import Failure, LesionFeaturizer, encode_metadata
 
 __all__ = ["Measured", "Measuring"]
@@ -51,8 +52,12 @@ class Measuring:
         Table that holds the measurements until they are scored; an interrupted run goes on by it.
     cache : Path, default=None
         Folder of former measurements; None keeps none.
+    cache_limit : float, default=None
+        Gigabytes that it may take; None sets no limit.
     n_jobs : int, default=1
         Processes.
+    runner : Runner, default=None
+        Who measures; None starts `n_jobs` processes.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     masks : str or Path, default=None
@@ -64,7 +69,9 @@ class Measuring:
     featurizer: LesionFeaturizer
     features: Path
     cache: Path | None = None
+    cache_limit: float | None = None
     n_jobs: int = 1
+    runner: Runner | None = None
     restart: bool = False
     masks: str | Path | None = None
     progress: Progress | None = None
@@ -112,6 +119,8 @@ class Measuring:
             ids = records["image_id"].to_numpy()
             found |= {row: by_id.get(ids[row]) for row in missing}
             _keep(cache, records["path"].to_numpy(), digests, keys, found, missing)
+        if self.cache_limit is not None:
+            trim_cache(self.cache, self.cache_limit)
         rows = [row for row, values in found.items() if values is not None]
         values = np.array([found[row] for row in rows]).reshape(len(rows), len(cache.names))
         table = _assemble(featurizer, records.iloc[rows], cache.names, values)
@@ -126,6 +135,7 @@ class Measuring:
                 self.features,
                 featurizer=self.featurizer,
                 n_jobs=self.n_jobs,
+                runner=self.runner,
                 restart=self.restart,
                 masks=self.masks,
                 progress=progress,

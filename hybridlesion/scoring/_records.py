@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, clone
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
-from hybridlesion.extraction import ExtractionResult
+from hybridlesion.extraction import ExtractionResult, Runner
+from hybridlesion.scoring._cache_limit import check_cache_limit
 from hybridlesion.scoring._files import (
     check_score_file,
     refuse_names,
@@ -35,9 +36,11 @@ def score_records(
     *,
     device: str | None = None,
     n_jobs: int = 1,
+    runner: Runner | None = None,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
     cache: str | os.PathLike | None = None,
+    cache_limit: float | None = None,
     explain: bool = False,
     progress: Progress | None = None,
 ) -> ExtractionResult:
@@ -55,12 +58,16 @@ def score_records(
         Where the network runs; None keeps the model's own setting.
     n_jobs : int, default=1
         Processes that measure images; -1 takes every core.
+    runner : Runner, default=None
+        Who measures images, for example `DaskRunner`; None starts `n_jobs` processes.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
     masks : str or path-like, default=None
         Folder that receives every mask as ``IMAGEID_segmentation.png``; None keeps none.
     cache : str or path-like, default=None
         Folder of measurements by image content, read and added to; None keeps none.
+    cache_limit : float, default=None
+        Gigabytes that the cache may take; what was not used for longest goes. None sets no limit.
     explain : bool, default=False
         Whether to write the reasons of each score beside it.
     progress : callable, default=None
@@ -77,6 +84,7 @@ def score_records(
         If not one image could be used.
     """
     started = time.monotonic()
+    check_cache_limit(cache_limit, cache)
     out = check_score_file(out)
     measured = measure_records(
         model,
@@ -84,9 +92,11 @@ def score_records(
         out,
         device=device,
         n_jobs=n_jobs,
+        runner=runner,
         restart=restart,
         masks=masks,
         cache=cache,
+        cache_limit=cache_limit,
         progress=progress,
     )
     errors = write_failures(out, measured.failures, len(measured.table))
@@ -104,9 +114,11 @@ def measure_records(
     *,
     device: str | None = None,
     n_jobs: int = 1,
+    runner: Runner | None = None,
     restart: bool = False,
     masks: str | os.PathLike | None = None,
     cache: str | os.PathLike | None = None,
+    cache_limit: float | None = None,
     progress: Progress | None = None,
     digests: Sequence[str | None] | None = None,
 ) -> Measured:
@@ -120,7 +132,7 @@ def measure_records(
         Records with ``image_id`` and ``path``.
     out : Path
         The score file to come; measurements wait beside it.
-    device, n_jobs, restart, masks, cache, progress : object, optional
+    device, n_jobs, runner, restart, masks, cache, cache_limit, progress : object, optional
         See `score_records`.
     digests : sequence of str or None, default=None
         SHA-256 of each image, if it is known.
@@ -141,7 +153,9 @@ def measure_records(
         # Visible beside the output until the run is whole, so that an interrupted one goes on.
         out.with_name(f"{out.stem}.features.parquet"),
         cache=None if cache is None else Path(cache),
+        cache_limit=cache_limit,
         n_jobs=n_jobs,
+        runner=runner,
         restart=restart,
         masks=masks,
         progress=progress,

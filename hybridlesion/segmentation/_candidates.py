@@ -102,7 +102,7 @@ def _clean(mask: np.ndarray) -> np.ndarray:
 
 def _regions(mask: np.ndarray) -> list[Candidate]:
     n_labels, labels = cv2.connectedComponents(mask, connectivity=4, ltype=cv2.CV_16U)
-    areas = cv2.calcHist([labels], [0], None, [n_labels], [0, n_labels]).ravel()[1:].astype(int)
+    areas = np.bincount(labels.ravel(), minlength=n_labels)[1:]
     order = np.argsort(-areas, kind="stable")[:3]
     order = order[areas[order] >= SMALLEST_SHARE * mask.size]
     regions = [(labels == label + 1).view(np.uint8) for label in order.tolist()]

@@ -59,8 +59,8 @@ def compete(evidence: Evidence) -> Competition | None:
     if not candidates:
         return None
     masks = [candidate.mask for candidate in candidates]
-    stack = np.stack(masks)
+    stack = np.stack(masks).astype(np.float32)
     quality = expected_jaccard(measure_candidates(candidates, stack, evidence))
     votes = np.exp(SHARPNESS * (quality - quality.max())).astype(np.float32)
-    likelihood = np.tensordot(votes / votes.sum(), stack.astype(np.float32), axes=1)
+    likelihood = np.tensordot(votes / votes.sum(), stack, axes=1)
     return Competition(masks, quality, likelihood.clip(0, 1))

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["lightness_of_skin"]
+__all__ = ["lightness_of_skin", "median"]
 
 # The surface is so smooth that a grid of about this many samples a side fixes it.
 GRID = 40
@@ -63,15 +63,26 @@ def _fit(rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
         gram = scaled.T @ scaled + 1e-6 * np.eye(rows.shape[1])
         surface = np.linalg.solve(gram, scaled.T @ (samples * weights))
         rest = samples - rows @ surface
-        scale = max(2.0, 1.5 * _median(np.abs(rest)))
+        scale = max(2.0, 1.5 * median(np.abs(rest)))
         weights = 1 / (1 + (np.where(rest < 0, rest, rest / 2) / scale) ** 2)
     return surface
 
 
-def _median(values: np.ndarray) -> float:
-    """Median of finite values; np.median takes several times as long over a thousand."""
+def median(values: np.ndarray) -> np.floating:
+    """Median of finite values; np.median takes several times as long over a thousand.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        At least one.
+
+    Returns
+    -------
+    float
+        Of the type of `values`.
+    """
     middle = len(values) // 2
     if len(values) % 2:
-        return float(np.partition(values, middle)[middle])
+        return np.partition(values, middle)[middle]
     ordered = np.partition(values, (middle - 1, middle))
-    return float((ordered[middle - 1] + ordered[middle]) / 2)
+    return (ordered[middle - 1] + ordered[middle]) / 2

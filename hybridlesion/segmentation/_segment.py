@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from hybridlesion._validation import check_choice, check_image
-from hybridlesion.exceptions import SourceError
 from hybridlesion.segmentation._classical import segment_classical
 from hybridlesion.segmentation._result import Segmentation
-from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, segment_batch
+from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, check_refiner, segment_batch
 
 __all__ = [
     "SEGMENTERS",
@@ -47,6 +46,8 @@ def check_segmenter(segmenter: str) -> str:
         If the name is unknown.
     SourceError
         If there is no such weight file.
+    ArtifactError
+        If the file is no refiner's.
 
     Examples
     --------
@@ -54,8 +55,7 @@ def check_segmenter(segmenter: str) -> str:
     'classical'
     """
     if str(segmenter).endswith(_WEIGHT_SUFFIX):
-        if not Path(segmenter).is_file():
-            raise SourceError(f"there is no refiner at {segmenter}; `train-refiner` writes one.")
+        check_refiner(segmenter)
         return segmenter
     return check_choice("segmenter", segmenter, SEGMENTERS)
 

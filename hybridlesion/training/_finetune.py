@@ -15,10 +15,7 @@ from hybridlesion._files import check_writable
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.embedding.crop import VIEWS
 from hybridlesion.embedding.device import resolve_device
-from hybridlesion.embedding.finetuning import (
-    FinetuneRecipe,
-    create_network,
-)
+from hybridlesion.embedding.finetuning import FinetuneRecipe
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
 from hybridlesion.metadata import read_table
@@ -156,6 +153,9 @@ def finetune(
     out = Path(out)
     check_writable(out / "finetuned.json")
     device = resolve_device(device)
+    # Here, since whoever only scores imports this room too, and has no need of torch.
+    from hybridlesion.embedding.finetuning import create_network
+
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
     records, notes = _gather(sources, metadata, target_column)

@@ -139,6 +139,8 @@ def train_refiner(
     device = resolve_device(device)
     encoder = None if weights is None else read_state_dict(weights)
     records = list_pairs(_as_list(images), _as_list(masks), metadata)
+    # Refused before long work: reading can only lose images.
+    _check_count(len(records), n_folds, recipe)
     side = round(_SAMPLE_SCALE * recipe.image_size)
     samples, failures = read_samples(records, side=side, n_jobs=n_jobs, progress=progress)
     kept = np.array([sample is not None for sample in samples])

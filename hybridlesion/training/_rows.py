@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 import numpy as np
 import pandas as pd
 
@@ -109,9 +111,11 @@ def choose_groups(
     """
     if column is not None and column != "patient_id":
         if column not in table:
+            near = get_close_matches(column, map(str, table.columns), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TableError(
-                f"--groups names the column {column!r}, which the tables lack. Columns found: "
-                f"{', '.join(map(str, table.columns[:12]))}."
+                f"--groups names the column {column!r}, which the tables lack.{hint} "
+                f"Columns found: {', '.join(map(str, table.columns[:12]))}."
             )
         return grouping(table, [column]).to_numpy(), []
     known = [name for name in ("patient_id", "lesion_id") if name in table]

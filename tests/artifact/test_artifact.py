@@ -20,7 +20,7 @@ from hybridlesion.artifact import (
     read_manifest,
     save_artifact,
 )
-from hybridlesion.artifact._container import Container, write_container
+from hybridlesion.artifact._container import Container, read_container, write_container
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.training import describe_training
@@ -192,6 +192,18 @@ def test_changed_files(saved, key):
 def test_parts_of_another_kind(saved, change):
     joblib.dump(joblib.load(saved) | change, saved)
     with pytest.raises(ArtifactError, match="not a hybridlesion model file"):
+        load_artifact(saved)
+
+
+def test_a_manifest_of_another_model(saved, fitted):
+    container = read_container(saved, None)
+    told = container.manifest["features"] | {"sha256": "0" * 64}
+    other = Container(
+        container.manifest | {"features": told}, container.payload, dict(container.files)
+    )
+    write_container(saved, other, None)
+    assert read_manifest(saved)["features"]["sha256"] == "0" * 64
+    with pytest.raises(ArtifactError, match="tells of other features than its model takes"):
         load_artifact(saved)
 
 

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
+from hybridlesion._optional import import_timm
 from hybridlesion.artifact import _beside as beside
-from hybridlesion.artifact import load_artifact, read_manifest, save_artifact
-from hybridlesion.artifact._weights import attach_weights, check_file_name, detach_weights
-from hybridlesion.exceptions import ArtifactError
+from hybridlesion.artifact import _network_files as network_files
+from hybridlesion.artifact import describe_manifest, load_artifact, read_manifest, save_artifact
+from hybridlesion.artifact._network_files import check_file_name
+from hybridlesion.artifact._weights import attach_weights, detach_weights
+from hybridlesion.embedding import hub, network
+from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS
 from hybridlesion.table import LesionFeaturizer
 
 
 def test_weights_travel_without_their_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    weights = tmp_path / "secret folder" / "net.safetensors"
-    weights.parent.mkdir()
-    weights.write_bytes(b"weights")
-    featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(weights))
+    file = tmp_path / "secret folder" / "net.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(b"weights")
+    featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(file))
     model = Pipeline([("features", featurizer), ("model", HybridLesionClassifier())])
     packed, files = detach_weights(model)
     assert files == {"net.safetensors": b"weights"}
     assert b"secret folder" not in pickle.dumps(packed)
-    assert model.named_steps["features"].weights == str(weights)
-    weights.unlink()
+    assert model.named_steps["features"].weights == str(file)
+    file.unlink()
     restored = Path(attach_weights(packed, files).named_steps["features"].weights)
     assert restored.read_bytes() == b"weights"
     assert restored.is_relative_to(tmp_path / "cache")
@@ -67,6 +75,63 @@ def test_a_segmenter_of_the_user_travels_too(tmp_path, with_segmenter):
     loaded = Path(load_artifact(tmp_path / "m.joblib").named_steps["features"].segmenter)
     assert loaded.read_bytes() == b"weights of a refiner"
     assert loaded.suffix == ".safetensors"
+
+
+def test_the_refiner_that_ships_travels_too(tmp_path, monkeypatch, with_segmenter):
+    with_segmenter.named_steps["features"].segmenter = "refined"
+    save_artifact(tmp_path / "m.joblib", with_segmenter)
+    # A later release ships another one.
+    monkeypatch.setattr(network_files, "SHIPPED_WEIGHTS", tmp_path / "none.safetensors")
+    loaded = load_artifact(tmp_path / "m.joblib").named_steps["features"]
+    assert Path(loaded.segmenter).read_bytes() == SHIPPED_WEIGHTS.read_bytes()
+    assert Path(loaded.segmenter).is_relative_to(tmp_path / "cache")
+    digest = hashlib.sha256(SHIPPED_WEIGHTS.read_bytes()).hexdigest()
+    manifest = read_manifest(tmp_path / "m.joblib")
+    assert manifest["files"]["segmenter-refiner.safetensors"]["sha256"] == digest
+    assert "Carries segmenter-refiner.safetensors (1.5 MB)." in describe_manifest(manifest)
+
+
+@pytest.fixture
+def from_hub(tmp_path, monkeypatch, fitted) -> Pipeline:
+    """A model with a small network of timm's, whose weights come from the hub."""
+    import torch
+
+    create_model = import_timm().create_model
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def create_pretrained(model):
+        torch.manual_seed(0)
+        return create_model(model, pretrained=False, num_classes=0)
+
+    for module in (hub, network):
+        monkeypatch.setattr(module, "create_pretrained", create_pretrained)
+    network._load.cache_clear()
+    records = pd.DataFrame({"image_id": ["a"], "path": ["a.png"]})
+    featurizer = LesionFeaturizer("test_efficientnet", device="cpu").fit(records)
+    return Pipeline([("features", featurizer), ("model", fitted.named_steps["model"])])
+
+
+def test_weights_of_the_hub_travel_too(tmp_path, monkeypatch, from_hub, rng):
+    images = [rng.integers(0, 256, (64, 80, 3), dtype=np.uint8)]
+    expected = from_hub.named_steps["features"].embedder_.transform(images)
+    save_artifact(tmp_path / "m.joblib", from_hub)
+
+    def offline(model):
+        raise SourceError("the hub does not answer")
+
+    for module in (hub, network):
+        monkeypatch.setattr(module, "create_pretrained", offline)
+    network._load.cache_clear()
+    loaded = load_artifact(tmp_path / "m.joblib").named_steps["features"].embedder_
+    np.testing.assert_array_equal(loaded.transform(images), expected)
+    with pytest.raises(ArtifactError, match="network is gone: the hub does not answer"):
+        save_artifact(tmp_path / "again.joblib", from_hub)
+
+
+def test_weights_of_the_hub_that_changed_are_refused(tmp_path, from_hub):
+    from_hub.named_steps["features"].embedder_.weights_digest_ = "0" * 64
+    with pytest.raises(ArtifactError, match="not those the model was fitted with"):
+        save_artifact(tmp_path / "m.joblib", from_hub)
 
 
 def test_large_files_lie_beside_and_are_checked(tmp_path, monkeypatch, with_segmenter):

@@ -86,7 +86,7 @@ def test_two_scores(hybridlesion, lesions, scores, tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "code", "words"),
     [
-        ("--cost-ratio", -2, 1, "cost_ratio must be a number above 0, got -2"),
+        ("--cost-ratio", -2, 2, "calls one missed lesion is worth, as 20; got -2"),
         ("--bootstrap", -1, 2, "--bootstrap"),
         ("--against", "nowhere.csv", 1, "nowhere.csv"),
     ],

@@ -60,7 +60,6 @@ def test_a_network_draws_beside_the_sheet(hybridlesion, tmp_path):
     [
         (),
         (IMAGE, "--out", "s.gif"),
-        (IMAGE, "--mask", "gone.png"),
         (IMAGE, "--segmenter", "x"),
         (IMAGE, "--network", "mobilenetv2_100"),
     ],

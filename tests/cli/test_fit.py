@@ -91,4 +91,4 @@ def test_out_of_fold_scores_are_written(hybridlesion, lesions, features_file, tm
     assert "39 of" not in judged.stderr
     refused = hybridlesion("fit", *arguments, "--oof", tmp_path / "oof.xlsx")
     assert refused.exit_code == 2
-    assert "--oof must end in .csv" in refused.stderr
+    assert "'--oof': it must end in .csv" in refused.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -13,9 +15,10 @@ from scipy.special import logit
 from sklearn.pipeline import Pipeline
 
 from hybridlesion.artifact import save_artifact
+from hybridlesion.extraction._lock import locked
+from hybridlesion.extraction._place import open_place
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.scoring._files import write_scores
-from hybridlesion.scoring._growing import locked
 from hybridlesion.table import LesionFeaturizer
 from hybridlesion.table import _segmented as segmented
 from hybridlesion.training import describe_training
@@ -130,6 +133,16 @@ def test_damaged_entries_are_measured_again(night, decoded, damage):
     assert decoded == []
 
 
+def test_a_limit_needs_its_cache(night):
+    _, result = night("--cache-limit", 1)
+    assert result.exit_code == 2
+    assert "needs the cache" in " ".join(result.stderr.replace("│", " ").split())
+    cache = night.path / "cache"
+    scores, result = night("--cache", cache, "--cache-limit", 0.001)
+    assert result.exit_code == 0, result.output
+    assert len(scores) == 4
+
+
 def test_a_broken_image_beside_cached_ones(night, decoded):
     night("--cache", night.path / "cache")
     (night.folder / "SYN_0009.png").write_bytes(b"\x89PNG broken")
@@ -224,12 +237,27 @@ def test_tables_grow_a_file_too(hybridlesion, model_file, table, tmp_path):
     assert pd.read_csv(out)["image_id"].tolist() == table["image_id"].head(15).tolist()
 
 
-def test_two_runs_do_not_add_at_the_same_time(night):
-    with locked(night.path / "s.csv"):
-        _, result = night("--append")
+@pytest.mark.parametrize("options", [(), ("--append",)])
+def test_two_runs_do_not_write_at_the_same_time(night, options):
+    with locked(open_place(night.path), "s.csv"):
+        _, result = night(*options)
     assert result.exit_code == 1
-    assert "another run is adding" in result.stderr
+    assert f"s.csv in {night.path} is being written by another run: process" in result.stderr
+    assert night(*options)[1].exit_code == 0
+    assert not (night.path / "s.csv.lock").exists()
+
+
+def test_a_run_that_was_killed_leaves_no_lock_that_holds(night):
+    code = (
+        "import os, signal, sys; from hybridlesion.extraction._lock import locked;"
+        "from hybridlesion.extraction._place import open_place;"
+        "held = locked(open_place(sys.argv[1]), 's.csv'); held.__enter__();"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(night.path)], check=False)
+    assert (night.path / "s.csv.lock").exists()
     assert night("--append")[1].exit_code == 0
+    assert not (night.path / "s.csv.lock").exists()
 
 
 # Another prevalence -----------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def test_train_then_segment_with_scores(hybridlesion, lesions, masks, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("a", "b", "--masks", "m"), "2 IMAGES need as many --masks"),
+        (("a", "b", "--masks", "m"), "Got 2 and 1."),
         (("a", "--masks", "m", "--folds", 1), "at least 2"),
     ],
 )

@@ -57,7 +57,9 @@ def test_a_better_score_is_found_and_agrees_with_the_single_comparison(cases):
     )
     assert table.loc["auc", "low"] > 0
     assert table.loc["brier", "high"] < 0
-    assert table.loc["calibration_error", ["low", "p"]].isna().all()
+    error = table.loc["calibration_error"]
+    assert error["low"] < error["difference"] < error["high"]
+    assert np.isnan(error["p"])
 
 
 def test_a_score_does_not_differ_from_itself(cases):

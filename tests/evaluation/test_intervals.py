@@ -75,8 +75,7 @@ def test_evaluate_gives_every_figure():
     assert value["prevalence"] == pytest.approx(y.mean())
     assert value[["threshold", "n", "n_positive", "n_groups"]].tolist() == [0.3, 800, y.sum(), 60]
     bounded = table[table["low"].notna()]
-    assert len(bounded) == 16
-    assert "calibration_error" not in set(bounded["metric"])
+    assert len(bounded) == 17
     assert (bounded["low"] <= bounded["high"]).all()
     assert bounded["value"].between(bounded["low"], bounded["high"]).all()
 
@@ -88,9 +87,38 @@ def test_evaluate_of_scores_that_are_no_probabilities_leaves_calibration_empty()
     assert value["auc"] == pytest.approx(metrics.roc_auc_score(y, score))
 
 
-def test_calibration_error_gets_no_interval_that_could_miss_it():
-    y, score, patient = _patients(n=100)
-    assert np.isnan(bootstrap_interval(y, score, "calibration_error", groups=patient).low)
+@pytest.mark.parametrize("shift", [0.0, 0.7])
+def test_interval_of_the_calibration_error_holds_value_and_truth(shift):
+    """Percentiles of the resamples would miss a truth of zero in all of these draws."""
+    rng = np.random.default_rng(0)
+    held, widths = 0, []
+    for _ in range(60):
+        group = rng.integers(0, 150, 600)
+        # Some patients are alike; a resample of rows would be too sure.
+        logit = rng.normal(-1.5, 1, 600) + rng.normal(0, 0.5, 150)[group]
+        truth = 1 / (1 + np.exp(-logit))
+        score = 1 / (1 + np.exp(-logit - shift))
+        y = rng.uniform(size=600) < truth
+        found = bootstrap_interval(y, score, "calibration_error", groups=group, n_bootstrap=200)
+        bins = np.argsort(np.argsort(score)) // 60
+        gap = np.abs(np.bincount(bins, score - truth)).sum() / 600
+        assert 0 <= found.low <= found.value <= found.high
+        held += found.low <= gap <= found.high
+        widths.append(found.high - found.low)
+    # 95 % or more in the long run (0.96 to 1.00 of 200 draws each); chance allows a few less of 60.
+    assert held >= 54
+    assert np.median(widths) < 0.2
+
+
+def test_difference_of_calibration_errors_has_an_interval_of_its_own():
+    y, score, patient = _patients()
+    found = paired_bootstrap(
+        y, score, score**3, "calibration_error", groups=patient, n_bootstrap=200
+    )
+    expected = calibration_error(y, score**3) - calibration_error(y, score)
+    assert found.difference == pytest.approx(expected)
+    assert found.low < found.difference < found.high
+    assert np.isnan(found.p_value)
 
 
 @pytest.mark.parametrize(("n_groups", "n_positive"), [(19, 10), (20, 9)])

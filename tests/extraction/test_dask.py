@@ -10,6 +10,7 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import fsspec.config
 import pandas as pd
 import pytest
 
@@ -119,6 +120,38 @@ def test_a_killed_worker_and_a_late_one_leave_the_same_bytes(
     pd.testing.assert_frame_equal(read_features(result.path)[0], read_features(plain.path)[0])
     assert result.path.read_bytes() == plain.path.read_bytes()
     assert not (tmp_path / "dask.parquet.shards").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.*has no workers yet:UserWarning")
+def test_a_cluster_keeps_its_shards_behind_an_address(
+    quick, quick_records, tmp_path, cluster, monkeypatch
+):
+    # A store that is no folder to the package: only fsspec knows where it lies.
+    store = tmp_path / "store"
+    store.mkdir()
+    settings = {"path": str(store), "target_protocol": "file"}
+    monkeypatch.setitem(fsspec.config.conf, "dir", settings)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"FSSPEC_DIR_{name.upper()}", value)
+    address, start = cluster
+    start("first")
+    start("second")
+    records = quick_records(12)
+    runner = DaskRunner(address)
+    seen = []
+    result = extract_features(
+        records,
+        "dir://runs/f.parquet",
+        featurizer=quick,
+        shard_size=2,
+        runner=runner,
+        progress=lambda *_: seen.extend((store / "runs" / "f.parquet.shards").iterdir()),
+    )
+    plain = extract_features(records, tmp_path / "plain.parquet", featurizer=quick)
+    assert (store / "runs" / "f.parquet").read_bytes() == plain.path.read_bytes()
+    assert (result.path, result.n_rows) == ("dir://runs/f.parquet", 12)
+    assert {path.name for path in seen} >= {"000000.parquet", "work.pickle"}
+    assert [path.name for path in (store / "runs").iterdir() if path.is_file()] == ["f.parquet"]
 
 
 def test_a_scheduler_that_is_not_there_is_named(quick, quick_records, tmp_path):

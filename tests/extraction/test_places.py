@@ -144,7 +144,7 @@ def test_an_address_holds_the_same_table(quick, quick_records, tmp_path):
 
 
 def test_an_address_that_nobody_knows_is_refused_before_work(quick, quick_records):
-    with pytest.raises(SourceError, match=r"cannot use nowhere://bucket/.*nowhere"):
+    with pytest.raises(SourceError, match=r"cannot use nowhere://bucket: .*nowhere"):
         extract_features(quick_records(2), "nowhere://bucket/f.parquet", featurizer=quick)
 
 

@@ -67,6 +67,11 @@ def test_no_column_of_paths(tmp_path):
         list_images(tmp_path / "t.csv")
     with pytest.raises(TableError, match=r"has no column 'where'\. It has image_name, target"):
         list_images(tmp_path / "t.csv", path_column="where")
+    with pytest.raises(TableError, match=r"no column 'targt'\. Did you mean 'target'\? It has"):
+        list_images(tmp_path / "t.csv", path_column="targt")
+    (tmp_path / "wide.csv").write_text(",".join(f"c{n}" for n in range(300)) + "\n")
+    with pytest.raises(TableError, match=r"It has c0, .*, c19 and 280 more; looked for"):
+        list_images(tmp_path / "wide.csv")
 
 
 def test_what_is_no_table(tmp_path):
@@ -77,7 +82,7 @@ def test_what_is_no_table(tmp_path):
     with pytest.raises(TableError, match="cannot be read as a table"):
         list_images(tmp_path / "t.parquet")
     (tmp_path / "empty.csv").write_bytes(b"")
-    with pytest.raises(TableError, match="has no column with the paths"):
+    with pytest.raises(TableError, match=r"paths of images\. It has none;"):
         list_images(tmp_path / "empty.csv")
 
 

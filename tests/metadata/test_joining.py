@@ -26,7 +26,7 @@ def test_tables_join_on_whatever_names_the_image():
     assert frame["age"].fillna(-1).to_list() == [55, -1]
     assert frame["ita"].fillna(-1).to_list() == [40, -1]
     assert records.warnings == (
-        "1 of 2 images before it are not in table 1.",
+        "1 of 2 images of the tables before table 1 are not in it; its columns stay empty there.",
         "1 of 2 images in table 1 are in no table before it; left out.",
     )
 

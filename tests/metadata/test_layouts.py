@@ -193,6 +193,9 @@ def test_wrongly_named_columns():
     table = pd.DataFrame({"image_id": ["a"], "Alter": [30]})
     with pytest.raises(TableError, match=r"'Altar' named for age.*Did you mean 'Alter'"):
         read_records(table, columns={"age": "Altar"})
+    named = pd.DataFrame({"image_id": ["a"], "target": [0], "age_approx": [30]})
+    with pytest.raises(TableError, match=r"'AGE' named for age.*Did you mean 'age_approx'"):
+        read_records(named, columns={"age": "AGE"})
     with pytest.raises(ValueError, match=r"--column.*got 'Age'\. Did you mean 'age'"):
         read_records(table, columns={"Age": "Alter"})
     with pytest.raises(OptionError, match="Give one of them"):

@@ -26,6 +26,14 @@ def test_direction_is_that_of_scikit_learn():
     assert np.corrcoef(probe.coef_, expected)[0, 1] == pytest.approx(1, abs=1e-6)
 
 
+def test_a_row_scores_the_same_alone_and_among_many():
+    X, y, folds = _embedding(n=601, d=133)
+    probe, _ = EmbeddingProbe.cross_fit(X, y, folds)[0]
+    whole = probe.score(X)
+    assert probe.score(X[17:18])[0] == whole[17]
+    np.testing.assert_array_equal(probe.score(X[5:98]), whole[5:98])
+
+
 def test_score_of_the_fold_left_out_ranks():
     X, y, folds = _embedding(shift=1.0)
     scores = np.empty(len(y))

@@ -1,5 +1,7 @@
 """Lesions in company and lesions alone are scored by members of their own."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,6 +69,23 @@ def test_company_in_the_same_call_changes_a_score_and_other_patients_do_not(fitt
     np.testing.assert_array_equal(model.predict_proba(table[own])[:, 1], whole[own])
     lone = model.predict_proba(table[own].head(1))[0, 1]
     assert lone != whole[own][0]
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+@pytest.mark.parametrize("rows", [1, 7, 1199, 1200])
+def test_neither_blocks_nor_threads_change_a_score(fitted, monkeypatch, n_jobs, rows):
+    model, table, _ = fitted
+    whole = model.predict_proba(table)
+    monkeypatch.setattr("hybridlesion.model._ensemble._ROWS_A_BLOCK", rows)
+    parallel = copy.copy(model).set_params(n_jobs=n_jobs)
+    np.testing.assert_array_equal(parallel.predict_proba(table), whole)
+
+
+def test_cross_calibrated_scores_keep_the_order_of_the_logits(fitted):
+    model, _, y = fitted
+    order = np.argsort(model.oof_raw_)
+    assert (np.diff(model.oof_score_[order]) >= 0).all()
+    assert roc_auc(y, model.oof_score_) == pytest.approx(roc_auc(y, model.oof_raw_))
 
 
 def test_rows_alone_and_in_company_mix(fitted):

@@ -86,7 +86,8 @@ def test_files_agree_with_the_answer(folder):
     assert content["threshold"] == report.threshold == 0.35
     assert content == json.loads(json.dumps(report.content))
     assert (content["unit"], content["comparison"]) == ("patients", None)
-    assert content["metrics"]["calibration_error"]["low"] is None
+    error = content["metrics"]["calibration_error"]
+    assert error["low"] <= error["value"] <= error["high"]
     for name in ("subgroups", "operating_points"):
         table = pd.read_csv(folder / "out" / f"{name}.csv", keep_default_na=False)
         assert len(table) == len(content[name]) > 1
@@ -140,7 +141,7 @@ def test_refusals(folder, name, change, reason):
     _change(folder, name, change)
     with pytest.raises(TableError, match=reason):
         _report(folder)
-    assert not list((folder / "out").iterdir())
+    assert not (folder / "out").exists()
 
 
 def test_patients_of_the_scores_stand_in_for_those_the_truth_lacks(folder):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion import make_lesions
+from hybridlesion import list_images, make_lesions
 from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.scoring import _cache as cache_module
 from hybridlesion.scoring import _measuring as measuring
 from hybridlesion.scoring._cache import FeatureCache, hash_images
 from hybridlesion.scoring._caveats import note_caveats
@@ -53,6 +57,19 @@ def test_keys_of_a_fine_tuned_network_know_the_patient(tmp_path, records):
 def test_files_that_cannot_be_read_have_no_digest(tmp_path):
     (tmp_path / "text.png").write_bytes(b"no image")
     assert hash_images([str(tmp_path / "text.png"), str(tmp_path / "none.png"), None]) == [None] * 3
+
+
+def test_digests_are_in_the_order_of_the_paths_and_archives_have_them_too(
+    tmp_path, records, monkeypatch
+):
+    monkeypatch.setattr(cache_module, "_READ_AHEAD", 3)
+    paths = [*records["path"], str(tmp_path / "none.png"), *records["path"][::-1]]
+    expected = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in records["path"]]
+    assert hash_images(paths) == [*expected, None, *expected[::-1]]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in records["path"]:
+            archive.write(path, Path(path).name)
+    assert hash_images(list_images(tmp_path / "all.zip")["path"]) == expected
 
 
 def test_entries_come_back_equal(tmp_path, records):

@@ -93,7 +93,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
 
     def fit(self, X: object = None, y: object = None) -> LesionScorer:
-        """Check the parameters and load the networks; no image is looked at.
+        """Check the parameters and look at the files; the first image builds the networks.
 
         Parameters
         ----------
@@ -114,10 +114,13 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         SourceError
             If there is no such folder.
         ArtifactError
-            If the folder is damaged, or its weights do not fit.
+            If the folder is damaged.
         """
         check_number("batch_size", self.batch_size, low=1, integer=True)
-        self.weights_digest_ = self._load().digest
+        if self.device not in ("auto", "cpu"):
+            resolve_device(self.device)
+        # Without torch: a process that leaves the images to others needs no network.
+        self.weights_digest_ = Finetuned.read(self._path()).digest
         self.n_features_out_ = len(COLUMNS)
         return self
 
@@ -151,7 +154,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         ValueError
             If there are not as many masks or records as images.
         ArtifactError
-            If the weights changed since `fit`.
+            If the weights do not fit, or changed since `fit`.
         """
         check_is_fitted(self)
         loaded = self._load()
@@ -185,8 +188,11 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         """
         return np.array(COLUMNS, dtype=object)
 
+    def _path(self) -> Path:
+        return SHIPPED if self.weights is None else Path(self.weights).expanduser().absolute()
+
     def _load(self) -> _Loaded:
-        path = SHIPPED if self.weights is None else Path(self.weights).expanduser().absolute()
+        path = self._path()
         return _load(path, _stamp(path), resolve_device(self.device))
 
     def _blocks(self, images: list, masks: list, loaded: _Loaded) -> Iterator[np.ndarray]:

@@ -26,7 +26,7 @@ __all__ = ["Detail", "draw_details"]
 _DPI = 80
 _QUALITY = 50
 # Maps are smooth: more pixels would show nothing more.
-_MAP_SIDE = 160
+_MAP_SIDE = 112
 
 
 @dataclass(frozen=True)

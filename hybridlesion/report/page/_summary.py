@@ -34,7 +34,7 @@ METRIC_TITLES = {
     "calibration_in_the_large": (
         *("Calibration in the large", "share malignant over the mean score; 1 is right"),
     ),
-    "calibration_error": ("Calibration error", "mean gap of score and truth; no interval"),
+    "calibration_error": ("Calibration error", "mean gap of score and truth"),
     "prevalence": ("Prevalence", "share of malignant lesions"),
     "threshold": ("Threshold", "from which score on a lesion is called"),
     "n": ("Lesions", ""),

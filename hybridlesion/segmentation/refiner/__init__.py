@@ -9,13 +9,19 @@ from hybridlesion.segmentation.refiner.correction import Refiner
 from hybridlesion.segmentation.refiner.inference import segment_batch, segment_refined
 from hybridlesion.segmentation.refiner.recipe import Recipe
 from hybridlesion.segmentation.refiner.sample import Sample, read_sample, read_unsquashed
-from hybridlesion.segmentation.refiner.weights import SHIPPED_WEIGHTS, load_refiner, save_refiner
+from hybridlesion.segmentation.refiner.weights import (
+    SHIPPED_WEIGHTS,
+    check_refiner,
+    load_refiner,
+    save_refiner,
+)
 
 __all__ = [
     "SHIPPED_WEIGHTS",
     "Recipe",
     "Refiner",
     "Sample",
+    "check_refiner",
     "load_refiner",
     "read_sample",
     "read_unsquashed",

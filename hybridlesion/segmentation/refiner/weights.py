@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from hybridlesion.exceptions import ArtifactError, SourceError
 if TYPE_CHECKING:
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
-__all__ = ["PROTOCOL", "SHIPPED_WEIGHTS", "load_refiner", "save_refiner"]
+__all__ = ["PROTOCOL", "SHIPPED_WEIGHTS", "check_refiner", "load_refiner", "save_refiner"]
 
 # Raised when a file of this number would no longer be read rightly: other layers, other evidence,
 # other encoding of the image.
@@ -63,6 +64,39 @@ def save_refiner(
     with atomic_path(path) as temporary:
         # One entry, since the order of several would differ from file to file.
         temporary.write_bytes(save(state, {_KIND: json.dumps(about, sort_keys=True)}))
+
+
+def check_refiner(path: str | os.PathLike) -> None:
+    """Make sure, before long work, that a file is a refiner's; only its head is read.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File from `save_refiner`.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file.
+    ArtifactError
+        If it is no refiner's, or made for another protocol.
+    """
+    if not Path(path).is_file():
+        raise SourceError(f"there is no refiner at {os.fspath(path)}; `train-refiner` writes one.")
+    found = os.stat(path)
+    _check_head(os.fspath(path), found.st_mtime_ns, found.st_size)
+
+
+# Asked before each image, while the file stays the same.
+@lru_cache
+def _check_head(path: str, *_: int) -> None:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            _read_about(path, file.metadata() or {})
+    except SafetensorError as error:
+        raise ArtifactError(f"{path} cannot be read as a refiner: {error}") from error
 
 
 def load_refiner(
