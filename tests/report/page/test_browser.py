@@ -30,14 +30,6 @@ def test_no_error_no_request_and_figures_are_visible(opened):
     assert wrong == []
 
 
-def test_hostile_names_are_shown_as_text(opened):
-    page, wrong = opened()
-    assert page.locator("h3", has_text="<img src=x onerror=alert(1)>").count() == 1
-    assert page.locator('img[src="x"]').count() == 0
-    assert page.title() == "Report on model.joblib"
-    assert wrong == []
-
-
 def _show_all(page):
     """Come to the end of the gallery, so that every card that is listed is there."""
     while page.locator("#more").is_visible():
@@ -47,6 +39,19 @@ def _show_all(page):
 
 def _said(page):
     return page.locator("#count").inner_text()
+
+
+def test_hostile_names_are_shown_as_text(opened):
+    page, wrong = opened()
+    _show_all(page)
+    assert page.locator("h3", has_text="<img src=x onerror=alert(1)>").count() == 1
+    of_patient = page.locator("article.case", has_text='patient "><script>document.title')
+    numbers = of_patient.evaluate_all("cards => cards.map(card => Number(card.id.slice(5)))")
+    # One of them at least came with the cards that wait as text.
+    assert (len(numbers), max(numbers) >= 24) == (3, True)
+    assert page.locator('img[src="x"], article script').count() == 0
+    assert page.title() == "Report on model.joblib"
+    assert wrong == []
 
 
 def test_cards_follow_when_the_reader_comes_near(opened):
