@@ -12,6 +12,17 @@ from hybridlesion.cli._options import Images, PathColumn, Segmenter
 __all__ = ["explain"]
 
 
+def _check_network(text: str) -> str:
+    from hybridlesion.embedding.finetuning import is_finetuned
+
+    if text not in ("none", "finetuned") and not is_finetuned(text):
+        raise typer.BadParameter(
+            f"{text} holds no fine-tuned networks: name a folder of `hybridlesion finetune`, or "
+            "finetuned for the network that ships."
+        )
+    return text
+
+
 def explain(
     images: Images,
     out: Annotated[
@@ -29,6 +40,14 @@ def explain(
             help="Mask to explain instead; for several images a folder of masks.",
         ),
     ] = None,
+    network: Annotated[
+        str,
+        typer.Option(
+            metavar="finetuned|DIR|none",
+            callback=_check_network,
+            help="Draw what this fine-tuned network sees, too, as IMAGEID_cnn.png.",
+        ),
+    ] = "none",
     path_column: PathColumn = None,
 ) -> None:
     """Draw the ABCD sheet of a lesion.
@@ -49,6 +68,9 @@ def explain(
             )
         check_writable(out / "IMAGEID_abcd.png" if is_folder else out)
     records = find_images(images, path_column=path_column)
+    shown = None if network == "none" else network
     with show_progress("drawing") as progress:
-        result = write_abcd_sheets(records, out, segmenter=segmenter, masks=mask, progress=progress)
+        result = write_abcd_sheets(
+            records, out, segmenter=segmenter, masks=mask, network=shown, progress=progress
+        )
     print_result(result, "sheet")

@@ -38,6 +38,12 @@ def report(
     cases: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most lesions in the gallery.")
     ] = 600,
+    sheets: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Most lesions with a drawn ABCD sheet and the network's map."
+        ),
+    ] = 100,
     target: Target = None,
     malignant: Malignant = None,
     id_column: IdColumn = None,
@@ -62,7 +68,7 @@ def report(
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.report import write_page
 
-    with show_progress("reading pictures") as progress:
+    with show_progress("reading and drawing pictures") as progress:
         page = write_page(
             *(model, out),
             scores=scores,
@@ -74,6 +80,7 @@ def report(
             malignant=split_words(malignant),
             id_column=id_column,
             n_cases=cases,
+            n_sheets=sheets,
             n_jobs=jobs,
             progress=progress,
         )

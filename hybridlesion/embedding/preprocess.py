@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from hybridlesion._opencv import cv2
-from hybridlesion.embedding.crop import cut, frame_window, lesion_window
+from hybridlesion.embedding.crop import Window, cut, frame_window, lesion_window
 
-__all__ = ["InputSpec", "prepare"]
+__all__ = ["InputSpec", "prepare", "sight_window"]
 
 
 @dataclass(frozen=True)
@@ -90,16 +90,46 @@ def prepare(
     ndarray of shape (*spec.size, 3), uint8
         What the network sees, before normalisation.
     """
-    window = None
-    if crop == "lesion" and mask is not None:
-        window = lesion_window(mask, margin=margin)
-    if window is None:
-        window = frame_window(
-            image.shape[:2], size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode
-        )
+    window = sight_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
     pixels = cut(image, window)
     if window.height >= spec.size[0] and window.width >= spec.size[1]:
         method = cv2.INTER_AREA
     else:
         method = cv2.INTER_CUBIC if spec.interpolation == "bicubic" else cv2.INTER_LINEAR
     return cv2.resize(pixels, spec.size[::-1], interpolation=method)
+
+
+def sight_window(
+    shape: tuple[int, int],
+    mask: np.ndarray | None,
+    spec: InputSpec,
+    *,
+    crop: str = "lesion",
+    margin: float = 0.25,
+) -> Window:
+    """Which part of an image `prepare` cuts out.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W) of the image.
+    mask : ndarray of shape (H, W), bool, or None
+        True inside the lesion; None or an empty mask shows the frame.
+    spec : InputSpec
+        The network's input.
+    crop : {"lesion", "frame"}, default="lesion"
+        Square about the lesion, or timm's own evaluation crop of the frame.
+    margin : float, default=0.25
+        Skin on each side of the lesion, as a share of its longer side.
+
+    Returns
+    -------
+    Window
+        The rectangle, which may reach beyond the frame.
+    """
+    window = None
+    if crop == "lesion" and mask is not None:
+        window = lesion_window(mask, margin=margin)
+    if window is not None:
+        return window
+    return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)

@@ -3,6 +3,7 @@
 from hybridlesion.report._abcd_files import SHEET_SUFFIXES, write_abcd_sheets
 from hybridlesion.report._abcd_sheet import draw_abcd_sheet
 from hybridlesion.report._case_sheet import case_sheet, choose_cases
+from hybridlesion.report._cnn_sheet import draw_cnn_sheet, paint_cnn_map
 from hybridlesion.report._comparison_figure import comparison_figure
 from hybridlesion.report._curve_figure import curve_figure
 from hybridlesion.report._decision_figure import decision_figure
@@ -24,8 +25,10 @@ __all__ = [
     "curve_figure",
     "decision_figure",
     "draw_abcd_sheet",
+    "draw_cnn_sheet",
     "mask_sheet",
     "metric_figure",
+    "paint_cnn_map",
     "reliability_figure",
     "report_masks",
     "report_scores",

@@ -5,35 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from hybridlesion._files import check_writable
-from hybridlesion._opencv import cv2
-from hybridlesion.exceptions import (
-    HybridLesionError,
-    ImageError,
-    OptionError,
-    SourceError,
-    TableError,
-)
+from hybridlesion.embedding.finetuning import LesionScorer
+from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError, TableError
 from hybridlesion.extraction import ExtractionResult
 from hybridlesion.extraction._outcome import write_errors
-from hybridlesion.images import find_masks, image_size, read_mask
-from hybridlesion.report._abcd_sheet import draw_abcd_sheet
-from hybridlesion.report._abcd_words import flag_words
+from hybridlesion.images import find_masks
+from hybridlesion.report._abcd_drawing import Drawn, SheetDrawing
+from hybridlesion.report._cnn_sheet import draw_cnn_sheet
 from hybridlesion.report._style import save_figure
-from hybridlesion.segmentation import Segmentation, check_segmenter
-from hybridlesion.table import Failure, LesionFeaturizer, attempt, read_segmented
-from hybridlesion.table._lesion import COLOR_CONSTANCY
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from hybridlesion.segmentation import check_segmenter
+from hybridlesion.table import FINETUNED, Failure, LesionFeaturizer, attempt, read_segmented
 
 __all__ = ["SHEET_SUFFIXES", "write_abcd_sheets"]
 
@@ -47,6 +34,7 @@ def write_abcd_sheets(
     *,
     segmenter: str = "classical",
     masks: str | os.PathLike | None = None,
+    network: str | os.PathLike | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
     """Draw the ABCD sheet of every record, with the numbers that the feature table has.
@@ -64,6 +52,10 @@ def write_abcd_sheets(
     masks : str or path-like, default=None
         Mask to use instead of the segmenter's, of the image's size; for several records a folder
         of them, named as ``hybridlesion segment`` does.
+    network : str or path-like, default=None
+        Fine-tuned network whose map is drawn beside each sheet, as ``IMAGEID_cnn.png``:
+        ``"finetuned"`` for the one that ships, or a folder of ``hybridlesion finetune``, packed or
+        not. None draws none.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -79,30 +71,50 @@ def write_abcd_sheets(
     OptionError
         If `out` or `masks` is a file and there are several records.
     SourceError
-        If `out` cannot be written, or `masks` holds none.
+        If `out` cannot be written, `masks` holds none, or there is no such network.
+    ArtifactError
+        If the network is damaged.
     HybridLesionError
         If not one image could be used.
     """
     started = time.monotonic()
     if len(records) == 0:
         raise TableError("there are no records to explain.")
-    check_segmenter(segmenter)
+    featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter), **_embedder(network))
     rows = list(zip(records["image_id"], records["path"], strict=True))
     targets = _targets([image_id for image_id, _ in rows], out)
-    drawing = _Drawing(segmenter, _mask_paths([image_id for image_id, _ in rows], masks))
+    drawing = SheetDrawing(featurizer, _mask_paths([image_id for image_id, _ in rows], masks))
     failures = []
-    found = read_segmented(rows, long_side=drawing.featurizer.long_side, segmenter=segmenter)
+    found = read_segmented(rows, long_side=featurizer.long_side, segmenter=segmenter)
     for done, (target, (row, answer)) in enumerate(zip(targets, found, strict=True), start=1):
         if not isinstance(answer, Failure):
             answer = attempt(row, "features", partial(drawing, row, *answer))
         if isinstance(answer, Failure):
             failures.append(answer)
         else:
-            save_figure(answer, target, dpi=_DPI)
+            _save(answer, target, row[0])
         if progress is not None:
             progress(done, len(failures), len(rows))
     path = targets[0] if len(rows) == 1 else Path(out)
     return _outcome(path, len(rows), failures, time.monotonic() - started)
+
+
+def _save(drawn: Drawn, target: Path, image_id: str) -> None:
+    save_figure(drawn.sheet, target, dpi=_DPI)
+    if drawn.seen is not None:
+        figure = draw_cnn_sheet(drawn.image, drawn.mask, drawn.seen, title=image_id)
+        beside = target.with_stem(f"{target.stem.removesuffix('_abcd')}_cnn")
+        save_figure(figure, beside, dpi=_DPI)
+
+
+def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:
+    """Parameters of a featurizer with a network, or without one."""
+    if network is None:
+        return {}
+    weights = None if network == FINETUNED else os.fspath(network)
+    # A network that cannot be used is told before an image is looked at.
+    LesionScorer(weights).fit()
+    return {"embedder": FINETUNED, "weights": weights}
 
 
 def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -> ExtractionResult:
@@ -149,46 +161,3 @@ def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[s
             "of masks."
         )
     return {image_ids[0]: os.fspath(masks)}
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    """Draws the sheet of one segmented image, measured as a feature table is."""
-
-    segmenter: str
-    masks: dict[str, str] | None
-    featurizer: LesionFeaturizer = field(default_factory=LesionFeaturizer)
-
-    def __call__(self, row: tuple[str, str], image: np.ndarray, details: Segmentation) -> Figure:
-        image_id, path = row
-        notes = f"Mask: {Path(self.segmenter).name} segmenter, confidence {details.confidence:.2f}."
-        notes = f"{notes} {flag_words(details.flags)}"
-        if self.masks is not None:
-            mask, name = self._read_mask(image_id, path, image.shape[:2])
-            details, notes = replace(details, mask=mask, flags=()), f"Mask: {name}."
-        correct = COLOR_CONSTANCY[self.featurizer.color_constancy]
-        return draw_abcd_sheet(
-            image if correct is None else correct(image, mask=details.field_of_view),
-            details.mask,
-            field_of_view=details.field_of_view,
-            hair=details.hair,
-            raw=image,
-            title=image_id,
-            notes=notes,
-        )
-
-    def _read_mask(
-        self, image_id: str, path: str, shape: tuple[int, int]
-    ) -> tuple[np.ndarray, str]:
-        if image_id not in self.masks:
-            raise ImageError(f"there is no mask of {image_id}.")
-        own = self.masks[image_id]
-        mask, size = read_mask(own), image_size(path)
-        if mask.shape != size:
-            raise ImageError(
-                f"{own}: mask and image must have the same size, got mask {mask.shape} and image "
-                f"{size}."
-            )
-        grey = mask.astype(np.uint8) * np.uint8(255)
-        small = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA)
-        return small > 127, Path(own).name

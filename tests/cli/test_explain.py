@@ -47,9 +47,22 @@ def test_a_folder_of_images_is_a_folder_of_sheets(hybridlesion, lesions, tmp_pat
     assert "3 images need a folder" in refused.stderr
 
 
+def test_a_network_draws_beside_the_sheet(hybridlesion, tmp_path):
+    out = tmp_path / "sheet.png"
+    result = hybridlesion("explain", IMAGE, "--network", "finetuned", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["sheet.png", "sheet_cnn.png"]
+    assert result.stdout.startswith(f"wrote {out}: 1 sheet, 0 failed, ")
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [(), (IMAGE, "--out", "s.gif"), (IMAGE, "--segmenter", "x")],
+    [
+        (),
+        (IMAGE, "--out", "s.gif"),
+        (IMAGE, "--segmenter", "x"),
+        (IMAGE, "--network", "mobilenetv2_100"),
+    ],
 )
 def test_wrong_usage_is_exit_code_2(hybridlesion, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.exceptions import HybridLesionError, OptionError, TableError
+from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError, TableError
 from hybridlesion.images import image_size, write_image, write_mask
 from hybridlesion.report import write_abcd_sheets
 from hybridlesion.table import LesionFeaturizer
@@ -125,3 +125,17 @@ def test_real_lesions(real_data, tmp_path):
     images = sorted((real_data / "isic2017-hires" / "images").iterdir())[:3]
     records = pd.DataFrame([{"image_id": path.stem, "path": str(path)} for path in images])
     assert write_abcd_sheets(records, tmp_path).n_rows == 3
+
+
+def test_a_network_draws_a_second_sheet(records, sheets, tmp_path):
+    write_abcd_sheets(records.head(2), tmp_path, network="finetuned")
+    first, second = records["image_id"].head(2)
+    expected = [f"{name}_{kind}.png" for name in (first, second) for kind in ("abcd", "cnn")]
+    assert [out.name for _, out in sheets] == expected
+    assert sheets[1][0].get_suptitle() == first
+
+
+def test_a_network_that_is_none_stops_before_the_images(tmp_path):
+    gone = pd.DataFrame({"image_id": ["a"], "path": ["gone.png"]})
+    with pytest.raises(SourceError, match="hybridlesion finetune"):
+        write_abcd_sheets(gone, tmp_path / "a.png", network=tmp_path)

@@ -7,9 +7,10 @@ from torch import nn
 
 from hybridlesion._optional import import_timm
 from hybridlesion.embedding.hub import check_model_name, create_pretrained
+from hybridlesion.embedding.preprocess import InputSpec
 from hybridlesion.embedding.weights import load_weight_file
 
-__all__ = ["LesionNetwork", "create_network"]
+__all__ = ["LesionNetwork", "create_network", "input_spec"]
 
 
 class LesionNetwork(nn.Module):
@@ -133,3 +134,22 @@ def create_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return LesionNetwork(model, n_diagnoses, dropout)
+
+
+def input_spec(network: LesionNetwork, side: int) -> InputSpec:
+    """Say what a network takes when it scores.
+
+    Parameters
+    ----------
+    network : LesionNetwork
+        The network.
+    side : int
+        Side in pixels of the square that it was fine-tuned on.
+
+    Returns
+    -------
+    InputSpec
+        That of its backbone, but for the size, and with the whole shorter side of a frame.
+    """
+    config = import_timm().data.resolve_model_data_config(network.backbone)
+    return InputSpec.of(config | {"input_size": (3, side, side), "crop_pct": 1.0})

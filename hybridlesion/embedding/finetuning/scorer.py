@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._optional import import_timm
 from hybridlesion._validation import check_image, check_mask, check_number
 from hybridlesion.embedding.crop import VIEWS
 from hybridlesion.embedding.device import resolve_device
@@ -22,7 +21,7 @@ from hybridlesion.embedding.finetuning.fingerprint import fingerprint
 from hybridlesion.embedding.finetuning.folder import Finetuned
 from hybridlesion.embedding.finetuning.seen import Match, Seen
 from hybridlesion.embedding.network import Network
-from hybridlesion.embedding.preprocess import InputSpec, prepare
+from hybridlesion.embedding.preprocess import prepare
 from hybridlesion.exceptions import ArtifactError
 
 if TYPE_CHECKING:
@@ -260,12 +259,11 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 @lru_cache(maxsize=2)
 def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
     from hybridlesion.embedding.finetuning.ensemble import Ensemble
+    from hybridlesion.embedding.finetuning.network import input_spec
 
     tuned = Finetuned.read(path)
     networks = tuned.networks()
-    config = import_timm().data.resolve_model_data_config(networks[0].backbone)
-    side = int(tuned.note["image_size"])
-    spec = InputSpec.of(config | {"input_size": (3, side, side), "crop_pct": 1.0})
+    spec = input_spec(networks[0], int(tuned.note["image_size"]))
     return _Loaded(
         Network(Ensemble(networks), device, spec=spec, n_features=len(networks)),
         tuned.seen,

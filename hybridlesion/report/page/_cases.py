@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from hybridlesion.reasons import FAMILY_TITLES, SHARE_PREFIX, points_words
 from hybridlesion.report._abcd_words import SCORE_RANGES
+from hybridlesion.report.page._details import Detail
 from hybridlesion.report.page._pictures import Picture
 
 __all__ = ["ERRORS", "Bar", "Card", "make_cards"]
@@ -68,6 +69,8 @@ class Card:
         Age, sex, site and diagnosis, where known.
     picture : Picture
         Its picture.
+    detail : Detail
+        Its drawn sheet and map.
     reasons : tuple of str
         The strongest, in words.
     shares : tuple of Bar
@@ -87,6 +90,7 @@ class Card:
     error: str
     about: str
     picture: Picture
+    detail: Detail
     reasons: tuple[str, ...]
     shares: tuple[Bar, ...]
     sheet: tuple[Bar, ...]
@@ -94,7 +98,10 @@ class Card:
 
 
 def make_cards(
-    cases: pd.DataFrame, pictures: Sequence[Picture], threshold: float | None
+    cases: pd.DataFrame,
+    pictures: Sequence[Picture],
+    details: Mapping[str, Detail],
+    threshold: float | None,
 ) -> list[Card]:
     """Make the cards of the gallery.
 
@@ -104,6 +111,8 @@ def make_cards(
         Scored lesions by falling score, with a clean index.
     pictures : sequence of Picture
         One each.
+    details : mapping of str to Detail
+        What was drawn, by image id; of some lesions only.
     threshold : float or None
         From which score on a lesion counts as called; None calls none.
 
@@ -120,12 +129,15 @@ def make_cards(
     records = cases.to_dict("records")
     widest = _widest_share(cases)
     return [
-        _make_card(number, row, patients[number], pictures[number], threshold, widest, together)
+        _make_card(
+            *(number, row, patients[number], pictures[number]),
+            *(details.get(str(row["image_id"]), Detail()), threshold, widest, together),
+        )
         for number, row in enumerate(records)
     ]
 
 
-def _make_card(number, row, patient, picture, threshold, widest, together) -> Card:
+def _make_card(number, row, patient, picture, detail, threshold, widest, together) -> Card:
     called = threshold is not None and row["score"] >= threshold
     truth = {1: "malignant", 0: "benign"}.get(row.get("target"), "unknown")
     others = tuple(together.get(patient, ()))
@@ -139,6 +151,7 @@ def _make_card(number, row, patient, picture, threshold, widest, together) -> Ca
         error=_error(truth, called, threshold),
         about=_about(row),
         picture=picture,
+        detail=detail,
         reasons=tuple(str(row[f"reason_{k}"]) for k in (1, 2, 3) if _known(row.get(f"reason_{k}"))),
         shares=_shares(row, widest),
         sheet=_sheet(row),

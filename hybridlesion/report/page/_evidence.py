@@ -17,11 +17,15 @@ from hybridlesion.evaluation import evaluate
 from hybridlesion.metadata import normalise_image_id, read_records, read_table
 from hybridlesion.report._score_table import join_truth, read_scores
 from hybridlesion.splits import grouping
+from hybridlesion.table import LesionFeaturizer
 
 __all__ = ["Evaluation", "Evidence", "gather_evidence"]
 
 # Columns of `hybridlesion score --explain` that the page shows.
 _EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
+
+
+_OUT_OF_FOLD = "Training lesions, each scored by members that never saw its group"
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,18 @@ class Evidence:
         Name of the model file.
     manifest : mapping
         What the file says of itself.
+    featurizer : LesionFeaturizer or None
+        How the model measures images; None if it scores feature tables only.
     classifier : estimator
         The fitted classifier.
     evaluations : tuple of Evaluation
         Out of fold first, then further lesions.
     cases : DataFrame or None
         Scored lesions, with truth, metadata and reasons where known.
+    of_cases : Evaluation or None
+        That one of the evaluations whose rows are `cases`; None without truth.
+    out_of_fold : bool
+        Whether the cases are the training lesions with their out-of-fold scores.
     threshold : float or None
         From which score on a case counts as called.
     notes : tuple of str
@@ -79,9 +89,12 @@ class Evidence:
 
     name: str
     manifest: Mapping
+    featurizer: LesionFeaturizer | None
     classifier: BaseEstimator
     evaluations: tuple[Evaluation, ...]
     cases: pd.DataFrame | None
+    of_cases: Evaluation | None
+    out_of_fold: bool
     threshold: float | None
     notes: tuple[str, ...]
 
@@ -125,31 +138,43 @@ def gather_evidence(
         If a table cannot be used.
     """
     manifest = read_manifest(model)
-    _, classifier = split_steps(load_artifact(model))
+    featurizer, classifier = split_steps(load_artifact(model))
     threshold = getattr(classifier, "threshold_", None)
-    evaluations, cases, notes = [], None, []
+    evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
     if hasattr(classifier, "target_"):
         evaluations.append(_out_of_fold(classifier))
     if scores is not None:
         scored = read_scores(scores)
         cases, notes = scored.frame, list(scored.warnings)
+        out_of_fold = _are_out_of_fold(cases["score"], classifier)
         threshold = threshold if scored.threshold is None else scored.threshold
         if truth:
             options = {"id_column": id_column, "target_column": target, "malignant": malignant}
             records = read_records(list(truth), **options)
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]
-            evaluations.append(_scored(cases, threshold, Path(scores).name))
+            of_cases = _scored(cases, threshold, Path(scores).name, out_of_fold=out_of_fold)
+            # The same scores twice would be two evaluations of one kind.
+            evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
         cases = _with_reasons(cases, scores)
     return Evidence(
-        Path(model).name, manifest, classifier, tuple(evaluations), cases, threshold, tuple(notes)
+        Path(model).name,
+        manifest,
+        featurizer,
+        classifier,
+        tuple(evaluations),
+        cases,
+        of_cases,
+        out_of_fold,
+        threshold,
+        tuple(notes),
     )
 
 
 def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
     return Evaluation(
         "oof",
-        "Training lesions, each scored by members that never saw its group",
+        _OUT_OF_FOLD,
         np.asarray(classifier.target_, dtype=int),
         np.asarray(classifier.oof_score_),
         np.asarray(classifier.groups_),
@@ -158,12 +183,21 @@ def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
     )
 
 
-def _scored(cases: pd.DataFrame, threshold: float | None, name: str) -> Evaluation:
+def _scored(
+    cases: pd.DataFrame, threshold: float | None, name: str, *, out_of_fold: bool
+) -> Evaluation:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
     groups = grouping(cases).to_numpy()
     metrics = evaluate(y, score, groups=groups, threshold=threshold)
     used = float(metrics.set_index("metric")["value"]["threshold"])
-    return Evaluation("scored", f"Lesions of {name}", y, score, groups, used, metrics)
+    key, title = ("oof", _OUT_OF_FOLD) if out_of_fold else ("scored", f"Lesions of {name}")
+    return Evaluation(key, title, y, score, groups, used, metrics)
+
+
+def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:
+    """Whether scores are those that ``fit --oof`` wrote, in whatever order."""
+    kept = np.sort(np.asarray(getattr(classifier, "oof_score_", ())))
+    return len(kept) == len(scores) and np.allclose(kept, np.sort(scores), rtol=0, atol=1e-5)
 
 
 def _with_reasons(cases: pd.DataFrame, scores: str | os.PathLike) -> pd.DataFrame:

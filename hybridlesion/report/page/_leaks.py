@@ -149,6 +149,13 @@ def _scored(evidence: Evidence, facts: Mapping) -> Check:
     question = "Were the scored lesions in the training?"
     if evidence.cases is None:
         return Check(question, "not known", "No further lesions were scored for this page.")
+    if evidence.out_of_fold:
+        return Check(
+            question,
+            "clear",
+            "They are the training lesions, but each score comes from members that never saw the "
+            "lesion's group.",
+        )
     if not facts.get("seen"):
         return Check(question, "not known", "The file does not remember what it learned from.")
     notes = note_seen(facts, evidence.cases)

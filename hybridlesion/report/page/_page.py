@@ -17,10 +17,12 @@ from hybridlesion._files import atomic_path, check_writable
 from hybridlesion._validation import check_number
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.report._case_sheet import choose_cases
+from hybridlesion.report._cnn_sheet import KEY_WORDS
 from hybridlesion.report._style import RESEARCH_ONLY
 from hybridlesion.report.page._cases import ERRORS, Card, make_cards
 from hybridlesion.report.page._charts import draw_charts
 from hybridlesion.report.page._checklists import answer_checklists
+from hybridlesion.report.page._details import Detail, draw_details
 from hybridlesion.report.page._evidence import Evidence, gather_evidence
 from hybridlesion.report.page._leaks import check_leaks
 from hybridlesion.report.page._model_card import (
@@ -29,16 +31,19 @@ from hybridlesion.report.page._model_card import (
     describe_model,
     weigh_families,
 )
-from hybridlesion.report.page._pictures import take_pictures
+from hybridlesion.report.page._pictures import Picture, take_pictures
 from hybridlesion.report.page._subgroups import audit_subgroups, name_gaps
 from hybridlesion.report.page._summary import describe_results, metric_rows
 from hybridlesion.sources import find_images
+from hybridlesion.table import LesionFeaturizer
 
 __all__ = ["PageResult", "write_page"]
 
 # Beyond so many lesions, pictures get smaller: the page holds all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
+# So many are laid out at once; the next follow when the reader comes near them.
+_BATCH = 24
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ def write_page(
     malignant: Sequence[str] | None = None,
     id_column: str | None = None,
     n_cases: int = 600,
+    n_sheets: int = 100,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> PageResult:
@@ -109,10 +115,14 @@ def write_page(
         Column of the truth that names the image; None finds it.
     n_cases : int, default=600
         Most lesions in the gallery, at least 1; `choose_cases` picks them.
+    n_sheets : int, default=100
+        Most lesions of the gallery whose ABCD sheet is drawn and, where the model has a fine-tuned
+        network, what that sees; `choose_cases` picks them. 0 draws none.
     n_jobs : int, default=1
-        Processes that read pictures; -1 takes every core.
+        Processes that read and draw pictures; -1 takes every core.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)`` while pictures are read.
+        Called as ``progress(done, failed, total)`` while pictures are read, and once more from
+        the beginning while sheets are drawn.
 
     Returns
     -------
@@ -128,6 +138,7 @@ def write_page(
     """
     started = time.monotonic()
     check_number("n_cases", n_cases, low=1, integer=True)
+    check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
     evidence = gather_evidence(
         *(model,),
@@ -138,20 +149,24 @@ def write_page(
         id_column=id_column,
     )
     shown = _choose(evidence, images, n_cases)
-    rows = [] if shown.empty else zip(shown["image_id"], shown["path"], strict=True)
+    featurizer = evidence.featurizer or LesionFeaturizer()
+    options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
     pictures = take_pictures(
-        rows,
-        masks=masks,
+        _rows(shown),
+        segmenter=featurizer.segmenter,
         long_side=_LONG_SIDES[len(shown) > _MANY],
-        n_jobs=n_jobs,
-        progress=progress,
+        **options,
     )
-    cards = make_cards(shown, pictures, evidence.threshold)
+    drawn = _rows(_to_draw(shown, pictures, n_sheets))
+    details = draw_details(drawn, featurizer, **options)
+    by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
+    cards = make_cards(shown, pictures, by_image, evidence.threshold)
     content = _content(evidence, cards, None if ablation is None else read_table(ablation))
     with atomic_path(path) as temporary:
         temporary.write_text(_render(content), encoding="utf-8")
     failed = sum(bool(picture.error) for picture in pictures)
-    return PageResult(path, len(cards), failed, evidence.notes, time.monotonic() - started)
+    notes = (*evidence.notes, *_tell_undrawn(details))
+    return PageResult(path, len(cards), failed, notes, time.monotonic() - started)
 
 
 def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
@@ -169,11 +184,29 @@ def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: in
     return choose_cases(cases, n_cases)
 
 
+def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
+    return [] if cases.empty else list(zip(cases["image_id"], cases["path"], strict=True))
+
+
+def _to_draw(shown: pd.DataFrame, pictures: list[Picture], n_sheets: int) -> pd.DataFrame:
+    """Pick the lesions whose sheets are drawn, of those whose picture could be read."""
+    readable = shown[[not picture.error for picture in pictures]]
+    return choose_cases(readable, n_sheets) if n_sheets and len(readable) else pd.DataFrame()
+
+
+def _tell_undrawn(details: list[Detail]) -> list[str]:
+    reasons = [detail.error for detail in details if detail.error]
+    if not reasons:
+        return []
+    return [
+        f"{len(reasons)} of {len(details)} ABCD sheets could not be drawn; the first: {reasons[0]}"
+    ]
+
+
 def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
-    scored = next((e for e in evidence.evaluations if e.key == "scored"), None)
     subgroups, missing = pd.DataFrame({"attribute": []}), []
-    if scored is not None:
-        subgroups, missing = audit_subgroups(evidence.cases, scored)
+    if evidence.of_cases is not None:
+        subgroups, missing = audit_subgroups(evidence.cases, evidence.of_cases)
     gaps = name_gaps(subgroups, missing)
     return {
         "name": evidence.name,
@@ -203,6 +236,10 @@ def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | Non
             evidence, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
         ),
         "cards": cards,
+        "batch": _BATCH,
+        "n_drawn": sum(bool(card.detail.sheet) for card in cards),
+        "n_seen": sum(bool(card.detail.seen) for card in cards),
+        "key_words": KEY_WORDS,
         "n_scored": 0 if evidence.cases is None else len(evidence.cases),
         "errors": ERRORS,
         "threshold": evidence.threshold,

@@ -51,6 +51,7 @@ def take_pictures(
     rows: Iterable[tuple[str, str]],
     *,
     masks: str | os.PathLike | None = None,
+    segmenter: str = "classical",
     long_side: int = 320,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
@@ -63,6 +64,8 @@ def take_pictures(
         Which images.
     masks : str or path-like, default=None
         Folder of masks, as ``IMAGEID_segmentation.png``; an image without one is segmented anew.
+    segmenter : str, default="classical"
+        What segments them; see `hybridlesion.segmentation.segment`.
     long_side : int, default=320
         Long side of the pictures in pixels.
     n_jobs : int, default=1
@@ -79,7 +82,9 @@ def take_pictures(
 
     rows = list(rows)
     found = {} if masks is None else find_masks(masks)
-    jobs = (delayed(_take)(path, found.get(image_id), long_side) for image_id, path in rows)
+    jobs = (
+        delayed(_take)(path, found.get(image_id), segmenter, long_side) for image_id, path in rows
+    )
     pictures, failed = [], 0
     for picture in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
         pictures.append(picture)
@@ -89,13 +94,13 @@ def take_pictures(
     return pictures
 
 
-def _take(path: str, mask_path: str | None, long_side: int) -> Picture:
+def _take(path: str, mask_path: str | None, segmenter: str, long_side: int) -> Picture:
     if not isinstance(path, str):
         return Picture(error="no path of the image is known")
     try:
         image = read_image(path, long_side=_SEGMENTED)
         image = resize_long_side(image, min(_SEGMENTED, max(image.shape[:2])))
-        mask = segment(image) if mask_path is None else read_mask(mask_path)
+        mask = segment(image, segmenter=segmenter) if mask_path is None else read_mask(mask_path)
     except HybridLesionError as error:
         return Picture(error=f"{Path(path).name} cannot be shown ({type(error).__name__})")
     shown = resize_long_side(image, min(long_side, max(image.shape[:2])))

@@ -93,7 +93,7 @@ def describe_results(evidence: Evidence, gaps: list[str]) -> list[str]:
         said += _did(evaluation)
     if not evidence.evaluations:
         said.append("The file keeps no scores to draw curves of: only its table of measures.")
-    if evidence.cases is not None:
+    if evidence.cases is not None and not evidence.out_of_fold:
         facts = evidence.manifest.get("training") or {}
         said += [f"Mind: {note}" for note in note_seen(facts, evidence.cases)]
     certain = [gap for gap in gaps if "do not meet" in gap]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import Pipeline
 
 from hybridlesion.artifact import save_artifact
 from hybridlesion.images import write_image, write_mask
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.report import write_page
 from hybridlesion.scoring import score_table
+from hybridlesion.table import LesionFeaturizer
 from hybridlesion.training import describe_training
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 HOSTILE_PATIENT = "\"><script>document.title='broken'</script>"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SITES = ("torso", "head/neck")
+# Drawing takes a second each.
+N_SHEETS = 4
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,9 @@ def files(tmp_path_factory) -> PageFiles:
             "findings": [{"kind": "twins", "words": "2 pictures look alike", "n_rows": 2}],
         },
     }
-    save_artifact(folder / "model.joblib", model, training=facts, metrics=model.metrics_)
+    featurizer = LesionFeaturizer(embedder="finetuned").fit(training.assign(path="a.png"))
+    pipeline = Pipeline([("features", featurizer), ("model", model)])
+    save_artifact(folder / "model.joblib", pipeline, training=facts, metrics=model.metrics_)
     table, truth = _make_lesions(60, "LATER", 1)
     table.loc[3, "image_id"] = HOSTILE
     table.loc[3:5, "patient_id"] = HOSTILE_PATIENT
@@ -94,7 +102,8 @@ def files(tmp_path_factory) -> PageFiles:
     known = table[["image_id", "patient_id", "age", "sex", "site"]]
     known.assign(target=truth).to_csv(folder / "truth.csv", index=False)
     inputs = {"scores": folder / "scores.csv", "truth": [folder / "truth.csv"]}
-    page = write_page(folder / "model.joblib", folder, masks=folder / "masks", **inputs)
+    options = {"masks": folder / "masks", "n_sheets": N_SHEETS}
+    page = write_page(folder / "model.joblib", folder, **options, **inputs)
     assert (page.n_cases, page.n_failed) == (60, 1)
     return PageFiles(
         folder / "model.joblib",
@@ -104,3 +113,48 @@ def files(tmp_path_factory) -> PageFiles:
         training,
         page.path,
     )
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; the test skips where it or its driver is absent."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
+    with playwright.sync_playwright() as driver:
+        # Containers run as root, where Chromium's own sandbox refuses to start.
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=180_000
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a file: open_page(path, width=, ...) gives the page and what went wrong on it."""
+    contexts = []
+
+    def open_file(path, width=1440, scripts=True, scheme="light", address=""):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            java_script_enabled=scripts,
+            color_scheme=scheme,
+            reduced_motion="reduce",
+        )
+        # A busy machine is slow, not wrong.
+        context.set_default_timeout(180_000)
+        contexts.append(context)
+        page, wrong = context.new_page(), []
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        # The file itself, and pictures inside it, are no request to anywhere.
+        own = ("data:", path.as_uri())
+        page.on("request", lambda sent: sent.url.startswith(own) or wrong.append(sent.url))
+        page.goto(path.as_uri() + address)
+        return page, wrong
+
+    yield open_file
+    for context in contexts:
+        context.close()

@@ -17,7 +17,7 @@ from hybridlesion.report.page._subgroups import name_gaps
 
 def _cards(**columns):
     cases = pd.DataFrame({"image_id": ["a", "b", "c", "d"], "score": [0.9, 0.6, 0.4, 0.1]})
-    return make_cards(cases.assign(**columns), [Picture()] * 4, 0.5)
+    return make_cards(cases.assign(**columns), [Picture()] * 4, {}, 0.5)
 
 
 def test_errors():

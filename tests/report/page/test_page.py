@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.artifact import load_artifact
 from hybridlesion.exceptions import ArtifactError
+from hybridlesion.images import write_mask
 from hybridlesion.report import write_page
 from hybridlesion.scoring import score_table
 
@@ -76,7 +79,7 @@ def test_subgroups_are_measured_and_gaps_named(text):
 def test_cases_show_picture_outline_reasons_sheet_and_the_patients_lesions(text):
     section = _section(text, "gallery")
     assert section.count('class="case"') == 60
-    assert section.count('loading="lazy"') == 59
+    assert section.count('alt="Photograph of') == 59
     assert "No picture: 5.png cannot be shown" in section
     assert section.count('<path d="M') == 59
     assert section.count("benign lesions (") >= 60
@@ -84,6 +87,34 @@ def test_cases_show_picture_outline_reasons_sheet_and_the_patients_lesions(text)
     assert section.count('aria-current="true"') == 60
     numbers = [float(value) for value in re.findall(r'data-score="([^"]+)"', section)]
     assert numbers == sorted(numbers, reverse=True)
+
+
+def test_the_most_telling_cases_have_a_drawn_sheet_and_a_map(text):
+    section = _section(text, "gallery")
+    assert "4 of them, the most telling, have an ABCD sheet" in _plain(section)
+    assert section.count('<details class="drawn">') == 4
+    assert section.count('<img class="seen"') == 4
+    assert _plain(section).count("of what the network weighs lies on the lesion") == 4
+    images = re.findall(r"<img [^>]*>", section)
+    assert len(images) == 59 + 4 + 4
+    assert all('loading="lazy"' in image for image in images)
+
+
+def test_a_sheet_that_cannot_be_drawn_is_told(files, tmp_path):
+    write_mask(tmp_path / "LATER_0001_segmentation.png", np.ones((7, 9), bool))
+    scores = pd.read_csv(files.scores).query("image_id == 'LATER_0001'")
+    scores.to_csv(tmp_path / "s.csv", index=False)
+    page = write_page(files.model, tmp_path, scores=tmp_path / "s.csv", masks=tmp_path)
+    assert page.warnings[-1].startswith("1 of 1 ABCD sheets could not be drawn; the first: ")
+    assert 'class="drawn"' not in page.path.read_text()
+
+
+def test_sheets_may_be_left_out(files, tmp_path):
+    options = {"masks": files.masks, "n_cases": 2, "n_sheets": 0}
+    page = write_page(files.model, tmp_path, scores=files.scores, **options).path.read_text()
+    assert "ABCD scores" in page
+    for name in ("ABCD sheet", 'id="seen"', 'class="drawn"', "the network weighs"):
+        assert name not in page
 
 
 def test_leaks_are_checked(text, files, tmp_path):
@@ -95,8 +126,6 @@ def test_leaks_are_checked(text, files, tmp_path):
 
 
 def test_scored_training_lesions_are_told(files, tmp_path):
-    from hybridlesion.artifact import load_artifact
-
     scores = score_table(load_artifact(files.model), files.training.drop(columns="age"))
     scores.to_csv(tmp_path / "s.csv", index=False)
     page = write_page(files.model, tmp_path, scores=tmp_path / "s.csv").path.read_text()
@@ -104,10 +133,27 @@ def test_scored_training_lesions_are_told(files, tmp_path):
     assert "No picture: no path of the image is known." in page
 
 
+def test_out_of_fold_scores_are_known_and_give_subgroups(files, tmp_path):
+    model = load_artifact(files.model)[-1]
+    oof = files.training[["image_id", "patient_id"]].assign(
+        target=np.asarray(model.target_), score=np.asarray(model.oof_score_)
+    )
+    oof.sample(frac=1, random_state=0).to_csv(tmp_path / "oof.csv", index=False)
+    known = files.training.drop(columns=["patient_id"]).assign(target=oof["target"])
+    known.to_csv(tmp_path / "t.csv", index=False)
+    options = {"scores": tmp_path / "oof.csv", "truth": [tmp_path / "t.csv"]}
+    page = write_page(files.model, tmp_path, **options).path.read_text()
+    assert "Skin tone" in _plain(_section(page, "subgroups"))
+    assert _section(page, "performance").count("<svg") == 4
+    assert "optimistic" not in _plain(_section(page, "summary"))
+    assert "each score comes from members that never saw" in _section(page, "leaks")
+
+
 def test_a_model_alone_says_what_is_not_available(bare):
     assert _section(bare, "performance").count("<svg") == 4
     for name in ("subgroups", "gallery", "ablation"):
         assert "ot available" in _section(bare, name)
+    assert "hybridlesion fit TABLE --out MODEL.joblib --oof OOF.csv" in bare
     words = _plain(_section(bare, "checklists"))
     assert re.search(r"14\s*Fairness\s*not available", words)
     assert re.search(r"12a\s*How data were divided\s*reported", words)
@@ -130,7 +176,8 @@ def test_an_ablation_table_is_shown_as_given(files, tmp_path):
 
 
 def test_few_cases_are_chosen_and_counted(files, tmp_path):
-    page = write_page(files.model, tmp_path, scores=files.scores, masks=files.masks, n_cases=4)
+    options = {"masks": files.masks, "n_cases": 4, "n_sheets": 1}
+    page = write_page(files.model, tmp_path, scores=files.scores, **options)
     text = page.path.read_text()
     assert page.n_cases == 4
     assert "4 of 60 scored lesions" in text

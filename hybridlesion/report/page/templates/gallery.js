@@ -1,66 +1,127 @@
 "use strict";
 (() => {
   const gallery = document.getElementById("cases");
+  const control = (name) => document.getElementById(name);
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details")) part.open = true;
+    if (gallery) show(listed.length);
+    for (const part of document.querySelectorAll("details:not(.drawn)")) part.open = true;
   });
   if (!gallery) return;
-  const cards = [...gallery.children];
-  const control = (name) => document.getElementById(name);
-  const text = (name) => (a, b) => a.dataset[name].localeCompare(b.dataset[name], "en", { numeric: true });
-  const down = (a, b) => b.dataset.score - a.dataset.score;
+
+  // The page begins with some cards; the others wait as text, which costs a browser nothing.
+  const holder = document.createElement("template");
+  const batch = Number(gallery.dataset.batch);
+  const describe = (element, text) => ({
+    element, text, id: element.id, ...element.dataset, score: Number(element.dataset.score),
+    words: `${element.dataset.patient}\n${element.dataset.image}`.toLowerCase(),
+  });
+  const waiting = gallery.querySelector("noscript");
+  const texts = waiting ? waiting.textContent.split(/(?=<article )/).slice(1) : [];
+  holder.innerHTML = texts.map((text) => `${text.slice(0, text.indexOf(">") + 1)}</article>`).join("");
+  const cards = [
+    ...[...gallery.querySelectorAll("article")].map((element) => describe(element)),
+    ...[...holder.content.children].map((element, k) => ({ ...describe(element, texts[k]), element: null })),
+  ];
+  waiting?.remove();
+
+  function build(card) {
+    if (!card.element) {
+      holder.innerHTML = card.text;
+      card.element = holder.content.firstElementChild;
+      card.text = null;
+    }
+    return card.element;
+  }
+
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  const down = (a, b) => b.score - a.score;
   const errors = [...control("error").options].map((option) => option.value);
   const orders = {
     "score-down": down,
-    "score-up": (a, b) => a.dataset.score - b.dataset.score,
-    error: (a, b) => errors.indexOf(a.dataset.error) - errors.indexOf(b.dataset.error) || down(a, b),
-    truth: (a, b) => -text("truth")(a, b) || down(a, b),
-    patient: (a, b) => text("patient")(a, b) || down(a, b),
-    id: text("image"),
+    "score-up": (a, b) => a.score - b.score,
+    error: (a, b) => errors.indexOf(a.error) - errors.indexOf(b.error) || down(a, b),
+    truth: (a, b) => compare(b.truth, a.truth) || down(a, b),
+    patient: (a, b) => compare(a.patient, b.patient) || down(a, b),
+    id: (a, b) => compare(a.image, b.image),
   };
   const names = ["truth", "error", "low", "high", "words"];
+  const more = control("more");
+  let listed = cards;
+  let shown = 0;
 
-  function filter() {
-    const [truth, error, low, high, words] = names.map((name) => control(name).value);
-    const wanted = words.trim().toLowerCase();
-    let shown = 0;
-    for (const card of cards) {
-      const { score, patient, image } = card.dataset;
-      const fits =
-        (!truth || card.dataset.truth === truth) &&
-        (!error || card.dataset.error === error) &&
-        (low === "" || Number(score) >= Number(low)) &&
-        (high === "" || Number(score) <= Number(high)) &&
-        (!wanted || `${patient}\n${image}`.toLowerCase().includes(wanted));
-      card.hidden = !fits;
-      shown += fits;
-    }
-    const all = cards.length.toLocaleString("en");
-    control("count").textContent =
-      shown === cards.length ? `${all} lesions` : `${shown.toLocaleString("en")} of ${all} lesions`;
+  function show(count) {
+    const next = listed.slice(shown, count);
+    gallery.append(...next.map(build));
+    shown += next.length;
+    more.hidden = shown >= listed.length;
   }
 
-  function sort() {
-    gallery.append(...[...cards].sort(orders[control("sort").value]));
+  function list() {
+    const [truth, error, low, high, words] = names.map((name) => control(name).value);
+    const wanted = words.trim().toLowerCase();
+    listed = cards.filter(
+      (card) =>
+        (!truth || card.truth === truth) &&
+        (!error || card.error === error) &&
+        (low === "" || card.score >= Number(low)) &&
+        (high === "" || card.score <= Number(high)) &&
+        (!wanted || card.words.includes(wanted)),
+    );
+    listed.sort(orders[control("sort").value]);
+    const all = cards.length.toLocaleString("en");
+    control("count").textContent =
+      listed.length === cards.length ? `${all} lesions` : `${listed.length.toLocaleString("en")} of ${all} lesions`;
+    gallery.replaceChildren();
+    shown = 0;
+    show(batch);
   }
 
   function reset() {
     for (const name of names) control(name).value = "";
-    filter();
+    list();
   }
 
-  // A patient's other lesion may be filtered away when its picture is clicked.
+  // A card that is asked for by its address may be filtered away, or not be shown yet.
+  function find(address) {
+    const card = cards.find(({ id }) => `#${id}` === address);
+    if (!card || (card.element && card.element.isConnected)) return;
+    reset();
+    if (card.element && card.element.isConnected) return;
+    control("words").value = card.patient || card.image;
+    list();
+  }
+
   gallery.addEventListener("click", (event) => {
     const link = event.target.closest(".strip a");
-    if (!link) return;
-    const card = document.querySelector(link.getAttribute("href"));
-    if (card.hidden) reset();
+    if (link) find(link.getAttribute("href"));
   });
-  for (const name of names) control(name).addEventListener("input", filter);
-  control("sort").addEventListener("change", sort);
+  // An open sheet takes the whole width.
+  gallery.addEventListener(
+    "toggle",
+    ({ target }) => {
+      if (target.matches(".drawn")) target.parentElement.classList.toggle("wide", target.open);
+    },
+    true,
+  );
+  const near = new IntersectionObserver(
+    ([entry]) => {
+      if (!entry.isIntersecting) return;
+      show(shown + batch);
+      near.unobserve(more);
+      near.observe(more);
+    },
+    { rootMargin: "1500px" },
+  );
+  near.observe(more);
+  more.addEventListener("click", () => show(shown + batch));
+  for (const name of names) control(name).addEventListener("input", list);
+  control("sort").addEventListener("change", list);
   control("reset").addEventListener("click", reset);
   document.querySelector(".scripted").hidden = false;
   // A page that is loaded again may come with the choices of before.
-  sort();
-  filter();
+  list();
+  if (location.hash) {
+    find(location.hash);
+    document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  }
 })();
