@@ -50,7 +50,7 @@ def report(
     jobs: Jobs = -1,
     as_json: AsJson = False,
 ) -> None:
-    """Write report.html: what a model learned, where it errs, why."""
+    """Write report.html: what a model learned and where it errs."""
     _refuse_idle(
         scores is None,
         {"--truth": truth, "--images": images, "--masks": masks},
