@@ -1,6 +1,6 @@
 """How faithful are maps of a fine-tuned network's evidence?
 
-    python benchmarks/cnn_map.py ../shared/data/isic2017 --images 60
+    python benchmarks/cnn_map.py DATA/isic2017 --images 60
 
 Deletion test on real images, half of them melanoma. Each method ranks 16 x 16 cells of the image;
 the cells that it holds for the strongest signs of malignancy are blurred (or filled with the

@@ -136,13 +136,17 @@ def _audit(facts: Mapping) -> Check:
     if not isinstance(audit, Mapping):
         return Check(question, "not known", "The file holds no audit; fit writes one.")
     checks = ", ".join(map(str, audit.get("checks") or ()))
-    found = [
-        f"{finding.get('words')} ({count_words(int(finding.get('n_rows') or 0), 'case')})."
-        for finding in audit.get("findings") or ()
-    ]
+    found = [_tell(finding) for finding in audit.get("findings") or ()]
     if not found:
         return Check(question, "clear", f"Nothing. Looked for: {checks}.")
     return Check(question, "mind", " ".join(found) + f" Looked for: {checks}.")
+
+
+def _tell(finding: Mapping) -> str:
+    """One finding as a sentence; how many rows, if it is about rows."""
+    words, n_rows = str(finding.get("words")), int(finding.get("n_rows") or 0)
+    counted = f" ({count_words(n_rows, 'case')})" if n_rows else ""
+    return f"{words[:1].upper()}{words[1:]}{counted}."
 
 
 def _scored(evidence: Evidence, facts: Mapping) -> Check:
