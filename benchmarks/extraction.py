@@ -5,7 +5,8 @@
 
 Without --images, synthetic lesions are drawn: some at 1024 px, some at 4000x2700. With them,
 --enlarge measures large copies of the first images as well. Stages are timed in the processor's
-own time, so that other work on the machine disturbs little; the whole command by the clock.
+own time, so that other work on the machine disturbs little; the whole command by the clock, in
+one process. What a second one is worth, benchmarks/workers.py measures.
 """
 
 from __future__ import annotations
@@ -151,25 +152,22 @@ def print_stages(name: str, stages: dict[str, float]) -> None:
 def time_whole(
     name: str, records: pd.DataFrame, stages: dict[str, float], weights: Path | None, folder: Path
 ) -> None:
-    """Run the whole extraction in one process and in two, with and without the CNN."""
+    """Run the whole extraction in this process, without and with the CNN, its start included."""
     for label, weight in {"no CNN": None, "CNN": weights}.items():
         if label == "CNN" and weights is None:
             continue
         featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(weight)) if weight else None
         allowed = 1 / (sum(stages.values()) - (0.0 if weight else stages.get(CNN, 0.0)))
-        for n_jobs in (1, 2):
-            result = extract_features(
-                records[["image_id", "path"]],
-                folder / f"{name}-{label}-{n_jobs}.parquet",
-                featurizer=featurizer or LesionFeaturizer("none"),
-                n_jobs=n_jobs,
-                shard_size=min(32, -(-len(records) // 4)),
-            )
-            rate = result.n_rows / result.seconds
-            print(
-                f"whole, {label}, {n_jobs} process(es): {rate:.1f} images/s, "
-                f"{100 * rate / allowed / n_jobs:.0f} % of what the stages allow"
-            )
+        result = extract_features(
+            records[["image_id", "path"]],
+            folder / f"{name}-{label}.parquet",
+            featurizer=featurizer or LesionFeaturizer("none"),
+        )
+        rate = result.n_rows / result.seconds
+        print(
+            f"whole, {label}: {rate:.1f} images/s, {100 * rate / allowed:.0f} % of what the "
+            "stages allow"
+        )
 
 
 def draw(stages: dict[str, dict[str, float]], path: Path) -> None:
