@@ -65,7 +65,7 @@ hybridlesion fit a.parquet \\
 
 
 def test_pages_that_show_commands_are_found():
-    assert {"README.md", "commands.md", "tutorial.md", "scale.md"} <= {one.name for one in SHOWING}
+    assert {"README.md", "score.md", "tutorial.md", "scale.md"} <= {one.name for one in SHOWING}
 
 
 def test_every_page_stands_in_the_index():

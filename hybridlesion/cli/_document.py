@@ -1,26 +1,27 @@
-"""The commands as a Markdown page: ``python -m hybridlesion.cli._document`` prints it."""
+"""The commands as Markdown pages: ``python -m hybridlesion.cli._document docs`` writes them."""
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
+from pathlib import Path
 
-import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 from typer.main import get_command
 
 from hybridlesion.cli._app import app
 from hybridlesion.cli._command import usage_words
 
-__all__ = ["commands_page"]
+__all__ = ["commands_pages"]
 
 _INTRODUCTION = """# Commands
 
-Generated from the command line by `python -m hybridlesion.cli._document > docs/commands.md`; do
-not edit.
+Generated from the command line by `python -m hybridlesion.cli._document docs`; do not edit.
 
-Every command also has `--help`, in short `-h`; `hybridlesion --version` says which version is
-installed. Under *default*, *required* means that a value must be given, *-* that nothing is
-assumed. How the commands follow each other is shown in [tutorial.md](tutorial.md).
+Every command has a page of its own, and `--help`, in short `-h`; `hybridlesion --version` says
+which version is installed. On the pages *required* means, under *default*, that a value must be
+given, *-* that nothing is assumed. How the commands follow each other is shown in
+[tutorial.md](tutorial.md).
 
 - `hybridlesion --install-completion` makes bash, zsh and fish complete commands, options and
   choices with the tab key; open a new shell afterwards.
@@ -32,32 +33,39 @@ assumed. How the commands follow each other is shown in [tutorial.md](tutorial.m
 """
 
 
-def commands_page() -> str:
+def commands_pages() -> dict[str, str]:
     """Write every command with its arguments and options as a Markdown page.
 
     Returns
     -------
-    str
-        The text of ``docs/commands.md``, one part for each command in the order of ``--help``.
+    dict of str to str
+        Text by path in ``docs``: first the list of all, in the order of ``--help``, then one page
+        for each command.
     """
-    parts = [_INTRODUCTION]
-    for name, command in get_command(app).commands.items():
-        parts.extend(_command_lines(name, command))
-    return "\n".join(parts)
+    commands = get_command(app).commands
+    rows = ["| command | what it does |", "|---|---|"]
+    rows += [
+        f"| [{name}](commands/{name}.md) | {command.help.splitlines()[0]} |"
+        for name, command in commands.items()
+    ]
+    pages = {"commands.md": "\n".join([_INTRODUCTION, *rows, ""])}
+    for name, command in commands.items():
+        pages[f"commands/{name}.md"] = "\n".join(_command_lines(name, command))
+    return pages
 
 
 def _command_lines(name: str, command: TyperCommand) -> list[str]:
     arguments = [one for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption)]
     words = " ".join([name, *usage_words(command)])
-    lines = [f"## {name}\n", f"    hybridlesion {words} [OPTIONS]\n", f"{command.help}\n"]
+    lines = [f"# {name}\n", f"    hybridlesion {words} [OPTIONS]\n", f"{command.help}\n"]
     if arguments:
         lines += ["| argument | what it is | default |", "|---|---|---|"]
         lines += [_row(f"`{one.metavar}`", one.help, _default(one)) for one in arguments]
         lines.append("")
     lines += ["| option | value | what it does | default |", "|---|---|---|---|"]
     lines += [_row(f"`{one.opts[0]}`", _value(one), one.help, _default(one)) for one in options]
-    lines.append("")
+    lines += ["", "Back to [all commands](../commands.md).", ""]
     return lines
 
 
@@ -90,4 +98,7 @@ def _default(parameter: TyperArgument | TyperOption) -> str:
 
 
 if __name__ == "__main__":
-    typer.echo(commands_page(), nl=False)
+    for page, text in commands_pages().items():
+        path = Path(sys.argv[1]) / page
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")

@@ -1,34 +1,41 @@
-"""The page of the commands."""
+"""The pages of the commands."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from hybridlesion.cli import app
-from hybridlesion.cli._document import commands_page
+from hybridlesion.cli._document import commands_pages
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def test_committed_page_is_up_to_date():
-    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    fix = "run: python -m hybridlesion.cli._document > docs/commands.md"
-    assert page == commands_page(), fix
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+COMMANDS = get_command(app).commands
 
 
-def test_every_command_and_option_is_on_the_page():
-    page = commands_page()
-    for name, command in get_command(app).commands.items():
-        part = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+@pytest.mark.parametrize("page", ["commands.md", *(f"commands/{name}.md" for name in COMMANDS)])
+def test_committed_pages_are_up_to_date(page):
+    fix = "run: python -m hybridlesion.cli._document docs"
+    assert (DOCS / page).read_text(encoding="utf-8") == commands_pages()[page], fix
+
+
+def test_no_page_of_a_command_that_is_gone():
+    assert {path.stem for path in (DOCS / "commands").iterdir()} == set(COMMANDS)
+
+
+def test_every_command_is_listed_and_every_option_on_its_page():
+    pages = commands_pages()
+    for name, command in COMMANDS.items():
+        assert f"| [{name}](commands/{name}.md) |" in pages["commands.md"]
+        page = pages[f"commands/{name}.md"]
         options = [one.opts[0] for one in command.params if one.param_type_name == "option"]
-        assert [option for option in options if f"| `{option}` |" not in part] == []
-    assert "\x1b" not in page
+        assert [option for option in options if f"| `{option}` |" not in page] == []
+        assert "\x1b" not in page
 
 
 def test_cells_hold_defaults_limits_and_choices():
-    lines = commands_page().splitlines()
+    lines = "\n".join(commands_pages().values()).splitlines()
     assert "| `--folds` | `N`, 2 or more | Folds, grouped by patient. | `5` |" in lines
     assert any(line.startswith("| `--device` | `auto` or `cpu` or `cuda` |") for line in lines)
     assert any(line.startswith("| `--out` | `FILE\\|ADDRESS` |") for line in lines)

@@ -24,6 +24,7 @@ QUICK = {
     "evaluate": ("--bootstrap", "20"),
     "report": ("--jobs", "1"),
     "inspect": (),
+    "explain": (),
 }
 """What is added to a command, so that it takes seconds on the sample."""
 
@@ -31,7 +32,6 @@ ELSEWHERE = ("pip", "make", "dask", "python", "sh", "git", "cd")
 """Programs that these tests do not start: installing, clusters, hours of measuring."""
 
 NOT_RUN = {
-    "commands.md": "usage lines of the generated page; every option is held to the command line",
     "RESULTS.md": "hours of measuring; the scripts have tests of their own",
 }
 
@@ -126,9 +126,12 @@ def test_the_readme(run_page, download, capsys):
 
 
 @pytest.mark.slow
-def test_the_report(run_page, model):
-    assert run_page("docs/report.md") == ["score", "report"]
+def test_the_report(run_page, model, download):
+    shutil.copy(next((SAMPLE / "images").glob("*.jpg")), download / "image.jpg")
+    ran = run_page("docs/report.md")
+    assert ran == ["score", "report", "fit", "report", "explain", "python"]
     assert Path("report/report.html").stat().st_size > 0
+    assert Path("image_cnn.png").stat().st_size > 0
 
 
 @pytest.mark.slow
