@@ -53,10 +53,12 @@ def test_an_image_that_hangs_is_given_up_after_the_limit(quick, quick_records, t
 
 
 def test_a_fault_of_the_program_is_raised_with_its_place(quick, quick_records, tmp_path):
+    # Joblib keeps processes of other tests.
+    others = multiprocessing.active_children()
     with pytest.raises(RuntimeError, match="a fault of the program") as caught:
         _run(quick, quick_records(4, {2: "raise"}), tmp_path / "f.parquet")
     assert "quick_featurizer.py" in caught.value.__notes__[0]
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= set(others)
 
 
 def test_a_machine_on_which_every_worker_dies_is_told(quick, quick_records, tmp_path, monkeypatch):
