@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
 from hybridlesion.images import find_masks
 from hybridlesion.report._abcd_drawing import Drawn, SheetDrawing
 from hybridlesion.report._cnn_sheet import cnn_words, paint_cnn_map
+from hybridlesion.report.page._work import side_by_side, webp
 from hybridlesion.table import Failure, LesionFeaturizer, attempt, read_segmented
 
 if TYPE_CHECKING:
@@ -80,17 +79,11 @@ def draw_details(
     list of Detail
         One a row, in order.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     found = {} if masks is None else find_masks(masks)
-    details, failed = [], 0
     jobs = (delayed(_draw)(row, featurizer, found) for row in rows)
-    for detail in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
-        details.append(detail)
-        failed += bool(detail.error)
-        if progress is not None:
-            progress(len(details), failed, len(rows))
-    return details
+    return side_by_side(jobs, len(rows), n_jobs, progress)
 
 
 def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, str]) -> Detail:
@@ -107,10 +100,10 @@ def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, s
 
 
 def _shrink(drawn: Drawn) -> Detail:
-    sheet = _webp(_pixels(drawn.sheet))
+    sheet = webp(_pixels(drawn.sheet), _QUALITY)
     if drawn.seen is None:
         return Detail(sheet)
-    seen = _webp(paint_cnn_map(drawn.seen, _MAP_SIDE))
+    seen = webp(paint_cnn_map(drawn.seen, _MAP_SIDE), _QUALITY)
     return Detail(sheet, seen, cnn_words(drawn.seen, drawn.mask))
 
 
@@ -121,10 +114,3 @@ def _pixels(figure: Figure) -> np.ndarray:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3]
-
-
-def _webp(image: np.ndarray) -> str:
-    swapped = cv2.COLOR_RGB2BGR if image.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-    options = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
-    _, data = cv2.imencode(".webp", cv2.cvtColor(image, swapped), options)
-    return base64.b64encode(data.tobytes()).decode("ascii")

@@ -154,6 +154,7 @@ def write_page(
     pictures = take_pictures(
         _rows(shown),
         segmenter=featurizer.segmenter,
+        measured_side=featurizer.long_side,
         long_side=_LONG_SIDES[len(shown) > _MANY],
         **options,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ import numpy as np
 from hybridlesion._opencv import cv2
 from hybridlesion.exceptions import HybridLesionError
 from hybridlesion.images import find_masks, read_image, read_mask, resize_long_side
+from hybridlesion.report.page._work import side_by_side, webp
 from hybridlesion.segmentation import segment
 
 __all__ = ["Picture", "take_pictures"]
 
 _QUALITY = 70
 _STRIP = 64  # pixels of the picture in the strip of a patient's lesions
-# Segmented at no less than this: a mask of a thumbnail would be another one.
-_SEGMENTED = 360
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,7 @@ def take_pictures(
     *,
     masks: str | os.PathLike | None = None,
     segmenter: str = "classical",
+    measured_side: int = 512,
     long_side: int = 320,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
@@ -66,6 +65,9 @@ def take_pictures(
         Folder of masks, as ``IMAGEID_segmentation.png``; an image without one is segmented anew.
     segmenter : str, default="classical"
         What segments them; see `hybridlesion.segmentation.segment`.
+    measured_side : int, default=512
+        Long side in pixels at which the model measures: a mask of a smaller picture would be
+        another one.
     long_side : int, default=320
         Long side of the pictures in pixels.
     n_jobs : int, default=1
@@ -78,28 +80,24 @@ def take_pictures(
     list of Picture
         One a row, in order.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     rows = list(rows)
     found = {} if masks is None else find_masks(masks)
     jobs = (
-        delayed(_take)(path, found.get(image_id), segmenter, long_side) for image_id, path in rows
+        delayed(_take)(path, found.get(image_id), segmenter, measured_side, long_side)
+        for image_id, path in rows
     )
-    pictures, failed = [], 0
-    for picture in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
-        pictures.append(picture)
-        failed += bool(picture.error)
-        if progress is not None:
-            progress(len(pictures), failed, len(rows))
-    return pictures
+    return side_by_side(jobs, len(rows), n_jobs, progress)
 
 
-def _take(path: str, mask_path: str | None, segmenter: str, long_side: int) -> Picture:
+def _take(
+    path: str, mask_path: str | None, segmenter: str, measured_side: int, long_side: int
+) -> Picture:
     if not isinstance(path, str):
         return Picture(error="no path of the image is known")
     try:
-        image = read_image(path, long_side=_SEGMENTED)
-        image = resize_long_side(image, min(_SEGMENTED, max(image.shape[:2])))
+        image = resize_long_side(read_image(path, long_side=measured_side), measured_side)
         mask = segment(image, segmenter=segmenter) if mask_path is None else read_mask(mask_path)
     except HybridLesionError as error:
         return Picture(error=f"{Path(path).name} cannot be shown ({type(error).__name__})")
@@ -107,19 +105,13 @@ def _take(path: str, mask_path: str | None, segmenter: str, long_side: int) -> P
     height, width = shown.shape[:2]
     strip = cv2.resize(_square(shown), (_STRIP, _STRIP), interpolation=cv2.INTER_AREA)
     outline = _outline(mask, width, height)
-    return Picture(_webp(shown), _webp(strip), width, height, outline)
+    return Picture(webp(shown, _QUALITY), webp(strip, _QUALITY), width, height, outline)
 
 
 def _square(image: np.ndarray) -> np.ndarray:
     side = min(image.shape[:2])
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     return np.ascontiguousarray(image[top : top + side, left : left + side])
-
-
-def _webp(image: np.ndarray) -> str:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, _QUALITY])
-    return base64.b64encode(data.tobytes()).decode("ascii")
 
 
 def _outline(mask: np.ndarray, width: int, height: int) -> str:
