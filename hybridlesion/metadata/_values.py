@@ -26,6 +26,9 @@ from hybridlesion.metadata._vocabulary import (
 __all__ = [
     "Normalised",
     "normalise",
+    "normalise_age",
+    "normalise_sex",
+    "normalise_site",
     "parse_age",
     "parse_diagnosis",
     "parse_outcome",
@@ -47,10 +50,13 @@ class Normalised:
         The values; missing where the cell is blank or was not understood.
     faults : tuple of str
         One line per cell value that was not understood: rows, value, what is allowed.
+    notes : tuple of str, default=()
+        What was understood in a way that the user should know of, such as the middle of a range.
     """
 
     values: pd.Series
     faults: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def normalise(
@@ -91,6 +97,21 @@ def normalise(
     # The code of a blank cell is -1, the last place.
     values = np.array([*parsed, np.nan], dtype=object)[codes]
     return Normalised(pd.Series(values, index=column.index).infer_objects(), tuple(faults))
+
+
+def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
+    """Bring a column of ages to years up to 85, as `normalise` does."""
+    return normalise(column, parse_age, rows)
+
+
+def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
+    """Bring a column of sexes to the vocabulary, as `normalise` does."""
+    return normalise(column, parse_sex, rows)
+
+
+def normalise_site(column: pd.Series, rows: np.ndarray) -> Normalised:
+    """Bring a column of body sites to the vocabulary, as `normalise` does."""
+    return normalise(column, parse_site, rows)
 
 
 def parse_age(cell: str) -> float | None:
