@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hybridlesion.exceptions import SourceError
 
-__all__ = ["atomic_path", "check_writable"]
+__all__ = ["atomic_path", "check_apart", "check_writable", "same_file"]
 
 
 @contextmanager
@@ -89,6 +89,61 @@ def check_writable(path: str | os.PathLike) -> Path:
     if is_folder:
         raise SourceError(f"{path} is a folder; name a file to write.")
     raise SourceError(f"{folder} is a file; name a folder.")
+
+
+def check_apart(
+    outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike | None]
+) -> None:
+    """Make sure, before long work, that no output would replace an input.
+
+    Parameters
+    ----------
+    outputs : iterable of str or path-like
+        Files to be written.
+    inputs : iterable of str, path-like or None
+        What is read; None, addresses and names of nothing are passed over.
+
+    Raises
+    ------
+    SourceError
+        If a file is both.
+    """
+    outputs = [Path(path) for path in outputs]
+    # Most inputs lie in other folders: their names alone tell that they are no output.
+    names = {path.resolve().name for path in outputs} | {path.name for path in outputs}
+    for used in inputs:
+        if used is None or os.path.basename(os.path.realpath(used)) not in names:
+            continue
+        for path in outputs:
+            if same_file(path, used):
+                raise SourceError(
+                    f"{path} is to be written and is an input, too: it would be replaced. "
+                    "Name another output."
+                )
+
+
+def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
+    """Whether two names lead to one file or folder, through links of any kind.
+
+    Parameters
+    ----------
+    one, other : str or path-like
+        The names; nothing need exist there.
+
+    Returns
+    -------
+    bool
+        Whether they do.
+
+    Examples
+    --------
+    >>> same_file("scores.csv", "runs/../scores.csv")
+    True
+    """
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _make_folder(folder: Path) -> None:

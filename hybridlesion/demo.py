@@ -28,6 +28,9 @@ __all__ = ["DemoResult", "run_demo"]
 # One patient in so many is held out from the fit.
 _HELD_OUT = 3
 
+# The first line of the summary, by which the folder of a demo is known.
+_TITLE = "# hybridlesion on synthetic lesions"
+
 # What the names in a demo's folder begin with, those of an interrupted one included.
 _OWN_FILES = (
     *("data", "features.parquet", "model.joblib", "masks", "scores.csv", "evaluation"),
@@ -104,6 +107,8 @@ def run_demo(
     out = Path(out)
     summary = check_writable(out / "summary.md")
     _refuse_other_files(out)
+    with atomic_path(summary) as temporary:
+        temporary.write_text(f"{_TITLE}\n\nThis demo is not finished.\n")
     step = step or (lambda words: None)
     step("drawing lesions")
     drawn = make_lesions(
@@ -162,6 +167,9 @@ def _refuse_other_files(out: Path) -> None:
     """Keep somebody's own model, scores and images from being overwritten."""
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     other = [name for name in names if not name.startswith(_OWN_FILES)]
+    summary = out / "summary.md"
+    if names and not (summary.is_file() and summary.read_bytes().startswith(_TITLE.encode())):
+        other = other or names
     if other:
         raise SourceError(
             f"{out} holds files of other origin, the first is {other[0]}. The demo writes a model, "
@@ -209,7 +217,7 @@ def _summarise(result: DemoResult) -> str:
     files = [f"- {what}: `{path.relative_to(folder)}`" for what, path in result.paths.items()]
     return "\n".join(
         [
-            "# hybridlesion on synthetic lesions",
+            _TITLE,
             "",
             f"{result.n_images} lesions were drawn, with the truth from a known rule on asymmetry, "
             f"border and colour. The model learned from {facts['n_rows']} lesions of "

@@ -66,8 +66,9 @@ def save_artifact(
     The digest tells accidents, not attackers: whoever can write the file can write its digest.
     What keeps loading safe is the list of classes; who wrote the file is told by the signature.
 
-    Weight files of more than 256 MiB are written beside the model file, as ``MODEL.NAME``, and are
-    checked by their digest when it is loaded.
+    Weight files of more than 256 MiB are written beside the model file, as ``MODEL.NAME`` (where a
+    file of other content has that name, as ``MODEL.DIGEST.NAME``), and are checked by their digest
+    when it is loaded.
     """
     check_is_fitted(split_steps(model)[1])
     model, files = detach_weights(model)

@@ -39,9 +39,21 @@ def put_beside(path: Path, files: Mapping[str, bytes]) -> tuple[dict[str, bytes]
             inside[name] = data
             continue
         beside[name] = f"{path.stem}.{name}"
+        digest = hashlib.sha256(data).hexdigest()
+        if _digest(path.with_name(beside[name])) not in (None, digest):
+            # Whatever it is, another model or a user may need it.
+            beside[name] = f"{path.stem}.{digest[:16]}.{name}"
         with atomic_path(path.with_name(beside[name])) as temporary:
             temporary.write_bytes(data)
     return inside, beside
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file; None if there is none."""
+    if not path.exists():
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def gather_files(

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
+from hybridlesion._files import same_file
 from hybridlesion._strangers import printable
 
 __all__ = ["Command", "naming_options", "usage_words"]
@@ -20,6 +21,9 @@ _UsageError = typer.BadParameter.__base__
 
 _OUTPUTS = ("out", "oof", "save_splits", "audit")
 """Parameters that name a file to write; none may be the file of another parameter."""
+
+_LIST_OF_FAILURES = ".errors.csv"
+"""What a command writes beside its output; it may not be the file of a parameter either."""
 
 
 class Command(TyperCommand):
@@ -179,13 +183,19 @@ def _refuse_overwriting(command: TyperCommand, ctx: typer.Context) -> None:
         if output.name not in _OUTPUTS or path.is_dir():
             continue
         for other, used in named[:index] + named[index + 1 :]:
-            if path.resolve() == used.resolve():
+            errors = path.with_name(path.name + _LIST_OF_FAILURES)
+            if same_file(path, used) or same_file(errors, used):
                 called = other.metavar if isinstance(other, TyperArgument) else other.opts[0]
-                raise typer.BadParameter(
+                said = (
                     f"{output.opts[0]} and {called} are the same file, {path}; it would be "
-                    "overwritten. Name another.",
-                    ctx=ctx,
+                    "overwritten. Name another."
                 )
+                if not same_file(path, used):
+                    said = (
+                        f"{called} is {used}, the list of failures that {output.opts[0]} {path} "
+                        f"would replace. Name another {output.opts[0]}."
+                    )
+                raise typer.BadParameter(said, ctx=ctx)
 
 
 def _texts(value: object) -> list[str]:

@@ -94,16 +94,16 @@ def features(
     ] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
-    from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
     from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
     from hybridlesion.cli._progress import show_progress
+    from hybridlesion.extraction._target import check_output
 
     check_resources(dask_resource, dask)
     named = split_columns(column)
     if "://" not in out:
-        check_writable(out)
+        check_output(out)
     parameters = read_embedder(embedder, weights)
 
     from hybridlesion.extraction import extract_features

@@ -80,15 +80,15 @@ def score(
 
     Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
     """
-    from hybridlesion._files import check_writable
     from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
+    from hybridlesion.extraction._target import check_output
 
     check_resources(dask_resource, dask)
     if cache_limit is not None and cache is None:
         raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
-    check_writable(out)
+    check_output(out)
 
     from hybridlesion._steps import split_steps
     from hybridlesion.artifact import load_artifact, read_key, read_manifest

@@ -42,11 +42,13 @@ def segment(
     from hybridlesion.cli._print import format_metrics, print_result
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.extraction import segment_images
-    from hybridlesion.images import find_masks
     from hybridlesion.sources import find_images
 
     if truth is not None:
-        find_masks(truth)  # what is wrong with them is better known before the long work
+        # What is wrong with them is better known before the long work.
+        from hybridlesion.report._mask_report import check_mask_report  # brings matplotlib
+
+        check_mask_report(out, truth)
     records = find_images(images, path_column=path_column)
     with show_progress("segmenting") as progress:
         result = segment_images(

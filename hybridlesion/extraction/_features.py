@@ -9,14 +9,13 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
-from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.base import clone
 
-from hybridlesion._files import check_writable
 from hybridlesion._validation import check_number
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
@@ -24,6 +23,7 @@ from hybridlesion.extraction._folder import SCHEMA_KEY, ShardFolder
 from hybridlesion.extraction._isolation import compute_isolated
 from hybridlesion.extraction._lock import locked
 from hybridlesion.extraction._measure import ShardWork
+from hybridlesion.extraction._originals import check_mask_folder, check_originals
 from hybridlesion.extraction._outcome import ExtractionResult
 from hybridlesion.extraction._runners import ProcessRunner, Runner
 from hybridlesion.extraction._shards import Shard, ShardPlan
@@ -34,10 +34,34 @@ from hybridlesion.images._locators import is_address
 from hybridlesion.segmentation import segmenter_digest
 from hybridlesion.table import BLOCK, Failure, LesionFeaturizer
 
-__all__ = ["extract_features", "read_features"]
+__all__ = ["Computed", "compute_features", "extract_features", "read_features"]
 
 # Parameters of the featurizer that change how fast it works, never what it measures.
 _WITHOUT_EFFECT = ("n_jobs", "on_error", "device")
+
+
+class Computed(NamedTuple):
+    """What stands in a scratch folder when all records are measured.
+
+    Parameters
+    ----------
+    n_shards : int
+        Shards.
+    schema : pyarrow.Schema
+        Columns and types of their rows.
+    configuration : dict
+        What determined the measurements.
+    failures : list of Failure
+        What failed, in record order.
+    n_reused : int
+        Records whose result an interrupted run had left.
+    """
+
+    n_shards: int
+    schema: pa.Schema
+    configuration: dict
+    failures: list[Failure]
+    n_reused: int
 
 
 def extract_features(
@@ -87,7 +111,8 @@ def extract_features(
     Raises
     ------
     SourceError
-        If `out` cannot be written, or another run is writing it.
+        If `out` cannot be written, is one of the images, or another run is writing it; or if a
+        file of other origin is called ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards``.
     TableError
         If there are no records.
     HybridLesionError
@@ -100,50 +125,102 @@ def extract_features(
 
     Notes
     -----
-    While it works, ``OUT.lock`` beside `out` names the process that does, and ``OUT.shards`` holds
-    what is done. An image over which a process of its own dies, or that takes too long there, is
-    left out like one that cannot be read.
+    While it works, ``OUT.lock`` beside `out` names the process that does, and the folder
+    ``OUT.shards`` holds what is done; both go when it ends well. An image over which a process of
+    its own dies, or that takes too long there, is left out like one that cannot be read.
     """
     started = time.monotonic()
     check_number("shard_size", 1 if shard_size is None else shard_size, low=1, integer=True)
-    runner = ProcessRunner(n_jobs) if runner is None else runner
     target = Target(out)
     if len(records) == 0:
         raise TableError("there are no records to extract features from.")
-    featurizer = LesionFeaturizer() if featurizer is None else clone(featurizer)
-    featurizer = featurizer.set_params(n_jobs=1).fit(records)
-    configuration = describe_featurizer(featurizer)
-    folder = ShardFolder(target.shards)
-    masks = None if masks is None else Path(os.path.abspath(masks))
-    if masks is not None:
-        check_writable(masks / "IMAGEID_segmentation.png")
+    check_originals(target.local_files(), records.get("path", ()))
+    featurizer = LesionFeaturizer() if featurizer is None else featurizer
     target.make_folder()
     with locked(target.place, target.name):
-        if restart:
-            folder.clear()
-        folder.place.make()
-        work = ShardWork(featurizer, folder, masks)
-        plan = ShardPlan(
+        found = compute_features(
             records,
-            configuration | {"masks": str(masks)},
-            shard_size,
-            # Without a network, shards need not be whole batches.
-            least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
+            target.shards,
+            featurizer,
+            ProcessRunner(n_jobs) if runner is None else runner,
+            restart=restart,
+            masks=masks,
+            shard_size=shard_size,
+            progress=progress,
         )
-        failures, n_reused = _compute_shards(work, plan, runner, progress)
+        failures = found.failures
         errors = target.write_errors(failures)
         if len(failures) == len(records):
-            folder.clear()
+            target.shards.clear()
             raise HybridLesionError(
                 f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
                 f"The first: {failures[0].reason}"
             )
-        schema = work.schema.with_metadata({SCHEMA_KEY: json.dumps({"featurizer": configuration})})
+        facts = json.dumps({"featurizer": found.configuration})
+        schema = found.schema.with_metadata({SCHEMA_KEY: facts})
         with target.writing() as temporary:
-            n_rows = folder.merge(len(plan), schema, temporary)
-        folder.clear()
+            n_rows = target.shards.merge(found.n_shards, schema, temporary)
+        target.shards.clear()
     seconds = time.monotonic() - started
-    return ExtractionResult(target.path, n_rows, len(failures), errors, seconds, n_reused)
+    return ExtractionResult(target.path, n_rows, len(failures), errors, seconds, found.n_reused)
+
+
+def compute_features(
+    records: pd.DataFrame,
+    folder: ShardFolder,
+    featurizer: LesionFeaturizer,
+    runner: Runner,
+    *,
+    restart: bool = False,
+    masks: str | os.PathLike | None = None,
+    shard_size: int | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> Computed:
+    """Measure every record into a scratch folder, which stays for the caller to read and clear.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, at least one.
+    folder : ShardFolder
+        Scratch folder; what an interrupted run left there is taken over.
+    featurizer : LesionFeaturizer
+        What to measure.
+    runner : Runner
+        Who computes the shards.
+    restart : bool, default=False
+        Whether to throw away what an interrupted run left.
+    masks : str or path-like, default=None
+        Folder that receives every mask.
+    shard_size : int, default=None
+        Records per shard; None chooses by the number of records.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)`` after every shard.
+
+    Returns
+    -------
+    Computed
+        What stands in the folder, and what failed.
+
+    Raises
+    ------
+    SourceError
+        If folder or masks cannot be written.
+    """
+    featurizer = clone(featurizer).set_params(n_jobs=1).fit(records)
+    configuration = describe_featurizer(featurizer)
+    masks = None if masks is None else check_mask_folder(masks, records.get("path", ()))
+    folder.open(restart=restart)
+    work = ShardWork(featurizer, folder, masks)
+    plan = ShardPlan(
+        records,
+        configuration | {"masks": str(masks)},
+        shard_size,
+        # Without a network, shards need not be whole batches.
+        least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
+    )
+    failures, n_reused = _compute_shards(work, plan, runner, progress)
+    return Computed(len(plan), work.schema, configuration, failures, n_reused)
 
 
 def _compute_shards(
@@ -199,7 +276,7 @@ def _take_over(folder: ShardFolder, plan: ShardPlan) -> dict[int, list[Failure]]
             f"{count_words(count, 'stored shard')} of an earlier run cannot be taken over: "
             f"{reason}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     return failures
 

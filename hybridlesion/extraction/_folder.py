@@ -1,4 +1,4 @@
-"""The folder beside an output in which finished shards wait until the run is whole."""
+"""The scratch folder of an output, in which finished shards wait until the run is whole."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ _MOST_PARTS = 16
 
 _NUMBERS = ("age", "target")
 
+# A file by which the folder is known as ours; its name comes last, and so it is removed last.
+_MARK = "scratch-of-hybridlesion.txt"
+_MARK_TEXT = b"An interrupted run goes on from here. Removed when it is done.\n"
+
 
 class ShardFolder:
     """Finished shards of one output.
@@ -44,6 +48,47 @@ class ShardFolder:
 
     def __init__(self, place: Place):
         self.place = place
+
+    def check(self) -> None:
+        """Make sure that nothing of other origin has the name of the folder.
+
+        Raises
+        ------
+        SourceError
+            If there is anything without the mark of a scratch folder.
+        """
+        if self.place.exists() and _MARK not in self.place.names():
+            raise SourceError(
+                f"{self.place} is in the way: the name is that of a scratch folder of this run, "
+                f"and it lacks the file {_MARK}, which such a folder has. Move it, or name another "
+                "output."
+            )
+
+    def open(self, *, restart: bool = False) -> None:
+        """Make the folder, or take over what an interrupted run left.
+
+        Parameters
+        ----------
+        restart : bool, default=False
+            Whether to empty it first.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be made, or something of other origin has its name.
+        """
+        self.check()
+        if restart:
+            self.clear()
+        if self.place.exists():
+            return
+        self.place.make()
+        try:
+            self.place.write(_MARK, _MARK_TEXT)
+        except SourceError:
+            # On a full disk: without its mark the next run would not know it.
+            self.place.clear()
+            raise
 
     def numbers(self) -> set[int]:
         """List which shards are stored.
@@ -136,9 +181,32 @@ class ShardFolder:
                 rows += group.num_rows
         return rows
 
+    def read(self, n_shards: int, schema: pa.Schema) -> pd.DataFrame:
+        """Read all shards as one table.
+
+        Parameters
+        ----------
+        n_shards : int
+            How many there are.
+        schema : pyarrow.Schema
+            Schema of the whole.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns)
+            The rows.
+
+        Raises
+        ------
+        SourceError
+            If a shard has gone.
+        """
+        return pa.concat_tables(self._tables(n_shards, schema)).to_pandas()
+
     def clear(self) -> None:
-        """Remove the folder and all in it."""
-        self.place.clear()
+        """Remove the folder and all in it, if it is ours."""
+        if _MARK in self.place.names():
+            self.place.clear()
 
     def _tables(self, n_shards: int, schema: pa.Schema) -> Iterator[pa.Table]:
         for number in range(n_shards):

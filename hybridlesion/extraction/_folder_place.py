@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hybridlesion._files import atomic_path
@@ -42,6 +42,10 @@ class FolderPlace:
         """
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+
+    def exists(self) -> bool:
+        """Whether anything has the name of the folder, be it a file or a broken link."""
+        return os.path.lexists(self.folder)
 
     def names(self) -> list[str]:
         """List the files.
@@ -108,9 +112,15 @@ class FolderPlace:
         SourceError
             If the folder may not be written to.
         """
+        path = self.folder / name
         try:
-            with explained(self.folder), open(self.folder / name, "xb") as stream:
-                stream.write(data)
+            with explained(self.folder), open(path, "xb") as stream:
+                try:
+                    stream.write(data)
+                    stream.flush()
+                except OSError:
+                    path.unlink(missing_ok=True)
+                    raise
         except SourceError as error:
             if isinstance(error.__cause__, FileExistsError):
                 return False
@@ -128,7 +138,10 @@ class FolderPlace:
         (self.folder / name).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove the folder and all in it."""
+        """Remove the folder and all in it, its files in the order of their names."""
+        for name in sorted(self.names()):
+            with suppress(OSError):
+                (self.folder / name).unlink()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -15,11 +15,39 @@ from pathlib import Path
 from hybridlesion.exceptions import SourceError
 from hybridlesion.extraction._place import Place
 
-__all__ = ["locked"]
+__all__ = ["check_lock", "locked"]
 
 # A live run signs its lock anew every minute. On another machine that is all one can know of it.
 _BEAT = 60.0
 _STALE = 10 * _BEAT
+
+
+def check_lock(place: Place, name: str) -> None:
+    """Make sure that nothing of other origin has the name of an output's lock.
+
+    Parameters
+    ----------
+    place : FolderPlace or RemotePlace
+        Where the output is written.
+    name : str
+        Name of the output.
+
+    Raises
+    ------
+    SourceError
+        If a file has that name that no run wrote.
+    """
+    lock = f"{name}.lock"
+    if lock not in place.names():
+        return
+    if not _is_lock(_read(place, lock)):
+        # It may be in the act of being written, or just gone.
+        time.sleep(1)
+        if lock in place.names() and not _is_lock(_read(place, lock)):
+            raise SourceError(
+                f"{lock} in {place} is in the way: the name is that of the lock of {name}, and no "
+                "run of this program wrote it. Move it, or name another output."
+            )
 
 
 @contextmanager
@@ -43,7 +71,7 @@ def locked(place: Place, name: str) -> Iterator[None]:
     SourceError
         If another run that lives writes the same output. The lock of a run that is dead is taken
         over: on this machine its process is looked for; of another machine, it has not been
-        signed for ten minutes.
+        signed for ten minutes. Also if a file of other origin has the name of the lock.
     """
     lock = f"{name}.lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
@@ -67,11 +95,8 @@ def _acquire(place: Place, lock: str, name: str, owner: dict) -> None:
     for _ in range(2):
         if place.create(lock, _signed(owner)):
             break
+        check_lock(place, name)
         other = _read(place, lock)
-        if not other:
-            # It may be in the act of being written.
-            time.sleep(1)
-            other = _read(place, lock)
         if _lives(other):
             raise SourceError(
                 f"{name} in {place} is being written by another run: process {other.get('pid')} on "
@@ -79,7 +104,7 @@ def _acquire(place: Place, lock: str, name: str, owner: dict) -> None:
                 f"choose another --out. If that run is dead, remove {lock} there."
             )
         # Another run may have found it dead too, and may have taken over in the meantime.
-        if _read(place, lock).get("token") == other.get("token"):
+        if other and _read(place, lock).get("token") == other.get("token"):
             place.remove(lock)
     if _read(place, lock).get("token") != owner["token"]:
         raise SourceError(f"{name} in {place} has just been taken over by another run.")
@@ -104,6 +129,10 @@ def _read(place: Place, lock: str) -> dict:
     except (OSError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}
+
+
+def _is_lock(owner: dict) -> bool:
+    return {"host", "pid", "token"} <= set(owner)
 
 
 def _lives(owner: dict) -> bool:

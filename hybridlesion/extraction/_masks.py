@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import check_writable
 from hybridlesion._opencv import cv2
 from hybridlesion.exceptions import HybridLesionError, TableError
-from hybridlesion.extraction._outcome import ExtractionResult, write_errors
+from hybridlesion.extraction._originals import check_mask_folder
+from hybridlesion.extraction._outcome import ExtractionResult, check_errors, write_errors
 from hybridlesion.extraction._processes import count_jobs, one_thread
 from hybridlesion.extraction._runners import TIME_LIMIT
 from hybridlesion.extraction._watchdog import time_limit
@@ -64,13 +64,15 @@ def segment_images(
     Raises
     ------
     SourceError
-        If the folder cannot be written.
+        If the folder cannot be written or holds the images, or if ``OUT.errors.csv`` is of other
+        origin.
     HybridLesionError
         If not one image could be used.
     """
     started = time.monotonic()
     out = Path(out)
-    check_writable(out / "IMAGEID_segmentation.png")
+    check_mask_folder(out, records.get("path", ()))
+    check_errors(out)
     check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,5 +89,6 @@ def check_place(place: Place, name: str) -> None:
         check_writable(place.folder / name)
     else:
         place.make()
-        place.write(f".{name}.try", b"")
-        place.remove(f".{name}.try")
+        trial = f".{name}.{secrets.token_hex(4)}.try"
+        place.write(trial, b"")
+        place.remove(trial)

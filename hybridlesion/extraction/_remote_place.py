@@ -43,6 +43,10 @@ class RemotePlace:
         with self._storage("") as (storage, path):
             storage.makedirs(path, exist_ok=True)
 
+    def exists(self) -> bool:
+        """Whether there are files; an empty folder counts as none, since few stores have one."""
+        return bool(self.names())
+
     def names(self) -> list[str]:
         """List the files.
 

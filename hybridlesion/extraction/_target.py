@@ -8,13 +8,38 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from hybridlesion.exceptions import SourceError
+from hybridlesion.extraction._folder import ShardFolder
 from hybridlesion.extraction._folder_place import FolderPlace
-from hybridlesion.extraction._outcome import write_errors, write_failures
+from hybridlesion.extraction._lock import check_lock
+from hybridlesion.extraction._outcome import (
+    check_errors,
+    errors_path,
+    is_error_list,
+    write_errors,
+    write_failures,
+)
 from hybridlesion.extraction._place import check_place, open_place, written_whole
 from hybridlesion.images._locators import is_address
 from hybridlesion.table import Failure
 
-__all__ = ["Target"]
+__all__ = ["Target", "check_output"]
+
+
+def check_output(out: str | os.PathLike) -> None:
+    """Make sure, before long work, that a table and what stands beside it can be written.
+
+    Parameters
+    ----------
+    out : str or path-like
+        Path or fsspec address of the file to come.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` beside it
+        are of other origin.
+    """
+    Target(out)
 
 
 class Target:
@@ -28,7 +53,8 @@ class Target:
     Raises
     ------
     SourceError
-        If it cannot be written.
+        If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` beside it
+        are of other origin.
     """
 
     def __init__(self, out: str | os.PathLike):
@@ -39,13 +65,30 @@ class Target:
             )
         self.place = open_place(parent or ".")
         check_place(self.place, self.name)
-        self.shards = open_place(f"{self.place}/{self.name}.shards")
+        self.shards = ShardFolder(open_place(f"{self.place}/{self.name}.shards"))
         written = f"{self.place}/{self.name}" if is_address(os.fspath(out)) else out
         self.path: Path | str = Path(written) if self._is_local else written
+        self._check_beside()
 
     @property
     def _is_local(self) -> bool:
         return isinstance(self.place, FolderPlace)
+
+    def _check_beside(self) -> None:
+        self.shards.check()
+        check_lock(self.place, self.name)
+        errors = f"{self.name}.errors.csv"
+        if self._is_local:
+            check_errors(self.path)
+        elif errors in self.place.names() and not is_error_list(self.place.read(errors)):
+            raise SourceError(
+                f"{self.place}/{errors} is in the way: it is no list of failures of this program. "
+                "Move it, or name another output."
+            )
+
+    def local_files(self) -> list[Path]:
+        """List what a run writes under a name of its own; none for an address."""
+        return [self.path, errors_path(self.path)] if self._is_local else []
 
     def make_folder(self) -> None:
         """Make the folder of the output where it is one of this machine; a bucket must be there."""

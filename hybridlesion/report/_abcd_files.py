@@ -14,7 +14,8 @@ from hybridlesion._files import check_writable
 from hybridlesion.embedding.finetuning import LesionScorer
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError, TableError
 from hybridlesion.extraction import ExtractionResult
-from hybridlesion.extraction._outcome import write_errors
+from hybridlesion.extraction._originals import check_originals
+from hybridlesion.extraction._outcome import check_errors, write_errors
 from hybridlesion.images import find_masks
 from hybridlesion.report._abcd_drawing import Drawn, SheetDrawing
 from hybridlesion.report._cnn_sheet import draw_cnn_sheet
@@ -83,6 +84,9 @@ def write_abcd_sheets(
     featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter), **_embedder(network))
     rows = list(zip(records["image_id"], records["path"], strict=True))
     targets = _targets([image_id for image_id, _ in rows], out)
+    _check_targets(targets, rows, masks, with_network=network is not None)
+    if len(rows) > 1:
+        check_errors(out)
     drawing = SheetDrawing(featurizer, _mask_paths([image_id for image_id, _ in rows], masks))
     failures = []
     found = read_segmented(rows, long_side=featurizer.long_side, segmenter=segmenter)
@@ -103,8 +107,31 @@ def _save(drawn: Drawn, target: Path, image_id: str) -> None:
     save_figure(drawn.sheet, target, dpi=_DPI)
     if drawn.seen is not None:
         figure = draw_cnn_sheet(drawn.image, drawn.mask, drawn.seen, title=image_id)
-        beside = target.with_stem(f"{target.stem.removesuffix('_abcd')}_cnn")
-        save_figure(figure, beside, dpi=_DPI)
+        save_figure(figure, _network_target(target), dpi=_DPI)
+
+
+def _network_target(target: Path) -> Path:
+    return target.with_stem(f"{target.stem.removesuffix('_abcd')}_cnn")
+
+
+def _check_targets(
+    targets: list[Path],
+    rows: list[tuple[str, str]],
+    masks: str | os.PathLike | None,
+    *,
+    with_network: bool,
+) -> None:
+    """Refuse to replace an image or a mask, or what no sheet of an earlier run stands beside."""
+    beside = [_network_target(target) for target in targets] if with_network else []
+    used = [path for _, path in rows]
+    used += [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
+    check_originals([*targets, *beside], used)
+    for target, other in zip(targets, beside, strict=False):
+        if other.exists() and not target.exists():
+            raise SourceError(
+                f"{other} is in the way: what the network sees is drawn under that name. Move it, "
+                "or name another output."
+            )
 
 
 def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:

@@ -12,11 +12,14 @@ import pandas as pd
 from hybridlesion._files import atomic_path
 from hybridlesion._opencv import cv2
 from hybridlesion.evaluation import compare_masks, summarize_overlaps
-from hybridlesion.images import read_image, read_mask, resize_long_side
+from hybridlesion.exceptions import SourceError
+from hybridlesion.extraction._originals import check_mask_folder
+from hybridlesion.extraction._outcome import check_beside
+from hybridlesion.images import find_masks, read_image, read_mask, resize_long_side
 from hybridlesion.report._style import INK, NOTE, RESEARCH_ONLY, save_figure
 from hybridlesion.segmentation import draw_overlay
 
-__all__ = ["MaskReport", "mask_sheet", "report_masks"]
+__all__ = ["MaskReport", "check_mask_report", "mask_sheet", "report_masks"]
 
 _LONG_SIDE = 360
 _MASK_COLOR = (0, 255, 200)
@@ -40,6 +43,32 @@ class MaskReport:
     metrics: pd.DataFrame
     table: Path
     sheet: Path
+
+
+def check_mask_report(masks: str | os.PathLike, truth: str | os.PathLike) -> None:
+    """Make sure, before long work, that masks and their report replace nothing of other origin.
+
+    Parameters
+    ----------
+    masks : str or path-like
+        Folder of masks to come.
+    truth : str or path-like
+        Folder of true masks.
+
+    Raises
+    ------
+    SourceError
+        If both are one folder, there are no true masks, or files of other origin are called
+        ``MASKS.overlap.csv`` or ``MASKS.worst.png``.
+    """
+    check_mask_folder(masks, find_masks(truth).values())
+    table, sheet = _paths(masks)
+    check_beside(table, ("image_id", "jaccard"))
+    if sheet.exists() and not table.exists():
+        raise SourceError(
+            f"{sheet} is in the way: a sheet of that name is drawn beside the masks. Move it, or "
+            "name another output."
+        )
 
 
 def report_masks(
@@ -73,11 +102,16 @@ def report_masks(
     masks = Path(masks)
     overlaps = compare_masks(masks, truth).merge(records[["image_id", "path"]], on="image_id")
     overlaps = overlaps.sort_values("jaccard", kind="stable", ignore_index=True)
-    table = masks.with_name(masks.name + ".overlap.csv")
+    table, sheet = _paths(masks)
     with atomic_path(table) as temporary:
         overlaps.drop(columns=["path", "mask_path", "truth_path"]).to_csv(temporary, index=False)
-    sheet = mask_sheet(overlaps.head(n_worst), masks.with_name(masks.name + ".worst.png"))
+    mask_sheet(overlaps.head(n_worst), sheet)
     return MaskReport(summarize_overlaps(overlaps), table, sheet)
+
+
+def _paths(masks: str | os.PathLike) -> tuple[Path, Path]:
+    masks = Path(masks)
+    return tuple(masks.with_name(masks.name + end) for end in (".overlap.csv", ".worst.png"))
 
 
 def mask_sheet(cases: pd.DataFrame, out: str | os.PathLike, *, n_columns: int = 5) -> Path:

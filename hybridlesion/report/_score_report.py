@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from hybridlesion._files import check_apart
 from hybridlesion.evaluation import (
     compare_scores,
     evaluate,
@@ -121,8 +122,11 @@ def report_scores(
     ------
     TableError
         If scores cannot be read, no image has a truth, or only one class occurs.
+    SourceError
+        If the folder cannot be written, or a file to be written is one of the tables.
     """
     paths = check_outputs(out, against is not None)
+    check_apart(paths.values(), [scores, against, *truth])
     table, rival = read_scores(scores), None if against is None else read_scores(against)
     threshold = table.threshold if threshold is None else threshold
     records = read_records(

@@ -23,13 +23,14 @@ from hybridlesion.images._locators import split_locator
 from hybridlesion.metadata import normalise_image_id
 from hybridlesion.table import FINETUNED, LesionFeaturizer
 
-__all__ = ["FeatureCache", "hash_images"]
+__all__ = ["MARK", "FeatureCache", "hash_images"]
 
 # Raised when an entry would be read otherwise than it was written.
 _CACHE_PROTOCOL = 1
 
-_MARK = b"hybridlesion-features\n"
-_HEAD = struct.Struct(f"<{len(_MARK)}sI32s")
+# What every entry begins with.
+MARK = b"hybridlesion-features\n"
+_HEAD = struct.Struct(f"<{len(MARK)}sI32s")
 
 _MEASURED = ("qa__", "abcd__", "emb__", "cnn__")
 
@@ -164,7 +165,7 @@ class FeatureCache:
         except (OSError, struct.error):
             return None
         values = data[_HEAD.size :]
-        whole = (mark, n_values, len(values)) == (_MARK, len(self.names), 4 * len(self.names))
+        whole = (mark, n_values, len(values)) == (MARK, len(self.names), 4 * len(self.names))
         if not whole or hashlib.sha256(values).digest() != digest:
             return None
         # A folder that may only be read serves as well.
@@ -183,7 +184,7 @@ class FeatureCache:
             What was measured.
         """
         data = np.ascontiguousarray(values, dtype="<f4").tobytes()
-        head = _HEAD.pack(_MARK, len(self.names), hashlib.sha256(data).digest())
+        head = _HEAD.pack(MARK, len(self.names), hashlib.sha256(data).digest())
         with atomic_path(self._file(key)) as temporary:
             temporary.write_bytes(head + data)
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
+from hybridlesion.scoring._cache import MARK
 
 __all__ = ["check_cache_limit", "trim_cache"]
 
@@ -64,6 +65,10 @@ def trim_cache(folder: Path, limit: float) -> int:
     entry measures its image again.
     """
     entries = sorted(_entries(folder))
+    if sum(entry.size for entry in entries) <= limit * 1e9:
+        return 0
+    # Other stores name their files by digests, too: only now is it worth the time to open each.
+    entries = [entry for entry in entries if _is_ours(entry.path)]
     excess = sum(entry.size for entry in entries) - limit * 1e9
     n_removed = 0
     for entry in entries:
@@ -87,6 +92,14 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                 # A small file takes a whole block of the disk.
                 size = max(state.st_size, 512 * getattr(state, "st_blocks", 0))
                 yield _Entry(state.st_mtime, size, found.path)
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MARK)) == MARK
+    except OSError:
+        return False
 
 
 def _scan(folder: str | Path) -> list[os.DirEntry]:

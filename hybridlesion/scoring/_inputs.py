@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from hybridlesion._files import check_writable
+from hybridlesion._files import check_apart, check_writable
 from hybridlesion._steps import split_steps
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import OptionError
 from hybridlesion.extraction import ExtractionResult, Runner
 from hybridlesion.extraction._lock import locked
-from hybridlesion.extraction._place import open_place
+from hybridlesion.extraction._originals import check_originals
+from hybridlesion.extraction._target import Target
 from hybridlesion.scoring._cache import hash_images
 from hybridlesion.scoring._cache_limit import check_cache_limit
 from hybridlesion.scoring._caveats import uses_context
@@ -113,7 +114,8 @@ def score_inputs(
     OptionError
         If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache.
     SourceError
-        If `out` cannot be written, another run is writing it, or there are no images.
+        If `out` cannot be written or is an input, another run is writing it, a file of other
+        origin is called ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards``, or there are no images.
 
     Warns
     -----
@@ -123,7 +125,9 @@ def score_inputs(
     """
     started = time.monotonic()
     check_cache_limit(cache_limit, cache)
-    out = check_score_file(out)
+    target = Target(check_score_file(out))
+    out = target.path
+    check_apart(target.local_files(), [*inputs, *metadata])
     if cache is not None:
         check_writable(Path(cache) / "measured")
     training = training or {}
@@ -138,11 +142,11 @@ def score_inputs(
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
     options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
-    # Before the folder is made: inputs that cannot be used leave nothing behind.
     rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
-    place = open_place(out.parent)
-    place.make()
-    with locked(place, out.name):
+    check_originals(target.local_files(), rows.get("path", ()))
+    # Behind the inputs: those that cannot be used leave no folder behind.
+    target.make_folder()
+    with locked(target.place, target.name):
         # An old file that new rows do not belong into is refused before long work.
         old = growing.read() if growing else None
         _warn(notes)

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from hybridlesion.exceptions import HybridLesionError, OptionError, TableError
-from hybridlesion.extraction import Runner, errors_path, extract_features, read_features
+from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.extraction import ProcessRunner, Runner
+from hybridlesion.extraction._features import compute_features
+from hybridlesion.extraction._target import Target
 from hybridlesion.scoring._cache import FeatureCache, hash_images
 from hybridlesion.scoring._cache_limit import trim_cache
 from hybridlesion.table import Failure, LesionFeaturizer, encode_metadata
@@ -48,8 +50,9 @@ class Measuring:
     ----------
     featurizer : LesionFeaturizer
         What to measure.
-    features : Path
-        Table that holds the measurements until they are scored; an interrupted run goes on by it.
+    out : Path
+        The output; the folder ``OUT.shards`` beside it holds what is measured until all is, and an
+        interrupted run goes on from there.
     cache : Path, default=None
         Folder of former measurements; None keeps none.
     cache_limit : float, default=None
@@ -67,7 +70,7 @@ class Measuring:
     """
 
     featurizer: LesionFeaturizer
-    features: Path
+    out: Path
     cache: Path | None = None
     cache_limit: float | None = None
     n_jobs: int = 1
@@ -127,28 +130,19 @@ class Measuring:
         return Measured(table, failures, n_reused)
 
     def _extract(self, records: pd.DataFrame, progress: Progress | None) -> Measured:
-        errors = errors_path(self.features)
-        errors.unlink(missing_ok=True)
-        try:
-            result = extract_features(
-                records,
-                self.features,
-                featurizer=self.featurizer,
-                n_jobs=self.n_jobs,
-                runner=self.runner,
-                restart=self.restart,
-                masks=self.masks,
-                progress=progress,
-            )
-        except HybridLesionError:
-            # Nothing usable is told by the list of failures; anything else is another matter.
-            if not errors.exists():
-                raise
-            nothing = pd.DataFrame({"image_id": []}, dtype=object)
-            return Measured(nothing, _take_failures(errors), 0)
-        table, _ = read_features(self.features)
-        self.features.unlink()
-        return Measured(table, _take_failures(errors), result.n_reused)
+        folder = Target(self.out).shards
+        found = compute_features(
+            records,
+            folder,
+            self.featurizer,
+            ProcessRunner(self.n_jobs) if self.runner is None else self.runner,
+            restart=self.restart,
+            masks=self.masks,
+            progress=progress,
+        )
+        table = folder.read(found.n_shards, found.schema)
+        folder.clear()
+        return Measured(table, found.failures, found.n_reused)
 
     def _progress_after(self, n_found: int) -> Progress | None:
         if self.progress is None:
@@ -190,12 +184,3 @@ def _assemble(
         pd.DataFrame(values, columns=names, index=records.index),
     ]
     return pd.concat(parts, axis=1).reset_index(drop=True)
-
-
-def _take_failures(errors: Path) -> list[Failure]:
-    """Read the list of failures, which then goes: the scores get one of their own."""
-    if not errors.exists():
-        return []
-    rows = pd.read_csv(errors, dtype=str, keep_default_na=False).to_dict("records")
-    errors.unlink()
-    return [Failure(**row) for row in rows]

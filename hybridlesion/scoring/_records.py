@@ -13,6 +13,9 @@ from sklearn.base import BaseEstimator, clone
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import ExtractionResult, Runner
+from hybridlesion.extraction._lock import locked
+from hybridlesion.extraction._originals import check_originals
+from hybridlesion.extraction._target import Target
 from hybridlesion.scoring._cache_limit import check_cache_limit
 from hybridlesion.scoring._files import (
     check_score_file,
@@ -80,28 +83,35 @@ def score_records(
 
     Raises
     ------
+    SourceError
+        If `out` cannot be written, is one of the images, or another run is writing it; or if a
+        file of other origin is called ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards``.
     HybridLesionError
         If not one image could be used.
     """
     started = time.monotonic()
     check_cache_limit(cache_limit, cache)
-    out = check_score_file(out)
-    measured = measure_records(
-        model,
-        records,
-        out,
-        device=device,
-        n_jobs=n_jobs,
-        runner=runner,
-        restart=restart,
-        masks=masks,
-        cache=cache,
-        cache_limit=cache_limit,
-        progress=progress,
-    )
-    errors = write_failures(out, measured.failures, len(measured.table))
-    scores = score_table(model, measured.table, explain=explain)
-    write_scores(scores, out)
+    target = Target(check_score_file(out))
+    out = target.path
+    check_originals(target.local_files(), records.get("path", ()))
+    target.make_folder()
+    with locked(target.place, target.name):
+        measured = measure_records(
+            model,
+            records,
+            out,
+            device=device,
+            n_jobs=n_jobs,
+            runner=runner,
+            restart=restart,
+            masks=masks,
+            cache=cache,
+            cache_limit=cache_limit,
+            progress=progress,
+        )
+        errors = write_failures(out, measured.failures, len(measured.table))
+        scores = score_table(model, measured.table, explain=explain)
+        write_scores(scores, out)
     seconds = time.monotonic() - started
     n_failed = len(measured.failures)
     return ExtractionResult(out, len(scores), n_failed, errors, seconds, measured.n_reused)
@@ -131,7 +141,7 @@ def measure_records(
     records : DataFrame of shape (n, columns)
         Records with ``image_id`` and ``path``.
     out : Path
-        The score file to come; measurements wait beside it.
+        The score file to come; measurements wait in ``OUT.shards`` beside it.
     device, n_jobs, runner, restart, masks, cache, cache_limit, progress : object, optional
         See `score_records`.
     digests : sequence of str or None, default=None
@@ -150,8 +160,7 @@ def measure_records(
         return Measured(harmless, refused, 0)
     measuring = Measuring(
         _featurizer_for(model, device),
-        # Visible beside the output until the run is whole, so that an interrupted one goes on.
-        out.with_name(f"{out.stem}.features.parquet"),
+        out,
         cache=None if cache is None else Path(cache),
         cache_limit=cache_limit,
         n_jobs=n_jobs,

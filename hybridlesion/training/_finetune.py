@@ -11,22 +11,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import check_writable
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.embedding.crop import VIEWS
 from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.finetuning import FinetuneRecipe
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
+from hybridlesion.extraction._outcome import check_errors
 from hybridlesion.metadata import read_table
 from hybridlesion.sources import find_images, find_records
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
-from hybridlesion.training._finetune_results import write_results, write_whole
+from hybridlesion.training._finetune_results import check_results, write_results, write_whole
 from hybridlesion.training._folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._lesion_masks import read_facts
 from hybridlesion.training._near_duplicates import cluster_lookalikes
-from hybridlesion.training._workspace import digest_data, open_workspace
+from hybridlesion.training._workspace import check_workspace, digest_data, open_workspace
 
 __all__ = ["Finetuning", "finetune"]
 
@@ -134,7 +134,8 @@ def finetune(
     TableError
         If the truth is unknown, or there are too few images for the folds or the batches.
     SourceError
-        If `out` cannot be written, or images or weights are not there.
+        If `out` cannot be written, holds files under the names to be written that no fine-tuning
+        left, or images or weights are not there.
     HybridLesionError
         If an earlier fine-tuning into `out` had other settings.
     ValueError
@@ -151,7 +152,9 @@ def finetune(
     check_choice("crop", crop, tuple(VIEWS))
     check_number("margin", margin, low=0, high=4)
     out = Path(out)
-    check_writable(out / "finetuned.json")
+    check_results(out, [*metadata, weights])
+    check_workspace(out / "training")
+    check_errors(out)
     device = resolve_device(device)
     # Here, since whoever only scores imports this room too, and has no need of torch.
     from hybridlesion.embedding.finetuning import create_network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,15 +10,48 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path
+from hybridlesion._files import atomic_path, check_apart, check_writable
 from hybridlesion.embedding.finetuning import NOTE, SEEN, Finetuned, Seen, note_bytes, write_note
 from hybridlesion.evaluation import evaluate
+from hybridlesion.exceptions import SourceError
 from hybridlesion.training._crops import CropSettings
 from hybridlesion.training._finetune_card import write_finetune_card
 from hybridlesion.training._folds import FoldWork
 from hybridlesion.training._workspace import digest_ids
 
-__all__ = ["write_results", "write_whole"]
+__all__ = ["check_results", "write_results", "write_whole"]
+
+# Besides the weights of each fold.
+_FILES = (NOTE, SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png", "whole.zip")
+
+
+def check_results(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
+    """Make sure, before long work, that the results can be written and replace nothing.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    inputs : sequence of str, path-like or None
+        Files that are read.
+
+    Raises
+    ------
+    SourceError
+        If the folder cannot be written, or holds an input or files of other origin under the names
+        of the results.
+    """
+    check_writable(out / NOTE)
+    check_apart([out / name for name in _FILES], inputs)
+    if (out / NOTE).exists():
+        return
+    # The workspace alone remains of an interrupted fine-tuning.
+    other = [name for name in _FILES if (out / name).exists() and not (out / "training").exists()]
+    if other:
+        raise SourceError(
+            f"{out} holds {other[0]}, which would be replaced, and no {NOTE} of an earlier "
+            "fine-tuning. Name a new folder."
+        )
 
 
 def write_results(

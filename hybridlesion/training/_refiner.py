@@ -10,24 +10,36 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path, check_writable
+from hybridlesion._files import atomic_path, check_apart, check_writable
 from hybridlesion._validation import check_number
 from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.weights import read_state_dict
 from hybridlesion.evaluation import summarize_overlaps
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.extraction import write_errors
+from hybridlesion.extraction._outcome import check_beside, check_errors
 from hybridlesion.segmentation.refiner import Recipe, Sample, save_refiner
 from hybridlesion.splits import connected_groups, grouped_folds
 from hybridlesion.training._lesion_masks import list_pairs, read_samples
 from hybridlesion.training._near_duplicates import cluster_lookalikes
 from hybridlesion.training._out_of_fold import measure_out_of_fold
-from hybridlesion.training._workspace import describe_settings, digest_ids, open_workspace
+from hybridlesion.training._workspace import (
+    check_workspace,
+    describe_settings,
+    digest_ids,
+    open_workspace,
+)
 
 __all__ = ["RefinerTraining", "train_refiner"]
 
 # Samples are kept larger than the network sees them, so that views can be turned and enlarged.
 _SAMPLE_SCALE = 4 / 3
+
+# Tables beside the weights, and what their headers begin with.
+_TABLES = {
+    ".curve.csv": ("training", "epoch", "loss"),
+    ".out_of_fold.csv": ("image_id", "jaccard"),
+}
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,8 @@ def train_refiner(
     TableError
         If no image has a mask, or there are too few for the batches or the folds.
     SourceError
-        If `out` cannot be written or has another suffix, or a folder is not there.
+        If `out` cannot be written or has another suffix, files of other origin have the names of
+        those beside it, or a folder is not there.
     HybridLesionError
         If an earlier training into `out` had other settings, or nothing could be read.
     ValueError
@@ -135,7 +148,7 @@ def train_refiner(
         raise ValueError(
             "n_folds must be 0 or at least 2, got 1: one fold leaves nothing to learn."
         )
-    check_writable(out)
+    _check_outputs(out, [*metadata, weights])
     device = resolve_device(device)
     encoder = None if weights is None else read_state_dict(weights)
     records = list_pairs(_as_list(images), _as_list(masks), metadata)
@@ -233,6 +246,23 @@ def _cross_validate(work: _Work, out: Path, n_folds: int) -> pd.DataFrame:
     with atomic_path(_beside(out, ".out_of_fold.csv")) as temporary:
         overlaps.to_csv(temporary, index=False)
     return summarize_overlaps(overlaps)
+
+
+def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
+    """Make sure, before long work, that everything can be written and replaces nothing."""
+    check_writable(out)
+    tables = {_beside(out, end): columns for end, columns in _TABLES.items()}
+    check_apart([out, *tables], inputs)
+    check_errors(out)
+    for table, columns in tables.items():
+        check_beside(table, columns)
+    former = check_workspace(_beside(out, ".training"))
+    masks = _beside(out, ".out_of_fold")
+    if former is None and masks.exists() and not _beside(out, ".out_of_fold.csv").exists():
+        raise SourceError(
+            f"{masks} is in the way: masks go into a folder of that name, and this one was left by "
+            "no training. Move it, or name another output."
+        )
 
 
 def _check_count(n_images: int, n_folds: int, recipe: Recipe) -> None:

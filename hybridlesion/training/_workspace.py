@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,10 +14,19 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._files import atomic_path
-from hybridlesion.exceptions import HybridLesionError
+from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.segmentation.refiner import Recipe
 
-__all__ = ["describe_settings", "digest_data", "digest_ids", "open_workspace"]
+__all__ = [
+    "check_workspace",
+    "describe_settings",
+    "digest_data",
+    "digest_ids",
+    "open_workspace",
+]
+
+# By this file a workspace is known as one.
+_NOTE = "settings.json"
 
 
 def digest_ids(image_ids: pd.Series) -> str:
@@ -91,6 +101,38 @@ def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
     return data.hexdigest()
 
 
+def check_workspace(folder: Path) -> dict | None:
+    """Make sure, before long work, that nothing of other origin has the name of a workspace.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is or is to be.
+
+    Returns
+    -------
+    dict or None
+        Settings of the training that left it; None if there is none.
+
+    Raises
+    ------
+    SourceError
+        If there is something that no training left.
+    """
+    if not os.path.lexists(folder):
+        return None
+    try:
+        former = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        former = None
+    if not (isinstance(former, dict) and {"recipe", "data"} <= set(former)):
+        raise SourceError(
+            f"{folder} is in the way: checkpoints go into a folder of that name, and this one was "
+            f"left by no training (it has no {_NOTE} of one). Move it, or name another output."
+        )
+    return former
+
+
 def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) -> None:
     """Make a workspace, or take over one that the same settings left.
 
@@ -106,16 +148,15 @@ def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) 
     Raises
     ------
     HybridLesionError
-        If it belongs to other settings.
+        If it belongs to other settings, or is no workspace.
     """
-    if restart and folder.exists():
-        shutil.rmtree(folder)
-    note = folder / "settings.json"
-    if not note.is_file():
-        with atomic_path(note) as temporary:
+    former = check_workspace(folder)
+    if former is None or restart:
+        if former is not None:
+            shutil.rmtree(folder)
+        with atomic_path(folder / _NOTE) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
         return
-    former = json.loads(note.read_text(encoding="utf-8"))
     if former != settings:
         changed = [name for name in settings if former.get(name) != settings[name]]
         raise HybridLesionError(

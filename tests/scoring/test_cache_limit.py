@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path):
 
 def test_a_run_keeps_its_own_entries_and_the_limit(lesions, tmp_path, monkeypatch):
     records = lesions.head(6)
-    run = {"features": tmp_path / "f.parquet", "cache": tmp_path / "cache"}
+    run = {"out": tmp_path / "f.parquet", "cache": tmp_path / "cache"}
     first = Measuring(LesionFeaturizer(), **run).measure(records)
     for path in (tmp_path / "cache").rglob("*"):
         if path.is_file():
