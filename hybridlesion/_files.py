@@ -108,14 +108,10 @@ def check_apart(
     SourceError
         If a file is both.
     """
-    outputs = [Path(path) for path in outputs]
-    # Most inputs lie in other folders: their names alone tell that they are no output.
-    names = {path.resolve().name for path in outputs} | {path.name for path in outputs}
+    outputs = list(outputs)
     for used in inputs:
-        if used is None or os.path.basename(os.path.realpath(used)) not in names:
-            continue
         for path in outputs:
-            if same_file(path, used):
+            if used is not None and same_file(path, used):
                 raise SourceError(
                     f"{path} is to be written and is an input, too: it would be replaced. "
                     "Name another output."

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pandas as pd
 
 from hybridlesion.datasets._local_copy import LocalCopy, records_of, scan_folder
+from hybridlesion.exceptions import SourceError
 
-__all__ = ["load_isic2017", "load_isic2018_task1", "load_isic2020"]
+__all__ = ["load_isic2017", "load_isic2018_task1", "load_isic2018_task2", "load_isic2020"]
+
+_ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
 
 
 def load_isic2017(folder: str | os.PathLike) -> pd.DataFrame:
@@ -74,6 +78,57 @@ def load_isic2018_task1(folder: str | os.PathLike) -> pd.DataFrame:
     """
     copy = scan_folder(folder)
     return records_of(copy, _task1_table(copy))
+
+
+def load_isic2018_task2(
+    folder: str | os.PathLike, *, images: str | os.PathLike | None = None
+) -> pd.DataFrame:
+    """Read a local copy of ISIC 2018 task 2: experts' outlines of dermoscopic structures.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the masks (``ISIC_*_attribute_globules.png``), and the images unless `images`
+        says where they are, in any folders below it.
+    images : str or path-like, default=None
+        Folder of the images, which are those of task 1 and many of ISIC 2017; None takes `folder`.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found that have a mask of any structure, with `path`, `mask_path` of
+        the lesion where there is one, and for each structure the path of its mask:
+        `pigment_network_path`, `negative_network_path`, `streaks_path`, `milia_like_cyst_path` and
+        `globules_path`, missing where there is none. In the official set a mask without a white
+        pixel says that the structure is absent; in a part of it a missing mask says nothing.
+
+    Raises
+    ------
+    SourceError
+        If a folder is absent, or holds no image or no mask.
+
+    References
+    ----------
+    Codella et al., Skin lesion analysis toward melanoma detection 2018, 2019.
+    """
+    copy = scan_folder(folder if images is None else images)
+    frame = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
+    if copy.masks:
+        frame["mask_path"] = frame["image_id"].map(copy.masks)
+    found = []
+    for attribute in _ATTRIBUTES:
+        end = f"_attribute_{attribute}"
+        files = sorted(Path(folder).rglob(f"*{end}.png"))
+        masks = {file.stem.removesuffix(end): str(file) for file in files}
+        frame[f"{attribute}_path"] = frame["image_id"].map(masks)
+        found.append(frame[f"{attribute}_path"].notna())
+    kept = pd.concat(found, axis=1).any(axis=1)
+    if not kept.any():
+        raise SourceError(
+            f"{os.fspath(folder)} holds no mask called ISIC_*_attribute_NAME.png of an image in "
+            f"{copy.folder}. data/README.md says where to get the data set."
+        )
+    return frame[kept].reset_index(drop=True)
 
 
 def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,9 +16,13 @@ from hybridlesion.metadata import read_records
 __all__ = ["LocalCopy", "records_of", "scan_folder"]
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
-_MASK_ENDINGS = ("_segmentation", "_lesion")
+# What stands behind the name of the photograph, which must be there, too: a photograph may well be
+# called P2_lesion or P2_R1 itself.
+_MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
 # Other pictures in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
-_NO_IMAGES = ("*_superpixels", "*_attribute_*", "*_label*", "*_roi*", "*_r[0-9]*")
+_OTHER = re.compile(
+    r"(?P<photograph>.+?)_(superpixels|attribute_.*|label.*|roi.*|r\d.*)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -105,32 +110,47 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
     ------
     SourceError
         If the folder is absent, holds no image, or holds two images of one id.
+
+    Notes
+    -----
+    A picture called ``NAME_segmentation``, ``NAME_lesion`` or ``NAME_mask`` is a mask where there
+    is a photograph ``NAME``, else a photograph. Superpixels, attributes, regions and labels of a
+    photograph are passed over.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise SourceError(f"{folder} is no folder. data/README.md says where to get the data set.")
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
+    tables = [one for one in files if _is_table(one)]
+    pictures = [one for one in files if one.suffix.lower() in _IMAGES and one.name[0] != "."]
+    # As file systems differ in it, case does not matter here.
+    stems = {path.stem.lower(): path.stem for path in pictures}
     images: dict[str, str] = {}
     masks: dict[str, str] = {}
-    tables = []
-    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-        stem = path.stem.lower()
-        if path.suffix.lower() in {".csv", ".txt", ".tab"} or path.name == "HAM10000_metadata":
-            tables.append(path)
-        elif path.suffix.lower() not in _IMAGES or path.name.startswith("."):
-            continue
-        elif stem.endswith(_MASK_ENDINGS):
-            masks[path.stem.rpartition("_")[0]] = str(path)
-        elif not any(fnmatchcase(stem, pattern) for pattern in _NO_IMAGES):
-            image_id = path.stem
-            if image_id in images:
+    for path in pictures:
+        mask_of, other_of = (_photograph(pattern, path, stems) for pattern in (_MASK, _OTHER))
+        if mask_of is not None:
+            masks[mask_of] = str(path)
+        elif other_of is None:
+            if path.stem in images:
                 raise SourceError(
-                    f"{folder} holds two images named {image_id}: {images[image_id]} and {path}. "
+                    f"{folder} holds two images named {path.stem}: {images[path.stem]} and {path}. "
                     "Remove one, or name the folder of one data set."
                 )
-            images[image_id] = str(path)
+            images[path.stem] = str(path)
     if not images:
         raise SourceError(f"{folder} holds no image ({', '.join(sorted(_IMAGES))}).")
     return LocalCopy(folder, dict(sorted(images.items())), masks, tuple(tables))
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in {".csv", ".txt", ".tab"} or path.name == "HAM10000_metadata"
+
+
+def _photograph(pattern: re.Pattern, path: Path, stems: dict[str, str]) -> str | None:
+    """Name the photograph that a picture belongs to; None if there is none."""
+    found = pattern.fullmatch(path.stem)
+    return None if found is None else stems.get(found["photograph"].lower())
 
 
 def records_of(
@@ -162,8 +182,9 @@ def records_of(
         frame.insert(place, "mask_path", frame["image_id"].map(copy.masks))
     index = copy.find_table("index.csv")
     if index is not None:
-        facts = pd.read_csv(index).set_index("image_id")
+        facts = pd.read_csv(index)
+        facts = facts.set_index("image_id") if "image_id" in facts else facts
         for name in ("orig_width", "orig_height"):
-            if name in facts:
+            if name in facts and facts.index.name == "image_id":
                 frame[name] = frame["image_id"].map(facts[name])
     return frame

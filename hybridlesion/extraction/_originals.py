@@ -28,7 +28,10 @@ def check_originals(outputs: Iterable[str | os.PathLike], paths: Iterable[object
     SourceError
         If a file is both.
     """
-    check_apart(outputs, _local_files(paths))
+    outputs = list(outputs)
+    # Of many images few are called like an output, and only those are looked at.
+    names = {os.path.basename(path) for path in outputs}
+    check_apart(outputs, (file for file in _local_files(paths) if os.path.basename(file) in names))
 
 
 def check_mask_folder(folder: str | os.PathLike, paths: Iterable[object]) -> Path:

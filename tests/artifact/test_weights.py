@@ -151,6 +151,20 @@ def test_large_files_lie_beside_and_are_checked(tmp_path, monkeypatch, with_segm
         load_artifact(tmp_path / "m.joblib")
 
 
+def test_a_file_that_has_the_name_of_large_weights_is_left_alone(
+    tmp_path, monkeypatch, with_segmenter
+):
+    monkeypatch.setattr(beside, "LARGEST_INSIDE", 10)
+    kept = tmp_path / "m.segmenter-refiner.safetensors"
+    kept.write_bytes(b"weights of somebody")
+    for _ in range(2):
+        save_artifact(tmp_path / "m.joblib", with_segmenter)
+    assert kept.read_bytes() == b"weights of somebody"
+    loaded = Path(load_artifact(tmp_path / "m.joblib").named_steps["features"].segmenter)
+    assert loaded.read_bytes() == b"weights of a refiner"
+    assert len(list(tmp_path.glob("m.*"))) == 3
+
+
 @pytest.mark.parametrize(
     "name", ["../w.pth", "a/w.pth", "a\\w.pth", "..", ".hidden", "a\nb", "", "C:w", "w" * 300, None]
 )

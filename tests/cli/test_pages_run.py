@@ -194,6 +194,11 @@ def data_sets(tmp_path) -> Path:
     _write_ham10000(drawn, tmp_path / "HAM10000")
     _write_isic_2024(drawn.head(4), tmp_path / "ISIC_2024")
     _write_ph2(drawn.head(2), tmp_path / "PH2")
+    _write_derm7pt(drawn.head(3), tmp_path / "Derm7pt")
+    outlines = tmp_path / "ISIC_2018" / "task2"
+    outlines.mkdir()
+    shutil.copy(SAMPLE / "masks" / f"{drawn['image_name'][0]}_segmentation.png",
+                outlines / "ISIC_0000000_attribute_globules.png")  # fmt: skip
     archive = drawn[["image_id", "age_approx", "sex", "patient_id"]]
     archive = archive.rename(columns={"image_id": "isic_id"}).assign(copyright_license="CC-0")
     archive["diagnosis_1"] = np.where(drawn["target"], "Malignant", "Benign")
@@ -281,11 +286,22 @@ def _write_ph2(rows, folder):
     (folder / "PH2_dataset.txt").write_text("\n".join(lines) + "\n")
 
 
+def _write_derm7pt(rows, folder):
+    for name in rows["image_name"]:
+        (folder / "images" / "NEL").mkdir(parents=True, exist_ok=True)
+        shutil.copy(SAMPLE / "images" / f"{name}.jpg", folder / "images" / "NEL")
+    (folder / "meta").mkdir()
+    table = pd.DataFrame({"case_num": range(len(rows)), "sex": rows["sex"], "location": "back"})
+    table["diagnosis"] = ["clark nevus", "melanoma (in situ)", "blue nevus"]
+    table["derm"] = table["clinic"] = "NEL/" + rows["image_name"] + ".jpg"
+    table.to_csv(folder / "meta" / "meta.csv", index=False)
+
+
 @pytest.mark.slow
 def test_the_data_sets(run_page, data_sets):
     quick = {"features": ("--jobs", "1", "--embedder", "none")}
     ran = run_page("docs/datasets.md", quick=quick)
-    assert ran.count("features") == 9
+    assert ran.count("features") == 10
     assert set(ran) == {"features", "segment", "fit", "python"}
     targets = {
         name: pd.read_parquet(f"{name}.parquet")["target"].sum()
@@ -295,6 +311,7 @@ def test_the_data_sets(run_page, data_sets):
     assert targets.pop("isic2020") == drawn.sum()
     assert set(targets.values()) == {drawn.head(4).sum()}
     assert pd.read_parquet("ph2.parquet")["target"].tolist() == [0, 1]
+    assert pd.read_parquet("derm7pt.parquet")["target"].tolist() == [0, 1, 0]
 
 
 def test_every_page_with_code_is_run_or_says_why_not():

@@ -7,9 +7,12 @@ import pytest
 
 from hybridlesion._opencv import cv2
 from hybridlesion.datasets import (
+    load_derm7pt,
+    load_folder,
     load_ham10000,
     load_isic2017,
     load_isic2018_task1,
+    load_isic2018_task2,
     load_isic2020,
     load_ph2,
 )
@@ -99,6 +102,103 @@ def test_isic2018_task1_without_labels(tmp_path):
     assert records["target"].isna().all()
 
 
+def test_isic2018_task2_official_folders(tmp_path):
+    inputs, truth = tmp_path / "Task1-2_Training_Input", tmp_path / "Task2_GroundTruth_v3"
+    for name in ("ISIC_0000000", "ISIC_0000001", "ISIC_0000002"):
+        picture(inputs / f"{name}.jpg")
+    picture(truth / "ISIC_0000000_attribute_globules.png")
+    picture(truth / "ISIC_0000000_attribute_milia_like_cyst.png")
+    picture(truth / "ISIC_0000002_attribute_negative_network.png")
+    picture(truth / "ISIC_0000009_attribute_streaks.png")
+    for records in (load_isic2018_task2(tmp_path), load_isic2018_task2(truth, images=inputs)):
+        assert records["image_id"].tolist() == ["ISIC_0000000", "ISIC_0000002"]
+        assert records["globules_path"].notna().tolist() == [True, False]
+        assert records["milia_like_cyst_path"].notna().tolist() == [True, False]
+        assert records["negative_network_path"].notna().tolist() == [False, True]
+        assert records["streaks_path"].isna().all()
+    with pytest.raises(SourceError, match="holds no mask called"):
+        load_isic2018_task2(inputs)
+
+
+DERM7PT = """\
+case_num,diagnosis,seven_point_score,pigment_network,streaks,pigmentation,regression_structures,\
+dots_and_globules,blue_whitish_veil,vascular_structures,level_of_diagnostic_difficulty,elevation,\
+location,sex,management,clinic,derm,case_id,notes
+1,basal cell carcinoma,0,absent,absent,absent,absent,irregular,absent,arborizing,medium,nodular,\
+abdomen,female,excision,NEL/NEL025.JPG,NEL/Nel026.jpg,,
+2,melanoma (in situ),4,atypical,irregular,absent,absent,regular,present,absent,high,flat,\
+back,male,excision,FAL/FAL001.jpg,FAL/Nel026.jpg,,
+3,clark nevus,1,typical,absent,absent,absent,absent,absent,absent,low,flat,\
+back,male,no further examination,FAL/FAL002.jpg,FAL/none.jpg,,
+"""
+
+
+def test_derm7pt_official_folders(tmp_path):
+    for name in ("NEL/Nel026", "FAL/Nel026", "FAL/FAL001"):
+        picture(tmp_path / "release_v0" / "images" / f"{name}.jpg")
+    meta = tmp_path / "release_v0" / "meta"
+    text(meta / "meta.csv", DERM7PT)
+    text(meta / "train_indexes.csv", "indexes\n1\n2\n")
+    text(meta / "valid_indexes.csv", "indexes\n0\n")
+    text(meta / "test_indexes.csv", "indexes\n")
+    records = load_derm7pt(tmp_path).set_index("image_id")
+    assert records.index.tolist() == ["FAL_Nel026", "NEL_Nel026"]
+    assert records["target"].tolist() == [1, 0]
+    assert records["diagnosis"].tolist() == ["melanoma (in situ)", "basal cell carcinoma"]
+    assert records["split"].tolist() == ["train", "valid"]
+    assert records["site"].tolist() == ["torso", "torso"]
+    assert records["sex"].tolist() == ["male", "female"]
+    assert records["lesion_id"].tolist() == ["case_2", "case_1"]
+    assert records["dots_and_globules"].tolist() == ["regular", "irregular"]
+    assert records["seven_point_score"].tolist() == [4, 0]
+    assert records["clinical_path"].notna().tolist() == [True, False]
+    both = load_derm7pt(tmp_path, malignant=("melanoma", "basal cell carcinoma"))
+    assert both["target"].tolist() == [1, 1]
+    picture(tmp_path / "release_v0" / "images" / "FAL" / "Fal2.jpg")
+    meta.joinpath("meta.csv").write_text(DERM7PT.replace("FAL/Nel026", "FAL/Fal2"))
+    assert load_derm7pt(tmp_path)["image_id"].tolist() == ["Fal2", "Nel026"]
+    meta.joinpath("meta.csv").write_text(DERM7PT.replace("Nel026.jpg", "gone.jpg"))
+    with pytest.raises(SourceError, match=r"none of the images .* is near it"):
+        load_derm7pt(tmp_path)
+
+
+def test_a_folder_with_one_table(tmp_path):
+    for name in ("A1", "A2"):
+        picture(tmp_path / "images" / f"{name}.jpg")
+    picture(tmp_path / "masks" / "A2_segmentation.png")
+    text(
+        tmp_path / "index.csv",
+        "image_id,label,malignant,patient_id,lesion_id,age,sex,site,orig_width,orig_height\n"
+        "A1,nevus,0,P1,L1,50,female,torso,600,450\nA2,melanoma,1,P2,L2,60,male,torso,800,600\n",
+    )
+    records = load_folder(tmp_path, columns={"diagnosis": "label"})
+    assert records["target"].tolist() == [0, 1]
+    assert records["diagnosis"].tolist() == ["nevus", "melanoma"]
+    assert records["patient_id"].tolist() == ["P1", "P2"]
+    assert records["mask_path"].notna().tolist() == [False, True]
+    assert records[["orig_width", "orig_height"]].to_numpy().tolist() == [[600, 450], [800, 600]]
+    (tmp_path / "index.csv").rename(tmp_path / "Table1.csv")
+    assert load_folder(tmp_path, table="table?.csv")["age"].tolist() == [50, 60]
+    with pytest.raises(SourceError, match=r"no table named like index\.csv"):
+        load_folder(tmp_path)
+
+
+def test_a_mask_has_a_photograph(tmp_path):
+    photographs = ("P1", "P2_lesion", "P3_R1", "P4_label", "P5_roi", "P6_segmentation", "P7_mask")
+    for name in photographs:
+        picture(tmp_path / f"{name}.jpg")
+    # Of these each has a photograph; case does not matter.
+    picture(tmp_path / "masks" / "p1_Segmentation.png")
+    picture(tmp_path / "masks" / "P2_lesion_lesion.png")
+    picture(tmp_path / "masks" / "P7_mask_mask.png")
+    for name in ("P1_superpixels", "P1_R1_Label4", "P1_attribute_streaks"):
+        picture(tmp_path / "other" / f"{name}.png")
+    text(tmp_path / "index.csv", "image_id,target\n" + "".join(f"{p},0\n" for p in photographs))
+    records = load_folder(tmp_path).set_index("image_id")
+    assert tuple(records.index) == photographs
+    assert records.index[records["mask_path"].notna()].tolist() == ["P1", "P2_lesion", "P7_mask"]
+
+
 def test_isic2020_official_names_and_duplicates(tmp_path):
     for name in ("ISIC_1", "ISIC_2"):
         picture(tmp_path / "jpeg" / "train" / f"{name}.jpg")
@@ -160,7 +260,11 @@ def test_missing_folder_images_and_tables(tmp_path):
         (load_isic2017, "isic2017-hires", 200, 100, 200),
         (load_isic2018_task1, "isic2018-task1", 144, 29, 144),
         (load_isic2020, "isic2020", 1833, 24, 0),
-        (load_ham10000, "ham10000", 2661, 491, 0),
+        (load_ham10000, "ham10000", 8711, 1111, 3960),
+        (load_folder, "isic2020-more", 506, 254, 0),
+        (load_folder, "isic-archive-9class", 288, 246, 0),
+        (load_folder, "bcn20000-84px", 11741, 5817, 0),
+        (load_derm7pt, "derm7pt", 405, 87, 0),
     ],
 )
 def test_real_copies(real_data, load, name, images, malignant, masks):
@@ -177,3 +281,18 @@ def test_real_original_sizes_and_colors(real_data):
     assert records.loc["ISIC_0000000", ["orig_width", "orig_height"]].tolist() == [1022, 767]
     ph2 = load_ph2(real_data / "ph2").set_index("image_id")
     assert ph2.loc["IMD009", "ph2_red"] + ph2.loc["IMD009", "ph2_light_brown"] == 1
+
+
+@pytest.mark.real
+def test_real_groups_criteria_and_attributes(real_data):
+    assert load_folder(real_data / "isic2020-more")["patient_id"].nunique() == 342
+    assert load_folder(real_data / "bcn20000-84px")["lesion_id"].nunique() == 3529
+    by_melanoma = load_folder(real_data / "bcn20000-84px", target_column="melanoma")
+    assert by_melanoma["target"].sum() == 2771
+    derm7pt = load_derm7pt(real_data / "derm7pt").set_index("image_id")
+    assert derm7pt.loc["derm7pt_A1l_Aal002bis", "seven_point_score"] == 9
+    assert derm7pt["blue_whitish_veil"].isin(["absent", "present"]).all()
+    outlined = load_isic2018_task2(real_data / "isic2018-task2", images=real_data / "isic2017")
+    assert len(outlined) == 991
+    assert outlined["pigment_network_path"].notna().sum() == 733
+    assert outlined["streaks_path"].notna().sum() == 59

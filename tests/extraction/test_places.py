@@ -11,6 +11,7 @@ import pytest
 
 from hybridlesion.exceptions import SourceError
 from hybridlesion.extraction import extract_features, read_features
+from hybridlesion.extraction._folder_place import FolderPlace
 
 
 def _stop_after(shards, action):
@@ -157,3 +158,37 @@ def test_an_address_of_a_local_folder_is_a_folder(quick, quick_records, tmp_path
 def test_an_address_without_a_folder_is_refused(quick, quick_records):
     with pytest.raises(SourceError, match="names no folder or bucket"):
         extract_features(quick_records(2), "memory://f.parquet", featurizer=quick)
+
+
+@pytest.mark.parametrize(
+    "name", ["f.parquet.errors.csv", "f.parquet.lock", "f.parquet.shards/000000.parquet"]
+)
+def test_what_stands_in_the_way_at_an_address_is_left_alone(quick, quick_records, name):
+    import fsspec
+
+    storage = fsspec.filesystem("memory")
+    storage.pipe_file(f"/kept/{name}", b"image_id,comment\n")
+    for restart in (False, True):
+        with pytest.raises(SourceError, match=f"{name.split('/')[0]} .*in the way"):
+            extract_features(
+                quick_records(2), "memory://kept/f.parquet", featurizer=quick, restart=restart
+            )
+    assert storage.find("/kept") == [f"/kept/{name}"]
+    assert storage.cat(f"/kept/{name}") == b"image_id,comment\n"
+    storage.rm("/kept", recursive=True)
+
+
+def test_a_disk_that_is_full_at_once_leaves_no_folder_that_the_next_run_refuses(
+    quick, quick_records, tmp_path, monkeypatch
+):
+    out = tmp_path / "f.parquet"
+    with monkeypatch.context() as full:
+        full.setattr(FolderPlace, "write", _no_space)
+        with pytest.raises(SourceError, match="No space left"):
+            extract_features(quick_records(2), out, featurizer=quick)
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+    assert extract_features(quick_records(2), out, featurizer=quick).n_rows == 2
+
+
+def _no_space(place, name, data):
+    raise SourceError("No space left on device")

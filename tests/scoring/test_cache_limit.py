@@ -55,7 +55,10 @@ def test_the_oldest_go_and_what_was_read_stays(filled):
 
 
 def test_other_files_are_left_alone(filled):
+    # The last one is called like an entry: other stores name their files by digests, too.
     other = [filled.folder / "notes.txt", filled.folder / "00" / "mine", filled.folder / KEYS[1]]
+    other += [filled.folder / "ab" / ("ab" * 32)]
+    other[-1].parent.mkdir()
     for path in other:
         path.write_bytes(bytes(10_000))
     assert trim_cache(filled.folder, 1e-9) == 10
