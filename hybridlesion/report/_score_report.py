@@ -50,6 +50,8 @@ class ScoreReport:
     threshold : float or None
         Operating point of the measures that need one; None if neither the user nor the scores
         name one, so that the best F1 chose it.
+    threshold_rule : str or None
+        How the operating point was chosen, as "for 90 % sensitivity"; None if the user named it.
     content : dict
         What metrics.json holds.
     paths : tuple of Path
@@ -64,6 +66,7 @@ class ScoreReport:
     comparison: pd.DataFrame | None
     cases: pd.DataFrame
     threshold: float | None
+    threshold_rule: str | None
     content: dict
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
@@ -124,7 +127,10 @@ def report_scores(
     """
     paths = check_outputs(out, against is not None)
     table, rival = read_scores(scores), None if against is None else read_scores(against)
-    threshold = table.threshold if threshold is None else threshold
+    rule = None
+    if threshold is None:
+        threshold = table.threshold
+        rule = "for the highest F1 here" if threshold is None else table.rule or "of the scores"
     records = read_records(
         list(truth), id_column=id_column, target_column=target, malignant=malignant
     )
@@ -140,6 +146,7 @@ def report_scores(
         "scores": Path(scores).name,
         "against": None if against is None else Path(against).name,
         "threshold": threshold,
+        "threshold_rule": rule,
         "n_bootstrap": n_bootstrap,
         "unit": _unit(cases),
     }
@@ -148,6 +155,7 @@ def report_scores(
         comparison=comparison,
         cases=cases,
         threshold=threshold,
+        threshold_rule=rule,
         content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
         paths=tuple(paths.values()),
         warnings=warnings,
