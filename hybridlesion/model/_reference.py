@@ -105,8 +105,8 @@ def shares_among_benign(value: float, quantiles: np.ndarray) -> tuple[float, flo
     """
     below, upto = _positions(value, quantiles)
     last = len(quantiles) - 1
-    # Of the percentiles on either side of a value, one belongs to the gap that it lies in.
-    low, equal, high = max(below - 1, 0), max(upto - below - 1, 0), max(last - upto, 0)
+    # Percentiles 0 to 100 are one more than the gaps between them.
+    low, equal, high = max(below - 1, 0), max(upto - max(below, 1), 0), max(last - upto, 0)
     return low / last, equal / last, high / last
 
 
