@@ -5,9 +5,10 @@ from __future__ import annotations
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from hybridlesion._words import name_rule
 from hybridlesion.table import LesionFeaturizer
 
-__all__ = ["split_steps"]
+__all__ = ["split_steps", "threshold_rule"]
 
 
 def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEstimator]:
@@ -35,3 +36,25 @@ def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEsti
         return None, model
     rest = model[1:]
     return model[0], rest[0] if len(rest) == 1 else rest
+
+
+def threshold_rule(model: BaseEstimator) -> str:
+    """Say by which rule a model chose its threshold.
+
+    Parameters
+    ----------
+    model : Pipeline or estimator
+        What `split_steps` takes.
+
+    Returns
+    -------
+    str
+        What `hybridlesion._words.name_rule` gives for its classifier.
+
+    Examples
+    --------
+    >>> from hybridlesion import make_hybrid_pipeline
+    >>> threshold_rule(make_hybrid_pipeline())
+    'for 90 % sensitivity'
+    """
+    return name_rule(split_steps(model)[1].get_params(deep=False))

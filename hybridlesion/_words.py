@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-__all__ = ["count_words", "explain_measures", "measure_words"]
+__all__ = ["count_words", "explain_measures", "measure_words", "name_rule", "threshold_words"]
 
 _COUNTS = ("n", "n_positive", "n_groups")
 _AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
 # Of rare malignancy these are small.
 _SMALL = ("brier", "calibration_error", "net_benefit")
+_RULES = {"f1": "for the highest F1", "youden": "for the highest Youden index"}
 
 
 def count_words(count: int, noun: str) -> str:
@@ -36,7 +37,59 @@ def count_words(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def explain_measures(metrics: Iterable[str], threshold: float | None = None) -> list[str]:
+def name_rule(parameters: Mapping[str, object]) -> str:
+    """Say by which rule a classifier chose its threshold.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of a `HybridLesionClassifier`, of this release or an earlier one.
+
+    Returns
+    -------
+    str
+        Words that follow "the threshold"; nothing if the parameters do not tell.
+
+    Examples
+    --------
+    >>> name_rule({"threshold": None, "sensitivity": 0.9}), name_rule({"threshold": "f1"})
+    ('for 90 % sensitivity', 'for the highest F1')
+    """
+    cost_ratio, threshold = parameters.get("cost_ratio"), parameters.get("threshold")
+    if cost_ratio is not None:
+        return f"for a cost ratio of {cost_ratio:g}"
+    if threshold is not None:
+        return _RULES.get(threshold, "set by the user")
+    sensitivity = parameters.get("sensitivity")
+    return "" if sensitivity is None else f"for {100 * sensitivity:.4g} % sensitivity"
+
+
+def threshold_words(threshold: float, rule: str | None = None) -> str:
+    """Write a threshold with the rule that chose it.
+
+    Parameters
+    ----------
+    threshold : float
+        From which score on a lesion is called malignant.
+    rule : str or None, default=None
+        What `name_rule` gave; None or nothing if it is not known.
+
+    Returns
+    -------
+    str
+        The words.
+
+    Examples
+    --------
+    >>> threshold_words(0.03412, "for 90 % sensitivity"), threshold_words(0.03412)
+    ('the threshold for 90 % sensitivity (0.03412)', 'the threshold 0.03412')
+    """
+    return f"the threshold {rule} ({threshold:.4g})" if rule else f"the threshold {threshold:.4g}"
+
+
+def explain_measures(
+    metrics: Iterable[str], threshold: float | None = None, rule: str | None = None
+) -> list[str]:
     """Explain the measures of a table that their names do not.
 
     Parameters
@@ -45,6 +98,8 @@ def explain_measures(metrics: Iterable[str], threshold: float | None = None) -> 
         Names of the measures in the table.
     threshold : float or None, default=None
         Operating point; None or NaN if it is not known.
+    rule : str or None, default=None
+        How it was chosen, see `threshold_words`.
 
     Returns
     -------
@@ -70,7 +125,7 @@ def explain_measures(metrics: Iterable[str], threshold: float | None = None) -> 
     if _known(threshold) and named:
         *first, last = named
         names = f"{', '.join(first)} and {last}" if first else last
-        lines.append(f"{names} hold{'' if first else 's'} at the threshold {threshold:.4g}.")
+        lines.append(f"{names} hold{'' if first else 's'} at {threshold_words(threshold, rule)}.")
     return lines
 
 

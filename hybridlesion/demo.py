@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._files import atomic_path, check_writable
-from hybridlesion._words import measure_words
+from hybridlesion._words import measure_words, threshold_words
 from hybridlesion.artifact import INTENDED_USE, load_artifact, save_artifact
 from hybridlesion.datasets import auc_ceiling, make_lesions
 from hybridlesion.exceptions import SourceError
@@ -187,6 +187,7 @@ def _judge(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Pat
         out / "cases.png",
         masks=out / "masks",
         threshold=report.threshold,
+        threshold_rule=report.threshold_rule,
         title="Lesions of patients the model never saw, highest score first",
     )
     return report, sheet
@@ -228,6 +229,9 @@ def _summarise(result: DemoResult) -> str:
             f"No score can be expected to exceed an AUC of {result.ceiling:.3f} on them, since the "
             "truth was drawn by chance from the rule. With so few lesions the intervals are wide.",
             "",
+            f"A lesion is called malignant from {_threshold(result.held_out)} on, by the scores of "
+            "the training patients out of fold.",
+            "",
             "| measure on the patients held out | value | 95 % interval |",
             "|---|---|---|",
             *rows,
@@ -240,3 +244,7 @@ def _summarise(result: DemoResult) -> str:
             "",
         ]
     )
+
+
+def _threshold(report: ScoreReport) -> str:
+    return threshold_words(report.threshold, report.threshold_rule)

@@ -65,6 +65,7 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     model.fit(table[train], y[train], groups=groups[train])
     score = model.predict_proba(table[test])[:, 1]
     measures = evaluate(y[test], score, groups=groups[test], threshold=model.threshold_)
+    print(f"at the threshold for {model.sensitivity:.0%} sensitivity ({model.threshold_:.4g}):")
     print(measures.round(3).to_string(index=False))
     measures.to_csv(options.out / "test_measures.csv", index=False)
     save_artifact(options.out / "model.joblib", model, metrics=model.metrics_)

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion import __version__
 from hybridlesion._steps import split_steps
+from hybridlesion._words import name_rule
 from hybridlesion.artifact._versions import describe_checks
 from hybridlesion.exceptions import ArtifactError
 
@@ -68,6 +69,7 @@ def make_manifest(
         "model": {"class": type(classifier).__name__, "parameters": parameters},
         "folds": _describe_folds(classifier, parameters),
         "threshold": getattr(classifier, "threshold_", None),
+        "threshold_rule": name_rule(parameters),
         "thresholds": _describe_thresholds(classifier),
         "features": _describe_features(classifier),
         "featurizer": None if featurizer is None else featurizer.get_params(deep=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hybridlesion._strangers import printable
-from hybridlesion._words import measure_words
+from hybridlesion._words import measure_words, name_rule, threshold_words
 from hybridlesion.exceptions import ArtifactError
 
 __all__ = ["describe_manifest"]
@@ -99,13 +99,19 @@ def _metrics(manifest: Mapping) -> list[str]:
         shown = f"  ({interval})" if interval else ""
         lines.append(f"  {row.get('metric')!s:<{width}}  {value}{shown}")
     if threshold is not None:
-        lines.append(f"Lesions count as called from a score of {threshold:.4g} on.")
+        # Files of earlier releases have no rule, but the parameters that it follows from.
+        rule = manifest.get("threshold_rule") or name_rule(_parameters(manifest))
+        lines.append(f"Lesions are called malignant from {threshold_words(threshold, rule)} on.")
     lines += [
         f"{at['sensitivity']:.0%} sensitivity: from {at['threshold']:.4g} on "
         f"({at['low']:.4g} to {at['high']:.4g})."
         for at in manifest.get("thresholds") or ()
     ]
     return lines
+
+
+def _parameters(manifest: Mapping) -> Mapping:
+    return (manifest.get("model") or {}).get("parameters") or {}
 
 
 def _unit(facts: Mapping) -> str:

@@ -97,13 +97,15 @@ def print_set_aside(set_aside: Mapping[str, str]) -> None:
         say(f"set aside {', '.join(columns)}: {reason}")
 
 
-def format_metrics(metrics: pd.DataFrame) -> str:
+def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
     """Lay measures out as a table for people.
 
     Parameters
     ----------
     metrics : DataFrame
         Columns metric, value, low, high.
+    rule : str or None, default=None
+        How the threshold was chosen, see `hybridlesion._words.threshold_words`.
 
     Returns
     -------
@@ -132,7 +134,7 @@ def format_metrics(metrics: pd.DataFrame) -> str:
         for name, value, interval in [("measure", "value", "95 % interval"), *rows]
     ]
     threshold = dict(zip(metrics["metric"], metrics["value"], strict=True)).get("threshold")
-    return "\n".join([*lines, *explain_measures(metrics["metric"], threshold)])
+    return "\n".join([*lines, *explain_measures(metrics["metric"], threshold, rule)])
 
 
 def format_thresholds(model: BaseEstimator) -> str:
@@ -148,10 +150,12 @@ def format_thresholds(model: BaseEstimator) -> str:
     str
         One line for the threshold in use and one for each sensitivity, with intervals.
     """
-    from hybridlesion._steps import split_steps
+    from hybridlesion._steps import split_steps, threshold_rule
+    from hybridlesion._words import threshold_words
 
     _, classifier = split_steps(model)
-    lines = [f"calls a lesion malignant from a score of {classifier.threshold_:.4f} on"]
+    used = threshold_words(classifier.threshold_, threshold_rule(classifier))
+    lines = [f"calls a lesion malignant from {used} on"]
     for sensitivity, found in classifier.threshold_intervals_.items():
         lines.append(
             f"  {sensitivity:.0%} sensitivity from {found.value:.4f} on "

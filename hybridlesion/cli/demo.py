@@ -32,7 +32,7 @@ def demo(
             progress=progress,
         )
     typer.echo("Patients that the model never saw:")
-    show(format_metrics(result.held_out.metrics))
+    show(format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
     typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
     for what, path in result.paths.items():
         typer.echo(f"  {what:<18} {path}")

@@ -93,7 +93,7 @@ def _print_report(report: ScoreReport) -> None:
     )
 
     width = room()
-    show(format_metrics(report.metrics))
+    show(format_metrics(report.metrics, report.threshold_rule))
     show(f"\n{format_operating_points(report.operating_points, width)}")
     show(f"\n{format_subgroups(report.subgroups, width)}\n")
     if report.comparison is not None:

@@ -27,12 +27,25 @@ if TYPE_CHECKING:
 __all__ = ["fit"]
 
 
+def _check_sensitivity(value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 1:
+        raise typer.BadParameter(f"a sensitivity is above 0 and up to 1, as 0.95; got {value:g}.")
+    return value
+
+
 class CnnSeen(StrEnum):
     """Words of ``--cnn-seen``."""
 
     blank = "blank"
     drop = "drop"
     keep = "keep"
+
+
+class Rule(StrEnum):
+    """Words of ``--threshold``."""
+
+    f1 = "f1"
+    youden = "youden"
 
 
 def fit(
@@ -93,6 +106,21 @@ def fit(
             help="JSON for the leak audit, row by row.",
         ),
     ] = None,
+    sensitivity: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            callback=_check_sensitivity,
+            help="Share of malignant lesions that the label finds out of fold; 0.9 if not given.",
+        ),
+    ] = None,
+    threshold: Annotated[
+        Rule | None,
+        typer.Option(
+            metavar="f1|youden",
+            help="Label at the highest F1 or Youden index instead of a sensitivity.",
+        ),
+    ] = None,
     cost_ratio: CostRatio = None,
     allow_leaks: Annotated[
         bool, typer.Option("--allow-leaks", help="Fit although the audit says: void.")
@@ -105,6 +133,12 @@ def fit(
     from hybridlesion._files import atomic_path, check_writable
 
     started = time.monotonic()
+    given = {"--sensitivity": sensitivity, "--threshold": threshold, "--cost-ratio": cost_ratio}
+    rules = [name for name, value in given.items() if value is not None]
+    if len(rules) > 1:
+        raise typer.BadParameter(
+            f"{' and '.join(rules)} each set the threshold of the labels: give one of them."
+        )
     for path in (out, oof, save_splits, audit):
         if path is not None:
             check_writable(path)
@@ -113,6 +147,7 @@ def fit(
     from hybridlesion.cli._json import print_json
     from hybridlesion.cli._print import print_notes, print_set_aside
     from hybridlesion.cli._progress import show_waiting
+    from hybridlesion.model._parameters import SENSITIVITY
     from hybridlesion.splits import write_splits
     from hybridlesion.training import fit_tables
 
@@ -130,6 +165,8 @@ def fit(
             random_state=random_state,
             cnn_seen=str(cnn_seen),
             splits=splits,
+            sensitivity=SENSITIVITY if sensitivity is None else sensitivity,
+            threshold=None if threshold is None else str(threshold),
             cost_ratio=cost_ratio,
             allow_leaks=allow_leaks,
             audit=audit,
@@ -151,7 +188,7 @@ def fit(
 
 
 def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
-    from hybridlesion._steps import split_steps
+    from hybridlesion._steps import split_steps, threshold_rule
     from hybridlesion.cli._json import measures
 
     _, classifier = split_steps(trained.model)
@@ -160,6 +197,7 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
         **{name: trained.facts[name] for name in ("n_rows", "n_groups", "n_positive")},
         "metrics": measures(trained.metrics),
         "threshold": float(classifier.threshold_),
+        "threshold_rule": threshold_rule(classifier),
         "thresholds": {
             sensitivity: {"value": found.value, "low": found.low, "high": found.high}
             for sensitivity, found in classifier.threshold_intervals_.items()
@@ -172,6 +210,7 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
 
 
 def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
+    from hybridlesion._steps import threshold_rule
     from hybridlesion._words import count_words
     from hybridlesion.cli._print import format_metrics, format_thresholds
 
@@ -181,7 +220,7 @@ def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
         f"{count_words(facts['n_groups'], 'group')}, "
         f"{facts['n_positive']:,} malignant:"
     )
-    show(format_metrics(trained.metrics))
+    show(format_metrics(trained.metrics, threshold_rule(trained.model)))
     show(format_thresholds(trained.model))
     rows = count_words(facts["n_rows"], "row")
     typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

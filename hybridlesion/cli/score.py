@@ -91,8 +91,9 @@ def score(
     check_output(out)
 
     from hybridlesion._steps import split_steps
+    from hybridlesion._words import threshold_words
     from hybridlesion.artifact import load_artifact, read_key, read_manifest
-    from hybridlesion.scoring import score_inputs
+    from hybridlesion.scoring import score_inputs, threshold_in_use
 
     secret = None if key is None else read_key(key)
     fitted = load_artifact(model, key=secret)
@@ -118,9 +119,12 @@ def score(
             explain=explain,
             progress=progress,
         )
+    used = threshold_in_use(fitted, manifest.get("training") or {}, prevalence)
     if as_json:
-        print_json(outcome(result))
+        print_json(outcome(result) | used)
     elif append and not (result.n_rows or result.n_failed):
         typer.echo(f"nothing new: {out} has every image already, {result.seconds:.1f} s")
     else:
+        at = threshold_words(used["threshold"], used["threshold_rule"])
+        typer.echo(f"label 1 is a score at or above {at}")
         print_result(result)

@@ -1,6 +1,6 @@
 """From a feature table to calibrated malignancy scores."""
 
-from hybridlesion.model._reference import rank_among_benign
+from hybridlesion.model._reference import rank_among_benign, shares_among_benign
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
 from hybridlesion.model.context import patient_context
@@ -12,4 +12,5 @@ __all__ = [
     "ScoreCalibrator",
     "patient_context",
     "rank_among_benign",
+    "shares_among_benign",
 ]

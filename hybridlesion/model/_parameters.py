@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from hybridlesion._validation import check_choice, check_number
+from hybridlesion.exceptions import OptionError
 from hybridlesion.model._boosting import STOPPING
 from hybridlesion.model._sampling import IMBALANCE
 from hybridlesion.model.calibration import CALIBRATIONS
 
-__all__ = ["check_parameters"]
+__all__ = ["SENSITIVITY", "check_decision", "check_parameters"]
+
+SENSITIVITY = 0.9
 
 
 def check_parameters(model: object) -> None:
@@ -41,9 +44,43 @@ def check_parameters(model: object) -> None:
     check_number("negatives_per_positive", model.negatives_per_positive, low=1)
     check_number("learning_rate", model.learning_rate, low=1e-6, high=1)
     check_number("random_state", model.random_state, low=0, high=2**31 - 1, integer=True)
-    if model.cost_ratio is not None:
-        check_number("cost_ratio", model.cost_ratio, low=1e-6, high=1e6)
-    if isinstance(model.threshold, str):
-        check_choice("threshold", model.threshold, ("f1", "youden"))
-    else:
-        check_number("threshold", model.threshold, low=0, high=1)
+    check_decision(model.sensitivity, model.threshold, model.cost_ratio)
+
+
+def check_decision(
+    sensitivity: float, threshold: str | float | None, cost_ratio: float | None
+) -> None:
+    """Refuse rules for the threshold that are out of range or exclude each other.
+
+    Parameters
+    ----------
+    sensitivity : float
+        Sensitivity to reach.
+    threshold : str, float or None
+        ``"f1"``, ``"youden"`` or a number.
+    cost_ratio : float or None
+        Cost of one missed malignant lesion in false positives.
+
+    Raises
+    ------
+    ValueError
+        If one is out of range, or more than one is set.
+    """
+    check_number("sensitivity", sensitivity, low=1e-6, high=1)
+    if cost_ratio is not None:
+        check_number("cost_ratio", cost_ratio, low=1e-6, high=1e6)
+    if isinstance(threshold, str):
+        check_choice("threshold", threshold, ("f1", "youden"))
+    elif threshold is not None:
+        check_number("threshold", threshold, low=0, high=1)
+    given = {
+        "sensitivity": sensitivity if sensitivity != SENSITIVITY else None,
+        "threshold": threshold,
+        "cost_ratio": cost_ratio,
+    }
+    words = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if len(words) > 1:
+        raise OptionError(
+            f"{' and '.join(words)} exclude each other, since each sets the threshold of the "
+            "labels: give one of sensitivity, threshold and cost_ratio."
+        )

@@ -13,6 +13,7 @@ from hybridlesion.evaluation import (
     choose_threshold,
     cost_threshold,
     evaluate,
+    threshold_at_sensitivity,
     threshold_interval,
 )
 from hybridlesion.exceptions import TableError
@@ -21,7 +22,7 @@ from hybridlesion.model._contributions import spread_probability, sum_sources
 from hybridlesion.model._cross_calibration import HeldOut, calibration_parts, cross_calibrate
 from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model._groups import check_folds, deal_folds, read_groups
-from hybridlesion.model._parameters import check_parameters
+from hybridlesion.model._parameters import SENSITIVITY, check_parameters
 from hybridlesion.model._reference import benign_quantiles
 from hybridlesion.model._target import read_target
 from hybridlesion.model._training import TrainingSettings
@@ -85,12 +86,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         one. Lesions that come alone are then scored by members that learned without context.
     calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
         Method of `ScoreCalibrator`.
-    threshold : {"f1", "youden"} or float, default="f1"
-        From which probability on `predict` says malignant: the best by a rule on the out-of-fold
-        scores, or a number.
+    sensitivity : float, default=0.9
+        Share of the malignant training lesions that `predict` calls malignant by their out-of-fold
+        scores, above 0 and up to 1; used unless `threshold` or `cost_ratio` is given.
+    threshold : {"f1", "youden"} or float, default=None
+        From which probability on `predict` says malignant instead: the best by a rule on the
+        out-of-fold scores, or a number. ``f1`` misses most melanomas where they are rare.
     cost_ratio : float, default=None
-        What one missed malignant lesion costs, in needless calls. If given, `predict` says
-        malignant where that costs less than not to, whatever `threshold` is.
+        What one missed malignant lesion costs, in false positives. If given, `predict` says
+        malignant where that costs less than not to.
     lightgbm_params : dict, default=None
         Further parameters of LightGBM; they win over those above.
     n_jobs : int, default=1
@@ -186,7 +190,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         monotone=True,
         context="auto",
         calibration="auto",
-        threshold="f1",
+        sensitivity=SENSITIVITY,
+        threshold=None,
         cost_ratio=None,
         lightgbm_params=None,
         n_jobs=1,
@@ -208,6 +213,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.monotone = monotone
         self.context = context
         self.calibration = calibration
+        self.sensitivity = sensitivity
         self.threshold = threshold
         self.cost_ratio = cost_ratio
         self.lightgbm_params = lightgbm_params
@@ -238,7 +244,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If `y` does not hold two classes, a class lies in a single group or in too few of the
-            folds given, or a parameter is out of range.
+            folds given, a parameter is out of range, or more than one of `sensitivity`,
+            `threshold` and `cost_ratio` is set.
         TableError
             If a table holds no feature columns, or infinite values.
 
@@ -407,6 +414,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         names = [self.encoder_.encoded_names_[k] for k in context]
         return X.assign(**dict(zip(names, self._read(X)[:, context].T, strict=True)))
 
+    def __setstate__(self, state):
+        # A model of an earlier release lacks the parameters that came later.
+        super().__setstate__({**vars(type(self)()), **state})
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
@@ -474,11 +485,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.calibrators_, self.oof_raw_, self.oof_score_ = found
 
     def _decide(self, target):
-        self.threshold_ = self.threshold
         if self.cost_ratio is not None:
             self.threshold_ = cost_threshold(self.cost_ratio)
+        elif self.threshold is None:
+            self.threshold_ = threshold_at_sensitivity(target, self.oof_score_, self.sensitivity)
         elif isinstance(self.threshold, str):
             self.threshold_ = choose_threshold(target, self.oof_score_, self.threshold)
+        else:
+            self.threshold_ = self.threshold
         self.threshold_intervals_ = {
             sensitivity: threshold_interval(
                 target, self.oof_score_, sensitivity, groups=self.groups_

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from hybridlesion.metadata import SITES
 from hybridlesion.reasons._families import FAMILY_TITLES, family_of
 
-__all__ = ["SITE_OF", "column_label"]
+__all__ = ["SITE", "SITE_OF", "column_label"]
 
 _WHOLE = MappingProxyType(
     {
@@ -72,6 +72,8 @@ _CONTEXT = MappingProxyType(
         "ratio": "{} over the patient's other lesions",
     }
 )
+SITE = "meta__site"
+"""All columns of the body site as one."""
 SITE_OF = MappingProxyType(
     {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
 )
@@ -100,7 +102,7 @@ def column_label(column: str) -> str:
     """
     if column in _WHOLE:
         return _WHOLE[column]
-    if column in SITE_OF:
+    if column in SITE_OF or column == SITE:
         return "site"
     family, _, name = column.partition("__") if "__" in column else ("", "", column)
     group = family_of(column)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from hybridlesion.features import FEATURES
-from hybridlesion.model import rank_among_benign
+from hybridlesion.model import shares_among_benign
 from hybridlesion.reasons._labels import SITE_OF
 
 __all__ = ["points_words", "rank_words", "value_words"]
@@ -32,7 +32,7 @@ def value_words(column: str, value: object) -> str:
     column : str
         Column of a feature table.
     value : float or str
-        Its value in one row; NaN or None where it is missing.
+        Its value in one row; NaN, None or NA where it is missing.
 
     Returns
     -------
@@ -49,16 +49,18 @@ def value_words(column: str, value: object) -> str:
     """
     if column == "emb__":
         return ""
-    if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
+    if pd.isna(value):
         return "unknown"
     if isinstance(value, str):
         return value
-    value = float(value)
+    is_bool, value = isinstance(value, bool | np.bool_), float(value)
     if column in SITE_OF:
         return f"{'' if value >= 0.5 else 'not '}{SITE_OF[column]}"
     if column == "meta__sex_male":
         return "male" if value >= 0.5 else "female"
     row = _ROWS.get(column)
+    if row is None and is_bool:
+        return "yes" if value else "no"
     if row is None:
         return f"{_number(value)} {_UNITS.get(column, '')}".rstrip()
     return _measure_words(row.unit, value, row.high)
@@ -101,24 +103,40 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
     Returns
     -------
     str
-        For example ``"higher than 94 % of benign lesions"``; nothing for what has no order, is
-        missing or was never measured in a benign lesion.
+        For example ``"higher than 94 % of benign lesions"``, of those with strictly lower values;
+        ``"as in 80 % of benign lesions"`` where more are equal to the value than lie on either
+        side, and for every value of a 0/1 column. Nothing for what has no order, is missing or was
+        never measured in a benign lesion.
 
     Examples
     --------
     >>> rank_words("meta__age", 70.0, {"meta__age": np.linspace(20, 80, 101)})
     'higher than 83 % of benign lesions'
+    >>> rank_words("meta__n_moles", 0, {"meta__n_moles": np.repeat([0, 3], [81, 20])})
+    'as in 80 % of benign lesions'
     """
     quantiles = reference.get(column)
-    if quantiles is None or isinstance(value, str) or value is None or math.isnan(value):
+    if quantiles is None or isinstance(value, str) or pd.isna(value):
         return ""
-    if np.isin(quantiles, (0, 1)).all():
-        same = np.mean(quantiles == np.float32(value))
-        return f"as in {100 * same:.0f} % of benign lesions"
-    rank = rank_among_benign(value, quantiles)
-    word, share = ("higher", rank) if rank >= 0.5 else ("lower", 1 - rank)
+    if _is_binary(column) or np.isin(quantiles, (0, 1)).all():
+        # References of earlier releases may hold a value between 0 and 1.
+        same = np.mean((quantiles >= 0.5) == (float(value) >= 0.5))
+        if 0.01 <= same <= 0.99:
+            return f"as in {100 * same:.0f} % of benign lesions"
+        return f"as in {'more than 99' if same > 0.5 else 'fewer than 1'} % of benign lesions"
+    below, equal, above = shares_among_benign(value, quantiles)
+    if equal >= max(below, above):
+        word, share = "as in", equal
+    else:
+        word, share = ("higher than", below) if below >= above else ("lower than", above)
     # No finite sample says that a value is higher than all there are.
-    return f"{word} than {min(int(100 * share + 1e-9), 99)} % of benign lesions"
+    return f"{word} {min(int(100 * share + 1e-9), 99)} % of benign lesions"
+
+
+def _is_binary(column: str) -> bool:
+    if column in _ROWS:
+        return _ROWS[column].unit == "0/1"
+    return column in SITE_OF or column == "meta__sex_male"
 
 
 def points_words(share: float) -> str:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._validation import check_number
 from hybridlesion.reasons._explain import split_explainable
-from hybridlesion.reasons._labels import column_label
+from hybridlesion.reasons._labels import SITE, SITE_OF, column_label
 from hybridlesion.reasons._values import points_words, rank_words, value_words
 
 __all__ = ["reason_words"]
@@ -37,7 +37,7 @@ def reason_words(
     list of list of str
         For each row its reasons, the strongest first, up or down: name, value with unit, rank
         among the benign lesions of the training, and in brackets what it adds to the score in
-        percentage points. Columns that add nothing are no reason.
+        percentage points. The columns of the body site are one reason. What adds nothing is none.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def reason_words(
     classifier = split_explainable(model)
     reference = getattr(classifier, "reference_", {})
     table = classifier.with_context(table)
-    columns = parts.drop(columns=["score", "base"], errors="ignore")
+    columns = _join_sites(parts.drop(columns=["score", "base"], errors="ignore"))
     shares = columns.to_numpy()
     strongest = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :n_reasons]
     return [
@@ -63,8 +63,17 @@ def reason_words(
             for k in strongest[number]
             if shares[number, k] != 0
         ]
-        for number, row in enumerate(_rows(table, columns.columns))
+        for number, row in enumerate(_rows(table, parts.columns))
     ]
+
+
+def _join_sites(parts: pd.DataFrame) -> pd.DataFrame:
+    """Add the shares of the 0/1 columns of the site up, in the place of the first."""
+    sites = [name for name in parts if name in SITE_OF]
+    if len(sites) < 2:
+        return parts
+    joined = parts.assign(**{sites[0]: parts[sites].sum(axis=1)})
+    return joined.drop(columns=sites[1:]).rename(columns={sites[0]: SITE})
 
 
 def _rows(table: pd.DataFrame, names: pd.Index):
@@ -75,6 +84,11 @@ def _rows(table: pd.DataFrame, names: pd.Index):
 
 def _word(column: str, row: Mapping, share: float, reference: Mapping) -> str:
     value = row.get(column)
+    if column == SITE:
+        # The column of the lesion's own site stands for all.
+        known = {name: row[name] for name in SITE_OF if pd.notna(row.get(name))}
+        column = next((name for name in known if known[name] == 1), SITE)
+        value = known.get(column, "of no known name" if known else None)
     said = [f"{column_label(column)} {value_words(column, value)}".rstrip()]
     rank = rank_words(column, value, reference)
     return f"{', '.join([*said, rank] if rank else said)} ({points_words(share)})"

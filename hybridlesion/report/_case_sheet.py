@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._opencv import cv2
+from hybridlesion._words import threshold_words
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.images import read_image, read_mask, resize_long_side
 from hybridlesion.report._style import BENIGN, INK, MALIGNANT, NOTE, RESEARCH_ONLY, save_figure
@@ -31,6 +32,7 @@ def case_sheet(
     *,
     masks: str | os.PathLike | None = None,
     threshold: float | None = None,
+    threshold_rule: str | None = None,
     n_cases: int = 24,
     n_columns: int = 6,
     title: str | None = None,
@@ -47,6 +49,8 @@ def case_sheet(
         Folder of ``IMAGEID_segmentation.png``; None segments each image anew.
     threshold : float, default=None
         Scores from here on count as called malignant; None calls none.
+    threshold_rule : str, default=None
+        How the threshold was chosen, as "for 90 % sensitivity"; None leaves it out.
     n_cases : int, default=24
         Most lesions on the sheet, at least 1; `choose_cases` picks them.
     n_columns : int, default=6
@@ -84,7 +88,7 @@ def case_sheet(
         _draw_case(axes, case, masks, threshold)
     heading = title or "Scored lesions, highest score first"
     figure.suptitle(heading, fontsize=13, fontweight="bold", color=INK)
-    caption = _caption(len(shown), cases, threshold)
+    caption = _caption(len(shown), cases, threshold, threshold_rule)
     figure.supxlabel("\n".join(textwrap.wrap(caption, 32 * n_columns)), fontsize=9, color=NOTE)
     return save_figure(figure, out, dpi=110)
 
@@ -151,7 +155,9 @@ def _read_case(case: pd.Series, masks) -> tuple[np.ndarray, np.ndarray]:
     return image, cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
 
 
-def _caption(n_shown: int, cases: pd.DataFrame, threshold: float | None) -> str:
+def _caption(
+    n_shown: int, cases: pd.DataFrame, threshold: float | None, rule: str | None = None
+) -> str:
     parts = [f"{n_shown} of {len(cases)} lesions."]
     if n_shown < len(cases):
         missed = "target" in cases and (cases["target"] == 1).any()
@@ -159,5 +165,5 @@ def _caption(n_shown: int, cases: pd.DataFrame, threshold: float | None) -> str:
         parts[0] = f"{parts[0][:-1]}, chosen: the highest scores, {lowest}and a spread of the rest."
     parts.append("Score = calibrated probability of malignancy; word = truth; line = mask.")
     if threshold is not None:
-        parts.append(f"Bold: score at or above the threshold {threshold:.3g}.")
+        parts.append(f"Bold: score at or above {threshold_words(threshold, rule)}.")
     return " ".join([*parts, RESEARCH_ONLY])

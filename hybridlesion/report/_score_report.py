@@ -51,6 +51,8 @@ class ScoreReport:
     threshold : float or None
         Operating point of the measures that need one; None if neither the user nor the scores
         name one, so that the best F1 chose it.
+    threshold_rule : str or None
+        How the operating point was chosen, as "for 90 % sensitivity"; None if the user named it.
     content : dict
         What metrics.json holds.
     paths : tuple of Path
@@ -65,6 +67,7 @@ class ScoreReport:
     comparison: pd.DataFrame | None
     cases: pd.DataFrame
     threshold: float | None
+    threshold_rule: str | None
     content: dict
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
@@ -128,7 +131,10 @@ def report_scores(
     paths = check_outputs(out, against is not None)
     check_apart(paths.values(), [scores, against, *truth])
     table, rival = read_scores(scores), None if against is None else read_scores(against)
-    threshold = table.threshold if threshold is None else threshold
+    rule = None
+    if threshold is None:
+        threshold = table.threshold
+        rule = "for the highest F1 here" if threshold is None else table.rule or "of the scores"
     records = read_records(
         list(truth), id_column=id_column, target_column=target, malignant=malignant
     )
@@ -144,6 +150,7 @@ def report_scores(
         "scores": Path(scores).name,
         "against": None if against is None else Path(against).name,
         "threshold": threshold,
+        "threshold_rule": rule,
         "n_bootstrap": n_bootstrap,
         "unit": _unit(cases),
     }
@@ -152,6 +159,7 @@ def report_scores(
         comparison=comparison,
         cases=cases,
         threshold=threshold,
+        threshold_rule=rule,
         content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
         paths=tuple(paths.values()),
         warnings=warnings,

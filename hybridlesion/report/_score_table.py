@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hybridlesion._strangers import printable
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.splits import GROUP_COLUMNS
 
 __all__ = ["ScoreTable", "add_rival", "join_truth", "read_scores"]
 
+_LONGEST_RULE = 60
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 
 
@@ -27,12 +29,15 @@ class ScoreTable:
         ``image_id`` and ``score``, then path and groups where the file has them.
     threshold : float or None
         The one threshold that the file holds.
+    rule : str or None
+        How that was chosen, if the file says so; see `hybridlesion._words.threshold_words`.
     warnings : tuple of str
         What was left out of account.
     """
 
     frame: pd.DataFrame
     threshold: float | None
+    rule: str | None
     warnings: tuple[str, ...]
 
 
@@ -71,7 +76,8 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     kept = {"image_id": image_id, "score": _check_scores(path, table["score"])}
     kept |= {name: table[name] for name in ("path", *GROUP_COLUMNS) if name in table}
     threshold, warnings = _find_threshold(path, table)
-    return ScoreTable(pd.DataFrame(kept), threshold, warnings)
+    rule = None if threshold is None else _find_rule(table)
+    return ScoreTable(pd.DataFrame(kept), threshold, rule, warnings)
 
 
 def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series) -> None:
@@ -124,6 +130,14 @@ def _find_threshold(
     found = f"{len(values)} values" if len(values) != 1 else f"{values[0]:g}"
     note = f"{path}: the column threshold holds {found} and not one from 0 to 1: left out."
     return None, (note,)
+
+
+def _find_rule(table: pd.DataFrame) -> str | None:
+    """Read the one rule of a column that others may have written."""
+    if "threshold_rule" not in table:
+        return None
+    rules = table["threshold_rule"].dropna().astype(str).unique()
+    return printable(rules[0])[:_LONGEST_RULE] or None if len(rules) == 1 else None
 
 
 def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

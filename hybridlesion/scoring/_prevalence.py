@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from sklearn.base import BaseEstimator
 
+from hybridlesion._steps import split_steps, threshold_rule
 from hybridlesion.evaluation import shift_prevalence
 from hybridlesion.exceptions import OptionError
 
-__all__ = ["move_scores", "trained_prevalence"]
+__all__ = ["move_scores", "threshold_in_use", "trained_prevalence"]
 
 _MOVED = ("score", "threshold")
 
@@ -80,3 +82,28 @@ def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.Da
     """
     moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}
     return scores.assign(**moved, prevalence=float(wanted))
+
+
+def threshold_in_use(
+    model: BaseEstimator, training: Mapping[str, object], prevalence: float | None = None
+) -> dict[str, object]:
+    """Say from which score on lesions are labelled malignant, and how that was chosen.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+    training : mapping
+        See `trained_prevalence`.
+    prevalence : float or None, default=None
+        Share of malignant lesions that the scores are moved to; None leaves them.
+
+    Returns
+    -------
+    dict
+        ``threshold`` and ``threshold_rule``, as every row of the scores has them.
+    """
+    threshold = float(split_steps(model)[1].threshold_)
+    if prevalence is not None:
+        threshold = float(shift_prevalence(threshold, trained_prevalence(training), prevalence))
+    return {"threshold": threshold, "threshold_rule": threshold_rule(model)}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from hybridlesion._steps import split_steps
+from hybridlesion._steps import split_steps, threshold_rule
 from hybridlesion.exceptions import TableError
 from hybridlesion.reasons import reason_columns
 from hybridlesion.scoring._caveats import note_caveats, uses_context
@@ -36,8 +36,9 @@ def score_table(
     -------
     DataFrame of shape (n, columns)
         ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` where
-        known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold) and
-        ``threshold``; then the reasons, if asked for.
+        known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold),
+        ``threshold`` and ``threshold_rule``, as "for 90 % sensitivity"; then the reasons, if asked
+        for.
 
     Raises
     ------
@@ -60,7 +61,10 @@ def score_table(
     known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
     threshold = float(classifier.threshold_)
     scores = table[known].assign(
-        score=score, label=(score >= threshold).astype(int), threshold=threshold
+        score=score,
+        label=(score >= threshold).astype(int),
+        threshold=threshold,
+        threshold_rule=threshold_rule(classifier),
     )
     return scores.join(reason_columns(model, table)) if explain else scores
 

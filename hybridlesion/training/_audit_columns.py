@@ -7,22 +7,27 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
+from scipy.special import ndtri
 
 from hybridlesion.metadata import is_acquisition, leak_reason
 from hybridlesion.training._audit import Finding, Severity
+from hybridlesion.training._single_column import Ranking, lower_bound, rank_by_column
 
-__all__ = ["find_answers", "find_idle", "find_named_leaks", "single_auc"]
+__all__ = ["find_answers", "find_idle", "find_named_leaks", "find_suspicious"]
 
 # From this AUC on one column alone is the answer, or knows it.
 _TOO_GOOD = 0.995
 # It is looked at closely if it reaches so much on so many rows of each class.
 _WORTH_A_LOOK, _GLANCE = 0.98, 1000
-# A column of words is looked at if it has at most so many.
-_MOST_WORDS = 10
 # Chance that noise would look like the answer, over all columns.
 _BY_CHANCE = 1e-3
 _FROM_PIXELS = ("abcd__", "emb__")
+# From this AUC on one column of metadata alone is suspicious, and from the next on if it ranks so
+# much better than the other columns; each unless chance may explain it.
+_HIGH, _REMARKABLE, _MARGIN = 0.90, 0.80, 0.10
+_AT_LEAST_HIGH, _AT_LEAST = 0.75, 0.70
+_STANDARD = ("meta__age", "meta__sex_male", "meta__site_")
+_ENOUGH_ROWS = 10_000
 
 
 def find_answers(table: pd.DataFrame, y: np.ndarray, names: Sequence[str]) -> list[Finding]:
@@ -53,15 +58,16 @@ def find_answers(table: pd.DataFrame, y: np.ndarray, names: Sequence[str]) -> li
     y, void, good = np.asarray(y) == 1, [], []
     sample = _sample(y)
     for name in names:
-        glance = single_auc(table[name].iloc[sample], y[sample])
-        if not any(max(auc, 1 - auc) > _WORTH_A_LOOK for auc, _ in glance):
+        measured = name.startswith(_FROM_PIXELS) or _is_unseen_score(table, name)
+        column, codes = table[name], not measured
+        glance = rank_by_column(column.iloc[sample], y[sample], codes=codes)
+        if not any(one.auc > _WORTH_A_LOOK for one in glance):
             continue
         if not any(
-            max(auc, 1 - auc) > _TOO_GOOD and _cannot_be_chance(y[known], len(names))
-            for auc, known in single_auc(table[name], y)
+            one.auc > _TOO_GOOD and _cannot_be_chance(y[one.known], len(names))
+            for one in rank_by_column(column, y, codes=codes)
         ):
             continue
-        measured = name.startswith(_FROM_PIXELS) or _is_unseen_score(table, name)
         (good if measured else void).append(name)
     findings = []
     if void:
@@ -88,37 +94,52 @@ def find_answers(table: pd.DataFrame, y: np.ndarray, names: Sequence[str]) -> li
     return findings
 
 
-def single_auc(column: pd.Series, y: np.ndarray) -> list[tuple[float, np.ndarray]]:
-    """Rank rows by one column alone.
+def find_suspicious(
+    table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None = None
+) -> list[Finding]:
+    """Find columns of metadata that alone rank the rows better than metadata do.
 
     Parameters
     ----------
-    column : Series of shape (n,)
-        Numbers, or words: these count as the share of positives among the rows of their word.
+    table : DataFrame of shape (n, columns)
+        Training table.
     y : ndarray of shape (n,), 0 or 1
         Target.
+    names : sequence of str
+        Columns that the model reads; those of ``meta__`` are suspected, and what is measured in the
+        pixels is what they are compared with.
+    groups : ndarray of shape (n,), default=None
+        Patient of each row; None takes each row as its own.
 
     Returns
     -------
-    list of (float, ndarray of shape (n,), bool)
-        AUC and the rows it is over: by the values, where they differ, and by whether there is a
-        value, where some lack one.
+    list of Finding
+        Warnings: of columns by their values, and of columns by which rows have a value.
 
-    Examples
-    --------
-    >>> [(auc, int(known.sum())) for auc, known in single_auc(pd.Series([1, 2, None]), [0, 1, 1])]
-    [(1.0, 2), (0.25, 3)]
+    Notes
+    -----
+    A column is named if its AUC is above 0.90 and, with 97.5 % confidence, above 0.75; or if it is
+    above 0.80, above that of every other column by 0.10, and with confidence above them and 0.70.
+    The others are age, sex, site, what was measured in the pixels, and what lies below 0.80. Both
+    must exceed what the best of so many columns without meaning would reach. Columns that
+    `find_answers` or `find_named_leaks` name are left to them.
     """
-    y, known = np.asarray(y) == 1, column.notna().to_numpy()
-    values = [] if known.all() else [(known.astype(float), np.ones(len(y), dtype=bool))]
-    numbers = _as_numbers(column, y)
-    if numbers is not None:
-        values.insert(0, (numbers, known))
-    return [
-        (_auc(numbers[rows], y[rows]), rows)
-        for numbers, rows in values
-        if 0 < y[rows].sum() < rows.sum()
-    ]
+    y = np.asarray(y) == 1
+    sample = _sample(y, _ENOUGH_ROWS)
+    table, y = table.iloc[sample], y[sample]
+    groups = None if groups is None else np.asarray(groups)[sample]
+    suspected = [name for name in names if name.startswith("meta__")]
+    measured = [name for name in names if name.startswith(("abcd__", "cnn__"))]
+    rankings = _rank_all(table, y, suspected, groups)
+    others = [one.auc for name, one in rankings if _is_standard(name, one)]
+    others += [one.auc for name, one in rankings if one.auc <= _REMARKABLE]
+    others += [one.auc for name in measured for one in rank_by_column(table[name], y, codes=False)]
+    best = max(others, default=0.5)
+    found: dict[bool, dict[str, float]] = {False: {}, True: {}}
+    for name, one in rankings:
+        if _is_suspicious(one, y, best, len(rankings), standard=_is_standard(name, one)):
+            found[one.by_missing][name] = one.auc
+    return [_warn(by_missing, aucs, best) for by_missing, aucs in found.items() if aucs]
 
 
 def find_named_leaks(names: Sequence[str]) -> list[Finding]:
@@ -175,27 +196,67 @@ def find_idle(table: pd.DataFrame, names: Sequence[str]) -> list[Finding]:
     return [Finding("constant column", Severity.NOTE, words, idle)]
 
 
-def _as_numbers(column: pd.Series, y: np.ndarray) -> np.ndarray | None:
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
-    words = column.astype(object).map(str, na_action="ignore")
-    if not 2 <= words.nunique() <= _MOST_WORDS:
-        return None
-    return words.map(pd.Series(y, index=words.index).groupby(words).mean()).to_numpy(dtype=float)
-
-
-def _auc(values: np.ndarray, y: np.ndarray) -> float:
-    positives = y.sum()
-    above = rankdata(values)[y].sum() - positives * (positives + 1) / 2
-    return float(above / (positives * (len(y) - positives)))
-
-
-def _sample(y: np.ndarray) -> np.ndarray:
+def _sample(y: np.ndarray, most: int = _GLANCE) -> np.ndarray:
     """Draw some rows of each class, so that a thousand columns are glanced at in no time."""
     rng = np.random.default_rng(0)
     classes = (np.flatnonzero(y == value) for value in (False, True))
     return np.sort(
-        np.concatenate([rng.choice(rows, min(len(rows), _GLANCE), False) for rows in classes])
+        np.concatenate([rng.choice(rows, min(len(rows), most), False) for rows in classes])
+    )
+
+
+def _rank_all(
+    table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None
+) -> list[tuple[str, Ranking]]:
+    """Rank by each column in its best way; by missing values once where columns share them."""
+    patterns, rankings = set(), []
+    for name in names:
+        found = rank_by_column(table[name], y, groups)
+        values = [one for one in found if not one.by_missing]
+        if values:
+            rankings.append((name, max(values, key=lambda one: one.auc)))
+        pattern = table[name].isna().to_numpy().tobytes()
+        if pattern not in patterns:
+            patterns.add(pattern)
+            rankings += [(name, one) for one in found if one.by_missing]
+    return rankings
+
+
+def _is_standard(name: str, one: Ranking) -> bool:
+    """Whether a ranking is by age, sex or site, which may well rank better than all else."""
+    return name.startswith(_STANDARD) and not one.by_missing
+
+
+def _is_suspicious(
+    one: Ranking, y: np.ndarray, best: float, n_columns: int, *, standard: bool
+) -> bool:
+    positives = int(y[one.known].sum())
+    negatives = int(one.known.sum()) - positives
+    error = math.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+    if one.auc - 0.5 < error * -ndtri(_BY_CHANCE / n_columns):
+        return False
+    low = lower_bound(one.auc, positives, negatives)
+    if one.auc > _HIGH and low > _AT_LEAST_HIGH:
+        return True
+    far = one.auc > max(_REMARKABLE, best + _MARGIN) and low > max(_AT_LEAST, best)
+    return far and not standard
+
+
+def _warn(by_missing: bool, aucs: dict[str, float], best: float) -> Finding:
+    low, high = min(aucs.values()), max(aucs.values())
+    reached = f"{high:.3f}" if len(aucs) == 1 else f"{low:.3f} to {high:.3f}"
+    what = (
+        f"whether {'a value is' if len(aucs) == 1 else 'values are'} known in {len(aucs):,} "
+        f"column{'' if len(aucs) == 1 else 's'} tells"
+        if by_missing
+        else _columns(tuple(aucs), "tell")
+    )
+    return Finding(
+        "suspicious column",
+        Severity.WARN,
+        f"{what} malignant from benign alone with an AUC of {reached}, where the best other column "
+        f"reaches {best:.3f}; keep only what is known of every new lesion before its diagnosis",
+        columns=tuple(aucs),
     )
 
 

@@ -12,10 +12,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from hybridlesion._steps import threshold_rule
 from hybridlesion._validation import check_choice
 from hybridlesion.evaluation import interval_caveats
 from hybridlesion.exceptions import TableError
 from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.model._parameters import SENSITIVITY, check_decision
 from hybridlesion.splits import GROUP_COLUMNS, Splits
 from hybridlesion.training._audit import LeakAudit
 from hybridlesion.training._cnn_leaks import CNN_SEEN
@@ -36,7 +38,8 @@ class TrainedModel:
         Scores raw images and feature tables; a bare classifier if no table came from images.
     out_of_fold : DataFrame of shape (n, columns)
         Columns image_id, patient_id, lesion_id and duplicate_cluster where known, target, score
-        and fold: every score from members that never saw the group. `report_scores` reads it.
+        and fold: every score from members that never saw the group; then threshold and
+        threshold_rule of the model. `report_scores` reads it.
     metrics : DataFrame
         Columns metric, value, low, high, of the out-of-fold scores.
     facts : dict
@@ -74,6 +77,8 @@ def fit_tables(
     random_state: int = 0,
     cnn_seen: str = "blank",
     splits: str | os.PathLike | None = None,
+    sensitivity: float = SENSITIVITY,
+    threshold: str | float | None = None,
     cost_ratio: float | None = None,
     allow_leaks: bool = False,
     audit: str | os.PathLike | None = None,
@@ -107,8 +112,13 @@ def fit_tables(
     splits : str or path-like, default=None
         File that `hybridlesion.splits.read_splits` reads. Its folds take the place of `n_splits`
         and `n_seeds`; of parts, train and validation are learned from and test is left out.
+    sensitivity : float, default=0.9
+        Share of malignant lesions that the model's threshold reaches out of fold; used unless
+        `threshold` or `cost_ratio` is given.
+    threshold : {"f1", "youden"} or float, default=None
+        Another rule for the model's threshold, or the threshold itself.
     cost_ratio : float, default=None
-        What one missed malignant lesion costs, in needless calls; sets the model's threshold.
+        What one missed malignant lesion costs, in false positives; sets the model's threshold.
     allow_leaks : bool, default=False
         Whether to fit although the audit found what makes the measures void.
     audit : str or path-like, default=None
@@ -121,12 +131,16 @@ def fit_tables(
 
     Raises
     ------
+    OptionError
+        If an option is out of range, or more than one of `sensitivity`, `threshold` and
+        `cost_ratio` is set.
     TableError
         If the tables cannot be joined, lack a target or a named column, or hold one class only;
         if the splits lack an image; or if the audit finds a column that tells the answer, or a
         patient, lesion or known duplicate that the given splits part.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
+    check_decision(sensitivity, threshold, cost_ratio)
     configuration = read_configuration(tables)
     rows = read_training_rows(
         tables,
@@ -147,6 +161,8 @@ def fit_tables(
     classifier = HybridLesionClassifier(
         n_splits=int(rows.folds.max()) + 1,
         n_seeds=rows.folds.shape[1],
+        sensitivity=sensitivity,
+        threshold=threshold,
         cost_ratio=cost_ratio,
         n_jobs=n_jobs,
         random_state=random_state,
@@ -169,7 +185,11 @@ def _describe(
 ) -> TrainedModel:
     known = [name for name in ("image_id", *GROUP_COLUMNS) if name in rows.table]
     out_of_fold = rows.table[known].assign(
-        target=rows.y, score=np.asarray(classifier.oof_score_), fold=rows.folds[:, 0]
+        target=rows.y,
+        score=np.asarray(classifier.oof_score_),
+        fold=rows.folds[:, 0],
+        threshold=classifier.threshold_,
+        threshold_rule=threshold_rule(classifier),
     )
     splits = Splits(
         rows.table["image_id"].to_numpy(), rows.folds, rows.groups, classifier.random_state

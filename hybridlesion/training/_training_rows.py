@@ -17,7 +17,12 @@ from hybridlesion.splits import Splits, read_splits
 from hybridlesion.training._acquisition import acquisition_facts, find_acquisition
 from hybridlesion.training._audit import Finding, LeakAudit
 from hybridlesion.training._audit_bonds import BONDS, find_parted
-from hybridlesion.training._audit_columns import find_answers, find_idle, find_named_leaks
+from hybridlesion.training._audit_columns import (
+    find_answers,
+    find_idle,
+    find_named_leaks,
+    find_suspicious,
+)
 from hybridlesion.training._cnn_leaks import without_optimistic_scores
 from hybridlesion.training._rows import (
     choose_groups,
@@ -124,7 +129,7 @@ def read_training_rows(
     findings += find_parted(bonds, folds, where="folds", given=given)
     facts = acquisition_facts(table, tables, records.set_aside, id_column)
     findings += [
-        *_find_in_columns(table, y),
+        *_find_in_columns(table, y, numbers),
         *find_acquisition(facts, y, numbers, folds[:, 0]),
         *overlap,
     ]
@@ -160,6 +165,9 @@ def _choose_folds(
         raise TableError(str(error)) from error
 
 
-def _find_in_columns(table: pd.DataFrame, y: np.ndarray) -> list[Finding]:
+def _find_in_columns(table: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> list[Finding]:
     names = [name for name in table.columns if str(name).startswith(FAMILIES)]
-    return [*find_answers(table, y, names), *find_named_leaks(names), *find_idle(table, names)]
+    leaks = [*find_answers(table, y, names), *find_named_leaks(names)]
+    named = {column for finding in leaks for column in finding.columns}
+    others = [name for name in names if name not in named]
+    return [*leaks, *find_suspicious(table, y, others, groups), *find_idle(table, names)]

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 from sklearn.pipeline import Pipeline
 
-from hybridlesion.artifact import load_artifact, read_manifest, save_artifact
+from hybridlesion.artifact import describe_manifest, load_artifact, read_manifest, save_artifact
 from hybridlesion.artifact._container import Container, read_container, write_container
 from hybridlesion.artifact._pickler import dumps_model, frame_from_columns
 from hybridlesion.artifact._unpickler import loads_listed
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.scoring import score_table
 
 
 def _rewrite(path, **changed):
@@ -95,6 +96,24 @@ def test_files_of_protocol_1_load(tmp_path, fitted, table):
         loaded = load_artifact(tmp_path / "m.joblib")
     expected = fitted.named_steps["model"].predict_proba(table)
     np.testing.assert_array_equal(loaded.named_steps["model"].predict_proba(table), expected)
+
+
+@pytest.mark.parametrize("protocol", [1, 2])
+def test_models_that_maximised_f1_keep_their_threshold_and_say_so(
+    tmp_path, fitted, table, protocol
+):
+    model = HybridLesionClassifier()
+    vars(model).update(vars(fitted.named_steps["model"]) | {"threshold": "f1", "threshold_": 0.3})
+    del model.sensitivity
+    parameters = {name: value for name, value in vars(model).items() if name in ("threshold",)}
+    manifest = {"model": {"parameters": parameters | {"cost_ratio": None}}, "threshold": 0.3}
+    write_container(tmp_path / "m.joblib", Container(manifest, dumps_model(model), {}, protocol))
+    loaded = load_artifact(tmp_path / "m.joblib")
+    assert loaded.get_params()["sensitivity"] == 0.9
+    assert set(score_table(loaded, table)["threshold"]) == {0.3}
+    assert set(score_table(loaded, table)["threshold_rule"]) == {"for the highest F1"}
+    words = describe_manifest(read_manifest(tmp_path / "m.joblib"))
+    assert "malignant from the threshold for the highest F1 (0.3) on" in words
 
 
 def test_payloads_name_neither_lightgbm_nor_pipelines(fitted):

@@ -19,6 +19,7 @@ def test_small_demo(tmp_path):
     summary = result.paths["the summary"].read_text()
     assert f"{result.n_images} lesions were drawn" in summary
     assert "| auc |" in summary
+    assert "called malignant from the threshold for 90 % sensitivity (0." in summary
     assert str(tmp_path) not in summary
     page = result.paths["the report"].read_text()
     assert page.count('class="case"') == len(cases)

@@ -52,6 +52,50 @@ def test_metadata_alone(hybridlesion, lesions, tmp_path):
     assert manifest["folds"]["n_seeds"] == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [
+        ((), "for 90 % sensitivity"),
+        (("--sensitivity", 0.8), "for 80 % sensitivity"),
+        (("--threshold", "f1"), "for the highest F1"),
+        (("--cost-ratio", 19), "for a cost ratio of 19"),
+    ],
+)
+def test_the_rule_of_the_threshold_is_said_and_kept(hybridlesion, lesions, tmp_path, option, rule):
+    out, oof = tmp_path / "m.joblib", tmp_path / "oof.csv"
+    arguments = (lesions / "metadata.csv", "--out", out, "--folds", 3, "--jobs", 1, "--oof", oof)
+    result = hybridlesion("fit", *arguments, *option)
+    assert result.exit_code == 0, result.output
+    kept = pd.read_csv(oof)
+    words = f"the threshold {rule} ({kept['threshold'][0]:.4g})"
+    assert f"calls a lesion malignant from {words} on" in result.stdout
+    assert f"f1 and net_benefit hold at {words}." in result.stdout
+    assert set(kept["threshold_rule"]) == {rule}
+    assert f"malignant from {words} on" in hybridlesion("inspect", out).stdout
+    measured = hybridlesion(
+        "evaluate", oof, "--truth", lesions / "metadata.csv", "--out", tmp_path, "--bootstrap", 5
+    )
+    assert f"hold at {words}." in measured.stdout
+    if "sensitivity" in rule:
+        called = kept["score"] >= kept["threshold"]
+        assert called[kept["target"] == 1].mean() >= float(rule.split()[1]) / 100
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--sensitivity", 0.95, "--cost-ratio", 20), "--sensitivity and --cost-ratio each set"),
+        (("--sensitivity", 0.9, "--threshold", "f1"), "--sensitivity and --threshold each set"),
+        (("--sensitivity", 95), "as 0.95"),
+        (("--sensitivity", 0), "as 0.95"),
+    ],
+)
+def test_rules_that_exclude_each_other(hybridlesion, features_file, tmp_path, options, reason):
+    result = hybridlesion("fit", features_file, "--out", tmp_path / "m.joblib", *options)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.stderr.split())
+
+
 def test_the_same_seed_gives_the_same_model(hybridlesion, features_file, tmp_path):
     digests = []
     for name in ("a", "b"):

@@ -65,8 +65,13 @@ def test_fit(read, features_file, tmp_path):
 
 def test_score(read, model_file, features_file, tmp_path):
     found = read("score", model_file, features_file, "--out", tmp_path / "s.csv")
-    assert list(found) == OUTCOME
-    assert found["n_rows"] == len(pd.read_csv(tmp_path / "s.csv")) == 39
+    assert list(found) == [*OUTCOME, "threshold", "threshold_rule"]
+    scores = pd.read_csv(tmp_path / "s.csv")
+    assert found["n_rows"] == len(scores) == 39
+    assert (found["threshold"], found["threshold_rule"]) == (
+        scores["threshold"][0],
+        "for 90 % sensitivity",
+    )
 
 
 def test_report(read, model_file, tmp_path):

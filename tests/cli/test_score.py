@@ -18,11 +18,14 @@ def from_images(hybridlesion, model_file, lesions, tmp_path_factory):
 def test_columns_rows_and_failures(from_images):
     out, result = from_images
     scores = pd.read_csv(out)
-    known = ["image_id", "path", "patient_id", "score", "label", "threshold"]
+    known = ["image_id", "path", "patient_id", "score", "label", "threshold", "threshold_rule"]
     assert scores.columns.tolist() == known
     assert len(scores) == 39
     assert scores["score"].between(0, 1).all()
     assert (scores["label"] == (scores["score"] >= scores["threshold"])).all()
+    assert set(scores["threshold_rule"]) == {"for 90 % sensitivity"}
+    at = f"the threshold for 90 % sensitivity ({scores['threshold'][0]:.4g})"
+    assert f"label 1 is a score at or above {at}" in result.stdout
     assert pd.read_csv(f"{out}.errors.csv")["image_id"].tolist() == ["SYN_0007"]
     assert "39 rows, 1 failed" in result.stdout.splitlines()[-1]
     assert sorted(path.name for path in out.parent.iterdir()) == [

@@ -265,7 +265,9 @@ def test_a_run_that_was_killed_leaves_no_lock_that_holds(night):
 
 def test_scores_move_to_another_prevalence(night):
     plain, _ = night()
-    moved, _ = night("--prevalence", 0.02)
+    moved, result = night("--prevalence", 0.02)
+    words = f"the threshold for 90 % sensitivity ({moved['threshold'][0]:.4g})"
+    assert f"label 1 is a score at or above {words}" in result.stdout
     assert moved.columns.tolist() == [*plain.columns, "prevalence"]
     trained = 15 / 60
     expected = logit(plain["score"]) + logit(0.02) - logit(trained)

@@ -12,8 +12,10 @@ import pytest
 from scipy.special import expit
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 
+from hybridlesion._steps import threshold_rule
 from hybridlesion.evaluation import calibration_slope, roc_auc
 from hybridlesion.exceptions import TableError
 from hybridlesion.model import HybridLesionClassifier
@@ -181,6 +183,60 @@ def test_thresholds_reach_their_sensitivities(fitted):
     assert model.metrics_.set_index("metric").loc["threshold", "value"] == model.threshold_
 
 
+def _reaches(sensitivity):
+    """Whether a threshold is the highest that reaches a sensitivity."""
+    return lambda y, score, t: (
+        (score[y == 1] >= t).mean() >= sensitivity > (score[y == 1] > t).mean()
+    )
+
+
+def _maximises(measure):
+    return lambda y, score, t: all(
+        measure(y, score >= t) >= measure(y, score >= other) - 1e-12 for other in score
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "rule", "holds"),
+    [
+        ({}, "for 90 % sensitivity", _reaches(0.9)),
+        ({"sensitivity": 0.95}, "for 95 % sensitivity", _reaches(0.95)),
+        ({"sensitivity": 0.975}, "for 97.5 % sensitivity", _reaches(0.975)),
+        ({"threshold": "f1"}, "for the highest F1", _maximises(f1_score)),
+        (
+            {"threshold": "youden"},
+            "for the highest Youden index",
+            _maximises(balanced_accuracy_score),
+        ),
+        ({"threshold": 0.25}, "set by the user", lambda y, score, t: t == 0.25),
+        ({"cost_ratio": 19}, "for a cost ratio of 19", lambda y, score, t: t == 0.05),
+    ],
+)
+def test_the_threshold_follows_its_rule_and_says_so(fitted, parameters, rule, holds):
+    first, _, y = fitted
+    model = clone(first).set_params(**parameters)
+    model.oof_score_, model.groups_ = first.oof_score_, first.groups_
+    model._decide(y == 1)
+    assert holds(y, model.oof_score_, model.threshold_)
+    assert threshold_rule(model) == rule
+    assert model.metrics_.set_index("metric").loc["threshold", "value"] == model.threshold_
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"threshold": "f1", "cost_ratio": 20},
+        {"sensitivity": 0.95, "threshold": 0.1},
+        {"sensitivity": 0.95, "cost_ratio": 20},
+    ],
+)
+def test_two_rules_for_the_threshold_exclude_each_other(parameters):
+    table, y = _table()
+    words = " and ".join(f"{name}={value!r}" for name, value in parameters.items())
+    with pytest.raises(ValueError, match=f"{words} exclude each other"):
+        _small(**parameters).fit(table, y)
+
+
 def test_predict_uses_the_stored_threshold_and_the_labels():
     table, y = _table()
     labels = np.where(y == 1, "malignant", "benign")
@@ -284,6 +340,8 @@ def test_unusable_targets_are_refused(y, message, rng):
         ("stopping", "f1"),
         ("calibration", "sigmoid"),
         ("threshold", "best"),
+        ("sensitivity", 0),
+        ("sensitivity", 90),
         ("threshold", 2.0),
         ("n_splits", 1),
         ("linear_weight", 1.5),

@@ -10,6 +10,7 @@ import pytest
 
 from hybridlesion.features import FEATURES
 from hybridlesion.model import rank_among_benign
+from hybridlesion.model._reference import benign_quantiles
 from hybridlesion.reasons import (
     column_label,
     explain_scores,
@@ -68,6 +69,8 @@ def test_text_columns_have_no_rank_and_missing_values_say_so(explained):
         ("meta__site_head_neck", 1.0, "head/neck"),
         ("meta__device", "A", "A"),
         ("meta__age", None, "unknown"),
+        ("meta__age", pd.NA, "unknown"),
+        ("meta__itch", True, "yes"),
         ("emb__", 0.3, ""),
         ("abcd__dimension_area", float("nan"), "unknown"),
     ],
@@ -96,6 +99,60 @@ def test_ranks_at_the_ends_stay_below_all():
     assert rank_words("meta__age", 120.0, reference) == "higher than 99 % of benign lesions"
     assert rank_words("meta__age", 0.0, reference) == "lower than 99 % of benign lesions"
     assert rank_words("meta__unknown", 0.0, reference) == ""
+
+
+@pytest.mark.parametrize(
+    ("column", "benign", "value", "words"),
+    [
+        # 80 equal values and 20 above; the value lies among them, above them, or below all.
+        ("abcd__border_bays", [2] * 80 + [5] * 20, 2, "as in 80 %"),
+        ("abcd__border_bays", [2] * 80 + [5] * 20, 3, "higher than 80 %"),
+        ("abcd__border_bays", [2] * 80 + [5] * 20, 1, "lower than 99 %"),
+        ("abcd__border_bays", [2] * 80 + [5] * 20, 5, "higher than 80 %"),
+        ("abcd__border_bays", [1] * 30 + [2] * 40 + [3] * 30, 2, "as in 40 %"),
+        ("abcd__border_bays", [1] * 50 + [2] * 20 + [3] * 30, 2, "higher than 50 %"),
+        ("abcd__border_bays", [1] * 20 + [2] * 20 + [3] * 60, 2, "lower than 59 %"),
+        # Few rows: no share that none of them has.
+        ("meta__age", [10, 20, 30, 40, 50], 30, "higher than 40 %"),
+        ("meta__age", [10, 20, 30, 40, 50], 35, "higher than 60 %"),
+        # Constants.
+        ("meta__age", [50] * 7, 50, "as in 99 %"),
+        ("meta__age", [50] * 7, 60, "higher than 99 %"),
+        # Columns of 0 and 1 have no order.
+        ("meta__sex_male", [0] * 3 + [1] * 4, 1, "as in 57 %"),
+        ("meta__sex_male", [0] * 9 + [1], 1.0, "as in 10 %"),
+        ("meta__sex_male", [0] * 9, 1.0, "as in fewer than 1 %"),
+        ("meta__site_torso", [1] * 9, 1.0, "as in more than 99 %"),
+        ("abcd__color_has_black", [0] * 8 + [1] * 2, 0.0, "as in 80 %"),
+        ("meta__itch", [0] * 8 + [1] * 2, True, "as in 20 %"),
+        # Missing values have no rank.
+        ("meta__age", [20, 30], None, ""),
+        ("meta__age", [20, 30], pd.NA, ""),
+        ("meta__age", [20, 30], np.nan, ""),
+        ("meta__age", [np.nan, np.nan], 30, ""),
+        ("meta__age", [np.nan, 20], 30, "higher than 99 %"),
+    ],
+)
+def test_ranks_say_how_many_are_lower_higher_or_equal(column, benign, value, words):
+    X = np.array(benign, dtype=np.float32)[:, None]
+    reference = benign_quantiles(X, np.zeros(len(X), dtype=bool), [column])
+    assert rank_words(column, value, reference) == words + " of benign lesions" * bool(words)
+
+
+def test_the_columns_of_the_site_are_one_reason(explained, monkeypatch):
+    model, table, _ = explained
+    names = ["meta__site_torso", "meta__site_head_neck"]
+    torso, unknown, other = (
+        table.head(1).assign(**dict(zip(names, values, strict=True)))
+        for values in ((1.0, 0.0), (np.nan, np.nan), (0.0, 0.0))
+    )
+    parts = pd.DataFrame([[0.2, 0.1, 0.03, 0.04]], columns=["base", "meta__age", *names])
+    monkeypatch.setattr(model, "reference_", {"meta__site_torso": np.repeat([0, 1], [61, 40])})
+    assert [reason_words(model, rows, parts)[0][1] for rows in (torso, unknown, other)] == [
+        "site torso, as in 40 % of benign lesions (+7.0 points)",
+        "site unknown (+7.0 points)",
+        "site of no known name (+7.0 points)",
+    ]
 
 
 @pytest.mark.parametrize(

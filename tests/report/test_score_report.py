@@ -103,7 +103,27 @@ def test_auc_is_scikit_learns(folder):
 
 
 def test_a_named_threshold_wins(folder):
-    assert _report(folder, threshold=0.2).threshold == 0.2
+    report = _report(folder, threshold=0.2)
+    assert (report.threshold, report.threshold_rule) == (0.2, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"threshold_rule": "for 90 % sensitivity"}, "for 90 % sensitivity"),
+        ({"threshold_rule": "\x1b[2J" + "x" * 99}, "\\x1b[2J" + "x" * 53),
+        ({"threshold_rule": [f"{k}" for k in range(60)]}, "of the scores"),
+        ({}, "of the scores"),
+        (
+            {"threshold": np.nan, "threshold_rule": "for 90 % sensitivity"},
+            "for the highest F1 here",
+        ),
+    ],
+)
+def test_how_a_threshold_was_chosen_is_said(folder, change, rule):
+    _change(folder, "scores.csv", lambda t: t.assign(**change))
+    report = _report(folder)
+    assert report.threshold_rule == report.content["threshold_rule"] == rule
 
 
 def test_ids_are_matched_whatever_their_names(folder):

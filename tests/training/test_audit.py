@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,15 @@ from hybridlesion.splits import grouped_folds
 from hybridlesion.training import Finding, LeakAudit, Severity
 from hybridlesion.training._acquisition import acquisition_facts, find_acquisition
 from hybridlesion.training._audit_bonds import find_parted
-from hybridlesion.training._audit_columns import find_answers, find_idle, find_named_leaks
+from hybridlesion.training._audit_columns import (
+    find_answers,
+    find_idle,
+    find_named_leaks,
+    find_suspicious,
+)
 from hybridlesion.training._cnn_leaks import without_optimistic_scores
 from hybridlesion.training._looks import cluster_looks, looks_of
+from hybridlesion.training._single_column import rank_by_column
 
 
 @pytest.fixture
@@ -49,6 +56,7 @@ def _folds(table, y):
 def test_a_clean_table_is_clean(table, y):
     assert find_parted(table, _folds(table, y), where="folds", given=True) == []
     assert find_answers(table, y, FEATURES) == []
+    assert find_suspicious(table, y, FEATURES) == []
     assert find_named_leaks(FEATURES) == []
     assert find_idle(table, FEATURES) == []
     assert without_optimistic_scores(table, "blank") == (table, [])
@@ -109,6 +117,108 @@ def test_chance_is_no_answer(rng):
 def test_words_with_a_meaning_for_each_row_are_no_answer(table, y):
     table["meta__note"] = [f"note {k}" for k in range(200)]
     assert find_answers(table, y, ["meta__note"]) == []
+
+
+def _mostly(y, rng, right=0.95):
+    """The target with some labels turned."""
+    return np.where(rng.random(len(y)) < right, y, 1 - y)
+
+
+@pytest.mark.parametrize(
+    ("make", "by_missing"),
+    [
+        # A lesion that was biopsied, as a number, a truth value, a word, a category.
+        (lambda y, rng: _mostly(y, rng), False),
+        (lambda y, rng: -1.0 * _mostly(y, rng), False),
+        (lambda y, rng: _mostly(y, rng) == 1, False),
+        (lambda y, rng: np.where(_mostly(y, rng), "yes", "no"), False),
+        (lambda y, rng: pd.Categorical(np.where(_mostly(y, rng), "excised", "seen")), False),
+        # Codes whose order says nothing, and words of many kinds.
+        (lambda y, rng: np.where(_mostly(y, rng), 4, rng.integers(1, 8, len(y)) * 2), False),
+        (lambda y, rng: [f"{'AB'[v]}{rng.integers(15)}" for v in _mostly(y, rng)], False),
+        # Dates, as such and as text: melanomas were seen early.
+        (lambda y, rng: pd.Timestamp("2020-01-01") + _days(y, rng), False),
+        (lambda y, rng: (pd.Timestamp("2020-01-01") + _days(y, rng)).strftime("%d.%m.%Y"), False),
+        (lambda y, rng: [f"{v:.2f}" for v in rng.normal(2.2 * y, 1)], False),
+        # Known of most melanomas and of few others, whatever the value.
+        (lambda y, rng: np.where(_mostly(y, rng), rng.random(len(y)), np.nan), True),
+        (lambda y, rng: [None if v else "x" for v in _mostly(y, rng)], True),
+    ],
+)
+def test_a_column_that_ranks_too_well_is_named(table, y, rng, make, by_missing):
+    table["meta__biopsied"] = make(y, rng)
+    names = [*FEATURES, "meta__biopsied"]
+    assert find_answers(table, y, names) == []
+    (finding,) = find_suspicious(table, y, names)
+    assert (finding.severity, finding.columns) == (Severity.WARN, ("meta__biopsied",))
+    assert finding.words.startswith("whether a value is known" if by_missing else "1 column tells")
+
+
+def _days(y, rng):
+    return pd.to_timedelta(rng.normal(500, 100, len(y)) - 250 * y, unit="D")
+
+
+def test_a_column_far_above_the_rest_is_named_unless_the_rest_explains_it(table, y, rng):
+    table["meta__itch"] = rng.normal(1.45 * y, 1)
+    names = [*FEATURES, "meta__itch"]
+    auc = rank_by_column(table["meta__itch"], y, codes=False)[0].auc
+    assert 0.82 < auc < 0.88
+    (finding,) = find_suspicious(table.assign(meta__age=rng.random(200)), y, names)
+    assert finding.columns == ("meta__itch",)
+    # Of two such columns neither excuses the other; a measurement that ranks as well does.
+    table["meta__grew"] = table["meta__itch"] + rng.normal(0, 0.2, 200)
+    (finding,) = find_suspicious(table.drop(columns="meta__age"), y, [*names[1:], "meta__grew"])
+    assert finding.columns == ("meta__itch", "meta__grew")
+    table["abcd__area"] = rng.normal(1.45 * y, 1)
+    assert find_suspicious(table, y, names) == []
+
+
+def test_own_measurements_and_age_may_rank_well(table, y, rng):
+    table = table.assign(
+        abcd__area=rng.normal(2.2 * y, 1),
+        cnn__score=rng.normal(2.5 * y, 1),
+        meta__age=50 + 15 * rng.normal(1.3 * y, 1),
+    )
+    assert find_suspicious(table, y, FEATURES) == []
+
+
+@pytest.mark.parametrize("n_positive", [2, 3, 5, 10])
+def test_few_positives_raise_no_false_alarm(n_positive):
+    alarms = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        y = rng.permutation(np.arange(150) < n_positive).astype(int)
+        table = pd.DataFrame(rng.random((150, 30)), columns=[f"meta__{k}" for k in range(30)])
+        table["meta__word"] = rng.choice([*"ABCDEFGH"], 150)
+        table["meta__name"] = [f"name {k // 2}" for k in range(150)]
+        alarms += bool(find_suspicious(table, y, list(table)))
+    assert alarms == 0
+
+
+def test_patients_of_one_label_do_not_make_their_names_suspicious(rng):
+    y, patient = np.repeat(rng.integers(0, 2, 60), 5), np.repeat(np.arange(60), 5)
+    table = pd.DataFrame({"meta__clinic": [f"clinic {k}" for k in patient]})
+    assert find_suspicious(table, y, ["meta__clinic"], patient) == []
+    assert len(find_suspicious(table, y, ["meta__clinic"])) == 1
+
+
+def test_metadata_of_the_sample_are_clean():
+    sample = Path(__file__).parents[2] / "data" / "sample" / "metadata.csv"
+    _assert_clean(sample)
+
+
+@pytest.mark.real
+def test_metadata_of_isic_2020_are_clean(real_data):
+    _assert_clean(real_data / "isic2020" / "train.csv")
+
+
+def _assert_clean(path):
+    from hybridlesion.metadata import read_records
+    from hybridlesion.table import encode_metadata
+
+    records = read_records([path]).frame
+    table, y = encode_metadata(records), records["target"].to_numpy(dtype=int)
+    assert find_suspicious(table, y, list(table), pd.factorize(records["patient_id"])[0]) == []
 
 
 def test_columns_are_known_by_name():

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from hybridlesion._steps import split_steps
+from hybridlesion._steps import split_steps, threshold_rule
 from hybridlesion.artifact import load_artifact, read_manifest
 from hybridlesion.evaluation import evaluate
 from hybridlesion.metadata import normalise_image_id, read_records, read_table
@@ -46,6 +46,8 @@ class Evaluation:
         Patient of each row.
     threshold : float
         Operating point.
+    rule : str or None
+        How that was chosen, see `hybridlesion._words.threshold_words`.
     metrics : DataFrame
         Columns metric, value, low, high.
     """
@@ -56,6 +58,7 @@ class Evaluation:
     score: np.ndarray
     groups: np.ndarray
     threshold: float
+    rule: str | None
     metrics: pd.DataFrame
 
 
@@ -83,6 +86,8 @@ class Evidence:
         Whether the cases are the training lesions with their out-of-fold scores.
     threshold : float or None
         From which score on a case counts as called.
+    rule : str or None
+        How that was chosen.
     notes : tuple of str
         What a reader should know of the tables.
     """
@@ -96,6 +101,7 @@ class Evidence:
     of_cases: Evaluation | None
     out_of_fold: bool
     threshold: float | None
+    rule: str | None
     notes: tuple[str, ...]
 
 
@@ -139,7 +145,7 @@ def gather_evidence(
     """
     manifest = read_manifest(model)
     featurizer, classifier = split_steps(load_artifact(model))
-    threshold = getattr(classifier, "threshold_", None)
+    threshold, rule = getattr(classifier, "threshold_", None), threshold_rule(classifier)
     evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
     if hasattr(classifier, "target_"):
         evaluations.append(_out_of_fold(classifier))
@@ -147,13 +153,14 @@ def gather_evidence(
         scored = read_scores(scores)
         cases, notes = scored.frame, list(scored.warnings)
         out_of_fold = _are_out_of_fold(cases["score"], classifier)
-        threshold = threshold if scored.threshold is None else scored.threshold
+        if scored.threshold not in (None, threshold):
+            threshold, rule = scored.threshold, scored.rule
         if truth:
             options = {"id_column": id_column, "target_column": target, "malignant": malignant}
             records = read_records(list(truth), **options)
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]
-            of_cases = _scored(cases, threshold, Path(scores).name, out_of_fold=out_of_fold)
+            of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
             # The same scores twice would be two evaluations of one kind.
             evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
         cases = _with_reasons(cases, scores)
@@ -167,6 +174,7 @@ def gather_evidence(
         of_cases,
         out_of_fold,
         threshold,
+        rule,
         tuple(notes),
     )
 
@@ -179,19 +187,26 @@ def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
         np.asarray(classifier.oof_score_),
         np.asarray(classifier.groups_),
         float(classifier.threshold_),
+        threshold_rule(classifier),
         classifier.metrics_,
     )
 
 
 def _scored(
-    cases: pd.DataFrame, threshold: float | None, name: str, *, out_of_fold: bool
+    cases: pd.DataFrame,
+    threshold: float | None,
+    rule: str | None,
+    name: str,
+    *,
+    out_of_fold: bool,
 ) -> Evaluation:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
     groups = grouping(cases).to_numpy()
     metrics = evaluate(y, score, groups=groups, threshold=threshold)
     used = float(metrics.set_index("metric")["value"]["threshold"])
     key, title = ("oof", _OUT_OF_FOLD) if out_of_fold else ("scored", f"Lesions of {name}")
-    return Evaluation(key, title, y, score, groups, used, metrics)
+    rule = "for the highest F1 here" if threshold is None else rule
+    return Evaluation(key, title, y, score, groups, used, rule, metrics)
 
 
 def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hybridlesion._words import threshold_words
 from hybridlesion.reasons import FAMILY_TITLES, family_of
 from hybridlesion.report.page._cases import Bar
 from hybridlesion.report.page._evidence import Evidence
@@ -81,7 +82,7 @@ def describe_model(evidence: Evidence) -> list[tuple[str, str]]:
         ("Columns", f"{len(features.get('names') or ())} ({families})"),
         ("Images are measured by", measured),
         ("Weights inside", ", ".join(files) or "none"),
-        ("Threshold", _text(evidence.threshold)),
+        ("Labels", _labels(evidence)),
         ("Made with", _pairs(manifest.get("versions") or {}, " ")),
     ]  # fmt: skip
 
@@ -113,6 +114,12 @@ def weigh_families(evidence: Evidence) -> list[Bar]:
         Bar(FAMILY_TITLES[f], f"{100 * weights[f]:.0f} %", 0.0, weights[f] / most, "level")
         for f in ordered
     ]
+
+
+def _labels(evidence: Evidence) -> str:
+    if evidence.threshold is None:
+        return "not recorded"
+    return f"malignant from {threshold_words(evidence.threshold, evidence.rule)} on"
 
 
 def _pairs(values: Mapping, joint: str = "=") -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from hybridlesion import __version__
 from hybridlesion._files import atomic_path, check_writable
 from hybridlesion._validation import check_number
+from hybridlesion._words import threshold_words
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.report._case_sheet import choose_cases
 from hybridlesion.report._cnn_sheet import KEY_WORDS
@@ -243,7 +244,7 @@ def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | Non
         "key_words": KEY_WORDS,
         "n_scored": 0 if evidence.cases is None else len(evidence.cases),
         "errors": ERRORS,
-        "threshold": evidence.threshold,
+        "threshold": evidence.threshold and threshold_words(evidence.threshold, evidence.rule),
     }
 
 

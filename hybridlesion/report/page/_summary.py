@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from hybridlesion._words import count_words, measure_words
+from hybridlesion._words import count_words, measure_words, threshold_words
 from hybridlesion.evaluation import interval_caveats
 from hybridlesion.report.page._evidence import Evaluation, Evidence
 from hybridlesion.training import note_seen
@@ -125,8 +125,9 @@ def _did(evaluation: Evaluation) -> list[str]:
     ranked = (
         f"{who} it put a malignant lesion above a benign one in {_percent(values, 'auc')} of pairs."
     )
+    threshold = threshold_words(evaluation.threshold, evaluation.rule)
     called = (
-        f"From a score of {evaluation.threshold:.3g} on it calls a lesion: that found "
+        f"A lesion is called malignant from {threshold} on: that found "
         f"{_percent(values, 'recall')} of the malignant lesions and left alone "
         f"{_percent(values, 'specificity')} of the benign ones."
     )

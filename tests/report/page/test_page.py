@@ -60,6 +60,12 @@ def test_the_summary_says_what_was_learned_and_found(text):
     words = _plain(_section(text, "summary"))
     assert "learned from 90 lesions of 30 patients" in words
     assert re.search(r"On 60 lesions scored later, it put .* in \d+ % \(95 % interval", words)
+    at = r"the threshold for 90 % sensitivity \(0\.\d+\)"
+    assert len(re.findall(f"called malignant from {at} on: that found", words)) == 2
+    assert re.search(
+        f"Right, missed and false alarm are at {at}", _plain(_section(text, "gallery"))
+    )
+    assert re.search(f"malignant from {at} on", _plain(_section(text, "card")))
 
 
 def test_charts_and_measures_of_both_sets(text):
