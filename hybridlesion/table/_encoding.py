@@ -7,13 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hybridlesion.metadata import SITES
+from hybridlesion.metadata import MEASUREMENT_PREFIXES, SITES, leak_reason
 
 __all__ = ["encode_metadata", "metadata_columns"]
-
-# Measurements of total-body photography (ISIC 2024) that exist for new lesions too. Any other
-# extra column of a user's table stays out of the model: it may know the answer.
-_MEASUREMENT_PREFIXES = ("tbp_lv_", "clin_size_")
 
 
 def metadata_columns(records: pd.DataFrame) -> list[str]:
@@ -27,7 +23,8 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
     Returns
     -------
     list of str
-        Numeric ISIC 2024 measurements (``tbp_lv_*``, ``clin_size_*``), in table order.
+        Numeric ISIC 2024 measurements (``tbp_lv_*``, ``clin_size_*``), in table order. Any other
+        column of a user's table stays out: it may know the answer.
 
     Examples
     --------
@@ -38,7 +35,8 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
     return [
         column
         for column in records.columns
-        if str(column).startswith(_MEASUREMENT_PREFIXES)
+        if str(column).startswith(MEASUREMENT_PREFIXES)
+        and leak_reason(column) is None
         and pd.api.types.is_numeric_dtype(records[column])
     ]
 
