@@ -9,7 +9,10 @@ import numpy as np
 
 from hybridlesion.exceptions import ImageError, OptionError
 
-__all__ = ["as_pandas", "check_choice", "check_image", "check_mask", "check_number"]
+__all__ = ["LEFT_OUT", "as_pandas", "check_choice", "check_image", "check_mask", "check_number"]
+
+# Key of DataFrame.attrs under which `LesionFeaturizer` names the group columns that it left out.
+LEFT_OUT = "hybridlesion.left_out"
 
 
 def as_pandas(frame: object) -> object:

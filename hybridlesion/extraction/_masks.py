@@ -14,6 +14,7 @@ import pandas as pd
 
 from hybridlesion._files import check_writable
 from hybridlesion._opencv import cv2
+from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.extraction._outcome import ExtractionResult, write_errors
 from hybridlesion.extraction._processes import count_jobs, one_thread
@@ -74,6 +75,7 @@ def segment_images(
     check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")
+    records = as_pandas(records)
     rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
     n_jobs = count_jobs(n_jobs)
     # Few images are dealt to all processes; many go in whole blocks.

@@ -51,7 +51,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
         The same rows, with the columns ``image_id, path, patient_id, lesion_id, age, sex, site``
         under these names. ``age`` is float years up to 85, ``sex`` and ``site`` hold values of the
         vocabulary, and the measurements of ISIC 2024 (``tbp_lv_*``, ``clin_size_*``) are numbers.
-        All else is left as it is. Records of `read_records` come back unchanged.
+        All else stays as it is. Records of `read_records` come back unchanged.
     notes : tuple of str
         What was not understood and counts as missing, with rows and cells.
 
@@ -91,15 +91,22 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     if "site" in renamed.values():
         found["site"] = _refine_site(frame, found["site"], rows)
     for column in frame.columns:
-        if str(column).startswith(MEASUREMENT_PREFIXES):
+        if str(column).startswith(MEASUREMENT_PREFIXES) and column_key(column) not in _WORDS:
             found[column] = _read_numbers(frame[column], rows, findings)
     if findings.problems:
         count = len(findings.problems)
         raise TableError(
             f"{count} problem{'s' if count > 1 else ''} in the records:", findings.problems
         )
-    changed = {name: values for name, values in found.items() if not values.equals(frame[name])}
-    return frame.assign(**changed) if changed else frame, tuple(findings.warnings)
+    words = [name for name, values in found.items() if values is None]
+    changed = {
+        name: values
+        for name, values in found.items()
+        if name not in words and not values.equals(frame[name])
+    }
+    if words or changed:
+        frame = frame.drop(columns=words).assign(**changed)
+    return frame, tuple(findings.warnings)
 
 
 def _name_columns(frame: pd.DataFrame) -> dict[Role, str]:
@@ -131,8 +138,8 @@ def _refine_site(frame: pd.DataFrame, site: pd.Series, rows: np.ndarray) -> pd.S
     return site
 
 
-def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd.Series:
-    """Read a measurement that is held as text; a column of words alone stays as it is."""
+def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd.Series | None:
+    """Read a measurement that is held as text; None if all its cells are words."""
     if pd.api.types.is_numeric_dtype(column):
         return column
     text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
@@ -143,12 +150,11 @@ def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd
         return values
     cells = text[strange].unique()
     if values.isna().all():
-        if column_key(column.name) not in _WORDS:
-            findings.warnings.append(
-                f"{column.name} holds no numbers ({cells[0]!r} in {describe_rows(rows[strange])}); "
-                "it is left out of the features"
-            )
-        return column
+        findings.warnings.append(
+            f"{column.name} holds no numbers ({cells[0]!r} and the like in "
+            f"{describe_rows(rows[strange])}); the column is left out"
+        )
+        return None
     findings.problems.extend(
         f"{describe_rows(rows[(text == cell).to_numpy()])}: {column.name} {cell!r} is no number"
         for cell in cells[:_SHOWN]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.features import FEATURES
 from hybridlesion.reasons._explain import explain_scores
 from hybridlesion.reasons._families import family_shares
@@ -46,6 +47,7 @@ def reason_columns(
         ``reason_1`` and so on in words, and, where the table has them, the five ABCD scores, skin
         tone, hair and dark corner.
     """
+    table = as_pandas(table)
     chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _cut(table)]
     return pd.concat(chunks).reindex(table.index)
 

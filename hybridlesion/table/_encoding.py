@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.metadata import MEASUREMENT_PREFIXES, SITES, leak_reason
 
 __all__ = ["encode_metadata", "metadata_columns"]
@@ -32,6 +33,7 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
     >>> metadata_columns(pd.DataFrame({"age": [50.0], "tbp_lv_A": [20.1], "note": ["x"]}))
     ['tbp_lv_A']
     """
+    records = as_pandas(records)
     return [
         column
         for column in records.columns
@@ -65,6 +67,7 @@ def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -
     >>> encode_metadata(records).iloc[0, :4].to_dict()
     {'meta__age': 50.0, 'meta__sex_male': 1.0, 'meta__site_head_neck': 0.0, 'meta__site_torso': 1.0}
     """
+    records = as_pandas(records)
     extra = metadata_columns(records) if extra is None else extra
     encoded = {"meta__age": _numeric(records, "age")}
     encoded["meta__sex_male"] = _one_hot(records, "sex", {"meta__sex_male": "male"})[

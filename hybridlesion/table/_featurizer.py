@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._validation import as_pandas, check_choice, check_number
+from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
 from hybridlesion.embedding import TimmEmbedder
 from hybridlesion.embedding.finetuning import (
     LesionScorer,
@@ -353,15 +353,21 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             )
 
     def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-        others = [name for name in self._passed() if name not in table]
-        absent = [name for name in others if name not in records]
-        if absent:
+        known = {*records.columns, *self._computed_names()}
+        absent = [name for name in self._passed() if name not in known]
+        # Ids that are not known tie a row to nothing; anything else was asked for by name.
+        if absent and self.passthrough != "ids":
             raise TableError(
                 f"these records have no column {', '.join(map(repr, absent))}, which passthrough "
                 "names. Add it, or leave it out of passthrough."
             )
+        others = [name for name in self._passed() if name not in table]
         whole = pd.concat([table, records[others]], axis=1)
-        return whole[list(self.get_feature_names_out())]
+        chosen = whole[list(self.get_feature_names_out())]
+        left_out = [name for name in IDS[1:] if name in records and name not in chosen]
+        # By this a classifier that groups by patient knows that it cannot.
+        chosen.attrs = {LEFT_OUT: left_out} if left_out else {}
+        return chosen
 
     def _computed_names(self) -> list[str]:
         encoded = encode_metadata(pd.DataFrame({"image_id": []}), self.measurements_).columns
