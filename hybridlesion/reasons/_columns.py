@@ -66,9 +66,9 @@ def _cut(table: pd.DataFrame) -> list[np.ndarray]:
 def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> pd.DataFrame:
     parts = explain_scores(model, rows)
     shares = family_shares(parts).add_prefix(SHARE_PREFIX)
-    reasons = pd.DataFrame(
-        reason_words(model, rows, parts, n_reasons=n_reasons), index=rows.index
-    ).reindex(columns=range(n_reasons))
+    words = reason_words(model, rows, parts, n_reasons=n_reasons)
+    padded = [[*row, *[np.nan] * (n_reasons - len(row))] for row in words]
+    reasons = pd.DataFrame(padded, index=rows.index, columns=range(n_reasons))
     reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
     shown = rows[[name for name in _SHOWN if name in rows]]
     return pd.concat([parts[["base"]], shares, reasons, shown], axis=1)
