@@ -9,7 +9,31 @@ import numpy as np
 
 from hybridlesion.exceptions import ImageError, OptionError
 
-__all__ = ["check_choice", "check_image", "check_mask", "check_number"]
+__all__ = ["LEFT_OUT", "as_pandas", "check_choice", "check_image", "check_mask", "check_number"]
+
+# Key of DataFrame.attrs under which `LesionFeaturizer` names the group columns that it left out.
+LEFT_OUT = "hybridlesion.left_out"
+
+
+def as_pandas(frame: object) -> object:
+    """Return a data frame of another library, such as polars, as one of pandas.
+
+    Parameters
+    ----------
+    frame : object
+        Anything.
+
+    Returns
+    -------
+    object
+        What its method ``to_pandas`` gives; the same object where it has none.
+
+    Examples
+    --------
+    >>> as_pandas([1, 2])
+    [1, 2]
+    """
+    return frame.to_pandas() if hasattr(frame, "to_pandas") else frame
 
 
 def check_image(image: np.ndarray) -> np.ndarray:

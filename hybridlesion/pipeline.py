@@ -80,6 +80,8 @@ def make_hybrid_pipeline(
                     device=device,
                     n_jobs=n_jobs,
                     on_error=on_error,
+                    # Folds are grouped, and lesions compared, by patient and lesion.
+                    passthrough="ids",
                 ),
             ),
             (

@@ -7,6 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.evaluation._resamples import resample
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
 from hybridlesion.exceptions import ImageError, TableError
@@ -69,7 +70,7 @@ def summarize_overlaps(
     >>> summarize_overlaps(pd.DataFrame(rows))["value"].round(3).tolist()
     [0.5, 0.0, 0.667, 3.0]
     """
-    values = overlaps[list(OVERLAPS)].to_numpy(dtype=float)
+    values = as_pandas(overlaps)[list(OVERLAPS)].to_numpy(dtype=float)
     n = len(values)
 
     def average(counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hybridlesion._validation import check_number
+from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._resamples import percentiles, resample
@@ -90,6 +90,7 @@ def evaluate_subgroups(
     [['female', 78, 38, 0.5, ''], ['male', 2, 2, nan, '2 malignant, 0 benign: too few']]
     """
     y, score = check_scores(y, score)
+    attributes = as_pandas(attributes)
     check_number("fewest", fewest, low=1, integer=True)
     if len(attributes) != len(y):
         raise TableError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 import warnings
@@ -13,13 +12,13 @@ from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from sklearn.base import clone
 
-from hybridlesion._validation import check_number
+from hybridlesion._validation import as_pandas, check_number
 from hybridlesion._words import count_words
-from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
-from hybridlesion.extraction._folder import SCHEMA_KEY, ShardFolder
+from hybridlesion.exceptions import HybridLesionError, TableError
+from hybridlesion.extraction._feature_table import describe_columns
+from hybridlesion.extraction._folder import ShardFolder
 from hybridlesion.extraction._isolation import compute_isolated
 from hybridlesion.extraction._lock import locked
 from hybridlesion.extraction._measure import ShardWork
@@ -29,15 +28,13 @@ from hybridlesion.extraction._runners import ProcessRunner, Runner
 from hybridlesion.extraction._shards import Shard, ShardPlan
 from hybridlesion.extraction._target import Target
 from hybridlesion.extraction._workers import Lost
-from hybridlesion.images._addresses import open_address
-from hybridlesion.images._locators import is_address
 from hybridlesion.segmentation import segmenter_digest
-from hybridlesion.table import BLOCK, Failure, LesionFeaturizer
+from hybridlesion.table import BLOCK, Failure, LesionFeaturizer, check_records
 
-__all__ = ["Computed", "compute_features", "extract_features", "read_features"]
+__all__ = ["Computed", "compute_features", "describe_featurizer", "extract_features"]
 
-# Parameters of the featurizer that change how fast it works, never what it measures.
-_WITHOUT_EFFECT = ("n_jobs", "on_error", "device")
+# Parameters of the featurizer that change how it works, never what it measures.
+_WITHOUT_EFFECT = ("n_jobs", "on_error", "device", "passthrough")
 
 
 class Computed(NamedTuple):
@@ -85,7 +82,7 @@ def extract_features(
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records.
+        Records, of pandas or polars; read as by `LesionFeaturizer`.
     out : str or path-like
         Parquet file to write, or its fsspec address. Failures go to ``OUT.errors.csv``.
     featurizer : LesionFeaturizer, default=None
@@ -114,27 +111,33 @@ def extract_features(
         If `out` cannot be written, is one of the images, or another run is writing it; or if a
         file of other origin is called ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards``.
     TableError
-        If there are no records.
+        If there are no records, or they hold cells that cannot be understood.
     HybridLesionError
         If not one image could be used, or no process lives long enough.
 
     Warns
     -----
     UserWarning
-        If what an earlier run left is of no use, with the reason.
+        If what an earlier run left is of no use, with the reason; or words of the records were not
+        understood.
 
     Notes
     -----
     While it works, ``OUT.lock`` beside `out` names the process that does, and the folder
     ``OUT.shards`` holds what is done; both go when it ends well. An image over which a process of
     its own dies, or that takes too long there, is left out like one that cannot be read.
+
+    The file keeps ids, target and diagnosis apart from the features and says in its metadata which
+    is which; `read_feature_table` returns them separately.
     """
     started = time.monotonic()
     check_number("shard_size", 1 if shard_size is None else shard_size, low=1, integer=True)
     target = Target(out)
+    records = as_pandas(records)
     if len(records) == 0:
         raise TableError("there are no records to extract features from.")
     check_originals(target.local_files(), records.get("path", ()))
+    records = check_records(records)
     featurizer = LesionFeaturizer() if featurizer is None else featurizer
     target.make_folder()
     with locked(target.place, target.name):
@@ -156,8 +159,7 @@ def extract_features(
                 f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
                 f"The first: {failures[0].reason}"
             )
-        facts = json.dumps({"featurizer": found.configuration})
-        schema = found.schema.with_metadata({SCHEMA_KEY: facts})
+        schema = describe_columns(found.schema, found.configuration)
         with target.writing() as temporary:
             n_rows = target.shards.merge(found.n_shards, schema, temporary)
         target.shards.clear()
@@ -279,42 +281,6 @@ def _take_over(folder: ShardFolder, plan: ShardPlan) -> dict[int, list[Failure]]
             stacklevel=5,
         )
     return failures
-
-
-def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
-    """Read a feature table and the configuration it was made with.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Parquet file that `extract_features` wrote, or its fsspec address.
-
-    Returns
-    -------
-    table : DataFrame of shape (n, features)
-        The rows.
-    configuration : dict or None
-        Parameters of the featurizer; None if the file was made by other means.
-
-    Raises
-    ------
-    SourceError
-        If there is no such file.
-    TableError
-        If the file is no Parquet table.
-    """
-    try:
-        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
-            table = pq.read_table(stream)
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no feature table {path}; check the name.") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(
-            f"{path} cannot be read as a Parquet table; is it another file, or a damaged one?"
-        ) from error
-    metadata = table.schema.metadata or {}
-    facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
-    return table.to_pandas(), facts.get("featurizer")
 
 
 def describe_featurizer(featurizer: LesionFeaturizer) -> dict:

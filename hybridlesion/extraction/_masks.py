@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._opencv import cv2
+from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.extraction._originals import check_mask_folder
 from hybridlesion.extraction._outcome import ExtractionResult, check_errors, write_errors
@@ -76,6 +77,7 @@ def segment_images(
     check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")
+    records = as_pandas(records)
     rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
     n_jobs = count_jobs(n_jobs)
     # Few images are dealt to all processes; many go in whole blocks.

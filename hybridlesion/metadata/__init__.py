@@ -2,7 +2,8 @@
 
 `read_records` is the door: it recognises each table by its columns, normalises ages, sexes,
 sites and diagnoses, joins several tables on the image id, sets leaking columns aside with the
-reason, and reports every problem of a table at once.
+reason, and reports every problem of a table at once. `normalise_records` brings a DataFrame of
+one's own to the same names and words.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from hybridlesion.metadata._image_id import normalise_image_id
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
 from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
+from hybridlesion.metadata._own_frame import MEASUREMENT_PREFIXES, normalise_records
 from hybridlesion.metadata._reading import read_table
 from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
@@ -18,6 +20,7 @@ from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Sit
 __all__ = [
     "LAYOUTS",
     "LEAK_COLUMNS",
+    "MEASUREMENT_PREFIXES",
     "SEXES",
     "SITES",
     "SITE_WORDS",
@@ -30,6 +33,7 @@ __all__ = [
     "is_acquisition",
     "leak_reason",
     "normalise_image_id",
+    "normalise_records",
     "read_records",
     "read_table",
 ]

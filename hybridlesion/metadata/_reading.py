@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
 
@@ -111,6 +112,7 @@ def read_source(
     TableError
         If it is empty or no table.
     """
+    table = as_pandas(table)
     if isinstance(table, pd.DataFrame):
         frame = table.set_axis([str(column).strip() for column in table.columns], axis=1)
         source = SourceTable(f"table {position}", frame, table.index.to_numpy())

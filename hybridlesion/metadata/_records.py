@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._duplicates import find_pairs, mark_duplicates
 from hybridlesion.metadata._joining import join_tables
@@ -70,8 +71,8 @@ def read_records(
     Parameters
     ----------
     tables : str, path-like, DataFrame or sequence of them
-        CSV or Parquet files, or tables in memory. Several are joined on the image id, whatever
-        each calls it, with or without folder, extension and ``_downsampled``.
+        CSV or Parquet files, or tables in memory, of pandas or polars. Several are joined on the
+        image id, whatever each calls it, with or without folder, extension and ``_downsampled``.
     images : DataFrame or None, default=None
         Images as `hybridlesion.images.list_images` gives them (``image_id, path``). Records
         without an image and images without a record are left out and counted in the warnings.
@@ -142,7 +143,7 @@ def read_records(
     if findings.problems:
         raise TableError(_count_problems(findings, parts), findings.problems)
     if images is not None:
-        frame = add_paths(frame, images, findings)
+        frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
     if "diagnosis" in frame and "target" not in frame:
@@ -160,6 +161,7 @@ def _open_tables(
     tables: Table | Sequence[Table], duplicates: Table | None, options: Options
 ) -> tuple[list[SourceTable], list[pd.DataFrame]]:
     """Open all tables, and tell lists of duplicates from the others."""
+    tables = as_pandas(tables)
     if isinstance(tables, (str, os.PathLike, pd.DataFrame)):
         tables = [tables]
     opened = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 
@@ -23,6 +24,9 @@ CONTEXT_OF_MODEL = ("others", "excess", "z")
 
 # Columns written into the matrix together: one by one, each would touch every row's memory anew.
 _COLUMNS_AT_ONCE = 32
+
+_NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
+_MOST_CODES = 20
 
 # Columns that say "this is a table of lesions": without a feature family it cannot be learned.
 _RECORD_COLUMNS = frozenset({"image_id", "path", "patient_id", "lesion_id", "target"})
@@ -96,7 +100,7 @@ class ColumnEncoder:
         Raises
         ------
         TableError
-            If no column belongs to a feature family, or one occurs twice.
+            If no column belongs to a feature family, one occurs twice, or holds numbers as text.
         """
         names = [name for name in table.columns if str(name).startswith(FAMILIES)]
         if not names:
@@ -110,6 +114,8 @@ class ColumnEncoder:
         self.categories_ = {
             name: _categories(table[name]) for name in names if not _is_number(table[name])
         }
+        for name, words in self.categories_.items():
+            _refuse_numbers(name, words)
         self.compared_ = self._choose_compared(table[names], table)
         context = self._context(table.head(0))
         self.names_ = names + [name for name in context if name not in names]
@@ -223,6 +229,20 @@ def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
             f"{_some(known)}.",
             UserWarning,
             stacklevel=6,
+        )
+
+
+def _refuse_numbers(name: str, words: Sequence[str]) -> None:
+    """Refuse a column of measurements that one cell, or a decimal comma, turned into text."""
+    numbers = [word for word in words if _NUMBER.fullmatch(word.strip())]
+    # A few whole numbers, such as skin types 1 to 6, may well be the names of categories.
+    codes = len(words) <= _MOST_CODES and all(word.strip().isdigit() for word in numbers)
+    if numbers and not codes and 2 * len(numbers) >= len(words):
+        others = [word for word in words if word not in numbers]
+        raise TableError(
+            f"column {name!r} holds numbers as text, such as {numbers[0]!r}"
+            f"{f', and {others[0]!r}' if others else ''}. Write numbers with a decimal point, and "
+            "missing values as NaN."
         )
 
 

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import LEFT_OUT
 from hybridlesion.model._columns import is_feature_table
 from hybridlesion.splits import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
 
@@ -34,12 +35,26 @@ def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
     ------
     ValueError
         If `groups` has another length.
+
+    Warns
+    -----
+    UserWarning
+        If the featurizer before the model left out columns of patients or lesions.
     """
     if groups is not None:
         if len(groups) != n:
             raise ValueError(f"groups must have one value a row, got {len(groups)} for {n} rows.")
         return grouping(pd.DataFrame({"patient_id": np.asarray(groups)})).to_numpy()
     if is_feature_table(table):
+        left_out = table.attrs.get(LEFT_OUT)
+        if left_out:
+            warnings.warn(
+                f"the featurizer left out {', '.join(left_out)}, so each row is a group of its own "
+                "and folds may part a patient. LesionFeaturizer(passthrough='ids') hands them on, "
+                "as make_hybrid_pipeline does; or give groups.",
+                UserWarning,
+                stacklevel=3,
+            )
         # Rows of one image are one group, too, whoever listed it twice.
         return grouping(table, (*GROUP_COLUMNS, "image_id")).to_numpy()
     return np.arange(n)

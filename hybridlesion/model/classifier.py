@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.evaluation import (
     choose_threshold,
     cost_threshold,
@@ -146,10 +147,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    A DataFrame with columns of the families ``abcd__, emb__, cnn__, meta__, ctx__`` is a feature
-    table: other columns are passed over, their order is free, and the folds are grouped by its
-    ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given groups. Anything
-    else is treated as by any scikit-learn estimator, each row its own group.
+    A DataFrame (of pandas or polars) with columns of the families ``abcd__, emb__, cnn__, meta__,
+    ctx__`` is a feature table: other columns are passed over, their order is free, and the folds
+    are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given
+    groups. Anything else is treated as by any scikit-learn estimator, each row its own group.
 
     With several seeds `oof_raw_` averages logits of different folds. `oof_score_` comes from
     calibrators of two or three parameters, each fitted without a twentieth of the groups; within
@@ -255,7 +256,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             If fewer folds are made than were asked for, or given folds part a group.
         """
         check_parameters(self)
-        table = X
+        table = X = as_pandas(X)
         X, y = self._read_training(X, y)
         classes, target = read_target(y)
         groups = read_groups(table, groups, len(target))
@@ -380,6 +381,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         hybridlesion.reasons.explain_scores : The same for a pipeline, and in words.
         """
         check_is_fitted(self, "ensemble_")
+        X = as_pandas(X)
         encoded, n_folds = self._read(X), int(self.folds_.max()) + 1
         jobs = effective_n_jobs(self.n_jobs)
         base, parts = spread_probability(self.ensemble_, self.calibrators_, encoded, n_folds, jobs)
@@ -405,6 +407,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             If a column of training is missing.
         """
         check_is_fitted(self, "ensemble_")
+        X = as_pandas(X)
         if self.encoder_ is None:
             return X
         computed = [k for k, name in enumerate(self.encoder_.encoded_names_) if name not in X]
@@ -452,6 +455,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return encoded, y
 
     def _read(self, X):
+        X = as_pandas(X)
         if self.encoder_ is None:
             return validate_data(
                 self, X, dtype=np.float32, ensure_all_finite="allow-nan", reset=False

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hybridlesion._validation import check_choice
+from hybridlesion._validation import as_pandas, check_choice
 from hybridlesion.exceptions import TableError
 from hybridlesion.model._duckling import embedding_distance, outlier_factor
 from hybridlesion.splits import connected_groups
@@ -134,6 +134,7 @@ def patient_context(
     2                    4.5                  1.0
     3                    NaN                  NaN
     """
+    table = as_pandas(table)
     if "patient_id" not in table:
         raise TableError(
             "context needs a patient_id column: without it nobody knows which lesions are one "

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.features import FEATURES
 from hybridlesion.reasons._explain import explain_scores
 from hybridlesion.reasons._families import family_shares
@@ -46,6 +47,7 @@ def reason_columns(
         ``reason_1`` and so on in words, and, where the table has them, the five ABCD scores, skin
         tone, hair and dark corner.
     """
+    table = as_pandas(table)
     chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _cut(table)]
     return pd.concat(chunks).reindex(table.index)
 
@@ -64,9 +66,9 @@ def _cut(table: pd.DataFrame) -> list[np.ndarray]:
 def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> pd.DataFrame:
     parts = explain_scores(model, rows)
     shares = family_shares(parts).add_prefix(SHARE_PREFIX)
-    reasons = pd.DataFrame(
-        reason_words(model, rows, parts, n_reasons=n_reasons), index=rows.index
-    ).reindex(columns=range(n_reasons))
+    words = reason_words(model, rows, parts, n_reasons=n_reasons)
+    padded = [[*row, *[np.nan] * (n_reasons - len(row))] for row in words]
+    reasons = pd.DataFrame(padded, index=rows.index, columns=range(n_reasons))
     reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
     shown = rows[[name for name in _SHOWN if name in rows]]
     return pd.concat([parts[["base"]], shares, reasons, shown], axis=1)

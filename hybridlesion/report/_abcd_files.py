@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from hybridlesion._files import check_writable
+from hybridlesion._validation import as_pandas
 from hybridlesion.embedding.finetuning import LesionScorer
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError, TableError
 from hybridlesion.extraction import ExtractionResult
@@ -81,6 +82,7 @@ def write_abcd_sheets(
     started = time.monotonic()
     if len(records) == 0:
         raise TableError("there are no records to explain.")
+    records = as_pandas(records)
     featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter), **_embedder(network))
     rows = list(zip(records["image_id"], records["path"], strict=True))
     targets = _targets([image_id for image_id, _ in rows], out)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from hybridlesion._files import atomic_path
 from hybridlesion._opencv import cv2
+from hybridlesion._validation import as_pandas
 from hybridlesion.evaluation import compare_masks, summarize_overlaps
 from hybridlesion.exceptions import SourceError
 from hybridlesion.extraction._originals import check_mask_folder
@@ -100,7 +101,9 @@ def report_masks(
         If a mask cannot be read or has another size than the true one.
     """
     masks = Path(masks)
-    overlaps = compare_masks(masks, truth).merge(records[["image_id", "path"]], on="image_id")
+    overlaps = compare_masks(masks, truth).merge(
+        as_pandas(records)[["image_id", "path"]], on="image_id"
+    )
     overlaps = overlaps.sort_values("jaccard", kind="stable", ignore_index=True)
     table, sheet = _paths(masks)
     with atomic_path(table) as temporary:

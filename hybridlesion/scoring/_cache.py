@@ -32,8 +32,6 @@ _CACHE_PROTOCOL = 1
 MARK = b"hybridlesion-features\n"
 _HEAD = struct.Struct(f"<{len(MARK)}sI32s")
 
-_MEASURED = ("qa__", "abcd__", "emb__", "cnn__")
-
 # Files that are read at once: a shared folder or a store keeps each reader waiting. The next ones
 # are taken a few at a time, however many there are.
 _READERS = 8
@@ -106,11 +104,7 @@ class FeatureCache:
 
     def __init__(self, folder: Path, featurizer: LesionFeaturizer):
         self.folder = folder
-        self.names = [
-            str(name)
-            for name in featurizer.get_feature_names_out()
-            if str(name).startswith(_MEASURED)
-        ]
+        self.names = featurizer.measured_names()
         self._digest = _configuration_digest(describe_featurizer(featurizer), self.names)
         self._by_record = featurizer.embedder == FINETUNED
 

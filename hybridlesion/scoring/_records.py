@@ -25,7 +25,7 @@ from hybridlesion.scoring._files import (
 )
 from hybridlesion.scoring._measuring import Measured, Measuring
 from hybridlesion.scoring._table import score_table
-from hybridlesion.table import LesionFeaturizer
+from hybridlesion.table import LesionFeaturizer, check_records
 
 __all__ = ["measure_records", "score_records"]
 
@@ -54,7 +54,7 @@ def score_records(
     model : Pipeline
         Fitted pipeline of `make_hybrid_pipeline`.
     records : DataFrame of shape (n, columns)
-        Records with ``image_id`` and ``path``.
+        Records with ``image_id`` and ``path``, of pandas or polars; read as by `LesionFeaturizer`.
     out : str or path-like
         CSV or Parquet file to write. Images that failed go to ``OUT.errors.csv``.
     device : {"auto", "cpu", "cuda"}, default=None
@@ -152,7 +152,7 @@ def measure_records(
     Measured
         Measurements and failures, ids that would do harm among them.
     """
-    harmless, refused = refuse_names(records, out)
+    harmless, refused = refuse_names(check_records(records), out)
     if digests is not None:
         kept = records.index.isin(harmless.index)
         digests = [digest for digest, keep in zip(digests, kept, strict=True) if keep]

@@ -13,6 +13,7 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.reasons import reason_columns
 from hybridlesion.scoring._caveats import note_caveats, uses_context
 from hybridlesion.splits import GROUP_COLUMNS
+from hybridlesion.table import read_frame
 from hybridlesion.training import known_metadata
 
 __all__ = ["score_table"]
@@ -28,7 +29,8 @@ def score_table(
     model : Pipeline or HybridLesionClassifier
         Fitted model; of a pipeline, the classifier alone is used.
     table : DataFrame of shape (n, columns)
-        Feature table, or records for a model of metadata alone.
+        Feature table, or records for a model of metadata alone, of pandas or polars. Age, sex and
+        site are read as `hybridlesion.metadata.normalise_records` reads them.
     explain : bool, default=False
         Whether to add the columns of `hybridlesion.reasons.reason_columns`.
 
@@ -54,7 +56,7 @@ def score_table(
     """
     _, classifier = split_steps(model)
     names = list(classifier.feature_names_in_)
-    table = _align(table.reset_index(drop=True), names)
+    table = _align(read_frame(table).reset_index(drop=True), names)
     for note in note_caveats(names, table, context=uses_context(classifier)):
         warnings.warn(note, UserWarning, stacklevel=3)
     score = np.asarray(classifier.predict_proba(table))[:, 1]

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 
 __all__ = ["connected_groups", "grouping"]
@@ -46,6 +47,7 @@ def grouping(records: pd.DataFrame, columns: Sequence[str] = GROUP_COLUMNS) -> p
     >>> grouping(records).tolist()
     [0, 0, 0, 1]
     """
+    records = as_pandas(records)
     known = [records[column] for column in columns if column in records.columns]
     return pd.Series(connected_groups(*known, n=len(records)), index=records.index, name="group")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.splits._folds import PARTS
@@ -66,6 +67,7 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
             "delete its first line; else write the splits anew."
         )
     if records is not None:
+        records = as_pandas(records)
         _check_bonds(splits.of(records["image_id"]), records, name)
     return splits
 

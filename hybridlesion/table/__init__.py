@@ -1,5 +1,6 @@
 """Records in, feature table out: the one place where the column families come together."""
 
+from hybridlesion.table._columns import check_records, column_kinds, is_feature, read_frame
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
 from hybridlesion.table._featurizer import FINETUNED, LesionFeaturizer
 from hybridlesion.table._segmented import BLOCK, Failure, attempt, read_segmented
@@ -10,7 +11,11 @@ __all__ = [
     "Failure",
     "LesionFeaturizer",
     "attempt",
+    "check_records",
+    "column_kinds",
     "encode_metadata",
+    "is_feature",
     "metadata_columns",
+    "read_frame",
     "read_segmented",
 ]

@@ -7,13 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hybridlesion.metadata import SITES
+from hybridlesion._validation import as_pandas
+from hybridlesion.metadata import MEASUREMENT_PREFIXES, SITES, leak_reason
 
 __all__ = ["encode_metadata", "metadata_columns"]
-
-# Measurements of total-body photography (ISIC 2024) that exist for new lesions too. Any other
-# extra column of a user's table stays out of the model: it may know the answer.
-_MEASUREMENT_PREFIXES = ("tbp_lv_", "clin_size_")
 
 
 def metadata_columns(records: pd.DataFrame) -> list[str]:
@@ -27,7 +24,8 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
     Returns
     -------
     list of str
-        Numeric ISIC 2024 measurements (``tbp_lv_*``, ``clin_size_*``), in table order.
+        Numeric ISIC 2024 measurements (``tbp_lv_*``, ``clin_size_*``), in table order. Any other
+        column of a user's table stays out: it may know the answer.
 
     Examples
     --------
@@ -35,10 +33,12 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
     >>> metadata_columns(pd.DataFrame({"age": [50.0], "tbp_lv_A": [20.1], "note": ["x"]}))
     ['tbp_lv_A']
     """
+    records = as_pandas(records)
     return [
         column
         for column in records.columns
-        if str(column).startswith(_MEASUREMENT_PREFIXES)
+        if str(column).startswith(MEASUREMENT_PREFIXES)
+        and leak_reason(column) is None
         and pd.api.types.is_numeric_dtype(records[column])
     ]
 
@@ -67,6 +67,7 @@ def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -
     >>> encode_metadata(records).iloc[0, :4].to_dict()
     {'meta__age': 50.0, 'meta__sex_male': 1.0, 'meta__site_head_neck': 0.0, 'meta__site_torso': 1.0}
     """
+    records = as_pandas(records)
     extra = metadata_columns(records) if extra is None else extra
     encoded = {"meta__age": _numeric(records, "age")}
     encoded["meta__sex_male"] = _one_hot(records, "sex", {"meta__sex_male": "male"})[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._validation import check_choice, check_number
+from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
 from hybridlesion.embedding import TimmEmbedder
 from hybridlesion.embedding.finetuning import (
     LesionScorer,
@@ -21,6 +21,7 @@ from hybridlesion.embedding.finetuning import (
 from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.images import write_mask
 from hybridlesion.segmentation import check_segmenter
+from hybridlesion.table._columns import IDS, RECORD_COLUMNS, check_records, is_feature
 from hybridlesion.table._encoding import encode_metadata, metadata_columns
 from hybridlesion.table._lesion import COLOR_CONSTANCY, lesion_columns, read_lesions
 from hybridlesion.table._segmented import Failure
@@ -30,26 +31,13 @@ __all__ = ["FINETUNED", "LesionFeaturizer"]
 # The embedder's name for networks of `hybridlesion finetune`, whatever their backbone.
 FINETUNED = "finetuned"
 
-# Record columns that a feature table carries along; the model never reads them.
-_CARRIED = (
-    "image_id",
-    "path",
-    "patient_id",
-    "lesion_id",
-    "duplicate_cluster",
-    "age",
-    "sex",
-    "site",
-    "diagnosis",
-    "target",
-)
-
 
 class LesionFeaturizer(TransformerMixin, BaseEstimator):
-    """Turn records into a feature table: mask, ABCD features, embedding, encoded metadata.
+    """Turn records into features: mask, ABCD features, embedding, encoded metadata.
 
     Each image is decoded once, at the smallest scale that serves, and everything that needs its
     pixels happens then. Nothing is learned from the data, so nothing can leak between folds.
+    The output holds numbers only, for any classifier; ids, target and diagnosis stay out of it.
 
     Parameters
     ----------
@@ -78,6 +66,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     on_error : {"warn", "raise"}, default="warn"
         What `transform` does with an image that cannot be read: leave its features NaN and warn
         once with all of them, or raise.
+    passthrough : "ids" or sequence of str, default=None
+        Columns that `transform` returns before the features. ``"ids"`` are those of ``image_id``,
+        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` that the records have, by which
+        `HybridLesionClassifier` groups its folds and compares the lesions of a patient. A sequence
+        names columns of the records, or ``qa__`` columns. None returns features only.
 
     Attributes
     ----------
@@ -89,6 +82,34 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     See Also
     --------
     hybridlesion.extraction.extract_features : The same for more images than fit into memory.
+    hybridlesion.make_hybrid_pipeline : This transformer before our own classifier.
+
+    Notes
+    -----
+    Features are the columns ``meta__*``, ``abcd__*``, ``cnn__*`` and ``emb__*``. The quality of a
+    photograph and of its mask (``qa__*``) describes the acquisition, and the words by which
+    photographs are recognised again are an id: both are no features, and are left to `featurize`,
+    feature tables on disk and `passthrough`.
+
+    A DataFrame of one's own, of pandas or polars, is read as `read_records` reads a table:
+    ``age_approx``, ``"M"`` or ``"anterior torso"`` are understood, and a warning lists what is not
+    (`hybridlesion.metadata.normalise_records`).
+
+    Examples
+    --------
+    Before a classifier of scikit-learn, here on metadata alone; records with a ``path`` add what
+    is measured in the images:
+
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> records = pd.DataFrame({"image_id": list("abcdef"), "sex": ["F", "M"] * 3})
+    >>> records["age"] = [30, 35, 40, 70, 75, 80]
+    >>> classifier = HistGradientBoostingClassifier(min_samples_leaf=1, max_iter=20)
+    >>> pipe = make_pipeline(LesionFeaturizer(), classifier).fit(records, [0, 0, 0, 1, 1, 1])
+    >>> pipe.predict(records).tolist()
+    [0, 0, 0, 1, 1, 1]
+    >>> pipe[0].get_feature_names_out()[:3].tolist()
+    ['meta__age', 'meta__sex_male', 'meta__site_head_neck']
     """
 
     def __init__(
@@ -104,6 +125,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         batch_size: int = 32,
         n_jobs: int = 1,
         on_error: str = "warn",
+        passthrough: str | Sequence[str] | None = None,
     ):
         self.embedder = embedder
         self.weights = weights
@@ -115,6 +137,12 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.n_jobs = n_jobs
         self.on_error = on_error
+        self.passthrough = passthrough
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        # Objects stored by releases without `passthrough` stand before a classifier that wants ids.
+        self.__dict__.setdefault("passthrough", "ids")
 
     def fit(self, X: pd.DataFrame, y: object = None) -> LesionFeaturizer:
         """Check the parameters and note which columns the records have.
@@ -122,7 +150,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            Records with at least an ``image_id``, and a ``path`` where images are to be read.
+            Records with at least an ``image_id``, and a ``path`` where images are to be read; see
+            Notes.
         y : object, default=None
             Ignored.
 
@@ -134,16 +163,26 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range; TableError if `X` holds no records.
+            If a parameter is out of range; TableError if `X` holds no records, or cells that
+            cannot be understood.
+
+        Warns
+        -----
+        UserWarning
+            If words of the records were not understood.
         """
+        X = as_pandas(X)
+        return self._fit(X, check_records(X))
+
+    def _fit(self, X: pd.DataFrame, records: pd.DataFrame) -> LesionFeaturizer:
         self._check_parameters()
-        records = _check_records(X)
-        self.feature_names_in_ = np.asarray(records.columns, dtype=object)
-        self.n_features_in_ = records.shape[1]
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
         self.measurements_ = metadata_columns(records)
-        self.carried_ = [column for column in _CARRIED if column in records]
+        self.carried_ = [column for column in RECORD_COLUMNS if column in records]
         self.reads_images_ = "path" in records
         self.embedder_ = self._make_embedder()
+        self._check_passthrough(records)
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -157,23 +196,24 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, features)
-            One row per record, in order: the record's own columns, then the families.
+            One row per record, in order: the columns of `passthrough`, then the features as
+            float32, NaN where missing. `set_output` chooses another container.
 
         Raises
         ------
         ImageError
             If an image cannot be read and `on_error` is "raise".
+        TableError
+            If the records lack a column of `passthrough`, or hold cells that cannot be understood.
+
+        Warns
+        -----
+        UserWarning
+            If words of the records were not understood, or images could not be read.
         """
         check_is_fitted(self, "measurements_")
-        records = _check_records(X)
-        table, failures = self._featurize_in_processes(records)
-        if failures:
-            message = _summarise(failures, len(records))
-            if self.on_error == "raise":
-                raise ImageError(message)
-            advice = "Their features are NaN: a score of such a row rests on its metadata alone."
-            warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=2)
-        return table
+        records = check_records(X)
+        return self._choose_columns(records, self._featurize_or_complain(records))
 
     def fit_transform(self, X: pd.DataFrame, y: object = None) -> pd.DataFrame:
         """Measure records that a model is to learn from; a Pipeline calls it in its own fit.
@@ -194,9 +234,13 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If there are such rows.
+            If there are such rows, words that were not understood, or images that could not be
+            read.
         """
-        table = self.fit(X, y).transform(X)
+        X = as_pandas(X)
+        records = check_records(X)
+        self._fit(X, records)
+        table = self._featurize_or_complain(records)
         optimistic = optimistic_rows(table)
         if optimistic.any():
             warnings.warn(
@@ -205,7 +249,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=2,
             )
-        return leave_out_optimistic(table)
+        return self._choose_columns(records, leave_out_optimistic(table))
 
     def featurize(
         self,
@@ -214,7 +258,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         masks: str | Path | None = None,
         tick: Callable[[], object] | None = None,
     ) -> tuple[pd.DataFrame, list[Failure]]:
-        """Measure every record in this process, and list what failed instead of warning.
+        """Make the whole feature table in this process, and list what failed instead of warning.
 
         Parameters
         ----------
@@ -227,8 +271,10 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        table : DataFrame of shape (n, features)
-            Rows that failed hold NaN in every image feature.
+        table : DataFrame of shape (n, columns)
+            What `extract_features` writes: the columns of the records that are known (ids, path,
+            age, sex, site, diagnosis, target), then ``meta__``, ``qa__`` and the other families.
+            Rows that failed hold NaN in everything measured.
         failures : list of Failure
             What failed, in row order.
 
@@ -238,12 +284,13 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             If the records lack the paths that `fit` saw.
         """
         check_is_fitted(self, "measurements_")
+        records = check_records(records)
         if self.reads_images_ and "path" not in records:
             raise TableError(
                 "these records have no path column, but the featurizer was fitted on records with "
                 "images. Add the paths: hybridlesion.list_images finds them."
             )
-        names = self._measured_names()
+        names = self.measured_names()
         measured = np.full((len(records), len(names)), np.nan, dtype=np.float32)
         failures: list[Failure] = []
         for start in range(0, len(records) if names else 0, self.batch_size):
@@ -257,7 +304,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return pd.concat(parts, axis=1), failures
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Name the columns of the feature table.
+        """Name the columns that `transform` returns.
 
         Parameters
         ----------
@@ -270,15 +317,61 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             Column names, in order.
         """
         check_is_fitted(self, "measurements_")
-        nothing = pd.DataFrame({"image_id": []})
-        encoded = encode_metadata(nothing, self.measurements_).columns
-        return np.asarray([*self.carried_, *encoded, *self._measured_names()], dtype=object)
+        asked = self._passed()
+        features = [name for name in self._computed_names() if is_feature(name)]
+        return np.asarray([*asked, *(name for name in features if name not in asked)], dtype=object)
 
-    def _measured_names(self) -> list[str]:
+    def measured_names(self) -> list[str]:
+        """Name the columns of the feature table that are measured in images.
+
+        Returns
+        -------
+        list of str
+            ``qa__`` and ``abcd__`` columns, then those of the embedder; none if `fit` saw no paths.
+        """
+        check_is_fitted(self, "measurements_")
         if not self.reads_images_:
             return []
         embedded = [] if self.embedder_ is None else list(self.embedder_.get_feature_names_out())
         return [*lesion_columns(), *embedded]
+
+    def _passed(self) -> list[str]:
+        if self.passthrough == "ids":
+            return [name for name in self.carried_ if name in IDS]
+        return list(self.passthrough or ())
+
+    def _check_passthrough(self, records: pd.DataFrame) -> None:
+        if isinstance(self.passthrough, str):
+            check_choice("passthrough", self.passthrough, ("ids",))
+        known = {*records.columns, *self._computed_names()}
+        unknown = [name for name in self._passed() if name not in known]
+        if unknown:
+            raise OptionError(
+                f"passthrough names {', '.join(map(repr, unknown))}, which the records do not "
+                f"have. Their columns are {', '.join(map(str, records.columns[:20]))}; 'ids' "
+                f"passes {', '.join(IDS)} through."
+            )
+
+    def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+        known = {*records.columns, *self._computed_names()}
+        absent = [name for name in self._passed() if name not in known]
+        # Ids that are not known tie a row to nothing; anything else was asked for by name.
+        if absent and self.passthrough != "ids":
+            raise TableError(
+                f"these records have no column {', '.join(map(repr, absent))}, which passthrough "
+                "names. Add it, or leave it out of passthrough."
+            )
+        others = [name for name in self._passed() if name not in table]
+        whole = pd.concat([table, records[others]], axis=1)
+        chosen = whole[list(self.get_feature_names_out())]
+        left_out = [name for name in IDS[1:] if name in records and name not in chosen]
+        # By this a classifier that groups by patient knows that it cannot.
+        chosen.attrs = {LEFT_OUT: left_out} if left_out else {}
+        return chosen
+
+    def _computed_names(self) -> list[str]:
+        encoded = encode_metadata(pd.DataFrame({"image_id": []}), self.measurements_).columns
+        return [*encoded, *self.measured_names()]
 
     def _make_embedder(self) -> TimmEmbedder | LesionScorer | None:
         if self.embedder == "none":
@@ -301,6 +394,16 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 f"weights={self.weights!r} needs the network it belongs to: set embedder, for "
                 'example embedder="mobilenetv2_100".'
             )
+
+    def _featurize_or_complain(self, records: pd.DataFrame) -> pd.DataFrame:
+        table, failures = self._featurize_in_processes(records)
+        if failures:
+            message = _summarise(failures, len(records))
+            if self.on_error == "raise":
+                raise ImageError(message)
+            advice = "Their features are NaN: a score of such a row rests on its metadata alone."
+            warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=4)
+        return table
 
     def _featurize_in_processes(self, records: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]:
         from joblib import Parallel, delayed, effective_n_jobs
@@ -360,14 +463,3 @@ def _summarise(failures: list[Failure], n_records: int) -> str:
         lines.append(f"... and {len(failures) - len(lines)} more")
     head = f"{len(failures)} of {n_records} images could not be used:"
     return "\n  ".join([head, *lines])
-
-
-def _check_records(X: object) -> pd.DataFrame:
-    if not isinstance(X, pd.DataFrame) or "image_id" not in X:
-        came = f"columns {list(X.columns)[:8]}" if isinstance(X, pd.DataFrame) else type(X).__name__
-        raise TableError(
-            "records must be a DataFrame with at least an image_id column (and a path column where "
-            f"images are to be read), got {came}. hybridlesion.read_records makes one from any "
-            "ISIC table, hybridlesion.list_images from a folder."
-        )
-    return X

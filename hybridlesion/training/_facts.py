@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import as_pandas
 from hybridlesion.training._seen import remember_ids
 
 __all__ = ["describe_training"]
@@ -41,7 +42,7 @@ def describe_training(
     >>> facts["n_rows"], facts["n_positive"], facts["n_patients"]
     (3, 1, 2)
     """
-    y = np.asarray(y)
+    X, y = as_pandas(X), np.asarray(y)
     if patients is None and "patient_id" in X:
         patients = X["patient_id"].to_numpy(dtype=object)
     ids = X[[name for name in ("image_id",) if name in X]]

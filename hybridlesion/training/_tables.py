@@ -167,7 +167,8 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     }
     carried = table.drop(columns=[name for name in measured if name in table])
     records = pd.concat([carried, pd.DataFrame(measured, index=table.index)], axis=1)
-    featurizer = LesionFeaturizer(**parameters).fit(records)
+    # The classifier behind it compares the lesions of a patient.
+    featurizer = LesionFeaturizer(**parameters, passthrough="ids").fit(records)
     digest = configuration.get("weights_digest")
     if digest is not None and featurizer.embedder_.weights_digest_ != digest:
         raise TableError(

@@ -28,16 +28,12 @@ def with_bad_image(few, tmp_path):
 
 
 def test_one_row_per_record_in_order(few):
-    table = LesionFeaturizer().fit_transform(few)
+    table, failures = LesionFeaturizer().fit(few).featurize(few)
     assert table["image_id"].tolist() == few["image_id"].tolist()
     assert table["path"].tolist() == few["path"].tolist()
     assert set(feature_names()) <= set(table.columns)
     assert table[feature_names()].notna().any(axis=1).all()
-
-
-def test_columns_are_those_announced(few):
-    featurizer = LesionFeaturizer().fit(few)
-    assert featurizer.transform(few).columns.tolist() == featurizer.get_feature_names_out().tolist()
+    assert not failures
 
 
 def test_index_is_kept(few):
@@ -127,11 +123,6 @@ def test_clone_and_pickle(few):
     pd.testing.assert_frame_equal(featurizer.transform(few), again.transform(few))
 
 
-def test_set_output_is_honoured(few):
-    table = LesionFeaturizer().set_output(transform="pandas").fit(few).transform(few)
-    assert isinstance(table, pd.DataFrame)
-
-
 def test_missing_paths_are_said_in_words(few):
     featurizer = LesionFeaturizer().fit(few)
     with pytest.raises(TableError, match="have no path column"):
@@ -142,7 +133,7 @@ def test_the_look_of_each_photograph_is_kept(few):
     from hybridlesion.embedding.finetuning import LOOK_COLUMNS, fingerprint, fingerprints_of
 
     few = few.head(2)
-    table = LesionFeaturizer().fit_transform(few)
+    table = LesionFeaturizer(passthrough=LOOK_COLUMNS).fit_transform(few)
     looks = fingerprints_of(table[list(LOOK_COLUMNS)].to_numpy())
     for look, path in zip(looks, few["path"], strict=True):
         assert np.unpackbits(look ^ fingerprint(read_image(path))).sum() <= 12

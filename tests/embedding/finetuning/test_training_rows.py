@@ -12,6 +12,8 @@ from hybridlesion import LesionFeaturizer
 from hybridlesion.embedding.finetuning import Finetuned, write_note
 from hybridlesion.images import write_image
 
+TUNED = {"embedder": "finetuned", "device": "cpu", "passthrough": ["qa__cnn_seen"]}
+
 
 @pytest.fixture
 def records(images, tmp_path):
@@ -28,7 +30,7 @@ def test_optimistic_scores_are_left_out_in_training_alone(tuned, records, tmp_pa
     shutil.copytree(tuned, folder)
     note = Finetuned.read(folder).note
     write_note(folder, note | {"networks": ["fold_1.safetensors"], "folds": False})
-    featurizer = LesionFeaturizer("finetuned", weights=str(folder), device="cpu")
+    featurizer = LesionFeaturizer(**TUNED, weights=str(folder))
     with pytest.warns(UserWarning, match="1 of 3 rows have a cnn__score"):
         learned = featurizer.fit_transform(records)
     scored = featurizer.transform(records)
@@ -40,7 +42,7 @@ def test_optimistic_scores_are_left_out_in_training_alone(tuned, records, tmp_pa
 
 
 def test_folds_leave_nothing_out(tuned, records):
-    featurizer = LesionFeaturizer("finetuned", weights=str(tuned), device="cpu")
+    featurizer = LesionFeaturizer(**TUNED, weights=str(tuned))
     table = featurizer.fit_transform(records)
     assert table["qa__cnn_seen"].tolist() == [1, 1, 0]
     assert table["cnn__score"].notna().all()
