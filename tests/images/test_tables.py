@@ -37,8 +37,8 @@ def test_the_same_path_twice_is_one_image(tmp_path):
 
 
 def test_a_file_called_na(tmp_path):
-    (tmp_path / "t.csv").write_text("path\nNA.jpg\nNA\n")
-    with pytest.raises(OSError, match="have the id of another one"):
+    (tmp_path / "t.csv").write_text("path,age\nNA.jpg,3\nNA,4\n")
+    with pytest.raises(TableError, match="row 3: '' is no file name"):
         list_images(tmp_path / "t.csv")
 
 
@@ -47,9 +47,9 @@ def test_every_bad_row_is_named(tmp_path):
     with pytest.raises(TableError, match=r"3 of 4 paths in .*put the table beside them") as caught:
         list_images(tmp_path / "t.csv")
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
-        "row 2",
         "row 3",
         "row 4",
+        "row 5",
     ]
 
 
@@ -69,20 +69,20 @@ def test_no_column_of_paths(tmp_path):
         list_images(tmp_path / "t.csv", path_column="where")
     with pytest.raises(TableError, match=r"no column 'targt'\. Did you mean 'target'\? It has"):
         list_images(tmp_path / "t.csv", path_column="targt")
-    (tmp_path / "wide.csv").write_text(",".join(f"c{n}" for n in range(300)) + "\n")
+    (tmp_path / "wide.csv").write_text(",".join(f"c{n}" for n in range(300)) + f"\n1{',' * 299}\n")
     with pytest.raises(TableError, match=r"It has c0, .*, c19 and 280 more; looked for"):
         list_images(tmp_path / "wide.csv")
 
 
 def test_what_is_no_table(tmp_path):
-    (tmp_path / "t.csv").write_bytes(b"path\n\xff\xfe\xfa\n")
-    with pytest.raises(TableError, match="cannot be read as a table"):
+    (tmp_path / "t.csv").write_bytes(b"path\n\xff\0\n")
+    with pytest.raises(TableError, match="is no text table"):
         list_images(tmp_path / "t.csv")
     (tmp_path / "t.parquet").write_bytes(b"not parquet")
-    with pytest.raises(TableError, match="cannot be read as a table"):
+    with pytest.raises(TableError, match="is no Parquet table"):
         list_images(tmp_path / "t.parquet")
     (tmp_path / "empty.csv").write_bytes(b"")
-    with pytest.raises(TableError, match=r"paths of images\. It has none;"):
+    with pytest.raises(TableError, match="is empty"):
         list_images(tmp_path / "empty.csv")
 
 
