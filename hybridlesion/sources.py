@@ -16,8 +16,6 @@ from hybridlesion.images import ImageListing, scan_images
 from hybridlesion.images._locators import split_locator
 from hybridlesion.images._names import is_table_name
 from hybridlesion.metadata import Records, read_records
-from hybridlesion.metadata._values import parse_diagnosis
-from hybridlesion.metadata._vocabulary import DIAGNOSIS_WORDS, OUTCOME_WORDS
 
 __all__ = ["find_images", "find_records", "scan_sources"]
 
@@ -27,6 +25,13 @@ _WORDS = {
     "columns": "--column",
     "malignant": "--malignant",
 }
+_OUTCOMES = ("benign", "malignant", "0", "1")
+# Folders for whose names it is worth offering labels from folders.
+_CLASS = re.compile(
+    r"(.*[ _-])?(benign|malignant|melanomas?|mel|na?evus|na?evi|nv|bcc|scc|ak|akiec|bkl|df|vasc"
+    r"|\w*carcinomas?|\w*keratos[ei]s|dermatofibromas?|hemangiomas?)([ _-].*)?",
+    re.IGNORECASE,
+)
 # Folders that hold a part of a collection, or files of one kind: never a class.
 _NO_CLASS = re.compile(
     r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
@@ -239,7 +244,7 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
             "folders named by diagnosis."
         )
     words = folders.str.replace(r"[_\s]+", " ", regex=True).str.strip().str.lower()
-    outcomes = words.dropna().isin(list(OUTCOME_WORDS)).all()
+    outcomes = words.dropna().isin(_OUTCOMES).all()
     labels = {"benign_malignant" if outcomes else "diagnosis": words}
     return pd.DataFrame({"image_id": images["image_id"], **labels})
 
@@ -247,12 +252,7 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
 def _offer_labels(images: pd.DataFrame) -> list[str]:
     """Offer labels from folders where two folders at least are called like classes."""
     counts = Counter(images["path"].map(_class_folder).dropna())
-    words = {folder: re.sub(r"[_\s]+", " ", folder).strip().lower() for folder in counts}
-    known = [
-        folder
-        for folder, word in words.items()
-        if word in OUTCOME_WORDS or parse_diagnosis(word) in DIAGNOSIS_WORDS
-    ]
+    known = [folder for folder in counts if _CLASS.fullmatch(folder)]
     if len(known) < 2 or 2 * len(known) < len(counts):
         return []
     shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])

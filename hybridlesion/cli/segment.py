@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridlesion.cli._lines import show
-from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Segmenter
+from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Roots, Segmenter
 from hybridlesion.cli._outputs import OutFolder
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def segment(
     ] = None,
     jobs: Jobs = -1,
     path_column: PathColumn = None,
+    root: Roots = None,
     as_json: AsJson = False,
 ) -> None:
     """Write lesion masks, as IMAGEID_segmentation.png.
@@ -47,7 +48,7 @@ def segment(
 
     if truth is not None:
         find_masks(truth)  # what is wrong with them is better known before the long work
-    records = find_images(images, path_column=path_column)
+    records = find_images(images, path_column=path_column, roots=root or ())
     with show_progress("segmenting") as progress:
         result = segment_images(
             records,

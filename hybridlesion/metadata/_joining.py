@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from hybridlesion.metadata._image_id import explain_near, match_ids
+from hybridlesion.metadata._image_id import explain_near
 from hybridlesion.metadata._layouts import FACTS
 from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
 from hybridlesion.metadata._problems import Findings, shorten
@@ -43,14 +43,6 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     joined = first.frame.set_index("image_id")
     for other in others:
         added = other.frame.set_index("image_id")
-        same = {its: one for one, its in match_ids(joined.index, added.index).items() if one != its}
-        if same:
-            its, one = next(iter(same.items()))
-            findings.warnings.append(
-                f"{len(same):,} ids of {other.name} differ from those before it in case or in the "
-                f"coding of accents only, e.g. {its} and {one}; matched."
-            )
-            added = added.rename(index=same)
         _report_coverage(joined.index, added.index, first, other, findings)
         if other.layout.name == FACTS:
             added = added.reindex(joined.index)

@@ -46,8 +46,7 @@ def test_formats_are_known_by_their_first_bytes(encode, photograph, image_format
 @pytest.mark.parametrize("image_format", FORMATS, ids=lambda image_format: image_format.name)
 def test_a_signature_alone_is_refused(tmp_path, encode, photograph, image_format):
     path = tmp_path / "image"
-    path.write_bytes(
-        encode(photograph, image_format.name)[: 160 if image_format.name == "DICOM" else 12]
-    )
-    with pytest.raises(ImageError, match=f"(damaged|truncated) {image_format.name}"):
+    length = 132 if image_format.name == "DICOM" else 12
+    path.write_bytes(encode(photograph, image_format.name)[:length])
+    with pytest.raises(ImageError, match=f"(damaged|truncated) {image_format.name}|DICOM object"):
         read_image(path)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 
+import numpy as np
 import pytest
 
 from hybridlesion.exceptions import SourceError
@@ -62,6 +64,56 @@ def test_a_copy_in_another_format_is_one_photograph(tmp_path, touch):
     assert listing.images["image_id"].tolist() == ["a", "b"]
     assert listing.images["path"][0] == str(tmp_path / "a.jpg")
     assert ".heic beside another file of its name (a.HEIC)" in listing.notes[0]
+
+
+def _write(folder, encode, **files):
+    for name, (pixels, kind) in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(f".{kind}").write_bytes(
+            encode(pixels, {"jpg": "JPEG", "png": "PNG", "bmp": "BMP"}[kind])
+        )
+
+
+@pytest.fixture
+def mask(photograph):
+    mask = np.zeros(photograph.shape, np.uint8)
+    mask[10:50, 20:70] = 255
+    return mask
+
+
+@pytest.mark.parametrize(
+    "name", ["a_lesion", "a_Segmentation", "a_mask", "mask_a", "a-gt", "masks__a"]
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_masks_are_told_by_a_partner_or_by_their_content(
+    tmp_path, encode, photograph, mask, name, packed
+):
+    def ids(**files):
+        folder = tmp_path / "in"
+        shutil.rmtree(folder, ignore_errors=True)
+        _write(folder, encode, **files)
+        if packed:
+            shutil.make_archive(str(tmp_path / "in"), "zip", folder)
+        listing = scan_images(tmp_path / "in.zip" if packed else folder)
+        return listing.images["image_id"].tolist(), "mask" in " ".join(listing.notes)
+
+    own = name.split("__")[-1]
+    other = (photograph, "jpg")
+    assert ids(a=other, **{name: (mask, "png")}) == (["a"], True)
+    assert ids(a=other, **{name: (mask, "jpg")}) == (["a"], True)
+    assert ids(b=other, **{name: (mask, "bmp")}) == (["b"], True)
+    # Photographs, with and without one of the same stem.
+    assert ids(b=other, **{name: (photograph, "png")}) == (sorted([own, "b"]), False)
+    if "__" not in name:
+        assert ids(a=other, **{name: (photograph, "jpg")}) == (sorted(["a", own]), False)
+        assert ids(**{name: (photograph, "jpg")}) == ([own], False)
+
+
+def test_a_source_of_masks_is_none_of_images(tmp_path, encode, mask):
+    _write(tmp_path, encode, masks__a=(mask, "png"), masks__b=(mask, "png"))
+    with pytest.raises(SourceError, match=r"found 2 masks \(a\.png\)"):
+        list_images(tmp_path / "masks")
 
 
 def test_links_are_followed_once(tmp_path, touch):
