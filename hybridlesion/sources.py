@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from hybridlesion.exceptions import SourceError, TableError
-from hybridlesion.images import list_images
+from hybridlesion.exceptions import OptionError, SourceError, TableError
+from hybridlesion.images import ImageListing, scan_images
+from hybridlesion.images._locators import split_locator
+from hybridlesion.images._names import is_table_name
 from hybridlesion.metadata import Records, read_records
 
-__all__ = ["find_images", "find_records"]
+__all__ = ["find_images", "find_records", "scan_sources"]
 
-_WORDS = {"id_column": "--id-column", "target_column": "--target", "columns": "--column"}
-_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+_WORDS = {
+    "id_column": "--id-column",
+    "target_column": "--target",
+    "columns": "--column",
+    "malignant": "--malignant",
+}
+_OUTCOMES = ("benign", "malignant", "0", "1")
+# Folders for whose names it is worth offering labels from folders.
+_CLASS = re.compile(
+    r"(.*[ _-])?(benign|malignant|melanomas?|mel|na?evus|na?evi|nv|bcc|scc|ak|akiec|bkl|df|vasc"
+    r"|\w*carcinomas?|\w*keratos[ei]s|dermatofibromas?|hemangiomas?)([ _-].*)?",
+    re.IGNORECASE,
+)
+# Folders that hold a part of a collection, or files of one kind: never a class.
+_NO_CLASS = re.compile(
+    r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
+    r"|(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?|data|dataset|all|raw)([ _-]?\d+)?",
+    re.IGNORECASE,
+)
 
 
 def find_records(
@@ -23,8 +46,11 @@ def find_records(
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
     target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     path_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+    labels_from_folders: bool = False,
 ) -> Records:
     """List images and join their metadata.
 
@@ -39,15 +65,23 @@ def find_records(
         Column of the tables that names the image; None finds it.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
+    malignant : sequence of str, default=None
+        Diagnoses that count as malignant, in words or codes; None takes what the tables say.
     columns : mapping of str to str, default=None
         Names that the tables use, by the record column that each stands for.
     path_column : str, default=None
         Column with the paths, where the sources are tables; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table, in which its images may lie.
+    labels_from_folders : bool, default=False
+        Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
+        diagnosis. Folders such as ``train`` and ``images`` name none.
 
     Returns
     -------
     Records
-        One row per image, with `image_id`, `path` and what the metadata knows.
+        One row per image, with `image_id`, `path` and what the metadata knows. The warnings
+        count the files that were passed over.
 
     Raises
     ------
@@ -56,22 +90,33 @@ def find_records(
     TableError
         If the metadata cannot be used, or belongs to none of the images.
     OptionError
-        If a setting contradicts another.
+        If a setting contradicts another, or labels are to be taken from folders that name none.
     """
-    paths = find_images(sources, path_column=path_column)
-    options = {"id_column": id_column, "target_column": target_column, "columns": columns}
-    if metadata:
-        return read_records(list(metadata), images=paths, **options)
     sources = _as_list(sources)
-    if all(str(source).lower().endswith(_TABLE_SUFFIXES) for source in sources):
-        return _read_own_columns(sources, paths, options, path_column)
-    named = [f"{_WORDS[name]} ({name})" for name, value in options.items() if value]
-    note = f"{' and '.join(named)} had no effect: no metadata table was given (--metadata)."
-    return _images_alone(paths, note if named else None)
+    id_name = id_column or (columns or {}).get("image_id")
+    listing = scan_sources(sources, path_column=path_column, id_column=id_name, roots=roots)
+    images = listing.images
+    options = {"id_column": id_column, "target_column": target_column, "columns": columns}
+    options["malignant"] = malignant
+    tables = list(metadata)
+    if labels_from_folders:
+        tables.append(_label_table(images))
+    if tables:
+        records = read_records(tables, images=images, **options)
+    elif all(is_table_name(str(source)) for source in sources):
+        records = _read_own_columns(sources, images, options, path_column)
+    else:
+        named = [f"{_WORDS[name]} ({name})" for name, value in options.items() if value]
+        note = f"{' and '.join(named)} had no effect: no metadata table was given (--metadata)."
+        records = _images_alone(images, *([note] if named else _offer_labels(images)))
+    return replace(records, warnings=(*listing.notes, *records.warnings))
 
 
 def find_images(
-    sources: str | os.PathLike | Sequence[str | os.PathLike], *, path_column: str | None = None
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    path_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
 ) -> pd.DataFrame:
     """List the images of several sources, each image once.
 
@@ -81,6 +126,8 @@ def find_images(
         Folders, files, archives, tables with a path column, or fsspec addresses.
     path_column : str, default=None
         Column with the paths, where the sources are tables; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table, in which its images may lie.
 
     Returns
     -------
@@ -95,10 +142,68 @@ def find_images(
         If a table has no column with paths, or paths that cannot be used.
     OptionError
         If `path_column` is given and a source is no table.
+
+    Warns
+    -----
+    UserWarning
+        If files were passed over, or ids are not the file names.
+    """
+    listing = scan_sources(sources, path_column=path_column, roots=roots)
+    for note in listing.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return listing.images
+
+
+def scan_sources(
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    path_column: str | None = None,
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> ImageListing:
+    """List images as `find_images` does, and return its notes instead of warning.
+
+    Parameters
+    ----------
+    sources : str, path-like or sequence of these
+        Sources of images.
+    path_column : str, default=None
+        Column with the paths, where the sources are tables; None finds it.
+    id_column : str, default=None
+        Column with the image ids, where tables have it; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table, in which its images may lie.
+
+    Returns
+    -------
+    ImageListing
+        Images of all sources with the ``source`` number of each as a third column, and notes.
+
+    Raises
+    ------
+    SourceError, TableError, OptionError
+        As `find_images` does.
     """
     sources = _as_list(sources)
-    found = [list_images(os.fspath(source), path_column=path_column) for source in sources]
-    images = pd.concat(found, ignore_index=True)
+    options = {"path_column": path_column, "id_column": id_column, "roots": roots}
+    listings = [scan_images(source, **options) for source in sources]
+    if not listings:
+        raise SourceError(
+            "no images: name a folder, an image file, a zip or HDF5 archive, a table with a path "
+            "column, or an fsspec address."
+        )
+    parts = [listing.images.assign(source=i) for i, listing in enumerate(listings)]
+    images = pd.concat(parts, ignore_index=True)
+    notes = [note for listing in listings for note in listing.notes]
+    shared = images["image_id"].duplicated(keep=False)
+    if shared.any() and not images["path"].duplicated().any():
+        names = [os.path.basename(os.path.normpath(str(source))) for source in sources]
+        prefix = images["source"].map(dict(enumerate(names)))
+        images["image_id"] = images["image_id"].where(~shared, prefix + "-" + images["image_id"])
+        notes.append(
+            f"{shared.sum():,} images have the name of one in another source; their ids begin with "
+            f"the source, as {images.loc[shared, 'image_id'].iloc[0]}."
+        )
     repeated = images.loc[images["image_id"].duplicated(), "image_id"]
     if len(repeated):
         count = f"{len(repeated)} image ids occur" if len(repeated) > 1 else "an image id occurs"
@@ -106,12 +211,7 @@ def find_images(
             f"{count} in more than one source, the first is {repeated.iloc[0]!r}. Name each image "
             "once, or run the sources apart."
         )
-    if images.empty:
-        raise SourceError(
-            f"no images in {', '.join(map(str, sources))}. Name a folder, an image file, a zip or "
-            "HDF5 archive, a table with a path column, or an fsspec address."
-        )
-    return images
+    return ImageListing(images, tuple(notes))
 
 
 def _as_list(
@@ -120,8 +220,46 @@ def _as_list(
     return [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
 
 
-def _images_alone(images: pd.DataFrame, note: str | None) -> Records:
-    return Records(images, ("images",), {}, () if note is None else (note,))
+def _images_alone(images: pd.DataFrame, *notes: str) -> Records:
+    return Records(images[["image_id", "path"]], ("images",), {}, notes)
+
+
+def _class_folder(path: str) -> str | None:
+    """Name the nearest folder of an image that may be a class."""
+    folders = re.split(r"[\\/]+", split_locator(path).inner)[:-1]
+    for folder in reversed(folders):
+        if re.fullmatch(r"(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?)", folder, re.IGNORECASE):
+            continue
+        return None if not folder or _NO_CLASS.fullmatch(folder) else folder
+    return None
+
+
+def _label_table(images: pd.DataFrame) -> pd.DataFrame:
+    """Write the folders of images as a table of labels."""
+    folders = images["path"].map(_class_folder)
+    if folders.isna().all():
+        raise OptionError(
+            "no image lies in a folder that names its class. For labels from folders "
+            "(--labels-from-folders), sort images as benign/1.jpg and malignant/1.jpg, or into "
+            "folders named by diagnosis."
+        )
+    words = folders.str.replace(r"[_\s]+", " ", regex=True).str.strip().str.lower()
+    outcomes = words.dropna().isin(_OUTCOMES).all()
+    labels = {"benign_malignant" if outcomes else "diagnosis": words}
+    return pd.DataFrame({"image_id": images["image_id"], **labels})
+
+
+def _offer_labels(images: pd.DataFrame) -> list[str]:
+    """Offer labels from folders where two folders at least are called like classes."""
+    counts = Counter(images["path"].map(_class_folder).dropna())
+    known = [folder for folder in counts if _CLASS.fullmatch(folder)]
+    if len(known) < 2 or 2 * len(known) < len(counts):
+        return []
+    shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])
+    return [
+        f"images lie in folders named {shown}. They are not taken as labels; "
+        "labels_from_folders (--labels-from-folders) takes them."
+    ]
 
 
 def _read_own_columns(

@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hybridlesion"
 FLOORS = [
     {"exceptions"},
     {"_validation", "_optional", "_opencv", "_files", "_strangers", "_words"},
-    {"_learning", "images", "metadata"},
+    {"_learning", "metadata"},
+    {"images"},
     {"augmentation", "datasets", "preprocessing", "sources"},
     {"segmentation"},
     {"features", "embedding"},

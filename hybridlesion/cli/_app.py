@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from hybridlesion import __version__
 from hybridlesion.cli._command import Command, naming_options
-from hybridlesion.cli._lines import say
+from hybridlesion.cli._lines import NOTES, note, say
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
@@ -43,6 +43,7 @@ class _Commands(TyperGroup):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> object:
+        NOTES.clear()
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning)
             warnings.showwarning = _print_warning
@@ -142,4 +143,4 @@ def _print_warning(
     """Show this package's own warnings; those of libraries are for its developers."""
     folders = Path(filename).resolve().parents
     if category is UserWarning and any(folder in folders for folder in _OWN_FOLDERS):
-        say(f"note: {message}")
+        note(str(message))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hybridlesion.cli._lines import NOTES
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -40,10 +42,11 @@ def outcome(result: ExtractionResult) -> dict[str, object]:
     Returns
     -------
     dict
-        ``path``, ``n_rows``, ``n_reused``, ``n_failed``, ``errors_path`` and ``seconds``.
+        ``path``, ``n_rows``, ``n_reused``, ``n_failed``, ``errors_path``, ``seconds`` and
+        ``notes``, all that was said on the way.
     """
     names = ("path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds")
-    return {name: getattr(result, name) for name in names}
+    return {name: getattr(result, name) for name in names} | {"notes": list(NOTES)}
 
 
 def measures(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:

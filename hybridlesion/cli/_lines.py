@@ -8,9 +8,12 @@ import typer
 
 from hybridlesion._strangers import printable
 
-__all__ = ["room", "say", "show"]
+__all__ = ["NOTES", "note", "room", "say", "show"]
 
 _WIDEST = 100
+
+# The notes of the command that runs, for its JSON.
+NOTES: list[str] = []
 
 
 def say(text: str) -> None:
@@ -23,6 +26,18 @@ def say(text: str) -> None:
     """
     width = _columns() if sys.stderr.isatty() else None
     typer.echo(_wrapped(printable(text), width and min(width, _WIDEST)), err=True)
+
+
+def note(text: str) -> None:
+    """Tell a user something about the input, and keep it for ``--json``.
+
+    Parameters
+    ----------
+    text : str
+        What to tell.
+    """
+    NOTES.append(text)
+    say(f"note: {text}")
 
 
 def show(text: str) -> None:

@@ -21,10 +21,12 @@ __all__ = [
     "Images",
     "Jobs",
     "Key",
+    "LabelsFromFolders",
     "Malignant",
     "Metadata",
     "PathColumn",
     "Restart",
+    "Roots",
     "Segmenter",
     "Target",
     "split_columns",
@@ -171,6 +173,21 @@ IdColumn = Annotated[
 PathColumn = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column of paths, where IMAGES is a table; else found."),
+]
+Roots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Where images of a table may lie besides its folder; repeat for more.",
+    ),
+]
+LabelsFromFolders = Annotated[
+    bool,
+    typer.Option(
+        "--labels-from-folders",
+        help="Take each image's folder as its label: benign and malignant, or a diagnosis.",
+    ),
 ]
 Columns = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from hybridlesion.cli._lines import say
+from hybridlesion.cli._lines import note, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,8 @@ def print_notes(notes: Iterable[str]) -> None:
     notes : iterable of str
         One thing each.
     """
-    for note in notes:
-        say(f"note: {note}")
+    for text in notes:
+        note(text)
 
 
 def idle_device(device: str, embedder: str) -> list[str]:

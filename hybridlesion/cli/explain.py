@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import Images, PathColumn, Segmenter
+from hybridlesion.cli._options import Images, PathColumn, Roots, Segmenter
 
 __all__ = ["explain"]
 
@@ -49,6 +49,7 @@ def explain(
         ),
     ] = "none",
     path_column: PathColumn = None,
+    root: Roots = None,
 ) -> None:
     """Draw the ABCD sheet of a lesion.
 
@@ -67,7 +68,7 @@ def explain(
                 f"--out must end in {', '.join(SHEET_SUFFIXES)}, or be a folder; got {out.name!r}."
             )
         check_writable(out / "IMAGEID_abcd.png" if is_folder else out)
-    records = find_images(images, path_column=path_column)
+    records = find_images(images, path_column=path_column, roots=root or ())
     shown = None if network == "none" else network
     with show_progress("drawing") as progress:
         result = write_abcd_sheets(

@@ -17,12 +17,16 @@ from hybridlesion.cli._options import (
     IdColumn,
     Images,
     Jobs,
+    LabelsFromFolders,
+    Malignant,
     Metadata,
     PathColumn,
     Restart,
+    Roots,
     Segmenter,
     Target,
     split_columns,
+    split_words,
 )
 from hybridlesion.cli._outputs import OutTable
 from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
@@ -82,8 +86,11 @@ def features(
     time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     path_column: PathColumn = None,
+    root: Roots = None,
     id_column: IdColumn = None,
     target: Target = None,
+    malignant: Malignant = None,
+    labels_from_folders: LabelsFromFolders = False,
     column: Columns = None,
     as_json: AsJson = False,
     show_list: Annotated[
@@ -115,8 +122,11 @@ def features(
         metadata=metadata or (),
         id_column=id_column,
         target_column=target,
+        malignant=split_words(malignant),
         columns=named,
         path_column=path_column,
+        roots=root or (),
+        labels_from_folders=labels_from_folders,
     )
     print_set_aside(records.set_aside)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])

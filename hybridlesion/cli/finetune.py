@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._lines import show
+from hybridlesion.cli._lines import NOTES, show
 from hybridlesion.cli._options import (
     AsJson,
     Device,
     DeviceName,
     Jobs,
+    LabelsFromFolders,
+    Malignant,
     Metadata,
     Restart,
+    Roots,
     Target,
+    split_words,
 )
 from hybridlesion.cli._outputs import OutFolder
 
@@ -57,6 +61,9 @@ def finetune(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     target: Target = None,
+    malignant: Malignant = None,
+    labels_from_folders: LabelsFromFolders = False,
+    root: Roots = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
@@ -92,6 +99,9 @@ def finetune(
             crop=str(crop),
             whole=whole,
             target_column=target,
+            malignant=split_words(malignant),
+            labels_from_folders=labels_from_folders,
+            roots=root or (),
             device=str(device),
             n_jobs=jobs,
             restart=restart,
@@ -103,7 +113,8 @@ def finetune(
     if as_json:
         names = ("path", "n_images", "n_malignant", "n_failed", "errors_path")
         found = {name: getattr(trained, name) for name in names}
-        print_json(found | {"metrics": measures(trained.metrics), "seconds": seconds})
+        found |= {"metrics": measures(trained.metrics), "seconds": seconds, "notes": list(NOTES)}
+        print_json(found)
         return
     typer.echo("Out-of-fold scores:")
     show(format_metrics(trained.metrics))

@@ -16,6 +16,7 @@ from hybridlesion.cli._options import (
     Key,
     Metadata,
     Restart,
+    Roots,
 )
 from hybridlesion.cli._outputs import OutScores
 from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
@@ -44,6 +45,7 @@ def score(
     time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     id_column: IdColumn = None,
+    root: Roots = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -107,6 +109,7 @@ def score(
             out,
             metadata=metadata or (),
             id_column=id_column,
+            roots=root or (),
             training=manifest.get("training"),
             device=str(device),
             runner=choose_runner(jobs, dask, dask_resource, time_limit),

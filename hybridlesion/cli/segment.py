@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridlesion.cli._lines import show
-from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Segmenter
+from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Roots, Segmenter
 from hybridlesion.cli._outputs import OutFolder
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def segment(
     ] = None,
     jobs: Jobs = -1,
     path_column: PathColumn = None,
+    root: Roots = None,
     as_json: AsJson = False,
 ) -> None:
     """Write lesion masks, as IMAGEID_segmentation.png.
@@ -45,11 +46,11 @@ def segment(
     from hybridlesion.sources import find_images
 
     if truth is not None:
-        # What is wrong with them is better known before the long work.
-        from hybridlesion.report._mask_report import check_mask_report  # brings matplotlib
+        # What is wrong with the true masks is better known before the long work.
+        from hybridlesion.report._mask_report import check_mask_report  # imports matplotlib
 
         check_mask_report(out, truth)
-    records = find_images(images, path_column=path_column)
+    records = find_images(images, path_column=path_column, roots=root or ())
     with show_progress("segmenting") as progress:
         result = segment_images(
             records,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._lines import show
+from hybridlesion.cli._lines import NOTES, show
 from hybridlesion.cli._options import AsJson, Device, DeviceName, Jobs, Metadata, Restart
 from hybridlesion.cli._outputs import OutWeights
 
@@ -75,7 +75,7 @@ def train_refiner(
         names = ("path", "n_images", "n_failed", "errors_path")
         metrics = None if trained.metrics is None else measures(trained.metrics)
         found = {name: getattr(trained, name) for name in names}
-        print_json(found | {"metrics": metrics, "seconds": seconds})
+        print_json(found | {"metrics": metrics, "seconds": seconds, "notes": list(NOTES)})
         return
     if trained.metrics is not None:
         typer.echo("Overlap of out-of-fold masks with the true ones:")

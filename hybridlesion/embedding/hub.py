@@ -138,7 +138,7 @@ def _offline_help(model: str, reason: str) -> str:
         f"The pretrained weights of {model!r} cannot be had: {reason}. Offline, pass a file: "
         f"TimmEmbedder({model!r}, weights='model.safetensors') (.safetensors or .pth, with or "
         "without classifier), or --weights FILE on the command line. On a machine with a network, "
-        f'python -c "import timm, torch; torch.save(timm.create_model({model!r}, '
-        "pretrained=True).state_dict(), 'model.pth')\" writes one. Features without a CNN need "
-        "none: embedder='none'."
+        'python -c "import torch; from hybridlesion.embedding.hub import create_pretrained; '
+        f"torch.save(create_pretrained({model!r}).state_dict(), 'model.pth')\" writes one. "
+        "Features without a CNN need none: embedder='none'."
     )

@@ -105,12 +105,13 @@ def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.Data
     ImageError
         If a mask cannot be read, or the two of an image differ in size.
     """
-    found, expected = find_masks(masks), find_masks(truth)
+    expected = find_masks(truth)
+    found = find_masks(masks, expected)
     shared = [image_id for image_id in found if image_id in expected]
     if not shared:
         raise TableError(
             f"no mask in {os.fspath(masks)} has a true one in {os.fspath(truth)}; the names before "
-            "_segmentation must be the same."
+            "_segmentation, _lesion or _mask must be the same."
         )
     rows = []
     for image_id in shared:

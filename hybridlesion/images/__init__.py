@@ -1,7 +1,7 @@
 """Sources of images, and files to and from uint8 RGB arrays: the only pixel I/O of the package."""
 
 from hybridlesion.images._decoding import decode_image
-from hybridlesion.images._listing import list_images
+from hybridlesion.images._listing import ImageListing, list_images, scan_images
 from hybridlesion.images._masks import find_masks
 from hybridlesion.images._names import image_id_from_path
 from hybridlesion.images._paths import resolve_path
@@ -10,6 +10,7 @@ from hybridlesion.images._resizing import resize_long_side
 from hybridlesion.images._writing import write_image, write_mask
 
 __all__ = [
+    "ImageListing",
     "decode_image",
     "find_masks",
     "image_id_from_path",
@@ -19,6 +20,7 @@ __all__ = [
     "read_mask",
     "resize_long_side",
     "resolve_path",
+    "scan_images",
     "write_image",
     "write_mask",
 ]

@@ -3,50 +3,85 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterable
+import posixpath
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pandas as pd
 
-from hybridlesion.exceptions import OptionError, SourceError
+from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
 from hybridlesion.images._addresses import list_address
 from hybridlesion.images._archives import hdf5_keys, zip_members
+from hybridlesion.images._bytes import read_head
+from hybridlesion.images._folders import walk_folder
+from hybridlesion.images._formats import identify_format, is_text
 from hybridlesion.images._locators import is_address, join_locator, split_locator
+from hybridlesion.images._masks import choose_masks
 from hybridlesion.images._names import (
     IMAGE_SUFFIXES,
     TABLE_SUFFIXES,
     image_id_from_path,
-    is_image_name,
+    is_table_name,
     suffix_of,
 )
+from hybridlesion.images._passed_over import PassedOver, is_hidden
 from hybridlesion.images._tables import table_images
+from hybridlesion.metadata import path_ids
 
-__all__ = ["list_images"]
+__all__ = ["ImageListing", "list_images", "scan_images"]
 
 _SHOWN_PAIRS = 5
+# Where a photograph has a copy in another format beside it, these are the copies.
+_COPIES = frozenset((".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom"))
 
 
-def list_images(source: str | os.PathLike, *, path_column: str | None = None) -> pd.DataFrame:
-    """List the images of a folder, file, table, archive or address, without opening them.
+@dataclass(frozen=True)
+class ImageListing:
+    """The images of one source, and what was passed over.
+
+    Parameters
+    ----------
+    images : DataFrame of shape (n, 2)
+        ``image_id`` and ``path``, sorted by ``image_id``.
+    notes : tuple of str
+        Files that were passed over, by kind, and ids that are not the file names.
+    """
+
+    images: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def list_images(
+    source: str | os.PathLike,
+    *,
+    path_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> pd.DataFrame:
+    """List the images of a folder, file, table, archive or address.
 
     Parameters
     ----------
     source : str or path-like
-        A folder (searched through all its folders), one image file, a CSV or Parquet table with a
-        column of paths, a zip archive, an HDF5 file whose keys are image ids (ISIC 2024), or an
-        fsspec address (``s3://bucket/folder``) of a folder, a file, a pattern, a zip archive or a
-        table.
+        A folder (searched through all its folders, linked ones too), one image file, a table
+        (CSV, Parquet or Excel) with a column of paths, a zip archive, an HDF5 file whose keys are
+        image ids (ISIC 2024), or an fsspec address (``s3://bucket/folder``) of a folder, a file,
+        a pattern, a zip archive or a table.
     path_column : str, default=None
         Column of a table that holds the paths; None looks for ``path``, ``file_name`` and the
         like.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of the table, in which a table's images may lie. Relative paths are
+        tried below each.
 
     Returns
     -------
     DataFrame of shape (n, 2)
-        ``image_id``, the file's name without its suffix, and ``path``, an absolute path or a
-        locator such as ``zip://MEMBER::/archive.zip`` that `read_image` opens in any process.
-        Sorted by ``image_id``.
+        ``image_id`` and ``path``, an absolute path or a locator such as
+        ``zip://MEMBER::/archive.zip`` that `read_image` opens in any process. Sorted by
+        ``image_id``.
 
     Raises
     ------
@@ -54,56 +89,133 @@ def list_images(source: str | os.PathLike, *, path_column: str | None = None) ->
         If the source is missing, cannot be read or holds no image, or if two images would have
         the same id.
     TableError
-        If a table has no column of paths, or paths that lead out of the table's folder.
+        If a table has no column of paths, paths that lead out of its folder and the roots, or ids
+        and paths that contradict each other.
     MissingDependencyError
         If the source needs a library that is not installed.
 
+    Warns
+    -----
+    UserWarning
+        If files were passed over, with a count and an example of each kind, or if ids are not
+        the file names.
+
     Notes
     -----
-    In folders, archives and addresses, files are chosen by name: other suffixes, hidden files
-    and masks (``_segmentation``, ``_lesion``, ``_superpixels``) are passed over. Links to
-    folders are not followed. A file or a table row that the caller names is taken as it is.
+    An id is what the table gives, else the file's name without its suffix. Where several files
+    have one name, as in ``benign/1.jpg`` and ``malignant/1.jpg``, their ids begin with their
+    folders: ``benign-1``.
+
+    In folders, archives and addresses, files are chosen by their suffix, and without one by their
+    first bytes. Hidden files are passed over, and masks: files called ``NAME_mask`` or the like,
+    or in a folder of masks, that lie beside the photograph ``NAME`` or have two values only. A
+    file or a table row that the caller names is taken as it is.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name in ("ISIC_2.jpg", "ISIC_1.jpg", "ISIC_1_segmentation.png"):
-    ...         (pathlib.Path(folder) / name).touch()
-    ...     list_images(folder)["image_id"].tolist()
-    ['ISIC_1', 'ISIC_2']
+    ...     for name in ("a/ISIC_2.jpg", "a/1.jpg", "b/1.jpg"):
+    ...         path = pathlib.Path(folder, name)
+    ...         path.parent.mkdir(exist_ok=True)
+    ...         path.touch()
+    ...     scan_images(folder).images["image_id"].tolist()
+    ['ISIC_2', 'a-1', 'b-1']
+    """
+    listing = scan_images(source, path_column=path_column, roots=roots)
+    for note in listing.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return listing.images
+
+
+def scan_images(
+    source: str | os.PathLike,
+    *,
+    path_column: str | None = None,
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> ImageListing:
+    """List images as `list_images` does, and return its notes instead of warning.
+
+    Parameters
+    ----------
+    source : str or path-like
+        Source of images.
+    path_column : str, default=None
+        Column of a table that holds the paths; None finds it.
+    id_column : str, default=None
+        Column of a table that holds the image ids, if the table has it; None finds it.
+    roots : sequence of str or path-like, default=()
+        Further folders in which a table's images may lie.
+
+    Returns
+    -------
+    ImageListing
+        Images and notes.
+
+    Raises
+    ------
+    SourceError, TableError, MissingDependencyError
+        As `list_images` does.
     """
     source = os.fspath(source)
     if is_address(source) and split_locator(source).scheme == "file":
         source = split_locator(source).inner
-    is_table = suffix_of(source) in TABLE_SUFFIXES
-    if path_column is not None and not is_table:
+    if is_table_name(source):
+        _check_exists(source)
+        options = {"path_column": path_column, "id_column": id_column, "roots": roots}
+        table = source if is_address(source) else os.path.abspath(source)
+        images, notes = table_images(table, **options)
+        return ImageListing(_as_frame(images, source), notes)
+    if path_column is not None:
         raise OptionError(
             f"a column of paths was named ({path_column!r}), but {source} is no table: leave out "
             "path_column (--path-column on the command line)."
         )
+    names, passed_over = _find(source if is_address(source) else os.path.abspath(source))
+    notes = []
+    if described := passed_over.describe():
+        notes.append(f"passed over in {source}: {described}.")
+    _check_text(names, source)
+    pairs = [(image_id_from_path(path), path) for path in names]
+    images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
+    repeated = images["image_id"].duplicated(keep=False)
+    if repeated.any():
+        images["image_id"] = path_ids([names[path] for path in images["path"]])
+        example = images.loc[repeated, "image_id"].iloc[0]
+        notes.append(
+            f"{repeated.sum():,} images in {source} share their file name with another one; their "
+            f"ids begin with their folders, as {example}."
+        )
+    return ImageListing(_as_frame(images, source), tuple(notes))
+
+
+def _check_exists(source: str) -> None:
+    if not is_address(source) and not os.path.exists(source.partition(".xlsx#")[0]):
+        sheet = ".xlsx#" in source.lower() and os.path.exists(source[: source.rindex("#")])
+        if not sheet:
+            raise SourceError(f"{source} does not exist.")
+
+
+def _find(source: str) -> tuple[dict[str, str], PassedOver]:
+    """Locators of a source with their names below it, and what was passed over."""
+    passed_over = PassedOver()
     if is_address(source):
-        paths = table_images(source, path_column=path_column) if is_table else _at_address(source)
-    else:
-        paths = _at_path(os.path.abspath(source), path_column)
-    return _as_frame(paths, source)
-
-
-def _at_path(source: str, path_column: str | None) -> list[str]:
+        return _at_address(source, passed_over), passed_over
     if os.path.isdir(source):
-        return _chosen(_walk(source), source)
-    if not os.path.exists(source):
-        raise SourceError(f"{source} does not exist.")
+        start = len(source.rstrip(os.sep)) + 1
+        files = walk_folder(source, passed_over)
+        names = {path: path[start:].replace(os.sep, "/") for path in files}
+        return _choose(names, source, passed_over), passed_over
+    _check_exists(source)
     suffix = suffix_of(source)
-    if suffix in TABLE_SUFFIXES:
-        return table_images(source, path_column=path_column)
     if suffix == ".zip":
-        members = _chosen(zip_members(source), source)
-        return [join_locator("zip", member, source) for member in members]
+        names = {join_locator("zip", name, source): name for name in zip_members(source)}
+        return _choose(names, source, passed_over), passed_over
     if suffix in (".hdf5", ".h5"):
-        return [join_locator("hdf5", key, source) for key in hdf5_keys(source)]
-    if suffix in IMAGE_SUFFIXES:
-        return [source]
+        return {join_locator("hdf5", key, source): key for key in hdf5_keys(source)}, passed_over
+    if suffix in IMAGE_SUFFIXES or (not suffix and _kind(source) == "image"):
+        return {source: os.path.basename(source)}, passed_over
     raise SourceError(
         f"{source} is no source of images. Accepted are folders, image files "
         f"({', '.join(sorted(IMAGE_SUFFIXES))}), tables ({', '.join(sorted(TABLE_SUFFIXES))}), "
@@ -111,61 +223,107 @@ def _at_path(source: str, path_column: str | None) -> list[str]:
     )
 
 
-def _at_address(source: str) -> list[str]:
+def _at_address(source: str, passed_over: PassedOver) -> dict[str, str]:
     locator = split_locator(source)
     # The locator of one archive member is a source too.
     if locator.container:
-        return [source]
+        return {source: locator.inner}
     if suffix_of(source) in (".hdf5", ".h5"):
         raise SourceError(f"{source}: HDF5 is read from local disks only. Copy the file first.")
     files = list_address(source)
-    return files if files == [source] else _chosen(files, source)
+    inner = [split_locator(path).inner for path in files]
+    if files == [source]:
+        return {source: posixpath.basename(inner[0])}
+    shared = len(posixpath.commonpath(map(posixpath.dirname, inner)).rstrip("/")) + 1
+    names = {path: name[shared:] for path, name in zip(files, inner, strict=True)}
+    return _choose(names, source, passed_over)
 
 
-def _walk(folder: str) -> Iterable[str]:
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"cannot list {error.filename}: {error.strerror}.") from error
-
-    for parent, folders, files in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            yield os.path.join(parent, name)
-
-
-def _chosen(names: Iterable[str], source: str) -> list[str]:
-    names = list(names)
-    images = [name for name in names if is_image_name(split_locator(name).inner)]
+def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict[str, str]:
+    """Choose the images among files, and count the others."""
+    images = {}
+    for locator, name in names.items():
+        if is_hidden(name):
+            continue
+        suffix = suffix_of(name)
+        if suffix in IMAGE_SUFFIXES:
+            images[locator] = name
+        elif suffix:
+            passed_over.add_file(name)
+        elif (kind := _kind(locator)) == "image":
+            images[locator] = name
+        else:
+            passed_over.add_file(name, ordinary=kind == "text")
+    # The source's own name counts, too: a user may name the folder of the masks.
+    own = posixpath.splitext(posixpath.basename(source.replace(os.sep, "/").rstrip("/")))[0]
+    masks = choose_masks({locator: f"{own}/{name}" for locator, name in images.items()})
+    for mask in sorted(masks):
+        passed_over.add("mask", "masks", images.pop(mask))
+    _drop_copies(images, passed_over)
     if not images:
-        kinds = Counter(suffix_of(name) or "no suffix" for name in names).most_common(5)
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds) or "nothing"
+        found = passed_over.describe(ordinary=True) or "nothing"
         raise SourceError(
             f"no images in {source}: found {found}. Images end in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}; names of masks are passed over."
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}; masks are passed over."
         )
     return images
 
 
-def _as_frame(paths: list[str], source: str) -> pd.DataFrame:
-    if not paths:
+def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
+    """Keep the JPEG where a camera wrote HEIC and JPEG of one photograph."""
+    by_stem = defaultdict(list)
+    for locator, name in images.items():
+        by_stem[posixpath.splitext(name)[0]].append(locator)
+    for same in by_stem.values():
+        copies = [one for one in same if suffix_of(images[one]) in _COPIES]
+        if len(same) > 1 and len(copies) == len(same) - 1:
+            for one in copies:
+                kind = f"{suffix_of(images[one])} beside another file of its name"
+                passed_over.add(kind, kind, images.pop(one))
+
+
+def _kind(path: str) -> str:
+    """Tell images and texts by their first bytes."""
+    try:
+        head = read_head(path)
+        if is_text(head):
+            return "text"
+        identify_format(head)
+    except (HybridLesionError, OSError):
+        return ""
+    return "image"
+
+
+def _as_frame(images: pd.DataFrame, source: str) -> pd.DataFrame:
+    if images.empty:
         raise SourceError(f"no images in {source}.")
-    rows = sorted((image_id_from_path(path), path) for path in paths)
+    images = images.sort_values(["image_id", "path"], ignore_index=True)
+    _check_repeated(list(images.itertuples(index=False, name=None)), source)
+    return images
+
+
+def _check_text(names: Iterable[str], source: str) -> None:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise SourceError(
+                f"{source} holds file names that are not valid UTF-8, such as "
+                f"{name.encode('utf-8', 'replace')!r}. Rename them."
+            ) from error
+
+
+def _check_repeated(rows: Sequence[tuple[str, str]], source: str) -> None:
+    if max(Counter(image_id for image_id, _ in rows).values()) == 1:
+        return
     repeated = [
         f"{first} and {second}"
         for (image_id, first), (next_id, second) in pairwise(rows)
         if image_id == next_id
     ]
-    if repeated:
-        raise SourceError(
-            f"{len(repeated)} images in {source} have the id of another one, which is the file's "
-            f"name without its suffix: {'; '.join(repeated[:_SHOWN_PAIRS])}"
-            f"{'; ...' if len(repeated) > _SHOWN_PAIRS else ''}. Rename or remove one of each, or "
-            "read the folders apart."
-        )
-    image_ids, paths = zip(*rows, strict=True)
-    try:
-        return pd.DataFrame({"image_id": image_ids, "path": paths}, dtype=str)
-    except UnicodeEncodeError as error:
-        raise SourceError(
-            f"{source} holds file names that are not valid UTF-8, such as "
-            f"{error.object.encode('utf-8', 'replace')!r}. Rename them."
-        ) from error
+    raise SourceError(
+        f"{len(repeated)} images in {source} have the id of another one, which is the file's "
+        f"name without its suffix: {'; '.join(repeated[:_SHOWN_PAIRS])}"
+        f"{'; ...' if len(repeated) > _SHOWN_PAIRS else ''}. Rename or remove one of each, or "
+        "read the folders apart."
+    )

@@ -1,24 +1,47 @@
-"""Mask files by the image they belong to."""
+"""Which files are masks, and the image that each belongs to."""
 
 from __future__ import annotations
 
 import os
+import posixpath
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hybridlesion.exceptions import SourceError
-from hybridlesion.images._names import IMAGE_SUFFIXES, LESION_MASK_ENDS
+import numpy as np
 
-__all__ = ["find_masks"]
+from hybridlesion.exceptions import HybridLesionError, SourceError
+from hybridlesion.images._locators import split_locator
+from hybridlesion.images._names import (
+    IMAGE_SUFFIXES,
+    LOSSLESS_SUFFIXES,
+    in_mask_folder,
+    mask_stems,
+    suffix_of,
+)
+from hybridlesion.images._reading import read_image
+from hybridlesion.metadata import match_ids
+
+__all__ = ["choose_masks", "find_masks", "looks_like_mask"]
+
+# How far a value of a mask may be from its two levels, and how many pixels may be farther: JPEG
+# and resizing blur the outline.
+_TOLERANCE = 24
+_BLURRED = 0.05
+_LONG_SIDE = 256
 
 
-def find_masks(folder: str | os.PathLike) -> dict[str, str]:
+def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None) -> dict[str, str]:
     """Find the lesion masks in a folder and its subfolders.
 
     Parameters
     ----------
     folder : str or path-like
-        Folder of files named ``IMAGEID_segmentation``, ``IMAGEID_Segmentation`` or
-        ``IMAGEID_lesion``, with any image suffix.
+        Folder of files named ``IMAGEID_segmentation``, ``IMAGEID_lesion``, ``IMAGEID_mask``,
+        ``mask_IMAGEID`` or alike, with any image suffix and in any case. If it has none, masks
+        that bear the name of their image.
+    image_ids : iterable of str, default=None
+        Images whose masks are wanted. Their ids find masks whose names differ in case or in
+        Unicode form, where only one does. None takes all masks, as their names have it.
 
     Returns
     -------
@@ -33,18 +56,99 @@ def find_masks(folder: str | os.PathLike) -> dict[str, str]:
     folder = Path(folder)
     if not folder.is_dir():
         raise SourceError(f"{folder} is no folder; name the folder that holds the masks.")
+    files = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.stem.lower().endswith("superpixels")
+    ]
     found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        end = next((end for end in LESION_MASK_ENDS if path.stem.lower().endswith(end)), None)
-        if end is None or path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
-            continue
-        image_id = path.stem[: -len(end)]
+    stems = {path: mask_stems(path.stem)[:1] for path in files}
+    if not any(stems.values()):
+        stems = {path: (path.stem,) for path in files if looks_like_mask(str(path))}
+    for path, (image_id,) in ((path, stem) for path, stem in stems.items() if stem):
         if image_id in found:
             raise SourceError(f"{found[image_id]} and {path} are masks of one image; keep one.")
         found[image_id] = str(path)
     if not found:
         raise SourceError(
-            f"no masks in {folder}: their names end in _segmentation or _lesion, for example "
-            "ISIC_0000000_segmentation.png."
+            f"no masks in {folder}: their names end in _segmentation, _lesion or _mask, for "
+            "example ISIC_0000000_segmentation.png."
         )
+    if image_ids is not None:
+        found = {one: found[its] for one, its in match_ids(image_ids, found).items()}
     return dict(sorted(found.items()))
+
+
+def choose_masks(names: Mapping[str, str]) -> set[str]:
+    """Tell the masks among the images of a source.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Locator -> its name below the source, with forward slashes.
+
+    Returns
+    -------
+    set of str
+        Locators of the masks.
+
+    Notes
+    -----
+    Names and folders only raise the suspicion, since ``back_lesion.jpg`` is a photograph. It is
+    settled without opening the file where it is lossless, and lies beside the photograph or in a
+    folder of masks for one; else by whether its pixels have two values.
+    """
+    suspects: dict[str, tuple[Sequence[str], bool]] = {}
+    beside: set[tuple[str, str]] = set()
+    anywhere: set[str] = set()
+    for locator, name in names.items():
+        folder, stem = _folder_and_stem(name)
+        stems, in_folder = mask_stems(stem), in_mask_folder(name)
+        if suffix_of(name) in IMAGE_SUFFIXES and (stems or in_folder):
+            suspects[locator] = stems, in_folder
+        if not in_folder:
+            beside.add((folder, stem.casefold()))
+            anywhere.add(stem.casefold())
+    masks = set()
+    for locator, (stems, in_folder) in suspects.items():
+        folder, stem = _folder_and_stem(names[locator])
+        whose = [one.casefold() for one in stems]
+        partner = any((folder, one) in beside for one in whose) or (
+            in_folder and not anywhere.isdisjoint([stem.casefold(), *whose])
+        )
+        if (partner and suffix_of(names[locator]) in LOSSLESS_SUFFIXES) or looks_like_mask(locator):
+            masks.add(locator)
+    return masks
+
+
+def looks_like_mask(path: str) -> bool:
+    """Whether an image has two values only, but for a blurred outline.
+
+    Parameters
+    ----------
+    path : str
+        Path or locator.
+
+    Returns
+    -------
+    bool
+        False for photographs, and for what cannot be read.
+    """
+    try:
+        image = read_image(path, long_side=_LONG_SIDE)
+    except (HybridLesionError, OSError):
+        return False
+    image = image[:: max(1, len(image) // 512), :: max(1, image.shape[1] // 512)].astype(int)
+    if len(np.unique(image @ (1 << 16, 1 << 8, 1))) <= 2:
+        return True
+    grey = image.max(axis=2)
+    between = (grey > grey.min() + _TOLERANCE) & (grey < grey.max() - _TOLERANCE)
+    coloured = grey - image.min(axis=2) > _TOLERANCE
+    return bool(np.mean(between | coloured) < _BLURRED)
+
+
+def _folder_and_stem(name: str) -> tuple[str, str]:
+    folder, base = posixpath.split(split_locator(name).inner)
+    return folder, posixpath.splitext(base)[0]

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import posixpath
+import re
 
 from hybridlesion.images._locators import split_locator
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "LESION_MASK_ENDS",
+    "LOSSLESS_SUFFIXES",
     "TABLE_SUFFIXES",
     "image_id_from_path",
-    "is_image_name",
+    "in_mask_folder",
+    "is_table_name",
+    "mask_stems",
     "suffix_of",
 ]
 
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp")
+LOSSLESS_SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".gif"))
+IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom")
 )
-TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq"))
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".xlsx"))
 
-# Ends of the names of masks, in lower case: those of the ISIC challenges, and those of PH2.
-LESION_MASK_ENDS = ("_segmentation", "_lesion")
-_MASK_ENDS = (*LESION_MASK_ENDS, "_superpixels")
+# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are none.
+_SUFFIX = re.compile(r"\.(?=\d*[a-z])[a-z0-9~+-]+", re.IGNORECASE)
+_SHEET = re.compile(r"(?<=\.xlsx)#[^/\\]*\Z", re.IGNORECASE)
+
+# Those of the ISIC challenges, of PH2, and what people write.
+_WORDS_BEFORE = r"masks?|seg|segmentation|gt|ground[ _-]?truth"
+_WORDS_AFTER = rf"{_WORDS_BEFORE}|segmented|lesion|superpixels?|annotations?|labels?|roi|binary"
+_AFTER = re.compile(rf"(.*[^ ._-])[ ._-]+(?:{_WORDS_AFTER})", re.IGNORECASE | re.DOTALL)
+_BEFORE = re.compile(rf"(?:{_WORDS_BEFORE})[ ._-]+(.+)", re.IGNORECASE | re.DOTALL)
+_MASK_FOLDER = re.compile(
+    r"(?:.*[ ._-])?(?:masks?|segmentations?|ground[ _-]?truths?|gt|annotations?)", re.IGNORECASE
+)
 
 
 def suffix_of(name: str) -> str:
@@ -37,35 +50,80 @@ def suffix_of(name: str) -> str:
     -------
     str
         For example ``".jpg"``, or the empty string.
+
+    Examples
+    --------
+    >>> suffix_of("a/ISIC_1.JPG"), suffix_of("1.2.840.10008")
+    ('.jpg', '')
     """
-    return posixpath.splitext(name)[1].lower()
+    suffix = posixpath.splitext(name)[1]
+    return suffix.lower() if _SUFFIX.fullmatch(suffix) else ""
 
 
-def is_image_name(name: str) -> bool:
-    """Whether a file found in a folder or archive is one of its images, by its name.
+def is_table_name(source: str) -> bool:
+    """Whether a source is a table, by its name.
 
     Parameters
     ----------
-    name : str
-        File name with forward slashes, with or without folders.
+    source : str
+        Path or address; ``FILE.xlsx#SHEET`` names a sheet.
 
     Returns
     -------
     bool
-        False for other suffixes, hidden files (such as the ``._name`` files that macOS puts into
-        archives) and masks.
+        True for the suffixes of tables.
+    """
+    return suffix_of(_SHEET.sub("", source)) in TABLE_SUFFIXES
+
+
+def mask_stems(stem: str) -> tuple[str, ...]:
+    """Strip from a file name what names of masks add to that of the image.
+
+    Parameters
+    ----------
+    stem : str
+        File name without folder and suffix.
+
+    Returns
+    -------
+    tuple of str
+        What the image may be called, the longest first; empty if the name is none of a mask.
 
     Examples
     --------
-    >>> is_image_name("a/ISIC_1.JPG"), is_image_name("ISIC_1_Segmentation.png")
-    (True, False)
+    >>> mask_stems("ISIC_1_Segmentation"), mask_stems("mask_7"), mask_stems("lesion_7")
+    (('ISIC_1',), ('7',), ())
+    >>> mask_stems("a_lesion-mask")
+    ('a_lesion', 'a')
     """
-    stem, suffix = posixpath.splitext(posixpath.basename(name))
-    return (
-        suffix.lower() in IMAGE_SUFFIXES
-        and not stem.startswith(".")
-        and not stem.lower().endswith(_MASK_ENDS)
-    )
+    found = []
+    while match := _AFTER.fullmatch(stem) or _BEFORE.fullmatch(stem):
+        stem = match[1]
+        found.append(stem)
+    return tuple(found)
+
+
+def in_mask_folder(name: str) -> bool:
+    """Whether a folder of a file is one of masks, by its name.
+
+    Parameters
+    ----------
+    name : str
+        Path with forward slashes, from the folder on that a user names.
+
+    Returns
+    -------
+    bool
+        True if a folder is called ``masks``, ``GroundTruth`` or alike.
+
+    Examples
+    --------
+    >>> in_mask_folder("masks/a.png"), in_mask_folder("images/a.png")
+    (True, False)
+    >>> in_mask_folder("ISIC-2017_Training_Part1_GroundTruth/a.png")
+    True
+    """
+    return any(_MASK_FOLDER.fullmatch(folder) for folder in name.split("/")[:-1])
 
 
 def image_id_from_path(path: str) -> str:

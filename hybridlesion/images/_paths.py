@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from hybridlesion.exceptions import ImageError
@@ -52,11 +53,13 @@ class FolderGuard:
     ----------
     folder : str or path-like
         Folder of the images, or an fsspec address of one.
+    roots : sequence of str or path-like, default=()
+        Further folders in which a name may end, also by ``..`` or a symbolic link.
     """
 
-    def __init__(self, folder: str | os.PathLike):
-        folder = os.fspath(folder)
-        self.folder = folder.rstrip("/") if is_address(folder) else os.path.abspath(folder)
+    def __init__(self, folder: str | os.PathLike, roots: Sequence[str | os.PathLike] = ()):
+        self.folder = _absolute(folder)
+        self.allowed = [self.folder, *map(_absolute, roots)]
         # Symbolic links of whole folders are followed once, not once for each of their files.
         self._real_folders: dict[str, str] = {}
 
@@ -75,11 +78,9 @@ class FolderGuard:
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             raise ImageError(f"{name!r} is no file name.")
-        if is_address(self.folder):
+        if is_address(self.folder) or split_locator(name).scheme == "fsspec":
             return self._resolve_address(name)
         locator = split_locator(name)
-        if locator.scheme == "fsspec":
-            raise self._outside(name)
         inside = self._resolve_local(locator.container or locator.inner, name)
         if locator.container:
             return join_locator(locator.scheme, locator.inner, inside)
@@ -88,23 +89,23 @@ class FolderGuard:
     def _resolve_address(self, name: str) -> str:
         if _climbs(unquote(name)) or "::" in name:
             raise self._outside(name)
-        if not is_address(name):
-            if name.startswith("/"):
-                raise self._outside(name)
+        if is_address(name):
+            if any(name.startswith(f"{folder}/") for folder in self.allowed if is_address(folder)):
+                return name
+        elif not name.startswith("/"):
             return f"{self.folder}/{name}"
-        if not name.startswith(f"{self.folder}/"):
-            raise self._outside(name)
-        return name
+        raise self._outside(name)
 
     def _resolve_local(self, path: str, name: str) -> str:
         path = path.replace("\\", "/")
-        if _climbs(path):
+        if _climbs(path) and len(self.allowed) == 1:
             raise self._outside(name)
         path = os.path.normpath(os.path.join(self.folder, path))
-        root = self._real_folder(self.folder)
-        if not self._real_path(path).startswith(root.rstrip(os.sep) + os.sep):
-            raise self._outside(name)
-        return path
+        real = self._real_path(path)
+        for folder in self.allowed:
+            if real.startswith(self._real_folder(folder).rstrip(os.sep) + os.sep):
+                return path
+        raise self._outside(name)
 
     def _real_path(self, path: str) -> str:
         parent, base = os.path.split(path)
@@ -118,6 +119,11 @@ class FolderGuard:
 
     def _outside(self, name: str) -> ImageError:
         return ImageError(f"{name!r} leads out of the folder {self.folder}.")
+
+
+def _absolute(folder: str | os.PathLike) -> str:
+    folder = os.fspath(folder)
+    return folder.rstrip("/") if is_address(folder) else os.path.abspath(folder)
 
 
 def _climbs(path: str) -> bool:

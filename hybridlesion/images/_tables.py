@@ -2,121 +2,223 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import posixpath
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import BinaryIO
 
 import pandas as pd
 
 from hybridlesion.exceptions import ImageError, TableError
-from hybridlesion.images._addresses import open_address
-from hybridlesion.images._locators import is_address
-from hybridlesion.images._names import suffix_of
+from hybridlesion.images._locators import is_address, split_locator
 from hybridlesion.images._paths import FolderGuard
+from hybridlesion.metadata import normalise_image_id, path_ids
+from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
+from hybridlesion.metadata._reading import SourceTable, read_source
 
 __all__ = ["PATH_COLUMNS", "table_images"]
 
 _MOST_NAMED = 20
 
-PATH_COLUMNS = (
-    "path",
-    "image_path",
-    "img_path",
-    "file_path",
-    "filepath",
-    "file",
-    "file_name",
-    "filename",
-)
+PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
 
 # A table of 400,000 wrong paths shall not fill the screen.
 _SHOWN_PROBLEMS = 20
+# Paths that are tried to find out where the others lie.
+_TRIED = 100
+
+_WINDOWS = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
 
-def table_images(table: str, *, path_column: str | None = None) -> list[str]:
+def table_images(
+    table: str,
+    *,
+    path_column: str | None = None,
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List the images that a table names.
 
     Parameters
     ----------
     table : str
-        Path or fsspec address of a CSV (comma, semicolon or tab) or Parquet file.
+        Path or fsspec address of a table of any kind that `read_table` reads.
     path_column : str, default=None
         Column with the paths; None takes the first of `PATH_COLUMNS` that the table has, in any
         case.
+    id_column : str, default=None
+        Column with the image ids, if the table has it; None finds it.
+    roots : sequence of str or path-like, default=()
+        Further folders in which images may lie.
 
     Returns
     -------
-    list of str
-        Locators, each once. Paths are relative to the table's folder and must stay in it.
+    images : DataFrame of shape (n, 2)
+        ``image_id`` and ``path``, each image once. Ids are the table's own, else the file names,
+        with their folders where names repeat.
+    notes : tuple of str
+        What a user should know.
 
     Raises
     ------
     TableError
-        If there is no such column, or a path is missing or leads out of the table's folder; all
-        such rows together, counted from 1 below the header.
+        If there is no such column, a path is missing or leads out of the table's folder and the
+        roots, or ids and paths contradict each other; all such rows together, numbered as in the
+        file.
     """
-    names = _read_column(table, path_column)
-    folder = posixpath.dirname(table) if is_address(table) else os.path.dirname(table) or "."
-    guard = FolderGuard(folder)
-    paths: dict[str, None] = {}
-    problems = []
-    for row, name in enumerate(names, start=1):
-        try:
-            paths[guard.resolve(name)] = None
-        except ImageError as error:
-            problems.append(f"row {row}: {error}")
+    source = read_source(table, [name for name in (path_column, id_column) if name])
+    column = _choose_column(source.frame.columns, table, path_column)
+    names = source.frame[column].fillna("").astype(str).tolist()
+    finder = _Finder(table, roots)
+    paths = [finder.find(name) for name in names]
+    paths, notes = finder.find_elsewhere(names, paths)
+    problems = [
+        f"row {row}: {path}"
+        for row, path in zip(source.rows, paths, strict=True)
+        if isinstance(path, ImageError)
+    ]
     if problems:
-        hidden = len(problems) - _SHOWN_PROBLEMS
-        more = [f"and {hidden} more"] if hidden > 0 else []
         raise TableError(
             f"{len(problems)} of {len(names)} paths in {table} cannot be used. Images must lie in "
-            "the table's folder or below: put the table beside them.",
-            [*problems[:_SHOWN_PROBLEMS], *more],
+            "the table's folder or below: put the table beside them, or name the folder that holds "
+            f"them with roots (--root{finder.propose(names)} on the command line).",
+            _shorten(problems),
         )
-    return list(paths)
+    own = _own_ids(source, column, id_column)
+    images = pd.DataFrame({"image_id": path_ids(names) if own is None else own, "path": paths})
+    if own is not None:
+        _check_pairs(images, source, table)
+    return images.drop_duplicates("path"), notes
 
 
-def _read_column(table: str, path_column: str | None) -> list[str]:
-    try:
-        with open_address(table) if is_address(table) else open(table, "rb") as stream:
-            if suffix_of(table) in (".parquet", ".pq"):
-                frame = _read_parquet_column(stream, table, path_column)
-            else:
-                frame = _read_csv_column(stream, table, path_column)
-    except TableError:
-        raise
-    # pandas' and pyarrow's parser errors are ValueErrors, and so is a wrong encoding.
-    except ValueError as error:
-        raise TableError(f"{table} cannot be read as a table: {error}") from error
-    return frame.iloc[:, 0].tolist()
+class _Finder:
+    """Where the paths of a table lie: in its folder, or in the roots."""
+
+    def __init__(self, table: str, roots: Sequence[str | os.PathLike]):
+        folder = posixpath.dirname(table) if is_address(table) else os.path.dirname(table) or "."
+        places = [folder, *roots]
+        self.guards = [FolderGuard(place, places) for place in places]
+
+    def find(self, name: str) -> str | ImageError:
+        """Resolve a path as it is written, against the first folder that has it."""
+        if _WINDOWS.match(name) and os.sep == "/":
+            return ImageError(
+                f"{name!r} is a path of another computer, and lies in no folder here."
+            )
+        try:
+            first = self.guards[0].resolve(name)
+        except ImageError as error:
+            return error
+        if len(self.guards) == 1 or _exists(first):
+            return first
+        return next((path for path in self._found(self.guards[1:], name)), first)
+
+    def find_elsewhere(
+        self, names: Sequence[str], paths: Sequence[str | ImageError]
+    ) -> tuple[list[str | ImageError], tuple[str, ...]]:
+        """Find paths of another computer by their ends, the same folders dropped from all."""
+        foreign = {
+            row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
+            for row, path in enumerate(paths)
+            if isinstance(path, ImageError) and _is_gone(names[row])
+        }
+        foreign = {row: parts for row, parts in foreign.items() if parts and ".." not in parts}
+        tried = list(foreign.values())[:_TRIED]
+
+        def count(dropped: int) -> int:
+            return sum(bool(self._found(self.guards, "/".join(one[dropped:]))) for one in tried)
+
+        depths = range(max(map(len, tried), default=0))
+        dropped = max(depths, key=count, default=0)
+        found, answer = {}, list(paths)
+        for row, parts in foreign.items():
+            places = dict.fromkeys(self._found(self.guards, "/".join(parts[dropped:])))
+            if len(places) == 1:
+                found[row] = answer[row] = next(iter(places))
+        if not found:
+            return answer, ()
+        row, path = next(iter(found.items()))
+        return answer, (
+            f"{len(found):,} of {len(names):,} paths are of another computer: {names[row]} is "
+            f"taken as {path}.",
+        )
+
+    def _found(self, guards: Sequence[FolderGuard], name: str) -> list[str]:
+        found = []
+        for guard in guards if name else ():
+            try:
+                path = guard.resolve(name)
+            except ImageError:
+                continue
+            if _exists(path):
+                found.append(path)
+        return found
+
+    def propose(self, names: Sequence[str]) -> str:
+        """Name the folder of the files that lie outside."""
+        folder = self.guards[0].folder
+        outside = [
+            os.path.normpath(os.path.join(folder, name))
+            for name, path in zip(names, map(self.find, names), strict=True)
+            if isinstance(path, ImageError) and name.strip() and "\0" not in name
+        ]
+        outside = [os.path.dirname(path) for path in outside if os.path.isfile(path)]
+        return f" {os.path.commonpath(outside)}" if outside else " DIR"
 
 
-def _read_csv_column(stream: BinaryIO, table: str, path_column: str | None) -> pd.DataFrame:
-    header = stream.readline().decode("utf-8-sig")
-    separator = max(",;\t", key=header.count)
-    columns = next(csv.reader([header], delimiter=separator), [])
-    column = _choose_column(columns, table, path_column)
-    stream.seek(0)
-    return pd.read_csv(
-        stream,
-        sep=separator,
-        usecols=[columns.index(column)],
-        dtype=str,
-        # A file may well be called NA.jpg, or its folder "null".
-        keep_default_na=False,
-        encoding="utf-8-sig",
-    )
+def _exists(path: str) -> bool:
+    locator = split_locator(path)
+    return locator.scheme != "fsspec" and os.path.exists(locator.container or locator.inner)
 
 
-def _read_parquet_column(stream: BinaryIO, table: str, path_column: str | None) -> pd.DataFrame:
-    from pyarrow.parquet import read_schema
+def _is_gone(name: str) -> bool:
+    """Whether a path is absolute, and nothing is there."""
+    if _WINDOWS.match(name):
+        return not os.path.exists(name)
+    return name.startswith("/") and "\0" not in name and not os.path.lexists(name)
 
-    column = _choose_column(read_schema(stream).names, table, path_column)
-    stream.seek(0)
-    return pd.read_parquet(stream, columns=[column]).fillna("").astype(str)
+
+def _own_ids(source: SourceTable, path_column: str, id_column: str | None) -> list[str] | None:
+    """Take the ids that a table gives its images; None if it gives none."""
+    by_key = {column_key(name): name for name in reversed(list(source.frame.columns))}
+    keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
+    column = next((by_key[key] for key in keys if key in by_key), None)
+    if column is None or column == path_column or source.frame[column].isna().all():
+        return None
+    values = source.frame[column]
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return [normalise_image_id(str(one)) for one in values.astype(object).where(values.notna(), "")]
+
+
+def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
+    """Refuse ids of several files, and files of several ids."""
+    problems = [
+        f"row {row}: it has no image id."
+        for row, one in zip(source.rows, images["image_id"], strict=True)
+        if not one
+    ]
+    pairs = images.assign(row=source.rows).drop_duplicates(["image_id", "path"])
+    for column, other in (("image_id", "path"), ("path", "image_id")):
+        repeated = pairs[pairs[column].duplicated(keep=False) & (pairs["image_id"] != "")]
+        for value, group in repeated.groupby(column, sort=False):
+            what = f"id {value} has" if column == "image_id" else f"{value} has"
+            problems.append(
+                f"rows {', '.join(map(str, group['row'][:5]))}: {what} {len(group)} "
+                f"{'files' if other == 'path' else 'ids'}, {', '.join(group[other][:3])}."
+            )
+    if problems:
+        raise TableError(
+            f"{table}: its image ids and paths contradict each other. Give each image one id and "
+            "one row; an id that is not the image's, as a patient's, needs another column name.",
+            _shorten(problems),
+        )
+
+
+def _shorten(problems: Sequence[str]) -> list[str]:
+    hidden = len(problems) - _SHOWN_PROBLEMS
+    return [*problems[:_SHOWN_PROBLEMS], *([f"and {hidden} more"] if hidden > 0 else [])]
 
 
 def _choose_column(columns: Sequence[str], table: str, path_column: str | None) -> str:
@@ -126,7 +228,7 @@ def _choose_column(columns: Sequence[str], table: str, path_column: str | None) 
         near = get_close_matches(path_column, map(str, columns), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise TableError(f"{table} has no column {path_column!r}.{hint} It has {_some(columns)}.")
-    by_name = {str(column).strip().lower(): column for column in reversed(columns)}
+    by_name = {column_key(column): column for column in reversed(list(columns))}
     for name in PATH_COLUMNS:
         if name in by_name:
             return by_name[name]

@@ -8,10 +8,18 @@ one's own to the same names and words.
 
 from __future__ import annotations
 
-from hybridlesion.metadata._image_id import normalise_image_id
+from hybridlesion.metadata._image_id import (
+    explain_misses,
+    explain_near,
+    match_ids,
+    normalise_image_id,
+    path_ids,
+)
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
 from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
 from hybridlesion.metadata._own_frame import MEASUREMENT_PREFIXES, normalise_records
+from hybridlesion.metadata._paths import rename_images
+from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._reading import read_table
 from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
@@ -24,16 +32,22 @@ __all__ = [
     "SEXES",
     "SITES",
     "SITE_WORDS",
+    "Findings",
     "Layout",
     "Records",
     "Role",
     "Sex",
     "Site",
+    "explain_misses",
+    "explain_near",
     "identify_layout",
     "is_acquisition",
     "leak_reason",
+    "match_ids",
     "normalise_image_id",
     "normalise_records",
+    "path_ids",
     "read_records",
     "read_table",
+    "rename_images",
 ]

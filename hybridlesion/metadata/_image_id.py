@@ -1,14 +1,34 @@
-"""What an image is called, whatever its table appended to the name."""
+"""What an image is called, whatever its table appended to the name, and which names are one."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["normalise_image_id"]
+__all__ = [
+    "explain_misses",
+    "explain_near",
+    "match_ids",
+    "match_paths",
+    "normalise_image_id",
+    "path_ids",
+]
 
 _DECORATED = re.compile(
-    r"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?(?:\.(?:jpe?g|png|bmp|tiff?|webp))?",
+    r"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?"
+    r"(?:\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom))?",
     re.IGNORECASE | re.DOTALL,
+)
+_ABSOLUTE = re.compile(r"[\\/]|[a-z]:[\\/]", re.IGNORECASE)
+
+# What would make two ids equal, none of which is safe enough to be done unasked.
+_NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("case and the coding of accents", lambda key: key),
+    ("blanks, hyphens, underscores and points", lambda key: re.sub(r"[\s._-]+", "", key)),
+    ("leading zeros", lambda key: re.sub(r"(?<!\d)0+(?=\d)", "", key)),
+    ("all but their digits", lambda key: re.sub(r"\D+|(?<!\d)0+(?=\d)", "", key)),
 )
 
 
@@ -34,3 +54,193 @@ def normalise_image_id(name: str) -> str:
     """
     # What follows "::" in an address names the archive, not the image inside it.
     return _DECORATED.fullmatch(name.split("::")[0].strip())["id"]
+
+
+def path_ids(names: Sequence[str]) -> list[str]:
+    """Name images by their paths, with as much of it as tells them apart.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths, relative or absolute, with slashes of either kind.
+
+    Returns
+    -------
+    list of str
+        The file's name without suffix; where several files have it, its folders before it, joined
+        by hyphens, without those that all absolute paths begin with.
+
+    Examples
+    --------
+    >>> path_ids(["benign/1.jpg", "malignant/1.jpg", "benign/2.jpg"])
+    ['benign-1', 'malignant-1', '2']
+    """
+    ids = list(map(normalise_image_id, names))
+    distinct = {_parts(name): own for name, own in zip(names, ids, strict=True)}
+    counts = Counter(distinct.values())
+    if len(counts) == len(distinct):
+        return ids
+    shared = _common_folders(distinct) if all(map(_ABSOLUTE.match, names)) else 0
+    return [
+        "-".join([*_parts(name)[shared:-1], own]) if counts[own] > 1 else own
+        for name, own in zip(names, ids, strict=True)
+    ]
+
+
+def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]:
+    """Find ids that mean the same.
+
+    Parameters
+    ----------
+    wanted, available : iterable of str
+        Ids of two tables, or of a table and of files.
+
+    Returns
+    -------
+    dict of str to str
+        Wanted id -> available one: the equal one, else the only one that differs from it in case,
+        Unicode form, outer blanks, folder, suffix or ``_downsampled`` alone. The others are left
+        out. No available id is given twice.
+
+    Examples
+    --------
+    >>> match_ids(["isic_1", "ISIC_2.JPG", "a", "b"], ["ISIC_1", "isic_2", "a", "A"])
+    {'a': 'a', 'isic_1': 'ISIC_1', 'ISIC_2.JPG': 'isic_2'}
+    """
+    wanted, available = dict.fromkeys(wanted), dict.fromkeys(available)
+    found = {one: one for one in wanted if one in available}
+    ours = _by_key(one for one in wanted if one not in found)
+    theirs = _by_key(one for one in available if one not in found)
+    for key, names in ours.items():
+        if len(names) == len(theirs.get(key, ())) == 1:
+            found[names[0]] = theirs[key][0]
+    return found
+
+
+def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
+    """Find paths that end alike, as those of a table and those of files on another disk.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Paths as written, relative or absolute, also of Windows.
+    available : sequence of str
+        Paths or locators of files.
+
+    Returns
+    -------
+    dict of int to int
+        Position in `wanted` -> position in `available`. As many leading folders are dropped from
+        all wanted paths as makes most of them the end of one available path, and of one only.
+        Suffix, case and Unicode form do not count.
+
+    Examples
+    --------
+    >>> match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
+    {0: 1, 1: 0}
+    """
+    ours = [tuple(map(_key, _parts(name))) for name in wanted]
+    deepest = max(map(len, ours), default=0)
+    ends: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for position, name in enumerate(available):
+        parts = tuple(map(_key, _parts(name)))
+        for length in range(1, min(len(parts), deepest) + 1):
+            ends[parts[-length:]].append(position)
+    best: dict[int, int] = {}
+    for dropped in range(deepest):
+        tails = [parts[min(dropped, len(parts) - 1) :] for parts in ours]
+        counts = Counter(tails)
+        found = {
+            row: ends[tail][0]
+            for row, tail in enumerate(tails)
+            if counts[tail] == len(ends.get(tail, ())) == 1
+        }
+        if len(found) > len(best):
+            best = found
+    return best
+
+
+def explain_misses(
+    wanted: Sequence[str], available: Sequence[str], found: dict[str, str]
+) -> list[str]:
+    """Say which ids found no partner, with examples.
+
+    Parameters
+    ----------
+    wanted, available : sequence of str
+        Ids of records, and of images.
+    found : dict of str to str
+        What `match_ids` found.
+
+    Returns
+    -------
+    list of str
+        One sentence on records, one on images, and one on what would match them, as far as there
+        is something to say.
+    """
+    taken = set(found.values())
+    alone = [one for one in dict.fromkeys(wanted) if one not in found]
+    others = [one for one in dict.fromkeys(available) if one not in taken]
+    notes = [
+        f"{len(names):,} of {total:,} {what}, e.g. {', '.join(names[:3])}; left out."
+        for names, total, what in (
+            (alone, len(wanted), "records have no image"),
+            (others, len(available), "images have no record"),
+        )
+        if names
+    ]
+    return notes + explain_near(alone, others)
+
+
+def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
+    """Say what would make ids equal that are not.
+
+    Parameters
+    ----------
+    wanted, available : sequence of str
+        Ids that found no partner.
+
+    Returns
+    -------
+    list of str
+        One sentence with an example, or nothing.
+
+    Examples
+    --------
+    >>> explain_near(["img-07"], ["IMG_07"])
+    ['1 id would match without blanks, hyphens, underscores and points, e.g. img-07 and IMG_07.']
+    """
+    for what, change in _NEAR:
+        changed = {change(_key(name)): name for name in available}
+        changed.pop("", None)
+        near = [(name, changed.get(change(_key(name)))) for name in wanted]
+        near = [pair for pair in near if pair[1] is not None]
+        if near:
+            ids = "1 id" if len(near) == 1 else f"{len(near):,} ids"
+            return [f"{ids} would match without {what}, e.g. {' and '.join(near[0])}."]
+    return []
+
+
+def _by_key(names: Iterable[str]) -> dict[str, list[str]]:
+    found = defaultdict(list)
+    for name in names:
+        found[_key(normalise_image_id(name))].append(name)
+    return found
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """Split a path or locator, the last part without suffix."""
+    inner = name.split("::")[0].strip()
+    parts = [part for part in re.split(r"[\\/]+", inner) if part not in ("", ".")]
+    return (*parts[:-1], normalise_image_id(parts[-1])) if parts else ("",)
+
+
+def _common_folders(paths: Iterable[tuple[str, ...]]) -> int:
+    folders = [path[:-1] for path in paths]
+    low, high = min(folders), max(folders)
+    pairs = zip(low, high, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(low), len(high)))

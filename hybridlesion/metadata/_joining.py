@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hybridlesion.metadata._image_id import explain_near
 from hybridlesion.metadata._layouts import FACTS
 from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
 from hybridlesion.metadata._problems import Findings, shorten
@@ -127,18 +128,19 @@ def _report_coverage(
             if other.layout.name == FACTS
             else "the tables were put below one another"
         )
+        near = "".join(f" {note}" for note in explain_near(added, known))
         findings.warnings.append(
-            f"{other.name} has no image in common with {first.name}: {result}."
+            f"{other.name} has no image in common with {first.name}: {result}.{near}"
         )
         return
     if common < len(known):
         findings.warnings.append(
             f"{len(known) - common:,} of {len(known):,} images of the tables before {other.name} "
-            "are not in it; its columns stay empty there."
+            f"are not in it, e.g. {known[~known.isin(added)][0]}; its columns stay empty there."
         )
     if common < len(added):
         fate = "left out" if other.layout.name == FACTS else "added"
         findings.warnings.append(
             f"{len(added) - common:,} of {len(added):,} images in {other.name} are in no table "
-            f"before it; {fate}."
+            f"before it, e.g. {added[~added.isin(known)][0]}; {fate}."
         )

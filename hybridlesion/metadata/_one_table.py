@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hybridlesion.metadata._image_id import normalise_image_id
+from hybridlesion.metadata._image_id import normalise_image_id, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout, Role
 from hybridlesion.metadata._leaks import leak_reason
 from hybridlesion.metadata._problems import Findings, describe_rows, shorten
@@ -123,7 +123,9 @@ def _image_ids(
         findings.problems.append(
             f"{describe_rows(rows[blank])}: {column} is blank. Every row needs an image id."
         )
-    ids = [normalise_image_id(name) for name in written.fillna("")]
+    names = written.fillna("").tolist()
+    by_path = Role.IMAGE_ID not in columns.by_role
+    ids = path_ids(names) if by_path else list(map(normalise_image_id, names))
     return pd.Series(ids, index=frame.index)
 
 

@@ -181,7 +181,7 @@ def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[s
     if masks is None:
         return None
     if Path(masks).is_dir():
-        return find_masks(masks)
+        return find_masks(masks, image_ids)
     if not Path(masks).exists():
         raise SourceError(f"{os.fspath(masks)} does not exist; name a mask, or a folder of masks.")
     if len(image_ids) > 1:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from hybridlesion._strangers import printable
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import normalise_image_id, read_table
+from hybridlesion.metadata import explain_near, match_ids, normalise_image_id, read_table
 from hybridlesion.splits import GROUP_COLUMNS
 
 __all__ = ["ScoreTable", "add_rival", "join_truth", "read_scores"]
@@ -169,6 +169,7 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
         )
     known = truth.loc[truth["target"].notna()]
     known = known.drop(columns=["path", "score"], errors="ignore")
+    scored, spelt = _respell(scored, known["image_id"])
     cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
     for name in GROUP_COLUMNS:
         if f"{name}_of_scores" in cases:
@@ -178,11 +179,28 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
         raise TableError(
             f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "
             f"the truth with {known['image_id'].iloc[0]!r}. Name the id column with --id-column."
+            + "".join(f" {note}" for note in explain_near(scored["image_id"], known["image_id"]))
         )
     _check_classes(cases, "scored images")
-    without = len(scored) - len(cases)
-    notes = [f"{without} scored images have no truth and were left out."] if without else []
-    return cases, notes
+    without = scored.loc[~scored["image_id"].isin(cases["image_id"]), "image_id"]
+    if len(without):
+        spelt.append(
+            f"{len(without)} scored images have no truth and were left out, e.g. {without.iloc[0]}."
+        )
+    return cases, spelt
+
+
+def _respell(scores: pd.DataFrame, ids: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+    """Spell the ids of scores as the truth does, where they differ in case or accents only."""
+    found = {its: one for one, its in match_ids(ids, scores["image_id"]).items() if one != its}
+    if not found:
+        return scores, []
+    its, one = next(iter(found.items()))
+    note = (
+        f"{len(found)} scored images are spelt otherwise in the truth, e.g. {its} and {one}; "
+        "matched."
+    )
+    return scores.assign(image_id=scores["image_id"].replace(found)), [note]
 
 
 def add_rival(cases: pd.DataFrame, rival: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -207,6 +225,7 @@ def add_rival(cases: pd.DataFrame, rival: pd.DataFrame) -> tuple[pd.DataFrame, l
     TableError
         If no image has both, or those that have are of one class.
     """
+    rival, spelt = _respell(rival, cases["image_id"])
     against = rival.set_index("image_id")["score"]
     both = cases.assign(against=cases["image_id"].map(against))
     both = both.loc[both["against"].notna()].reset_index(drop=True)
@@ -217,8 +236,9 @@ def add_rival(cases: pd.DataFrame, rival: pd.DataFrame) -> tuple[pd.DataFrame, l
         )
     _check_classes(both, "images that have both scores")
     alone = len(cases) - len(both)
-    notes = [f"{alone} images are not in --against: the comparison leaves them out."]
-    return both, notes if alone else []
+    if alone:
+        spelt.append(f"{alone} images are not in --against: the comparison leaves them out.")
+    return both, spelt
 
 
 def _check_classes(cases: pd.DataFrame, what: str) -> None:

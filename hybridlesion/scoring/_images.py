@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import Records, normalise_image_id, read_records
+from hybridlesion.metadata import (
+    Findings,
+    Records,
+    explain_near,
+    normalise_image_id,
+    read_records,
+    rename_images,
+)
 from hybridlesion.sources import find_records
 
 __all__ = ["find_images"]
@@ -18,6 +25,7 @@ def find_images(
     sources: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List images and join their metadata; an image without a record stays.
 
@@ -29,6 +37,8 @@ def find_images(
         Tables in any ISIC layout; empty for images alone.
     id_column : str, default=None
         Column of the tables that names the image; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table of paths, in which its images may lie.
 
     Returns
     -------
@@ -49,40 +59,56 @@ def find_images(
     A fit may leave out what it cannot learn from. A score that is missing goes unnoticed in a
     long list, and the model bears unknown age, sex and site.
     """
-    images = find_records(sources).frame
+    found = find_records(sources, roots=roots)
+    images = found.frame
     if not metadata:
-        return images, ()
+        return images, found.warnings
     images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
     records = read_records(list(metadata), id_column=id_column)
+    findings = Findings()
+    _check_repeated(images["image_id"])
+    images = rename_images(images, records.frame, findings)
     _check_ids(images["image_id"], records.frame["image_id"])
-    joined = images.merge(records.frame.drop(columns="path", errors="ignore"), "left", "image_id")
-    return joined, (*records.warnings, *_count_unmatched(images["image_id"], records))
+    known = records.frame.drop(columns="path", errors="ignore")
+    joined = images.merge(known, "left", "image_id", suffixes=("_of_images", ""))
+    for name in known.columns.intersection(images.columns).drop("image_id"):
+        # A table of paths may know what the metadata does not.
+        own = joined.pop(f"{name}_of_images")
+        joined[name] = joined[name].where(joined[name].notna(), own)
+    notes = (*findings.warnings, *_count_unmatched(images["image_id"], records))
+    return joined, (*found.warnings, *records.warnings, *notes)
 
 
-def _check_ids(images: pd.Series, records: pd.Series) -> None:
+def _check_repeated(images: pd.Series) -> None:
     repeated = images[images.duplicated()]
     if len(repeated):
         raise TableError(
             f"{len(repeated)} images have the id of another one, the first is "
             f"{repeated.iloc[0]!r}. Keep one file of each."
         )
+
+
+def _check_ids(images: pd.Series, records: pd.Series) -> None:
     if not images.isin(records).any():
+        near = "".join(f" {note}" for note in explain_near(list(images), list(records)))
         raise TableError(
             f"the metadata has a record of none of the images. Images are called "
             f"{images.iloc[0]!r}, records {records.iloc[0]!r}. Is it the table of these images? "
-            "If another column names the image, say which with --id-column."
+            f"If another column names the image, say which with --id-column.{near}"
         )
 
 
 def _count_unmatched(images: pd.Series, records: Records) -> list[str]:
     notes, ids = [], records.frame["image_id"]
-    without = int((~images.isin(ids)).sum())
-    if without:
+    without, unused = images[~images.isin(ids)], ids[~ids.isin(images)]
+    if len(without):
         notes.append(
-            f"{without:,} of {len(images):,} images have no record; they are scored with age, sex "
-            "and site unknown."
+            f"{len(without):,} of {len(images):,} images have no record, e.g. {without.iloc[0]}; "
+            "they are scored with age, sex and site unknown."
         )
-    unused = int((~ids.isin(images)).sum())
-    if unused:
-        notes.append(f"{unused:,} of {len(ids):,} records have no image; left out.")
-    return notes
+    if len(unused):
+        notes.append(
+            f"{len(unused):,} of {len(ids):,} records have no image, e.g. {unused.iloc[0]}; left "
+            "out."
+        )
+    return [*notes, *explain_near(list(unused), list(without))]

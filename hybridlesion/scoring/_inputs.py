@@ -48,6 +48,7 @@ def score_inputs(
     *,
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
     training: Mapping[str, object] | None = None,
     device: str | None = None,
     n_jobs: int = 1,
@@ -75,6 +76,8 @@ def score_inputs(
         Tables with age, sex, site and patient; an image without a record is scored all the same.
     id_column : str, default=None
         Column of the tables that names the image; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table of paths, in which its images may lie.
     training : mapping, default=None
         What the manifest says of the training; None cannot tell rows that were learned from.
     device : {"auto", "cpu", "cuda"}, default=None
@@ -142,9 +145,9 @@ def score_inputs(
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
     options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
-    rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
+    rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots)
     check_originals(target.local_files(), rows.get("path", ()))
-    # Behind the inputs: those that cannot be used leave no folder behind.
+    # After the inputs: those that cannot be used leave no folder.
     target.make_folder()
     with locked(target.place, target.name):
         # An old file that new rows do not belong into is refused before long work.

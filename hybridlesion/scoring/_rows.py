@@ -17,7 +17,7 @@ from hybridlesion.training import keep_measured
 
 __all__ = ["find_rows"]
 
-_TABLE_SUFFIXES = (".csv", ".parquet", ".pq", ".tsv", ".txt")
+_TABLE_SUFFIXES = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".xlsx")
 
 
 def find_rows(
@@ -25,6 +25,7 @@ def find_rows(
     inputs: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike],
     id_column: str | None,
+    roots: Sequence[str | os.PathLike] = (),
 ) -> tuple[pd.DataFrame, bool, tuple[str, ...]]:
     """Read what is to be scored.
 
@@ -38,6 +39,8 @@ def find_rows(
         Tables with age, sex, site and patient.
     id_column : str or None
         Column of the tables that names the image; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table of paths, in which its images may lie.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def find_rows(
             "this model was fitted on tables alone and cannot measure images. Give a table, or "
             "fit a model on the output of `hybridlesion features`."
         )
-    images, notes = find_images(inputs, metadata, id_column)
+    images, notes = find_images(inputs, metadata, id_column, roots)
     return images, False, notes
 
 

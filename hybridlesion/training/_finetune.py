@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
 from hybridlesion.extraction._outcome import check_errors
 from hybridlesion.metadata import read_table
-from hybridlesion.sources import find_images, find_records
+from hybridlesion.sources import find_records, scan_sources
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
 from hybridlesion.training._finetune_results import check_results, write_results, write_whole
@@ -79,6 +79,9 @@ def finetune(
     margin: float = 0.25,
     whole: bool = False,
     target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
+    labels_from_folders: bool = False,
+    roots: Sequence[str | os.PathLike] = (),
     device: str = "auto",
     n_jobs: int = 1,
     restart: bool = False,
@@ -114,6 +117,13 @@ def finetune(
         the out-of-fold scores of the training images: smaller and quicker than all folds.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
+    malignant : sequence of str, default=None
+        Diagnoses that count as malignant; None takes what the tables say.
+    labels_from_folders : bool, default=False
+        Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
+        diagnosis.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table of paths, in which its images may lie.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the networks learn.
     n_jobs : int, default=1
@@ -161,7 +171,8 @@ def finetune(
 
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
-    records, notes = _gather(sources, metadata, target_column)
+    labels = {"malignant": malignant, "labels_from_folders": labels_from_folders}
+    records, notes = _gather(sources, metadata, target_column, roots, labels)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
@@ -204,27 +215,31 @@ def finetune(
 
 
 def _gather(
-    sources: Sequence[str], metadata: Sequence[str], target_column: str | None
+    sources: Sequence[str],
+    metadata: Sequence[str],
+    target_column: str | None,
+    roots: Sequence[str | os.PathLike],
+    labels: Mapping[str, object],
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Records of all sources with the truth, the source's number, and the true aspect."""
-    found = find_records(sources, metadata=metadata, target_column=target_column)
+    found = find_records(
+        sources, metadata=metadata, target_column=target_column, roots=roots, **labels
+    )
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
             "no table says which images are malignant. Name one with --metadata; its column is "
-            "found, or named with --target."
+            "found, or named with --target. Folders named by class are labels with "
+            "--labels-from-folders."
         )
     known = records["target"].notna()
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
     records = records[known].reset_index(drop=True)
-    number = {
-        image_id: i
-        for i, source in enumerate(sources)
-        for image_id in find_images(source)["image_id"]
-    }
+    listed = scan_sources(sources, roots=roots).images
+    number = dict(zip(listed["path"], listed["source"], strict=True))
     return records.assign(
-        source=records["image_id"].map(number),
+        source=records["path"].map(number),
         aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
     ), notes
 

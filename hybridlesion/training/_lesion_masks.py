@@ -52,7 +52,9 @@ def list_pairs(
     parts = []
     for source, folder in zip(images, masks, strict=True):
         part = list_images(source)
-        parts.append(part.assign(mask_path=part["image_id"].map(find_masks(folder))))
+        parts.append(
+            part.assign(mask_path=part["image_id"].map(find_masks(folder, part["image_id"])))
+        )
     records = pd.concat(parts).dropna(subset="mask_path").drop_duplicates("image_id")
     if records.empty:
         raise TableError(

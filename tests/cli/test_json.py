@@ -12,7 +12,7 @@ from typer.main import get_command
 from hybridlesion.cli import app
 from hybridlesion.cli._json import print_json
 
-OUTCOME = ["path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds"]
+OUTCOME = ["path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds", "notes"]
 
 
 def test_commands_with_a_result_have_it():

@@ -15,12 +15,46 @@ def encode():
     """Function from an array (or Pillow image) and a format to the bytes of a file."""
 
     def encode(pixels, name="PNG", **options) -> bytes:
+        if name == "DICOM":
+            return _dicom(np.asarray(pixels), **options)
         image = pixels if isinstance(pixels, PIL.Image.Image) else PIL.Image.fromarray(pixels)
         file = io.BytesIO()
-        image.save(file, name, **options)
+        if name == "HEIC":
+            heif = pytest.importorskip("pillow_heif")
+            heif.from_pillow(image).save(file, quality=95, **options)
+        else:
+            image.save(file, name, **options)
         return file.getvalue()
 
     return encode
+
+
+def _dicom(
+    pixels: np.ndarray, kind: str = "RGB", *, bits: int = 8, jpeg: bytes | None = None, **extra
+) -> bytes:
+    """DICOM file of a photograph; `jpeg` takes the place of the pixels."""
+    pytest.importorskip("pydicom")
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
+
+    data, data.file_meta = Dataset(), FileMetaDataset()
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.4"
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    data.file_meta.TransferSyntaxUID = JPEGBaseline8Bit if jpeg else ExplicitVRLittleEndian
+    data.Rows, data.Columns = pixels.shape[:2]
+    data.SamplesPerPixel = 1 if pixels.ndim == 2 else 3
+    data.PhotometricInterpretation = kind
+    data.BitsAllocated, data.BitsStored, data.HighBit = 8 * pixels.dtype.itemsize, bits, bits - 1
+    data.PixelRepresentation = 0
+    if pixels.ndim == 3:
+        data.PlanarConfiguration = 0
+    data.PixelData = encapsulate([jpeg]) if jpeg else pixels.tobytes()
+    for keyword, value in extra.items():
+        setattr(data, keyword, value)
+    file = io.BytesIO()
+    data.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.exceptions import ImageError, MissingDependencyError, SourceError, TableError
-from hybridlesion.images import image_size, list_images, read_image
+from hybridlesion.images import image_size, list_images, read_image, scan_images
 
 
 @pytest.fixture
@@ -34,14 +34,15 @@ def bucket(encode, photograph):
 
 
 def test_folders_are_listed_through(bucket, photograph):
-    images = list_images(f"{bucket}/train")
+    with pytest.warns(UserWarning, match=r"1 mask \(ISIC_1_segmentation.png\)"):
+        images = list_images(f"{bucket}/train")
     assert images["image_id"].tolist() == ["ISIC_1", "ISIC_2"]
     np.testing.assert_array_equal(read_image(images["path"][1]), photograph // 2)
     assert image_size(images["path"][1]) == (64, 96)
 
 
 def test_patterns_and_single_files(bucket):
-    assert list_images(f"{bucket}/train/*.png")["image_id"].tolist() == ["ISIC_1"]
+    assert scan_images(f"{bucket}/train/*.png").images["image_id"].tolist() == ["ISIC_1"]
     assert list_images(f"{bucket}/train/ISIC_1.png")["image_id"].tolist() == ["ISIC_1"]
 
 
@@ -60,7 +61,7 @@ def test_a_remote_table(bucket, photograph):
 def test_a_remote_table_cannot_lead_away(bucket):
     with pytest.raises(TableError, match="2 of 2 paths") as caught:
         list_images(f"{bucket}/train/bad.csv")
-    assert [problem[:6] for problem in caught.value.problems] == ["row 1:", "row 2:"]
+    assert [problem[:6] for problem in caught.value.problems] == ["row 2:", "row 3:"]
 
 
 def test_file_addresses_are_local_paths(tmp_path, encode, photograph):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.exceptions import ImageError, MissingDependencyError, SourceError
-from hybridlesion.images import _archives, list_images, read_image
+from hybridlesion.images import _archives, list_images, read_image, scan_images
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ def hdf5_file(tmp_path, encode, photograph):
 
 
 def test_zip_members_become_locators(zip_file, photograph):
-    images = list_images(zip_file)
+    with pytest.warns(UserWarning, match=r"1 mask \(ISIC_1_segmentation.png\)"):
+        images = list_images(zip_file)
     assert images["image_id"].tolist() == ["ISIC_1", "ISIC_2"]
     assert images["path"][0] == f"zip://train/ISIC_1.png::{zip_file}"
     np.testing.assert_array_equal(read_image(images["path"][0]), photograph)
@@ -166,7 +167,7 @@ def _sum_many(locators, results):
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("kind", ["zip", "hdf5"])
 def test_children_read_what_their_parent_has_open(request, method, kind):
-    locators = list_images(request.getfixturevalue(f"{kind}_file"))["path"].tolist()
+    locators = scan_images(request.getfixturevalue(f"{kind}_file")).images["path"].tolist()
     expected = [int(read_image(locator).sum()) for locator in locators * 20]
     context = multiprocessing.get_context(method)
     results = context.Queue()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.exceptions import SourceError
-from hybridlesion.images import find_masks, write_mask
+from hybridlesion.images import find_masks, write_image, write_mask
 
 
 def test_all_three_names_are_known_and_images_are_not(tmp_path):
@@ -16,6 +16,24 @@ def test_all_three_names_are_known_and_images_are_not(tmp_path):
     (tmp_path / "f_lesion.txt").write_text("no mask")
     assert list(find_masks(tmp_path)) == ["a", "b", "c"]
     assert find_masks(tmp_path)["c"] == str(tmp_path / "sub" / "c_lesion.png")
+
+
+@pytest.mark.parametrize(
+    "name", ["a_mask.png", "a-mask.png", "mask_a.png", "a_gt.bmp", "a_Mask.PNG", "sub/a.png"]
+)
+def test_other_names_of_masks(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    write_mask(path, np.eye(9) > 0)
+    assert find_masks(tmp_path) == {"a": str(path)}
+    # The image is called otherwise but for case.
+    assert find_masks(tmp_path, ["A", "b"]) == {"A": str(path)}
+
+
+def test_photographs_under_their_own_names_are_no_masks(tmp_path, photograph):
+    write_image(tmp_path / "a.png", photograph)
+    with pytest.raises(SourceError, match="no masks in"):
+        find_masks(tmp_path)
 
 
 def test_two_masks_of_one_image_and_none_at_all_are_refused(tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 
+import numpy as np
 import pytest
 
 from hybridlesion.exceptions import SourceError
-from hybridlesion.images import image_id_from_path, list_images
-from hybridlesion.images._names import is_image_name
+from hybridlesion.images import image_id_from_path, list_images, scan_images
 
 
 @pytest.fixture
@@ -31,9 +32,112 @@ def test_folders_are_searched_through_and_sorted(tmp_path, touch):
 
 
 def test_masks_hidden_and_other_files_are_passed_over(tmp_path, touch):
-    touch("a.jpg", "a.txt", "metadata.csv", "._a.jpg", ".cache/b.jpg", "Thumbs.db")
+    touch("a.jpg", "a.txt", "metadata.csv", "._a.jpg", ".cache/b.jpg", "Thumbs.db", ".DS_Store")
+    assert scan_images(tmp_path).notes == ()
     touch("a_segmentation.png", "a_Segmentation.png", "a_lesion.bmp", "a_superpixels.png")
-    assert list_images(tmp_path)["image_id"].tolist() == ["a"]
+    with pytest.warns(UserWarning, match=r"passed over in .*: 4 masks \(a_Segmentation\.png\)\."):
+        images = list_images(tmp_path)
+    assert images["image_id"].tolist() == ["a"]
+
+
+def test_every_kind_that_is_passed_over_is_counted_with_an_example(tmp_path, touch):
+    touch("a.jpg", "b.CR2", "c.cr2", "d.mov", "train.zip", "README.md", "1.2.840.1")
+    (tmp_path / "1.2.840.1").write_bytes(b"\1\2\3")
+    (tmp_path / "LICENCE").write_text("Free for all uses.")
+    (note,) = scan_images(tmp_path).notes
+    assert note == (
+        f"passed over in {tmp_path}: 2 .cr2 raw photographs (b.CR2: convert to JPEG or TIFF), 1 "
+        "without a suffix (1.2.840.1), 1 .mov (d.mov), 1 .zip (train.zip: name it as a source)."
+    )
+
+
+def test_an_image_without_a_suffix_is_known_by_its_first_bytes(tmp_path, encode, photograph):
+    (tmp_path / "scan").write_bytes(encode(photograph))
+    (tmp_path / "1.2.840").write_bytes(bytes(128) + b"DICM")
+    assert list_images(tmp_path)["image_id"].tolist() == ["1.2.840", "scan"]
+    assert list_images(tmp_path / "scan")["image_id"].tolist() == ["scan"]
+
+
+def test_a_copy_in_another_format_is_one_photograph(tmp_path, touch):
+    touch("a.HEIC", "a.jpg", "b.heic")
+    listing = scan_images(tmp_path)
+    assert listing.images["image_id"].tolist() == ["a", "b"]
+    assert listing.images["path"][0] == str(tmp_path / "a.jpg")
+    assert ".heic beside another file of its name (a.HEIC)" in listing.notes[0]
+
+
+def _write(folder, encode, **files):
+    for name, (pixels, kind) in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(f".{kind}").write_bytes(
+            encode(pixels, {"jpg": "JPEG", "png": "PNG", "bmp": "BMP"}[kind])
+        )
+
+
+@pytest.fixture
+def mask(photograph):
+    mask = np.zeros(photograph.shape, np.uint8)
+    mask[10:50, 20:70] = 255
+    return mask
+
+
+@pytest.mark.parametrize(
+    "name", ["a_lesion", "a_Segmentation", "a_mask", "mask_a", "a-gt", "masks__a"]
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_masks_are_told_by_a_partner_or_by_their_content(
+    tmp_path, encode, photograph, mask, name, packed
+):
+    def ids(**files):
+        folder = tmp_path / "in"
+        shutil.rmtree(folder, ignore_errors=True)
+        _write(folder, encode, **files)
+        if packed:
+            shutil.make_archive(str(tmp_path / "in"), "zip", folder)
+        listing = scan_images(tmp_path / "in.zip" if packed else folder)
+        return listing.images["image_id"].tolist(), "mask" in " ".join(listing.notes)
+
+    own = name.split("__")[-1]
+    other = (photograph, "jpg")
+    assert ids(a=other, **{name: (mask, "png")}) == (["a"], True)
+    assert ids(a=other, **{name: (mask, "jpg")}) == (["a"], True)
+    assert ids(b=other, **{name: (mask, "bmp")}) == (["b"], True)
+    # Photographs, with and without one of the same stem.
+    assert ids(b=other, **{name: (photograph, "png")}) == (sorted([own, "b"]), False)
+    if "__" not in name:
+        assert ids(a=other, **{name: (photograph, "jpg")}) == (sorted(["a", own]), False)
+        assert ids(**{name: (photograph, "jpg")}) == ([own], False)
+
+
+def test_a_source_of_masks_is_none_of_images(tmp_path, encode, mask):
+    _write(tmp_path, encode, masks__a=(mask, "png"), masks__b=(mask, "png"))
+    with pytest.raises(SourceError, match=r"found 2 masks \(a\.png\)"):
+        list_images(tmp_path / "masks")
+
+
+def test_links_are_followed_once(tmp_path, touch):
+    touch("in/a.jpg", "disk/b.jpg", "disk/deep/c.jpg", "disk/d.jpg")
+    links = {
+        "in/part_2": "disk/deep",
+        "in/again": "disk/deep",
+        "in/own": "in",
+        "in/up": "",
+        "in/e.jpg": "in/a.jpg",
+        "in/d.jpg": "disk/d.jpg",
+        "in/gone.jpg": "nowhere.jpg",
+    }
+    for link, target in links.items():
+        (tmp_path / link).symlink_to(tmp_path / target)
+    listing = scan_images(tmp_path / "in")
+    assert listing.images["image_id"].tolist() == ["a", "c", "d"]
+    assert listing.images["path"][1] == str(tmp_path / "in" / "again" / "c.jpg")
+    for part in (
+        "3 links to a folder above",
+        "1 link to a file already",
+        "1 broken link (gone.jpg",
+    ):
+        assert part in listing.notes[0]
 
 
 def test_relative_sources_give_absolute_paths(tmp_path, touch, monkeypatch):
@@ -48,16 +152,23 @@ def test_one_file_is_taken_as_it_is(tmp_path, touch):
     assert list_images(tmp_path / "a_lesion.png")["image_id"].tolist() == ["a_lesion"]
 
 
-def test_equal_ids_are_refused_by_name(tmp_path, touch):
-    touch("x/a.jpg", "y/a.png", "z/a.jpg", "b.jpg")
-    with pytest.raises(SourceError, match=r"2 images in .* have the id of another one") as caught:
+def test_equal_names_in_several_folders_have_ids_with_their_folders(tmp_path, touch):
+    touch("train/x/a.jpg", "train/y/a.png", "test/x/a.jpg", "b.jpg")
+    listing = scan_images(tmp_path)
+    assert listing.images["image_id"].tolist() == ["b", "test-x-a", "train-x-a", "train-y-a"]
+    assert "3 images in" in listing.notes[0]
+
+
+def test_equal_ids_in_one_folder_are_refused_by_name(tmp_path, touch):
+    touch("x/a.jpg", "x/a.png", "b.jpg")
+    with pytest.raises(SourceError, match=r"1 images in .* have the id of another one") as caught:
         list_images(tmp_path)
-    for name in ("x/a.jpg", "y/a.png", "z/a.jpg"):
+    for name in ("x/a.jpg", "x/a.png"):
         assert str(tmp_path / name) in str(caught.value)
 
 
 def test_only_the_first_pairs_of_equal_ids_are_shown(tmp_path, touch):
-    touch(*(f"{folder}/{number}.jpg" for folder in "xy" for number in range(9)))
+    touch(*(f"{number}{suffix}" for suffix in (".jpg", ".png") for number in range(9)))
     with pytest.raises(SourceError, match=r"9 images in") as caught:
         list_images(tmp_path)
     assert str(caught.value).count(" and ") == 5
@@ -67,8 +178,8 @@ def test_only_the_first_pairs_of_equal_ids_are_shown(tmp_path, touch):
 def test_no_images_says_what_is_there(tmp_path, touch):
     with pytest.raises(SourceError, match="found nothing"):
         list_images(tmp_path)
-    touch("a.txt", "b.txt", "c.dcm", "d")
-    with pytest.raises(SourceError, match=r"found 2 \.txt, 1 \.dcm, 1 no suffix"):
+    touch("a.txt", "b.txt", "c.mov", "d")
+    with pytest.raises(SourceError, match=r"found 1 \.mov \(c\.mov\), 2 \.txt, 1 without a suffix"):
         list_images(tmp_path)
 
 
@@ -116,12 +227,7 @@ def test_image_id_from_path(path, image_id):
     assert image_id_from_path(path) == image_id
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "A.TIFF", "x/y.webp", "lesion.png", "a_lesions.png"])
-def test_image_names(name):
-    assert is_image_name(name)
-
-
 @pytest.mark.real
 def test_real_folders_hold_the_counted_images(real_data):
-    assert len(list_images(real_data / "ph2")) == 100
-    assert len(list_images(real_data / "isic2017")) == 1996
+    assert len(scan_images(real_data / "ph2").images) == 100
+    assert len(scan_images(real_data / "isic2017").images) == 1996

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from hybridlesion.exceptions import ImageError
-from hybridlesion.images import image_size, list_images, read_image, read_mask
+from hybridlesion.images import image_size, read_image, read_mask, scan_images
 
 
 def test_read_image_takes_strings_and_paths(tmp_path, encode, photograph):
@@ -71,7 +71,7 @@ def test_an_empty_mask_is_empty(tmp_path):
 @pytest.mark.real
 def test_real_images_of_every_set_are_read(real_data):
     for folder in ("ph2", "isic2017-hires", "isic-archive", "isic2020"):
-        images = list_images(real_data / folder)
+        images = scan_images(real_data / folder).images
         for path in images["path"][:5]:
             image = read_image(path)
             assert image.shape[:2] == image_size(path)
@@ -81,7 +81,7 @@ def test_real_images_of_every_set_are_read(real_data):
 @pytest.mark.real
 def test_the_real_image_with_orientation_is_turned(real_data):
     turned = []
-    for path in list_images(real_data / "isic-archive")["path"]:
+    for path in scan_images(real_data / "isic-archive").images["path"]:
         with PIL.Image.open(path) as stored:
             orientation = stored.getexif().get(0x0112, 1)
             if orientation >= 5:

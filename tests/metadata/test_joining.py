@@ -26,8 +26,9 @@ def test_tables_join_on_whatever_names_the_image():
     assert frame["age"].fillna(-1).to_list() == [55, -1]
     assert frame["ita"].fillna(-1).to_list() == [40, -1]
     assert records.warnings == (
-        "1 of 2 images of the tables before table 1 are not in it; its columns stay empty there.",
-        "1 of 2 images in table 1 are in no table before it; left out.",
+        "1 of 2 images of the tables before table 1 are not in it, e.g. b; its columns stay empty "
+        "there.",
+        "1 of 2 images in table 1 are in no table before it, e.g. z; left out.",
     )
 
 
@@ -117,8 +118,8 @@ def test_images_give_the_paths():
     records = read_records(TRUTH, images=images)
     assert records.frame["path"].to_list() == ["/x/b_downsampled.jpg"]
     assert records.warnings == (
-        "1 of 2 records have no image; left out.",
-        "1 of 2 images have no record; left out.",
+        "1 of 2 records have no image, e.g. a; left out.",
+        "1 of 2 images have no record, e.g. q; left out.",
     )
 
 

@@ -81,7 +81,7 @@ def draw_details(
     """
     from joblib import delayed
 
-    found = {} if masks is None else find_masks(masks)
+    found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
     jobs = (delayed(_draw)(row, featurizer, found) for row in rows)
     return side_by_side(jobs, len(rows), n_jobs, progress)
 

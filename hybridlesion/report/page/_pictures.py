@@ -83,7 +83,7 @@ def take_pictures(
     from joblib import delayed
 
     rows = list(rows)
-    found = {} if masks is None else find_masks(masks)
+    found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
     jobs = (
         delayed(_take)(path, found.get(image_id), segmenter, measured_side, long_side)
         for image_id, path in rows

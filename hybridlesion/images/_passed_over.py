@@ -1,0 +1,127 @@
+"""Files of a source that are no images, counted by kind."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+
+from hybridlesion.images._names import suffix_of
+
+__all__ = ["PassedOver", "is_hidden"]
+
+# What lies beside images everywhere, and nobody misses.
+_ORDINARY = frozenset(
+    (
+        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".geojson", ".xml", ".yaml", ".yml", ".toml"),
+        *(".ini", ".log", ".md", ".rst", ".html", ".htm", ".css", ".js", ".pdf", ".doc", ".docx"),
+        *(".xls", ".xlsx", ".ods", ".odt", ".rtf", ".ppt", ".pptx", ".parquet", ".pq", ".db"),
+        *(".py", ".r", ".m", ".ipynb", ".sh", ".bat", ".bib", ".url", ".lnk", ".aae", ".xmp"),
+        *(".md5", ".sha256", ".lock", ".tmp", ".bak", ".joblib", ".safetensors", ".pth", ".pt"),
+    )
+)
+_ORDINARY_NAMES = frozenset(("license", "licence", "readme", "makefile", "dicomdir", "icon\r"))
+_RAW = frozenset(
+    (
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mrw", ".nef"),
+        *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f"),
+    )
+)
+_HINTS = {
+    ".zip": "name it as a source",
+    ".hdf5": "name it as a source",
+    ".h5": "name it as a source",
+}
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is hidden, as the ``._name`` files that macOS puts into archives.
+
+    Parameters
+    ----------
+    name : str
+        Path with forward slashes.
+
+    Returns
+    -------
+    bool
+        True if its name begins with a dot.
+    """
+    return posixpath.basename(name).startswith(".")
+
+
+class PassedOver:
+    """Count what is no image, with an example of each kind.
+
+    Examples
+    --------
+    >>> passed_over = PassedOver()
+    >>> passed_over.add_file("a.CR2")
+    >>> passed_over.add_file("notes.txt")
+    >>> passed_over.add("mask", "masks", "x_mask.png")
+    >>> passed_over.describe()
+    '1 .cr2 raw photograph (a.CR2: convert to JPEG or TIFF), 1 mask (x_mask.png)'
+    """
+
+    def __init__(self):
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._examples: dict[tuple[str, str], str] = {}
+        self._ordinary: Counter[str] = Counter()
+
+    def add(self, one: str, several: str, name: str, hint: str = "") -> None:
+        """Count one file.
+
+        Parameters
+        ----------
+        one, several : str
+            What files of its kind are called.
+        name : str
+            The file, with or without folders.
+        hint : str, default=""
+            What can be done with it.
+        """
+        kind = one, several
+        self._counts[kind] += 1
+        example = posixpath.basename(name)
+        self._examples.setdefault(kind, f"{example}: {hint}" if hint else example)
+
+    def add_file(self, name: str, *, ordinary: bool = False) -> None:
+        """Count a file by its suffix; ordinary ones are left out of the description.
+
+        Parameters
+        ----------
+        name : str
+            The file, with or without folders.
+        ordinary : bool, default=False
+            Whether it is known to be one that nobody misses.
+        """
+        suffix = suffix_of(name)
+        ordinary |= posixpath.basename(name).lower() in _ORDINARY_NAMES
+        if ordinary or suffix in _ORDINARY:
+            self._ordinary[suffix or "without a suffix"] += 1
+        elif suffix in _RAW:
+            kind = f"{suffix} raw photograph"
+            self.add(kind, f"{kind}s", name, "convert to JPEG or TIFF")
+        else:
+            kind = suffix or "without a suffix"
+            self.add(kind, kind, name, _HINTS.get(suffix, ""))
+
+    def describe(self, *, ordinary: bool = False) -> str:
+        """Write what was counted.
+
+        Parameters
+        ----------
+        ordinary : bool, default=False
+            Whether to count texts and tables, too.
+
+        Returns
+        -------
+        str
+            Counts with examples; empty if there is nothing to say.
+        """
+        parts = [
+            f"{count:,} {kind[count > 1]} ({self._examples[kind]})"
+            for kind, count in self._counts.most_common()
+        ]
+        if ordinary:
+            parts += [f"{count:,} {suffix}" for suffix, count in self._ordinary.most_common()]
+        return ", ".join(parts)
