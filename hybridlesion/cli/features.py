@@ -94,6 +94,8 @@ def features(
     ] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
+    from dataclasses import asdict
+
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
     from hybridlesion.cli._json import outcome, print_json
@@ -133,6 +135,6 @@ def features(
             progress=progress,
         )
     if as_json:
-        print_json(outcome(result))
+        print_json(outcome(result) | {"columns": [asdict(use) for use in records.columns]})
     else:
         print_result(result)

@@ -10,12 +10,14 @@ import typer
 from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import (
     AsJson,
+    Columns,
     Device,
     DeviceName,
     Jobs,
     Metadata,
     Restart,
     Target,
+    split_columns,
 )
 from hybridlesion.cli._outputs import OutFolder
 
@@ -57,6 +59,7 @@ def finetune(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     target: Target = None,
+    column: Columns = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
@@ -75,6 +78,7 @@ def finetune(
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()
+    columns = split_columns(column)
     with show_progress("reading, then training") as progress:
         trained = train(
             images,
@@ -92,6 +96,7 @@ def finetune(
             crop=str(crop),
             whole=whole,
             target_column=target,
+            columns=columns,
             device=str(device),
             n_jobs=jobs,
             restart=restart,

@@ -11,12 +11,14 @@ import typer
 from hybridlesion.cli._lines import say, show
 from hybridlesion.cli._options import (
     AsJson,
+    Columns,
     CostRatio,
     Groups,
     IdColumn,
     Jobs,
     Malignant,
     Target,
+    split_columns,
     split_words,
 )
 from hybridlesion.cli._outputs import OutModel, ending_in
@@ -49,6 +51,7 @@ def fit(
     ] = 1,
     malignant: Malignant = None,
     id_column: IdColumn = None,
+    column: Columns = None,
     jobs: Jobs = -1,
     random_state: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     cnn_seen: Annotated[
@@ -105,6 +108,7 @@ def fit(
     from hybridlesion._files import atomic_path, check_writable
 
     started = time.monotonic()
+    columns = split_columns(column)
     for path in (out, oof, save_splits, audit):
         if path is not None:
             check_writable(path)
@@ -124,6 +128,7 @@ def fit(
             groups=groups,
             malignant=split_words(malignant),
             id_column=id_column,
+            columns=columns,
             n_splits=folds,
             n_seeds=seeds,
             n_jobs=jobs,
@@ -151,6 +156,8 @@ def fit(
 
 
 def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
+    from dataclasses import asdict
+
     from hybridlesion._steps import split_steps
     from hybridlesion.cli._json import measures
 
@@ -165,6 +172,7 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
             for sensitivity, found in classifier.threshold_intervals_.items()
         },
         "set_aside": trained.set_aside,
+        "columns": [asdict(use) for use in trained.columns],
         "warnings": trained.warnings,
         "audit": trained.audit.facts(),
         "seconds": seconds,

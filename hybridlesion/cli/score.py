@@ -9,6 +9,7 @@ import typer
 
 from hybridlesion.cli._options import (
     AsJson,
+    Columns,
     Device,
     DeviceName,
     IdColumn,
@@ -16,6 +17,7 @@ from hybridlesion.cli._options import (
     Key,
     Metadata,
     Restart,
+    split_columns,
 )
 from hybridlesion.cli._outputs import OutScores
 from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
@@ -44,6 +46,7 @@ def score(
     time_limit: TimeLimit = 120.0,
     restart: Restart = False,
     id_column: IdColumn = None,
+    column: Columns = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -86,6 +89,7 @@ def score(
     from hybridlesion.cli._progress import show_progress
 
     check_resources(dask_resource, dask)
+    columns = split_columns(column)
     if cache_limit is not None and cache is None:
         raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
     check_writable(out)
@@ -106,6 +110,7 @@ def score(
             out,
             metadata=metadata or (),
             id_column=id_column,
+            columns=columns,
             training=manifest.get("training"),
             device=str(device),
             runner=choose_runner(jobs, dask, dask_resource, time_limit),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,7 @@ def report_scores(
     threshold: float | None = None,
     cost_ratio: float | None = None,
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     target: str | None = None,
     malignant: Sequence[str] | None = None,
     n_bootstrap: int = 2000,
@@ -103,6 +104,8 @@ def report_scores(
         Cost of one missed malignant lesion in needless calls, for thresholds that mind it.
     id_column : str, default=None
         Column of the truth that names the image; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the truth uses, by the record column that each stands for.
     target : str, default=None
         Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
@@ -126,7 +129,11 @@ def report_scores(
     table, rival = read_scores(scores), None if against is None else read_scores(against)
     threshold = table.threshold if threshold is None else threshold
     records = read_records(
-        list(truth), id_column=id_column, target_column=target, malignant=malignant
+        list(truth),
+        id_column=id_column,
+        target_column=target,
+        malignant=malignant,
+        columns=columns,
     )
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}

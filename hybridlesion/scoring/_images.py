@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ def find_images(
     sources: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List images and join their metadata; an image without a record stays.
 
@@ -29,6 +30,8 @@ def find_images(
         Tables in any ISIC layout; empty for images alone.
     id_column : str, default=None
         Column of the tables that names the image; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def find_images(
     if not metadata:
         return images, ()
     images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
-    records = read_records(list(metadata), id_column=id_column)
+    records = read_records(list(metadata), id_column=id_column, columns=columns)
     _check_ids(images["image_id"], records.frame["image_id"])
     joined = images.merge(records.frame.drop(columns="path", errors="ignore"), "left", "image_id")
     return joined, (*records.warnings, *_count_unmatched(images["image_id"], records))

@@ -47,6 +47,7 @@ def score_inputs(
     *,
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     training: Mapping[str, object] | None = None,
     device: str | None = None,
     n_jobs: int = 1,
@@ -74,6 +75,8 @@ def score_inputs(
         Tables with age, sex, site and patient; an image without a record is scored all the same.
     id_column : str, default=None
         Column of the tables that names the image; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
     training : mapping, default=None
         What the manifest says of the training; None cannot tell rows that were learned from.
     device : {"auto", "cpu", "cuda"}, default=None
@@ -139,7 +142,7 @@ def score_inputs(
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
     options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
     # Before the folder is made: inputs that cannot be used leave nothing behind.
-    rows, from_table, notes = find_rows(model, inputs, metadata, id_column)
+    rows, from_table, notes = find_rows(model, inputs, metadata, id_column, columns)
     place = open_place(out.parent)
     place.make()
     with locked(place, out.name):

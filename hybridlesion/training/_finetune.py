@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -79,6 +79,7 @@ def finetune(
     margin: float = 0.25,
     whole: bool = False,
     target_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     device: str = "auto",
     n_jobs: int = 1,
     restart: bool = False,
@@ -114,6 +115,8 @@ def finetune(
         the out-of-fold scores of the training images: smaller and quicker than all folds.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the networks learn.
     n_jobs : int, default=1
@@ -158,7 +161,7 @@ def finetune(
 
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
-    records, notes = _gather(sources, metadata, target_column)
+    records, notes = _gather(sources, metadata, target_column, columns)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
@@ -201,10 +204,13 @@ def finetune(
 
 
 def _gather(
-    sources: Sequence[str], metadata: Sequence[str], target_column: str | None
+    sources: Sequence[str],
+    metadata: Sequence[str],
+    target_column: str | None,
+    columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Records of all sources with the truth, the source's number, and the true aspect."""
-    found = find_records(sources, metadata=metadata, target_column=target_column)
+    found = find_records(sources, metadata=metadata, target_column=target_column, columns=columns)
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
