@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridlesion.cli._lines import room, show
-from hybridlesion.cli._options import AsJson, CostRatio, IdColumn, Malignant, Target, split_words
+from hybridlesion.cli._options import (
+    AsJson,
+    Columns,
+    CostRatio,
+    IdColumn,
+    Malignant,
+    Target,
+    split_columns,
+    split_words,
+)
 from hybridlesion.cli._outputs import OutFolder
 
 if TYPE_CHECKING:
@@ -40,6 +49,7 @@ def evaluate(
     target: Target = None,
     malignant: Malignant = None,
     id_column: IdColumn = None,
+    column: Columns = None,
     bootstrap: Annotated[
         int, typer.Option(metavar="N", min=0, help="Resamples behind each interval.")
     ] = 2000,
@@ -70,6 +80,7 @@ def evaluate(
             threshold=threshold,
             cost_ratio=cost_ratio,
             id_column=id_column,
+            columns=split_columns(column),
             target=target,
             malignant=split_words(malignant),
             n_bootstrap=bootstrap,

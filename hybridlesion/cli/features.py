@@ -101,6 +101,8 @@ def features(
     ] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
+    from dataclasses import asdict
+
     from hybridlesion.cli._embedder import read_embedder
     from hybridlesion.cli._json import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
@@ -143,6 +145,6 @@ def features(
             progress=progress,
         )
     if as_json:
-        print_json(outcome(result))
+        print_json(outcome(result) | {"columns": [asdict(use) for use in records.columns]})
     else:
         print_result(result)

@@ -10,6 +10,7 @@ import typer
 from hybridlesion.cli._lines import NOTES, show
 from hybridlesion.cli._options import (
     AsJson,
+    Columns,
     Device,
     DeviceName,
     Jobs,
@@ -19,6 +20,7 @@ from hybridlesion.cli._options import (
     Restart,
     Roots,
     Target,
+    split_columns,
     split_words,
 )
 from hybridlesion.cli._outputs import OutFolder
@@ -64,6 +66,7 @@ def finetune(
     malignant: Malignant = None,
     labels_from_folders: LabelsFromFolders = False,
     root: Roots = None,
+    column: Columns = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
@@ -82,6 +85,7 @@ def finetune(
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()
+    columns = split_columns(column)
     with show_progress("reading, then training") as progress:
         trained = train(
             images,
@@ -102,6 +106,7 @@ def finetune(
             malignant=split_words(malignant),
             labels_from_folders=labels_from_folders,
             roots=root or (),
+            columns=columns,
             device=str(device),
             n_jobs=jobs,
             restart=restart,

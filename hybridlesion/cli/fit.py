@@ -11,12 +11,14 @@ import typer
 from hybridlesion.cli._lines import say, show
 from hybridlesion.cli._options import (
     AsJson,
+    Columns,
     CostRatio,
     Groups,
     IdColumn,
     Jobs,
     Malignant,
     Target,
+    split_columns,
     split_words,
 )
 from hybridlesion.cli._outputs import OutModel, ending_in
@@ -62,6 +64,7 @@ def fit(
     ] = 1,
     malignant: Malignant = None,
     id_column: IdColumn = None,
+    column: Columns = None,
     jobs: Jobs = -1,
     random_state: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     cnn_seen: Annotated[
@@ -139,6 +142,7 @@ def fit(
         raise typer.BadParameter(
             f"{' and '.join(rules)} each set the threshold of the labels: give one of them."
         )
+    columns = split_columns(column)
     for path in (out, oof, save_splits, audit):
         if path is not None:
             check_writable(path)
@@ -159,6 +163,7 @@ def fit(
             groups=groups,
             malignant=split_words(malignant),
             id_column=id_column,
+            columns=columns,
             n_splits=folds,
             n_seeds=seeds,
             n_jobs=jobs,
@@ -188,6 +193,8 @@ def fit(
 
 
 def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
+    from dataclasses import asdict
+
     from hybridlesion._steps import split_steps, threshold_rule
     from hybridlesion.cli._json import measures
 
@@ -203,6 +210,7 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
             for sensitivity, found in classifier.threshold_intervals_.items()
         },
         "set_aside": trained.set_aside,
+        "columns": [asdict(use) for use in trained.columns],
         "warnings": trained.warnings,
         "audit": trained.audit.facts(),
         "seconds": seconds,

@@ -9,6 +9,7 @@ import typer
 
 from hybridlesion.cli._options import (
     AsJson,
+    Columns,
     Device,
     DeviceName,
     IdColumn,
@@ -17,6 +18,7 @@ from hybridlesion.cli._options import (
     Metadata,
     Restart,
     Roots,
+    split_columns,
 )
 from hybridlesion.cli._outputs import OutScores
 from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
@@ -46,6 +48,7 @@ def score(
     restart: Restart = False,
     id_column: IdColumn = None,
     root: Roots = None,
+    column: Columns = None,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -88,6 +91,7 @@ def score(
     from hybridlesion.extraction._target import check_output
 
     check_resources(dask_resource, dask)
+    columns = split_columns(column)
     if cache_limit is not None and cache is None:
         raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
     check_output(out)
@@ -110,6 +114,7 @@ def score(
             metadata=metadata or (),
             id_column=id_column,
             roots=root or (),
+            columns=columns,
             training=manifest.get("training"),
             device=str(device),
             runner=choose_runner(jobs, dask, dask_resource, time_limit),

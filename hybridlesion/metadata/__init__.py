@@ -8,6 +8,7 @@ one's own to the same names and words.
 
 from __future__ import annotations
 
+from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
@@ -17,12 +18,14 @@ from hybridlesion.metadata._image_id import (
 )
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
 from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
+from hybridlesion.metadata._one_table import normalise_ids
 from hybridlesion.metadata._own_frame import MEASUREMENT_PREFIXES, normalise_records
 from hybridlesion.metadata._paths import rename_images
 from hybridlesion.metadata._problems import Findings
-from hybridlesion.metadata._reading import read_table
+from hybridlesion.metadata._reading import SourceTable, read_source, read_table
 from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
+from hybridlesion.metadata._table_files import split_sheet
 from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site
 
 __all__ = [
@@ -32,22 +35,28 @@ __all__ = [
     "SEXES",
     "SITES",
     "SITE_WORDS",
+    "ColumnFate",
+    "ColumnUse",
     "Findings",
     "Layout",
     "Records",
     "Role",
     "Sex",
     "Site",
+    "SourceTable",
     "explain_misses",
     "explain_near",
     "identify_layout",
     "is_acquisition",
     "leak_reason",
     "match_ids",
+    "normalise_ids",
     "normalise_image_id",
     "normalise_records",
     "path_ids",
     "read_records",
+    "read_source",
     "read_table",
     "rename_images",
+    "split_sheet",
 ]

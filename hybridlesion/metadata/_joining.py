@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
+from hybridlesion._words import count_words
+from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._image_id import explain_near
-from hybridlesion.metadata._layouts import FACTS
+from hybridlesion.metadata._layouts import FACTS, Role
 from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
 from hybridlesion.metadata._problems import Findings, shorten
+from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
 
-__all__ = ["join_tables"]
+__all__ = ["add_splits", "join_tables"]
 
 # Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead. One
 # file has many paths: a metadata table's own, and the whole one in a feature table.
 _UNCOMPARED = ("age_raw", "sex_raw", "site_raw", "path")
 _NAMES = ("patient_id", "lesion_id")
+# Words of the names of split files, and the parts that they stand for.
+_PARTS = {"train": "train", "val": "validation", "test": "test"}
 # Fewer pairs of ids that happen to differ are more likely errors than another way of naming.
 _FEWEST_TRANSLATED = 10
 
@@ -37,20 +45,116 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     -------
     DataFrame of shape (n, columns)
         Every image of every table, in order of first mention; tables of layout ``image-facts``
-        add columns but no images.
+        add columns but no images, and tables of facts by lesion or patient add them to every
+        image of the lesion or patient.
+
+    Raises
+    ------
+    TableError
+        If no table names images, or a table of facts by lesion or patient has no table that says
+        which images these are.
     """
-    first, *others = sorted(tables, key=lambda table: table.layout.name == FACTS)
+    of_images = [table for table in tables if table.key is Role.IMAGE_ID]
+    keyed = [table for table in tables if table.key is not Role.IMAGE_ID]
+    if not of_images:
+        raise TableError(
+            f"{keyed[0].name} has facts by {keyed[0].key}, and no table names the images. Give one "
+            f"with image_id and {keyed[0].key} too, such as the metadata of the data set."
+        )
+    first, *others = sorted(of_images, key=lambda table: table.layout.name == FACTS)
     joined = first.frame.set_index("image_id")
     for other in others:
         added = other.frame.set_index("image_id")
+        added = added.set_axis(_match_ids(joined.index, added.index, "image", other.name, findings))
         _report_coverage(joined.index, added.index, first, other, findings)
         if other.layout.name == FACTS:
             added = added.reindex(joined.index)
         joined = _join_two(joined, added, other.name, findings)
-    joined = joined.reset_index()
-    if others:
+    # Facts by patient come last: a table by lesion may say who the patient is.
+    for other in sorted(keyed, key=lambda table: table.key is Role.PATIENT_ID):
+        joined = _join_two(joined, _spread(joined, other, findings), other.name, findings)
+    joined = joined.rename_axis("image_id").reset_index()
+    if len(tables) > 1:
         report_shared_lesions(joined, joined["image_id"].to_numpy(), findings)
+    _report_zeros(joined, findings)
     return joined
+
+
+def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd.DataFrame:
+    """Give every image the facts of its lesion or patient."""
+    key, noun = table.key.value, table.key.value.removesuffix("_id")
+    if key not in joined:
+        raise TableError(
+            f"{table.name} has facts by {key}, and no table with images has that column. Name the "
+            f"column that holds it with columns (--column {key}=COLUMN), or join a table that has "
+            f"image_id and {key}."
+        )
+    facts = table.frame.set_index("image_id")
+    facts = facts.set_axis(
+        _match_ids(pd.Index(joined[key].dropna()), facts.index, noun, table.name, findings)
+    )
+    known = joined[key].isin(facts.index)
+    if not known.any():
+        raise TableError(
+            f"{table.name} has no {noun} in common with the tables of images: they have "
+            f"{shorten(list(joined[key].dropna().unique()[:3]))}, it has "
+            f"{shorten(list(facts.index[:3]))}. Are these the tables of one data set?"
+        )
+    if not known.all():
+        findings.warnings.append(
+            f"{(~known).sum():,} of {len(joined):,} images have a {noun} that is not in "
+            f"{table.name}; its columns stay empty there."
+        )
+    unused = ~facts.index.isin(joined[key])
+    if unused.any():
+        findings.warnings.append(
+            f"{unused.sum():,} of {len(facts):,} {noun}s in {table.name} have no image; left out."
+        )
+    return facts.reindex(joined[key]).set_axis(joined.index)
+
+
+def _match_ids(
+    known: pd.Index, added: pd.Index, noun: str, name: str, findings: Findings
+) -> pd.Index:
+    """Bring ids to those that differ in case, Unicode form or leading zeros only, where unique."""
+    missing = added[~added.isin(known)].unique()
+    if missing.empty:
+        return added
+    free = known[~known.isin(added)].unique()
+    by_loose = pd.Series(free, index=[_loose_id(one) for one in free])
+    by_loose = by_loose[~by_loose.index.duplicated(keep=False)]
+    wanted = pd.Series([_loose_id(one) for one in missing], index=missing)
+    found = wanted[~wanted.duplicated(keep=False)].map(by_loose).dropna()
+    if found.empty:
+        return added
+    example = found.index[0]
+    findings.warnings.append(
+        f"{count_words(len(found), noun)} of {name} differ from the tables before it in case, "
+        f"accents' coding or leading zeros only, such as {example!r} and {found[example]!r}; taken "
+        "as the same."
+    )
+    return pd.Index([found.get(one, one) for one in added])
+
+
+def _loose_id(name: str) -> str:
+    text = unicodedata.normalize("NFC", name).casefold()
+    return (text.lstrip("0") or "0") if text.isdecimal() else text
+
+
+def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
+    """Warn of patients and lesions whose ids differ in leading zeros only."""
+    for column in _NAMES:
+        if column in joined:
+            ids = pd.Series(joined[column].dropna().unique(), dtype=str)
+            numbers = ids[ids.str.isdecimal()]
+            bare = numbers.str.lstrip("0")
+            twins = numbers[bare.duplicated(keep=False)]
+            if len(twins):
+                findings.warnings.append(
+                    f"{column}: {len(twins):,} ids differ in leading zeros only, such as "
+                    f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. "
+                    "If they are the same, write them alike."
+                )
 
 
 def _join_two(
@@ -144,3 +248,55 @@ def _report_coverage(
             f"{len(added) - common:,} of {len(added):,} images in {other.name} are in no table "
             f"before it, e.g. {added[~added.isin(known)][0]}; {fate}."
         )
+
+
+def add_splits(
+    tables: Sequence[TableRecords], lists: Sequence[SourceTable]
+) -> Sequence[TableRecords]:
+    """Turn lists of row positions, as Derm7pt has them, into a column ``split``.
+
+    Parameters
+    ----------
+    tables : sequence of TableRecords
+        Records; the positions count the rows of Derm7pt's table, or of the only one, from 0.
+    lists : sequence of SourceTable
+        Tables of one column ``indexes``, named after their part: train, valid or test.
+
+    Returns
+    -------
+    sequence of TableRecords
+        The same, that table with ``split``: train, validation or test, missing for rows in no
+        list.
+
+    Raises
+    ------
+    TableError
+        If there is no such table, a name tells no part, a position is none, or a row is in two
+        parts.
+    """
+    if not lists:
+        return tables
+    counted = [one for one in tables if one.layout.name == "derm7pt"] or list(tables)
+    if len(counted) > 1:
+        raise TableError(
+            f"{lists[0].name} lists row positions, as Derm7pt does, and none of the tables is "
+            "Derm7pt's meta.csv. Give it too, or leave the list out."
+        )
+    table = counted[0]
+    split = pd.Series(np.nan, index=table.frame.index, dtype=object)
+    for one in lists:
+        part = next((part for word, part in _PARTS.items() if word in one.name.lower()), None)
+        if part is None:
+            raise TableError(
+                f"{one.name} lists row positions, and its name does not say of which part. Call it "
+                "train_indexes.csv, valid_indexes.csv or test_indexes.csv."
+            )
+        numbers = pd.to_numeric(one.frame.iloc[:, 0], errors="coerce")
+        if not numbers.isin(range(len(split))).all() or split[numbers].notna().any():
+            raise TableError(
+                f"{one.name} lists rows that {table.name} does not have, or that another part has; "
+                f"positions run from 0 to {len(split) - 1}. Are these files of one data set?"
+            )
+        split[numbers] = part
+    with_split = replace(table, frame=table.frame.assign(split=split))
+    return [with_split if one is table else one for one in tables]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from hybridlesion.metadata._column_use import ColumnUse, describe_uses
 from hybridlesion.metadata._image_id import normalise_image_id, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout, Role
 from hybridlesion.metadata._leaks import leak_reason
@@ -15,14 +16,25 @@ from hybridlesion.metadata._problems import Findings, describe_rows, shorten
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._roles import Columns, Options, find_columns
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
-from hybridlesion.metadata._values import Normalised, normalise, parse_age, parse_sex, parse_site
+from hybridlesion.metadata._values import (
+    Normalised,
+    normalise,
+    normalise_age,
+    normalise_sex,
+    normalise_site,
+    parse_site,
+)
 from hybridlesion.metadata._vocabulary import MISSING_WORDS, SITE_REFINEMENTS
 
-__all__ = ["TableRecords", "normalise_table", "report_shared_lesions"]
+__all__ = ["TableRecords", "normalise_ids", "normalise_table", "report_shared_lesions"]
 
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
 # How many faults of one kind are told one by one.
 _SHOWN = 20
+# Ids as a table holds them where a program took them for numbers.
+_DECIMALS = re.compile(r"\d+\.\d+")
+_WHOLE = re.compile(r"\d+\.0+")
+_ROUNDED = re.compile(r"\d[.,]\d+e\+?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,11 +48,17 @@ class TableRecords:
     layout : Layout
         Its layout.
     frame : DataFrame of shape (n, columns)
-        One row per image, ``image_id`` first; record columns, raw values, other columns.
+        One row per image, ``image_id`` first; record columns, raw values, other columns. A table
+        of facts by lesion or patient has one row for each of these instead, and their ids in
+        place of ``image_id``.
     set_aside : dict of str to str
         Column -> why no model may see it.
     findings : Findings
         Problems and warnings.
+    key : Role, default="image_id"
+        What the rows are: images, lesions or patients.
+    uses : tuple of ColumnUse, default=()
+        What became of the columns.
     """
 
     name: str
@@ -48,6 +66,8 @@ class TableRecords:
     frame: pd.DataFrame
     set_aside: dict[str, str]
     findings: Findings
+    key: Role = Role.IMAGE_ID
+    uses: tuple[ColumnUse, ...] = ()
 
 
 def normalise_table(source: SourceTable, options: Options) -> TableRecords:
@@ -73,33 +93,65 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
     columns = find_columns(source, options)
     findings = Findings()
     frame, rows = source.frame.reset_index(drop=True), source.rows
+    frame = _translate_words(frame, columns)
     records = _record_columns(frame, columns, options, rows, findings)
     extras, set_aside = _sort_columns(frame, columns)
     overshadowed = [name for name in extras if name in records]
     set_aside |= dict.fromkeys(overshadowed, "another column was named for its role")
+    uses = describe_uses(source, columns, extras, set_aside)
+    _note_layout(frame, columns, findings)
     table = pd.DataFrame(records)
     table = pd.concat([table, frame[[name for name in extras if name not in records]]], axis=1)
     report_shared_lesions(table, rows, findings)
-    table = _merge_repeated(table, rows, findings)
+    key = columns.key if columns.key in (Role.LESION_ID, Role.PATIENT_ID) else Role.IMAGE_ID
+    table = _merge_repeated(table, rows, findings, key)
     labelled = Findings(
-        [f"{source.name}, {problem}" for problem in findings.problems],
-        [f"{source.name}, {warning}" for warning in findings.warnings],
+        [*source.faults, *(f"{source.name}, {problem}" for problem in findings.problems)],
+        [*source.notes, *(f"{source.name}, {warning}" for warning in findings.warnings)],
     )
-    return TableRecords(source.name, columns.layout, table, set_aside, labelled)
+    return TableRecords(source.name, columns.layout, table, set_aside, labelled, key, uses)
+
+
+def _translate_words(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Write out the codes of a layout, such as nev in PAD-UFES-20."""
+    translated = {}
+    for key, words in columns.layout.words.items():
+        column = frame[columns.by_key[key]]
+        found = column.astype(str).str.strip().str.lower().map(words)
+        translated[columns.by_key[key]] = found.where(found.notna(), column)
+    return frame.assign(**translated)
+
+
+def _note_layout(frame: pd.DataFrame, columns: Columns, findings: Findings) -> None:
+    """Say what kinds of photographs a table lists, where not all are dermoscopic images."""
+    if columns.layout.note:
+        findings.warnings.append(f"{columns.layout.note}.")
+    if "image_type" in columns.by_key:
+        kinds = frame[columns.by_key["image_type"]].value_counts()
+        if len(kinds) > 1:
+            counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+            findings.warnings.append(
+                f"images of several kinds: {counts}. The features and the network that ships are "
+                "made for dermoscopic images; to keep one kind, filter the table by image_type."
+            )
 
 
 def _record_columns(
     frame: pd.DataFrame, columns: Columns, options: Options, rows: np.ndarray, findings: Findings
 ) -> dict[str, pd.Series]:
     found = columns.by_role
-    records = {"image_id": _image_ids(frame, columns, rows, findings)}
+    records = {"image_id": _row_ids(frame, columns, rows, findings)}
     for role in (Role.PATH, Role.PATIENT_ID, Role.LESION_ID):
-        if role in found and role.value not in columns.layout.set_aside:
-            records[role.value] = _names(frame[found[role]])
-    parsers = {Role.AGE: parse_age, Role.SEX: parse_sex, Role.SITE: parse_site}
+        own = columns.layout.set_aside.get(role.value)
+        if role in found and role is not columns.key and not own:
+            records[role.value] = normalise_ids(frame[found[role]])
+            _report_rounded(records[role.value], found[role], rows, findings)
+    if columns.key is Role.PATH:
+        records["path"] = normalise_ids(frame[found[Role.PATH]])
+    parsers = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
     for role, parse in parsers.items():
         if role in found:
-            values = _understood(frame[found[role]], parse, rows, findings)
+            values = _understood(parse(frame[found[role]], rows), role, findings)
             records[role.value] = values.astype(float) if role is Role.AGE else values
     if "site" in records:
         records["site"] = _refine_site(frame, records["site"], columns, rows)
@@ -113,12 +165,14 @@ def _record_columns(
     return records
 
 
-def _image_ids(
+def _row_ids(
     frame: pd.DataFrame, columns: Columns, rows: np.ndarray, findings: Findings
 ) -> pd.Series:
-    column = columns.by_role.get(Role.IMAGE_ID, columns.by_role.get(Role.PATH))
-    written = _names(frame[column])
+    column = columns.by_role[columns.key]
+    written = normalise_ids(frame[column])
     blank = written.isna().to_numpy()
+    if columns.key in (Role.LESION_ID, Role.PATIENT_ID):
+        return written.fillna("")
     if blank.any():
         findings.problems.append(
             f"{describe_rows(rows[blank])}: {column} is blank. Every row needs an image id."
@@ -129,26 +183,57 @@ def _image_ids(
     return pd.Series(ids, index=frame.index)
 
 
-def _names(column: pd.Series) -> pd.Series:
-    """Read ids as text, also those that a file or a DataFrame holds as numbers."""
+def normalise_ids(column: pd.Series) -> pd.Series:
+    """Read ids as text, also those that a file or a frame holds as numbers.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+        Ids of images, lesions or patients.
+
+    Returns
+    -------
+    Series of shape (n,)
+        Text without outer blanks; missing where the cell is blank or says so. 12, 12.0 and
+        "12.0" are the same id, unless another id of the column has other decimals, such as 12.1;
+        leading zeros stay.
+
+    Examples
+    --------
+    >>> normalise_ids(pd.Series(["12.0", "012", 12, " P1 ", "unknown"])).tolist()
+    ['12', '012', '12', 'P1', nan]
+    """
     if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
     text = column.astype(object).where(column.notna(), None)
     text = text.map(lambda name: str(name).strip(), na_action="ignore")
     missing = text.map(lambda name: name.lower() in MISSING_WORDS, na_action="ignore")
-    return text.mask(missing.fillna(True).astype(bool), np.nan).infer_objects()
+    text = text.mask(missing.fillna(True).astype(bool), np.nan).infer_objects()
+    decimals = text[text.astype(str).str.fullmatch(_DECIMALS)]
+    if len(decimals) and decimals.astype(str).str.fullmatch(_WHOLE).all():
+        text = text.copy()
+        text[decimals.index] = decimals.astype(str).str.partition(".")[0]
+    return text
 
 
-def _understood(
-    column: pd.Series, parse: Callable[[str], object], rows: np.ndarray, findings: Findings
-) -> pd.Series:
-    """Normalise a column; a word nobody knows becomes missing, an impossible age a problem.
+def _report_rounded(ids: pd.Series, column: str, rows: np.ndarray, findings: Findings) -> None:
+    """Warn of ids that a spreadsheet rounded, such as 1.23E+11: different ones look the same."""
+    rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
+    if rounded.any():
+        findings.warnings.append(
+            f"{describe_rows(rows[rounded])}: {column} {ids[rounded].iloc[0]!r} was rounded by a "
+            "spreadsheet, so that different ids may look the same. Export the column as text."
+        )
+
+
+def _understood(result: Normalised, role: Role, findings: Findings) -> pd.Series:
+    """Take values; a word nobody knows becomes missing, an impossible age a problem.
 
     An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
     site is how real tables look, and the model takes missing values.
     """
-    result: Normalised = normalise(column, parse, rows)
-    if parse is parse_age:
+    findings.warnings.extend(result.notes)
+    if role is Role.AGE:
         findings.problems.extend(result.faults)
     elif result.faults:
         none = "" if result.values.notna().any() else " (no value of this column was understood)"
@@ -174,6 +259,8 @@ def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dic
     extras, set_aside = [], {}
     for key, column in columns.by_key.items():
         reason = columns.layout.set_aside.get(key) or leak_reason(column)
+        if column == columns.by_role.get(Role.DIAGNOSIS):
+            reason = reason or leak_reason("diagnosis")
         own = column.startswith(FAMILIES) or column == columns.by_role.get(Role.TARGET)
         if reason and not own:
             set_aside[column] = reason
@@ -213,8 +300,16 @@ def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Fin
         findings.problems.append(f"{len(shared) - _SHOWN:,} more lesions with several patients.")
 
 
-def _merge_repeated(table: pd.DataFrame, rows: np.ndarray, findings: Findings) -> pd.DataFrame:
-    """Merge rows of one image that agree, and report those that do not."""
+def _merge_repeated(
+    table: pd.DataFrame, rows: np.ndarray, findings: Findings, key: Role
+) -> pd.DataFrame:
+    """Merge rows of one image, lesion or patient that agree, and report those that do not."""
+    noun = key.value.removesuffix("_id")
+    if key is not Role.IMAGE_ID:
+        blank = (table["image_id"] == "").to_numpy()
+        table, rows = table[~blank].reset_index(drop=True), rows[~blank]
+        if blank.any():
+            findings.warnings.append(f"{blank.sum():,} rows without a {key}; left out")
     ids = table["image_id"]
     repeated = (ids.duplicated(keep=False) & (ids != "")).to_numpy()
     if not repeated.any():
@@ -227,14 +322,14 @@ def _merge_repeated(table: pd.DataFrame, rows: np.ndarray, findings: Findings) -
     for image_id, differs in differing.head(_SHOWN).iterrows():
         where = describe_rows(rows[(ids == image_id).to_numpy()])
         findings.problems.append(
-            f"{where}: image {image_id} appears more than once with different "
+            f"{where}: {noun} {image_id} appears more than once with different "
             f"{', '.join(differs.index[differs])}. Keep one row of it."
         )
     if len(differing) > _SHOWN:
-        findings.problems.append(f"{len(differing) - _SHOWN:,} more images of that kind.")
+        findings.problems.append(f"{len(differing) - _SHOWN:,} more {noun}s of that kind.")
     again = (ids.duplicated() & (ids != "")).to_numpy()
     findings.warnings.append(
-        f"{describe_rows(rows[again])}: images that an earlier row already names; merged with it"
+        f"{describe_rows(rows[again])}: {noun}s that an earlier row already names; merged with it"
     )
     merged = groups.first().reset_index()
     return (

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._aliases import find_role, guess_roles
 from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Role, column_key
 
-__all__ = ["explain_unknown", "identify_layout"]
+__all__ = ["RECORDS", "explain_unknown", "identify_layout"]
 
-_RECORDS = "records"
+RECORDS = "records"
+# What may name the rows of a table.
+_KEYS = frozenset({Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID})
 
 
 def identify_layout(columns: Iterable[str]) -> str:
@@ -24,15 +26,15 @@ def identify_layout(columns: Iterable[str]) -> str:
     Returns
     -------
     str
-        A name among `LAYOUTS`; ``"records"`` for other tables with an image id and at least one
-        column that a record has; ``"image-facts"`` for an image id with columns that are all
-        unknown, which can only be joined to another table.
+        A name among `LAYOUTS`; ``"records"`` for other tables with an image, lesion or patient id
+        and at least one column that a record has; ``"image-facts"`` for an id with columns that
+        are all unknown, which can only be joined to another table.
 
     Raises
     ------
     TableError
-        If no column names the images; the message lists what was found, what is accepted and
-        how to name columns.
+        If no column names images, lesions or patients; the message lists what was found, what is
+        accepted and how to name columns.
 
     Examples
     --------
@@ -43,15 +45,13 @@ def identify_layout(columns: Iterable[str]) -> str:
     """
     columns = list(columns)
     keys = {column_key(column) for column in columns}
+    roles = {find_role(column) for column in columns} - {None}
     for layout in LAYOUTS:
-        if layout.matches(keys):
+        if layout.matches(keys) and (roles & _KEYS or not layout.one_hot):
             return layout.name
-    roles = {role for role, names in ROLE_COLUMNS.items() if keys.intersection(names)}
-    if Role.PATH in roles or (Role.IMAGE_ID in roles and len(roles) > 1):
-        return _RECORDS
-    if Role.IMAGE_ID in roles:
-        return FACTS
-    raise TableError(explain_unknown(columns))
+    if not roles & _KEYS:
+        raise TableError(explain_unknown(columns))
+    return RECORDS if Role.PATH in roles or len(roles) > 1 else FACTS
 
 
 def explain_unknown(columns: Iterable[str]) -> str:
@@ -76,26 +76,22 @@ def explain_unknown(columns: Iterable[str]) -> str:
     ]
     lines = [
         f"no known layout has the columns {shown}.",
-        "  Accepted are tables with these columns among others:",
+        "  Accepted are tables that name the image and have these columns among others:",
         *accepted,
         f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
         f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
         "  Or name the columns, with id_column, target_column and columns (on the command line "
-        "--id-column, --target and, for `hybridlesion features`, --column age=COLUMN).",
+        "--id-column, --target and --column age=COLUMN).",
         *_hints(columns),
     ]
     return "\n".join(lines)
 
 
 def _hints(columns: list[str]) -> list[str]:
-    aliases = {name: role for role, names in ROLE_COLUMNS.items() for name in names}
-    hints = []
-    for column in columns:
-        close = get_close_matches(column_key(column), aliases, n=1, cutoff=0.75)
-        if close and close[0] != column_key(column):
-            role = aliases[close[0]]
-            hints.append(
-                f"  {column!r} looks like {close[0]}: columns={{{str(role)!r}: {column!r}}} "
-                f"(--column {role}={column})."
-            )
-    return hints
+    return [
+        f"  {column!r} may be {role}: columns={{{str(role)!r}: {column!r}}} "
+        f"(--column {role}={column})."
+        for column in columns
+        for role in guess_roles(column)[:1]
+        if column_key(column) not in ROLE_COLUMNS[role]
+    ]

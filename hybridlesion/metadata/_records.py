@@ -11,8 +11,9 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._column_use import ColumnUse, format_uses
 from hybridlesion.metadata._duplicates import find_pairs, mark_duplicates
-from hybridlesion.metadata._joining import join_tables
+from hybridlesion.metadata._joining import add_splits, join_tables
 from hybridlesion.metadata._layouts import FACTS, Role, column_key
 from hybridlesion.metadata._one_table import TableRecords, normalise_table
 from hybridlesion.metadata._paths import add_paths
@@ -46,13 +47,17 @@ class Records:
         Column of the tables -> why no model may see it. A diagnosis is listed here and still
         found as the record's ``diagnosis``.
     warnings : tuple of str
-        What was taken as missing, merged or left out, with row numbers.
+        What was taken as missing, merged or left out, with row numbers; and one table of the
+        columns whose names are not those of a published table, if there are any.
+    columns : tuple of ColumnUse, default=()
+        What became of each column of the tables, features apart.
     """
 
     frame: pd.DataFrame
     layout: tuple[str, ...]
     set_aside: dict[str, str]
     warnings: tuple[str, ...]
+    columns: tuple[ColumnUse, ...] = ()
 
 
 def read_records(
@@ -71,8 +76,11 @@ def read_records(
     Parameters
     ----------
     tables : str, path-like, DataFrame or sequence of them
-        CSV or Parquet files, or tables in memory, of pandas or polars. Several are joined on the
-        image id, whatever each calls it, with or without folder, extension and ``_downsampled``.
+        CSV, Parquet or Excel files (``FILE.xlsx`` or ``FILE.xlsx#SHEET``), or tables in memory, of
+        pandas or polars. Several are joined on the image id, whatever each calls it, with or
+        without folder, extension and ``_downsampled``; a table without image ids on the lesion or
+        patient id. Of Derm7pt, the files ``*_indexes.csv`` may be given too: they become the
+        column ``split``.
     images : DataFrame or None, default=None
         Images as `hybridlesion.images.list_images` gives them (``image_id, path``). Records
         without an image and images without a record are left out and counted in the warnings.
@@ -128,12 +136,13 @@ def read_records(
     ['dx', 'dx_type']
     """
     options = check_options(id_column, target_column, malignant, columns)
-    sources, pair_lists = _open_tables(tables, duplicates, options)
+    sources, pair_lists, split_lists = _open_tables(tables, duplicates, options)
     unknown = check_named([source.frame for source in sources], options)
     if unknown:
         raise TableError("the options name columns that are not there:", unknown)
     findings = Findings()
     parts = [normalise_table(source, options) for source in sources]
+    parts = add_splits(parts, split_lists)
     for part in parts:
         findings.problems.extend(part.findings.problems)
         findings.warnings.extend(part.findings.warnings)
@@ -152,15 +161,17 @@ def read_records(
             "target_column (--target on the command line), or the diagnoses with malignant "
             "(--malignant)."
         )
+    uses = tuple(use for part in parts for use in part.uses)
+    findings.warnings.extend(format_uses(uses))
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
     layout = tuple(part.layout.name for part in parts)
-    return Records(_arrange(frame), layout, set_aside, tuple(findings.warnings))
+    return Records(_arrange(frame), layout, set_aside, tuple(findings.warnings), uses)
 
 
 def _open_tables(
     tables: Table | Sequence[Table], duplicates: Table | None, options: Options
-) -> tuple[list[SourceTable], list[pd.DataFrame]]:
-    """Open all tables, and tell lists of duplicates from the others."""
+) -> tuple[list[SourceTable], list[pd.DataFrame], list[SourceTable]]:
+    """Open all tables, and tell lists of duplicates and of row positions from the others."""
     tables = as_pandas(tables)
     if isinstance(tables, (str, os.PathLike, pd.DataFrame)):
         tables = [tables]
@@ -169,17 +180,21 @@ def _open_tables(
         for position, table in enumerate(tables, start=1)
     ]
     lists = [source for source in opened if _lists_pairs(source)]
-    sources = [source for source in opened if not _lists_pairs(source)]
+    splits = [source for source in opened if _column_keys(source) == {"indexes"}]
+    sources = [one for one in opened if one not in splits and not _lists_pairs(one)]
     if not sources:
         raise TableError("no table with records was given. Name at least one metadata table.")
     if duplicates is not None:
         lists.append(read_source(duplicates))
-    return sources, [find_pairs(source) for source in lists]
+    return sources, [find_pairs(source) for source in lists], splits
 
 
 def _lists_pairs(source: SourceTable) -> bool:
-    keys = {column_key(column) for column in source.frame.columns}
-    return {"image_name_1", "image_name_2"} <= keys
+    return {"image_name_1", "image_name_2"} <= _column_keys(source)
+
+
+def _column_keys(source: SourceTable) -> set[str]:
+    return {column_key(column) for column in source.frame.columns}
 
 
 def _check_substance(parts: Sequence[TableRecords]) -> None:

@@ -6,16 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
-from hybridlesion.metadata._layouts import LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
+from hybridlesion.metadata._aliases import candidates, loose_key
+from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
 from hybridlesion.metadata._reading import SourceTable
-from hybridlesion.metadata._recognition import identify_layout
-from hybridlesion.metadata._values import parse_diagnosis
+from hybridlesion.metadata._recognition import RECORDS, explain_unknown, identify_layout
+from hybridlesion.metadata._values import (
+    normalise,
+    normalise_age,
+    normalise_sex,
+    normalise_site,
+    parse_diagnosis,
+    parse_outcome,
+)
+from hybridlesion.metadata._vocabulary import DIAGNOSIS_WORDS, MISSING_WORDS
 
-__all__ = ["Columns", "Options", "check_named", "check_options", "find_columns"]
+__all__ = ["Columns", "Options", "check_named", "check_options", "find_columns", "holds_role"]
+
+# Columns that say the same as the column of a role.
+_SAID_BY: Mapping[Role, frozenset[str]] = {
+    Role.DIAGNOSIS: frozenset({"diagnosis_2", "diagnosis_3", "iddx_2", "iddx_3"}),
+    Role.TARGET: frozenset({"benign_malignant", "diagnosis_1", "iddx_1"}),
+}
 
 
 @dataclass(frozen=True)
@@ -46,11 +62,20 @@ class Columns:
         Role -> column, as the table spells it.
     by_key : mapping of str to str
         Comparable name -> column, as the table spells it.
+    guessed : frozenset of Role, default=frozenset()
+        Roles whose column has a name that no published table uses.
     """
 
     layout: Layout
     by_role: Mapping[Role, str]
     by_key: Mapping[str, str]
+    guessed: frozenset[Role] = frozenset()
+
+    @property
+    def key(self) -> Role:
+        """Role that names the rows: the image, else its path, the lesion or the patient."""
+        roles = (Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID)
+        return next(role for role in roles if role in self.by_role)
 
 
 def check_options(
@@ -135,20 +160,101 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
             f"{source.name}: {', '.join(twins)} and another column have the same name but for case "
             "and blanks. Rename or drop one of them."
         )
-    by_role = {}
-    for role, names in ROLE_COLUMNS.items():
-        chosen = column_key(options.named.get(role, ""))
-        found = [name for name in (chosen, *names) if name in by_key]
-        if found:
-            by_role[role] = by_key[found[0]]
     named = [role.value for role in options.named if column_key(options.named[role]) in by_key]
     try:
         name = identify_layout([*source.frame.columns, *named])
     except TableError as error:
         raise TableError(f"{source.name}: {error}") from None
     # Layouts without particulars of their own ("records") have no entry.
-    layout = next((known for known in LAYOUTS if known.name == name), Layout(name, name, ()))
-    return Columns(layout, by_role, by_key)
+    layout = next((known for known in LAYOUTS if known.name == name), None)
+    by_role, guessed = _find_roles(source, by_key, layout, options)
+    if not by_role.keys() & {Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID}:
+        raise TableError(f"{source.name}: {explain_unknown(source.frame.columns)}")
+    if layout is None:
+        name = RECORDS if Role.PATH in by_role or len(by_role) > 1 else FACTS
+        layout = Layout(name, name, ())
+    return Columns(layout, by_role, by_key, frozenset(guessed))
+
+
+def _find_roles(
+    source: SourceTable, by_key: Mapping[str, str], layout: Layout | None, options: Options
+) -> tuple[dict[Role, str], set[Role]]:
+    """Take the user's names, then those of the layout, then known ones, then likely ones."""
+    own = {} if layout is None else layout.roles
+    by_role, guessed = {}, set()
+    for role, names in ROLE_COLUMNS.items():
+        wanted = (column_key(options.named.get(role, "")), own.get(role, ""), *names)
+        found = [by_key[name] for name in wanted if name in by_key]
+        if found:
+            by_role[role] = found[0]
+    # Named for one role, a column is not guessed for another.
+    taken = set(by_role.values())
+    free = {loose_key(c): c for key, c in reversed(by_key.items()) if c not in taken}
+    stated = layout is not None and (layout.one_hot or layout.name == "duplicates")
+    for role in ROLE_COLUMNS:
+        known = by_role.get(role)
+        if role in options.named or (known is not None and column_key(known) != "id"):
+            continue
+        if role is Role.PATH and Role.IMAGE_ID in by_role and layout is not None:
+            continue
+        if _SAID_BY.get(role, frozenset()) & by_key.keys() or (role in _SAID_BY and stated):
+            continue
+        for column in candidates(role, free):
+            if holds_role(role, source.frame[column], source.rows, by_role, source.frame):
+                by_role[role] = column
+                guessed.add(role)
+                free.pop(loose_key(column))
+                break
+    return by_role, guessed
+
+
+def holds_role(
+    role: Role,
+    column: pd.Series,
+    rows: np.ndarray,
+    by_role: Mapping[Role, str],
+    frame: pd.DataFrame,
+) -> bool:
+    """Whether the values of a column may be what its name promises.
+
+    Parameters
+    ----------
+    role : Role
+        What the column seems to hold.
+    column : Series of shape (n,)
+        Its cells.
+    rows : ndarray of shape (n,)
+        Row labels.
+    by_role : mapping of Role to str
+        Columns found before.
+    frame : DataFrame of shape (n, columns)
+        The table.
+
+    Returns
+    -------
+    bool
+        Whether at least half of the ages, one sex, site or diagnosis, or every outcome is
+        understood; whether ids differ from row to row, and no lesion belongs to two patients.
+    """
+    text = column.dropna().astype(str).str.strip()
+    text = text[~text.str.lower().isin(MISSING_WORDS)]
+    if text.empty:
+        return True
+    if role in (Role.IMAGE_ID, Role.PATH):
+        return text.nunique() * 2 > len(text)
+    if role is Role.LESION_ID and Role.PATIENT_ID in by_role:
+        pairs = pd.DataFrame({"lesion": column, "patient": frame[by_role[Role.PATIENT_ID]]})
+        return not pairs.dropna().drop_duplicates()["lesion"].duplicated().any()
+    if role in (Role.PATIENT_ID, Role.LESION_ID):
+        return True
+    if role is Role.TARGET:
+        return not normalise(column, parse_outcome, rows).faults
+    if role is Role.DIAGNOSIS:
+        values = normalise(column, parse_diagnosis, rows).values
+        return bool(values.isin(set(DIAGNOSIS_WORDS.values())).any())
+    parse = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}[role]
+    understood = parse(column, rows).values.notna().sum()
+    return understood * 2 >= len(text) if role is Role.AGE else understood > 0
 
 
 def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:

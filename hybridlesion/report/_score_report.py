@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def report_scores(
     threshold: float | None = None,
     cost_ratio: float | None = None,
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     target: str | None = None,
     malignant: Sequence[str] | None = None,
     n_bootstrap: int = 2000,
@@ -107,6 +108,8 @@ def report_scores(
         Cost of one missed malignant lesion in needless calls, for thresholds that mind it.
     id_column : str, default=None
         Column of the truth that names the image; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the truth uses, by the record column that each stands for.
     target : str, default=None
         Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
@@ -136,7 +139,11 @@ def report_scores(
         threshold = table.threshold
         rule = "for the highest F1 here" if threshold is None else table.rule or "of the scores"
     records = read_records(
-        list(truth), id_column=id_column, target_column=target, malignant=malignant
+        list(truth),
+        id_column=id_column,
+        target_column=target,
+        malignant=malignant,
+        columns=columns,
     )
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}

@@ -10,7 +10,13 @@ import pandas as pd
 
 from hybridlesion._strangers import printable
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import explain_near, match_ids, normalise_image_id, read_table
+from hybridlesion.metadata import (
+    explain_near,
+    match_ids,
+    normalise_ids,
+    normalise_image_id,
+    read_source,
+)
 from hybridlesion.splits import GROUP_COLUMNS
 
 __all__ = ["ScoreTable", "add_rival", "join_truth", "read_scores"]
@@ -61,7 +67,9 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     TableError
         If it lacks ids or scores, a score is no probability, or an image occurs twice.
     """
-    table = read_table(path)
+    source = read_source(path)
+    source.check_numbers()
+    table = source.frame
     names = [name for name in _ID_COLUMNS if name in table]
     if not names or "score" not in table:
         raise TableError(
@@ -69,22 +77,24 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
             f"found {', '.join(map(str, table.columns[:12]))}. `hybridlesion score` writes such a "
             "table."
         )
-    written = table[names[0]]
-    text = written.astype(object).where(written.notna(), "").astype(str).str.strip()
-    image_id = text.where(text != "").map(normalise_image_id, na_action="ignore")
-    _check_ids(path, names[0], image_id)
-    kept = {"image_id": image_id, "score": _check_scores(path, table["score"])}
-    kept |= {name: table[name] for name in ("path", *GROUP_COLUMNS) if name in table}
+    image_id = normalise_ids(table[names[0]]).map(normalise_image_id, na_action="ignore")
+    _check_ids(path, names[0], image_id, source.rows)
+    kept = {"image_id": image_id, "score": _check_scores(path, table["score"], source.rows)}
+    kept |= {name: normalise_ids(table[name]) for name in GROUP_COLUMNS if name in table}
+    if "path" in table:
+        kept["path"] = table["path"]
     threshold, warnings = _find_threshold(path, table)
     rule = None if threshold is None else _find_rule(table)
-    return ScoreTable(pd.DataFrame(kept), threshold, rule, warnings)
+    notes = (*source.notes, *warnings)
+    return ScoreTable(pd.DataFrame(kept), threshold, rule, notes)
 
 
-def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series) -> None:
+def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: np.ndarray) -> None:
     missing = image_id.isna()
     if missing.any():
         raise TableError(
-            f"{path}: {missing.sum()} rows have no {column} (lines {_lines(missing)}). Fill it in, "
+            f"{path}: {missing.sum()} rows have no {column} (lines {_name_some(rows[missing])}). "
+            "Fill it in, "
             "or take the rows out."
         )
     if image_id.duplicated().any():
@@ -94,27 +104,26 @@ def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series) -> Non
         )
 
 
-def _check_scores(path: str | os.PathLike, written: pd.Series) -> pd.Series:
+def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray) -> pd.Series:
     scores = pd.to_numeric(written, errors="coerce")
     absent = scores.isna()
     if absent.any():
         raise TableError(
-            f"{path}: {absent.sum()} scores are missing or no numbers (lines {_lines(absent)}; the "
-            f"first is {written[absent].iloc[0]!r}). Take the rows out, or score the images again."
+            f"{path}: {absent.sum()} scores are missing or no numbers (lines "
+            f"{_name_some(rows[absent])}; the first is {written[absent].iloc[0]!r}). Take the "
+            "rows out, or score the images again."
         )
     outside = ~scores.between(0, 1)
     if outside.any():
         raise TableError(
-            f"{path}: {outside.sum()} scores are not between 0 and 1 (lines {_lines(outside)}; all "
-            f"scores run from {scores.min():g} to {scores.max():g}). Divide percentages by 100; "
-            "turn logits z into 1 / (1 + exp(-z))."
+            f"{path}: {outside.sum()} scores are not between 0 and 1 (lines "
+            f"{_name_some(rows[outside])}; all scores run from {scores.min():g} to "
+            f"{scores.max():g}). Divide percentages by 100; turn logits z into 1 / (1 + exp(-z))."
         )
     return scores.astype(float)
 
 
-def _lines(rows: pd.Series) -> str:
-    """Name lines of a file whose header is line 1."""
-    numbers = np.flatnonzero(rows) + 2
+def _name_some(numbers: np.ndarray) -> str:
     more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
     return ", ".join(map(str, numbers[:5])) + more
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -26,6 +26,7 @@ def find_images(
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List images and join their metadata; an image without a record stays.
 
@@ -39,6 +40,8 @@ def find_images(
         Column of the tables that names the image; None finds it.
     roots : sequence of str or path-like, default=()
         Folders, besides that of a table of paths, in which its images may lie.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def find_images(
     if not metadata:
         return images, found.warnings
     images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
-    records = read_records(list(metadata), id_column=id_column)
+    records = read_records(list(metadata), id_column=id_column, columns=columns)
     findings = Findings()
     _check_repeated(images["image_id"])
     images = rename_images(images, records.frame, findings)

@@ -49,6 +49,7 @@ def score_inputs(
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
     training: Mapping[str, object] | None = None,
     device: str | None = None,
     n_jobs: int = 1,
@@ -78,6 +79,8 @@ def score_inputs(
         Column of the tables that names the image; None finds it.
     roots : sequence of str or path-like, default=()
         Folders, besides that of a table of paths, in which its images may lie.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
     training : mapping, default=None
         What the manifest says of the training; None cannot tell rows that were learned from.
     device : {"auto", "cpu", "cuda"}, default=None
@@ -145,7 +148,7 @@ def score_inputs(
     work = _Work(model, out, growing, training, trained, prevalence, explain, started)
     options = {"device": device, "n_jobs": n_jobs, "runner": runner}
     options |= {"restart": restart, "cache": cache, "cache_limit": cache_limit}
-    rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots)
+    rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots, columns)
     check_originals(target.local_files(), rows.get("path", ()))
     # After the inputs: those that cannot be used leave no folder.
     target.make_folder()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._steps import split_steps
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import read_records, read_table
+from hybridlesion.metadata import read_records, read_table, split_sheet
 from hybridlesion.scoring._images import find_images
 from hybridlesion.training import keep_measured
 
@@ -26,6 +26,7 @@ def find_rows(
     metadata: Sequence[str | os.PathLike],
     id_column: str | None,
     roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, bool, tuple[str, ...]]:
     """Read what is to be scored.
 
@@ -41,6 +42,8 @@ def find_rows(
         Column of the tables that names the image; None finds it.
     roots : sequence of str or path-like, default=()
         Folders, besides that of a table of paths, in which its images may lie.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
 
     Returns
     -------
@@ -64,14 +67,14 @@ def find_rows(
             "Run it once for each, or give metadata with --metadata."
         )
     if tables:
-        rows, notes = _read_rows(tables, metadata, id_column)
+        rows, notes = _read_rows(tables, metadata, id_column, columns)
         return rows, True, notes
     if featurizer is None:
         raise TableError(
             "this model was fitted on tables alone and cannot measure images. Give a table, or "
             "fit a model on the output of `hybridlesion features`."
         )
-    images, notes = find_images(inputs, metadata, id_column, roots)
+    images, notes = find_images(inputs, metadata, id_column, roots, columns)
     return images, False, notes
 
 
@@ -79,11 +82,12 @@ def _read_rows(
     tables: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike],
     id_column: str | None,
+    columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Put tables below one another, each with the metadata of its rows."""
     rows, notes = [], []
     for table in tables:
-        records = read_records([table, *metadata], id_column=id_column)
+        records = read_records([table, *metadata], id_column=id_column, columns=columns)
         measured, unmeasured = keep_measured(records.frame)
         notes += [*records.warnings, *unmeasured]
         rows.append(measured)
@@ -92,7 +96,7 @@ def _read_rows(
 
 def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
     """Whether a source is rows to score; a table of image paths counts as images."""
-    if Path(source).suffix.lower() not in _TABLE_SUFFIXES:
+    if Path(split_sheet(str(source))[0]).suffix.lower() not in _TABLE_SUFFIXES:
         return False
     columns = [str(name) for name in read_table(source).columns]
     measured = any(name.startswith(("abcd__", "emb__", "cnn__", "meta__")) for name in columns)

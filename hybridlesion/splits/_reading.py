@@ -13,7 +13,7 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import SourceError, TableError
-from hybridlesion.metadata import normalise_image_id, read_table
+from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.splits._folds import PARTS
 from hybridlesion.splits._grouping import GROUP_COLUMNS
 from hybridlesion.splits._saved import KEY, MARK, Splits, name_some
@@ -152,7 +152,8 @@ def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
             f"{name}: no column names the images. Call it image_id; columns found: "
             f"{name_some(table.columns)}."
         )
-    ids = np.array([normalise_image_id(str(value)) for value in table[column]], dtype=object)
+    written = normalise_ids(table[column]).fillna("")
+    ids = np.array([normalise_image_id(str(value)) for value in written], dtype=object)
     repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
     if len(repeated):
         raise TableError(

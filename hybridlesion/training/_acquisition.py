@@ -11,7 +11,7 @@ import pandas as pd
 from hybridlesion.evaluation import evaluate
 from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.images import image_size
-from hybridlesion.metadata import is_acquisition, normalise_image_id, read_table
+from hybridlesion.metadata import is_acquisition, normalise_ids, normalise_image_id, read_table
 from hybridlesion.training._audit import Finding, Severity
 
 __all__ = ["acquisition_facts", "find_acquisition"]
@@ -118,7 +118,7 @@ def _read_facts(
     ids = next((keys[key] for key in (_key(id_column or ""), *_ID_COLUMNS) if key in keys), None)
     if not names or ids is None:
         return pd.DataFrame(index=image_ids.index)
-    found = frame[names].set_axis([normalise_image_id(str(name)) for name in frame[ids]])
+    found = frame[names].set_axis(normalise_ids(frame[ids]).fillna("").map(normalise_image_id))
     found = found[~found.index.duplicated()].reindex(image_ids)
     return found.set_axis(image_ids.index)
 

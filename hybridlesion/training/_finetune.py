@@ -82,6 +82,7 @@ def finetune(
     malignant: Sequence[str] | None = None,
     labels_from_folders: bool = False,
     roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
     device: str = "auto",
     n_jobs: int = 1,
     restart: bool = False,
@@ -124,6 +125,8 @@ def finetune(
         diagnosis.
     roots : sequence of str or path-like, default=()
         Folders, besides that of a table of paths, in which its images may lie.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the networks learn.
     n_jobs : int, default=1
@@ -172,7 +175,8 @@ def finetune(
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
     labels = {"malignant": malignant, "labels_from_folders": labels_from_folders}
-    records, notes = _gather(sources, metadata, target_column, roots, labels)
+    options = labels | {"target_column": target_column, "columns": columns, "roots": roots}
+    records, notes = _gather(sources, metadata, options)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
@@ -217,14 +221,10 @@ def finetune(
 def _gather(
     sources: Sequence[str],
     metadata: Sequence[str],
-    target_column: str | None,
-    roots: Sequence[str | os.PathLike],
-    labels: Mapping[str, object],
+    options: Mapping[str, object],
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Records of all sources with the truth, the source's number, and the true aspect."""
-    found = find_records(
-        sources, metadata=metadata, target_column=target_column, roots=roots, **labels
-    )
+    found = find_records(sources, metadata=metadata, **options)
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
@@ -236,7 +236,7 @@ def _gather(
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
     records = records[known].reset_index(drop=True)
-    listed = scan_sources(sources, roots=roots).images
+    listed = scan_sources(sources, roots=options["roots"]).images
     number = dict(zip(listed["path"], listed["source"], strict=True))
     return records.assign(
         source=records["path"].map(number),

@@ -16,6 +16,7 @@ from hybridlesion._steps import threshold_rule
 from hybridlesion._validation import check_choice
 from hybridlesion.evaluation import interval_caveats
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata import ColumnUse
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.model._parameters import SENSITIVITY, check_decision
 from hybridlesion.splits import GROUP_COLUMNS, Splits
@@ -52,6 +53,8 @@ class TrainedModel:
         What was looked for and found.
     splits : Splits
         The folds that were used; `write_splits` keeps them.
+    columns : tuple of ColumnUse, default=()
+        What became of the columns of the tables.
     """
 
     model: BaseEstimator
@@ -62,6 +65,7 @@ class TrainedModel:
     warnings: tuple[str, ...]
     audit: LeakAudit
     splits: Splits
+    columns: tuple[ColumnUse, ...] = ()
 
 
 def fit_tables(
@@ -71,6 +75,7 @@ def fit_tables(
     groups: str | None = None,
     malignant: Sequence[str] | None = None,
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     n_splits: int = 5,
     n_seeds: int = 1,
     n_jobs: int = 1,
@@ -98,6 +103,8 @@ def fit_tables(
         Diagnoses that count as malignant where the table gives diagnoses only.
     id_column : str, default=None
         Column that names the image; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
     n_splits : int, default=5
         Folds.
     n_seeds : int, default=1
@@ -148,6 +155,7 @@ def fit_tables(
         groups=groups,
         malignant=malignant,
         id_column=id_column,
+        columns=columns,
         n_splits=n_splits,
         n_seeds=n_seeds,
         random_state=random_state,
@@ -210,6 +218,7 @@ def _describe(
         warnings=(*rows.notes, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
         splits=splits,
+        columns=rows.columns,
     )
 
 

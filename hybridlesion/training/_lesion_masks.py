@@ -10,7 +10,7 @@ import pandas as pd
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
 from hybridlesion.extraction import count_jobs, map_unordered
 from hybridlesion.images import find_masks, list_images
-from hybridlesion.metadata import normalise_image_id, read_table
+from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.segmentation.refiner import Sample, read_sample
 from hybridlesion.table import Failure
 
@@ -93,10 +93,11 @@ def read_facts(table: str) -> pd.DataFrame:
     id_column = next((name for name in ID_COLUMNS if name in raw), None)
     if id_column is None:
         raise TableError(f"{table} has no column that names the image: {', '.join(ID_COLUMNS)}.")
-    facts = pd.DataFrame({"image_id": raw[id_column].astype(str).map(normalise_image_id)})
+    ids = normalise_ids(raw[id_column]).fillna("")
+    facts = pd.DataFrame({"image_id": ids.map(normalise_image_id)})
     for name in GROUP_COLUMNS:
         if name in raw:
-            facts[name] = raw[name]
+            facts[name] = normalise_ids(raw[name])
     if {"orig_width", "orig_height"} <= set(raw):
         width, height = (pd.to_numeric(raw[name]) for name in ("orig_width", "orig_height"))
         facts["aspect"] = width / height

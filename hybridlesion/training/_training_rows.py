@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import read_records
+from hybridlesion.metadata import ColumnUse, read_records
 from hybridlesion.model._columns import FAMILIES
 from hybridlesion.model._groups import deal_folds
 from hybridlesion.splits import Splits, read_splits
@@ -56,6 +56,8 @@ class TrainingRows:
         Columns of the tables that no model may see, each with the reason.
     notes : tuple of str
         What a user should know.
+    columns : tuple of ColumnUse
+        What became of the columns of the tables.
     """
 
     table: pd.DataFrame
@@ -65,6 +67,7 @@ class TrainingRows:
     audit: LeakAudit
     set_aside: Mapping[str, str]
     notes: tuple[str, ...]
+    columns: tuple[ColumnUse, ...]
 
 
 def read_training_rows(
@@ -74,6 +77,7 @@ def read_training_rows(
     groups: str | None,
     malignant: Sequence[str] | None,
     id_column: str | None,
+    columns: Mapping[str, str] | None,
     n_splits: int,
     n_seeds: int,
     random_state: int,
@@ -92,6 +96,8 @@ def read_training_rows(
         Diagnoses that count as malignant.
     id_column : str or None
         Column.
+    columns : mapping of str to str or None
+        Names that the tables use, by record column.
     n_splits, n_seeds, random_state : int
         Folds, draws and seed.
     cnn_seen : str
@@ -110,7 +116,11 @@ def read_training_rows(
         If no model can be fitted on the tables.
     """
     records = read_records(
-        list(tables), id_column=id_column, target_column=target, malignant=malignant
+        list(tables),
+        id_column=id_column,
+        target_column=target,
+        malignant=malignant,
+        columns=columns,
     )
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured)
@@ -145,6 +155,7 @@ def read_training_rows(
         LeakAudit(len(table), checks, tuple(findings)),
         dict(records.set_aside),
         (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely),
+        records.columns,
     )
 
 

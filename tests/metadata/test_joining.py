@@ -29,6 +29,7 @@ def test_tables_join_on_whatever_names_the_image():
         "1 of 2 images of the tables before table 1 are not in it, e.g. b; its columns stay empty "
         "there.",
         "1 of 2 images in table 1 are in no table before it, e.g. z; left out.",
+        "columns of table 1:\n  not understood, kept, and read by no model: ita",
     )
 
 
@@ -180,3 +181,111 @@ def test_duplicate_lists_of_another_form():
         read_records(PEOPLE, duplicates=PEOPLE)
     with pytest.raises(TableError, match="no table with records"):
         read_records(PAIRS)
+
+
+CLASSES = ["AKIEC", "BCC", "BEN_OTH", "BKL", "DF", "INF", "MAL_OTH", "MEL", "NV", "SCCKA", "VASC"]
+
+
+def milk10k():
+    images = pd.DataFrame(
+        {
+            "lesion_id": ["IL_1", "IL_1", "IL_2", "IL_3"],
+            "image_type": ["dermoscopic", "clinical: close-up", "dermoscopic", "dermoscopic"],
+            "isic_id": ["a", "b", "c", "d"],
+            "skin_tone_class": [3, 3, 2, 1],
+        }
+    )
+    truth = pd.DataFrame(0.0, index=range(3), columns=CLASSES)
+    truth.loc[0, "MEL"] = truth.loc[1, "NV"] = truth.loc[2, "BCC"] = 1.0
+    truth.insert(0, "lesion_id", ["IL_1", "IL_2", "IL_9"])
+    return images, truth
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_facts_by_lesion_reach_every_image_of_it(order):
+    tables = milk10k()
+    records = read_records([tables[place] for place in order])
+    assert records.frame["image_id"].to_list() == ["a", "b", "c", "d"]
+    assert records.frame["target"].fillna(-1).to_list() == [1, 1, 0, -1]
+    told = " ".join(records.warnings)
+    assert "1 of 4 images have a lesion that is not in table" in told
+    assert "1 of 3 lesions in table" in told
+    assert "3 dermoscopic, 1 clinical: close-up" in told
+
+
+def test_facts_by_patient_reach_every_image_of_it():
+    images = pd.DataFrame(
+        {"image_id": ["a", "b", "c"], "patient_id": [12.0, 12.0, 13.0], "target": [0, 1, 0]}
+    )
+    facts = pd.DataFrame({"Patienten-Nr": ["12", "13"], "Alter": [50, 60], "ita": [1.0, 2.0]})
+    frame = read_records([facts, images]).frame
+    assert frame["age"].to_list() == [50, 50, 60]
+    assert frame["ita"].to_list() == [1, 1, 2]
+
+
+def test_facts_that_belong_to_no_image_are_refused():
+    images, truth = milk10k()
+    with pytest.raises(TableError, match="facts by lesion_id, and no table names the images"):
+        read_records(truth)
+    with pytest.raises(TableError, match="no table with images has that column"):
+        read_records([images[["isic_id", "skin_tone_class"]].assign(sex="male"), truth])
+    with pytest.raises(TableError, match="no lesion in common"):
+        read_records([images, truth.assign(lesion_id=["x", "y", "z"])])
+
+
+def test_facts_by_lesion_that_contradict_the_images():
+    images, truth = milk10k()
+    with pytest.raises(TableError, match="target of 1 image in table 2 differs"):
+        read_records([images.assign(target=[1, 0, 0, 0]), truth])
+    with pytest.raises(TableError, match=r"lesion IL_1 appears more than once with different"):
+        read_records([images, pd.concat([truth, truth.iloc[[1]].assign(lesion_id="IL_1")])])
+
+
+def test_numbers_of_patients_are_one_whatever_holds_them(tmp_path):
+    (tmp_path / "one.csv").write_text("image_id,patient_id,target\na,12,0\nb,7,1\n")
+    (tmp_path / "two.csv").write_text("image_id,patient_id,lesion_id\nc,12.0,3.0\na,12.0,4.0\n")
+    frame = read_records([tmp_path / "one.csv", tmp_path / "two.csv"]).frame
+    assert frame["patient_id"].to_list() == ["12", "7", "12"]
+    assert frame["lesion_id"].fillna("").to_list() == ["4", "", "3"]
+    # 1.0 beside 1.1 is a name, not a number.
+    visits = pd.DataFrame({"image_id": ["1.0", "1.1"], "sex": ["male", "male"]})
+    assert read_records(visits).frame["image_id"].to_list() == ["1.0", "1.1"]
+
+
+def test_leading_zeros_are_matched_where_that_is_unique():
+    one = pd.DataFrame({"image_id": ["012", "013"], "target": [0, 1]})
+    two = pd.DataFrame({"image_id": [12, 13], "age": [50, 60]})
+    records = read_records([one, two])
+    assert records.frame["age"].to_list() == [50, 60]
+    assert "such as '12' and '012'" in records.warnings[0]
+    patients = pd.DataFrame(
+        {"image_id": ["a", "b"], "patient_id": ["012", "12"], "sex": ["male", "male"]}
+    )
+    records = read_records(patients)
+    assert records.frame["patient_id"].to_list() == ["012", "12"]
+    assert "012 and 12; taken as different" in records.warnings[0]
+
+
+def test_ids_that_a_spreadsheet_rounded_are_pointed_out():
+    table = pd.DataFrame({"image_id": ["a"], "patient_id": ["1.23457E+11"], "sex": ["male"]})
+    assert "was rounded by a spreadsheet" in read_records(table).warnings[0]
+
+
+def test_row_positions_of_derm7pt_become_parts(tmp_path):
+    meta = "case_num,diagnosis,derm\n1,nevus,x/a.jpg\n2,melanoma,x/b.jpg\n3,nevus,x/c.jpg\n"
+    files = {"meta.csv": meta, "train_indexes.csv": "indexes\n2\n"}
+    files["test_indexes.csv"] = "indexes\n0\n"
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    frame = read_records([tmp_path / name for name in files]).frame
+    assert frame["image_id"].to_list() == ["a", "b", "c"]
+    assert frame["split"].fillna("").to_list() == ["test", "", "train"]
+    ages = pd.DataFrame({"image_id": ["c"], "age": [50]})
+    frame = read_records([ages, *(tmp_path / name for name in files)]).frame
+    assert frame.set_index("image_id")["split"].dropna().to_dict() == {"c": "train", "a": "test"}
+    (tmp_path / "test_indexes.csv").write_text("indexes\n3\n")
+    with pytest.raises(TableError, match=r"lists rows that meta\.csv does not have"):
+        read_records([tmp_path / name for name in files])
+    (tmp_path / "train_indexes.csv").rename(tmp_path / "indexes.csv")
+    with pytest.raises(TableError, match="its name does not say of which part"):
+        read_records([tmp_path / "meta.csv", tmp_path / "indexes.csv"])

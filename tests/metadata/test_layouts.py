@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import OptionError, TableError
-from hybridlesion.metadata import LAYOUTS, identify_layout, leak_reason, read_records
+from hybridlesion.metadata import LAYOUTS, ColumnFate, identify_layout, leak_reason, read_records
 
 # Header and two rows of each published layout, with the records they must become.
 LAYOUT_TABLES = {
@@ -97,6 +97,56 @@ LAYOUT_TABLES = {
         "ISIC_1,P1,40,0,0.1,1.5,0.0\nISIC_2,P2,50,1,0.3,2.5,0.1\n",
         {"abcd__asymmetry": [0.1, 0.3], "emb__0000": [1.5, 2.5], "target": [0, 1]},
     ),
+    "milk10k-truth": (
+        "isic_id,AKIEC,BCC,BEN_OTH,BKL,DF,INF,MAL_OTH,MEL,NV,SCCKA,VASC\n"
+        "ISIC_1,0,0,0,0,0,0,0,0,0,1,0\nISIC_2,0,0,0,0,0,0,0,1,0,0,0\n",
+        {"diagnosis": ["squamous cell carcinoma", "melanoma"], "target": [0, 1]},
+    ),
+    "milk10k": (
+        "lesion_id,image_type,isic_id,age_approx,sex,skin_tone_class,site,MONET_hair\n"
+        "IL_1,clinical: close-up,ISIC_1,50,male,3,trunk,0.1\n"
+        "IL_1,dermoscopic,ISIC_2,50,male,3,trunk,0.2\n",
+        {"lesion_id": ["IL_1", "IL_1"], "site": ["torso", "torso"], "MONET_hair": [0.1, 0.2]},
+    ),
+    "pad-ufes-20": (
+        "patient_id,lesion_id,smoke,age,gender,region,diagnostic,itch,biopsed,img_id\n"
+        "PAT_1,7,False,50,FEMALE,FACE,MEL,True,True,ISIC_1.png\n"
+        "PAT_2,8,,60,,FOREARM,NEV,UNK,False,ISIC_2.png\n",
+        {
+            "age": [50, 60],
+            "sex": ["female", None],
+            "site": ["head/neck", "upper extremity"],
+            "diagnosis": ["melanoma", "nevus"],
+            "target": [1, 0],
+        },
+    ),
+    "derm7pt": (
+        "case_num,diagnosis,seven_point_score,streaks,location,sex,clinic,derm,management\n"
+        "1,melanoma,4,irregular,back,male,NEL/NEL1.jpg,NEL/ISIC_1.jpg,excision\n"
+        "2,nevus,0,absent,abdomen,female,NEL/NEL2.jpg,NEL/ISIC_2.jpg,no further examination\n",
+        {
+            "path": ["NEL/ISIC_1.jpg", "NEL/ISIC_2.jpg"],
+            "site": ["torso", "torso"],
+            "target": [1, 0],
+        },
+    ),
+    "bcn20000": (
+        "bcn_filename,age_approx,anatom_site_general,diagnosis,lesion_id,capture_date,sex,split\n"
+        "ISIC_1.jpg,55,anterior torso,MEL,BCN_1,2010-01-01,male,train\n"
+        "ISIC_2.jpg,,,NV,BCN_2,2011-01-01,female,train\n",
+        {"diagnosis": ["melanoma", "nevus"], "target": [1, 0], "lesion_id": ["BCN_1", "BCN_2"]},
+    ),
+    "fitzpatrick17k": (
+        "md5hash,fitzpatrick_scale,label,nine_partition_label,three_partition_label,qc,url\n"
+        "ISIC_1,3,melanoma,malignant melanoma,malignant,,http://a\n"
+        "ISIC_2,1,psoriasis,inflammatory,non-neoplastic,,http://b\n",
+        {"diagnosis": ["melanoma", "psoriasis"], "target": [1, 0], "fitzpatrick_scale": [3, 1]},
+    ),
+    "ddi": (
+        ",DDI_ID,DDI_file,skin_tone,malignant,disease\n"
+        "0,1,ISIC_1.png,56,True,melanoma\n1,2,ISIC_2.png,12,False,nevus\n",
+        {"target": [1, 0], "diagnosis": ["melanoma", "nevus"], "skin_tone": [56, 12]},
+    ),
     "records": (
         "image_id,path,sex\nISIC_1,a/ISIC_1.jpg,male\nISIC_2,a/ISIC_2.jpg,female\n",
         {"path": ["a/ISIC_1.jpg", "a/ISIC_2.jpg"], "sex": ["male", "female"]},
@@ -115,6 +165,43 @@ def test_layout_becomes_records(tmp_path, layout):
     for column, values in expected.items():
         got = records.frame[column].astype(object)
         assert got.where(got.notna(), None).to_list() == values, column
+
+
+@pytest.mark.parametrize("layout", sorted(set(LAYOUT_TABLES) - {"records"}))
+def test_published_tables_need_no_word_about_their_columns(tmp_path, layout):
+    file = tmp_path / "table.csv"
+    file.write_text(LAYOUT_TABLES[layout][0])
+    records = read_records(file)
+    assert not [warning for warning in records.warnings if "columns of" in warning]
+    fates = {use.fate for use in records.columns}
+    assert fates <= {ColumnFate.READ, ColumnFate.KEPT, ColumnFate.SET_ASIDE}
+
+
+@pytest.mark.parametrize("layout", ["isic2017-truth", "isic2018-truth", "isic2019-truth"])
+@pytest.mark.parametrize("name", ["image", "image_id", "isic_id", "image_name", "Image ID", "file"])
+def test_truth_is_the_same_under_any_name_of_the_image(layout, name):
+    text, expected = LAYOUT_TABLES[layout]
+    table = pd.read_csv(io.StringIO(text))
+    table = table.rename(columns={table.columns[0]: name}).rename(columns=str.lower)
+    records = read_records(table.assign(patient_id=["p", "q"], comment="x"))
+    assert records.layout == (layout,)
+    assert records.frame["target"].to_list() == expected["target"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "word"),
+    [
+        ("pad-ufes-20", "smartphone photographs"),
+        ("fitzpatrick17k", "non-neoplastic counts as benign"),
+        ("ddi", "clinical photographs"),
+        ("milk10k", "1 clinical: close-up, 1 dermoscopic"),
+        ("derm7pt", "the clinical ones of clinic are left out"),
+    ],
+)
+def test_photographs_that_are_not_dermoscopic_are_pointed_out_once(tmp_path, layout, word):
+    file = tmp_path / "table.csv"
+    file.write_text(LAYOUT_TABLES[layout][0])
+    assert sum(word in warning for warning in read_records(file).warnings) == 1
 
 
 def test_every_layout_has_a_table_here():
@@ -161,22 +248,22 @@ def test_acquisition_facts_are_set_aside():
 
 
 def test_unknown_table_says_what_was_found_and_how_to_go_on():
-    table = pd.DataFrame({"Bild": ["a"], "patientid": ["p"], "Alter": [3]})
+    table = pd.DataFrame({"Vorgang": ["a"], "pacient_ref": ["p"], "years old": [3]})
     with pytest.raises(TableError) as caught:
-        read_records(table)
+        read_records(table.rename(columns={"pacient_ref": "Patient ref"}))
     message = str(caught.value)
-    assert "Bild, patientid, Alter" in message
+    assert "Vorgang, Patient ref, years old" in message
     assert "ham10000: image_id, dx" in message
     assert "id_column, target_column and columns (on the command line --id-column" in message
     assert (
-        "'patientid' looks like patient_id: columns={'patient_id': 'patientid'} "
-        "(--column patient_id=patientid)."
+        "'Patient ref' may be patient_id: columns={'patient_id': 'Patient ref'} "
+        "(--column patient_id=Patient ref)."
     ) in message
 
 
 def test_table_of_facts_alone_is_refused():
     with pytest.raises(TableError, match="only the image id was recognised"):
-        read_records(pd.DataFrame({"image": ["a"], "Alter": [30]}))
+        read_records(pd.DataFrame({"image": ["a"], "ruler": [0]}))
     assert identify_layout(["image", "hair", "ruler"]) == "image-facts"
 
 

@@ -22,8 +22,16 @@ CSV = "image_name,sex,age_approx,score\nISIC_1,male,45.0,0.5\nISIC_2,,,0.25\n"
         CSV.replace(",", ";").encode(),
         CSV.replace(",", "\t").encode(),
         b"\n\n" + CSV.encode(),
+        b"sep=,\n" + CSV.encode(),
+        b"\xef\xbb\xbfSEP=;\r\n" + CSV.replace(",", ";").encode(),
+        ('"sep=\t"\n' + CSV.replace(",", "\t")).encode("utf-16"),
+        b"sep=;;;;\n" + CSV.replace(",", ";").encode(),
+        b"sep=|\n" + CSV.replace(",", "|").encode(),
     ],
-    ids=["comma", "byte order mark", "utf-16", "semicolon", "tab", "blank lines first"],
+    ids=[
+        *("comma", "byte order mark", "utf-16", "semicolon", "tab", "blank lines first"),
+        *("sep=", "SEP= after a mark", "sep= in quotes", "sep= filled up", "sep= of another kind"),
+    ],
 )
 def test_every_text_form_gives_the_same_table(tmp_path, content):
     file = tmp_path / "train.csv"
@@ -92,6 +100,9 @@ def test_another_table_without_header_is_explained(tmp_path):
         (b"", "is empty"),
         (b"image_name,sex\n", "has no rows"),
         (b"PK\x03\x04rest of a spreadsheet", "Save it as CSV"),
+        (b"\xd0\xcf\x11\xe0rest of an old spreadsheet", r"old Excel file .*Save it as \.xlsx"),
+        (b"<html><table><tr><td>image_id</td></tr></table>", "is a web page or XML"),
+        (b"sep=;\r\n", "is empty"),
         (b"image_name,age,age\nISIC_1,2,3\n", "more than once in its header"),
         (b"\x80\x04\x95\x00\x00joblib", "t.csv is no text table; give CSV or Parquet"),
         (b"\xff\xd8\xff\xe0 image \x81\x8d\n\x90\n", "t.csv is no text table"),
@@ -122,13 +133,16 @@ def test_row_numbers_are_those_of_the_file(tmp_path):
     with pytest.raises(TableError) as caught:
         read_records(tmp_path / "t.csv")
     assert caught.value.problems == ("t.csv, row 6: age 'old' is no number of years",)
+    (tmp_path / "t.csv").write_text("sep=;\nimage_id;age\nISIC_1;45\nISIC_2;old\n")
+    with pytest.raises(TableError, match=r"row 4: age 'old'"):
+        read_records(tmp_path / "t.csv")
 
 
 def test_a_column_name_of_two_lines_keeps_rows_and_their_numbers(tmp_path):
     file = tmp_path / "train.csv"
-    file.write_text('image_name,"age\napprox",sex\nISIC_1,45,male\nISIC_2,50,what\n')
+    file.write_text('image_name,"ita\nangle",sex\nISIC_1,45,male\nISIC_2,50,what\n')
     table = read_table(file)
-    assert list(table.columns) == ["image_name", "age\napprox", "sex"]
-    assert table["age\napprox"].to_list() == [45, 50]
+    assert list(table.columns) == ["image_name", "ita\nangle", "sex"]
+    assert table["ita\nangle"].to_list() == [45, 50]
     # Row 4 of the file: its header fills two.
     assert any("row 4" in text for text in read_records(file).warnings)

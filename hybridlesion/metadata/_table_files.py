@@ -1,0 +1,382 @@
+"""Table files as they are: text, Parquet or a spreadsheet, to a frame with the row numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._optional import import_optional
+from hybridlesion.exceptions import MissingDependencyError, SourceError, TableError
+
+__all__ = ["RawTable", "parse_table", "read_bytes", "split_sheet"]
+
+_HEADERLESS_2016 = ["image_id", "benign_malignant"]
+_OUTCOMES_2016 = frozenset({"benign", "malignant", "0", "1", "0.0", "1.0"})
+_IMAGE_NAME = re.compile(r"ISIC_\d+(_downsampled)?(\.\w+)?", re.IGNORECASE)
+# The line by which Excel names the separator, perhaps in quotes or filled up with separators.
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<mark>\\t|.)"?[\s,;]*', re.IGNORECASE | re.DOTALL)
+_SHEET = re.compile(r"(?P<file>.*\.xlsx)#(?P<sheet>.+)", re.IGNORECASE | re.DOTALL)
+# How a zip and an old Excel file (or an encrypted new one) start.
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table file as it is.
+
+    Parameters
+    ----------
+    name : str
+        File name without folders, with the sheet if one was named.
+    frame : DataFrame of shape (n, columns)
+        Its cells.
+    rows : ndarray of shape (n,)
+        Row number of each row in a text file or sheet, where line 1 is the first; the position
+        from 1 in a Parquet file.
+    notes : tuple of str, default=()
+        What the user should know, such as which of several sheets was read.
+    is_text : bool, default=False
+        Whether the file is text, where numbers were guessed from how they are written.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    rows: np.ndarray
+    notes: tuple[str, ...] = ()
+    is_text: bool = False
+
+
+def split_sheet(path: str) -> tuple[str, str | None]:
+    """Divide ``FILE.xlsx#SHEET``.
+
+    Parameters
+    ----------
+    path : str
+        Path or address of a table.
+
+    Returns
+    -------
+    file : str
+        The file.
+    sheet : str or None
+        Name of the sheet; None if none was named.
+
+    Examples
+    --------
+    >>> split_sheet("clinic.xlsx#Lesions 2024"), split_sheet("train.csv")
+    (('clinic.xlsx', 'Lesions 2024'), ('train.csv', None))
+    """
+    match = _SHEET.fullmatch(path)
+    return (match["file"], match["sheet"]) if match else (path, None)
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a whole file, decompressed by its suffix.
+
+    Parameters
+    ----------
+    path : str
+        Local path or fsspec address; a named sheet is ignored.
+
+    Returns
+    -------
+    bytes
+        Its content.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be opened.
+    MissingDependencyError
+        If the storage needs a driver that is not installed.
+    """
+    import fsspec
+
+    path = split_sheet(path)[0]
+    try:
+        with fsspec.open(path, "rb", compression="infer") as file:
+            return file.read()
+    except ImportError as error:
+        raise MissingDependencyError(f"{path} needs a driver of fsspec: {error}") from error
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no table {path}; check the name.") from error
+    except IsADirectoryError as error:
+        raise SourceError(
+            f"{path} is a folder, no table. If it holds images, run `hybridlesion features {path}` "
+            "first and give the table that it writes."
+        ) from error
+    except PermissionError as error:
+        raise SourceError(f"the table {path} may not be read; change its permissions.") from error
+    except OSError as error:
+        raise SourceError(
+            f"cannot read the table {path}: {error.strerror or str(error) or 'it is damaged'}."
+        ) from error
+
+
+def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> RawTable:
+    """Turn the content of a table file into a frame.
+
+    Parameters
+    ----------
+    path : str
+        Path or address, perhaps with a sheet; its suffix tells the format.
+    content : bytes
+        Content of the file.
+    is_text : callable
+        Whether the column of this name is kept as text.
+
+    Returns
+    -------
+    RawTable
+        The table without its blank rows.
+
+    Raises
+    ------
+    TableError
+        If it is empty or no table, or has no such sheet.
+    MissingDependencyError
+        If a spreadsheet is to be read without openpyxl.
+    """
+    path, sheet = split_sheet(path)
+    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in (".parquet", ".pq"):
+        return _parse_parquet(name, content)
+    if suffix == ".xlsx" and not content.startswith(_OLD_EXCEL):
+        return _parse_workbook(name, content, sheet, is_text)
+    if content.startswith(_OLD_EXCEL):
+        raise TableError(
+            f"{name} is an old Excel file (.xls) or one with a password. Save it as .xlsx without "
+            "a password, or as CSV."
+        )
+    if content.startswith(_ZIP):
+        raise TableError(
+            f"{name} is a spreadsheet or an archive, no text table. Save it as CSV, Parquet or "
+            ".xlsx."
+        )
+    if content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        raise TableError(
+            f"{name} is a web page or XML, whatever its suffix. Open it in a spreadsheet program "
+            "and save it as CSV or .xlsx."
+        )
+    try:
+        return _parse_text(name, content, is_text)
+    except (UnicodeError, csv.Error) as error:
+        raise TableError(_no_text(name)) from error
+
+
+def _parse_parquet(name: str, content: bytes) -> RawTable:
+    try:
+        frame = pd.read_parquet(io.BytesIO(content))
+    except (OSError, ValueError) as error:
+        raise TableError(
+            f"{name} is no Parquet table, or a damaged one. Give CSV or Parquet."
+        ) from error
+    return RawTable(name, frame, np.arange(1, len(frame) + 1))
+
+
+def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> RawTable:
+    encoding = _find_encoding(content)
+    if encoding != "utf-16" and b"\0" in content:
+        raise TableError(_no_text(name))
+    lines = content[: 1 << 20].decode(encoding, errors="replace").splitlines(keepends=True)
+    filled = (number for number, line in enumerate(lines) if line.strip())
+    start = next(filled, None)
+    named = None if start is None else _SEPARATOR_LINE.fullmatch(lines[start])
+    if named:
+        start = next(filled, None)
+    if start is None:
+        raise TableError(f"{name} is empty.")
+    separator = max(",;\t", key=lines[start].count)
+    if named:
+        separator = named["mark"].replace("\\t", "\t")
+    reader = csv.reader(lines[start:], delimiter=separator)
+    header = [field.strip() for field in next(reader)]
+    # A column name in quotes may run over several lines, which pandas skips as one.
+    further = reader.line_num - 1
+    columns = _name_columns(name, header)
+    skipped = start + (columns is not _HEADERLESS_2016)
+    frame = _parse_csv(
+        name,
+        content,
+        sep=separator,
+        encoding=encoding,
+        names=columns,
+        header=None,
+        skiprows=skipped,
+        dtype={column: str for column in columns if is_text(column)},
+    )
+    # Blank lines are read, so that row numbers stay those of the file, and dropped here.
+    kept = frame.notna().any(axis=1).to_numpy()
+    rows = (np.arange(len(frame)) + skipped + further + 1)[kept]
+    return RawTable(name, frame.loc[kept].reset_index(drop=True), rows, is_text=True)
+
+
+def _parse_csv(name: str, content: bytes, **options: object) -> pd.DataFrame:
+    try:
+        with warnings.catch_warnings():
+            # pandas would cut rows that are longer than the header, with a warning only.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                io.BytesIO(content),
+                index_col=False,
+                skip_blank_lines=False,
+                low_memory=False,
+                **options,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise TableError(
+            f"{name} has rows with more fields than its header: {str(error).strip()}. A value that "
+            "holds the separator, such as 43,86, must stand in quotes, or the columns must be "
+            "separated by semicolons."
+        ) from error
+
+
+def _no_text(name: str) -> str:
+    return f"{name} is no text table; give CSV or Parquet."
+
+
+def _find_encoding(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _name_columns(name: str, header: list[str]) -> list[str]:
+    """Check the first line, and name columns without a name as pandas does."""
+    if _IMAGE_NAME.fullmatch(header[0]):
+        if len(header) == 2 and header[1].lower() in _OUTCOMES_2016:
+            return _HEADERLESS_2016
+        raise TableError(
+            f"{name} starts with data instead of column names: {', '.join(header)[:80]}. Write a "
+            "first line that names the columns, for example image_id,target."
+        )
+    columns = [column or f"Unnamed: {position}" for position, column in enumerate(header)]
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated:
+        raise TableError(
+            f"{name} names {', '.join(repeated)} more than once in its header. Give each column "
+            "its own name."
+        )
+    return columns
+
+
+def _parse_workbook(
+    name: str, content: bytes, sheet: str | None, is_text: Callable[[str], bool]
+) -> RawTable:
+    openpyxl = import_optional(
+        "openpyxl", feature=f"reading the spreadsheet {name}", install="hybridlesion[excel]"
+    )
+    with warnings.catch_warnings():
+        # openpyxl warns of styles and form elements that it does not know.
+        warnings.simplefilter("ignore")
+        try:
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            chosen = _choose_sheet(name, book.worksheets, sheet)
+            cells = list(chosen.iter_rows())
+        except TableError:
+            raise
+        # A damaged archive shows in many ways, each with an error of the library that meets it.
+        except Exception as error:
+            raise TableError(
+                f"{name} cannot be read as a spreadsheet: {error}. Save it anew as .xlsx, or as "
+                "CSV."
+            ) from error
+    label = name if sheet is None else f"{name}#{chosen.title}"
+    filled = [number for number, row in enumerate(cells) if any(c.value is not None for c in row)]
+    others = [one.title for one in book.worksheets if one.title != chosen.title]
+    if not filled:
+        raise TableError(f"{label}: its sheet {chosen.title!r} is empty.{_offer(name, others)}")
+    header = [_cell_text(cell) or "" for cell in cells[filled[0]]]
+    body = [cells[number] for number in filled[1:]]
+    width = max(
+        (
+            n + 1
+            for row in (cells[filled[0]], *body)
+            for n, c in enumerate(row)
+            if c.value is not None
+        )
+    )
+    columns = _name_columns(label, [*header, *[""] * width][:width])
+    start = 0 if columns is _HEADERLESS_2016 else 1
+    body = [cells[number] for number in filled[start:]]
+    values = {
+        column: _read_cells([row[n] if n < len(row) else None for row in body], is_text(column))
+        for n, column in enumerate(columns)
+    }
+    note = f"{name} has several sheets: {chosen.title!r} was read.{_offer(name, others)}"
+    return RawTable(
+        label,
+        pd.DataFrame(values),
+        np.array(filled[start:], dtype=int) + 1,
+        (note,) if others and sheet is None else (),
+    )
+
+
+def _trimmed(row: Sequence) -> Sequence:
+    """Cut the blank cells at the end of a row."""
+    last = max((n for n, cell in enumerate(row) if cell.value is not None), default=-1)
+    return row[: last + 1]
+
+
+def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):
+    if not sheets:
+        raise TableError(f"{name} has no sheet with cells.")
+    if wanted is None:
+        return sheets[0]
+    for clean in (str, lambda title: title.strip().casefold()):
+        for one in sheets:
+            if clean(one.title) == clean(wanted):
+                return one
+    raise TableError(
+        f"{name} has no sheet {wanted!r}; it has {', '.join(repr(one.title) for one in sheets)}."
+    )
+
+
+def _offer(name: str, others: Sequence[str]) -> str:
+    if not others:
+        return ""
+    return f" To read another, write {name}#SHEET; there are {', '.join(map(repr, others))} too."
+
+
+def _read_cells(cells: Sequence, text: bool) -> pd.Series:
+    if text:
+        return pd.Series([_cell_text(cell) for cell in cells], dtype=object)
+    return pd.Series([_cell_value(cell) for cell in cells], dtype=object).infer_objects()
+
+
+def _cell_value(cell: object) -> object:
+    """Value of a cell: dates as text, errors such as #N/A as missing."""
+    value = getattr(cell, "value", None)
+    if getattr(cell, "data_type", None) == "e":
+        return None
+    if isinstance(value, datetime) and value.time() == time():
+        value = value.date()
+    if isinstance(value, (date, time)):
+        return value.isoformat()
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _cell_text(cell: object) -> str | None:
+    """Text that a spreadsheet shows for an id: 17 in the format 0000 is 0017."""
+    value = _cell_value(cell)
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    zeros = getattr(cell, "number_format", None) or ""
+    padded = isinstance(value, int) and re.fullmatch("0{2,}", zeros)
+    return str(value).zfill(len(zeros)) if padded else str(value)
