@@ -12,10 +12,10 @@ from dataclasses import replace
 import pandas as pd
 
 from hybridlesion.exceptions import OptionError, SourceError, TableError
-from hybridlesion.images import ImageListing, scan_images
+from hybridlesion.images import ImageListing, image_id_from_path, scan_images
 from hybridlesion.images._locators import split_locator
 from hybridlesion.images._names import is_table_name
-from hybridlesion.metadata import Records, read_records
+from hybridlesion.metadata import Records, path_ids, read_records
 
 __all__ = ["find_images", "find_records", "scan_sources"]
 
@@ -50,7 +50,7 @@ def find_records(
     columns: Mapping[str, str] | None = None,
     path_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
-    labels_from_folders: bool = False,
+    labels_from_folders: bool | None = False,
 ) -> Records:
     """List images and join their metadata.
 
@@ -73,9 +73,10 @@ def find_records(
         Column with the paths, where the sources are tables; None finds it.
     roots : sequence of str or path-like, default=()
         Folders, besides that of a table, in which its images may lie.
-    labels_from_folders : bool, default=False
+    labels_from_folders : bool or None, default=False
         Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
-        diagnosis. Folders such as ``train`` and ``images`` name none.
+        diagnosis. Folders such as ``train`` and ``images`` name none. Where it is False, folders
+        that are called like classes give a warning; None gives none.
 
     Returns
     -------
@@ -107,8 +108,11 @@ def find_records(
         records = _read_own_columns(sources, images, options, path_column)
     else:
         named = [f"{_WORDS[name]} ({name})" for name, value in options.items() if value]
-        note = f"{' and '.join(named)} had no effect: no metadata table was given (--metadata)."
-        records = _images_alone(images, *([note] if named else _offer_labels(images)))
+        notes = [] if labels_from_folders is None else _offer_labels(images)
+        if named:
+            idle = " and ".join(named)
+            notes = [f"{idle} had no effect: no metadata table was given (--metadata)."]
+        records = _images_alone(images, *notes)
     return replace(records, warnings=(*listing.notes, *records.warnings))
 
 
@@ -196,14 +200,14 @@ def scan_sources(
     images = pd.concat(parts, ignore_index=True)
     notes = [note for listing in listings for note in listing.notes]
     shared = images["image_id"].duplicated(keep=False)
-    if shared.any() and not images["path"].duplicated().any():
-        names = [os.path.basename(os.path.normpath(str(source))) for source in sources]
-        prefix = images["source"].map(dict(enumerate(names)))
-        images["image_id"] = images["image_id"].where(~shared, prefix + "-" + images["image_id"])
-        notes.append(
+    by_name = images["image_id"] == images["path"].map(image_id_from_path)
+    if by_name[shared].all() and not images["path"].duplicated().any():
+        images["image_id"] = images["image_id"].where(~shared, path_ids(images["path"].tolist()))
+        notes += [
             f"{shared.sum():,} images have the name of one in another source; their ids begin with "
-            f"the source, as {images.loc[shared, 'image_id'].iloc[0]}."
-        )
+            f"their folders, as {image_id}."
+            for image_id in images.loc[shared, "image_id"].head(1)
+        ]
     repeated = images.loc[images["image_id"].duplicated(), "image_id"]
     if len(repeated):
         count = f"{len(repeated)} image ids occur" if len(repeated) > 1 else "an image id occurs"

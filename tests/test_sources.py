@@ -108,8 +108,8 @@ def test_labels_from_folders(classes):
     apart = [classes / "train" / "benign", classes / "train" / "malignant"]
     records = find_records(apart, labels_from_folders=True)
     assert dict(zip(records.frame["image_id"], records.frame["target"], strict=True)) == {
-        "benign-1": 0,
-        "malignant-1": 1,
+        "train-benign-1": 0,
+        "train-malignant-1": 1,
     }
     (classes / "train" / "benign").rename(classes / "train" / "images")
     with pytest.raises(OptionError, match="no image lies in a folder that names its class"):
@@ -140,7 +140,7 @@ def test_folders_of_classes_are_offered_and_no_others(classes):
 def test_the_same_name_in_two_sources(classes):
     train = classes / "train"
     images = scan_sources([train / "benign", train / "malignant"])
-    assert images.images["image_id"].tolist() == ["benign-1", "malignant-1"]
+    assert images.images["image_id"].tolist() == ["train-benign-1", "train-malignant-1"]
     assert images.images["source"].tolist() == [0, 1]
     assert "2 images have the name of one in another source" in images.notes[0]
 

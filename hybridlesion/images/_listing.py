@@ -104,7 +104,7 @@ def list_images(
     -----
     An id is what the table gives, else the file's name without its suffix. Where several files
     have one name, as in ``benign/1.jpg`` and ``malignant/1.jpg``, their ids begin with their
-    folders: ``benign-1``.
+    folders: ``train-benign-1``.
 
     In folders, archives and addresses, files are chosen by their suffix, and without one by their
     first bytes. Hidden files are passed over, and masks: files called ``NAME_mask`` or the like,
@@ -115,12 +115,12 @@ def list_images(
     --------
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name in ("a/ISIC_2.jpg", "a/1.jpg", "b/1.jpg"):
+    ...     for name in ("x/a/ISIC_2.jpg", "x/a/1.jpg", "x/b/1.jpg"):
     ...         path = pathlib.Path(folder, name)
-    ...         path.parent.mkdir(exist_ok=True)
+    ...         path.parent.mkdir(parents=True, exist_ok=True)
     ...         path.touch()
     ...     scan_images(folder).images["image_id"].tolist()
-    ['ISIC_2', 'a-1', 'b-1']
+    ['ISIC_2', 'x-a-1', 'x-b-1']
     """
     listing = scan_images(source, path_column=path_column, roots=roots)
     for note in listing.notes:
@@ -181,7 +181,9 @@ def scan_images(
     images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
-        images["image_id"] = path_ids([names[path] for path in images["path"]])
+        # With the source's own name: a folder has the same ids alone and below another one.
+        own = _own_name(source)
+        images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
         example = images.loc[repeated, "image_id"].iloc[0]
         notes.append(
             f"{repeated.sum():,} images in {source} share their file name with another one; their "
@@ -255,7 +257,7 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
         else:
             passed_over.add_file(name, ordinary=kind == "text")
     # The source's own name counts, too: a user may name the folder of the masks.
-    own = posixpath.splitext(posixpath.basename(source.replace(os.sep, "/").rstrip("/")))[0]
+    own = _own_name(source)
     masks = choose_masks({locator: f"{own}/{name}" for locator, name in images.items()})
     for mask in sorted(masks):
         passed_over.add("mask", "masks", images.pop(mask))
@@ -267,6 +269,11 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
             f"{', '.join(sorted(IMAGE_SUFFIXES))}; masks are passed over."
         )
     return images
+
+
+def _own_name(source: str) -> str:
+    path = source if is_address(source) else os.path.abspath(source).replace(os.sep, "/")
+    return posixpath.splitext(posixpath.basename(path.rstrip("/")))[0]
 
 
 def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:

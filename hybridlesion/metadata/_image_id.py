@@ -21,7 +21,6 @@ _DECORATED = re.compile(
     r"(?:\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom))?",
     re.IGNORECASE | re.DOTALL,
 )
-_ABSOLUTE = re.compile(r"[\\/]|[a-z]:[\\/]", re.IGNORECASE)
 
 # What would make two ids equal, none of which is safe enough to be done unasked.
 _NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
@@ -67,24 +66,25 @@ def path_ids(names: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        The file's name without suffix; where several files have it, its folders before it, joined
-        by hyphens, without those that all absolute paths begin with.
+        The file's name without suffix; where several files have it, its last two folders before
+        it, or as many as it takes, joined by hyphens. Two, so that ``train/benign/1.jpg`` and
+        ``test/benign/1.jpg`` differ also where each is listed alone.
 
     Examples
     --------
-    >>> path_ids(["benign/1.jpg", "malignant/1.jpg", "benign/2.jpg"])
-    ['benign-1', 'malignant-1', '2']
+    >>> path_ids(["x/train/mel/1.jpg", "x/train/nv/1.jpg", "x/train/nv/2.jpg"])
+    ['train-mel-1', 'train-nv-1', '2']
     """
-    ids = list(map(normalise_image_id, names))
-    distinct = {_parts(name): own for name, own in zip(names, ids, strict=True)}
-    counts = Counter(distinct.values())
-    if len(counts) == len(distinct):
-        return ids
-    shared = _common_folders(distinct) if all(map(_ABSOLUTE.match, names)) else 0
-    return [
-        "-".join([*_parts(name)[shared:-1], own]) if counts[own] > 1 else own
-        for name, own in zip(names, ids, strict=True)
-    ]
+    paths = list(map(_parts, names))
+    counts = Counter(path[-1] for path in set(paths))
+    repeated = {path for path in paths if counts[path[-1]] > 1}
+    deepest = max(map(len, repeated), default=0)
+    depth = next((n for n in range(3, deepest) if _tell_apart(repeated, n)), deepest)
+    return ["-".join(path[-depth:]) if path in repeated else path[-1] for path in paths]
+
+
+def _tell_apart(paths: set[tuple[str, ...]], depth: int) -> bool:
+    return len({path[-depth:] for path in paths}) == len(paths)
 
 
 def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]:
@@ -237,10 +237,3 @@ def _parts(name: str) -> tuple[str, ...]:
     inner = name.split("::")[0].strip()
     parts = [part for part in re.split(r"[\\/]+", inner) if part not in ("", ".")]
     return (*parts[:-1], normalise_image_id(parts[-1])) if parts else ("",)
-
-
-def _common_folders(paths: Iterable[tuple[str, ...]]) -> int:
-    folders = [path[:-1] for path in paths]
-    low, high = min(folders), max(folders)
-    pairs = zip(low, high, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(low), len(high)))

@@ -62,7 +62,7 @@ def find_images(
     A fit may leave out what it cannot learn from. A score that is missing goes unnoticed in a
     long list, and the model bears unknown age, sex and site.
     """
-    found = find_records(sources, roots=roots)
+    found = find_records(sources, roots=roots, labels_from_folders=None)
     images = found.frame
     if not metadata:
         return images, found.warnings
