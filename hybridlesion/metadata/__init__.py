@@ -7,12 +7,14 @@ reason, and reports every problem of a table at once.
 
 from __future__ import annotations
 
+from hybridlesion.metadata._diagnosis_counts import count_diagnoses, refuse_unknown
 from hybridlesion.metadata._image_id import normalise_image_id
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
 from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
 from hybridlesion.metadata._reading import read_table
 from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
+from hybridlesion.metadata._values import read_label
 from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site
 
 __all__ = [
@@ -26,10 +28,13 @@ __all__ = [
     "Role",
     "Sex",
     "Site",
+    "count_diagnoses",
     "identify_layout",
     "is_acquisition",
     "leak_reason",
     "normalise_image_id",
+    "read_label",
     "read_records",
     "read_table",
+    "refuse_unknown",
 ]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from hybridlesion.metadata._diagnosis_words import NARROWER_DIAGNOSES
 from hybridlesion.metadata._layouts import FACTS
 from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
 from hybridlesion.metadata._problems import Findings, shorten
-from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
 
 __all__ = ["join_tables"]
 

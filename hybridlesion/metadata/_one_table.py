@@ -15,7 +15,14 @@ from hybridlesion.metadata._problems import Findings, describe_rows, shorten
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._roles import Columns, Options, find_columns
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
-from hybridlesion.metadata._values import Normalised, normalise, parse_age, parse_sex, parse_site
+from hybridlesion.metadata._values import (
+    Normalised,
+    normalise,
+    normalise_age,
+    normalise_sex,
+    normalise_site,
+    parse_site,
+)
 from hybridlesion.metadata._vocabulary import MISSING_WORDS, SITE_REFINEMENTS
 
 __all__ = ["TableRecords", "normalise_table", "report_shared_lesions"]
@@ -84,6 +91,7 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
     labelled = Findings(
         [f"{source.name}, {problem}" for problem in findings.problems],
         [f"{source.name}, {warning}" for warning in findings.warnings],
+        findings.words,
     )
     return TableRecords(source.name, columns.layout, table, set_aside, labelled)
 
@@ -96,14 +104,14 @@ def _record_columns(
     for role in (Role.PATH, Role.PATIENT_ID, Role.LESION_ID):
         if role in found and role.value not in columns.layout.set_aside:
             records[role.value] = _names(frame[found[role]])
-    parsers = {Role.AGE: parse_age, Role.SEX: parse_sex, Role.SITE: parse_site}
-    for role, parse in parsers.items():
+    readers = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
+    for role, read in readers.items():
         if role in found:
-            values = _understood(frame[found[role]], parse, rows, findings)
+            values = _understood(frame[found[role]], read, rows, findings)
             records[role.value] = values.astype(float) if role is Role.AGE else values
     if "site" in records:
         records["site"] = _refine_site(frame, records["site"], columns, rows)
-    diagnosis = derive_diagnosis(frame, columns, rows, findings)
+    diagnosis = derive_diagnosis(frame, columns, options, rows, findings)
     target = derive_target(frame, diagnosis, columns, options, rows, findings)
     optional = {"diagnosis": diagnosis, "target": target}
     records |= {name: values for name, values in optional.items() if values is not None}
@@ -138,15 +146,19 @@ def _names(column: pd.Series) -> pd.Series:
 
 
 def _understood(
-    column: pd.Series, parse: Callable[[str], object], rows: np.ndarray, findings: Findings
+    column: pd.Series,
+    read: Callable[[pd.Series, np.ndarray], Normalised],
+    rows: np.ndarray,
+    findings: Findings,
 ) -> pd.Series:
     """Normalise a column; a word nobody knows becomes missing, an impossible age a problem.
 
     An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
     site is how real tables look, and the model takes missing values.
     """
-    result: Normalised = normalise(column, parse, rows)
-    if parse is parse_age:
+    result = read(column, rows)
+    findings.warnings.extend(result.notes)
+    if read is normalise_age:
         findings.problems.extend(result.faults)
     elif result.faults:
         none = "" if result.values.notna().any() else " (no value of this column was understood)"
