@@ -14,6 +14,7 @@ from hybridlesion.metadata import Records, read_records
 __all__ = ["find_images", "find_records"]
 
 _WORDS = {"id_column": "--id-column", "target_column": "--target", "columns": "--column"}
+_WORDS |= {"malignant": "--malignant", "benign": "--benign"}
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 
 
@@ -23,6 +24,8 @@ def find_records(
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
     target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     path_column: str | None = None,
 ) -> Records:
@@ -39,6 +42,9 @@ def find_records(
         Column of the tables that names the image; None finds it.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant, and further words that count as benign; see
+        `hybridlesion.metadata.read_records`.
     columns : mapping of str to str, default=None
         Names that the tables use, by the record column that each stands for.
     path_column : str, default=None
@@ -60,6 +66,7 @@ def find_records(
     """
     paths = find_images(sources, path_column=path_column)
     options = {"id_column": id_column, "target_column": target_column, "columns": columns}
+    options |= {"malignant": malignant, "benign": benign}
     if metadata:
         return read_records(list(metadata), images=paths, **options)
     sources = _as_list(sources)

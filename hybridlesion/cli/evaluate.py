@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridlesion.cli._lines import room, show
-from hybridlesion.cli._options import AsJson, CostRatio, IdColumn, Malignant, Target, split_words
+from hybridlesion.cli._options import (
+    AsJson,
+    Benign,
+    CostRatio,
+    IdColumn,
+    Malignant,
+    Target,
+    split_words,
+)
 from hybridlesion.cli._outputs import OutFolder
 
 if TYPE_CHECKING:
@@ -39,6 +47,7 @@ def evaluate(
     cost_ratio: CostRatio = None,
     target: Target = None,
     malignant: Malignant = None,
+    benign: Benign = None,
     id_column: IdColumn = None,
     bootstrap: Annotated[
         int, typer.Option(metavar="N", min=0, help="Resamples behind each interval.")
@@ -57,7 +66,7 @@ def evaluate(
     started = time.monotonic()
 
     from hybridlesion.cli._json import print_json
-    from hybridlesion.cli._print import print_notes
+    from hybridlesion.cli._print import print_diagnoses, print_notes
     from hybridlesion.cli._progress import show_waiting
     from hybridlesion.report import report_scores
 
@@ -72,8 +81,10 @@ def evaluate(
             id_column=id_column,
             target=target,
             malignant=split_words(malignant),
+            benign=split_words(benign),
             n_bootstrap=bootstrap,
         )
+    print_diagnoses(report.diagnoses)
     print_notes(report.warnings)
     if as_json:
         print_json(report.content)

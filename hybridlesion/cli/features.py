@@ -97,7 +97,13 @@ def features(
     from hybridlesion._files import check_writable
     from hybridlesion.cli._embedder import read_embedder
     from hybridlesion.cli._json import outcome, print_json
-    from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
+    from hybridlesion.cli._print import (
+        idle_device,
+        print_diagnoses,
+        print_notes,
+        print_result,
+        print_set_aside,
+    )
     from hybridlesion.cli._progress import show_progress
 
     check_resources(dask_resource, dask)
@@ -119,6 +125,7 @@ def features(
         path_column=path_column,
     )
     print_set_aside(records.set_aside)
+    print_diagnoses(records.diagnoses)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
     featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
     runner = choose_runner(jobs, dask, dask_resource, time_limit)
@@ -133,6 +140,6 @@ def features(
             progress=progress,
         )
     if as_json:
-        print_json(outcome(result))
+        print_json(outcome(result) | {"diagnoses": records.diagnoses.to_dict("records")})
     else:
         print_result(result)

@@ -10,12 +10,15 @@ import typer
 from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import (
     AsJson,
+    Benign,
     Device,
     DeviceName,
     Jobs,
+    Malignant,
     Metadata,
     Restart,
     Target,
+    split_words,
 )
 from hybridlesion.cli._outputs import OutFolder
 
@@ -57,6 +60,8 @@ def finetune(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     target: Target = None,
+    malignant: Malignant = None,
+    benign: Benign = None,
     device: Device = DeviceName.auto,
     jobs: Jobs = -1,
     restart: Restart = False,
@@ -68,7 +73,7 @@ def finetune(
     import pandas as pd
 
     from hybridlesion.cli._json import measures, print_json
-    from hybridlesion.cli._print import format_metrics, print_notes
+    from hybridlesion.cli._print import format_metrics, print_diagnoses, print_notes
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.embedding.finetuning import FinetuneRecipe
     from hybridlesion.report import curve_figure
@@ -92,18 +97,22 @@ def finetune(
             crop=str(crop),
             whole=whole,
             target_column=target,
+            malignant=split_words(malignant),
+            benign=split_words(benign),
             device=str(device),
             n_jobs=jobs,
             restart=restart,
             progress=progress,
         )
     curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
+    print_diagnoses(trained.diagnoses)
     print_notes(trained.notes)
     seconds = time.monotonic() - started
     if as_json:
         names = ("path", "n_images", "n_malignant", "n_failed", "errors_path")
         found = {name: getattr(trained, name) for name in names}
-        print_json(found | {"metrics": measures(trained.metrics), "seconds": seconds})
+        found |= {"metrics": measures(trained.metrics), "seconds": seconds}
+        print_json(found | {"diagnoses": trained.diagnoses.to_dict("records")})
         return
     typer.echo("Out-of-fold scores:")
     show(format_metrics(trained.metrics))

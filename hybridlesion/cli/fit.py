@@ -11,6 +11,7 @@ import typer
 from hybridlesion.cli._lines import say, show
 from hybridlesion.cli._options import (
     AsJson,
+    Benign,
     CostRatio,
     Groups,
     IdColumn,
@@ -48,6 +49,7 @@ def fit(
         int, typer.Option(min=1, metavar="N", help="How often folds are drawn anew.")
     ] = 1,
     malignant: Malignant = None,
+    benign: Benign = None,
     id_column: IdColumn = None,
     jobs: Jobs = -1,
     random_state: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
@@ -111,7 +113,7 @@ def fit(
 
     from hybridlesion.artifact import read_key, save_artifact
     from hybridlesion.cli._json import print_json
-    from hybridlesion.cli._print import print_notes, print_set_aside
+    from hybridlesion.cli._print import print_diagnoses, print_notes, print_set_aside
     from hybridlesion.cli._progress import show_waiting
     from hybridlesion.splits import write_splits
     from hybridlesion.training import fit_tables
@@ -123,6 +125,7 @@ def fit(
             target=target,
             groups=groups,
             malignant=split_words(malignant),
+            benign=split_words(benign),
             id_column=id_column,
             n_splits=folds,
             n_seeds=seeds,
@@ -135,6 +138,7 @@ def fit(
             audit=audit,
         )
     print_set_aside(trained.set_aside)
+    print_diagnoses(trained.diagnoses)
     print_notes(trained.warnings)
     say("\n".join(trained.audit.lines()))
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
@@ -165,6 +169,7 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
             for sensitivity, found in classifier.threshold_intervals_.items()
         },
         "set_aside": trained.set_aside,
+        "diagnoses": trained.diagnoses.to_dict("records"),
         "warnings": trained.warnings,
         "audit": trained.audit.facts(),
         "seconds": seconds,

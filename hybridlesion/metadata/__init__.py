@@ -7,7 +7,7 @@ reason, and reports every problem of a table at once.
 
 from __future__ import annotations
 
-from hybridlesion.metadata._diagnosis_counts import count_diagnoses, refuse_unknown
+from hybridlesion.metadata._diagnosis_counts import count_diagnoses, list_diagnoses, refuse_unknown
 from hybridlesion.metadata._image_id import normalise_image_id
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
 from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
@@ -32,6 +32,7 @@ __all__ = [
     "identify_layout",
     "is_acquisition",
     "leak_reason",
+    "list_diagnoses",
     "normalise_image_id",
     "read_label",
     "read_records",

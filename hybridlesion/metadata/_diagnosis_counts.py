@@ -55,13 +55,15 @@ def count_diagnoses(
     )
 
 
-def list_diagnoses(diagnosis: pd.Series) -> str:
+def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | None = None) -> str:
     """Write diagnoses with their counts, the most frequent first.
 
     Parameters
     ----------
     diagnosis : Series of shape (n,)
         Diagnoses.
+    words : mapping of str to sequence of str, default=None
+        Diagnosis -> how the tables write it, where that is to be written, too.
 
     Returns
     -------
@@ -73,8 +75,12 @@ def list_diagnoses(diagnosis: pd.Series) -> str:
     >>> list_diagnoses(pd.Series(["nevus", "melanoma", "nevus", None]))
     'nevus (2 rows), melanoma (1 row)'
     """
-    counts = diagnosis.value_counts()
-    return shorten([f"{word} ({count_words(n, 'row')})" for word, n in counts.items()])
+    parts = []
+    for name, n in diagnosis.value_counts().items():
+        written = [word for word in (words or {}).get(name, ()) if word.lower() != name]
+        also = f", written {shorten(written)}" if written else ""
+        parts.append(f"{name} ({count_words(n, 'row')}{also})")
+    return shorten(parts)
 
 
 def list_untargeted(frame: pd.DataFrame, *, understood: bool) -> str:

@@ -158,7 +158,7 @@ def read_records(
         for name, words in part.findings.words.items():
             findings.words[name] = [*dict.fromkeys([*findings.words.get(name, ()), *words])]
     _check_substance(parts)
-    findings.problems.extend(_check_diagnoses(parts, options))
+    findings.problems.extend(_check_diagnoses(parts, options, findings))
     frame = join_tables(parts, findings)
     if findings.problems:
         raise TableError(_count_problems(findings, parts), findings.problems)
@@ -166,7 +166,7 @@ def read_records(
         frame = add_paths(frame, images, findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
-    findings.warnings.extend(_note_diagnoses(frame))
+    findings.warnings.extend(_note_diagnoses(frame, findings))
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
     return Records(
         _arrange(frame),
@@ -210,7 +210,9 @@ def _check_substance(parts: Sequence[TableRecords]) -> None:
         )
 
 
-def _check_diagnoses(parts: Sequence[TableRecords], options: Options) -> list[str]:
+def _check_diagnoses(
+    parts: Sequence[TableRecords], options: Options, findings: Findings
+) -> list[str]:
     """Name the diagnoses that the user named, and no row has."""
     named = dict.fromkeys(options.malignant or (), "malignant")
     named |= dict.fromkeys(options.benign, "benign")
@@ -234,20 +236,19 @@ def _check_diagnoses(parts: Sequence[TableRecords], options: Options) -> list[st
             hint = f" Did you mean {close[0]!r}?" if close else ""
             problems.append(
                 f"no row has the diagnosis {word!r}, named as {side}. The tables have "
-                f"{list_diagnoses(diagnosis)}.{hint}"
+                f"{list_diagnoses(diagnosis, findings.words)}.{hint}"
             )
     return problems
 
 
-def _note_diagnoses(frame: pd.DataFrame) -> list[str]:
+def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> list[str]:
     if "diagnosis" not in frame:
         return []
     if "target" not in frame:
         return [
             "no column says what is malignant: there is no target. The diagnoses are "
-            f"{list_diagnoses(frame['diagnosis'])}: name those that are malignant with malignant "
-            "(--malignant), or a column that says so with target_column (--target on the command "
-            "line)."
+            f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
+            "with malignant (--malignant), or a column that says so with target_column (--target)."
         ]
     notes = []
     unknown = list_untargeted(frame, understood=False)

@@ -67,7 +67,8 @@ def derive_diagnosis(
         return None
     named = {*(options.malignant or ()), *options.benign}
     as_named = written.map({cell: " ".join(split_words(str(cell))) for cell in written.unique()})
-    diagnosis = diagnosis.mask(as_named.isin(named) & diagnosis.notna(), as_named)
+    known = diagnosis.map(lambda word: read_diagnosis(word).named, na_action="ignore").eq(True)
+    diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
     _note_words(diagnosis, written, findings)
     return diagnosis
 
@@ -142,7 +143,7 @@ def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
 
     def judge(word: str) -> float:
         reading = read_diagnosis(word)
-        if reading.name in malignant:
+        if word in malignant:
             return 1.0
         if reading.named:
             return 0.0

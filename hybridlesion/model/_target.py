@@ -68,7 +68,7 @@ def check_order(classes: np.ndarray) -> str | None:
     str or None
         What some of scikit-learn's scorers do with such labels.
     """
-    benign, malignant = classes
+    benign, malignant = classes.tolist()
     if benign < malignant:
         return None
     return (

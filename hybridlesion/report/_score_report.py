@@ -16,7 +16,7 @@ from hybridlesion.evaluation import (
     interval_caveats,
     operating_points,
 )
-from hybridlesion.metadata import read_records
+from hybridlesion.metadata import count_diagnoses, read_records
 from hybridlesion.report._attributes import attributes_of
 from hybridlesion.report._score_files import (
     check_outputs,
@@ -56,6 +56,9 @@ class ScoreReport:
         Files written: metrics.csv, metrics.json, metrics.png, then the others.
     warnings : tuple of str
         What a user should know.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses of the scored images counted as malignant and which as benign: columns
+        ``diagnosis, side, n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     """
 
     metrics: pd.DataFrame
@@ -67,6 +70,7 @@ class ScoreReport:
     content: dict
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
+    diagnoses: pd.DataFrame
 
 
 def report_scores(
@@ -80,6 +84,7 @@ def report_scores(
     id_column: str | None = None,
     target: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     n_bootstrap: int = 2000,
     random_state: int = 0,
 ) -> ScoreReport:
@@ -107,6 +112,8 @@ def report_scores(
         Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the truth gives diagnoses only.
+    benign : sequence of str, default=None
+        Words that count as benign though they are no known diagnosis.
     n_bootstrap : int, default=2000
         Bootstrap samples behind each interval, drawn by patient where patients are known.
     random_state : int, default=0
@@ -120,14 +127,20 @@ def report_scores(
     Raises
     ------
     TableError
-        If scores cannot be read, no image has a truth, or only one class occurs.
+        If scores cannot be read, no image has a truth, a scored image has a diagnosis that is not
+        known, or only one class occurs.
     """
     paths = check_outputs(out, against is not None)
     table, rival = read_scores(scores), None if against is None else read_scores(against)
     threshold = table.threshold if threshold is None else threshold
     records = read_records(
-        list(truth), id_column=id_column, target_column=target, malignant=malignant
+        list(truth),
+        id_column=id_column,
+        target_column=target,
+        malignant=malignant,
+        benign=benign,
     )
+    scored = records.frame[records.frame["image_id"].isin(table.frame["image_id"])]
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     tables = _measure(cases, threshold, cost_ratio, draw)
@@ -136,12 +149,14 @@ def report_scores(
         *(*records.warnings, *table.warnings, *notes, *more, *_note_unit(cases)),
         *interval_caveats(tables["metrics"]),
     )
+    diagnoses = count_diagnoses(scored, records.diagnoses)
     facts = {
         "scores": Path(scores).name,
         "against": None if against is None else Path(against).name,
         "threshold": threshold,
         "n_bootstrap": n_bootstrap,
         "unit": _unit(cases),
+        "diagnoses": diagnoses.to_dict("records"),
     }
     report = ScoreReport(
         **tables,
@@ -151,6 +166,7 @@ def report_scores(
         content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
         paths=tuple(paths.values()),
         warnings=warnings,
+        diagnoses=diagnoses,
     )
     write_tables(report, paths)
     draw_figures(report, both, paths, draw)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hybridlesion.embedding.device import resolve_device
 from hybridlesion.embedding.finetuning import FinetuneRecipe
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
-from hybridlesion.metadata import read_table
+from hybridlesion.metadata import read_table, refuse_unknown
 from hybridlesion.sources import find_images, find_records
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
@@ -55,6 +55,9 @@ class Finetuning:
         List of what failed, None if nothing did.
     notes : tuple of str
         What was set aside or assumed.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
+        n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class Finetuning:
     metrics: pd.DataFrame
     errors_path: Path | None
     notes: tuple[str, ...]
+    diagnoses: pd.DataFrame
 
 
 def finetune(
@@ -79,6 +83,8 @@ def finetune(
     margin: float = 0.25,
     whole: bool = False,
     target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     device: str = "auto",
     n_jobs: int = 1,
     restart: bool = False,
@@ -114,6 +120,9 @@ def finetune(
         the out-of-fold scores of the training images: smaller and quicker than all folds.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant where the tables give diagnoses only, and further words
+        that count as benign.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Where the networks learn.
     n_jobs : int, default=1
@@ -132,7 +141,8 @@ def finetune(
     Raises
     ------
     TableError
-        If the truth is unknown, or there are too few images for the folds or the batches.
+        If the truth or a diagnosis is unknown, or there are too few images for the folds or the
+        batches.
     SourceError
         If `out` cannot be written, or images or weights are not there.
     HybridLesionError
@@ -158,7 +168,8 @@ def finetune(
 
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
-    records, notes = _gather(sources, metadata, target_column)
+    truth = {"target_column": target_column, "malignant": malignant, "benign": benign}
+    records, notes, diagnoses = _gather(sources, metadata, truth)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
@@ -197,20 +208,22 @@ def finetune(
         metrics=metrics,
         errors_path=write_errors(out, failures),
         notes=notes,
+        diagnoses=diagnoses,
     )
 
 
 def _gather(
-    sources: Sequence[str], metadata: Sequence[str], target_column: str | None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    sources: Sequence[str], metadata: Sequence[str], truth: Mapping[str, object]
+) -> tuple[pd.DataFrame, tuple[str, ...], pd.DataFrame]:
     """Records of all sources with the truth, the source's number, and the true aspect."""
-    found = find_records(sources, metadata=metadata, target_column=target_column)
+    found = find_records(sources, metadata=metadata, **truth)
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
             "no table says which images are malignant. Name one with --metadata; its column is "
-            "found, or named with --target."
+            "found, or named with --target, or its malignant diagnoses with --malignant."
         )
+    refuse_unknown(records)
     known = records["target"].notna()
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
@@ -220,10 +233,11 @@ def _gather(
         for i, source in enumerate(sources)
         for image_id in find_images(source)["image_id"]
     }
-    return records.assign(
+    records = records.assign(
         source=records["image_id"].map(number),
         aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
-    ), notes
+    )
+    return records, notes, found.diagnoses
 
 
 def _read_aspects(metadata: Sequence[str]) -> pd.Series:

@@ -49,6 +49,9 @@ class TrainedModel:
         What was looked for and found.
     splits : Splits
         The folds that were used; `write_splits` keeps them.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
+        n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     """
 
     model: BaseEstimator
@@ -59,6 +62,7 @@ class TrainedModel:
     warnings: tuple[str, ...]
     audit: LeakAudit
     splits: Splits
+    diagnoses: pd.DataFrame
 
 
 def fit_tables(
@@ -67,6 +71,7 @@ def fit_tables(
     target: str | None = None,
     groups: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     id_column: str | None = None,
     n_splits: int = 5,
     n_seeds: int = 1,
@@ -91,6 +96,8 @@ def fit_tables(
         duplicate and lookalike together, whichever are known.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the table gives diagnoses only.
+    benign : sequence of str, default=None
+        Words that count as benign though they are no known diagnosis.
     id_column : str, default=None
         Column that names the image; None finds it.
     n_splits : int, default=5
@@ -122,9 +129,9 @@ def fit_tables(
     Raises
     ------
     TableError
-        If the tables cannot be joined, lack a target or a named column, or hold one class only;
-        if the splits lack an image; or if the audit finds a column that tells the answer, or a
-        patient, lesion or known duplicate that the given splits part.
+        If the tables cannot be joined, lack a target or a named column, hold one class only or a
+        diagnosis that is not known; if the splits lack an image; or if the audit finds a column
+        that tells the answer, or a patient, lesion or known duplicate that the given splits part.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     configuration = read_configuration(tables)
@@ -133,6 +140,7 @@ def fit_tables(
         target=target,
         groups=groups,
         malignant=malignant,
+        benign=benign,
         id_column=id_column,
         n_splits=n_splits,
         n_seeds=n_seeds,
@@ -190,6 +198,7 @@ def _describe(
         warnings=(*rows.notes, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
         splits=splits,
+        diagnoses=rows.diagnoses,
     )
 
 

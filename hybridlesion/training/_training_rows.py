@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import read_records
+from hybridlesion.metadata import count_diagnoses, read_records
 from hybridlesion.model._columns import FAMILIES
 from hybridlesion.model._groups import deal_folds
 from hybridlesion.splits import Splits, read_splits
@@ -51,6 +51,8 @@ class TrainingRows:
         Columns of the tables that no model may see, each with the reason.
     notes : tuple of str
         What a user should know.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses count as malignant and which as benign, see `count_diagnoses`.
     """
 
     table: pd.DataFrame
@@ -60,6 +62,7 @@ class TrainingRows:
     audit: LeakAudit
     set_aside: Mapping[str, str]
     notes: tuple[str, ...]
+    diagnoses: pd.DataFrame
 
 
 def read_training_rows(
@@ -68,6 +71,7 @@ def read_training_rows(
     target: str | None,
     groups: str | None,
     malignant: Sequence[str] | None,
+    benign: Sequence[str] | None,
     id_column: str | None,
     n_splits: int,
     n_seeds: int,
@@ -83,8 +87,8 @@ def read_training_rows(
         As `fit_tables` takes them, and so are all that follow.
     target, groups : str or None
         Columns.
-    malignant : sequence of str or None
-        Diagnoses that count as malignant.
+    malignant, benign : sequence of str or None
+        Diagnoses that count as malignant, and further words that count as benign.
     id_column : str or None
         Column.
     n_splits, n_seeds, random_state : int
@@ -105,7 +109,11 @@ def read_training_rows(
         If no model can be fitted on the tables.
     """
     records = read_records(
-        list(tables), id_column=id_column, target_column=target, malignant=malignant
+        list(tables),
+        id_column=id_column,
+        target_column=target,
+        malignant=malignant,
+        benign=benign,
     )
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured)
@@ -140,6 +148,7 @@ def read_training_rows(
         LeakAudit(len(table), checks, tuple(findings)),
         dict(records.set_aside),
         (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely),
+        count_diagnoses(measured, records.diagnoses),
     )
 
 
