@@ -15,7 +15,7 @@ from hybridlesion.exceptions import OptionError, SourceError, TableError
 from hybridlesion.images import ImageListing, image_id_from_path, scan_images
 from hybridlesion.images._locators import split_locator
 from hybridlesion.images._names import is_table_name
-from hybridlesion.metadata import Records, path_ids, read_records
+from hybridlesion.metadata import Records, path_ids, read_label, read_records
 
 __all__ = ["find_images", "find_records", "scan_sources"]
 
@@ -24,14 +24,9 @@ _WORDS = {
     "target_column": "--target",
     "columns": "--column",
     "malignant": "--malignant",
+    "benign": "--benign",
 }
 _OUTCOMES = ("benign", "malignant", "0", "1")
-# Folders for whose names it is worth offering labels from folders.
-_CLASS = re.compile(
-    r"(.*[ _-])?(benign|malignant|melanomas?|mel|na?evus|na?evi|nv|bcc|scc|ak|akiec|bkl|df|vasc"
-    r"|\w*carcinomas?|\w*keratos[ei]s|dermatofibromas?|hemangiomas?)([ _-].*)?",
-    re.IGNORECASE,
-)
 # Folders that hold a part of a collection, or files of one kind: never a class.
 _NO_CLASS = re.compile(
     r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
@@ -47,6 +42,7 @@ def find_records(
     id_column: str | None = None,
     target_column: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     path_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
@@ -65,8 +61,9 @@ def find_records(
         Column of the tables that names the image; None finds it.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
-    malignant : sequence of str, default=None
-        Diagnoses that count as malignant, in words or codes; None takes what the tables say.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant, and further words that count as benign; see
+        `hybridlesion.metadata.read_records`.
     columns : mapping of str to str, default=None
         Names that the tables use, by the record column that each stands for.
     path_column : str, default=None
@@ -98,7 +95,7 @@ def find_records(
     listing = scan_sources(sources, path_column=path_column, id_column=id_name, roots=roots)
     images = listing.images
     options = {"id_column": id_column, "target_column": target_column, "columns": columns}
-    options["malignant"] = malignant
+    options |= {"malignant": malignant, "benign": benign}
     tables = list(metadata)
     if labels_from_folders:
         tables.append(_label_table(images))
@@ -256,7 +253,7 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
 def _offer_labels(images: pd.DataFrame) -> list[str]:
     """Offer labels from folders where two folders at least are called like classes."""
     counts = Counter(images["path"].map(_class_folder).dropna())
-    known = [folder for folder in counts if _CLASS.fullmatch(folder)]
+    known = [folder for folder in counts if read_label(folder) is not None]
     if len(known) < 2 or 2 * len(known) < len(counts):
         return []
     shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])

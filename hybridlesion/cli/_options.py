@@ -12,6 +12,7 @@ from hybridlesion.cli._completion import offer
 
 __all__ = [
     "AsJson",
+    "Benign",
     "Columns",
     "CostRatio",
     "Device",
@@ -206,6 +207,13 @@ Malignant = Annotated[
     typer.Option(
         metavar="NAMES",
         help="Diagnoses that count as malignant where a table gives only those, as mel,bcc.",
+    ),
+]
+Benign = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Words that count as benign though they are no known diagnosis, as other,misc.",
     ),
 ]
 CostRatio = Annotated[

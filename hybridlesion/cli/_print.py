@@ -19,6 +19,7 @@ __all__ = [
     "format_metrics",
     "format_thresholds",
     "idle_device",
+    "print_diagnoses",
     "print_notes",
     "print_result",
     "print_set_aside",
@@ -55,6 +56,20 @@ def print_notes(notes: Iterable[str]) -> None:
     """
     for text in notes:
         note(text)
+
+
+def print_diagnoses(diagnoses: pd.DataFrame) -> None:
+    """Print which diagnoses count as malignant and which as benign, on standard error.
+
+    Parameters
+    ----------
+    diagnoses : DataFrame of shape (m, 4)
+        Columns diagnosis, side, n_rows, words, as `Records.diagnoses`.
+    """
+    from hybridlesion.cli._tables import format_diagnoses
+
+    if len(diagnoses):
+        say(format_diagnoses(diagnoses))
 
 
 def idle_device(device: str, embedder: str) -> list[str]:

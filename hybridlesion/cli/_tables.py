@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["format_comparison", "format_operating_points", "format_subgroups"]
+__all__ = [
+    "format_comparison",
+    "format_diagnoses",
+    "format_operating_points",
+    "format_subgroups",
+]
+
+# Lines of diagnoses, and words of one of them, that are printed.
+_MOST_LINES, _MOST_WORDS = 40, 8
+_SIDES = {"undecided": "left out", "unknown": "unknown", "": "no target"}
 
 _RULES = {
     "given": "the given threshold",
@@ -132,6 +141,38 @@ def format_comparison(
             "p is not corrected for the number of measures: settle on one beforehand.",
         ]
     )
+
+
+def format_diagnoses(diagnoses: pd.DataFrame) -> str:
+    """Lay out which diagnoses count as malignant and which as benign.
+
+    Parameters
+    ----------
+    diagnoses : DataFrame of shape (m, 4)
+        Columns diagnosis, side, n_rows, words, as `hybridlesion.metadata.Records` has them.
+
+    Returns
+    -------
+    str
+        One line a diagnosis and side, with its rows and the words as written.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("melanoma", "malignant", 2, ("MEL", "MM")), ("", "benign", 9, ())]
+    >>> columns = ["diagnosis", "side", "n_rows", "words"]
+    >>> print(format_diagnoses(pd.DataFrame(rows, columns=columns)))
+    diagnosis  counts as  rows  written
+    melanoma   malignant  2     MEL, MM
+    (none)     benign     9
+    """
+    rows = [("diagnosis", "counts as", "rows", "written")]
+    for one in diagnoses.head(_MOST_LINES).itertuples():
+        words = ", ".join(one.words[:_MOST_WORDS]) + (" ..." if one.words[_MOST_WORDS:] else "")
+        side = _SIDES.get(one.side, one.side)
+        rows.append((one.diagnosis or "(none)", side, f"{one.n_rows:,}", words))
+    more = len(diagnoses) - _MOST_LINES
+    return _align(rows) + (f"\nand {more:,} more." if more > 0 else "")
 
 
 def _fitting(lay_out: Callable[[bool], str], width: int | None, file: str) -> str:

@@ -9,6 +9,7 @@ import typer
 from hybridlesion.cli._lines import room, show
 from hybridlesion.cli._options import (
     AsJson,
+    Benign,
     Columns,
     CostRatio,
     IdColumn,
@@ -48,6 +49,7 @@ def evaluate(
     cost_ratio: CostRatio = None,
     target: Target = None,
     malignant: Malignant = None,
+    benign: Benign = None,
     id_column: IdColumn = None,
     column: Columns = None,
     bootstrap: Annotated[
@@ -67,7 +69,7 @@ def evaluate(
     started = time.monotonic()
 
     from hybridlesion.cli._json import print_json
-    from hybridlesion.cli._print import print_notes
+    from hybridlesion.cli._print import print_diagnoses, print_notes
     from hybridlesion.cli._progress import show_waiting
     from hybridlesion.report import report_scores
 
@@ -83,8 +85,10 @@ def evaluate(
             columns=split_columns(column),
             target=target,
             malignant=split_words(malignant),
+            benign=split_words(benign),
             n_bootstrap=bootstrap,
         )
+    print_diagnoses(report.diagnoses)
     print_notes(report.warnings)
     if as_json:
         print_json(report.content)

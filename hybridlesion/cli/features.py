@@ -105,7 +105,13 @@ def features(
 
     from hybridlesion.cli._embedder import read_embedder
     from hybridlesion.cli._json import outcome, print_json
-    from hybridlesion.cli._print import idle_device, print_notes, print_result, print_set_aside
+    from hybridlesion.cli._print import (
+        idle_device,
+        print_diagnoses,
+        print_notes,
+        print_result,
+        print_set_aside,
+    )
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.extraction._target import check_output
 
@@ -131,6 +137,7 @@ def features(
         labels_from_folders=labels_from_folders,
     )
     print_set_aside(records.set_aside)
+    print_diagnoses(records.diagnoses)
     print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
     featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
     runner = choose_runner(jobs, dask, dask_resource, time_limit)
@@ -145,6 +152,10 @@ def features(
             progress=progress,
         )
     if as_json:
-        print_json(outcome(result) | {"columns": [asdict(use) for use in records.columns]})
+        facts = {
+            "columns": [asdict(use) for use in records.columns],
+            "diagnoses": records.diagnoses.to_dict("records"),
+        }
+        print_json(outcome(result) | facts)
     else:
         print_result(result)

@@ -10,6 +10,7 @@ import typer
 from hybridlesion.cli._lines import NOTES, show
 from hybridlesion.cli._options import (
     AsJson,
+    Benign,
     Columns,
     Device,
     DeviceName,
@@ -64,6 +65,7 @@ def finetune(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
     target: Target = None,
     malignant: Malignant = None,
+    benign: Benign = None,
     labels_from_folders: LabelsFromFolders = False,
     root: Roots = None,
     column: Columns = None,
@@ -78,7 +80,7 @@ def finetune(
     import pandas as pd
 
     from hybridlesion.cli._json import measures, print_json
-    from hybridlesion.cli._print import format_metrics, print_notes
+    from hybridlesion.cli._print import format_metrics, print_diagnoses, print_notes
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.embedding.finetuning import FinetuneRecipe
     from hybridlesion.report import curve_figure
@@ -107,19 +109,21 @@ def finetune(
             labels_from_folders=labels_from_folders,
             roots=root or (),
             columns=columns,
+            benign=split_words(benign),
             device=str(device),
             n_jobs=jobs,
             restart=restart,
             progress=progress,
         )
     curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
+    print_diagnoses(trained.diagnoses)
     print_notes(trained.notes)
     seconds = time.monotonic() - started
     if as_json:
         names = ("path", "n_images", "n_malignant", "n_failed", "errors_path")
         found = {name: getattr(trained, name) for name in names}
         found |= {"metrics": measures(trained.metrics), "seconds": seconds, "notes": list(NOTES)}
-        print_json(found)
+        print_json(found | {"diagnoses": trained.diagnoses.to_dict("records")})
         return
     typer.echo("Out-of-fold scores:")
     show(format_metrics(trained.metrics))

@@ -11,6 +11,7 @@ import typer
 from hybridlesion.cli._lines import say, show
 from hybridlesion.cli._options import (
     AsJson,
+    Benign,
     Columns,
     CostRatio,
     Groups,
@@ -63,6 +64,7 @@ def fit(
         int, typer.Option(min=1, metavar="N", help="How often folds are drawn anew.")
     ] = 1,
     malignant: Malignant = None,
+    benign: Benign = None,
     id_column: IdColumn = None,
     column: Columns = None,
     jobs: Jobs = -1,
@@ -149,7 +151,7 @@ def fit(
 
     from hybridlesion.artifact import read_key, save_artifact
     from hybridlesion.cli._json import print_json
-    from hybridlesion.cli._print import print_notes, print_set_aside
+    from hybridlesion.cli._print import print_diagnoses, print_notes, print_set_aside
     from hybridlesion.cli._progress import show_waiting
     from hybridlesion.model._parameters import SENSITIVITY
     from hybridlesion.splits import write_splits
@@ -162,6 +164,7 @@ def fit(
             target=target,
             groups=groups,
             malignant=split_words(malignant),
+            benign=split_words(benign),
             id_column=id_column,
             columns=columns,
             n_splits=folds,
@@ -177,6 +180,7 @@ def fit(
             audit=audit,
         )
     print_set_aside(trained.set_aside)
+    print_diagnoses(trained.diagnoses)
     print_notes(trained.warnings)
     say("\n".join(trained.audit.lines()))
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
@@ -211,6 +215,7 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
         },
         "set_aside": trained.set_aside,
         "columns": [asdict(use) for use in trained.columns],
+        "diagnoses": trained.diagnoses.to_dict("records"),
         "warnings": trained.warnings,
         "audit": trained.audit.facts(),
         "seconds": seconds,

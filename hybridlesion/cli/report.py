@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import AsJson, IdColumn, Jobs, Malignant, Target, split_words
+from hybridlesion.cli._options import (
+    AsJson,
+    Benign,
+    IdColumn,
+    Jobs,
+    Malignant,
+    Target,
+    split_words,
+)
 from hybridlesion.cli._outputs import OutFolder
 
 __all__ = ["report"]
@@ -46,6 +54,7 @@ def report(
     ] = 100,
     target: Target = None,
     malignant: Malignant = None,
+    benign: Benign = None,
     id_column: IdColumn = None,
     jobs: Jobs = -1,
     as_json: AsJson = False,
@@ -58,7 +67,12 @@ def report(
     )
     _refuse_idle(
         not truth,
-        {"--target": target, "--malignant": malignant, "--id-column": id_column},
+        {
+            "--target": target,
+            "--malignant": malignant,
+            "--benign": benign,
+            "--id-column": id_column,
+        },
         "--truth TABLE, which has that column",
     )
 
@@ -78,6 +92,7 @@ def report(
             ablation=ablation,
             target=target,
             malignant=split_words(malignant),
+            benign=split_words(benign),
             id_column=id_column,
             n_cases=cases,
             n_sheets=sheets,

@@ -56,10 +56,9 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
     copy = scan_folder(folder)
     table = copy.need_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
     criteria = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
-    named = criteria[["image_id", "diagnosis"]]
-    named = named.assign(target=(named["diagnosis"] == "melanoma").astype(int))
-    frame = records_of(copy, named)
-    return frame.merge(criteria.drop(columns="diagnosis"), on="image_id", how="left")
+    # The kinds of nevus stay apart, which records would call nevus alike.
+    truth = criteria[["image_id"]].assign(target=(criteria["diagnosis"] == "melanoma").astype(int))
+    return records_of(copy, truth).merge(criteria, on="image_id", how="left")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

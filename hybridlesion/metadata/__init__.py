@@ -9,6 +9,7 @@ one's own to the same names and words.
 from __future__ import annotations
 
 from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
+from hybridlesion.metadata._diagnosis_counts import count_diagnoses, list_diagnoses, refuse_unknown
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
@@ -26,6 +27,7 @@ from hybridlesion.metadata._reading import SourceTable, read_source, read_table
 from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
 from hybridlesion.metadata._table_files import split_sheet
+from hybridlesion.metadata._values import read_label
 from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site
 
 __all__ = [
@@ -44,19 +46,23 @@ __all__ = [
     "Sex",
     "Site",
     "SourceTable",
+    "count_diagnoses",
     "explain_misses",
     "explain_near",
     "identify_layout",
     "is_acquisition",
     "leak_reason",
+    "list_diagnoses",
     "match_ids",
     "normalise_ids",
     "normalise_image_id",
     "normalise_records",
     "path_ids",
+    "read_label",
     "read_records",
     "read_source",
     "read_table",
+    "refuse_unknown",
     "rename_images",
     "split_sheet",
 ]

@@ -11,12 +11,12 @@ import pandas as pd
 
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._diagnosis_words import NARROWER_DIAGNOSES
 from hybridlesion.metadata._image_id import explain_near
 from hybridlesion.metadata._layouts import FACTS, Role
 from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
 from hybridlesion.metadata._problems import Findings, shorten
 from hybridlesion.metadata._reading import SourceTable
-from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
 
 __all__ = ["add_splits", "join_tables"]
 

@@ -62,7 +62,7 @@ ROLE_COLUMNS: Mapping[Role, tuple[str, ...]] = MappingProxyType(
             *("localization", "anatomloc"),
         ),
         Role.DIAGNOSIS: ("diagnosis", "dx"),
-        Role.TARGET: ("target", "malignant"),
+        Role.TARGET: ("target", "malignant", "melanoma", "is_malignant", "malignancy"),
     }
 )
 

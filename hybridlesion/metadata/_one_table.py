@@ -108,6 +108,7 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
     labelled = Findings(
         [*source.faults, *(f"{source.name}, {problem}" for problem in findings.problems)],
         [*source.notes, *(f"{source.name}, {warning}" for warning in findings.warnings)],
+        findings.words,
     )
     return TableRecords(source.name, columns.layout, table, set_aside, labelled, key, uses)
 
@@ -155,7 +156,7 @@ def _record_columns(
             records[role.value] = values.astype(float) if role is Role.AGE else values
     if "site" in records:
         records["site"] = _refine_site(frame, records["site"], columns, rows)
-    diagnosis = derive_diagnosis(frame, columns, rows, findings)
+    diagnosis = derive_diagnosis(frame, columns, options, rows, findings)
     target = derive_target(frame, diagnosis, columns, options, rows, findings)
     optional = {"diagnosis": diagnosis, "target": target}
     records |= {name: values for name, values in optional.items() if values is not None}

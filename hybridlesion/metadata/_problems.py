@@ -22,10 +22,13 @@ class Findings:
         What makes a table unusable.
     warnings : list of str, optional
         What the user should know; the rows concerned count as missing or were merged.
+    words : dict of str to list of str, optional
+        Diagnosis in our words -> as the tables write it.
     """
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    words: dict[str, list[str]] = field(default_factory=dict)
 
 
 def shorten(items: Sequence[object]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 import pandas as pd
@@ -12,16 +12,21 @@ import pandas as pd
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_use import ColumnUse, format_uses
+from hybridlesion.metadata._diagnosis_counts import (
+    COLUMNS,
+    count_diagnoses,
+    list_diagnoses,
+    list_untargeted,
+)
 from hybridlesion.metadata._duplicates import find_pairs, mark_duplicates
 from hybridlesion.metadata._joining import add_splits, join_tables
 from hybridlesion.metadata._layouts import FACTS, Role, column_key
 from hybridlesion.metadata._one_table import TableRecords, normalise_table
 from hybridlesion.metadata._paths import add_paths
-from hybridlesion.metadata._problems import Findings, shorten
+from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._reading import SourceTable, read_source
 from hybridlesion.metadata._recognition import explain_unknown
 from hybridlesion.metadata._roles import Options, check_named, check_options
-from hybridlesion.metadata._vocabulary import DIAGNOSIS_WORDS
 
 __all__ = ["Records", "read_records"]
 
@@ -51,6 +56,9 @@ class Records:
         columns whose names are not those of a published table, if there are any.
     columns : tuple of ColumnUse, default=()
         What became of each column of the tables, features apart.
+    diagnoses : DataFrame of shape (m, 4), optional
+        Which diagnoses count as malignant and which as benign: columns ``diagnosis, side, n_rows,
+        words``, see `count_diagnoses`; empty without diagnoses.
     """
 
     frame: pd.DataFrame
@@ -58,6 +66,7 @@ class Records:
     set_aside: dict[str, str]
     warnings: tuple[str, ...]
     columns: tuple[ColumnUse, ...] = ()
+    diagnoses: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
 
 
 def read_records(
@@ -67,6 +76,7 @@ def read_records(
     id_column: str | None = None,
     target_column: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     duplicates: Table | None = None,
     drop_duplicates: bool = False,
@@ -87,9 +97,14 @@ def read_records(
     id_column : str or None, default=None
         Column with the image id; None takes the known names.
     target_column : str or None, default=None
-        Column that is 1 (or malignant) and 0 (or benign); None derives the target, see Notes.
+        Column that is 1 (or malignant, yes, a malignant diagnosis) and 0 (or benign, no, a benign
+        one); None derives the target, see Notes. With `malignant` or `benign`, the column in which
+        their words are looked for.
     malignant : sequence of str or None, default=None
-        Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``.
+        Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``; all other
+        known diagnoses count as benign.
+    benign : sequence of str or None, default=None
+        Words that count as benign though they are no known diagnosis, such as ``["other"]``.
     columns : mapping of str to str or None, default=None
         Record column -> name in the table, for tables with names of their own, such as
         ``{"age": "Alter"}``.
@@ -109,8 +124,9 @@ def read_records(
     SourceError
         If a file cannot be opened.
     TableError
-        If a table is unknown or has problems; all problems of all tables are listed, with row
-        numbers of the file (the header is row 1).
+        If a table is unknown or has problems, or no row has a diagnosis named in `malignant` or
+        `benign`; all problems of all tables are listed, with row numbers of the file (the header
+        is row 1).
     OptionError
         If options are unknown or contradict each other.
 
@@ -119,7 +135,10 @@ def read_records(
     The target is the first of: diagnoses in `malignant`; `target_column`, ``target`` or
     ``malignant``; ``benign_malignant``; ``diagnosis_1`` or ``iddx_1`` (Indeterminate is missing);
     melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000, which agrees with ISIC 2020,
-    where all malignant lesions are melanomas. A diagnosis that is not known leaves it missing.
+    where all malignant lesions are melanomas; diagnoses that say malignant or benign and nothing
+    else. A written diagnosis counts as the known one that it contains: "melanoma (in situ)" is a
+    melanoma, "clark nevus" a nevus. A diagnosis that is not known, or in doubt ("melanoma?"),
+    leaves the target missing; a warning lists it.
 
     Sexes and sites that nobody knows become missing with a warning. Ages outside 0 to 120,
     targets other than 0 and 1, rows of one image that contradict each other, tables that
@@ -135,7 +154,7 @@ def read_records(
     >>> sorted(records.set_aside)
     ['dx', 'dx_type']
     """
-    options = check_options(id_column, target_column, malignant, columns)
+    options = check_options(id_column, target_column, malignant, benign, columns)
     sources, pair_lists, split_lists = _open_tables(tables, duplicates, options)
     unknown = check_named([source.frame for source in sources], options)
     if unknown:
@@ -146,8 +165,10 @@ def read_records(
     for part in parts:
         findings.problems.extend(part.findings.problems)
         findings.warnings.extend(part.findings.warnings)
+        for name, words in part.findings.words.items():
+            findings.words[name] = [*dict.fromkeys([*findings.words.get(name, ()), *words])]
     _check_substance(parts)
-    findings.problems.extend(_check_malignant(parts, options))
+    findings.problems.extend(_check_diagnoses(parts, options, findings))
     frame = join_tables(parts, findings)
     if findings.problems:
         raise TableError(_count_problems(findings, parts), findings.problems)
@@ -155,17 +176,18 @@ def read_records(
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
-    if "diagnosis" in frame and "target" not in frame:
-        findings.warnings.append(
-            "no column says what is malignant: there is no target. Name its column with "
-            "target_column (--target on the command line), or the diagnoses with malignant "
-            "(--malignant)."
-        )
+    findings.warnings.extend(_note_diagnoses(frame, findings))
     uses = tuple(use for part in parts for use in part.uses)
     findings.warnings.extend(format_uses(uses))
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
-    layout = tuple(part.layout.name for part in parts)
-    return Records(_arrange(frame), layout, set_aside, tuple(findings.warnings), uses)
+    return Records(
+        _arrange(frame),
+        tuple(part.layout.name for part in parts),
+        set_aside,
+        tuple(findings.warnings),
+        uses,
+        count_diagnoses(frame, findings.words),
+    )
 
 
 def _open_tables(
@@ -206,31 +228,54 @@ def _check_substance(parts: Sequence[TableRecords]) -> None:
         )
 
 
-def _check_malignant(parts: Sequence[TableRecords], options: Options) -> list[str]:
-    if options.malignant is None:
+def _check_diagnoses(
+    parts: Sequence[TableRecords], options: Options, findings: Findings
+) -> list[str]:
+    """Name the diagnoses that the user named, and no row has."""
+    named = dict.fromkeys(options.malignant or (), "malignant")
+    named |= dict.fromkeys(options.benign, "benign")
+    if not named:
         return []
-    found = {
-        word
-        for part in parts
-        if "diagnosis" in part.frame
-        for word in part.frame["diagnosis"].dropna().unique()
-    }
+    columns = [part.frame["diagnosis"] for part in parts if "diagnosis" in part.frame]
+    diagnosis = pd.concat(columns) if columns else pd.Series(dtype=object)
+    found = diagnosis.dropna().unique().tolist()
     if not found:
+        option = " and ".join(
+            f"{name} (--{name} on the command line)" for name in {*named.values()}
+        )
         return [
-            "malignant (--malignant on the command line) needs a diagnosis, and no table has one. "
-            "Name its column with columns, or call it diagnosis in the table."
+            f"{option} needs a diagnosis, and no table has one. Name its column with columns, or "
+            "call it diagnosis in the table."
         ]
-    known = found | set(DIAGNOSIS_WORDS.values())
     problems = []
-    for word in options.malignant:
-        if word not in known:
-            close = get_close_matches(word, known, n=1)
+    for word, side in named.items():
+        if word not in found:
+            close = get_close_matches(word, found, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             problems.append(
-                f"{word!r}, named as malignant, is no diagnosis of these tables, which have "
-                f"{shorten(sorted(found))}.{hint}"
+                f"no row has the diagnosis {word!r}, named as {side}. The tables have "
+                f"{list_diagnoses(diagnosis, findings.words)}.{hint}"
             )
     return problems
+
+
+def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> list[str]:
+    if "diagnosis" not in frame:
+        return []
+    if "target" not in frame:
+        return [
+            "no column says what is malignant: there is no target. The diagnoses are "
+            f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
+            "with malignant (--malignant), or a column that says so with target_column (--target)."
+        ]
+    notes = []
+    unknown = list_untargeted(frame, understood=False)
+    if unknown:
+        notes.append(
+            f"not known as diagnoses, and so without a target: {unknown}. Name them with malignant "
+            "(--malignant) or benign (--benign)."
+        )
+    return notes
 
 
 def _count_problems(findings: Findings, parts: Sequence[TableRecords]) -> str:

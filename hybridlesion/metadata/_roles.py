@@ -12,6 +12,7 @@ import pandas as pd
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata._aliases import candidates, loose_key
+from hybridlesion.metadata._diagnosis import read_diagnosis
 from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._recognition import RECORDS, explain_unknown, identify_layout
@@ -20,10 +21,10 @@ from hybridlesion.metadata._values import (
     normalise_age,
     normalise_sex,
     normalise_site,
-    parse_diagnosis,
     parse_outcome,
 )
-from hybridlesion.metadata._vocabulary import DIAGNOSIS_WORDS, MISSING_WORDS
+from hybridlesion.metadata._vocabulary import MISSING_WORDS
+from hybridlesion.metadata._word_search import split_words
 
 __all__ = ["Columns", "Options", "check_named", "check_options", "find_columns", "holds_role"]
 
@@ -44,10 +45,13 @@ class Options:
         Role -> the user's column name.
     malignant : tuple of str or None, default=None
         Diagnoses, in our words, that make the target 1; None leaves it to the layout.
+    benign : tuple of str, default=()
+        Further words, which are no known diagnoses, that make the target 0.
     """
 
     named: Mapping[Role, str] = field(default_factory=dict)
     malignant: tuple[str, ...] | None = None
+    benign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ def check_options(
     id_column: str | None,
     target_column: str | None,
     malignant: Sequence[str] | None,
+    benign: Sequence[str] | None,
     columns: Mapping[str, str] | None,
 ) -> Options:
     """Bring the naming options of `read_records` together.
@@ -90,8 +95,8 @@ def check_options(
     ----------
     id_column, target_column : str or None
         Columns named on their own.
-    malignant : sequence of str or None
-        Diagnoses, in any known words.
+    malignant, benign : sequence of str or None
+        Diagnoses, in any words.
     columns : mapping of str to str or None
         Role -> column.
 
@@ -116,21 +121,43 @@ def check_options(
                 f"columns (--column) says that {role} is {named[role]!r}, and another option says "
                 f"{name!r}. Give one of them."
             )
-    if malignant is None:
-        return Options(named)
-    if isinstance(malignant, str) or not malignant:
+    chosen = {
+        name: _read_words(name, words)
+        for name, words in {"malignant": malignant, "benign": benign}.items()
+        if words is not None
+    }
+    both = set(chosen.get("malignant", ())) & set(chosen.get("benign", ()))
+    if both:
+        raise OptionError(f"{', '.join(sorted(both))} cannot be both malignant and benign.")
+    if chosen and Role.TARGET in named:
+        # The words of that column are what the diagnoses are looked for in.
+        column = named.pop(Role.TARGET)
+        if named.setdefault(Role.DIAGNOSIS, column) != column:
+            raise OptionError(
+                f"the target column {column!r} and the diagnoses named as malignant or benign both "
+                "say what is malignant. Give one of target_column and malignant (--target and "
+                "--malignant on the command line)."
+            )
+    return Options(named, **chosen)
+
+
+def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(words, str) or not words:
         raise OptionError(
-            'malignant must list diagnoses, for example ["mel", "bcc"] (--malignant mel,bcc on the '
-            f"command line), got {malignant!r}."
+            f'{option} must list diagnoses, for example ["mel", "bcc"] (--{option} mel,bcc on the '
+            f"command line), got {words!r}."
         )
-    if Role.TARGET in named:
-        raise OptionError(
-            f"the target column {named[Role.TARGET]!r} and the diagnoses {', '.join(malignant)} "
-            "both say what is malignant. Give one of target_column and malignant (--target and "
-            "--malignant on the command line)."
+    names = []
+    for word in words:
+        reading = read_diagnosis(str(word))
+        if reading.name is None:
+            raise OptionError(f"{option} names {word!r}, which is no diagnosis.")
+        # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
+        narrower = reading.malignant == 0 and len(split_words(word)) > len(
+            split_words(reading.name)
         )
-    words = (parse_diagnosis(" ".join(str(name).lower().split())) for name in malignant)
-    return Options(named, tuple(word for word in words if word is not None))
+        names.append(" ".join(split_words(word)) if narrower else reading.name)
+    return tuple(dict.fromkeys(names))
 
 
 def find_columns(source: SourceTable, options: Options) -> Columns:
@@ -250,8 +277,7 @@ def holds_role(
     if role is Role.TARGET:
         return not normalise(column, parse_outcome, rows).faults
     if role is Role.DIAGNOSIS:
-        values = normalise(column, parse_diagnosis, rows).values
-        return bool(values.isin(set(DIAGNOSIS_WORDS.values())).any())
+        return any(read_diagnosis(cell).named for cell in text.unique())
     parse = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}[role]
     understood = parse(column, rows).values.notna().sum()
     return understood * 2 >= len(text) if role is Role.AGE else understood > 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hybridlesion.metadata._diagnosis import read_diagnosis
+from hybridlesion.metadata._diagnosis_words import NOT_MELANOMA
 from hybridlesion.metadata._layouts import Role
-from hybridlesion.metadata._problems import Findings, describe_rows
+from hybridlesion.metadata._problems import Findings, describe_rows, shorten
 from hybridlesion.metadata._roles import Columns, Options
 from hybridlesion.metadata._values import normalise, parse_diagnosis, parse_outcome
+from hybridlesion.metadata._word_search import split_words
 
 __all__ = ["derive_diagnosis", "derive_target"]
 
@@ -19,7 +22,7 @@ _OUTCOME_LEVELS = ("diagnosis_1", "iddx_1")
 
 
 def derive_diagnosis(
-    frame: pd.DataFrame, columns: Columns, rows: np.ndarray, findings: Findings
+    frame: pd.DataFrame, columns: Columns, options: Options, rows: np.ndarray, findings: Findings
 ) -> pd.Series | None:
     """Find the diagnosis of every row.
 
@@ -29,10 +32,12 @@ def derive_diagnosis(
         The table.
     columns : Columns
         Where it keeps what.
+    options : Options
+        The diagnoses that the user names: rows written so keep that word.
     rows : ndarray of shape (n,)
         Row labels.
     findings : Findings
-        Receives the problems of 0/1 columns.
+        Receives the problems of 0/1 columns, and the words as written.
 
     Returns
     -------
@@ -42,14 +47,40 @@ def derive_diagnosis(
     if columns.layout.one_hot:
         return _read_one_hot(frame, columns, rows, findings)
     if Role.DIAGNOSIS in columns.by_role:
-        names = [columns.by_role[Role.DIAGNOSIS]]
+        names, outcomes = [columns.by_role[Role.DIAGNOSIS]], []
     else:
         names = [columns.by_key[key] for key in _DIAGNOSIS_LEVELS if key in columns.by_key]
-    diagnosis = None
-    for name in names:
+        outcomes = [columns.by_key[key] for key in _OUTCOME_LEVELS if key in columns.by_key]
+    diagnosis, written = None, None
+    for name in [*names, *outcomes] if names else ():
         level = normalise(frame[name], parse_diagnosis, rows).values
-        diagnosis = level if diagnosis is None else diagnosis.where(diagnosis.notna(), level)
+        cells = frame[name].astype(object)
+        if diagnosis is None:
+            diagnosis, written = level, cells
+            continue
+        # A finer level that is not known says less than a broader one, be it just the outcome.
+        better = diagnosis.notna() & ~_understood(diagnosis) & _understood(level)
+        if name not in outcomes:
+            better |= diagnosis.isna() & level.notna()
+        diagnosis, written = diagnosis.mask(better, level), written.mask(better, cells)
+    if diagnosis is None:
+        return None
+    named = {*(options.malignant or ()), *options.benign}
+    as_named = written.map({cell: " ".join(split_words(str(cell))) for cell in written.unique()})
+    known = diagnosis.map(lambda word: read_diagnosis(word).named, na_action="ignore").eq(True)
+    diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
+    _note_words(diagnosis, written, findings)
     return diagnosis
+
+
+def _understood(diagnosis: pd.Series) -> pd.Series:
+    return diagnosis.map(lambda word: read_diagnosis(word).understood, na_action="ignore").eq(True)
+
+
+def _note_words(diagnosis: pd.Series, written: pd.Series, findings: Findings) -> None:
+    for name, cells in written.groupby(diagnosis, sort=False):
+        words = [str(cell).strip() for cell in cells.value_counts().index]
+        findings.words[name] = list(dict.fromkeys([*findings.words.get(name, ()), *words]))
 
 
 def derive_target(
@@ -86,20 +117,53 @@ def derive_target(
     -----
     The first that applies: the diagnoses given by ``malignant=``; a target column;
     ``benign_malignant``; the first level of a hierarchical diagnosis; the layout's default
-    (melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000). With ``malignant=``, a
-    row without a diagnosis counts as 0 where the table calls it benign, as most of ISIC 2020 is.
+    (melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000); diagnoses that are nothing
+    but malignant or benign. With ``malignant=``, a row without a diagnosis counts as 0 where the
+    table calls it benign, as most of ISIC 2020 is. A diagnosis that is not known, or in doubt,
+    leaves the target missing, unless ``benign=`` names it.
     """
     outcomes = [_read_outcome(frame, name, rows, findings) for name in _outcome_columns(columns)]
     for other in outcomes[1:]:
         _report_contradictions(outcomes[0], other, rows, findings)
     stated = outcomes[0] if outcomes else None
     malignant = options.malignant or (() if outcomes else columns.layout.malignant)
-    if diagnosis is None or not malignant:
-        return stated
-    target = diagnosis.isin(malignant).astype(float).where(diagnosis.notna())
-    if stated is not None:
-        target = target.where(diagnosis.notna() | (stated != 0), 0.0)
-    return target.rename("target")
+    target = stated
+    if diagnosis is not None and (malignant or (stated is None and _are_outcomes(diagnosis))):
+        target = _judge(diagnosis, frozenset(malignant))
+        if stated is not None:
+            target = target.where(target.notna() | (stated != 0), 0.0)
+    if diagnosis is not None and options.benign:
+        target = pd.Series(np.nan, diagnosis.index) if target is None else target
+        target = target.mask(diagnosis.isin(options.benign), 0.0)
+    return None if target is None else target.rename("target")
+
+
+def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
+    """Say of each diagnosis whether it is among the malignant ones; NaN where that is not known."""
+
+    def judge(word: str) -> float:
+        reading = read_diagnosis(word)
+        if word in malignant:
+            return 1.0
+        if reading.named:
+            return 0.0
+        # What is no melanoma may be another malignancy, which the user counts.
+        known = reading.malignant is not None
+        return (
+            reading.malignant
+            if known and (word != NOT_MELANOMA or malignant == {"melanoma"})
+            else np.nan
+        )
+
+    judged = {word: judge(word) for word in diagnosis.dropna().unique()}
+    return diagnosis.map(judged).astype(float)
+
+
+def _are_outcomes(diagnosis: pd.Series) -> bool:
+    """Tell whether diagnoses are nothing but malignant and benign."""
+    readings = [read_diagnosis(word) for word in diagnosis.dropna().unique()]
+    said = [reading.malignant is not None for reading in readings if reading.understood]
+    return any(said) and not any(reading.named for reading in readings)
 
 
 def _outcome_columns(columns: Columns) -> list[str]:
@@ -115,7 +179,26 @@ def _read_outcome(
 ) -> pd.Series:
     outcome = normalise(frame[name], parse_outcome, rows)
     findings.problems.extend(outcome.faults)
+    _note_labels(frame[name], outcome.values, findings)
     return outcome.values.astype(float).rename(name)
+
+
+def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> None:
+    """Tell which words were read as malignant and benign, where they are not 0 and 1."""
+    cells = column[outcome.notna()].map(lambda cell: str(cell).strip())
+    counts = cells.groupby([outcome[outcome.notna()], cells]).size()
+    plain = {"0", "1", "0.0", "1.0", "true", "false", "benign", "malignant"}
+    if {word.lower() for _, word in counts.index} <= plain:
+        return
+    sides = [
+        shorten([f"{word!r} ({n:,} rows)" for word, n in counts[value].items()])
+        if value in counts.index.get_level_values(0)
+        else "nothing"
+        for value in (1.0, 0.0)
+    ]
+    findings.warnings.append(
+        f"{column.name}: {sides[0]} counts as malignant, {sides[1]} as benign."
+    )
 
 
 def _report_contradictions(
@@ -148,4 +231,6 @@ def _read_one_hot(
     words = np.array([*layout.one_hot.values()], dtype=object)
     rest = np.where(known, layout.otherwise, None) if layout.otherwise else None
     diagnosis = np.where(chosen.any(axis=1), words[chosen.argmax(axis=1)], rest)
+    for key, word in layout.one_hot.items():
+        findings.words.setdefault(word, []).append(str(columns.by_key[key]))
     return pd.Series(diagnosis, index=frame.index).infer_objects()

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from hybridlesion._words import count_words
+from hybridlesion.metadata._ages import is_approximate_age, parse_age
+from hybridlesion.metadata._diagnosis import read_diagnosis
 from hybridlesion.metadata._problems import describe_rows
 from hybridlesion.metadata._vocabulary import (
-    AGE_LIMITS,
-    DIAGNOSIS_WORDS,
     MISSING_WORDS,
     OUTCOME_WORDS,
+    SEX_LETTERS,
     SEX_WORDS,
     SEXES,
+    SITE_DETAILS,
     SITE_WORDS,
     SITES,
-    TOP_AGE,
-    UNDECIDED_WORDS,
+    Sex,
 )
+from hybridlesion.metadata._word_search import WordSearch, fold, split_words
 
 __all__ = [
     "Normalised",
@@ -29,15 +31,28 @@ __all__ = [
     "normalise_age",
     "normalise_sex",
     "normalise_site",
-    "parse_age",
     "parse_diagnosis",
     "parse_outcome",
-    "parse_sex",
     "parse_site",
+    "read_label",
 ]
 
-_NUMBERED = re.compile(r"^\d+\.\s*")
 _SHOWN = 20
+_SITE_TOKENS = {" ".join(split_words(word)): site for word, site in SITE_WORDS.items()}
+_SITE_SEARCH = WordSearch(
+    {
+        site: [
+            " ".join(kept)
+            for word in SITE_WORDS
+            if SITE_WORDS[word] == site
+            and (kept := [one for one in split_words(word) if one not in SITE_DETAILS])
+        ]
+        for site in SITES
+    }
+)
+_SITE_PARTS = frozenset(part for word in SITE_WORDS for part in split_words(word))
+# Spanish initials: H beside M makes M mujer.
+_SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 
 
 @dataclass(frozen=True)
@@ -100,74 +115,107 @@ def normalise(
 
 
 def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
-    """Bring a column of ages to years up to 85, as `normalise` does."""
-    return normalise(column, parse_age, rows)
+    """Bring a column of ages to years up to 85, as `normalise` does.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+        Cells as written; see `parse_age`.
+    rows : ndarray of shape (n,)
+        Row labels, for the faults.
+
+    Returns
+    -------
+    Normalised
+        Ages; a note counts the ranges and bounds.
+    """
+    ages = normalise(column, parse_age, rows)
+    written = column[ages.values.notna()].map(_clean)
+    rough = written[written.map(is_approximate_age).astype(bool)] if len(written) else written
+    if rough.empty:
+        return ages
+    cells = count_words(len(rough), "cell")
+    note = (
+        f"{column.name}: {cells} such as {rough.iloc[0]!r} hold no single age; of a range its "
+        "middle was taken, of an open one its bound."
+    )
+    return Normalised(ages.values, ages.faults, (note,))
 
 
 def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
-    """Bring a column of sexes to the vocabulary, as `normalise` does."""
-    return normalise(column, parse_sex, rows)
+    """Bring a column of sexes to the vocabulary, as `normalise` does.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+        Cells as written: words of several languages, or initials, which are read as pairs: M is
+        male beside F or W, and female beside H (hombre and mujer).
+    rows : ndarray of shape (n,)
+        Row labels, for the faults.
+
+    Returns
+    -------
+    Normalised
+        Sexes; a note tells of initials that stand alone.
+
+    Notes
+    -----
+    Numbers are not guessed: which of 0, 1 and 2 is male differs from table to table.
+    """
+    cells = {fold(_clean(cell)).rstrip(".") for cell in column.dropna().unique()}
+    letters = _read_letters(cells)
+
+    def parse(cell: str) -> str | None:
+        word = fold(cell).rstrip(".")
+        if cell in MISSING_WORDS or word in MISSING_WORDS:
+            return None
+        if word in SEX_WORDS or word in letters:
+            return str(SEX_WORDS.get(word) or letters[word])
+        if word.replace(".", "", 1).isdigit():
+            raise ValueError(
+                "is a number, and which sex it stands for is not guessed: write male or female"
+            )
+        if len(word) == 1 and any(word in known for known in SEX_LETTERS):
+            others = ", ".join(sorted(cell.upper() for cell in cells if len(cell) == 1))
+            raise ValueError(f"may be male or female in a column of {others}: write the words")
+        raise ValueError(f"is not among {', '.join(SEXES)}")
+
+    sexes = normalise(column, parse, rows)
+    notes = ()
+    if set(letters) == {"m"} and not cells & SEX_WORDS.keys():
+        notes = (f"{column.name}: the only letter is M; it was read as male.",)
+    return Normalised(sexes.values, sexes.faults, notes)
+
+
+def _read_letters(cells: set[str]) -> dict[str, Sex]:
+    """Read initials beside each other; letters that may mean either sex are left out."""
+    known = {letter for pair in SEX_LETTERS for letter in pair}
+    found = frozenset(cells & known)
+    found |= {letter for word, implied in _SPANISH.items() if word in cells for letter in implied}
+    pairs = [pair for pair in SEX_LETTERS if len(pair) == 2 and pair <= found]
+    readings: dict[str, set[Sex]] = {}
+    for pair in pairs or [found]:
+        for letter, sex in SEX_LETTERS.get(pair, {}).items():
+            readings.setdefault(letter, set()).add(sex)
+    return {letter: sexes.pop() for letter, sexes in readings.items() if len(sexes) == 1}
 
 
 def normalise_site(column: pd.Series, rows: np.ndarray) -> Normalised:
-    """Bring a column of body sites to the vocabulary, as `normalise` does."""
+    """Bring a column of body sites to the vocabulary, as `normalise` does.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+        Cells as written; see `parse_site`.
+    rows : ndarray of shape (n,)
+        Row labels, for the faults.
+
+    Returns
+    -------
+    Normalised
+        Sites.
+    """
     return normalise(column, parse_site, rows)
-
-
-def parse_age(cell: str) -> float | None:
-    """Read an age in years.
-
-    Parameters
-    ----------
-    cell : str
-        For example ``"45"``, ``"45.0"``, ``"45,5"`` or ``"85+"``.
-
-    Returns
-    -------
-    float or None
-        The age, at most 85: the ISIC archive publishes older patients as 85.
-
-    Raises
-    ------
-    ValueError
-        If it is no number of years from 0 to 120.
-
-    Examples
-    --------
-    >>> parse_age("90.0"), parse_age("unknown")
-    (85.0, None)
-    """
-    if cell in MISSING_WORDS:
-        return None
-    low, high = AGE_LIMITS
-    try:
-        age = float(cell.removesuffix("+").replace(",", "."))
-    except ValueError:
-        raise ValueError("is no number of years") from None
-    if not low <= age <= high:
-        raise ValueError(f"lies outside {low:g} to {high:g} years")
-    return min(age, TOP_AGE)
-
-
-def parse_sex(cell: str) -> str | None:
-    """Read a sex.
-
-    Parameters
-    ----------
-    cell : str
-        For example ``"male"`` or ``"f"``.
-
-    Returns
-    -------
-    str or None
-        ``"male"``, ``"female"`` or None.
-
-    Raises
-    ------
-    ValueError
-        If the word is unknown.
-    """
-    return _look_up(cell, SEX_WORDS, SEXES)
 
 
 def parse_site(cell: str) -> str | None:
@@ -176,7 +224,7 @@ def parse_site(cell: str) -> str | None:
     Parameters
     ----------
     cell : str
-        For example ``"anterior torso"`` or ``"scalp"``.
+        For example ``"anterior torso"``, ``"scalp"``, ``"left forearm"`` or ``"Unterschenkel"``.
 
     Returns
     -------
@@ -186,18 +234,36 @@ def parse_site(cell: str) -> str | None:
     Raises
     ------
     ValueError
-        If the word is unknown.
+        If no site is known in it, or several are.
 
     Examples
     --------
-    >>> parse_site("posterior torso"), parse_site("upper_extremity")
-    ('torso', 'upper extremity')
+    >>> parse_site("posterior torso"), parse_site("upper_extremity"), parse_site("back of the hand")
+    ('torso', 'upper extremity', 'upper extremity')
     """
-    return _look_up(cell.replace("_", " "), SITE_WORDS, SITES)
+    if cell in MISSING_WORDS:
+        return None
+    words = [_singular(word) for word in split_words(cell)]
+    if " ".join(words) in _SITE_TOKENS:
+        return _SITE_TOKENS[" ".join(words)]
+    found = _SITE_SEARCH.find([word for word in words if word not in SITE_DETAILS])
+    sites = {one.name for one in found}
+    if len(sites) > 1:
+        raise ValueError(f"names several sites: {', '.join(sorted(sites))}")
+    if not sites:
+        raise ValueError(f"is not among {', '.join(SITES)}")
+    return sites.pop()
+
+
+def _singular(word: str) -> str:
+    for ending in ("s", "es"):
+        if word not in _SITE_PARTS and word.removesuffix(ending) in _SITE_PARTS:
+            return word.removesuffix(ending)
+    return word
 
 
 def parse_diagnosis(cell: str) -> str | None:
-    """Bring a diagnosis to the words of `DIAGNOSIS_WORDS`; others stay, in lower case.
+    """Name a diagnosis, see `read_diagnosis`.
 
     Parameters
     ----------
@@ -207,18 +273,14 @@ def parse_diagnosis(cell: str) -> str | None:
     Returns
     -------
     str or None
-        The diagnosis without what follows a comma, or None.
+        The diagnosis in our words; as written, in lower case, where it is not known.
 
     Examples
     --------
     >>> parse_diagnosis("nevus, nos, compound"), parse_diagnosis("mel"), parse_diagnosis("unknown")
     ('nevus', 'melanoma', None)
     """
-    cell = _NUMBERED.sub("", cell)
-    head = cell.split(",")[0].removesuffix(" nos").strip()
-    if cell in MISSING_WORDS or not head:
-        return None
-    return DIAGNOSIS_WORDS.get(cell, DIAGNOSIS_WORDS.get(head, head))
+    return read_diagnosis(cell).name
 
 
 def parse_outcome(cell: str) -> float | None:
@@ -227,7 +289,8 @@ def parse_outcome(cell: str) -> float | None:
     Parameters
     ----------
     cell : str
-        For example ``"1"``, ``"0.0"``, ``"malignant"`` or ``"indeterminate"``.
+        For example ``"1"``, ``"0.0"``, ``"malignant"``, ``"yes"``, ``"naevus"`` or
+        ``"indeterminate"``.
 
     Returns
     -------
@@ -239,23 +302,52 @@ def parse_outcome(cell: str) -> float | None:
     ValueError
         If it is none of them.
     """
-    if cell in MISSING_WORDS or cell in UNDECIDED_WORDS:
+    if cell in MISSING_WORDS:
         return None
+    word = fold(cell)
     try:
-        value = OUTCOME_WORDS[cell] if cell in OUTCOME_WORDS else float(cell)
+        value = OUTCOME_WORDS[word] if word in OUTCOME_WORDS else float(cell)
     except ValueError:
-        value = np.nan
-    if value not in (0.0, 1.0):
+        value = _read_side(cell)
+    if value not in (0.0, 1.0, None):
         raise ValueError("is neither 0 or benign nor 1 or malignant")
     return value
 
 
-def _look_up(cell: str, words: Mapping[str, str], allowed: tuple[str, ...]) -> str | None:
-    if cell in MISSING_WORDS:
-        return None
-    if cell not in words:
-        raise ValueError(f"is not among {', '.join(allowed)}")
-    return words[cell]
+def read_label(cell: str) -> float | None:
+    """Read one of the two labels of a target.
+
+    Parameters
+    ----------
+    cell : str
+        For example ``"MEL"``, ``"nevus"``, ``"Ja"`` or ``"1"``.
+
+    Returns
+    -------
+    float or None
+        The number, or 1.0 malignant and 0.0 benign; None if the word is not known or undecided.
+
+    Examples
+    --------
+    >>> read_label("Melanoma"), read_label("NV"), read_label("2"), read_label("control")
+    (1.0, 0.0, 2.0, None)
+    """
+    word = _clean(cell)
+    try:
+        return float(word)
+    except ValueError:
+        return OUTCOME_WORDS.get(fold(word), read_diagnosis(word).malignant)
+
+
+def _read_side(cell: str) -> float | None:
+    reading = read_diagnosis(cell)
+    if not reading.understood or (reading.named and reading.malignant is None):
+        raise ValueError(
+            "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
+            "malignant, and those that are benign with benign (--malignant and --benign on the "
+            "command line), or clear the cells"
+        )
+    return reading.malignant
 
 
 def _clean(cell: object) -> str:

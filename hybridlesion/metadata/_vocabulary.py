@@ -1,8 +1,9 @@
-"""The words that records use, and every word of the ISIC tables that means one of them.
+"""The words that records use for sex and body site, and the words of tables that mean them.
 
-Data only. Words are compared in lower case, with underscores read as blanks. The HAM10000
+Data only. Words are compared without case, accents, hyphens and underscores. The HAM10000
 localizations go where ISIC 2019 put the same 10,015 images (face -> head/neck, foot -> lower
-extremity, hand -> upper extremity, acral -> palms/soles).
+extremity, hand -> upper extremity, acral -> palms/soles); where no ISIC table has a word, as axilla
+and groin, the topography of ICD-O-3 decides. Diagnoses have a module of their own.
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ from types import MappingProxyType
 
 __all__ = [
     "AGE_LIMITS",
-    "DIAGNOSIS_WORDS",
     "MISSING_WORDS",
-    "NARROWER_DIAGNOSES",
     "OUTCOME_WORDS",
     "SEXES",
+    "SEX_LETTERS",
     "SEX_WORDS",
     "SITES",
+    "SITE_DETAILS",
     "SITE_REFINEMENTS",
     "SITE_WORDS",
     "TOP_AGE",
-    "UNDECIDED_WORDS",
     "Sex",
     "Site",
 ]
@@ -54,9 +54,23 @@ class Site(StrEnum):
 SEXES: tuple[str, ...] = tuple(sex.value for sex in Sex)
 SITES: tuple[str, ...] = tuple(site.value for site in Site)
 
+
+def _split(words: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in words.split(","))
+
+
 MISSING_WORDS: frozenset[str] = frozenset(
-    {"", "unknown", "unk", "not known", "unspecified", "not specified", "not reported"}
-    | {"na", "n/a", "<na>", "nan", "none", "null", "missing", "?", "-"}
+    {""}
+    | {
+        *_split(
+            "?, -, --, ., na, n/a, #n/a, <na>, nan, none, null, missing, n.a., unknown, unk, "
+            "ukn, not known, unspecified, not specified, not reported, not available, not "
+            "applicable, not recorded, not stated, undisclosed, nr, nd, n.d., k.a., k. a., "
+            "k.a, keine angabe, unbekannt, desconocido, desconocida, sin datos, s/d, no "
+            "consta, inconnu, inconnue, non renseigné, sconosciuto, non noto, desconhecido, "
+            "onbekend, okänd, ukjent"
+        )
+    }
 )
 
 
@@ -67,36 +81,134 @@ def _invert(words: Mapping[str, tuple[str, ...]]) -> Mapping[str, str]:
     )
 
 
-SEX_WORDS = _invert({Sex.MALE: ("m", "man"), Sex.FEMALE: ("f", "woman")})
+SEX_WORDS = _invert(
+    {
+        Sex.MALE: _split(
+            "man, men, boy, mr, masculine, mann, mannlich, maennlich, herr, junge, hombre, "
+            "varon, masculino, masc, homme, masculin, garcon, uomo, maschio, maschile, homem, "
+            "mannelijk, mand, erkek"
+        ),
+        Sex.FEMALE: _split(
+            "woman, women, girl, mrs, ms, feminine, fem, frau, weiblich, mujer, hembra, "
+            "femenino, femenina, femme, feminin, fille, donna, femmina, femminile, mulher, "
+            "feminino, feminina, vrouw, vrouwelijk, kvinna, kvinde, kadin"
+        ),
+    }
+)
+
+# A letter means what it means beside the others of its column: M is male beside F or W, and
+# female (mujer) beside H. What no entry holds is not guessed: V and M are varon and mujer in
+# Spanish, but vrouw and man in Dutch.
+SEX_LETTERS: Mapping[frozenset[str], Mapping[str, Sex]] = MappingProxyType(
+    {
+        frozenset(male + female): {male: Sex.MALE, female: Sex.FEMALE}
+        for male, female in ("mf", "mw", "hm", "hf", "vh", "vf", "ud", "mk", "ek", "mz", "мж")
+    }
+    | {frozenset("m"): {"m": Sex.MALE}}
+    | {frozenset(letter): {letter: Sex.FEMALE} for letter in "fw"}
+)
 
 SITE_WORDS = _invert(
     {
-        Site.HEAD_NECK: (
-            *("head and neck", "head & neck", "head neck", "head", "neck", "head neck face"),
-            *("face", "scalp", "ear", "forehead", "cheek", "nose", "eyelid", "lip", "chin"),
+        Site.HEAD_NECK: _split(
+            "head and neck, head & neck, head neck, head, neck, head neck face, face, facial, "
+            "scalp, ear, forehead, cheek, nose, eyelid, eye, eyebrow, lip, chin, jaw, temple, "
+            "nape, nostril, periorbital, periocular, perioral, preauricular, retroauricular, "
+            "postauricular, auricle, back neck, back head, back ear, throat, occiput, "
+            "occipital, parietal, crown, mandible, frontal, earlobe, pinna, nasal, labial, "
+            "kopf, hals, nacken, gesicht, kopfhaut, ohr, ohren, stirn, wange, wangen, nase, "
+            "augenlid, lippe, lippen, kinn, schlafe, kapillitium, capillitium, kopf hals, kopf "
+            "und hals, cabeza, cuello, cara, cuero cabelludo, oreja, orejas, frente, mejilla, "
+            "mejillas, nariz, parpado, labio, labios, menton, sien, nuca, cabeza y cuello, "
+            "tete, cou, visage, cuir chevelu, oreille, oreilles, joue, joues, nez, paupiere, "
+            "levre, levres, nuque, tete et cou, testa, collo, viso, faccia, volto, cuoio "
+            "capelluto, orecchio, orecchie, fronte, guancia, guance, naso, palpebra, labbro, "
+            "mento, testa e collo, cabeca, pescoco, rosto, couro cabeludo, orelha, orelhas, "
+            "bochecha, cabeca e pescoco, hoofd, gezicht, hoofdhuid, oor, oren, voorhoofd, "
+            "wang, neus, nek"
         ),
-        Site.TORSO: (
-            *("trunk", "anterior torso", "posterior torso", "lateral torso"),
-            *("anterior trunk", "posterior trunk", "lateral trunk"),
-            *("back", "upper back", "lower back", "chest", "abdomen", "breast", "flank"),
+        Site.TORSO: _split(
+            "trunk, anterior torso, posterior torso, lateral torso, anterior trunk, posterior "
+            "trunk, lateral trunk, back, upper back, lower back, mid back, chest, abdomen, "
+            "abdominal, breast, flank, axilla, axillae, axillary, armpit, groin, inguinal, "
+            "navel, umbilicus, umbilical, sternum, thorax, thoracic, rib, belly, stomach, "
+            "loin, lumbar, sacrum, sacral, waist, clavicle, clavicular, collarbone, scapula, "
+            "scapular, shoulder blade, nipple, areola, flanks, rumpf, stamm, korperstamm, "
+            "rucken, oberer rucken, unterer rucken, brust, bauch, flanke, achsel, achselhohle, "
+            "leiste, oberkorper, nabel, schulterblatt, dekollete, decollete, tronco, espalda, "
+            "pecho, torax, vientre, mama, costado, axila, axilas, ingle, ombligo, dorso, "
+            "escapula, tronc, dos, poitrine, ventre, sein, flanc, aisselle, aisselles, aine, "
+            "schiena, petto, torace, addome, seno, mammella, fianco, ascella, ascelle, "
+            "inguine, costas, peito, barriga, seio, virilha, romp, rug, borst, buik, oksel"
         ),
-        Site.UPPER_EXTREMITY: (
-            *("upper extremities", "upper limb", "arm", "upper arm", "forearm"),
-            *("shoulder", "elbow", "wrist", "hand", "finger"),
+        Site.UPPER_EXTREMITY: _split(
+            "upper extremities, upper limb, upper limbs, arm, upper arm, lower arm, forearm, "
+            "shoulder, elbow, wrist, hand, finger, thumb, back hand, dorsum hand, hand dorsum, "
+            "dorsal hand, knuckle, antecubital, cubital fossa, deltoid, back arm, back upper "
+            "arm, back forearm, arme, oberarm, unterarm, schulter, ellenbogen, handgelenk, "
+            "hande, handrucken, daumen, obere extremitat, obere extremitaten, brazo, brazos, "
+            "antebrazo, antebrazos, hombro, hombros, codo, muneca, mano, manos, dedo, dedo "
+            "mano, dedos mano, dorso mano, extremidad superior, extremidades superiores, "
+            "miembro superior, miembros superiores, bras, avant bras, epaule, epaules, coude, "
+            "poignet, main, mains, doigt, doigts, dos main, dos mains, membre superieur, "
+            "membres superieurs, braccio, braccia, avambraccio, spalla, spalle, gomito, polso, "
+            "mani, dito, dita, dorso mano, arto superiore, arti superiori, braco, bracos, "
+            "antebraco, ombro, ombros, cotovelo, pulso, mao, maos, dorso mao, membro superior, "
+            "membros superiores, bovenarm, onderarm, schouder, elleboog, pols, vinger, "
+            "bovenste extremiteit"
         ),
-        Site.LOWER_EXTREMITY: (
-            *("lower extremities", "lower limb", "leg", "lower leg", "thigh"),
-            *("knee", "ankle", "buttock", "foot", "toe"),
+        Site.LOWER_EXTREMITY: _split(
+            "lower extremities, lower limb, lower limbs, leg, upper leg, lower leg, thigh, "
+            "knee, ankle, buttock, gluteal, gluteus, hip, calf, calves, shin, foot, feet, toe, "
+            "heel, dorsum foot, foot dorsum, dorsal foot, back foot, back leg, back knee, back "
+            "thigh, popliteal, pretibial, tibial, bein, beine, oberschenkel, unterschenkel, "
+            "schenkel, knie, knochel, gesass, hufte, wade, schienbein, fuss, fusse, "
+            "fussrucken, zehe, zehen, ferse, kniekehle, untere extremitat, untere "
+            "extremitaten, pierna, piernas, muslo, muslos, rodilla, tobillo, gluteo, gluteos, "
+            "nalga, nalgas, cadera, pantorrilla, pie, pies, dedo pie, dedos pie, dorso pie, "
+            "talon, extremidad inferior, extremidades inferiores, miembro inferior, miembros "
+            "inferiores, jambe, jambes, cuisse, cuisses, genou, cheville, fesse, fesses, "
+            "hanche, mollet, pied, pieds, orteil, orteils, membre inferieur, membres "
+            "inferieurs, gamba, gambe, coscia, cosce, ginocchio, caviglia, gluteo, glutei, "
+            "natica, natiche, anca, polpaccio, piede, piedi, arto inferiore, arti inferiori, "
+            "perna, pernas, coxa, coxas, joelho, tornozelo, nadega, nadegas, quadril, "
+            "panturrilha, pe, membro inferior, membros inferiores, benen, dij, enkel, billen, "
+            "heup, kuit, voet, voeten, bovenbeen, onderbeen, onderste extremiteit"
         ),
-        Site.PALMS_SOLES: (
-            *("palms and soles", "palm", "sole", "palm of hand", "sole of foot"),
-            *("acral", "acral palms or soles"),
+        Site.PALMS_SOLES: _split(
+            "palms and soles, palm, sole, palms, soles, palms soles, palm hand, sole foot, "
+            "palm of hand, sole of foot, acral, acral palms or soles, palmar, plantar, "
+            "palmoplantar, handflache, handflachen, handinnenflache, fusssohle, fusssohlen, "
+            "fussohle, fussohlen, akral, palma, palmas, palma mano, planta, plantas, planta "
+            "pie, paume, paumes, paume main, plante, plante pied, plante pieds, palmo, pianta, "
+            "pianta piede, palma mao, planta pe, handpalm, voetzool"
         ),
-        Site.ORAL_GENITAL: (
-            *("oral and genital", "oral or genital", "genital", "anogenital region"),
-            *("genital region", "perianal region", "oral", "mouth", "mucosa"),
+        Site.ORAL_GENITAL: _split(
+            "oral and genital, oral or genital, oral genital, genital, genital area, genital "
+            "region, genitals, genitalia, anogenital, anogenital region, perianal, perianal "
+            "region, anal, anus, perineum, oral, mouth, mucosa, mucosal, tongue, gum, gingiva, "
+            "palate, vulva, vulvar, penis, penile, scrotum, labia, pubic, pubis, oral mucosa, "
+            "oral cavity, buccal mucosa, genitale, mund, schleimhaut, zunge, mundschleimhaut, "
+            "intim, genitalbereich, genitales, boca, lengua, mucosas, zona genital, bouche, "
+            "langue, muqueuse, organes genitaux, genitali, bocca, lingua, genitais, "
+            "geslachtsdelen, mond, slijmvlies"
         ),
     }
+)
+
+# What a body site is left with when these are taken away is the same site.
+SITE_DETAILS: frozenset[str] = frozenset(
+    _split(
+        "left, right, l, r, lt, rt, both, bilateral, distal, proximal, medial, lateral, outer, "
+        "inner, mid, middle, central, ventral, volar, anterior, posterior, skin, area, areas, "
+        "region, regions, site, of, the, on, and, or, in, near, der, des, die, das, am, und, "
+        "bereich, de, del, la, el, los, las, y, zona, piel, izquierdo, izquierda, izquierdos, "
+        "sinistro, sinistra, sinistri, destro, destra, destri, sx, dx, da, do, das, direito, "
+        "li, re, links, rechts, linke, linker, linkes, rechte, rechter, rechtes, haut, "
+        "izquierdas, derecho, derecha, derechos, derechas, izq, le, les, du, et, gauche, "
+        "gauches, droit, droite, droits, droites, il, lo, i, gli, della, dello, delle, e, "
+        "direita, esquerdo, esquerda, van, het, en"
+    )
 )
 
 # Columns of the ISIC archive that say more than the general site, and which of their words
@@ -108,41 +220,18 @@ SITE_REFINEMENTS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
-DIAGNOSIS_WORDS = _invert(
-    {
-        "melanoma": (
-            *("mel", "melanoma in situ", "melanoma invasive", "melanoma metastasis"),
-            *("invasive melanoma", "malignant melanocytic proliferations (melanoma)"),
-        ),
-        "nevus": ("nv", "naevus", "melanocytic nevus", "melanocytic nevi", "nevi"),
-        "basal cell carcinoma": ("bcc",),
-        "squamous cell carcinoma": ("scc", "squamous cell carcinoma in situ"),
-        "actinic keratosis": ("ak", "akiec", "solar or actinic keratosis"),
-        "benign keratosis": ("bkl", "pigmented benign keratosis"),
-        "seborrheic keratosis": ("sk", "seborrhoeic keratosis"),
-        "dermatofibroma": ("df",),
-        "vascular lesion": ("vasc",),
-    }
-)
-
-# Broad diagnosis -> narrower ones it covers: a table that knows better does not contradict.
-NARROWER_DIAGNOSES: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        "benign keratosis": frozenset(
-            {"seborrheic keratosis", "solar lentigo", "lichenoid keratosis"}
-            | {"lichen planus like keratosis", "benign epidermal proliferations"}
-        ),
-        "vascular lesion": frozenset(
-            {"angioma", "angiokeratoma", "hemangioma", "pyogenic granuloma", "hemorrhage"}
-            | {"benign soft tissue proliferations - vascular"}
-        ),
-    }
-)
-
+# Words of a column that says which lesions are malignant, beside diagnoses.
 OUTCOME_WORDS: Mapping[str, float] = MappingProxyType(
-    {"benign": 0.0, "false": 0.0, "malignant": 1.0, "true": 1.0}
-)
-# Known to be undecided: such a record has no target.
-UNDECIDED_WORDS: frozenset[str] = frozenset(
-    {"indeterminate", "indeterminate/benign", "indeterminate/malignant"}
+    dict.fromkeys(
+        _split(
+            "0, no, n, false, f, neg, negative, negativ, nein, non, nao, nee, negativo, negatif"
+        ),
+        0.0,
+    )
+    | dict.fromkeys(
+        _split(
+            "1, yes, y, true, t, pos, positive, positiv, ja, j, si, oui, sim, positivo, positif"
+        ),
+        1.0,
+    )
 )

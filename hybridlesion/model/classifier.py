@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
@@ -25,7 +27,7 @@ from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model._groups import check_folds, deal_folds, read_groups
 from hybridlesion.model._parameters import SENSITIVITY, check_parameters
 from hybridlesion.model._reference import benign_quantiles
-from hybridlesion.model._target import read_target
+from hybridlesion.model._target import check_order, read_target
 from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.conformal import ConformalSets
 
@@ -102,11 +104,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Threads of LightGBM; -1 takes every core.
     random_state : int, default=0
         Seed.
+    pos_label : int, float, bool or str, default=None
+        The malignant label. None takes the greater of two numbers, and of two words the one that
+        is known to be malignant, such as "melanoma" of "melanoma" and "nevus".
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels; the second is malignant.
+        Labels; the second is malignant, whatever their alphabetical order.
     oof_score_ : ndarray of shape (n,)
         Out-of-fold probabilities, from calibrators fitted on other groups; see Notes.
     oof_raw_ : ndarray of shape (n,)
@@ -197,6 +202,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         lightgbm_params=None,
         n_jobs=1,
         random_state=0,
+        pos_label=None,
     ):
         self.n_splits = n_splits
         self.n_seeds = n_seeds
@@ -220,6 +226,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.lightgbm_params = lightgbm_params
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.pos_label = pos_label
 
     def fit(self, X, y, groups=None, folds=None):
         """Fit members over grouped folds, calibrate them, choose thresholds.
@@ -229,7 +236,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         X : DataFrame or array-like of shape (n, columns)
             Feature table, or any numeric matrix; NaN is a missing value.
         y : array-like of shape (n,)
-            Two labels; the greater one (1, True, "malignant") is malignant.
+            Two labels: numbers, of which the greater is malignant, or words, such as "melanoma"
+            and "nevus" or "yes" and "no"; others need `pos_label`.
         groups : array-like of shape (n,), default=None
             Patient of each row; None reads the table's own columns.
         folds : array-like of shape (n,) or (n, r), int, default=None
@@ -244,21 +252,22 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `y` does not hold two classes, a class lies in a single group or in too few of the
-            folds given, a parameter is out of range, or more than one of `sensitivity`,
-            `threshold` and `cost_ratio` is set.
+            If `y` does not hold two classes, or it is not known which is malignant, a class lies
+            in a single group or in too few of the folds given, a parameter is out of range, or
+            more than one of `sensitivity`, `threshold` and `cost_ratio` is set.
         TableError
             If a table holds no feature columns, or infinite values.
 
         Warns
         -----
         UserWarning
-            If fewer folds are made than were asked for, or given folds part a group.
+            If fewer folds are made than were asked for, given folds part a group, or the malignant
+            label does not come last in sorted order, which some scorers of scikit-learn expect.
         """
         check_parameters(self)
         table = X = as_pandas(X)
         X, y = self._read_training(X, y)
-        classes, target = read_target(y)
+        classes, target = read_target(y, self.pos_label)
         groups = read_groups(table, groups, len(target))
         names = self._encoded_names()
         wide = any(name.startswith("emb__") for name in names)
@@ -269,6 +278,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             )
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
+        order = check_order(classes)
+        if order is not None:
+            warnings.warn(order, UserWarning, stacklevel=2)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
@@ -447,7 +459,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         if y.shape != (len(X),):
             raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
         # Refuse before anything of a former fit is overwritten.
-        read_target(y)
+        read_target(y, self.pos_label)
         encoder = ColumnEncoder(self.context).fit(X)
         encoded = encoder.transform(X)
         self.encoder_, self.n_features_in_ = encoder, len(encoder.given_)

@@ -17,7 +17,7 @@ from hybridlesion.evaluation import (
     interval_caveats,
     operating_points,
 )
-from hybridlesion.metadata import read_records
+from hybridlesion.metadata import count_diagnoses, read_records
 from hybridlesion.report._attributes import attributes_of
 from hybridlesion.report._score_files import (
     check_outputs,
@@ -59,6 +59,9 @@ class ScoreReport:
         Files written: metrics.csv, metrics.json, metrics.png, then the others.
     warnings : tuple of str
         What a user should know.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses of the scored images counted as malignant and which as benign: columns
+        ``diagnosis, side, n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     """
 
     metrics: pd.DataFrame
@@ -71,6 +74,7 @@ class ScoreReport:
     content: dict
     paths: tuple[Path, ...]
     warnings: tuple[str, ...]
+    diagnoses: pd.DataFrame
 
 
 def report_scores(
@@ -85,6 +89,7 @@ def report_scores(
     columns: Mapping[str, str] | None = None,
     target: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     n_bootstrap: int = 2000,
     random_state: int = 0,
 ) -> ScoreReport:
@@ -114,6 +119,8 @@ def report_scores(
         Column of the truth that says which are malignant; None finds it.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the truth gives diagnoses only.
+    benign : sequence of str, default=None
+        Words that count as benign though they are no known diagnosis.
     n_bootstrap : int, default=2000
         Bootstrap samples behind each interval, drawn by patient where patients are known.
     random_state : int, default=0
@@ -127,7 +134,8 @@ def report_scores(
     Raises
     ------
     TableError
-        If scores cannot be read, no image has a truth, or only one class occurs.
+        If scores cannot be read, no image has a truth, a scored image has a diagnosis that is not
+        known, or only one class occurs.
     SourceError
         If the folder cannot be written, or a file to be written is one of the tables.
     """
@@ -144,7 +152,9 @@ def report_scores(
         target_column=target,
         malignant=malignant,
         columns=columns,
+        benign=benign,
     )
+    scored = records.frame[records.frame["image_id"].isin(table.frame["image_id"])]
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     tables = _measure(cases, threshold, cost_ratio, draw)
@@ -153,6 +163,7 @@ def report_scores(
         *(*records.warnings, *table.warnings, *notes, *more, *_note_unit(cases)),
         *interval_caveats(tables["metrics"]),
     )
+    diagnoses = count_diagnoses(scored, records.diagnoses)
     facts = {
         "scores": Path(scores).name,
         "against": None if against is None else Path(against).name,
@@ -160,6 +171,7 @@ def report_scores(
         "threshold_rule": rule,
         "n_bootstrap": n_bootstrap,
         "unit": _unit(cases),
+        "diagnoses": diagnoses.to_dict("records"),
     }
     report = ScoreReport(
         **tables,
@@ -170,6 +182,7 @@ def report_scores(
         content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
         paths=tuple(paths.values()),
         warnings=warnings,
+        diagnoses=diagnoses,
     )
     write_tables(report, paths)
     draw_figures(report, both, paths, draw)

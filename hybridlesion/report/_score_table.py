@@ -16,6 +16,7 @@ from hybridlesion.metadata import (
     normalise_ids,
     normalise_image_id,
     read_source,
+    refuse_unknown,
 )
 from hybridlesion.splits import GROUP_COLUMNS
 
@@ -169,13 +170,15 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
     Raises
     ------
     TableError
-        If no scored image has a target, or all have the same.
+        If no scored image has a target, all have the same, or one has a diagnosis that is
+        not known.
     """
     if "target" not in truth or truth["target"].isna().all():
         raise TableError(
             "the truth does not say which lesions are malignant; name its column with --target, "
             "or the diagnoses with --malignant."
         )
+    refuse_unknown(truth[truth["image_id"].isin(scored["image_id"])])
     known = truth.loc[truth["target"].notna()]
     known = known.drop(columns=["path", "score"], errors="ignore")
     scored, spelt = _respell(scored, known["image_id"])

@@ -18,7 +18,7 @@ from hybridlesion.embedding.finetuning import FinetuneRecipe
 from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import write_errors
 from hybridlesion.extraction._outcome import check_errors
-from hybridlesion.metadata import read_table
+from hybridlesion.metadata import read_table, refuse_unknown
 from hybridlesion.sources import find_records, scan_sources
 from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
@@ -55,6 +55,9 @@ class Finetuning:
         List of what failed, None if nothing did.
     notes : tuple of str
         What was set aside or assumed.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
+        n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class Finetuning:
     metrics: pd.DataFrame
     errors_path: Path | None
     notes: tuple[str, ...]
+    diagnoses: pd.DataFrame
 
 
 def finetune(
@@ -80,6 +84,7 @@ def finetune(
     whole: bool = False,
     target_column: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     labels_from_folders: bool = False,
     roots: Sequence[str | os.PathLike] = (),
     columns: Mapping[str, str] | None = None,
@@ -118,13 +123,14 @@ def finetune(
         the out-of-fold scores of the training images: smaller and quicker than all folds.
     target_column : str, default=None
         Column of the tables that holds the truth; None finds it.
-    malignant : sequence of str, default=None
-        Diagnoses that count as malignant; None takes what the tables say.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant where the tables give diagnoses only, and further words
+        that count as benign.
     labels_from_folders : bool, default=False
         Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
         diagnosis.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of a table of paths, in which its images may lie.
+        Further folders, apart from that of a table of paths, in which its images may lie.
     columns : mapping of str to str, default=None
         Names that the tables use, by the record column that each stands for.
     device : {"auto", "cpu", "cuda"}, default="auto"
@@ -145,7 +151,8 @@ def finetune(
     Raises
     ------
     TableError
-        If the truth is unknown, or there are too few images for the folds or the batches.
+        If the truth or a diagnosis is unknown, or there are too few images for the folds or the
+        batches.
     SourceError
         If `out` cannot be written, holds files under the names to be written that no fine-tuning
         left, or images or weights are not there.
@@ -174,9 +181,9 @@ def finetune(
 
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
-    labels = {"malignant": malignant, "labels_from_folders": labels_from_folders}
-    options = labels | {"target_column": target_column, "columns": columns, "roots": roots}
-    records, notes = _gather(sources, metadata, options)
+    truth = {"target_column": target_column, "malignant": malignant, "benign": benign}
+    truth |= {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
+    records, notes, diagnoses = _gather(sources, metadata, truth)
     # Refused before long work: reading can only lose images.
     _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
@@ -215,33 +222,34 @@ def finetune(
         metrics=metrics,
         errors_path=write_errors(out, failures),
         notes=notes,
+        diagnoses=diagnoses,
     )
 
 
 def _gather(
-    sources: Sequence[str],
-    metadata: Sequence[str],
-    options: Mapping[str, object],
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    sources: Sequence[str], metadata: Sequence[str], truth: Mapping[str, object]
+) -> tuple[pd.DataFrame, tuple[str, ...], pd.DataFrame]:
     """Records of all sources with the truth, the source's number, and the true aspect."""
-    found = find_records(sources, metadata=metadata, **options)
+    found = find_records(sources, metadata=metadata, **truth)
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
             "no table says which images are malignant. Name one with --metadata; its column is "
-            "found, or named with --target. Folders named by class are labels with "
-            "--labels-from-folders."
+            "found, or named with --target, or its malignant diagnoses with --malignant. Folders "
+            "named by class are labels with --labels-from-folders."
         )
+    refuse_unknown(records)
     known = records["target"].notna()
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
     records = records[known].reset_index(drop=True)
-    listed = scan_sources(sources, roots=options["roots"]).images
+    listed = scan_sources(sources, roots=truth["roots"]).images
     number = dict(zip(listed["path"], listed["source"], strict=True))
-    return records.assign(
+    records = records.assign(
         source=records["path"].map(number),
         aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
-    ), notes
+    )
+    return records, notes, found.diagnoses
 
 
 def _read_aspects(metadata: Sequence[str]) -> pd.Series:

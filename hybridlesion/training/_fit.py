@@ -53,6 +53,9 @@ class TrainedModel:
         What was looked for and found.
     splits : Splits
         The folds that were used; `write_splits` keeps them.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
+        n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     columns : tuple of ColumnUse, default=()
         What became of the columns of the tables.
     """
@@ -65,6 +68,7 @@ class TrainedModel:
     warnings: tuple[str, ...]
     audit: LeakAudit
     splits: Splits
+    diagnoses: pd.DataFrame
     columns: tuple[ColumnUse, ...] = ()
 
 
@@ -74,6 +78,7 @@ def fit_tables(
     target: str | None = None,
     groups: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     id_column: str | None = None,
     columns: Mapping[str, str] | None = None,
     n_splits: int = 5,
@@ -101,6 +106,8 @@ def fit_tables(
         duplicate and lookalike together, whichever are known.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the table gives diagnoses only.
+    benign : sequence of str, default=None
+        Words that count as benign though they are no known diagnosis.
     id_column : str, default=None
         Column that names the image; None finds it.
     columns : mapping of str to str, default=None
@@ -142,9 +149,9 @@ def fit_tables(
         If an option is out of range, or more than one of `sensitivity`, `threshold` and
         `cost_ratio` is set.
     TableError
-        If the tables cannot be joined, lack a target or a named column, or hold one class only;
-        if the splits lack an image; or if the audit finds a column that tells the answer, or a
-        patient, lesion or known duplicate that the given splits part.
+        If the tables cannot be joined, lack a target or a named column, hold one class only or a
+        diagnosis that is not known; if the splits lack an image; or if the audit finds a column
+        that tells the answer, or a patient, lesion or known duplicate that the given splits part.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     check_decision(sensitivity, threshold, cost_ratio)
@@ -154,6 +161,7 @@ def fit_tables(
         target=target,
         groups=groups,
         malignant=malignant,
+        benign=benign,
         id_column=id_column,
         columns=columns,
         n_splits=n_splits,
@@ -218,6 +226,7 @@ def _describe(
         warnings=(*rows.notes, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
         splits=splits,
+        diagnoses=rows.diagnoses,
         columns=rows.columns,
     )
 

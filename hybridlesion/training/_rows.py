@@ -9,6 +9,7 @@ import pandas as pd
 
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata import list_diagnoses, refuse_unknown
 from hybridlesion.splits import GROUP_COLUMNS, Splits, connected_groups, grouping
 from hybridlesion.training._audit import Finding
 from hybridlesion.training._audit_bonds import find_parted
@@ -45,14 +46,20 @@ def keep_labelled(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Raises
     ------
     TableError
-        If there is no target, or one class only.
+        If there is no target, one class only, or a diagnosis that is not known.
     """
     if "target" not in frame or frame["target"].isna().all():
+        if "diagnosis" in frame and frame["diagnosis"].notna().any():
+            raise TableError(
+                "no table says which lesions are malignant. Name the diagnoses that are, with "
+                f"--malignant; found are {list_diagnoses(frame['diagnosis'])}."
+            )
         raise TableError(
             "no table says which lesions are malignant. Give a metadata table with target, "
             "benign_malignant or a diagnosis beside the feature table, or name the column with "
             f"--target. Columns found: {', '.join(map(str, frame.columns[:12]))}."
         )
+    refuse_unknown(frame)
     known = frame["target"].notna()
     if frame.loc[known, "target"].nunique() < 2:
         value = frame.loc[known, "target"].iloc[0]

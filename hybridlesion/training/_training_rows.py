@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import ColumnUse, read_records
+from hybridlesion.metadata import ColumnUse, count_diagnoses, read_records
 from hybridlesion.model._columns import FAMILIES
 from hybridlesion.model._groups import deal_folds
 from hybridlesion.splits import Splits, read_splits
@@ -58,6 +58,8 @@ class TrainingRows:
         What a user should know.
     columns : tuple of ColumnUse
         What became of the columns of the tables.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses count as malignant and which as benign, see `count_diagnoses`.
     """
 
     table: pd.DataFrame
@@ -68,6 +70,7 @@ class TrainingRows:
     set_aside: Mapping[str, str]
     notes: tuple[str, ...]
     columns: tuple[ColumnUse, ...]
+    diagnoses: pd.DataFrame
 
 
 def read_training_rows(
@@ -76,6 +79,7 @@ def read_training_rows(
     target: str | None,
     groups: str | None,
     malignant: Sequence[str] | None,
+    benign: Sequence[str] | None,
     id_column: str | None,
     columns: Mapping[str, str] | None,
     n_splits: int,
@@ -92,8 +96,8 @@ def read_training_rows(
         As `fit_tables` takes them, and so are all that follow.
     target, groups : str or None
         Columns.
-    malignant : sequence of str or None
-        Diagnoses that count as malignant.
+    malignant, benign : sequence of str or None
+        Diagnoses that count as malignant, and further words that count as benign.
     id_column : str or None
         Column.
     columns : mapping of str to str or None
@@ -121,6 +125,7 @@ def read_training_rows(
         target_column=target,
         malignant=malignant,
         columns=columns,
+        benign=benign,
     )
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured)
@@ -156,6 +161,7 @@ def read_training_rows(
         dict(records.set_aside),
         (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely),
         records.columns,
+        count_diagnoses(measured, records.diagnoses),
     )
 
 

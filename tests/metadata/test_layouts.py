@@ -81,7 +81,7 @@ LAYOUT_TABLES = {
         {
             "site": ["torso", "palms/soles"],
             "sex": ["female", "male"],
-            "diagnosis": ["melanoma", "y"],
+            "diagnosis": ["melanoma", "indeterminate"],
             "target": [1, None],
         },
     ),

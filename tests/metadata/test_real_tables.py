@@ -113,6 +113,33 @@ def test_isic_2019_with_the_archive(real_data):
 
 
 @pytest.mark.slow
+@pytest.mark.real
+def test_derm7pt(real_data):
+    table = pd.read_csv(real_data / "derm7pt" / "index.csv")
+    table = table[["image_id", "diagnosis", "sex", "site"]]
+    records = read_records(table, malignant=["melanoma"])
+    assert counts(records.frame["target"]) == {0: 315, 1: 87}
+    assert records.diagnoses.iloc[-1].tolist() == [
+        *("miscellaneous", "unknown", 3),
+        ("miscellaneous",),
+    ]
+    assert records.frame[["sex", "site"]].notna().all(axis=None)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ham10000/HAM10000_metadata.csv", "ham10000/index.csv", "bcn20000-84px/index.csv"),
+        *("isic2020/train.csv", "isic-archive/metadata.csv", "isic2018-task1/index.csv"),
+    ],
+)
+def test_no_diagnosis_or_site_of_the_published_tables_is_unknown(real_data, name):
+    records = read_records(real_data / name, malignant=["melanoma"])
+    assert "unknown" not in set(records.diagnoses["side"])
+    assert not any("taken as missing" in warning for warning in records.warnings)
+
+
 def test_isic_2024_sized_table_takes_seconds(tmp_path):
     rng = np.random.default_rng(0)
     n = 401_059

@@ -27,10 +27,71 @@ def test_ages():
     assert frame["age"].dtype == float
 
 
-def test_sexes():
-    frame = read_records(table(sex=["male", "F", "Unknown", None, "Woman"])).frame
-    assert values(frame["sex"]) == ["male", "female", None, None, "female"]
-    assert set(frame["sex"].dropna()) <= set(SEXES)
+@pytest.mark.parametrize(
+    ("cell", "age"),
+    [
+        *(("45-50", 47.5), ("45\u201350", 47.5), ("45 to 50", 47.5), ("(45, 50]", 47.5)),
+        *((">85", 85), ("<20", 20), ("\u2265 60", 60), ("85 and older", 85), ("30s", 35)),
+        *(("ca. 50", 50), ("60+ years", 60), ("über 85", 85), ("45 bis 50 J.", 47.5)),
+    ],
+)
+def test_ranges_and_bounds_are_ages_with_a_note(cell, age):
+    records = read_records(table(age=["30", cell, cell]))
+    assert records.frame["age"].to_list() == [30, age, age]
+    assert f"age: 2 cells such as {cell.lower()!r} hold no single age" in records.warnings[0]
+
+
+def test_units_of_ages():
+    cells = ["45 y", "45 years", "45 J.", "45 años", "45-year-old", "6 months", "52.18 weeks"]
+    records = read_records(table(age=cells))
+    np.testing.assert_allclose(records.frame["age"], [45] * 5 + [0.5, 1], atol=1e-3)
+    assert records.warnings == ()
+
+
+@pytest.mark.parametrize("cell", ["900", "-3", "45-900", "50-45", "2001-05-03", "about right"])
+def test_what_is_no_age_is_a_problem(cell):
+    with pytest.raises(TableError, match="age "):
+        read_records(table(age=["30", cell]))
+
+
+@pytest.mark.parametrize(
+    ("cells", "sexes"),
+    [
+        (["male", "F", "Unknown", None, "Woman"], ["male", "female", None, None, "female"]),
+        (["M", "F"], ["male", "female"]),
+        (["m", "w", "d"], ["male", "female", None]),
+        (["H", "M"], ["male", "female"]),
+        (["H", "F"], ["male", "female"]),
+        (["V", "H"], ["male", "female"]),
+        # Varón and mujer in Spanish, vrouw and man in Dutch.
+        (["V", "M"], [None, None]),
+        (["H", "M", "F"], ["male", None, "female"]),
+        (["hombre", "M"], ["male", "female"]),
+        (["Mujer", "M"], ["female", None]),
+        (["M", "M"], ["male", "male"]),
+        (["H", "H"], [None, None]),
+        ([1, 0], [None, None]),
+        ([1, 2], [None, None]),
+        (["männlich", "Weiblich"], ["male", "female"]),
+        (["Varón", "mujer"], ["male", "female"]),
+        (["homme", "Femme"], ["male", "female"]),
+        (["maschio", "femmina"], ["male", "female"]),
+        (["masculino", "feminino"], ["male", "female"]),
+        (["man", "vrouw"], ["male", "female"]),
+    ],
+)
+def test_sexes(cells, sexes):
+    records = read_records(table(sex=cells))
+    assert values(records.frame["sex"]) == sexes
+    assert set(records.frame["sex"].dropna()) <= set(SEXES)
+    given = [str(cell) for cell, sex in zip(cells, sexes, strict=True) if sex is None and cell]
+    told = " ".join(records.warnings)
+    assert all(repr(cell) in told for cell in given if cell != "Unknown")
+
+
+def test_a_lone_m_is_read_as_male_with_a_note():
+    assert "the only letter is M" in read_records(table(sex=["M", "M"])).warnings[0]
+    assert read_records(table(sex=["M", "F"])).warnings == ()
 
 
 def test_sites_of_every_data_set_reach_the_six():
@@ -45,6 +106,38 @@ def test_sites_of_every_data_set_reach_the_six():
         *["head/neck"] * 2,
     ]
     assert set(SITE_WORDS.values()) == set(SITES)
+
+
+@pytest.mark.parametrize(
+    ("site", "words"),
+    [
+        ("head/neck", "cheeks, ears, EAR, NOSE, LIP, head neck, left cheek, Kopfhaut, cara, joue"),
+        ("head/neck", "re. Wange, back of the neck, viso, couro cabeludo, Gesicht, nape of neck"),
+        (
+            "torso",
+            "axilla, groin, Abdomen, left flank, Rücken, espalda, poitrine, torace, mama",
+        ),
+        ("upper extremity", "upper limbs, hands, left forearm, FOREARM, re. Arm, back of hand"),
+        ("upper extremity", "Unterarm, dorso de la mano, avant-bras, spalla, right upper arm"),
+        ("lower extremity", "lower limbs, buttocks, feet, THIGH, Unterschenkel, pierna, jambe"),
+        ("lower extremity", "lower leg left, dorsum of foot, Gesäß, ginocchio, heel"),
+        (
+            "palms/soles",
+            "acral, palms, sole of the left foot, Fußsohle, planta del pie, Handfläche",
+        ),
+        ("oral/genital", "genital areas, genitals, perianal, oral_genital, Mundschleimhaut, vulva"),
+    ],
+)
+def test_sites_in_other_words(site, words):
+    cells = words.split(", ")
+    records = read_records(table(site=cells))
+    assert dict(zip(cells, records.frame["site"], strict=True)) == dict.fromkeys(cells, site)
+
+
+def test_several_sites_are_no_site():
+    records = read_records(table(site=["arm and leg", "torso"]))
+    assert values(records.frame["site"]) == [None, "torso"]
+    assert "names several sites: lower extremity, upper extremity" in records.warnings[0]
 
 
 def test_unknown_words_become_missing_with_a_warning():

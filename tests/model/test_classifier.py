@@ -424,3 +424,52 @@ def test_focal_loss_ranks_and_is_calibrated_afterwards():
     other.fit(table.filter(regex="^(cnn|meta)__"), y, groups=table["patient_id"])
     assert roc_auc(y, model.oof_score_) > roc_auc(y, other.oof_score_) - 0.02
     assert model.oof_score_.mean() == pytest.approx(y.mean(), rel=0.05)
+
+
+def labelled(bad, good, kind=np.asarray):
+    malignant = np.arange(120) % 5 == 0
+    age = 50 + 20.0 * malignant + np.random.default_rng(0).normal(0, 5, 120)
+    table = pd.DataFrame({"patient_id": np.arange(120) // 2, "meta__age": age})
+    return table, kind(np.where(malignant, bad, good)), malignant
+
+
+@pytest.mark.filterwarnings("ignore:the label .* is malignant:UserWarning")
+@pytest.mark.parametrize(
+    ("bad", "good"),
+    [
+        *(("melanoma", "nevus"), ("MEL", "NV"), ("Malignant", "Naevus"), ("malignant", "benign")),
+        *(("yes", "no"), ("Ja", "nein"), ("y", "n"), ("pos", "neg"), ("true", "false"), ("1", "0")),
+        *(("cancer", "healthy"), ("melanoma", "non-melanoma"), ("basal cell carcinoma", "mole")),
+        *((1, 0), (1, -1), (True, False), (2, 1)),
+    ],
+)
+def test_malignant_label_comes_second(bad, good):
+    table, y, malignant = labelled(bad, good)
+    model = HybridLesionClassifier(n_splits=3, max_trees=20).fit(table, y)
+    assert model.classes_.tolist() == [good, bad]
+    score = model.predict_proba(table)[:, 1]
+    assert roc_auc(malignant, score) > 0.9
+    np.testing.assert_array_equal(model.predict(table) == bad, score >= model.threshold_)
+    assert model.score(table, y) == np.mean(model.predict(table) == y)
+
+
+@pytest.mark.filterwarnings("ignore:the label .* is malignant:UserWarning")
+@pytest.mark.parametrize(
+    "kind", [pd.Categorical, lambda y: pd.Series(y, dtype="string"), lambda y: y.astype(object)]
+)
+def test_containers_of_labels(kind):
+    table, y, _ = labelled("MEL", "NV", kind)
+    assert HybridLesionClassifier(n_splits=3, max_trees=20).fit(table, y).classes_[1] == "MEL"
+    plain = HybridLesionClassifier(n_splits=3, max_trees=20).fit(table[["meta__age"]].to_numpy(), y)
+    assert plain.classes_[1] == "MEL"
+
+
+def test_labels_that_are_not_known_need_pos_label():
+    table, y, malignant = labelled("A", "B")
+    with pytest.raises(ValueError, match="Give the malignant one as pos_label"):
+        HybridLesionClassifier(n_splits=3, max_trees=20).fit(table, y)
+    with pytest.raises(ValueError, match="pos_label='C' is not among the labels"):
+        HybridLesionClassifier(n_splits=3, max_trees=20, pos_label="C").fit(table, y)
+    with pytest.warns(UserWarning, match="the label 'A' is malignant"):
+        model = HybridLesionClassifier(n_splits=3, max_trees=20, pos_label="A").fit(table, y)
+    assert roc_auc(malignant, model.predict_proba(table)[:, 1]) > 0.9

@@ -107,6 +107,15 @@ def test_too_few_positives_are_refused_before_reading(folder, weights, tmp_path)
         train(folder, tmp_path / "network", weights, n_folds=30)
 
 
+def test_a_diagnosis_that_is_not_known_is_refused_before_reading(folder, weights, tmp_path):
+    table = pd.read_csv(folder / "table.csv")
+    table["diagnosis"] = np.where(table.pop("target") == 1, "Melanom", "wen")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    options = {"backbone": TINY, "weights": weights, "metadata": [str(tmp_path / "t.csv")]}
+    with pytest.raises(TableError, match="these diagnoses are not known: wen"):
+        finetune(str(folder / "first"), tmp_path / "net", malignant=["melanoma"], **options)
+
+
 def test_a_patients_labels_never_change_the_patients_own_scores(trained, weights):
     table = pd.read_csv(trained.path / "out_of_fold.csv")
     patient = (table["patient_id"] == table["patient_id"].iloc[0]).to_numpy()

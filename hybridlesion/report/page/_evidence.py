@@ -112,6 +112,7 @@ def gather_evidence(
     truth: Sequence[str | os.PathLike] = (),
     target: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     id_column: str | None = None,
 ) -> Evidence:
     """Read a model file and, where given, scores and truth of further lesions.
@@ -126,8 +127,8 @@ def gather_evidence(
         Tables in any ISIC layout, and feature tables; joined on the image id.
     target : str, default=None
         Column of the truth that says which are malignant; None finds it.
-    malignant : sequence of str, default=None
-        Diagnoses that count as malignant.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
         Column of the truth that names the image; None finds it.
 
@@ -156,7 +157,8 @@ def gather_evidence(
         if scored.threshold not in (None, threshold):
             threshold, rule = scored.threshold, scored.rule
         if truth:
-            options = {"id_column": id_column, "target_column": target, "malignant": malignant}
+            options = {"id_column": id_column, "target_column": target}
+            options |= {"malignant": malignant, "benign": benign}
             records = read_records(list(truth), **options)
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]

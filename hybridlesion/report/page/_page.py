@@ -83,6 +83,7 @@ def write_page(
     ablation: str | os.PathLike | None = None,
     target: str | None = None,
     malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
     id_column: str | None = None,
     n_cases: int = 600,
     n_sheets: int = 100,
@@ -110,8 +111,8 @@ def write_page(
         Table to show under Ablation, as it stands; None says that there is none.
     target : str, default=None
         Column of the truth that says which are malignant; None finds it.
-    malignant : sequence of str, default=None
-        Diagnoses that count as malignant.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
         Column of the truth that names the image; None finds it.
     n_cases : int, default=600
@@ -147,6 +148,7 @@ def write_page(
         truth=truth,
         target=target,
         malignant=malignant,
+        benign=benign,
         id_column=id_column,
     )
     shown = _choose(evidence, images, n_cases)

@@ -1,0 +1,215 @@
+"""A diagnosis as written -> its name, and whether it is malignant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from hybridlesion.metadata._diagnosis_words import (
+    ALTERNATIVE_WORDS,
+    BENIGN,
+    BENIGN_WORDS,
+    CODES,
+    COMPOUND_WORDS,
+    CONTRAST_WORDS,
+    DENIED_AFTER,
+    DENIED_BEFORE,
+    DOUBT_WORDS,
+    MALIGNANT,
+    MALIGNANT_WORDS,
+    NEITHER,
+    NOT_MELANOMA,
+    OTHER_BENIGN,
+    OTHER_MALIGNANT,
+    UNSPECIFIC,
+)
+from hybridlesion.metadata._vocabulary import MISSING_WORDS
+from hybridlesion.metadata._word_search import Found, WordSearch, fold
+
+__all__ = ["Reading", "read_diagnosis"]
+
+_OUTCOMES = {"malignant": 1.0, "benign": 0.0}
+_OTHERS = {"other malignant": 1.0, "other benign": 0.0}
+_SIDES: Mapping[str, float | None] = (
+    dict.fromkeys(MALIGNANT, 1.0) | dict.fromkeys(BENIGN, 0.0) | dict.fromkeys(NEITHER) | _OTHERS
+)
+_NAMES = WordSearch(
+    {"nevus": ("pseudomelanom*",), "other benign": ("pseudolymphom~",)},
+    *(MALIGNANT, BENIGN, NEITHER),
+    {"other malignant": OTHER_MALIGNANT, "other benign": OTHER_BENIGN},
+)
+_OUTCOME_NAMES = WordSearch({"benign": BENIGN_WORDS, "malignant": MALIGNANT_WORDS})
+_DOUBT = WordSearch({"doubt": DOUBT_WORDS})
+_BEFORE, _AFTER = WordSearch({"no": DENIED_BEFORE}), WordSearch({"no": DENIED_AFTER})
+
+# How many words before a diagnosis may deny it: "kein Anhalt fuer ein Melanom".
+_REACH = 4
+# "negative for melanoma" denies what follows.
+_FORWARD = frozenset({"for", "of", "fur", "de", "di", "per", "para", "pour", "voor"})
+_LINKS = {"/": " or ", "+": " and ", "&": " and ", "?": " ? ", "_": " "}
+_NUMBERED = re.compile(r"^\W*\d+\s*[.):_]+\s*(?=\D)")
+_INITIALS = re.compile(r"\b([^\W\d_])\.\s?(?=[^\W\d_]\b)")
+_JOINED_DENIAL = re.compile(r"\b(non|not|no|nicht|kein)(?=melanom|malign|cancer|neoplas)")
+_CLAUSE_END = re.compile(r"[,;:()\[\]|\n\u2013\u2014]|\s-+\s|\.(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a written diagnosis says.
+
+    Parameters
+    ----------
+    name : str or None
+        The diagnosis in our words, else as written in lower case; None if the cell says nothing.
+    malignant : float or None, default=None
+        1 malignant, 0 benign; None where the words do not say, or opinions differ.
+    named : bool, default=False
+        Whether it names a diagnosis, rather than just calling a lesion malignant or benign.
+    understood : bool, default=True
+        Whether it is known at all. What is in doubt ("melanoma?") is understood, without being
+        named or malignant or benign.
+    """
+
+    name: str | None
+    malignant: float | None = None
+    named: bool = False
+    understood: bool = True
+
+
+@lru_cache(maxsize=65536)
+def read_diagnosis(cell: str) -> Reading:
+    """Read one diagnosis.
+
+    Parameters
+    ----------
+    cell : str
+        For example ``"mel"``, ``"Melanoma (in situ)"``, ``"clark nevus"`` or ``"benign"``.
+
+    Returns
+    -------
+    Reading
+        What it says.
+
+    Notes
+    -----
+    A text that contains a known diagnosis counts as it, unless it is denied or in doubt there. Of
+    two that are found together ("melanoma arising in a nevus") the malignant one counts. Between
+    alternatives ("nevus vs melanoma") nothing is decided, unless all of them are benign.
+
+    Examples
+    --------
+    >>> read_diagnosis("Malignes Melanom, SSM-Typ").name, read_diagnosis("melanoma?").malignant
+    ('melanoma', None)
+    >>> read_diagnosis("nevus, melanoma excluded").name, read_diagnosis("wen").understood
+    ('nevus', False)
+    """
+    written = _NUMBERED.sub("", " ".join(cell.lower().split()))
+    clauses = _split_clauses(written)
+    words = [word for clause in clauses for word in clause]
+    if written in MISSING_WORDS or not set(words) - {"?"}:
+        return Reading(None)
+    starts = _clause_starts(clauses)
+    found = _find(words, starts)
+    if _DOUBT.find(_without(words, found)):
+        return Reading(written)
+    denied = _find_denied(found, words, starts)
+    kept = [one for one in found if one not in denied]
+    said = {_OUTCOMES[one.name] for one in kept if one.name in _OUTCOMES}
+    names = _leave_out_unspecific([one for one in kept if one.name not in _OUTCOMES])
+    if not names:
+        return _read_outcome(written, said, {one.name for one in denied})
+    chosen = _choose(names, words)
+    side = None if chosen is None else _SIDES[chosen]
+    # "malignant nevus", "benign melanoma": one word takes back the other.
+    if chosen is None or (side is not None and 1 - side in said):
+        return Reading(written)
+    return Reading(written if chosen in _OTHERS else chosen, side, named=True)
+
+
+def _split_clauses(written: str) -> list[list[str]]:
+    text = _INITIALS.sub(r"\1", written)
+    text = _JOINED_DENIAL.sub(r"\1 ", fold(text))
+    for mark, word in _LINKS.items():
+        text = text.replace(mark, word)
+    clauses = [re.findall(r"[^\W_]+|\?", clause) for clause in _CLAUSE_END.split(text)]
+    return [clause for clause in clauses if clause]
+
+
+def _clause_starts(clauses: list[list[str]]) -> list[int]:
+    starts = [0]
+    for clause in clauses[:-1]:
+        starts.append(starts[-1] + len(clause))
+    return starts
+
+
+def _find(words: list[str], starts: list[int]) -> list[Found]:
+    """Find diagnoses, codes at the start of a clause, and what just says malignant or benign."""
+    found = _NAMES.find(words)
+    left = _without(words, found)
+    found += [Found(CODES[left[start]], start, start) for start in starts if left[start] in CODES]
+    found += _OUTCOME_NAMES.find(_without(words, found))
+    return sorted(found, key=lambda one: one.first)
+
+
+def _without(words: list[str], found: list[Found]) -> list[str]:
+    covered = {place for one in found for place in range(one.first, one.last + 1)}
+    return ["_" if place in covered else word for place, word in enumerate(words)]
+
+
+def _find_denied(found: list[Found], words: list[str], starts: list[int]) -> list[Found]:
+    denied: list[Found] = []
+    for number, one in enumerate(found):
+        before = found[number - 1].last + 1 if number else 0
+        clause = max(start for start in starts if start <= one.first)
+        window = words[max(before, clause, one.first - _REACH) : one.first]
+        while contrast := set(window) & set(CONTRAST_WORDS):
+            window = window[window.index(contrast.pop()) + 1 :]
+        between = words[before : one.first]
+        goes_on = number and found[number - 1] in denied and between
+        joined = goes_on and set(between) <= {*ALTERNATIVE_WORDS, *COMPOUND_WORDS}
+        after = found[number + 1].first if number + 1 < len(found) else len(words)
+        if joined or _BEFORE.find(window) or _is_denied_after(words[one.last + 1 : after]):
+            denied.append(one)
+    return denied
+
+
+def _is_denied_after(words: list[str]) -> bool:
+    return any(
+        _FORWARD.isdisjoint(words[one.last + 1 : one.last + 2]) for one in _AFTER.find(words)
+    )
+
+
+def _leave_out_unspecific(names: list[Found]) -> list[Found]:
+    specific = {_SIDES[one.name] for one in names if one.name not in {*UNSPECIFIC, *_OTHERS}}
+    return [
+        one
+        for one in names
+        if one.name not in {*UNSPECIFIC, *_OTHERS} or _SIDES[one.name] not in specific
+    ]
+
+
+def _choose(names: list[Found], words: list[str]) -> str | None:
+    """Pick the diagnosis that counts; None where that is not decided."""
+    distinct = list(dict.fromkeys(one.name for one in names))
+    if len(distinct) == 1 or {_SIDES[name] for name in distinct} == {0.0}:
+        return distinct[0]
+    for one, other in pairwise(names):
+        between = set(words[one.last + 1 : other.first])
+        together = between & set(COMPOUND_WORDS) and not between & set(ALTERNATIVE_WORDS)
+        if one.name != other.name and not together:
+            return None
+    order = [1.0, None, 0.0]
+    return min(distinct, key=lambda name: (order.index(_SIDES[name]), name != "melanoma"))
+
+
+def _read_outcome(written: str, said: set[float], denied: set[str]) -> Reading:
+    if said:
+        return Reading(written, said.pop() if len(said) == 1 else None)
+    if denied == {"melanoma"}:
+        return Reading(NOT_MELANOMA, 0.0)
+    if "malignant" in denied and all({**_SIDES, **_OUTCOMES}[name] == 1.0 for name in denied):
+        return Reading(written, 0.0)
+    return Reading(written, understood=False)
