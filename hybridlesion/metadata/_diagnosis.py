@@ -16,6 +16,7 @@ from hybridlesion.metadata._diagnosis_words import (
     COMPOUND_WORDS,
     CONTRAST_WORDS,
     DENIED_AFTER,
+    DENIED_AT_END,
     DENIED_BEFORE,
     DOUBT_WORDS,
     MALIGNANT,
@@ -113,7 +114,7 @@ def read_diagnosis(cell: str) -> Reading:
         return Reading(None)
     starts = _clause_starts(clauses)
     found = _find(words, starts)
-    if _DOUBT.find(_without(words, found)):
+    if _DOUBT.find(_without(words, [one for one in found if one.name not in _OUTCOMES])):
         return Reading(written)
     denied = _find_denied(found, words, starts)
     kept = [one for one in found if one not in denied]
@@ -171,7 +172,9 @@ def _find_denied(found: list[Found], words: list[str], starts: list[int]) -> lis
         goes_on = number and found[number - 1] in denied and between
         joined = goes_on and set(between) <= {*ALTERNATIVE_WORDS, *COMPOUND_WORDS}
         after = found[number + 1].first if number + 1 < len(found) else len(words)
-        if joined or _BEFORE.find(window) or _is_denied_after(words[one.last + 1 : after]):
+        rest = words[one.last + 1 : after]
+        closing = after == len(words) and len(rest) == 1 and rest[0] in DENIED_AT_END
+        if joined or closing or _BEFORE.find(window) or _is_denied_after(rest):
             denied.append(one)
     return denied
 

@@ -18,6 +18,7 @@ __all__ = [
     "COMPOUND_WORDS",
     "CONTRAST_WORDS",
     "DENIED_AFTER",
+    "DENIED_AT_END",
     "DENIED_BEFORE",
     "DOUBT_WORDS",
     "MALIGNANT",
@@ -53,7 +54,8 @@ MALIGNANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "basal cell, basal cell carcinom*, basal cell ca, basal cell cancer*, bcc, bccs, "
             "basal cell epitheliom*, basal cell tumo*, carcinom* basal cell, basalcell*, "
             "*basalzell*, *basalzell* karzinom*, basaliom*, basaloom, basaalcel*, basocel*, "
-            "carcinom* basocel*, basosquam*, rodent ulcer*, ulcus rodens, базалиом*"
+            "baso cel*, carcinom* baso cel*, carcinom* basocel*, basosquam*, rodent ulcer*, "
+            "ulcus rodens, базалиом*"
         ),
         "squamous cell carcinoma": _split(
             "squamous cell carcinom*, squamous cell ca, squamous cell cancer*, scc, sccs, "
@@ -101,10 +103,10 @@ BENIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "lichenoid* k*ratos*, lichen planus like k*ratos*, benign* lichenoid* k*ratos*, lplk"
         ),
         "seborrheic keratosis": _split(
-            "seb*r*h* k*rat*, seb*r* k*rat*, k*rat* seb*r*, querat* seb*r*, cherat* seb*r*, "
-            "cerat* seb*r*, seb*r* wart*, seb*r* warze*, verruca* seb*r*, verrug* seb*r*, "
-            "verrue* seb*r*, alterswarze*, stucco k*ratos*, basal cell papillom~, dermatosis "
-            "papulosa nigra"
+            "seb*r*h* k*rat*, seb k*rat*, seb ker, seb*r* k*rat*, k*rat* seb*r*, querat* "
+            "seb*r*, cherat* seb*r*, cerat* seb*r*, seb*r* wart*, seb*r* warze*, verruca* "
+            "seb*r*, verrug* seb*r*, verrue* seb*r*, alterswarze*, stucco k*ratos*, basal cell "
+            "papillom~, dermatosis papulosa nigra"
         ),
         "benign keratosis": _split(
             "benign* k*ratos*, benign* k*ratos* like lesion*, pigmented benign* k*ratos*, bkl"
@@ -120,7 +122,7 @@ BENIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "melanosis": _split("melanosis, melanose, melanosi, melanoses"),
         "dermatofibroma": _split(
-            "dermatofibrom~, dermato fibrom~, histiocytom~, *fibro* histiocytom~"
+            "dermatofibrom~, dermato fibrom~, histiocytom~, histiocitom~, *fibro* histiocytom~"
         ),
         "angiokeratoma": _split("angiok*ratom~, angiocheratom~"),
         "hemangioma": _split("*hemangiom~, *haemangiom~, *hamangiom~, emangiom~, blutschwamm*"),
@@ -145,10 +147,10 @@ BENIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
 NEITHER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "actinic keratosis": _split(
-            "actinic k*ratos*, a*tinis*he* k*ratos*, k*ratos* a*tini*, k*ratos* solaris, "
-            "akiec, ack, solar k*ratos*, solar or actinic k*ratos*, k*ratos* senil*, querat* "
-            "actini*, cherat* attini*, cerat* actini*, actinic cheilit*, cheilit* actini*, "
-            "senile k*ratos*, indeterminate epidermal proliferations, "
+            "actinic k*ratos*, act k*ratos*, a*tinis*he* k*ratos*, k*ratos* a*tini*, k*ratos* "
+            "solaris, akiec, ack, solar k*ratos*, solar or actinic k*ratos*, k*ratos* senil*, "
+            "querat* actini*, cherat* attini*, cerat* actini*, actinic cheilit*, cheilit* "
+            "actini*, senile k*ratos*, indeterminate epidermal proliferations, "
             # The class AKIEC of ISIC 2018, in full.
             "actinic k*ratos* and intraepi* carcinom*, actinic k*ratos* and bowen* disease, "
             "actinic k*ratos* or bowen* disease, actinic k*ratos* or intraepi* carcinom*, "
@@ -156,6 +158,7 @@ NEITHER: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "intraepi* carcinom* or bowen s disease, actinic k*ratos* or intraepi* carcinom* "
             "or bowen s disease"
         ),
+        "atypical spitz tumor": _split("atypical spitz tumo*, atypischer spitz tumo*"),
         "cutaneous horn": _split("cutaneous horn*, cornu cutaneum, hauthorn*"),
     }
 )
@@ -208,7 +211,7 @@ OTHER_BENIGN: tuple[str, ...] = _split(
 # mm is a length. The last of them are outcomes.
 CODES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(_split("mel, mm, nm, alm, lm, mis"), "melanoma")
-    | dict.fromkeys(_split("nv, nev, neo, nei, nzn"), "nevus")
+    | dict.fromkeys(_split("nv, nev, neo, nei, nzn, reed"), "nevus")
     | dict.fromkeys(_split("bzk, cbc, bcca"), "basal cell carcinoma")
     | dict.fromkeys(_split("cec, pek, pec, ska, iec, ka"), "squamous cell carcinoma")
     | dict.fromkeys(_split("ak, sak"), "actinic keratosis")
@@ -235,10 +238,12 @@ DENIED_BEFORE = _split(
     "keine, keinen, ohne, sin, pas, sans, aucun, senza, nessun, sem, nao, geen, niet, inte, "
     "free of"
 )
+# As the last word only: "melanoma: no".
+DENIED_AT_END: frozenset[str] = frozenset(_split("no, nein, non, nao, nee, false"))
 DENIED_AFTER = _split(
     "excluded, ruled out, ausgeschlossen, exclu, exclue, exclus, descartado, descartada, "
-    "escluso, esclusa, uitgesloten, negative, negativ, absent, not present, not confirmed, not "
-    "found, nicht bestatigt, excluido, excluida"
+    "escluso, esclusa, uitgesloten, negative, negativ, absent, free, not present, not "
+    "confirmed, not found, nicht bestatigt, excluido, excluida"
 )
 # Denial ends here: "no nevus but melanoma".
 CONTRAST_WORDS = _split("but, aber, sondern, pero, sino, mais, ma, maar, rather")
@@ -246,14 +251,15 @@ DOUBT_WORDS = _split(
     "?, suspect*, suspic*, susp, sospech*, sospett*, suspeit*, verdacht*, verdenking, va, dd, "
     "ddx, differential*, probabl*, wahrscheinlich*, vermutlich*, possibl*, posibl*, possib*, "
     "moglich*, likely, unlikely, maybe, perhaps, potential*, fraglich*, unklar*, unsicher*, "
-    "unclear, unsure, uncertain*, indetermin*, equivocal*, borderline, ambiguous*, "
-    "questionable, query, pending, dubios*, dubbi*, dout*, undecided, cannot exclude, cannot "
-    "be excluded, can not exclude, can not be excluded, to exclude, not excluded, not be "
-    "excluded, not ruled out, nicht ausgeschlossen, nicht auszuschliessen, rule out, r or o, "
-    "zum ausschluss, ausschluss, a descartar, no se descarta, no descart*, vs, versus, gegen, "
-    "history, anamnes*, family, familial, patient*, zustand nach, zn, status post, premalign*, "
-    "pre malign*, precancer*, pre cancer*, prakanzer*, atypical melanocytic*, atypical "
-    "intraepi* melanocytic*, aimp, atypical spitz tumo*, meltump, stump, sampus, ast"
+    "unclear, unsure, uncertain*, indetermin*, equivocal*, borderline, simulat*, mimic*, like, "
+    "ambiguous*, questionable, query, pending, dubios*, dubbi*, dout*, undecided, cannot "
+    "exclude, cannot be excluded, can not exclude, can not be excluded, to exclude, not "
+    "excluded, not be excluded, not ruled out, nicht ausgeschlossen, nicht auszuschliessen, "
+    "rule out, r or o, zum ausschluss, ausschluss, a descartar, no se descarta, no descart*, "
+    "vs, versus, gegen, history, anamnes*, family, familial, patient*, zustand nach, zn, "
+    "status post, premalign*, pre malign*, precancer*, pre cancer*, prakanzer*, atypical "
+    "melanocytic*, atypical intraepi* melanocytic*, aimp, atypical spitz tumo*, meltump, "
+    "stump, sampus, ast"
 )
 # Between two diagnoses: both are there, and the worse one counts; or it is one of the two.
 COMPOUND_WORDS = _split(

@@ -53,14 +53,15 @@ NAMED = {
     "epidermal nevus": "epidermal nevus|nevus sebaceous of jadassohn",
     "not melanoma": (
         "no melanoma|not melanoma|NotMelanoma|non-melanoma|melanoma excluded|pas de mélanome|"
-        "kein Anhalt für ein Melanom|Melanoma (excluded)|no evidence of melanoma"
+        "kein Anhalt für ein Melanom|Melanoma (excluded)|no evidence of melanoma|melanoma: no"
     ),
 }
 DOUBTFUL = (
     "melanoma?|suspected melanoma|nevus vs melanoma|nevus/melanoma|melanoma or nevus|"
     "V.a. Melanom|nevus, melanoma|r/o melanoma|melanoma not excluded|"
     "nevus, suspicious for melanoma|DD Melanom|Indeterminate/benign|"
-    "atypical melanocytic proliferation|benign melanoma|history of melanoma"
+    "atypical melanocytic proliferation|benign melanoma|history of melanoma|"
+    "pre-malignant|nevus simulating melanoma"
 )
 UNKNOWN = "other|miscellaneous|wen|lesion|in situ|melanonychia|melanocytic|not bcc|class 1"
 # Labels of Fitzpatrick17k, DDI, MILK10k and the ISIC archive without a name of their own.
@@ -69,7 +70,7 @@ BENIGN = (
     "epidermal-cyst|disseminated actinic porokeratosis|lipoma|BEN_OTH|INF|benign epidermal|"
     "genodermatoses|benign|Cysts|Collision - Only benign proliferations|"
     "Non-Langerhans histiocytosis|gutartig|bénin|non-neoplastic|no evidence of malignancy|"
-    "Nonmalignant|no cancer|seborrheic dermatitis"
+    "Nonmalignant|no cancer|seborrheic dermatitis|cancer-free"
 )
 MALIGNANT = (
     "malignant|bösartig|maligno|skin cancer|metastasis|MAL_OTH|malignant dermal|"
