@@ -7,6 +7,7 @@ reason, and reports every problem of a table at once.
 
 from __future__ import annotations
 
+from hybridlesion.metadata._aliases import find_role
 from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
 from hybridlesion.metadata._image_id import normalise_image_id
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
@@ -32,6 +33,7 @@ __all__ = [
     "Sex",
     "Site",
     "SourceTable",
+    "find_role",
     "identify_layout",
     "is_acquisition",
     "leak_reason",
