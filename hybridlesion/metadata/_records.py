@@ -116,8 +116,9 @@ def read_records(
     -----
     The target is the first of: diagnoses in `malignant`; `target_column`, ``target`` or
     ``malignant``; ``benign_malignant``; ``diagnosis_1`` or ``iddx_1`` (Indeterminate is missing);
-    melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000, which agrees with ISIC 2020,
-    where all malignant lesions are melanomas. A diagnosis that is not known leaves it missing.
+    melanoma against the rest for ISIC 2017, 2018, 2019, HAM10000, BCN20000, MILK10k, Derm7pt and
+    PAD-UFES-20, which agrees with ISIC 2020, where all malignant lesions are melanomas. A
+    diagnosis that is not known leaves it missing.
 
     Sexes and sites that nobody knows become missing with a warning. Ages outside 0 to 120,
     targets other than 0 and 1, rows of one image that contradict each other, tables that
