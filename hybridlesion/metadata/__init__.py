@@ -8,6 +8,7 @@ one's own to the same names and words.
 
 from __future__ import annotations
 
+from hybridlesion.metadata._aliases import find_role
 from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
 from hybridlesion.metadata._diagnosis_counts import count_diagnoses, list_diagnoses, refuse_unknown
 from hybridlesion.metadata._image_id import (
@@ -49,6 +50,7 @@ __all__ = [
     "count_diagnoses",
     "explain_misses",
     "explain_near",
+    "find_role",
     "identify_layout",
     "is_acquisition",
     "leak_reason",

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from hybridlesion.metadata._aliases import find_role, guess_roles
 from hybridlesion.metadata._layouts import FAMILIES, KNOWN_COLUMNS, ROLE_COLUMNS, Role, column_key
+from hybridlesion.metadata._numbers import is_measurement
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._roles import Columns, holds_role
 
@@ -39,7 +40,8 @@ class ColumnUse:
     column : str
         Name of the column.
     field : str
-        The record column that it was read as, or may be; empty if there is none.
+        The record column that it was read as, or may be, or the measurement that it is; empty if
+        there is none.
     fate : ColumnFate
         Read; proposed (it may be `field`, but was not read); kept as an extra column, which no
         model reads; set aside as a leak; or not understood, and kept as an extra column.
@@ -89,6 +91,8 @@ def describe_uses(
             use = (role.value, ColumnFate.READ, "", role in columns.guessed)
         elif column in set_aside:
             use = ("", ColumnFate.SET_ASIDE, set_aside[column])
+        elif column in extras and is_measurement(column):
+            use = (column, ColumnFate.READ, "")
         elif column not in extras or any(fnmatchcase(key, name) for name in quiet):
             use = ("", ColumnFate.KEPT, "")
         else:

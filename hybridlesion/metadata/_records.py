@@ -134,11 +134,11 @@ def read_records(
     -----
     The target is the first of: diagnoses in `malignant`; `target_column`, ``target`` or
     ``malignant``; ``benign_malignant``; ``diagnosis_1`` or ``iddx_1`` (Indeterminate is missing);
-    melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000, which agrees with ISIC 2020,
-    where all malignant lesions are melanomas; diagnoses that say malignant or benign and nothing
-    else. A written diagnosis counts as the known one that it contains: "melanoma (in situ)" is a
-    melanoma, "clark nevus" a nevus. A diagnosis that is not known, or in doubt ("melanoma?"),
-    leaves the target missing; a warning lists it.
+    melanoma against the rest for ISIC 2017, 2018, 2019, HAM10000, BCN20000, MILK10k, Derm7pt and
+    PAD-UFES-20, which agrees with ISIC 2020, where all malignant lesions are melanomas; diagnoses
+    that say malignant or benign and nothing else. A written diagnosis counts as the known one that
+    it contains: "melanoma (in situ)" is a melanoma, "clark nevus" a nevus. A diagnosis that is not
+    known, or in doubt ("melanoma?"), leaves the target missing; a warning lists it.
 
     Sexes and sites that nobody knows become missing with a warning. Ages outside 0 to 120,
     targets other than 0 and 1, rows of one image that contradict each other, tables that

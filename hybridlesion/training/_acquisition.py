@@ -11,7 +11,14 @@ import pandas as pd
 from hybridlesion.evaluation import evaluate
 from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.images import image_size
-from hybridlesion.metadata import is_acquisition, normalise_ids, normalise_image_id, read_table
+from hybridlesion.metadata import (
+    Role,
+    find_role,
+    is_acquisition,
+    normalise_ids,
+    normalise_image_id,
+    read_table,
+)
 from hybridlesion.training._audit import Finding, Severity
 
 __all__ = ["acquisition_facts", "find_acquisition"]
@@ -115,7 +122,9 @@ def _read_facts(
     frame = read_table(source)
     keys = {_key(name): name for name in frame.columns}
     names = [name for name in wanted if name in frame]
-    ids = next((keys[key] for key in (_key(id_column or ""), *_ID_COLUMNS) if key in keys), None)
+    named = [keys[key] for key in (_key(id_column or ""), *_ID_COLUMNS) if key in keys]
+    named += [name for name in frame if find_role(name) in (Role.IMAGE_ID, Role.PATH)]
+    ids = named[0] if named else None
     if not names or ids is None:
         return pd.DataFrame(index=image_ids.index)
     found = frame[names].set_axis(normalise_ids(frame[ids]).fillna("").map(normalise_image_id))

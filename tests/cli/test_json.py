@@ -44,7 +44,8 @@ def test_features(read, lesions, tmp_path):
     for name in ("SYN_0001", "SYN_0007"):
         (images / f"{name}.png").write_bytes((lesions / "images" / f"{name}.png").read_bytes())
     found = read("features", images, "--out", out, "--jobs", 1, "--embedder", "none")
-    assert list(found) == [*OUTCOME, "diagnoses"]
+    assert list(found) == [*OUTCOME, "columns", "diagnoses"]
+    assert found["columns"] == []
     assert found["path"] == str(out)
     assert (found["n_rows"], found["n_reused"], found["n_failed"]) == (1, 0, 1)
     assert found["errors_path"] == f"{out}.errors.csv"
