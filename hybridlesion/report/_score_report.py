@@ -108,9 +108,9 @@ def report_scores(
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the truth gives diagnoses only.
     n_bootstrap : int, default=2000
-        Bootstrap samples behind each interval, drawn by patient where patients are known.
+        Draws behind each interval, which weigh whole patients where these are known.
     random_state : int, default=0
-        Seed of the bootstrap.
+        Seed of the draws.
 
     Returns
     -------
@@ -189,7 +189,7 @@ def _compare(
 
 
 def _unit(cases: pd.DataFrame) -> str:
-    """Name what the bootstrap draws."""
+    """Name what the intervals are over."""
     if "patient_id" in cases and cases["patient_id"].notna().any():
         return "patients"
     others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
