@@ -135,7 +135,7 @@ def format_comparison(
     return "\n".join(
         [
             table,
-            f"difference = {names[0]} minus {names[1]}, on the same resampled patients.",
+            f"difference = {names[0]} minus {names[1]}, on the same patients.",
             f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
             "calibration_slope and calibration_in_the_large; else higher is better.",
             "p is not corrected for the number of measures: settle on one beforehand.",

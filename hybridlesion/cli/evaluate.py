@@ -53,13 +53,13 @@ def evaluate(
     id_column: IdColumn = None,
     column: Columns = None,
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Resamples behind each interval.")
+        int, typer.Option(metavar="N", min=0, help="Random draws behind each interval.")
     ] = 2000,
     as_json: AsJson = False,
 ) -> None:
     """Measure scores against the truth: tables and figures.
 
-    Intervals of 95 % come from resampled patients, where patients are known. Written are
+    Intervals of 95 % are over patients, where patients are known. Written are
     metrics.csv, .json (all tables in one; --json prints it) and .png, operating_points.csv,
     subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
     comparison.csv and .png.

@@ -1,4 +1,4 @@
-"""Calibration slope and error of thousands of resamples at once."""
+"""Calibration slope and error of thousands of draws at once."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.special import expit, logit
 
+from hybridlesion.evaluation._resamples import Support
+
 __all__ = ["Reliability", "bin_scores"]
 
 _CLIP = 1e-7
-# Bins of the logit for the slope. Within one bin the logit is replaced by its mean; at this
-# width the slope moves by less than 0.001.
-_FINE_BINS = 400
-
-_NAMES = ("calibration_slope", "calibration_error", "calibration_error_reach")
 
 
 def bin_scores(score: np.ndarray, n_bins: int) -> np.ndarray:
@@ -58,44 +55,77 @@ class Reliability:
         Group of each row, from 0.
     n_bins : int, default=10
         Bins of equal size for the calibration error.
+
+    Attributes
+    ----------
+    support : dict of str to Support
+        What bears on each measure.
+
+    Notes
+    -----
+    A draw of the slope is one step of Newton's method from the slope of the data [1]_: a sum over
+    groups, whose variance is the sandwich estimate for clusters. Slopes fitted to each draw
+    scatter far more where few positives are drawn, and some are infinite.
+
+    References
+    ----------
+    .. [1] P. Kline, A. Santos, "A score based approach to wild bootstrap inference", Journal of
+       Econometric Methods 1, 23-41, 2012.
     """
 
     def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, n_bins: int = 10):
+        groups = int(codes.max()) + 1
+        fewest = min(len(np.unique(codes[y])), len(np.unique(codes[~y])))
+        self.support = {
+            "calibration_slope": Support("number", groups, fewest - 1),
+            "calibration_error": Support("gaps"),
+        }
         self._defined = bool(((score >= 0) & (score <= 1)).all())
         if not self._defined:
             return
         coarse = bin_scores(score, n_bins)
         self._gap = _sums(coarse, codes, score - y)
+        self._size = np.bincount(codes).astype(np.float64)
         self._gap_share = np.asarray(self._gap.sum(axis=1)).reshape(-1, 1) / len(y)
         x = logit(np.clip(score, _CLIP, 1 - _CLIP))
-        fine = bin_scores(x, _FINE_BINS)
-        self._rows, self._positives = _sums(fine, codes, np.ones(len(y))), _sums(fine, codes, y)
-        self._x = np.bincount(fine, weights=x) / np.bincount(fine)
+        self._slope, influence = _logistic_slope(x, y)
+        self._influence = np.bincount(codes, weights=influence)
 
-    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure resamples.
+    def values(self) -> dict[str, float]:
+        """Measure the data.
+
+        Returns
+        -------
+        dict of str to float
+            ``calibration_slope`` and ``calibration_error``; NaN for scores outside 0 to 1.
+        """
+        if not self._defined:
+            return dict.fromkeys(self.support, np.nan)
+        error = float(np.abs(self._gap_share).sum())
+        return {"calibration_slope": self._slope, "calibration_error": error}
+
+    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Measure draws.
 
         Parameters
         ----------
-        counts : ndarray of shape (groups, B), float64
-            Multiplicity of each group in each resample.
+        weights : ndarray of shape (groups + 1, B), float64
+            Weights of the groups; the last row is not used.
 
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            ``calibration_slope``, ``calibration_error`` and ``calibration_error_reach``: how far,
-            summed over bins, the gaps of a resample lie from those of the data. NaN for scores
-            outside 0 to 1.
+            ``calibration_slope``, and as ``calibration_error`` how far, summed over bins, the gaps
+            of a draw lie from those of the data.
         """
         if not self._defined:
-            nothing = np.full(counts.shape[1], np.nan)
-            return dict.fromkeys(_NAMES, nothing)
-        rows = self._rows @ counts
-        slope = _logistic_slope(self._x, rows, self._positives @ counts)
-        gaps = self._gap @ counts / rows.sum(axis=0)
-        error = np.abs(gaps).sum(axis=0)
-        reach = np.abs(gaps - self._gap_share).sum(axis=0)
-        return dict(zip(_NAMES, (slope, error, reach), strict=True))
+            return dict.fromkeys(self.support, np.full(weights.shape[1], np.nan))
+        weights = weights[:-1]
+        gaps = self._gap @ weights / (self._size @ weights)
+        return {
+            "calibration_slope": self._slope + self._influence @ (weights / weights.mean(axis=0)),
+            "calibration_error": np.abs(gaps - self._gap_share).sum(axis=0),
+        }
 
 
 def _sums(bins: np.ndarray, codes: np.ndarray, values: np.ndarray) -> csr_matrix:
@@ -103,30 +133,26 @@ def _sums(bins: np.ndarray, codes: np.ndarray, values: np.ndarray) -> csr_matrix
     return csr_matrix((np.asarray(values, dtype=np.float64), (bins, codes)), shape=shape)
 
 
-def _logistic_slope(x: np.ndarray, rows: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """Fit y ~ expit(a + b x) to every column of counts at once by Newton's method."""
-    n = rows.sum(axis=0)
+def _logistic_slope(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+    """Fit y ~ expit(a + b x) by Newton's method; return b and what each row moves it by."""
+    nothing = float("nan"), np.full(len(y), np.nan)
     scale = x.std()
     if scale == 0:
-        return np.full(len(n), np.nan)
+        return nothing
     # Standardised, steps of the same length reach any slope.
-    x = ((x - x.mean()) / scale)[:, None]
-    rate = np.clip(positives.sum(axis=0) / n, 1e-9, 1 - 1e-9)
-    a, b = logit(rate), np.zeros(len(n))
-    with np.errstate(all="ignore"):
-        for _ in range(30):
-            p = expit(a + b * x)
-            residual, weight = positives - rows * p, rows * p * (1 - p)
-            g0, g1 = residual.sum(axis=0), (residual * x).sum(axis=0)
-            h00, h01, h11 = (weight * x**power for power in range(3))
-            h00, h01, h11 = h00.sum(axis=0), h01.sum(axis=0), h11.sum(axis=0)
-            determinant = h00 * h11 - h01**2
-            step_a = (h11 * g0 - h01 * g1) / determinant
-            step_b = (h00 * g1 - h01 * g0) / determinant
-            a, b = a + np.clip(step_a, -2, 2), b + np.clip(step_b, -2, 2)
-            if not np.any(np.abs(step_b) > 1e-6):
-                break
-    # Scores that are constant or separate the classes have no finite slope: Newton's method does
-    # not come to rest, or comes to rest where every row is certain.
-    certain = h00 <= 1e-6 * np.minimum(positives.sum(axis=0), n - positives.sum(axis=0))
-    return np.where((np.abs(step_b) <= 1e-6) & ~certain, b / scale, np.nan)
+    x = (x - x.mean()) / scale
+    a, b = logit(y.mean()), 0.0
+    for _ in range(30):
+        p = expit(a + b * x)
+        weight = p * (1 - p)
+        h00, h01, h11 = weight.sum(), (weight * x).sum(), (weight * x**2).sum()
+        determinant = h00 * h11 - h01**2
+        # Scores that separate the classes have no finite slope: every row becomes certain.
+        if h00 <= 1e-6 * min(y.sum(), (~y).sum()) or determinant <= 0:
+            return nothing
+        step_a = (h11 - h01 * x) * (y - p) / determinant
+        step_b = (h00 * x - h01) * (y - p) / determinant
+        if abs(step_b.sum()) <= 1e-6:
+            return float(b / scale), step_b / scale
+        a, b = a + np.clip(step_a.sum(), -2, 2), b + np.clip(step_b.sum(), -2, 2)
+    return nothing

@@ -66,11 +66,6 @@ def calibration_slope(y: np.ndarray, score: np.ndarray) -> float:
     ValueError
         If a score lies outside 0 to 1.
 
-    Notes
-    -----
-    Logits are averaged within 400 bins of equal size first; with fewer distinct scores the
-    result is exact, else right to about 0.001.
-
     References
     ----------
     .. [1] D. R. Cox, "Two further applications of a model for binary regression", Biometrika
@@ -165,4 +160,4 @@ def calibration_error(y: np.ndarray, score: np.ndarray, *, n_bins: int = 10) -> 
 def _measure(y: np.ndarray, score: np.ndarray, name: str, **options) -> float:
     y, score = check_probabilities(*check_scores(y, score))
     reliability = Reliability(y, score, np.zeros(len(y), dtype=int), **options)
-    return float(reliability(np.ones((1, 1)))[name][0])
+    return reliability.values()[name]

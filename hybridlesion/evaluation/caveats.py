@@ -1,4 +1,4 @@
-"""When bootstrap intervals should not be believed."""
+"""What the intervals of an evaluation cannot say."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ __all__ = ["interval_caveats"]
 
 _FEWEST_GROUPS = 20
 _FEWEST_POSITIVES = 10
+# Positives from which one in 40 samples at most has none below the threshold for a sensitivity.
+_FEWEST_BELOW = {80: 17, 90: 36, 95: 72}
 
 
 def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
-    """Say whether the data are too few for the intervals of `evaluate`.
+    """Say what the intervals of `evaluate` cannot, because the data are too few.
 
     Parameters
     ----------
@@ -21,13 +23,18 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One note if there are fewer than 20 groups or fewer than 10 positives, else none.
+        One note if there are fewer than 20 groups or fewer than 10 positives; one if there are
+        fewer than 72 positives.
 
     Notes
     -----
-    With few groups a bootstrap draws the same ones again and again and its intervals are too
-    narrow; from "few" (5 to 30 groups) on, coverage suffers [1]_. With a handful of positives
-    the ranking measures take few distinct values. Both limits are rules of thumb.
+    From "few" (5 to 30 groups) on, variances over groups are too small and coverage suffers [1]_,
+    and the intervals were tried with 13 positives at the least. Both limits are rules of thumb.
+
+    The second note is exact: of m positives none lies below the threshold for sensitivity s in
+    ``s**m`` of all samples. Where that is more than 2.5 %, no method can give the lower end of a
+    95 % interval for the threshold, or for the specificity there, without an assumption; see
+    `threshold_interval` for ours.
 
     References
     ----------
@@ -36,15 +43,25 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> counts = {"metric": ["n", "n_positive", "n_groups"], "value": [90.0, 4.0, 30.0]}
-    >>> interval_caveats(pd.DataFrame(counts))
-    ('4 positives in 30 groups: too few for the intervals to mean much (10 and 20 are needed).',)
+    >>> counts = {"metric": ["n", "n_positive", "n_groups"], "value": [90.0, 20.0, 30.0]}
+    >>> interval_caveats(pd.DataFrame(counts))[0][:63]
+    '20 positives are too few to know the threshold for 90 and 95 % '
     """
     value = metrics.set_index("metric")["value"]
     n_positive, n_groups = int(value["n_positive"]), int(value["n_groups"])
-    if n_positive >= _FEWEST_POSITIVES and n_groups >= _FEWEST_GROUPS:
-        return ()
-    return (
-        f"{n_positive} positives in {n_groups} groups: too few for the intervals to mean much "
-        f"({_FEWEST_POSITIVES} and {_FEWEST_GROUPS} are needed).",
-    )
+    notes = []
+    if n_positive < _FEWEST_POSITIVES or n_groups < _FEWEST_GROUPS:
+        notes.append(
+            f"{n_positive} positives in {n_groups} groups: too few for the intervals to mean much "
+            f"({_FEWEST_POSITIVES} and {_FEWEST_GROUPS} are needed)."
+        )
+    unknown = [str(at) for at, fewest in _FEWEST_BELOW.items() if n_positive < fewest]
+    if unknown:
+        *first, last = unknown
+        levels = f"{', '.join(first)} and {last}" if first else last
+        notes.append(
+            f"{n_positive} positives are too few to know the threshold for {levels} % sensitivity "
+            "from below: the lower ends of its interval and of the specificity there assume a "
+            f"concave ROC curve ({_FEWEST_BELOW[int(last)]} positives are needed)."
+        )
+    return tuple(notes)

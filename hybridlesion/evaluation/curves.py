@@ -9,6 +9,7 @@ from sklearn.metrics import precision_recall_curve as _precision_recall
 from sklearn.metrics import roc_curve as _roc
 
 from hybridlesion._validation import check_number
+from hybridlesion.evaluation._bounds import wilson
 from hybridlesion.evaluation._reliability import bin_scores
 from hybridlesion.evaluation._scores import check_scores
 
@@ -110,15 +111,13 @@ def reliability_curve(
     bins = bin_scores(score, n_bins)
     n = np.bincount(bins)
     observed = np.bincount(bins, weights=y) / n
-    z = ndtri((1 + confidence) / 2)
-    centre = (observed + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(observed * (1 - observed) / n + z**2 / (4 * n**2))
+    low, high = wilson(observed, n, ndtri((1 + confidence) / 2))
     return pd.DataFrame(
         {
             "predicted": np.bincount(bins, weights=score) / n,
             "observed": observed,
-            "low": np.clip(centre - half, 0, 1),
-            "high": np.clip(centre + half, 0, 1),
+            "low": low,
+            "high": high,
             "n": n,
         }
     )

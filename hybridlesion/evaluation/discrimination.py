@@ -122,4 +122,4 @@ def specificity_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: fl
 def _measure(y: np.ndarray, score: np.ndarray, name: str, **options) -> float:
     y, score = check_scores(y, score)
     ranking = Ranking(y, score, np.zeros(len(y), dtype=int), **options)
-    return float(ranking(np.ones((1, 1)))[name][0])
+    return ranking.values()[name]

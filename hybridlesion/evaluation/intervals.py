@@ -1,4 +1,4 @@
-"""Bootstrap intervals over patients, of one score and of the difference of two."""
+"""Intervals over patients, of one score and of the difference of two."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridlesion._validation import check_choice
+from hybridlesion.evaluation._bounds import compare_draws, interval_of
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._resamples import (
-    interval_of,
-    percentiles,
-    reach_interval,
-    resample,
-)
+from hybridlesion.evaluation._resamples import Drawn, resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
 
 __all__ = [
@@ -23,7 +19,6 @@ __all__ = [
     "Interval",
     "PairedDifference",
     "bootstrap_interval",
-    "bootstrap_p_value",
     "paired_bootstrap",
 ]
 
@@ -43,14 +38,14 @@ METRICS = (
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with its bootstrap interval.
+    """A value with its interval.
 
     Parameters
     ----------
     value : float
         The measure on the data.
     low, high : float
-        Ends of the percentile interval; for ``calibration_error`` another, see `evaluate`.
+        Ends of the interval.
     """
 
     value: float
@@ -60,7 +55,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Two scores of the same rows, compared on the same resamples.
+    """Two scores of the same rows, compared on the same draws.
 
     Parameters
     ----------
@@ -69,11 +64,9 @@ class PairedDifference:
     difference : float
         ``value_b - value_a``.
     low, high : float
-        Ends of the percentile interval of the difference; for ``calibration_error`` another, see
-        `evaluate`.
+        Ends of the interval of the difference.
     p_value : float
-        Two-sided: twice the smaller share of resamples on one side of zero, at least
-        ``2 / (n_bootstrap + 1)``; NaN for ``calibration_error``.
+        Two-sided, see `compare_scores`; NaN for ``calibration_error``.
     """
 
     value_a: float
@@ -94,7 +87,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> Interval:
-    """Measure a score, with an interval from resampled patients.
+    """Measure a score, with an interval over patients.
 
     Parameters
     ----------
@@ -105,9 +98,9 @@ def bootstrap_interval(
     metric : str, default="auc"
         One of `METRICS`.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     n_bootstrap : int, default=1000
-        Number of resamples.
+        Number of draws.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
@@ -125,13 +118,7 @@ def bootstrap_interval(
 
     Notes
     -----
-    Whole groups are drawn with replacement, as many as there are. Resamples in which the
-    measure is undefined (one class only) are passed over.
-
-    References
-    ----------
-    .. [1] C. A. Field, A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal
-       Statistical Society B 69, 369-390, 2007.
+    See `evaluate` for the kinds of interval.
 
     Examples
     --------
@@ -142,10 +129,8 @@ def bootstrap_interval(
     check_choice("metric", metric, METRICS)
     y, score = check_scores(y, score)
     codes = check_groups(groups, len(y))
-    values = resample(
-        [_measure(metric, y, score, codes)], codes.max() + 1, n_bootstrap, random_state
-    )
-    return Interval(float(values[metric][0]), *interval_of(metric, values, confidence))
+    drawn = _draw(metric, y, score, codes, n_bootstrap, random_state)
+    return Interval(drawn.value, *interval_of(drawn, confidence))
 
 
 def paired_bootstrap(
@@ -159,7 +144,7 @@ def paired_bootstrap(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> PairedDifference:
-    """Compare two scores of the same rows on the same resampled patients.
+    """Compare two scores of the same rows on the same patients.
 
     Parameters
     ----------
@@ -170,9 +155,9 @@ def paired_bootstrap(
     metric : str, default="auc"
         One of `METRICS`.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     n_bootstrap : int, default=1000
-        Number of resamples.
+        Number of draws.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
@@ -201,78 +186,23 @@ def paired_bootstrap(
     codes = check_groups(groups, len(y))
     # The same seed draws the same patients for both.
     a, b = (
-        resample([_measure(metric, y, score, codes)], codes.max() + 1, n_bootstrap, random_state)
-        for score in (score_a, score_b)
+        _draw(metric, y, score, codes, n_bootstrap, random_state) for score in (score_a, score_b)
     )
-    return PairedDifference(
-        float(a[metric][0]), float(b[metric][0]), *difference_of(metric, b, a, confidence)
-    )
+    return PairedDifference(a.value, b.value, *compare_draws(b, a, confidence))
 
 
-def difference_of(
-    metric: str, one: dict[str, np.ndarray], other: dict[str, np.ndarray], confidence: float
-) -> tuple[float, float, float, float]:
-    """Compare a measure of two scores on the same resamples.
-
-    Parameters
-    ----------
-    metric : str
-        Name of the measure.
-    one, other : dict of str to ndarray of shape (1 + B,)
-        Values of each score on the data, then on the resamples.
-    confidence : float
-        Coverage of the interval.
-
-    Returns
-    -------
-    difference, low, high, p_value : float
-        ``one - other`` on the data, its interval, and its two-sided p-value, which
-        ``calibration_error`` does not have.
-
-    Examples
-    --------
-    >>> one, other = {"auc": np.array([0.9, 0.8, 1.0])}, {"auc": np.array([0.7, 0.7, 0.7])}
-    >>> [round(value, 2) for value in difference_of("auc", one, other, 1.0)]
-    [0.2, 0.1, 0.3, 0.67]
-    """
-    difference = one[metric] - other[metric]
-    if metric != "calibration_error":
-        bounds = percentiles(difference[1:], confidence)
-        return float(difference[0]), *bounds, bootstrap_p_value(difference[1:])
-    reach = one["calibration_error_reach"] + other["calibration_error_reach"]
-    bounds = reach_interval(difference[0], reach[1:], confidence)
-    return float(difference[0]), *bounds, float("nan")
-
-
-def _measure(metric: str, y: np.ndarray, score: np.ndarray, codes: np.ndarray):
+def _draw(
+    metric: str,
+    y: np.ndarray,
+    score: np.ndarray,
+    codes: np.ndarray,
+    n_bootstrap: int,
+    random_state: int | None,
+) -> Drawn:
     if metric in ("brier", "calibration_in_the_large"):
-        return Decisions(y, score, codes, threshold=0.5)
-    if metric.startswith("calibration"):
-        return Reliability(y, score, codes)
-    return Ranking(y, score, codes)
-
-
-def bootstrap_p_value(differences: np.ndarray) -> float:
-    """Two-sided p-value of a difference from its resamples.
-
-    Parameters
-    ----------
-    differences : ndarray of shape (B,)
-        Difference on each resample; NaN is passed over.
-
-    Returns
-    -------
-    float
-        Twice the smaller share of resamples on one side of zero, zero itself on both; at least
-        ``2 / (B + 1)`` and at most 1. NaN if no resample has a value.
-
-    Examples
-    --------
-    >>> bootstrap_p_value(np.linspace(-1, 9, 199))
-    0.21
-    """
-    known = differences[~np.isnan(differences)]
-    if not len(known):
-        return float("nan")
-    side = min((known <= 0).sum(), (known >= 0).sum())
-    return float(min(1.0, 2 * (side + 1) / (len(known) + 1)))
+        measure = Decisions(y, score, codes, threshold=0.5)
+    elif metric.startswith("calibration"):
+        measure = Reliability(y, score, codes)
+    else:
+        measure = Ranking(y, score, codes)
+    return resample([measure], int(codes.max()) + 1, n_bootstrap, random_state)[metric]

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import as_pandas
-from hybridlesion.evaluation._resamples import resample
+from hybridlesion.evaluation._bounds import interval_of
+from hybridlesion.evaluation._resamples import Support, resample
 from hybridlesion.evaluation.overlap import dice, jaccard, thresholded_jaccard
 from hybridlesion.exceptions import ImageError, TableError
 from hybridlesion.images import find_masks, read_mask
@@ -48,14 +49,14 @@ def measure_overlap(prediction: np.ndarray, truth: np.ndarray) -> dict[str, floa
 def summarize_overlaps(
     overlaps: pd.DataFrame, *, n_bootstrap: int = 1000, random_state: int | None = 0
 ) -> pd.DataFrame:
-    """Average the overlap over images, with bootstrap intervals.
+    """Average the overlap over images, with 95 % intervals.
 
     Parameters
     ----------
     overlaps : DataFrame of shape (n, columns)
         A column for each of OVERLAPS, one row an image.
     n_bootstrap : int, default=1000
-        Number of resamples of images; 0 gives no intervals.
+        Number of draws; 0 gives no intervals.
     random_state : int or None, default=0
         Seed.
 
@@ -70,16 +71,11 @@ def summarize_overlaps(
     >>> summarize_overlaps(pd.DataFrame(rows))["value"].round(3).tolist()
     [0.5, 0.0, 0.667, 3.0]
     """
-    values = as_pandas(overlaps)[list(OVERLAPS)].to_numpy(dtype=float)
-    n = len(values)
-
-    def average(counts: np.ndarray) -> dict[str, np.ndarray]:
-        return dict(zip(OVERLAPS, values.T @ counts / n, strict=True))
-
-    rows = []
-    for name, drawn in resample([average], n, n_bootstrap, random_state).items():
-        low, high = np.quantile(drawn[1:], [0.025, 0.975]) if n_bootstrap else (np.nan, np.nan)
-        rows.append((name, drawn[0], low, high))
+    means, n = _Means(as_pandas(overlaps)), len(overlaps)
+    rows = [
+        (name, drawn.value, *interval_of(drawn, 0.95))
+        for name, drawn in resample([means], n, n_bootstrap, random_state).items()
+    ]
     rows.append(("n", float(n), np.nan, np.nan))
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
@@ -122,3 +118,19 @@ def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.Data
             raise ImageError(f"{image_id}: {error}") from error
         rows.append({"image_id": image_id, **paths, **overlap})
     return pd.DataFrame(rows)
+
+
+class _Means:
+    """Means over images."""
+
+    def __init__(self, overlaps: pd.DataFrame):
+        self._columns = overlaps[list(OVERLAPS)].to_numpy(dtype=float).T
+        images = len(overlaps)
+        self.support = dict.fromkeys(OVERLAPS, Support("share", images, images - 1))
+
+    def values(self) -> dict[str, float]:
+        return dict(zip(OVERLAPS, self._columns.mean(axis=1), strict=True))
+
+    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        means = self._columns @ weights[:-1] / weights[:-1].sum(axis=0)
+        return dict(zip(OVERLAPS, means, strict=True))

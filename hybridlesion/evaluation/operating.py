@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_number
+from hybridlesion.evaluation._bounds import interval_of
 from hybridlesion.evaluation._cutoffs import Cutoffs
 from hybridlesion.evaluation._decisions import Decisions
-from hybridlesion.evaluation._resamples import percentiles, prefixed, resample
+from hybridlesion.evaluation._resamples import Prefixed, resample
 from hybridlesion.evaluation._scores import check_cost_ratio, check_groups, check_scores
 from hybridlesion.evaluation.thresholds import cost_threshold
 
@@ -47,9 +48,9 @@ def operating_points(
     threshold : float, default=None
         A threshold that was settled beforehand; None leaves it out.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     n_bootstrap : int, default=2000
-        Number of resamples; 0 leaves the intervals empty.
+        Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
@@ -72,9 +73,10 @@ def operating_points(
     Notes
     -----
     The interval of a threshold says how far the rule would place it elsewhere on other patients;
-    those beside it say what the threshold of these rows does to other patients. Both are
-    percentile intervals over whole groups. Figures of ``sensitivity`` and ``cost_best`` are
-    optimistic: the rows that are measured chose them.
+    those beside it say what the threshold of these rows does to other patients; see
+    `threshold_interval` and `evaluate`. That of ``cost_best`` takes percentiles of the draws and
+    is too narrow: no method gives it from few malignant rows. Figures of ``sensitivity`` and
+    ``cost_best`` are optimistic: the rows that are measured chose them.
 
     Examples
     --------
@@ -89,42 +91,41 @@ def operating_points(
     codes = check_groups(groups, len(y))
     ratio = None if cost_ratio is None else check_cost_ratio(cost_ratio)
     cutoffs = Cutoffs(y, score, codes, sensitivities=tuple(sensitivities), cost_ratio=ratio)
-    found = cutoffs(np.ones((int(codes.max()) + 1, 1)))
-    rules = _list_rules(score, found, sensitivities, ratio, threshold)
+    rules = _list_rules(score, cutoffs.values(), sensitivities, ratio, threshold)
     measures = [
-        prefixed(f"{number} ", Decisions(y, score, codes, value))
+        Prefixed(f"{number} ", Decisions(y, score, codes, value))
         for number, (*_, value) in enumerate(rules)
     ]
     values = resample([cutoffs, *measures], int(codes.max()) + 1, n_bootstrap, random_state)
     rows = []
     for number, (rule, at, name, value) in enumerate(rules):
-        low, high = percentiles(values[name][1:], confidence) if name else (np.nan, np.nan)
+        low, high = interval_of(values[name], confidence) if name else (np.nan, np.nan)
         row = {"rule": rule, "at": at, "threshold": value}
         row |= {"threshold_low": low, "threshold_high": high}
         for column, measure in _MEASURES.items():
-            resampled = values[f"{number} {measure}"]
-            row[column] = float(resampled[0])
-            row[f"{column}_low"], row[f"{column}_high"] = percentiles(resampled[1:], confidence)
+            drawn = values[f"{number} {measure}"]
+            row[column] = drawn.value
+            row[f"{column}_low"], row[f"{column}_high"] = interval_of(drawn, confidence)
         rows.append(row | {"called": float((score >= value).mean())})
     return pd.DataFrame(rows)
 
 
 def _list_rules(
     score: np.ndarray,
-    found: dict[str, np.ndarray],
+    found: dict[str, float],
     sensitivities: Sequence[float],
     ratio: float | None,
     threshold: float | None,
 ) -> list[_Rule]:
-    """List rule, its number, the name of its resampled threshold, and the threshold."""
+    """List rule, its number, the name of its drawn threshold, and the threshold."""
     rules: list[_Rule] = []
     if threshold is not None:
         rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))
     for sensitivity in sensitivities:
         name = f"sensitivity_{sensitivity:g}"
-        rules.append(("sensitivity", float(sensitivity), name, float(found[name][0])))
+        rules.append(("sensitivity", float(sensitivity), name, found[name]))
     if ratio is not None:
         if score.min() >= 0 and score.max() <= 1:
             rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
-        rules.append(("cost_best", ratio, "cost", float(found["cost"][0])))
+        rules.append(("cost_best", ratio, "cost", found["cost"]))
     return rules

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import as_pandas, check_number
+from hybridlesion.evaluation._bounds import interval_of
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
-from hybridlesion.evaluation._resamples import percentiles, resample
+from hybridlesion.evaluation._resamples import resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
 from hybridlesion.exceptions import TableError
 
@@ -49,11 +50,11 @@ def evaluate_subgroups(
     threshold : float
         Rows are called malignant from this score on.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     fewest : int, default=5
         A cell stays empty where fewer rows than this bear on it.
     n_bootstrap : int, default=2000
-        Number of resamples; 0 leaves the intervals empty.
+        Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
@@ -77,8 +78,8 @@ def evaluate_subgroups(
 
     Notes
     -----
-    Patients are drawn with replacement from those of the subgroup. A patient with lesions on two
-    sites is in both. Intervals are not corrected for the number of subgroups: of twenty that do
+    Intervals are those of `evaluate` on the rows of the subgroup alone. A patient with lesions on
+    two sites is in both. They are not corrected for the number of subgroups: of twenty that do
     not differ, one may seem to.
 
     Examples
@@ -148,9 +149,9 @@ def _describe(
     values = resample(measures, n_groups, n_bootstrap, random_state)
     row = {"n": len(y), "n_malignant": malignant, "n_groups": n_groups}
     for column, (measure, needed) in _MEASURES.items():
-        known = all(enough[kind] for kind in needed)
-        resampled = values[measure] if known else np.full(1, np.nan)
-        row[column] = float(resampled[0])
-        row[f"{column}_low"], row[f"{column}_high"] = percentiles(resampled[1:], confidence)
+        cell = (np.nan, np.nan, np.nan)
+        if all(enough[kind] for kind in needed):
+            cell = values[measure].value, *interval_of(values[measure], confidence)
+        row |= dict(zip((column, f"{column}_low", f"{column}_high"), cell, strict=True))
     few = f"{malignant:,} malignant, {benign:,} benign: too few"
     return row | {"note": "" if all(enough.values()) else few}

@@ -1,14 +1,15 @@
-"""Every figure of a score in one table, with patient-bootstrap intervals."""
+"""Every figure of a score in one table, with intervals over patients."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from hybridlesion.evaluation._bounds import interval_of
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
 from hybridlesion.evaluation._reliability import Reliability
-from hybridlesion.evaluation._resamples import interval_of, resample
+from hybridlesion.evaluation._resamples import resample
 from hybridlesion.evaluation._scores import check_groups, check_scores
 from hybridlesion.evaluation.thresholds import choose_threshold
 
@@ -34,12 +35,12 @@ def evaluate(
     score : array-like of shape (n,)
         Scores; probabilities if Brier score and calibration are wanted.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     threshold : float, default=None
         Rows are called malignant from this score on. None takes the threshold of the best F1 on
         these rows, which makes the figures at the threshold optimistic.
     n_bootstrap : int, default=1000
-        Number of resamples; 0 leaves the intervals empty.
+        Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
@@ -62,15 +63,34 @@ def evaluate(
 
     Notes
     -----
-    The intervals are percentile intervals over whole groups drawn with replacement. The
-    calibration error sums absolute values, so that resampling only ever raises it [1]_; its
-    interval is the value more or less how far, in 95 % of the resamples, all gaps together lie
-    from those of the data. It holds value and truth and is on the wide side. `interval_caveats`
-    says when the data are too few for any.
+    The intervals come from random weights of whole groups, the Bayesian bootstrap [1]_:
+
+    - AUC, partial AUC and specificity at a sensitivity: percentiles of draws of the ROC curve.
+      These count with malignant lesions below the lowest one observed [2]_; see
+      `threshold_interval`.
+    - Average precision, Brier score and proportions: Wilson's interval with the rows that the
+      variance of the draws amounts to [3]_, fewer than there are where the lesions of a patient
+      are alike. Of single rows, sensitivity has Wilson's interval itself.
+    - Calibration slope, net benefit and observed over expected: Student's interval, the last of
+      the logarithm.
+    - Calibration error: it sums absolute values, so that noise only ever raises it [4]_. Its
+      interval is the value more or less how far, in 95 % of the draws, all gaps together lie from
+      those of the data; it holds value and truth, given the bins, and is on the wide side.
+
+    Over simulated patients with several lesions each, 13 to 100 of them malignant, 95 % intervals
+    hold the truth in 93 to 98 % of the data sets (``benchmarks/coverage.py``); percentiles of
+    resampled patients hold the AUC in 87 %, the partial AUC in 70 % and the specificity at 95 %
+    sensitivity in 60 % of those with 13. The threshold of the best F1 is taken as given. See
+    `interval_caveats` for what cannot be had.
 
     References
     ----------
-    .. [1] R. Roelofs, N. Cain, J. Shlens, M. C. Mozer, "Mitigating bias in calibration error
+    .. [1] D. B. Rubin, "The Bayesian bootstrap", Annals of Statistics 9, 130-134, 1981.
+    .. [2] J. Gu, S. Ghosal, A. Roy, "Bayesian bootstrap estimation of ROC curve", Statistics in
+       Medicine 27, 5407-5420, 2008.
+    .. [3] N. Dean, M. Pagano, "Evaluating confidence interval methods for binomial proportions in
+       clustered surveys", Journal of Survey Statistics and Methodology 3, 484-503, 2015.
+    .. [4] R. Roelofs, N. Cain, J. Shlens, M. C. Mozer, "Mitigating bias in calibration error
        estimation", AISTATS 2022.
 
     Examples
@@ -90,7 +110,7 @@ def evaluate(
         random_state,
     )
     rows = [
-        (metric, float(values[metric][0]), *interval_of(metric, values, confidence))
+        (metric, values[metric].value, *interval_of(values[metric], confidence))
         for metric in MEASURES
     ]
     fixed = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hybridlesion._validation import check_choice, check_number
+from hybridlesion.evaluation._bounds import interval_of
 from hybridlesion.evaluation._cutoffs import Cutoffs
-from hybridlesion.evaluation._resamples import percentiles, resample
+from hybridlesion.evaluation._resamples import resample
 from hybridlesion.evaluation._scores import check_cost_ratio, check_groups, check_scores
 from hybridlesion.evaluation.intervals import Interval
 
@@ -61,7 +62,7 @@ def threshold_interval(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> Interval:
-    """Threshold that reaches a sensitivity, with an interval from resampled patients.
+    """Threshold that reaches a sensitivity, with an interval over patients.
 
     Parameters
     ----------
@@ -72,9 +73,9 @@ def threshold_interval(
     sensitivity : float, default=0.9
         Share of malignant rows to be called, above 0 and up to 1.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     n_bootstrap : int, default=2000
-        Number of resamples.
+        Number of draws.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
@@ -83,8 +84,8 @@ def threshold_interval(
     Returns
     -------
     Interval
-        The threshold of `threshold_at_sensitivity`, and the percentile interval of the thresholds
-        of the resamples; all of them are scores of malignant rows.
+        The threshold of `threshold_at_sensitivity`, and the interval of the threshold that reaches
+        the sensitivity among all patients like these.
 
     Raises
     ------
@@ -93,8 +94,21 @@ def threshold_interval(
 
     Notes
     -----
-    To be sure of the sensitivity on new patients rather than to meet it on these, use ``low``:
-    with 95 % confidence, 97.5 % of resamples reach the sensitivity at it.
+    The ends are percentiles of draws in which whole groups have random weights. For single rows
+    they are the fractional order statistics of the malignant scores [1]_; where lesions of a
+    patient are alike they lie further apart.
+
+    To be sure of the sensitivity on new patients rather than to meet it on these, use ``low``.
+    With fewer than 17 malignant rows for 80 % sensitivity, 36 for 90 % and 72 for 95 %, ``low``
+    lies below all malignant scores, where no method can say how many malignant lesions there are.
+    It is then found among the benign scores, on the line from the lowest malignant score to the
+    corner of the ROC curve; this is on the safe side as long as that curve is concave, i.e. lower
+    scores do not mean more malignancy.
+
+    References
+    ----------
+    .. [1] A. D. Hutson, "Calculating nonparametric confidence intervals for quantiles using
+       fractional order statistics", Journal of Applied Statistics 26, 343-353, 1999.
 
     Examples
     --------
@@ -106,8 +120,8 @@ def threshold_interval(
     y, score = check_scores(y, score)
     codes = check_groups(groups, len(y))
     cutoffs = Cutoffs(y, score, codes, sensitivities=(sensitivity,))
-    (values,) = resample([cutoffs], int(codes.max()) + 1, n_bootstrap, random_state).values()
-    return Interval(float(values[0]), *percentiles(values[1:], confidence))
+    (drawn,) = resample([cutoffs], int(codes.max()) + 1, n_bootstrap, random_state).values()
+    return Interval(drawn.value, *interval_of(drawn, confidence))
 
 
 def cost_threshold(cost_ratio: float) -> float:
@@ -183,7 +197,7 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
     y, score = check_scores(y, score)
     ratio = check_cost_ratio(cost_ratio)
     cutoffs = Cutoffs(y, score, np.zeros(len(y), dtype=int), cost_ratio=ratio)
-    return float(cutoffs(np.ones((1, 1)))["cost"][0])
+    return cutoffs.values()["cost"]
 
 
 def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> float:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_number
-from hybridlesion.evaluation._resamples import percentiles, resample
+from hybridlesion.evaluation._bounds import interval_of
+from hybridlesion.evaluation._resamples import Support, resample
 from hybridlesion.evaluation._scores import check_groups, check_probabilities, check_scores
 from hybridlesion.exceptions import OptionError
 
@@ -78,9 +79,9 @@ def decision_curve(
         Probabilities at which one would act, above 0 and below 1. None takes 50 steps, evenly in
         the logarithm, from a tenth of the prevalence to 0.5.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None resamples rows.
+        Patient of each row; None takes each row for a patient.
     n_bootstrap : int, default=0
-        Number of resamples; 0 gives no interval.
+        Number of draws; 0 gives no interval.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
@@ -90,7 +91,7 @@ def decision_curve(
     -------
     DataFrame of shape (thresholds, 4) or (thresholds, 6)
         ``threshold, net_benefit, act_on_all, act_on_none``, in true positives a row; with
-        resamples also ``low, high``, the percentile interval of the net benefit.
+        draws also ``low, high``, the interval of the net benefit.
 
     Raises
     ------
@@ -123,15 +124,14 @@ def decision_curve(
     codes = check_groups(groups, len(y))
     benefit = _NetBenefit(y, score, codes, t)
     values = resample([benefit], int(codes.max()) + 1, n_bootstrap, random_state)
-    curves = np.array([values[str(number)] for number in range(len(t))]).reshape(len(t), -1)
     table = {
         "threshold": t,
-        "net_benefit": curves[:, 0],
+        "net_benefit": [point.value for point in values.values()],
         "act_on_all": prevalence - (1 - prevalence) * t / (1 - t),
         "act_on_none": np.zeros(len(t)),
     }
     if n_bootstrap:
-        bounds = [percentiles(curve[1:], confidence) for curve in curves]
+        bounds = [interval_of(point, confidence) for point in values.values()]
         table["low"], table["high"] = np.array(bounds).reshape(-1, 2).T
     return pd.DataFrame(table)
 
@@ -148,7 +148,14 @@ class _NetBenefit:
             ]
         ).reshape(len(thresholds), -1)
         self._rows = np.bincount(codes).astype(np.float64)
+        malignant = len(np.unique(codes[y]))
+        names = map(str, range(len(thresholds)))
+        self.support = dict.fromkeys(names, Support("number", malignant, malignant - 1))
 
-    def __call__(self, counts: np.ndarray) -> dict[str, np.ndarray]:
-        curves = self._sums @ counts / (self._rows @ counts)
-        return {str(number): curve for number, curve in enumerate(curves)}
+    def values(self) -> dict[str, float]:
+        curve = self._sums.sum(axis=1) / self._rows.sum()
+        return dict(zip(self.support, curve, strict=True))
+
+    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        curves = self._sums @ weights[:-1] / (self._rows @ weights[:-1])
+        return dict(zip(self.support, curves, strict=True))

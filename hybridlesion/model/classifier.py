@@ -125,7 +125,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     thresholds_ : dict of float to float
         Thresholds that reach 80, 90 and 95 % sensitivity out of fold.
     threshold_intervals_ : dict of float to Interval
-        The same with their intervals over resampled patients.
+        The same with their intervals over patients.
     conformal_ : ConformalSets
         For `predict_set`.
     metrics_ : DataFrame

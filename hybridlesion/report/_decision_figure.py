@@ -47,9 +47,9 @@ def decision_figure(
     threshold : float, default=None
         Operating point to mark; None marks none.
     groups : array-like of shape (n,), default=None
-        Patient of each row, for the band; None resamples rows.
+        Patient of each row, for the band; None takes each row for a patient.
     n_bootstrap : int, default=500
-        Resamples behind the 95 % band; 0 draws none.
+        Draws behind the 95 % band; 0 draws none.
     random_state : int or None, default=0
         Seed.
     title : str, default=None

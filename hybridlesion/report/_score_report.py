@@ -122,9 +122,9 @@ def report_scores(
     benign : sequence of str, default=None
         Words that count as benign though they are no known diagnosis.
     n_bootstrap : int, default=2000
-        Bootstrap samples behind each interval, drawn by patient where patients are known.
+        Draws behind each interval, which weigh whole patients where these are known.
     random_state : int, default=0
-        Seed of the bootstrap.
+        Seed of the draws.
 
     Returns
     -------
@@ -221,7 +221,7 @@ def _compare(
 
 
 def _unit(cases: pd.DataFrame) -> str:
-    """Name what the bootstrap draws."""
+    """Name what the intervals are over."""
     if "patient_id" in cases and cases["patient_id"].notna().any():
         return "patients"
     others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]

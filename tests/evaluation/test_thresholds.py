@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import f1_score
 
 from hybridlesion.evaluation import (
@@ -14,7 +14,6 @@ from hybridlesion.evaluation import (
     threshold_at_sensitivity,
     threshold_interval,
 )
-from hybridlesion.evaluation._resamples import draw_multiplicities
 from hybridlesion.exceptions import OptionError
 
 
@@ -55,21 +54,42 @@ def test_unknown_rule_is_refused():
         choose_threshold([0, 1], [0, 1], "fone")
 
 
-def test_threshold_interval_is_that_of_repeated_rows():
-    rng = np.random.default_rng(1)
-    patient = rng.integers(40, size=500)
-    y = rng.random(500) < 0.2
-    score = (rng.normal(size=500) + y).round(1)
-    found = threshold_interval(y, score, 0.9, groups=patient, n_bootstrap=60)
-    assert found.value == threshold_at_sensitivity(y, score, 0.9)
-    counts = np.concatenate(list(draw_multiplicities(40, 60, 0)), axis=1).astype(int)
-    codes = pd.factorize(patient)[0]
-    resampled = []
-    for b in range(60):
-        rows = np.repeat(np.arange(500), counts[codes, b])
-        resampled.append(threshold_at_sensitivity(y[rows], score[rows], 0.9))
-    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(resampled, [0.025, 0.975])))
-    assert found.low < found.high
+@pytest.mark.parametrize(("n", "sensitivity"), [(40, 0.8), (100, 0.9), (400, 0.95)])
+def test_threshold_interval_of_single_rows_is_that_of_order_statistics(rng, n, sensitivity):
+    """The positives between whose ranks the quantile lies with the stated probability."""
+    score = rng.normal(size=2 * n)
+    y = np.arange(2 * n) < n
+    found = threshold_interval(y, score, sensitivity, n_bootstrap=4000)
+    below = binom(n, 1 - sensitivity)
+    low, high = int(below.ppf(0.025)), int(below.ppf(0.975)) + 1
+    ordered = np.sort(score[y])
+    assert ordered[max(low - 2, 0)] <= found.low <= ordered[low]
+    assert ordered[high - 2] <= found.high <= ordered[high]
+    assert found.low <= found.value == threshold_at_sensitivity(y, score, sensitivity) <= found.high
+
+
+def test_thresholds_lie_further_apart_where_lesions_of_a_patient_are_alike(rng):
+    alike = np.repeat(rng.normal(size=60), 5)
+    score, y = alike + rng.normal(0, 0.1, 300), np.arange(300) < 150
+    rows, whole = (threshold_interval(y, score, 0.8, groups=g) for g in (None, alike))
+    assert whole.high - whole.low > 1.5 * (rows.high - rows.low)
+
+
+def test_below_the_lowest_positive_the_threshold_lies_among_negatives():
+    """Of 13 positives none lies below the threshold for 95 % sensitivity in half of all samples."""
+    y = np.arange(113) < 13
+    score = np.r_[np.linspace(0.5, 0.9, 13), np.linspace(0, 0.6, 100)]
+    found = threshold_interval(y, score, 0.95)
+    assert 0 < found.low < 0.2
+    assert found.value == 0.5 < found.high < 0.7
+
+
+def test_one_positive_leaves_nearly_all_scores_possible():
+    y = np.arange(50) < 1
+    score = np.r_[0.5, np.linspace(0.1, 0.9, 49)]
+    found = threshold_interval(y, score, 0.8)
+    assert 0.1 <= found.low < 0.2
+    assert 0.5 <= found.high <= 0.9
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1, 9, 99])

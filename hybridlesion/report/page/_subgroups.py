@@ -29,7 +29,7 @@ def audit_subgroups(
     evaluation : Evaluation
         Their truth, scores, patients and threshold.
     n_bootstrap : int, default=500
-        Bootstrap samples behind each interval.
+        Draws behind each interval.
 
     Returns
     -------
@@ -94,9 +94,7 @@ def _gap(rows: pd.DataFrame, measure: str) -> str:
     worst, best = rows.loc[rows[measure].idxmin()], rows.loc[rows[measure].idxmax()]
     if best[measure] - worst[measure] < _LEAST_GAP:
         return ""
-    # An interval without width means that no resample differed: too few lesions to be certain.
-    widths = (row[f"{measure}_high"] - row[f"{measure}_low"] for row in (worst, best))
-    apart = worst[f"{measure}_high"] < best[f"{measure}_low"] and min(widths) > 0
+    apart = worst[f"{measure}_high"] < best[f"{measure}_low"]
     certain = "their intervals do not meet" if apart else "that may be chance"
     return (
         f"{worst[measure]:.2f} for {worst['group']} and {best[measure]:.2f} for {best['group']}; "
