@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from hybridlesion.model._ensemble import Ensemble, in_company
+from hybridlesion.model._ensemble import Ensemble
 from hybridlesion.model.calibration import ScoreCalibrator
 
 __all__ = ["spread_probability", "sum_sources"]
@@ -18,7 +18,7 @@ _CLOSE, _STEP = 1e-6, 1e-3
 
 def spread_probability(
     ensemble: Ensemble,
-    calibrators: Mapping[bool, ScoreCalibrator],
+    settings: Iterable[tuple[np.ndarray, bool, ScoreCalibrator]],
     encoded: np.ndarray,
     n_folds: int,
     n_jobs: int,
@@ -29,8 +29,9 @@ def spread_probability(
     ----------
     ensemble : Ensemble
         Members; those of one setting and fold are averaged before calibration, as the score is.
-    calibrators : mapping of bool to ScoreCalibrator
-        By setting, in company or not; turns its logits into probabilities.
+    settings : iterable of (ndarray of shape (n,), bool, ScoreCalibrator)
+        Rows scored alike, whether they are in company, and what turns their logits into
+        probabilities.
     encoded : ndarray of shape (n, columns), float32
         Encoded table.
     n_folds : int
@@ -61,11 +62,9 @@ def spread_probability(
        1974.
     """
     base, parts = np.zeros(len(encoded)), np.zeros((len(encoded), encoded.shape[1] + 1))
-    company = in_company(encoded, ensemble.names)
-    for setting, calibrator in calibrators.items():
-        rows = ensemble.scored(setting, company)
-        for fold in range(n_folds) if rows.any() else ():
-            logits = ensemble.contributions(encoded[rows], setting, fold, n_jobs)
+    for rows, company, calibrator in settings:
+        for fold in range(n_folds):
+            logits = ensemble.contributions(encoded[rows], company, fold, n_jobs)
             start, phi = logits[:, -1], logits[:, :-1]
             base[rows] += calibrator.predict(start) / n_folds
             slope = _slope(calibrator, start, start + phi.sum(axis=1))

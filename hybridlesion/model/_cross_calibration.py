@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.splits import grouped_folds
 
-__all__ = ["HeldOut", "calibration_parts", "cross_calibrate"]
+__all__ = ["HeldOut", "calibration_parts", "cross_calibrate", "member_noise"]
 
 # A calibrator of two or three numbers hardly differs when a twentieth of the rows is left out; of
 # five parts each, the calibrators differ enough to shuffle the highest scores of different folds.
@@ -22,23 +22,29 @@ _LEAST = 20
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of one setting: lesions in company, lesions alone, or all of them.
+    """Logits of one setting: lesions in company or alone, with metadata or without.
 
     Parameters
     ----------
     logits : ndarray of shape (n,), float64
         Of every row, by members that never saw it.
+    like : ndarray of shape (n,), bool
+        Rows that stand for this setting.
     own : ndarray of shape (n,), bool
-        Rows that are scored in this setting.
+        Rows that are scored in it.
+    noise : ndarray of shape (n,), float64
+        Variance of these logits that means of all members are free of.
     """
 
     logits: np.ndarray
+    like: np.ndarray
     own: np.ndarray
+    noise: np.ndarray
 
 
 def cross_calibrate(
-    method: str, y: np.ndarray, held_out: Mapping[bool, HeldOut], parts: np.ndarray
-) -> tuple[dict[bool, ScoreCalibrator], np.ndarray, np.ndarray]:
+    method: str, y: np.ndarray, held_out: Mapping[Hashable, HeldOut], parts: np.ndarray
+) -> tuple[dict[Hashable, ScoreCalibrator], np.ndarray, np.ndarray]:
     """Fit a calibrator for each setting; score each row by one fitted on other groups.
 
     Parameters
@@ -47,15 +53,15 @@ def cross_calibrate(
         One of `hybridlesion.model.calibration.CALIBRATIONS`.
     y : ndarray of shape (n,), bool
         Target.
-    held_out : mapping of bool to HeldOut
+    held_out : mapping to HeldOut
         Logits of each setting; each row is scored in one of them.
     parts : ndarray of shape (n,), int
         From `calibration_parts`.
 
     Returns
     -------
-    calibrators : dict of bool to ScoreCalibrator
-        Fitted to all rows, for new lesions.
+    calibrators : dict to ScoreCalibrator
+        One a setting, fitted to all rows, for new lesions, whose logits are means of more members.
     raw, score : ndarray of shape (n,), float64
         Out-of-fold logits and probabilities. The latter come from calibrators that saw no row of
         the same group, and are dealt so that within a setting they rise with the logits, as those
@@ -64,15 +70,54 @@ def cross_calibrate(
     calibrators, raw, score = {}, np.empty(len(y)), np.empty(len(y))
     for setting, found in held_out.items():
         logits, own = found.logits, found.own
-        source = calibration_rows(y, own, parts)
+        source = calibration_rows(y, found.like, parts)
         whole = ScoreCalibrator(method).fit(logits[source], y[source])
         calibrators[setting] = whole
         for part in np.unique(parts[own]):
             rest, rows = source & (parts != part), own & (parts == part)
             other = ScoreCalibrator(whole.method_).fit(logits[rest], y[rest])
             score[rows] = other.predict(logits[rows])
+        whole.sharpen(logits[source], found.noise[source])
         raw[own], score[own] = logits[own], keep_order(score[own], logits[own])
     return calibrators, raw, score
+
+
+def member_noise(draws: np.ndarray, n_folds: Sequence[int]) -> np.ndarray:
+    """Estimate the variance that averaging the members of all folds removes from a logit.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (r, n), float64
+        Out-of-fold logits of at least two draws of the folds; each row is scored by members that
+        never saw it.
+    n_folds : sequence of int
+        Folds of each draw; the noise is that of the first.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        What is removed, estimated at each row.
+
+    Notes
+    -----
+    Two members that never saw a row differ in the rows that they learned from. The more rows they
+    share, the less they differ: with variances that fall as one over the rows, members of two
+    draws of k and l folds differ by ``1 / (k - 1) + 1 / (l - 1)`` in some unit, and averaging the
+    k members of a draw removes ``2 / (k - 1)`` of half of that unit.
+
+    No target enters, so that it is known well also with few positives. Draws are brought to equal
+    means and variances first: members of fewer folds learned from fewer rows and say less.
+
+    Examples
+    --------
+    >>> member_noise(np.array([[-1.0, 1.0, 3.0], [-1.0, 1.0, 3.0]]), (5, 3)).tolist()
+    [0.0, 0.0, 0.0]
+    """
+    spread = draws.std(axis=1, keepdims=True)
+    standard = (draws - draws.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1)
+    first, other = n_folds[0] - 1, n_folds[-1] - 1
+    removed = 2 * other / (first + other)
+    return removed * standard.var(axis=0, ddof=1) * spread[0] ** 2
 
 
 def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> np.ndarray:
@@ -98,14 +143,14 @@ def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> n
 
 
 def calibration_rows(y: np.ndarray, own: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Choose the rows that calibrate lesions in company, or alone.
+    """Choose the rows that calibrate a setting.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
         Target.
     own : ndarray of shape (n,), bool
-        Rows that are scored in this setting.
+        Rows that stand for it.
     parts : ndarray of shape (n,), int
         Parts that are left out in turn.
 

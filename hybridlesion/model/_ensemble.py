@@ -49,7 +49,8 @@ class Ensemble:
         monotone: np.ndarray,
         settings: TrainingSettings,
         seed: int,
-    ) -> list[np.ndarray]:
+        metadata: np.ndarray,
+    ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Fit the members of one seed.
 
         Parameters
@@ -66,22 +67,29 @@ class Ensemble:
             How to train.
         seed : int
             Seed of this round.
+        metadata : ndarray of int
+            Columns that are empty in a row without metadata.
 
         Returns
         -------
-        list of ndarray of shape (n,), float64
-            Held-out logits of each view.
+        held_out, blanked : list of ndarray of shape (n,), float64
+            Held-out logits of each view, as the rows are and without their metadata.
         """
-        held_out = []
+        held_out, blanked = [], []
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
+            families = ["".join(self.names[j].partition("__")[:2]) for j in view.dense]
             news, logits = train_members(
-                dense, embedding, y, folds, monotone[view.dense], settings, seed
+                dense, embedding, y, folds, monotone[view.dense], settings, seed, families
             )
             members += news
             self.spread[k] += logits.std()
             held_out.append(logits)
-        return held_out
+            blanked.append(logits)
+            empty = np.isin(view.dense, metadata)
+            if empty.any():
+                blanked[k] = _held_out(news, dense, embedding, folds, empty)
+        return held_out, blanked
 
     @property
     def settings(self) -> list[bool]:
@@ -235,6 +243,23 @@ def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
     """
     context = [k for k, name in enumerate(names) if name.startswith("ctx__")]
     return ~np.isnan(encoded[:, context]).all(axis=1)
+
+
+def _held_out(
+    members: list[Member],
+    dense: np.ndarray,
+    embedding: np.ndarray,
+    folds: np.ndarray,
+    empty: np.ndarray,
+) -> np.ndarray:
+    """Score each row, some columns empty, by the member that never saw it."""
+    logits = np.empty(len(folds))
+    for member in members:
+        rows = np.flatnonzero(folds == member.fold)
+        columns = dense[rows]
+        columns[:, empty] = np.nan
+        logits[rows] = member.logit(columns, embedding[rows], n_jobs=1)
+    return logits
 
 
 def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:

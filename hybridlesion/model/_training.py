@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from hybridlesion.model._boosting import Growth, grow
 from hybridlesion.model._focal import FocalLoss
 from hybridlesion.model._linear import LinearPart
 from hybridlesion.model._member import Member, append_column
+from hybridlesion.model._missing import blank_at_random
 from hybridlesion.model._sampling import draw_bag
 from hybridlesion.model.probe import EmbeddingProbe
 
@@ -57,6 +59,7 @@ def train_members(
     monotone: np.ndarray,
     settings: TrainingSettings,
     seed: int,
+    families: Sequence[str],
 ) -> tuple[list[Member], np.ndarray]:
     """Fit one member a fold.
 
@@ -76,6 +79,8 @@ def train_members(
         How to train.
     seed : int
         Seed of this round.
+    families : sequence of str
+        Family of each dense column; those of one family may be missing together.
 
     Returns
     -------
@@ -88,6 +93,7 @@ def train_members(
         probes = EmbeddingProbe.cross_fit(embedding, y, folds)
     else:
         probes = [(None, None)] * (int(folds.max()) + 1)
+    families = [*families, "emb__"] if embedding.shape[1] else families
     members, growths, linear = [], [], np.zeros(len(y))
     for fold, (probe, inner) in enumerate(probes):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
@@ -104,7 +110,7 @@ def train_members(
             directions = _directions(columns, y[train], directed)
             for bag in range(settings.n_bags):
                 rng = np.random.default_rng([seed, fold, bag])
-                booster, shift = _start(columns, y[train], directions, settings, rng)
+                booster, shift = _start(columns, y[train], directions, families, settings, rng)
                 loss = FocalLoss() if settings.imbalance == "focal" else None
                 growths.append(Growth(booster, held_columns, held, fold, shift, loss))
                 member.shifts.append(shift)
@@ -131,6 +137,7 @@ def _start(
     columns: np.ndarray,
     y: np.ndarray,
     directions: list[int],
+    families: Sequence[str],
     settings: TrainingSettings,
     rng: np.random.Generator,
 ):
@@ -156,8 +163,10 @@ def _start(
         "seed": int(rng.integers(2**31 - 1)),
         "verbosity": -1,
     } | settings.lightgbm_params
+    bag = columns[rows]
+    blank_at_random(bag, y[rows], families, rng)
     # The data set needs the parameters too: without them, it warns about tiny tables aloud.
-    data = lightgbm.Dataset(columns[rows], y[rows].astype(np.float32), weight=weight, params=params)
+    data = lightgbm.Dataset(bag, y[rows].astype(np.float32), weight=weight, params=params)
     if focal:
         # A loss of our own has no start of its own; at 1 % prevalence zero would be far off.
         shift = float(logit(y.mean()))

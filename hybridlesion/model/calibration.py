@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit, log_expit, logit
 from sklearn.base import BaseEstimator
 from sklearn.isotonic import IsotonicRegression
@@ -18,6 +18,9 @@ CALIBRATIONS = ("auto", "platt", "beta", "isotonic")
 
 # Positives from which three parameters are estimated rather than two.
 _ENOUGH_FOR_BETA = 1000
+
+# Share of the variance of logits that is noise at most: more leaves nothing to estimate.
+_MOST_NOISE = 0.5
 
 
 class ScoreCalibrator(BaseEstimator):
@@ -36,6 +39,8 @@ class ScoreCalibrator(BaseEstimator):
         The method used.
     coef_ : ndarray of shape (2,) or (3,)
         Constant, then the non-negative slopes; absent for ``isotonic``.
+    line_ : tuple of two floats
+        Constant and slope applied to the logits first, from `sharpen`; absent without it.
 
     Notes
     -----
@@ -94,6 +99,50 @@ class ScoreCalibrator(BaseEstimator):
             self.coef_ = _fit_monotone(_basis(z, self.method_), np.where(y, high, low))
         return self
 
+    def sharpen(self, z: np.ndarray, noise: np.ndarray) -> ScoreCalibrator:
+        """Adapt a calibrator of single members to means of several.
+
+        Parameters
+        ----------
+        z : array-like of shape (n,)
+            The logits it was fitted on, each of a single member.
+        noise : array-like of shape (n,)
+            Variance of these logits that the mean is free of.
+
+        Returns
+        -------
+        ScoreCalibrator
+            Itself.
+
+        Notes
+        -----
+        Noise in a predictor attenuates its slope by ``1 - noise / variance`` [1]_, both weighted
+        by p (1 - p) as in a logistic regression. Means are free of that noise and need the steeper
+        slope. The mean probability stays as it is.
+
+        References
+        ----------
+        .. [1] R. J. Carroll, D. Ruppert, L. A. Stefanski, C. M. Crainiceanu, "Measurement error in
+           nonlinear models", Chapman & Hall, 2006.
+        """
+        z = np.asarray(z, dtype=np.float64)
+        score = self.predict(z)
+        weight = score * (1 - score)
+        centre = np.average(z, weights=weight)
+        variance = np.average((z - centre) ** 2, weights=weight)
+        share = np.average(noise, weights=weight) / variance if variance > 0 else 0.0
+        steeper = 1 / (1 - min(share, _MOST_NOISE))
+        # Means spread less than single members, and more again once the slope is steeper.
+        expected = z.mean() + np.sqrt(steeper) * (z - z.mean())
+
+        def excess(shift: float) -> float:
+            return self.predict(expected + shift).mean() - score.mean()
+
+        reach = 1 + np.ptp(z)
+        shift = brentq(excess, -reach, reach) if excess(-reach) * excess(reach) < 0 else 0.0
+        self.line_ = (float((1 - steeper) * z.mean() + shift), float(steeper))
+        return self
+
     def predict(self, z: np.ndarray) -> np.ndarray:
         """Turn logits into probabilities.
 
@@ -109,6 +158,8 @@ class ScoreCalibrator(BaseEstimator):
         """
         check_is_fitted(self, "method_")
         z = np.asarray(z, dtype=np.float64)
+        if hasattr(self, "line_"):
+            z = self.line_[0] + self.line_[1] * z
         if self.method_ == "isotonic":
             return self.isotonic_.predict(z)
         return expit(_basis(z, self.method_) @ self.coef_)

@@ -22,14 +22,21 @@ from hybridlesion.evaluation import (
 from hybridlesion.exceptions import TableError
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._contributions import spread_probability, sum_sources
-from hybridlesion.model._cross_calibration import HeldOut, calibration_parts, cross_calibrate
+from hybridlesion.model._cross_calibration import (
+    HeldOut,
+    calibration_parts,
+    cross_calibrate,
+    member_noise,
+)
 from hybridlesion.model._ensemble import Ensemble, in_company
 from hybridlesion.model._groups import check_folds, deal_folds, read_groups
+from hybridlesion.model._missing import metadata_columns
 from hybridlesion.model._parameters import SENSITIVITY, check_parameters
 from hybridlesion.model._reference import benign_quantiles
 from hybridlesion.model._target import check_order, read_target
 from hybridlesion.model._training import TrainingSettings
 from hybridlesion.model.conformal import ConformalSets
+from hybridlesion.splits import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
 
@@ -37,6 +44,9 @@ SENSITIVITIES = (0.80, 0.90, 0.95)
 
 # Rows from which one more thread of LightGBM pays.
 _ROWS_A_THREAD = 10_000
+
+# Folds of the second draw that a single one is compared with.
+_FOLDS_AGAIN = 3
 
 
 class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
@@ -144,7 +154,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         All members, one a view, fold and seed.
     calibrators_ : dict of bool to ScoreCalibrator
         For lesions in company (True) and alone (False), or all (False), fitted on their
-        out-of-fold logits.
+        out-of-fold logits and then sharpened: the scores of new rows are means of more members.
+    bare_calibrators_ : dict of bool to ScoreCalibrator
+        The same for rows without any metadata, fitted on all rows with their metadata blanked;
+        empty without metadata, or where there is nothing else.
+    metadata_ : ndarray of int
+        Encoded columns that are empty in such a row.
     target_ : ndarray of shape (n,), bool
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
@@ -288,11 +303,19 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
         # On small matrices several threads of BLAS wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
-            logits = [
-                self.ensemble_.train(X, target, draw, directed, self._settings(len(X)), seed)
+            self.metadata_ = metadata_columns(X, names)
+            rounds = [
+                self._train(self.ensemble_, X, draw, directed, seed)
                 for seed, draw in enumerate(draws.T, start=self.random_state)
             ]
-            self._calibrate(target, np.mean(logits, axis=0), in_company(X, names))
+            n_folds = [int(self.folds_.max()) + 1] * len(rounds)
+            if len(rounds) == 1:
+                # How far members differ takes a second draw; its members are not kept.
+                draw = self._draw_again(draws[:, 0])
+                n_folds.append(int(draw.max()) + 1)
+                other, seed = Ensemble(names), self.random_state + 1
+                rounds.append(self._train(other, X, draw, directed, seed))
+            self._calibrate(X, rounds, draws.shape[1], n_folds)
             self._decide(target)
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
@@ -321,14 +344,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         n_folds = int(self.folds_.max()) + 1
         jobs = effective_n_jobs(self.n_jobs)
         score = np.empty(len(encoded))
-        company = in_company(encoded, self._encoded_names())
-        for setting, calibrator in self.calibrators_.items():
-            rows = self.ensemble_.scored(setting, company)
-            if rows.any():
-                part = encoded if rows.all() else encoded[rows]
-                # As out of fold: a fold's logits are averaged over seeds, then calibrated.
-                logits = self.ensemble_.logits(part, setting, n_folds, jobs)
-                score[rows] = np.mean([calibrator.predict(z) for z in logits], axis=0)
+        for rows, company, calibrator in self._split(encoded):
+            part = encoded if rows.all() else encoded[rows]
+            # As out of fold: a fold's logits are averaged over seeds, then calibrated.
+            logits = self.ensemble_.logits(part, company, n_folds, jobs)
+            score[rows] = np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
 
     def predict(self, X):
@@ -396,7 +416,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         X = as_pandas(X)
         encoded, n_folds = self._read(X), int(self.folds_.max()) + 1
         jobs = effective_n_jobs(self.n_jobs)
-        base, parts = spread_probability(self.ensemble_, self.calibrators_, encoded, n_folds, jobs)
+        base, parts = spread_probability(
+            self.ensemble_, self._split(encoded), encoded, n_folds, jobs
+        )
         frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
@@ -489,16 +511,54 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             return [str(name) for name in fitted]
         return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
-    def _calibrate(self, target, logits, company):
-        held_out = {
-            setting: HeldOut(
-                self.ensemble_.average(logits, setting), self.ensemble_.scored(setting, company)
-            )
-            for setting in self.ensemble_.settings
-        }
+    def _train(self, ensemble, X, draw, directed, seed):
+        settings = self._settings(len(X))
+        return ensemble.train(X, self.target_, draw, directed, settings, seed, self.metadata_)
+
+    def _draw_again(self, draw):
+        # Folds that were given may part groups; their parts stay apart here, too.
+        pairs = np.column_stack([self.groups_, draw])
+        units = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
+        carriers = min(len(np.unique(units[self.target_ == value])) for value in (True, False))
+        n_folds, seed = min(_FOLDS_AGAIN, carriers), self.random_state + 1
+        return grouped_folds(self.target_, units, n_splits=n_folds, random_state=seed)
+
+    def _calibrate(self, X, rounds, n_kept, n_folds):
+        """Calibrate each setting: lesions in company or alone, with metadata or without."""
+        company, bare = in_company(X, self.ensemble_.names), self._is_bare(X)
+        held_out = {}
+        for setting in self.ensemble_.settings:
+            like = self.ensemble_.scored(setting, company)
+            for without in (False, True) if len(self.metadata_) else (False,):
+                logits = np.array([self.ensemble_.average(z[without], setting) for z in rounds])
+                noise = member_noise(logits, n_folds) / n_kept
+                kept, own = logits[:n_kept].mean(axis=0), like & (bare == without)
+                held_out[setting, without] = HeldOut(kept, like, own, noise)
+        target = self.target_
         parts = calibration_parts(target, self.groups_, self.random_state)
         found = cross_calibrate(self.calibration, target, held_out, parts)
-        self.calibrators_, self.oof_raw_, self.oof_score_ = found
+        calibrators, self.oof_raw_, self.oof_score_ = found
+        self.calibrators_, self.bare_calibrators_ = (
+            {setting: found for (setting, without), found in calibrators.items() if without == bare}
+            for bare in (False, True)
+        )
+
+    def _is_bare(self, encoded):
+        """Tell which rows have no metadata at all; models of former releases know of none."""
+        metadata = getattr(self, "metadata_", ())
+        if not len(metadata):
+            return np.zeros(len(encoded), dtype=bool)
+        return np.isnan(encoded[:, metadata]).all(axis=1)
+
+    def _split(self, encoded):
+        """Yield the rows that are scored alike, whether in company, and their calibrator."""
+        company, bare = in_company(encoded, self.ensemble_.names), self._is_bare(encoded)
+        for setting, calibrator in self.calibrators_.items():
+            rows = self.ensemble_.scored(setting, company)
+            if (rows & ~bare).any():
+                yield rows & ~bare, setting, calibrator
+            if (rows & bare).any():
+                yield rows & bare, setting, self.bare_calibrators_[setting]
 
     def _decide(self, target):
         if self.cost_ratio is not None:
