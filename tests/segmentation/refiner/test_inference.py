@@ -172,7 +172,8 @@ def test_refined_is_offered_where_its_weights_are():
 def test_a_featurizer_with_a_refiner_can_be_pickled(echo_weights, tmp_path):
     write_image(tmp_path / "a.png", draw()[0])
     records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
-    featurizer = LesionFeaturizer(segmenter=str(echo_weights)).fit(records)
+    passthrough = ["qa__mask_share"]
+    featurizer = LesionFeaturizer(segmenter=str(echo_weights), passthrough=passthrough).fit(records)
     table = featurizer.transform(records)
     again = pickle.loads(pickle.dumps(featurizer))
     assert len(pickle.dumps(featurizer)) < 10_000  # no network inside
