@@ -57,7 +57,7 @@ class ShardFolder:
         SourceError
             If there is anything without the mark of a scratch folder.
         """
-        if self.place.exists() and _MARK not in self.place.names():
+        if self.place.exists() and not self.place.has(_MARK):
             raise SourceError(
                 f"{self.place} is in the way: the name is that of a scratch folder of this run, "
                 f"and it lacks the file {_MARK}, which such a folder has. Move it, or name another "
@@ -205,7 +205,7 @@ class ShardFolder:
 
     def clear(self) -> None:
         """Remove the folder and all in it, if it is ours."""
-        if _MARK in self.place.names():
+        if self.place.has(_MARK):
             self.place.clear()
 
     def _tables(self, n_shards: int, schema: pa.Schema) -> Iterator[pa.Table]:

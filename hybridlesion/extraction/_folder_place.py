@@ -47,6 +47,10 @@ class FolderPlace:
         """Whether anything has the name of the folder, be it a file or a broken link."""
         return os.path.lexists(self.folder)
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file, folder or link of that name."""
+        return os.path.lexists(self.folder / name)
+
     def names(self) -> list[str]:
         """List the files.
 

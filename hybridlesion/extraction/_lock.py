@@ -38,12 +38,12 @@ def check_lock(place: Place, name: str) -> None:
         If a file has that name that no run wrote.
     """
     lock = f"{name}.lock"
-    if lock not in place.names():
+    if not place.has(lock):
         return
     if not _is_lock(_read(place, lock)):
         # It may be in the act of being written, or just gone.
         time.sleep(1)
-        if lock in place.names() and not _is_lock(_read(place, lock)):
+        if place.has(lock) and not _is_lock(_read(place, lock)):
             raise SourceError(
                 f"{lock} in {place} is in the way: the name is that of the lock of {name}, and no "
                 "run of this program wrote it. Move it, or name another output."

@@ -47,6 +47,10 @@ class RemotePlace:
         """Whether there are files; an empty folder counts as none, since few stores have one."""
         return bool(self.names())
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return name in self.names()
+
     def names(self) -> list[str]:
         """List the files.
 

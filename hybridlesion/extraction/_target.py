@@ -80,7 +80,7 @@ class Target:
         errors = f"{self.name}.errors.csv"
         if self._is_local:
             check_errors(self.path)
-        elif errors in self.place.names() and not is_error_list(self.place.read(errors)):
+        elif self.place.has(errors) and not is_error_list(self.place.read(errors)):
             raise SourceError(
                 f"{self.place}/{errors} is in the way: it is no list of failures of this program. "
                 "Move it, or name another output."

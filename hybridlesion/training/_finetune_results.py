@@ -21,8 +21,11 @@ from hybridlesion.training._workspace import digest_ids
 
 __all__ = ["check_results", "write_results", "write_whole"]
 
-# Besides the weights of each fold.
-_FILES = (NOTE, SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png", "whole.zip")
+# Of the weights of the folds only the first, with which the others stand or fall.
+_FILES = (
+    *(NOTE, SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png"),
+    *("fold_0.safetensors", "whole.safetensors", "whole.zip"),
+)
 
 
 def check_results(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
