@@ -93,7 +93,9 @@ def test_out_of_fold_scores_can_be_evaluated(table, tmp_path):
 
     trained = _fit(table, tmp_path)
     scores = trained.out_of_fold
-    assert scores.columns.tolist() == ["image_id", "patient_id", "target", "score", "fold"]
+    assert scores.columns.tolist() == [
+        *("image_id", "patient_id", "target", "score", "fold", "threshold", "threshold_rule")
+    ]
     assert (scores.groupby("patient_id")["fold"].nunique() == 1).all()
     scores.to_csv(tmp_path / "oof.csv", index=False)
     truth = table[["image_name", "target"]]

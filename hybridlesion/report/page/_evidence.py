@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -154,7 +155,9 @@ def gather_evidence(
         scored = read_scores(scores)
         cases, notes = scored.frame, list(scored.warnings)
         out_of_fold = _are_out_of_fold(cases["score"], classifier)
-        if scored.threshold not in (None, threshold):
+        # Text of a number may come back with another last digit.
+        known = scored.threshold is not None
+        if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
             threshold, rule = scored.threshold, scored.rule
         if truth:
             options = {"id_column": id_column, "target_column": target}
