@@ -18,7 +18,7 @@ _CLOSE, _STEP = 1e-6, 1e-3
 
 def spread_probability(
     ensemble: Ensemble,
-    settings: Iterable[tuple[np.ndarray, bool, ScoreCalibrator]],
+    settings: Iterable[tuple[np.ndarray, np.ndarray, bool, ScoreCalibrator]],
     encoded: np.ndarray,
     n_folds: int,
     n_jobs: int,
@@ -29,9 +29,9 @@ def spread_probability(
     ----------
     ensemble : Ensemble
         Members; those of one setting and fold are averaged before calibration, as the score is.
-    settings : iterable of (ndarray of shape (n,), bool, ScoreCalibrator)
-        Rows scored alike, whether they are in company, and what turns their logits into
-        probabilities.
+    settings : iterable of (ndarray of shape (n,), ndarray of shape (m,), bool, ScoreCalibrator)
+        Which m rows are scored alike, the weight of this score in each, whether they are in
+        company, and what turns their logits into probabilities.
     encoded : ndarray of shape (n, columns), float32
         Encoded table.
     n_folds : int
@@ -42,7 +42,7 @@ def spread_probability(
     Returns
     -------
     base : ndarray of shape (n,), float64
-        Probability where nothing is known; equal in all rows of a setting.
+        Probability where nothing is known; equal in all rows of equal settings and weights.
     parts : ndarray of shape (n, columns + 1), float64
         What each encoded column adds. What the embedding adds as a whole is in the last column,
         and its own columns hold 0.
@@ -62,12 +62,12 @@ def spread_probability(
        1974.
     """
     base, parts = np.zeros(len(encoded)), np.zeros((len(encoded), encoded.shape[1] + 1))
-    for rows, company, calibrator in settings:
+    for rows, weight, company, calibrator in settings:
         for fold in range(n_folds):
             logits = ensemble.contributions(encoded[rows], company, fold, n_jobs)
             start, phi = logits[:, -1], logits[:, :-1]
-            base[rows] += calibrator.predict(start) / n_folds
-            slope = _slope(calibrator, start, start + phi.sum(axis=1))
+            base[rows] += weight * calibrator.predict(start) / n_folds
+            slope = weight * _slope(calibrator, start, start + phi.sum(axis=1))
             parts[rows] += phi * slope[:, None] / n_folds
     return base, parts
 

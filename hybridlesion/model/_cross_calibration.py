@@ -27,19 +27,22 @@ class HeldOut:
     Parameters
     ----------
     logits : ndarray of shape (n,), float64
-        Of every row, by members that never saw it.
-    like : ndarray of shape (n,), bool
-        Rows that stand for this setting.
-    own : ndarray of shape (n,), bool
-        Rows that are scored in it.
+        Of every row as it would be in this setting, by members that never saw it.
     noise : ndarray of shape (n,), float64
         Variance of these logits that means of all members are free of.
+    like : ndarray of shape (n,), bool
+        Rows that stand for this setting.
+    own : ndarray of shape (n,), float64
+        Logits of every row as it is.
+    weight : ndarray of shape (n,), float64
+        How much each row is scored by this setting, 0 to 1; the weights of all sum to 1.
     """
 
     logits: np.ndarray
+    noise: np.ndarray
     like: np.ndarray
     own: np.ndarray
-    noise: np.ndarray
+    weight: np.ndarray
 
 
 def cross_calibrate(
@@ -54,7 +57,7 @@ def cross_calibrate(
     y : ndarray of shape (n,), bool
         Target.
     held_out : mapping to HeldOut
-        Logits of each setting; each row is scored in one of them.
+        Logits of each setting.
     parts : ndarray of shape (n,), int
         From `calibration_parts`.
 
@@ -67,18 +70,19 @@ def cross_calibrate(
         the same group, and are dealt so that within a setting they rise with the logits, as those
         of new lesions do.
     """
-    calibrators, raw, score = {}, np.empty(len(y)), np.empty(len(y))
+    calibrators, raw, score = {}, np.zeros(len(y)), np.zeros(len(y))
     for setting, found in held_out.items():
-        logits, own = found.logits, found.own
-        source = calibration_rows(y, found.like, parts)
-        whole = ScoreCalibrator(method).fit(logits[source], y[source])
-        calibrators[setting] = whole
-        for part in np.unique(parts[own]):
-            rest, rows = source & (parts != part), own & (parts == part)
-            other = ScoreCalibrator(whole.method_).fit(logits[rest], y[rest])
-            score[rows] = other.predict(logits[rows])
-        whole.sharpen(logits[source], found.noise[source])
-        raw[own], score[own] = logits[own], keep_order(score[own], logits[own])
+        source, rows = calibration_rows(y, found.like, parts), found.weight > 0
+        whole = ScoreCalibrator(method).fit(found.logits[source], y[source])
+        own = np.zeros(len(y))
+        for part in np.unique(parts[rows]):
+            rest, left = source & (parts != part), rows & (parts == part)
+            other = ScoreCalibrator(whole.method_).fit(found.logits[rest], y[rest])
+            own[left] = other.predict(found.own[left])
+        calibrators[setting] = whole.sharpen(found.logits[source], y[source], found.noise[source])
+        if rows.any():
+            score[rows] += found.weight[rows] * keep_order(own[rows], found.own[rows])
+            raw += found.weight * found.own
     return calibrators, raw, score
 
 

@@ -19,8 +19,8 @@ CALIBRATIONS = ("auto", "platt", "beta", "isotonic")
 # Positives from which three parameters are estimated rather than two.
 _ENOUGH_FOR_BETA = 1000
 
-# Share of the variance of logits that is noise at most: more leaves nothing to estimate.
-_MOST_NOISE = 0.5
+# What `sharpen` multiplies slopes by at most: beyond, there is little but noise.
+_MOST_STEEPER = 2.0
 
 
 class ScoreCalibrator(BaseEstimator):
@@ -99,13 +99,15 @@ class ScoreCalibrator(BaseEstimator):
             self.coef_ = _fit_monotone(_basis(z, self.method_), np.where(y, high, low))
         return self
 
-    def sharpen(self, z: np.ndarray, noise: np.ndarray) -> ScoreCalibrator:
+    def sharpen(self, z: np.ndarray, y: np.ndarray, noise: np.ndarray) -> ScoreCalibrator:
         """Adapt a calibrator of single members to means of several.
 
         Parameters
         ----------
         z : array-like of shape (n,)
             The logits it was fitted on, each of a single member.
+        y : array-like of shape (n,), 0 or 1
+            Target.
         noise : array-like of shape (n,)
             Variance of these logits that the mean is free of.
 
@@ -116,24 +118,26 @@ class ScoreCalibrator(BaseEstimator):
 
         Notes
         -----
-        Noise in a predictor attenuates its slope by ``1 - noise / variance`` [1]_, both weighted
-        by p (1 - p) as in a logistic regression. Means are free of that noise and need the steeper
-        slope. The mean probability stays as it is.
+        Noise in a predictor makes its slope too small. How much is seen when as much noise is added
+        once more; the inverse of the slope is extrapolated back, in a straight line, to logits
+        free of it [1]_. The mean probability stays as it is.
 
         References
         ----------
-        .. [1] R. J. Carroll, D. Ruppert, L. A. Stefanski, C. M. Crainiceanu, "Measurement error in
-           nonlinear models", Chapman & Hall, 2006.
+        .. [1] J. R. Cook, L. A. Stefanski, "Simulation-extrapolation estimation in parametric
+           measurement error models", Journal of the American Statistical Association 89,
+           1314-1328, 1994.
         """
-        z = np.asarray(z, dtype=np.float64)
-        score = self.predict(z)
-        weight = score * (1 - score)
-        centre = np.average(z, weights=weight)
-        variance = np.average((z - centre) ** 2, weights=weight)
-        share = np.average(noise, weights=weight) / variance if variance > 0 else 0.0
-        steeper = 1 / (1 - min(share, _MOST_NOISE))
-        # Means spread less than single members, and more again once the slope is steeper.
-        expected = z.mean() + np.sqrt(steeper) * (z - z.mean())
+        y, z = check_scores(y, z)
+        sd = np.sqrt(noise)
+        slope = ScoreCalibrator("platt").fit(z, y).coef_[1]
+        noisier = ScoreCalibrator("platt").fit(np.r_[z - sd, z + sd], np.r_[y, y]).coef_[1]
+        ratio = slope / noisier if noisier > 0 else 1.0
+        steeper = 1 / np.clip(2 - ratio, 1 / _MOST_STEEPER, 1)
+        variance = z.var()
+        kept = 1 - min(np.mean(noise) / variance, 1) if variance > 0 else 1.0
+        # What means of members look like, once the slope is steeper.
+        expected, score = z.mean() + steeper * np.sqrt(kept) * (z - z.mean()), self.predict(z)
 
         def excess(shift: float) -> float:
             return self.predict(expected + shift).mean() - score.mean()

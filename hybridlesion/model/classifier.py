@@ -158,8 +158,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     bare_calibrators_ : dict of bool to ScoreCalibrator
         The same for rows without any metadata, fitted on all rows with their metadata blanked;
         empty without metadata, or where there is nothing else.
-    metadata_ : ndarray of int
+    metadata_ : ndarray of shape (m,), int
         Encoded columns that are empty in such a row.
+    metadata_weight_ : ndarray of shape (m,)
+        Their importances, summing to 1: a row that lacks some of its metadata is scored by both
+        calibrators, weighted by what it lacks.
     target_ : ndarray of shape (n,), bool
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
@@ -315,6 +318,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 n_folds.append(int(draw.max()) + 1)
                 other, seed = Ensemble(names), self.random_state + 1
                 rounds.append(self._train(other, X, draw, directed, seed))
+            weight = self.ensemble_.importances()[self.metadata_]
+            self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
             self._calibrate(X, rounds, draws.shape[1], n_folds)
             self._decide(target)
         self._weigh_features()
@@ -343,12 +348,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         encoded = self._read(X)
         n_folds = int(self.folds_.max()) + 1
         jobs = effective_n_jobs(self.n_jobs)
-        score = np.empty(len(encoded))
-        for rows, company, calibrator in self._split(encoded):
+        score = np.zeros(len(encoded))
+        for rows, weight, company, calibrator in self._split(encoded):
             part = encoded if rows.all() else encoded[rows]
             # As out of fold: a fold's logits are averaged over seeds, then calibrated.
             logits = self.ensemble_.logits(part, company, n_folds, jobs)
-            score[rows] = np.mean([calibrator.predict(z) for z in logits], axis=0)
+            score[rows] += weight * np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
 
     def predict(self, X):
@@ -399,7 +404,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         -------
         DataFrame of shape (n, 1 + columns)
             ``base``, the model's answer where nothing is known of a row (another for lesions alone
-            than for lesions in company), then what each column, given or of context, adds to it or
+            than for lesions in company, and by how much of the metadata is missing), then what each column, given or of context, adds to it or
             takes from it; the embedding is one column, ``emb__``. A row sums to its score but for
             rounding, below 1e-9.
 
@@ -525,15 +530,17 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _calibrate(self, X, rounds, n_kept, n_folds):
         """Calibrate each setting: lesions in company or alone, with metadata or without."""
-        company, bare = in_company(X, self.ensemble_.names), self._is_bare(X)
+        company, missing = in_company(X, self.ensemble_.names), self._missing_metadata(X)
         held_out = {}
         for setting in self.ensemble_.settings:
             like = self.ensemble_.scored(setting, company)
             for without in (False, True) if len(self.metadata_) else (False,):
-                logits = np.array([self.ensemble_.average(z[without], setting) for z in rounds])
-                noise = member_noise(logits, n_folds) / n_kept
-                kept, own = logits[:n_kept].mean(axis=0), like & (bare == without)
-                held_out[setting, without] = HeldOut(kept, like, own, noise)
+                draws = np.array([self.ensemble_.average(z[without], setting) for z in rounds])
+                noise = member_noise(draws, n_folds) / n_kept
+                own = np.mean([self.ensemble_.average(z[0], setting) for z in rounds[:n_kept]], 0)
+                weight = like * (missing if without else 1 - missing)
+                logits = draws[:n_kept].mean(axis=0)
+                held_out[setting, without] = HeldOut(logits, noise, like, own, weight)
         target = self.target_
         parts = calibration_parts(target, self.groups_, self.random_state)
         found = cross_calibrate(self.calibration, target, held_out, parts)
@@ -543,22 +550,24 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             for bare in (False, True)
         )
 
-    def _is_bare(self, encoded):
-        """Tell which rows have no metadata at all; models of former releases know of none."""
-        metadata = getattr(self, "metadata_", ())
-        if not len(metadata):
-            return np.zeros(len(encoded), dtype=bool)
-        return np.isnan(encoded[:, metadata]).all(axis=1)
+    def _missing_metadata(self, encoded):
+        """Tell how much of the metadata each row lacks, by importance; 0 in former models."""
+        if not len(getattr(self, "metadata_", ())):
+            return np.zeros(len(encoded))
+        missing = np.isnan(encoded[:, self.metadata_])
+        return np.where(missing.all(axis=1), 1.0, missing @ self.metadata_weight_)
 
     def _split(self, encoded):
-        """Yield the rows that are scored alike, whether in company, and their calibrator."""
-        company, bare = in_company(encoded, self.ensemble_.names), self._is_bare(encoded)
+        """Yield rows, how much they count, whether they are in company, and their calibrator."""
+        company, missing = (
+            in_company(encoded, self.ensemble_.names),
+            self._missing_metadata(encoded),
+        )
         for setting, calibrator in self.calibrators_.items():
-            rows = self.ensemble_.scored(setting, company)
-            if (rows & ~bare).any():
-                yield rows & ~bare, setting, calibrator
-            if (rows & bare).any():
-                yield rows & bare, setting, self.bare_calibrators_[setting]
+            like = self.ensemble_.scored(setting, company)
+            yield from _weighted(like * (1 - missing), setting, calibrator)
+            if missing.any():
+                yield from _weighted(like * missing, setting, self.bare_calibrators_[setting])
 
     def _decide(self, target):
         if self.cost_ratio is not None:
@@ -591,3 +600,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.feature_importances_ = np.bincount(
             sources, weights=share / total if total > 0 else share
         )
+
+
+def _weighted(weight, company, calibrator):
+    rows = weight > 0
+    if rows.any():
+        yield rows, weight[rows], company, calibrator

@@ -8,6 +8,7 @@ from scipy.special import expit
 
 from hybridlesion.evaluation import calibration_error, calibration_slope
 from hybridlesion.model import ScoreCalibrator
+from hybridlesion.model._cross_calibration import member_noise
 
 
 def _overconfident(n, seed=0, prevalence_logit=-3.5):
@@ -64,3 +65,53 @@ def test_auto_asks_for_enough_positives(positives, method):
 def test_unknown_method_is_refused():
     with pytest.raises(ValueError, match="Did you mean 'platt'"):
         ScoreCalibrator("plat").fit([0.0, 1.0], [0, 1])
+
+
+def _members(n, draws, noise, seed=0):
+    """Logits of members: what they share, at half its scale, and noise of their own."""
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(-1.5, 1.2, n)
+    logits = 0.5 * shared + rng.normal(0, noise, (draws, n))
+    return logits, rng.random(n) < expit(shared)
+
+
+@pytest.mark.parametrize(("method", "close"), [("platt", 0.05), ("beta", 0.05), ("isotonic", 0.1)])
+def test_a_sharpened_calibrator_fits_the_mean_of_members(method, close):
+    logits, y = _members(40_000, 2, 0.4)
+    calibrator = ScoreCalibrator(method).fit(logits[0], y)
+    fresh, truth = _members(40_000, 50, 0.4, seed=1)
+    mean = fresh.mean(axis=0)
+    assert calibration_slope(truth, calibrator.predict(mean)) > 1.25
+    calibrator.sharpen(logits[0], y, member_noise(logits, (50, 50)))
+    score = calibrator.predict(mean)
+    assert calibration_slope(truth, score) == pytest.approx(1, abs=close)
+    assert calibration_error(truth, score) < 0.01
+    assert score.mean() == pytest.approx(truth.mean(), rel=0.03)
+
+
+def test_members_that_agree_need_no_sharpening():
+    logits, y = _members(2000, 1, 0.0)
+    calibrator = ScoreCalibrator().fit(logits[0], y)
+    before = calibrator.predict(logits[0])
+    calibrator.sharpen(logits[0], y, member_noise(np.repeat(logits, 2, axis=0), (5, 3)))
+    np.testing.assert_allclose(calibrator.predict(logits[0]), before, atol=1e-9)
+
+
+def test_slopes_are_at_most_doubled_and_keep_the_mean():
+    logits, y = _members(2000, 1, 0.1)
+    calibrator = ScoreCalibrator().fit(logits[0], y)
+    calibrator.sharpen(logits[0], y, np.full(2000, 25.0))
+    assert calibrator.line_[1] == 2
+    flat = ScoreCalibrator().fit(-logits[0], y).sharpen(-logits[0], y, np.ones(2000))
+    assert flat.line_[1] == 1
+    assert flat.predict(-logits[0]).mean() == pytest.approx(y.mean(), rel=0.02)
+
+
+def test_noise_is_measured_on_the_scale_of_the_first_draw():
+    logits, _ = _members(20_000, 2, 0.4)
+    other = 3 + 2 * logits[1]
+    assert member_noise(logits, (5, 5)).mean() == pytest.approx(0.16, rel=0.05)
+    assert member_noise(np.array([logits[0], other]), (5, 5)).mean() == pytest.approx(
+        0.16, rel=0.05
+    )
+    assert member_noise(logits, (5, 3)).mean() == pytest.approx(0.16 * 2 / 3, rel=0.05)

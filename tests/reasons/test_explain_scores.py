@@ -36,8 +36,9 @@ def test_base_and_parts_sum_to_the_score(make_table, fit, parameters, n_embeddin
     np.testing.assert_allclose(
         parts["base"] + family_shares(parts).sum(axis=1), expected, atol=1e-9
     )
-    # Lesions alone and lesions in company have members of their own.
-    assert parts["base"].nunique() <= 2
+    # Lesions alone and lesions in company have members of their own, and missing metadata count.
+    missing = fresh.filter(like="meta__").isna().apply(tuple, axis=1)
+    assert parts["base"].groupby(missing).nunique().max() <= 2
     assert ("emb__" in parts) == bool(n_embedding)
 
 

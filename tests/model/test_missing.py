@@ -1,0 +1,114 @@
+"""A missing value is no evidence: neither read as zero, nor as a sign of its own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from hybridlesion.evaluation import roc_auc
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.model._missing import blank_at_random, metadata_columns
+
+METADATA = ["meta__age", "meta__sex_male", "meta__site_torso"]
+
+
+def _cohort(n, seed):
+    """Old lesions and dark ones are malignant; nobody is younger than 20."""
+    rng = np.random.default_rng(seed)
+    dark, age = rng.normal(size=n), np.clip(rng.normal(55, 15, n), 20, 85)
+    table = pd.DataFrame({"abcd__dark": dark, "abcd__noise": rng.normal(size=n)})
+    table["cnn__score"] = expit(dark + rng.normal(size=n) - 1)
+    table["meta__age"], table["meta__sex_male"] = age, rng.integers(0, 2, n) * 1.0
+    table["meta__site_torso"] = rng.integers(0, 2, n) * 1.0
+    return table, rng.random(n) < expit(1.2 * dark + (age - 55) / 15 - 2)
+
+
+def _fit(table, y, **changes):
+    return HybridLesionClassifier(n_splits=3, max_trees=120, **changes).fit(table, y)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    table, y = _cohort(1500, 0)
+    return _fit(table, y)
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    return _cohort(6000, 1)
+
+
+def test_without_metadata_a_model_ranks_and_calls_as_one_that_never_had_any(fitted, fresh):
+    table, truth = fresh
+    without = _fit(_cohort(1500, 0)[0].drop(columns=METADATA), _cohort(1500, 0)[1])
+    expected = without.predict_proba(table.drop(columns=METADATA))[:, 1]
+    bare = table.assign(**dict.fromkeys(METADATA, np.nan))
+    score = fitted.predict_proba(bare)[:, 1]
+    assert roc_auc(truth, score) > roc_auc(truth, expected) - 0.01
+    assert score.mean() == pytest.approx(truth.mean(), rel=0.15)
+    cut, other = fitted.thresholds_[0.9], without.thresholds_[0.9]
+    sensitivity = (score >= cut)[truth].mean()
+    assert sensitivity == pytest.approx((expected >= other)[truth].mean(), abs=0.05)
+
+
+@pytest.mark.parametrize("lost", [["meta__age"], METADATA[:2], ["cnn__score"], ["abcd__dark"]])
+def test_what_is_missing_in_part_is_not_read_as_zero(fitted, fresh, lost):
+    table, truth = fresh
+    score = fitted.predict_proba(table.assign(**dict.fromkeys(lost, np.nan)))[:, 1]
+    assert score.mean() == pytest.approx(truth.mean(), rel=0.25)
+    assert (score >= fitted.thresholds_[0.9])[truth].mean() > 0.8
+
+
+@pytest.mark.parametrize("lost", [["meta__age"], METADATA])
+def test_missingness_that_goes_with_the_label_is_no_evidence(fresh, lost):
+    table, y = _cohort(1500, 0)
+    rng = np.random.default_rng(0)
+    table.loc[rng.random(1500) < np.where(y, 0.4, 0.02), lost] = np.nan
+    model = _fit(table, y)
+    same, _ = fresh
+    known = model.predict_proba(same)[:, 1]
+    missing = model.predict_proba(same.assign(**dict.fromkeys(lost, np.nan)))[:, 1]
+    # As evidence, being missing would be worth a factor of 20 in the odds.
+    assert missing.mean() == pytest.approx(known.mean(), rel=0.3)
+
+
+def test_parts_of_a_score_sum_to_it_without_metadata_too(fitted, fresh):
+    table = fresh[0].head(20).copy()
+    table.loc[::2, METADATA] = np.nan
+    parts = fitted.contributions(table)
+    np.testing.assert_allclose(parts.sum(axis=1), fitted.predict_proba(table)[:, 1], atol=1e-9)
+
+
+def test_models_of_former_releases_score_as_they_did(fitted, fresh):
+    old = HybridLesionClassifier()
+    vars(old).update(vars(fitted))
+    del old.metadata_, old.bare_calibrators_
+    table, _ = fresh
+    np.testing.assert_array_equal(old.predict_proba(table), fitted.predict_proba(table))
+    bare = table.assign(**dict.fromkeys(METADATA, np.nan))
+    assert np.isfinite(old.predict_proba(bare)).all()
+
+
+def test_values_are_missing_equally_often_in_both_classes():
+    rng = np.random.default_rng(0)
+    y = np.arange(20_000) % 10 == 0
+    columns = rng.normal(size=(len(y), 4)).astype(np.float32)
+    columns[np.ix_(rng.random(len(y)) < np.where(y, 0.5, 0.1), [0, 1])] = np.nan
+    columns[:, 3] = np.where(y, 1, np.nan)
+    before = columns.copy()
+    blank_at_random(columns, y, ["meta__", "meta__", "cnn__", "cnn__"], rng)
+    gone = np.isnan(columns)
+    for pattern in (gone[:, 0], gone[:, :2].all(axis=1), gone[:, 2]):
+        assert pattern[y].mean() == pytest.approx(pattern[~y].mean(), abs=0.04)
+    assert 0 < gone[:, 2].mean() < 0.5
+    # A column of one value says nothing but where it is missing.
+    assert gone[:, 3].all()
+    np.testing.assert_array_equal(columns[~gone], before[~gone])
+
+
+def test_metadata_that_training_never_had_does_not_count():
+    names = ["cnn__score", "meta__age", "meta__sex_male", "ctx__meta_clin_size_z"]
+    encoded = np.array([[0.1, 40, np.nan, 1]])
+    assert metadata_columns(encoded, names).tolist() == [1, 3]
+    assert metadata_columns(encoded[:, 1:2], names[1:2]).tolist() == []
+    assert metadata_columns(encoded, [""] * 4).tolist() == []
