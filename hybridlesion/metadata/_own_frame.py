@@ -9,8 +9,10 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._aliases import candidates, loose_key
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
 from hybridlesion.metadata._problems import Findings, describe_rows
+from hybridlesion.metadata._roles import holds_role
 from hybridlesion.metadata._values import (
     Normalised,
     normalise_age,
@@ -72,7 +74,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     """
     frame = as_pandas(frame)
     rows, findings = frame.index.to_numpy(), Findings()
-    named = _name_columns(frame)
+    named = _name_columns(frame, rows, findings)
     renamed = {column: role.value for role, column in named.items() if column != role.value}
     if renamed:
         frame = frame.rename(columns=renamed)
@@ -109,7 +111,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     return frame, tuple(findings.warnings)
 
 
-def _name_columns(frame: pd.DataFrame) -> dict[Role, str]:
+def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> dict[Role, str]:
     """Find the column of each role, as `read_records` does."""
     keys = pd.Index([column_key(column) for column in frame.columns])
     named = {}
@@ -124,6 +126,14 @@ def _name_columns(frame: pd.DataFrame) -> dict[Role, str]:
                 "blanks. Rename or drop one of them."
             )
         named[role] = columns[0]
+    free = {loose_key(name): name for name in frame.columns if name not in named.values()}
+    for role in _ROLES:
+        for name in candidates(role, free) if role not in named else ():
+            if holds_role(role, frame[name], rows, named, frame):
+                named[role] = name
+                findings.warnings.append(f"column {name!r} is read as {role}")
+                del free[loose_key(name)]
+                break
     return named
 
 

@@ -277,7 +277,7 @@ def holds_role(
     if role is Role.TARGET:
         return not normalise(column, parse_outcome, rows).faults
     if role is Role.DIAGNOSIS:
-        return any(read_diagnosis(cell).named for cell in text.unique())
+        return any(read_diagnosis(cell).understood for cell in text.unique())
     parse = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}[role]
     understood = parse(column, rows).values.notna().sum()
     return understood * 2 >= len(text) if role is Role.AGE else understood > 0

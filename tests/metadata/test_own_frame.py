@@ -146,3 +146,20 @@ def test_what_is_not_understood_is_said_once_in_a_pipeline():
     with pytest.warns(UserWarning, match="gender 'x'") as said:
         pipe.predict_proba(frame)
     assert len(said) == 1
+
+
+def test_columns_under_hospital_names_are_read_and_named():
+    frame = pd.DataFrame(
+        {
+            "image_id": ["a", "b"],
+            "Alter": [50, "85+"],
+            "Geschlecht": ["m", "w"],
+            "Ort": ["Ulm", "Bonn"],
+        }
+    )
+    records, notes = normalise_records(frame)
+    assert records["age"].to_list() == [50.0, 85.0]
+    assert records["sex"].to_list() == ["male", "female"]
+    assert "site" not in records  # towns are no body sites
+    assert notes[:2] == ("column 'Alter' is read as age", "column 'Geschlecht' is read as sex")
+    assert not normalise_records(records)[1]
