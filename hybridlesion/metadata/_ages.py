@@ -87,15 +87,15 @@ def is_approximate_age(cell: str) -> bool:
     Returns
     -------
     bool
-        Whether it is.
+        Whether it is; not for ``"85+"``, which is how tables write the highest age there is.
 
     Examples
     --------
     >>> is_approximate_age("45-50"), is_approximate_age("45 years"), is_approximate_age("85+")
-    (True, False, True)
+    (True, False, False)
     """
     text = _plain(cell)
-    if cell in MISSING_WORDS or _EXACT.fullmatch(text):
+    if cell in MISSING_WORDS or _EXACT.fullmatch(text) or text == f"{TOP_AGE:g}+":
         return False
     try:
         float(text)

@@ -138,8 +138,8 @@ def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
         return ages
     count = count_words(len(rough), "cell")
     note = (
-        f"{column.name}: {count} such as {rough.iloc[0]!r} hold no single age; of a range its "
-        "middle was taken, of an open one its bound."
+        f"{column.name}: {count} without a single age, such as {rough.iloc[0]!r}; a range counts "
+        "as its middle, an open one as its bound."
     )
     return Normalised(ages.values, ages.faults, (note,))
 

@@ -38,7 +38,7 @@ def test_ages():
 def test_ranges_and_bounds_are_ages_with_a_note(cell, age):
     records = read_records(table(age=["30", cell, cell]))
     assert records.frame["age"].to_list() == [30, age, age]
-    assert f"age: 2 cells such as {cell.lower()!r} hold no single age" in records.warnings[0]
+    assert f"age: 2 cells without a single age, such as {cell.lower()!r}" in records.warnings[0]
 
 
 def test_units_of_ages():
