@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
