@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
@@ -138,7 +139,9 @@ def extract_features(
         raise TableError("there are no records to extract features from.")
     check_originals(target.local_files(), records.get("path", ()))
     records = check_records(records)
-    featurizer = LesionFeaturizer() if featurizer is None else featurizer
+    featurizer = LesionFeaturizer() if featurizer is None else clone(featurizer)
+    featurizer = featurizer.set_params(n_jobs=1).fit(records)
+    masks = None if masks is None else check_mask_folder(masks, records.get("path", ()))
     target.make_folder()
     with locked(target.place, target.name):
         found = compute_features(
@@ -174,7 +177,7 @@ def compute_features(
     runner: Runner,
     *,
     restart: bool = False,
-    masks: str | os.PathLike | None = None,
+    masks: Path | None = None,
     shard_size: int | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> Computed:
@@ -187,13 +190,13 @@ def compute_features(
     folder : ShardFolder
         Scratch folder; what an interrupted run left there is taken over.
     featurizer : LesionFeaturizer
-        What to measure.
+        What to measure, fitted, with one job.
     runner : Runner
         Who computes the shards.
     restart : bool, default=False
         Whether to throw away what an interrupted run left.
-    masks : str or path-like, default=None
-        Folder that receives every mask.
+    masks : Path, default=None
+        Folder that receives every mask, from `check_mask_folder`.
     shard_size : int, default=None
         Records per shard; None chooses by the number of records.
     progress : callable, default=None
@@ -207,11 +210,9 @@ def compute_features(
     Raises
     ------
     SourceError
-        If folder or masks cannot be written.
+        If the folder cannot be written, or is of other origin.
     """
-    featurizer = clone(featurizer).set_params(n_jobs=1).fit(records)
     configuration = describe_featurizer(featurizer)
-    masks = None if masks is None else check_mask_folder(masks, records.get("path", ()))
     folder.open(restart=restart)
     work = ShardWork(featurizer, folder, masks)
     plan = ShardPlan(

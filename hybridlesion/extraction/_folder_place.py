@@ -48,7 +48,18 @@ class FolderPlace:
         return os.path.lexists(self.folder)
 
     def has(self, name: str) -> bool:
-        """Whether there is a file, folder or link of that name."""
+        """Look for a file, folder or link of that name.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        bool
+            Whether it is there.
+        """
         return os.path.lexists(self.folder / name)
 
     def names(self) -> list[str]:

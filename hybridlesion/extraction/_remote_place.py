@@ -48,7 +48,18 @@ class RemotePlace:
         return bool(self.names())
 
     def has(self, name: str) -> bool:
-        """Whether there is a file of that name."""
+        """Look for a file of that name.
+
+        Parameters
+        ----------
+        name : str
+            The name.
+
+        Returns
+        -------
+        bool
+            Whether it is there.
+        """
         return name in self.names()
 
     def names(self) -> list[str]:

@@ -13,6 +13,7 @@ from sklearn.base import clone
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.extraction import ProcessRunner, Runner
 from hybridlesion.extraction._features import compute_features
+from hybridlesion.extraction._originals import check_mask_folder
 from hybridlesion.extraction._target import Target
 from hybridlesion.scoring._cache import FeatureCache, hash_images
 from hybridlesion.scoring._cache_limit import trim_cache
@@ -134,10 +135,10 @@ class Measuring:
         found = compute_features(
             records,
             folder,
-            self.featurizer,
+            clone(self.featurizer).set_params(n_jobs=1).fit(records),
             ProcessRunner(self.n_jobs) if self.runner is None else self.runner,
             restart=self.restart,
-            masks=self.masks,
+            masks=None if self.masks is None else check_mask_folder(self.masks, records["path"]),
             progress=progress,
         )
         table = folder.read(found.n_shards, found.schema)
