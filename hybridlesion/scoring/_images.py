@@ -106,8 +106,8 @@ def _count_unmatched(images: pd.Series, records: Records) -> list[str]:
     without, unused = images[~images.isin(ids)], ids[~ids.isin(images)]
     if len(without):
         notes.append(
-            f"{len(without):,} of {len(images):,} images have no record, e.g. {without.iloc[0]}; "
-            "they are scored with age, sex and site unknown."
+            f"{len(without):,} of {len(images):,} images have no record; they are scored with age, "
+            f"sex and site unknown, e.g. {without.iloc[0]}."
         )
     if len(unused):
         notes.append(
