@@ -384,9 +384,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         -------
         DataFrame of shape (n, 1 + columns)
             ``base``, the model's answer where nothing is known of a row (another for lesions alone
-            than for lesions in company, and by how much of the metadata is missing), then what each column, given or of context, adds to it or
-            takes from it; the embedding is one column, ``emb__``. A row sums to its score but for
-            rounding, below 1e-9.
+            than for lesions in company, and by how much of the metadata is missing), then what
+            each column, given or of context, adds to it or takes from it; the embedding is one
+            column, ``emb__``. A row sums to its score but for rounding, below 1e-9.
 
         Raises
         ------
