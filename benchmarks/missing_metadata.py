@@ -6,7 +6,8 @@ whole table of ISIC 2020 (published out-of-fold scores of a network, metadata):
     python benchmarks/missing_metadata.py --data ../shared/data
 
 Three models a fold: trained without blanking, as shipped, and without the metadata columns. Each
-scores the rows held out as they are and, where it knows metadata, with all of them blanked.
+scores the rows held out as they are and, where it knows metadata, with all of them blanked. Rows
+whose network score is left out, since the network learned from them, are trained on but not judged.
 Feature tables are kept in `.cache/benchmarks`.
 """
 
@@ -22,6 +23,7 @@ from accuracy import CACHE, LOADERS, undo_squash
 from stacking import load_table
 
 from hybridlesion import HybridLesionClassifier, LesionFeaturizer, extract_features
+from hybridlesion.embedding.finetuning import leave_out_optimistic
 from hybridlesion.evaluation import paired_bootstrap, roc_auc
 from hybridlesion.extraction import read_features
 from hybridlesion.model import _training
@@ -54,7 +56,7 @@ def load(name: str, options: argparse.Namespace) -> pd.DataFrame:
             records, out, featurizer=LesionFeaturizer("finetuned"), n_jobs=options.jobs
         )
     table = read_features(out)[0]
-    return table[table["target"].notna()].reset_index(drop=True)
+    return leave_out_optimistic(table[table["target"].notna()].reset_index(drop=True))
 
 
 def compare(name: str, table: pd.DataFrame, options: argparse.Namespace) -> None:
@@ -64,6 +66,7 @@ def compare(name: str, table: pd.DataFrame, options: argparse.Namespace) -> None
     features = table[ids + [column for column in table if column.startswith(FAMILIES)]]
     metadata = [column for column in features if column.startswith("meta__")]
     blanked = features.assign(**dict.fromkeys(metadata, np.nan))
+    judged = table["cnn__score"].notna().to_numpy()
     folds = grouped_folds(y, groups, n_splits=options.folds)
     found = {}
     for label, columns in {
@@ -85,7 +88,8 @@ def compare(name: str, table: pd.DataFrame, options: argparse.Namespace) -> None
                 called[held] = score[held, None] >= np.array(cuts)
         found[label] = {rows: score for rows, (score, _) in scores.items()}
         for rows, (score, called) in scores.items():
-            print(f"{name} | {label:16s} | {rows:5s} | {describe(y, score, called)}", flush=True)
+            figures = describe(y[judged], score[judged], called[judged])
+            print(f"{name} | {label:16s} | {rows:5s} | {figures}", flush=True)
     known = {label: scores["known"] for label, scores in found.items()}
     pairs = {
         "known: as shipped minus no blanking": (known["no blanking"], known["as shipped"]),
@@ -96,7 +100,8 @@ def compare(name: str, table: pd.DataFrame, options: argparse.Namespace) -> None
     }
     for label, (reference, score) in pairs.items():
         for metric in ("auc", "average_precision"):
-            gap = paired_bootstrap(y, reference, score, metric, groups=groups)
+            rows = [values[judged] for values in (y, reference, score)]
+            gap = paired_bootstrap(*rows, metric, groups=groups[judged])
             print(f"{label}, {metric}: {gap.difference:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})")
 
 
