@@ -25,8 +25,8 @@ from scipy.special import expit
 from hybridlesion.evaluation import (
     compare_scores,
     evaluate,
+    operating_points,
     threshold_at_sensitivity,
-    threshold_interval,
 )
 from hybridlesion.evaluation._ranking import Ranking
 
@@ -90,10 +90,9 @@ def try_one(
     ).set_index("metric")
     found["p"] = pairs["p"]
     intervals = {name: (row.low, row.high, row.p) for name, row in found.iterrows()}
-    for target in TARGETS:
-        at = threshold_interval(y, score, target, **options)
-        intervals[f"threshold_{target:g}"] = (at.low, at.high, np.nan)
-    drawn = np.random.default_rng(seed).integers(n_patients, size=(1000, n_patients))
+    for row in operating_points(y, score, sensitivities=TARGETS, **options).itertuples():
+        intervals[f"threshold_{row.at:g}"] = (row.threshold_low, row.threshold_high, np.nan)
+    drawn = np.random.default_rng(seed).integers(n_patients, size=(400, n_patients))
     counts = [np.bincount(row, minlength=n_patients) for row in drawn]
     with np.errstate(invalid="ignore"):
         resampled = Ranking(y, score, patient).measure(np.array(counts, dtype=float).T)

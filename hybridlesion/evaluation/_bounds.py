@@ -11,8 +11,10 @@ from hybridlesion.evaluation._resamples import Drawn, Support
 __all__ = ["compare_draws", "interval_of", "wilson"]
 
 _NOTHING = (float("nan"), float("nan"))
-# Degrees of freedom from which Student's t is the normal distribution.
+# Degrees of freedom from which Student's t is normal, and a quantile that holds everything.
 _MANY = 1e9
+# Logarithm of a ratio beyond which its interval says nothing.
+_ANY_RATIO = np.log(1000)
 
 
 def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
@@ -59,10 +61,11 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
     """
     check_number("confidence", confidence, low=0, high=1)
     value, draws, support = drawn.value, drawn.draws, drawn.support
-    if not len(draws) or np.isnan(value):
+    if not len(draws) or not np.isfinite(value):
         return _NOTHING
     if support.kind == "drawn":
-        low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+        below = (1 - confidence) * support.tail
+        low, high = np.quantile(draws, [below, confidence + below])
     elif support.kind == "gaps":
         reach = np.quantile(draws, confidence)
         low, high = max(value - reach, 0), value + reach
@@ -73,8 +76,11 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
         if support.kind == "share":
             low, high = wilson(value, _effective_rows(drawn), t)
         elif support.kind == "ratio" and value > 0:
-            factor = np.exp(t * _deviation(draws, support) / value)
-            low, high = value / factor, value * factor
+            reach = t * _deviation(draws, support) / value
+            # Two or three groups allow any ratio.
+            if reach > _ANY_RATIO:
+                return _NOTHING
+            low, high = value * np.exp(-reach), value * np.exp(reach)
         else:
             reach = t * _deviation(draws, support)
             low, high = value - reach, value + reach
@@ -108,7 +114,7 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
     """
     check_number("confidence", confidence, low=0, high=1)
     difference = one.value - other.value
-    if not len(one.draws) or np.isnan(difference):
+    if not len(one.draws) or not np.isfinite(difference):
         return difference, *_NOTHING, float("nan")
     if one.support.kind == "gaps":
         reach = float(np.quantile(one.draws + other.draws, confidence))
@@ -125,6 +131,8 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
     reach = _quantile(support.freedom, confidence) * deviation
     p_value = 2 * stdtr(min(support.freedom, _MANY), -abs(centre) / deviation)
     low, high = min(centre - reach, difference), max(centre + reach, difference)
+    if support.kind in ("drawn", "share"):
+        low, high = max(low, -1.0), min(high, 1.0)
     return difference, low, high, float(p_value)
 
 
@@ -180,4 +188,4 @@ def _deviation(draws: np.ndarray, support: Support) -> float:
 
 
 def _quantile(freedom: float, confidence: float) -> float:
-    return float(stdtrit(min(freedom, _MANY), (1 + confidence) / 2))
+    return min(float(stdtrit(min(freedom, _MANY), (1 + confidence) / 2)), _MANY)

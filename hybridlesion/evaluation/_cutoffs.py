@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion.evaluation._ranking import Ranking, first_level, interpolate
+from hybridlesion.evaluation._ranking import LOWER_TAIL, Ranking, first_level, interpolate
 from hybridlesion.evaluation._resamples import Support
 
 __all__ = ["Cutoffs"]
@@ -56,8 +56,9 @@ class Cutoffs:
         # Calling nothing may cost least; the next number above every score says so, and is finite.
         self._calls_nothing = np.nextafter(score.max(), np.inf)
         self._highest, self._negatives = score.max(), np.sort(score[~y])
-        names = [*self._targets, *([] if cost_ratio is None else ["cost"])]
-        self.support = dict.fromkeys(names, Support("drawn"))
+        self.support = dict.fromkeys(self._targets, Support("drawn", tail=LOWER_TAIL))
+        if cost_ratio is not None:
+            self.support["cost"] = Support("drawn")
 
     def values(self) -> dict[str, float]:
         """Find the thresholds of the data.

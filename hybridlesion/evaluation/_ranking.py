@@ -7,7 +7,11 @@ from scipy.sparse import csr_matrix
 
 from hybridlesion.evaluation._resamples import Support
 
-__all__ = ["Ranking", "first_level", "interpolate"]
+__all__ = ["LOWER_TAIL", "Ranking", "first_level", "interpolate"]
+
+# Of the error probability, the part below the interval of what depends on the lowest positives:
+# the lower end errs on the low side already, so most of it is left to the upper one.
+LOWER_TAIL = 1 / 3
 
 
 class Ranking:
@@ -49,7 +53,7 @@ class Ranking:
     drawn as often as it happens; percentiles of the quantile's draws are those of fractional
     order statistics [2]_. Between positives the curve is taken as straight, and so beyond the
     lowest, down to specificity 0: a concave curve lies above that line, so that the lower end
-    errs on the low side.
+    errs on the low side. Of 5 % error a third is allowed below and two thirds above.
 
     References
     ----------
@@ -85,8 +89,8 @@ class Ranking:
         fewest = min(len(np.unique(codes[y])), len(np.unique(codes[~y])))
         # The others depend on the lowest positives alone, whose draws vary too little.
         names = ("pauc", *self._targets)
-        self.support = dict.fromkeys(names, Support("drawn", freedom=fewest - 1))
-        self.support["auc"] = Support("drawn")
+        self.support = dict.fromkeys(names, Support("drawn", freedom=fewest - 1, tail=LOWER_TAIL))
+        self.support["auc"] = Support("drawn", freedom=n_groups - 1 if fewest > 1 else 0)
         self.support["average_precision"] = Support("share", fewest, fewest - 1)
 
     def tally(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

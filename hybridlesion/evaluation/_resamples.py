@@ -33,12 +33,15 @@ class Support:
         Degrees of freedom of Student's t.
     rows : float, default=inf
         Rows that bear on a plain proportion.
+    tail : float, default=0.5
+        Share of the error probability of ``drawn`` that lies below the interval.
     """
 
     kind: str
     groups: float = np.inf
     freedom: float = np.inf
     rows: float = np.inf
+    tail: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ __all__ = ["interval_caveats"]
 
 _FEWEST_GROUPS = 20
 _FEWEST_POSITIVES = 10
-# Positives from which one in 40 samples at most has none below the threshold for a sensitivity.
-_FEWEST_BELOW = {80: 17, 90: 36, 95: 72}
+# Positives from which one in 60 samples at most has none below the threshold for a sensitivity.
+_FEWEST_BELOW = {80: 19, 90: 39, 95: 80}
 
 
 def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     -------
     tuple of str
         One note if there are fewer than 20 groups or fewer than 10 positives; one if there are
-        fewer than 72 positives.
+        fewer than 80 positives.
 
     Notes
     -----
@@ -32,8 +32,8 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     and the intervals were tried with 13 positives at the least. Both limits are rules of thumb.
 
     The second note is exact: of m positives none lies below the threshold for sensitivity s in
-    ``s**m`` of all samples. Where that is more than 2.5 %, no method can give the lower end of a
-    95 % interval for the threshold, or for the specificity there, without an assumption; see
+    ``s**m`` of all samples. Where that is more than the error allowed below, 1.7 %, no method can
+    give the lower end of the threshold, or of the specificity there, without an assumption; see
     `threshold_interval` for ours.
 
     References

@@ -62,7 +62,9 @@ def test_one_positive_cannot_tell_scores_apart():
     table = compare_scores(
         y, score, score[::-1], threshold=0.5, threshold_against=0.5, n_bootstrap=50
     ).set_index("metric")
-    assert table.loc["average_precision", ["low", "high", "p"]].isna().all()
+    for name in ("auc", "average_precision", "pauc"):
+        assert table.loc[name, ["low", "high", "p"]].isna().all()
+    assert (table["low"].dropna() >= -1).all()
     assert table.loc["recall", ["low", "high", "p"]].isna().all()
 
 

@@ -61,7 +61,7 @@ def test_threshold_interval_of_single_rows_is_that_of_order_statistics(rng, n, s
     y = np.arange(2 * n) < n
     found = threshold_interval(y, score, sensitivity, n_bootstrap=4000)
     below = binom(n, 1 - sensitivity)
-    low, high = int(below.ppf(0.025)), int(below.ppf(0.975)) + 1
+    low, high = int(below.ppf(0.05 / 3)), int(below.ppf(1 - 0.1 / 3)) + 1
     ordered = np.sort(score[y])
     assert ordered[max(low - 2, 0)] <= found.low <= ordered[low]
     assert ordered[high - 2] <= found.high <= ordered[high]
