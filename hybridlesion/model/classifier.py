@@ -175,6 +175,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given
     groups. Anything else is treated as by any scikit-learn estimator, each row its own group.
 
+    A missing value is no evidence. Each member loses values of its training rows at random, so
+    that its trees know what to do without them, and lacks them equally often in both classes. Rows
+    without metadata are calibrated as rows whose metadata were taken away.
+
+    Scores of new rows average the members of all folds and seeds, those out of fold the members of
+    one fold: calibrators are fitted on the latter and then sharpened by how far members of two
+    draws of the folds differ on rows that neither saw. With one seed, a second draw of three folds
+    is trained for that alone, which takes half as long again.
+
     With several seeds `oof_raw_` averages logits of different folds. `oof_score_` comes from
     calibrators of two or three parameters, each fitted without a twentieth of the groups; within
     lesions in company, or alone, it is dealt so as to rise with `oof_raw_`, as scores of new
