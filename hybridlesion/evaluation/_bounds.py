@@ -67,7 +67,7 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
         below = (1 - confidence) * support.tail
         low, high = np.quantile(draws, [below, confidence + below])
     elif support.kind == "gaps":
-        reach = np.quantile(draws, confidence)
+        reach = np.quantile(draws, confidence) * _few(support)
         low, high = max(value - reach, 0), value + reach
     elif support.freedom < 1:
         return (0.0, 1.0) if support.kind == "share" else _NOTHING
@@ -117,7 +117,7 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
     if not len(one.draws) or not np.isfinite(difference):
         return difference, *_NOTHING, float("nan")
     if one.support.kind == "gaps":
-        reach = float(np.quantile(one.draws + other.draws, confidence))
+        reach = float(np.quantile(one.draws + other.draws, confidence)) * _few(one.support)
         return difference, difference - reach, difference + reach, float("nan")
     support = min(one.support, other.support, key=lambda support: support.freedom)
     draws = one.draws - other.draws
@@ -181,10 +181,16 @@ def _effective_rows(drawn: Drawn) -> float:
 
 def _deviation(draws: np.ndarray, support: Support) -> float:
     """Return the standard deviation that the measure has, from that of its draws."""
-    few = (support.groups + 1) / (support.groups - 1) if 1 < support.groups < np.inf else 1
     # Equal draws may differ in their last bits.
-    deviation = np.std(draws)
-    return float(deviation * np.sqrt(few)) if deviation > 1e-12 else 0.0
+    deviation = float(np.std(draws))
+    return deviation * _few(support) if deviation > 1e-12 else 0.0
+
+
+def _few(support: Support) -> float:
+    """Return by how much draws of few groups vary too little."""
+    if not 1 < support.groups < np.inf:
+        return 1.0
+    return float(np.sqrt((support.groups + 1) / (support.groups - 1)))
 
 
 def _quantile(freedom: float, confidence: float) -> float:

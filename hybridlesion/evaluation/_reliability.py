@@ -76,9 +76,10 @@ class Reliability:
     def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, n_bins: int = 10):
         groups = int(codes.max()) + 1
         fewest = min(len(np.unique(codes[y])), len(np.unique(codes[~y])))
+        # Each gap is the mean of a bin.
         self.support = {
             "calibration_slope": Support("number", groups, fewest - 1),
-            "calibration_error": Support("gaps"),
+            "calibration_error": Support("gaps", groups / n_bins),
         }
         self._defined = bool(((score >= 0) & (score <= 1)).all())
         if not self._defined:

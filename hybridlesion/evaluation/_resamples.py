@@ -10,7 +10,7 @@ import numpy as np
 
 from hybridlesion._validation import check_number
 
-__all__ = ["Drawn", "Measure", "Prefixed", "Support", "draw_weights", "resample"]
+__all__ = ["Drawn", "Prefixed", "Support", "draw_weights", "resample"]
 
 # Weights held at once: what follows from a million float64 stays near the processor, which
 # halves the time against eight million.
@@ -63,18 +63,14 @@ class Drawn:
     support: Support
 
 
-class Measure(Protocol):
-    """Measures by name, of the data and of weighted groups."""
+class _Measure(Protocol):
+    """Measures by name: their support, values on the data, and draws by weights of groups."""
 
     support: dict[str, Support]
 
-    def values(self) -> dict[str, float]:
-        """Measure the data."""
-        ...
+    def values(self) -> dict[str, float]: ...
 
-    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure each column of weights of shape (groups + 1, B)."""
-        ...
+    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]: ...
 
 
 class Prefixed:
@@ -84,11 +80,11 @@ class Prefixed:
     ----------
     prefix : str
         Put before each name.
-    measure : Measure
+    measure : Ranking, Decisions, Reliability or the like
         What is measured.
     """
 
-    def __init__(self, prefix: str, measure: Measure):
+    def __init__(self, prefix: str, measure: _Measure):
         self._rename = lambda found: {prefix + name: value for name, value in found.items()}
         self._measure = measure
         self.support = self._rename(measure.support)
@@ -158,13 +154,13 @@ def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> I
 
 
 def resample(
-    measures: list[Measure], n_groups: int, n_bootstrap: int, random_state: int | None
+    measures: list[_Measure], n_groups: int, n_bootstrap: int, random_state: int | None
 ) -> dict[str, Drawn]:
     """Measure the data as they are, then every draw.
 
     Parameters
     ----------
-    measures : list of Measure
+    measures : list of Ranking, Decisions, Reliability and the like
         What to measure; all of them see the same weights.
     n_groups : int
         Number of groups.

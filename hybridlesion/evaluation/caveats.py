@@ -44,8 +44,8 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     Examples
     --------
     >>> counts = {"metric": ["n", "n_positive", "n_groups"], "value": [90.0, 20.0, 30.0]}
-    >>> interval_caveats(pd.DataFrame(counts))[0][:63]
-    '20 positives are too few to know the threshold for 90 and 95 % '
+    >>> interval_caveats(pd.DataFrame(counts))[0][:53]
+    'From 20 positives no method knows the lower end of th'
     """
     value = metrics.set_index("metric")["value"]
     n_positive, n_groups = int(value["n_positive"]), int(value["n_groups"])
@@ -60,8 +60,8 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
         *first, last = unknown
         levels = f"{', '.join(first)} and {last}" if first else last
         notes.append(
-            f"{n_positive} positives are too few to know the threshold for {levels} % sensitivity "
-            "from below: the lower ends of its interval and of the specificity there assume a "
-            f"concave ROC curve ({_FEWEST_BELOW[int(last)]} positives are needed)."
+            f"From {n_positive} positives no method knows the lower end of the threshold for "
+            f"{levels} % sensitivity, and of the specificity there: these assume a concave ROC "
+            f"curve ({_FEWEST_BELOW[int(last)]} positives are needed)."
         )
     return tuple(notes)

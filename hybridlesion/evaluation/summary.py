@@ -80,8 +80,10 @@ def evaluate(
     Over simulated patients with several lesions each, 13 to 100 of them malignant, 95 % intervals
     hold the truth in 93 to 98 % of the data sets (``benchmarks/coverage.py``); percentiles of
     resampled patients hold the AUC in 87 %, the partial AUC in 70 % and the specificity at 95 %
-    sensitivity in 60 % of those with 13. The threshold of the best F1 is taken as given. See
-    `interval_caveats` for what cannot be had.
+    sensitivity in 60 % of those with 13. The threshold of the best F1 is taken as given, the number
+    of malignant rows as chance: where it was fixed beforehand, intervals of Brier score, precision
+    and F1, which depend on the prevalence, are too wide. See `interval_caveats` for what cannot be
+    had.
 
     References
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -53,7 +54,7 @@ def test_groups_of_patients_and_thresholds_are_printed(hybridlesion, lesions, sc
     assert "threshold for threshold sensitivity specificity precision called" in lines
     assert any(line.startswith("sensitivity 90 % 0.600") for line in lines)
     assert any(line.startswith("cost ratio 9, by formula 0.100 1.00") for line in lines)
-    assert any(line.startswith("all 40 10 1.00 (1.00-1.00)") for line in lines)
+    assert any(re.match(r"all 40 10 1\.00 \(0\.9\d-1\.00\)", line) for line in lines)
     assert any(line.startswith("site: torso 40 10 1.00") for line in lines)
     assert any(line.startswith("- : too few malignant or benign images") for line in lines)
 
@@ -66,7 +67,10 @@ def test_json_is_all_there_is_on_standard_output(hybridlesion, lesions, scores, 
     content = json.loads(result.stdout)
     assert content == json.loads((out / "metrics.json").read_text())
     assert content["n_bootstrap"] == 20
-    assert content["metrics"]["auc"] == {"value": 1.0, "low": 1.0, "high": 1.0}
+    auc = content["metrics"]["auc"]
+    assert (auc["value"], auc["high"]) == (1.0, 1.0)
+    # Ten malignant lesions ranked right are not all that there are.
+    assert 0.8 < auc["low"] < 1
     assert content["subgroups"][0]["n"] == 40
 
 
@@ -78,7 +82,8 @@ def test_two_scores(hybridlesion, lesions, scores, tmp_path):
     result = hybridlesion("evaluate", *arguments, "--against", tmp_path / "worse.csv")
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert "auc 1.000 0.000 +1.0000 +1.0000 to +1.0000 < 0.001" in lines
+    found = [line for line in lines if line.startswith("auc 1.000 0.000 +1.0000 +0.")]
+    assert found[0].endswith("to +1.0000 < 0.001")
     assert any(line.startswith("difference = scores.csv minus worse.csv") for line in lines)
     assert (tmp_path / "e" / "comparison.csv").exists()
 
