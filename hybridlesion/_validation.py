@@ -171,11 +171,11 @@ def check_number(
     Raises
     ------
     OptionError
-        If `value` has another type or lies outside the bounds.
+        If `value` has another type, is NaN or lies outside the bounds.
     """
     kind = Integral if integer else Real
-    bad_type = isinstance(value, bool) or not isinstance(value, kind)
-    if bad_type or (low is not None and value < low) or (high is not None and value > high):
+    bad = isinstance(value, bool) or not isinstance(value, kind) or value != value  # NaN
+    if bad or (low is not None and value < low) or (high is not None and value > high):
         noun = "a whole number" if integer else "a number"
         bounds = [
             f"at least {low}" if low is not None else "",

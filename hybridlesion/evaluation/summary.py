@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hybridlesion._validation import check_number
 from hybridlesion.evaluation._bounds import interval_of
 from hybridlesion.evaluation._decisions import Decisions
 from hybridlesion.evaluation._ranking import Ranking
@@ -103,6 +104,8 @@ def evaluate(
     """
     y, score = check_scores(y, score)
     codes = check_groups(groups, len(y))
+    if threshold is not None:
+        check_number("threshold", threshold)
     threshold = choose_threshold(y, score) if threshold is None else float(threshold)
     ranking, decisions = Ranking(y, score, codes), Decisions(y, score, codes, threshold)
     values = resample(

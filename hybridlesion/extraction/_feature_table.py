@@ -117,11 +117,17 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
     SourceError
         If there is no such file.
     TableError
-        If the file is no Parquet table.
+        If the file is no Parquet table, or holds no features.
     """
     table, configuration = _read(path)
     frame = table.to_pandas()
-    parts = {kind: frame[names] for kind, names in column_kinds(frame.columns).items()}
+    kinds = column_kinds(frame.columns)
+    if not kinds["features"]:
+        raise TableError(
+            f"{path} is no feature table: it has no column meta__*, abcd__*, cnn__* or emb__*. "
+            f"Its columns are {', '.join(map(str, frame.columns[:8]))}."
+        )
+    parts = {kind: frame[names] for kind, names in kinds.items()}
     return FeatureTable(**parts, configuration=configuration)
 
 

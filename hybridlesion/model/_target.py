@@ -41,6 +41,16 @@ def read_target(y: object, pos_label: object = None) -> tuple[np.ndarray, np.nda
         raise ValueError(
             f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
         )
+    y = np.asarray(y)
+    if y.dtype == object:
+        # Numbers and booleans of an object column, as joins of tables leave them.
+        y = pd.Series(y.ravel()).infer_objects().to_numpy().reshape(y.shape)
+    kinds = {type(label).__name__ for label in y.ravel()} if y.dtype == object else {"str"}
+    if kinds != {"str"}:
+        raise ValueError(
+            f"y holds labels of the type{'s' if len(kinds) > 1 else ''} "
+            f"{', '.join(sorted(kinds))}. Use one type: numbers, booleans or words."
+        )
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) > 2:
@@ -73,8 +83,9 @@ def check_order(classes: np.ndarray) -> str | None:
         return None
     return (
         f"the label {malignant!r} is malignant, and classes_ is [{benign!r}, {malignant!r}]. "
-        "Scorers that sort labels, as scikit-learn's 'roc_auc' and 'neg_log_loss' do, take "
-        f"{benign!r} as positive and turn the score round: give them y == {malignant!r}."
+        "Scorers of scikit-learn that sort labels, such as 'roc_auc' and 'neg_log_loss', take "
+        f"{benign!r} as positive, so that an AUC of 0.9 reads 0.1. For them, fit and score with "
+        f"y == {malignant!r} as labels."
     )
 
 
@@ -89,9 +100,10 @@ def _find_positive(classes: np.ndarray, pos_label: object) -> int:
         return 1
     sides = [_NUMBERS.get(str(label).lower(), read_label(str(label))) for label in labels]
     if None in sides or sides[0] == sides[1]:
+        example = labels[0] if sides[0] == 1 or sides[1] == 0 else labels[1]
         raise ValueError(
             f"y holds the labels {labels[0]!r} and {labels[1]!r}, and which of them is malignant "
             f"is not known. Give the malignant one as pos_label, for example pos_label="
-            f"{labels[1]!r}, or labels of 0 and 1."
+            f"{example!r}, or labels of 0 and 1."
         )
     return int(sides[1] > sides[0])

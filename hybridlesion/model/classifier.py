@@ -190,6 +190,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     lesions do. On pure noise (24 sets of 400 rows, 40 of them positive, 10 columns) its AUC was
     0.512 +- 0.012 with four seeds and 0.513 +- 0.012 with one (standard errors).
 
+    With tools of scikit-learn use labels of 0 and 1. Those that sort labels (the scorers
+    ``"roc_auc"`` and ``"neg_log_loss"``) or encode them in sorted order before they fit
+    (`cross_val_predict`, `StackingClassifier`, `CalibratedClassifierCV`) take "nevus" of
+    "melanoma" and "nevus" as positive, and the model cannot know it.
+
     Given the same data, seed and version of LightGBM, fits are equal to the last bit. A fit that
     is refused leaves the labels and members of the former one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -51,8 +52,8 @@ def value_words(column: str, value: object) -> str:
         return ""
     if pd.isna(value):
         return "unknown"
-    if isinstance(value, str):
-        return value
+    if not isinstance(value, Real | np.bool_):
+        return str(value)  # words, dates
     is_bool, value = isinstance(value, bool | np.bool_), float(value)
     if column in SITE_OF:
         return f"{'' if value >= 0.5 else 'not '}{SITE_OF[column]}"

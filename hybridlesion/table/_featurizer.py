@@ -338,18 +338,21 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     def _passed(self) -> list[str]:
         if self.passthrough == "ids":
             return [name for name in self.carried_ if name in IDS]
-        return list(self.passthrough or ())
+        return list(dict.fromkeys(self.passthrough or ()))
 
     def _check_passthrough(self, records: pd.DataFrame) -> None:
-        if isinstance(self.passthrough, str):
-            check_choice("passthrough", self.passthrough, ("ids",))
+        if isinstance(self.passthrough, str) and self.passthrough != "ids":
+            raise OptionError(
+                "passthrough must be 'ids' or a list of columns, for example "
+                f"[{self.passthrough!r}], got {self.passthrough!r}."
+            )
         known = {*records.columns, *self._computed_names()}
         unknown = [name for name in self._passed() if name not in known]
         if unknown:
             raise OptionError(
-                f"passthrough names {', '.join(map(repr, unknown))}, which the records do not "
-                f"have. Their columns are {', '.join(map(str, records.columns[:20]))}; 'ids' "
-                f"passes {', '.join(IDS)} through."
+                f"passthrough names {', '.join(map(repr, unknown))}. Under the names by which "
+                f"they are read, the columns are {', '.join(map(str, records.columns[:20]))}; "
+                f"'ids' passes {', '.join(IDS)} through."
             )
 
     def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:

@@ -257,6 +257,11 @@ def test_same_seed_same_interval():
     assert not first.equals(evaluate(y, score, random_state=4, **options))
 
 
+def test_a_threshold_of_nan_is_refused():
+    with pytest.raises(ValueError, match="threshold must be a number, got nan"):
+        evaluate([0, 1] * 9, np.linspace(0, 1, 18), threshold=np.nan)
+
+
 def test_unknown_metric_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match="Did you mean 'pauc'"):
         bootstrap_interval([0, 1], [0, 1], "paucc")

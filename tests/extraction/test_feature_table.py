@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from hybridlesion.exceptions import TableError
 from hybridlesion.extraction import extract_features, read_feature_table, read_features
 
 IDS = ["image_id", "path", "patient_id"]
@@ -60,3 +61,9 @@ def test_passthrough_is_no_part_of_how_images_were_measured(file, quick, tmp_pat
     featurizer = quick.set_params(passthrough="ids")
     other = extract_features(records, tmp_path / "g.parquet", featurizer=featurizer).path
     assert read_features(other)[1] == read_features(file)[1]
+
+
+def test_a_table_without_features_is_refused(tmp_path):
+    pd.DataFrame({"image_id": ["a"], "age": [50]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match=r"is no feature table.*image_id, age"):
+        read_feature_table(tmp_path / "t.parquet")

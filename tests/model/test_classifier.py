@@ -325,6 +325,7 @@ def test_two_positive_patients_are_too_few_for_an_embedding(rng):
         (np.zeros(30), "one class"),
         (np.arange(30) % 3, "Only binary classification.*3 classes"),
         (np.where(np.arange(30) == 4, np.nan, np.arange(30) % 2), "1 missing labels"),
+        (np.array([0, "1"] * 15, dtype=object), "labels of the types int, str. Use one type"),
     ],
 )
 def test_unusable_targets_are_refused(y, message, rng):
@@ -342,6 +343,8 @@ def test_unusable_targets_are_refused(y, message, rng):
         ("threshold", "best"),
         ("sensitivity", 0),
         ("sensitivity", 90),
+        ("sensitivity", np.nan),
+        ("threshold", np.nan),
         ("threshold", 2.0),
         ("n_splits", 1),
         ("linear_weight", 1.5),
@@ -465,10 +468,23 @@ def test_containers_of_labels(kind):
     assert plain.classes_[1] == "MEL"
 
 
+@pytest.mark.parametrize("kind", [bool, int, float])
+def test_numbers_in_an_object_column_are_labels(kind):
+    table, _, malignant = labelled("", "")
+    y = pd.Series(malignant.astype(kind), dtype=object)
+    for X in (table, table[["meta__age"]].to_numpy()):
+        model = HybridLesionClassifier(n_splits=3, max_trees=20).fit(X, y)
+        assert model.classes_.tolist() == [0, 1]
+
+
 def test_labels_that_are_not_known_need_pos_label():
     table, y, malignant = labelled("A", "B")
     with pytest.raises(ValueError, match="Give the malignant one as pos_label"):
         HybridLesionClassifier(n_splits=3, max_trees=20).fit(table, y)
+    known = {("melanoma", "other"): "melanoma", ("x", "nevus"): "x"}
+    for pair, example in known.items():
+        with pytest.raises(ValueError, match=f"for example pos_label='{example}'"):
+            _small().fit(table, labelled(*pair)[1])
     with pytest.raises(ValueError, match="pos_label='C' is not among the labels"):
         HybridLesionClassifier(n_splits=3, max_trees=20, pos_label="C").fit(table, y)
     with pytest.warns(UserWarning, match="the label 'A' is malignant"):

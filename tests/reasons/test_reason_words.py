@@ -71,6 +71,7 @@ def test_text_columns_have_no_rank_and_missing_values_say_so(explained):
         ("meta__age", None, "unknown"),
         ("meta__age", pd.NA, "unknown"),
         ("meta__itch", True, "yes"),
+        ("meta__visit", pd.Timestamp("2020-05-01"), "2020-05-01 00:00:00"),
         ("emb__", 0.3, ""),
         ("abcd__dimension_area", float("nan"), "unknown"),
     ],

@@ -89,7 +89,10 @@ def test_ids_that_new_records_lack_are_missing(facts):
 
 @pytest.mark.parametrize(
     ("passthrough", "message"),
-    [("id", "Did you mean 'ids'"), (["itch"], "passthrough names 'itch', which the records")],
+    [
+        ("age", "a list of columns, for example .'age'"),
+        (["itch"], "passthrough names 'itch'. Under the names"),
+    ],
 )
 def test_unknown_passthrough_is_refused(facts, passthrough, message):
     with pytest.raises(OptionError, match=message):

@@ -168,9 +168,12 @@ def write_page(
     content = _content(evidence, cards, None if ablation is None else read_table(ablation))
     with atomic_path(path) as temporary:
         temporary.write_text(_render(content), encoding="utf-8")
-    failed = sum(bool(picture.error) for picture in pictures)
+    failed = [picture.error for picture in pictures if picture.error]
     notes = (*evidence.notes, *_tell_undrawn(details))
-    return PageResult(path, len(cards), failed, notes, time.monotonic() - started)
+    if failed:
+        of = f"{len(failed):,} of {len(pictures):,} lesions"
+        notes += (f"{of} have no picture (the first: {failed[0]}); images says where they are.",)
+    return PageResult(path, len(cards), len(failed), notes, time.monotonic() - started)
 
 
 def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
