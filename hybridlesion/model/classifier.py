@@ -418,9 +418,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         -------
         DataFrame of shape (n, 1 + columns)
             ``base``, the model's answer where nothing is known of a row (it differs between
-            lesions with and without siblings, and with the metadata that are missing), then what
-            each column, given or of context, adds to it or subtracts from it; the embedding is one
-            column, ``emb__``. A row sums to its score within 1e-9.
+            lesions with and without siblings, and with the metadata that are missing, which are
+            part of it), then what each column, given or of context, adds to it or subtracts from
+            it; the embedding is one column, ``emb__``. A row sums to its score within 1e-9.
 
         Raises
         ------
@@ -438,6 +438,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         base, parts = spread_probability(
             self.ensemble_, self._split(encoded), encoded, n_folds, jobs
         )
+        # What is missing says nothing of a lesion: its share belongs to the base.
+        metadata = np.asarray(getattr(self, "metadata_", ()), dtype=int)
+        missing = np.isnan(encoded[:, metadata])
+        base = base + (parts[:, metadata] * missing).sum(axis=1)
+        parts[:, metadata] *= ~missing
         frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
