@@ -234,7 +234,7 @@ CODES: Mapping[str, str] = MappingProxyType(
 
 # What says malignant or benign, and nothing more.
 MALIGNANT_WORDS = _split(
-    "malign*, bosartig*, boesartig*, kwaadaardig*, maligni*, cancer*, cancro, hautkrebs, "
+    "malign*, malin, bosartig*, boesartig*, kwaadaardig*, maligni*, cancer*, cancro, hautkrebs, "
     "krebs, kanker, huidkanker, hudcancer, metasta*, злокачеств*"
 )
 BENIGN_WORDS = _split(

@@ -226,13 +226,15 @@ SITE_REFINEMENTS: Mapping[str, frozenset[str]] = MappingProxyType(
 OUTCOME_WORDS: Mapping[str, float] = MappingProxyType(
     dict.fromkeys(
         _split(
-            "0, no, n, false, f, neg, negative, negativ, nein, non, nao, nee, negativo, negatif"
+            "0, no, n, false, f, falsch, faux, falso, neg, negative, negativ, nein, non, nao, "
+            "nee, negativo, negatif"
         ),
         0.0,
     )
     | dict.fromkeys(
         _split(
-            "1, yes, y, true, t, pos, positive, positiv, ja, j, si, oui, sim, positivo, positif"
+            "1, yes, y, true, t, wahr, vrai, verdadero, vero, pos, positive, positiv, ja, j, si, "
+            "oui, sim, positivo, positif"
         ),
         1.0,
     )
