@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -82,10 +83,13 @@ def split_words(text: str | None) -> list[str] | None:
 
     Examples
     --------
-    >>> split_words("mel, bcc")
-    ['mel', 'bcc']
+    >>> split_words('mel, bcc, "nevus, other"')
+    ['mel', 'bcc', 'nevus, other']
     """
-    return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    if text is None:
+        return None
+    (words,) = csv.reader([" ".join(text.splitlines())], skipinitialspace=True)
+    return [word.strip() for word in words if word.strip()]
 
 
 def split_columns(pairs: list[str] | None) -> dict[str, str] | None:

@@ -71,13 +71,12 @@ def segment_images(
         If not one image could be used.
     """
     started = time.monotonic()
-    out = Path(out)
+    out, records = Path(out), as_pandas(records)
     check_mask_folder(out, records.get("path", ()))
     check_errors(out)
     check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")
-    records = as_pandas(records)
     rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
     n_jobs = count_jobs(n_jobs)
     # Few images are dealt to all processes; many go in whole blocks.

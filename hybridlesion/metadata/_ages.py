@@ -14,14 +14,14 @@ _NUMBER = r"(\d+(?:[.,]\d+)?)"
 _UNITS = {"y": 1.0, "j": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "s": 7 / 365.25}
 _UNITS |= {"d": 1 / 365.25, "t": 1 / 365.25}
 _UNIT = (
-    r"(?:[\s-]*(y|yo|y/o|yrs?|years?|j|jahre?|jr|a|anos?|ans?|anni|anno|jaar|m|mo|mos|months?"
+    r"(?:[\s-]*(y|yo|y/o|y\.o|yrs?|years?|j|jahre?|jr|a|anos?|ans?|anni|anno|jaar|m|mo|mos|months?"
     r"|monate?|meses|mes|mois|mesi|w|wks?|weeks?|wochen?|semanas?|d|days?|tage?)\.?"
     r"(?:[\s-]*(?:old|alt))?)?"
 )
 _ONE = _NUMBER + _UNIT
 _EXACT = re.compile(_ONE)
 _RANGE = re.compile(
-    rf"{_ONE}\s*(?:-|to|bis|a|until|through|und|and|hasta|ate|tot)\s*{_ONE}"
+    rf"(?:(?:between|zwischen|entre|tra|tussen)\s+)?{_ONE}\s*(?:-|to|bis|a|until|through|und|and|y|et|e|en|hasta|ate|tot)\s*{_ONE}"
     rf"|[\[(]\s*{_ONE}\s*[,;-]\s*{_ONE}\s*[\])]"
 )
 _BELOW = "under|below|up to|at most|younger than|less than|unter|bis|menos de|menor de|moins de"

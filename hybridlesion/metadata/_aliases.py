@@ -21,6 +21,7 @@ ALIASES: Mapping[Role, tuple[str, ...]] = MappingProxyType(
             *("bildid", "bildname", "bildnr", "bildnummer", "bild", "fotoid", "foto", "aufnahmeid"),
             *("idimagen", "imagenid", "nombreimagen", "imagen", "idimage", "nomimage"),
             *("nomdelimage", "idimmagine", "nomeimmagine", "immagine", "idimagem", "imagem"),
+            *("afbeelding", "afbeeldingid", "afbeeldingnr", "afbeeldingsnummer"),
             "image",
         ),
         Role.PATH: (
@@ -29,6 +30,7 @@ ALIASES: Mapping[Role, tuple[str, ...]] = MappingProxyType(
             *("bilddatei", "bildpfad", "dateiname", "dateipfad", "datei", "pfad"),
             *("nombrearchivo", "nombredelarchivo", "archivo", "rutaimagen", "ruta", "nomfichier"),
             *("fichier", "chemin", "nomefile", "percorso", "arquivo", "nomedoarquivo", "caminho"),
+            *("bestandsnaam", "bestand"),
         ),
         Role.PATIENT_ID: (
             *("patientid", "patientidentifier", "patientnr", "patientno", "patientnumber"),
@@ -117,7 +119,7 @@ ALIASES: Mapping[Role, tuple[str, ...]] = MappingProxyType(
         Role.TARGET: (
             *("ismalignant", "malignancy", "malign", "maligne", "bosartig", "boesartig"),
             *("malignitat", "malignitaet", "bosartigkeit", "maligno", "malignidad", "malignita"),
-            *("malignidade", "malignite", "melanoma", "ismelanoma"),
+            *("malignidade", "malignite", "malin", "kwaadaardig", "melanoma", "ismelanoma"),
         ),
     }
 )

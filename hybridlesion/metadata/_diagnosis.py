@@ -19,12 +19,14 @@ from hybridlesion.metadata._diagnosis_words import (
     DENIED_AT_END,
     DENIED_BEFORE,
     DOUBT_WORDS,
+    EXCLUDED_WORDS,
     MALIGNANT,
     MALIGNANT_WORDS,
     NEITHER,
     NOT_MELANOMA,
     OTHER_BENIGN,
     OTHER_MALIGNANT,
+    QUALITIES,
     UNSPECIFIC,
 )
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
@@ -44,16 +46,24 @@ _NAMES = WordSearch(
 )
 _OUTCOME_NAMES = WordSearch({"benign": BENIGN_WORDS, "malignant": MALIGNANT_WORDS})
 _DOUBT = WordSearch({"doubt": DOUBT_WORDS})
+_EXCLUDED = WordSearch({"excluded": EXCLUDED_WORDS})
 _BEFORE, _AFTER = WordSearch({"no": DENIED_BEFORE}), WordSearch({"no": DENIED_AFTER})
 
+_DENIALS = frozenset({"no", "not", "non", "nicht", "kein", "ne", "pas", "nao", "geen", "niet"})
 # How many words before a diagnosis may deny it: "kein Anhalt fuer ein Melanom".
 _REACH = 4
 # "negative for melanoma" denies what follows.
 _FORWARD = frozenset({"for", "of", "fur", "de", "di", "per", "para", "pour", "voor"})
-_LINKS = {"/": " or ", "+": " and ", "&": " and ", "?": " ? ", "_": " "}
+_LINKS = {"w/o": "without", "/": " or ", "+": " and ", "&": " and ", "?": " ? ", "_": " "}
 _NUMBERED = re.compile(r"^\W*\d+\s*[.):_]+\s*(?=\D)")
 _INITIALS = re.compile(r"\b([^\W\d_])\.\s?(?=[^\W\d_]\b)")
 _JOINED_DENIAL = re.compile(r"\b(non|not|no|nicht|kein)(?=melanom|malign|cancer|neoplas)")
+_JOINED_DOUBT = re.compile(
+    r"(melanom|karzinom|basaliom)s?(?=verdacht|ahnlich|artig|nachs|scree|risi)"
+)
+_ASIDE = re.compile(
+    rf"\b(?:non|not|nicht|niet)[\s-]*(?:{QUALITIES})\w*|\bna?e?vus[\s-]+(?=associated|assoziiert)"
+)
 _CLAUSE_END = re.compile(r"[,;:()\[\]|\n\u2013\u2014]|\s-+\s|\.(?=\s|$)")
 
 
@@ -114,7 +124,8 @@ def read_diagnosis(cell: str) -> Reading:
         return Reading(None)
     starts = _clause_starts(clauses)
     found = _find(words, starts)
-    if _DOUBT.find(_without(words, [one for one in found if one.name not in _OUTCOMES])):
+    plain = _without(words, [one for one in found if one.name not in _OUTCOMES])
+    if _DOUBT.find(plain) or any(map(_is_open, clauses)):
         return Reading(written)
     denied = _find_denied(found, words, starts)
     kept = [one for one in found if one not in denied]
@@ -132,11 +143,18 @@ def read_diagnosis(cell: str) -> Reading:
 
 def _split_clauses(written: str) -> list[list[str]]:
     text = _INITIALS.sub(r"\1", written)
-    text = _JOINED_DENIAL.sub(r"\1 ", fold(text))
+    text = _ASIDE.sub(" ", fold(text))
+    text = _JOINED_DOUBT.sub(r"\1 ", _JOINED_DENIAL.sub(r"\1 ", text))
     for mark, word in _LINKS.items():
         text = text.replace(mark, word)
     clauses = [re.findall(r"[^\W_]+|\?", clause) for clause in _CLAUSE_END.split(text)]
     return [clause for clause in clauses if clause]
+
+
+def _is_open(clause: list[str]) -> bool:
+    """Tell whether a clause denies that something is excluded."""
+    rest = _without(clause, excluded := _EXCLUDED.find(clause))
+    return bool(excluded) and not {"cannot", *_DENIALS}.isdisjoint(rest)
 
 
 def _clause_starts(clauses: list[list[str]]) -> list[int]:

@@ -15,6 +15,7 @@ __all__ = ["COLUMNS", "count_diagnoses", "list_diagnoses", "list_untargeted", "r
 
 COLUMNS = ("diagnosis", "side", "n_rows", "words")
 _SIDES = {1.0: "malignant", 0.0: "benign"}
+_QUOTES = " Quote words that hold a comma, as in --benign 'other,\"wen, left\"'."
 _ORDER = ("malignant", "benign", "undecided", "unknown", "")
 
 
@@ -79,7 +80,8 @@ def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | No
     for name, n in diagnosis.value_counts().items():
         written = [word for word in (words or {}).get(name, ()) if word.lower() != name]
         also = f", written {shorten(written)}" if written else ""
-        parts.append(f"{name} ({count_words(n, 'row')}{also})")
+        shown = f'"{name}"' if "," in name else name
+        parts.append(f"{shown} ({count_words(n, 'row')}{also})")
     return shorten(parts)
 
 
@@ -124,5 +126,5 @@ def refuse_unknown(frame: pd.DataFrame) -> None:
         raise TableError(
             f"these diagnoses are not known: {unknown}. None of them is taken as benign. Name each "
             "as benign (--benign) or, with all others that are, as malignant (--malignant); or "
-            "clear the cells, and the rows are left out."
+            "clear the cells, and the rows are left out." + _QUOTES * ('"' in unknown)
         )

@@ -21,6 +21,7 @@ __all__ = [
     "DENIED_AT_END",
     "DENIED_BEFORE",
     "DOUBT_WORDS",
+    "EXCLUDED_WORDS",
     "MALIGNANT",
     "MALIGNANT_WORDS",
     "NARROWER_DIAGNOSES",
@@ -28,6 +29,7 @@ __all__ = [
     "NOT_MELANOMA",
     "OTHER_BENIGN",
     "OTHER_MALIGNANT",
+    "QUALITIES",
     "UNSPECIFIC",
 ]
 
@@ -41,11 +43,12 @@ MALIGNANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "non-melanoma skin cancer": _split(
             "non melanoma skin cancer*, nonmelanoma skin cancer*, nmsc, weisser hautkrebs, "
-            "cancer de piel no melanoma, keratinocyt* carcinom*, keratinocyt* cancer*"
+            "cancer de piel no melanoma, keratinocyt* carcinom*, keratinocyt* cancer*, c44*"
         ),
         "melanoma": _split(
             "*melanom*, *melanoom*, *melanom* in situ, *melanoom* in situ, lentigo malign*, "
-            "lentigo malin*, lentigine malign*, melanos* dubreuilh, hutchinson* freckle*, "
+            "lentigo malin*, lentigine malign*, malign* lentigo, melanos* dubreuilh, melanos* "
+            "circumscript*, c43*, d03*, hutchinson* freckle*, "
             "melanos* precancer*, hutchinson* melanotic freckle*, malignant blue n*vus, "
             "malignant n*vus, ssm, lmm, schwarzer hautkrebs, czerniak*, меланом*, *黑色素瘤*, "
             "*メラノーマ*, *흑색종*"
@@ -59,7 +62,7 @@ MALIGNANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "squamous cell carcinoma": _split(
             "squamous cell carcinom*, squamous cell ca, squamous cell cancer*, scc, sccs, "
-            "cscc, squamous cell, squamous carcinom*, carcinom* squamous cell, carcinom* "
+            "cscc, cuscc, squamous cell, squamous carcinom*, carcinom* squamous cell, carcinom* "
             "squamous, sccis, *spinocel*, carcinom* *spinocel*, espinocel*, carcinom* "
             "espinocel*, spinaliom*, sccka, *plattenepithel*, *stachelzell*, *stachelzell* "
             "karzinom*, plaveiselcel*, skivepitel*, carcinom* epidermoid*, epidermoid "
@@ -68,19 +71,21 @@ MALIGNANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "carcinom*, intraepi* carcinom*, erythroplas*, verruc* carcinom*, "
             "*k*ratoacanthom*, *k*ratoakanthom*, queratoacantom*, cheratoacantom*"
         ),
-        "merkel cell carcinoma": _split("merkel*, merkel* carcinom*, merkel* karzinom*"),
+        "merkel cell carcinoma": _split("merkel*, merkel* carcinom*, merkel* karzinom*, c4a*"),
         "lymphoma": _split(
             "*lymphom~, *linfom~, mycosis fungoides, micosis fungoide*, sezary*, leuk*emia*, "
             "ctcl, lymphocytic proliferations b cell, lymphocytic proliferations t cell*, "
             "blastic plasmacytoid*"
         ),
-        "kaposi sarcoma": _split("kaposi*, *sar*om~ kaposi, *sar*om~ de kaposi, kaposi* sar*om~"),
+        "kaposi sarcoma": _split(
+            "kaposi*, c46*, *sar*om~ kaposi, *sar*om~ de kaposi, kaposi* sar*om~"
+        ),
         "sarcoma": _split(
             "*sarcom~, *sarkom~, dermatofibrosar*om~ protuberans, dfsp, atypical fibroxanthom~, afx"
         ),
         "paget disease": _split("paget, pagets, paget*, *paget* disease"),
         # Last of them: the kinds above are carcinomas, too.
-        "carcinoma": _split("*carcinom~, *karzinom~, *carcinoom, *carcinoid*, *karcinom~"),
+        "carcinoma": _split("*carcinom~, *karzinom~, *carcinoom, *carcinoid*, *karcinom~, d04*"),
     }
 )
 # Passed over where a narrower malignancy is named, too.
@@ -97,7 +102,7 @@ BENIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "*nevus*, *naevus*, *navus*, *nevi, *naevi, *navi, nevuses, nevo, nevos, naevo, "
             "nevocel*, nevocyt*, naevocel*, spitz, tumo* of reed, muttermal*, leberfleck*, "
             "mole, moles, lunar, lunares, grain* de beaute, moedervlek*, fodelsemarke*, luomi, "
-            "znamie*, невус*, pseudomelanom*, dermal melanocytos*, mongol* spot*"
+            "znamie*, невус*, d22*, pseudomelanom*, dermal melanocytos*, mongol* spot*"
         ),
         "lichenoid keratosis": _split(
             "lichenoid* k*ratos*, lichen planus like k*ratos*, benign* lichenoid* k*ratos*, lplk"
@@ -106,7 +111,7 @@ BENIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "seb*r*h* k*rat*, seb k*rat*, seb ker, seb*r* k*rat*, k*rat* seb*r*, querat* "
             "seb*r*, cherat* seb*r*, cerat* seb*r*, seb*r* wart*, seb*r* warze*, verruca* "
             "seb*r*, verrug* seb*r*, verrue* seb*r*, alterswarze*, stucco k*ratos*, basal cell "
-            "papillom~, dermatosis papulosa nigra"
+            "papillom~, dermatosis papulosa nigra, l82*"
         ),
         "benign keratosis": _split(
             "benign* k*ratos*, benign* k*ratos* like lesion*, pigmented benign* k*ratos*, bkl"
@@ -125,7 +130,9 @@ BENIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "dermatofibrom~, dermato fibrom~, histiocytom~, histiocitom~, *fibro* histiocytom~"
         ),
         "angiokeratoma": _split("angiok*ratom~, angiocheratom~"),
-        "hemangioma": _split("*hemangiom~, *haemangiom~, *hamangiom~, emangiom~, blutschwamm*"),
+        "hemangioma": _split(
+            "*hemangiom~, *haemangiom~, *hamangiom~, emangiom~, d180*, d18 0*, blutschwamm*"
+        ),
         "pyogenic granuloma": _split(
             "p*ogen* granulom~, granulom~ p*ogen*, granulom~ telangi*ect*, botryom*"
         ),
@@ -148,7 +155,8 @@ NEITHER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "actinic keratosis": _split(
             "actinic k*ratos*, act k*ratos*, a*tinis*he* k*ratos*, k*ratos* a*tini*, k*ratos* "
-            "solaris, akiec, ack, solar k*ratos*, solar or actinic k*ratos*, k*ratos* senil*, "
+            "solaris, akiec, ack, l570, l57 0, solar k*ratos*, solar or actinic k*ratos*, "
+            "k*ratos* senil*, "
             "querat* actini*, cherat* attini*, cerat* actini*, actinic cheilit*, cheilit* "
             "actini*, senile k*ratos*, indeterminate epidermal proliferations, "
             # The class AKIEC of ISIC 2018, in full.
@@ -166,10 +174,12 @@ NEITHER: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # Known to be malignant or benign, and kept as written: too many for a name each.
 OTHER_MALIGNANT: tuple[str, ...] = _split(
     "other malign*, malign* other, mal oth, other cancer*, malignant adnexal*, malignant "
+    "adnexal tumo*, malignant "
     "epidermal*, malignant soft tissue*, malignant dermal*, skin metastasis of internal*"
 )
 OTHER_BENIGN: tuple[str, ...] = _split(
-    "other benign*, benign* other, ben oth, inf, benign adnexal*, benign soft tissue*, benign "
+    "other benign*, benign* other, ben oth, d23*, inf, benign adnexal*, benign soft tissue*, "
+    "benign "
     "dermal*, benign epidermal*, benign melanocyt*, inflammatory, inflammatory or infectious*, "
     "inflammatory and infectious*, inflammation*, infection*, infectious*, entzundung*, "
     "genodermatos*, flat melanotic pigmentations not melanocytic nevus, "
@@ -178,7 +188,8 @@ OTHER_BENIGN: tuple[str, ...] = _split(
     "chloasma, *melanocytom~, *pigmentation, pigmentary changes, vitiligo, birthmark*, "
     "proliferati* nodule*, livedo*, "
     # Tumours, cysts, warts and scars.
-    "*adenom~, *acanthom~, *akanthom~, *fibrom~, *fibromatosis, *lipom~, *lipomatosis, "
+    "*adenom~, atherom~, fibroepitheliom~, *acanthom~, *akanthom~, *fibrom~, *fibromatosis, "
+    "*lipom~, *lipomatosis, "
     "*hamartom~, *folliculom~, cylind*om~, mixed tumor, mixed tumour, porom~, *syringom~, "
     "*trichoblastom~, *trichoepitheliom~, tri*lemmom~, tri*lemmal tumo*, pilomatri*om~, "
     "*discom~, *k*ratoma, sebaceom~, sebaceous hyperplas*, talgdrusenhyperplas*, fordyce*, "
@@ -211,7 +222,7 @@ OTHER_BENIGN: tuple[str, ...] = _split(
 # mm is a length. The last of them are outcomes.
 CODES: Mapping[str, str] = MappingProxyType(
     dict.fromkeys(_split("mel, mm, nm, alm, lm, mis"), "melanoma")
-    | dict.fromkeys(_split("nv, nev, neo, nei, nzn, reed"), "nevus")
+    | dict.fromkeys(_split("nv, nev, neo, nei, nzn, ncn, reed"), "nevus")
     | dict.fromkeys(_split("bzk, cbc, bcca"), "basal cell carcinoma")
     | dict.fromkeys(_split("cec, pek, pec, ska, iec, ka"), "squamous cell carcinoma")
     | dict.fromkeys(_split("ak, sak"), "actinic keratosis")
@@ -223,7 +234,7 @@ CODES: Mapping[str, str] = MappingProxyType(
 
 # What says malignant or benign, and nothing more.
 MALIGNANT_WORDS = _split(
-    "malign*, bosartig*, boesartig*, kwaadaardig*, maligni*, cancer*, cancro, hautkrebs, "
+    "malign*, malin, bosartig*, boesartig*, kwaadaardig*, maligni*, cancer*, cancro, hautkrebs, "
     "krebs, kanker, huidkanker, hudcancer, metasta*, злокачеств*"
 )
 BENIGN_WORDS = _split(
@@ -236,7 +247,7 @@ NOT_MELANOMA = "not melanoma"
 DENIED_BEFORE = _split(
     "no, not, non, without, excluded, excluding, negative, absence, absent, nicht, kein, "
     "keine, keinen, ohne, sin, pas, sans, aucun, senza, nessun, sem, nao, geen, niet, inte, "
-    "free of"
+    "free of, ruled out"
 )
 # As the last word only: "melanoma: no".
 DENIED_AT_END: frozenset[str] = frozenset(_split("no, nein, non, nao, nee, false"))
@@ -247,19 +258,32 @@ DENIED_AFTER = _split(
 )
 # Denial ends here: "no nevus but melanoma".
 CONTRAST_WORDS = _split("but, aber, sondern, pero, sino, mais, ma, maar, rather")
+# Not to be excluded is in doubt: a denial and one of these in a clause.
+EXCLUDED_WORDS = _split(
+    "exclud*, exclu, exclue*, exclus*, exclui*, ruled out, ausgeschlossen, descart*, esclus*, "
+    "esclud*, uitgesloten"
+)
 DOUBT_WORDS = _split(
     "?, suspect*, suspic*, susp, sospech*, sospett*, suspeit*, verdacht*, verdenking, va, dd, "
-    "ddx, differential*, probabl*, wahrscheinlich*, vermutlich*, possibl*, posibl*, possib*, "
-    "moglich*, likely, unlikely, maybe, perhaps, potential*, fraglich*, unklar*, unsicher*, "
-    "unclear, unsure, uncertain*, indetermin*, equivocal*, borderline, simulat*, mimic*, like, "
-    "ambiguous*, questionable, query, pending, dubios*, dubbi*, dout*, undecided, cannot "
-    "exclude, cannot be excluded, can not exclude, can not be excluded, to exclude, not "
-    "excluded, not be excluded, not ruled out, nicht ausgeschlossen, nicht auszuschliessen, "
-    "rule out, r or o, zum ausschluss, ausschluss, a descartar, no se descarta, no descart*, "
-    "vs, versus, gegen, history, anamnes*, family, familial, patient*, zustand nach, zn, "
-    "status post, premalign*, pre malign*, precancer*, pre cancer*, prakanzer*, atypical "
-    "melanocytic*, atypical intraepi* melanocytic*, aimp, atypical spitz tumo*, meltump, "
-    "stump, sampus, ast"
+    "ddx, d or d, differential*, probabl*, wahrscheinlich*, vermutlich*, possibl*, posibl*, "
+    "possib*, moglich*, likely, unlikely, maybe, may be, might be, could be, perhaps, "
+    "potential*, presum*, fraglich*, unklar*, unsicher*, unclear, unsure, uncertain*, "
+    "indetermin*, equivocal*, borderline, simulat*, mimic*, like, ahnlich*, artig*, "
+    "ambiguous*, questionable, query, pending, dubio*, dudos*, dubbi*, dout*, undecided, eher, "
+    "ehesten, favor*, favour*, consider*, concerning for, worrisome, unknown "
+    "malign*, d48*, cannot exclude, cannot be *, can not *, can t *, exclude, exclure, excluir, "
+    "excluirse, escludere, escludibile, escludersi, to be excluded, ausschliessen, "
+    "auszuschliessen, uit te "
+    "sluiten, rule out, r or o, za, ausschluss, descartar, descartarse, descarta, vs, versus, "
+    "gegen, history, anamnes*, antecedent*, atcd, storia, previous _, prior _, former _, "
+    "formerly, follow up, nachsorge*, screening*, risk of, risk for, risiko*, famil*, "
+    "patient*, zustand nach, zn, status post, premalign*, pre malign*, precancer*, pre "
+    "cancer*, prakanzer*, atypical melanocytic*, atypical intraepi* melanocytic*, aimp, "
+    "atypical spitz tumo*, meltump, stump, sampus, ast"
+)
+# "non-ulcerated melanoma" denies the ulcer.
+QUALITIES = (
+    "pigment|invas|ulcer|nodul|infiltr|metasta|acral|akral|spitzoid|desmoplast|in[ -]situ|regress"
 )
 # Between two diagnoses: both are there, and the worse one counts; or it is one of the two.
 COMPOUND_WORDS = _split(

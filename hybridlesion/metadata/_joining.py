@@ -59,7 +59,8 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     if not of_images:
         raise TableError(
             f"{keyed[0].name} has facts by {keyed[0].key}, and no table names the images. Give one "
-            f"with image_id and {keyed[0].key} too, such as the metadata of the data set."
+            f"with image_id and {keyed[0].key} too, such as the metadata of the data set; or, if a "
+            "column of it does, name that with id_column (--id-column)."
         )
     first, *others = sorted(of_images, key=lambda table: table.layout.name == FACTS)
     joined = first.frame.set_index("image_id")

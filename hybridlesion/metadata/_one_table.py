@@ -32,8 +32,8 @@ _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
 # How many faults of one kind are told one by one.
 _SHOWN = 20
 # Ids as a table holds them where a program took them for numbers.
-_DECIMALS = re.compile(r"\d+\.\d+")
-_WHOLE = re.compile(r"\d+\.0+")
+_DECIMALS = re.compile(r"\d+[.,]\d+")
+_WHOLE = re.compile(r"\d+[.,]0+")
 _ROUNDED = re.compile(r"\d[.,]\d+e\+?\d+", re.IGNORECASE)
 
 
@@ -196,8 +196,8 @@ def normalise_ids(column: pd.Series) -> pd.Series:
     -------
     Series of shape (n,)
         Text without outer blanks; missing where the cell is blank or says so. 12, 12.0 and
-        "12.0" are the same id, unless another id of the column has other decimals, such as 12.1;
-        leading zeros stay.
+        "12.0" (or "12,0") are the same id, unless another id of the column has other decimals,
+        such as 12.1; leading zeros stay.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def normalise_ids(column: pd.Series) -> pd.Series:
     decimals = text[text.astype(str).str.fullmatch(_DECIMALS)]
     if len(decimals) and decimals.astype(str).str.fullmatch(_WHOLE).all():
         text = text.copy()
-        text[decimals.index] = decimals.astype(str).str.partition(".")[0]
+        text[decimals.index] = decimals.astype(str).str.split(r"[.,]", regex=True).str[0]
     return text
 
 

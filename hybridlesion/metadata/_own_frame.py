@@ -11,6 +11,7 @@ from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._aliases import candidates, loose_key
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
+from hybridlesion.metadata._one_table import normalise_ids
 from hybridlesion.metadata._problems import Findings, describe_rows
 from hybridlesion.metadata._roles import holds_role
 from hybridlesion.metadata._values import (
@@ -52,7 +53,8 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     frame : DataFrame of shape (n, columns)
         The same rows, with the columns ``image_id, path, patient_id, lesion_id, age, sex, site``
         under these names. ``age`` is float years up to 85, ``sex`` and ``site`` hold values of the
-        vocabulary, and the measurements of ISIC 2024 (``tbp_lv_*``, ``clin_size_*``) are numbers.
+        vocabulary, patients and lesions that are not known ("unknown") are missing, and the
+        measurements of ISIC 2024 (``tbp_lv_*``, ``clin_size_*``) are numbers.
         All else stays as it is. Records of `read_records` come back unchanged.
     notes : tuple of str
         What was not understood and counts as missing, with rows and cells.
@@ -92,6 +94,10 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
             findings.warnings.extend(f"{fault}; counts as missing" for fault in result.faults)
     if "site" in renamed.values():
         found["site"] = _refine_site(frame, found["site"], rows)
+    # Numbers are ids as they are; text may write one in two ways, or say that none is known.
+    for name in ("patient_id", "lesion_id"):
+        if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
+            found[name] = normalise_ids(frame[name])
     for column in frame.columns:
         if str(column).startswith(MEASUREMENT_PREFIXES) and column_key(column) not in _WORDS:
             found[column] = _read_numbers(frame[column], rows, findings)

@@ -139,7 +139,7 @@ def read_source(
             'read_records("train.csv").'
         )
     if source.frame.empty:
-        raise TableError(f"{source.name} has no rows.")
+        raise TableError(" ".join([f"{source.name} has no rows.", *source.notes]))
     return source
 
 

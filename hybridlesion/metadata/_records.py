@@ -222,7 +222,7 @@ def _column_keys(source: SourceTable) -> set[str]:
 def _check_substance(parts: Sequence[TableRecords]) -> None:
     """Refuse tables of which nothing but the image id was understood."""
     if all(part.layout.name == FACTS for part in parts):
-        columns = [column for column in parts[0].frame.columns if column != "image_id"]
+        columns = [use.column for use in parts[0].uses]
         raise TableError(
             f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns)}"
         )

@@ -191,7 +191,9 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
     try:
         name = identify_layout([*source.frame.columns, *named])
     except TableError as error:
-        raise TableError(f"{source.name}: {error}") from None
+        # Another sheet may be meant.
+        notes = "".join(f"\n  {note}" for note in source.notes[:1])
+        raise TableError(f"{source.name}: {error}{notes}") from None
     # Layouts without particulars of their own ("records") have no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
     by_role, guessed = _find_roles(source, by_key, layout, options)

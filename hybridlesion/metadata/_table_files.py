@@ -196,7 +196,7 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> Ra
         start = next(filled, None)
     if start is None:
         raise TableError(f"{name} is empty.")
-    separator = max(",;\t", key=lines[start].count)
+    separator = max(",;\t|", key=lines[start].count)
     if named:
         separator = named["mark"].replace("\\t", "\t")
     reader = csv.reader(lines[start:], delimiter=separator)

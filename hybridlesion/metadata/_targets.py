@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hybridlesion._words import count_words
 from hybridlesion.metadata._diagnosis import read_diagnosis
 from hybridlesion.metadata._diagnosis_words import NOT_MELANOMA
 from hybridlesion.metadata._layouts import Role
@@ -44,8 +45,9 @@ def derive_diagnosis(
     Series of shape (n,) or None
         Diagnoses in our words; None if the table has none.
     """
+    named = {*(options.malignant or ()), *options.benign}
     if columns.layout.one_hot:
-        return _read_one_hot(frame, columns, rows, findings)
+        return _read_one_hot(frame, columns, named, rows, findings)
     if Role.DIAGNOSIS in columns.by_role:
         names, outcomes = [columns.by_role[Role.DIAGNOSIS]], []
     else:
@@ -65,7 +67,6 @@ def derive_diagnosis(
         diagnosis, written = diagnosis.mask(better, level), written.mask(better, cells)
     if diagnosis is None:
         return None
-    named = {*(options.malignant or ()), *options.benign}
     as_named = written.map({cell: " ".join(split_words(str(cell))) for cell in written.unique()})
     known = diagnosis.map(lambda word: read_diagnosis(word).named, na_action="ignore").eq(True)
     diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
@@ -191,7 +192,7 @@ def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> N
     if {word.lower() for _, word in counts.index} <= plain:
         return
     sides = [
-        shorten([f"{word!r} ({n:,} rows)" for word, n in counts[value].items()])
+        shorten([f"{word!r} ({count_words(n, 'row')})" for word, n in counts[value].items()])
         if value in counts.index.get_level_values(0)
         else "nothing"
         for value in (1.0, 0.0)
@@ -213,10 +214,12 @@ def _report_contradictions(
 
 
 def _read_one_hot(
-    frame: pd.DataFrame, columns: Columns, rows: np.ndarray, findings: Findings
+    frame: pd.DataFrame, columns: Columns, named: set[str], rows: np.ndarray, findings: Findings
 ) -> pd.Series:
     """Turn 0/1 columns into one diagnosis a row."""
     layout = columns.layout
+    # A class named by its code, such as MAL_OTH, keeps it.
+    words_of = {key: key if key in named else word for key, word in layout.one_hot.items()}
     flags = {
         key: _read_outcome(frame, columns.by_key[key], rows, findings) for key in layout.one_hot
     }
@@ -228,9 +231,9 @@ def _read_one_hot(
             "has one diagnosis."
         )
     known = np.column_stack([flag.notna().to_numpy() for flag in flags.values()]).all(axis=1)
-    words = np.array([*layout.one_hot.values()], dtype=object)
+    words = np.array([*words_of.values()], dtype=object)
     rest = np.where(known, layout.otherwise, None) if layout.otherwise else None
     diagnosis = np.where(chosen.any(axis=1), words[chosen.argmax(axis=1)], rest)
-    for key, word in layout.one_hot.items():
+    for key, word in words_of.items():
         findings.words.setdefault(word, []).append(str(columns.by_key[key]))
     return pd.Series(diagnosis, index=frame.index).infer_objects()

@@ -308,7 +308,8 @@ def parse_outcome(cell: str) -> float | None:
         return None
     word = fold(cell)
     try:
-        value = OUTCOME_WORDS[word] if word in OUTCOME_WORDS else float(cell)
+        number = cell.replace(",", ".")
+        value = OUTCOME_WORDS[word] if word in OUTCOME_WORDS else float(number)
     except ValueError:
         value = _read_side(cell)
     if value not in (0.0, 1.0, None):

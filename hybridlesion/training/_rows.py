@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from hybridlesion._words import count_words
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import list_diagnoses, refuse_unknown
+from hybridlesion.metadata import ColumnUse, list_diagnoses, refuse_unknown
 from hybridlesion.splits import GROUP_COLUMNS, Splits, connected_groups, grouping
 from hybridlesion.training._audit import Finding
 from hybridlesion.training._audit_bonds import find_parted
@@ -28,13 +29,17 @@ __all__ = [
 _LEAST_LEFT = 0.9
 
 
-def keep_labelled(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def keep_labelled(
+    frame: pd.DataFrame, columns: Sequence[ColumnUse] = ()
+) -> tuple[pd.DataFrame, list[str]]:
     """Leave out rows without a target.
 
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
         Records.
+    columns : sequence of ColumnUse, default=()
+        Columns of their tables, features apart.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def keep_labelled(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         raise TableError(
             "no table says which lesions are malignant. Give a metadata table with target, "
             "benign_malignant or a diagnosis beside the feature table, or name the column with "
-            f"--target. Columns found: {', '.join(map(str, frame.columns[:12]))}."
+            f"--target. Columns found: {', '.join([use.column for use in columns[:20]])}."
         )
     refuse_unknown(frame)
     known = frame["target"].notna()

@@ -128,7 +128,7 @@ def read_training_rows(
         benign=benign,
     )
     measured, unmeasured = keep_measured(records.frame)
-    rows, unlabelled = keep_labelled(measured)
+    rows, unlabelled = keep_labelled(measured, records.columns)
     lookalikes = find_lookalikes(rows)
     saved = None if splits is None else read_splits(splits)
     findings, left_out = [], []

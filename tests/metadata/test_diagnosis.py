@@ -15,18 +15,22 @@ NAMED = {
         "nodular-melanoma-(nm)|mélanome malin|SSM|malignes Melanom|Melanoom|melanoma maligno|"
         "melanomas|SSM, Breslow 0.5 mm|mel_metastasis|melanoma, no nevus|no nevus but melanoma|"
         "spitzoid melanoma|меланома|melanoma arising in a nevus|nevus with melanoma in situ|"
-        "Melanom auf Nävus|"
+        "Melanom auf Nävus|melanoma (nevus-associated)|non-ulcerated melanoma|"
+        "not pigmented melanoma|"
+        "C43.5|ICD-10: D03.9|C43.5 Malignes Melanom|melanoma (C439)|malignant lentigo|"
         "Malignant::Malignant melanocytic proliferations (Melanoma)::Melanoma in situ"
     ),
     "nevus": (
         "NV|NEV|naevus|Nävus|nævi|clark nevus|Spitz|reed or spitz nevus|mole|nevo|"
         "nevocytic nevus|melanocytic nevi|Nevus, Atypical, Dysplastic, or Clark|grain de beauté|"
         "Muttermal|nevus, 4 mm|nevus, melanoma ruled out|nevus (no melanoma)|Nävus, kein Melanom|"
-        "no melanoma, nevus|melanoma excluded: nevus|nevus negative for melanoma|benign nevus"
+        "no melanoma, nevus|melanoma excluded: nevus|D22.5|D22.9 Nävus|"
+        "nevus negative for melanoma|benign nevus"
     ),
     "basal cell carcinoma": (
         "bcc|Basaliom|Basalzellkarzinom|carcinoma, basal cell|carcinoma basocelular|CBC|"
-        "solid cystic basal cell carcinoma|ulcerated basal cell carcinoma|"
+        "C44.3 basal cell carcinoma|non-pigmented BCC|solid cystic basal cell carcinoma|"
+        "ulcerated basal cell carcinoma|"
         "basal-cell-carcinoma-nodular"
     ),
     "squamous cell carcinoma": (
@@ -37,7 +41,7 @@ NAMED = {
         "AK|ACK|akiec|solar or actinic keratosis|queratosis actínica|"
         "Actinic keratoses and intraepithelial carcinoma / Bowen's disease"
     ),
-    "seborrheic keratosis": "SEK|seborrhoeic keratosis|Alterswarze|basal cell papilloma",
+    "seborrheic keratosis": "L82.1|SEK|seborrhoeic keratosis|Alterswarze|basal cell papilloma",
     "benign keratosis": "bkl|pigmented benign keratosis|benign keratosis-like lesions",
     "lichenoid keratosis": "lichen planus like keratosis|lichenoid-keratosis",
     "solar lentigo": "actinic lentigo|lentigo solaris",
@@ -61,7 +65,13 @@ DOUBTFUL = (
     "V.a. Melanom|nevus, melanoma|r/o melanoma|melanoma not excluded|"
     "nevus, suspicious for melanoma|DD Melanom|Indeterminate/benign|"
     "atypical melanocytic proliferation|benign melanoma|history of melanoma|"
-    "pre-malignant|nevus simulating melanoma"
+    "pre-malignant|nevus simulating melanoma|D22.x?|D48.5|presumed melanoma|favor melanoma|"
+    "nevus, melanoma cannot be ruled out|melanoma can't be excluded|melanoma to be excluded|"
+    "no se puede descartar melanoma|nevo, no se puede excluir melanoma|melanoma non escluso|"
+    "non si può escludere melanoma|mélanome non exclu|on ne peut exclure un mélanome|"
+    "não se pode excluir melanoma|melanoom niet uitgesloten|Melanom nicht sicher ausgeschlossen|"
+    "Melanomverdacht|melanomverdächtig|Melanomnachsorge|z.A. Melanom|could be melanoma|"
+    "previous melanoma|nevus w/ history of melanoma"
 )
 UNKNOWN = "other|miscellaneous|wen|lesion|in situ|melanonychia|melanocytic|not bcc|class 1"
 # Labels of Fitzpatrick17k, DDI, MILK10k and the ISIC archive without a name of their own.

@@ -243,7 +243,7 @@ def test_facts_by_lesion_that_contradict_the_images():
 
 def test_numbers_of_patients_are_one_whatever_holds_them(tmp_path):
     (tmp_path / "one.csv").write_text("image_id,patient_id,target\na,12,0\nb,7,1\n")
-    (tmp_path / "two.csv").write_text("image_id,patient_id,lesion_id\nc,12.0,3.0\na,12.0,4.0\n")
+    (tmp_path / "two.csv").write_text('image_id,patient_id,lesion_id\nc,12.0,3.0\na,"12,0",4.0\n')
     frame = read_records([tmp_path / "one.csv", tmp_path / "two.csv"]).frame
     assert frame["patient_id"].to_list() == ["12", "7", "12"]
     assert frame["lesion_id"].fillna("").to_list() == ["4", "", "3"]

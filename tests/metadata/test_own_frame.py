@@ -163,3 +163,12 @@ def test_columns_under_hospital_names_are_read_and_named():
     assert "site" not in records  # towns are no body sites
     assert notes[:2] == ("column 'Alter' is read as age", "column 'Geschlecht' is read as sex")
     assert not normalise_records(records)[1]
+
+
+def test_patients_are_the_same_in_any_writing_and_unknown_ones_are_missing():
+    ids = [12, "12.0", "unknown", "k.A.", "013", "13"]
+    frame = pd.DataFrame({"image_id": list("abcdef"), "patient_id": ids})
+    patients = normalise_records(frame)[0]["patient_id"]
+    assert patients.fillna("").to_list() == ["12", "12", "", "", "013", "13"]
+    numbers = frame.assign(patient_id=range(6))
+    assert normalise_records(numbers)[0]["patient_id"].to_list() == [*range(6)]

@@ -27,10 +27,12 @@ CSV = "image_name,sex,age_approx,score\nISIC_1,male,45.0,0.5\nISIC_2,,,0.25\n"
         ('"sep=\t"\n' + CSV.replace(",", "\t")).encode("utf-16"),
         b"sep=;;;;\n" + CSV.replace(",", ";").encode(),
         b"sep=|\n" + CSV.replace(",", "|").encode(),
+        CSV.replace(",", "|").encode(),
     ],
     ids=[
         *("comma", "byte order mark", "utf-16", "semicolon", "tab", "blank lines first"),
         *("sep=", "SEP= after a mark", "sep= in quotes", "sep= filled up", "sep= of another kind"),
+        "bar",
     ],
 )
 def test_every_text_form_gives_the_same_table(tmp_path, content):

@@ -75,6 +75,10 @@ def test_faults_name_the_sheet_and_its_row(tmp_path):
         read_records(f"{file}#Data")
     with pytest.raises(TableError, match=r"'Notes' is empty\..*there are 'Data' too"):
         read_records(file)
+    for text in ([["Notes on this table"]], [["Notes", "by"], ["x", "y"]]):
+        file = write(tmp_path / "t.xlsx", Notes=text, Data=rows)
+        with pytest.raises(TableError, match=r"'Notes' was read\..*there are 'Data' too"):
+            read_records(file)
 
 
 def test_a_damaged_workbook(tmp_path):

@@ -109,6 +109,10 @@ def test_kind_of_nevus_does_not_make_all_nevi_malignant():
         ("biopsy", ["pos", "neg"]),
         ("biopsy", ["sí", "no"]),
         ("y", ["y", "n"]),
+        ("y", ["wahr", "falsch"]),
+        ("y", ["malin", "bénin"]),
+        ("y", ["1,0", "0,0"]),
+        ("ICD", ["C43.5", "D22.9"]),
         ("y", ["bösartig", "gutartig"]),
         ("y", ["cancer", "no cancer"]),
         ("y", ["Melanoma", "NotMelanoma"]),
@@ -120,7 +124,7 @@ def test_words_of_a_target_column(column, words):
     )
     assert records.frame["target"].to_list() == [1, 0]
     assert records.warnings == (
-        f"table 1, {column}: {words[0]!r} (1 rows) counts as malignant, {words[1]!r} (1 rows) as "
+        f"table 1, {column}: {words[0]!r} (1 row) counts as malignant, {words[1]!r} (1 row) as "
         "benign.",
     )
 
@@ -176,3 +180,10 @@ def test_one_hot_rows_must_name_one_diagnosis():
     assert "row 1: MEL '0.4' is neither 0" in caught.value.problems[0]
     lone = read_records(table.iloc[[2]])
     assert lone.frame[["diagnosis", "target"]].isna().all(axis=None)
+
+
+def test_classes_can_be_named_by_their_codes():
+    codes = ["MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC", "BEN_OTH", "INF", "MAL_OTH", "SCCKA"]
+    table = pd.DataFrame(np.eye(11), columns=codes).assign(isic_id=codes)
+    target = read_records(table, malignant=["MEL", "mal_oth"]).frame["target"]
+    assert [code for code, value in zip(codes, target, strict=True) if value] == ["MEL", "MAL_OTH"]

@@ -33,6 +33,7 @@ def test_ages():
         *(("45-50", 47.5), ("45\u201350", 47.5), ("45 to 50", 47.5), ("(45, 50]", 47.5)),
         *((">85", 85), ("<20", 20), ("\u2265 60", 60), ("85 and older", 85), ("30s", 35)),
         *(("ca. 50", 50), ("60+ years", 60), ("über 85", 85), ("45 bis 50 J.", 47.5)),
+        *(("between 45 and 50", 47.5), ("entre 45 y 50 años", 47.5)),
     ],
 )
 def test_ranges_and_bounds_are_ages_with_a_note(cell, age):
@@ -42,7 +43,7 @@ def test_ranges_and_bounds_are_ages_with_a_note(cell, age):
 
 
 def test_units_of_ages():
-    cells = ["45 y", "45 years", "45 J.", "45 años", "45-year-old", "6 months", "52.18 weeks"]
+    cells = ["45 y", "45 years", "45 J.", "45 y.o.", "45-year-old", "6 months", "52.18 weeks"]
     records = read_records(table(age=cells))
     np.testing.assert_allclose(records.frame["age"], [45] * 5 + [0.5, 1], atol=1e-3)
     assert records.warnings == ()
@@ -123,7 +124,8 @@ def test_sites_of_every_data_set_reach_the_six():
         ("lower extremity", "lower leg left, dorsum of foot, Gesäß, ginocchio, heel"),
         (
             "palms/soles",
-            "acral, palms, sole of the left foot, Fußsohle, planta del pie, Handfläche",
+            "acral, palms, palmar hand, plantar foot, sole of the left foot, Fußsohle, "
+            "planta del pie, Handfläche",
         ),
         ("oral/genital", "genital areas, genitals, perianal, oral_genital, Mundschleimhaut, vulva"),
     ],
