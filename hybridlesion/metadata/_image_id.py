@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable, Sequence
 __all__ = [
     "explain_misses",
     "explain_near",
+    "is_image_name",
     "match_ids",
     "match_paths",
     "normalise_image_id",
     "path_ids",
 ]
 
+_ENDING = r"\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom)"
+_SUFFIX = re.compile(rf"[^\\/]{_ENDING}\Z", re.IGNORECASE)
 _DECORATED = re.compile(
-    r"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?"
-    r"(?:\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom))?",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?(?:{_ENDING})?", re.IGNORECASE | re.DOTALL
 )
 
 # What would make two ids equal, none of which is safe enough to be done unasked.
@@ -53,6 +54,22 @@ def normalise_image_id(name: str) -> str:
     """
     # What follows "::" in an address names the archive, not the image inside it.
     return _DECORATED.fullmatch(name.split("::")[0].strip())["id"]
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a text ends as an image file does.
+
+    Parameters
+    ----------
+    name : str
+        A cell of a table.
+
+    Returns
+    -------
+    bool
+        True for ``a/b.jpg``, False for ``b``.
+    """
+    return _SUFFIX.search(name.strip()) is not None
 
 
 def path_ids(names: Sequence[str]) -> list[str]:
