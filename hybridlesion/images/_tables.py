@@ -141,15 +141,18 @@ class _Finder:
         tried = list(foreign.values())[:_TRIED]
 
         def count(dropped: int) -> int:
-            return sum(bool(self._found(self.guards, "/".join(one[dropped:]))) for one in tried)
+            found = (self._found(self.guards, "/".join(one[dropped:])) for one in tried)
+            return len({places[0] for places in found if places})
 
         depths = range(max(map(len, tried), default=0))
         dropped = max(depths, key=count, default=0)
         found, answer = {}, list(paths)
+        whose: dict[str, list[str]] = {}
         for row, parts in foreign.items():
             places = dict.fromkeys(self._found(self.guards, "/".join(parts[dropped:])))
-            if len(places) == 1:
-                found[row] = answer[row] = next(iter(places))
+            # One file for one path, and one path for one file.
+            if len(places) == 1 and whose.setdefault(place := next(iter(places)), parts) == parts:
+                found[row] = answer[row] = place
         if not found:
             return answer, ()
         row, path = next(iter(found.items()))

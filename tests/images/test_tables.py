@@ -200,3 +200,10 @@ def test_a_proposed_root_is_quoted(clinic):
     (clinic / "disk").rename(clinic / "my disk")
     with pytest.raises(TableError, match=rf"\(--root '{clinic}/my disk/p0' on"):
         list_images(_table(clinic, [f"{clinic}/my disk/p0/1.jpg"]))
+
+
+def test_one_file_is_not_taken_for_two_paths(clinic):
+    table = _table(clinic, ["D:\\x\\1.jpg", "D:\\y\\1.jpg"])
+    with pytest.raises(TableError, match="1 of 2 paths") as caught:
+        list_images(table, roots=[clinic / "disk" / "p0"])
+    assert caught.value.problems[0].startswith("row 3")
