@@ -199,3 +199,16 @@ def test_two_records_of_one_file_are_refused(folder):
     pd.concat([rows, rows[:1].assign(image_id="w")]).to_csv(table, index=False)
     with pytest.raises(TableError, match=r"several image ids have one path: .*: x and w"):
         find_records(folder, metadata=[table])
+
+
+@pytest.mark.parametrize("column", ["image", "image_id"])
+def test_ids_that_are_paths_keep_their_folders_where_names_repeat(classes, column):
+    cells = ["train/benign/1.png", "train/malignant/1.png", "test/benign/2.png"]
+    table = classes / "list.csv"
+    pd.DataFrame({column: cells, "target": [0, 1, 0]}).to_csv(table, index=False)
+    expected = {"train-benign-1": 0, "train-malignant-1": 1, "2": 0}
+    for source, tables in ((table, ()), (classes, (table,))):
+        frame = find_records(source, metadata=tables).frame
+        found = dict(zip(frame["image_id"], frame["target"], strict=True))
+        assert found == expected
+        assert all(path.endswith(tuple(cells)) for path in frame["path"])

@@ -17,8 +17,9 @@ from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.images._locators import is_address, split_locator
 from hybridlesion.images._names import suffix_of
 from hybridlesion.images._paths import FolderGuard
-from hybridlesion.metadata import match_ids, normalise_image_id, path_ids
+from hybridlesion.metadata import match_ids, path_ids
 from hybridlesion.metadata._aliases import candidates, loose_key
+from hybridlesion.metadata._image_id import image_ids
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
 from hybridlesion.metadata._reading import SourceTable, read_source
 from hybridlesion.metadata._roles import names_files
@@ -194,6 +195,10 @@ class _Finder:
     def propose(self, names: Sequence[str]) -> str:
         """Name the folder of the files that lie outside."""
         folder = self.guards[0].folder
+        if all(is_address(name) for name in names):
+            scheme = names[0].partition("://")[0]
+            folders = [posixpath.dirname(name.partition("://")[2]) for name in names]
+            return " " + shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
         outside = [
             os.path.normpath(os.path.join(folder, name))
             for name, path in zip(names, map(self.find, names), strict=True)
@@ -255,7 +260,7 @@ def _own_ids(source: SourceTable, path_column: str, id_column: str | None) -> li
     values = source.frame[column]
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
-    return [normalise_image_id(str(one)) for one in values.astype(object).where(values.notna(), "")]
+    return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
 
 
 def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:

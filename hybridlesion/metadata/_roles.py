@@ -14,7 +14,7 @@ from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata._aliases import candidates, loose_key
 from hybridlesion.metadata._diagnosis import read_diagnosis
-from hybridlesion.metadata._image_id import is_image_name
+from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._recognition import RECORDS, explain_unknown, identify_layout
@@ -246,6 +246,11 @@ def _find_roles(
     if layout is None and Role.PATH not in by_role and len(files) == 1 and by_role:
         by_role[Role.PATH] = files[0]
         guessed.add(Role.PATH)
+    if Role.IMAGE_ID in by_role and Role.PATH not in by_role:
+        names = source.frame[by_role[Role.IMAGE_ID]].dropna().astype(str).tolist()
+        paths = [name for name in names if "/" in name or "\\" in name]
+        if image_ids(paths) != list(map(normalise_image_id, paths)):
+            by_role[Role.PATH] = by_role[Role.IMAGE_ID]
     return by_role, guessed
 
 
