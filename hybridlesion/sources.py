@@ -26,7 +26,7 @@ _WORDS = {
     "malignant": "--malignant",
     "benign": "--benign",
 }
-_OUTCOMES = ("benign", "malignant", "0", "1")
+_OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
 # Folders that hold a part of a collection, or files of one kind: never a class.
 _NO_CLASS = re.compile(
     r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
@@ -188,6 +188,8 @@ def scan_sources(
     sources = _as_list(sources)
     options = {"path_column": path_column, "id_column": id_column, "roots": roots}
     listings = [scan_images(source, **options) for source in sources]
+    for source, listing in zip(sources, listings, strict=True):
+        _check_found(source, listing.images["path"])
     if not listings:
         raise SourceError(
             "no images: name a folder, an image file, a zip or HDF5 archive, a table with a path "
@@ -199,7 +201,8 @@ def scan_sources(
     shared = images["image_id"].duplicated(keep=False)
     by_name = images["image_id"] == images["path"].map(image_id_from_path)
     if by_name[shared].all() and not images["path"].duplicated().any():
-        images["image_id"] = images["image_id"].where(~shared, path_ids(images["path"].tolist()))
+        full = [_full_name(path) for path in images["path"]]
+        images["image_id"] = images["image_id"].where(~shared, path_ids(full))
         notes += [
             f"{shared.sum():,} images have the name of one in another source; their ids begin with "
             f"their folders, as {image_id}."
@@ -215,6 +218,27 @@ def scan_sources(
     return ImageListing(images, tuple(notes))
 
 
+def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
+    """Refuse a table of which no path leads to a file."""
+    if not is_table_name(str(source)):
+        return
+    locators = [split_locator(path) for path in paths]
+    files = [locator.container or locator.inner for locator in locators]
+    if any(one.scheme == "fsspec" for one in locators) or any(map(os.path.exists, files)):
+        return
+    raise SourceError(
+        f"none of the {len(paths):,} images in {source} is found: {paths.iloc[0]} does not exist. "
+        "Name the folder that holds them with roots (--root DIR on the command line)."
+    )
+
+
+def _full_name(path: str) -> str:
+    """Write a path with the archive that holds it as a folder."""
+    locator = split_locator(path)
+    folder = re.sub(r"\.zip\Z", "", locator.container, flags=re.IGNORECASE)
+    return f"{folder}/{locator.inner}" if folder else path
+
+
 def _as_list(
     sources: str | os.PathLike | Sequence[str | os.PathLike],
 ) -> list[str | os.PathLike]:
@@ -227,7 +251,7 @@ def _images_alone(images: pd.DataFrame, *notes: str) -> Records:
 
 def _class_folder(path: str) -> str | None:
     """Name the nearest folder of an image that may be a class."""
-    folders = re.split(r"[\\/]+", split_locator(path).inner)[:-1]
+    folders = re.split(r"[\\/]+", _full_name(path))[:-1]
     for folder in reversed(folders):
         if re.fullmatch(r"(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?)", folder, re.IGNORECASE):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -171,6 +172,43 @@ def test_ids_that_differ_in_spelling_are_matched_and_misses_have_examples(folder
     records = find_records(folder, metadata=[folder / "m.csv"])
     assert records.frame["image_id"].tolist() == ["isic_1"]
     said = " ".join(records.warnings)
-    assert "1 ids of records differ" in said
+    assert "ids of 1 records differ" in said
     assert "2 of 3 records have no image, e.g. ISIC-2, nobody" in said
     assert "would match without blanks, hyphens, underscores and points, e.g. ISIC-2" in said
+
+
+def test_zips_are_the_folders_of_their_images(classes, tmp_path):
+    for name in ("benign", "malignant"):
+        with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+            archive.write(classes / "train" / name / "1.png", "1.png")
+    zips = [tmp_path / "benign.zip", tmp_path / "malignant.zip"]
+    records = find_records(zips, labels_from_folders=True)
+    assert records.frame["target"].tolist() == [0, 1]
+    assert records.frame["image_id"].str.endswith(("-benign-1", "-malignant-1")).all()
+
+
+def test_a_table_of_which_no_file_is_found_is_refused(tmp_path):
+    (tmp_path / "list.csv").write_text("path\na.jpg\n")
+    with pytest.raises(SourceError, match=r"none of the 1 images .*roots \(--root DIR"):
+        find_records(tmp_path / "list.csv")
+
+
+def test_two_records_of_one_file_are_refused(folder):
+    table = _table_of_paths(folder, target=[0, 1, 0])
+    rows = pd.read_csv(table).assign(image_id=["x", "y", "z"])
+    pd.concat([rows, rows[:1].assign(image_id="w")]).to_csv(table, index=False)
+    with pytest.raises(TableError, match=r"several image ids have one path: .*: x and w"):
+        find_records(folder, metadata=[table])
+
+
+@pytest.mark.parametrize("column", ["image", "image_id"])
+def test_ids_that_are_paths_keep_their_folders_where_names_repeat(classes, column):
+    cells = ["train/benign/1.png", "train/malignant/1.png", "test/benign/2.png"]
+    table = classes / "list.csv"
+    pd.DataFrame({column: cells, "target": [0, 1, 0]}).to_csv(table, index=False)
+    expected = {"train-benign-1": 0, "train-malignant-1": 1, "2": 0}
+    for source, tables in ((table, ()), (classes, (table,))):
+        frame = find_records(source, metadata=tables).frame
+        found = dict(zip(frame["image_id"], frame["target"], strict=True))
+        assert found == expected
+        assert all(path.endswith(tuple(cells)) for path in frame["path"])

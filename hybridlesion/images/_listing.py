@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -236,8 +237,9 @@ def _at_address(source: str, passed_over: PassedOver) -> dict[str, str]:
     inner = [split_locator(path).inner for path in files]
     if files == [source]:
         return {source: posixpath.basename(inner[0])}
-    shared = len(posixpath.commonpath(map(posixpath.dirname, inner)).rstrip("/")) + 1
-    names = {path: name[shared:] for path, name in zip(files, inner, strict=True)}
+    inner = [re.sub(r"\A\w+:/+", "", name) for name in inner]
+    shared = len(posixpath.commonpath(map(posixpath.dirname, inner)))
+    names = {path: name[shared:].lstrip("/") for path, name in zip(files, inner, strict=True)}
     return _choose(names, source, passed_over)
 
 

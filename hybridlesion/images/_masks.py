@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from hybridlesion.exceptions import HybridLesionError, SourceError
+from hybridlesion.images._folders import walk_folder
 from hybridlesion.images._locators import split_locator
 from hybridlesion.images._names import (
     IMAGE_SUFFIXES,
@@ -18,6 +22,7 @@ from hybridlesion.images._names import (
     mask_stems,
     suffix_of,
 )
+from hybridlesion.images._passed_over import PassedOver
 from hybridlesion.images._reading import read_image
 from hybridlesion.metadata import match_ids
 
@@ -28,6 +33,8 @@ __all__ = ["choose_masks", "find_masks", "looks_like_mask"]
 _TOLERANCE = 24
 _BLURRED = 0.05
 _LONG_SIDE = 256
+# Where a name may end and an addition to it begin.
+_WORD_BEGIN = re.compile(r"(?<=[^\W_])[\W_]|(?<=\d)(?=[^\W\d])")
 
 
 def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None) -> dict[str, str]:
@@ -58,7 +65,7 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
         raise SourceError(f"{folder} is no folder; name the folder that holds the masks.")
     files = [
         path
-        for path in sorted(folder.rglob("*"))
+        for path in map(Path, sorted(walk_folder(str(folder), PassedOver())))
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
         and not path.stem.lower().endswith("superpixels")
@@ -98,7 +105,8 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
     -----
     Names and folders only raise the suspicion, since ``back_lesion.jpg`` is a photograph. It is
     settled without opening the file where it is lossless, and lies beside the photograph or in a
-    folder of masks for one; else by whether its pixels have two values.
+    folder of masks for one; else by whether its pixels have two values. These alone decide on
+    other lossless files that are called like another file or begin with its name.
     """
     suspects: dict[str, tuple[Sequence[str], bool]] = {}
     beside: set[tuple[str, str]] = set()
@@ -111,7 +119,7 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
         if not in_folder:
             beside.add((folder, stem.casefold()))
             anywhere.add(stem.casefold())
-    masks = set()
+    masks = _masks_of_namesakes({one: names[one] for one in names if one not in suspects})
     for locator, (stems, in_folder) in suspects.items():
         folder, stem = _folder_and_stem(names[locator])
         whose = [one.casefold() for one in stems]
@@ -120,6 +128,25 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
         )
         if (partner and suffix_of(names[locator]) in LOSSLESS_SUFFIXES) or looks_like_mask(locator):
             masks.add(locator)
+    return masks
+
+
+def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
+    """Find lossless files of two values that have, or begin with, the name of a photograph."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for locator, name in names.items():
+        by_stem[_folder_and_stem(name)[1].casefold()].append(locator)
+
+    @cache
+    def is_photograph(locator: str) -> bool:
+        return suffix_of(names[locator]) not in LOSSLESS_SUFFIXES or not looks_like_mask(locator)
+
+    masks = set()
+    for stem, locators in by_stem.items():
+        starts = [stem[: match.start()] for match in _WORD_BEGIN.finditer(stem)]
+        namesakes = [one for start in [stem, *starts] for one in by_stem.get(start, ())]
+        if namesakes != locators[:1] and any(map(is_photograph, namesakes)):
+            masks.update(one for one in locators if not is_photograph(one))
     return masks
 
 

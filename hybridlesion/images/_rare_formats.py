@@ -37,7 +37,7 @@ def open_heif(stream: BinaryIO) -> ImageFile:
     ImageError
         If pillow-heif is not installed.
     """
-    return _import("pillow_heif", "HEIC photographs", "heif").HeifImageFile(stream)
+    return _import("pillow_heif", "reading HEIC photographs", "heif").HeifImageFile(stream)
 
 
 def open_avif(stream: BinaryIO) -> ImageFile:
@@ -95,7 +95,7 @@ class _DicomFile(ImageFile):
     format = "DICOM"
 
     def _open(self) -> None:
-        pydicom = _import("pydicom", "DICOM images", "dicom")
+        pydicom = _import("pydicom", "reading DICOM images", "dicom")
         dataset = pydicom.dcmread(self.fp)
         if "PixelData" not in dataset:
             raise ImageError(f"the DICOM object holds no image ({_kind(dataset)}).")

@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Sequence
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 
 import pandas as pd
 
-from hybridlesion.exceptions import ImageError, TableError
+from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.images._locators import is_address, split_locator
+from hybridlesion.images._names import suffix_of
 from hybridlesion.images._paths import FolderGuard
-from hybridlesion.metadata import normalise_image_id, path_ids
+from hybridlesion.metadata import match_ids, path_ids
+from hybridlesion.metadata._aliases import candidates, loose_key
+from hybridlesion.metadata._image_id import image_ids
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
 from hybridlesion.metadata._reading import SourceTable, read_source
+from hybridlesion.metadata._roles import names_files
 
 __all__ = ["PATH_COLUMNS", "table_images"]
 
@@ -46,7 +53,7 @@ def table_images(
         Path or fsspec address of a table of any kind that `read_table` reads.
     path_column : str, default=None
         Column with the paths; None takes the first of `PATH_COLUMNS` that the table has, in any
-        case.
+        case, or another name for it, or the only column of names of image files.
     id_column : str, default=None
         Column with the image ids, if the table has it; None finds it.
     roots : sequence of str or path-like, default=()
@@ -66,13 +73,16 @@ def table_images(
         If there is no such column, a path is missing or leads out of the table's folder and the
         roots, or ids and paths contradict each other; all such rows together, numbered as in the
         file.
+    SourceError
+        If a root is no folder.
     """
     source = read_source(table, [name for name in (path_column, id_column) if name])
-    column = _choose_column(source.frame.columns, table, path_column)
+    column = _choose_column(source.frame, table, path_column)
     names = source.frame[column].fillna("").astype(str).tolist()
     finder = _Finder(table, roots)
     paths = [finder.find(name) for name in names]
     paths, notes = finder.find_elsewhere(names, paths)
+    paths, spelt = finder.find_respelt(names, paths)
     problems = [
         f"row {row}: {path}"
         for row, path in zip(source.rows, paths, strict=True)
@@ -89,7 +99,7 @@ def table_images(
     images = pd.DataFrame({"image_id": path_ids(names) if own is None else own, "path": paths})
     if own is not None:
         _check_pairs(images, source, table)
-    return images.drop_duplicates("path"), notes
+    return images.drop_duplicates("path"), (*notes, *spelt)
 
 
 class _Finder:
@@ -97,6 +107,11 @@ class _Finder:
 
     def __init__(self, table: str, roots: Sequence[str | os.PathLike]):
         folder = posixpath.dirname(table) if is_address(table) else os.path.dirname(table) or "."
+        for root in roots:
+            if not is_address(os.fspath(root)) and not os.path.isdir(root):
+                raise SourceError(
+                    f"{os.fspath(root)} is no folder; roots (--root) are folders that hold images."
+                )
         places = [folder, *roots]
         self.guards = [FolderGuard(place, places) for place in places]
 
@@ -127,15 +142,18 @@ class _Finder:
         tried = list(foreign.values())[:_TRIED]
 
         def count(dropped: int) -> int:
-            return sum(bool(self._found(self.guards, "/".join(one[dropped:]))) for one in tried)
+            found = (self._found(self.guards, "/".join(one[dropped:])) for one in tried)
+            return len({places[0] for places in found if places})
 
         depths = range(max(map(len, tried), default=0))
         dropped = max(depths, key=count, default=0)
         found, answer = {}, list(paths)
+        whose: dict[str, list[str]] = {}
         for row, parts in foreign.items():
             places = dict.fromkeys(self._found(self.guards, "/".join(parts[dropped:])))
-            if len(places) == 1:
-                found[row] = answer[row] = next(iter(places))
+            # One file for one path, and one path for one file.
+            if len(places) == 1 and whose.setdefault(place := next(iter(places)), parts) == parts:
+                found[row] = answer[row] = place
         if not found:
             return answer, ()
         row, path = next(iter(found.items()))
@@ -144,32 +162,85 @@ class _Finder:
             f"taken as {path}.",
         )
 
+    def find_respelt(
+        self, names: Sequence[str], paths: Sequence[str | ImageError]
+    ) -> tuple[list[str | ImageError], tuple[str, ...]]:
+        """Find files whose names the table writes in another case or Unicode form."""
+        gone = [row for row, path in enumerate(paths) if isinstance(path, str) and _is_file(path)]
+        gone = [row for row in gone if not os.path.exists(paths[row])]
+        tries = {row: list(self._resolved(self.guards, names[row])) for row in gone}
+        real = _respell(path for options in tries.values() for path in options)
+        answer, found = list(paths), []
+        for row, options in tries.items():
+            near = [real[path] for path in options if path in real]
+            near = [path for path in near if any(self._resolved(self.guards, path))]
+            if near:
+                answer[row] = near[0]
+                found.append(row)
+        if not found:
+            return answer, ()
+        return answer, (
+            f"{len(found):,} of {len(names):,} paths differ from the names of files in case, the "
+            f"coding of accents or the suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
+        )
+
     def _found(self, guards: Sequence[FolderGuard], name: str) -> list[str]:
-        found = []
+        return [path for path in self._resolved(guards, name) if _exists(path)]
+
+    def _resolved(self, guards: Sequence[FolderGuard], name: str) -> Iterator[str]:
         for guard in guards if name else ():
-            try:
-                path = guard.resolve(name)
-            except ImageError:
-                continue
-            if _exists(path):
-                found.append(path)
-        return found
+            with suppress(ImageError):
+                yield guard.resolve(name)
 
     def propose(self, names: Sequence[str]) -> str:
         """Name the folder of the files that lie outside."""
         folder = self.guards[0].folder
+        if all(is_address(name) for name in names):
+            scheme = names[0].partition("://")[0]
+            folders = [posixpath.dirname(name.partition("://")[2]) for name in names]
+            return " " + shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
         outside = [
             os.path.normpath(os.path.join(folder, name))
             for name, path in zip(names, map(self.find, names), strict=True)
             if isinstance(path, ImageError) and name.strip() and "\0" not in name
         ]
-        outside = [os.path.dirname(path) for path in outside if os.path.isfile(path)]
-        return f" {os.path.commonpath(outside)}" if outside else " DIR"
+        outside = {os.path.dirname(path) for path in outside if os.path.isfile(path)}
+        # One folder for all, or one for each disk.
+        disks = {os.sep.join(folder.split(os.sep)[:3]) for folder in outside}
+        shared = os.path.commonpath(outside) if outside else "DIR"
+        folders = sorted(disks) if shared == os.sep and len(disks) < _MOST_NAMED else [shared]
+        return " --root".join(f" {shlex.quote(folder)}" for folder in folders)
 
 
 def _exists(path: str) -> bool:
     locator = split_locator(path)
     return locator.scheme != "fsspec" and os.path.exists(locator.container or locator.inner)
+
+
+def _is_file(path: str) -> bool:
+    locator = split_locator(path)
+    return locator.scheme != "fsspec" and not locator.container
+
+
+def _respell(paths: Iterable[str]) -> dict[str, str]:
+    """Find files and folders that are called almost like paths at which there is nothing."""
+    by_folder = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        folder, name = os.path.split(path)
+        by_folder[folder].append(name)
+    gone = [folder for folder in by_folder if not os.path.isdir(folder) and folder]
+    places = _respell(gone) if gone else {}
+    real = {}
+    for folder, names in by_folder.items():
+        place = places.get(folder, folder)
+        try:
+            files = os.listdir(place)
+        except OSError:
+            continue
+        for name, its in match_ids(names, files).items():
+            if suffix_of(name) in ("", suffix_of(its)):
+                real[os.path.join(folder, name)] = os.path.join(place, its)
+    return real
 
 
 def _is_gone(name: str) -> bool:
@@ -189,7 +260,7 @@ def _own_ids(source: SourceTable, path_column: str, id_column: str | None) -> li
     values = source.frame[column]
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
-    return [normalise_image_id(str(one)) for one in values.astype(object).where(values.notna(), "")]
+    return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
 
 
 def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
@@ -221,17 +292,22 @@ def _shorten(problems: Sequence[str]) -> list[str]:
     return [*problems[:_SHOWN_PROBLEMS], *([f"and {hidden} more"] if hidden > 0 else [])]
 
 
-def _choose_column(columns: Sequence[str], table: str, path_column: str | None) -> str:
+def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> str:
+    columns = list(frame.columns)
     if path_column is not None:
         if path_column in columns:
             return path_column
         near = get_close_matches(path_column, map(str, columns), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise TableError(f"{table} has no column {path_column!r}.{hint} It has {_some(columns)}.")
-    by_name = {column_key(column): column for column in reversed(list(columns))}
-    for name in PATH_COLUMNS:
-        if name in by_name:
-            return by_name[name]
+    by_name = {column_key(column): column for column in reversed(columns)}
+    named = [by_name[name] for name in PATH_COLUMNS if name in by_name]
+    named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
+    if named:
+        return named[0]
+    files = [column for column in columns if names_files(column, frame[column])]
+    if len(files) == 1:
+        return files[0]
     raise TableError(
         f"{table} has no column with the paths of images. It has {_some(columns)}; "
         f"looked for are {', '.join(PATH_COLUMNS)}. Name another with path_column "

@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 __all__ = [
     "explain_misses",
     "explain_near",
+    "image_ids",
+    "is_image_name",
     "match_ids",
     "match_paths",
     "normalise_image_id",
     "path_ids",
 ]
 
+_ENDING = r"\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom)"
+_SUFFIX = re.compile(rf"[^\\/]{_ENDING}\Z", re.IGNORECASE)
 _DECORATED = re.compile(
-    r"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?"
-    r"(?:\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom))?",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?(?:{_ENDING})?", re.IGNORECASE | re.DOTALL
 )
 
 # What would make two ids equal, none of which is safe enough to be done unasked.
@@ -55,6 +57,22 @@ def normalise_image_id(name: str) -> str:
     return _DECORATED.fullmatch(name.split("::")[0].strip())["id"]
 
 
+def is_image_name(name: str) -> bool:
+    """Whether a text ends as an image file does.
+
+    Parameters
+    ----------
+    name : str
+        A cell of a table.
+
+    Returns
+    -------
+    bool
+        True for ``a/b.jpg``, False for ``b``.
+    """
+    return _SUFFIX.search(name.strip()) is not None
+
+
 def path_ids(names: Sequence[str]) -> list[str]:
     """Name images by their paths, with as much of it as tells them apart.
 
@@ -81,6 +99,31 @@ def path_ids(names: Sequence[str]) -> list[str]:
     deepest = max(map(len, repeated), default=0)
     depth = next((n for n in range(3, deepest) if _tell_apart(repeated, n)), deepest)
     return ["-".join(path[-depth:]) if path in repeated else path[-1] for path in paths]
+
+
+def image_ids(names: Sequence[str]) -> list[str]:
+    """Normalise the cells of an id column; folders stay where only they tell images apart.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Ids, file names or paths.
+
+    Returns
+    -------
+    list of str
+        What `normalise_image_id` gives, or `path_ids` where paths end in one file name.
+
+    Examples
+    --------
+    >>> image_ids(["x/1.jpg", "2.jpg", "2.JPG"]), image_ids(["x/1.jpg", "y/1.jpg"])
+    (['1', '2', '2'], ['x-1', 'y-1'])
+    """
+    paths = {_parts(name) for name in names if "/" in name or "\\" in name}
+    counts = Counter(path[-1] for path in paths)
+    if max(counts.values(), default=0) > 1:
+        return path_ids(names)
+    return list(map(normalise_image_id, names))
 
 
 def _tell_apart(paths: set[tuple[str, ...]], depth: int) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.metadata._column_use import ColumnUse, describe_uses
-from hybridlesion.metadata._image_id import normalise_image_id, path_ids
+from hybridlesion.metadata._image_id import image_ids, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout, Role
 from hybridlesion.metadata._leaks import leak_reason
 from hybridlesion.metadata._problems import Findings, describe_rows, shorten
@@ -180,7 +180,7 @@ def _row_ids(
         )
     names = written.fillna("").tolist()
     by_path = Role.IMAGE_ID not in columns.by_role
-    ids = path_ids(names) if by_path else list(map(normalise_image_id, names))
+    ids = path_ids(names) if by_path else image_ids(names)
     return pd.Series(ids, index=frame.index)
 
 

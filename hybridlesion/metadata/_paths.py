@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
+    is_image_name,
     match_ids,
     match_paths,
     normalise_image_id,
@@ -87,6 +89,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     ids, new = records["image_id"].tolist(), {}
     if "path" in records:
         written = records["path"].fillna("").astype(str).tolist()
+        _check_written(ids, written)
         by_path = match_paths(written, images["path"].astype(str).tolist())
         new = {place: ids[row] for row, place in by_path.items() if written[row]}
     taken = set(new.values())
@@ -97,7 +100,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     spelt = [(one, its) for one, its in found.items() if one != its]
     if spelt:
         findings.warnings.append(
-            f"{len(spelt):,} ids of records differ from the names of their images in case or in "
+            f"ids of {len(spelt):,} records differ from the names of their images in case or in "
             f"the coding of accents only, e.g. {spelt[0][0]} and {spelt[0][1]}; matched."
         )
     new |= {places[its]: one for one, its in found.items()}
@@ -115,3 +118,18 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     # A file called like the record of another one is nobody's.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]
     return images.assign(image_id=kept)
+
+
+def _check_written(ids: Sequence[str], paths: Sequence[str]) -> None:
+    """Refuse records of several ids that name one file."""
+    first: dict[str, str] = {}
+    shared = [
+        f"{path}: {first[path]} and {one}"
+        for one, path in zip(ids, paths, strict=True)
+        if is_image_name(path) and first.setdefault(path, one) != one
+    ]
+    if shared:
+        raise TableError(
+            f"several image ids have one path: {shorten(shared)}. Give each image one id and one "
+            "row."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata._aliases import candidates, loose_key
 from hybridlesion.metadata._diagnosis import read_diagnosis
+from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._recognition import RECORDS, explain_unknown, identify_layout
@@ -26,7 +28,15 @@ from hybridlesion.metadata._values import (
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
 from hybridlesion.metadata._word_search import split_words
 
-__all__ = ["Columns", "Options", "check_named", "check_options", "find_columns", "holds_role"]
+__all__ = [
+    "Columns",
+    "Options",
+    "check_named",
+    "check_options",
+    "find_columns",
+    "holds_role",
+    "names_files",
+]
 
 # Columns that say the same as the column of a role.
 _SAID_BY: Mapping[Role, frozenset[str]] = {
@@ -234,7 +244,37 @@ def _find_roles(
                 guessed.add(role)
                 free.pop(loose_key(column))
                 break
+    files = [column for column in free.values() if names_files(column, source.frame[column])]
+    if layout is None and Role.PATH not in by_role and len(files) == 1 and by_role:
+        by_role[Role.PATH] = files[0]
+        guessed.add(Role.PATH)
+    if Role.IMAGE_ID in by_role and Role.PATH not in by_role:
+        names = source.frame[by_role[Role.IMAGE_ID]].dropna().astype(str).tolist()
+        paths = [name for name in names if "/" in name or "\\" in name]
+        if image_ids(paths) != list(map(normalise_image_id, paths)):
+            by_role[Role.PATH] = by_role[Role.IMAGE_ID]
     return by_role, guessed
+
+
+def names_files(column: str, values: pd.Series) -> bool:
+    """Whether a column of another name than those known holds the files of images.
+
+    Parameters
+    ----------
+    column : str
+        Its name.
+    values : Series of shape (n,)
+        Its cells.
+
+    Returns
+    -------
+    bool
+        Whether its name speaks of images or files, not of masks, and each cell ends like an image.
+    """
+    name, cells = loose_key(column), values.dropna()
+    if not re.search("path|file|image|img|photo|picture|bild|foto", name) or "mask" in name:
+        return False
+    return len(cells) > 0 and all(is_image_name(str(cell)) for cell in cells)
 
 
 def holds_role(

@@ -45,3 +45,10 @@ def test_two_masks_of_one_image_and_none_at_all_are_refused(tmp_path):
         write_mask(tmp_path / f"{name}.png", np.eye(2) > 0)
     with pytest.raises(SourceError, match="masks of one image"):
         find_masks(tmp_path)
+
+
+def test_linked_folders_are_searched(tmp_path):
+    write_mask(tmp_path / "disk" / "a_mask.png", np.eye(9) > 0)
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "link").symlink_to(tmp_path / "disk")
+    assert list(find_masks(tmp_path / "masks")) == ["a"]

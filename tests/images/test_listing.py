@@ -110,6 +110,17 @@ def test_masks_are_told_by_a_partner_or_by_their_content(
         assert ids(**{name: (photograph, "jpg")}) == ([own], False)
 
 
+@pytest.mark.parametrize("name", ["seg__a", "a_contour", "a(1)", "a1mask", "labels__a_2"])
+def test_lossless_namesakes_of_a_photograph_are_masks_by_their_content(
+    tmp_path, encode, photograph, mask, name
+):
+    whose = "a1" if name.startswith("a1") else "a"
+    _write(tmp_path, encode, **{whose: (photograph, "jpg"), name: (mask, "png")})
+    assert scan_images(tmp_path).images["image_id"].tolist() == [whose]
+    _write(tmp_path, encode, **{name: (photograph[::-1], "png")})
+    assert len(scan_images(tmp_path).images) == 2
+
+
 def test_a_source_of_masks_is_none_of_images(tmp_path, encode, mask):
     _write(tmp_path, encode, masks__a=(mask, "png"), masks__b=(mask, "png"))
     with pytest.raises(SourceError, match=r"found 2 masks \(a\.png\)"):

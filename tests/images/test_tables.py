@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hybridlesion.exceptions import TableError
+from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.images import list_images
 
 
@@ -134,7 +134,7 @@ def test_ids_and_paths_that_contradict_each_other(clinic, ids, problem):
 )
 def test_images_below_a_root(clinic, written):
     table = _table(clinic, [written.format(disk=clinic / "disk")])
-    found = list_images(table, roots=[clinic / "elsewhere", clinic / "disk"])
+    found = list_images(table, roots=[clinic / "tables", clinic / "disk"])
     assert found["path"].tolist() == [str(clinic / "disk" / "p0" / "1.jpg")]
 
 
@@ -167,3 +167,43 @@ def test_roots_open_no_other_folder(clinic):
 def test_path_column_is_for_tables(tmp_path):
     with pytest.raises(ValueError, match=r"is no table: leave out path_column"):
         list_images(tmp_path, path_column="path")
+
+
+@pytest.mark.parametrize("columns", [("Bild-ID", "Pfad"), ("image_id", "image"), ("id", "x_path")])
+def test_other_names_of_the_column(clinic, columns):
+    table = _table(clinic, ["p0/1.jpg", "p1/1.jpg"], image_id=["a", "b"], mask=["m.png", "n.png"])
+    names = dict(zip(("image_id", "path"), columns, strict=True))
+    pd.read_csv(table).rename(columns=names).to_csv(table, index=False)
+    images = list_images(table, roots=[clinic / "disk"])
+    assert images["path"].tolist() == [str(clinic / f"disk/{p}/1.jpg") for p in ("p0", "p1")]
+
+
+@pytest.mark.parametrize("written", ["P0/1.JPG", "p0/1", "p0/1_downsampled.jpg"])
+def test_files_are_found_in_spite_of_case_and_suffix(clinic, written):
+    table = _table(clinic, [written, "p1/1.jpg"])
+    with pytest.warns(UserWarning, match=f"1 of 2 paths differ.*: {written} is taken as"):
+        found = list_images(table, roots=[clinic / "disk"])
+    assert str(clinic / "disk" / "p0" / "1.jpg") in found["path"].tolist()
+    (clinic / "disk" / "p0" / "1.png").touch()
+    (clinic / "disk" / "p0" / "1_Downsampled.jpg").touch()
+    (clinic / "disk" / "P0").mkdir()
+    assert len(list_images(_table(clinic, ["P0/x.jpg"]), roots=[clinic / "disk"])) == 1
+
+
+def test_a_root_that_is_no_folder_is_refused(clinic):
+    for root in ("gone", "disk/p0/1.jpg"):
+        with pytest.raises(SourceError, match=f"{root} is no folder; roots"):
+            list_images(_table(clinic, ["p0/1.jpg"]), roots=[clinic / root])
+
+
+def test_a_proposed_root_is_quoted(clinic):
+    (clinic / "disk").rename(clinic / "my disk")
+    with pytest.raises(TableError, match=rf"\(--root '{clinic}/my disk/p0' on"):
+        list_images(_table(clinic, [f"{clinic}/my disk/p0/1.jpg"]))
+
+
+def test_one_file_is_not_taken_for_two_paths(clinic):
+    table = _table(clinic, ["D:\\x\\1.jpg", "D:\\y\\1.jpg"])
+    with pytest.raises(TableError, match="1 of 2 paths") as caught:
+        list_images(table, roots=[clinic / "disk" / "p0"])
+    assert caught.value.problems[0].startswith("row 3")
