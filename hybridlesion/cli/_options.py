@@ -146,7 +146,7 @@ AsJson = Annotated[
 ]
 Metadata = Annotated[
     list[str] | None,
-    typer.Option(metavar="TABLE", help="CSV or Parquet in any ISIC layout; repeat to join more."),
+    typer.Option(metavar="TABLE", help="CSV, Parquet or Excel in any ISIC layout; repeat to join."),
 ]
 Segmenter = Annotated[
     str,

@@ -30,7 +30,9 @@ _STANDARD = ("meta__age", "meta__sex_male", "meta__site_")
 _ENOUGH_ROWS = 10_000
 
 
-def find_answers(table: pd.DataFrame, y: np.ndarray, names: Sequence[str]) -> list[Finding]:
+def find_answers(
+    table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None = None
+) -> list[Finding]:
     """Find columns that alone rank the rows almost without a fault.
 
     Parameters
@@ -41,6 +43,9 @@ def find_answers(table: pd.DataFrame, y: np.ndarray, names: Sequence[str]) -> li
         Target.
     names : sequence of str
         Columns that the model reads.
+    groups : ndarray of shape (n,), default=None
+        Patient or lesion of each row, so that a code shared by its images alone is no answer; None
+        takes each row as its own.
 
     Returns
     -------
@@ -60,12 +65,13 @@ def find_answers(table: pd.DataFrame, y: np.ndarray, names: Sequence[str]) -> li
     for name in names:
         measured = name.startswith(_FROM_PIXELS) or _is_unseen_score(table, name)
         column, codes = table[name], not measured
-        glance = rank_by_column(column.iloc[sample], y[sample], codes=codes)
+        some = None if groups is None else groups[sample]
+        glance = rank_by_column(column.iloc[sample], y[sample], some, codes=codes)
         if not any(one.auc > _WORTH_A_LOOK for one in glance):
             continue
         if not any(
             one.auc > _TOO_GOOD and _cannot_be_chance(y[one.known], len(names))
-            for one in rank_by_column(column, y, codes=codes)
+            for one in rank_by_column(column, y, groups, codes=codes)
         ):
             continue
         (good if measured else void).append(name)

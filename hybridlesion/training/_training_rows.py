@@ -184,7 +184,7 @@ def _choose_folds(
 
 def _find_in_columns(table: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> list[Finding]:
     names = [name for name in table.columns if str(name).startswith(FAMILIES)]
-    leaks = [*find_answers(table, y, names), *find_named_leaks(names)]
+    leaks = [*find_answers(table, y, names, groups), *find_named_leaks(names)]
     named = {column for finding in leaks for column in finding.columns}
     others = [name for name in names if name not in named]
     return [*leaks, *find_suspicious(table, y, others, groups), *find_idle(table, names)]

@@ -337,3 +337,11 @@ def test_an_audit_is_told_kept_and_refused(tmp_path):
         audit.refuse()
     LeakAudit(40, ("patient",), audit.findings[:1]).refuse()
     assert LeakAudit(4, ("x",), ()).lines() == ["leak audit of 4 rows (x): nothing found"]
+
+
+def test_a_value_that_the_images_of_one_lesion_share_is_no_answer():
+    lesions = np.repeat(np.arange(24), 2)
+    y = (lesions % 3 == 0).astype(int)
+    table = pd.DataFrame({"meta__age": 40.0 + lesions})
+    assert not find_answers(table, y, ["meta__age"], lesions)
+    assert find_answers(table, y, ["meta__age"])  # as codes of rows that were each their own
