@@ -59,6 +59,8 @@ class Records:
     diagnoses : DataFrame of shape (m, 4), optional
         Which diagnoses count as malignant and which as benign: columns ``diagnosis, side, n_rows,
         words``, see `count_diagnoses`; empty without diagnoses.
+    target_notes : tuple of str, default=()
+        Those of `warnings` that concern the target, which no one needs who scores the records.
     """
 
     frame: pd.DataFrame
@@ -67,6 +69,7 @@ class Records:
     warnings: tuple[str, ...]
     columns: tuple[ColumnUse, ...] = ()
     diagnoses: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(COLUMNS)))
+    target_notes: tuple[str, ...] = ()
 
 
 def read_records(
@@ -176,7 +179,8 @@ def read_records(
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
-    findings.warnings.extend(_note_diagnoses(frame, findings))
+    target_notes = tuple(_note_diagnoses(frame, findings))
+    findings.warnings.extend(target_notes)
     uses = tuple(use for part in parts for use in part.uses)
     findings.warnings.extend(format_uses(uses))
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
@@ -187,6 +191,7 @@ def read_records(
         tuple(findings.warnings),
         uses,
         count_diagnoses(frame, findings.words),
+        target_notes,
     )
 
 

@@ -78,8 +78,9 @@ def find_images(
         # A table of paths may know what the metadata does not.
         own = joined.pop(f"{name}_of_images")
         joined[name] = joined[name].where(joined[name].notna(), own)
-    notes = (*findings.warnings, *_count_unmatched(images["image_id"], records))
-    return joined, (*found.warnings, *records.warnings, *notes)
+    notes = [note for note in records.warnings if note not in records.target_notes]
+    notes += [*findings.warnings, *_count_unmatched(images["image_id"], records)]
+    return joined, (*found.warnings, *notes)
 
 
 def _check_repeated(images: pd.Series) -> None:

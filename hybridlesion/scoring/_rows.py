@@ -89,7 +89,8 @@ def _read_rows(
     for table in tables:
         records = read_records([table, *metadata], id_column=id_column, columns=columns)
         measured, unmeasured = keep_measured(records.frame)
-        notes += [*records.warnings, *unmeasured]
+        notes += [note for note in records.warnings if note not in records.target_notes]
+        notes += unmeasured
         rows.append(measured)
     return pd.concat(rows, ignore_index=True), tuple(notes)
 

@@ -167,3 +167,15 @@ def test_reasons_add_up_to_the_score(hybridlesion, model_file, features_file, tm
     assert scores[["reason_1", "reason_2", "reason_3"]].notna().all(axis=None)
     assert scores["reason_1"].str.contains("benign lesions").any()
     assert scores["abcd__tds"].between(1, 8.9).all()
+
+
+def test_scoring_asks_nobody_to_name_malignant_diagnoses(
+    hybridlesion, model_file, lesions, tmp_path
+):
+    out, table = tmp_path / "s.csv", tmp_path / "clinic.csv"
+    table.write_text("image_id,age,diagnosis\nSYN_0001,50,nevus\nSYN_0002,60,wart-like thing\n")
+    sources = [lesions / "images" / f"SYN_000{number}.png" for number in (1, 2)]
+    arguments = (model_file, *sources, "--metadata", table, "--out", out, "--jobs", 1)
+    result = hybridlesion("score", *arguments)
+    assert result.exit_code == 0, result.output
+    assert "--malignant" not in result.stderr
