@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -88,6 +87,8 @@ def split_words(text: str | None) -> list[str] | None:
     """
     if text is None:
         return None
+    import csv
+
     (words,) = csv.reader([" ".join(text.splitlines())], skipinitialspace=True)
     return [word.strip() for word in words if word.strip()]
 

@@ -179,7 +179,7 @@ def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, in
 
     Examples
     --------
-    >>> match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
+    >>> match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "d:/x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
     {0: 1, 1: 0}
     """
     ours = [tuple(map(_key, _parts(name))) for name in wanted]

@@ -67,10 +67,10 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"age_approx": ["85+", "unknown"], "gender": ["M", "x"]})
+    >>> frame = pd.DataFrame({"age_approx": ["85+", "unknown"], "gender": ["F", "x"]})
     >>> records, notes = normalise_records(frame)
     >>> records[["age", "sex"]].to_dict("list")
-    {'age': [85.0, nan], 'sex': ['male', nan]}
+    {'age': [85.0, nan], 'sex': ['female', nan]}
     >>> notes
     ("row 1: gender 'x' is not among male, female; counts as missing",)
     """

@@ -76,6 +76,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     ----------
     measurements_ : list of str
         Extra measurement columns seen by `fit` (ISIC 2024).
+    unknown_ : list of str
+        ``meta__`` columns that are left out.
     embedder_ : TimmEmbedder, LesionScorer or None
         The fitted embedder.
 
@@ -89,7 +91,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     Features are the columns ``meta__*``, ``abcd__*``, ``cnn__*`` and ``emb__*``. The quality of a
     photograph and of its mask (``qa__*``) describes the acquisition, and the words by which
     photographs are recognised again are an id: both are no features, and are left to `featurize`,
-    feature tables on disk and `passthrough`.
+    feature tables on disk and `passthrough`. Columns of age, sex or site that no record of `fit`
+    has a value for are left out, unless `passthrough` is ``"ids"``.
 
     A DataFrame of one's own, of pandas or polars, is read as `read_records` reads a table:
     ``age_approx``, ``"M"`` or ``"anterior torso"`` are understood, and a warning lists what is not
@@ -108,8 +111,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     >>> pipe = make_pipeline(LesionFeaturizer(), classifier).fit(records, [0, 0, 0, 1, 1, 1])
     >>> pipe.predict(records).tolist()
     [0, 0, 0, 1, 1, 1]
-    >>> pipe[0].get_feature_names_out()[:3].tolist()
-    ['meta__age', 'meta__sex_male', 'meta__site_head_neck']
+    >>> pipe[0].get_feature_names_out().tolist()
+    ['meta__age', 'meta__sex_male']
     """
 
     def __init__(
@@ -183,6 +186,10 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         self.reads_images_ = "path" in records
         self.embedder_ = self._make_embedder()
         self._check_passthrough(records)
+        encoded = encode_metadata(records, self.measurements_)
+        # Our own classifier takes columns without a value, those of scikit-learn may not.
+        drop = self.passthrough != "ids" and len(records) > 0
+        self.unknown_ = encoded.columns[encoded.isna().all()].tolist() if drop else []
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -318,7 +325,9 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "measurements_")
         asked = self._passed()
-        features = [name for name in self._computed_names() if is_feature(name)]
+        unknown = getattr(self, "unknown_", ())
+        names = [name for name in self._computed_names() if name not in unknown]
+        features = [name for name in names if is_feature(name)]
         return np.asarray([*asked, *(name for name in features if name not in asked)], dtype=object)
 
     def measured_names(self) -> list[str]:

@@ -20,15 +20,15 @@ def test_masks_have_the_size_of_the_images(hybridlesion, lesions, tmp_path):
 
 
 def test_a_table_whose_column_of_paths_is_named(hybridlesion, lesions, tmp_path):
-    (lesions / "named.csv").write_text("bild,age\nimages/SYN_0000.png,999\n")
+    (lesions / "named.csv").write_text("where,age\nimages/SYN_0000.png,999\n")
     arguments = (lesions / "named.csv", "--out", tmp_path / "masks", "--jobs", 1)
     refused = hybridlesion("segment", *arguments)
     assert refused.exit_code == 1
     assert "--path-column" in refused.stderr
-    result = hybridlesion("segment", *arguments, "--path-column", "bild")
+    result = hybridlesion("segment", *arguments, "--path-column", "where")
     assert result.exit_code == 0, result.output
     assert ": 1 mask, 0 failed" in result.stdout
-    folder = (lesions / "images", "--out", tmp_path / "masks", "--path-column", "bild")
+    folder = (lesions / "images", "--out", tmp_path / "masks", "--path-column", "where")
     assert (
         "is no table: leave out path_column (--path-column"
         in hybridlesion("segment", *folder).stderr

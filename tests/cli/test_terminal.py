@@ -136,7 +136,8 @@ def test_waiting_is_shown_and_goes(tmp_path):
     assert b"measuring" in shown
     lines = _screen(shown)
     assert not any("measuring" in line for line in lines)
-    assert lines[0].startswith("note: 5 positives in 8 groups")
+    assert lines[0].startswith("diagnosis")
+    assert any(line.startswith("note: 5 positives in 8 groups") for line in lines)
     assert max(map(len, lines)) <= 80 or "/" in max(lines, key=len)
 
 

@@ -30,7 +30,7 @@ def quick_records(tmp_path):
         for position in range(number):
             path = folder / f"I{position:03d}.jpg"
             path.write_text((commands or {}).get(position, f"{every} {'0.05' + '0' * position}"))
-            rows.append({"image_id": path.stem, "path": str(path), "age": float(position)})
+            rows.append({"image_id": path.stem, "path": str(path), "age": float(position % 85)})
         return pd.DataFrame(rows)
 
     return make
