@@ -74,8 +74,9 @@ def compare_scores(
     what makes a patient easy or hard for both drops out of the difference. Interval and two-sided
     p-value are those of Student's t, the difference over the standard deviation of its draws; for
     the measures of the ROC curve the mean of the draws, see `evaluate`, stands for the difference.
-    Of simulated data sets with two scores of equal quality up to 6 % have p < 0.05, for partial AUCs
-    of 13 positives up to 8 % (``benchmarks/coverage.py``). p is not corrected for the number of measures that are looked at.
+    Of simulated data sets with two scores of equal quality up to 6 % have p < 0.05, for partial
+    AUCs of 13 positives up to 8 % (``benchmarks/coverage.py``). p is not corrected for the number
+    of measures that are looked at.
 
     References
     ----------
