@@ -6,6 +6,8 @@ import hashlib
 import secrets
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 
@@ -24,6 +26,8 @@ __all__ = ["DaskRunner"]
 # The work itself, in the folder of the shards: a worker that joins late or comes back reads it
 # there, and the scheduler need not carry a network's weights with every shard.
 _WORK = "work.pickle"
+# Seconds in which a shard whose answer was lost should have been computed once more.
+_AGAIN = 600
 
 
 class DaskRunner(Runner):
@@ -162,6 +166,10 @@ def _fetch(folder: str, digest: str) -> ShardWork:
 
 
 def _answer(future, distributed) -> list[Failure] | Lost:
+    if future.status == "lost":
+        # Its worker died with the answer, and the scheduler has the shard computed again.
+        with suppress(TimeoutError, CancelledError):
+            distributed.wait(future, timeout=_AGAIN)
     error = future.exception() if future.status == "error" else None
     if isinstance(error, distributed.KilledWorker):
         return Lost(None)
