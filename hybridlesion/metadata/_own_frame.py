@@ -11,8 +11,9 @@ from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._aliases import candidates, loose_key
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
+from hybridlesion.metadata._numbers import read_numbers
 from hybridlesion.metadata._one_table import normalise_ids
-from hybridlesion.metadata._problems import Findings, describe_rows
+from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._roles import holds_role
 from hybridlesion.metadata._values import (
     Normalised,
@@ -20,7 +21,7 @@ from hybridlesion.metadata._values import (
     normalise_sex,
     normalise_site,
 )
-from hybridlesion.metadata._vocabulary import MISSING_WORDS, SITE_REFINEMENTS
+from hybridlesion.metadata._vocabulary import SITE_REFINEMENTS
 
 __all__ = ["MEASUREMENT_PREFIXES", "normalise_records"]
 
@@ -36,7 +37,6 @@ _NORMALISE: Mapping[Role, Callable[[pd.Series, np.ndarray], Normalised]] = {
     Role.SEX: normalise_sex,
     Role.SITE: normalise_site,
 }
-_SHOWN = 20
 
 
 def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -156,25 +156,13 @@ def _refine_site(frame: pd.DataFrame, site: pd.Series, rows: np.ndarray) -> pd.S
 
 def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd.Series | None:
     """Read a measurement that is held as text; None if all its cells are words."""
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    text = column.astype(object).where(column.notna(), "").astype(str).str.strip()
-    values = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
-    values = values.astype(float).where(np.isfinite(values.astype(float)))
-    strange = (values.isna() & ~text.str.lower().isin(MISSING_WORDS)).to_numpy()
-    if not strange.any():
-        return values
-    cells = text[strange].unique()
-    if values.isna().all():
+    found = read_numbers(column, rows)
+    if not found.faults and not pd.api.types.is_numeric_dtype(found.values):
+        word = found.values.dropna().iloc[0]
         findings.warnings.append(
-            f"{column.name} holds no numbers ({cells[0]!r} and the like in "
-            f"{describe_rows(rows[strange])}); the column is left out"
+            f"{column.name} holds no numbers ({word!r} and the like); the column is left out"
         )
         return None
-    findings.problems.extend(
-        f"{describe_rows(rows[(text == cell).to_numpy()])}: {column.name} {cell!r} is no number"
-        for cell in cells[:_SHOWN]
-    )
-    if len(cells) > _SHOWN:
-        findings.problems.append(f"{column.name}: {len(cells) - _SHOWN:,} more values of that kind")
-    return values
+    findings.warnings.extend(found.notes)
+    findings.problems.extend(found.faults)
+    return found.values

@@ -326,12 +326,6 @@ def _parse_workbook(
     )
 
 
-def _trimmed(row: Sequence) -> Sequence:
-    """Cut the blank cells at the end of a row."""
-    last = max((n for n, cell in enumerate(row) if cell.value is not None), default=-1)
-    return row[: last + 1]
-
-
 def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):
     if not sheets:
         raise TableError(f"{name} has no sheet with cells.")
