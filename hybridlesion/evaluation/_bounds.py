@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtr, stdtr, stdtrit
 
 from hybridlesion._validation import check_number
 from hybridlesion.evaluation._resamples import Drawn, Support
@@ -38,6 +38,8 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
     By the kind of `Support`:
 
     - ``drawn``: percentiles of the draws.
+    - ``quantile``: expanded percentiles [3]_: those of the confidence at which a normal interval
+      of the draws is as wide as Student's with one degree of freedom fewer than groups.
     - ``share``: Wilson's interval [1]_ with as many rows as a proportion of the draws' variance
       has (effective rows [2]_) and a quantile of Student's t. For single rows these are the rows
       themselves; in patients with several lesions alike there are fewer. Where all rows agree,
@@ -53,6 +55,8 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
        Journal of the American Statistical Association 22, 209-212, 1927.
     .. [2] N. Dean, M. Pagano, "Evaluating confidence interval methods for binomial proportions in
        clustered surveys", Journal of Survey Statistics and Methodology 3, 484-503, 2015.
+    .. [3] T. C. Hesterberg, "What teachers should know about the bootstrap: resampling in the
+       undergraduate statistics curriculum", The American Statistician 69, 371-386, 2015.
 
     Examples
     --------
@@ -63,7 +67,9 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
     value, draws, support = drawn.value, drawn.draws, drawn.support
     if not len(draws) or not np.isfinite(value):
         return _NOTHING
-    if support.kind == "drawn":
+    if support.kind in ("drawn", "quantile"):
+        if support.kind == "quantile":
+            confidence = _expand(support.groups, confidence)
         below = (1 - confidence) * support.tail
         low, high = np.quantile(draws, [below, confidence + below])
     elif support.kind == "gaps":
@@ -191,6 +197,13 @@ def _few(support: Support) -> float:
     if not 1 < support.groups < np.inf:
         return 1.0
     return float(np.sqrt((support.groups + 1) / (support.groups - 1)))
+
+
+def _expand(groups: float, confidence: float) -> float:
+    if groups < 2:
+        return 1.0
+    wider = np.sqrt(groups / (groups - 1)) * _quantile(groups - 1, confidence)
+    return float(2 * ndtr(wider) - 1)
 
 
 def _quantile(freedom: float, confidence: float) -> float:

@@ -9,6 +9,11 @@ from hybridlesion.evaluation._resamples import Support
 
 __all__ = ["Cutoffs"]
 
+# Groups with a positive expected below a threshold from which it is a quantile of the positives.
+# With fewer it follows from the assumption about the curve beyond the lowest of them, and the
+# interval is wide enough as it is.
+_LEAST_BELOW = 2
+
 
 class Cutoffs:
     """Thresholds at sensitivities, and of the least cost.
@@ -56,7 +61,15 @@ class Cutoffs:
         # Calling nothing may cost least; the next number above every score says so, and is finite.
         self._calls_nothing = np.nextafter(score.max(), np.inf)
         self._highest, self._negatives = score.max(), np.sort(score[~y])
-        self.support = dict.fromkeys(self._targets, Support("drawn", tail=LOWER_TAIL))
+        carriers = len(np.unique(codes[y]))
+        self.support = {
+            name: Support(
+                "drawn" if (1 - target) * carriers < _LEAST_BELOW else "quantile",
+                groups=carriers,
+                tail=LOWER_TAIL,
+            )
+            for name, target in self._targets.items()
+        }
         if cost_ratio is not None:
             self.support["cost"] = Support("drawn")
 

@@ -23,10 +23,10 @@ class Support:
 
     Parameters
     ----------
-    kind : {"drawn", "share", "ratio", "number", "gaps"}
-        ``drawn`` takes percentiles of the draws; ``share`` Wilson's interval, of a measure from 0
-        to 1; ``ratio`` and ``number`` Student's, of the logarithm and of the measure itself;
-        ``gaps`` that of a sum of absolute values.
+    kind : {"drawn", "quantile", "share", "ratio", "number", "gaps"}
+        ``drawn`` takes percentiles of the draws and ``quantile`` expanded ones; ``share`` Wilson's
+        interval, of a measure from 0 to 1; ``ratio`` and ``number`` Student's, of the logarithm
+        and of the measure itself; ``gaps`` that of a sum of absolute values.
     groups : float, default=inf
         Groups that bear on it; few of them make the draws vary too little, which is corrected.
     freedom : float, default=inf
@@ -34,7 +34,7 @@ class Support:
     rows : float, default=inf
         Rows that bear on a plain proportion.
     tail : float, default=0.5
-        Share of the error probability of ``drawn`` that lies below the interval.
+        Share of the error probability of ``drawn`` and ``quantile`` that lies below the interval.
     """
 
     kind: str

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hybridlesion.model._member import Member
+from hybridlesion.model._missing import are_metadata
 from hybridlesion.model._training import TrainingSettings, train_members
 from hybridlesion.model._views import View, plan_views
 
@@ -78,9 +79,9 @@ class Ensemble:
         held_out, blanked = [], []
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
-            families = ["".join(self.names[j].partition("__")[:2]) for j in view.dense]
+            blankable = are_metadata([self.names[j] for j in view.dense])
             news, logits = train_members(
-                dense, embedding, y, folds, monotone[view.dense], settings, seed, families
+                dense, embedding, y, folds, monotone[view.dense], settings, seed, blankable
             )
             members += news
             self.spread[k] += logits.std()

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["blank_at_random", "metadata_columns"]
+__all__ = ["are_metadata", "blank_at_random", "metadata_columns"]
 
-# Share of the rows that lose a whole family (all metadata, say), and of the values lost one by one.
+# Share of the rows that lose all metadata, and of the values of any family lost one by one.
 _ROWS, _VALUES = 0.2, 0.05
 
 
 def blank_at_random(
-    columns: np.ndarray, y: np.ndarray, families: Sequence[str], rng: np.random.Generator
+    columns: np.ndarray, y: np.ndarray, metadata: np.ndarray, rng: np.random.Generator
 ) -> None:
     """Blank values of training rows in place, whatever their class.
 
@@ -23,8 +23,8 @@ def blank_at_random(
         Training rows; NaN where a value is missing.
     y : ndarray of shape (n,), bool
         Target; both classes occur.
-    families : sequence of str
-        Family of each column. Columns of one family may be missing together.
+    metadata : ndarray of shape (columns,), bool
+        Columns of metadata, from `are_metadata`.
     rng : Generator
         Random numbers.
 
@@ -34,22 +34,44 @@ def blank_at_random(
     age counts as that of an infant. Trees that saw values missing at random learn where such rows
     belong.
 
-    Where values are missing more often in one class, missingness itself would be evidence. So each
-    row also loses the values that a random row of the other class lacks. A row then lacks what
-    either of two rows lacks, one of each class, and the pattern is equally frequent in both.
+    Where metadata are missing more often in one class, missingness itself would be evidence. So
+    each row also loses the metadata that a random row of the other class lacks. A row then lacks
+    what either of two rows lacks, one of each class, and the pattern is equally frequent in both.
+    Measurements of the image are treated otherwise: new lesions have them, and a network's score
+    that is left out in training, mostly of malignant lesions, would cost most of its use.
     """
     gone = np.isnan(columns)
     other = np.empty(len(y), dtype=np.intp)
     for value in (False, True):
         other[y == value] = rng.choice(np.flatnonzero(y != value), np.count_nonzero(y == value))
-    gone |= gone[other]
+    gone |= gone[other] & metadata
     gone |= rng.random(gone.shape, dtype=np.float32) < _VALUES
-    own = [np.array([name == family for name in families]) for family in sorted(set(families))]
-    for family in own if len(own) > 1 else ():
-        gone[np.ix_(rng.random(len(y)) < _ROWS, family)] = True
+    if not metadata.all():
+        gone[np.ix_(rng.random(len(y)) < _ROWS, metadata)] = True
     # A column of one value would tell nothing but where it is missing.
     gone |= np.fmin.reduce(columns) == np.fmax.reduce(columns)
     columns[gone] = np.nan
+
+
+def are_metadata(names: Sequence[str]) -> np.ndarray:
+    """Tell columns of metadata, and of their context, from measurements.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Encoded column names.
+
+    Returns
+    -------
+    ndarray of shape (columns,), bool
+        True for metadata.
+
+    Examples
+    --------
+    >>> are_metadata(["abcd__tds", "meta__age", "ctx__meta_age_z"]).tolist()
+    [False, True, True]
+    """
+    return np.array([name.startswith(("meta__", "ctx__meta_")) for name in names], dtype=bool)
 
 
 def metadata_columns(encoded: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -73,7 +95,7 @@ def metadata_columns(encoded: np.ndarray, names: Sequence[str]) -> np.ndarray:
     >>> metadata_columns(np.zeros((1, 2)), ["abcd__tds", "meta__age"]).tolist()
     [1]
     """
-    metadata = np.array([name.startswith(("meta__", "ctx__meta_")) for name in names])
+    metadata = are_metadata(names)
     if metadata.all():
         return np.array([], dtype=np.intp)
     return np.flatnonzero(metadata & ~np.isnan(encoded).all(axis=0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,7 +58,7 @@ def train_members(
     monotone: np.ndarray,
     settings: TrainingSettings,
     seed: int,
-    families: Sequence[str],
+    metadata: np.ndarray,
 ) -> tuple[list[Member], np.ndarray]:
     """Fit one member a fold.
 
@@ -79,8 +78,8 @@ def train_members(
         How to train.
     seed : int
         Seed of this round.
-    families : sequence of str
-        Family of each dense column; those of one family may be missing together.
+    metadata : ndarray of shape (columns,), bool
+        Dense columns of metadata, which may be missing in new lesions.
 
     Returns
     -------
@@ -93,15 +92,15 @@ def train_members(
         probes = EmbeddingProbe.cross_fit(embedding, y, folds)
     else:
         probes = [(None, None)] * (int(folds.max()) + 1)
-    families = [*families, "emb__"] if embedding.shape[1] else families
     members, growths, linear = [], [], np.zeros(len(y))
     for fold, (probe, inner) in enumerate(probes):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        columns, directed, held_columns = dense[train], monotone, dense[held]
+        columns, held_columns = dense[train], dense[held]
+        directed, blankable = monotone, metadata
         if probe is not None:
             columns = append_column(columns, inner[train])
             held_columns = append_column(held_columns, probe.score(embedding[held]))
-            directed = np.append(monotone, True)
+            directed, blankable = np.append(monotone, True), np.append(metadata, False)
         member = Member(fold, probe, None, [], [], settings.linear_weight)
         if settings.linear_weight > 0:
             member.linear = LinearPart().fit(columns, y[train], seed)
@@ -110,7 +109,7 @@ def train_members(
             directions = _directions(columns, y[train], directed)
             for bag in range(settings.n_bags):
                 rng = np.random.default_rng([seed, fold, bag])
-                booster, shift = _start(columns, y[train], directions, families, settings, rng)
+                booster, shift = _start(columns, y[train], directions, blankable, settings, rng)
                 loss = FocalLoss() if settings.imbalance == "focal" else None
                 growths.append(Growth(booster, held_columns, held, fold, shift, loss))
                 member.shifts.append(shift)
@@ -137,7 +136,7 @@ def _start(
     columns: np.ndarray,
     y: np.ndarray,
     directions: list[int],
-    families: Sequence[str],
+    metadata: np.ndarray,
     settings: TrainingSettings,
     rng: np.random.Generator,
 ):
@@ -164,7 +163,7 @@ def _start(
         "verbosity": -1,
     } | settings.lightgbm_params
     bag = columns[rows]
-    blank_at_random(bag, y[rows], families, rng)
+    blank_at_random(bag, y[rows], metadata, rng)
     # The data set needs the parameters too: without them, it warns about tiny tables aloud.
     data = lightgbm.Dataset(bag, y[rows].astype(np.float32), weight=weight, params=params)
     if focal:
