@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion import HybridLesionClassifier, LesionFeaturizer, datasets, extract_features
-from hybridlesion._opencv import cv2
-from hybridlesion.evaluation import evaluate
-from hybridlesion.extraction import read_features
-from hybridlesion.images import read_image, write_image
-from hybridlesion.splits import grouped_folds, grouping
+from hybridlesion._optional_imports import cv2
+from hybridlesion.batch import read_features
+from hybridlesion.io import read_image, write_image
+from hybridlesion.metrics import evaluate
+from hybridlesion.model_selection import grouped_folds, grouping
 
 CACHE = Path(".cache/benchmarks")
 FAMILIES = {

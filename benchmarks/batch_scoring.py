@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion import make_lesions, read_image
-from hybridlesion.images import write_image
+from hybridlesion.io import write_image
 
 SIZE = (240, 180)
 VIEWS = 8

@@ -20,7 +20,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from hybridlesion import HybridLesionClassifier
-from hybridlesion.evaluation import calibration_error, calibration_slope
+from hybridlesion.metrics import calibration_error, calibration_slope
 
 COHORTS = {0.02: 4000, 0.1: 2000, 0.3: 1500}
 N_MEASURED, N_NOISE = 10, 30

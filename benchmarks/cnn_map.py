@@ -21,12 +21,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
-from hybridlesion._opencv import cv2
-from hybridlesion.embedding.crop import Window
-from hybridlesion.embedding.finetuning import LesionScorer
-from hybridlesion.embedding.preprocess import prepare, sight_window
-from hybridlesion.images import read_image, read_mask
-from hybridlesion.reasons import cnn_map
+from hybridlesion._optional_imports import cv2
+from hybridlesion.cnn import LesionScorer
+from hybridlesion.cnn.views import Window, prepare, sight_window
+from hybridlesion.explain import cnn_map
+from hybridlesion.io import read_image, read_mask
 
 CELLS = 16
 SHARES = (0.02, 0.05, 0.1, 0.2)

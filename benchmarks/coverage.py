@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from hybridlesion.evaluation import (
+from hybridlesion.metrics import (
     compare_scores,
     evaluate,
     operating_points,
     threshold_at_sensitivity,
 )
-from hybridlesion.evaluation._ranking import Ranking
+from hybridlesion.metrics._ranking import Ranking
 
 POPULATIONS, PREVALENCES = ("calibrated", "shifted"), (0.02, 0.2)
 TARGETS = (0.8, 0.9, 0.95)

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from hybridlesion._opencv import cv2
-from hybridlesion.images import read_image, resize_long_side
+from hybridlesion._optional_imports import cv2
+from hybridlesion.io import read_image, resize_long_side
 
 LONG_SIDE = 768
 

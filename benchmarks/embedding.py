@@ -16,9 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hybridlesion._optional import import_timm
-from hybridlesion.embedding.network import Network
-from hybridlesion.embedding.weights import load_weight_file
+from hybridlesion._optional_imports import import_timm
+from hybridlesion.cnn.backbone import Network, load_weight_file
 
 
 def main() -> None:
@@ -96,7 +95,7 @@ def eager_loop(model, network: Network, dtype, channels_last: bool) -> Callable:
 
 def smooth_images(n: int, size: tuple[int, int]) -> np.ndarray:
     """Draw images that are as smooth as photographs are."""
-    from hybridlesion._opencv import cv2
+    from hybridlesion._optional_imports import cv2
 
     noise = np.random.default_rng(0).integers(0, 256, (n, 12, 12, 3), dtype=np.uint8)
     return np.stack(

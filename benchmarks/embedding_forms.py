@@ -22,13 +22,13 @@ from accuracy import LOADERS, undo_squash
 from sklearn.decomposition import PCA
 
 from hybridlesion import HybridLesionClassifier
-from hybridlesion._opencv import cv2
-from hybridlesion.embedding import TimmEmbedder
-from hybridlesion.evaluation import bootstrap_interval, paired_bootstrap
+from hybridlesion._optional_imports import cv2
+from hybridlesion.cnn import TimmEmbedder
 from hybridlesion.exceptions import HybridLesionError
-from hybridlesion.splits import grouped_folds, grouping
-from hybridlesion.table import Failure, encode_metadata
-from hybridlesion.table._segmented import read_segmented
+from hybridlesion.featurizer import Failure, encode_metadata
+from hybridlesion.featurizer._measuring import read_segmented
+from hybridlesion.metrics import bootstrap_interval, paired_bootstrap
+from hybridlesion.model_selection import grouped_folds, grouping
 
 FORMS = {
     "no embedding": (),

@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression
 
-from hybridlesion.evaluation import compare_scores, evaluate, evaluate_subgroups
+from hybridlesion.metrics import compare_scores, evaluate, evaluate_subgroups
 
 N_IMAGES, N_PATIENTS, N_MALIGNANT = 33_126, 2_056, 584
 THRESHOLD = 0.05

@@ -22,9 +22,9 @@ from pathlib import Path
 import pandas as pd
 
 from hybridlesion import LesionFeaturizer, extract_features, list_images, make_lesions
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import abcd
-from hybridlesion.images import read_image, resize_long_side
+from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.preprocessing import shades_of_gray
 from hybridlesion.segmentation import segment_details
 

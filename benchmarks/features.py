@@ -22,26 +22,19 @@ from skimage.feature import graycomatrix, graycoprops
 from skimage.feature import local_binary_pattern as skimage_lbp
 from skimage.measure import regionprops
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd
-from hybridlesion.features._lesion import cut_out
+from hybridlesion.features._context import cut_out
 from hybridlesion.features.asymmetry import asymmetry
-from hybridlesion.features.binary_pattern import local_binary_pattern
 from hybridlesion.features.border import border
 from hybridlesion.features.color import color
-from hybridlesion.features.cooccurrence import (
-    DIRECTIONS,
-    LEVELS,
-    cooccurrence,
-    haralick,
-    quantise,
-)
+from hybridlesion.features.cooccurrence import DIRECTIONS, LEVELS, cooccurrence, haralick, quantise
 from hybridlesion.features.cutoff import cutoff
 from hybridlesion.features.dimension import dimension
 from hybridlesion.features.pigment_edge import pigment_edge
 from hybridlesion.features.skin import skin_tone
 from hybridlesion.features.structure import structure
-from hybridlesion.features.texture import texture
+from hybridlesion.features.texture import local_binary_pattern, texture
 
 
 def draw(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
@@ -185,7 +178,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     if options.image and options.mask:
-        from hybridlesion.images import read_image, read_mask
+        from hybridlesion.io import read_image, read_mask
 
         scenes = {str(options.image): (read_image(options.image), read_mask(options.mask))}
     else:

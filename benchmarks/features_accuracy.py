@@ -21,12 +21,11 @@ from scipy.stats import spearmanr
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd
 from hybridlesion.features.palette import COLORS
-from hybridlesion.features.perception import fit_perception, load_perception
-from hybridlesion.features.scores import scores
-from hybridlesion.images import read_image, read_mask
+from hybridlesion.features.scores import fit_perception, load_perception, scores
+from hybridlesion.io import read_image, read_mask
 from hybridlesion.preprocessing import field_of_view, hair_mask, shades_of_gray
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._opencv import cv2
-from hybridlesion.embedding.finetuning import FinetuneRecipe
-from hybridlesion.evaluation import roc_auc
+from hybridlesion._optional_imports import cv2
+from hybridlesion.cnn import FinetuneRecipe
+from hybridlesion.metrics import roc_auc
 from hybridlesion.preprocessing import hair_mask, remove_hair
 from hybridlesion.training._crops import CropSettings, read_crops
 from hybridlesion.training._finetune import _deal, _gather, _group, _number_diagnoses
-from hybridlesion.training._folds import FoldWork
+from hybridlesion.training._finetune_folds import FoldWork
 
 SETS = ("isic2017", "ham10000", "isic2020")
 TABLES = (

@@ -34,11 +34,11 @@ from hair_views import (
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from hybridlesion._opencv import cv2
-from hybridlesion.images import read_image, resize_long_side
-from hybridlesion.preprocessing._hair_network import HAIR_WEIGHTS
+from hybridlesion._optional_imports import cv2
+from hybridlesion.io import read_image, resize_long_side
+from hybridlesion.preprocessing._hair import HAIR_WEIGHTS
 from hybridlesion.segmentation.refiner import read_unsquashed
-from hybridlesion.training._workspace import digest_ids
+from hybridlesion.training._run_dir import digest_ids
 
 HAIRY, HAIRLESS, DRAWN = 1, 0, 2
 

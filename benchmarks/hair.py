@@ -17,7 +17,7 @@ import pandas as pd
 from hair_views import draw_hairs, random_view
 from sklearn.metrics import roc_auc_score
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.preprocessing import field_of_view, hair_mask
 from hybridlesion.segmentation import segment_details
 from hybridlesion.segmentation.refiner import read_unsquashed

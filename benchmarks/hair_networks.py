@@ -12,8 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from hybridlesion._optional import import_timm
-from hybridlesion.preprocessing._hair_network import MEAN, UNIT
+from hybridlesion._optional_imports import import_timm
+from hybridlesion.preprocessing._hair import MEAN, UNIT
 
 STEM, CHANNELS = 12, 24
 DILATIONS = (1, 2, 4, 1)

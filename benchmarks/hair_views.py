@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 
 HEIGHT, WIDTH = 256, 336
 

@@ -22,9 +22,9 @@ from scipy.special import expit
 from scipy.stats import rankdata
 from stacking import load_table
 
-from hybridlesion.evaluation import evaluate, paired_bootstrap
+from hybridlesion.metrics import evaluate, paired_bootstrap
 from hybridlesion.model import HybridLesionClassifier, patient_context
-from hybridlesion.splits import grouped_folds, grouping
+from hybridlesion.model_selection import grouped_folds, grouping
 
 DEFAULT = "undersample, 10 to 1"
 STRATEGIES = {

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, INVARIANCES, abcd
-from hybridlesion.images import read_image, read_mask
+from hybridlesion.io import read_image, read_mask
 from hybridlesion.preprocessing import shades_of_gray
 
 DEGREES = 33.0

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion.images import write_image
+from hybridlesion.io import write_image
 
 MOST_MB = 500
 MOST_RATIO = 1.1

@@ -23,11 +23,11 @@ from accuracy import CACHE, LOADERS, undo_squash
 from stacking import load_table
 
 from hybridlesion import HybridLesionClassifier, LesionFeaturizer, extract_features
-from hybridlesion.embedding.finetuning import leave_out_optimistic
-from hybridlesion.evaluation import paired_bootstrap, roc_auc
-from hybridlesion.extraction import read_features
+from hybridlesion.batch import read_features
+from hybridlesion.leakage import leave_out_optimistic
+from hybridlesion.metrics import paired_bootstrap, roc_auc
 from hybridlesion.model import _training
-from hybridlesion.splits import grouped_folds, grouping
+from hybridlesion.model_selection import grouped_folds, grouping
 
 FAMILIES = ("abcd__", "cnn__", "meta__")
 

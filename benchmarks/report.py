@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion.artifact import save_artifact
 from hybridlesion.datasets import make_lesions
+from hybridlesion.inference import score_table
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.report import write_page
-from hybridlesion.scoring import score_table
+from hybridlesion.persistence import save_artifact
+from hybridlesion.reporting import write_page
 
 DRAWN = 64
 # From one choice of the user to the frame that shows it.

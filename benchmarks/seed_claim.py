@@ -20,14 +20,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hybridlesion import HybridLesionClassifier, datasets
-from hybridlesion._opencv import cv2
-from hybridlesion.embedding import TimmEmbedder
+from hybridlesion._optional_imports import cv2
+from hybridlesion.cnn import TimmEmbedder
 from hybridlesion.features import abcd, feature_names
-from hybridlesion.images import find_masks, read_mask
+from hybridlesion.io import find_masks, read_mask
+from hybridlesion.model_selection import grouped_folds
 from hybridlesion.preprocessing import shades_of_gray
 from hybridlesion.segmentation import segment_details
 from hybridlesion.segmentation.refiner import read_unsquashed
-from hybridlesion.splits import grouped_folds
 
 KINDS = ("our mask", "true mask", "whole frame")
 

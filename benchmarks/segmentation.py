@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from skimage.segmentation import inverse_gaussian_gradient, morphsnakes
 
-from hybridlesion._opencv import cv2
-from hybridlesion.images import read_image, resize_long_side
+from hybridlesion._optional_imports import cv2
+from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.segmentation import (
     morphological_chan_vese,
     morphological_geodesic_active_contour,

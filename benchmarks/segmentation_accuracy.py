@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._opencv import cv2
-from hybridlesion.evaluation.overlap import jaccard
-from hybridlesion.images import read_image, read_mask, resize_long_side
+from hybridlesion._optional_imports import cv2
+from hybridlesion.io import read_image, read_mask, resize_long_side
+from hybridlesion.metrics.masks import jaccard
 from hybridlesion.segmentation import segment_details
 from hybridlesion.segmentation._classical import segment_classical
 

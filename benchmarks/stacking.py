@@ -25,16 +25,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hybridlesion.evaluation import (
+from hybridlesion.featurizer import encode_metadata
+from hybridlesion.metadata import read_records
+from hybridlesion.metrics import (
     choose_threshold,
     evaluate,
     paired_bootstrap,
     threshold_at_sensitivity,
 )
-from hybridlesion.metadata import read_records
 from hybridlesion.model import HybridLesionClassifier, patient_context
-from hybridlesion.splits import grouped_folds, grouping
-from hybridlesion.table import encode_metadata
+from hybridlesion.model_selection import grouped_folds, grouping
 
 FIGURES = ("auc", "average_precision", "pauc", "calibration_slope", "calibration_error")
 

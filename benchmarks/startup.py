@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 
 RUNS = 9
 MEASURE = """

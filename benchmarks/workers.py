@@ -44,7 +44,7 @@ _BARE = """
 import sys
 import pandas as pd
 from hybridlesion import LesionFeaturizer
-from hybridlesion.extraction._processes import one_thread
+from hybridlesion.batch._workers import one_thread
 
 records, first, step, embedder = pd.read_csv(sys.argv[1]), *sys.argv[2:]
 with one_thread():

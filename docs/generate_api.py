@@ -22,7 +22,7 @@ import hybridlesion
 from hybridlesion import _HOMES as MAIN
 
 FOLDER = Path(__file__).parent
-NOT_FOR_IMPORT = ("hybridlesion.cli", "hybridlesion.report.page")
+NOT_FOR_IMPORT = ("hybridlesion.cli", "hybridlesion.reporting.html")
 """Packages whose names are for the command line, or stand in the package above."""
 
 ABOUT = """# API

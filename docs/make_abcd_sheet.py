@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from hybridlesion.report import write_abcd_sheets
-from hybridlesion.sources import find_images
+from hybridlesion.io.discovery import find_images
+from hybridlesion.plotting import write_abcd_sheets
 
 
 def main(image: Path, out: Path) -> None:

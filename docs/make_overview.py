@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from hybridlesion import read_image, read_records
-from hybridlesion.images import write_image
-from hybridlesion.report import case_sheet
+from hybridlesion.io import write_image
+from hybridlesion.plotting import case_sheet
 
 WIDTH = 1200
 

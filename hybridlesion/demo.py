@@ -11,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path, check_writable
-from hybridlesion._words import measure_words, threshold_words
-from hybridlesion.artifact import INTENDED_USE, load_artifact, save_artifact
+from hybridlesion._atomic import atomic_path, check_writable
+from hybridlesion._formatting import measure_words, threshold_words
+from hybridlesion.batch import extract_features
 from hybridlesion.datasets import auc_ceiling, make_lesions
 from hybridlesion.exceptions import SourceError
-from hybridlesion.extraction import extract_features
+from hybridlesion.inference import score_records
 from hybridlesion.metadata import read_records
-from hybridlesion.report import ScoreReport, case_sheet, report_scores, write_page
-from hybridlesion.scoring import score_records
-from hybridlesion.splits import grouped_folds
+from hybridlesion.model_selection import grouped_folds
+from hybridlesion.persistence import INTENDED_USE, load_artifact, save_artifact
+from hybridlesion.plotting import case_sheet
+from hybridlesion.reporting import ScoreReport, report_scores, write_page
 from hybridlesion.training import TrainedModel, fit_tables
 
 __all__ = ["DemoResult", "run_demo"]

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion import HybridLesionClassifier, read_records
-from hybridlesion.embedding.finetuning import leave_out_optimistic
-from hybridlesion.evaluation import evaluate, paired_bootstrap
-from hybridlesion.splits import GROUP_COLUMNS, grouping
+from hybridlesion.leakage import leave_out_optimistic
+from hybridlesion.metrics import evaluate, paired_bootstrap
+from hybridlesion.model_selection import GROUP_COLUMNS, grouping
 
 FAMILIES = {"metadata": ("meta__",), "ABCD": ("abcd__",), "CNN": ("cnn__", "emb__")}
 CONTEXT = "context"

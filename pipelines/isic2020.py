@@ -20,10 +20,10 @@ from hybridlesion import (
     read_records,
     save_artifact,
 )
-from hybridlesion.embedding.finetuning import leave_out_optimistic
-from hybridlesion.extraction import read_features
-from hybridlesion.report import write_page
-from hybridlesion.splits import Splits, grouping, train_validation_test, write_splits
+from hybridlesion.batch import read_features
+from hybridlesion.leakage import leave_out_optimistic
+from hybridlesion.model_selection import Splits, grouping, train_validation_test, write_splits
+from hybridlesion.reporting import write_page
 
 
 def main(options: argparse.Namespace) -> pd.DataFrame:

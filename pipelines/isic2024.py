@@ -25,9 +25,9 @@ from hybridlesion import (
     read_records,
     save_artifact,
 )
-from hybridlesion.extraction import read_features
-from hybridlesion.report import write_page
-from hybridlesion.table import encode_metadata
+from hybridlesion.batch import read_features
+from hybridlesion.featurizer import encode_metadata
+from hybridlesion.reporting import write_page
 
 SHOWN = ["pauc", "auc", "average_precision", "specificity_at_90_sensitivity", "calibration_slope"]
 

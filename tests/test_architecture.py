@@ -1,4 +1,4 @@
-"""The import floors of the package, read from its syntax trees."""
+"""The import layers of the package, read from its syntax trees."""
 
 from __future__ import annotations
 
@@ -11,34 +11,41 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "hybridlesion"
 
-FLOORS = [
+LAYERS = [
     {"exceptions"},
-    {"_validation", "_optional", "_opencv", "_files", "_strangers", "_words"},
-    {"_learning", "metadata"},
-    {"images"},
-    {"augmentation", "datasets", "preprocessing", "sources"},
+    {"_validation", "_optional_imports", "_atomic", "_sanitize", "_formatting"},
+    {"_training_utils", "metadata"},
+    {"io"},
+    {"datasets", "preprocessing"},
     {"segmentation"},
-    {"features", "embedding"},
-    {"table", "splits", "evaluation"},
-    {"extraction", "model"},
-    {"pipeline", "_steps"},
-    {"reasons"},
-    {"artifact", "training"},
-    {"report", "scoring"},
+    {"features"},
+    {"model_selection", "metrics"},
+    {"leakage"},
+    {"cnn"},
+    {"featurizer"},
+    {"model"},
+    {"pipeline"},
+    {"explain"},
+    {"persistence"},
+    {"batch"},
+    {"training"},
+    {"inference"},
+    {"plotting"},
+    {"reporting"},
     {"demo"},
     {"cli"},
     {"__main__"},
 ]
-FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 
-def _room(path: Path) -> str:
+def _package(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def _imported_rooms(path: Path) -> set[str]:
-    rooms = set()
+def _imported_packages(path: Path) -> set[str]:
+    packages = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
@@ -49,23 +56,23 @@ def _imported_rooms(path: Path) -> set[str]:
             names = [alias.name for alias in node.names]
         else:
             continue
-        rooms |= {name.split(".")[1] for name in names if name.startswith("hybridlesion.")}
-    return rooms
+        packages |= {name.split(".")[1] for name in names if name.startswith("hybridlesion.")}
+    return packages
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_come_from_lower_floors_or_the_same_folder(path):
-    here = _room(path)
-    for room in _imported_rooms(path) & set(FLOOR_OF):
-        assert room == here or FLOOR_OF[room] < FLOOR_OF[here], f"{here} imports {room}"
+def test_imports_come_from_lower_layers_or_the_same_folder(path):
+    here = _package(path)
+    for package in _imported_packages(path) & set(LAYER_OF):
+        assert package == here or LAYER_OF[package] < LAYER_OF[here], f"{here} imports {package}"
 
 
-def test_every_module_has_a_floor():
-    assert {_room(path) for path in MODULES} <= set(FLOOR_OF)
+def test_every_module_has_a_layer():
+    assert {_package(path) for path in MODULES} <= set(LAYER_OF)
 
 
-def test_imports_between_different_rooms_are_found():
-    assert "features" in _imported_rooms(PACKAGE / "table" / "_lesion.py")
+def test_imports_between_different_packages_are_found():
+    assert "features" in _imported_packages(PACKAGE / "featurizer" / "_measuring.py")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +81,9 @@ def test_imports_between_different_rooms_are_found():
         "hybridlesion",
         "hybridlesion.cli",
         "hybridlesion.pipeline",
-        "hybridlesion.embedding",
-        "hybridlesion.scoring",
-        "hybridlesion.artifact",
+        "hybridlesion.cnn",
+        "hybridlesion.inference",
+        "hybridlesion.persistence",
     ],
 )
 def test_import_loads_no_heavy_library(module):

@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 
 from hybridlesion import HybridLesionClassifier, evaluate, extract_features, read_records
-from hybridlesion.evaluation import evaluate_subgroups
-from hybridlesion.extraction import read_features, segment_images
+from hybridlesion.batch import read_features, segment_images
+from hybridlesion.explain import explain_scores, reason_columns
+from hybridlesion.featurizer import encode_metadata
+from hybridlesion.inference import score_table
 from hybridlesion.metadata import read_table
+from hybridlesion.metrics import evaluate_subgroups
 from hybridlesion.model import patient_context
-from hybridlesion.reasons import explain_scores, reason_columns
-from hybridlesion.scoring import score_table
-from hybridlesion.splits import grouping
-from hybridlesion.table import encode_metadata
+from hybridlesion.model_selection import grouping
 from hybridlesion.training import describe_training
 
 N = 60

@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
-from hybridlesion._strangers import printable
+from hybridlesion._sanitize import printable
 
 __all__ = ["Command", "naming_options", "usage_words"]
 
@@ -172,7 +172,7 @@ def _no_option(command: TyperCommand, ctx: typer.Context, name: str) -> str:
 
 def _refuse_overwriting(command: TyperCommand, ctx: typer.Context) -> None:
     """Refuse an output that is an input, too, or that another output would replace."""
-    from hybridlesion._files import same_file
+    from hybridlesion._atomic import same_file
 
     named = [
         (one, Path(value))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from hybridlesion.extraction import Runner
+    from hybridlesion.batch import Runner
 
 __all__ = ["Dask", "DaskResource", "TimeLimit", "check_resources", "choose_runner"]
 
@@ -95,7 +95,7 @@ def choose_runner(
         If a resource is none, or there is no cluster to ask.
     """
     resources = check_resources(dask_resource, dask)
-    from hybridlesion.extraction import DaskRunner, ProcessRunner
+    from hybridlesion.batch import DaskRunner, ProcessRunner
 
     if dask is None:
         return ProcessRunner(jobs, time_limit=time_limit)

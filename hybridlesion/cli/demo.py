@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import Jobs
+from hybridlesion.cli._print import show
 
 __all__ = ["demo"]
 

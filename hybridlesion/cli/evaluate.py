@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion.cli._lines import room, show
 from hybridlesion.cli._options import (
     AsJson,
     Benign,
@@ -19,9 +18,10 @@ from hybridlesion.cli._options import (
     split_words,
 )
 from hybridlesion.cli._outputs import OutFolder
+from hybridlesion.cli._print import room, show
 
 if TYPE_CHECKING:
-    from hybridlesion.report import ScoreReport
+    from hybridlesion.reporting import ScoreReport
 
 __all__ = ["evaluate"]
 
@@ -68,10 +68,10 @@ def evaluate(
 
     started = time.monotonic()
 
-    from hybridlesion.cli._json import print_json
+    from hybridlesion.cli._outputs import print_json
     from hybridlesion.cli._print import print_diagnoses, print_notes
     from hybridlesion.cli._progress import show_waiting
-    from hybridlesion.report import report_scores
+    from hybridlesion.reporting import report_scores
 
     with show_waiting("measuring"):
         report = report_scores(
@@ -100,9 +100,9 @@ def evaluate(
 
 
 def _print_report(report: ScoreReport) -> None:
-    from hybridlesion.cli._print import format_metrics
-    from hybridlesion.cli._tables import (
+    from hybridlesion.cli._print import (
         format_comparison,
+        format_metrics,
         format_operating_points,
         format_subgroups,
     )
@@ -117,6 +117,6 @@ def _print_report(report: ScoreReport) -> None:
 
 
 def _rows(report: ScoreReport) -> str:
-    from hybridlesion._words import count_words
+    from hybridlesion._formatting import count_words
 
     return count_words(len(report.cases), "row")

@@ -13,7 +13,7 @@ __all__ = ["explain"]
 
 
 def _check_network(text: str) -> str:
-    from hybridlesion.embedding.finetuning import is_finetuned
+    from hybridlesion.cnn import is_finetuned
 
     if text not in ("none", "finetuned") and not is_finetuned(text):
         raise typer.BadParameter(
@@ -55,11 +55,11 @@ def explain(
 
     It shows axes, border, colours and structures, with the numbers beside.
     """
-    from hybridlesion._files import check_writable
+    from hybridlesion._atomic import check_writable
     from hybridlesion.cli._print import print_result
     from hybridlesion.cli._progress import show_progress
-    from hybridlesion.report import SHEET_SUFFIXES, write_abcd_sheets
-    from hybridlesion.sources import find_images
+    from hybridlesion.io.discovery import find_images
+    from hybridlesion.plotting import SHEET_SUFFIXES, write_abcd_sheets
 
     if out is not None:
         is_folder = out.is_dir() or not out.suffix

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli._command import Command
-from hybridlesion.cli._completion import offer
 from hybridlesion.cli._options import (
     AsJson,
     Columns,
@@ -25,6 +24,7 @@ from hybridlesion.cli._options import (
     Roots,
     Segmenter,
     Target,
+    offer,
     split_columns,
     split_words,
 )
@@ -103,8 +103,9 @@ def features(
     """Measure images: ABCD features, CNN score, encoded metadata."""
     from dataclasses import asdict
 
-    from hybridlesion.cli._embedder import read_embedder
-    from hybridlesion.cli._json import outcome, print_json
+    from hybridlesion.batch._output import check_output
+    from hybridlesion.cli._options import read_embedder
+    from hybridlesion.cli._outputs import outcome, print_json
     from hybridlesion.cli._print import (
         idle_device,
         print_diagnoses,
@@ -113,7 +114,6 @@ def features(
         print_set_aside,
     )
     from hybridlesion.cli._progress import show_progress
-    from hybridlesion.extraction._target import check_output
 
     check_resources(dask_resource, dask)
     named = split_columns(column)
@@ -121,9 +121,9 @@ def features(
         check_output(out)
     parameters = read_embedder(embedder, weights)
 
-    from hybridlesion.extraction import extract_features
-    from hybridlesion.sources import find_records
-    from hybridlesion.table import LesionFeaturizer
+    from hybridlesion.batch import extract_features
+    from hybridlesion.featurizer import LesionFeaturizer
+    from hybridlesion.io.discovery import find_records
 
     records = find_records(
         images,

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._lines import NOTES, show
 from hybridlesion.cli._options import (
     AsJson,
     Benign,
@@ -25,6 +24,7 @@ from hybridlesion.cli._options import (
     split_words,
 )
 from hybridlesion.cli._outputs import OutFolder
+from hybridlesion.cli._print import NOTES, show
 
 __all__ = ["finetune"]
 
@@ -79,11 +79,11 @@ def finetune(
 
     import pandas as pd
 
-    from hybridlesion.cli._json import measures, print_json
+    from hybridlesion.cli._outputs import measures, print_json
     from hybridlesion.cli._print import format_metrics, print_diagnoses, print_notes
     from hybridlesion.cli._progress import show_progress
-    from hybridlesion.embedding.finetuning import FinetuneRecipe
-    from hybridlesion.report import curve_figure
+    from hybridlesion.cnn import FinetuneRecipe
+    from hybridlesion.plotting import curve_figure
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion.cli._lines import say, show
 from hybridlesion.cli._options import (
     AsJson,
     Benign,
@@ -23,6 +22,7 @@ from hybridlesion.cli._options import (
     split_words,
 )
 from hybridlesion.cli._outputs import OutModel, ending_in
+from hybridlesion.cli._print import say, show
 
 if TYPE_CHECKING:
     from hybridlesion.training import TrainedModel
@@ -135,7 +135,7 @@ def fit(
     """Fit a calibrated model, measured on patients it never saw."""
     import time
 
-    from hybridlesion._files import atomic_path, check_writable
+    from hybridlesion._atomic import atomic_path, check_writable
 
     started = time.monotonic()
     given = {"--sensitivity": sensitivity, "--threshold": threshold, "--cost-ratio": cost_ratio}
@@ -149,12 +149,12 @@ def fit(
         if path is not None:
             check_writable(path)
 
-    from hybridlesion.artifact import read_key, save_artifact
-    from hybridlesion.cli._json import print_json
+    from hybridlesion.cli._outputs import print_json
     from hybridlesion.cli._print import print_diagnoses, print_notes, print_set_aside
     from hybridlesion.cli._progress import show_waiting
-    from hybridlesion.model._parameters import SENSITIVITY
-    from hybridlesion.splits import write_splits
+    from hybridlesion.model._groups import SENSITIVITY
+    from hybridlesion.model_selection import write_splits
+    from hybridlesion.persistence import read_key, save_artifact
     from hybridlesion.training import fit_tables
 
     key = None if sign is None else read_key(sign)
@@ -199,8 +199,8 @@ def fit(
 def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
     from dataclasses import asdict
 
-    from hybridlesion._steps import split_steps, threshold_rule
-    from hybridlesion.cli._json import measures
+    from hybridlesion.cli._outputs import measures
+    from hybridlesion.pipeline import split_steps, threshold_rule
 
     _, classifier = split_steps(trained.model)
     return {
@@ -223,9 +223,9 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
 
 
 def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
-    from hybridlesion._steps import threshold_rule
-    from hybridlesion._words import count_words
+    from hybridlesion._formatting import count_words
     from hybridlesion.cli._print import format_metrics, format_thresholds
+    from hybridlesion.pipeline import threshold_rule
 
     facts = trained.facts
     typer.echo(

@@ -23,7 +23,7 @@ def inspect(
     """
     import json
 
-    from hybridlesion.artifact import describe_manifest, read_key, read_manifest
+    from hybridlesion.persistence import describe_manifest, read_key, read_manifest
 
     manifest = read_manifest(model, key=None if key is None else read_key(key))
     typer.echo(json.dumps(manifest, indent=2) if as_json else describe_manifest(manifest))

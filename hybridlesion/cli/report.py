@@ -7,15 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import (
-    AsJson,
-    Benign,
-    IdColumn,
-    Jobs,
-    Malignant,
-    Target,
-    split_words,
-)
+from hybridlesion.cli._options import AsJson, Benign, IdColumn, Jobs, Malignant, Target, split_words
 from hybridlesion.cli._outputs import OutFolder
 
 __all__ = ["report"]
@@ -76,11 +68,11 @@ def report(
         "--truth TABLE, which has that column",
     )
 
-    from hybridlesion._words import count_words
-    from hybridlesion.cli._json import print_json
+    from hybridlesion._formatting import count_words
+    from hybridlesion.cli._outputs import print_json
     from hybridlesion.cli._print import print_notes
     from hybridlesion.cli._progress import show_progress
-    from hybridlesion.report import write_page
+    from hybridlesion.reporting import write_page
 
     with show_progress("reading and drawing pictures") as progress:
         page = write_page(

@@ -85,10 +85,10 @@ def score(
 
     Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
     """
-    from hybridlesion.cli._json import outcome, print_json
+    from hybridlesion.batch._output import check_output
+    from hybridlesion.cli._outputs import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress
-    from hybridlesion.extraction._target import check_output
 
     check_resources(dask_resource, dask)
     columns = split_columns(column)
@@ -96,10 +96,10 @@ def score(
         raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
     check_output(out)
 
-    from hybridlesion._steps import split_steps
-    from hybridlesion._words import threshold_words
-    from hybridlesion.artifact import load_artifact, read_key, read_manifest
-    from hybridlesion.scoring import score_inputs, threshold_in_use
+    from hybridlesion._formatting import threshold_words
+    from hybridlesion.inference import score_inputs, threshold_in_use
+    from hybridlesion.persistence import load_artifact, read_key, read_manifest
+    from hybridlesion.pipeline import split_steps
 
     secret = None if key is None else read_key(key)
     fitted = load_artifact(model, key=secret)

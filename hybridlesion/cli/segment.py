@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion.cli._lines import show
 from hybridlesion.cli._options import AsJson, Images, Jobs, PathColumn, Roots, Segmenter
 from hybridlesion.cli._outputs import OutFolder
+from hybridlesion.cli._print import show
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hybridlesion.report import MaskReport
+    from hybridlesion.plotting import MaskReport
 
 __all__ = ["segment"]
 
@@ -39,15 +39,15 @@ def segment(
 
     They are 0/255 and as large as the image.
     """
-    from hybridlesion.cli._json import measures, outcome, print_json
+    from hybridlesion.batch import segment_images
+    from hybridlesion.cli._outputs import measures, outcome, print_json
     from hybridlesion.cli._print import format_metrics, print_result
     from hybridlesion.cli._progress import show_progress
-    from hybridlesion.extraction import segment_images
-    from hybridlesion.sources import find_images
+    from hybridlesion.io.discovery import find_images
 
     if truth is not None:
         # What is wrong with the true masks is better known before the long work.
-        from hybridlesion.report._mask_report import check_mask_report  # imports matplotlib
+        from hybridlesion.plotting._masks import check_mask_report
 
         check_mask_report(out, truth)
     records = find_images(images, path_column=path_column, roots=root or ())
@@ -72,6 +72,6 @@ def segment(
 
 
 def _compare(records: pd.DataFrame, out: Path, truth: str) -> MaskReport:
-    from hybridlesion.report import report_masks  # brings matplotlib
+    from hybridlesion.plotting import report_masks
 
     return report_masks(records, out, truth)

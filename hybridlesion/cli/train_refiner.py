@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._lines import NOTES, show
 from hybridlesion.cli._options import AsJson, Device, DeviceName, Jobs, Metadata, Restart
 from hybridlesion.cli._outputs import OutWeights
+from hybridlesion.cli._print import NOTES, show
 
 __all__ = ["train_refiner"]
 
@@ -49,7 +49,7 @@ def train_refiner(
 
     import time
 
-    from hybridlesion.cli._json import measures, print_json
+    from hybridlesion.cli._outputs import measures, print_json
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.segmentation.refiner import Recipe

@@ -8,20 +8,25 @@ of images and one table. Nothing here uses a network.
 
 from __future__ import annotations
 
-from hybridlesion.datasets._derm7pt import load_derm7pt
-from hybridlesion.datasets._drawing import draw_lesion
-from hybridlesion.datasets._folder import load_folder
-from hybridlesion.datasets._ham10000 import load_ham10000
-from hybridlesion.datasets._isic import (
+from hybridlesion.datasets.loaders import (
+    load_derm7pt,
+    load_folder,
+    load_ham10000,
     load_isic2017,
     load_isic2018_task1,
     load_isic2018_task2,
     load_isic2020,
+    load_ph2,
 )
-from hybridlesion.datasets._make_lesions import make_lesions
-from hybridlesion.datasets._ph2 import load_ph2
-from hybridlesion.datasets._rule import auc_ceiling, malignancy_risk
-from hybridlesion.datasets._traits import ARTIFACTS, PATTERNS, LesionTraits
+from hybridlesion.datasets.synthetic._cohort import (
+    ARTIFACTS,
+    PATTERNS,
+    LesionTraits,
+    auc_ceiling,
+    malignancy_risk,
+)
+from hybridlesion.datasets.synthetic._drawing import draw_lesion
+from hybridlesion.datasets.synthetic._make_lesions import make_lesions
 
 __all__ = [
     "ARTIFACTS",

@@ -6,7 +6,7 @@ import numpy as np
 
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.exceptions import ImageError
-from hybridlesion.features._lesion import cut_out
+from hybridlesion.features._context import cut_out
 from hybridlesion.features.asymmetry import asymmetry
 from hybridlesion.features.border import border
 from hybridlesion.features.catalogue import FEATURES, feature_names

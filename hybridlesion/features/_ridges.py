@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 
 __all__ = ["Curvature", "curvature"]
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 
 __all__ = ["deviation", "group_medians", "median", "percentiles"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import Lesion
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._statistics import deviation
 
 __all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect"]

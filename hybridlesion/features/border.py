@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import N_POINTS, Lesion, Outline, signed_area, smooth_curve
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._lesion import Lesion
-from hybridlesion.features._outline import N_POINTS, Outline, signed_area, smooth_curve
 from hybridlesion.features._statistics import deviation
 
 __all__ = ["CATALOGUE", "border", "box_counting_dimension"]

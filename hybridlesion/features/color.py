@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import Lesion
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._lesion import Lesion
 from hybridlesion.features._statistics import deviation
 from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette, classify_colors
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features._statistics import percentiles
 
 __all__ = ["DIRECTIONS", "LEVELS", "cooccurrence", "haralick", "pair_counts", "quantise"]

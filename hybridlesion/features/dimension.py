@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features._feature import family_rows
 
 __all__ = ["CATALOGUE", "dimension"]

@@ -2,18 +2,283 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion.features._lesion import Lesion, cut_out
-from hybridlesion.features.color_map import color_map
-from hybridlesion.features.mirror_map import MirrorMap, mirror_map
-from hybridlesion.features.octants import Octants, octant_cutoffs
-from hybridlesion.features.palette import DEFAULT_PALETTE, Palette
-from hybridlesion.features.structure_maps import StructureMaps, structure_maps
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import Lesion, cut_out
+from hybridlesion.features._statistics import group_medians
+from hybridlesion.features.asymmetry import N_AXES, _small, reflect
+from hybridlesion.features.cutoff import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
+from hybridlesion.features.palette import DEFAULT_PALETTE, Palette, classify_colors
+from hybridlesion.features.scores import _PRESENT
+from hybridlesion.features.structure import (
+    CALM,
+    DENSE,
+    LEAST,
+    LINE,
+    RADIAL,
+    core_of,
+    density,
+    find_spots,
+    local_variance,
+    radial_direction,
+    rim_of,
+    veil_weight,
+)
 
-__all__ = ["LesionMaps", "lesion_maps"]
+__all__ = [
+    "ABRUPT",
+    "NOT_MEASURED",
+    "LesionMaps",
+    "MirrorMap",
+    "Octants",
+    "StructureMaps",
+    "color_map",
+    "lesion_maps",
+    "mirror_map",
+    "octant_cutoffs",
+    "structure_maps",
+    "structure_presence",
+]
+
+NOT_MEASURED = 255
+"""Value outside the lesion and under hairs."""
+
+
+def color_map(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> np.ndarray:
+    """Put the colour of every measured pixel where it belongs.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+    palette : Palette, default=DEFAULT_PALETTE
+        Reference colours.
+
+    Returns
+    -------
+    ndarray of shape (h, w), uint8
+        Index into `COLORS`, 6 for none of them, 255 where nothing was measured.
+    """
+    named = np.full(lesion.mask.shape, NOT_MEASURED, np.uint8)
+    named[lesion.inside] = classify_colors(lesion, palette)
+    return named
+
+
+@dataclass(frozen=True)
+class MirrorMap:
+    """A lesion and its mirror image about its best axis, at the scale at which both are compared.
+
+    Parameters
+    ----------
+    angle : float
+        Direction of the best axis in radians, from the row axis towards rising rows.
+    best, cross : float
+        Mismatch about that axis, and about the one perpendicular to it.
+    own, mirrored : ndarray of shape (h, w), float32
+        The mask and its mirror image, 0 to 1.
+    difference : ndarray of shape (h, w), float32
+        Delta-E of each pixel to its mirror image; NaN where the halves do not overlap.
+    """
+
+    angle: float
+    best: float
+    cross: float
+    own: np.ndarray
+    mirrored: np.ndarray
+    difference: np.ndarray
+
+
+def mirror_map(lesion: Lesion, kind: str) -> MirrorMap:
+    """Mirror a lesion about the axis that suits its shape, or its colour, best.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+    kind : {"shape", "color"}
+        What shall match best.
+
+    Returns
+    -------
+    MirrorMap
+        ``sum |own - mirrored| / (2 sum own)`` is the feature ``asymmetry_shape_min`` for the
+        shape, and the mean of `difference` is ``asymmetry_color_min`` for the colour.
+    """
+    mask, lab, pigment, _ = _small(lesion)
+    curve = getattr(reflect(mask, lab, pigment, lesion.axes[0]), kind)
+    best = int(curve.argmin())
+    angle = lesion.axes[0] + best * np.pi / N_AXES
+    layers = np.dstack([lab, mask.astype(np.float32)])
+    mirror = cv2.warpAffine(layers, _reflection(mask, angle), mask.shape[::-1])
+    difference = np.linalg.norm(lab - mirror[..., :3], axis=2)
+    difference[~(mask & (mirror[..., 3] > 0.5))] = np.nan
+    cross = curve[(best + N_AXES // 2) % N_AXES]
+    return MirrorMap(
+        float(angle), float(curve[best]), float(cross), layers[..., 3], mirror[..., 3], difference
+    )
+
+
+def _reflection(mask: np.ndarray, angle: float) -> np.ndarray:
+    """2x3 matrix that reflects points about the line through the mask's centroid at `angle`."""
+    center = np.array([places.mean() for places in np.nonzero(mask)])[::-1]
+    cos, sin = np.cos(2.0 * angle), np.sin(2.0 * angle)
+    linear = np.array([[cos, sin], [sin, -cos]])
+    return np.column_stack([linear, center - linear @ center])
+
+
+@dataclass(frozen=True)
+class Octants:
+    """The cut-off of eight octants, counted from the major axis towards rising rows.
+
+    Parameters
+    ----------
+    slope : ndarray of shape (8,), float
+        Median of the steepest rises of lightness, L* per tenth of a diameter; NaN where the border
+        is not seen from both sides.
+    weight : ndarray of shape (8,), float
+        How much the octant counts as abrupt, 0 to 1; from 0.5 on it does. NaN where not seen.
+    of_point : ndarray of shape (256,), int
+        Octant of each point of the outline.
+    """
+
+    slope: np.ndarray
+    weight: np.ndarray
+    of_point: np.ndarray
+
+    @property
+    def abrupt(self) -> np.ndarray:
+        """Octants that count as abrupt, (8,) bool."""
+        return self.weight >= 0.5
+
+
+def octant_cutoffs(lesion: Lesion) -> Octants:
+    """Measure the cut-off octant by octant.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    Octants
+        The mean weight of the octants that are seen, times eight, is the feature
+        ``border_abrupt``.
+    """
+    profiles = border_profiles(lesion)
+    rise = steepest_rise(profiles)
+    seen = np.isfinite(rise)
+    slope = np.full(OCTANTS, np.nan)
+    if seen.any():
+        octant = profiles.octant[seen]
+        slope[np.unique(octant)] = group_medians(rise[seen], octant)
+    return Octants(slope, abruptness(slope), profiles.octant)
+
+
+@dataclass(frozen=True)
+class StructureMaps:
+    """Structures of one lesion at measuring scale, all of its cut-out's size.
+
+    Parameters
+    ----------
+    core : ndarray of shape (h, w), bool
+        The lesion without its rim, in which a network is looked for.
+    network : ndarray of shape (h, w), bool
+        Where dark lines are dense.
+    lines : ndarray of shape (h, w), bool
+        Those lines.
+    dots, globules : ndarray of shape (h, w), bool
+        Centres of dark spots.
+    rim : ndarray of shape (h, w), bool
+        The rim, in which streaks are looked for.
+    streaks : ndarray of shape (h, w), bool
+        Dark radial lines in the rim.
+    structureless : ndarray of shape (h, w), bool
+        Where lightness hardly changes.
+    veil : ndarray of shape (h, w), float32
+        How much each pixel counts as blue-white veil, 0 to 1.
+    """
+
+    core: np.ndarray
+    network: np.ndarray
+    lines: np.ndarray
+    dots: np.ndarray
+    globules: np.ndarray
+    rim: np.ndarray
+    streaks: np.ndarray
+    structureless: np.ndarray
+    veil: np.ndarray
+
+
+def structure_maps(lesion: Lesion) -> StructureMaps:
+    """Find the structures where `hybridlesion.features.structure` counts them.
+
+    Parameters
+    ----------
+    lesion : Lesion
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    StructureMaps
+        A test holds that shares and counts taken from these maps are the features.
+    """
+    return StructureMaps(
+        **_lines_and_spots(lesion),
+        **_streaks(lesion),
+        **_areas(lesion),
+    )
+
+
+def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
+    """Say how much each of the five structures adds to D.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        Features by column name.
+
+    Returns
+    -------
+    dict of str to float
+        0 to 1 by structure; their sum, at least 1, is the feature ``structures``.
+    """
+    return {
+        name.removeprefix("abcd__structure_").split("_")[0]: float(
+            1.0 / (1.0 + np.exp(-np.clip((values[name] - half) / width, -50.0, 50.0)))
+        )
+        for name, (half, width) in _PRESENT.items()
+    }
+
+
+def _lines_and_spots(lesion: Lesion) -> dict[str, np.ndarray]:
+    core, line = core_of(lesion), lesion.hessian(LINE)
+    lines = (line.dark_line > LEAST) & core
+    dense = (density(lines) > DENSE) & core
+    found = {"core": core, "network": dense, "lines": lines & dense}
+    for name, (where, _) in find_spots(lesion, line, core).items():
+        found[name] = np.zeros(core.shape, bool)
+        found[name].ravel()[where] = True
+    return found
+
+
+def _streaks(lesion: Lesion) -> dict[str, np.ndarray]:
+    line, rim = lesion.hessian(LINE), rim_of(lesion)
+    every = np.arange(rim.size)
+    radial = radial_direction(lesion, line, every, lesion.angle(every)).reshape(rim.shape)
+    return {"rim": rim, "streaks": (line.dark_line > 1.5 * LEAST) & (radial > RADIAL) & rim}
+
+
+def _areas(lesion: Lesion) -> dict[str, np.ndarray]:
+    darkness = lesion.lab_inside[0] - np.float32(lesion.ground[0])
+    veil = np.zeros(lesion.mask.shape, np.float32)
+    veil[lesion.inside] = veil_weight(lesion.lab_inside[2], darkness)
+    calm = (local_variance(lesion) < CALM**2) & lesion.inside
+    return {"structureless": calm, "veil": veil}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
-from hybridlesion.features._lesion import Lesion
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import Lesion
 
 __all__ = ["COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors"]
 

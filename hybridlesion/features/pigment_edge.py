@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import Lesion
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._lesion import Lesion
 
 __all__ = ["CATALOGUE", "crofton_perimeter", "pigment_edge"]
 

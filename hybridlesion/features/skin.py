@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features._feature import family_rows
 from hybridlesion.features._statistics import deviation, median, percentiles
 

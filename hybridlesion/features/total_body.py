@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
+from hybridlesion.features._context import Lesion
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._lesion import Lesion
 
 __all__ = ["CATALOGUE", "total_body"]
 

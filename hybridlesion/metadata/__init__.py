@@ -8,26 +8,31 @@ one's own to the same names and words.
 
 from __future__ import annotations
 
-from hybridlesion.metadata._aliases import find_role
+from hybridlesion.metadata._aliases import find_role, identify_layout
 from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
-from hybridlesion.metadata._diagnosis_counts import count_diagnoses, list_diagnoses, refuse_unknown
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
     match_ids,
     normalise_image_id,
     path_ids,
+    rename_images,
 )
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
-from hybridlesion.metadata._leaks import LEAK_COLUMNS, is_acquisition, leak_reason
 from hybridlesion.metadata._one_table import normalise_ids
 from hybridlesion.metadata._own_frame import MEASUREMENT_PREFIXES, normalise_records
-from hybridlesion.metadata._paths import rename_images
 from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._reading import SourceTable, read_source, read_table
-from hybridlesion.metadata._recognition import identify_layout
 from hybridlesion.metadata._records import Records, read_records
 from hybridlesion.metadata._table_files import split_sheet
+from hybridlesion.metadata._targets import (
+    LEAK_COLUMNS,
+    count_diagnoses,
+    is_acquisition,
+    leak_reason,
+    list_diagnoses,
+    refuse_unknown,
+)
 from hybridlesion.metadata._values import read_label
 from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site
 

@@ -11,11 +11,10 @@ import pandas as pd
 from hybridlesion.metadata._column_use import ColumnUse, describe_uses
 from hybridlesion.metadata._image_id import image_ids, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout, Role
-from hybridlesion.metadata._leaks import leak_reason
 from hybridlesion.metadata._problems import Findings, describe_rows, shorten
 from hybridlesion.metadata._reading import SourceTable
 from hybridlesion.metadata._roles import Columns, Options, find_columns
-from hybridlesion.metadata._targets import derive_diagnosis, derive_target
+from hybridlesion.metadata._targets import derive_diagnosis, derive_target, leak_reason
 from hybridlesion.metadata._values import (
     Normalised,
     normalise,

@@ -15,12 +15,7 @@ from hybridlesion.metadata._numbers import read_numbers
 from hybridlesion.metadata._one_table import normalise_ids
 from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._roles import holds_role
-from hybridlesion.metadata._values import (
-    Normalised,
-    normalise_age,
-    normalise_sex,
-    normalise_site,
-)
+from hybridlesion.metadata._values import Normalised, normalise_age, normalise_sex, normalise_site
 from hybridlesion.metadata._vocabulary import SITE_REFINEMENTS
 
 __all__ = ["MEASUREMENT_PREFIXES", "normalise_records"]

@@ -11,22 +11,16 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._aliases import explain_unknown
 from hybridlesion.metadata._column_use import ColumnUse, format_uses
-from hybridlesion.metadata._diagnosis_counts import (
-    COLUMNS,
-    count_diagnoses,
-    list_diagnoses,
-    list_untargeted,
-)
-from hybridlesion.metadata._duplicates import find_pairs, mark_duplicates
-from hybridlesion.metadata._joining import add_splits, join_tables
+from hybridlesion.metadata._image_id import add_paths
+from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
 from hybridlesion.metadata._layouts import FACTS, Role, column_key
 from hybridlesion.metadata._one_table import TableRecords, normalise_table
-from hybridlesion.metadata._paths import add_paths
 from hybridlesion.metadata._problems import Findings
 from hybridlesion.metadata._reading import SourceTable, read_source
-from hybridlesion.metadata._recognition import explain_unknown
 from hybridlesion.metadata._roles import Options, check_named, check_options
+from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
 
 __all__ = ["Records", "read_records"]
 
@@ -95,7 +89,7 @@ def read_records(
         patient id. Of Derm7pt, the files ``*_indexes.csv`` may be given too: they become the
         column ``split``.
     images : DataFrame or None, default=None
-        Images as `hybridlesion.images.list_images` gives them (``image_id, path``). Records
+        Images as `hybridlesion.io.list_images` gives them (``image_id, path``). Records
         without an image and images without a record are left out and counted in the warnings.
     id_column : str or None, default=None
         Column with the image id; None takes the known names.

@@ -12,12 +12,17 @@ import pandas as pd
 
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
-from hybridlesion.metadata._aliases import candidates, loose_key
-from hybridlesion.metadata._diagnosis import read_diagnosis
+from hybridlesion.metadata._aliases import (
+    RECORDS,
+    candidates,
+    explain_unknown,
+    identify_layout,
+    loose_key,
+)
+from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
 from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
 from hybridlesion.metadata._reading import SourceTable
-from hybridlesion.metadata._recognition import RECORDS, explain_unknown, identify_layout
 from hybridlesion.metadata._values import (
     normalise,
     normalise_age,
@@ -26,7 +31,6 @@ from hybridlesion.metadata._values import (
     parse_outcome,
 )
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
-from hybridlesion.metadata._word_search import split_words
 
 __all__ = [
     "Columns",

@@ -14,7 +14,7 @@ from datetime import date, datetime, time
 import numpy as np
 import pandas as pd
 
-from hybridlesion._optional import import_optional
+from hybridlesion._optional_imports import import_optional
 from hybridlesion.exceptions import MissingDependencyError, SourceError, TableError
 
 __all__ = ["RawTable", "parse_table", "read_bytes", "split_sheet"]

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+
 import numpy as np
 import pandas as pd
 
-from hybridlesion._words import count_words
-from hybridlesion.metadata._diagnosis import read_diagnosis
+from hybridlesion._formatting import count_words
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
 from hybridlesion.metadata._diagnosis_words import NOT_MELANOMA
 from hybridlesion.metadata._layouts import Role
 from hybridlesion.metadata._problems import Findings, describe_rows, shorten
 from hybridlesion.metadata._roles import Columns, Options
 from hybridlesion.metadata._values import normalise, parse_diagnosis, parse_outcome
-from hybridlesion.metadata._word_search import split_words
 
-__all__ = ["derive_diagnosis", "derive_target"]
+__all__ = [
+    "COLUMNS",
+    "LEAK_COLUMNS",
+    "count_diagnoses",
+    "derive_diagnosis",
+    "derive_target",
+    "is_acquisition",
+    "leak_reason",
+    "list_diagnoses",
+    "list_untargeted",
+    "refuse_unknown",
+]
 
 # Hierarchical diagnoses of the ISIC archive and of ISIC 2024, the most telling level first;
 # level 1 is the outcome.
@@ -237,3 +252,205 @@ def _read_one_hot(
     for key, word in words_of.items():
         findings.words.setdefault(word, []).append(str(columns.by_key[key]))
     return pd.Series(diagnosis, index=frame.index).infer_objects()
+
+
+_ANSWER = "it is the answer in other words"
+_AFTER = "it is known only after the diagnosis"
+_CAMERA = "it describes how the photograph was taken, stored or split, not the lesion"
+_ADMIN = "it names the source of the image, which gives the data set away"
+
+LEAK_COLUMNS: Mapping[str, str] = MappingProxyType(
+    dict.fromkeys(
+        (
+            *("diagnosis", "diagnosis_[1-9]", "diagnosis_full", "dx", "iddx_*"),
+            *("benign_malignant", "malignant", "label", "label_string", "b_m"),
+            *("mel", "nv", "bcc", "ak", "akiec", "bkl", "df", "vasc", "scc", "unk"),
+            *("melanoma", "seborrheic_keratosis"),
+        ),
+        _ANSWER,
+    )
+    | dict.fromkeys(
+        (
+            *("mel_*", "nevus_type", "melanocytic", "dx_type", "diagnosis_confirm_type"),
+            *("concomitant_biopsy", "invasion_thickness_interval", "rcm_case_id"),
+            "tbp_lv_dnn_lesion_confidence",
+        ),
+        _AFTER,
+    )
+    | dict.fromkeys(
+        (
+            *("width", "height", "orig_width", "orig_height", "image_width", "image_height"),
+            *("pixels", "pixels_[xy]", "pixel_count", "megapixels", "file_size", "filesize"),
+            *("size_bytes", "image_type", "image_manipulation", "dermoscopic_type"),
+            *("acquisition_day", "tfrecord", "fold", "split", "mask_source"),
+            *("score_weight", "validation_weight"),
+        ),
+        _CAMERA,
+    )
+    | dict.fromkeys(("attribution", "copyright_license", "source", "dataset"), _ADMIN)
+    | {"unnamed:_*": "it is the row number of a spreadsheet"}
+)
+
+
+def leak_reason(column: str) -> str | None:
+    """Say why a column must not reach a model.
+
+    Parameters
+    ----------
+    column : str
+        A column's name, as its table spells it.
+
+    Returns
+    -------
+    str or None
+        The reason, or None if the name is not known to leak.
+
+    Examples
+    --------
+    >>> leak_reason("iddx_full")
+    'it is the answer in other words'
+    >>> leak_reason("tbp_lv_areaMM2") is None
+    True
+    """
+    key = column.strip().lower().replace(" ", "_")
+    if key in LEAK_COLUMNS:
+        return LEAK_COLUMNS[key]
+    return next((why for name, why in LEAK_COLUMNS.items() if fnmatchcase(key, name)), None)
+
+
+def is_acquisition(column: str) -> bool:
+    """Tell whether a column says how or where an image was taken or stored.
+
+    Parameters
+    ----------
+    column : str
+        A column's name, as its table spells it.
+
+    Returns
+    -------
+    bool
+        True for sizes, cameras, archives and splits; False for all others, known to leak or not.
+
+    Examples
+    --------
+    >>> is_acquisition("file_size"), is_acquisition("iddx_full"), is_acquisition("sex")
+    (True, False, False)
+    """
+    return leak_reason(column) in (_CAMERA, _ADMIN)
+
+
+COLUMNS = ("diagnosis", "side", "n_rows", "words")
+_SIDES = {1.0: "malignant", 0.0: "benign"}
+_QUOTES = " Quote words that hold a comma, as in --benign 'other,\"wen, left\"'."
+_ORDER = ("malignant", "benign", "undecided", "unknown", "")
+
+
+def count_diagnoses(
+    frame: pd.DataFrame, words: Mapping[str, Sequence[str]] | pd.DataFrame
+) -> pd.DataFrame:
+    """Count the diagnoses of records by the side on which they count.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Records.
+    words : mapping of str to sequence of str, or DataFrame
+        Diagnosis -> how the tables write it; or an earlier count, which knows that.
+
+    Returns
+    -------
+    DataFrame of shape (m, 4)
+        ``diagnosis`` in our words, "" where a record has none; ``side``: malignant, benign,
+        undecided (known, but neither), unknown (no known diagnosis), or "" if the records have no
+        target; ``n_rows``; ``words`` as written, a tuple. Empty if the records have no diagnoses.
+    """
+    if "diagnosis" not in frame:
+        return pd.DataFrame(columns=list(COLUMNS))
+    if isinstance(words, pd.DataFrame):
+        words = dict(zip(words["diagnosis"], words["words"], strict=True))
+    diagnosis = frame["diagnosis"].astype(object).where(frame["diagnosis"].notna(), "")
+    side = pd.Series("", frame.index)
+    if "target" in frame:
+        known = {word: read_diagnosis(word).understood for word in diagnosis.unique()}
+        open_side = diagnosis.map(known).map({True: "undecided", False: "unknown"})
+        side = frame["target"].map(_SIDES).astype(object).fillna(open_side)
+    counts = pd.DataFrame({"diagnosis": diagnosis, "side": side}).value_counts().reset_index()
+    counts = counts.rename(columns={"count": "n_rows"})
+    counts["words"] = [tuple(words.get(name, ())) for name in counts["diagnosis"]]
+    return counts.sort_values(
+        "side", key=lambda sides: sides.map(_ORDER.index), kind="stable", ignore_index=True
+    )
+
+
+def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Write diagnoses with their counts, the most frequent first.
+
+    Parameters
+    ----------
+    diagnosis : Series of shape (n,)
+        Diagnoses.
+    words : mapping of str to sequence of str, default=None
+        Diagnosis -> how the tables write it, where that is to be written, too.
+
+    Returns
+    -------
+    str
+        For example ``"nevus (30 rows), melanoma (1 row)"``.
+
+    Examples
+    --------
+    >>> list_diagnoses(pd.Series(["nevus", "melanoma", "nevus", None]))
+    'nevus (2 rows), melanoma (1 row)'
+    """
+    parts = []
+    for name, n in diagnosis.value_counts().items():
+        written = [word for word in (words or {}).get(name, ()) if word.lower() != name]
+        also = f", written {shorten(written)}" if written else ""
+        shown = f'"{name}"' if "," in name else name
+        parts.append(f"{shown} ({count_words(n, 'row')}{also})")
+    return shorten(parts)
+
+
+def list_untargeted(frame: pd.DataFrame, *, understood: bool) -> str:
+    """Write the diagnoses that leave the target missing, with their counts.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Records.
+    understood : bool
+        True for those that are known, but in doubt or stated as indeterminate; False for words
+        that are no known diagnosis.
+
+    Returns
+    -------
+    str
+        As `list_diagnoses` writes them; empty if there are none.
+    """
+    if not {"diagnosis", "target"} <= set(frame.columns):
+        return ""
+    diagnosis = frame.loc[frame["target"].isna(), "diagnosis"].dropna()
+    known = diagnosis.map(lambda word: read_diagnosis(word).understood).astype(bool)
+    return list_diagnoses(diagnosis[known == understood])
+
+
+def refuse_unknown(frame: pd.DataFrame) -> None:
+    """Refuse records whose target is missing because their diagnosis is not known.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Records.
+
+    Raises
+    ------
+    TableError
+        If there are such records; the diagnoses are listed with their counts.
+    """
+    unknown = list_untargeted(frame, understood=False)
+    if unknown:
+        raise TableError(
+            f"these diagnoses are not known: {unknown}. None of them is taken as benign. Name each "
+            "as benign (--benign) or, with all others that are, as malignant (--malignant); or "
+            "clear the cells, and the rows are left out." + _QUOTES * ('"' in unknown)
+        )

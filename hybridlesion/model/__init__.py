@@ -1,10 +1,10 @@
 """From a feature table to calibrated malignancy scores."""
 
-from hybridlesion.model._reference import rank_among_benign, shares_among_benign
+from hybridlesion.model._benign_reference import rank_among_benign, shares_among_benign
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
 from hybridlesion.model.context import patient_context
-from hybridlesion.model.probe import EmbeddingProbe
+from hybridlesion.model.embedding_discriminant import EmbeddingProbe
 
 __all__ = [
     "EmbeddingProbe",

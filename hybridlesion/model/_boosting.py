@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import log_expit
+from scipy.special import expit, log_expit
 
-from hybridlesion.evaluation import average_precision, partial_auc, roc_auc
+from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 
-__all__ = ["STOPPING", "Growth", "grow"]
+__all__ = ["IMBALANCE", "STOPPING", "FocalLoss", "Growth", "draw_bag", "grow"]
 
 # Trees between two looks at the held-out scores.
 _STEP = 10
@@ -157,3 +157,136 @@ def _choose(
     for fold, at in enumerate(chosen):
         logits[folds == fold] = snapshots[at][folds == fold]
     return np.minimum((chosen + 1) * _STEP, grown), logits
+
+
+class FocalLoss:
+    """Gradient and curvature of ``-(1 - p_t)^gamma log p_t`` for LightGBM.
+
+    Parameters
+    ----------
+    gamma : float, default=1.0
+        0 is the log loss; larger values pass over rows whose probability ``p_t`` of their own
+        class is high.
+
+    References
+    ----------
+    .. [1] T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal loss for dense object
+       detection", ICCV 2017.
+
+    Examples
+    --------
+    >>> gradient, curvature = FocalLoss(gamma=0.0).derivatives(np.array([0.0]), np.array([True]))
+    >>> float(gradient[0]), float(curvature[0])
+    (-0.5, 0.25)
+    """
+
+    def __init__(self, gamma: float = 1.0):
+        self.gamma = gamma
+
+    def __call__(self, logits: np.ndarray, data: object) -> tuple[np.ndarray, np.ndarray]:
+        """Answer LightGBM.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n,)
+            Raw scores.
+        data : lightgbm.Dataset
+            Holds the labels.
+
+        Returns
+        -------
+        tuple of two ndarrays of shape (n,)
+            Gradient and curvature.
+        """
+        return self.derivatives(logits, data.get_label() > 0)
+
+    def derivatives(self, logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First and second derivative by the logit.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n,)
+            Logits of the positive class.
+        y : ndarray of shape (n,), bool
+            Target.
+
+        Returns
+        -------
+        tuple of two ndarrays of shape (n,)
+            Gradient, and the curvature, held above zero, where a tree could not divide by it.
+        """
+        sign = np.where(y, 1.0, -1.0)
+        own, log_own = expit(sign * logits), log_expit(sign * logits)
+        rest = expit(-sign * logits)
+        slope = self.gamma * own * log_own - rest
+        gradient = sign * rest**self.gamma * slope
+        turn = rest * (self.gamma * log_own + self.gamma + 1.0) - self.gamma * slope
+        curvature = own * rest**self.gamma * turn
+        return gradient, np.maximum(curvature, 1e-6)
+
+
+IMBALANCE = ("none", "class_weight", "undersample", "resample", "focal")
+
+# How often, on average, "resample" draws each positive.
+_REPEATS = 3
+
+
+def draw_bag(
+    y: np.ndarray, strategy: str, ratio: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Draw the rows and weights of one member, with the shift that undoes them.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), bool
+        Target of the training rows.
+    strategy : {"none", "class_weight", "undersample", "resample", "focal"}
+        How imbalance is met; ``focal`` is met by the loss, so that all rows are seen.
+    ratio : float
+        Negatives kept for each positive by ``undersample``; ``resample`` keeps as many, and draws
+        positives with replacement, three for each there is.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    rows : ndarray of shape (m,), int
+        Row numbers, rising.
+    weight : ndarray of shape (m,) or None
+        Weights of these rows.
+    shift : float
+        To be added to the member's logits.
+
+    Notes
+    -----
+    With a share b of the negatives kept, a score p_s on the bag stands for
+    ``p = b p_s / (b p_s - p_s + 1)``: on the logit scale, log(b) is added. Weighting positives by
+    w, or drawing each w times, has the effect of b = 1 / w.
+
+    References
+    ----------
+    .. [1] A. Dal Pozzolo, O. Caelen, R. A. Johnson, G. Bontempi, "Calibrating probability with
+       undersampling for unbalanced classification", IEEE SSCI 2015.
+
+    Examples
+    --------
+    >>> y = np.array([True] + [False] * 100)
+    >>> rows, _, shift = draw_bag(y, "undersample", 10, np.random.default_rng(0))
+    >>> len(rows), round(float(np.exp(shift)), 6)
+    (11, 0.1)
+    """
+    positive, negative = np.flatnonzero(y), np.flatnonzero(~y)
+    everything = np.arange(len(y))
+    if strategy == "class_weight":
+        weight = np.where(y, len(negative) / len(positive), 1.0)
+        return everything, weight, float(np.log(len(positive) / len(negative)))
+    kept = min(round(ratio * len(positive)), len(negative))
+    if strategy == "resample":
+        drawn = rng.choice(negative, kept, replace=False)
+        again = rng.choice(positive, _REPEATS * len(positive))
+        shift = np.log(kept / len(negative) / _REPEATS)
+        return np.sort(np.r_[again, drawn]), None, float(shift)
+    if strategy != "undersample" or kept == len(negative):
+        return everything, None, 0.0
+    drawn = rng.choice(negative, kept, replace=False)
+    return np.sort(np.r_[positive, drawn]), None, float(np.log(kept / len(negative)))

@@ -6,12 +6,27 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from hybridlesion._validation import LEFT_OUT
+from hybridlesion._validation import LEFT_OUT, check_choice, check_number
+from hybridlesion.exceptions import OptionError
+from hybridlesion.metadata import read_label
+from hybridlesion.model._boosting import IMBALANCE, STOPPING
 from hybridlesion.model._columns import is_feature_table
-from hybridlesion.splits import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
+from hybridlesion.model.calibration import CALIBRATIONS
+from hybridlesion.model_selection import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
 
-__all__ = ["check_folds", "count_folds", "deal_folds", "read_groups"]
+__all__ = [
+    "SENSITIVITY",
+    "check_decision",
+    "check_folds",
+    "check_order",
+    "check_parameters",
+    "count_folds",
+    "deal_folds",
+    "read_groups",
+    "read_target",
+]
 
 
 def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
@@ -195,7 +210,7 @@ def check_folds(
         raise ValueError(
             f"each class must occur in at least {least} folds"
             f"{' when there are emb__ columns' if has_embedding else ''}, got {holding}. Deal the "
-            "folds by target, as hybridlesion.splits.grouped_folds does."
+            "folds by target, as hybridlesion.model_selection.grouped_folds does."
         )
     torn = len(np.unique(groups[parted(pd.Series(groups), draws)]))
     if torn:
@@ -206,3 +221,178 @@ def check_folds(
             stacklevel=3,
         )
     return draws.astype(np.intp)
+
+
+# Words for numbers are in the order of these.
+_NUMBERS = {"zero": 0.0, "one": 1.0, "two": 2.0}
+
+
+def read_target(y: object, pos_label: object = None) -> tuple[np.ndarray, np.ndarray]:
+    """Split labels into the two classes and who belongs to the second.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels.
+    pos_label : int, float, bool or str, default=None
+        The malignant label. None takes the greater of two numbers, and of two words the one that
+        is known to be malignant.
+
+    Returns
+    -------
+    classes : ndarray of shape (2,)
+        The labels; the second is malignant.
+    target : ndarray of shape (n,), bool
+        True where the second label stands.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, or not two, or it is not known which of them is malignant.
+    """
+    if pd.isna(y).any():
+        raise ValueError(
+            f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
+        )
+    y = np.asarray(y)
+    if y.dtype == object:
+        # Numbers and booleans of an object column, as joins of tables leave them.
+        y = pd.Series(y.ravel()).infer_objects().to_numpy().reshape(y.shape)
+    kinds = {type(label).__name__ for label in y.ravel()} if y.dtype == object else {"str"}
+    if kinds != {"str"}:
+        raise ValueError(
+            f"y holds labels of the type{'s' if len(kinds) > 1 else ''} "
+            f"{', '.join(sorted(kinds))}. Use one type: numbers, booleans or words."
+        )
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    if len(classes) > 2:
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is "
+            f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}. "
+            "Merge them into malignant and benign."
+        )
+    if len(classes) < 2:
+        raise ValueError(f"y must hold two classes, got one class: {classes.tolist()}.")
+    positive = _find_positive(classes, pos_label)
+    return (classes if positive else classes[::-1]), codes == positive
+
+
+def check_order(classes: np.ndarray) -> str | None:
+    """Say what is to be minded where the malignant label does not come last in sorted order.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (2,)
+        The labels; the second is malignant.
+
+    Returns
+    -------
+    str or None
+        What some of scikit-learn's scorers do with such labels.
+    """
+    benign, malignant = classes.tolist()
+    if benign < malignant:
+        return None
+    return (
+        f"the label {malignant!r} is malignant, and classes_ is [{benign!r}, {malignant!r}]. "
+        "Scorers of scikit-learn that sort labels, such as 'roc_auc' and 'neg_log_loss', take "
+        f"{benign!r} as positive, so that an AUC of 0.9 reads 0.1. For them, fit and score with "
+        f"y == {malignant!r} as labels."
+    )
+
+
+def _find_positive(classes: np.ndarray, pos_label: object) -> int:
+    """Tell which of two sorted labels is malignant."""
+    labels = classes.tolist()
+    if pos_label is not None:
+        if pos_label not in labels:
+            raise ValueError(f"pos_label={pos_label!r} is not among the labels of y, {labels}.")
+        return labels.index(pos_label)
+    if not any(isinstance(label, str) for label in labels):
+        return 1
+    sides = [_NUMBERS.get(str(label).lower(), read_label(str(label))) for label in labels]
+    if None in sides or sides[0] == sides[1]:
+        example = labels[0] if sides[0] == 1 or sides[1] == 0 else labels[1]
+        raise ValueError(
+            f"y holds the labels {labels[0]!r} and {labels[1]!r}, and which of them is malignant "
+            f"is not known. Give the malignant one as pos_label, for example pos_label="
+            f"{example!r}, or labels of 0 and 1."
+        )
+    return int(sides[1] > sides[0])
+
+
+SENSITIVITY = 0.9
+
+
+def check_parameters(model: object) -> None:
+    """Refuse parameters out of range by name.
+
+    Parameters
+    ----------
+    model : HybridLesionClassifier
+        The estimator whose parameters are checked.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or no known choice.
+    """
+    choices = {
+        "imbalance": IMBALANCE,
+        "stopping": STOPPING,
+        "calibration": CALIBRATIONS,
+        "context": ("auto", "none"),
+    }
+    for name, allowed in choices.items():
+        check_choice(name, getattr(model, name), allowed)
+    least = dict.fromkeys(("n_seeds", "n_bags", "max_trees", "patience"), 1)
+    least |= {"n_splits": 2, "min_trees": 0, "num_leaves": 2, "min_child_samples": 1}
+    for name, low in least.items():
+        check_number(name, getattr(model, name), low=low, integer=True)
+    if model.n_jobs != -1:
+        check_number("n_jobs", model.n_jobs, low=1, integer=True)
+    check_number("linear_weight", model.linear_weight, low=0, high=1)
+    check_number("negatives_per_positive", model.negatives_per_positive, low=1)
+    check_number("learning_rate", model.learning_rate, low=1e-6, high=1)
+    check_number("random_state", model.random_state, low=0, high=2**31 - 1, integer=True)
+    check_decision(model.sensitivity, model.threshold, model.cost_ratio)
+
+
+def check_decision(
+    sensitivity: float, threshold: str | float | None, cost_ratio: float | None
+) -> None:
+    """Refuse rules for the threshold that are out of range or exclude each other.
+
+    Parameters
+    ----------
+    sensitivity : float
+        Sensitivity to reach.
+    threshold : str, float or None
+        ``"f1"``, ``"youden"`` or a number.
+    cost_ratio : float or None
+        Cost of one missed malignant lesion in false positives.
+
+    Raises
+    ------
+    ValueError
+        If one is out of range, or more than one is set.
+    """
+    check_number("sensitivity", sensitivity, low=1e-6, high=1)
+    if cost_ratio is not None:
+        check_number("cost_ratio", cost_ratio, low=1e-6, high=1e6)
+    if isinstance(threshold, str):
+        check_choice("threshold", threshold, ("f1", "youden"))
+    elif threshold is not None:
+        check_number("threshold", threshold, low=0, high=1)
+    given = {
+        "sensitivity": sensitivity if sensitivity != SENSITIVITY else None,
+        "threshold": threshold,
+        "cost_ratio": cost_ratio,
+    }
+    words = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if len(words) > 1:
+        raise OptionError(
+            f"{' and '.join(words)} exclude each other, since each sets the threshold of the "
+            "labels: give one of sensitivity, threshold and cost_ratio."
+        )

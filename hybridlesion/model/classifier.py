@@ -12,31 +12,31 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from hybridlesion._validation import as_pandas
-from hybridlesion.evaluation import (
+from hybridlesion.exceptions import TableError
+from hybridlesion.metrics import (
     choose_threshold,
     cost_threshold,
     evaluate,
     threshold_at_sensitivity,
     threshold_interval,
 )
-from hybridlesion.exceptions import TableError
+from hybridlesion.model._benign_reference import benign_quantiles
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._contributions import spread_probability, sum_sources
-from hybridlesion.model._cross_calibration import (
-    HeldOut,
-    calibration_parts,
-    cross_calibrate,
-    member_noise,
-)
 from hybridlesion.model._ensemble import Ensemble, in_company
-from hybridlesion.model._groups import check_folds, deal_folds, read_groups
-from hybridlesion.model._missing import metadata_columns
-from hybridlesion.model._parameters import SENSITIVITY, check_parameters
-from hybridlesion.model._reference import benign_quantiles
-from hybridlesion.model._target import check_order, read_target
-from hybridlesion.model._training import TrainingSettings
+from hybridlesion.model._groups import (
+    SENSITIVITY,
+    check_folds,
+    check_order,
+    check_parameters,
+    deal_folds,
+    read_groups,
+    read_target,
+)
+from hybridlesion.model._training import TrainingSettings, metadata_columns
+from hybridlesion.model.calibration import HeldOut, calibration_parts, cross_calibrate, member_noise
 from hybridlesion.model.conformal import ConformalSets
-from hybridlesion.splits import grouped_folds
+from hybridlesion.model_selection import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
 
@@ -429,7 +429,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
         See Also
         --------
-        hybridlesion.reasons.explain_scores : The same for a pipeline, and in words.
+        hybridlesion.explain.explain_scores : The same for a pipeline, and in words.
         """
         check_is_fitted(self, "ensemble_")
         X = as_pandas(X)

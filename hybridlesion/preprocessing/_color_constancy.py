@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask, check_number
 
 __all__ = ["max_rgb", "shades_of_gray"]

@@ -8,17 +8,17 @@ snakes stand on their own.
 from __future__ import annotations
 
 from hybridlesion.segmentation._chan_vese import morphological_chan_vese
-from hybridlesion.segmentation._geodesic import morphological_geodesic_active_contour
-from hybridlesion.segmentation._overlay import draw_overlay
 from hybridlesion.segmentation._result import Segmentation
 from hybridlesion.segmentation._segment import (
     SEGMENTERS,
     check_segmenter,
+    draw_overlay,
     segment,
     segment_details,
     segment_many,
     segmenter_digest,
 )
+from hybridlesion.segmentation._snakes import morphological_geodesic_active_contour
 
 __all__ = [
     "SEGMENTERS",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
-from hybridlesion.segmentation._evidence import Evidence
+from hybridlesion._optional_imports import cv2
+from hybridlesion.segmentation._contrast_maps import Evidence
 
 __all__ = ["Candidate", "find_candidates"]
 

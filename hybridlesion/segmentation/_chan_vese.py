@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.segmentation._bit_planes import BitPlanes
-from hybridlesion.segmentation._canvas import Canvas, count_bits
-from hybridlesion.segmentation._evolution import evolve
-from hybridlesion.segmentation._level_set import initial_level_set
+from hybridlesion.segmentation._packed_level_set import BitPlanes, Canvas, count_bits
+from hybridlesion.segmentation._snakes import evolve, initial_level_set
 
 __all__ = ["morphological_chan_vese"]
 

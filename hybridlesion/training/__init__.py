@@ -1,11 +1,10 @@
 """From files on disk to a fitted model or refiner, with out-of-fold measures of it."""
 
-from hybridlesion.training._audit import Finding, LeakAudit, Severity
-from hybridlesion.training._facts import describe_training
+from hybridlesion.leakage.audit import Finding, LeakAudit, Severity
 from hybridlesion.training._finetune import Finetuning, finetune
 from hybridlesion.training._fit import TrainedModel, fit_tables
 from hybridlesion.training._refiner import RefinerTraining, train_refiner
-from hybridlesion.training._seen import note_seen
+from hybridlesion.training._summary import describe_training, note_seen
 from hybridlesion.training._tables import keep_measured, known_metadata
 
 __all__ = [

@@ -10,15 +10,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path
-from hybridlesion._opencv import cv2
-from hybridlesion.embedding.crop import VIEWS, cut, frame_window, lesion_window
-from hybridlesion.embedding.finetuning import FINGERPRINT_BYTES, fingerprint
+from hybridlesion._atomic import atomic_path
+from hybridlesion._optional_imports import cv2
+from hybridlesion.batch import count_jobs, map_unordered
+from hybridlesion.cnn.views import VIEWS, cut, frame_window, lesion_window
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
-from hybridlesion.extraction import count_jobs, map_unordered
+from hybridlesion.featurizer import Failure
+from hybridlesion.leakage import FINGERPRINT_BYTES, fingerprint
 from hybridlesion.segmentation import segment
 from hybridlesion.segmentation.refiner import read_unsquashed
-from hybridlesion.table import Failure
 
 __all__ = ["CropSettings", "Crops", "read_crops"]
 

@@ -12,21 +12,21 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_choice, check_number
-from hybridlesion.embedding.crop import VIEWS
-from hybridlesion.embedding.device import resolve_device
-from hybridlesion.embedding.finetuning import FinetuneRecipe
+from hybridlesion.batch import write_errors
+from hybridlesion.batch._output import check_errors
+from hybridlesion.cnn import FinetuneRecipe
+from hybridlesion.cnn.device import resolve_device
+from hybridlesion.cnn.views import VIEWS
 from hybridlesion.exceptions import TableError
-from hybridlesion.extraction import write_errors
-from hybridlesion.extraction._outcome import check_errors
+from hybridlesion.io.discovery import find_records, scan_sources
+from hybridlesion.leakage.near_duplicates import cluster_lookalikes
 from hybridlesion.metadata import read_table, refuse_unknown
-from hybridlesion.sources import find_records, scan_sources
-from hybridlesion.splits import GROUP_COLUMNS, connected_groups, grouped_folds
+from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
+from hybridlesion.training._finetune_folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._finetune_results import check_results, write_results, write_whole
-from hybridlesion.training._folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._lesion_masks import read_facts
-from hybridlesion.training._near_duplicates import cluster_lookalikes
-from hybridlesion.training._workspace import check_workspace, digest_data, open_workspace
+from hybridlesion.training._run_dir import check_workspace, digest_data, open_workspace
 
 __all__ = ["Finetuning", "finetune"]
 
@@ -177,7 +177,7 @@ def finetune(
     check_errors(out)
     device = resolve_device(device)
     # Here, since whoever only scores imports this room too, and has no need of torch.
-    from hybridlesion.embedding.finetuning import create_network
+    from hybridlesion.cnn import create_network
 
     # An unknown name, or weights that do not fit, are refused before the images are read.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)

@@ -12,17 +12,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from hybridlesion._steps import threshold_rule
 from hybridlesion._validation import check_choice
-from hybridlesion.evaluation import interval_caveats
 from hybridlesion.exceptions import TableError
+from hybridlesion.leakage.audit import LeakAudit
+from hybridlesion.leakage.training_membership import CNN_SEEN
 from hybridlesion.metadata import ColumnUse
+from hybridlesion.metrics import interval_caveats
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._parameters import SENSITIVITY, check_decision
-from hybridlesion.splits import GROUP_COLUMNS, Splits
-from hybridlesion.training._audit import LeakAudit
-from hybridlesion.training._cnn_leaks import CNN_SEEN
-from hybridlesion.training._facts import describe_training
+from hybridlesion.model._groups import SENSITIVITY, check_decision
+from hybridlesion.model_selection import GROUP_COLUMNS, Splits
+from hybridlesion.pipeline import threshold_rule
+from hybridlesion.training._summary import describe_training
 from hybridlesion.training._tables import featurizer_of, read_configuration
 from hybridlesion.training._training_rows import TrainingRows, read_training_rows
 
@@ -124,8 +124,9 @@ def fit_tables(
         What happens to rows whose ``cnn__score`` comes from a network that learned from them: the
         score is left out, or the row, or neither. Out-of-fold scores are always kept.
     splits : str or path-like, default=None
-        File that `hybridlesion.splits.read_splits` reads. Its folds take the place of `n_splits`
-        and `n_seeds`; of parts, train and validation are learned from and test is left out.
+        File that `hybridlesion.model_selection.read_splits` reads. Its folds take the place of
+        `n_splits` and `n_seeds`; of parts, train and validation are learned from and test is left
+        out.
     sensitivity : float, default=0.9
         Share of malignant lesions that the model's threshold reaches out of fold; used unless
         `threshold` or `cost_ratio` is given.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
-from hybridlesion.extraction import count_jobs, map_unordered
-from hybridlesion.images import find_masks, list_images
+from hybridlesion.featurizer import Failure
+from hybridlesion.io import find_masks, list_images
 from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.segmentation.refiner import Sample, read_sample
-from hybridlesion.table import Failure
 
 __all__ = ["list_pairs", "read_facts", "read_samples"]
 
@@ -30,7 +30,7 @@ def list_pairs(
     images : sequence of str
         Folders, archives or tables of images.
     masks : sequence of str
-        A folder of masks for each, as `hybridlesion.images.find_masks` reads it.
+        A folder of masks for each, as `hybridlesion.io.find_masks` reads it.
     metadata : sequence of str, default=()
         Tables with ``orig_width`` and ``orig_height`` of images that were squashed, or with
         patient and lesion ids that hold images together.

@@ -10,27 +10,71 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._files import atomic_path, check_apart, check_writable
+from hybridlesion._atomic import atomic_path, check_apart, check_writable
+from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.embedding.device import resolve_device
-from hybridlesion.embedding.weights import read_state_dict
-from hybridlesion.evaluation import summarize_overlaps
+from hybridlesion.batch import write_errors
+from hybridlesion.batch._output import check_beside, check_errors
+from hybridlesion.cnn.backbone import read_state_dict
+from hybridlesion.cnn.device import resolve_device
 from hybridlesion.exceptions import SourceError, TableError
-from hybridlesion.extraction import write_errors
-from hybridlesion.extraction._outcome import check_beside, check_errors
-from hybridlesion.segmentation.refiner import Recipe, Sample, save_refiner
-from hybridlesion.splits import connected_groups, grouped_folds
+from hybridlesion.io import read_mask, write_mask
+from hybridlesion.leakage.near_duplicates import cluster_lookalikes
+from hybridlesion.metrics import measure_overlap, summarize_overlaps
+from hybridlesion.model_selection import connected_groups, grouped_folds
+from hybridlesion.segmentation.refiner import (
+    Recipe,
+    Sample,
+    read_unsquashed,
+    save_refiner,
+    segment_refined,
+)
 from hybridlesion.training._lesion_masks import list_pairs, read_samples
-from hybridlesion.training._near_duplicates import cluster_lookalikes
-from hybridlesion.training._out_of_fold import measure_out_of_fold
-from hybridlesion.training._workspace import (
+from hybridlesion.training._run_dir import (
     check_workspace,
     describe_settings,
     digest_ids,
     open_workspace,
 )
 
-__all__ = ["RefinerTraining", "train_refiner"]
+__all__ = ["RefinerTraining", "measure_out_of_fold", "train_refiner"]
+
+
+def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.DataFrame:
+    """Segment images as a user would, write the masks and measure them.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Columns image_id, path, mask_path, aspect, of images that the network did not see.
+    weights : Path
+        Weight file.
+    out : Path
+        Folder that receives ``IMAGEID_segmentation.png``, of the true mask's size.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Columns image_id, the overlaps, confidence and flags.
+    """
+    rows = []
+    for record in records.itertuples():
+        aspect = float(record.aspect) if pd.notna(record.aspect) else None
+        details = segment_refined(read_unsquashed(record.path, aspect), weights=weights)
+        truth = read_mask(record.mask_path)
+        grey = details.mask.astype("uint8") * 255
+        mask = cv2.resize(grey, truth.shape[::-1], interpolation=cv2.INTER_LINEAR) > 127
+        write_mask(out / f"{record.image_id}_segmentation.png", mask)
+        rows.append(
+            {
+                "image_id": record.image_id,
+                **measure_overlap(mask, truth),
+                "confidence": details.confidence,
+                "flags": " ".join(details.flags),
+            }
+        )
+    return pd.DataFrame(rows)
+
 
 # Samples are kept larger than the network sees them, so that views can be turned and enlarged.
 _SAMPLE_SCALE = 4 / 3
@@ -197,7 +241,7 @@ class _Work:
 
     def train(self, fold: int, path: Path, metrics: pd.DataFrame | None = None) -> list[float]:
         """Train on all images outside `fold`, write the weights, return the losses."""
-        from hybridlesion.segmentation.refiner.optimization import optimize
+        from hybridlesion.segmentation.refiner.training import optimize
 
         chosen = np.flatnonzero(self.folds != fold) if fold >= 0 else np.arange(len(self.samples))
         part = "all" if fold < 0 else f"without_fold_{fold}"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hybridlesion.batch import read_features
 from hybridlesion.exceptions import TableError
-from hybridlesion.extraction import read_features
-from hybridlesion.table import LesionFeaturizer, encode_metadata
+from hybridlesion.featurizer import LesionFeaturizer, encode_metadata
 
 __all__ = [
     "complete_features",
@@ -89,7 +89,7 @@ def known_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) ->
     records : DataFrame of shape (n, columns)
         Records, perhaps with ``meta__`` columns of an earlier extraction.
     extra : sequence of str, default=None
-        Measurements to encode besides, as in `hybridlesion.table.encode_metadata`.
+        Measurements to encode besides, as in `hybridlesion.featurizer.encode_metadata`.
 
     Returns
     -------

@@ -5,35 +5,235 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import ColumnUse, count_diagnoses, read_records
+from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition
+from hybridlesion.leakage.audit import Finding, LeakAudit
+from hybridlesion.leakage.near_duplicates import cluster_looks, looks_of
+from hybridlesion.leakage.splits import BONDS, find_parted
+from hybridlesion.leakage.targets import find_answers, find_idle, find_named_leaks, find_suspicious
+from hybridlesion.leakage.training_membership import without_optimistic_scores
+from hybridlesion.metadata import (
+    ColumnUse,
+    count_diagnoses,
+    list_diagnoses,
+    read_records,
+    refuse_unknown,
+)
 from hybridlesion.model._columns import FAMILIES
 from hybridlesion.model._groups import deal_folds
-from hybridlesion.splits import Splits, read_splits
-from hybridlesion.training._acquisition import acquisition_facts, find_acquisition
-from hybridlesion.training._audit import Finding, LeakAudit
-from hybridlesion.training._audit_bonds import BONDS, find_parted
-from hybridlesion.training._audit_columns import (
-    find_answers,
-    find_idle,
-    find_named_leaks,
-    find_suspicious,
-)
-from hybridlesion.training._cnn_leaks import without_optimistic_scores
-from hybridlesion.training._rows import (
-    choose_groups,
-    find_lookalikes,
-    keep_labelled,
-    leave_out_test,
-    with_lookalikes,
+from hybridlesion.model_selection import (
+    GROUP_COLUMNS,
+    Splits,
+    connected_groups,
+    grouping,
+    read_splits,
 )
 from hybridlesion.training._tables import complete_features, keep_measured
 
-__all__ = ["TrainingRows", "read_training_rows"]
+__all__ = [
+    "TrainingRows",
+    "choose_groups",
+    "find_lookalikes",
+    "keep_labelled",
+    "leave_out_test",
+    "read_training_rows",
+    "with_lookalikes",
+]
+
+# Lookalikes tie patients together as long as so many groups stay; where more would melt into one,
+# it is the camera that is alike.
+_LEAST_LEFT = 0.9
+
+
+def keep_labelled(
+    frame: pd.DataFrame, columns: Sequence[ColumnUse] = ()
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out rows without a target.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        Records.
+    columns : sequence of ColumnUse, default=()
+        Columns of their tables, features apart.
+
+    Returns
+    -------
+    table : DataFrame of shape (m, columns)
+        Those with a target.
+    notes : list of str
+        How many were left out, if any were.
+
+    Raises
+    ------
+    TableError
+        If there is no target, one class only, or a diagnosis that is not known.
+    """
+    if "target" not in frame or frame["target"].isna().all():
+        if "diagnosis" in frame and frame["diagnosis"].notna().any():
+            raise TableError(
+                "no table says which lesions are malignant. Name the diagnoses that are, with "
+                f"--malignant; found are {list_diagnoses(frame['diagnosis'])}."
+            )
+        raise TableError(
+            "no table says which lesions are malignant. Give a metadata table with target, "
+            "benign_malignant or a diagnosis beside the feature table, or name the column with "
+            f"--target. Columns found: {', '.join([use.column for use in columns[:20]])}."
+        )
+    refuse_unknown(frame)
+    known = frame["target"].notna()
+    if frame.loc[known, "target"].nunique() < 2:
+        value = frame.loc[known, "target"].iloc[0]
+        raise TableError(
+            f"all {known.sum()} rows have target {value:g}; learning needs benign and malignant "
+            "lesions. Name another --target, or the --malignant diagnoses."
+        )
+    notes = [] if known.all() else [f"{(~known).sum()} rows without a target were left out."]
+    return frame.loc[known].reset_index(drop=True), notes
+
+
+def find_lookalikes(table: pd.DataFrame) -> pd.Series | None:
+    """Number clusters of photographs that look the same.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Joined tables.
+
+    Returns
+    -------
+    Series of shape (n,), float, or None
+        Cluster of each image that has a lookalike, else NaN, on the image ids; None if the table
+        knows no looks.
+    """
+    looks = looks_of(table)
+    return None if looks is None else cluster_looks(looks).set_axis(table["image_id"])
+
+
+def choose_groups(
+    table: pd.DataFrame, column: str | None, lookalikes: pd.Series | None = None
+) -> tuple[np.ndarray, list[str]]:
+    """Number the groups that folds keep whole.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Training table with ``image_id``.
+    column : str or None
+        Column whose values are the groups; None and ``"patient_id"`` take patient, lesion, known
+        duplicate and lookalike together, whichever are known.
+    lookalikes : Series, default=None
+        Cluster by image id, from `find_lookalikes`.
+
+    Returns
+    -------
+    groups : ndarray of shape (n,), int
+        Group numbers; a row that knows of no group is one of its own.
+    notes : list of str
+        What a user should know.
+
+    Raises
+    ------
+    TableError
+        If the table lacks the column.
+    """
+    if column is not None and column != "patient_id":
+        if column not in table:
+            near = get_close_matches(column, map(str, table.columns), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TableError(
+                f"--groups names the column {column!r}, which the tables lack.{hint} "
+                f"Columns found: {', '.join(map(str, table.columns[:12]))}."
+            )
+        return grouping(table, [column]).to_numpy(), []
+    known = [name for name in ("patient_id", "lesion_id") if name in table]
+    notes = [] if known else ["no patient_id or lesion_id: every image is its own group."]
+    groups = grouping(table).to_numpy()
+    if lookalikes is None:
+        return groups, notes
+    looks = table["image_id"].map(lookalikes)
+    tied = connected_groups(groups, looks)
+    before, after = len(np.unique(groups)), len(np.unique(tied))
+    if after == before or after < _LEAST_LEFT * before:
+        return groups, notes
+    notes.append(
+        f"{count_words(looks.nunique(), 'cluster')} of images look alike under several names: "
+        f"{count_words(before - after, 'group')} joined another, so that no fold parts them."
+    )
+    return tied, notes
+
+
+def leave_out_test(
+    table: pd.DataFrame, splits: Splits, lookalikes: pd.Series | None = None
+) -> tuple[pd.DataFrame, list[Finding], list[str]]:
+    """Leave out the test rows of saved parts, and look what lies on both sides.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Joined tables.
+    splits : Splits
+        Parts, or folds: these leave out nothing.
+    lookalikes : Series, default=None
+        Cluster by image id, from `find_lookalikes`.
+
+    Returns
+    -------
+    kept : DataFrame of shape (m, columns)
+        Rows of train and validation.
+    findings : list of Finding
+        Patients, lesions and copies in several parts.
+    notes : list of str
+        What was left out, and images of the splits that the table lacks.
+
+    Raises
+    ------
+    TableError
+        If an image has no fold or part, or none is left to learn from.
+    """
+    labels, notes = splits.of(table["image_id"]), []
+    unused = splits.unused(table["image_id"])
+    if unused:
+        shown = ", ".join(unused[:6]) + (" ..." if len(unused) > 6 else "")
+        notes.append(
+            f"{len(unused):,} of {len(splits.image_id):,} images of the splits are not in the "
+            f"tables: {shown}."
+        )
+    if not splits.are_parts:
+        return table, [], notes
+    findings = find_parted(with_lookalikes(table, lookalikes), labels, where="parts", given=True)
+    test = labels[:, 0] == "test"
+    if test.all():
+        raise TableError("the splits put every image into test; none is left to learn from.")
+    notes.append(f"{count_words(int(test.sum()), 'row')} of the test part were left out.")
+    return table[~test].reset_index(drop=True), findings, notes
+
+
+def with_lookalikes(table: pd.DataFrame, lookalikes: pd.Series | None) -> pd.DataFrame:
+    """Add the column ``lookalike`` to the columns that tie rows together.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Training table.
+    lookalikes : Series or None
+        Cluster by image id, from `find_lookalikes`; None adds nothing.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        ``image_id`` and the columns of bonds that are known.
+    """
+    bonds = table[[name for name in ("image_id", *GROUP_COLUMNS) if name in table]]
+    if lookalikes is None:
+        return bonds
+    return bonds.assign(lookalike=table["image_id"].map(lookalikes))
 
 
 @dataclass(frozen=True)

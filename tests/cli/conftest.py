@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hybridlesion.cli import app
-from hybridlesion.images import write_image
+from hybridlesion.io import write_image
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.artifact import read_manifest
 from hybridlesion.exceptions import TableError
+from hybridlesion.inference import score_table
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.scoring import score_table
+from hybridlesion.persistence import read_manifest
 from hybridlesion.training import fit_tables
 
 ODD = 'abcd__ü {"a": [1, 2]}: ×\n2'
@@ -243,7 +243,7 @@ def test_the_test_part_is_left_out(fit, tmp_path):
 
 
 def test_lookalikes_of_other_patients_are_kept_in_one_fold(tmp_path):
-    from hybridlesion.embedding.finetuning import LOOK_COLUMNS, fingerprint_numbers
+    from hybridlesion.leakage import LOOK_COLUMNS, fingerprint_numbers
 
     looks = np.random.default_rng(1).integers(0, 256, (90, 32), dtype=np.uint8)
     looks[50] = looks[3]

@@ -8,7 +8,7 @@ import pytest
 from typer.main import get_command
 
 from hybridlesion.cli import app
-from hybridlesion.cli._document import commands_pages
+from hybridlesion.cli._app import commands_pages
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMANDS = get_command(app).commands
@@ -16,7 +16,7 @@ COMMANDS = get_command(app).commands
 
 @pytest.mark.parametrize("page", ["commands.md", *(f"commands/{name}.md" for name in COMMANDS)])
 def test_committed_pages_are_up_to_date(page):
-    fix = "run: python -m hybridlesion.cli._document docs"
+    fix = "run: python -m hybridlesion.cli._app docs"
     assert (DOCS / page).read_text(encoding="utf-8") == commands_pages()[page], fix
 
 

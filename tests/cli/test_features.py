@@ -7,8 +7,8 @@ import sys
 
 import pandas as pd
 
+from hybridlesion.batch import read_features
 from hybridlesion.exceptions import OptionError
-from hybridlesion.extraction import read_features
 
 
 def test_rows_failures_and_last_line(hybridlesion, lesions, tmp_path):
@@ -96,8 +96,8 @@ def test_resources_are_of_a_cluster_and_have_a_number(hybridlesion, lesions, tmp
 
 
 def test_a_second_run_on_one_output_is_refused(hybridlesion, lesions, tmp_path):
-    from hybridlesion.extraction._lock import locked
-    from hybridlesion.extraction._place import open_place
+    from hybridlesion.batch._lock import locked
+    from hybridlesion.batch._storage import open_place
 
     image, out = lesions / "images" / "SYN_0001.png", tmp_path / "f.parquet"
     with locked(open_place(tmp_path), "f.parquet"):
@@ -109,7 +109,7 @@ def test_a_second_run_on_one_output_is_refused(hybridlesion, lesions, tmp_path):
 def test_a_setting_that_only_the_library_refuses_is_one_message(
     hybridlesion, lesions, tmp_path, monkeypatch
 ):
-    from hybridlesion.table import LesionFeaturizer
+    from hybridlesion.featurizer import LesionFeaturizer
 
     def refuse(self):
         raise OptionError("long_side must be a whole number at least 64, got 3.")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.artifact import read_manifest
+from hybridlesion.persistence import read_manifest
 
 TINY = "test_efficientnet"
 
@@ -18,7 +18,7 @@ def network(hybridlesion, lesions, tmp_path_factory):
     """A folder of three fine-tuned folds of a tiny backbone."""
     from safetensors.torch import save_file
 
-    from hybridlesion._optional import import_timm
+    from hybridlesion._optional_imports import import_timm
 
     folder = tmp_path_factory.mktemp("finetune")
     weights = folder / "tiny.safetensors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hybridlesion.artifact import load_artifact, read_manifest
+from hybridlesion.persistence import load_artifact, read_manifest
 
 
 def test_model_of_a_feature_table(hybridlesion, features_file, tmp_path):

@@ -14,13 +14,13 @@ import pytest
 from scipy.special import logit
 from sklearn.pipeline import Pipeline
 
-from hybridlesion.artifact import save_artifact
-from hybridlesion.extraction._lock import locked
-from hybridlesion.extraction._place import open_place
+from hybridlesion.batch._lock import locked
+from hybridlesion.batch._storage import open_place
+from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.featurizer import _measuring as segmented
+from hybridlesion.inference._output import write_scores
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.scoring._files import write_scores
-from hybridlesion.table import LesionFeaturizer
-from hybridlesion.table import _segmented as segmented
+from hybridlesion.persistence import save_artifact
 from hybridlesion.training import describe_training
 
 
@@ -249,8 +249,8 @@ def test_two_runs_do_not_write_at_the_same_time(night, options):
 
 def test_a_run_that_was_killed_leaves_no_lock_that_holds(night):
     code = (
-        "import os, signal, sys; from hybridlesion.extraction._lock import locked;"
-        "from hybridlesion.extraction._place import open_place;"
+        "import os, signal, sys; from hybridlesion.batch._lock import locked;"
+        "from hybridlesion.batch._storage import open_place;"
         "held = locked(open_place(sys.argv[1]), 's.csv'); held.__enter__();"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -32,7 +32,7 @@ def test_a_cluster_gives_the_same_scores(hybridlesion, model_file, three, tmp_pa
 def test_the_limit_of_time_reaches_the_workers(
     hybridlesion, model_file, three, tmp_path, monkeypatch
 ):
-    from hybridlesion.extraction import ProcessRunner
+    from hybridlesion.batch import ProcessRunner
 
     limits = []
 

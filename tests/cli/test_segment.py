@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hybridlesion.images import image_size, read_mask
+from hybridlesion.io import image_size, read_mask
 
 
 def test_masks_have_the_size_of_the_images(hybridlesion, lesions, tmp_path):

@@ -6,13 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.cli import _lines
-from hybridlesion.cli._tables import (
-    format_comparison,
-    format_operating_points,
-    format_subgroups,
-)
-from hybridlesion.evaluation import compare_scores, evaluate_subgroups, operating_points
+from hybridlesion.cli import _print as _lines
+from hybridlesion.cli._print import format_comparison, format_operating_points, format_subgroups
+from hybridlesion.metrics import compare_scores, evaluate_subgroups, operating_points
 
 
 @pytest.fixture(scope="module")

@@ -143,7 +143,7 @@ def test_waiting_is_shown_and_goes(tmp_path):
 
 def test_a_mistake_of_the_program_is_one_line_and_a_file(tmp_path):
     code = (
-        "import sys, hybridlesion.artifact as artifact\n"
+        "import sys, hybridlesion.persistence as artifact\n"
         "from hybridlesion.cli import main\n"
         "artifact.read_manifest = lambda *_, **__: 1 / 0\n"
         "sys.argv = ['hybridlesion', 'inspect', 'm.joblib']\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion.images import image_size, write_mask
+from hybridlesion.io import image_size, write_mask
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.artifact import read_manifest
+from hybridlesion.persistence import read_manifest
 
 
 @pytest.mark.real

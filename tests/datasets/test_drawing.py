@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets import LesionTraits, draw_lesion
 
 PLAIN = LesionTraits(asymmetry=0.0, border=0.5, color=0.0, pattern="homogeneous", darkness=0.6)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets import make_lesions
 
 SMALL = {"n_patients": 4, "lesions_per_patient": (2, 3), "size": (96, 72), "malignant_share": 0.3}

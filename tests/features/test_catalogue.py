@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.features import FAMILIES, FEATURES, INVARIANCES, feature_names
-from hybridlesion.features._document import catalogue_page
+from hybridlesion.features._listing import catalogue_page
 
 HERE = Path(__file__).parent
 

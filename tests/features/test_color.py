@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd
-from hybridlesion.features._lesion import cut_out
+from hybridlesion.features._context import cut_out
 from hybridlesion.features.color import color
 from hybridlesion.features.palette import classify_colors
 from hybridlesion.features.skin import skin_tone

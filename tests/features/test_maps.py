@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import COLORS, abcd
-from hybridlesion.features.color_map import NOT_MEASURED
-from hybridlesion.features.maps import lesion_maps
-from hybridlesion.features.octants import ABRUPT
-from hybridlesion.features.structure_maps import structure_presence
+from hybridlesion.features.maps import ABRUPT, NOT_MEASURED, lesion_maps, structure_presence
 
 
 def _lesions(drawn, rng):

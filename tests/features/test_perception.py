@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.features import FEATURES, abcd, feature_names
-from hybridlesion.features.perception import fit_perception, load_perception
-from hybridlesion.features.scores import scores
+from hybridlesion.features.scores import fit_perception, load_perception, scores
 
 
 def test_fit_orders_as_people_do_and_leaves_noise_out(rng):

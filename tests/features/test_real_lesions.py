@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.features import abcd
-from hybridlesion.images import read_image, read_mask
+from hybridlesion.io import read_image, read_mask
 
 
 def _load(folder, image_id):

@@ -7,8 +7,7 @@ import pytest
 from skimage.measure import perimeter_crofton, regionprops
 
 from hybridlesion.features import abcd
-from hybridlesion.features._lesion import cut_out
-from hybridlesion.features._outline import trace_outline
+from hybridlesion.features._context import cut_out, trace_outline
 from hybridlesion.features.asymmetry import reflect
 from hybridlesion.features.border import border, box_counting_dimension
 from hybridlesion.features.cutoff import cutoff

@@ -7,8 +7,8 @@ import pytest
 from skimage.feature import graycomatrix, graycoprops
 
 from hybridlesion.features import abcd
-from hybridlesion.features.binary_pattern import local_binary_pattern
 from hybridlesion.features.cooccurrence import DIRECTIONS, cooccurrence, haralick, quantise
+from hybridlesion.features.texture import local_binary_pattern
 
 
 @pytest.mark.parametrize("step", [*DIRECTIONS, (3, 0), (4, -4), (0, 30)])

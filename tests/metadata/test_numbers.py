@@ -8,7 +8,7 @@ import pytest
 
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import read_records, read_table
-from hybridlesion.report._score_table import read_scores
+from hybridlesion.reporting._score_table import read_scores
 
 
 def write(folder, name, cells, *more):

@@ -6,7 +6,7 @@ import datetime
 
 import pytest
 
-from hybridlesion._optional import importlib
+from hybridlesion._optional_imports import importlib
 from hybridlesion.exceptions import MissingDependencyError, TableError
 from hybridlesion.metadata import read_records, read_table
 

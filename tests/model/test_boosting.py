@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hybridlesion.model._boosting import Growth, grow
-from hybridlesion.model._linear import LinearPart
-from hybridlesion.model._sampling import draw_bag
+from hybridlesion.model._boosting import Growth, draw_bag, grow
+from hybridlesion.model._fold_model import LinearPart
 from hybridlesion.model._training import _directions
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hybridlesion.evaluation import calibration_error, calibration_slope
+from hybridlesion.metrics import calibration_error, calibration_slope
 from hybridlesion.model import ScoreCalibrator
-from hybridlesion.model._cross_calibration import member_noise
+from hybridlesion.model.calibration import member_noise
 
 
 def _overconfident(n, seed=0, prevalence_logit=-3.5):

@@ -15,10 +15,10 @@ from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_validate
 
-from hybridlesion._steps import threshold_rule
-from hybridlesion.evaluation import calibration_slope, roc_auc
 from hybridlesion.exceptions import TableError
+from hybridlesion.metrics import calibration_slope, roc_auc
 from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.pipeline import threshold_rule
 
 
 def _table(n=1200, n_patients=200, seed=0, offset=-3.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hybridlesion.model._focal import FocalLoss
+from hybridlesion.model._boosting import FocalLoss
 
 
 def _loss(logits, y, gamma):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.splits import grouped_folds, repeated_grouped_folds
+from hybridlesion.model_selection import grouped_folds, repeated_grouped_folds
 
 
 @pytest.fixture(scope="module")

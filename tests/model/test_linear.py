@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hybridlesion.model import _linear
-from hybridlesion.model._linear import LinearPart
+from hybridlesion.model import _fold_model as _linear
+from hybridlesion.model._fold_model import LinearPart
 
 
 def _rows(n, seed=0, share=0.02):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.evaluation import roc_auc
+from hybridlesion.metrics import roc_auc
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._views import plan_views
+from hybridlesion.model._ensemble import plan_views
 
 
 def _cohort(n_patients=150, per_patient=8, seed=0):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError
-from hybridlesion.images import read_image
+from hybridlesion.io import read_image
 from hybridlesion.preprocessing import hair_mask, remove_hair
 
 SKIN = (215, 170, 150)

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
-from hybridlesion.preprocessing._hair_network import hair_probability
+from hybridlesion._optional_imports import cv2
+from hybridlesion.preprocessing._hair import hair_probability
 
 
 def skin(height, width):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion.segmentation._bit_planes import BitPlanes
-from hybridlesion.segmentation._canvas import Canvas, count_bits
+from hybridlesion.segmentation._packed_level_set import BitPlanes, Canvas, count_bits
 
 SHAPES = [(2, 2), (7, 5), (8, 8), (9, 3), (16, 10), (21, 64)]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.segmentation import inverse_gaussian_gradient, morphsnakes
 
-from hybridlesion._opencv import cv2
-from hybridlesion.images import read_image
+from hybridlesion._optional_imports import cv2
+from hybridlesion.io import read_image
 from hybridlesion.segmentation import (
     _chan_vese,
     morphological_chan_vese,

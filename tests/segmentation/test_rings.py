@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
-from hybridlesion.segmentation._rings import Rings, disc
+from hybridlesion._optional_imports import cv2
+from hybridlesion.segmentation._measures import Rings, disc
 
 WHOLE = np.s_[:, :]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
-from hybridlesion.evaluation.overlap import jaccard
+from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError
-from hybridlesion.images import read_image, read_mask
+from hybridlesion.io import read_image, read_mask
+from hybridlesion.metrics.masks import jaccard
 from hybridlesion.segmentation import segment, segment_details
 
 SKIN = (222, 178, 158)

@@ -8,16 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.embedding.finetuning import (
-    Finetuned,
-    FinetuneRecipe,
-    LesionScorer,
-    is_finetuned,
-)
+from hybridlesion.cnn import Finetuned, FinetuneRecipe, LesionScorer, is_finetuned
 from hybridlesion.exceptions import HybridLesionError, TableError
-from hybridlesion.images import read_image, write_image
+from hybridlesion.io import read_image, write_image
 from hybridlesion.training import finetune
-from hybridlesion.training._folds import FoldWork, run_folds
+from hybridlesion.training._finetune_folds import FoldWork, run_folds
 
 TINY = "test_efficientnet"
 RECIPE = FinetuneRecipe(epochs=2, batch_size=8, image_size=32, first_size=32, frozen=0.0)
@@ -28,7 +23,7 @@ def weights(tmp_path_factory):
     """Random weights of a tiny backbone."""
     from safetensors.torch import save_file
 
-    from hybridlesion._optional import import_timm
+    from hybridlesion._optional_imports import import_timm
 
     timm = import_timm()
     import torch

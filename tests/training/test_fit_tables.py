@@ -89,7 +89,7 @@ def test_refusals(table, tmp_path, change, options, reason):
 
 
 def test_out_of_fold_scores_can_be_evaluated(table, tmp_path):
-    from hybridlesion.report import report_scores
+    from hybridlesion.reporting import report_scores
 
     trained = _fit(table, tmp_path)
     scores = trained.out_of_fold

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hybridlesion.training import _step_notes
-from hybridlesion.training._step_notes import StepNote, watch_steps
+from hybridlesion.training import _finetune_folds as _step_notes
+from hybridlesion.training._finetune_folds import StepNote, watch_steps
 
 
 def test_noted_steps_are_summed(tmp_path, monkeypatch):

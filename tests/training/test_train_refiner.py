@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
-from hybridlesion.images import read_image, read_mask, write_image, write_mask
+from hybridlesion.io import read_image, read_mask, write_image, write_mask
+from hybridlesion.leakage.near_duplicates import cluster_lookalikes
 from hybridlesion.segmentation.refiner import Recipe, load_refiner, read_sample
 from hybridlesion.training import train_refiner
 from hybridlesion.training._lesion_masks import list_pairs
-from hybridlesion.training._near_duplicates import cluster_lookalikes
 
 RECIPE = Recipe(epochs=1, batch_size=4, image_size=64)
 

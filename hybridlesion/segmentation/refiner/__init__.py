@@ -5,10 +5,9 @@ It sees the image and the evidence behind the classical mask. torch is loaded wh
 
 from __future__ import annotations
 
-from hybridlesion.segmentation.refiner.correction import Refiner
-from hybridlesion.segmentation.refiner.inference import segment_batch, segment_refined
 from hybridlesion.segmentation.refiner.recipe import Recipe
-from hybridlesion.segmentation.refiner.sample import Sample, read_sample, read_unsquashed
+from hybridlesion.segmentation.refiner.refine import Refiner, segment_batch, segment_refined
+from hybridlesion.segmentation.refiner.samples import Sample, read_sample, read_unsquashed
 from hybridlesion.segmentation.refiner.weights import (
     SHIPPED_WEIGHTS,
     check_refiner,

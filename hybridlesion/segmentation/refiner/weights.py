@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybridlesion._files import atomic_path
+from hybridlesion._atomic import atomic_path
 from hybridlesion.exceptions import ArtifactError, SourceError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.segmentation.refiner import Sample
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hybridlesion.segmentation.refiner.augmentation import augment
+from hybridlesion.segmentation.refiner.samples import augment
 
 
 def test_the_same_seed_draws_the_same_view(samples):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion._opencv import cv2
-from hybridlesion.images import write_image, write_mask
+from hybridlesion._optional_imports import cv2
+from hybridlesion.io import write_image, write_mask
 from hybridlesion.segmentation.refiner import read_sample
-from hybridlesion.segmentation.refiner.close_up import close_window
+from hybridlesion.segmentation.refiner.samples import close_window
 
 
 @pytest.mark.parametrize("number", range(20))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion.segmentation.refiner.evidence import encode_evidence, encode_image, squash
+from hybridlesion.segmentation.refiner.samples import encode_evidence, encode_image, squash
 
 
 def test_mask_distance_and_likelihood_are_between_minus_one_and_one():

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from hybridlesion import LesionFeaturizer
-from hybridlesion._opencv import cv2
+from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError, SourceError
-from hybridlesion.images import write_image
+from hybridlesion.io import write_image
 from hybridlesion.segmentation import SEGMENTERS, segment, segment_details
 from hybridlesion.segmentation.refiner import (
     SHIPPED_WEIGHTS,
@@ -203,7 +203,7 @@ def test_torch_is_loaded_only_when_the_refiner_works():
 
 
 def test_refiners_are_told_apart_by_their_weights(echo_weights, random_weights, tmp_path):
-    from hybridlesion.extraction import extract_features, read_features
+    from hybridlesion.batch import extract_features, read_features
 
     write_image(tmp_path / "a.png", draw()[0])
     records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})

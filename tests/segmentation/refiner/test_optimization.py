@@ -8,7 +8,7 @@ import torch
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.segmentation.refiner import Recipe, load_refiner, save_refiner
 from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
-from hybridlesion.segmentation.refiner.optimization import mask_loss, optimize
+from hybridlesion.segmentation.refiner.training import mask_loss, optimize
 
 RECIPE = Recipe(epochs=3, batch_size=4, image_size=32)
 

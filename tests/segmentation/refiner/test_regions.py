@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from hybridlesion.segmentation.refiner.confidence import (
+from hybridlesion.segmentation.refiner.refine import (
     expected_overlap,
+    keep_lesion,
     refined_confidence,
 )
-from hybridlesion.segmentation.refiner.regions import keep_lesion
 
 
 def block(value=0.9, side=64, rows=slice(20, 40)):

@@ -1,0 +1,168 @@
+"""How a measure and its interval are written wherever people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+__all__ = ["count_words", "explain_measures", "measure_words", "name_rule", "threshold_words"]
+
+_COUNTS = ("n", "n_positive", "n_groups")
+_AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
+# Of rare malignancy these are small.
+_SMALL = ("brier", "calibration_error", "net_benefit")
+_RULES = {"f1": "for the highest F1", "youden": "for the highest Youden index"}
+
+
+def count_words(count: int, noun: str) -> str:
+    """Write a count with its noun, in the plural unless it is one.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        What is counted, in the singular of a noun that takes an s.
+
+    Returns
+    -------
+    str
+        For example ``"1 row"``, ``"1,200 rows"``.
+
+    Examples
+    --------
+    >>> count_words(1, "row"), count_words(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def name_rule(parameters: Mapping[str, object]) -> str:
+    """Say by which rule a classifier chose its threshold.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Parameters of a `HybridLesionClassifier`, of this release or an earlier one.
+
+    Returns
+    -------
+    str
+        Words that follow "the threshold"; nothing if the parameters do not tell.
+
+    Examples
+    --------
+    >>> name_rule({"threshold": None, "sensitivity": 0.9}), name_rule({"threshold": "f1"})
+    ('for 90 % sensitivity', 'for the highest F1')
+    """
+    cost_ratio, threshold = parameters.get("cost_ratio"), parameters.get("threshold")
+    if cost_ratio is not None:
+        return f"for a cost ratio of {cost_ratio:g}"
+    if threshold is not None:
+        return _RULES.get(threshold, "set by the user")
+    sensitivity = parameters.get("sensitivity")
+    return "" if sensitivity is None else f"for {100 * sensitivity:.4g} % sensitivity"
+
+
+def threshold_words(threshold: float, rule: str | None = None) -> str:
+    """Write a threshold with the rule that chose it.
+
+    Parameters
+    ----------
+    threshold : float
+        From which score on a lesion is called malignant.
+    rule : str or None, default=None
+        What `name_rule` gave; None or nothing if it is not known.
+
+    Returns
+    -------
+    str
+        The words.
+
+    Examples
+    --------
+    >>> threshold_words(0.03412, "for 90 % sensitivity"), threshold_words(0.03412)
+    ('the threshold for 90 % sensitivity (0.03412)', 'the threshold 0.03412')
+    """
+    return f"the threshold {rule} ({threshold:.4g})" if rule else f"the threshold {threshold:.4g}"
+
+
+def explain_measures(
+    metrics: Iterable[str], threshold: float | None = None, rule: str | None = None
+) -> list[str]:
+    """Explain the measures of a table that their names do not.
+
+    Parameters
+    ----------
+    metrics : iterable of str
+        Names of the measures in the table.
+    threshold : float or None, default=None
+        Operating point; None or NaN if it is not known.
+    rule : str or None, default=None
+        How it was chosen, see `threshold_words`.
+
+    Returns
+    -------
+    list of str
+        One sentence each.
+
+    Examples
+    --------
+    >>> explain_measures(["auc", "recall", "f1"], 0.31694)
+    ['recall and f1 hold at the threshold 0.3169.']
+    """
+    metrics = set(metrics)
+    lines = []
+    if "pauc" in metrics:
+        lines.append(
+            "pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."
+        )
+    if "calibration_in_the_large" in metrics:
+        lines.append(
+            "calibration_in_the_large is the share of malignant over the mean score; 1 is right."
+        )
+    named = [name for name in _AT_THRESHOLD if name in metrics]
+    if _known(threshold) and named:
+        *first, last = named
+        names = f"{', '.join(first)} and {last}" if first else last
+        lines.append(f"{names} hold{'' if first else 's'} at {threshold_words(threshold, rule)}.")
+    return lines
+
+
+def measure_words(
+    metric: str, value: float | None, low: float | None, high: float | None
+) -> tuple[str, str]:
+    """Word one row of `hybridlesion.metrics.evaluate`.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the measure.
+    value, low, high : float or None
+        Value and bounds; None or NaN where there is none.
+
+    Returns
+    -------
+    value : str
+        Three decimals, four for measures that are small where malignancy is rare, or a whole
+        number for counts.
+    interval : str
+        ``"LOW to HIGH"``, or nothing.
+
+    Examples
+    --------
+    >>> measure_words("auc", 0.9, 0.85, 0.94)
+    ('0.900', '0.850 to 0.940')
+    >>> measure_words("n", 1833.0, None, None)
+    ('1,833', '')
+    """
+    if not _known(value):
+        return "undefined", ""
+    digits = 4 if metric in _SMALL else 3
+    words = f"{int(value):,}" if metric in _COUNTS else f"{value:.{digits}f}"
+    known = _known(low) and _known(high)
+    return words, f"{low:.{digits}f} to {high:.{digits}f}" if known else ""
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)

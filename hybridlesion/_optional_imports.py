@@ -1,0 +1,105 @@
+"""Heavy or optional libraries, imported on first use, each with the cure when it fails."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from hybridlesion.exceptions import MissingDependencyError
+
+__all__ = ["cv2", "import_optional", "import_timm"]
+
+
+def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
+    """Import a library that only one feature needs.
+
+    Parameters
+    ----------
+    name : str
+        The module to import, for example ``"h5py"``.
+    feature : str
+        What the user asked for, for example ``"reading HDF5 image files"``.
+    install : str
+        What to hand to pip, for example ``"hybridlesion[hdf5]"``.
+
+    Returns
+    -------
+    module
+        The imported module.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the module is absent; the message names the feature and the package.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{feature} needs the library {name!r}, which could not be imported ({error}). "
+            f'Install it with: pip install "{install}"'
+        ) from error
+
+
+def import_timm() -> ModuleType:
+    """Import timm, also beside a CPU-only torch whose torchvision was built for CUDA.
+
+    Returns
+    -------
+    module
+        timm.
+
+    Raises
+    ------
+    MissingDependencyError
+        If timm or torch is absent or broken in another way.
+    """
+    try:
+        try:
+            return importlib.import_module("timm")
+        except RuntimeError as error:
+            if "torchvision::nms does not exist" not in str(error):
+                raise
+            _declare_torchvision_operators()
+            return importlib.import_module("timm")
+    except (ImportError, RuntimeError) as error:
+        raise MissingDependencyError(
+            f"CNN embeddings need timm and torch, which could not be imported ({error}). "
+            'Install them with: pip install "timm>=1.0.9" torch'
+        ) from error
+
+
+def _declare_torchvision_operators() -> None:
+    """Declare the two operators that torchvision's Python code expects to exist.
+
+    A torchvision whose compiled part links to CUDA cannot load it beside a CPU-only torch, and
+    then fails on registering shape rules for operators nobody declared. timm calls neither of
+    them, so a declaration without a kernel is enough.
+    """
+    import sys
+
+    import torch
+
+    for name in [key for key in sys.modules if key.split(".")[0] in ("torchvision", "timm")]:
+        del sys.modules[name]
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    # The declarations live as long as the library object does.
+    _declare_torchvision_operators.library = library
+
+
+try:
+    import cv2
+except ModuleNotFoundError as error:
+    raise MissingDependencyError(
+        f"OpenCV could not be imported ({error}). Install it with: pip install opencv-python"
+    ) from error
+except ImportError as error:
+    raise MissingDependencyError(
+        f"OpenCV could not be imported ({error}). On a server without a screen, libGL is usually "
+        "what is missing. Either install the build that does not need it:\n"
+        "    pip uninstall -y opencv-python && pip install opencv-python-headless\n"
+        "or the library itself, on Debian and Ubuntu:\n"
+        "    apt-get install libgl1 libglib2.0-0"
+    ) from error

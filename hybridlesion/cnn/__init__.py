@@ -1,0 +1,58 @@
+"""Convolutional networks: timm embeddings, fine-tuning and the network that ships.
+
+Importing this package does not import torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
+from hybridlesion.cnn.dataset import Examples, FinetuneRecipe
+from hybridlesion.cnn.scorer import SHIPPED, LesionScorer
+from hybridlesion.cnn.timm_embedder import CROPS, TimmEmbedder, embed
+from hybridlesion.cnn.views import Window, cut, frame_window, lesion_window
+
+if TYPE_CHECKING:
+    from hybridlesion.cnn.network import create_network, save_network
+    from hybridlesion.cnn.trainer import optimize, predict
+
+__all__ = [
+    "CROPS",
+    "NOTE",
+    "SEEN",
+    "SHIPPED",
+    "Examples",
+    "FinetuneRecipe",
+    "Finetuned",
+    "LesionScorer",
+    "TimmEmbedder",
+    "Window",
+    "create_network",
+    "cut",
+    "embed",
+    "frame_window",
+    "is_finetuned",
+    "lesion_window",
+    "note_bytes",
+    "optimize",
+    "predict",
+    "save_network",
+    "write_note",
+]
+
+# These need torch, which takes seconds to import.
+_LAZY = {
+    "create_network": "network",
+    "optimize": "trainer",
+    "predict": "trainer",
+    "save_network": "network",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,212 @@
+"""The folder that a fine-tuning leaves: its networks, and what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hybridlesion._atomic import atomic_path
+from hybridlesion.exceptions import ArtifactError, SourceError
+from hybridlesion.leakage.training_membership import Seen
+
+if TYPE_CHECKING:
+    from hybridlesion.cnn.network import LesionNetwork
+
+__all__ = ["NOTE", "PROTOCOL", "SEEN", "Finetuned", "is_finetuned", "note_bytes", "write_note"]
+
+# Raised when a folder of this number would no longer be read rightly.
+PROTOCOL = 1
+
+NOTE = "finetuned.json"
+SEEN = "seen.npz"
+
+_KIND = "hybridlesion-finetuned"
+_NEEDED = ("backbone", "networks", "image_size", "crop", "margin", "folds")
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """Fine-tuned networks in memory, as they lie in a folder or in one packed file.
+
+    Parameters
+    ----------
+    note : dict
+        Of these, ``backbone``, ``networks`` (names of the weight files), ``image_size``, ``crop``,
+        ``margin`` and ``folds`` (whether there is one network for each fold, or else networks
+        that learned from every image) are always there.
+    files : dict of str to bytes
+        The note, the list of training images, and the weights, by name.
+    """
+
+    note: dict[str, object]
+    files: dict[str, bytes]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> Finetuned:
+        """Read a folder of `hybridlesion finetune`, or such a folder packed by `pack`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Folder or packed file.
+
+        Returns
+        -------
+        Finetuned
+            With all that is needed to score images, and nothing else of the folder.
+
+        Raises
+        ------
+        SourceError
+            If there is no such folder.
+        ArtifactError
+            If it cannot be read, is incomplete, or was written for another protocol.
+        """
+        root = Path(path)
+        if not is_finetuned(root):
+            raise SourceError(f"{root} has no {NOTE}; `hybridlesion finetune` writes one.")
+        try:
+            with _open(root) as read:
+                note = _check_note(root, read(NOTE))
+                names = [NOTE, SEEN, *note["networks"]]
+                return cls(note, {name: read(name) for name in names})
+        except (OSError, KeyError, zipfile.BadZipFile) as error:
+            raise ArtifactError(f"{root} is incomplete or damaged: {error}.") from error
+
+    @property
+    def seen(self) -> Seen:
+        """The images that were learned from."""
+        return Seen.from_bytes(self.files[SEEN])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the note, the list of training images and the weights."""
+        total = hashlib.sha256()
+        for name in sorted(self.files):
+            total.update(hashlib.sha256(self.files[name]).digest())
+        return total.hexdigest()
+
+    def pack(self) -> bytes:
+        """Make one file of it, the same to the last bit whenever it is made.
+
+        Returns
+        -------
+        bytes
+            A zip archive, which `read` takes like the folder.
+        """
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name in sorted(self.files):
+                archive.writestr(zipfile.ZipInfo(name), self.files[name])
+        return buffer.getvalue()
+
+    def networks(self) -> list[LesionNetwork]:
+        """Build the networks.
+
+        Returns
+        -------
+        list of LesionNetwork
+            In evaluation mode, float32, on the CPU, without the diagnosis head.
+
+        Raises
+        ------
+        ArtifactError
+            If the weights do not fit the backbone.
+        """
+        from hybridlesion.cnn.network import load_network_state
+
+        return [
+            load_network_state(self.files[name], str(self.note["backbone"]), name)
+            for name in self.note["networks"]
+        ]
+
+
+def is_finetuned(path: str | os.PathLike) -> bool:
+    """Whether a path is a folder that `hybridlesion finetune` wrote, or such a folder packed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Any path.
+
+    Returns
+    -------
+    bool
+        True if so.
+
+    Examples
+    --------
+    >>> is_finetuned("mobilenetv2_100")
+    False
+    """
+    path = Path(path)
+    if path.suffix == ".zip" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return NOTE in archive.namelist()
+    return (path / NOTE).is_file()
+
+
+def note_bytes(facts: dict[str, object]) -> bytes:
+    """Write down what weights are.
+
+    Parameters
+    ----------
+    facts : dict
+        What `Finetuned` needs, recipe and figures: anything that JSON can hold.
+
+    Returns
+    -------
+    bytes
+        The note, with its kind and protocol.
+    """
+    text = json.dumps({"kind": _KIND, "protocol": PROTOCOL} | facts, indent=1)
+    return f"{text}\n".encode()
+
+
+def write_note(folder: Path, facts: dict[str, object]) -> None:
+    """Write `note_bytes` to the note of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    facts : dict
+        What `Finetuned` needs, recipe and figures: anything that JSON can hold.
+    """
+    with atomic_path(folder / NOTE) as temporary:
+        temporary.write_bytes(note_bytes(facts))
+
+
+@contextmanager
+def _open(root: Path) -> Iterator[Callable[[str], bytes]]:
+    """Give a function that reads the files of a folder or of an archive by name."""
+    if root.is_dir():
+        yield lambda name: (root / name).read_bytes()
+        return
+    with zipfile.ZipFile(root) as archive:
+        yield archive.read
+
+
+def _check_note(root: Path, text: bytes) -> dict[str, object]:
+    try:
+        facts = json.loads(text)
+        kind, protocol = facts["kind"], facts["protocol"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{root / NOTE} cannot be read: {error}.") from error
+    if kind != _KIND or protocol != PROTOCOL:
+        raise ArtifactError(
+            f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads "
+            f"{_KIND!r}, protocol {PROTOCOL}. Fine-tune again, or install the version it is for."
+        )
+    missing = [name for name in _NEEDED if name not in facts]
+    if missing:
+        raise ArtifactError(f"{root / NOTE} lacks {', '.join(missing)}. Fine-tune again.")
+    return facts

@@ -1,0 +1,292 @@
+"""TimmEmbedder: images to rows of numbers by a pretrained backbone, as a transformer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sized
+from itertools import islice, repeat
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from hybridlesion._validation import check_choice, check_image, check_mask, check_number
+from hybridlesion.cnn.backbone import Network, load_network
+from hybridlesion.cnn.device import resolve_device
+from hybridlesion.cnn.views import prepare
+from hybridlesion.exceptions import ArtifactError
+
+__all__ = ["CROPS", "TimmEmbedder", "embed"]
+
+CROPS = ("lesion", "frame")
+
+
+class TimmEmbedder(TransformerMixin, BaseEstimator):
+    """Embed images by a timm backbone, on a CPU or a GPU.
+
+    Parameters
+    ----------
+    model : str, default="mobilenetv2_100"
+        Any timm model name, with or without a tag.
+    weights : str, path-like or None, default=None
+        A local weight file of that model (.safetensors, .pth), with or without its classifier.
+        None takes timm's own pretrained weights, which timm downloads once.
+    device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
+        Where the network runs; ``auto`` takes a GPU if there is one.
+    batch_size : int, default=32
+        Images of one pass on a GPU, at least 1; halved when its memory runs out. A pass on the
+        CPU always has 8 images, which is faster than more.
+    crop : {"lesion", "frame"}, default="lesion"
+        A square about the lesion mask, or the frame as the model's own evaluation crops it.
+        Images without a mask, or with an empty one, show the frame.
+    margin : float, default=0.25
+        Skin on each side of the lesion, as a share of its longer side, 0 to 4.
+    flips : bool, default=False
+        Whether a row is the mean of the image's and its mirror image's, for twice the time.
+
+    Attributes
+    ----------
+    n_features_out_ : int
+        Length of an embedding.
+    weights_digest_ : str
+        SHA-256 of the network's names, shapes and values: the same weights have the same digest
+        in every file format.
+
+    See Also
+    --------
+    embed : The same in one call.
+
+    Notes
+    -----
+    A row depends on its own image alone. On a CPU every pass has the same shape (the last one is
+    filled up), so a row is the same to the last bit whatever images surround it, however they are
+    cut into calls and on however many threads; another type of CPU, or a GPU, may differ in the
+    last digits.
+
+    Pixels are cropped and scaled as uint8 and normalised on the device by the mean and standard
+    deviation of the model's pretrained configuration. The network is not part of a pickle or a
+    clone: it is loaded again where it is used, once a process, and refused if its weights are no
+    longer those seen by `fit`.
+
+    It takes images, not a numeric table, so scikit-learn's estimator checks do not apply to it.
+
+    References
+    ----------
+    .. [1] Wightman, "PyTorch Image Models", 2019, doi:10.5281/zenodo.4414861.
+    .. [2] Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018.
+
+    Examples
+    --------
+    >>> from hybridlesion.cnn import TimmEmbedder
+    >>> embedder = TimmEmbedder(weights="mobilenetv2_100.safetensors")
+    >>> embedder.fit().transform(images, masks)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: str = "mobilenetv2_100",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        batch_size: int = 32,
+        crop: str = "lesion",
+        margin: float = 0.25,
+        flips: bool = False,
+    ):
+        self.model = model
+        self.weights = weights
+        self.device = device
+        self.batch_size = batch_size
+        self.crop = crop
+        self.margin = margin
+        self.flips = flips
+
+    def fit(self, X: object = None, y: object = None) -> TimmEmbedder:
+        """Check the parameters and load the network; no image is looked at.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        TimmEmbedder
+            Itself.
+
+        Raises
+        ------
+        OptionError
+            If a parameter is wrong, timm has no such model or the device cannot be used.
+        SourceError
+            If the weights cannot be found or downloaded.
+        ArtifactError
+            If the weights do not fit the model.
+        """
+        check_choice("crop", self.crop, CROPS)
+        check_number("batch_size", self.batch_size, low=1, integer=True)
+        check_number("margin", self.margin, low=0, high=4)
+        check_choice("flips", self.flips, (False, True))
+        network = load_network(self.model, self.weights, resolve_device(self.device))
+        self.n_features_out_ = network.n_features
+        self.weights_digest_ = network.digest
+        return self
+
+    def transform(
+        self, X: Iterable[np.ndarray], masks: Iterable[np.ndarray | None] | None = None
+    ) -> np.ndarray:
+        """Embed images.
+
+        Parameters
+        ----------
+        X : iterable of ndarray of shape (H, W, 3), uint8
+            RGB images, of any and of different sizes; a generator is read as it is needed.
+        masks : iterable of ndarray of shape (H, W), bool, or None, default=None
+            One lesion mask an image, or None for an image without; used by ``crop="lesion"``.
+
+        Returns
+        -------
+        ndarray of shape (n_images, n_features_out_), float32
+            One row an image, in the order given.
+
+        Raises
+        ------
+        ImageError
+            If an image or mask is none, or their sizes differ.
+        ValueError
+            If there are not as many masks as images.
+        ArtifactError
+            If the weights changed since `fit`, or give values that are not finite.
+        """
+        check_is_fitted(self)
+        network = self._network()
+        size = network.block_size(self.batch_size)
+        rows = network.rows(self._blocks(X, masks, network, size), batch_size=self.batch_size)
+        if self.flips:
+            rows = (rows[::2] + rows[1::2]) / 2
+        if not np.isfinite(rows).all():
+            raise ArtifactError(
+                f"The network {self.model!r} gave values that are not finite: its weights are "
+                "damaged, or too large for half precision on a GPU (then choose the device 'cpu')."
+            )
+        return rows
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Ignored; images have no names.
+
+        Returns
+        -------
+        ndarray of shape (n_features_out_,), object
+            ``emb__0000``, ``emb__0001``, and so on.
+        """
+        check_is_fitted(self)
+        return np.array([f"emb__{i:04d}" for i in range(self.n_features_out_)], dtype=object)
+
+    def _network(self) -> Network:
+        network = load_network(self.model, self.weights, resolve_device(self.device))
+        if network.digest != self.weights_digest_:
+            raise ArtifactError(
+                f"The weights of {self.model!r} (weights={self.weights!r}) are not those this "
+                f"embedder was fitted with: their SHA-256 is {network.digest[:12]}..., not "
+                f"{self.weights_digest_[:12]}... Put the old file back, or fit again."
+            )
+        return network
+
+    def _blocks(self, images, masks, network: Network, size: int) -> Iterator[np.ndarray]:
+        pictures = self._pictures(images, masks, network)
+        while block := list(islice(pictures, size)):
+            yield np.stack(block)
+
+    def _pictures(self, images, masks, network: Network) -> Iterator[np.ndarray]:
+        for image, mask in _pairs(images, masks):
+            image = check_image(image)
+            mask = None if mask is None else check_mask(mask, image.shape[:2])
+            picture = prepare(image, mask, network.spec, crop=self.crop, margin=self.margin)
+            yield picture
+            if self.flips:
+                yield picture[:, ::-1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
+
+
+def embed(
+    images: Iterable[np.ndarray],
+    masks: Iterable[np.ndarray | None] | None = None,
+    *,
+    model: str = "mobilenetv2_100",
+    weights: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    batch_size: int = 32,
+    crop: str = "lesion",
+    margin: float = 0.25,
+    flips: bool = False,
+) -> np.ndarray:
+    """Embed images in one call.
+
+    Parameters
+    ----------
+    images : iterable of ndarray of shape (H, W, 3), uint8
+        RGB images.
+    masks : iterable of ndarray of shape (H, W), bool, or None, default=None
+        One lesion mask an image.
+    model : str, default="mobilenetv2_100"
+        Any timm model name.
+    weights : str, path-like or None, default=None
+        A local weight file; None takes timm's own pretrained weights.
+    device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
+        Where the network runs.
+    batch_size : int, default=32
+        Images of one pass on a GPU.
+    crop : {"lesion", "frame"}, default="lesion"
+        A square about the lesion mask, or the frame.
+    margin : float, default=0.25
+        Skin on each side of the lesion, as a share of its longer side.
+    flips : bool, default=False
+        Whether a row is the mean of the image's and its mirror image's.
+
+    Returns
+    -------
+    ndarray of shape (n_images, n_features), float32
+        One row an image.
+
+    See Also
+    --------
+    TimmEmbedder : The same as a transformer, with the errors it raises.
+
+    Examples
+    --------
+    >>> embed(images, masks, weights="mobilenetv2_100.safetensors")  # doctest: +SKIP
+    """
+    embedder = TimmEmbedder(
+        model,
+        weights=weights,
+        device=device,
+        batch_size=batch_size,
+        crop=crop,
+        margin=margin,
+        flips=flips,
+    )
+    return embedder.fit().transform(images, masks)
+
+
+def _pairs(images, masks):
+    """Pair images with masks, refusing another number of masks before any work where possible."""
+    if masks is None:
+        return zip(images, repeat(None), strict=False)
+    if isinstance(images, Sized) and isinstance(masks, Sized) and len(images) != len(masks):
+        raise ValueError(
+            f"there must be one mask for every image, got {len(images)} images and "
+            f"{len(masks)} masks; put None where an image has no mask."
+        )
+    return zip(images, masks, strict=True)

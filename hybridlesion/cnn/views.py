@@ -1,0 +1,288 @@
+"""Which part of the frame the network sees: a square about the lesion, or the frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hybridlesion._optional_imports import cv2
+
+__all__ = [
+    "VIEWS",
+    "InputSpec",
+    "Window",
+    "cut",
+    "frame_window",
+    "lesion_window",
+    "prepare",
+    "sight_window",
+]
+
+# What a network that is fine-tuned sees of an image, by the word of its crop.
+VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels, which may reach beyond the frame.
+
+    Parameters
+    ----------
+    top, left : int
+        First row and column; negative above or left of the frame.
+    height, width : int
+        Size in pixels, at least 1.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
+    """Square about the lesion with a margin of surrounding skin.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (H, W), bool
+        True inside the lesion.
+    margin : float, default=0.25
+        Skin added on each side, as a share of the longer side of the lesion's bounding box;
+        0 or more.
+
+    Returns
+    -------
+    Window or None
+        The square; None for an empty mask.
+
+    Notes
+    -----
+    The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, at most the
+    long side of the frame. A square that would leave the frame is first moved inside, since true
+    skin tells more than mirrored skin; only where it is longer than the frame does it still reach
+    beyond.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((60, 80), dtype=bool)
+    >>> mask[20:40, 30:40] = True
+    >>> lesion_window(mask, margin=0.25)
+    Window(top=15, left=20, height=30, width=30)
+    """
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if width == 0:
+        return None
+    side = min(round(max(height, width) * (1 + 2 * margin)), max(mask.shape))
+    return Window(
+        _inside(top + (height - side) // 2, side, mask.shape[0]),
+        _inside(left + (width - side) // 2, side, mask.shape[1]),
+        side,
+        side,
+    )
+
+
+def frame_window(
+    shape: tuple[int, int],
+    *,
+    size: tuple[int, int] = (224, 224),
+    crop_pct: float = 0.875,
+    crop_mode: str = "center",
+) -> Window:
+    """Part of the frame that timm's own evaluation transform would show the network.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W) of the image.
+    size : tuple of int, default=(224, 224)
+        (height, width) of the network's input.
+    crop_pct : float, default=0.875
+        Share of the shorter side that is kept, 0 to 1, as the model was evaluated with.
+    crop_mode : {"center", "squash", "border"}, default="center"
+        ``center`` keeps the aspect and cuts the longer side, ``squash`` gives up the aspect,
+        ``border`` keeps the whole longer side and reaches beyond the shorter one.
+
+    Returns
+    -------
+    Window
+        Centred on the frame.
+
+    Examples
+    --------
+    >>> frame_window((450, 600), crop_pct=1.0)
+    Window(top=0, left=75, height=450, width=450)
+    """
+    ratios = np.array(shape) / np.array(size)
+    if crop_mode == "center":
+        ratios[:] = ratios.min()
+    elif crop_mode == "border":
+        ratios[:] = ratios.max()
+    height, width = (max(1, round(n * r * crop_pct)) for n, r in zip(size, ratios, strict=True))
+    return Window((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
+
+
+def cut(image: np.ndarray, window: Window) -> np.ndarray:
+    """Pixels of a window, mirrored where it reaches beyond the frame.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    window : Window
+        What to cut out.
+
+    Returns
+    -------
+    ndarray of shape (window.height, window.width, 3), uint8
+        A view where the window lies inside the frame, else a copy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> row = np.arange(3, dtype=np.uint8).reshape(1, 3, 1).repeat(3, axis=2)
+    >>> cut(row, Window(0, -2, 1, 6))[0, :, 0].tolist()
+    [2, 1, 0, 1, 2, 1]
+    """
+    bottom, right = window.top + window.height, window.left + window.width
+    inside = image[max(window.top, 0) : bottom, max(window.left, 0) : right]
+    borders = (
+        max(-window.top, 0),
+        max(bottom - image.shape[0], 0),
+        max(-window.left, 0),
+        max(right - image.shape[1], 0),
+    )
+    if not any(borders):
+        return inside
+    return cv2.copyMakeBorder(inside, *borders, cv2.BORDER_REFLECT_101)
+
+
+def _inside(start: int, length: int, limit: int) -> int:
+    """First index of a stretch moved into 0..limit, or centred on it where it is longer."""
+    if length > limit:
+        return (limit - length) // 2
+    return min(max(start, 0), limit - length)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a network was evaluated with.
+
+    Parameters
+    ----------
+    size : tuple of int
+        (height, width) in pixels.
+    mean, std : tuple of float
+        Per channel, on the 0 to 1 scale.
+    crop_pct : float
+        Share of the shorter side that is kept, 0 to 1.
+    crop_mode : {"center", "squash", "border"}
+        How a frame of another aspect is fitted.
+    interpolation : {"bicubic", "bilinear"}
+        Used for enlarging; shrinking always averages the pixels that fall together.
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    crop_pct: float
+    crop_mode: str
+    interpolation: str
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> InputSpec:
+        """Read the specification from what ``timm.data.resolve_model_data_config`` returns.
+
+        Parameters
+        ----------
+        config : dict
+            timm's data configuration of a model.
+
+        Returns
+        -------
+        InputSpec
+            The same facts.
+        """
+        return cls(
+            size=tuple(config["input_size"][1:]),
+            mean=tuple(config["mean"]),
+            std=tuple(config["std"]),
+            crop_pct=config["crop_pct"],
+            crop_mode=config["crop_mode"],
+            interpolation=config["interpolation"],
+        )
+
+
+def prepare(
+    image: np.ndarray,
+    mask: np.ndarray | None,
+    spec: InputSpec,
+    *,
+    crop: str = "lesion",
+    margin: float = 0.25,
+) -> np.ndarray:
+    """Cut and scale one image for a network.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    mask : ndarray of shape (H, W), bool, or None
+        True inside the lesion; None or an empty mask shows the frame.
+    spec : InputSpec
+        The network's input.
+    crop : {"lesion", "frame"}, default="lesion"
+        Square about the lesion, or timm's own evaluation crop of the frame.
+    margin : float, default=0.25
+        Skin on each side of the lesion, as a share of its longer side.
+
+    Returns
+    -------
+    ndarray of shape (*spec.size, 3), uint8
+        What the network sees, before normalisation.
+    """
+    window = sight_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
+    pixels = cut(image, window)
+    if window.height >= spec.size[0] and window.width >= spec.size[1]:
+        method = cv2.INTER_AREA
+    else:
+        method = cv2.INTER_CUBIC if spec.interpolation == "bicubic" else cv2.INTER_LINEAR
+    return cv2.resize(pixels, spec.size[::-1], interpolation=method)
+
+
+def sight_window(
+    shape: tuple[int, int],
+    mask: np.ndarray | None,
+    spec: InputSpec,
+    *,
+    crop: str = "lesion",
+    margin: float = 0.25,
+) -> Window:
+    """Which part of an image `prepare` cuts out.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W) of the image.
+    mask : ndarray of shape (H, W), bool, or None
+        True inside the lesion; None or an empty mask shows the frame.
+    spec : InputSpec
+        The network's input.
+    crop : {"lesion", "frame"}, default="lesion"
+        Square about the lesion, or timm's own evaluation crop of the frame.
+    margin : float, default=0.25
+        Skin on each side of the lesion, as a share of its longer side.
+
+    Returns
+    -------
+    Window
+        The rectangle, which may reach beyond the frame.
+    """
+    window = None
+    if crop == "lesion" and mask is not None:
+        window = lesion_window(mask, margin=margin)
+    if window is not None:
+        return window
+    return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)

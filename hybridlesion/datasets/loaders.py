@@ -1,0 +1,649 @@
+"""The images, masks and tables of a downloaded data set, wherever its folders lie."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+
+from hybridlesion.exceptions import SourceError
+from hybridlesion.metadata import read_records
+
+__all__ = [
+    "LocalCopy",
+    "load_derm7pt",
+    "load_folder",
+    "load_ham10000",
+    "load_isic2017",
+    "load_isic2018_task1",
+    "load_isic2018_task2",
+    "load_isic2020",
+    "load_ph2",
+    "records_of",
+    "scan_folder",
+]
+
+_IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
+# What stands behind the name of the photograph, which must be there, too: a photograph may well be
+# called P2_lesion or P2_R1 itself.
+_MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
+# Other pictures in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
+_OTHER = re.compile(
+    r"(?P<photograph>.+?)_(superpixels|attribute_.*|label.*|roi.*|r\d.*)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class LocalCopy:
+    """What was found below a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it was searched.
+    images : dict of str to str
+        Image id -> path, sorted by id.
+    masks : dict of str to str
+        Image id -> path of its mask.
+    tables : tuple of Path
+        Every table, sorted.
+    """
+
+    folder: Path
+    images: dict[str, str]
+    masks: dict[str, str]
+    tables: tuple[Path, ...]
+
+    def find_table(self, *patterns: str) -> Path | None:
+        """Find the first table whose name fits a pattern, the first pattern first.
+
+        Parameters
+        ----------
+        *patterns : str
+            File name patterns in lower case, such as ``"*part3_groundtruth*.csv"``.
+
+        Returns
+        -------
+        Path or None
+            The table, or None.
+        """
+        for pattern in patterns:
+            for table in self.tables:
+                if fnmatchcase(table.name.lower(), pattern):
+                    return table
+        return None
+
+    def need_table(self, *patterns: str) -> Path:
+        """Find a table as `find_table` does, or say what was looked for.
+
+        Parameters
+        ----------
+        *patterns : str
+            File name patterns in lower case.
+
+        Returns
+        -------
+        Path
+            The table.
+
+        Raises
+        ------
+        SourceError
+            If no table fits.
+        """
+        table = self.find_table(*patterns)
+        if table is None:
+            found = ", ".join(one.name for one in self.tables[:5]) or "no tables"
+            raise SourceError(
+                f"{self.folder} holds no table named like {' or '.join(patterns)} (found: {found})."
+                " data/README.md says where to get it."
+            )
+        return table
+
+
+def scan_folder(folder: str | os.PathLike) -> LocalCopy:
+    """Find images, masks and tables in a folder and all folders below it.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        The data set's folder.
+
+    Returns
+    -------
+    LocalCopy
+        What was found.
+
+    Raises
+    ------
+    SourceError
+        If the folder is absent, holds no image, or holds two images of one id.
+
+    Notes
+    -----
+    A picture called ``NAME_segmentation``, ``NAME_lesion`` or ``NAME_mask`` is a mask where there
+    is a photograph ``NAME``, else a photograph. Superpixels, attributes, regions and labels of a
+    photograph are passed over.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is no folder. data/README.md says where to get the data set.")
+    files = sorted(one for one in folder.rglob("*") if one.is_file())
+    tables = [one for one in files if _is_table(one)]
+    pictures = [one for one in files if one.suffix.lower() in _IMAGES and one.name[0] != "."]
+    # As file systems differ in it, case does not matter here.
+    stems = {path.stem.lower(): path.stem for path in pictures}
+    images: dict[str, str] = {}
+    masks: dict[str, str] = {}
+    for path in pictures:
+        mask_of, other_of = (_photograph(pattern, path, stems) for pattern in (_MASK, _OTHER))
+        if mask_of is not None:
+            masks[mask_of] = str(path)
+        elif other_of is None:
+            if path.stem in images:
+                raise SourceError(
+                    f"{folder} holds two images named {path.stem}: {images[path.stem]} and {path}. "
+                    "Remove one, or name the folder of one data set."
+                )
+            images[path.stem] = str(path)
+    if not images:
+        raise SourceError(f"{folder} holds no image ({', '.join(sorted(_IMAGES))}).")
+    return LocalCopy(folder, dict(sorted(images.items())), masks, tuple(tables))
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in {".csv", ".txt", ".tab"} or path.name == "HAM10000_metadata"
+
+
+def _photograph(pattern: re.Pattern, path: Path, stems: dict[str, str]) -> str | None:
+    """Name the photograph that a picture belongs to; None if there is none."""
+    found = pattern.fullmatch(path.stem)
+    return None if found is None else stems.get(found["photograph"].lower())
+
+
+def records_of(
+    copy: LocalCopy, tables: Path | pd.DataFrame | list[Path | pd.DataFrame], **options: object
+) -> pd.DataFrame:
+    """Read tables as records of the images that are there, with their masks.
+
+    Parameters
+    ----------
+    copy : LocalCopy
+        From `scan_folder`.
+    tables : Path or DataFrame, or a list of them
+        Joined on the image id.
+    **options
+        Passed to `hybridlesion.metadata.read_records`.
+
+    Returns
+    -------
+    DataFrame
+        Records, sorted by `image_id`, with `path` and, where any mask exists, `mask_path`
+        (missing for images without one); and `orig_width`, `orig_height` in pixels where an
+        ``index.csv`` beside the images tells them.
+    """
+    images = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
+    frame = read_records(tables, images=images, **options).frame
+    frame = frame.sort_values("image_id", ignore_index=True)
+    if copy.masks:
+        place = frame.columns.get_loc("path") + 1
+        frame.insert(place, "mask_path", frame["image_id"].map(copy.masks))
+    index = copy.find_table("index.csv")
+    if index is not None:
+        facts = pd.read_csv(index)
+        facts = facts.set_index("image_id") if "image_id" in facts else facts
+        for name in ("orig_width", "orig_height"):
+            if name in facts and facts.index.name == "image_id":
+                frame[name] = frame["image_id"].map(facts[name])
+    return frame
+
+
+def load_folder(
+    folder: str | os.PathLike,
+    *,
+    table: str = "index.csv",
+    target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Read a folder of images with one table, for sets that have no loader of their own.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the images, the table, and if at hand the masks (``IMAGEID_segmentation.png``),
+        in any folders below it.
+    table : str, default="index.csv"
+        File name of the table, or a pattern of it in lower case, such as ``"*metadata*.csv"``. Its
+        columns are recognised as those of any table; see `hybridlesion.metadata.read_records`.
+    target_column : str, default=None
+        Column that says which are malignant; None finds it.
+    malignant : sequence of str, default=None
+        Diagnoses that make `target` 1.
+    columns : mapping of str to str, default=None
+        Column of the table by record column, such as ``{"diagnosis": "label"}``.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found, sorted by `image_id`, with `path`, `mask_path` where there are
+        masks, what the table knows of `patient_id`, `lesion_id`, `age`, `sex`, `site`, `diagnosis`
+        and `target`, its other columns that do not give the answer away, and `orig_width`,
+        `orig_height` (pixels) where an ``index.csv`` has them.
+
+    Raises
+    ------
+    SourceError
+        If folder, images or table are absent.
+    TableError
+        If the table is not understood.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hybridlesion import make_lesions
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = make_lesions(folder, n_patients=2, lesions_per_patient=(1, 1), size=(80, 64))
+    ...     records = load_folder(folder, table="metadata.csv")
+    >>> records["image_id"].tolist()
+    ['SYN_0000001', 'SYN_0000002']
+    """
+    copy = scan_folder(folder)
+    return records_of(
+        copy,
+        copy.need_table(table),
+        target_column=target_column,
+        malignant=malignant,
+        columns=columns,
+    )
+
+
+_SPLITS = ("train", "valid", "test")
+# The criteria, and what else the records keep as it stands.
+_KEPT = (
+    *("diagnosis", "split", "seven_point_score", "pigment_network", "streaks", "pigmentation"),
+    *("regression_structures", "dots_and_globules", "blue_whitish_veil", "vascular_structures"),
+    *("level_of_diagnostic_difficulty", "elevation", "management", "clinical_path"),
+)
+
+
+def load_derm7pt(
+    folder: str | os.PathLike, *, malignant: Sequence[str] = ("melanoma",)
+) -> pd.DataFrame:
+    """Read a local copy of Derm7pt: dermoscopic images and the seven-point checklist.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with ``meta.csv``, ``train_indexes.csv``, ``valid_indexes.csv``,
+        ``test_indexes.csv`` and the images under the relative paths of its column ``derm``, in
+        any folders below it; or with an ``index.csv`` that names each image in ``image_id``.
+    malignant : sequence of str, default=("melanoma",)
+        What diagnoses begin with that make `target` 1; each melanoma has its stage behind it, as
+        in ``melanoma (in situ)``.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found, with `path`, `lesion_id` (the case), `sex`, `site`,
+        `diagnosis` as it stands in the table, `target`, `split` (train, valid or test),
+        `seven_point_score` (0 to 7), the seven criteria, and `clinical_path` of the close-up
+        photograph where it is there. `image_id` is the file name of ``derm``, with its folder and
+        ``_`` before it if file names repeat.
+
+    Raises
+    ------
+    SourceError
+        If folder, images or table are absent.
+
+    References
+    ----------
+    Kawahara, Daneshvar, Argenziano, Hamarneh, Seven-point checklist and skin lesion classification
+    using multitask multimodal neural nets, IEEE Journal of Biomedical and Health Informatics
+    23(2), 2019.
+    """
+    folder = Path(folder)
+    meta = next(iter(sorted(folder.rglob("meta.csv"))), None)
+    table = _read_index(folder) if meta is None else _read_meta(meta)
+    table = table.sort_values("image_id", ignore_index=True)
+    words = table["diagnosis"].fillna("").str.strip().str.lower()
+    table["target"] = words.str.startswith(tuple(malignant)).astype(float)
+    table.loc[words == "", "target"] = None
+    read = table[["image_id", "lesion_id", "sex", "site", "target"]]
+    frame = read_records(read, images=table[["image_id", "path"]]).frame
+    kept = table[["image_id", *(name for name in _KEPT if name in table)]]
+    return frame.merge(kept, on="image_id", how="left")
+
+
+def _read_meta(meta: Path) -> pd.DataFrame:
+    """The official table: a row a case, with paths of its dermoscopic and its clinical image."""
+    table = pd.read_csv(meta).rename(columns={"location": "site"})
+    table["lesion_id"] = "case_" + table["case_num"].astype(str)
+    names = table["derm"].str.replace(r"\.\w+$", "", regex=True)
+    stems = names.str.rpartition("/")[2]
+    table["image_id"] = stems if stems.is_unique else names.str.replace("/", "_")
+    table["split"] = None
+    for split in _SPLITS:
+        for file in sorted(meta.parent.glob(f"{split}_indexes.csv")):
+            table.loc[pd.read_csv(file)["indexes"], "split"] = split
+    homes = [one / below for one in meta.parents for below in ("images", "")][:6]
+    home = next((one for one in homes if any((one / name).is_file() for name in table["derm"])), "")
+    if home == "":
+        raise SourceError(
+            f"none of the images that {meta} lists is near it, such as {table['derm'].iloc[0]!r}. "
+            "data/README.md says where to get the data set."
+        )
+    for column, source in (("path", "derm"), ("clinical_path", "clinic")):
+        files = [home / str(name) for name in table.get(source, [""] * len(table))]
+        table[column] = [str(file) if file.is_file() else None for file in files]
+    return table[table["path"].notna()]
+
+
+def _read_index(folder: Path) -> pd.DataFrame:
+    copy = scan_folder(folder)
+    table = pd.read_csv(copy.need_table("meta.csv", "index.csv"))
+    table["path"] = table["image_id"].map(copy.images)
+    return table[table["path"].notna()]
+
+
+def load_ham10000(
+    folder: str | os.PathLike, *, malignant: Sequence[str] = ("melanoma",)
+) -> pd.DataFrame:
+    """Read a local copy of HAM10000, which is ISIC 2018 task 3's training set too.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the images (``HAM10000_images_part_1`` and ``..._part_2``, or all in one),
+        ``HAM10000_metadata.csv`` (or the same without ending), and if at hand the masks
+        (``ISIC_*_segmentation.png``), in any folders below it.
+    malignant : sequence of str, default=("melanoma",)
+        Diagnoses that make `target` 1, such as ``("melanoma", "basal cell carcinoma")``.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found, with `path`, `lesion_id`, `age`, `sex`, `site`, `diagnosis`
+        and `target`.
+
+    Raises
+    ------
+    SourceError
+        If folder, images or table are absent.
+
+    References
+    ----------
+    Tschandl, Rosendahl, Kittler, The HAM10000 dataset, Scientific Data 5:180161, 2018.
+    """
+    copy = scan_folder(folder)
+    table = copy.need_table("ham10000_metadata*")
+    # The archive at Harvard gives the table without an ending, separated by commas.
+    frame = pd.read_csv(table, sep=None, engine="python", dtype={"image_id": str})
+    return records_of(copy, frame, malignant=tuple(malignant))
+
+
+_ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
+
+
+def load_isic2017(folder: str | os.PathLike) -> pd.DataFrame:
+    """Read a local copy of ISIC 2017: images, part 1 masks, part 3 labels, metadata.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the images (``ISIC_*.jpg``), and if at hand the masks
+        (``ISIC_*_segmentation.png``), ``ISIC-2017_*_Part3_GroundTruth.csv`` and
+        ``ISIC-2017_*_metadata.csv``, in any folders below it. Without the official labels, an
+        ``index.csv`` with the same columns is read.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found, with `path`, `mask_path`, `age`, `sex`, `diagnosis` and
+        `target` (1 for melanoma).
+
+    Raises
+    ------
+    SourceError
+        If folder, images or labels are absent.
+
+    References
+    ----------
+    Codella et al., Skin lesion analysis toward melanoma detection: a challenge at the 2017 ISBI,
+    2018.
+    """
+    copy = scan_folder(folder)
+    truth = copy.need_table("*part3_groundtruth*.csv", "index.csv")
+    if truth.name == "index.csv":
+        columns = {"image_id", "melanoma", "seborrheic_keratosis", "age_approximate", "sex"}
+        return records_of(copy, pd.read_csv(truth, usecols=lambda name: name in columns))
+    metadata = copy.find_table("isic-2017*metadata*.csv")
+    return records_of(copy, [truth] if metadata is None else [truth, metadata])
+
+
+def load_isic2018_task1(folder: str | os.PathLike) -> pd.DataFrame:
+    """Read a local copy of ISIC 2018 task 1: images and masks.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the images and the masks (``ISIC_*_segmentation.png``), in any folders below
+        it. The challenge gave no labels; an ``index.csv`` with `image_id, diagnosis, age, sex,
+        anatomloc` is read where there is one.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found, with `path` and `mask_path`; `target` is 1 for melanoma and
+        missing where the diagnosis is unknown.
+
+    Raises
+    ------
+    SourceError
+        If folder or images are absent.
+
+    References
+    ----------
+    Codella et al., Skin lesion analysis toward melanoma detection 2018, 2019.
+    """
+    copy = scan_folder(folder)
+    return records_of(copy, _task1_table(copy))
+
+
+def load_isic2018_task2(
+    folder: str | os.PathLike, *, images: str | os.PathLike | None = None
+) -> pd.DataFrame:
+    """Read a local copy of ISIC 2018 task 2: experts' outlines of dermoscopic structures.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the masks (``ISIC_*_attribute_globules.png``), and the images unless `images`
+        says where they are, in any folders below it.
+    images : str or path-like, default=None
+        Folder of the images, which are those of task 1 and many of ISIC 2017; None takes `folder`.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found that have a mask of any structure, with `path`, `mask_path` of
+        the lesion where there is one, and for each structure the path of its mask:
+        `pigment_network_path`, `negative_network_path`, `streaks_path`, `milia_like_cyst_path` and
+        `globules_path`, missing where there is none. In the official set a mask without a white
+        pixel says that the structure is absent; in a part of it a missing mask says nothing.
+
+    Raises
+    ------
+    SourceError
+        If a folder is absent, or holds no image or no mask.
+
+    References
+    ----------
+    Codella et al., Skin lesion analysis toward melanoma detection 2018, 2019.
+    """
+    copy = scan_folder(folder if images is None else images)
+    frame = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
+    if copy.masks:
+        frame["mask_path"] = frame["image_id"].map(copy.masks)
+    found = []
+    for attribute in _ATTRIBUTES:
+        end = f"_attribute_{attribute}"
+        files = sorted(Path(folder).rglob(f"*{end}.png"))
+        masks = {file.stem.removesuffix(end): str(file) for file in files}
+        frame[f"{attribute}_path"] = frame["image_id"].map(masks)
+        found.append(frame[f"{attribute}_path"].notna())
+    kept = pd.concat(found, axis=1).any(axis=1)
+    if not kept.any():
+        raise SourceError(
+            f"{os.fspath(folder)} holds no mask called ISIC_*_attribute_NAME.png of an image in "
+            f"{copy.folder}. data/README.md says where to get the data set."
+        )
+    return frame[kept].reset_index(drop=True)
+
+
+def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:
+    """Read a local copy of ISIC 2020, from Kaggle or from the challenge's site.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the images and ``train.csv`` or ``ISIC_2020_Training_GroundTruth*.csv``, in
+        any folders below it. A part of the images is enough.
+
+    Returns
+    -------
+    DataFrame
+        Records of the images found, with `path`, `patient_id`, `age`, `sex`, `site`, `diagnosis`
+        and `target` (1 for malignant). Where ``ISIC_2020_Training_Duplicates.csv`` is there too,
+        `duplicate_cluster` names the copies of one picture.
+
+    Raises
+    ------
+    SourceError
+        If folder, images or table are absent.
+
+    References
+    ----------
+    Rotemberg et al., A patient-centric dataset of images and metadata for identifying melanomas
+    using clinical context, Scientific Data 8:34, 2021.
+    """
+    copy = scan_folder(folder)
+    table = copy.need_table(
+        "train.csv", "isic_2020_training_groundtruth_v2.csv", "isic_2020*truth*.csv"
+    )
+    return records_of(copy, table, duplicates=copy.find_table("*duplicates*.csv"))
+
+
+def _task1_table(copy: LocalCopy) -> pd.DataFrame:
+    """The labels of the archive beside the images, or a table of ids alone."""
+    index = copy.find_table("index.csv")
+    table = pd.DataFrame({"image_id": list(copy.images)})
+    if index is None:
+        return table.assign(target=pd.Series(dtype=float))
+    table = table.merge(pd.read_csv(index), on="image_id", how="left")
+    # The archive numbers its diagnoses: "9. melanoma".
+    table["diagnosis"] = table["diagnosis"].str.replace(r"^\d+\.\s*", "", regex=True)
+    known = table["diagnosis"].notna()
+    table["target"] = table["diagnosis"].eq("melanoma").astype(float).where(known)
+    return table
+
+
+_COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
+# Header of the table (spreadsheet or text file) -> name in the records.
+_CRITERIA = {
+    "asymmetry": "ph2_asymmetry",
+    "pigment network": "ph2_network",
+    "dots/globules": "ph2_dots",
+    "streaks": "ph2_streaks",
+    "regression areas": "ph2_regression",
+    "blue-whitish veil": "ph2_veil",
+}
+_CLINICAL = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
+
+
+def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
+    """Read a local copy of PH2: images, masks and the experts' criteria.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder with the images (``IMD*.bmp`` or ``.jpg``), the masks (``IMD*_lesion.bmp`` or
+        ``.png``), and ``PH2_dataset.txt`` or a CSV export of ``PH2_dataset.xlsx``, in any
+        folders below it.
+
+    Returns
+    -------
+    DataFrame
+        Records with `path`, `mask_path`, `diagnosis` (common nevus, atypical nevus, melanoma),
+        `target` (1 for melanoma), and the criteria: `ph2_asymmetry` (0, 1 or 2), `ph2_network`
+        (T typical, AT atypical), `ph2_dots` (A absent, T, AT), `ph2_streaks`, `ph2_regression`,
+        `ph2_veil` (A absent, P present), and for each of six colours, such as `ph2_red`,
+        whether it is there (0 or 1).
+
+    Raises
+    ------
+    SourceError
+        If folder, images or table are absent.
+
+    References
+    ----------
+    Mendonca, Ferreira, Marques, Marcal, Rozeira, PH2 - A dermoscopic image database for research
+    and benchmarking, EMBC 2013.
+    """
+    copy = scan_folder(folder)
+    table = copy.need_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
+    criteria = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
+    # The kinds of nevus stay apart, which records would call nevus alike.
+    truth = criteria[["image_id"]].assign(target=(criteria["diagnosis"] == "melanoma").astype(int))
+    return records_of(copy, truth).merge(criteria, on="image_id", how="left")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """The spreadsheet: one column a diagnosis and a colour, with X where it holds."""
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if "Image Name" not in raw:
+        # The spreadsheet's own export starts with a legend.
+        start = next(row for row, cells in enumerate(raw.to_numpy()) if "Image Name" in cells)
+        raw = pd.DataFrame(raw.to_numpy()[start + 1 :], columns=raw.to_numpy()[start])
+    raw = raw.map(str.strip)
+    names = {column: " ".join(column.lower().split()) for column in raw.columns}
+    raw = raw.rename(columns=names).rename(columns=lambda name: name.split(" (")[0])
+    found = pd.DataFrame({"image_id": raw["image name"], "diagnosis": ""})
+    for diagnosis in _CLINICAL.values():
+        found.loc[raw[diagnosis].str.upper() == "X", "diagnosis"] = diagnosis
+    found = _add_criteria(found, raw)
+    for color in _COLORS:
+        found[f"ph2_{color}"] = (raw[color.replace("_", "-")].str.upper() == "X").astype(int)
+    return found[found["image_id"] != ""].reset_index(drop=True)
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    """The text file: cells between bars, colours as numbers 1 to 6, diagnosis as 0 to 2."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [
+        [cell.strip() for cell in line.replace("||", "|").strip().strip("|").split("|")]
+        for line in lines
+        if line.strip().startswith("||")
+    ]
+    header = [name.lower() for name in rows[0]]
+    raw = pd.DataFrame([row for row in rows[1:] if row[0].startswith("IMD")], columns=header)
+    found = pd.DataFrame(
+        {"image_id": raw["name"], "diagnosis": raw["clinical diagnosis"].map(_CLINICAL)}
+    )
+    found = _add_criteria(found, raw)
+    for number, color in enumerate(_COLORS, start=1):
+        found[f"ph2_{color}"] = raw["colors"].str.split().map(lambda has, n=str(number): n in has)
+        found[f"ph2_{color}"] = found[f"ph2_{color}"].astype(int)
+    return found
+
+
+def _add_criteria(found: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    for header, name in _CRITERIA.items():
+        found[name] = raw[header].to_numpy()
+    found["ph2_asymmetry"] = found["ph2_asymmetry"].astype(int)
+    return found

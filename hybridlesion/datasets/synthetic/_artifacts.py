@@ -1,0 +1,279 @@
+"""What the camera and the clinic add: vignette, rulers, gel bubbles, ink, uneven light."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from hybridlesion._optional_imports import cv2
+from hybridlesion.datasets.synthetic._skin import smooth_noise, smoothstep
+
+__all__ = ["add_bubbles", "add_ink", "add_light", "add_ruler", "add_vignette", "draw_hair"]
+
+
+def add_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make the light uneven: a slope, and a fall-off towards the corners.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The picture, up to about 20 % darker in places.
+    """
+    x, y = _centered(image.shape[:2])
+    angle = rng.uniform(0, 2 * np.pi)
+    slope = rng.normal(0, 0.07) * (x * math.cos(angle) + y * math.sin(angle))
+    falloff = rng.gamma(1.5, 0.10) * (x * x + y * y)
+    return image * (1.0 + slope - falloff)[..., None]
+
+
+def add_vignette(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darken what lies outside the dermoscope's round window.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The picture with dark corners, or with a black surround.
+    """
+    x, y = _centered(image.shape[:2])
+    radius = rng.uniform(0.50, 0.62) if rng.random() < 0.75 else rng.uniform(0.41, 0.50)
+    center = rng.normal(0, 0.015, 2).tolist()
+    distance = np.hypot(x - center[0], y - center[1])
+    soft = rng.uniform(0.008, 0.09)
+    light = smoothstep(distance, radius + soft / 2, radius - soft / 2)[..., None]
+    dark = np.array([0.05, 0.045, 0.05], np.float32) * rng.uniform(0.2, 2.2)
+    return dark + light * (image - dark)
+
+
+def add_ruler(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Print a millimetre scale near one side.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The picture with a scale.
+    """
+    height, width = image.shape[:2]
+    long_side = max(height, width)
+    layer = np.zeros((height, width), np.uint8)
+    gap = long_side * rng.uniform(0.012, 0.035)
+    count = int(rng.integers(12, 40))
+    angle = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.12)
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]]) * rng.choice([-1, 1])
+    side = rng.uniform(0.38, 0.46) * np.array([width, height])
+    middle = np.array([width, height]) / 2 + across * side
+    thickness = max(1, round(long_side * 0.0018))
+    # Some scales bend with the window's edge.
+    curve = rng.uniform(0.0, 0.9) / long_side if rng.random() < 0.6 else 0.0
+    for tick in range(count):
+        offset = (tick - count / 2) * gap
+        foot = middle + along * offset - across * curve * offset**2
+        size = gap * (2.0 if tick % 10 == 0 else 1.45 if tick % 5 == 0 else 0.9)
+        ends = np.round(np.array([foot, foot - across * size]) * 16).astype(np.int32)
+        cv2.line(layer, ends[0].tolist(), ends[1].tolist(), 255, thickness, cv2.LINE_AA, 4)
+        if tick % 10 == 0 and curve == 0.0:
+            corner = (foot - across * gap * 3.2).astype(int).tolist()
+            scale = long_side / 1500
+            cv2.putText(layer, str(tick), corner, 0, scale, 255, thickness, cv2.LINE_AA)
+    alpha = layer.astype(np.float32)[..., None] / 255 * rng.uniform(0.4, 0.85)
+    return image * (1 - alpha) + alpha * np.float32(0.12)
+
+
+def add_bubbles(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Put air bubbles into the contact gel: a dark rim, a bright arc and a highlight each.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The picture with bubbles.
+    """
+    height, width = image.shape[:2]
+    long_side = max(height, width)
+    bright = np.zeros((height, width), np.uint8)
+    dark = np.zeros((height, width), np.uint8)
+    home = rng.uniform((0.1, 0.1), (0.9, 0.9)) * (width, height)
+    for _ in range(rng.integers(3, 26)):
+        center = home + rng.normal(0, 0.22 * long_side, 2)
+        radius = long_side * float(np.clip(rng.gamma(1.6, 0.005), 0.003, 0.035))
+        _draw_bubble(bright, dark, center, radius, rng)
+    sigma = max(0.0008 * long_side, 0.4)
+    bright = cv2.GaussianBlur(bright, (0, 0), sigma).astype(np.float32)[..., None] / 255
+    dark = cv2.GaussianBlur(dark, (0, 0), sigma).astype(np.float32)[..., None] / 255
+    image = image * (1 - 0.35 * dark)
+    return image + 0.8 * bright * (1 - image)
+
+
+def add_ink(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw a violet or blue pen stroke, as surgeons do, at the picture's edge.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The picture with ink.
+    """
+    height, width = image.shape[:2]
+    long_side = max(height, width)
+    layer = np.zeros((height, width), np.uint8)
+    angle = rng.uniform(0, 2 * np.pi)
+    edge = np.array([0.5 + 0.44 * np.cos(angle), 0.5 + 0.44 * np.sin(angle)]) * (width, height)
+    heading = angle + np.pi / 2 + np.cumsum(rng.normal(0, 0.08, 20))
+    stride = long_side * rng.uniform(0.008, 0.025)
+    path = edge + np.cumsum(np.column_stack([np.cos(heading), np.sin(heading)]), axis=0) * stride
+    thickness = max(2, round(long_side * rng.uniform(0.008, 0.03)))
+    points = [np.round(path * 16).astype(np.int32)]
+    cv2.polylines(layer, points, False, 255, thickness, cv2.LINE_AA, 4)
+    grain = smooth_noise(rng, (height, width), 0.012, octaves=3, persistence=0.8)
+    alpha = cv2.GaussianBlur(layer, (0, 0), 0.003 * long_side).astype(np.float32) / 255
+    alpha = alpha * np.clip(0.7 + 0.25 * grain, 0.15, 0.95)
+    violet = np.array([0.28, 0.16, 0.46]) + rng.normal(0, 0.05, 3)
+    # Ink filters the light; it does not cover the skin.
+    return image * (1 - alpha[..., None] * (1 - np.clip(violet, 0, 1))).astype(np.float32)
+
+
+def _draw_bubble(
+    bright: np.ndarray,
+    dark: np.ndarray,
+    center: np.ndarray,
+    radius: float,
+    rng: np.random.Generator,
+) -> None:
+    """Add one bubble to the layers of highlights and rims."""
+    middle = np.round(center * 16).astype(int).tolist()
+    axes = [max(int(radius * 16), 12), max(int(radius * 16 * rng.uniform(0.85, 1.0)), 12)]
+    line = max(1, round(radius * 0.16))
+    turn = float(rng.uniform(0, 360))
+    cv2.ellipse(dark, middle, axes, turn, 0, 360, 255, line, cv2.LINE_AA, 4)
+    inner = [max(int(axis * 0.82), 8) for axis in axes]
+    for start, extent, level in ((200, 90, 190), (20, 70, 120)):
+        cv2.ellipse(bright, middle, inner, 0, start, start + extent, level, line, cv2.LINE_AA, 4)
+    spot = np.round((center - 0.45 * radius) * 16).astype(int).tolist()
+    cv2.circle(bright, spot, max(int(radius * 16 * 0.16), 8), 255, -1, cv2.LINE_AA, 4)
+
+
+def _centered(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates from the middle, in units of the long side, ready to broadcast."""
+    height, width = shape
+    x = (np.arange(width, dtype=np.float32) - width / 2) / max(shape)
+    y = (np.arange(height, dtype=np.float32) - height / 2) / max(shape)
+    return x[None, :], y[:, None]
+
+
+_POINTS = 24
+_LARGER = 2
+
+
+def draw_hair(
+    image: np.ndarray, amount: float, lightness: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Lay hairs over a picture.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    amount : float
+        0 (one or two fine hairs) to 1 (a hairy arm).
+    lightness : float
+        0 (black) to 1 (white).
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The picture with hair.
+    """
+    long_side = max(image.shape[:2])
+    count = 2 + int(rng.poisson(2 + 30 * amount**1.6))
+    heading = rng.uniform(0, np.pi)
+    spread = rng.uniform(0.15, 1.2)
+    thickness = rng.uniform(0.0013, 0.0042) * (0.6 + 0.6 * amount)
+    height, width = image.shape[:2]
+    # Lines have whole widths, so they are drawn large and scaled down.
+    cover = np.zeros((_LARGER * height, _LARGER * width), np.uint8)
+    for _ in range(count):
+        path = _hair_path((height, width), heading + rng.normal(0, spread), rng)
+        breadth = thickness * np.exp(rng.normal(0, 0.25)) * long_side
+        _draw_tapered(cover, path * _LARGER, breadth * _LARGER, strength=rng.uniform(0.65, 1.0))
+    cover = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA)
+    cover = cv2.GaussianBlur(cover, (0, 0), max(0.0007 * long_side, 0.4))
+    alpha = cover.astype(np.float32)[..., None] / 255
+    # A soft shadow beside the hair lifts it from the skin.
+    shift = np.float32([[1, 0, 0.004 * long_side], [0, 1, 0.003 * long_side]])
+    shadow = cv2.warpAffine(cover, shift, (width, height))
+    shadow = cv2.GaussianBlur(shadow, (0, 0), 0.004 * long_side).astype(np.float32)
+    image = image * (1 - 0.22 / 255 * shadow[..., None])
+    brown = np.array([0.95, 0.78, 0.62]) * lightness + np.array([0.05, 0.03, 0.02])
+    return image + 0.9 * alpha * (brown.astype(np.float32) - image)
+
+
+def _hair_path(shape: tuple[int, int], heading: float, rng: np.random.Generator) -> np.ndarray:
+    """Points (x, y) of one hair, with a curvature that changes slowly along it."""
+    height, width = shape
+    length = max(shape) * rng.uniform(0.25, 1.1)
+    bend = rng.normal(0, 0.55) + rng.normal(0, 0.5) * np.linspace(-1, 1, _POINTS)
+    if rng.random() < 0.03:
+        bend = bend + rng.choice([-1, 1]) * np.linspace(0.5, 1.0, _POINTS) * rng.uniform(2, 4)
+    turn = heading + np.cumsum(bend) / _POINTS * 1.6
+    steps = np.column_stack([np.cos(turn), np.sin(turn)]) * (length / _POINTS)
+    path = np.cumsum(steps, axis=0)
+    middle = rng.uniform((0, 0), (width, height))
+    return path - path[_POINTS // 2] + middle
+
+
+def _draw_tapered(cover: np.ndarray, path: np.ndarray, width: float, *, strength: float) -> None:
+    """Draw a line that thins towards its tip; where pixels are too coarse, it fades."""
+    fixed = np.round(path * 16).astype(np.int32)
+    pieces = 12
+    edges = np.linspace(0, len(path) - 1, pieces + 1).astype(int)
+    for piece, (start, end) in enumerate(pairwise(edges)):
+        # The root lies in the skin and shows less.
+        local = width * (0.6 if piece == 0 else 1.0 - 0.65 * piece / pieces)
+        thickness = max(1, round(local))
+        level = int(255 * strength * min(local / thickness, 1.0))
+        cv2.polylines(
+            cover,
+            [fixed[start : end + 1]],
+            False,
+            level,
+            thickness,
+            cv2.LINE_AA,
+            4,
+        )

@@ -1,0 +1,239 @@
+"""One dermoscopic picture and its true mask, drawn from traits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import check_number
+from hybridlesion.datasets.synthetic import _artifacts
+from hybridlesion.datasets.synthetic._artifacts import draw_hair
+from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
+from hybridlesion.datasets.synthetic._pigment import draw_pigment
+from hybridlesion.datasets.synthetic._skin import draw_skin, smooth_noise
+
+__all__ = ["check_size", "draw_lesion", "draw_outline", "lesion_mask"]
+
+
+def draw_outline(
+    traits: LesionTraits, shape: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """Draw how deep each pixel lies inside the lesion.
+
+    Parameters
+    ----------
+    traits : LesionTraits
+        Size, place, asymmetry and border are used.
+    shape : tuple of int
+        (H, W) in pixels.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        About 1 in the middle, 0 on the border, negative outside; one unit is the radius.
+
+    Notes
+    -----
+    An ellipse in coordinates that smooth noise has bent; lobes are joined and bites taken out by
+    smooth maxima, and fractal noise roughens the border.
+    """
+    u, v = _bent_coordinates(traits, shape, rng)
+    depth = 1.0 - np.sqrt(u * u + v * v)
+    for _ in range(rng.binomial(3, 0.7 * traits.asymmetry)):
+        angle = rng.uniform(0, 2 * np.pi)
+        distance, size = rng.uniform(0.75, 1.1), rng.uniform(0.3, 0.55)
+        lobe = size - np.hypot(u - distance * math.cos(angle), v - distance * math.sin(angle))
+        depth = _smooth_maximum(depth, lobe)
+    for _ in range(rng.binomial(3, 0.45 * traits.asymmetry)):
+        angle = rng.uniform(0, 2 * np.pi)
+        distance, size = rng.uniform(0.95, 1.2), rng.uniform(0.2, 0.5)
+        bite = np.hypot(u - distance * math.cos(angle), v - distance * math.sin(angle)) - size
+        depth = -_smooth_maximum(-depth, -bite)
+    rough = smooth_noise(rng, shape, traits.radius * 0.5, octaves=4, persistence=0.6)
+    depth += (0.015 + 0.085 * traits.border) * rough
+    if traits.pattern == "starburst":
+        depth += (0.035 + 0.045 * traits.border) * _rays(u, v, rng)
+    return depth
+
+
+def lesion_mask(depth: np.ndarray) -> np.ndarray:
+    """Mark the lesion as an expert would: one piece, without holes, a little smoothed.
+
+    Parameters
+    ----------
+    depth : ndarray of shape (H, W), float32
+        From `draw_outline`.
+
+    Returns
+    -------
+    ndarray of shape (H, W), bool
+        The largest piece where the smoothed depth is positive.
+    """
+    smoothed = cv2.GaussianBlur(depth, (0, 0), 0.004 * max(depth.shape))
+    positive = (smoothed > 0).astype(np.uint8)
+    contours, _ = cv2.findContours(positive, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    mask = np.zeros(depth.shape, np.uint8)
+    if contours:
+        cv2.drawContours(mask, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    return mask > 0
+
+
+def _bent_coordinates(
+    traits: LesionTraits, shape: tuple[int, int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates along the lesion's axes in units of its half-axes, bent by noise."""
+    height, width = shape
+    long_side = max(shape)
+    x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / long_side - traits.center[0]
+    y = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / long_side - traits.center[1]
+    cos, sin = math.cos(traits.angle), math.sin(traits.angle)
+    stretch = math.sqrt(traits.aspect)
+    u = (x[None, :] * cos + y[:, None] * sin) * (stretch / traits.radius)
+    v = (y[:, None] * cos - x[None, :] * sin) / (stretch * traits.radius)
+    bend = 0.025 + 0.11 * traits.asymmetry
+    wavelength = traits.radius * 1.9
+    u += bend * smooth_noise(rng, shape, wavelength, octaves=2)
+    v += bend * smooth_noise(rng, shape, wavelength, octaves=2)
+    return u, v
+
+
+def _smooth_maximum(a: np.ndarray, b: np.ndarray, blend: float = 0.12) -> np.ndarray:
+    """Larger of two fields, rounded where they meet."""
+    h = np.maximum(blend - np.abs(a - b), 0.0) / blend
+    return np.maximum(a, b) + h * h * (blend / 4)
+
+
+def _rays(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise that changes along the rim but hardly along the radius: streaks."""
+    count = int(rng.integers(90, 160))
+    table = rng.standard_normal((6, count), dtype=np.float32)
+    table = np.concatenate([table, table[:, :2]], axis=1)
+    column = (np.arctan2(v, u) / (2 * np.pi) + 0.5) * count
+    row = np.clip(np.hypot(u, v) * 2.0, 0, 5)
+    return cv2.remap(table, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+
+
+# Pictures are drawn with a long side between these and then scaled: below, structures would be
+# thinner than a pixel; above, no detail is left to draw and only time and memory grow.
+_CANVAS = (640, 1600)
+_SIZE_LIMITS = (64, 8000)
+
+
+def draw_lesion(
+    traits: LesionTraits | None = None,
+    size: tuple[int, int] = (600, 450),
+    *,
+    random_state: int | np.random.SeedSequence = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a dermoscopic picture of one lesion, and its mask.
+
+    Parameters
+    ----------
+    traits : LesionTraits or None, default=None
+        What to draw; None draws random traits.
+    size : tuple of int, default=(600, 450)
+        (width, height) in pixels, each 64 to 8000.
+    random_state : int or SeedSequence, default=0
+        Seed of the random detail. The same seed and traits give the same picture.
+
+    Returns
+    -------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB picture.
+    mask : ndarray of shape (H, W), bool
+        True inside the lesion, also below hair, ink or a dark corner.
+
+    Raises
+    ------
+    ValueError
+        If `size` is outside the limits.
+
+    Examples
+    --------
+    >>> image, mask = draw_lesion(size=(120, 90), random_state=3)
+    >>> image.shape, mask.any()
+    ((90, 120, 3), np.True_)
+    """
+    width, height = check_size(size)
+    rng = np.random.default_rng(random_state)
+    if traits is None:
+        traits = vary_traits(
+            random_patient(rng), tuple(rng.beta(1.1, 3.0, 3)), rng, hair=0.3, artifacts=0.3
+        )
+    scale = np.clip(max(width, height), *_CANVAS) / max(width, height)
+    shape = (max(round(height * scale), 1), max(round(width * scale), 1))
+    depth = draw_outline(traits, shape, rng)
+    lab = draw_pigment(draw_skin(traits.skin, shape, rng), depth, traits, rng)
+    image = cv2.cvtColor(_in_gamut(lab), cv2.COLOR_LAB2RGB)
+    image = _photograph(image, traits, rng)
+    mask = lesion_mask(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR))
+    return _expose(image, (width, height), rng), mask
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Return `size` if it is a (width, height) that can be drawn, else raise.
+
+    Parameters
+    ----------
+    size : tuple of int
+        (width, height) in pixels.
+
+    Returns
+    -------
+    tuple of int
+        `size`.
+
+    Raises
+    ------
+    ValueError
+        If it is no pair of whole numbers from 64 to 8000.
+    """
+    try:
+        width, height = size
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"size must be (width, height) in pixels, such as (600, 450), got {size!r}."
+        ) from None
+    low, high = _SIZE_LIMITS
+    for side in (width, height):
+        check_number("each side of size", side, low=low, high=high, integer=True)
+    return int(width), int(height)
+
+
+def _in_gamut(lab: np.ndarray) -> np.ndarray:
+    """Lab as 32-bit floats with a possible lightness."""
+    lab = lab.astype(np.float32, copy=False)
+    np.clip(lab[..., 0], 2.0, 99.0, out=lab[..., 0])
+    return lab
+
+
+def _photograph(image: np.ndarray, traits: LesionTraits, rng: np.random.Generator) -> np.ndarray:
+    """Add light, hair and artefacts, in the order in which they lie over the skin."""
+    image = _artifacts.add_light(image, rng)
+    if "ink" in traits.artifacts:
+        image = _artifacts.add_ink(image, rng)
+    if traits.hair > 0:
+        image = draw_hair(image, traits.hair, traits.hair_lightness, rng)
+    if "bubbles" in traits.artifacts:
+        image = _artifacts.add_bubbles(image, rng)
+    if "ruler" in traits.artifacts:
+        image = _artifacts.add_ruler(image, rng)
+    if "vignette" in traits.artifacts:
+        image = _artifacts.add_vignette(image, rng)
+    return image
+
+
+def _expose(image: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Blur a little, scale to `size`, add grain, and round to 8 bits."""
+    sigma = max(image.shape) * rng.uniform(0.0003, 0.0010)
+    image = cv2.GaussianBlur(image, (0, 0), sigma)
+    shrinks = size[0] < image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    image = cv2.resize(image, size, interpolation=method)
+    grain = rng.standard_normal(image.shape[:2], dtype=np.float32) * rng.uniform(0.003, 0.011)
+    image += cv2.GaussianBlur(grain, (0, 0), 0.6)[..., None]
+    return cv2.convertScaleAbs(np.clip(image, 0.0, 1.0), alpha=255.0)

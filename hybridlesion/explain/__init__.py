@@ -1,0 +1,29 @@
+"""Why a lesion got its score: what each measurement adds, as numbers and in words."""
+
+from hybridlesion.cnn.attribution import CnnMap, cnn_map
+from hybridlesion.explain._explain import explain_scores
+from hybridlesion.explain._labels import FAMILY_TITLES, column_label, family_of, family_shares
+from hybridlesion.explain._text import (
+    SHARE_PREFIX,
+    points_words,
+    rank_words,
+    reason_columns,
+    reason_words,
+    value_words,
+)
+
+__all__ = [
+    "FAMILY_TITLES",
+    "SHARE_PREFIX",
+    "CnnMap",
+    "cnn_map",
+    "column_label",
+    "explain_scores",
+    "family_of",
+    "family_shares",
+    "points_words",
+    "rank_words",
+    "reason_columns",
+    "reason_words",
+    "value_words",
+]

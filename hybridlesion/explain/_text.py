@@ -1,0 +1,316 @@
+"""The strongest reasons of each lesion, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion._validation import as_pandas, check_number
+from hybridlesion.explain._explain import explain_scores, split_explainable
+from hybridlesion.explain._labels import SITE, SITE_OF, column_label, family_shares
+from hybridlesion.features import FEATURES
+from hybridlesion.model import shares_among_benign
+from hybridlesion.model_selection import grouping
+
+__all__ = [
+    "SHARE_PREFIX",
+    "points_words",
+    "rank_words",
+    "reason_columns",
+    "reason_words",
+    "value_words",
+]
+
+_TONES = ("very light", "light", "intermediate", "tan", "brown", "dark")
+_ROWS = {row.name: row for row in FEATURES}
+_UNITS = {
+    "meta__age": "years",
+    "meta__clin_size_long_diam_mm": "mm",
+    "meta__tbp_lv_areaMM2": "mm2",
+    "meta__tbp_lv_minorAxisMM": "mm",
+    "meta__tbp_lv_perimeterMM": "mm",
+}
+
+
+def value_words(column: str, value: object) -> str:
+    """Write a value with its unit.
+
+    Parameters
+    ----------
+    column : str
+        Column of a feature table.
+    value : float or str
+        Its value in one row; NaN, None or NA where it is missing.
+
+    Returns
+    -------
+    str
+        The value, its unit and, for a score, its highest value; ``"unknown"`` if missing; nothing
+        where the column's label says it all, as for an embedding.
+
+    Examples
+    --------
+    >>> value_words("abcd__border", 5.2), value_words("abcd__color_share_black", 0.126)
+    ('5.2 of 8', '13 %')
+    >>> value_words("meta__site_torso", 0.0), value_words("meta__sex_male", 1.0)
+    ('not torso', 'male')
+    """
+    if column == "emb__":
+        return ""
+    if pd.isna(value):
+        return "unknown"
+    if not isinstance(value, Real | np.bool_):
+        return str(value)  # words, dates
+    is_bool, value = isinstance(value, bool | np.bool_), float(value)
+    if column in SITE_OF:
+        return f"{'' if value >= 0.5 else 'not '}{SITE_OF[column]}"
+    if column == "meta__sex_male":
+        return "male" if value >= 0.5 else "female"
+    row = _ROWS.get(column)
+    if row is None and is_bool:
+        return "yes" if value else "no"
+    if row is None:
+        return f"{_number(value)} {_UNITS.get(column, '')}".rstrip()
+    return _measure_words(row.unit, value, row.high)
+
+
+def _measure_words(unit: str, value: float, high: float) -> str:
+    if unit == "share":
+        return f"{100 * value:.0f} %" if value >= 0.01 or value == 0 else f"{100 * value:.2g} %"
+    if unit == "0/1":
+        return "present" if value >= 0.5 else "absent"
+    if unit == "band":
+        return _TONES[round(value)]
+    if unit == "score":
+        return f"{value:.1f} of {high:g}"
+    if unit in ("octants", "colours"):
+        return f"{_number(value)} of {high:g}{' octants' if unit == 'octants' else ''}"
+    if unit in ("1", "unit", "count"):
+        return _number(value)
+    return f"{_number(value)} {unit}"
+
+
+def _number(value: float) -> str:
+    if value == round(value) and abs(value) < 1e6:
+        return f"{value:.0f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) -> str:
+    """Say where a value lies among the benign training rows.
+
+    Parameters
+    ----------
+    column : str
+        Column of a feature table.
+    value : float or str
+        Its value in one row.
+    reference : mapping of str to ndarray of shape (101,)
+        The classifier's `reference_`.
+
+    Returns
+    -------
+    str
+        For example ``"higher than 94 % of benign lesions"``, of those with strictly lower values;
+        ``"as in 80 % of benign lesions"`` where more are equal to the value than lie on either
+        side, and for every value of a 0/1 column. Nothing for what has no order, is missing or was
+        never measured in a benign lesion.
+
+    Examples
+    --------
+    >>> rank_words("meta__age", 70.0, {"meta__age": np.linspace(20, 80, 101)})
+    'higher than 83 % of benign lesions'
+    >>> rank_words("meta__n_moles", 0, {"meta__n_moles": np.repeat([0, 3], [81, 20])})
+    'as in 80 % of benign lesions'
+    """
+    quantiles = reference.get(column)
+    if quantiles is None or isinstance(value, str) or pd.isna(value):
+        return ""
+    if _is_binary(column) or np.isin(quantiles, (0, 1)).all():
+        # References of earlier releases may hold a value between 0 and 1.
+        same = np.mean((quantiles >= 0.5) == (float(value) >= 0.5))
+        if 0.01 <= same <= 0.99:
+            return f"as in {100 * same:.0f} % of benign lesions"
+        return f"as in {'more than 99' if same > 0.5 else 'fewer than 1'} % of benign lesions"
+    below, equal, above = shares_among_benign(value, quantiles)
+    if equal >= max(below, above):
+        word, share = "as in", equal
+    else:
+        word, share = ("higher than", below) if below >= above else ("lower than", above)
+    # No finite sample says that a value is higher than all there are.
+    return f"{word} {min(int(100 * share + 1e-9), 99)} % of benign lesions"
+
+
+def _is_binary(column: str) -> bool:
+    if column in _ROWS:
+        return _ROWS[column].unit == "0/1"
+    return column in SITE_OF or column == "meta__sex_male"
+
+
+def points_words(share: float) -> str:
+    """Write a share of a score in percentage points, with its sign.
+
+    Parameters
+    ----------
+    share : float
+        Part of a probability, -1 to 1.
+
+    Returns
+    -------
+    str
+        Two digits, for example ``"+3.1 points"``.
+
+    Examples
+    --------
+    >>> points_words(0.0312), points_words(-0.257), points_words(0.00004)
+    ('+3.1 points', '-26 points', '+0.004 points')
+    """
+    points = 100 * share
+    if abs(points) >= 9.95:
+        text = f"{points:+.0f}"
+    elif abs(points) >= 0.995:
+        text = f"{points:+.1f}"
+    else:
+        text = f"{points:+.3f}" if abs(points) < 0.0995 else f"{points:+.2f}"
+    return f"{text} points"
+
+
+def reason_words(
+    model: BaseEstimator, table: pd.DataFrame, parts: pd.DataFrame, *, n_reasons: int = 3
+) -> list[list[str]]:
+    """Word the columns that moved each score most.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+    table : DataFrame of shape (n, columns)
+        The feature table that was scored, as a whole: context compares a patient's rows.
+    parts : DataFrame of shape (n, columns)
+        What `explain_scores` gave for it.
+    n_reasons : int, default=3
+        Most reasons a row, at least 1.
+
+    Returns
+    -------
+    list of list of str
+        For each row its reasons, the strongest first, up or down: name, value with unit, rank
+        among the benign lesions of the training, and in brackets what it adds to the score in
+        percentage points. The columns of the body site are one reason. What adds nothing is none.
+
+    Examples
+    --------
+    >>> from hybridlesion.model import HybridLesionClassifier
+    >>> from hybridlesion.explain import explain_scores
+    >>> y = np.arange(90) % 3 == 0
+    >>> table = pd.DataFrame({"meta__age": 50 + 20.0 * y + np.arange(90) % 7})
+    >>> model = HybridLesionClassifier(n_splits=3).fit(table, y)
+    >>> words = reason_words(model, table, explain_scores(model, table))
+    >>> words[0][0].split(" (")[0]
+    'age 70 years, higher than 99 % of benign lesions'
+    """
+    check_number("n_reasons", n_reasons, low=1, integer=True)
+    classifier = split_explainable(model)
+    reference = getattr(classifier, "reference_", {})
+    table = classifier.with_context(table)
+    columns = _join_sites(parts.drop(columns=["score", "base"], errors="ignore"))
+    shares = columns.to_numpy()
+    strongest = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :n_reasons]
+    return [
+        [
+            _word(columns.columns[k], row, shares[number, k], reference)
+            for k in strongest[number]
+            if shares[number, k] != 0
+        ]
+        for number, row in enumerate(_rows(table, parts.columns))
+    ]
+
+
+def _join_sites(parts: pd.DataFrame) -> pd.DataFrame:
+    """Add the shares of the 0/1 columns of the site up, in the place of the first."""
+    sites = [name for name in parts if name in SITE_OF]
+    if len(sites) < 2:
+        return parts
+    joined = parts.assign(**{sites[0]: parts[sites].sum(axis=1)})
+    return joined.drop(columns=sites[1:]).rename(columns={sites[0]: SITE})
+
+
+def _rows(table: pd.DataFrame, names: pd.Index):
+    known = [name for name in names if name in table]
+    for values in table[known].itertuples(index=False, name=None):
+        yield dict(zip(known, values, strict=True))
+
+
+def _word(column: str, row: Mapping, share: float, reference: Mapping) -> str:
+    value = row.get(column)
+    if column == SITE:
+        # The column of the lesion's own site stands for all.
+        known = {name: row[name] for name in SITE_OF if pd.notna(row.get(name))}
+        column = next((name for name in known if known[name] == 1), SITE)
+        value = known.get(column, "of no known name" if known else None)
+    said = [f"{column_label(column)} {value_words(column, value)}".rstrip()]
+    rank = rank_words(column, value, reference)
+    return f"{', '.join([*said, rank] if rank else said)} ({points_words(share)})"
+
+
+SHARE_PREFIX = "share_"
+
+# What a report shows beside a score: the ABCD sheet, and what the subgroup audit asks for.
+_SHOWN = (
+    *(row.name for row in FEATURES if row.family == "score"),
+    *("abcd__skin_ita", "qa__hair_share", "qa__dark_corner_share"),
+)
+# Rows taken apart at once: the parts of 400,000 lesions do not fit into memory together.
+_CHUNK = 4096
+
+
+def reason_columns(
+    model: BaseEstimator, table: pd.DataFrame, *, n_reasons: int = 3
+) -> pd.DataFrame:
+    """Make the columns that ``hybridlesion score --explain`` adds.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+    table : DataFrame of shape (n, columns)
+        Feature table with the columns of training, on an index without repeats.
+    n_reasons : int, default=3
+        Reasons a row, at least 1.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        ``base`` and ``share_FAMILY`` (parts of a probability: they sum to the score), then
+        ``reason_1`` and so on in words, and, where the table has them, the five ABCD scores, skin
+        tone, hair and dark corner.
+    """
+    table = as_pandas(table)
+    chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _cut(table)]
+    return pd.concat(chunks).reindex(table.index)
+
+
+def _cut(table: pd.DataFrame) -> list[np.ndarray]:
+    """Cut a table into parts of some thousand rows that keep patients whole."""
+    groups = grouping(table).to_numpy()
+    order = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[order])) + 1
+    wanted = np.arange(_CHUNK, len(table), _CHUNK)
+    places = np.searchsorted(ends, wanted)
+    cuts = np.unique(ends[places[places < len(ends)]])
+    return [np.sort(rows) for rows in np.split(order, cuts)]
+
+
+def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> pd.DataFrame:
+    parts = explain_scores(model, rows)
+    shares = family_shares(parts).add_prefix(SHARE_PREFIX)
+    words = reason_words(model, rows, parts, n_reasons=n_reasons)
+    padded = [[*row, *[np.nan] * (n_reasons - len(row))] for row in words]
+    reasons = pd.DataFrame(padded, index=rows.index, columns=range(n_reasons))
+    reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
+    shown = rows[[name for name in _SHOWN if name in rows]]
+    return pd.concat([parts[["base"]], shares, reasons, shown], axis=1)

@@ -1,0 +1,28 @@
+"""Records in, feature table out: the one place where the column families come together."""
+
+from hybridlesion.featurizer._columns import (
+    check_records,
+    column_kinds,
+    encode_metadata,
+    is_feature,
+    metadata_columns,
+    read_frame,
+)
+from hybridlesion.featurizer._featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer
+from hybridlesion.featurizer._measuring import BLOCK, Failure, attempt, read_segmented
+
+__all__ = [
+    "BLOCK",
+    "FEATURE_VERSION",
+    "FINETUNED",
+    "Failure",
+    "LesionFeaturizer",
+    "attempt",
+    "check_records",
+    "column_kinds",
+    "encode_metadata",
+    "is_feature",
+    "metadata_columns",
+    "read_frame",
+    "read_segmented",
+]

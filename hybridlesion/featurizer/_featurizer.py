@@ -1,0 +1,487 @@
+"""LesionFeaturizer: every feature of a lesion from one decode of its image."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
+from hybridlesion.cnn import LesionScorer, TimmEmbedder
+from hybridlesion.exceptions import ImageError, OptionError, TableError
+from hybridlesion.featurizer._columns import (
+    IDS,
+    RECORD_COLUMNS,
+    check_records,
+    encode_metadata,
+    is_feature,
+    metadata_columns,
+)
+from hybridlesion.featurizer._measuring import (
+    COLOR_CONSTANCY,
+    Failure,
+    lesion_columns,
+    read_lesions,
+)
+from hybridlesion.io import write_mask
+from hybridlesion.leakage import leave_out_optimistic, optimistic_rows
+from hybridlesion.segmentation import check_segmenter
+
+__all__ = ["FEATURE_VERSION", "FINETUNED", "LesionFeaturizer"]
+
+# Raised whenever the code would measure the same image differently: shards of older code are
+# then not taken up again.
+FEATURE_VERSION = 3
+
+# The embedder's name for networks of `hybridlesion finetune`, whatever their backbone.
+FINETUNED = "finetuned"
+
+
+class LesionFeaturizer(TransformerMixin, BaseEstimator):
+    """Turn records into features: mask, ABCD features, embedding, encoded metadata.
+
+    Each image is decoded once, at the smallest scale that serves, and everything that needs its
+    pixels happens then. Nothing is learned from the data, so nothing can leak between folds.
+    The output holds numbers only, for any classifier; ids, target and diagnosis stay out of it.
+
+    Parameters
+    ----------
+    embedder : str, default="none"
+        A timm model name for its embedding, ``"finetuned"`` for the score of fine-tuned networks,
+        or ``"none"``.
+    weights : str or None, default=None
+        Local weight file for `embedder`; None takes timm's own pretrained weights. With
+        ``"finetuned"`` a folder of `hybridlesion finetune`; None takes the network that ships.
+    segmenter : str, default="classical"
+        Which segmentation draws the mask; one of `hybridlesion.segmentation.SEGMENTERS`,
+        or the weight file of a refiner.
+    long_side : int, default=512
+        Long side in pixels at which images are analysed, at least 64.
+    color_constancy : {"shades_of_gray", "max_rgb", "none"}, default="shades_of_gray"
+        Illuminant correction before colours are measured.
+    crop : {"lesion", "frame"}, default="lesion"
+        What the network sees: the lesion with a margin, or the whole frame. Fine-tuned networks
+        know themselves what they are to see.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where the network runs.
+    batch_size : int, default=32
+        Images per network batch.
+    n_jobs : int, default=1
+        Processes used by `transform`; -1 takes every core.
+    on_error : {"warn", "raise"}, default="warn"
+        What `transform` does with an image that cannot be read: leave its features NaN and warn
+        once with all of them, or raise.
+    passthrough : "ids" or sequence of str, default=None
+        Columns that `transform` returns before the features. ``"ids"`` are those of ``image_id``,
+        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` that the records have, by which
+        `HybridLesionClassifier` groups its folds and compares the lesions of a patient. A sequence
+        names columns of the records, or ``qa__`` columns. None returns features only.
+
+    Attributes
+    ----------
+    measurements_ : list of str
+        Extra measurement columns seen by `fit` (ISIC 2024).
+    unknown_ : list of str
+        ``meta__`` columns that are left out.
+    embedder_ : TimmEmbedder, LesionScorer or None
+        The fitted embedder.
+
+    See Also
+    --------
+    hybridlesion.batch.extract_features : The same for more images than fit into memory.
+    hybridlesion.make_hybrid_pipeline : This transformer before our own classifier.
+
+    Notes
+    -----
+    Features are the columns ``meta__*``, ``abcd__*``, ``cnn__*`` and ``emb__*``. The quality of a
+    photograph and of its mask (``qa__*``) describes the acquisition, and the words by which
+    photographs are recognised again are an id: both are no features, and are left to `featurize`,
+    feature tables on disk and `passthrough`. Columns of age, sex or site that no record of `fit`
+    has a value for are left out, unless `passthrough` is ``"ids"``.
+
+    A DataFrame of one's own, of pandas or polars, is read as `read_records` reads a table:
+    ``age_approx``, ``"M"`` or ``"anterior torso"`` are understood, and a warning lists what is not
+    (`hybridlesion.metadata.normalise_records`).
+
+    Examples
+    --------
+    Before a classifier of scikit-learn, here on metadata alone; records with a ``path`` add what
+    is measured in the images:
+
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> records = pd.DataFrame({"image_id": list("abcdef"), "sex": ["F", "M"] * 3})
+    >>> records["age"] = [30, 35, 40, 70, 75, 80]
+    >>> classifier = HistGradientBoostingClassifier(min_samples_leaf=1, max_iter=20)
+    >>> pipe = make_pipeline(LesionFeaturizer(), classifier).fit(records, [0, 0, 0, 1, 1, 1])
+    >>> pipe.predict(records).tolist()
+    [0, 0, 0, 1, 1, 1]
+    >>> pipe[0].get_feature_names_out().tolist()
+    ['meta__age', 'meta__sex_male']
+    """
+
+    def __init__(
+        self,
+        embedder: str = "none",
+        *,
+        weights: str | None = None,
+        segmenter: str = "classical",
+        long_side: int = 512,
+        color_constancy: str = "shades_of_gray",
+        crop: str = "lesion",
+        device: str = "auto",
+        batch_size: int = 32,
+        n_jobs: int = 1,
+        on_error: str = "warn",
+        passthrough: str | Sequence[str] | None = None,
+    ):
+        self.embedder = embedder
+        self.weights = weights
+        self.segmenter = segmenter
+        self.long_side = long_side
+        self.color_constancy = color_constancy
+        self.crop = crop
+        self.device = device
+        self.batch_size = batch_size
+        self.n_jobs = n_jobs
+        self.on_error = on_error
+        self.passthrough = passthrough
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        # Objects stored by releases without `passthrough` stand before a classifier that wants ids.
+        self.__dict__.setdefault("passthrough", "ids")
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> LesionFeaturizer:
+        """Check the parameters and note which columns the records have.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Records with at least an ``image_id``, and a ``path`` where images are to be read; see
+            Notes.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        LesionFeaturizer
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range; TableError if `X` holds no records, or cells that
+            cannot be understood.
+
+        Warns
+        -----
+        UserWarning
+            If words of the records were not understood.
+        """
+        X = as_pandas(X)
+        return self._fit(X, check_records(X))
+
+    def _fit(self, X: pd.DataFrame, records: pd.DataFrame) -> LesionFeaturizer:
+        self._check_parameters()
+        self.feature_names_in_ = np.asarray(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        self.measurements_ = metadata_columns(records)
+        self.carried_ = [column for column in RECORD_COLUMNS if column in records]
+        self.reads_images_ = "path" in records
+        self.embedder_ = self._make_embedder()
+        self._check_passthrough(records)
+        encoded = encode_metadata(records, self.measurements_)
+        # Our own classifier takes columns without a value, those of scikit-learn may not.
+        drop = self.passthrough != "ids" and len(records) > 0
+        self.unknown_ = encoded.columns[encoded.isna().all()].tolist() if drop else []
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Measure every record.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Records.
+
+        Returns
+        -------
+        DataFrame of shape (n, features)
+            One row per record, in order: the columns of `passthrough`, then the features as
+            float32, NaN where missing. `set_output` chooses another container.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read and `on_error` is "raise".
+        TableError
+            If the records lack a column of `passthrough`, or hold cells that cannot be understood.
+
+        Warns
+        -----
+        UserWarning
+            If words of the records were not understood, or images could not be read.
+        """
+        check_is_fitted(self, "measurements_")
+        records = check_records(X)
+        return self._choose_columns(records, self._featurize_or_complain(records))
+
+    def fit_transform(self, X: pd.DataFrame, y: object = None) -> pd.DataFrame:
+        """Measure records that a model is to learn from; a Pipeline calls it in its own fit.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Records.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        DataFrame of shape (n, features)
+            What `transform` returns, but NaN instead of a ``cnn__score`` whose network learned from
+            the row (``qa__cnn_seen`` of 2): a model would come to trust such scores too much.
+
+        Warns
+        -----
+        UserWarning
+            If there are such rows, words that were not understood, or images that could not be
+            read.
+        """
+        X = as_pandas(X)
+        records = check_records(X)
+        self._fit(X, records)
+        table = self._featurize_or_complain(records)
+        optimistic = optimistic_rows(table)
+        if optimistic.any():
+            warnings.warn(
+                f"{optimistic.sum():,} of {len(table):,} rows have a cnn__score of a network that "
+                "learned from them; it was left out.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._choose_columns(records, leave_out_optimistic(table))
+
+    def featurize(
+        self,
+        records: pd.DataFrame,
+        *,
+        masks: str | Path | None = None,
+        tick: Callable[[], object] | None = None,
+    ) -> tuple[pd.DataFrame, list[Failure]]:
+        """Make the whole feature table in this process, and list what failed instead of warning.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns)
+            Records.
+        masks : str, Path or None, default=None
+            Folder that receives each mask as ``IMAGEID_segmentation.png``.
+        tick : callable, default=None
+            Called after every image that was read or measured, as a sign of life.
+
+        Returns
+        -------
+        table : DataFrame of shape (n, columns)
+            What `extract_features` writes: the columns of the records that are known (ids, path,
+            age, sex, site, diagnosis, target), then ``meta__``, ``qa__`` and the other families.
+            Rows that failed hold NaN in everything measured.
+        failures : list of Failure
+            What failed, in row order.
+
+        Raises
+        ------
+        TableError
+            If the records lack the paths that `fit` saw.
+        """
+        check_is_fitted(self, "measurements_")
+        records = check_records(records)
+        if self.reads_images_ and "path" not in records:
+            raise TableError(
+                "these records have no path column, but the featurizer was fitted on records with "
+                "images. Add the paths: hybridlesion.list_images finds them."
+            )
+        names = self.measured_names()
+        measured = np.full((len(records), len(names)), np.nan, dtype=np.float32)
+        failures: list[Failure] = []
+        for start in range(0, len(records) if names else 0, self.batch_size):
+            rows = slice(start, start + self.batch_size)
+            failures += self._measure_batch(records.iloc[rows], measured[rows], masks, tick)
+        parts = [
+            records.reindex(columns=self.carried_),
+            encode_metadata(records, self.measurements_),
+            pd.DataFrame(measured, columns=names, index=records.index),
+        ]
+        return pd.concat(parts, axis=1), failures
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Name the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : object, default=None
+            Ignored; the names follow from the parameters and the records seen by `fit`.
+
+        Returns
+        -------
+        ndarray of str
+            Column names, in order.
+        """
+        check_is_fitted(self, "measurements_")
+        asked = self._passed()
+        unknown = getattr(self, "unknown_", ())
+        names = [name for name in self._computed_names() if name not in unknown]
+        features = [name for name in names if is_feature(name)]
+        return np.asarray([*asked, *(name for name in features if name not in asked)], dtype=object)
+
+    def measured_names(self) -> list[str]:
+        """Name the columns of the feature table that are measured in images.
+
+        Returns
+        -------
+        list of str
+            ``qa__`` and ``abcd__`` columns, then those of the embedder; none if `fit` saw no paths.
+        """
+        check_is_fitted(self, "measurements_")
+        if not self.reads_images_:
+            return []
+        embedded = [] if self.embedder_ is None else list(self.embedder_.get_feature_names_out())
+        return [*lesion_columns(), *embedded]
+
+    def _passed(self) -> list[str]:
+        if self.passthrough == "ids":
+            return [name for name in self.carried_ if name in IDS]
+        return list(dict.fromkeys(self.passthrough or ()))
+
+    def _check_passthrough(self, records: pd.DataFrame) -> None:
+        if isinstance(self.passthrough, str) and self.passthrough != "ids":
+            raise OptionError(
+                "passthrough must be 'ids' or a list of columns, for example "
+                f"[{self.passthrough!r}], got {self.passthrough!r}."
+            )
+        known = {*records.columns, *self._computed_names()}
+        unknown = [name for name in self._passed() if name not in known]
+        if unknown:
+            raise OptionError(
+                f"passthrough names {', '.join(map(repr, unknown))}. Under the names by which "
+                f"they are read, the columns are {', '.join(map(str, records.columns[:20]))}; "
+                f"'ids' passes {', '.join(IDS)} through."
+            )
+
+    def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+        known = {*records.columns, *self._computed_names()}
+        absent = [name for name in self._passed() if name not in known]
+        # Ids that are not known tie a row to nothing; anything else was asked for by name.
+        if absent and self.passthrough != "ids":
+            raise TableError(
+                f"these records have no column {', '.join(map(repr, absent))}, which passthrough "
+                "names. Add it, or leave it out of passthrough."
+            )
+        others = [name for name in self._passed() if name not in table]
+        whole = pd.concat([table, records[others]], axis=1)
+        chosen = whole[list(self.get_feature_names_out())]
+        left_out = [name for name in IDS[1:] if name in records and name not in chosen]
+        # By this a classifier that groups by patient knows that it cannot.
+        chosen.attrs = {LEFT_OUT: left_out} if left_out else {}
+        return chosen
+
+    def _computed_names(self) -> list[str]:
+        encoded = encode_metadata(pd.DataFrame({"image_id": []}), self.measurements_).columns
+        return [*encoded, *self.measured_names()]
+
+    def _make_embedder(self) -> TimmEmbedder | LesionScorer | None:
+        if self.embedder == "none":
+            return None
+        options = {"device": self.device, "batch_size": self.batch_size}
+        if self.embedder == FINETUNED:
+            return LesionScorer(self.weights, **options).fit()
+        return TimmEmbedder(self.embedder, weights=self.weights, crop=self.crop, **options).fit()
+
+    def _check_parameters(self) -> None:
+        check_segmenter(self.segmenter)
+        check_choice("color_constancy", self.color_constancy, COLOR_CONSTANCY)
+        check_choice("crop", self.crop, ("lesion", "frame"))
+        check_choice("device", self.device, ("auto", "cpu", "cuda"))
+        check_choice("on_error", self.on_error, ("warn", "raise"))
+        check_number("long_side", self.long_side, low=64, integer=True)
+        check_number("batch_size", self.batch_size, low=1, integer=True)
+        if self.embedder == "none" and self.weights is not None:
+            raise OptionError(
+                f"weights={self.weights!r} needs the network it belongs to: set embedder, for "
+                'example embedder="mobilenetv2_100".'
+            )
+
+    def _featurize_or_complain(self, records: pd.DataFrame) -> pd.DataFrame:
+        table, failures = self._featurize_in_processes(records)
+        if failures:
+            message = _summarise(failures, len(records))
+            if self.on_error == "raise":
+                raise ImageError(message)
+            advice = "Their features are NaN: a score of such a row rests on its metadata alone."
+            warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=4)
+        return table
+
+    def _featurize_in_processes(self, records: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]:
+        from joblib import Parallel, delayed, effective_n_jobs
+
+        step = self.batch_size
+        n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(records) // step))
+        if n_jobs <= 1 or not self.reads_images_:
+            return self.featurize(records)
+        # Chunks of whole batches: the network then sees the same batches as in one process.
+        chunks = [records.iloc[start : start + step] for start in range(0, len(records), step)]
+        parts = Parallel(n_jobs=n_jobs)(delayed(self.featurize)(chunk) for chunk in chunks)
+        table = pd.concat([part for part, _ in parts])
+        return table, [failure for _, failures in parts for failure in failures]
+
+    def _measure_batch(
+        self,
+        rows: pd.DataFrame,
+        out: np.ndarray,
+        masks: str | Path | None,
+        tick: Callable[[], object] | None,
+    ) -> list[Failure]:
+        """Fill the rows of `out` that can be measured, and return the failures of the others."""
+        fixed = lesion_columns()
+        failures, lesions = [], {}
+        pairs = list(zip(rows["image_id"], rows["path"], strict=True))
+        found = read_lesions(
+            pairs,
+            long_side=self.long_side,
+            segmenter=self.segmenter,
+            color_constancy=self.color_constancy,
+            tick=tick,
+        )
+        for position, ((image_id, _), lesion) in enumerate(zip(pairs, found, strict=True)):
+            if tick is not None:
+                tick()
+            if isinstance(lesion, Failure):
+                failures.append(lesion)
+                continue
+            lesions[position] = lesion
+            out[position, : len(fixed)] = [lesion.values[name] for name in fixed]
+            if masks is not None:
+                write_mask(Path(masks) / f"{image_id}_segmentation.png", lesion.details.mask)
+        if self.embedder_ is not None and lesions:
+            # A fine-tuned network must know which images, patients and lesions it learned from.
+            known = {"records": rows.iloc[list(lesions)]} if self.embedder == FINETUNED else {}
+            out[list(lesions), len(fixed) :] = self.embedder_.transform(
+                [lesion.image for lesion in lesions.values()],
+                [lesion.details.mask for lesion in lesions.values()],
+                **known,
+            )
+        return failures
+
+
+def _summarise(failures: list[Failure], n_records: int) -> str:
+    lines = [f"{failure.image_id}: {failure.reason}" for failure in failures[:10]]
+    if len(failures) > len(lines):
+        lines.append(f"... and {len(failures) - len(lines)} more")
+    head = f"{len(failures)} of {n_records} images could not be used:"
+    return "\n  ".join([head, *lines])

@@ -1,0 +1,211 @@
+"""What a user names, as rows to score: records of images, or tables measured before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion.exceptions import TableError
+from hybridlesion.io.discovery import find_records
+from hybridlesion.metadata import (
+    Findings,
+    Records,
+    explain_near,
+    normalise_image_id,
+    read_records,
+    read_table,
+    rename_images,
+    split_sheet,
+)
+from hybridlesion.pipeline import split_steps
+from hybridlesion.training import keep_measured
+
+__all__ = ["find_images", "find_rows"]
+
+
+def find_images(
+    sources: Sequence[str | os.PathLike],
+    metadata: Sequence[str | os.PathLike] = (),
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """List images and join their metadata; an image without a record stays.
+
+    Parameters
+    ----------
+    sources : sequence of str or path-like
+        Image sources of any kind.
+    metadata : sequence of str or path-like, default=()
+        Tables in any ISIC layout; empty for images alone.
+    id_column : str, default=None
+        Column of the tables that names the image; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table of paths, in which its images may lie.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
+
+    Returns
+    -------
+    records : DataFrame of shape (images, columns)
+        One row per image, in the order of the sources; metadata is missing where it is unknown.
+    notes : tuple of str
+        What a user should know.
+
+    Raises
+    ------
+    SourceError
+        If there are no images, or two sources hold the same image id.
+    TableError
+        If the metadata cannot be used, belongs to none of the images, or two files have one id.
+
+    Notes
+    -----
+    A fit may leave out what it cannot learn from. A score that is missing goes unnoticed in a
+    long list, and the model bears unknown age, sex and site.
+    """
+    found = find_records(sources, roots=roots, labels_from_folders=None)
+    images = found.frame
+    if not metadata:
+        return images, found.warnings
+    images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
+    records = read_records(list(metadata), id_column=id_column, columns=columns)
+    findings = Findings()
+    _check_repeated(images["image_id"])
+    images = rename_images(images, records.frame, findings)
+    _check_ids(images["image_id"], records.frame["image_id"])
+    known = records.frame.drop(columns="path", errors="ignore")
+    joined = images.merge(known, "left", "image_id", suffixes=("_of_images", ""))
+    for name in known.columns.intersection(images.columns).drop("image_id"):
+        # A table of paths may know what the metadata does not.
+        own = joined.pop(f"{name}_of_images")
+        joined[name] = joined[name].where(joined[name].notna(), own)
+    notes = [note for note in records.warnings if note not in records.target_notes]
+    notes += [*findings.warnings, *_count_unmatched(images["image_id"], records)]
+    return joined, (*found.warnings, *notes)
+
+
+def _check_repeated(images: pd.Series) -> None:
+    repeated = images[images.duplicated()]
+    if len(repeated):
+        raise TableError(
+            f"{len(repeated)} images have the id of another one, the first is "
+            f"{repeated.iloc[0]!r}. Keep one file of each."
+        )
+
+
+def _check_ids(images: pd.Series, records: pd.Series) -> None:
+    if not images.isin(records).any():
+        near = "".join(f" {note}" for note in explain_near(list(images), list(records)))
+        raise TableError(
+            f"the metadata has a record of none of the images. Images are called "
+            f"{images.iloc[0]!r}, records {records.iloc[0]!r}. Is it the table of these images? "
+            f"If another column names the image, say which with --id-column.{near}"
+        )
+
+
+def _count_unmatched(images: pd.Series, records: Records) -> list[str]:
+    notes, ids = [], records.frame["image_id"]
+    without, unused = images[~images.isin(ids)], ids[~ids.isin(images)]
+    if len(without):
+        notes.append(
+            f"{len(without):,} of {len(images):,} images have no record; they are scored with age, "
+            f"sex and site unknown, e.g. {without.iloc[0]}."
+        )
+    if len(unused):
+        notes.append(
+            f"{len(unused):,} of {len(ids):,} records have no image, e.g. {unused.iloc[0]}; left "
+            "out."
+        )
+    return [*notes, *explain_near(list(unused), list(without))]
+
+
+_TABLE_SUFFIXES = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".xlsx")
+
+
+def find_rows(
+    model: BaseEstimator,
+    inputs: Sequence[str | os.PathLike],
+    metadata: Sequence[str | os.PathLike],
+    id_column: str | None,
+    roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, bool, tuple[str, ...]]:
+    """Read what is to be scored.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+    inputs : sequence of str or path-like
+        Image sources of any kind, or feature tables; not both at once.
+    metadata : sequence of str or path-like
+        Tables with age, sex, site and patient.
+    id_column : str or None
+        Column of the tables that names the image; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table of paths, in which its images may lie.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
+
+    Returns
+    -------
+    rows : DataFrame of shape (n, columns)
+        Records of images, or measured rows.
+    measured : bool
+        Whether the rows are measured already.
+    notes : tuple of str
+        What a user should know.
+
+    Raises
+    ------
+    TableError
+        If images and tables are mixed, or the model cannot measure images.
+    """
+    featurizer, _ = split_steps(model)
+    tables = [source for source in inputs if _is_table(source, with_images=featurizer is not None)]
+    if tables and len(tables) < len(inputs):
+        raise TableError(
+            f"score takes images or feature tables, not both at once: {tables[0]} is a table. "
+            "Run it once for each, or give metadata with --metadata."
+        )
+    if tables:
+        rows, notes = _read_rows(tables, metadata, id_column, columns)
+        return rows, True, notes
+    if featurizer is None:
+        raise TableError(
+            "this model was fitted on tables alone and cannot measure images. Give a table, or "
+            "fit a model on the output of `hybridlesion features`."
+        )
+    images, notes = find_images(inputs, metadata, id_column, roots, columns)
+    return images, False, notes
+
+
+def _read_rows(
+    tables: Sequence[str | os.PathLike],
+    metadata: Sequence[str | os.PathLike],
+    id_column: str | None,
+    columns: Mapping[str, str] | None,
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Put tables below one another, each with the metadata of its rows."""
+    rows, notes = [], []
+    for table in tables:
+        records = read_records([table, *metadata], id_column=id_column, columns=columns)
+        measured, unmeasured = keep_measured(records.frame)
+        notes += [note for note in records.warnings if note not in records.target_notes]
+        notes += unmeasured
+        rows.append(measured)
+    return pd.concat(rows, ignore_index=True), tuple(notes)
+
+
+def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
+    """Whether a source is rows to score; a table of image paths counts as images."""
+    if Path(split_sheet(str(source))[0]).suffix.lower() not in _TABLE_SUFFIXES:
+        return False
+    columns = [str(name) for name in read_table(source).columns]
+    measured = any(name.startswith(("abcd__", "emb__", "cnn__", "meta__")) for name in columns)
+    return measured or not with_images

@@ -1,0 +1,301 @@
+"""Rows of features to scores."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion._formatting import count_words
+from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.explain import reason_columns
+from hybridlesion.featurizer import read_frame
+from hybridlesion.metrics import shift_prevalence
+from hybridlesion.model_selection import GROUP_COLUMNS
+from hybridlesion.pipeline import split_steps, threshold_rule
+from hybridlesion.training import known_metadata
+
+__all__ = [
+    "move_scores",
+    "note_caveats",
+    "score_table",
+    "threshold_in_use",
+    "trained_prevalence",
+    "uses_context",
+]
+
+_SEEN = "qa__cnn_seen"
+_OUT_OF_FOLD, _OPTIMISTIC = 1, 2
+
+
+def uses_context(classifier: BaseEstimator) -> bool:
+    """Whether a classifier compares each lesion with the patient's others.
+
+    Parameters
+    ----------
+    classifier : estimator
+        Fitted classifier.
+
+    Returns
+    -------
+    bool
+        True if it computes or reads ``ctx__`` columns.
+    """
+    encoder = getattr(classifier, "encoder_", None)
+    names = [] if encoder is None else encoder.names_
+    return any(str(name).startswith("ctx__") for name in names)
+
+
+def note_caveats(
+    names: Sequence[str], table: pd.DataFrame, *, context: bool = False
+) -> tuple[str, ...]:
+    """Say how many scores rest on less than they seem to.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns that the model uses.
+    table : DataFrame of shape (n, columns)
+        Measured rows that are to be scored.
+    context : bool, default=False
+        Whether the model compares each lesion with the patient's others.
+
+    Returns
+    -------
+    tuple of str
+        One note for each thing found.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"qa__cnn_seen": [0.0, 1.0, 2.0]})
+    >>> note_caveats(["cnn__score"], table)[1]
+    'the CNN learned from 1 image of 3 and has no score without it; its score is optimistic.'
+    """
+    return (*_note_cnn(names, table), *(_note_context(table) if context else ()))
+
+
+def _note_cnn(names: Sequence[str], table: pd.DataFrame) -> list[str]:
+    if _SEEN not in table or not any(name.startswith("cnn__") for name in names):
+        return []
+    notes, seen = [], table[_SEEN].to_numpy(float)
+    out_of_fold, optimistic = int((seen == _OUT_OF_FOLD).sum()), int((seen == _OPTIMISTIC).sum())
+    if out_of_fold:
+        notes.append(
+            f"the CNN learned from {count_words(out_of_fold, 'image')} of {len(table):,}; their "
+            "CNN score is that of a network which did not see them."
+        )
+    if optimistic:
+        whose = "its score is" if optimistic == 1 else "their scores are"
+        notes.append(
+            f"the CNN learned from {count_words(optimistic, 'image')} of {len(table):,} and has no "
+            f"score without {'it' if optimistic == 1 else 'them'}; {whose} optimistic."
+        )
+    return notes
+
+
+def _note_context(table: pd.DataFrame) -> list[str]:
+    alone = len(table)
+    if "patient_id" in table:
+        alone -= int(table["patient_id"].dropna().duplicated(keep=False).sum())
+    if not alone:
+        return []
+    return [
+        f"the model compares a lesion with the patient's others; {alone:,} of {len(table):,} "
+        "images have none here, or no patient_id."
+    ]
+
+
+def score_table(
+    model: BaseEstimator, table: pd.DataFrame, *, explain: bool = False
+) -> pd.DataFrame:
+    """Score the rows of a feature table.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model; of a pipeline, the classifier alone is used.
+    table : DataFrame of shape (n, columns)
+        Feature table, or records for a model of metadata alone, of pandas or polars. Age, sex and
+        site are read as `hybridlesion.metadata.normalise_records` reads them.
+    explain : bool, default=False
+        Whether to add the columns of `hybridlesion.explain.reason_columns`.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` where
+        known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold),
+        ``threshold`` and ``threshold_rule``, as "for 90 % sensitivity"; then the reasons, if asked
+        for.
+
+    Raises
+    ------
+    TableError
+        If the table lacks measurements that the model needs.
+
+    Warns
+    -----
+    UserWarning
+        If the model uses metadata and no row has any, or the table lacks a column of it, if the CNN
+        learned from images that are scored, or if a model of patient context gets patients with one
+        lesion.
+    """
+    _, classifier = split_steps(model)
+    names = list(classifier.feature_names_in_)
+    table = _align(read_frame(table).reset_index(drop=True), names)
+    for note in note_caveats(names, table, context=uses_context(classifier)):
+        warnings.warn(note, UserWarning, stacklevel=3)
+    score = np.asarray(classifier.predict_proba(table))[:, 1]
+    known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
+    threshold = float(classifier.threshold_)
+    scores = table[known].assign(
+        score=score,
+        label=(score >= threshold).astype(int),
+        threshold=threshold,
+        threshold_rule=threshold_rule(classifier),
+    )
+    return scores.join(reason_columns(model, table)) if explain else scores
+
+
+def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Give the table every feature the model was fitted on, unknown metadata as missing."""
+    extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
+    unknown = _unknown_metadata(table, names)
+    metadata = known_metadata(table, [name for name in extra if name in table])
+    table = table.assign(**{name: metadata[name] for name in metadata if name in names})
+    absent = [name for name in names if name not in table]
+    needed = [name for name in absent if name.startswith(("abcd__", "emb__", "cnn__"))]
+    if needed:
+        raise TableError(
+            f"the table lacks {len(needed)} measurements that the model was fitted on: "
+            f"{', '.join(needed[:5])}{', ...' if len(needed) > 5 else ''}. Make it with "
+            "`hybridlesion features` and the same options, or score the images themselves."
+        )
+    metadata = [name for name in names if name.startswith("meta__")]
+    table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
+    if metadata and table[metadata].isna().all(axis=None):
+        warnings.warn(
+            "the model uses age, sex and site, and no row has any of them; scores would be better "
+            "with --metadata TABLE.",
+            UserWarning,
+            stacklevel=4,
+        )
+    elif unknown:
+        warnings.warn(
+            f"the table lacks {', '.join(unknown)}, which the model was fitted on; every row "
+            "counts as unknown there.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return table
+
+
+def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
+    """Name the metadata of which a table has neither the record's column nor the encoded one."""
+    unknown = {}
+    for name in names:
+        if name.startswith("meta__") and name not in table:
+            bare = name.removeprefix("meta__")
+            record = next((word for word in ("sex", "site") if bare.startswith(f"{word}_")), bare)
+            if record not in table:
+                unknown[record] = None
+    return list(unknown)
+
+
+_MOVED = ("score", "threshold")
+
+
+def trained_prevalence(training: Mapping[str, object]) -> float:
+    """Read the share of malignant lesions that a model learned from.
+
+    Parameters
+    ----------
+    training : mapping
+        What `hybridlesion.training.describe_training` gave, for example out of a manifest.
+
+    Returns
+    -------
+    float
+        Above 0 and below 1.
+
+    Raises
+    ------
+    OptionError
+        If the training is not recorded.
+
+    Examples
+    --------
+    >>> trained_prevalence({"n_rows": 200, "n_positive": 4})
+    0.02
+    """
+    n_rows, n_positive = training.get("n_rows"), training.get("n_positive")
+    known = isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows
+    if not known:
+        raise OptionError(
+            "the model does not say how many lesions it learned from, and how many of them were "
+            "malignant, so its scores cannot be moved to another prevalence. Leave --prevalence "
+            "out, or fit the model with `hybridlesion fit`."
+        )
+    return n_positive / n_rows
+
+
+def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
+    """Move scores to the prevalence of the place where they are used.
+
+    Parameters
+    ----------
+    scores : DataFrame of shape (n, columns)
+        What `score_table` gave.
+    trained : float
+        Share of malignant lesions in the training data, above 0 and below 1.
+    wanted : float
+        Share of malignant lesions where the scores are used, above 0 and below 1.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns + 1)
+        ``score`` and ``threshold`` moved by `hybridlesion.metrics.shift_prevalence`, ``label``
+        as it was, and ``prevalence``. The threshold moves along, so that a lesion is called by the
+        same evidence as before.
+
+    Raises
+    ------
+    OptionError
+        If a prevalence is not between 0 and 1.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"score": [0.5], "threshold": [0.5], "label": [1]})
+    >>> move_scores(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
+    [0.02]
+    """
+    moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}
+    return scores.assign(**moved, prevalence=float(wanted))
+
+
+def threshold_in_use(
+    model: BaseEstimator, training: Mapping[str, object], prevalence: float | None = None
+) -> dict[str, object]:
+    """Say from which score on lesions are labelled malignant, and how that was chosen.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+    training : mapping
+        See `trained_prevalence`.
+    prevalence : float or None, default=None
+        Share of malignant lesions that the scores are moved to; None leaves them.
+
+    Returns
+    -------
+    dict
+        ``threshold`` and ``threshold_rule``, as every row of the scores has them.
+    """
+    threshold = float(split_steps(model)[1].threshold_)
+    if prevalence is not None:
+        threshold = float(shift_prevalence(threshold, trained_prevalence(training), prevalence))
+    return {"threshold": threshold, "threshold_rule": threshold_rule(model)}

@@ -1,0 +1,25 @@
+"""Sources of images, and files to and from uint8 RGB arrays: the only pixel I/O of the package."""
+
+from hybridlesion.io._decoding import decode_image
+from hybridlesion.io._listing import ImageListing, list_images, scan_images
+from hybridlesion.io._locators import image_id_from_path
+from hybridlesion.io._masks import find_masks
+from hybridlesion.io._reading import image_size, read_image, read_mask, resize_long_side
+from hybridlesion.io._tables import resolve_path
+from hybridlesion.io._writing import write_image, write_mask
+
+__all__ = [
+    "ImageListing",
+    "decode_image",
+    "find_masks",
+    "image_id_from_path",
+    "image_size",
+    "list_images",
+    "read_image",
+    "read_mask",
+    "resize_long_side",
+    "resolve_path",
+    "scan_images",
+    "write_image",
+    "write_mask",
+]

@@ -1,0 +1,373 @@
+"""Bytes of one image file to an RGB array, with the limits and refusals that protect a run."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import BinaryIO
+
+import numpy as np
+from PIL.Image import Image
+from PIL.ImageFile import ImageFile
+
+from hybridlesion._validation import check_number
+from hybridlesion.exceptions import ImageError
+from hybridlesion.io._formats import (
+    HEAD_LENGTH,
+    ImageFormat,
+    JpegFile,
+    ends_early,
+    identify_format,
+    scale_divisor,
+)
+
+__all__ = [
+    "MAX_PIXELS",
+    "apply_orientation",
+    "decode_image",
+    "exif_orientation",
+    "rgb_array",
+    "shown_size",
+    "silenced",
+]
+
+_TAG = 0x0112
+_SHORT = 3
+
+
+def exif_orientation(exif: bytes | None) -> int:
+    """Read the orientation from an EXIF block.
+
+    Pillow's own reader builds every tag and warns of damaged ones; one number is needed here,
+    and a damaged block means that there is none.
+
+    Parameters
+    ----------
+    exif : bytes
+        The block, with or without its leading ``Exif`` mark; None or empty when there is none.
+
+    Returns
+    -------
+    int
+        1 to 8 as TIFF 6.0 defines them, and 1 (as stored) where nothing valid is said.
+
+    Examples
+    --------
+    >>> import PIL.Image
+    >>> exif = PIL.Image.Exif()
+    >>> exif[0x0112] = 6
+    >>> exif_orientation(exif.tobytes())
+    6
+    """
+    block = (exif or b"").removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return 1
+    try:
+        (start,) = struct.unpack_from(f"{order}I", block, 4)
+        (count,) = struct.unpack_from(f"{order}H", block, start)
+        for entry in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, entry)
+            if tag == _TAG:
+                return value if kind == _SHORT and 1 <= value <= 8 else 1
+    except struct.error:
+        return 1
+    return 1
+
+
+def apply_orientation(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn and mirror stored pixels into the way they are shown.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W) or (H, W, 3)
+        Pixels as stored.
+    orientation : int
+        1 to 8: the corner of the shown image where the stored first row and first column lie.
+
+    Returns
+    -------
+    ndarray of shape (H, W, ...) or (W, H, ...)
+        Contiguous pixels as shown; rows and columns change places for 5 to 8.
+
+    Examples
+    --------
+    >>> apply_orientation(np.array([[1, 2, 3]]), 6).tolist()
+    [[1], [2], [3]]
+    """
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+# Standard error belongs to the whole process: two threads must not swap it at once.
+_standard_error = threading.Lock()
+
+
+@contextmanager
+def silenced(format_name: str) -> Iterator[None]:
+    """Keep a reader's warnings from being shown, for what it reads fails or succeeds anyway.
+
+    Parameters
+    ----------
+    format_name : str
+        Name of an `ImageFormat`. JPEG's reader warns of nothing and goes without the guard,
+        which would make Python forget, at every image, which warnings it has shown once already.
+    """
+    if format_name == "JPEG":
+        yield
+        return
+    # libtiff writes its complaints to file descriptor 2, past Python and Pillow.
+    muted = _muted_descriptor() if format_name == "TIFF" else nullcontext()
+    with warnings.catch_warnings(), muted:
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _muted_descriptor() -> Iterator[None]:
+    with _standard_error:
+        try:
+            kept = os.dup(2)
+        except OSError:
+            # A process without standard error has nothing to keep quiet.
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+# Pixels converted at a time: large enough to be quick, small enough to stay in cache and to
+# keep no second copy of a large image.
+_STRIP_PIXELS = 1 << 19
+
+
+def rgb_array(image: Image, *, background: int = 255) -> np.ndarray:
+    """Copy a loaded Pillow image into an RGB array.
+
+    Parameters
+    ----------
+    image : Image
+        Loaded image of any mode with 1, 8 or 16 bits a sample.
+    background : int, default=255
+        Grey level, 0 to 255, that shows through where the image is transparent.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        Writable RGB image. Grey becomes three equal channels, 16 bits are scaled by 1/257,
+        CMYK becomes (255 - C)(255 - K) / 255 and so on, without a colour profile.
+
+    Raises
+    ------
+    ImageError
+        If the mode holds floats, 32-bit integers or another colour space.
+
+    Examples
+    --------
+    >>> import PIL.Image
+    >>> rgb_array(PIL.Image.new("L", (1, 1), 7)).tolist()
+    [[[7, 7, 7]]]
+    """
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(height, top + rows)
+        pixels[top:bottom] = _strip_to_rgb(image.crop((0, top, width, bottom)), background)
+    return pixels
+
+
+def _strip_to_rgb(strip: Image, background: int) -> np.ndarray:
+    if strip.mode.startswith("I"):
+        return _sixteen_bit_grey(np.asarray(strip))[:, :, np.newaxis]
+    if strip.mode in ("F", "LAB", "HSV"):
+        raise ImageError(
+            f"its pixels are of kind {strip.mode}, which is no photograph. Convert it to 8-bit RGB."
+        )
+    if "transparency" in strip.info or strip.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
+        return _composite(np.asarray(strip.convert("RGBA")), background)
+    return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
+
+
+def _sixteen_bit_grey(values: np.ndarray) -> np.ndarray:
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError(
+            f"its pixels are 32-bit integers from {values.min()} to {values.max()}, which is no "
+            "photograph. Convert it to 8 or 16 bits."
+        )
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _composite(rgba: np.ndarray, background: int) -> np.ndarray:
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    blended = (rgba[:, :, :3] * alpha + background * (255 - alpha) + 127) // 255
+    return blended.astype(np.uint8)
+
+
+MAX_PIXELS = 200_000_000
+
+# Tags of TIFF 6.0.
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION = 256, 257, 274
+
+
+def decode_image(
+    data: bytes,
+    *,
+    long_side: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    background: int = 255,
+) -> np.ndarray:
+    """Decode the bytes of an image file.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole JPEG, PNG, BMP, TIFF, GIF or WebP file.
+    long_side : int, default=None
+        Pixels that are needed on the longer side. A JPEG is decoded at the smallest of 1, 1/2,
+        1/4 and 1/8 of its size that still has them, in a fraction of the time and memory; other
+        formats always come whole. None needs all.
+    max_pixels : int, default=200_000_000
+        A file whose header announces more is refused before anything is decoded.
+    background : int, default=255
+        Grey level, 0 to 255, that shows through where the image is transparent. White, as
+        most programs show it: a transparent corner is then brighter than skin, and is not taken
+        for a dark lesion.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB image as it is to be shown, EXIF orientation applied. Of an animation the first
+        frame, of 16 bits the upper range; colour profiles are not applied.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are no image, are truncated or damaged, or exceed `max_pixels`.
+
+    Notes
+    -----
+    Any shape is accepted, 1 x 100000 too. Pillow decodes, not OpenCV, although OpenCV is
+    somewhat quicker (``benchmarks/decode.py`` prints both): OpenCV's codecs write warnings to
+    the process's standard error, which no setting stops, and pass a JPEG whose data ends early.
+
+    Examples
+    --------
+    >>> import io, PIL.Image
+    >>> file = io.BytesIO()
+    >>> PIL.Image.new("RGB", (4000, 3000)).save(file, "JPEG")
+    >>> decode_image(file.getvalue(), long_side=512).shape
+    (750, 1000, 3)
+    """
+    if long_side is not None:
+        check_number("long_side", long_side, low=1, integer=True)
+    check_number("max_pixels", max_pixels, low=1)
+    with _opened(io.BytesIO(data)) as (header, image_format):
+        _check_size(header, max_pixels)
+        # Pillow applies a TIFF's orientation itself.
+        orientation = 1 if image_format.name == "TIFF" else exif_orientation(_exif(header))
+        _check_end(data, header, image_format)
+        _load(data, header, long_side)
+        pixels = rgb_array(header, background=background)
+    return apply_orientation(pixels, orientation)
+
+
+def shown_size(stream: BinaryIO) -> tuple[int, int]:
+    """Read height and width from the header of an image file.
+
+    Parameters
+    ----------
+    stream : binary file
+        Seekable, at its start; only the header is read.
+
+    Returns
+    -------
+    tuple of int
+        (height, width) in pixels as `decode_image` would give them at full size.
+
+    Raises
+    ------
+    ImageError
+        If the bytes are no image or the header is damaged.
+    """
+    with _opened(stream) as (header, image_format):
+        if image_format.name == "TIFF":
+            # Some versions of Pillow have turned a TIFF's size here already, others have not.
+            width, height = header.tag_v2[_TIFF_WIDTH], header.tag_v2[_TIFF_HEIGHT]
+            orientation = header.tag_v2.get(_TIFF_ORIENTATION, 1)
+        else:
+            width, height = header.size
+            orientation = exif_orientation(_exif(header))
+    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+
+
+@contextmanager
+def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
+    """Parse a header; whatever goes wrong in there or in the block becomes an ImageError."""
+    image_format = identify_format(stream.read(HEAD_LENGTH))
+    stream.seek(0)
+    try:
+        with silenced(image_format.name):
+            yield image_format.reader(stream), image_format
+    except (ImageError, MemoryError):
+        raise
+    # Damaged files bring forth nearly every exception in Pillow's parsers: OSError, SyntaxError,
+    # struct.error, ZeroDivisionError and more, depending on the format and the version.
+    except Exception as error:
+        raise ImageError(f"damaged {image_format.name} file: {error}") from error
+
+
+def _check_size(header: ImageFile, max_pixels: int) -> None:
+    width, height = header.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{width} x {height} is {width * height / 1e6:,.1f} megapixels, above the limit of "
+            f"{max_pixels / 1e6:,.1f}. Shrink the file, or raise max_pixels if you trust it."
+        )
+
+
+def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> None:
+    """Refuse a file without its end mark.
+
+    Pillow refuses most of them too, unless the caller's program has set the widespread
+    ``ImageFile.LOAD_TRUNCATED_IMAGES``; this answer does not depend on a global setting.
+    """
+    # Behind the header, since a thumbnail in the header has an end mark of its own.
+    if image_format.end and data.rfind(image_format.end, header.fp.tell()) < 0:
+        raise ImageError(
+            f"truncated {image_format.name} file: its {len(data):,} bytes have no end mark. "
+            "Fetch it again."
+        )
+
+
+def _load(data: bytes, header: ImageFile, long_side: int | None) -> None:
+    if not isinstance(header, JpegFile):
+        header.load()
+        return
+    divisor = scale_divisor(max(header.size), long_side)
+    header.set_divisor(divisor)
+    header.load()
+    if ends_early(data, header, divisor):
+        raise ImageError(
+            "truncated JPEG file: its picture data ends before the last block. Fetch it again."
+        )
+
+
+def _exif(header: ImageFile) -> bytes | None:
+    exif = header.info.get("exif")
+    return exif if isinstance(exif, bytes) else None

@@ -1,0 +1,207 @@
+"""All files below a local folder, through links."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections import Counter, deque
+
+from hybridlesion.exceptions import SourceError
+from hybridlesion.io._locators import suffix_of
+
+__all__ = ["PassedOver", "is_hidden", "walk_folder"]
+
+# What lies beside images everywhere, and nobody misses.
+_ORDINARY = frozenset(
+    (
+        *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".geojson", ".xml", ".yaml", ".yml", ".toml"),
+        *(".ini", ".log", ".md", ".rst", ".html", ".htm", ".css", ".js", ".pdf", ".doc", ".docx"),
+        *(".xls", ".xlsx", ".ods", ".odt", ".rtf", ".ppt", ".pptx", ".parquet", ".pq", ".db"),
+        *(".py", ".r", ".m", ".ipynb", ".sh", ".bat", ".bib", ".url", ".lnk", ".aae", ".xmp"),
+        *(".md5", ".sha256", ".lock", ".tmp", ".bak", ".joblib", ".safetensors", ".pth", ".pt"),
+    )
+)
+_ORDINARY_NAMES = frozenset(("license", "licence", "readme", "makefile", "dicomdir", "icon\r"))
+_RAW = frozenset(
+    (
+        *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".iiq", ".kdc", ".mrw", ".nef"),
+        *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f"),
+    )
+)
+_HINTS = {
+    ".zip": "name it as a source",
+    ".hdf5": "name it as a source",
+    ".h5": "name it as a source",
+}
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is hidden, as the ``._name`` files that macOS puts into archives.
+
+    Parameters
+    ----------
+    name : str
+        Path with forward slashes.
+
+    Returns
+    -------
+    bool
+        True if its name begins with a dot.
+    """
+    return posixpath.basename(name).startswith(".")
+
+
+class PassedOver:
+    """Count what is no image, with an example of each kind.
+
+    Examples
+    --------
+    >>> passed_over = PassedOver()
+    >>> passed_over.add_file("a.CR2")
+    >>> passed_over.add_file("notes.txt")
+    >>> passed_over.add("mask", "masks", "x_mask.png")
+    >>> passed_over.describe()
+    '1 .cr2 raw photograph (a.CR2: convert to JPEG or TIFF), 1 mask (x_mask.png)'
+    """
+
+    def __init__(self):
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._examples: dict[tuple[str, str], str] = {}
+        self._ordinary: Counter[str] = Counter()
+
+    def add(self, one: str, several: str, name: str, hint: str = "") -> None:
+        """Count one file.
+
+        Parameters
+        ----------
+        one, several : str
+            What files of its kind are called.
+        name : str
+            The file, with or without folders.
+        hint : str, default=""
+            What can be done with it.
+        """
+        kind = one, several
+        self._counts[kind] += 1
+        example = posixpath.basename(name)
+        self._examples.setdefault(kind, f"{example}: {hint}" if hint else example)
+
+    def add_file(self, name: str, *, ordinary: bool = False) -> None:
+        """Count a file by its suffix; ordinary ones are left out of the description.
+
+        Parameters
+        ----------
+        name : str
+            The file, with or without folders.
+        ordinary : bool, default=False
+            Whether it is known to be one that nobody misses.
+        """
+        suffix = suffix_of(name)
+        ordinary |= posixpath.basename(name).lower() in _ORDINARY_NAMES
+        if ordinary or suffix in _ORDINARY:
+            self._ordinary[suffix or "without a suffix"] += 1
+        elif suffix in _RAW:
+            kind = f"{suffix} raw photograph"
+            self.add(kind, f"{kind}s", name, "convert to JPEG or TIFF")
+        else:
+            kind = suffix or "without a suffix"
+            self.add(kind, kind, name, _HINTS.get(suffix, ""))
+
+    def describe(self, *, ordinary: bool = False) -> str:
+        """Write what was counted.
+
+        Parameters
+        ----------
+        ordinary : bool, default=False
+            Whether to count texts and tables, too.
+
+        Returns
+        -------
+        str
+            Counts with examples; empty if there is nothing to say.
+        """
+        parts = [
+            f"{count:,} {kind[count > 1]} ({self._examples[kind]})"
+            for kind, count in self._counts.most_common()
+        ]
+        if ordinary:
+            parts += [f"{count:,} {suffix}" for suffix, count in self._ordinary.most_common()]
+        return ", ".join(parts)
+
+
+def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
+    """List the files below a folder, each folder and each file once.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute path.
+    passed_over : PassedOver
+        Receives broken links, and links to what was listed before.
+
+    Returns
+    -------
+    list of str
+        Paths, through linked folders too. Hidden folders are left out. A file that several paths
+        lead to has the one without links, if there is one.
+
+    Raises
+    ------
+    SourceError
+        If a folder cannot be listed.
+    """
+    files: list[str] = []
+    linked_files: list[str] = []
+    waiting = deque([folder])
+    links: deque[str] = deque()
+    seen: set[str] = set()
+    while waiting or links:
+        # Links wait until all that lies here by itself is listed.
+        current = waiting.popleft() if waiting else links.popleft()
+        real = os.path.realpath(current)
+        if os.path.islink(current) and current != folder:
+            inside = os.path.realpath(os.path.dirname(current)) + os.sep
+            if real in seen or inside.startswith(real.rstrip(os.sep) + os.sep):
+                kind = "to a folder above it or already listed"
+                passed_over.add(f"link {kind}", f"links {kind}", current)
+                continue
+        if real in seen:
+            continue
+        seen.add(real)
+        for entry in _entries(current):
+            if not entry.is_symlink():
+                if entry.is_file():
+                    files.append(entry.path)
+                elif entry.is_dir() and not entry.name.startswith("."):
+                    waiting.append(entry.path)
+            elif not os.path.exists(entry.path):
+                passed_over.add("broken link", "broken links", entry.path)
+            elif entry.is_file():
+                linked_files.append(entry.path)
+            elif entry.is_dir() and not entry.name.startswith("."):
+                links.append(entry.path)
+    return files + _new_files(linked_files, files, passed_over)
+
+
+def _entries(folder: str) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise SourceError(f"cannot list {folder}: {error.strerror}.") from error
+
+
+def _new_files(links: list[str], files: list[str], passed_over: PassedOver) -> list[str]:
+    if not links:
+        return []
+    seen = set(map(os.path.realpath, files))
+    new = []
+    for link in links:
+        real = os.path.realpath(link)
+        if real in seen:
+            kind = "to a file already listed"
+            passed_over.add(f"link {kind}", f"links {kind}", link)
+        else:
+            seen.add(real)
+            new.append(link)
+    return new

@@ -1,0 +1,406 @@
+"""Which bytes are an image: formats known by their first bytes, never by the file's name."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import PIL.Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.Image import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from hybridlesion._optional_imports import import_optional
+from hybridlesion.exceptions import ImageError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = [
+    "FORMATS",
+    "HEAD_LENGTH",
+    "ImageFormat",
+    "JpegFile",
+    "ends_early",
+    "identify_format",
+    "is_text",
+    "open_avif",
+    "open_dicom",
+    "open_heif",
+    "scale_divisor",
+]
+
+# Bytes without 0xFF, so that they read as picture data; irregular, so that they change it.
+_FILLER = bytes((37 * k * k + 11 * k) % 254 + 1 for k in range(1024))
+
+
+class JpegFile(JpegImageFile):
+    """Pillow's JPEG reader, silent about EXIF and right about CMYK without an Adobe marker.
+
+    Parameters
+    ----------
+    fp : binary file
+        Seekable, at its start; the header is parsed at once, the pixels on ``load()``.
+    filename : str, default=None
+        Name of the file, which Pillow keeps.
+    """
+
+    def _open(self) -> None:
+        super()._open()
+        # Pillow inverts every CMYK JPEG. Only those with Adobe's marker are stored inverted.
+        if self.mode == "CMYK" and "adobe" not in self.info:
+            self.tile = [(*self.tile[0][:3], ("CMYK", ""))]
+
+    def _read_dpi_from_exif(self) -> None:
+        """Leave EXIF alone: the resolution is of no use, and damaged EXIF would warn."""
+
+    def set_divisor(self, divisor: int) -> None:
+        """Choose the scale at which ``load()`` will decode.
+
+        Parameters
+        ----------
+        divisor : int
+            1, 2, 4 or 8. An image narrower than the divisor is decoded at a larger scale.
+        """
+        self.draft(None, (max(1, self.width // divisor), max(1, self.height // divisor)))
+
+
+def scale_divisor(long_side: int, wanted: int | None) -> int:
+    """Largest of 1, 2, 4, 8 that still leaves `wanted` pixels on the long side.
+
+    Parameters
+    ----------
+    long_side : int
+        Longer side of the stored image in pixels.
+    wanted : int, default=None
+        Pixels needed on the longer side; None needs all.
+
+    Returns
+    -------
+    int
+        The divisor d; libjpeg then gives ceil(side / d) pixels.
+
+    Examples
+    --------
+    >>> scale_divisor(6000, 768), scale_divisor(6000, 750), scale_divisor(600, 768)
+    (4, 8, 1)
+    """
+    if wanted is None:
+        return 1
+    return next(d for d in (8, 4, 2, 1) if d == 1 or -(-long_side // d) >= wanted)
+
+
+def ends_early(data: bytes, image: Image, divisor: int) -> bool:
+    """Whether the picture data of a JPEG stops before the last block.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    image : Image
+        What Pillow decoded from it, in the file's own colour mode.
+    divisor : int
+        The divisor that it was decoded with.
+
+    Returns
+    -------
+    bool
+        True if blocks are missing, though the file has an end mark.
+
+    Notes
+    -----
+    libjpeg fills blocks for which there is no data with mid-grey and only warns. A grey last
+    block is therefore suspicious, but may be real. So the file is decoded once more with
+    additional picture data before its end mark: a complete picture ignores the addition, an
+    incomplete one changes. Bytes that were altered inside the data without shortening it cannot
+    be told from a picture.
+    """
+    if not _last_block_is_grey(image):
+        return False
+    end = data.rfind(b"\xff\xd9")
+    longer = JpegFile(io.BytesIO(data[:end] + _FILLER + data[end:]))
+    longer.set_divisor(divisor)
+    longer.load()
+    return not np.array_equal(np.asarray(longer), np.asarray(image))
+
+
+def _last_block_is_grey(image: Image) -> bool:
+    # A pixel of the last block is enough: this only chooses which files get the second look.
+    values = image.getpixel((image.width - 1, image.height - 1))
+    return set(np.atleast_1d(values).tolist()) <= {127, 128}
+
+
+_LUMINANCE = ("MONOCHROME1", "MONOCHROME2")
+
+
+def open_heif(stream: BinaryIO) -> ImageFile:
+    """Parse the header of a HEIC or HEIF file.
+
+    Parameters
+    ----------
+    stream : binary file
+        Seekable, at its start.
+
+    Returns
+    -------
+    ImageFile
+        Its first image, already turned as it is to be shown.
+
+    Raises
+    ------
+    ImageError
+        If pillow-heif is not installed.
+    """
+    return _import("pillow_heif", "reading HEIC photographs", "heif").HeifImageFile(stream)
+
+
+def open_avif(stream: BinaryIO) -> ImageFile:
+    """Parse the header of an AVIF file.
+
+    Parameters
+    ----------
+    stream : binary file
+        Seekable, at its start.
+
+    Returns
+    -------
+    ImageFile
+        Its first image.
+
+    Raises
+    ------
+    ImageError
+        If Pillow was built without AVIF.
+    """
+    try:
+        from PIL._avif import AvifDecoder  # noqa: F401
+        from PIL.AvifImagePlugin import AvifImageFile
+    except ImportError as error:
+        raise ImageError(
+            "AVIF images need a newer Pillow. Install it with: pip install -U pillow"
+        ) from error
+    return AvifImageFile(stream)
+
+
+def open_dicom(stream: BinaryIO) -> ImageFile:
+    """Parse a DICOM object with one image, such as a dermoscopic or a photographic one.
+
+    Parameters
+    ----------
+    stream : binary file
+        Seekable, at its start.
+
+    Returns
+    -------
+    ImageFile
+        The image; of the other attributes, the patient's among them, none is kept.
+
+    Raises
+    ------
+    ImageError
+        If pydicom is not installed, or the object has no image or several.
+    """
+    return _DicomFile(stream)
+
+
+class _DicomFile(ImageFile):
+    """Pillow's interface over pydicom: header when made, pixels on ``load()``."""
+
+    format = "DICOM"
+
+    def _open(self) -> None:
+        pydicom = _import("pydicom", "reading DICOM images", "dicom")
+        dataset = pydicom.dcmread(self.fp)
+        if "PixelData" not in dataset:
+            raise ImageError(f"the DICOM object holds no image ({_kind(dataset)}).")
+        frames = int(dataset.get("NumberOfFrames") or 1)
+        if frames > 1:
+            raise ImageError(
+                f"the DICOM object holds {frames} images ({_kind(dataset)}). Export the one that "
+                "is meant as a file of its own."
+            )
+        self._dataset = dataset
+        self._size = int(dataset.Columns), int(dataset.Rows)
+        self._mode = "L" if dataset.PhotometricInterpretation in _LUMINANCE else "RGB"
+
+    def load(self) -> None:
+        if self._dataset is not None:
+            self.im = PIL.Image.fromarray(_dicom_pixels(self._dataset)).im
+            self._mode, self._dataset = self.im.mode, None
+
+
+def _dicom_pixels(dataset: Any) -> np.ndarray:
+    """Decode grey or RGB pixels of 8 bits."""
+    from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+
+    interpretation = dataset.PhotometricInterpretation
+    try:
+        # Luminance and chrominance become RGB here.
+        pixels = pixel_array(dataset)
+    # No decoder for this compression, or for this transfer syntax.
+    except (RuntimeError, NotImplementedError) as error:
+        raise ImageError(f"its DICOM pixels cannot be decoded: {error}") from error
+    if interpretation == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, dataset)
+        return _eight_bits(pixels, 0, 8 * pixels.dtype.itemsize)
+    if interpretation in _LUMINANCE:
+        pixels = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
+        low = min(0, pixels.min())
+        grey = _eight_bits(pixels, low, _bits(dataset, pixels.max() - low))
+        return 255 - grey if interpretation == "MONOCHROME1" else grey
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageError(
+            f"its DICOM pixels are of kind {interpretation}, which is no photograph. Export it as "
+            "RGB."
+        )
+    return _eight_bits(pixels, 0, int(dataset.BitsStored))
+
+
+def _bits(dataset: Any, highest: float) -> int:
+    """Bits that hold the values, for rescaling may have spread them."""
+    return max(int(dataset.BitsStored), int(np.ceil(np.log2(highest + 1))))
+
+
+def _eight_bits(pixels: np.ndarray, low: float, bits: int) -> np.ndarray:
+    if pixels.dtype == np.uint8 and bits == 8:
+        return np.ascontiguousarray(pixels)
+    return np.clip(np.rint((pixels - low) * (255 / (2**bits - 1))), 0, 255).astype(np.uint8)
+
+
+def _kind(dataset: Any) -> str:
+    return str(dataset.get("SOPClassUID", "").name if "SOPClassUID" in dataset else "unknown kind")
+
+
+def _import(name: str, feature: str, extra: str) -> ModuleType:
+    try:
+        return import_optional(name, feature=feature, install=f"hybridlesion[{extra}]")
+    except MissingDependencyError as error:
+        # One such file among others is listed; the others are read all the same.
+        raise ImageError(str(error)) from error
+
+
+# Bytes that identify_format wants to see; DICOM has its name at 128.
+HEAD_LENGTH = 132
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """One accepted file format.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    signature : bytes
+        Regular expression that the file's first bytes match.
+    reader : callable
+        Pillow's class that parses the header when it is made and the pixels on ``load()``, or a
+        function that returns such an image. It is used directly: ``PIL.Image.open`` would try
+        every plugin, and would apply Pillow's own pixel limit, which is a global setting and not
+        ours.
+    end : bytes, default=b""
+        What a complete file has behind its pixels; empty where the format has no such mark.
+    """
+
+    name: str
+    signature: bytes
+    reader: Callable[[BinaryIO], ImageFile]
+    end: bytes = b""
+
+
+FORMATS = (
+    ImageFormat("JPEG", rb"\xff\xd8\xff", JpegFile, end=b"\xff\xd9"),
+    ImageFormat("PNG", rb"\x89PNG\r\n\x1a\n", PngImageFile, end=b"IEND"),
+    ImageFormat("BMP", rb"BM", BmpImageFile),
+    ImageFormat("TIFF", rb"II[*+]\0|MM\0[*+]", TiffImageFile),
+    ImageFormat("GIF", rb"GIF8[79]a", GifImageFile),
+    ImageFormat("WebP", rb"RIFF....WEBP", WebPImageFile),
+    # Before HEIC: both may begin as mif1, and name their kind behind it.
+    ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", open_avif),
+    ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", open_heif),
+    ImageFormat("DICOM", rb".{128}DICM", open_dicom),
+)
+
+_TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"
+
+# What is often met under an image's name. The first match names it.
+_STRANGERS = (
+    (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, as a failed download leaves it"),
+    (rb"\s*<\?xml|\s*<svg", "XML or SVG text"),
+    (rb"version https://git-lfs", "a Git LFS pointer, whose file was never fetched"),
+    (rb"%PDF", "a PDF document"),
+    (rb"PK\x03\x04", "a zip archive"),
+    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (rb"....ftyp", "a film or a raw photograph"),
+    (rb"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (rb"8BPS", "a Photoshop document"),
+    (_TEXT, "plain text"),
+)
+
+
+def identify_format(head: bytes) -> ImageFormat:
+    r"""Name the format of a file by its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD_LENGTH` bytes, or all of a shorter file.
+
+    Returns
+    -------
+    ImageFormat
+        One of `FORMATS`.
+
+    Raises
+    ------
+    ImageError
+        If it is none of them; the message says what it seems to be.
+
+    Examples
+    --------
+    >>> identify_format(b"GIF89a\x01\x00").name
+    'GIF'
+    """
+    for image_format in FORMATS:
+        if re.match(image_format.signature, head, re.DOTALL):
+            return image_format
+    raise ImageError(
+        f"not an image: the file {_describe(head)}. Accepted are "
+        f"{', '.join(image_format.name for image_format in FORMATS)}."
+    )
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a file is text in ASCII, by its first bytes.
+
+    Parameters
+    ----------
+    head : bytes
+        The first `HEAD_LENGTH` bytes, or all of a shorter file.
+
+    Returns
+    -------
+    bool
+        True also for an empty file.
+    """
+    return not head or re.match(_TEXT, head) is not None
+
+
+def _describe(head: bytes) -> str:
+    if not head:
+        return "is empty"
+    if not any(head):
+        return "begins with zeros only, as an unfinished download leaves it"
+    for pattern, description in _STRANGERS:
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
+            return f"is {description}"
+    return f"begins with the bytes {head[:8].hex(' ')}, which no known format has"

@@ -1,0 +1,339 @@
+"""Any source of images to a list of locators and ids."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pandas as pd
+
+from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
+from hybridlesion.io._archives import hdf5_keys, zip_members
+from hybridlesion.io._folders import PassedOver, is_hidden, walk_folder
+from hybridlesion.io._formats import identify_format, is_text
+from hybridlesion.io._locators import (
+    IMAGE_SUFFIXES,
+    TABLE_SUFFIXES,
+    image_id_from_path,
+    is_address,
+    is_table_name,
+    join_locator,
+    list_address,
+    split_locator,
+    suffix_of,
+)
+from hybridlesion.io._masks import choose_masks
+from hybridlesion.io._reading import read_head
+from hybridlesion.io._tables import table_images
+from hybridlesion.metadata import path_ids
+
+__all__ = ["ImageListing", "list_images", "scan_images"]
+
+_SHOWN_PAIRS = 5
+# Where a photograph has a copy in another format beside it, these are the copies.
+_COPIES = frozenset((".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom"))
+
+
+@dataclass(frozen=True)
+class ImageListing:
+    """The images of one source, and what was passed over.
+
+    Parameters
+    ----------
+    images : DataFrame of shape (n, 2)
+        ``image_id`` and ``path``, sorted by ``image_id``.
+    notes : tuple of str
+        Files that were passed over, by kind, and ids that are not the file names.
+    """
+
+    images: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def list_images(
+    source: str | os.PathLike,
+    *,
+    path_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> pd.DataFrame:
+    """List the images of a folder, file, table, archive or address.
+
+    Parameters
+    ----------
+    source : str or path-like
+        A folder (searched through all its folders, linked ones too), one image file, a table
+        (CSV, Parquet or Excel) with a column of paths, a zip archive, an HDF5 file whose keys are
+        image ids (ISIC 2024), or an fsspec address (``s3://bucket/folder``) of a folder, a file,
+        a pattern, a zip archive or a table.
+    path_column : str, default=None
+        Column of a table that holds the paths; None looks for ``path``, ``file_name`` and the
+        like.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of the table, in which a table's images may lie. Relative paths are
+        tried below each.
+
+    Returns
+    -------
+    DataFrame of shape (n, 2)
+        ``image_id`` and ``path``, an absolute path or a locator such as
+        ``zip://MEMBER::/archive.zip`` that `read_image` opens in any process. Sorted by
+        ``image_id``.
+
+    Raises
+    ------
+    SourceError
+        If the source is missing, cannot be read or holds no image, or if two images would have
+        the same id.
+    TableError
+        If a table has no column of paths, paths that lead out of its folder and the roots, or ids
+        and paths that contradict each other.
+    MissingDependencyError
+        If the source needs a library that is not installed.
+
+    Warns
+    -----
+    UserWarning
+        If files were passed over, with a count and an example of each kind, or if ids are not
+        the file names.
+
+    Notes
+    -----
+    An id is what the table gives, else the file's name without its suffix. Where several files
+    have one name, as in ``benign/1.jpg`` and ``malignant/1.jpg``, their ids begin with their
+    folders: ``train-benign-1``.
+
+    In folders, archives and addresses, files are chosen by their suffix, and without one by their
+    first bytes. Hidden files are passed over, and masks: files called ``NAME_mask`` or the like,
+    or in a folder of masks, that lie beside the photograph ``NAME`` or have two values only. A
+    file or a table row that the caller names is taken as it is.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("x/a/ISIC_2.jpg", "x/a/1.jpg", "x/b/1.jpg"):
+    ...         path = pathlib.Path(folder, name)
+    ...         path.parent.mkdir(parents=True, exist_ok=True)
+    ...         path.touch()
+    ...     scan_images(folder).images["image_id"].tolist()
+    ['ISIC_2', 'x-a-1', 'x-b-1']
+    """
+    listing = scan_images(source, path_column=path_column, roots=roots)
+    for note in listing.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return listing.images
+
+
+def scan_images(
+    source: str | os.PathLike,
+    *,
+    path_column: str | None = None,
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> ImageListing:
+    """List images as `list_images` does, and return its notes instead of warning.
+
+    Parameters
+    ----------
+    source : str or path-like
+        Source of images.
+    path_column : str, default=None
+        Column of a table that holds the paths; None finds it.
+    id_column : str, default=None
+        Column of a table that holds the image ids, if the table has it; None finds it.
+    roots : sequence of str or path-like, default=()
+        Further folders in which a table's images may lie.
+
+    Returns
+    -------
+    ImageListing
+        Images and notes.
+
+    Raises
+    ------
+    SourceError, TableError, MissingDependencyError
+        As `list_images` does.
+    """
+    source = os.fspath(source)
+    if is_address(source) and split_locator(source).scheme == "file":
+        source = split_locator(source).inner
+    if is_table_name(source):
+        _check_exists(source)
+        options = {"path_column": path_column, "id_column": id_column, "roots": roots}
+        table = source if is_address(source) else os.path.abspath(source)
+        images, notes = table_images(table, **options)
+        return ImageListing(_as_frame(images, source), notes)
+    if path_column is not None:
+        raise OptionError(
+            f"a column of paths was named ({path_column!r}), but {source} is no table: leave out "
+            "path_column (--path-column on the command line)."
+        )
+    names, passed_over = _find(source if is_address(source) else os.path.abspath(source))
+    notes = []
+    if described := passed_over.describe():
+        notes.append(f"passed over in {source}: {described}.")
+    _check_text(names, source)
+    pairs = [(image_id_from_path(path), path) for path in names]
+    images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
+    repeated = images["image_id"].duplicated(keep=False)
+    if repeated.any():
+        # With the source's own name: a folder has the same ids alone and below another one.
+        own = _own_name(source)
+        images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
+        example = images.loc[repeated, "image_id"].iloc[0]
+        notes.append(
+            f"{repeated.sum():,} images in {source} share their file name with another one; their "
+            f"ids begin with their folders, as {example}."
+        )
+    return ImageListing(_as_frame(images, source), tuple(notes))
+
+
+def _check_exists(source: str) -> None:
+    if not is_address(source) and not os.path.exists(source.partition(".xlsx#")[0]):
+        sheet = ".xlsx#" in source.lower() and os.path.exists(source[: source.rindex("#")])
+        if not sheet:
+            raise SourceError(f"{source} does not exist.")
+
+
+def _find(source: str) -> tuple[dict[str, str], PassedOver]:
+    """Locators of a source with their names below it, and what was passed over."""
+    passed_over = PassedOver()
+    if is_address(source):
+        return _at_address(source, passed_over), passed_over
+    if os.path.isdir(source):
+        start = len(source.rstrip(os.sep)) + 1
+        files = walk_folder(source, passed_over)
+        names = {path: path[start:].replace(os.sep, "/") for path in files}
+        return _choose(names, source, passed_over), passed_over
+    _check_exists(source)
+    suffix = suffix_of(source)
+    if suffix == ".zip":
+        names = {join_locator("zip", name, source): name for name in zip_members(source)}
+        return _choose(names, source, passed_over), passed_over
+    if suffix in (".hdf5", ".h5"):
+        return {join_locator("hdf5", key, source): key for key in hdf5_keys(source)}, passed_over
+    if suffix in IMAGE_SUFFIXES or (not suffix and _kind(source) == "image"):
+        return {source: os.path.basename(source)}, passed_over
+    raise SourceError(
+        f"{source} is no source of images. Accepted are folders, image files "
+        f"({', '.join(sorted(IMAGE_SUFFIXES))}), tables ({', '.join(sorted(TABLE_SUFFIXES))}), "
+        ".zip, .hdf5 and .h5 archives, and fsspec addresses."
+    )
+
+
+def _at_address(source: str, passed_over: PassedOver) -> dict[str, str]:
+    locator = split_locator(source)
+    # The locator of one archive member is a source too.
+    if locator.container:
+        return {source: locator.inner}
+    if suffix_of(source) in (".hdf5", ".h5"):
+        raise SourceError(f"{source}: HDF5 is read from local disks only. Copy the file first.")
+    files = list_address(source)
+    inner = [split_locator(path).inner for path in files]
+    if files == [source]:
+        return {source: posixpath.basename(inner[0])}
+    inner = [re.sub(r"\A\w+:/+", "", name) for name in inner]
+    shared = len(posixpath.commonpath(map(posixpath.dirname, inner)))
+    names = {path: name[shared:].lstrip("/") for path, name in zip(files, inner, strict=True)}
+    return _choose(names, source, passed_over)
+
+
+def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict[str, str]:
+    """Choose the images among files, and count the others."""
+    images = {}
+    for locator, name in names.items():
+        if is_hidden(name):
+            continue
+        suffix = suffix_of(name)
+        if suffix in IMAGE_SUFFIXES:
+            images[locator] = name
+        elif suffix:
+            passed_over.add_file(name)
+        elif (kind := _kind(locator)) == "image":
+            images[locator] = name
+        else:
+            passed_over.add_file(name, ordinary=kind == "text")
+    # The source's own name counts, too: a user may name the folder of the masks.
+    own = _own_name(source)
+    masks = choose_masks({locator: f"{own}/{name}" for locator, name in images.items()})
+    for mask in sorted(masks):
+        passed_over.add("mask", "masks", images.pop(mask))
+    _drop_copies(images, passed_over)
+    if not images:
+        found = passed_over.describe(ordinary=True) or "nothing"
+        raise SourceError(
+            f"no images in {source}: found {found}. Images end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}; masks are passed over."
+        )
+    return images
+
+
+def _own_name(source: str) -> str:
+    path = source if is_address(source) else os.path.abspath(source).replace(os.sep, "/")
+    return posixpath.splitext(posixpath.basename(path.rstrip("/")))[0]
+
+
+def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
+    """Keep the JPEG where a camera wrote HEIC and JPEG of one photograph."""
+    by_stem = defaultdict(list)
+    for locator, name in images.items():
+        by_stem[posixpath.splitext(name)[0]].append(locator)
+    for same in by_stem.values():
+        copies = [one for one in same if suffix_of(images[one]) in _COPIES]
+        if len(same) > 1 and len(copies) == len(same) - 1:
+            for one in copies:
+                kind = f"{suffix_of(images[one])} beside another file of its name"
+                passed_over.add(kind, kind, images.pop(one))
+
+
+def _kind(path: str) -> str:
+    """Tell images and texts by their first bytes."""
+    try:
+        head = read_head(path)
+        if is_text(head):
+            return "text"
+        identify_format(head)
+    except (HybridLesionError, OSError):
+        return ""
+    return "image"
+
+
+def _as_frame(images: pd.DataFrame, source: str) -> pd.DataFrame:
+    if images.empty:
+        raise SourceError(f"no images in {source}.")
+    images = images.sort_values(["image_id", "path"], ignore_index=True)
+    _check_repeated(list(images.itertuples(index=False, name=None)), source)
+    return images
+
+
+def _check_text(names: Iterable[str], source: str) -> None:
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise SourceError(
+                f"{source} holds file names that are not valid UTF-8, such as "
+                f"{name.encode('utf-8', 'replace')!r}. Rename them."
+            ) from error
+
+
+def _check_repeated(rows: Sequence[tuple[str, str]], source: str) -> None:
+    if max(Counter(image_id for image_id, _ in rows).values()) == 1:
+        return
+    repeated = [
+        f"{first} and {second}"
+        for (image_id, first), (next_id, second) in pairwise(rows)
+        if image_id == next_id
+    ]
+    raise SourceError(
+        f"{len(repeated)} images in {source} have the id of another one, which is the file's "
+        f"name without its suffix: {'; '.join(repeated[:_SHOWN_PAIRS])}"
+        f"{'; ...' if len(repeated) > _SHOWN_PAIRS else ''}. Rename or remove one of each, or "
+        "read the folders apart."
+    )

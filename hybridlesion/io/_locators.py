@@ -1,0 +1,341 @@
+"""Locators: one string that says where an image lies, enough for another process to open it."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
+
+__all__ = [
+    "ARCHIVES",
+    "IMAGE_SUFFIXES",
+    "LOSSLESS_SUFFIXES",
+    "TABLE_SUFFIXES",
+    "Locator",
+    "image_id_from_path",
+    "in_mask_folder",
+    "is_address",
+    "is_table_name",
+    "join_locator",
+    "list_address",
+    "mask_stems",
+    "open_address",
+    "split_locator",
+    "suffix_of",
+]
+
+ARCHIVES = ("zip", "hdf5")
+
+
+class Locator(NamedTuple):
+    """The parts of a locator.
+
+    Parameters
+    ----------
+    scheme : str
+        ``"file"``, one of `ARCHIVES` for a local archive, or ``"fsspec"`` for anything else.
+    inner : str
+        The file's path, the archive's member or key, or the whole address without a chain.
+    container : str
+        The archive's path; empty for plain files and addresses.
+    """
+
+    scheme: str
+    inner: str
+    container: str
+
+
+def is_address(path: str) -> bool:
+    """Whether a string has the form of an address and not of a path.
+
+    Parameters
+    ----------
+    path : str
+        Path, locator or address.
+
+    Returns
+    -------
+    bool
+        True if it holds ``://``.
+    """
+    return "://" in path
+
+
+def join_locator(scheme: str, inner: str, container: str) -> str:
+    """Write the locator of a member of an archive.
+
+    Parameters
+    ----------
+    scheme : str
+        One of `ARCHIVES`.
+    inner : str
+        Member or key.
+    container : str
+        Path of the archive.
+
+    Returns
+    -------
+    str
+        The locator.
+
+    Examples
+    --------
+    >>> join_locator("zip", "a/b.jpg", "/data/train.zip")
+    'zip://a/b.jpg::/data/train.zip'
+    """
+    return f"{scheme}://{inner}::{container}"
+
+
+def split_locator(locator: str | os.PathLike) -> Locator:
+    """Take a locator apart.
+
+    Parameters
+    ----------
+    locator : str or path-like
+        Path, locator or address.
+
+    Returns
+    -------
+    Locator
+        Its parts.
+
+    Examples
+    --------
+    >>> split_locator("zip://a/b.jpg::/data/train.zip")
+    Locator(scheme='zip', inner='a/b.jpg', container='/data/train.zip')
+    >>> split_locator("s3://bucket/b.jpg")
+    Locator(scheme='fsspec', inner='s3://bucket/b.jpg', container='')
+    """
+    locator = os.fspath(locator)
+    if not is_address(locator):
+        return Locator("file", locator, "")
+    scheme, rest = locator.split("://", 1)
+    # The archive's path is behind the last separator, since member names may hold anything.
+    inner, separator, container = rest.rpartition("::")
+    if scheme in ARCHIVES and separator and not is_address(container):
+        return Locator(scheme, inner, container)
+    if scheme in ("file", "local"):
+        return Locator("file", rest, "")
+    return Locator("fsspec", locator.split("::", 1)[0], "")
+
+
+LOSSLESS_SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".gif"))
+IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | frozenset(
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom")
+)
+TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".xlsx"))
+
+# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are none.
+_SUFFIX = re.compile(r"\.(?=\d*[a-z])[a-z0-9~+-]+", re.IGNORECASE)
+_SHEET = re.compile(r"(?<=\.xlsx)#[^/\\]*\Z", re.IGNORECASE)
+
+# Those of the ISIC challenges, of PH2, and what people write.
+_WORDS_BEFORE = r"masks?|seg|segmentation|gt|ground[ _-]?truth"
+_WORDS_AFTER = rf"{_WORDS_BEFORE}|segmented|lesion|superpixels?|annotations?|labels?|roi|binary"
+_AFTER = re.compile(rf"(.*[^ ._-])[ ._-]+(?:{_WORDS_AFTER})", re.IGNORECASE | re.DOTALL)
+_BEFORE = re.compile(rf"(?:{_WORDS_BEFORE})[ ._-]+(.+)", re.IGNORECASE | re.DOTALL)
+_MASK_FOLDER = re.compile(
+    r"(?:.*[ ._-])?(?:masks?|segmentations?|ground[ _-]?truths?|gt|annotations?)", re.IGNORECASE
+)
+
+
+def suffix_of(name: str) -> str:
+    """Return the suffix of a file name in lower case, with its dot.
+
+    Parameters
+    ----------
+    name : str
+        File name, with or without folders.
+
+    Returns
+    -------
+    str
+        For example ``".jpg"``, or the empty string.
+
+    Examples
+    --------
+    >>> suffix_of("a/ISIC_1.JPG"), suffix_of("1.2.840.10008")
+    ('.jpg', '')
+    """
+    suffix = posixpath.splitext(name)[1]
+    return suffix.lower() if _SUFFIX.fullmatch(suffix) else ""
+
+
+def is_table_name(source: str) -> bool:
+    """Whether a source is a table, by its name.
+
+    Parameters
+    ----------
+    source : str
+        Path or address; ``FILE.xlsx#SHEET`` names a sheet.
+
+    Returns
+    -------
+    bool
+        True for the suffixes of tables.
+    """
+    return suffix_of(_SHEET.sub("", source)) in TABLE_SUFFIXES
+
+
+def mask_stems(stem: str) -> tuple[str, ...]:
+    """Strip from a file name what names of masks add to that of the image.
+
+    Parameters
+    ----------
+    stem : str
+        File name without folder and suffix.
+
+    Returns
+    -------
+    tuple of str
+        What the image may be called, the longest first; empty if the name is none of a mask.
+
+    Examples
+    --------
+    >>> mask_stems("ISIC_1_Segmentation"), mask_stems("mask_7"), mask_stems("lesion_7")
+    (('ISIC_1',), ('7',), ())
+    >>> mask_stems("a_lesion-mask")
+    ('a_lesion', 'a')
+    """
+    found = []
+    while match := _AFTER.fullmatch(stem) or _BEFORE.fullmatch(stem):
+        stem = match[1]
+        found.append(stem)
+    return tuple(found)
+
+
+def in_mask_folder(name: str) -> bool:
+    """Whether a folder of a file is one of masks, by its name.
+
+    Parameters
+    ----------
+    name : str
+        Path with forward slashes, from the folder on that a user names.
+
+    Returns
+    -------
+    bool
+        True if a folder is called ``masks``, ``GroundTruth`` or alike.
+
+    Examples
+    --------
+    >>> in_mask_folder("masks/a.png"), in_mask_folder("images/a.png")
+    (True, False)
+    >>> in_mask_folder("ISIC-2017_Training_Part1_GroundTruth/a.png")
+    True
+    """
+    return any(_MASK_FOLDER.fullmatch(folder) for folder in name.split("/")[:-1])
+
+
+def image_id_from_path(path: str) -> str:
+    """Name the image that a path or locator points to.
+
+    Parameters
+    ----------
+    path : str
+        Path or locator, as `list_images` gives it.
+
+    Returns
+    -------
+    str
+        The file's name without folders and without an image suffix, or the HDF5 key.
+
+    Examples
+    --------
+    >>> image_id_from_path("images/ISIC_0000001.jpg")
+    'ISIC_0000001'
+    >>> image_id_from_path("zip://train/ISIC_0000002.JPG::/data/train.zip")
+    'ISIC_0000002'
+    >>> image_id_from_path("hdf5://ISIC_0000003::/data/train-image.hdf5")
+    'ISIC_0000003'
+    """
+    name = posixpath.basename(split_locator(path).inner.replace("\\", "/"))
+    return posixpath.splitext(name)[0] if suffix_of(name) in IMAGE_SUFFIXES else name
+
+
+def list_address(address: str) -> list[str]:
+    """List the files behind an fsspec address.
+
+    Parameters
+    ----------
+    address : str
+        A folder (recursive), one file, a pattern with ``*``, or a zip archive.
+
+    Returns
+    -------
+    list of str
+        The address of each file, whatever its kind.
+
+    Raises
+    ------
+    SourceError
+        If nothing is there or it cannot be listed.
+    MissingDependencyError
+        If the storage needs a driver that is not installed.
+    """
+    from fsspec.core import url_to_fs
+
+    if address.lower().endswith(".zip") and not address.startswith("zip://"):
+        address = f"zip://::{address}"
+    with _explained(address):
+        storage, path = url_to_fs(address)
+        if "*" in path:
+            paths = storage.glob(path)
+        elif path and storage.isfile(path):
+            paths = [path]
+        else:
+            paths = storage.find(path)
+        if not paths:
+            raise SourceError(f"nothing is found at {address}.")
+    first, chained, rest = address.partition("::")
+    if chained:
+        scheme = first.split("://", 1)[0]
+        return [f"{scheme}://{path}::{rest}" for path in paths]
+    return [storage.unstrip_protocol(path) for path in paths]
+
+
+@contextmanager
+def open_address(address: str) -> Iterator[BinaryIO]:
+    """Open the file at an fsspec address for reading.
+
+    Parameters
+    ----------
+    address : str
+        Address of one file.
+
+    Yields
+    ------
+    binary file
+        The file.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    MissingDependencyError
+        If the storage needs a driver that is not installed.
+    """
+    import fsspec
+
+    with _explained(address), fsspec.open(address, "rb") as stream:
+        yield stream
+
+
+@contextmanager
+def _explained(address: str) -> Iterator[None]:
+    try:
+        yield
+    except HybridLesionError:
+        raise
+    except ImportError as error:
+        raise MissingDependencyError(f"{address} needs a driver of fsspec: {error}") from error
+    except FileNotFoundError as error:
+        raise SourceError(f"{address} does not exist.") from error
+    # Each driver raises the errors of its own client library, which share no base class.
+    except Exception as error:
+        raise SourceError(f"cannot read {address}: {type(error).__name__}: {error}") from error

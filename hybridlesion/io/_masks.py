@@ -1,0 +1,180 @@
+"""Which files are masks, and the image that each belongs to."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from hybridlesion.exceptions import HybridLesionError, SourceError
+from hybridlesion.io._folders import PassedOver, walk_folder
+from hybridlesion.io._locators import (
+    IMAGE_SUFFIXES,
+    LOSSLESS_SUFFIXES,
+    in_mask_folder,
+    mask_stems,
+    split_locator,
+    suffix_of,
+)
+from hybridlesion.io._reading import read_image
+from hybridlesion.metadata import match_ids
+
+__all__ = ["choose_masks", "find_masks", "looks_like_mask"]
+
+# How far a value of a mask may be from its two levels, and how many pixels may be farther: JPEG
+# and resizing blur the outline.
+_TOLERANCE = 24
+_BLURRED = 0.05
+_LONG_SIDE = 256
+# Where a name may end and an addition to it begin.
+_WORD_BEGIN = re.compile(r"(?<=[^\W_])[\W_]|(?<=\d)(?=[^\W\d])")
+
+
+def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None) -> dict[str, str]:
+    """Find the lesion masks in a folder and its subfolders.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder of files named ``IMAGEID_segmentation``, ``IMAGEID_lesion``, ``IMAGEID_mask``,
+        ``mask_IMAGEID`` or alike, with any image suffix and in any case. If it has none, masks
+        that bear the name of their image.
+    image_ids : iterable of str, default=None
+        Images whose masks are wanted. Their ids find masks whose names differ in case or in
+        Unicode form, where only one does. None takes all masks, as their names have it.
+
+    Returns
+    -------
+    dict of str to str
+        Path by image id, in order of the ids.
+
+    Raises
+    ------
+    SourceError
+        If there is no such folder, it holds no masks, or two masks of one image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise SourceError(f"{folder} is no folder; name the folder that holds the masks.")
+    files = [
+        path
+        for path in map(Path, sorted(walk_folder(str(folder), PassedOver())))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.stem.lower().endswith("superpixels")
+    ]
+    found: dict[str, str] = {}
+    stems = {path: mask_stems(path.stem)[:1] for path in files}
+    if not any(stems.values()):
+        stems = {path: (path.stem,) for path in files if looks_like_mask(str(path))}
+    for path, (image_id,) in ((path, stem) for path, stem in stems.items() if stem):
+        if image_id in found:
+            raise SourceError(f"{found[image_id]} and {path} are masks of one image; keep one.")
+        found[image_id] = str(path)
+    if not found:
+        raise SourceError(
+            f"no masks in {folder}: their names end in _segmentation, _lesion or _mask, for "
+            "example ISIC_0000000_segmentation.png."
+        )
+    if image_ids is not None:
+        found = {one: found[its] for one, its in match_ids(image_ids, found).items()}
+    return dict(sorted(found.items()))
+
+
+def choose_masks(names: Mapping[str, str]) -> set[str]:
+    """Tell the masks among the images of a source.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        Locator -> its name below the source, with forward slashes.
+
+    Returns
+    -------
+    set of str
+        Locators of the masks.
+
+    Notes
+    -----
+    Names and folders only raise the suspicion, since ``back_lesion.jpg`` is a photograph. It is
+    settled without opening the file where it is lossless, and lies beside the photograph or in a
+    folder of masks for one; else by whether its pixels have two values. These alone decide on
+    other lossless files that are called like another file or begin with its name.
+    """
+    suspects: dict[str, tuple[Sequence[str], bool]] = {}
+    beside: set[tuple[str, str]] = set()
+    anywhere: set[str] = set()
+    for locator, name in names.items():
+        folder, stem = _folder_and_stem(name)
+        stems, in_folder = mask_stems(stem), in_mask_folder(name)
+        if suffix_of(name) in IMAGE_SUFFIXES and (stems or in_folder):
+            suspects[locator] = stems, in_folder
+        if not in_folder:
+            beside.add((folder, stem.casefold()))
+            anywhere.add(stem.casefold())
+    masks = _masks_of_namesakes({one: names[one] for one in names if one not in suspects})
+    for locator, (stems, in_folder) in suspects.items():
+        folder, stem = _folder_and_stem(names[locator])
+        whose = [one.casefold() for one in stems]
+        partner = any((folder, one) in beside for one in whose) or (
+            in_folder and not anywhere.isdisjoint([stem.casefold(), *whose])
+        )
+        if (partner and suffix_of(names[locator]) in LOSSLESS_SUFFIXES) or looks_like_mask(locator):
+            masks.add(locator)
+    return masks
+
+
+def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
+    """Find lossless files of two values that have, or begin with, the name of a photograph."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for locator, name in names.items():
+        by_stem[_folder_and_stem(name)[1].casefold()].append(locator)
+
+    @cache
+    def is_photograph(locator: str) -> bool:
+        return suffix_of(names[locator]) not in LOSSLESS_SUFFIXES or not looks_like_mask(locator)
+
+    masks = set()
+    for stem, locators in by_stem.items():
+        starts = [stem[: match.start()] for match in _WORD_BEGIN.finditer(stem)]
+        namesakes = [one for start in [stem, *starts] for one in by_stem.get(start, ())]
+        if namesakes != locators[:1] and any(map(is_photograph, namesakes)):
+            masks.update(one for one in locators if not is_photograph(one))
+    return masks
+
+
+def looks_like_mask(path: str) -> bool:
+    """Whether an image has two values only, but for a blurred outline.
+
+    Parameters
+    ----------
+    path : str
+        Path or locator.
+
+    Returns
+    -------
+    bool
+        False for photographs, and for what cannot be read.
+    """
+    try:
+        image = read_image(path, long_side=_LONG_SIDE)
+    except (HybridLesionError, OSError):
+        return False
+    image = image[:: max(1, len(image) // 512), :: max(1, image.shape[1] // 512)].astype(int)
+    if len(np.unique(image @ (1 << 16, 1 << 8, 1))) <= 2:
+        return True
+    grey = image.max(axis=2)
+    between = (grey > grey.min() + _TOLERANCE) & (grey < grey.max() - _TOLERANCE)
+    coloured = grey - image.min(axis=2) > _TOLERANCE
+    return bool(np.mean(between | coloured) < _BLURRED)
+
+
+def _folder_and_stem(name: str) -> tuple[str, str]:
+    folder, base = posixpath.split(split_locator(name).inner)
+    return folder, posixpath.splitext(base)[0]

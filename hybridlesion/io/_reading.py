@@ -1,0 +1,234 @@
+"""A locator to pixels."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
+
+from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import check_image, check_number
+from hybridlesion.exceptions import ImageError
+from hybridlesion.io._archives import hdf5_value, open_zip_member
+from hybridlesion.io._decoding import MAX_PIXELS, decode_image, shown_size
+from hybridlesion.io._formats import HEAD_LENGTH, identify_format
+from hybridlesion.io._locators import open_address, split_locator
+
+__all__ = ["image_size", "read_bytes", "read_head", "read_image", "read_mask", "resize_long_side"]
+
+# No image of 200 megapixels is larger, and a hostile archive could unpack to anything.
+_MAX_BYTES = 2 << 30
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """Read the whole file that a locator names, if it begins like an image.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path or locator, as `list_images` gives it.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    ImageError
+        If it is no image by its first bytes, larger than 2 GiB or not in its archive.
+    OSError
+        If the file or its archive cannot be opened.
+    """
+    locator = split_locator(path)
+    if locator.scheme == "hdf5":
+        return hdf5_value(locator.container, locator.inner)
+    with _opened(path) as stream:
+        return _read_image_file(stream)
+
+
+def read_head(path: str | os.PathLike) -> bytes:
+    """Read the first bytes of a file that is no HDF5 value.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path or locator.
+
+    Returns
+    -------
+    bytes
+        At most `HEAD_LENGTH` bytes.
+
+    Raises
+    ------
+    ImageError
+        If it is not in its archive.
+    OSError
+        If the file or its archive cannot be opened.
+    """
+    with _opened(path) as stream:
+        return stream.read(HEAD_LENGTH)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    locator = split_locator(path)
+    if locator.scheme == "zip":
+        with open_zip_member(locator.container, locator.inner) as stream:
+            yield stream
+    elif locator.scheme == "fsspec":
+        with open_address(os.fspath(path)) as stream:
+            yield stream
+    else:
+        with open(locator.inner, "rb") as stream:
+            yield stream
+
+
+def _read_image_file(stream: BinaryIO) -> bytes:
+    head = stream.read(HEAD_LENGTH)
+    # Before the rest is fetched: it may be a film of 4 GB.
+    identify_format(head)
+    data = head + stream.read(_MAX_BYTES)
+    if len(data) > _MAX_BYTES:
+        raise ImageError(f"the file is larger than {_MAX_BYTES >> 30} GiB.")
+    return data
+
+
+def read_image(
+    path: str | os.PathLike, *, long_side: int | None = None, max_pixels: int = MAX_PIXELS
+) -> np.ndarray:
+    """Read an image from a file, an archive or an address.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path or locator, as `list_images` gives it.
+    long_side : int, default=None
+        Pixels that are needed on the longer side; see `decode_image`. The image is not
+        resized further.
+    max_pixels : int, default=200_000_000
+        Limit that the header is held against before decoding.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB image, EXIF orientation applied.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, or it is no image, truncated, damaged or too large; the message
+        begins with `path`.
+
+    See Also
+    --------
+    decode_image : The same for bytes, with what happens to each kind of file.
+    """
+    with _named(path):
+        return decode_image(read_bytes(path), long_side=long_side, max_pixels=max_pixels)
+
+
+def image_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Read the size of an image from its header.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path or locator, as `list_images` gives it. Of a plain file only the header is read.
+
+    Returns
+    -------
+    tuple of int
+        (height, width) in pixels, EXIF orientation applied.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, it is no image, or its header is damaged.
+    """
+    with _named(path):
+        locator = split_locator(path)
+        if locator.scheme == "file":
+            with open(locator.inner, "rb") as stream:
+                return shown_size(stream)
+        return shown_size(io.BytesIO(read_bytes(path)))
+
+
+def read_mask(path: str | os.PathLike) -> np.ndarray:
+    """Read a mask by the rule of the ISIC challenges: inside is above 128.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Path or locator of an 8-bit mask with 0 and 255, in any accepted image format.
+
+    Returns
+    -------
+    ndarray of shape (H, W), bool
+        True inside the lesion. Colours are judged by their luma, transparent pixels are outside.
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read, or holds 0 and 1 only, which the rule would read as empty.
+    """
+    with _named(path):
+        image = decode_image(read_bytes(path), background=0)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        if grey.max() == 1:
+            raise ImageError(
+                "the mask holds only 0 and 1, and inside is above 128. Write it as 0 and 255."
+            )
+        return grey > 128
+
+
+@contextmanager
+def _named(path: str | os.PathLike) -> Iterator[None]:
+    """Put the locator in front of whatever goes wrong with one image."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{os.fspath(path)}: {error}") from error
+    except OSError as error:
+        raise ImageError(f"{os.fspath(path)}: {error.strerror or error}") from error
+
+
+def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
+    """Shrink an image until its longer side has `long_side` pixels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    long_side : int
+        Wanted pixels of the longer side, at least 1.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3), uint8
+        Each pixel is the mean of the area that it replaces. An image that is small enough
+        already is returned as it is, never enlarged.
+
+    Notes
+    -----
+    The shorter side is rounded to the nearest pixel and never below 1, so that a strip of
+    1 x 100000 becomes one of 1 x `long_side`.
+
+    Examples
+    --------
+    >>> resize_long_side(np.zeros((300, 400, 3), np.uint8), 200).shape
+    (150, 200, 3)
+    """
+    image = check_image(image)
+    check_number("long_side", long_side, low=1, integer=True)
+    height, width = image.shape[:2]
+    scale = long_side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,439 @@
+"""Tables that list images by path."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from urllib.parse import unquote
+
+import pandas as pd
+
+from hybridlesion.exceptions import ImageError, SourceError, TableError
+from hybridlesion.io._locators import is_address, join_locator, split_locator, suffix_of
+from hybridlesion.metadata import match_ids, path_ids
+from hybridlesion.metadata._aliases import candidates, loose_key
+from hybridlesion.metadata._image_id import image_ids
+from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
+from hybridlesion.metadata._reading import SourceTable, read_source
+from hybridlesion.metadata._roles import names_files
+
+__all__ = ["PATH_COLUMNS", "FolderGuard", "resolve_path", "table_images"]
+
+
+def resolve_path(folder: str | os.PathLike, name: str) -> str:
+    r"""Resolve the name of a file against the folder that must hold it.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder of the images, or an fsspec address of one.
+    name : str
+        Path relative to `folder`, an absolute path inside it, or the locator of a member of an
+        archive inside it. Backslashes count as slashes, since tables come from Windows too.
+
+    Returns
+    -------
+    str
+        Absolute path or locator. Whether the file exists is not looked at.
+
+    Raises
+    ------
+    ImageError
+        If the name is empty, holds ``..``, or leads out of `folder`, by a symbolic link too.
+
+    Examples
+    --------
+    >>> resolve_path("/data/isic", "train/ISIC_1.jpg")
+    '/data/isic/train/ISIC_1.jpg'
+    >>> resolve_path("/data/isic", "../private.jpg")
+    Traceback (most recent call last):
+    ...
+    hybridlesion.exceptions.ImageError: '../private.jpg' leads out of the folder /data/isic.
+    """
+    return FolderGuard(folder).resolve(name)
+
+
+class FolderGuard:
+    """`resolve_path` for many names of one folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Folder of the images, or an fsspec address of one.
+    roots : sequence of str or path-like, default=()
+        Further folders in which a name may end, also by ``..`` or a symbolic link.
+    """
+
+    def __init__(self, folder: str | os.PathLike, roots: Sequence[str | os.PathLike] = ()):
+        self.folder = _absolute(folder)
+        self.allowed = [self.folder, *map(_absolute, roots)]
+        # Symbolic links of whole folders are followed once, not once for each of their files.
+        self._real_folders: dict[str, str] = {}
+
+    def resolve(self, name: str) -> str:
+        """Resolve one name; see `resolve_path`.
+
+        Parameters
+        ----------
+        name : str
+            Relative or absolute path, or a locator.
+
+        Returns
+        -------
+        str
+            Absolute path or locator.
+        """
+        if not isinstance(name, str) or not name.strip() or "\0" in name:
+            raise ImageError(f"{name!r} is no file name.")
+        if is_address(self.folder) or split_locator(name).scheme == "fsspec":
+            return self._resolve_address(name)
+        locator = split_locator(name)
+        inside = self._resolve_local(locator.container or locator.inner, name)
+        if locator.container:
+            return join_locator(locator.scheme, locator.inner, inside)
+        return inside
+
+    def _resolve_address(self, name: str) -> str:
+        if _climbs(unquote(name)) or "::" in name:
+            raise self._outside(name)
+        if is_address(name):
+            if any(name.startswith(f"{folder}/") for folder in self.allowed if is_address(folder)):
+                return name
+        elif not name.startswith("/"):
+            return f"{self.folder}/{name}"
+        raise self._outside(name)
+
+    def _resolve_local(self, path: str, name: str) -> str:
+        path = path.replace("\\", "/")
+        if _climbs(path) and len(self.allowed) == 1:
+            raise self._outside(name)
+        path = os.path.normpath(os.path.join(self.folder, path))
+        real = self._real_path(path)
+        for folder in self.allowed:
+            if real.startswith(self._real_folder(folder).rstrip(os.sep) + os.sep):
+                return path
+        raise self._outside(name)
+
+    def _real_path(self, path: str) -> str:
+        parent, base = os.path.split(path)
+        real = os.path.join(self._real_folder(parent), base)
+        return os.path.realpath(real) if os.path.islink(real) else real
+
+    def _real_folder(self, folder: str) -> str:
+        if folder not in self._real_folders:
+            self._real_folders[folder] = os.path.realpath(folder)
+        return self._real_folders[folder]
+
+    def _outside(self, name: str) -> ImageError:
+        return ImageError(f"{name!r} leads out of the folder {self.folder}.")
+
+
+def _absolute(folder: str | os.PathLike) -> str:
+    folder = os.fspath(folder)
+    return folder.rstrip("/") if is_address(folder) else os.path.abspath(folder)
+
+
+def _climbs(path: str) -> bool:
+    return ".." in re.split(r"[\\/]", path)
+
+
+_MOST_NAMED = 20
+
+PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
+
+# A table of 400,000 wrong paths shall not fill the screen.
+_SHOWN_PROBLEMS = 20
+# Paths that are tried to find out where the others lie.
+_TRIED = 100
+
+_WINDOWS = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
+
+
+def table_images(
+    table: str,
+    *,
+    path_column: str | None = None,
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """List the images that a table names.
+
+    Parameters
+    ----------
+    table : str
+        Path or fsspec address of a table of any kind that `read_table` reads.
+    path_column : str, default=None
+        Column with the paths; None takes the first of `PATH_COLUMNS` that the table has, in any
+        case, or another name for it, or the only column of names of image files.
+    id_column : str, default=None
+        Column with the image ids, if the table has it; None finds it.
+    roots : sequence of str or path-like, default=()
+        Further folders in which images may lie.
+
+    Returns
+    -------
+    images : DataFrame of shape (n, 2)
+        ``image_id`` and ``path``, each image once. Ids are the table's own, else the file names,
+        with their folders where names repeat.
+    notes : tuple of str
+        What a user should know.
+
+    Raises
+    ------
+    TableError
+        If there is no such column, a path is missing or leads out of the table's folder and the
+        roots, or ids and paths contradict each other; all such rows together, numbered as in the
+        file.
+    SourceError
+        If a root is no folder.
+    """
+    source = read_source(table, [name for name in (path_column, id_column) if name])
+    column = _choose_column(source.frame, table, path_column)
+    names = source.frame[column].fillna("").astype(str).tolist()
+    finder = _Finder(table, roots)
+    paths = [finder.find(name) for name in names]
+    paths, notes = finder.find_elsewhere(names, paths)
+    paths, spelt = finder.find_respelt(names, paths)
+    problems = [
+        f"row {row}: {path}"
+        for row, path in zip(source.rows, paths, strict=True)
+        if isinstance(path, ImageError)
+    ]
+    if problems:
+        raise TableError(
+            f"{len(problems)} of {len(names)} paths in {table} cannot be used. Images must lie in "
+            "the table's folder or below: put the table beside them, or name the folder that holds "
+            f"them with roots (--root{finder.propose(names)} on the command line).",
+            _shorten(problems),
+        )
+    own = _own_ids(source, column, id_column)
+    images = pd.DataFrame({"image_id": path_ids(names) if own is None else own, "path": paths})
+    if own is not None:
+        _check_pairs(images, source, table)
+    return images.drop_duplicates("path"), (*notes, *spelt)
+
+
+class _Finder:
+    """Where the paths of a table lie: in its folder, or in the roots."""
+
+    def __init__(self, table: str, roots: Sequence[str | os.PathLike]):
+        folder = posixpath.dirname(table) if is_address(table) else os.path.dirname(table) or "."
+        for root in roots:
+            if not is_address(os.fspath(root)) and not os.path.isdir(root):
+                raise SourceError(
+                    f"{os.fspath(root)} is no folder; roots (--root) are folders that hold images."
+                )
+        places = [folder, *roots]
+        self.guards = [FolderGuard(place, places) for place in places]
+
+    def find(self, name: str) -> str | ImageError:
+        """Resolve a path as it is written, against the first folder that has it."""
+        if _WINDOWS.match(name) and os.sep == "/":
+            return ImageError(
+                f"{name!r} is a path of another computer, and lies in no folder here."
+            )
+        try:
+            first = self.guards[0].resolve(name)
+        except ImageError as error:
+            return error
+        if len(self.guards) == 1 or _exists(first):
+            return first
+        return next((path for path in self._found(self.guards[1:], name)), first)
+
+    def find_elsewhere(
+        self, names: Sequence[str], paths: Sequence[str | ImageError]
+    ) -> tuple[list[str | ImageError], tuple[str, ...]]:
+        """Find paths of another computer by their ends, the same folders dropped from all."""
+        foreign = {
+            row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
+            for row, path in enumerate(paths)
+            if isinstance(path, ImageError) and _is_gone(names[row])
+        }
+        foreign = {row: parts for row, parts in foreign.items() if parts and ".." not in parts}
+        tried = list(foreign.values())[:_TRIED]
+
+        def count(dropped: int) -> int:
+            found = (self._found(self.guards, "/".join(one[dropped:])) for one in tried)
+            return len({places[0] for places in found if places})
+
+        depths = range(max(map(len, tried), default=0))
+        dropped = max(depths, key=count, default=0)
+        found, answer = {}, list(paths)
+        whose: dict[str, list[str]] = {}
+        for row, parts in foreign.items():
+            places = dict.fromkeys(self._found(self.guards, "/".join(parts[dropped:])))
+            # One file for one path, and one path for one file.
+            if len(places) == 1 and whose.setdefault(place := next(iter(places)), parts) == parts:
+                found[row] = answer[row] = place
+        if not found:
+            return answer, ()
+        row, path = next(iter(found.items()))
+        return answer, (
+            f"{len(found):,} of {len(names):,} paths are of another computer: {names[row]} is "
+            f"taken as {path}.",
+        )
+
+    def find_respelt(
+        self, names: Sequence[str], paths: Sequence[str | ImageError]
+    ) -> tuple[list[str | ImageError], tuple[str, ...]]:
+        """Find files whose names the table writes in another case or Unicode form."""
+        gone = [row for row, path in enumerate(paths) if isinstance(path, str) and _is_file(path)]
+        gone = [row for row in gone if not os.path.exists(paths[row])]
+        tries = {row: list(self._resolved(self.guards, names[row])) for row in gone}
+        real = _respell(path for options in tries.values() for path in options)
+        answer, found = list(paths), []
+        for row, options in tries.items():
+            near = [real[path] for path in options if path in real]
+            near = [path for path in near if any(self._resolved(self.guards, path))]
+            if near:
+                answer[row] = near[0]
+                found.append(row)
+        if not found:
+            return answer, ()
+        return answer, (
+            f"{len(found):,} of {len(names):,} paths differ from the names of files in case, the "
+            f"coding of accents or the suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
+        )
+
+    def _found(self, guards: Sequence[FolderGuard], name: str) -> list[str]:
+        return [path for path in self._resolved(guards, name) if _exists(path)]
+
+    def _resolved(self, guards: Sequence[FolderGuard], name: str) -> Iterator[str]:
+        for guard in guards if name else ():
+            with suppress(ImageError):
+                yield guard.resolve(name)
+
+    def propose(self, names: Sequence[str]) -> str:
+        """Name the folder of the files that lie outside."""
+        folder = self.guards[0].folder
+        if all(is_address(name) for name in names):
+            scheme = names[0].partition("://")[0]
+            folders = [posixpath.dirname(name.partition("://")[2]) for name in names]
+            return " " + shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
+        outside = [
+            os.path.normpath(os.path.join(folder, name))
+            for name, path in zip(names, map(self.find, names), strict=True)
+            if isinstance(path, ImageError) and name.strip() and "\0" not in name
+        ]
+        outside = {os.path.dirname(path) for path in outside if os.path.isfile(path)}
+        # One folder for all, or one for each disk.
+        disks = {os.sep.join(folder.split(os.sep)[:3]) for folder in outside}
+        shared = os.path.commonpath(outside) if outside else "DIR"
+        folders = sorted(disks) if shared == os.sep and len(disks) < _MOST_NAMED else [shared]
+        return " --root".join(f" {shlex.quote(folder)}" for folder in folders)
+
+
+def _exists(path: str) -> bool:
+    locator = split_locator(path)
+    return locator.scheme != "fsspec" and os.path.exists(locator.container or locator.inner)
+
+
+def _is_file(path: str) -> bool:
+    locator = split_locator(path)
+    return locator.scheme != "fsspec" and not locator.container
+
+
+def _respell(paths: Iterable[str]) -> dict[str, str]:
+    """Find files and folders that are called almost like paths at which there is nothing."""
+    by_folder = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        folder, name = os.path.split(path)
+        by_folder[folder].append(name)
+    gone = [folder for folder in by_folder if not os.path.isdir(folder) and folder]
+    places = _respell(gone) if gone else {}
+    real = {}
+    for folder, names in by_folder.items():
+        place = places.get(folder, folder)
+        try:
+            files = os.listdir(place)
+        except OSError:
+            continue
+        for name, its in match_ids(names, files).items():
+            if suffix_of(name) in ("", suffix_of(its)):
+                real[os.path.join(folder, name)] = os.path.join(place, its)
+    return real
+
+
+def _is_gone(name: str) -> bool:
+    """Whether a path is absolute, and nothing is there."""
+    if _WINDOWS.match(name):
+        return not os.path.exists(name)
+    return name.startswith("/") and "\0" not in name and not os.path.lexists(name)
+
+
+def _own_ids(source: SourceTable, path_column: str, id_column: str | None) -> list[str] | None:
+    """Take the ids that a table gives its images; None if it gives none."""
+    by_key = {column_key(name): name for name in reversed(list(source.frame.columns))}
+    keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
+    column = next((by_key[key] for key in keys if key in by_key), None)
+    if column is None or column == path_column or source.frame[column].isna().all():
+        return None
+    values = source.frame[column]
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
+
+
+def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
+    """Refuse ids of several files, and files of several ids."""
+    problems = [
+        f"row {row}: it has no image id."
+        for row, one in zip(source.rows, images["image_id"], strict=True)
+        if not one
+    ]
+    pairs = images.assign(row=source.rows).drop_duplicates(["image_id", "path"])
+    for column, other in (("image_id", "path"), ("path", "image_id")):
+        repeated = pairs[pairs[column].duplicated(keep=False) & (pairs["image_id"] != "")]
+        for value, group in repeated.groupby(column, sort=False):
+            what = f"id {value} has" if column == "image_id" else f"{value} has"
+            problems.append(
+                f"rows {', '.join(map(str, group['row'][:5]))}: {what} {len(group)} "
+                f"{'files' if other == 'path' else 'ids'}, {', '.join(group[other][:3])}."
+            )
+    if problems:
+        raise TableError(
+            f"{table}: its image ids and paths contradict each other. Give each image one id and "
+            "one row; an id that is not the image's, as a patient's, needs another column name.",
+            _shorten(problems),
+        )
+
+
+def _shorten(problems: Sequence[str]) -> list[str]:
+    hidden = len(problems) - _SHOWN_PROBLEMS
+    return [*problems[:_SHOWN_PROBLEMS], *([f"and {hidden} more"] if hidden > 0 else [])]
+
+
+def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> str:
+    columns = list(frame.columns)
+    if path_column is not None:
+        if path_column in columns:
+            return path_column
+        near = get_close_matches(path_column, map(str, columns), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise TableError(f"{table} has no column {path_column!r}.{hint} It has {_some(columns)}.")
+    by_name = {column_key(column): column for column in reversed(columns)}
+    named = [by_name[name] for name in PATH_COLUMNS if name in by_name]
+    named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
+    if named:
+        return named[0]
+    files = [column for column in columns if names_files(column, frame[column])]
+    if len(files) == 1:
+        return files[0]
+    raise TableError(
+        f"{table} has no column with the paths of images. It has {_some(columns)}; "
+        f"looked for are {', '.join(PATH_COLUMNS)}. Name another with path_column "
+        "(--path-column of `hybridlesion features` and `segment`), or give the images' folder as "
+        "the source and this table as metadata (--metadata)."
+    )
+
+
+def _some(columns: Sequence[str]) -> str:
+    """Name columns; a feature table has hundreds."""
+    more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
+    return ", ".join(map(str, columns[:_MOST_NAMED])) + more or "none"

@@ -1,0 +1,313 @@
+"""Where images and their metadata lie, found together as records."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from hybridlesion.exceptions import OptionError, SourceError, TableError
+from hybridlesion.io._listing import ImageListing, scan_images
+from hybridlesion.io._locators import image_id_from_path, is_table_name, split_locator
+from hybridlesion.metadata import Records, path_ids, read_label, read_records
+
+__all__ = ["find_images", "find_records", "scan_sources"]
+
+_WORDS = {
+    "id_column": "--id-column",
+    "target_column": "--target",
+    "columns": "--column",
+    "malignant": "--malignant",
+    "benign": "--benign",
+}
+_OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
+# Folders that hold a part of a collection, or files of one kind: never a class.
+_NO_CLASS = re.compile(
+    r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
+    r"|(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?|data|dataset|all|raw)([ _-]?\d+)?",
+    re.IGNORECASE,
+)
+
+
+def find_records(
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    metadata: Sequence[str | os.PathLike] = (),
+    id_column: str | None = None,
+    target_column: str | None = None,
+    malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    path_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+    labels_from_folders: bool | None = False,
+) -> Records:
+    """List images and join their metadata.
+
+    Parameters
+    ----------
+    sources : str, path-like or sequence of these
+        Folders, files, archives, tables with a path column, or fsspec addresses.
+    metadata : sequence of str or path-like, default=()
+        Tables in any ISIC layout; empty for images alone, or where the sources are tables of
+        paths, whose other columns are then read.
+    id_column : str, default=None
+        Column of the tables that names the image; None finds it.
+    target_column : str, default=None
+        Column of the tables that holds the truth; None finds it.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant, and further words that count as benign; see
+        `hybridlesion.metadata.read_records`.
+    columns : mapping of str to str, default=None
+        Names that the tables use, by the record column that each stands for.
+    path_column : str, default=None
+        Column with the paths, where the sources are tables; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table, in which its images may lie.
+    labels_from_folders : bool or None, default=False
+        Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
+        diagnosis. Folders such as ``train`` and ``images`` name none. Where it is False, folders
+        that are called like classes give a warning; None gives none.
+
+    Returns
+    -------
+    Records
+        One row per image, with `image_id`, `path` and what the metadata knows. The warnings
+        count the files that were passed over.
+
+    Raises
+    ------
+    SourceError
+        If there are no images, or two sources hold the same image id.
+    TableError
+        If the metadata cannot be used, or belongs to none of the images.
+    OptionError
+        If a setting contradicts another, or labels are to be taken from folders that name none.
+    """
+    sources = _as_list(sources)
+    id_name = id_column or (columns or {}).get("image_id")
+    listing = scan_sources(sources, path_column=path_column, id_column=id_name, roots=roots)
+    images = listing.images
+    options = {"id_column": id_column, "target_column": target_column, "columns": columns}
+    options |= {"malignant": malignant, "benign": benign}
+    tables = list(metadata)
+    if labels_from_folders:
+        tables.append(_label_table(images))
+    if tables:
+        records = read_records(tables, images=images, **options)
+    elif all(is_table_name(str(source)) for source in sources):
+        records = _read_own_columns(sources, images, options, path_column)
+    else:
+        named = [f"{_WORDS[name]} ({name})" for name, value in options.items() if value]
+        notes = [] if labels_from_folders is None else _offer_labels(images)
+        if named:
+            idle = " and ".join(named)
+            notes = [f"{idle} had no effect: no metadata table was given (--metadata)."]
+        records = _images_alone(images, *notes)
+    return replace(records, warnings=(*listing.notes, *records.warnings))
+
+
+def find_images(
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    path_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> pd.DataFrame:
+    """List the images of several sources, each image once.
+
+    Parameters
+    ----------
+    sources : str, path-like or sequence of these
+        Folders, files, archives, tables with a path column, or fsspec addresses.
+    path_column : str, default=None
+        Column with the paths, where the sources are tables; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table, in which its images may lie.
+
+    Returns
+    -------
+    DataFrame of shape (n, 2)
+        ``image_id`` and ``path``.
+
+    Raises
+    ------
+    SourceError
+        If there are no images, or two sources hold the same image id.
+    TableError
+        If a table has no column with paths, or paths that cannot be used.
+    OptionError
+        If `path_column` is given and a source is no table.
+
+    Warns
+    -----
+    UserWarning
+        If files were passed over, or ids are not the file names.
+    """
+    listing = scan_sources(sources, path_column=path_column, roots=roots)
+    for note in listing.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    return listing.images
+
+
+def scan_sources(
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    *,
+    path_column: str | None = None,
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+) -> ImageListing:
+    """List images as `find_images` does, and return its notes instead of warning.
+
+    Parameters
+    ----------
+    sources : str, path-like or sequence of these
+        Sources of images.
+    path_column : str, default=None
+        Column with the paths, where the sources are tables; None finds it.
+    id_column : str, default=None
+        Column with the image ids, where tables have it; None finds it.
+    roots : sequence of str or path-like, default=()
+        Folders, besides that of a table, in which its images may lie.
+
+    Returns
+    -------
+    ImageListing
+        Images of all sources with the ``source`` number of each as a third column, and notes.
+
+    Raises
+    ------
+    SourceError, TableError, OptionError
+        As `find_images` does.
+    """
+    sources = _as_list(sources)
+    options = {"path_column": path_column, "id_column": id_column, "roots": roots}
+    listings = [scan_images(source, **options) for source in sources]
+    for source, listing in zip(sources, listings, strict=True):
+        _check_found(source, listing.images["path"])
+    if not listings:
+        raise SourceError(
+            "no images: name a folder, an image file, a zip or HDF5 archive, a table with a path "
+            "column, or an fsspec address."
+        )
+    parts = [listing.images.assign(source=i) for i, listing in enumerate(listings)]
+    images = pd.concat(parts, ignore_index=True)
+    notes = [note for listing in listings for note in listing.notes]
+    shared = images["image_id"].duplicated(keep=False)
+    by_name = images["image_id"] == images["path"].map(image_id_from_path)
+    if by_name[shared].all() and not images["path"].duplicated().any():
+        full = [_full_name(path) for path in images["path"]]
+        images["image_id"] = images["image_id"].where(~shared, path_ids(full))
+        notes += [
+            f"{shared.sum():,} images have the name of one in another source; their ids begin with "
+            f"their folders, as {image_id}."
+            for image_id in images.loc[shared, "image_id"].head(1)
+        ]
+    repeated = images.loc[images["image_id"].duplicated(), "image_id"]
+    if len(repeated):
+        count = f"{len(repeated)} image ids occur" if len(repeated) > 1 else "an image id occurs"
+        raise SourceError(
+            f"{count} in more than one source, the first is {repeated.iloc[0]!r}. Name each image "
+            "once, or run the sources apart."
+        )
+    return ImageListing(images, tuple(notes))
+
+
+def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
+    """Refuse a table of which no path leads to a file."""
+    if not is_table_name(str(source)):
+        return
+    locators = [split_locator(path) for path in paths]
+    files = [locator.container or locator.inner for locator in locators]
+    if any(one.scheme == "fsspec" for one in locators) or any(map(os.path.exists, files)):
+        return
+    raise SourceError(
+        f"none of the {len(paths):,} images in {source} is found: {paths.iloc[0]} does not exist. "
+        "Name the folder that holds them with roots (--root DIR on the command line)."
+    )
+
+
+def _full_name(path: str) -> str:
+    """Write a path with the archive that holds it as a folder."""
+    locator = split_locator(path)
+    folder = re.sub(r"\.zip\Z", "", locator.container, flags=re.IGNORECASE)
+    return f"{folder}/{locator.inner}" if folder else path
+
+
+def _as_list(
+    sources: str | os.PathLike | Sequence[str | os.PathLike],
+) -> list[str | os.PathLike]:
+    return [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
+
+
+def _images_alone(images: pd.DataFrame, *notes: str) -> Records:
+    return Records(images[["image_id", "path"]], ("images",), {}, notes)
+
+
+def _class_folder(path: str) -> str | None:
+    """Name the nearest folder of an image that may be a class."""
+    folders = re.split(r"[\\/]+", _full_name(path))[:-1]
+    for folder in reversed(folders):
+        if re.fullmatch(r"(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?)", folder, re.IGNORECASE):
+            continue
+        return None if not folder or _NO_CLASS.fullmatch(folder) else folder
+    return None
+
+
+def _label_table(images: pd.DataFrame) -> pd.DataFrame:
+    """Write the folders of images as a table of labels."""
+    folders = images["path"].map(_class_folder)
+    if folders.isna().all():
+        raise OptionError(
+            "no image lies in a folder that names its class. For labels from folders "
+            "(--labels-from-folders), sort images as benign/1.jpg and malignant/1.jpg, or into "
+            "folders named by diagnosis."
+        )
+    words = folders.str.replace(r"[_\s]+", " ", regex=True).str.strip().str.lower()
+    outcomes = words.dropna().isin(_OUTCOMES).all()
+    labels = {"benign_malignant" if outcomes else "diagnosis": words}
+    return pd.DataFrame({"image_id": images["image_id"], **labels})
+
+
+def _offer_labels(images: pd.DataFrame) -> list[str]:
+    """Offer labels from folders where two folders at least are called like classes."""
+    counts = Counter(images["path"].map(_class_folder).dropna())
+    known = [folder for folder in counts if read_label(folder) is not None]
+    if len(known) < 2 or 2 * len(known) < len(counts):
+        return []
+    shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])
+    return [
+        f"images lie in folders named {shown}. They are not taken as labels; "
+        "labels_from_folders (--labels-from-folders) takes them."
+    ]
+
+
+def _read_own_columns(
+    tables: Sequence[str | os.PathLike],
+    images: pd.DataFrame,
+    options: Mapping[str, object],
+    path_column: str | None,
+) -> Records:
+    """Read what tables of paths say beside the paths; a list of images alone stays good for that.
+
+    Without options that show that the columns are meant, what cannot be read is told and left.
+    """
+    named = {} if path_column is None else {"path": path_column}
+    columns = named | dict(options["columns"] or {})
+    try:
+        records = read_records(list(tables), images=images, **{**options, "columns": columns})
+        if len(records.frame) < len(images):
+            raise TableError(
+                f"{len(images) - len(records.frame)} of its {len(images)} images are called "
+                "otherwise than its ids."
+            )
+    except TableError as error:
+        if any(options.values()):
+            raise
+        names = ", ".join(map(str, tables))
+        return _images_alone(images, f"only the paths in {names} are used: {error}")
+    return records

@@ -1,0 +1,186 @@
+"""How images were taken, stored and named, which foretells malignancy and is no medicine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.exceptions import ImageError, SourceError
+from hybridlesion.io import image_size
+from hybridlesion.leakage.audit import Finding, Severity
+from hybridlesion.metadata import (
+    Role,
+    find_role,
+    is_acquisition,
+    normalise_ids,
+    normalise_image_id,
+    read_table,
+)
+from hybridlesion.metrics import evaluate
+
+__all__ = ["acquisition_facts", "find_acquisition"]
+
+_FEW_ROWS = 10_000
+
+# Columns that say where somebody put an image later, not how it came about.
+_NO_FACTS = ("fold", "split", "tfrecord", "score_weight", "validation_weight", "mask_source")
+_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
+# Words of a fact, beyond which it names single images.
+_MOST_WORDS = 100
+# AUC from which such facts are worth a warning.
+_TELLING = 0.6
+
+
+def acquisition_facts(
+    table: pd.DataFrame,
+    sources: Sequence[str | os.PathLike],
+    set_aside: Iterable[str],
+    id_column: str | None = None,
+) -> pd.DataFrame:
+    """Gather what is known of how each image came about.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Training table with ``image_id``; ``patient_id`` and ``path`` where known.
+    sources : sequence of str or path-like
+        The tables that it was joined from.
+    set_aside : iterable of str
+        Their columns that no model may see.
+    id_column : str, default=None
+        Column of the tables that names the image; None finds it.
+
+    Returns
+    -------
+    DataFrame of shape (n, facts)
+        Acquisition columns of the tables, ``images of the patient``, and ``file size``, ``width``
+        and ``height`` of local image files; those that are the same in every row are left out.
+    """
+    wanted = [name for name in set_aside if is_acquisition(name) and _key(name) not in _NO_FACTS]
+    facts = pd.DataFrame(index=table.index)
+    for source in sources if wanted else ():
+        facts = facts.combine_first(_read_facts(source, wanted, table["image_id"], id_column))
+    if "patient_id" in table:
+        count = table["patient_id"].map(table["patient_id"].value_counts())
+        facts["images of the patient"] = count.astype(float)
+    if "path" in table:
+        facts = facts.combine_first(_file_facts(table["path"]))
+    facts = facts.loc[:, facts.nunique(dropna=False) > 1]
+    return facts[sorted(facts)]
+
+
+def find_acquisition(
+    facts: pd.DataFrame, y: np.ndarray, groups: np.ndarray, folds: np.ndarray
+) -> list[Finding]:
+    """Rank rows by acquisition facts alone, out of fold.
+
+    Parameters
+    ----------
+    facts : DataFrame of shape (n, facts)
+        From `acquisition_facts`.
+    y : ndarray of shape (n,), 0 or 1
+        Target.
+    groups : ndarray of shape (n,), int
+        Group of each row, for the interval.
+    folds : ndarray of shape (n,), int
+        Grouped folds.
+
+    Returns
+    -------
+    list of Finding
+        The AUC of a small gradient boosting on the facts; a warning where it is at least 0.6 and
+        its interval lies above a half.
+    """
+    if facts.empty:
+        return []
+    measures = evaluate(y, _out_of_fold(facts, y, folds), groups=groups, n_bootstrap=200)
+    auc, low, high = measures.set_index("metric").loc["auc", ["value", "low", "high"]]
+    telling = auc >= _TELLING and low > 0.5
+    meaning = (
+        "no model reads them as columns, but a network may see them in the pixels, and they will "
+        "not foretell elsewhere: what counts is how far the model's AUC lies above this"
+        if telling
+        else "they tell little"
+    )
+    return [
+        Finding(
+            "acquisition",
+            Severity.WARN if telling else Severity.NOTE,
+            f"acquisition facts alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of "
+            f"fold; {meaning}",
+            columns=tuple(facts),
+        )
+    ]
+
+
+def _read_facts(
+    source: str | os.PathLike, wanted: list[str], image_ids: pd.Series, id_column: str | None
+) -> pd.DataFrame:
+    frame = read_table(source)
+    keys = {_key(name): name for name in frame.columns}
+    names = [name for name in wanted if name in frame]
+    named = [keys[key] for key in (_key(id_column or ""), *_ID_COLUMNS) if key in keys]
+    named += [name for name in frame if find_role(name) in (Role.IMAGE_ID, Role.PATH)]
+    ids = named[0] if named else None
+    if not names or ids is None:
+        return pd.DataFrame(index=image_ids.index)
+    found = frame[names].set_axis(normalise_ids(frame[ids]).fillna("").map(normalise_image_id))
+    found = found[~found.index.duplicated()].reindex(image_ids)
+    return found.set_axis(image_ids.index)
+
+
+def _file_facts(paths: pd.Series) -> pd.DataFrame:
+    """Size in bytes and pixels of local files; NaN for members of archives and far addresses."""
+    facts = {"file size": [], "width": [], "height": []}
+    for path in paths:
+        width, height, size = np.nan, np.nan, np.nan
+        if isinstance(path, str) and os.path.isfile(path):
+            size = float(os.path.getsize(path))
+            try:
+                height, width = map(float, image_size(path))
+            except (ImageError, SourceError):
+                # It was measured once: gone or damaged since, it tells nothing of how it was.
+                size = np.nan
+        for name, value in zip(facts, (size, width, height), strict=True):
+            facts[name].append(value)
+    return pd.DataFrame(facts, index=paths.index)
+
+
+def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    encoded = pd.DataFrame({name: _encode(column) for name, column in facts.items()})
+    model = HistGradientBoostingClassifier(
+        max_iter=60,
+        max_leaf_nodes=8,
+        min_samples_leaf=max(1, min(20, len(y) // 20)),
+        early_stopping=False,
+        class_weight="balanced",
+        random_state=0,
+    )
+    score = np.empty(len(y))
+    # On few rows several threads wait for each other longer than they work.
+    with threadpool_limits(1 if len(y) < _FEW_ROWS else None):
+        for fold in np.unique(folds):
+            held = folds == fold
+            model.fit(encoded.to_numpy()[~held], y[~held])
+            score[held] = model.predict_proba(encoded.to_numpy()[held])[:, 1]
+    return score
+
+
+def _encode(column: pd.Series) -> np.ndarray:
+    """Numbers as they are; words by how often they occur, which tells sources apart."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
+    words = column.astype(object)
+    counts = words.value_counts()
+    rank = pd.Series(np.arange(len(counts), dtype=float), index=counts.index)
+    return words.map(rank.where(rank < _MOST_WORDS, _MOST_WORDS)).to_numpy(dtype=float)
+
+
+def _key(name: object) -> str:
+    return str(name).strip().lower().replace(" ", "_")

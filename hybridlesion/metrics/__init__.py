@@ -1,0 +1,85 @@
+"""Measures of scores and of masks, with intervals over patients."""
+
+from hybridlesion.metrics.calibration import (
+    brier_score,
+    calibration_error,
+    calibration_in_the_large,
+    calibration_slope,
+    shift_prevalence,
+)
+from hybridlesion.metrics.curves import precision_recall_curve, reliability_curve, roc_curve
+from hybridlesion.metrics.discrimination import (
+    average_precision,
+    partial_auc,
+    roc_auc,
+    specificity_at_sensitivity,
+)
+from hybridlesion.metrics.intervals import (
+    METRICS,
+    Interval,
+    PairedDifference,
+    bootstrap_interval,
+    paired_bootstrap,
+)
+from hybridlesion.metrics.masks import (
+    OVERLAPS,
+    compare_masks,
+    dice,
+    jaccard,
+    measure_overlap,
+    summarize_overlaps,
+    thresholded_jaccard,
+)
+from hybridlesion.metrics.subgroups import BANDS, band, evaluate_subgroups
+from hybridlesion.metrics.summary import LOWER_IS_BETTER, compare_scores, evaluate, interval_caveats
+from hybridlesion.metrics.thresholds import (
+    best_cost_threshold,
+    choose_threshold,
+    cost_threshold,
+    operating_points,
+    threshold_at_sensitivity,
+    threshold_interval,
+)
+from hybridlesion.metrics.utility import decision_curve, net_benefit
+
+__all__ = [
+    "BANDS",
+    "LOWER_IS_BETTER",
+    "METRICS",
+    "OVERLAPS",
+    "Interval",
+    "PairedDifference",
+    "average_precision",
+    "band",
+    "best_cost_threshold",
+    "bootstrap_interval",
+    "brier_score",
+    "calibration_error",
+    "calibration_in_the_large",
+    "calibration_slope",
+    "choose_threshold",
+    "compare_masks",
+    "compare_scores",
+    "cost_threshold",
+    "decision_curve",
+    "dice",
+    "evaluate",
+    "evaluate_subgroups",
+    "interval_caveats",
+    "jaccard",
+    "measure_overlap",
+    "net_benefit",
+    "operating_points",
+    "paired_bootstrap",
+    "partial_auc",
+    "precision_recall_curve",
+    "reliability_curve",
+    "roc_auc",
+    "roc_curve",
+    "shift_prevalence",
+    "specificity_at_sensitivity",
+    "summarize_overlaps",
+    "threshold_at_sensitivity",
+    "threshold_interval",
+    "thresholded_jaccard",
+]

@@ -1,0 +1,219 @@
+"""Whether a score serves every group of patients."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._validation import as_pandas, check_choice, check_number
+from hybridlesion.exceptions import TableError
+from hybridlesion.metrics._decisions import Decisions
+from hybridlesion.metrics._ranking import Ranking
+from hybridlesion.metrics._resampling import check_groups, check_scores, interval_of, resample
+
+__all__ = ["BANDS", "band", "evaluate_subgroups"]
+
+# Column -> measure, and of which rows it needs some.
+_MEASURES = {
+    "auc": ("auc", ("malignant", "benign")),
+    "sensitivity": ("recall", ("malignant",)),
+    "specificity": ("specificity", ("benign",)),
+    "calibration_in_the_large": ("calibration_in_the_large", ("malignant",)),
+}
+
+
+def evaluate_subgroups(
+    y: np.ndarray,
+    score: np.ndarray,
+    attributes: pd.DataFrame,
+    *,
+    threshold: float,
+    groups: np.ndarray | None = None,
+    fewest: int = 5,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> pd.DataFrame:
+    """Measure a score within each group of rows, at one threshold for all.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    attributes : DataFrame of shape (n, attributes)
+        One column an attribute (``sex``, ``site``, an age band ...), whose values are the groups.
+        Rows without a value make the group ``unknown``.
+    threshold : float
+        Rows are called malignant from this score on.
+    groups : array-like of shape (n,), default=None
+        Patient of each row; None takes each row for a patient.
+    fewest : int, default=5
+        A cell stays empty where fewer rows than this bear on it.
+    n_bootstrap : int, default=2000
+        Number of draws; 0 leaves the intervals empty.
+    confidence : float, default=0.95
+        Coverage of the intervals.
+    random_state : int or None, default=0
+        Seed.
+
+    Returns
+    -------
+    DataFrame of shape (subgroups, 18)
+        ``attribute, group, n, n_malignant, n_groups``, then ``auc, sensitivity, specificity,
+        calibration_in_the_large`` with ``_low`` and ``_high`` each, and ``note``. The first row,
+        attribute ``all``, holds every row. AUC needs `fewest` malignant and as many benign rows,
+        sensitivity and calibration as many malignant ones, specificity benign ones; what they do
+        not allow is NaN, and the note says why.
+
+    Raises
+    ------
+    TableError
+        If `attributes` has another number of rows.
+    ValueError
+        If `y` or `score` cannot be used, or an option is out of range.
+
+    Notes
+    -----
+    Intervals are those of `evaluate` on the rows of the subgroup alone. A patient with lesions on
+    two sites is in both. They are not corrected for the number of subgroups: of twenty that do
+    not differ, one may seem to.
+
+    Examples
+    --------
+    >>> y, score = [0, 0, 1, 1] * 20, [0.1, 0.4, 0.35, 0.8] * 20
+    >>> sex = pd.DataFrame({"sex": ["female"] * 78 + ["male"] * 2})
+    >>> table = evaluate_subgroups(y, score, sex, threshold=0.5, n_bootstrap=100)
+    >>> table[["group", "n", "n_malignant", "sensitivity", "note"]].values.tolist()[1:]
+    [['female', 78, 38, 0.5, ''], ['male', 2, 2, nan, '2 malignant, 0 benign: too few']]
+    """
+    y, score = check_scores(y, score)
+    attributes = as_pandas(attributes)
+    check_number("fewest", fewest, low=1, integer=True)
+    if len(attributes) != len(y):
+        raise TableError(
+            f"attributes must have one row for each score, got {len(attributes)} for {len(y)}."
+        )
+    codes = check_groups(groups, len(y))
+    rows = []
+    for attribute, group, inside in _list_groups(attributes):
+        described = _describe(
+            y[inside],
+            score[inside],
+            check_groups(codes[inside], int(inside.sum())),
+            threshold=threshold,
+            fewest=fewest,
+            confidence=confidence,
+            n_bootstrap=n_bootstrap,
+            random_state=random_state,
+        )
+        rows.append({"attribute": attribute, "group": group} | described)
+    return pd.DataFrame(rows)
+
+
+def _list_groups(attributes: pd.DataFrame):
+    """Yield attribute, group and its rows: the groups of a category in its order, unknown last."""
+    yield "all", "all", np.ones(len(attributes), dtype=bool)
+    for attribute, values in attributes.items():
+        known = values.dropna()
+        ordered = isinstance(values.dtype, pd.CategoricalDtype)
+        names = list(values.cat.categories) if ordered else sorted(known.unique(), key=str)
+        for name in names:
+            inside = (values == name).to_numpy(dtype=bool, na_value=False)
+            if inside.any():
+                yield attribute, str(name), inside
+        if len(known) < len(values):
+            yield attribute, "unknown", values.isna().to_numpy()
+
+
+def _describe(
+    y: np.ndarray,
+    score: np.ndarray,
+    codes: np.ndarray,
+    *,
+    threshold: float,
+    fewest: int,
+    confidence: float,
+    n_bootstrap: int,
+    random_state: int | None,
+) -> dict:
+    malignant, benign = int(y.sum()), int((~y).sum())
+    enough = {"malignant": malignant >= fewest, "benign": benign >= fewest}
+    n_groups = int(codes.max()) + 1
+    measures = [Decisions(y, score, codes, threshold)]
+    if all(enough.values()):
+        measures.append(Ranking(y, score, codes))
+    values = resample(measures, n_groups, n_bootstrap, random_state)
+    row = {"n": len(y), "n_malignant": malignant, "n_groups": n_groups}
+    for column, (measure, needed) in _MEASURES.items():
+        cell = (np.nan, np.nan, np.nan)
+        if all(enough[kind] for kind in needed):
+            cell = values[measure].value, *interval_of(values[measure], confidence)
+        row |= dict(zip((column, f"{column}_low", f"{column}_high"), cell, strict=True))
+    few = f"{malignant:,} malignant, {benign:,} benign: too few"
+    return row | {"note": "" if all(enough.values()) else few}
+
+
+# Upper ends of the bands, the last one open, and their names. Who lies on an end is in the upper
+# band. Skin tones: Chardon 1991, Del Bino 2013; the others are this package's own.
+BANDS = MappingProxyType(
+    {
+        "age": ((30, 45, 60, 75), ("under 30", "30 to 44", "45 to 59", "60 to 74", "75 and over")),
+        "skin_tone": (
+            (-30, 10, 28, 41, 55),
+            ("dark", "brown", "tan", "intermediate", "light", "very light"),
+        ),
+        "hair": ((0.01, 0.05), ("under 1 %", "1 to 5 %", "5 % and over")),
+        "dark_corner": ((0.01,), ("none", "present")),
+    }
+)
+
+
+def band(values: np.ndarray, kind: str) -> pd.Series:
+    """Put numbers into named bands.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        ``age`` in years, ``skin_tone`` as individual typology angle in degrees, ``hair`` and
+        ``dark_corner`` as share of the image, 0 to 1.
+    kind : {"age", "skin_tone", "hair", "dark_corner"}
+        What the numbers are.
+
+    Returns
+    -------
+    Series of shape (n,), ordered categorical
+        Names of bands, from the lowest up; missing where the value is.
+
+    Raises
+    ------
+    OptionError
+        If `kind` is unknown.
+
+    Notes
+    -----
+    Skin tone: above 55 degrees very light, then light, intermediate from 28, tan from 10, brown
+    from -30, dark below [1]_ [2]_. The angle measured on a photograph is an estimate: light and
+    camera move it, and published estimates of the same images disagree.
+
+    References
+    ----------
+    .. [1] A. Chardon, I. Cretois, C. Hourseau, "Skin colour typology and suntanning pathways",
+       International Journal of Cosmetic Science 13, 191-208, 1991.
+    .. [2] S. Del Bino, F. Bernerd, "Variations in skin colour and the biological consequences of
+       ultraviolet radiation exposure", British Journal of Dermatology 169 s3, 33-40, 2013.
+
+    Examples
+    --------
+    >>> band([25.0, 30.0, None, 80.0], "age").tolist()
+    ['under 30', '30 to 44', nan, '75 and over']
+    >>> band([60.0, 35.0, -40.0], "skin_tone").tolist()
+    ['very light', 'intermediate', 'dark']
+    """
+    ends, names = BANDS[check_choice("kind", kind, BANDS)]
+    numbers = pd.to_numeric(pd.Series(values), errors="coerce").astype(float)
+    edges = [-np.inf, *ends, np.inf]
+    return pd.cut(numbers, edges, labels=list(names), right=False)

@@ -1,0 +1,369 @@
+"""From which score on a lesion is called malignant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._validation import check_choice, check_number
+from hybridlesion.metrics._decisions import Decisions
+from hybridlesion.metrics._ranking import Cutoffs
+from hybridlesion.metrics._resampling import (
+    Prefixed,
+    check_cost_ratio,
+    check_groups,
+    check_scores,
+    interval_of,
+    resample,
+)
+from hybridlesion.metrics.intervals import Interval
+
+__all__ = [
+    "best_cost_threshold",
+    "choose_threshold",
+    "cost_threshold",
+    "operating_points",
+    "threshold_at_sensitivity",
+    "threshold_interval",
+]
+
+RULES = ("f1", "youden")
+
+
+def threshold_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: float = 0.9) -> float:
+    """Highest threshold that reaches a sensitivity.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    sensitivity : float, default=0.9
+        Share of malignant rows to be called, above 0 and up to 1.
+
+    Returns
+    -------
+    float
+        One of the scores; rows are called malignant where ``score >= threshold``.
+
+    Examples
+    --------
+    >>> threshold_at_sensitivity([0, 1, 0, 1, 1], [0.1, 0.2, 0.3, 0.6, 0.9], 0.6)
+    0.6
+    """
+    check_number("sensitivity", sensitivity, low=0, high=1)
+    y, score = check_scores(y, score)
+    positives = np.sort(score[y])[::-1]
+    # Rounding must not ask for one positive more than a sensitivity met exactly needs.
+    needed = int(np.ceil(sensitivity * len(positives) - 1e-9))
+    return float(positives[max(needed, 1) - 1])
+
+
+def threshold_interval(
+    y: np.ndarray,
+    score: np.ndarray,
+    sensitivity: float = 0.9,
+    *,
+    groups: np.ndarray | None = None,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> Interval:
+    """Threshold that reaches a sensitivity, with an interval over patients.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    sensitivity : float, default=0.9
+        Share of malignant rows to be called, above 0 and up to 1.
+    groups : array-like of shape (n,), default=None
+        Patient of each row; None takes each row for a patient.
+    n_bootstrap : int, default=2000
+        Number of draws.
+    confidence : float, default=0.95
+        Coverage of the interval.
+    random_state : int or None, default=0
+        Seed.
+
+    Returns
+    -------
+    Interval
+        The threshold of `threshold_at_sensitivity`, and the interval of the threshold that reaches
+        the sensitivity among all patients like these.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `score` cannot be used, or an option is out of range.
+
+    Notes
+    -----
+    The ends are percentiles of draws in which whole groups have random weights. For single rows
+    they are the fractional order statistics of the malignant scores [1]_; where lesions of a
+    patient are alike they lie further apart. Of 5 % error 1.7 % are allowed below and 3.3 % above:
+    of three intervals that miss, two lie too low, which is the safe side.
+
+    To be sure of the sensitivity on new patients rather than to meet it on these, use ``low``.
+    With fewer than 19 malignant rows for 80 % sensitivity, 39 for 90 % and 80 for 95 %, ``low``
+    lies below all malignant scores, where no method can say how many malignant lesions there are.
+    It is then found among the benign scores, on the line from the lowest malignant score to the
+    corner of the ROC curve; this is on the safe side as long as that curve is concave, i.e. lower
+    scores do not mean more malignancy.
+
+    References
+    ----------
+    .. [1] A. D. Hutson, "Calculating nonparametric confidence intervals for quantiles using
+       fractional order statistics", Journal of Applied Statistics 26, 343-353, 1999.
+
+    Examples
+    --------
+    >>> y, score = [0, 1, 0, 1, 1] * 20, [0.1, 0.2, 0.3, 0.6, 0.9] * 20
+    >>> threshold_interval(y, score, 0.6, n_bootstrap=200)
+    Interval(value=0.6, low=0.2, high=0.6)
+    """
+    check_number("sensitivity", sensitivity, low=0, high=1)
+    y, score = check_scores(y, score)
+    codes = check_groups(groups, len(y))
+    cutoffs = Cutoffs(y, score, codes, sensitivities=(sensitivity,))
+    (drawn,) = resample([cutoffs], int(codes.max()) + 1, n_bootstrap, random_state).values()
+    return Interval(drawn.value, *interval_of(drawn, confidence))
+
+
+def cost_threshold(cost_ratio: float) -> float:
+    """Probability from which a call costs less than none.
+
+    Parameters
+    ----------
+    cost_ratio : float
+        Cost of one missed malignant lesion in needless calls (for example excisions), above 0.
+
+    Returns
+    -------
+    float
+        ``1 / (1 + cost_ratio)``, between 0 and 1; for calibrated probabilities alone.
+
+    Raises
+    ------
+    OptionError
+        If `cost_ratio` is not a number above 0.
+
+    Notes
+    -----
+    Calling a lesion of probability p costs ``(1 - p) c_FP`` on average, leaving it ``p c_FN``; the
+    first is the smaller from ``p = c_FP / (c_FP + c_FN)`` on [1]_.
+
+    References
+    ----------
+    .. [1] C. Elkan, "The foundations of cost-sensitive learning", IJCAI, 973-978, 2001, eq. 2.
+
+    Examples
+    --------
+    >>> cost_threshold(19)
+    0.05
+    """
+    return 1 / (1 + check_cost_ratio(cost_ratio))
+
+
+def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> float:
+    """Threshold at which misses and needless calls on these very rows cost least.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores; they need not be probabilities.
+    cost_ratio : float
+        Cost of one missed malignant lesion in needless calls, above 0.
+
+    Returns
+    -------
+    float
+        Score of a malignant row; rows are called where ``score >= threshold``. Where calling
+        nothing costs least, the next number above the highest score. Among equally good
+        thresholds the highest.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `score` cannot be used, or `cost_ratio` is not above 0.
+
+    Notes
+    -----
+    The least of ``cost_ratio FN + FP``. On few malignant rows it is far less certain than
+    `cost_threshold`, and optimistic on the rows that chose it; `operating_points` gives intervals.
+
+    Examples
+    --------
+    >>> y, score = [0, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.9]
+    >>> best_cost_threshold(y, score, 0.5), best_cost_threshold(y, score, 2)
+    (0.9, 0.3)
+    """
+    y, score = check_scores(y, score)
+    ratio = check_cost_ratio(cost_ratio)
+    cutoffs = Cutoffs(y, score, np.zeros(len(y), dtype=int), cost_ratio=ratio)
+    return cutoffs.values()["cost"]
+
+
+def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> float:
+    """Threshold that is best by a rule on these very rows.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    rule : {"f1", "youden"}, default="f1"
+        ``f1`` balances precision and recall; ``youden`` maximises sensitivity + specificity - 1.
+
+    Returns
+    -------
+    float
+        One of the scores; rows are called malignant where ``score >= threshold``. Among equally
+        good thresholds the highest.
+
+    Notes
+    -----
+    Figures at a threshold are optimistic on the rows that chose it.
+
+    References
+    ----------
+    .. [1] W. J. Youden, "Index for rating diagnostic tests", Cancer 3, 32-35, 1950.
+
+    Examples
+    --------
+    >>> choose_threshold([0, 0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4, 0.9], "youden")
+    0.3
+    """
+    check_choice("rule", rule, RULES)
+    y, score = check_scores(y, score)
+    levels, level = np.unique(-score, return_inverse=True)
+    true = np.cumsum(np.bincount(level, weights=y))
+    called = np.cumsum(np.bincount(level))
+    if rule == "f1":
+        merit = 2 * true / (called + y.sum())
+    else:
+        merit = true / y.sum() - (called - true) / (~y).sum()
+    # Equal merits may differ in the last bits; the first of them is the highest threshold.
+    return float(-levels[np.argmax(merit >= merit.max() - 1e-12)])
+
+
+_MEASURES = {"sensitivity": "recall", "specificity": "specificity", "precision": "precision"}
+_Rule = tuple[str, float, str | None, float]
+
+
+def operating_points(
+    y: np.ndarray,
+    score: np.ndarray,
+    *,
+    sensitivities: Sequence[float] = (0.8, 0.9, 0.95),
+    cost_ratio: float | None = None,
+    threshold: float | None = None,
+    groups: np.ndarray | None = None,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> pd.DataFrame:
+    """Thresholds by several rules, each with what it does to these rows.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    sensitivities : sequence of float, default=(0.8, 0.9, 0.95)
+        Sensitivities to reach, 0 to 1.
+    cost_ratio : float, default=None
+        Cost of one missed malignant lesion in needless calls, above 0; None leaves these out.
+    threshold : float, default=None
+        A threshold that was settled beforehand; None leaves it out.
+    groups : array-like of shape (n,), default=None
+        Patient of each row; None takes each row for a patient.
+    n_bootstrap : int, default=2000
+        Number of draws; 0 leaves the intervals empty.
+    confidence : float, default=0.95
+        Coverage of the intervals.
+    random_state : int or None, default=0
+        Seed.
+
+    Returns
+    -------
+    DataFrame of shape (rules, 15)
+        ``rule`` (``given``, ``sensitivity``, ``cost_formula``, ``cost_best``), ``at`` (the
+        sensitivity or cost ratio), ``threshold, sensitivity, specificity, precision`` with ``_low``
+        and ``_high`` each, and ``called``, the share of rows called. A given threshold and that of
+        the formula have no interval. ``cost_formula`` is left out where scores are no
+        probabilities.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `score` cannot be used, or an option is out of range.
+
+    Notes
+    -----
+    The interval of a threshold says how far the rule would place it elsewhere on other patients;
+    those beside it say what the threshold of these rows does to other patients; see
+    `threshold_interval` and `evaluate`. That of ``cost_best`` takes percentiles of the draws and
+    is too narrow: no method gives it from few malignant rows. Figures of ``sensitivity`` and
+    ``cost_best`` are optimistic: the rows that are measured chose them.
+
+    Examples
+    --------
+    >>> y, score = [0, 0, 1, 0, 1] * 9, [0.1, 0.2, 0.3, 0.4, 0.9] * 9
+    >>> points = operating_points(y, score, sensitivities=[0.9], cost_ratio=9, n_bootstrap=0)
+    >>> points[["rule", "threshold", "sensitivity", "called"]].values.tolist()
+    [['sensitivity', 0.3, 1.0, 0.6], ['cost_formula', 0.1, 1.0, 1.0], ['cost_best', 0.3, 1.0, 0.6]]
+    """
+    y, score = check_scores(y, score)
+    for sensitivity in sensitivities:
+        check_number("sensitivities", sensitivity, low=0, high=1)
+    codes = check_groups(groups, len(y))
+    ratio = None if cost_ratio is None else check_cost_ratio(cost_ratio)
+    cutoffs = Cutoffs(y, score, codes, sensitivities=tuple(sensitivities), cost_ratio=ratio)
+    rules = _list_rules(score, cutoffs.values(), sensitivities, ratio, threshold)
+    measures = [
+        Prefixed(f"{number} ", Decisions(y, score, codes, value))
+        for number, (*_, value) in enumerate(rules)
+    ]
+    values = resample([cutoffs, *measures], int(codes.max()) + 1, n_bootstrap, random_state)
+    rows = []
+    for number, (rule, at, name, value) in enumerate(rules):
+        low, high = interval_of(values[name], confidence) if name else (np.nan, np.nan)
+        row = {"rule": rule, "at": at, "threshold": value}
+        row |= {"threshold_low": low, "threshold_high": high}
+        for column, measure in _MEASURES.items():
+            drawn = values[f"{number} {measure}"]
+            row[column] = drawn.value
+            row[f"{column}_low"], row[f"{column}_high"] = interval_of(drawn, confidence)
+        rows.append(row | {"called": float((score >= value).mean())})
+    return pd.DataFrame(rows)
+
+
+def _list_rules(
+    score: np.ndarray,
+    found: dict[str, float],
+    sensitivities: Sequence[float],
+    ratio: float | None,
+    threshold: float | None,
+) -> list[_Rule]:
+    """List rule, its number, the name of its drawn threshold, and the threshold."""
+    rules: list[_Rule] = []
+    if threshold is not None:
+        rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))
+    for sensitivity in sensitivities:
+        name = f"sensitivity_{sensitivity:g}"
+        rules.append(("sensitivity", float(sensitivity), name, found[name]))
+    if ratio is not None:
+        if score.min() >= 0 and score.max() <= 1:
+            rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
+        rules.append(("cost_best", ratio, "cost", found["cost"]))
+    return rules

@@ -1,0 +1,300 @@
+"""Folds and partitions that keep groups whole and spread the positives evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heapreplace
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from hybridlesion._validation import as_pandas, check_number
+from hybridlesion.exceptions import TableError
+
+__all__ = [
+    "PARTS",
+    "connected_groups",
+    "grouped_folds",
+    "grouping",
+    "repeated_grouped_folds",
+    "train_validation_test",
+]
+
+PARTS = ("train", "validation", "test")
+
+
+def grouped_folds(
+    y: np.ndarray, groups: np.ndarray, *, n_splits: int = 5, random_state: int | None = 0
+) -> np.ndarray:
+    """Deal whole groups to folds, with as many positives and as many rows in each.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Target; 1 is malignant. Missing values count as negative.
+    groups : array-like of shape (n,)
+        Group of each row, for example from `grouping`.
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    random_state : int or None, default=0
+        Seed of the order in which groups of equal size are dealt.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        Fold of each row, 0 to ``n_splits - 1``.
+
+    Raises
+    ------
+    ValueError
+        If fewer groups than folds hold a positive, or hold any row.
+
+    Notes
+    -----
+    Largest group first, to the fold that lacks most: groups with positives by their number of
+    positives, then the others by their rows. The time is O(n + groups log groups), so that
+    400,000 ungrouped rows take a second or two.
+
+    Examples
+    --------
+    >>> grouped_folds([1, 0, 1, 0, 0, 0], ["a", "a", "b", "b", "c", "d"], n_splits=2)
+    array([0, 0, 1, 1, 0, 1])
+    """
+    check_number("n_splits", n_splits, low=2, integer=True)
+    codes, positives, sizes = _summarise(y, groups)
+    carriers = int((positives > 0).sum())
+    if min(len(sizes), carriers) < n_splits:
+        raise ValueError(
+            f"n_splits={n_splits} folds need as many groups with a positive row, got {carriers} "
+            f"such groups among {len(sizes)}. Lower n_splits, or bring more patients."
+        )
+    return _deal(positives, sizes, np.full(n_splits, 1 / n_splits), random_state)[codes]
+
+
+def repeated_grouped_folds(
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    n_splits: int = 5,
+    n_repeats: int = 1,
+    random_state: int = 0,
+) -> np.ndarray:
+    """Deal whole groups to folds several times over, each time by another seed.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Target; 1 is malignant. Missing values count as negative.
+    groups : array-like of shape (n,)
+        Group of each row, for example from `grouping`.
+    n_splits : int, default=5
+        Number of folds, at least 2.
+    n_repeats : int, default=1
+        How often the folds are drawn, at least once.
+    random_state : int, default=0
+        Seed of the first draw; each further one takes the next number.
+
+    Returns
+    -------
+    ndarray of shape (n, n_repeats), int
+        Fold of each row in each draw, 0 to ``n_splits - 1``.
+
+    Raises
+    ------
+    ValueError
+        If fewer groups than folds hold a positive, or hold any row.
+
+    Examples
+    --------
+    >>> folds = repeated_grouped_folds([0, 1] * 20, [i // 2 for i in range(40)], n_repeats=3)
+    >>> folds.shape, bool((folds[:, 0] != folds[:, 1]).any())
+    ((40, 3), True)
+    """
+    check_number("n_repeats", n_repeats, low=1, integer=True)
+    draws = [
+        grouped_folds(y, groups, n_splits=n_splits, random_state=random_state + repeat)
+        for repeat in range(n_repeats)
+    ]
+    return np.column_stack(draws)
+
+
+def train_validation_test(
+    y: np.ndarray,
+    groups: np.ndarray,
+    *,
+    sizes: Sequence[float] = (0.7, 0.15, 0.15),
+    random_state: int | None = 0,
+) -> np.ndarray:
+    """Part rows into train, validation and test, with whole groups and like prevalence.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Target; 1 is malignant. Missing values count as negative.
+    groups : array-like of shape (n,)
+        Group of each row, for example from `grouping`.
+    sizes : sequence of 3 floats, default=(0.7, 0.15, 0.15)
+        Shares of train, validation and test; they sum to 1. A share of 0 leaves a part empty.
+    random_state : int or None, default=0
+        Seed of the order in which groups of equal size are dealt.
+
+    Returns
+    -------
+    ndarray of shape (n,), str
+        ``"train"``, ``"validation"`` or ``"test"``.
+
+    Raises
+    ------
+    ValueError
+        If the shares are not three, negative, or do not sum to 1, or if there are fewer groups
+        than parts.
+
+    Examples
+    --------
+    >>> parts = train_validation_test([0, 1] * 50, [i // 2 for i in range(100)])
+    >>> [int((parts == part).sum()) for part in ("train", "validation", "test")]
+    [70, 16, 14]
+    """
+    shares = np.asarray(sizes, dtype=float)
+    if shares.shape != (3,) or (shares < 0).any() or not np.isclose(shares.sum(), 1):
+        raise ValueError(f"sizes must be three shares that sum to 1, got {sizes!r}.")
+    codes, positives, rows = _summarise(y, groups)
+    wanted = np.flatnonzero(shares)
+    if len(rows) < len(wanted):
+        raise ValueError(
+            f"{len(wanted)} parts need as many groups, got {len(rows)}. Set a share of sizes to 0."
+        )
+    dealt = _deal(positives, rows, shares[wanted], random_state)
+    return np.array(PARTS)[wanted][dealt][codes]
+
+
+def _summarise(y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the group code of each row, then positives and rows of each group."""
+    y = pd.to_numeric(pd.Series(y), errors="raise").to_numpy(dtype=float, na_value=0.0)
+    codes, _ = pd.factorize(pd.Series(groups).reset_index(drop=True))
+    if len(y) != len(codes):
+        raise ValueError(f"y and groups must have one value a row, got {len(y)} and {len(codes)}.")
+    if (codes < 0).any():
+        raise ValueError(
+            f"groups has {int((codes < 0).sum())} missing values. "
+            "hybridlesion.model_selection.grouping gives rows without an id a group of their own."
+        )
+    return codes, np.bincount(codes, weights=y == 1), np.bincount(codes)
+
+
+def _deal(
+    positives: np.ndarray, sizes: np.ndarray, shares: np.ndarray, random_state: int | None
+) -> np.ndarray:
+    """Return the part of each group: first by positives, then by rows."""
+    part = np.empty(len(sizes), dtype=np.intp)
+    shuffled = np.random.default_rng(random_state).permutation(len(sizes))
+    carriers = shuffled[positives[shuffled] > 0]
+    carriers = carriers[np.argsort(-positives[carriers], kind="stable")]
+    others = shuffled[positives[shuffled] == 0]
+    others = others[np.argsort(-sizes[others], kind="stable")]
+    part[carriers] = _fill(positives[carriers], shares, np.zeros(len(shares)))
+    filled = np.bincount(part[carriers], weights=sizes[carriers], minlength=len(shares))
+    part[others] = _fill(sizes[others], shares, filled)
+    return part
+
+
+def _fill(loads: np.ndarray, shares: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """Give each load in turn to the part that lacks most of its share."""
+    total = loads.sum() + filled.sum()
+    # The heap holds minus what is lacking, so that its first entry lacks most; parts that lack
+    # the same are served from the first on.
+    heap = [
+        (done - share * total, k)
+        for k, (share, done) in enumerate(zip(shares, filled, strict=True))
+    ]
+    heapify(heap)
+    part = np.empty(len(loads), dtype=np.intp)
+    for position, load in enumerate(loads.tolist()):
+        lacking, k = heap[0]
+        part[position] = k
+        heapreplace(heap, (lacking + load, k))
+    return part
+
+
+# From the widest bond to the narrowest. Two rows that share any of them share a group.
+GROUP_COLUMNS = ("patient_id", "lesion_id", "duplicate_cluster")
+
+
+def grouping(records: pd.DataFrame, columns: Sequence[str] = GROUP_COLUMNS) -> pd.Series:
+    """Give rows of one patient, one lesion or one duplicated picture the same group.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records; those of `columns` that are absent are passed over.
+    columns : sequence of str, default=("patient_id", "lesion_id", "duplicate_cluster")
+        Columns that tie rows together. A missing value ties a row to nothing.
+
+    Returns
+    -------
+    Series of shape (n,), int
+        Group numbers from 0, by first appearance, on the index of `records`.
+
+    Notes
+    -----
+    Several columns are joined: when a duplicated picture occurs under two patient ids, both
+    patients are one group (the connected components of the graph of rows and values).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> records = pd.DataFrame(
+    ...     {"patient_id": ["A", "A", "B", None], "duplicate_cluster": [None, 7, 7, None]}
+    ... )
+    >>> grouping(records).tolist()
+    [0, 0, 0, 1]
+    """
+    records = as_pandas(records)
+    known = [records[column] for column in columns if column in records.columns]
+    return pd.Series(connected_groups(*known, n=len(records)), index=records.index, name="group")
+
+
+def connected_groups(*columns: Sequence, n: int | None = None) -> np.ndarray:
+    """Number the connected components of rows that share a value in any column.
+
+    Parameters
+    ----------
+    *columns : sequence of shape (n,)
+        Identifiers; missing values (None, NaN) tie a row to nothing.
+    n : int, default=None
+        Number of rows; needed only when there are no columns.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        Group numbers from 0, by first appearance.
+
+    Raises
+    ------
+    TableError
+        If the columns differ in length.
+
+    Examples
+    --------
+    >>> connected_groups(["a", "a", "b", "c"], [1, 2, 2, None])
+    array([0, 0, 0, 1])
+    """
+    lengths = {len(column) for column in columns} | ({n} if n is not None else set())
+    if len(lengths) != 1:
+        raise TableError(f"group columns must have one value a row, got lengths {sorted(lengths)}.")
+    n = lengths.pop()
+    rows, values, offset = [], [], n
+    for column in columns:
+        codes, unique = pd.factorize(pd.Series(column, dtype=object))
+        known = np.flatnonzero(codes >= 0)
+        rows.append(known)
+        values.append(codes[known] + offset)
+        offset += len(unique)
+    if not rows:
+        return np.arange(n)
+    rows, values = np.concatenate(rows), np.concatenate(values)
+    graph = coo_matrix((np.ones(len(rows), dtype=np.int8), (rows, values)), shape=(offset, offset))
+    _, labels = connected_components(graph, directed=False)
+    return pd.factorize(labels[:n])[0]

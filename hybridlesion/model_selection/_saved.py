@@ -1,0 +1,373 @@
+"""Folds and parts on disk, so that other runs and other models use the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._atomic import atomic_path
+from hybridlesion._validation import as_pandas
+from hybridlesion.exceptions import SourceError, TableError
+from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
+from hybridlesion.model_selection._folds import GROUP_COLUMNS, PARTS
+
+__all__ = ["KEY", "MARK", "Splits", "name_some", "parted", "read_splits", "write_splits"]
+
+# The first line of a CSV file, before the facts.
+MARK = "# hybridlesion splits "
+# Where a Parquet file keeps the same facts.
+KEY = b"hybridlesion_splits"
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Which fold or which part each image belongs to.
+
+    Parameters
+    ----------
+    image_id : ndarray of shape (n,), str
+        Image ids, each once.
+    labels : ndarray of shape (n, r)
+        Folds, 0 to k - 1, of each of r draws; or one column of parts, ``"train"``,
+        ``"validation"`` and ``"test"``.
+    group : ndarray of shape (n,), int, or None, default=None
+        Group that was kept whole; None where it is not known.
+    random_state : int or None, default=None
+        Seed of the first draw; None where it is not known.
+
+    Examples
+    --------
+    >>> splits = Splits(np.array(["a", "b"]), np.array([[0], [1]]))
+    >>> splits.are_parts, splits.of(["b"]).tolist()
+    (False, [[1]])
+    """
+
+    image_id: np.ndarray
+    labels: np.ndarray
+    group: np.ndarray | None = None
+    random_state: int | None = None
+
+    @property
+    def are_parts(self) -> bool:
+        """Whether these are train, validation and test, rather than folds."""
+        return self.labels.dtype.kind in "OU"
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over ids and labels, whatever the order of the rows."""
+        lines = (
+            "\t".join((str(name), *map(str, row)))
+            for name, row in zip(self.image_id, self.labels.tolist(), strict=True)
+        )
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
+
+    def of(self, image_ids: Sequence[str]) -> np.ndarray:
+        """Look up images.
+
+        Parameters
+        ----------
+        image_ids : sequence of shape (m,), str
+            Ids of the rows of a table, with or without folder and extension.
+
+        Returns
+        -------
+        ndarray of shape (m, r)
+            Labels of each.
+
+        Raises
+        ------
+        TableError
+            If an image is in no fold or part; the first ten are named.
+        """
+        names = [normalise_image_id(str(name)) for name in image_ids]
+        place = pd.Index(self.image_id).get_indexer(names)
+        missing = [name for name, at in zip(names, place, strict=True) if at < 0]
+        if missing:
+            raise TableError(
+                f"{len(missing):,} of {len(names):,} images are in no "
+                f"{'part' if self.are_parts else 'fold'} of the saved splits: "
+                f"{name_some(missing)}. "
+                "Make the splits anew from these records, or leave the images out."
+            )
+        return self.labels[place]
+
+    def unused(self, image_ids: Sequence[str]) -> list[str]:
+        """Name the images that the splits have and a table lacks.
+
+        Parameters
+        ----------
+        image_ids : sequence of shape (m,), str
+            Ids of the rows of a table.
+
+        Returns
+        -------
+        list of str
+            Ids, in the order of the splits.
+        """
+        names = [normalise_image_id(str(name)) for name in image_ids]
+        return [str(name) for name in self.image_id[~np.isin(self.image_id, names)]]
+
+
+def write_splits(path: str | os.PathLike, splits: Splits) -> None:
+    """Write folds or parts, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or path-like
+        ``.csv`` or ``.parquet`` file with the columns ``image_id``, ``group`` where known, and
+        ``part``, or ``fold_1, fold_2, ...`` for each draw. The facts (seed, digest) are a first
+        line that begins with ``#``, or metadata of the Parquet file.
+    splits : Splits
+        What is written.
+
+    Raises
+    ------
+    TableError
+        If the suffix is another, or ids occur twice.
+    SourceError
+        If it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise TableError(f"splits are written as .csv or .parquet, got {path.name!r}.")
+    repeated = pd.Series(splits.image_id)
+    repeated = repeated[repeated.duplicated()].unique()
+    if len(repeated):
+        raise TableError(
+            f"splits name each image once; {len(repeated):,} occur more often: "
+            f"{name_some(repeated)}."
+        )
+    table = _to_table(splits)
+    facts = json.dumps({"random_state": splits.random_state, "sha256": splits.digest})
+    with atomic_path(path) as temporary:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            stored = pa.Table.from_pandas(table, preserve_index=False)
+            pq.write_table(stored.replace_schema_metadata({KEY: facts}), temporary)
+        else:
+            rows = table.to_csv(index=False, lineterminator="\n")
+            temporary.write_text(f"{MARK}{facts}\n{rows}", encoding="utf-8")
+
+
+def _to_table(splits: Splits) -> pd.DataFrame:
+    columns = {"image_id": splits.image_id}
+    if splits.group is not None:
+        columns["group"] = splits.group
+    names = (
+        ["part"] if splits.are_parts else [f"fold_{k + 1}" for k in range(splits.labels.shape[1])]
+    )
+    columns |= dict(zip(names, splits.labels.T, strict=True))
+    return pd.DataFrame(columns)
+
+
+def name_some(names: Iterable[object]) -> str:
+    """Write a list, at most ten items of it.
+
+    Parameters
+    ----------
+    names : iterable
+        What to write.
+
+    Returns
+    -------
+    str
+        The items, and how many more there are.
+
+    Examples
+    --------
+    >>> name_some(["a", "b"])
+    'a, b'
+    """
+    names = list(map(str, names))
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN:,} more"
+
+
+_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image")
+_PART_COLUMNS = ("part", "split")
+_PART_WORDS = {part: part for part in PARTS} | {"val": "validation", "valid": "validation"}
+_FOLD = re.compile(r"fold(_\d+)?")
+
+
+def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) -> Splits:
+    """Read folds or parts, from `write_splits` or made by other means.
+
+    Parameters
+    ----------
+    path : str or path-like
+        CSV or Parquet with an image id and either ``part`` (or ``split``: train, validation,
+        test) or ``fold`` (or ``fold_1, fold_2, ...``: whole numbers). The out-of-fold scores of a
+        fit are such a file.
+    records : DataFrame of shape (m, columns), default=None
+        Records that the splits are for, with ``image_id`` and whichever of ``patient_id``,
+        ``lesion_id`` and ``duplicate_cluster`` are known; None checks the file alone.
+
+    Returns
+    -------
+    Splits
+        Labels; folds are numbered from 0 in their order.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file.
+    TableError
+        If a column is missing, an image occurs twice or has no label, the file was changed after
+        it was written, or images of `records` are in no fold or one of their patients, lesions
+        or duplicates is in several.
+    """
+    path = Path(path)
+    table, facts = _open(path)
+    name = path.name
+    image_id = _read_ids(table, name)
+    labels = _read_labels(table, name)
+    group = table["group"].to_numpy() if "group" in table else None
+    seed = facts.get("random_state")
+    splits = Splits(image_id, labels, group, int(seed) if isinstance(seed, int) else None)
+    if "sha256" in facts and facts["sha256"] != splits.digest:
+        raise TableError(
+            f"{name} was changed after it was written: its digest is another. If that was meant, "
+            "delete its first line; else write the splits anew."
+        )
+    if records is not None:
+        records = as_pandas(records)
+        _check_bonds(splits.of(records["image_id"]), records, name)
+    return splits
+
+
+def parted(values: pd.Series, labels: np.ndarray) -> np.ndarray:
+    """Find rows whose patient, lesion or duplicate lies in several folds.
+
+    Parameters
+    ----------
+    values : Series of shape (n,)
+        What ties rows together; a missing value ties a row to nothing.
+    labels : ndarray of shape (n, r)
+        Folds or parts in r draws.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+        True where another row of the same value has another label in any draw.
+
+    Examples
+    --------
+    >>> parted(pd.Series(["A", "A", "B", None]), np.array([[0], [1], [1], [0]])).tolist()
+    [True, True, False, False]
+    """
+    codes = pd.factorize(values)[0]
+    found = np.zeros(len(codes), dtype=bool)
+    known = codes >= 0
+    for draw in labels.T:
+        kinds = pd.Series(pd.factorize(draw)[0][known]).groupby(codes[known]).transform("nunique")
+        found[known] |= kinds.to_numpy() > 1
+    return found
+
+
+def _check_bonds(labels: np.ndarray, records: pd.DataFrame, name: str) -> None:
+    problems = []
+    for column in GROUP_COLUMNS:
+        if column in records:
+            values = records[column]
+            apart = values[parted(values, labels)].unique()
+            if len(apart):
+                problems.append(f"{column}: {len(apart):,} ({name_some(apart)})")
+    if problems:
+        raise TableError(
+            f"{name} parts what belongs together, so that scores are not of unseen patients:",
+            problems,
+        )
+
+
+def _open(path: Path) -> tuple[pd.DataFrame, dict]:
+    """Read the table as text where it is text, and the facts beside it."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        import pyarrow.parquet as pq
+
+        table = read_table(path)
+        return table, _parse_facts((pq.read_schema(path).metadata or {}).get(KEY, b""), path.name)
+    try:
+        with path.open("rb") as file:
+            first = file.readline().decode("utf-8", errors="replace")
+            if not first.startswith(MARK):
+                return read_table(path), {}
+            content = file.read()
+    except OSError as error:
+        raise SourceError(f"cannot read the splits {path}: {error.strerror}.") from error
+    facts = _parse_facts(first.removeprefix(MARK).encode(), path.name)
+    return pd.read_csv(io.BytesIO(content), dtype={"image_id": str}, keep_default_na=False), facts
+
+
+def _parse_facts(text: bytes, name: str) -> dict:
+    if not text.strip():
+        return {}
+    try:
+        facts = json.loads(text)
+    except ValueError as error:
+        raise TableError(f"{name}: its first line is damaged. Write the splits anew.") from error
+    return facts if isinstance(facts, dict) else {}
+
+
+def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
+    column = next((known for known in _ID_COLUMNS if known in table), None)
+    if column is None:
+        raise TableError(
+            f"{name}: no column names the images. Call it image_id; columns found: "
+            f"{name_some(table.columns)}."
+        )
+    written = normalise_ids(table[column]).fillna("")
+    ids = np.array([normalise_image_id(str(value)) for value in written], dtype=object)
+    repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
+    if len(repeated):
+        raise TableError(
+            f"{name} names {len(repeated):,} images more than once: {name_some(repeated)}. Keep "
+            "one row of each."
+        )
+    return ids
+
+
+def _read_labels(table: pd.DataFrame, name: str) -> np.ndarray:
+    folds = [column for column in table.columns if _FOLD.fullmatch(str(column))]
+    part = next((known for known in _PART_COLUMNS if known in table), None)
+    if bool(folds) == bool(part):
+        raise TableError(
+            f"{name} must have either a column part (train, validation, test) or a column fold "
+            f"(or fold_1, fold_2, ...), got the columns {name_some(table.columns)}."
+        )
+    if part:
+        return _read_parts(table[part], name)
+    return np.column_stack([_read_folds(table[column], name) for column in folds])
+
+
+def _read_parts(column: pd.Series, name: str) -> np.ndarray:
+    words = [_PART_WORDS.get(str(value).strip().lower()) for value in column]
+    strange = sorted({str(v) for v, word in zip(column, words, strict=True) if word is None})
+    if strange:
+        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {name_some(strange)}.")
+    return np.array(words, dtype=object)[:, None]
+
+
+def _read_folds(column: pd.Series, name: str) -> np.ndarray:
+    numbers = pd.to_numeric(column, errors="coerce")
+    strange = column[(numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()].unique()
+    if len(strange):
+        raise TableError(
+            f"{name}: a {column.name} is a whole number from 0; got {name_some(strange)}."
+        )
+    labels = np.unique(numbers, return_inverse=True)[1]
+    if labels.max() < 1:
+        raise TableError(f"{name}: {column.name} is the same in every row; folds are at least two.")
+    return labels

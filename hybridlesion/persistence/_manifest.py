@@ -1,0 +1,300 @@
+"""What a model file says about itself, in plain JSON values."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import math
+import os
+import platform
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion import __version__
+from hybridlesion._formatting import measure_words, name_rule, threshold_words
+from hybridlesion._sanitize import printable
+from hybridlesion.exceptions import ArtifactError
+from hybridlesion.persistence._compatibility import describe_checks
+from hybridlesion.pipeline import split_steps
+
+__all__ = ["INTENDED_USE", "check_schema", "describe_manifest", "make_manifest"]
+
+INTENDED_USE = (
+    "Research on triage of dermoscopic images. Not a medical device: no score may decide about a "
+    "patient. The scores are calibrated for the prevalence and the cameras of the training data."
+)
+
+_LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "lightgbm")
+_IMAGE_LIBRARIES = ("torch", "timm", "opencv-python", "pillow")
+
+
+def make_manifest(
+    model: BaseEstimator,
+    *,
+    training: Mapping[str, object],
+    metrics: pd.DataFrame | None,
+    files: Mapping[str, bytes],
+    beside: Mapping[str, str],
+) -> dict:
+    """Describe a fitted model.
+
+    Parameters
+    ----------
+    model : Pipeline or estimator
+        The fitted model.
+    training : mapping
+        What `hybridlesion.training.describe_training` gave, and what else is worth keeping.
+    metrics : DataFrame or None
+        Columns metric, value, low, high.
+    files : mapping of str to bytes
+        Files that go with the artifact.
+    beside : mapping of str to str
+        Those of them that lie beside it, and how they are called there.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; numbers that are no number become None.
+    """
+    featurizer, classifier = split_steps(model)
+    parameters = classifier.get_params(deep=False)
+    rows = [] if metrics is None else metrics.to_dict("records")
+    manifest = {
+        "intended_use": INTENDED_USE,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": _versions(with_images=featurizer is not None),
+        "model": {"class": type(classifier).__name__, "parameters": parameters},
+        "folds": _describe_folds(classifier, parameters),
+        "threshold": getattr(classifier, "threshold_", None),
+        "threshold_rule": name_rule(parameters),
+        "thresholds": _describe_thresholds(classifier),
+        "features": _describe_features(classifier),
+        "featurizer": None if featurizer is None else featurizer.get_params(deep=False),
+        "files": {
+            name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+            | ({"beside": beside[name]} if name in beside else {})
+            for name, data in files.items()
+        },
+        "checks": describe_checks(classifier),
+        "training": dict(training),
+        "metrics": rows,
+    }
+    return _plain(manifest)
+
+
+def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEstimator) -> None:
+    """Make sure that a model takes the columns that its manifest tells.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Its file, for the message.
+    manifest : mapping
+        Its manifest.
+    classifier : estimator
+        The loaded classifier.
+
+    Raises
+    ------
+    ArtifactError
+        If the digests of the names differ: a manifest of one model, and another one inside.
+    """
+    told = manifest.get("features")
+    told = told.get("sha256") if isinstance(told, Mapping) else None
+    if told is not None and told != _describe_features(classifier)["sha256"]:
+        raise ArtifactError(
+            f"{path} tells of other features than its model takes: its parts do not belong "
+            "together. Save the model again."
+        )
+
+
+def _versions(*, with_images: bool) -> dict[str, str]:
+    libraries = (*_LIBRARIES, *(_IMAGE_LIBRARIES if with_images else ()))
+    found = {"python": platform.python_version(), "hybridlesion": __version__}
+    for library in libraries:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # opencv-python-headless, for one, goes by another name
+    return found
+
+
+def _describe_folds(classifier: BaseEstimator, parameters: Mapping) -> dict:
+    """Tell the folds that were made: few patients allow fewer than were asked for."""
+    folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
+    made = getattr(classifier, "folds_", None)
+    return folds if made is None else folds | {"n_splits": int(made.max()) + 1}
+
+
+def _describe_thresholds(classifier: BaseEstimator) -> list[dict]:
+    """Tell from which score on each sensitivity is reached, with its interval."""
+    found = getattr(classifier, "threshold_intervals_", {})
+    return [
+        {"sensitivity": key, "threshold": at.value, "low": at.low, "high": at.high}
+        for key, at in found.items()
+    ]
+
+
+def _describe_features(classifier: BaseEstimator) -> dict:
+    names = [str(name) for name in getattr(classifier, "feature_names_in_", ())]
+    families: dict[str, int] = {}
+    for name in names:
+        family = name.split("__")[0] if "__" in name else "other"
+        families[family] = families.get(family, 0) + 1
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    return {"names": names, "sha256": digest, "families": families}
+
+
+def _plain(value: object) -> object:
+    """Turn numpy values, tuples and mappings into what JSON knows; the rest into its repr."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray, pd.Series)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    return repr(value)
+
+
+_SIGNATURES = {
+    "valid": ("Signed with this key.",),
+    "unchecked": ("Signed; give the key to check it (--key KEYFILE).",),
+}
+
+
+def describe_manifest(manifest: Mapping) -> str:
+    """Tell a manifest in words.
+
+    Parameters
+    ----------
+    manifest : mapping
+        What `read_manifest` gave.
+
+    Returns
+    -------
+    str
+        A few paragraphs: what it is, what it learned from, how well it did, what made it. Nothing
+        in it can steer a terminal.
+
+    Raises
+    ------
+    ArtifactError
+        If a part of the manifest is of another kind than this release writes.
+
+    Examples
+    --------
+    >>> words = describe_manifest({"protocol": 1, "training": {"n_rows": 90, "n_positive": 9}})
+    >>> print(words.splitlines()[2])
+    Learned from 90 lesions, 9 of them malignant (10.0 %).
+    """
+    try:
+        paragraphs = [
+            _what_it_is(manifest),
+            _training(manifest.get("training") or {}),
+            _metrics(manifest),
+            _features(manifest),
+            _versions_words(manifest),
+            [str(manifest["intended_use"])] if "intended_use" in manifest else [],
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(
+            f"the manifest cannot be told in words ({type(error).__name__}): it is not as this "
+            "release writes it. `hybridlesion inspect --json` shows it as it is."
+        ) from error
+    return printable("\n\n".join("\n".join(lines) for lines in paragraphs if lines))
+
+
+def _what_it_is(manifest: Mapping) -> list[str]:
+    model, folds = manifest.get("model") or {}, manifest.get("folds") or {}
+    made = f", made {manifest['created']}" if "created" in manifest else ""
+    line = f"{model.get('class', 'Model')}{made}, artifact protocol {manifest.get('protocol')}."
+    if folds.get("n_splits"):
+        line += (
+            f" {folds['n_splits']} folds, {folds.get('n_seeds')} seed(s), random state "
+            f"{folds.get('random_state')}."
+        )
+    return [line, *_SIGNATURES.get(manifest.get("signature"), ())]
+
+
+def _training(facts: Mapping) -> list[str]:
+    if "n_rows" not in facts:
+        return ["Nothing is recorded of its training data."]
+    n_rows, n_positive = facts["n_rows"], facts.get("n_positive", 0)
+    patients = f" of {facts['n_patients']:,} patients" if facts.get("n_patients") else ""
+    share = 100 * n_positive / max(n_rows, 1)
+    lines = [
+        f"Learned from {n_rows:,} lesions{patients}, {n_positive:,} of them malignant "
+        f"({share:.1f} %)."
+    ]
+    if facts.get("tables"):
+        lines.append(f"Tables: {', '.join(map(str, facts['tables']))}.")
+    if facts.get("digest"):
+        lines.append(f"Digest of the training rows: {facts['digest'][:16]}...")
+    if facts.get("set_aside"):
+        lines.append(f"Columns kept from it: {', '.join(facts['set_aside'])}.")
+    return lines
+
+
+def _metrics(manifest: Mapping) -> list[str]:
+    rows, threshold = list(manifest.get("metrics") or ()), manifest.get("threshold")
+    unit = _unit(manifest.get("training") or {})
+    width = max((len(str(row.get("metric"))) for row in rows), default=0)
+    lines = [f"Out-of-fold, with 95 % intervals over {unit}:"] if rows else []
+    for row in rows:
+        value, interval = measure_words(*(row.get(k) for k in ("metric", "value", "low", "high")))
+        shown = f"  ({interval})" if interval else ""
+        lines.append(f"  {row.get('metric')!s:<{width}}  {value}{shown}")
+    if threshold is not None:
+        # Files of earlier releases have no rule, but the parameters that it follows from.
+        rule = manifest.get("threshold_rule") or name_rule(_parameters(manifest))
+        lines.append(f"Lesions are called malignant from {threshold_words(threshold, rule)} on.")
+    lines += [
+        f"{at['sensitivity']:.0%} sensitivity: from {at['threshold']:.4g} on "
+        f"({at['low']:.4g} to {at['high']:.4g})."
+        for at in manifest.get("thresholds") or ()
+    ]
+    return lines
+
+
+def _parameters(manifest: Mapping) -> Mapping:
+    return (manifest.get("model") or {}).get("parameters") or {}
+
+
+def _unit(facts: Mapping) -> str:
+    """Name what the bootstrap drew: patients only where every group is one."""
+    n_groups = facts.get("n_groups", facts.get("n_patients"))
+    if facts.get("n_patients") and n_groups == facts["n_patients"]:
+        return "patients"
+    return "images" if n_groups in (None, facts.get("n_rows")) else "groups"
+
+
+def _features(manifest: Mapping) -> list[str]:
+    features, featurizer = manifest.get("features") or {}, manifest.get("featurizer")
+    lines = []
+    if features.get("names"):
+        families = ", ".join(f"{name} {n}" for name, n in (features.get("families") or {}).items())
+        digest = str(features.get("sha256", ""))[:16]
+        lines.append(f"{len(features['names'])} features ({families}), schema {digest}...")
+    if featurizer is None:
+        return [*lines, "Scores tables; it cannot measure images."]
+    settings = ", ".join(f"{name}={value}" for name, value in featurizer.items())
+    lines.append(f"Measures images by itself: {settings}.")
+    for name, facts in (manifest.get("files") or {}).items():
+        where = f"Needs {facts['beside']} beside it for" if "beside" in facts else "Carries"
+        lines.append(f"{where} {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
+    return lines
+
+
+def _versions_words(manifest: Mapping) -> list[str]:
+    versions = manifest.get("versions") or {}
+    if not versions:
+        return []
+    return ["Made with " + ", ".join(f"{name} {version}" for name, version in versions.items())]

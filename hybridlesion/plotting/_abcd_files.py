@@ -1,0 +1,311 @@
+"""Images to ABCD sheets on disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._atomic import check_writable
+from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import as_pandas
+from hybridlesion.batch import ExtractionResult
+from hybridlesion.batch._output import check_errors, check_originals, write_errors
+from hybridlesion.cnn import LesionScorer
+from hybridlesion.exceptions import (
+    HybridLesionError,
+    ImageError,
+    OptionError,
+    SourceError,
+    TableError,
+)
+from hybridlesion.explain import CnnMap, cnn_map
+from hybridlesion.featurizer import FINETUNED, Failure, LesionFeaturizer, attempt, read_segmented
+from hybridlesion.featurizer._measuring import COLOR_CONSTANCY
+from hybridlesion.io import find_masks, image_size, read_mask
+from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
+from hybridlesion.plotting._abcd_text import flag_words
+from hybridlesion.plotting._cnn_sheet import draw_cnn_sheet
+from hybridlesion.plotting._style import save_figure
+from hybridlesion.segmentation import Segmentation, check_segmenter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["SHEET_SUFFIXES", "Drawn", "SheetDrawing", "write_abcd_sheets"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn of one image.
+
+    Parameters
+    ----------
+    sheet : Figure
+        Its ABCD sheet.
+    image : ndarray of shape (H, W, 3), uint8
+        The photograph at the scale of the analysis.
+    mask : ndarray of shape (H, W), bool
+        The lesion that was drawn.
+    seen : CnnMap or None
+        What the network sees; None without a network.
+    """
+
+    sheet: Figure
+    image: np.ndarray
+    mask: np.ndarray
+    seen: CnnMap | None
+
+
+@dataclass(frozen=True)
+class SheetDrawing:
+    """Draws segmented images, measured as a feature table is.
+
+    Parameters
+    ----------
+    featurizer : LesionFeaturizer
+        How images are measured, fitted or not; with ``embedder="finetuned"`` its networks are
+        asked where they look.
+    masks : dict of str to str, default=None
+        Mask file to take instead of the segmenter's, by image id; of the image's size, or of that
+        at which it is analysed.
+    """
+
+    featurizer: LesionFeaturizer
+    masks: dict[str, str] | None = None
+
+    def __call__(self, row: tuple[str, str], image: np.ndarray, details: Segmentation) -> Drawn:
+        """Draw one image.
+
+        Parameters
+        ----------
+        row : tuple of image_id and path
+            Which image.
+        image : ndarray of shape (H, W, 3), uint8
+            The photograph at the scale of the analysis.
+        details : Segmentation
+            What the segmenter found.
+
+        Returns
+        -------
+        Drawn
+            Its sheets.
+
+        Raises
+        ------
+        ImageError
+            If there is no mask of the image, or it has another size.
+        """
+        image_id, path = row
+        segmenter = Path(self.featurizer.segmenter).name
+        notes = f"Mask: {segmenter} segmenter, confidence {details.confidence:.2f}."
+        notes = f"{notes} {flag_words(details.flags)}"
+        if self.masks is not None:
+            mask, name = self._read_mask(image_id, path, image.shape[:2])
+            details, notes = replace(details, mask=mask, flags=()), f"Mask: {name}."
+        correct = COLOR_CONSTANCY[self.featurizer.color_constancy]
+        sheet = draw_abcd_sheet(
+            image if correct is None else correct(image, mask=details.field_of_view),
+            details.mask,
+            field_of_view=details.field_of_view,
+            hair=details.hair,
+            raw=image,
+            title=image_id,
+            notes=notes,
+        )
+        return Drawn(sheet, image, details.mask, self._look(image, details.mask))
+
+    def _look(self, image: np.ndarray, mask: np.ndarray) -> CnnMap | None:
+        if self.featurizer.embedder != FINETUNED:
+            return None
+        return cnn_map(image, mask, self.featurizer.weights, device=self.featurizer.device)
+
+    def _read_mask(
+        self, image_id: str, path: str | os.PathLike, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, str]:
+        if image_id not in self.masks:
+            raise ImageError(f"there is no mask of {image_id}.")
+        own = self.masks[image_id]
+        mask, size = read_mask(own), image_size(path)
+        # Masks of a segmentation have the image's size, those of a feature run the analysis's.
+        if mask.shape not in (size, shape):
+            raise ImageError(
+                f"{own}: mask and image must have the same size, got mask {mask.shape} and image "
+                f"{size}."
+            )
+        grey = mask.astype(np.uint8) * np.uint8(255)
+        small = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA)
+        return small > 127, Path(own).name
+
+
+SHEET_SUFFIXES = (".png", ".pdf", ".svg")
+_DPI = 100
+
+
+def write_abcd_sheets(
+    records: pd.DataFrame,
+    out: str | os.PathLike | None = None,
+    *,
+    segmenter: str = "classical",
+    masks: str | os.PathLike | None = None,
+    network: str | os.PathLike | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> ExtractionResult:
+    """Draw the ABCD sheet of every record, with the numbers that the feature table has.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records with ``image_id`` and ``path``.
+    out : str or path-like, default=None
+        For one record a file ending in .png, .pdf or .svg, or a folder for ``IMAGEID_abcd.png``;
+        None writes that into the current folder. For several records a folder; failures then go
+        to ``OUT.errors.csv``.
+    segmenter : str, default="classical"
+        One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
+    masks : str or path-like, default=None
+        Mask to use instead of the segmenter's, of the image's size; for several records a folder
+        of them, named as ``hybridlesion segment`` does.
+    network : str or path-like, default=None
+        Fine-tuned network whose map is drawn beside each sheet, as ``IMAGEID_cnn.png``:
+        ``"finetuned"`` for the one that ships, or a folder of ``hybridlesion finetune``, packed or
+        not. None draws none.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)``.
+
+    Returns
+    -------
+    ExtractionResult
+        What was written, and how much failed.
+
+    Raises
+    ------
+    TableError
+        If there are no records.
+    OptionError
+        If `out` or `masks` is a file and there are several records.
+    SourceError
+        If `out` cannot be written, `masks` holds none, or there is no such network.
+    ArtifactError
+        If the network is damaged.
+    HybridLesionError
+        If not one image could be used.
+    """
+    started = time.monotonic()
+    if len(records) == 0:
+        raise TableError("there are no records to explain.")
+    records = as_pandas(records)
+    featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter), **_embedder(network))
+    rows = list(zip(records["image_id"], records["path"], strict=True))
+    targets = _targets([image_id for image_id, _ in rows], out)
+    _check_targets(targets, rows, masks, with_network=network is not None)
+    if len(rows) > 1:
+        check_errors(out)
+    drawing = SheetDrawing(featurizer, _mask_paths([image_id for image_id, _ in rows], masks))
+    failures = []
+    found = read_segmented(rows, long_side=featurizer.long_side, segmenter=segmenter)
+    for done, (target, (row, answer)) in enumerate(zip(targets, found, strict=True), start=1):
+        if not isinstance(answer, Failure):
+            answer = attempt(row, "features", partial(drawing, row, *answer))
+        if isinstance(answer, Failure):
+            failures.append(answer)
+        else:
+            _save(answer, target, row[0])
+        if progress is not None:
+            progress(done, len(failures), len(rows))
+    path = targets[0] if len(rows) == 1 else Path(out)
+    return _outcome(path, len(rows), failures, time.monotonic() - started)
+
+
+def _save(drawn: Drawn, target: Path, image_id: str) -> None:
+    save_figure(drawn.sheet, target, dpi=_DPI)
+    if drawn.seen is not None:
+        figure = draw_cnn_sheet(drawn.image, drawn.mask, drawn.seen, title=image_id)
+        save_figure(figure, _network_target(target), dpi=_DPI)
+
+
+def _network_target(target: Path) -> Path:
+    return target.with_stem(f"{target.stem.removesuffix('_abcd')}_cnn")
+
+
+def _check_targets(
+    targets: list[Path],
+    rows: list[tuple[str, str]],
+    masks: str | os.PathLike | None,
+    *,
+    with_network: bool,
+) -> None:
+    """Refuse to replace an image or a mask, or what no sheet of an earlier run stands beside."""
+    beside = [_network_target(target) for target in targets] if with_network else []
+    used = [path for _, path in rows]
+    used += [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
+    check_originals([*targets, *beside], used)
+    for target, other in zip(targets, beside, strict=False):
+        if other.exists() and not target.exists():
+            raise SourceError(
+                f"{other} is in the way: what the network sees is drawn under that name. Move it, "
+                "or name another output."
+            )
+
+
+def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:
+    """Parameters of a featurizer with a network, or without one."""
+    if network is None:
+        return {}
+    weights = None if network == FINETUNED else os.fspath(network)
+    # A network that cannot be used is told before an image is looked at.
+    LesionScorer(weights).fit()
+    return {"embedder": FINETUNED, "weights": weights}
+
+
+def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -> ExtractionResult:
+    """Tell failures: alone as an error, among others in a list beside the folder."""
+    if n_rows == 1 and failures:
+        raise HybridLesionError(failures[0].reason)
+    errors = None if n_rows == 1 else write_errors(path, failures)
+    if len(failures) == n_rows:
+        raise HybridLesionError(
+            f"not one of the {n_rows} images could be used; the reasons are in {errors}. "
+            f"The first: {failures[0].reason}"
+        )
+    return ExtractionResult(path, n_rows - len(failures), len(failures), errors, seconds)
+
+
+def _targets(image_ids: list[str], out: str | os.PathLike | None) -> list[Path]:
+    """Where each sheet goes; made sure that it can be written."""
+    if len(image_ids) > 1 and (out is None or Path(out).suffix.lower() in SHEET_SUFFIXES):
+        raise OptionError(
+            f"{len(image_ids)} images need a folder to write into: name it as out (--out DIR)."
+        )
+    folder = Path() if out is None else Path(out)
+    if len(image_ids) == 1 and folder.suffix and not folder.is_dir():
+        if folder.suffix.lower() not in SHEET_SUFFIXES:
+            raise OptionError(
+                f"out must end in {', '.join(SHEET_SUFFIXES)}, or be a folder; got {folder.name!r}."
+            )
+        return [check_writable(folder)]
+    paths = [folder / f"{image_id}_abcd.png" for image_id in image_ids]
+    check_writable(paths[0])
+    return paths
+
+
+def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[str, str] | None:
+    if masks is None:
+        return None
+    if Path(masks).is_dir():
+        return find_masks(masks, image_ids)
+    if not Path(masks).exists():
+        raise SourceError(f"{os.fspath(masks)} does not exist; name a mask, or a folder of masks.")
+    if len(image_ids) > 1:
+        raise OptionError(
+            f"{os.fspath(masks)} is one mask, but there are {len(image_ids)} images: name a folder "
+            "of masks."
+        )
+    return {image_ids[0]: os.fspath(masks)}

@@ -1,0 +1,481 @@
+"""One lesion's ABCD sheet: what the features see, drawn from the maps behind their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import check_image, check_mask
+from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd
+from hybridlesion.features.maps import ABRUPT, NOT_MEASURED, LesionMaps, lesion_maps
+from hybridlesion.plotting._abcd_layout import (
+    BLUE,
+    GREEN,
+    PINK,
+    RED,
+    SKY,
+    YELLOW,
+    Panel,
+    fade,
+    hex_color,
+    limit_view,
+    make_page,
+    make_panel,
+    numbers_axes,
+    show_lesion,
+    tint,
+    unit_vector,
+)
+from hybridlesion.plotting._abcd_text import SCORE_RANGES, color_word, percent, score_words
+from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE
+from hybridlesion.segmentation import draw_overlay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "draw_abcd_sheet",
+    "draw_border",
+    "draw_color_mirror",
+    "draw_colors",
+    "draw_numbers",
+    "draw_photograph",
+    "draw_shape_mirror",
+    "draw_structures",
+]
+
+_STEEPEST = 2.0 * ABRUPT  # slope at the end of the colour scale, the limit is its middle
+_SLOPES = "RdYlBu_r"
+
+
+def draw_border(panel: Panel, maps: LesionMaps) -> None:
+    """Colour eight octants of the border by how abruptly the pigment ends.
+
+    Parameters
+    ----------
+    panel : Panel
+        Where to draw.
+    maps : LesionMaps
+        The lesion.
+    """
+    panel.picture.imshow(fade(maps))
+    for octant in range(8):
+        _octant(panel, maps, octant)
+    seen = int(np.isfinite(maps.octants.slope).sum())
+    octants = "8 octants" if seen == 8 else f"the {seen} octants seen"
+    count = f"{maps.octants.abrupt.sum()} of {octants}" if seen else "no octant is seen"
+    panel.say(
+        "How steeply lightness rises across the border, in L* per tenth of a diameter. Bold and "
+        f"framed: abrupt ({ABRUPT:.0f} or more), {count}."
+    )
+    panel.scale(_SLOPES, "soft 0", f"{_STEEPEST:.0f} or more", middle=True)
+
+
+def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
+    """Draw one octant's piece of the border, its number and where it begins."""
+    from matplotlib import colormaps
+
+    lesion, slope = maps.lesion, maps.octants.slope[octant]
+    abrupt, seen = bool(maps.octants.abrupt[octant]), bool(np.isfinite(slope))
+    own = maps.octants.of_point == octant
+    center, angle = np.array(lesion.center), lesion.axes[0] + octant * np.pi / 4
+    radius = np.hypot(*(lesion.outline.points - center).T)
+    far = center + (radius.max() + 0.1 * lesion.diameter) * unit_vector(angle)
+    panel.picture.plot(*np.array([center, far]).T, color=INK, lw=0.6, alpha=0.6)
+    if not own.any():
+        return
+    color = colormaps[_SLOPES](np.clip(slope / _STEEPEST, 0, 1)) if seen else "#BBBBBB"
+    _band(panel, maps, own, color, abrupt)
+    place = center + (radius[own].max() + 0.16 * lesion.diameter) * unit_vector(angle + np.pi / 8)
+    edge = 0.08 * lesion.diameter
+    x, y = np.clip(place, edge, np.array(lesion.mask.shape[::-1]) - edge)
+    # cut, not rounded, so that what reads 30 is 30 or more
+    panel.picture.text(x, y, f"{np.floor(slope):.0f}" if seen else "unseen", ha="center",
+                       va="center", fontsize=11 if abrupt else 9.5, color=INK,
+                       fontweight="bold" if abrupt else "normal",
+                       path_effects=_halo())  # fmt: skip
+
+
+def _halo() -> list:
+    """A white rim that keeps letters readable on any picture."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=3, foreground="white")]
+
+
+def _band(panel: Panel, maps: LesionMaps, own: np.ndarray, color, abrupt: bool) -> None:
+    """Colour the outline of one octant as a band of pieces from point to point."""
+    from matplotlib.collections import PolyCollection
+
+    lesion = maps.lesion
+    half = 0.045 * lesion.diameter * lesion.outline.normals
+    inner, outer = lesion.outline.points - half, lesion.outline.points + half
+    corners = [inner, outer, np.roll(outer, -1, axis=0), np.roll(inner, -1, axis=0)]
+    pieces = np.stack(corners, axis=1)[own]
+    if abrupt:
+        panel.picture.add_collection(
+            PolyCollection(pieces, facecolors=INK, edgecolors=INK, linewidths=4.5)
+        )
+    panel.picture.add_collection(
+        PolyCollection(pieces, facecolors=[color], edgecolors=[color], linewidths=0.6, zorder=1.5)
+    )
+    limit_view(panel, maps)
+
+
+_LARGEST_DIFFERENCE = 30.0  # Delta-E at the end of the colour scale
+
+
+def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
+    """Shade what has no partner when the lesion is mirrored.
+
+    Parameters
+    ----------
+    panel : Panel
+        Where to draw.
+    maps : LesionMaps
+        The lesion.
+    """
+    found, lesion = maps.shape, maps.lesion
+    size = lesion.mask.shape[::-1]
+    own, theirs = (
+        cv2.resize(layer, size, interpolation=cv2.INTER_CUBIC) > 0.5
+        for layer in (found.own, found.mirrored)
+    )
+    shown = tint(fade(maps), own & ~theirs, RED, 0.7)
+    show_lesion(panel, maps, tint(shown, theirs & ~own, BLUE, 0.6))
+    _axes(panel, maps, found.angle)
+    panel.say(
+        f"{percent(found.best)} of the lesion has no mirror partner about its best axis (solid), "
+        f"{percent(found.cross)} about the axis across it (dashed). Orange: sticks out about the "
+        "best axis; blue: is missing there."
+    )
+
+
+def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
+    """Show how much each pixel differs in colour from its mirror image.
+
+    Parameters
+    ----------
+    panel : Panel
+        Where to draw.
+    maps : LesionMaps
+        The lesion.
+    """
+    found, size = maps.color, maps.lesion.mask.shape[::-1]
+    both = np.isfinite(found.difference)
+    difference = cv2.resize(np.where(both, found.difference, 0.0).astype(np.float32), size)
+    both = cv2.resize(both.astype(np.float32), size)
+    shown = np.where(both > 0.5, difference / np.maximum(both, 0.5), np.nan)
+    show_lesion(panel, maps, fade(maps))
+    panel.picture.imshow(shown, cmap="cividis", vmin=0.0, vmax=_LARGEST_DIFFERENCE)
+    _axes(panel, maps, found.angle)
+    panel.say(
+        f"Mirrored points differ in colour by {found.best:.1f} on average about the best axis "
+        f"(solid), by {found.cross:.1f} about the axis across it (dashed)."
+    )
+    panel.scale("cividis", "alike 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
+
+
+def _axes(panel: Panel, maps: LesionMaps, angle: float) -> None:
+    """Draw the best axis and the one across it through the centre."""
+    center, lesion = np.array(maps.lesion.center), maps.lesion
+    offset = np.argwhere(lesion.mask)[:, ::-1] - center
+    for turn, style in ((0.0, "-"), (np.pi / 2, (0, (4, 3)))):
+        direction = unit_vector(angle + turn)
+        along = offset @ direction
+        ends = (along.min() - 0.1 * lesion.diameter, along.max() + 0.1 * lesion.diameter)
+        line = center + np.outer(ends, direction)
+        panel.picture.plot(*line.T, color="white", lw=3.2, alpha=0.8, solid_capstyle="round")
+        panel.picture.plot(*line.T, color=INK, lw=1.6, ls=style)
+    limit_view(panel, maps)
+
+
+_BAR = 3.3  # inches
+_WEIGHTS = {"asymmetry": 1.3, "border": 0.1, "color": 0.5, "structures": 0.5}
+_SHADES = ("#0072B2", "#56B4E9", "#E69F00", "#009E73")
+_TITLES = {
+    "asymmetry": "A  Asymmetry",
+    "border": "B  Border",
+    "color": "C  Colour",
+    "structures": "D  Dermoscopic structures",
+    "tds": "Total dermoscopy score",
+}
+
+
+def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
+    """Write the scores, each with a bar over its range and two lines of words.
+
+    Parameters
+    ----------
+    axes : Axes
+        Column in inches, y downwards.
+    values : mapping of str to float
+        Features by column name.
+    """
+    top = 0.15
+    for name, title in _TITLES.items():
+        value, (low, high) = values[f"abcd__{name}"], SCORE_RANGES[f"abcd__{name}"]
+        lines = score_words(name, values)
+        axes.text(0, top, title, fontsize=12, fontweight="bold", va="center", color=INK)
+        axes.text(_BAR, top, f"{value:.1f}", fontsize=14, fontweight="bold", va="center",
+                  ha="right", color=INK)  # fmt: skip
+        _bar(axes, top + 0.32, (low, high), _parts(name, value, low, values))
+        for row, line in enumerate(lines):
+            axes.text(0, top + 0.72 + 0.2 * row, line, fontsize=9.5, va="center", color=INK)
+        top += 1.17 + 0.2 * len(lines)
+
+
+def _parts(
+    name: str, value: float, low: float, values: Mapping[str, float]
+) -> list[tuple[float, float, str]]:
+    """Pieces of a bar: start, end, colour."""
+    if name != "tds":
+        return [(low, value, MODEL)]
+    parts, start = [], 0.0
+    for (part, weight), shade in zip(_WEIGHTS.items(), _SHADES, strict=True):
+        stop = start + weight * values[f"abcd__{part}"]
+        parts.append((start, stop, shade))
+        start = stop
+    return parts
+
+
+def _bar(axes: Axes, y: float, span: tuple[float, float], parts) -> None:
+    low, high = (0.0, span[1]) if len(parts) > 1 else span
+    axes.barh(y, _BAR, 0.14, left=0, color=GRID)
+    for start, stop, color in parts:
+        at, end = ((x - low) / (high - low) * _BAR for x in (start, stop))
+        axes.barh(y, max(end - at, 0.0), 0.14, left=at, color=color)
+        if len(parts) > 1 and end - at > 0.12:
+            axes.text((at + end) / 2, y, "ABCD"[_SHADES.index(color)], ha="center", va="center",
+                      fontsize=8, color="white")  # fmt: skip
+    for x, bound, side in ((0, low, "left"), (_BAR, high, "right")):
+        axes.text(x, y + 0.19, f"{bound:g}", ha=side, va="center", fontsize=8.5, color=NOTE)
+
+
+# Far enough apart in lightness that no colour vision confuses them.
+_SHOWN = {
+    "white": (255, 255, 255),
+    "red": (214, 48, 48),
+    "light_brown": (222, 184, 135),
+    "dark_brown": (96, 56, 32),
+    "blue_gray": (110, 145, 185),
+    "black": (20, 20, 20),
+}
+_NONE = (229, 222, 216)
+_FEW_PIXELS = 40.0  # lesion diameter; details of a quarter of the measuring scale are guessed
+
+
+def draw_photograph(
+    panel: Panel,
+    image: np.ndarray,
+    mask: np.ndarray,
+    field_of_view: np.ndarray | None,
+    hair: np.ndarray | None,
+) -> None:
+    """Show the photograph with the outline, what is left out, and a bar of one diameter.
+
+    Parameters
+    ----------
+    panel : Panel
+        Where to draw.
+    image : ndarray of shape (H, W, 3), uint8
+        The photograph.
+    mask : ndarray of shape (H, W), bool
+        The lesion; may be empty.
+    field_of_view, hair : ndarray of shape (H, W), bool, or None
+        What shows skin, and hairs.
+    """
+    shown, words = image, []
+    if hair is not None and hair.any():
+        shown, words = tint(shown, hair, BLUE, 0.45), ["Blue: hair, left out."]
+    if field_of_view is not None and not field_of_view.all():
+        shown = tint(shown, ~field_of_view, (200, 200, 200), 0.55)
+        words.append("Grey: no skin seen, left out.")
+    panel.picture.imshow(draw_overlay(shown, mask))
+    if mask.any():
+        diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
+        _bar_abcd_panels(panel, diameter, image.shape)
+        words = ["Green line: the mask.", *words]
+        if diameter < _FEW_PIXELS:
+            words.append(f"Only {diameter:.0f} pixels across: the numbers mean little.")
+    panel.say(" ".join(words), line=1 if mask.any() else 0)
+
+
+def draw_colors(
+    panel: Panel, maps: LesionMaps, values: Mapping[str, float], palette: Palette
+) -> None:
+    """Give each pixel the one of six colours that it has.
+
+    Parameters
+    ----------
+    panel : Panel
+        Where to draw.
+    maps : LesionMaps
+        The lesion.
+    values : mapping of str to float
+        Features by column name.
+    palette : Palette
+        Reference colours.
+    """
+    shown = np.full((NOT_MEASURED + 1, 3), 255, np.uint8)
+    shown[: len(COLORS)] = [_SHOWN[name] for name in COLORS]
+    shown[len(COLORS)] = _NONE
+    inside = maps.colors != NOT_MEASURED
+    picture = np.where(inside[..., None], shown[maps.colors], fade(maps, 0.75))
+    show_lesion(panel, maps, picture.astype(np.uint8))
+    shares = {name: values[f"abcd__color_share_{name}"] for name in COLORS}
+    entries = [
+        ("s", hex_color(_SHOWN[name]), f"{color_word(name)} {percent(share)}",
+         values[f"abcd__color_has_{name}"] > 0)
+        for name, share in shares.items()
+    ]  # fmt: skip
+    rest = ("s", hex_color(_NONE), f"none of them {percent(1 - sum(shares.values()))}", False)
+    panel.legend([*entries[:3], rest, *entries[3:]])
+    _write_under(panel, f"Bold: present ({percent(palette.minimum_share)} or more).")
+
+
+def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float]) -> None:
+    """Mark network, spots, streaks, structureless areas and veil.
+
+    Parameters
+    ----------
+    panel : Panel
+        Where to draw.
+    maps : LesionMaps
+        The lesion.
+    values : mapping of str to float
+        Features by column name.
+    """
+    found = maps.structures
+    shown = fade(maps, 0.15)
+    for where, color, alpha in (
+        (found.structureless, SKY, 0.5),
+        (found.veil, PINK, 0.45),
+        (found.lines, BLUE, 0.9),
+        (found.streaks, RED, 0.9),
+    ):
+        shown = tint(shown, where, color, alpha)
+    show_lesion(panel, maps, shown)
+    if found.network.any():
+        panel.picture.contour(found.network, levels=[0.5], colors=hex_color(BLUE), linewidths=0.9)
+    _spots(panel, found.dots, ms=3, mfc=hex_color(YELLOW), mec=INK, mew=0.5)
+    _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GREEN), mew=1.3)
+
+    def value(name: str) -> float:
+        return values[f"abcd__structure_{name}"]
+
+    panel.legend(
+        [
+            ("s", hex_color(BLUE), f"network {percent(value('network_share'))}", False),
+            ("s", hex_color(RED), f"streaks in {value('streaks_octants'):.0f} octants", False),
+            ("o", hex_color(YELLOW), f"dots {value('dots_count'):.0f}", False),
+            ("ring", hex_color(GREEN), f"globules {value('globules_count'):.0f}", False),
+            ("s", hex_color(SKY), f"structureless {percent(value('structureless_share'))}", False),
+            ("s", hex_color(PINK), f"blue-white veil {percent(value('veil_share'))}", False),
+        ]
+    )
+
+
+def _spots(panel: Panel, where: np.ndarray, **style: object) -> None:
+    y, x = np.nonzero(where)
+    panel.picture.plot(x, y, "o", **style)
+
+
+def _bar_abcd_panels(panel: Panel, diameter: float, shape: tuple[int, ...]) -> None:
+    """Draw the caption's bar as long as a lesion diameter is in the picture."""
+    height, width = shape[:2]
+    box = panel.picture.get_position()
+    page = panel.picture.figure.get_size_inches()
+    inches_per_pixel = min(box.width * page[0] / width, box.height * page[1] / height)
+    parts = next(n for n in (1, 2, 4, 8) if diameter * inches_per_pixel / n < 1.3 or n == 8)
+    length = diameter * inches_per_pixel / parts
+    panel.caption.plot([0.05, 0.05 + length], [0.1, 0.1], color=INK, lw=3, solid_capstyle="butt")
+    name = "1 lesion diameter" if parts == 1 else f"1/{parts} lesion diameter"
+    panel.caption.text(0.15 + length, 0.1, f"{name} (mm unknown)", va="center", fontsize=9.5,
+                       color=INK)  # fmt: skip
+
+
+def _write_under(panel: Panel, text: str) -> None:
+    # the sixth key's neighbour is free: seven keys stand in two columns of four
+    panel.caption.text(1.8, 0.7, text, va="center", fontsize=9.5, color=INK)
+
+
+def draw_abcd_sheet(
+    image: np.ndarray,
+    mask: np.ndarray,
+    *,
+    field_of_view: np.ndarray | None = None,
+    hair: np.ndarray | None = None,
+    raw: np.ndarray | None = None,
+    palette: Palette = DEFAULT_PALETTE,
+    title: str = "ABCD sheet",
+    notes: str = "",
+) -> Figure:
+    """Draw what the ABCD features see in one lesion; takes what `hybridlesion.features.abcd` takes.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image, usually after colour constancy.
+    mask : ndarray of shape (H, W), bool
+        True inside the lesion; an empty mask gives a sheet that says so.
+    field_of_view : ndarray of shape (H, W), bool, default=None
+        True where the picture shows skin; None means everywhere.
+    hair : ndarray of shape (H, W), bool, default=None
+        True on hairs; None means no hair.
+    raw : ndarray of shape (H, W, 3), uint8, default=None
+        The photograph to show; None means `image`.
+    palette : Palette, default=DEFAULT_PALETTE
+        Reference points of the six colours.
+    title : str, default="ABCD sheet"
+        Heading, any text.
+    notes : str, default=""
+        A line below it.
+
+    Returns
+    -------
+    Figure
+        1600 x 1000 pixels at 100 dpi: the photograph, the lesion mirrored in shape and colour, the
+        octants of its border, its six colours, its structures, and the scores. Every overlay is
+        the map that its feature is computed from.
+
+    Raises
+    ------
+    ImageError
+        If the image is no (H, W, 3) uint8 array, or a mask has another size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hybridlesion.plotting import draw_abcd_sheet
+    >>> y, x = np.mgrid[-80:81, -80:81]
+    >>> disc = x**2 + y**2 <= 50**2
+    >>> image = np.where(disc[..., None], (120, 80, 60), (225, 190, 170)).astype(np.uint8)
+    >>> figure = draw_abcd_sheet(image, disc, title="A disc")
+    >>> figure.get_size_inches() * figure.dpi
+    array([1600., 1000.])
+    """
+    options = {"field_of_view": field_of_view, "hair": hair}
+    values = abcd(image, mask, raw=raw, palette=palette, **options)
+    image, mask = check_image(image), check_mask(mask)
+    field_of_view, hair = (None if x is None else check_mask(x) for x in (field_of_view, hair))
+    figure = make_page(title, notes)
+    draw_photograph(
+        make_panel(figure, 0, 0, "Photograph"), image if raw is None else raw, mask, **options
+    )
+    if not mask.any():
+        figure.text(0.6, 0.6, "No lesion was found: there is nothing to measure.", fontsize=15,
+                    ha="center", color=INK)  # fmt: skip
+        return figure
+    maps = lesion_maps(image, mask, raw=raw, palette=palette, **options)
+    draw_shape_mirror(make_panel(figure, 1, 0, "A  Asymmetry of shape"), maps)
+    draw_color_mirror(make_panel(figure, 2, 0, "A  Asymmetry of colour"), maps)
+    draw_border(make_panel(figure, 0, 1, "B  Border: pigment cut-off"), maps)
+    draw_colors(make_panel(figure, 1, 1, "C  The six colours"), maps, values, palette)
+    draw_structures(make_panel(figure, 2, 1, "D  Structures"), maps, values)
+    draw_numbers(numbers_axes(figure), values)
+    return figure

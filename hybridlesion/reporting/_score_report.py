@@ -1,0 +1,426 @@
+"""Scores against the truth: measures with intervals, groups of patients, figures."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from hybridlesion._atomic import atomic_path, check_apart, check_writable
+from hybridlesion.metadata import count_diagnoses, read_records
+from hybridlesion.metrics import (
+    band,
+    compare_scores,
+    evaluate,
+    evaluate_subgroups,
+    interval_caveats,
+    operating_points,
+)
+from hybridlesion.model_selection import GROUP_COLUMNS, grouping
+from hybridlesion.plotting._curves import comparison_figure, decision_figure
+from hybridlesion.plotting._metrics import metric_figure
+from hybridlesion.plotting._reliability import reliability_figure
+from hybridlesion.plotting._subgroups import subgroup_figure
+from hybridlesion.reporting._score_table import ScoreTable, add_rival, join_truth, read_scores
+
+__all__ = [
+    "ScoreReport",
+    "attributes_of",
+    "check_outputs",
+    "describe_tables",
+    "draw_figures",
+    "report_scores",
+    "write_tables",
+]
+
+# Attribute -> columns that tell it, the first known one being taken, and the kind of its bands.
+_SOURCES = {
+    "age": (("age",), "age"),
+    "sex": (("sex",), None),
+    "site": (("site",), None),
+    "skin tone": (("abcd__skin_ita", "skin_ita", "ita"), "skin_tone"),
+    "Fitzpatrick type": (("fitzpatrick_skin_type",), None),
+    "hair": (("qa__hair_share",), "hair"),
+    "dark corner": (("qa__dark_corner_share",), "dark_corner"),
+}
+
+
+def attributes_of(cases: pd.DataFrame) -> pd.DataFrame:
+    """Divide cases by age, sex, site, skin tone and picture quality, as far as known.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        Records, with columns of a feature table where one was joined.
+
+    Returns
+    -------
+    DataFrame of shape (n, attributes)
+        Of ``age, sex, site, skin tone, Fitzpatrick type, hair, dark corner`` those of which
+        something is known. Skin tone is the band of the estimated individual typology angle.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"age": [25.0, 70.0], "sex": [None, None], "qa__hair_share": [0, 0.2]})
+    >>> attributes_of(cases).to_dict("list")
+    {'age': ['under 30', '60 to 74'], 'hair': ['under 1 %', '5 % and over']}
+    """
+    found = {}
+    for attribute, (columns, kind) in _SOURCES.items():
+        known = [name for name in columns if name in cases and cases[name].notna().any()]
+        if known:
+            values = cases[known[0]]
+            found[attribute] = band(values, kind) if kind else values
+    return pd.DataFrame(found, index=cases.index)
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """What an evaluation found and wrote.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Columns metric, value, low, high.
+    operating_points : DataFrame
+        Thresholds by rule, see `hybridlesion.metrics.operating_points`.
+    subgroups : DataFrame
+        Measures by age band, sex, site, skin tone and picture quality, as far as known; see
+        `hybridlesion.metrics.evaluate_subgroups`.
+    comparison : DataFrame or None
+        Differences to the other scores, if there were any.
+    cases : DataFrame of shape (n, columns)
+        The truth's records with a score each.
+    threshold : float or None
+        Operating point of the measures that need one; None if neither the user nor the scores
+        name one, so that the best F1 chose it.
+    threshold_rule : str or None
+        How the operating point was chosen, as "for 90 % sensitivity"; None if the user named it.
+    content : dict
+        What metrics.json holds.
+    paths : tuple of Path
+        Files written: metrics.csv, metrics.json, metrics.png, then the others.
+    warnings : tuple of str
+        What a user should know.
+    diagnoses : DataFrame of shape (m, 4)
+        Which diagnoses of the scored images counted as malignant and which as benign: columns
+        ``diagnosis, side, n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
+    """
+
+    metrics: pd.DataFrame
+    operating_points: pd.DataFrame
+    subgroups: pd.DataFrame
+    comparison: pd.DataFrame | None
+    cases: pd.DataFrame
+    threshold: float | None
+    threshold_rule: str | None
+    content: dict
+    paths: tuple[Path, ...]
+    warnings: tuple[str, ...]
+    diagnoses: pd.DataFrame
+
+
+def report_scores(
+    scores: str | os.PathLike,
+    truth: Sequence[str | os.PathLike],
+    out: str | os.PathLike,
+    *,
+    against: str | os.PathLike | None = None,
+    threshold: float | None = None,
+    cost_ratio: float | None = None,
+    id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    target: str | None = None,
+    malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
+    n_bootstrap: int = 2000,
+    random_state: int = 0,
+) -> ScoreReport:
+    """Measure a table of scores against the truth, and write measures and figures.
+
+    Parameters
+    ----------
+    scores : str or path-like
+        CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes one. Its
+        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` stand in where the truth has none.
+    truth : sequence of str or path-like
+        Tables in any ISIC layout that say which lesions are malignant. With a feature table among
+        them, scores are measured by estimated skin tone, hair and dark corners, too.
+    out : str or path-like
+        Folder for the files.
+    against : str or path-like, default=None
+        Another table of scores of the same images, to compare with.
+    threshold : float, default=None
+        Operating point; None takes the one in the column ``threshold`` of `scores`.
+    cost_ratio : float, default=None
+        Cost of one missed malignant lesion in needless calls, for thresholds that mind it.
+    id_column : str, default=None
+        Column of the truth that names the image; None finds it.
+    columns : mapping of str to str, default=None
+        Names that the truth uses, by the record column that each stands for.
+    target : str, default=None
+        Column of the truth that says which are malignant; None finds it.
+    malignant : sequence of str, default=None
+        Diagnoses that count as malignant where the truth gives diagnoses only.
+    benign : sequence of str, default=None
+        Words that count as benign though they are no known diagnosis.
+    n_bootstrap : int, default=2000
+        Draws behind each interval, which weigh whole patients where these are known.
+    random_state : int, default=0
+        Seed of the draws.
+
+    Returns
+    -------
+    ScoreReport
+        Measures, cases and the files written.
+
+    Raises
+    ------
+    TableError
+        If scores cannot be read, no image has a truth, a scored image has a diagnosis that is not
+        known, or only one class occurs.
+    SourceError
+        If the folder cannot be written, or a file to be written is one of the tables.
+    """
+    paths = check_outputs(out, against is not None)
+    check_apart(paths.values(), [scores, against, *truth])
+    table, rival = read_scores(scores), None if against is None else read_scores(against)
+    rule = None
+    if threshold is None:
+        threshold = table.threshold
+        rule = "for the highest F1 here" if threshold is None else table.rule or "of the scores"
+    records = read_records(
+        list(truth),
+        id_column=id_column,
+        target_column=target,
+        malignant=malignant,
+        columns=columns,
+        benign=benign,
+    )
+    scored = records.frame[records.frame["image_id"].isin(table.frame["image_id"])]
+    cases, notes = join_truth(table.frame, records.frame)
+    draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
+    tables = _measure(cases, threshold, cost_ratio, draw)
+    both, comparison, more = _compare(cases, rival, threshold, draw)
+    warnings = (
+        *(*records.warnings, *table.warnings, *notes, *more, *_note_unit(cases)),
+        *interval_caveats(tables["metrics"]),
+    )
+    diagnoses = count_diagnoses(scored, records.diagnoses)
+    facts = {
+        "scores": Path(scores).name,
+        "against": None if against is None else Path(against).name,
+        "threshold": threshold,
+        "threshold_rule": rule,
+        "n_bootstrap": n_bootstrap,
+        "unit": _unit(cases),
+        "diagnoses": diagnoses.to_dict("records"),
+    }
+    report = ScoreReport(
+        **tables,
+        comparison=comparison,
+        cases=cases,
+        threshold=threshold,
+        threshold_rule=rule,
+        content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
+        paths=tuple(paths.values()),
+        warnings=warnings,
+        diagnoses=diagnoses,
+    )
+    write_tables(report, paths)
+    draw_figures(report, both, paths, draw)
+    return report
+
+
+def _measure(
+    cases: pd.DataFrame, threshold: float | None, cost_ratio: float | None, draw: dict
+) -> dict[str, pd.DataFrame]:
+    y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy()
+    options = {"groups": grouping(cases).to_numpy(), **draw}
+    metrics = evaluate(y, score, threshold=threshold, **options)
+    cut = float(metrics.set_index("metric").loc["threshold", "value"])
+    points = operating_points(y, score, threshold=threshold, cost_ratio=cost_ratio, **options)
+    subgroups = evaluate_subgroups(y, score, attributes_of(cases), threshold=cut, **options)
+    return {"metrics": metrics, "operating_points": points, "subgroups": subgroups}
+
+
+def _compare(
+    cases: pd.DataFrame, rival: ScoreTable | None, threshold: float | None, draw: dict
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """Return the cases with both scores, the differences, and what a user should know."""
+    if rival is None:
+        return cases, None, []
+    both, notes = add_rival(cases, rival.frame)
+    comparison = compare_scores(
+        both["target"].to_numpy(dtype=int),
+        both["score"].to_numpy(),
+        both["against"].to_numpy(),
+        groups=grouping(both).to_numpy(),
+        threshold=threshold,
+        threshold_against=rival.threshold,
+        **draw,
+    )
+    return both, comparison, [*rival.warnings, *notes]
+
+
+def _unit(cases: pd.DataFrame) -> str:
+    """Name what the intervals are over."""
+    if "patient_id" in cases and cases["patient_id"].notna().any():
+        return "patients"
+    others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
+    return "lesions" if others else "images"
+
+
+def _note_unit(cases: pd.DataFrame) -> list[str]:
+    unit = _unit(cases)
+    if unit == "patients":
+        return []
+    return [f"no patient_id: intervals are over {unit}, and narrower than over patients."]
+
+
+# The first three keep their places: callers take the JSON and the curves by them.
+_FILES = (
+    *("metrics.csv", "metrics.json", "metrics.png", "operating_points.csv", "subgroups.csv"),
+    *("reliability.png", "decision_curve.png", "subgroups.png"),
+)
+_FILES_AGAINST = ("comparison.csv", "comparison.png")
+
+
+def check_outputs(out: str | os.PathLike, compared: bool) -> dict[str, Path]:
+    """Make sure that every file can be written, before long work.
+
+    Parameters
+    ----------
+    out : str or path-like
+        Folder.
+    compared : bool
+        Whether there are files of a comparison.
+
+    Returns
+    -------
+    dict of str to Path
+        Path by file name.
+
+    Raises
+    ------
+    SourceError
+        If the folder cannot be made or written to.
+    """
+    names = _FILES + (_FILES_AGAINST if compared else ())
+    return {name: check_writable(Path(out) / name) for name in names}
+
+
+def describe_tables(
+    metrics: pd.DataFrame,
+    operating_points: pd.DataFrame,
+    subgroups: pd.DataFrame,
+    comparison: pd.DataFrame | None,
+    warnings: Sequence[str],
+) -> dict:
+    """Turn what an evaluation found into what JSON can hold.
+
+    Parameters
+    ----------
+    metrics, operating_points, subgroups : DataFrame
+        See `ScoreReport`.
+    comparison : DataFrame or None
+        Differences to other scores.
+    warnings : sequence of str
+        What a user should know.
+
+    Returns
+    -------
+    dict
+        Measures by name, else one dict a row; None where a number is undefined or infinite.
+    """
+    return {
+        "metrics": _by_measure(metrics),
+        "operating_points": _rows(operating_points),
+        "subgroups": _rows(subgroups),
+        "comparison": None if comparison is None else _by_measure(comparison),
+        "warnings": list(warnings),
+    }
+
+
+def write_tables(report: ScoreReport, paths: Mapping[str, Path]) -> None:
+    """Write the CSV files and the JSON file.
+
+    Parameters
+    ----------
+    report : ScoreReport
+        What to write.
+    paths : mapping of str to Path
+        What `check_outputs` gave.
+    """
+    tables = {
+        "metrics.csv": report.metrics,
+        "operating_points.csv": report.operating_points,
+        "subgroups.csv": report.subgroups,
+        "comparison.csv": report.comparison,
+    }
+    for name, table in tables.items():
+        if table is not None:
+            with atomic_path(paths[name]) as temporary:
+                table.to_csv(temporary, index=False)
+    with atomic_path(paths["metrics.json"]) as temporary:
+        temporary.write_text(json.dumps(report.content, indent=2) + "\n")
+
+
+def draw_figures(
+    report: ScoreReport, both: pd.DataFrame, paths: Mapping[str, Path], draw: Mapping
+) -> None:
+    """Draw curves, reliability, net benefit, groups, and the comparison if there is one.
+
+    Parameters
+    ----------
+    report : ScoreReport
+        What was found.
+    both : DataFrame of shape (n, columns)
+        Cases with the column ``against``, if there is a comparison.
+    paths : mapping of str to Path
+        What `check_outputs` gave.
+    draw : mapping
+        ``n_bootstrap`` and ``random_state`` of the band around the net benefit.
+    """
+    y, score = report.cases["target"].to_numpy(dtype=int), report.cases["score"].to_numpy()
+    metrics, threshold = report.metrics, report.threshold
+    metric_figure(y, score, paths["metrics.png"], threshold=threshold, metrics=metrics)
+    reliability_figure(y, score, paths["reliability.png"], metrics=metrics)
+    decision_figure(
+        y,
+        score,
+        paths["decision_curve.png"],
+        threshold=threshold,
+        groups=grouping(report.cases).to_numpy(),
+        **draw,
+    )
+    subgroup_figure(report.subgroups, paths["subgroups.png"])
+    if report.comparison is not None:
+        comparison_figure(
+            both["target"].to_numpy(dtype=int),
+            both["score"].to_numpy(),
+            both["against"].to_numpy(),
+            paths["comparison.png"],
+            comparison=report.comparison,
+            names=(report.content["scores"], report.content["against"]),
+        )
+
+
+def _rows(table: pd.DataFrame) -> list[dict]:
+    return [
+        {name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")
+    ]
+
+
+def _by_measure(table: pd.DataFrame) -> dict[str, dict]:
+    return {row.pop("metric"): row for row in _rows(table)}
+
+
+def _plain(value: object) -> object:
+    undefined = isinstance(value, float) and not math.isfinite(value)
+    return None if undefined else value

@@ -1,0 +1,263 @@
+"""Tables of scores, read and joined to the truth."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._sanitize import printable
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata import (
+    explain_near,
+    match_ids,
+    normalise_ids,
+    normalise_image_id,
+    read_source,
+    refuse_unknown,
+)
+from hybridlesion.model_selection import GROUP_COLUMNS
+
+__all__ = ["ScoreTable", "add_rival", "join_truth", "read_scores"]
+
+_LONGEST_RULE = 60
+_ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Scores by image, as a file holds them.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        ``image_id`` and ``score``, then path and groups where the file has them.
+    threshold : float or None
+        The one threshold that the file holds.
+    rule : str or None
+        How that was chosen, if the file says so; see `hybridlesion._formatting.threshold_words`.
+    warnings : tuple of str
+        What was left out of account.
+    """
+
+    frame: pd.DataFrame
+    threshold: float | None
+    rule: str | None
+    warnings: tuple[str, ...]
+
+
+def read_scores(path: str | os.PathLike) -> ScoreTable:
+    """Read a table of scores.
+
+    Parameters
+    ----------
+    path : str or path-like
+        CSV or Parquet with an image id and ``score``.
+
+    Returns
+    -------
+    ScoreTable
+        The scores.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be opened.
+    TableError
+        If it lacks ids or scores, a score is no probability, or an image occurs twice.
+    """
+    source = read_source(path)
+    source.check_numbers()
+    table = source.frame
+    names = [name for name in _ID_COLUMNS if name in table]
+    if not names or "score" not in table:
+        raise TableError(
+            f"{path} must have an image id ({', '.join(_ID_COLUMNS)}) and a column named score; "
+            f"found {', '.join(map(str, table.columns[:12]))}. `hybridlesion score` writes such a "
+            "table."
+        )
+    image_id = normalise_ids(table[names[0]]).map(normalise_image_id, na_action="ignore")
+    _check_ids(path, names[0], image_id, source.rows)
+    kept = {"image_id": image_id, "score": _check_scores(path, table["score"], source.rows)}
+    kept |= {name: normalise_ids(table[name]) for name in GROUP_COLUMNS if name in table}
+    if "path" in table:
+        kept["path"] = table["path"]
+    threshold, warnings = _find_threshold(path, table)
+    rule = None if threshold is None else _find_rule(table)
+    notes = (*source.notes, *warnings)
+    return ScoreTable(pd.DataFrame(kept), threshold, rule, notes)
+
+
+def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: np.ndarray) -> None:
+    missing = image_id.isna()
+    if missing.any():
+        raise TableError(
+            f"{path}: {missing.sum()} rows have no {column} (lines {_name_some(rows[missing])}). "
+            "Fill it in, "
+            "or take the rows out."
+        )
+    if image_id.duplicated().any():
+        raise TableError(
+            f"{path}: {image_id.duplicated().sum()} image ids occur more than once, the first is "
+            f"{image_id[image_id.duplicated()].iloc[0]!r}. Keep one row an image."
+        )
+
+
+def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray) -> pd.Series:
+    scores = pd.to_numeric(written, errors="coerce")
+    absent = scores.isna()
+    if absent.any():
+        raise TableError(
+            f"{path}: {absent.sum()} scores are missing or no numbers (lines "
+            f"{_name_some(rows[absent])}; the first is {written[absent].iloc[0]!r}). Take the "
+            "rows out, or score the images again."
+        )
+    outside = ~scores.between(0, 1)
+    if outside.any():
+        raise TableError(
+            f"{path}: {outside.sum()} scores are not between 0 and 1 (lines "
+            f"{_name_some(rows[outside])}; all scores run from {scores.min():g} to "
+            f"{scores.max():g}). Divide percentages by 100; turn logits z into 1 / (1 + exp(-z))."
+        )
+    return scores.astype(float)
+
+
+def _name_some(numbers: np.ndarray) -> str:
+    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
+    return ", ".join(map(str, numbers[:5])) + more
+
+
+def _find_threshold(
+    path: str | os.PathLike, table: pd.DataFrame
+) -> tuple[float | None, tuple[str, ...]]:
+    if "threshold" not in table:
+        return None, ()
+    values = pd.to_numeric(table["threshold"], errors="coerce").dropna().unique()
+    if len(values) == 1 and 0 <= values[0] <= 1:
+        return float(values[0]), ()
+    found = f"{len(values)} values" if len(values) != 1 else f"{values[0]:g}"
+    note = f"{path}: the column threshold holds {found} and not one from 0 to 1: left out."
+    return None, (note,)
+
+
+def _find_rule(table: pd.DataFrame) -> str | None:
+    """Read the one rule of a column that others may have written."""
+    if "threshold_rule" not in table:
+        return None
+    rules = table["threshold_rule"].dropna().astype(str).unique()
+    return printable(rules[0])[:_LONGEST_RULE] or None if len(rules) == 1 else None
+
+
+def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Give each scored image its record.
+
+    Parameters
+    ----------
+    scored : DataFrame of shape (n, columns)
+        What `read_scores` read.
+    truth : DataFrame of shape (m, columns)
+        Records with ``target``.
+
+    Returns
+    -------
+    cases : DataFrame of shape (k, columns)
+        The records of the scored images whose target is known.
+    notes : list of str
+        What was left out.
+
+    Raises
+    ------
+    TableError
+        If no scored image has a target, all have the same, or one has a diagnosis that is
+        not known.
+    """
+    if "target" not in truth or truth["target"].isna().all():
+        raise TableError(
+            "the truth does not say which lesions are malignant; name its column with --target, "
+            "or the diagnoses with --malignant."
+        )
+    refuse_unknown(truth[truth["image_id"].isin(scored["image_id"])])
+    known = truth.loc[truth["target"].notna()]
+    known = known.drop(columns=["path", "score"], errors="ignore")
+    scored, spelt = _respell(scored, known["image_id"])
+    cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
+    for name in GROUP_COLUMNS:
+        if f"{name}_of_scores" in cases:
+            other = cases.pop(f"{name}_of_scores")
+            cases[name] = cases[name].where(cases[name].notna(), other)
+    if cases.empty:
+        raise TableError(
+            f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "
+            f"the truth with {known['image_id'].iloc[0]!r}. Name the id column with --id-column."
+            + "".join(f" {note}" for note in explain_near(scored["image_id"], known["image_id"]))
+        )
+    _check_classes(cases, "scored images")
+    without = scored.loc[~scored["image_id"].isin(cases["image_id"]), "image_id"]
+    if len(without):
+        spelt.append(
+            f"{len(without)} scored images have no truth and were left out, e.g. {without.iloc[0]}."
+        )
+    return cases, spelt
+
+
+def _respell(scores: pd.DataFrame, ids: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+    """Spell the ids of scores as the truth does, where they differ in case or accents only."""
+    found = {its: one for one, its in match_ids(ids, scores["image_id"]).items() if one != its}
+    if not found:
+        return scores, []
+    its, one = next(iter(found.items()))
+    note = (
+        f"{len(found)} scored images are spelt otherwise in the truth, e.g. {its} and {one}; "
+        "matched."
+    )
+    return scores.assign(image_id=scores["image_id"].replace(found)), [note]
+
+
+def add_rival(cases: pd.DataFrame, rival: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Put the scores to hold against beside the scores, on the images that have both.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        What `join_truth` gave.
+    rival : DataFrame of shape (m, columns)
+        The other scores.
+
+    Returns
+    -------
+    cases : DataFrame of shape (k, columns)
+        Those with both scores; the other in the column ``against``.
+    notes : list of str
+        What the comparison leaves out.
+
+    Raises
+    ------
+    TableError
+        If no image has both, or those that have are of one class.
+    """
+    rival, spelt = _respell(rival, cases["image_id"])
+    against = rival.set_index("image_id")["score"]
+    both = cases.assign(against=cases["image_id"].map(against))
+    both = both.loc[both["against"].notna()].reset_index(drop=True)
+    if both.empty:
+        raise TableError(
+            f"no image has both scores: these begin with {cases['image_id'].iloc[0]!r}, those of "
+            f"--against with {rival['image_id'].iloc[0]!r}."
+        )
+    _check_classes(both, "images that have both scores")
+    alone = len(cases) - len(both)
+    if alone:
+        spelt.append(f"{alone} images are not in --against: the comparison leaves them out.")
+    return both, spelt
+
+
+def _check_classes(cases: pd.DataFrame, what: str) -> None:
+    if cases["target"].nunique() < 2:
+        value = cases["target"].iloc[0]
+        word = "malignant" if value else "benign"
+        raise TableError(
+            f"all {len(cases)} {what} have target {value:g} ({word}); ranking cannot be measured "
+            "with one class. Score images of both, or name the right column with --target."
+        )

@@ -1,0 +1,229 @@
+"""What is known of a model: its file, its out-of-fold scores, and scores of further lesions."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.metadata import normalise_image_id, read_records, read_table
+from hybridlesion.metrics import evaluate
+from hybridlesion.model_selection import grouping
+from hybridlesion.persistence import load_artifact, read_manifest
+from hybridlesion.pipeline import split_steps, threshold_rule
+from hybridlesion.reporting._score_table import join_truth, read_scores
+
+__all__ = ["Evaluation", "Evidence", "gather_evidence"]
+
+# Columns of `hybridlesion score --explain` that the page shows.
+_EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
+
+
+_OUT_OF_FOLD = "Training lesions, each scored by members that never saw its group"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores beside the truth.
+
+    Parameters
+    ----------
+    key : str
+        Letters for ids.
+    title : str
+        Whose scores they are.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant.
+    score : ndarray of shape (n,), 0 to 1
+        Probabilities.
+    groups : ndarray of shape (n,), int
+        Patient of each row.
+    threshold : float
+        Operating point.
+    rule : str or None
+        How that was chosen, see `hybridlesion._formatting.threshold_words`.
+    metrics : DataFrame
+        Columns metric, value, low, high.
+    """
+
+    key: str
+    title: str
+    y: np.ndarray
+    score: np.ndarray
+    groups: np.ndarray
+    threshold: float
+    rule: str | None
+    metrics: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that the page rests on.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model file.
+    manifest : mapping
+        What the file says of itself.
+    featurizer : LesionFeaturizer or None
+        How the model measures images; None if it scores feature tables only.
+    classifier : estimator
+        The fitted classifier.
+    evaluations : tuple of Evaluation
+        Out of fold first, then further lesions.
+    cases : DataFrame or None
+        Scored lesions, with truth, metadata and reasons where known.
+    of_cases : Evaluation or None
+        That one of the evaluations whose rows are `cases`; None without truth.
+    out_of_fold : bool
+        Whether the cases are the training lesions with their out-of-fold scores.
+    threshold : float or None
+        From which score on a case counts as called.
+    rule : str or None
+        How that was chosen.
+    notes : tuple of str
+        What a reader should know of the tables.
+    """
+
+    name: str
+    manifest: Mapping
+    featurizer: LesionFeaturizer | None
+    classifier: BaseEstimator
+    evaluations: tuple[Evaluation, ...]
+    cases: pd.DataFrame | None
+    of_cases: Evaluation | None
+    out_of_fold: bool
+    threshold: float | None
+    rule: str | None
+    notes: tuple[str, ...]
+
+
+def gather_evidence(
+    model: str | os.PathLike,
+    *,
+    scores: str | os.PathLike | None = None,
+    truth: Sequence[str | os.PathLike] = (),
+    target: str | None = None,
+    malignant: Sequence[str] | None = None,
+    benign: Sequence[str] | None = None,
+    id_column: str | None = None,
+) -> Evidence:
+    """Read a model file and, where given, scores and truth of further lesions.
+
+    Parameters
+    ----------
+    model : str or path-like
+        Model file.
+    scores : str or path-like, default=None
+        Table of ``hybridlesion score``, with ``--explain`` for reasons.
+    truth : sequence of str or path-like, default=()
+        Tables in any ISIC layout, and feature tables; joined on the image id.
+    target : str, default=None
+        Column of the truth that says which are malignant; None finds it.
+    malignant, benign : sequence of str, default=None
+        Diagnoses that count as malignant, and further words that count as benign.
+    id_column : str, default=None
+        Column of the truth that names the image; None finds it.
+
+    Returns
+    -------
+    Evidence
+        What was found.
+
+    Raises
+    ------
+    ArtifactError
+        If the model file cannot be used.
+    TableError
+        If a table cannot be used.
+    """
+    manifest = read_manifest(model)
+    featurizer, classifier = split_steps(load_artifact(model))
+    threshold, rule = getattr(classifier, "threshold_", None), threshold_rule(classifier)
+    evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
+    if hasattr(classifier, "target_"):
+        evaluations.append(_out_of_fold(classifier))
+    if scores is not None:
+        scored = read_scores(scores)
+        cases, notes = scored.frame, list(scored.warnings)
+        out_of_fold = _are_out_of_fold(cases["score"], classifier)
+        # Text of a number may come back with another last digit.
+        known = scored.threshold is not None
+        if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
+            threshold, rule = scored.threshold, scored.rule
+        if truth:
+            options = {"id_column": id_column, "target_column": target}
+            options |= {"malignant": malignant, "benign": benign}
+            records = read_records(list(truth), **options)
+            cases, left_out = join_truth(cases, records.frame)
+            notes += [*records.warnings, *left_out]
+            of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
+            # The same scores twice would be two evaluations of one kind.
+            evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
+        cases = _with_reasons(cases, scores)
+    return Evidence(
+        Path(model).name,
+        manifest,
+        featurizer,
+        classifier,
+        tuple(evaluations),
+        cases,
+        of_cases,
+        out_of_fold,
+        threshold,
+        rule,
+        tuple(notes),
+    )
+
+
+def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
+    return Evaluation(
+        "oof",
+        _OUT_OF_FOLD,
+        np.asarray(classifier.target_, dtype=int),
+        np.asarray(classifier.oof_score_),
+        np.asarray(classifier.groups_),
+        float(classifier.threshold_),
+        threshold_rule(classifier),
+        classifier.metrics_,
+    )
+
+
+def _scored(
+    cases: pd.DataFrame,
+    threshold: float | None,
+    rule: str | None,
+    name: str,
+    *,
+    out_of_fold: bool,
+) -> Evaluation:
+    y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
+    groups = grouping(cases).to_numpy()
+    metrics = evaluate(y, score, groups=groups, threshold=threshold)
+    used = float(metrics.set_index("metric")["value"]["threshold"])
+    key, title = ("oof", _OUT_OF_FOLD) if out_of_fold else ("scored", f"Lesions of {name}")
+    rule = "for the highest F1 here" if threshold is None else rule
+    return Evaluation(key, title, y, score, groups, used, rule, metrics)
+
+
+def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:
+    """Whether scores are those that ``fit --oof`` wrote, in whatever order."""
+    kept = np.sort(np.asarray(getattr(classifier, "oof_score_", ())))
+    return len(kept) == len(scores) and np.allclose(kept, np.sort(scores), rtol=0, atol=1e-5)
+
+
+def _with_reasons(cases: pd.DataFrame, scores: str | os.PathLike) -> pd.DataFrame:
+    """Add the columns of ``score --explain`` that the truth does not have."""
+    table = read_table(scores)
+    ids = next(name for name in ("image_id", "image_name", "isic_id", "image") if name in table)
+    names = [n for n in table if str(n).startswith(_EXPLAINED) and n not in cases]
+    extra = table[names].assign(image_id=table[ids].astype(str).map(normalise_image_id))
+    return cases.merge(extra, on="image_id", how="left")

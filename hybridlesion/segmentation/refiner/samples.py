@@ -1,0 +1,358 @@
+"""One image to train on, as the network will see it."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from hybridlesion._optional_imports import cv2
+from hybridlesion.exceptions import ImageError
+from hybridlesion.io import read_image, read_mask, resize_long_side
+from hybridlesion.preprocessing.augmentation import (
+    change_light,
+    darken_corners,
+    draw_hair,
+    random_affine,
+)
+from hybridlesion.segmentation._classical import segment_classical
+
+__all__ = [
+    "Sample",
+    "Window",
+    "augment",
+    "close_window",
+    "encode_evidence",
+    "encode_image",
+    "read_sample",
+    "read_unsquashed",
+    "squash",
+]
+
+# Top, bottom, left and right, as shares of height and width.
+Window = tuple[float, float, float, float]
+
+# Area of the lesion over that of the window; above 1 it must leave the frame.
+_FILL = (0.6, 1.5)
+
+# Sides of the window over those of the photograph: below, too few pixels are left; above, the
+# photograph shows as much.
+_SIDES = (0.3, 0.85)
+
+
+def close_window(mask: np.ndarray, name: str) -> Window | None:
+    """Choose a window that the lesion fills, of the photograph's own aspect.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (H, W), bool
+        True mask.
+    name : str
+        Name of the image, which decides the window: the same in every run.
+
+    Returns
+    -------
+    tuple of four float or None
+        Top, bottom, left and right as shares of height and width; None where the lesion is too
+        small, or already fills the frame.
+
+    Notes
+    -----
+    The lesion's area over the window's is drawn from 0.6 to 1.5. The window stands on the lesion's
+    centroid, shifted by a tenth of its sides (standard deviation), inside the frame.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> mask = np.zeros((100, 100), bool); mask[30:70, 30:70] = True
+    >>> top, bottom, left, right = close_window(mask, "ISIC_1")
+    >>> bool(top > 0.1 and bottom < 0.9), round(bottom - top, 6) == round(right - left, 6)
+    (True, True)
+    >>> close_window(np.ones((100, 100), bool), "ISIC_1") is None
+    True
+    """
+    share = np.count_nonzero(mask) / mask.size
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    side = float(np.sqrt(share / rng.uniform(*_FILL)))
+    if share >= _FILL[0] or not _SIDES[0] <= side <= _SIDES[1]:
+        return None
+    centre = np.array([places.mean() for places in np.nonzero(mask)]) / mask.shape
+    centre = np.clip(centre + rng.normal(0, 0.1 * side, 2), side / 2, 1 - side / 2)
+    (top, left), (bottom, right) = (centre - side / 2).tolist(), (centre + side / 2).tolist()
+    return top, bottom, left, right
+
+
+# ImageNet's colours, which the encoder was trained with.
+_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32) * 255
+_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32) * 255
+
+# The signed distance reaches its bounds this share of the side away from the edge.
+_REACH = 0.25
+
+
+def squash(array: np.ndarray, side: int) -> np.ndarray:
+    """Resize to a square, whatever the aspect.
+
+    Parameters
+    ----------
+    array : ndarray of shape (H, W) or (H, W, 3), bool, uint8 or float32
+        Image, mask or map; a mask becomes grey.
+    side : int
+        Side of the square, in pixels.
+
+    Returns
+    -------
+    ndarray of shape (side, side) or (side, side, 3), uint8 or float32
+        Mean over the area of each new pixel; 0 to 255 for a mask.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> squash(np.array([[True, False, False, False], [False] * 4]), 1)
+    array([[32]], dtype=uint8)
+    """
+    if array.dtype == bool:
+        array = array.astype(np.uint8) * 255
+    shrinks = min(array.shape[:2]) >= side
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(array, (side, side), interpolation=way)
+
+
+def encode_image(image: np.ndarray) -> np.ndarray:
+    """Normalise an image as the ImageNet encoder expects it.
+
+    Parameters
+    ----------
+    image : ndarray of shape (S, S, 3), uint8 or float32 in 0 to 255
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (S, S, 3), float32
+        Zero mean and unit deviation over ImageNet.
+    """
+    return (image.astype(np.float32, copy=False) - _MEAN) / _STD
+
+
+def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
+    """Stack mask, signed distance and likelihood as the network reads them.
+
+    Parameters
+    ----------
+    classical : ndarray of shape (S, S), uint8
+        Classical mask, 0 to 255.
+    likelihood : ndarray of shape (S, S), uint8
+        Lesion likelihood, 0 to 255.
+
+    Returns
+    -------
+    ndarray of shape (S, S, 3), float32
+        Each in -1 to 1; the distance reaches its bounds a quarter of the side from the edge.
+    """
+    inside = (classical > 127).astype(np.uint8)
+    reach = _REACH * len(classical)
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
+    distance -= cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
+    return np.dstack(
+        [
+            2.0 * inside - 1.0,
+            np.clip(distance / reach, -1, 1),
+            likelihood.astype(np.float32) / 127.5 - 1,
+        ]
+    ).astype(np.float32)
+
+
+# Scale at which the classical path sees an image; it works on less inside.
+_LONG_SIDE = 512
+
+# Aspects that differ by less than this share are the same but for rounding.
+_SAME_ASPECT = 0.02
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training image, squashed to a square.
+
+    Parameters
+    ----------
+    image : ndarray of shape (S, S, 3), uint8
+        RGB image.
+    mask : ndarray of shape (S, S), uint8
+        True mask, 0 to 255.
+    classical : ndarray of shape (S, S), uint8
+        Classical mask, 0 to 255.
+    likelihood : ndarray of shape (S, S), uint8
+        Lesion likelihood of the classical path, 0 to 255.
+    aspect : float
+        Width over height of the image before it was squashed.
+    close_up : Sample, optional
+        The same lesion seen so closely that it fills or leaves the frame, with the classical
+        evidence of that view; None where the photograph itself is as close.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    classical: np.ndarray
+    likelihood: np.ndarray
+    aspect: float
+    close_up: Sample | None = None
+
+
+def read_sample(
+    path: str | os.PathLike,
+    mask_path: str | os.PathLike,
+    *,
+    side: int = 256,
+    aspect: float | None = None,
+) -> Sample:
+    """Read an image and its mask, and gather the classical evidence.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Image, as `hybridlesion.io.list_images` names it.
+    mask_path : str or path-like
+        Its true mask, of any size.
+    side : int, default=256
+        Side of the square that is kept, in pixels.
+    aspect : float, default=None
+        Width over height of the photograph where the file was squashed; None takes the file's.
+
+    Returns
+    -------
+    Sample
+        Image, masks and likelihood.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read, or the mask belongs to an image of another shape.
+    """
+    mask = read_mask(mask_path)
+    image = read_unsquashed(path, aspect)
+    shapes = {mask.shape[1] / mask.shape[0], image.shape[1] / image.shape[0]}
+    if aspect is None and max(shapes) > (1 + _SAME_ASPECT) * min(shapes):
+        raise ImageError(
+            f"{os.fspath(mask_path)} has {mask.shape[0]}x{mask.shape[1]} pixels, which is not the "
+            f"shape of its image, {image.shape[0]}x{image.shape[1]}."
+        )
+    window = close_window(mask, Path(path).stem)
+    near = None if window is None else _gather(_cut(image, window), _cut(mask, window), side)
+    return replace(_gather(image, mask, side), close_up=near)
+
+
+def _gather(image: np.ndarray, mask: np.ndarray, side: int) -> Sample:
+    details = segment_classical(image)
+    return Sample(
+        image=squash(image, side),
+        mask=squash(mask, side),
+        classical=squash(details.mask, side),
+        likelihood=np.round(255 * squash(details.likelihood, side)).astype(np.uint8),
+        aspect=image.shape[1] / image.shape[0],
+    )
+
+
+def _cut(array: np.ndarray, window: Window) -> np.ndarray:
+    height, width = array.shape[:2]
+    top, bottom, left, right = window
+    rows = slice(round(top * height), round(bottom * height))
+    return np.ascontiguousarray(array[rows, round(left * width) : round(right * width)])
+
+
+def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.ndarray:
+    """Read an image at analysis scale, stretched back to the shape of the photograph.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Image.
+    aspect : float, default=None
+        Width over height of the photograph; None leaves the file's shape.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB image with a long side of at most 512 pixels, or what stretching makes of it.
+    """
+    image = resize_long_side(read_image(path, long_side=_LONG_SIDE), _LONG_SIDE)
+    height, width = image.shape[:2]
+    if aspect is None or abs(np.log(aspect * height / width)) < _SAME_ASPECT:
+        return image
+    # The squeezed side is stretched, so that no pixel is lost.
+    size = (
+        (round(height * aspect), height)
+        if aspect * height > width
+        else (width, round(width / aspect))
+    )
+    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+
+
+# Share of views in which the lesion fills or leaves the frame, where there is such a view.
+_CLOSE_UPS = 0.15
+
+
+def augment(
+    sample: Sample, size: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw one random view.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image, masks and likelihood.
+    size : int
+        Side of the view.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    image : ndarray of shape (size, size, 3), float32
+        Normalised.
+    evidence : ndarray of shape (size, size, 3), float32
+        Encoded, corrupted now and then.
+    mask : ndarray of shape (size, size), float32
+        Truth in 0 to 1.
+    """
+    if sample.close_up is not None and rng.random() < _CLOSE_UPS:
+        sample = sample.close_up
+    matrix = random_affine(sample.aspect, len(sample.mask), size, rng)
+
+    def view(array: np.ndarray) -> np.ndarray:
+        return cv2.warpAffine(
+            array, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
+
+    image = view(sample.image)
+    if rng.random() < 0.25:
+        draw_hair(image, rng)
+    if rng.random() < 0.12:
+        image = darken_corners(image, rng)
+    classical, likelihood = _corrupt(view(sample.classical), view(sample.likelihood), rng)
+    return (
+        encode_image(change_light(image, rng)),
+        encode_evidence(classical, likelihood),
+        view(sample.mask).astype(np.float32) / 255,
+    )
+
+
+def _corrupt(
+    classical: np.ndarray, likelihood: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Spoil the evidence in some views, so that the network does not lean on it blindly."""
+    fate = rng.random()
+    if fate < 0.08:
+        return np.zeros_like(classical), np.full_like(likelihood, 128)
+    if fate < 0.30:
+        width = 2 * int(rng.integers(1, 8)) + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+        change = cv2.dilate if rng.random() < 0.5 else cv2.erode
+        classical = change(classical, kernel)
+    if 0.25 < fate < 0.40:
+        shift = rng.normal(0, 0.04, 2) * len(classical)
+        matrix = np.column_stack([np.eye(2), shift])
+        classical = cv2.warpAffine(classical, matrix, classical.shape[::-1])
+    return classical, likelihood

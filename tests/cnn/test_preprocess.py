@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hybridlesion._optional_imports import import_timm
+from hybridlesion.cnn.views import InputSpec, prepare
+
+SPEC = InputSpec((8, 8), (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bicubic")
+
+
+def test_lesion_crop_shows_the_lesion_only():
+    image = np.zeros((100, 100, 3), dtype=np.uint8)
+    image[40:60, 40:60] = (200, 100, 50)
+    mask = image[..., 0] > 0
+    shown = prepare(image, mask, SPEC, margin=0.0)
+    assert (shown == (200, 100, 50)).all()
+
+
+def test_empty_or_absent_mask_shows_the_frame(rng):
+    image = rng.integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    frame = prepare(image, None, SPEC)
+    assert np.array_equal(frame, prepare(image, np.zeros((40, 60), dtype=bool), SPEC))
+    assert np.array_equal(frame, prepare(image, np.eye(40, 60, dtype=bool), SPEC, crop="frame"))
+
+
+def test_shrinking_averages_pixels():
+    image = np.zeros((16, 16, 3), dtype=np.uint8)
+    image[::2] = 200
+    assert (prepare(image, None, SPEC) == 100).all()
+
+
+def test_frame_crop_agrees_with_timm(rng):
+    timm = import_timm()
+    from PIL import Image
+
+    config = timm.data.resolve_model_data_config(timm.create_model("test_efficientnet"))
+    spec = InputSpec.of(config)
+    coarse = rng.integers(0, 256, (8, 10, 3), dtype=np.uint8)
+    image = np.asarray(Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC))
+    theirs = timm.data.create_transform(**config)(Image.fromarray(image)).numpy()
+    ours = prepare(image, None, spec, crop="frame").transpose(2, 0, 1) / 255
+    ours = (ours - np.reshape(spec.mean, (3, 1, 1))) / np.reshape(spec.std, (3, 1, 1))
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).mean() == pytest.approx(0, abs=0.02)

@@ -1,0 +1,144 @@
+"""Measurements by the content of images."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hybridlesion import list_images, make_lesions
+from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.inference import _cache as cache_module
+from hybridlesion.inference import _features as measuring
+from hybridlesion.inference._cache import FeatureCache, hash_images
+from hybridlesion.inference._features import Measuring
+from hybridlesion.inference._score_table import note_caveats, trained_prevalence
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory) -> pd.DataFrame:
+    folder = tmp_path_factory.mktemp("few")
+    return make_lesions(
+        folder, n_patients=2, lesions_per_patient=(2, 2), size=(120, 90), random_state=3
+    )
+
+
+def _cache(folder, records, **parameters) -> FeatureCache:
+    return FeatureCache(folder, LesionFeaturizer(**parameters).fit(records))
+
+
+def test_keys_tell_images_and_settings_apart_and_nothing_else(tmp_path, records):
+    digests = hash_images(records["path"])
+    keys = _cache(tmp_path, records).keys(records, digests)
+    assert len(set(keys)) == 4
+    other = records.assign(age=1.0, patient_id="x", image_id=["a", "b", "c", "d"])
+    assert _cache(tmp_path, records, n_jobs=2, on_error="raise").keys(other, digests) == keys
+    for parameters in ({"long_side": 256}, {"color_constancy": "none"}):
+        assert not set(keys) & set(_cache(tmp_path, records, **parameters).keys(records, digests))
+
+
+def test_keys_of_a_fine_tuned_network_know_the_patient(tmp_path, records):
+    digests = hash_images(records["path"])
+    cache = _cache(tmp_path, records, embedder="finetuned")
+    keys = cache.keys(records, digests)
+    assert cache.keys(records.assign(age=1.0), digests) == keys
+    assert not set(cache.keys(records.assign(patient_id="x"), digests)) & set(keys)
+    alone = records[["image_id", "path"]]
+    assert not set(cache.keys(alone, digests)) & set(keys)
+
+
+def test_files_that_cannot_be_read_have_no_digest(tmp_path):
+    (tmp_path / "text.png").write_bytes(b"no image")
+    assert hash_images([str(tmp_path / "text.png"), str(tmp_path / "none.png"), None]) == [None] * 3
+
+
+def test_digests_are_in_the_order_of_the_paths_and_archives_have_them_too(
+    tmp_path, records, monkeypatch
+):
+    monkeypatch.setattr(cache_module, "_READ_AHEAD", 3)
+    paths = [*records["path"], str(tmp_path / "none.png"), *records["path"][::-1]]
+    expected = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in records["path"]]
+    assert hash_images(paths) == [*expected, None, *expected[::-1]]
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in records["path"]:
+            archive.write(path, Path(path).name)
+    assert hash_images(list_images(tmp_path / "all.zip")["path"]) == expected
+
+
+def test_entries_come_back_equal(tmp_path, records):
+    cache = _cache(tmp_path, records)
+    values = np.arange(len(cache.names), dtype=np.float32)
+    values[3] = np.nan
+    cache.write("ab" * 32, values)
+    np.testing.assert_array_equal(cache.read("ab" * 32), values)
+    assert cache.read("cd" * 32) is None
+    assert cache.read(None) is None
+
+
+def test_an_image_that_changes_while_it_is_measured_is_not_kept(tmp_path, records, monkeypatch):
+    digests = hash_images(records["path"])
+    monkeypatch.setattr(measuring, "hash_images", lambda paths: ["other"] * len(paths))
+    work = Measuring(LesionFeaturizer(), tmp_path / "f.parquet", cache=tmp_path / "cache")
+    assert len(work.measure(records, digests).table) == 4
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_a_cache_cannot_serve(tmp_path, records):
+    work = Measuring(LesionFeaturizer(), tmp_path / "f.parquet", cache=tmp_path, masks=tmp_path)
+    with pytest.raises(OptionError, match="masks need every image"):
+        work.measure(records)
+    work = Measuring(LesionFeaturizer(), tmp_path / "f.parquet", cache=tmp_path)
+    with pytest.raises(TableError, match="two records have the image id"):
+        work.measure(records.assign(image_id="a"))
+
+
+def _measure(folder, name, records, barrier):
+    barrier.wait()
+    work = Measuring(LesionFeaturizer(), folder / f"{name}.parquet", cache=folder / "cache")
+    work.measure(records).table.to_pickle(folder / f"{name}.pkl")
+
+
+def test_two_processes_share_a_folder(tmp_path, records):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    workers = [
+        context.Process(target=_measure, args=(tmp_path, name, records, barrier)) for name in "ab"
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(300)
+    assert [worker.exitcode for worker in workers] == [0, 0]
+    first, second = (pd.read_pickle(tmp_path / f"{name}.pkl") for name in "ab")
+    pd.testing.assert_frame_equal(first, second)
+    entries = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert len(entries) == 4
+    third = Measuring(LesionFeaturizer(), tmp_path / "c.parquet", cache=tmp_path / "cache")
+    result = third.measure(records)
+    assert result.n_reused == 4
+    pd.testing.assert_frame_equal(result.table, first)
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"n_rows": 5}, {"n_rows": 5, "n_positive": 0}, {"n_rows": 5, "n_positive": 5}]
+)
+def test_models_that_do_not_say_their_prevalence(facts):
+    with pytest.raises(OptionError, match="does not say how many"):
+        trained_prevalence(facts)
+
+
+def test_notes_on_the_cnn_and_on_context():
+    table = pd.DataFrame({"qa__cnn_seen": [0.0, 1, 2, 2], "patient_id": ["a", "a", "b", None]})
+    notes = note_caveats(["cnn__score"], table, context=True)
+    assert "from 1 image of 4; their CNN score" in notes[0]
+    assert "from 2 images of 4 and has no score without them" in notes[1]
+    assert "2 of 4 images have none here" in notes[2]
+    assert note_caveats(["abcd__area_share"], table) == ()
+    (alone,) = note_caveats([], table.drop(columns="patient_id"), context=True)
+    assert "4 of 4 images have none here" in alone

@@ -1,0 +1,134 @@
+"""Thresholds on scores whose best cut is visible."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from sklearn.metrics import f1_score
+
+from hybridlesion.exceptions import OptionError
+from hybridlesion.metrics import (
+    best_cost_threshold,
+    choose_threshold,
+    cost_threshold,
+    threshold_at_sensitivity,
+    threshold_interval,
+)
+
+
+@pytest.mark.parametrize(("sensitivity", "threshold"), [(0.25, 8), (0.5, 6), (0.51, 3), (1.0, 1)])
+def test_threshold_at_sensitivity(sensitivity, threshold):
+    y, score = [1, 0, 1, 0, 1, 0, 1, 0], [8, 7, 6, 5, 3, 2, 1, 0]
+    assert threshold_at_sensitivity(y, score, sensitivity) == threshold
+
+
+@pytest.mark.parametrize("sensitivity", [0.1, 0.7, 0.9])
+def test_rounding_asks_for_no_positive_too_many(sensitivity):
+    score = np.arange(11.0)
+    y = score > 0
+    called = score >= threshold_at_sensitivity(y, score, sensitivity)
+    assert called[y].sum() == round(10 * sensitivity)
+
+
+def test_f1_threshold_beats_every_other(rng):
+    y = rng.random(300) < 0.1
+    score = rng.normal(size=300).round(1) + y
+    best = f1_score(y, score >= choose_threshold(y, score, "f1"))
+    assert best == pytest.approx(max(f1_score(y, score >= t) for t in score))
+
+
+def test_youden_weighs_classes_alike():
+    y = [0] * 8 + [1, 1]
+    score = [0, 1, 2, 3, 4, 5, 6, 8, 7, 9]
+    assert choose_threshold(y, score, "youden") == 7
+    assert choose_threshold(y, score, "f1") == 7
+
+
+def test_the_highest_of_equal_thresholds_is_taken():
+    assert choose_threshold([0, 1, 0, 1], [1, 2, 3, 4], "youden") == 4
+
+
+def test_unknown_rule_is_refused():
+    with pytest.raises(ValueError, match="rule must be one of 'f1', 'youden', got 'fone'"):
+        choose_threshold([0, 1], [0, 1], "fone")
+
+
+@pytest.mark.parametrize(("n", "sensitivity"), [(40, 0.8), (100, 0.9), (400, 0.95)])
+def test_threshold_interval_of_single_rows_is_that_of_order_statistics(rng, n, sensitivity):
+    """The positives between whose ranks the quantile lies with the stated probability."""
+    score = rng.normal(size=2 * n)
+    y = np.arange(2 * n) < n
+    found = threshold_interval(y, score, sensitivity, n_bootstrap=4000)
+    below = binom(n, 1 - sensitivity)
+    low, high = int(below.ppf(0.05 / 3)), int(below.ppf(1 - 0.1 / 3)) + 1
+    ordered = np.sort(score[y])
+    assert ordered[max(low - 2, 0)] <= found.low <= ordered[low]
+    assert ordered[high - 2] <= found.high <= ordered[high]
+    assert found.low <= found.value == threshold_at_sensitivity(y, score, sensitivity) <= found.high
+
+
+def test_thresholds_lie_further_apart_where_lesions_of_a_patient_are_alike(rng):
+    alike = np.repeat(rng.normal(size=60), 5)
+    score, y = alike + rng.normal(0, 0.1, 300), np.arange(300) < 150
+    rows, whole = (threshold_interval(y, score, 0.8, groups=g) for g in (None, alike))
+    assert whole.high - whole.low > 1.5 * (rows.high - rows.low)
+
+
+def test_below_the_lowest_positive_the_threshold_lies_among_negatives():
+    """Of 13 positives none lies below the threshold for 95 % sensitivity in half of all samples."""
+    y = np.arange(113) < 13
+    score = np.r_[np.linspace(0.5, 0.9, 13), np.linspace(0, 0.6, 100)]
+    found = threshold_interval(y, score, 0.95)
+    assert 0 < found.low < 0.2
+    assert found.value == 0.5 < found.high < 0.7
+
+
+def test_one_positive_leaves_nearly_all_scores_possible():
+    y = np.arange(50) < 1
+    score = np.r_[0.5, np.linspace(0.1, 0.9, 49)]
+    found = threshold_interval(y, score, 0.8)
+    assert 0.1 <= found.low < 0.2
+    assert 0.5 <= found.high <= 0.9
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 9, 99])
+def test_cost_threshold_is_where_both_costs_meet(ratio):
+    p = cost_threshold(ratio)
+    assert p * ratio == pytest.approx(1 - p)
+
+
+def test_cost_threshold_is_best_for_true_probabilities():
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0, 0.4, 400_000)
+    y = rng.random(400_000) < p
+    assert best_cost_threshold(y, p, 9) == pytest.approx(cost_threshold(9), abs=0.02)
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1, 5, 40])
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_best_cost_threshold_beats_every_other(ratio, decimals):
+    rng = np.random.default_rng(3)
+    y = rng.random(300) < 0.15
+    score = (rng.normal(size=300) + y).round(decimals)
+
+    def cost(threshold):
+        called = score >= threshold
+        return ratio * (y & ~called).sum() + (~y & called).sum()
+
+    best = best_cost_threshold(y, score, ratio)
+    assert cost(best) == pytest.approx(min(cost(t) for t in [*score, np.inf]))
+
+
+def test_calling_nothing_may_be_best():
+    y, score = [1, 0, 0, 0], [0.1, 0.9, 0.9, 0.9]
+    threshold = best_cost_threshold(y, score, 1)
+    assert 0.9 < threshold < 0.9 + 1e-9
+
+
+@pytest.mark.parametrize("ratio", [0, -1, np.inf])
+def test_cost_ratios_without_a_meaning_are_refused(ratio):
+    with pytest.raises(OptionError, match="above 0"):
+        cost_threshold(ratio)
+    with pytest.raises(OptionError, match="how many needless calls"):
+        best_cost_threshold([0, 1], [0, 1], ratio)

@@ -1,0 +1,233 @@
+"""One file, and what it says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+
+from hybridlesion.exceptions import ArtifactError
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.persistence import (
+    PROTOCOL,
+    describe_manifest,
+    load_artifact,
+    read_manifest,
+    save_artifact,
+)
+from hybridlesion.persistence._file_format import Container, read_container, write_container
+from hybridlesion.training import describe_training
+
+
+def test_the_loaded_model_gives_equal_scores(saved, fitted, table):
+    loaded = load_artifact(saved)
+    assert [name for name, _ in loaded.steps] == ["features", "model"]
+    expected = fitted.named_steps["model"].predict_proba(table)
+    np.testing.assert_array_equal(loaded.named_steps["model"].predict_proba(table), expected)
+
+
+def test_a_new_process_gives_equal_scores(saved, fitted, table, tmp_path):
+    table.to_pickle(tmp_path / "table.pkl")
+    code = (
+        "import sys, numpy as np, pandas as pd; from hybridlesion import load_artifact;"
+        "model = load_artifact(sys.argv[1]).named_steps['model'];"
+        "np.save(sys.argv[3], model.predict_proba(pd.read_pickle(sys.argv[2])))"
+    )
+    out = tmp_path / "scores.npy"
+    subprocess.run([sys.executable, "-c", code, saved, tmp_path / "table.pkl", out], check=True)
+    expected = fitted.named_steps["model"].predict_proba(table)
+    np.testing.assert_array_equal(np.load(out), expected)
+
+
+def test_a_bare_classifier_is_an_artifact_too(tmp_path, fitted, table):
+    save_artifact(tmp_path / "m.joblib", fitted.named_steps["model"])
+    loaded = load_artifact(tmp_path / "m.joblib")
+    assert isinstance(loaded, HybridLesionClassifier)
+    assert read_manifest(tmp_path / "m.joblib")["featurizer"] is None
+
+
+def test_manifest_is_plain_json_and_complete(saved, table):
+    manifest = read_manifest(saved)
+    assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
+    assert manifest["protocol"] == PROTOCOL
+    assert manifest["training"]["n_rows"] == 120
+    assert manifest["training"]["n_positive"] == 24
+    assert manifest["training"]["n_patients"] == 40
+    assert len(manifest["training"]["digest"]) == 64
+    assert manifest["metrics"][0] == {"metric": "auc", "value": 0.9, "low": 0.8, "high": 0.95}
+    assert manifest["metrics"][1]["low"] is None
+    assert manifest["features"]["families"] == {"abcd": 2, "meta": 1}
+    names = manifest["features"]["names"]
+    assert manifest["features"]["sha256"] == hashlib.sha256("\n".join(names).encode()).hexdigest()
+    assert manifest["folds"] == {"n_splits": 3, "n_seeds": 1, "random_state": 0}
+    assert manifest["featurizer"]["segmenter"] == "classical"
+    assert 0 < manifest["threshold"] < 1
+    assert {"python", "scikit-learn", "lightgbm", "numpy"} <= set(manifest["versions"])
+    assert "Not a medical device" in manifest["intended_use"]
+
+
+def test_manifest_tells_the_folds_that_were_made(tmp_path, table):
+    with pytest.warns(UserWarning, match="folds are made"):
+        model = HybridLesionClassifier(n_splits=50).fit(table, table["target"].astype(int))
+    folds = save_artifact(tmp_path / "m.joblib", model)["folds"]
+    assert folds["n_splits"] == len(np.unique(model.folds_)) < 50
+
+
+@pytest.mark.parametrize(
+    ("facts", "unit"),
+    [
+        ({"n_patients": 40, "n_groups": 40}, "patients"),
+        ({"n_patients": None, "n_groups": 120}, "images"),
+        ({"n_patients": 40, "n_groups": 7}, "groups"),
+    ],
+)
+def test_words_claim_patients_only_where_they_were_drawn(facts, unit):
+    metrics = [{"metric": "auc", "value": 0.9, "low": 0.8, "high": 0.95}]
+    words = describe_manifest({"training": {"n_rows": 120} | facts, "metrics": metrics})
+    assert f"intervals over {unit}:" in words
+
+
+def test_manifest_in_words(saved):
+    words = describe_manifest(read_manifest(saved))
+    assert "Learned from 120 lesions of 40 patients, 24 of them malignant (20.0 %)" in words
+    assert "0.900  (0.800 to 0.950)" in words
+    assert "Measures images by itself" in words
+
+
+def test_reading_the_manifest_leaves_the_model_packed(tmp_path):
+    write_container(tmp_path / "m.joblib", Container({"made": "by hand"}, b"no pickle at all", {}))
+    assert read_manifest(tmp_path / "m.joblib")["made"] == "by hand"
+    with pytest.raises(ArtifactError, match="cannot be restored"):
+        load_artifact(tmp_path / "m.joblib")
+
+
+def test_the_file_is_readable_by_joblib(saved):
+    content = joblib.load(saved)
+    assert content["format"] == "hybridlesion-artifact"
+    assert isinstance(content["payload"], bytes)
+
+
+def test_digest_of_training_rows_sees_every_change(table):
+    digest = describe_training(table, table["target"])["digest"]
+    assert describe_training(table.copy(), table["target"])["digest"] == digest
+    assert describe_training(table.iloc[::-1], table["target"][::-1])["digest"] != digest
+    assert describe_training(table, 1 - table["target"])["digest"] != digest
+    changed = table.assign(meta__age=table["meta__age"].where(table.index != 7, 1.0))
+    assert describe_training(changed, table["target"])["digest"] != digest
+
+
+# Refusals -------------------------------------------------------------------------------------
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ArtifactError, match="cannot read the model file"):
+        load_artifact(tmp_path / "none.joblib")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"a": 1}, "lacks the format mark"),
+        ([1, 2], "lacks the format mark"),
+        (np.arange(3), "asks for"),
+        (RandomForestClassifier(), "asks for sklearn.ensemble"),
+    ],
+)
+def test_foreign_joblib_files(tmp_path, content, reason):
+    joblib.dump(content, tmp_path / "m.joblib")
+    for read in (load_artifact, read_manifest):
+        with pytest.raises(ArtifactError, match=reason):
+            read(tmp_path / "m.joblib")
+
+
+def test_files_that_are_no_pickle(tmp_path):
+    (tmp_path / "m.joblib").write_bytes(b"image_id,score\n")
+    with pytest.raises(ArtifactError, match="no joblib file"):
+        load_artifact(tmp_path / "m.joblib")
+    joblib.dump({"a": 1}, tmp_path / "z.joblib", compress=3)
+    with pytest.raises(ArtifactError, match="not a hybridlesion model file"):
+        load_artifact(tmp_path / "z.joblib")
+
+
+def test_every_truncation_is_refused(saved):
+    data = saved.read_bytes()
+    for length in (0, 1, 10, 200, len(data) // 2, len(data) - 1):
+        saved.write_bytes(data[:length])
+        with pytest.raises(ArtifactError, match="not a hybridlesion model file"):
+            load_artifact(saved)
+
+
+@pytest.mark.parametrize("key", ["payload", "manifest", "files", "sha256"])
+def test_changed_files(saved, key):
+    content = joblib.load(saved)
+    content[key] = {
+        "payload": content["payload"] + b".",
+        "manifest": content["manifest"] | {"threshold": 0.001},
+        "files": {"weights.safetensors": b"other"},
+        "sha256": "0" * 64,
+    }[key]
+    joblib.dump(content, saved)
+    for read in (load_artifact, read_manifest):
+        with pytest.raises(ArtifactError, match="was changed after it was written"):
+            read(saved)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"payload": "text"},
+        {"manifest": []},
+        {"files": None},
+        {"files": {"a": 1}},
+        {"manifest": {1: b""}},
+    ],
+)
+def test_parts_of_another_kind(saved, change):
+    joblib.dump(joblib.load(saved) | change, saved)
+    with pytest.raises(ArtifactError, match="not a hybridlesion model file"):
+        load_artifact(saved)
+
+
+def test_a_manifest_of_another_model(saved, fitted):
+    container = read_container(saved, None)
+    told = container.manifest["features"] | {"sha256": "0" * 64}
+    other = Container(
+        container.manifest | {"features": told}, container.payload, dict(container.files)
+    )
+    write_container(saved, other, None)
+    assert read_manifest(saved)["features"]["sha256"] == "0" * 64
+    with pytest.raises(ArtifactError, match="tells of other features than its model takes"):
+        load_artifact(saved)
+
+
+def test_newer_protocol(saved):
+    joblib.dump(joblib.load(saved) | {"protocol": PROTOCOL + 1}, saved)
+    for read in (load_artifact, read_manifest):
+        with pytest.raises(ArtifactError, match="Install a newer hybridlesion"):
+            read(saved)
+
+
+@pytest.mark.parametrize("protocol", [0, -1, True, "1", None])
+def test_protocols_that_are_none(saved, protocol):
+    joblib.dump(joblib.load(saved) | {"protocol": protocol}, saved)
+    with pytest.raises(ArtifactError, match="protocol number"):
+        load_artifact(saved)
+
+
+def test_models_that_could_not_be_loaded_again_are_not_saved(tmp_path, table):
+    forest = RandomForestClassifier(n_estimators=2).fit(table[["meta__age"]], table["target"])
+    with pytest.raises(ArtifactError, match="cannot become an artifact"):
+        save_artifact(tmp_path / "m.joblib", forest)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unfitted_models_are_not_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        save_artifact(tmp_path / "m.joblib", HybridLesionClassifier())

@@ -1,0 +1,71 @@
+"""Each disturbance does what it says, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hybridlesion.preprocessing.augmentation import (
+    blot_out,
+    blur,
+    change_light,
+    darken_corners,
+    draw_hair,
+    random_affine,
+)
+
+
+@pytest.fixture
+def skin() -> np.ndarray:
+    return np.full((64, 64, 3), (220, 175, 155), np.uint8)
+
+
+def test_affine_maps_keep_angles_in_the_true_aspect(rng):
+    for _ in range(20):
+        linear = random_affine(4 / 3, 64, 64, rng)[:, :2]
+        wide = np.diag([4 / 3, 1.0])
+        sides = np.linalg.svd(wide @ linear @ np.linalg.inv(wide), compute_uv=False)
+        # but for a stretch of up to 8 %, a turn and a scale
+        assert sides[0] / sides[1] <= np.exp(0.08) + 1e-9
+        assert np.exp(-0.34) < sides[1]
+        assert sides[0] < np.exp(0.34)
+
+
+def test_unturned_views_only_flip(rng):
+    linear = random_affine(1.0, 64, 64, rng, turned=0.0)[:, :2]
+    assert np.abs(linear[[0, 1], [1, 0]]).max() == 0
+
+
+def test_hair_covers_a_little_of_the_skin(skin, rng):
+    before = skin.copy()
+    draw_hair(skin, rng)
+    share = (skin != before).any(axis=2).mean()
+    assert 0 < share < 0.5
+
+
+def test_corners_darken_and_the_middle_stays(skin, rng):
+    dark = darken_corners(skin, rng)
+    assert dark[0, 0].mean() < 60
+    assert np.abs(dark[32, 32].astype(int) - skin[32, 32]).max() <= 1
+
+
+def test_light_changes_all_pixels_of_one_colour_alike(skin, rng):
+    light = change_light(skin, rng)
+    assert light.dtype == np.float32
+    assert np.ptp(light.reshape(-1, 3), axis=0).max() == 0
+    assert 0 <= light.min() <= light.max() <= 255
+
+
+def test_blur_softens_an_edge_and_keeps_the_mean(skin, rng):
+    skin[:, 32:] = 0
+    soft = blur(skin, rng)
+    assert len(np.unique(soft[32, :, 0])) > 2
+    assert soft.mean() == pytest.approx(skin.mean(), abs=1)
+
+
+def test_a_blot_is_one_rectangle_of_the_mean_colour(skin, rng):
+    skin[:, 32:] = 0
+    mean = skin.reshape(-1, 3).mean(axis=0).astype(np.uint8)
+    blot_out(skin, rng)
+    rows, columns = np.nonzero((skin == mean).all(axis=2))
+    assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1) > 0
