@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import importlib
 
+from hybridlesion import _former_names
+
 __version__ = "0.1.0"
 
 # Where each public name lives. They are imported on first use, so that `import hybridlesion`
@@ -38,6 +40,9 @@ _HOMES = {
 }
 
 __all__ = ["__version__", *_HOMES]
+
+
+_former_names.install()
 
 
 def __getattr__(name: str):

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "hybridlesion"
 
 LAYERS = [
-    {"exceptions"},
+    {"exceptions", "_former_names"},
     {"_validation", "_optional_imports", "_atomic", "_sanitize", "_formatting"},
     {"_training_utils", "metadata"},
     {"io"},

@@ -1,0 +1,64 @@
+"""Packages of release 0.1.0 under their former names, for one release."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+__all__ = ["install"]
+
+_RENAMED = {
+    "artifact": ("persistence",),
+    "augmentation": ("preprocessing.augmentation",),
+    "embedding": ("cnn",),
+    "embedding.finetuning": ("cnn", "leakage"),
+    "evaluation": ("metrics",),
+    "extraction": ("batch",),
+    "images": ("io",),
+    "reasons": ("explain",),
+    "report": ("plotting", "reporting"),
+    "scoring": ("inference",),
+    "sources": ("io.discovery",),
+    "splits": ("model_selection",),
+    "table": ("featurizer",),
+}
+
+
+class _Renamed(MetaPathFinder, Loader):
+    """Import a former package as a module that reads its attributes from the new ones."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        if fullname.removeprefix("hybridlesion.") not in _RENAMED:
+            return None
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        names = [
+            f"hybridlesion.{name}"
+            for name in _RENAMED[module.__name__.removeprefix("hybridlesion.")]
+        ]
+        warnings.warn(
+            f"{module.__name__} was renamed to {' and '.join(names)}; the former name will go in "
+            "the next release.",
+            FutureWarning,
+            stacklevel=2,
+        )
+
+        def read(attribute: str) -> object:
+            for name in names:
+                try:
+                    return getattr(importlib.import_module(name), attribute)
+                except AttributeError:
+                    continue
+            raise AttributeError(f"module {module.__name__!r} has no attribute {attribute!r}")
+
+        module.__getattr__ = read
+
+
+def install() -> None:
+    """Make the former names importable."""
+    sys.meta_path.append(_Renamed())
