@@ -17,11 +17,11 @@ import pandas as pd
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.io._locators import is_address, join_locator, split_locator, suffix_of
 from hybridlesion.metadata import match_ids, path_ids
-from hybridlesion.metadata._aliases import candidates, loose_key
+from hybridlesion.metadata._column_names import candidates, loose_key
+from hybridlesion.metadata._columns import names_files
 from hybridlesion.metadata._image_id import image_ids
 from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
 from hybridlesion.metadata._reading import SourceTable, read_source
-from hybridlesion.metadata._roles import names_files
 
 __all__ = ["PATH_COLUMNS", "FolderGuard", "resolve_path", "table_images"]
 

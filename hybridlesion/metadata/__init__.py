@@ -8,8 +8,8 @@ one's own to the same names and words.
 
 from __future__ import annotations
 
-from hybridlesion.metadata._aliases import find_role, identify_layout
-from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
+from hybridlesion.metadata._column_names import find_role, identify_layout
+from hybridlesion.metadata._columns import ColumnFate, ColumnUse
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
@@ -19,10 +19,12 @@ from hybridlesion.metadata._image_id import (
     rename_images,
 )
 from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
-from hybridlesion.metadata._one_table import normalise_ids
-from hybridlesion.metadata._own_frame import MEASUREMENT_PREFIXES, normalise_records
-from hybridlesion.metadata._problems import Findings
-from hybridlesion.metadata._reading import SourceTable, read_source, read_table
+from hybridlesion.metadata._normalisation import (
+    MEASUREMENT_PREFIXES,
+    normalise_ids,
+    normalise_records,
+)
+from hybridlesion.metadata._reading import Findings, SourceTable, read_source, read_table
 from hybridlesion.metadata._records import Records, read_records
 from hybridlesion.metadata._table_files import split_sheet
 from hybridlesion.metadata._targets import (

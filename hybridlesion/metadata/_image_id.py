@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._problems import Findings, shorten
+from hybridlesion.metadata._reading import Findings, shorten
 
 __all__ = [
     "add_paths",

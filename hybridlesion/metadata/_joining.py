@@ -11,12 +11,11 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._diagnosis_words import NARROWER_DIAGNOSES
 from hybridlesion.metadata._image_id import explain_near, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, MEASURED, Role
-from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
-from hybridlesion.metadata._problems import Findings, shorten
-from hybridlesion.metadata._reading import SourceTable
+from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
+from hybridlesion.metadata._reading import Findings, SourceTable, shorten
+from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
 
 __all__ = ["add_splits", "cluster_duplicates", "find_pairs", "join_tables", "mark_duplicates"]
 

@@ -11,15 +11,19 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._aliases import explain_unknown
-from hybridlesion.metadata._column_use import ColumnUse, format_uses
+from hybridlesion.metadata._column_names import explain_unknown
+from hybridlesion.metadata._columns import (
+    ColumnUse,
+    Options,
+    check_named,
+    check_options,
+    format_uses,
+)
 from hybridlesion.metadata._image_id import add_paths
 from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
 from hybridlesion.metadata._layouts import FACTS, Role, column_key
-from hybridlesion.metadata._one_table import TableRecords, normalise_table
-from hybridlesion.metadata._problems import Findings
-from hybridlesion.metadata._reading import SourceTable, read_source
-from hybridlesion.metadata._roles import Options, check_named, check_options
+from hybridlesion.metadata._normalisation import TableRecords, normalise_table
+from hybridlesion.metadata._reading import Findings, SourceTable, read_source
 from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
 
 __all__ = ["Records", "read_records"]

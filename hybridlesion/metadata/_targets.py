@@ -11,12 +11,12 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._columns import Columns, Options
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
-from hybridlesion.metadata._diagnosis_words import NOT_MELANOMA
 from hybridlesion.metadata._layouts import Role
-from hybridlesion.metadata._problems import Findings, describe_rows, shorten
-from hybridlesion.metadata._roles import Columns, Options
+from hybridlesion.metadata._reading import Findings, describe_rows, shorten
 from hybridlesion.metadata._values import normalise, parse_diagnosis, parse_outcome
+from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 
 __all__ = [
     "COLUMNS",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.metadata._diagnosis import WordSearch, fold, read_diagnosis, split_words
-from hybridlesion.metadata._problems import describe_rows
+from hybridlesion.metadata._reading import describe_rows
 from hybridlesion.metadata._vocabulary import (
     AGE_LIMITS,
     MISSING_WORDS,
