@@ -1,4 +1,4 @@
-"""Local archives of images: zip, and HDF5 as ISIC 2024 hands it out."""
+"""Local archives of images: zip, and HDF5 as distributed with ISIC 2024."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def zip_members(archive: str) -> list[str]:
     Raises
     ------
     SourceError
-        If the file is no zip archive or cannot be opened.
+        If the file is not a zip archive or cannot be opened.
     """
     names = _opened(archive, _open_zip).namelist()
     return [name for name in names if not name.endswith("/")]
@@ -96,7 +96,7 @@ def hdf5_keys(archive: str) -> list[str]:
     Raises
     ------
     SourceError
-        If the file is no HDF5 or cannot be opened.
+        If the file is not HDF5 or cannot be opened.
     MissingDependencyError
         If h5py is not installed.
     """
@@ -152,7 +152,7 @@ def _opened(archive: str, open_archive: Callable[[str], Any]) -> Any:
         status = os.stat(archive)
     except OSError as error:
         raise SourceError(f"cannot open {archive}: {error.strerror}.") from error
-    # With time and size, so that an archive that was written anew is opened anew.
+    # With time and size, so that a replaced archive is opened again.
     key = (archive, status.st_mtime_ns, status.st_size)
     mine = _handles.setdefault(os.getpid(), OrderedDict())
     handle = mine.pop(key, None) or open_archive(archive)
@@ -167,7 +167,7 @@ def _open_zip(archive: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
     except (zipfile.BadZipFile, OSError) as error:
-        raise SourceError(f"{archive} is no readable zip archive: {error}") from error
+        raise SourceError(f"{archive} is not a readable zip archive: {error}") from error
 
 
 def _open_hdf5(archive: str) -> Any:
@@ -175,4 +175,4 @@ def _open_hdf5(archive: str) -> Any:
     try:
         return h5py.File(archive, "r")
     except OSError as error:
-        raise SourceError(f"{archive} is no readable HDF5 file: {error}") from error
+        raise SourceError(f"{archive} is not a readable HDF5 file: {error}") from error

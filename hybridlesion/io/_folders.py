@@ -11,7 +11,7 @@ from hybridlesion.io._locators import suffix_of
 
 __all__ = ["PassedOver", "is_hidden", "walk_folder"]
 
-# What lies beside images everywhere, and nobody misses.
+# Ordinary files in folders of images, which are not worth a note.
 _ORDINARY = frozenset(
     (
         *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".geojson", ".xml", ".yaml", ".yml", ".toml"),
@@ -52,7 +52,7 @@ def is_hidden(name: str) -> bool:
 
 
 class PassedOver:
-    """Count what is no image, with an example of each kind.
+    """Count files that are not images, with an example of each kind.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class PassedOver:
         name : str
             The file, with or without folders.
         ordinary : bool, default=False
-            Whether it is known to be one that nobody misses.
+            Whether it is an ordinary file, such as a text.
         """
         suffix = suffix_of(name)
         ordinary |= posixpath.basename(name).lower() in _ORDINARY_NAMES

@@ -1,4 +1,4 @@
-"""A locator to pixels."""
+"""Reading of images and masks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     Raises
     ------
     ImageError
-        If it is no image by its first bytes, larger than 2 GiB or not in its archive.
+        If it is not an image by its first bytes, larger than 2 GiB or not in its archive.
     OSError
         If the file or its archive cannot be opened.
     """
@@ -52,7 +52,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def read_head(path: str | os.PathLike) -> bytes:
-    """Read the first bytes of a file that is no HDF5 value.
+    """Read the first bytes of a file other than an HDF5 value.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def read_image(
     Raises
     ------
     ImageError
-        If there is no such file, or it is no image, truncated, damaged or too large; the message
-        begins with `path`.
+        If there is no such file, or it is not an image, truncated, damaged or too large; the
+        message begins with `path`.
 
     See Also
     --------
@@ -149,7 +149,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises
     ------
     ImageError
-        If there is no such file, it is no image, or its header is damaged.
+        If there is no such file, it is not an image, or its header is damaged.
     """
     with _named(path):
         locator = split_locator(path)

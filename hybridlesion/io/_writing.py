@@ -1,4 +1,4 @@
-"""Pixels to files, each whole under its name or not at all."""
+"""Atomic writing of images and masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that hospitals give to columns, in several languages, and what they probably hold."""
+"""Column names of hospital tables in several languages, and the roles they suggest."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BRACKETS = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 
 
 def loose_key(column: object) -> str:
-    """Bring a column name to the form in which `ALIASES` are compared.
+    """Convert a column name to the form in which `ALIASES` are compared.
 
     Parameters
     ----------
@@ -222,8 +222,7 @@ def explain_unknown(columns: Iterable[str]) -> str:
         *accepted,
         f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
         f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
-        "  Or name the columns, with id_column, target_column and columns (on the command line "
-        "--id-column, --target and --column age=COLUMN).",
+        "  Or name the columns with `id_column`, `target_column` and `columns`.",
         *_hints(columns),
     ]
     return "\n".join(lines)
@@ -231,8 +230,7 @@ def explain_unknown(columns: Iterable[str]) -> str:
 
 def _hints(columns: list[str]) -> list[str]:
     return [
-        f"  {column!r} may be {role}: columns={{{str(role)!r}: {column!r}}} "
-        f"(--column {role}={column})."
+        f"  {column!r} may be {role}: `columns` {role}={column}."
         for column in columns
         for role in guess_roles(column)[:1]
         if column_key(column) not in ROLE_COLUMNS[role]

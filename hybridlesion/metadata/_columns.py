@@ -54,9 +54,11 @@ __all__ = [
     "check_options",
     "describe_uses",
     "find_columns",
+    "find_path_column",
     "format_uses",
     "holds_role",
     "names_files",
+    "read_image_ids",
 ]
 
 # Columns that say the same as the column of a role.
@@ -77,7 +79,7 @@ class Options:
     malignant : tuple of str or None, default=None
         Diagnoses, in our words, that make the target 1; None leaves it to the layout.
     benign : tuple of str, default=()
-        Further words, which are no known diagnoses, that make the target 0.
+        Further words, which are not known diagnoses, that make the target 0.
     """
 
     named: Mapping[Role, str] = field(default_factory=dict)
@@ -139,18 +141,18 @@ def check_options(
     Raises
     ------
     OptionError
-        If a key of `columns` is no role, or options contradict each other.
+        If a key of `columns` is not a role, or options contradict each other.
     """
     allowed = [role.value for role in Role]
     named = {
-        Role(check_choice("a key of columns (--column)", key, allowed)): name
+        Role(check_choice("a key of `columns`", key, allowed)): name
         for key, name in (columns or {}).items()
     }
     for role, name in ((Role.IMAGE_ID, id_column), (Role.TARGET, target_column)):
         if name is not None and named.setdefault(role, name) != name:
             raise OptionError(
-                f"columns (--column) says that {role} is {named[role]!r}, and another option says "
-                f"{name!r}. Give one of them."
+                f"`columns` says that {role} is {named[role]!r}, and another parameter says "
+                f"{name!r}. Pass one of them."
             )
     chosen = {
         name: _read_words(name, words)
@@ -166,8 +168,7 @@ def check_options(
         if named.setdefault(Role.DIAGNOSIS, column) != column:
             raise OptionError(
                 f"the target column {column!r} and the diagnoses named as malignant or benign both "
-                "say what is malignant. Give one of target_column and malignant (--target and "
-                "--malignant on the command line)."
+                "say what is malignant. Pass one of `target_column` and `malignant`."
             )
     return Options(named, **chosen)
 
@@ -175,14 +176,13 @@ def check_options(
 def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
     if isinstance(words, str) or not words:
         raise OptionError(
-            f'{option} must list diagnoses, for example ["mel", "bcc"] (--{option} mel,bcc on the '
-            f"command line), got {words!r}."
+            f'`{option}` must list diagnoses, for example ["mel", "bcc"], got {words!r}.'
         )
     names = []
     for word in words:
         reading = read_diagnosis(str(word))
         if reading.name is None:
-            raise OptionError(f"{option} names {word!r}, which is no diagnosis.")
+            raise OptionError(f"`{option}` names {word!r}, which is not a diagnosis.")
         # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
         narrower = reading.malignant == 0 and len(split_words(word)) > len(
             split_words(reading.name)
@@ -225,7 +225,7 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
         # Another sheet may be meant.
         notes = "".join(f"\n  {note}" for note in source.notes[:1])
         raise TableError(f"{source.name}: {error}{notes}") from None
-    # Layouts without particulars of their own ("records") have no entry.
+    # The generic layout "records" has no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
     by_role, guessed = _find_roles(source, by_key, layout, options)
     if not by_role.keys() & {Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID}:
@@ -298,6 +298,59 @@ def names_files(column: str, values: pd.Series) -> bool:
     return len(cells) > 0 and all(is_image_name(str(cell)) for cell in cells)
 
 
+def find_path_column(frame: pd.DataFrame) -> str | None:
+    """Find the column that holds the paths of images.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        A table.
+
+    Returns
+    -------
+    str or None
+        The first known name, else an alias, else the only column of image file names.
+    """
+    columns = list(frame.columns)
+    by_key = {column_key(column): column for column in reversed(columns)}
+    named = [by_key[name] for name in ROLE_COLUMNS[Role.PATH] if name in by_key]
+    named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
+    files = (
+        [column for column in columns if names_files(column, frame[column])] if not named else ()
+    )
+    return named[0] if named else files[0] if len(files) == 1 else None
+
+
+def read_image_ids(
+    frame: pd.DataFrame, path_column: str, id_column: str | None = None
+) -> list[str] | None:
+    """Read the image ids of a table of paths.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        The table.
+    path_column : str
+        Its column of paths.
+    id_column : str or None, default=None
+        Its column of ids, if it exists; None takes the known names.
+
+    Returns
+    -------
+    list of str or None
+        The ids; None if the table has none apart from the paths.
+    """
+    by_key = {column_key(name): name for name in reversed(list(frame.columns))}
+    keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
+    column = next((by_key[key] for key in keys if key in by_key), None)
+    if column is None or column == path_column or frame[column].isna().all():
+        return None
+    values = frame[column]
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
+
+
 def holds_role(
     role: Role,
     column: pd.Series,
@@ -359,7 +412,7 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
     Returns
     -------
     list of str
-        One problem for each column that is nowhere, with the nearest name there is.
+        One problem for each missing column, with the most similar name.
     """
     known = {column_key(column): column for frame in frames for column in frame.columns}
     problems = []
@@ -388,7 +441,7 @@ class ColumnFate(StrEnum):
     READ = "read"
     PROPOSED = "proposed"
     KEPT = "kept"
-    SET_ASIDE = "set aside"
+    SET_ASIDE = "excluded"
     UNKNOWN = "not understood"
 
 
@@ -407,7 +460,7 @@ class ColumnUse:
         there is none.
     fate : ColumnFate
         Read; proposed (it may be `field`, but was not read); kept as an extra column, which no
-        model reads; set aside as a leak; or not understood, and kept as an extra column.
+        model reads; excluded as a leak; or not understood, and kept as an extra column.
     detail : str
         Reason, or how to have it read.
     guessed : bool, default=False
@@ -480,10 +533,10 @@ def _judge(source: SourceTable, columns: Columns, column: str) -> tuple[str, Col
         elif not (role is Role.TARGET and Role.DIAGNOSIS in columns.by_role) and holds_role(
             role, source.frame[column], source.rows, columns.by_role, source.frame
         ):
-            option = f"--column {_quoted(f'{role}={column}')}"
+            detail = f"`columns` {_quoted(f'{role}={column}')}"
             if role is Role.TARGET:
-                option = f"--target {_quoted(column)}"
-            return role.value, ColumnFate.PROPOSED, f"columns={{'{role}': {column!r}}} ({option})"
+                detail = f"`target_column` {_quoted(column)}"
+            return role.value, ColumnFate.PROPOSED, detail
     return "", ColumnFate.UNKNOWN, ""
 
 
@@ -503,27 +556,27 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
     lines = []
     for table in dict.fromkeys(use.table for use in uses):
         own = [use for use in uses if use.table == table]
-        told = [
+        notable = [
             (use.column, use.field, "read")
             for use in own
             if use.guessed and use.fate is ColumnFate.READ
         ]
-        told += [
+        notable += [
             (use.column, f"{use.field}?", f"not read; to read it, give {use.detail}")
             for use in own
             if use.fate is ColumnFate.PROPOSED
         ]
-        told += [
+        notable += [
             (use.column, "-", f"kept, no model reads it; {use.detail}")
             for use in own
             if use.fate is ColumnFate.KEPT and use.detail
         ]
         unknown = [use.column for use in own if use.fate is ColumnFate.UNKNOWN]
-        if not told and not unknown:
+        if not notable and not unknown:
             continue
         lines.append(f"columns of {table}:")
-        if told:
-            lines += _aligned([("your column", "our field", "what became of it"), *told])
+        if notable:
+            lines += _aligned([("your column", "our field", "result"), *notable])
         if unknown:
             lines.append(f"  not understood, kept, and read by no model: {', '.join(unknown)}")
     return ["\n".join(lines)] if lines else []

@@ -1,4 +1,4 @@
-"""A diagnosis as written -> its name, and whether it is malignant."""
+"""Interpretation of written diagnoses: name and malignancy."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ def read_diagnosis(cell: str) -> Reading:
         return _read_outcome(written, said, {one.name for one in denied})
     chosen = _choose(names, words)
     side = None if chosen is None else _SIDES[chosen]
-    # "malignant nevus", "benign melanoma": one word takes back the other.
+    # "malignant nevus", "benign melanoma": the words contradict each other.
     if chosen is None or (side is not None and 1 - side in said):
         return Reading(written)
     return Reading(written if chosen in _OTHERS else chosen, side, named=True)

@@ -49,7 +49,7 @@ __all__ = [
 
 _PARSERS = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
-# How many faults of one kind are told one by one.
+# How many faults of one kind are listed one by one.
 _SHOWN = 20
 # Ids as a table holds them where a program took them for numbers.
 _DECIMALS = re.compile(r"\d+[.,]\d+")
@@ -247,7 +247,7 @@ def _report_rounded(ids: pd.Series, column: str, rows: np.ndarray, findings: Fin
 
 
 def _understood(result: Normalised, role: Role, findings: Findings) -> pd.Series:
-    """Take values; a word nobody knows becomes missing, an impossible age a problem.
+    """Take values; an unknown word becomes missing, an impossible age a problem.
 
     An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
     site is how real tables look, and the model takes missing values.
@@ -275,7 +275,7 @@ def _refine_site(
 
 
 def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dict[str, str]]:
-    """Divide the columns that are no record column into those kept and those set aside."""
+    """Divide the other columns into those kept and those excluded."""
     used = set(columns.by_role.values()) | {columns.by_key.get(raw) for raw in _RAW.values()}
     extras, set_aside = [], {}
     for key, column in columns.by_key.items():
@@ -335,7 +335,7 @@ def _merge_repeated(
     repeated = (ids.duplicated(keep=False) & (ids != "")).to_numpy()
     if not repeated.any():
         return table
-    # A blank beside a value is no contradiction: nunique leaves blanks out.
+    # A blank does not contradict a value: nunique leaves blanks out.
     groups = table[repeated].groupby("image_id", sort=False)
     compared = [name for name in table.columns if name not in {"image_id", *_RAW.values()}]
     differing = groups[compared].nunique().gt(1) if compared else pd.DataFrame()
@@ -365,7 +365,7 @@ MEASUREMENT_PREFIXES = ("tbp_lv_", "clin_size_")
 # Columns of ISIC 2024 under these prefixes that are words by design.
 _WORDS = frozenset({"tbp_lv_location", "tbp_lv_location_simple"})
 
-# Diagnosis and target are no features, and are left as they are.
+# Diagnosis and target are not features, and stay unchanged.
 _ROLES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID, Role.AGE, Role.SEX, Role.SITE)
 
 
@@ -392,8 +392,8 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     Raises
     ------
     TableError
-        If an age is impossible, a measurement holds a cell that is no number, or two columns have
-        one name. All such cells are listed with the index labels of their rows.
+        If an age is impossible, a measurement holds a cell that is not a number, or two columns
+        have one name. All such cells are listed with the index labels of their rows.
 
     Examples
     --------

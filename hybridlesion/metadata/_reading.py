@@ -205,7 +205,7 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
     if all(mark is None for mark, _ in marks) and (words or not must):
         return Numbers(column)
     if words:
-        faults = [_fault(column, rows, codes, code, cells, "is no number") for code in words]
+        faults = [_fault(column, rows, codes, code, cells, "is not a number") for code in words]
         return (
             Numbers(column, faults=tuple(_shortened(faults, column))) if must else Numbers(column)
         )
@@ -346,7 +346,7 @@ class SourceTable:
             If it does; the message lists the cells.
         """
         if self.faults:
-            raise TableError(f"{self.name} has cells that are no numbers:", self.faults)
+            raise TableError(f"{self.name} has cells that are not numbers:", self.faults)
 
 
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
@@ -373,8 +373,8 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
     SourceError
         If the file cannot be opened.
     TableError
-        If it is empty or no table, lacks the sheet, or has a cell that is no number in a column
-        of measurements or scores.
+        If it is empty or not a table, lacks the sheet, or has a cell that is not a number in a
+        column of measurements or scores.
     MissingDependencyError
         If a spreadsheet is to be read without openpyxl.
 
@@ -459,7 +459,7 @@ def _is_text(column: str) -> bool:
 def _restore_thousands(
     path: str, content: bytes, frame: pd.DataFrame, words: list[str]
 ) -> pd.DataFrame:
-    """Read numbers again as text where 1.234 may be a thousand, beside decimal commas."""
+    """Re-read numbers as text where 1.234 may mean 1234, in a table with decimal commas."""
     doubtful = [
         name
         for name in words

@@ -1,4 +1,4 @@
-"""What is done to a dermoscopic image before anything is measured on it.
+"""Preprocessing of dermoscopic images.
 
 Each step is a function from arrays to an array: the usable field of view, hair and its removal,
 ink and stickers, colour constancy.

@@ -1,4 +1,4 @@
-"""The part of the frame that shows skin: no dark corners, no black border."""
+"""Field of view and markers: dark corners, black borders, ink and stickers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def field_of_view(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W), bool
-        False in dark corners, black borders and the dim rim beside them, True elsewhere.
+        False in dark corners, black borders and the dim rim next to them, True elsewhere.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Hair: thin, long, darker or lighter than what lies on both of its sides."""
+"""Detection and removal of hair."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
     -----
     A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels, says of
     every two by two pixels how likely they show hair. It learned lines from drawn hair, and what
-    is no hair (pigment nets, furrows, rulers, ink) from photographs on which people saw none;
-    ``HAIR_CARD.md`` beside the weights tells more. The edge of a ruler or of a drop of gel may
+    is not hair (pigment nets, furrows, rulers, ink) from photographs on which people saw none;
+    ``HAIR_CARD.md`` next to the weights has details. The edge of a ruler or of a drop of gel may
     pass, and perfectly sharp lines on perfectly flat ground, which no photograph has, may not.
 
     Examples

@@ -132,7 +132,7 @@ def test_a_file_that_is_no_archive(tmp_path, suffix):
         pytest.importorskip("h5py")
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(b"something else entirely")
-    with pytest.raises(SourceError, match="is no readable"):
+    with pytest.raises(SourceError, match="is not a readable"):
         list_images(path)
 
 

@@ -1,4 +1,4 @@
-"""One dermoscopic picture and its true mask, drawn from traits."""
+"""Synthetic dermoscopic images and their true masks."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If it is no pair of whole numbers from 64 to 8000.
+        If it is not a pair of whole numbers from 64 to 8000.
     """
     try:
         width, height = size
