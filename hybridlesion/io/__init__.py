@@ -1,6 +1,15 @@
 """Image sources, and reading and writing of uint8 RGB images and masks."""
 
 from hybridlesion.io._decoding import decode_image
+from hybridlesion.io._image_files import (
+    image_size,
+    read_bytes,
+    read_image,
+    read_mask,
+    resize_long_side,
+    write_image,
+    write_mask,
+)
 from hybridlesion.io._listing import ImageListing, list_images, scan_images
 from hybridlesion.io._locators import (
     image_id_from_path,
@@ -10,9 +19,7 @@ from hybridlesion.io._locators import (
     split_locator,
 )
 from hybridlesion.io._masks import find_masks
-from hybridlesion.io._reading import image_size, read_bytes, read_image, read_mask, resize_long_side
 from hybridlesion.io._tables import resolve_path
-from hybridlesion.io._writing import write_image, write_mask
 
 __all__ = [
     "ImageListing",

@@ -14,9 +14,9 @@ from itertools import pairwise
 import pandas as pd
 
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
-from hybridlesion.io._archives import hdf5_keys, zip_members
-from hybridlesion.io._folders import PassedOver, is_hidden, walk_folder
+from hybridlesion.io._containers import PassedOver, hdf5_keys, is_hidden, walk_folder, zip_members
 from hybridlesion.io._formats import identify_format, is_text
+from hybridlesion.io._image_files import read_head
 from hybridlesion.io._locators import (
     IMAGE_SUFFIXES,
     TABLE_SUFFIXES,
@@ -29,7 +29,6 @@ from hybridlesion.io._locators import (
     suffix_of,
 )
 from hybridlesion.io._masks import choose_masks
-from hybridlesion.io._reading import read_head
 from hybridlesion.io._tables import table_images
 from hybridlesion.metadata import path_ids
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from hybridlesion.exceptions import HybridLesionError, SourceError
-from hybridlesion.io._folders import PassedOver, walk_folder
+from hybridlesion.io._containers import PassedOver, walk_folder
+from hybridlesion.io._image_files import read_image
 from hybridlesion.io._locators import (
     IMAGE_SUFFIXES,
     LOSSLESS_SUFFIXES,
@@ -22,7 +23,6 @@ from hybridlesion.io._locators import (
     split_locator,
     suffix_of,
 )
-from hybridlesion.io._reading import read_image
 from hybridlesion.metadata import match_ids
 
 __all__ = ["choose_masks", "find_masks", "looks_like_mask"]

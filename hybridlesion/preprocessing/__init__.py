@@ -7,8 +7,12 @@ ink and stickers, colour constancy.
 from __future__ import annotations
 
 from hybridlesion.preprocessing._color_constancy import max_rgb, shades_of_gray
-from hybridlesion.preprocessing._field_of_view import field_of_view, marker_mask
-from hybridlesion.preprocessing._hair import hair_mask, remove_hair
+from hybridlesion.preprocessing._occlusions import (
+    field_of_view,
+    hair_mask,
+    marker_mask,
+    remove_hair,
+)
 
 __all__ = [
     "field_of_view",

@@ -124,7 +124,7 @@ def test_absent_file_and_foreign_type(tmp_path):
     with pytest.raises(SourceError, match=r"is a folder, no table.*run `hybridlesion features"):
         read_table(tmp_path)
     (tmp_path / "t.parquet").write_bytes(b"no parquet")
-    with pytest.raises(TableError, match="no Parquet table, or a damaged one"):
+    with pytest.raises(TableError, match="not a Parquet table, or is damaged"):
         read_table(tmp_path / "t.parquet")
     with pytest.raises(TableError, match="paths or DataFrames, got int"):
         read_records([3])

@@ -11,8 +11,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.datasets.synthetic import _artifacts
 from hybridlesion.datasets.synthetic._artifacts import draw_hair
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
-from hybridlesion.datasets.synthetic._pigment import draw_pigment
-from hybridlesion.datasets.synthetic._skin import draw_skin, smooth_noise
+from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
 
 __all__ = ["check_size", "draw_lesion", "draw_outline", "lesion_mask"]
 
