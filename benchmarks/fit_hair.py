@@ -36,7 +36,7 @@ from torch.nn import functional as F
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.io import read_image, resize_long_side
-from hybridlesion.preprocessing._hair import HAIR_WEIGHTS
+from hybridlesion.preprocessing._occlusions import HAIR_WEIGHTS
 from hybridlesion.segmentation.refiner import read_unsquashed
 from hybridlesion.training._run_dir import digest_ids
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hybridlesion._optional_imports import import_timm
-from hybridlesion.preprocessing._hair import MEAN, UNIT
+from hybridlesion.preprocessing._occlusions import MEAN, UNIT
 
 STEM, CHANNELS = 12, 24
 DILATIONS = (1, 2, 4, 1)

@@ -16,12 +16,12 @@ __all__ = ["atomic_path", "check_apart", "check_writable", "same_file"]
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside `path`, moved onto it when the block ends well.
+    """Yield a temporary path next to `path`; it replaces `path` when the block succeeds.
 
     Parameters
     ----------
     path : str or path-like
-        Where the finished file shall be; its folder is made if it is missing.
+        Final path of the file; its folder is created if it is missing.
 
     Yields
     ------
@@ -57,7 +57,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike) -> Path:
-    """Make sure, before long work, that a file can be written at `path`; nothing is left there.
+    """Check before long work that a file can be written at `path`; nothing is left there.
 
     Parameters
     ----------
@@ -94,14 +94,14 @@ def check_writable(path: str | os.PathLike) -> Path:
 def check_apart(
     outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike | None]
 ) -> None:
-    """Make sure, before long work, that no output would replace an input.
+    """Check before long work that no output would replace an input.
 
     Parameters
     ----------
     outputs : iterable of str or path-like
         Files to be written.
     inputs : iterable of str, path-like or None
-        What is read; None, addresses and names of nothing are passed over.
+        What is read; None, addresses and missing files are ignored.
 
     Raises
     ------

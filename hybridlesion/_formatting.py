@@ -1,4 +1,4 @@
-"""How a measure and its interval are written wherever people read them."""
+"""Formatting of counts, metrics and thresholds for messages and reports."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def count_words(count: int, noun: str) -> str:
 
 
 def name_rule(parameters: Mapping[str, object]) -> str:
-    """Say by which rule a classifier chose its threshold.
+    """Describe the rule by which a classifier chose its threshold.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def threshold_words(threshold: float, rule: str | None = None) -> str:
     Parameters
     ----------
     threshold : float
-        From which score on a lesion is called malignant.
+        Score from which a lesion is classified as malignant.
     rule : str or None, default=None
         What `name_rule` gave; None or nothing if it is not known.
 
@@ -132,7 +132,7 @@ def explain_measures(
 def measure_words(
     metric: str, value: float | None, low: float | None, high: float | None
 ) -> tuple[str, str]:
-    """Word one row of `hybridlesion.metrics.evaluate`.
+    """Format one row of `hybridlesion.metrics.evaluate`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Heavy or optional libraries, imported on first use, each with the cure when it fails."""
+"""Imports of heavy or optional libraries, with errors that say what to install."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
 
 
 def import_timm() -> ModuleType:
-    """Import timm, also beside a CPU-only torch whose torchvision was built for CUDA.
+    """Import timm, even if torch is CPU-only and torchvision was built for CUDA.
 
     Returns
     -------
@@ -72,9 +72,9 @@ def import_timm() -> ModuleType:
 def _declare_torchvision_operators() -> None:
     """Declare the two operators that torchvision's Python code expects to exist.
 
-    A torchvision whose compiled part links to CUDA cannot load it beside a CPU-only torch, and
-    then fails on registering shape rules for operators nobody declared. timm calls neither of
-    them, so a declaration without a kernel is enough.
+    A torchvision whose compiled part links to CUDA cannot load it with a CPU-only torch, and then
+    fails to register shape rules for undeclared operators. timm calls neither of them, so a
+    declaration without a kernel is enough.
     """
     import sys
 

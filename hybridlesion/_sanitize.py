@@ -1,4 +1,4 @@
-"""Text that strangers wrote (image names, metadata, manifests), made harmless where it is shown."""
+"""Sanitisation of untrusted text (image names, metadata, manifests) before display."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 
 __all__ = ["is_formula", "plain_cell", "printable"]
 
-# What a spreadsheet takes for the beginning of a formula.
+# First characters of a spreadsheet formula.
 _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: str) -> str:
-    r"""Show the characters by which a terminal could be steered, instead of sending them.
+    r"""Escape control characters, which could manipulate a terminal.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def printable(text: str) -> str:
     Returns
     -------
     str
-        The text, each other unprintable character written as Python would.
+        The text, each other unprintable character as a Python escape sequence.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def is_formula(value: object) -> bool:
     Returns
     -------
     bool
-        True for text that begins with ``= + - @``, a tab or a carriage return, and is no number.
+        True for text that begins with ``= + - @``, a tab or a carriage return, and is not a number.
 
     Examples
     --------
@@ -60,9 +60,9 @@ def is_formula(value: object) -> bool:
 
 
 def plain_cell(value: object) -> object:
-    r"""Make a cell of a list for people: no formula, no steering characters.
+    r"""Escape formulas and control characters in a cell of a table for people.
 
-    Ids in tables that are joined later must stay as they are; this is not for them.
+    Not for ids of tables that are joined later, which must not change.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What an image, a mask and a parameter are, checked once and in the same words everywhere."""
+"""Validation of images, masks and parameters."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from hybridlesion.batch._storage import CURE
 from hybridlesion.batch._workers import time_limit
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import FEATURE_VERSION, Failure, LesionFeaturizer
-from hybridlesion.io._locators import join_locator, split_locator
+from hybridlesion.io import join_locator, split_locator
 
 __all__ = ["ShardWork"]
 

@@ -16,7 +16,7 @@ from hybridlesion.batch._shard_files import ShardFolder
 from hybridlesion.batch._storage import FolderPlace, check_place, open_place, written_whole
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import Failure
-from hybridlesion.io._locators import is_address, split_locator
+from hybridlesion.io import is_address, split_locator
 
 __all__ = [
     "ExtractionResult",

@@ -17,7 +17,7 @@ from hybridlesion.batch._shards import Shard, why_different
 from hybridlesion.batch._storage import Place
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import Failure, column_kinds
-from hybridlesion.io._locators import is_address, open_address
+from hybridlesion.io import is_address, open_address
 
 __all__ = [
     "SCHEMA_KEY",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
-from hybridlesion.io._locators import is_address
+from hybridlesion.io import is_address
 
 __all__ = [
     "CURE",

@@ -1,9 +1,9 @@
-"""Data sets: drawn lesions whose truth is known, and local copies of the public ones.
+"""Synthetic lesions with known ground truth, and loaders for local copies of public data sets.
 
 `make_lesions` writes a synthetic set in the ISIC 2020 layout; `load_ph2`, `load_derm7pt`,
 `load_isic2017`, `load_isic2018_task1`, `load_isic2018_task2`, `load_isic2020` and `load_ham10000`
-turn folders that the user has downloaded into records, and `load_folder` does so with any folder
-of images and one table. Nothing here uses a network.
+read downloaded folders as records, and `load_folder` does so with any folder of images and one
+table. Nothing here uses a network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The images, masks and tables of a downloaded data set, wherever its folders lie."""
+"""Loaders for local copies of public data sets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _OTHER = re.compile(
 
 @dataclass(frozen=True)
 class LocalCopy:
-    """What was found below a folder.
+    """Images, masks and tables found below a folder.
 
     Parameters
     ----------
@@ -128,11 +128,13 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
     -----
     A picture called ``NAME_segmentation``, ``NAME_lesion`` or ``NAME_mask`` is a mask where there
     is a photograph ``NAME``, else a photograph. Superpixels, attributes, regions and labels of a
-    photograph are passed over.
+    photograph are ignored.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise SourceError(f"{folder} is no folder. data/README.md says where to get the data set.")
+        raise SourceError(
+            f"{folder} is not a folder. data/README.md says where to get the data set."
+        )
     files = sorted(one for one in folder.rglob("*") if one.is_file())
     tables = [one for one in files if _is_table(one)]
     pictures = [one for one in files if one.suffix.lower() in _IMAGES and one.name[0] != "."]
@@ -185,7 +187,7 @@ def records_of(
     DataFrame
         Records, sorted by `image_id`, with `path` and, where any mask exists, `mask_path`
         (missing for images without one); and `orig_width`, `orig_height` in pixels where an
-        ``index.csv`` beside the images tells them.
+        ``index.csv`` next to the images has them.
     """
     images = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
     frame = read_records(tables, images=images, **options).frame
@@ -211,7 +213,7 @@ def load_folder(
     malignant: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Read a folder of images with one table, for sets that have no loader of their own.
+    """Read a folder of images with one table, for data sets without a dedicated loader.
 
     Parameters
     ----------
@@ -540,7 +542,7 @@ def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:
 
 
 def _task1_table(copy: LocalCopy) -> pd.DataFrame:
-    """The labels of the archive beside the images, or a table of ids alone."""
+    """The labels of the archive next to the images, or a table of ids alone."""
     index = copy.find_table("index.csv")
     table = pd.DataFrame({"image_id": list(copy.images)})
     if index is None:

@@ -20,8 +20,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.batch._extract import describe_featurizer
 from hybridlesion.exceptions import ImageError, OptionError, SourceError
 from hybridlesion.featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer
-from hybridlesion.io._locators import split_locator
-from hybridlesion.io._reading import read_bytes
+from hybridlesion.io import read_bytes, split_locator
 from hybridlesion.metadata import normalise_image_id
 
 __all__ = ["MARK", "FeatureCache", "check_cache_limit", "hash_images", "trim_cache"]

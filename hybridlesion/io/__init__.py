@@ -1,12 +1,25 @@
-"""Sources of images, and files to and from uint8 RGB arrays: the only pixel I/O of the package."""
+"""Image sources, and reading and writing of uint8 RGB images and masks."""
 
 from hybridlesion.io._decoding import decode_image
+from hybridlesion.io._image_files import (
+    image_size,
+    read_bytes,
+    read_image,
+    read_mask,
+    resize_long_side,
+    write_image,
+    write_mask,
+)
 from hybridlesion.io._listing import ImageListing, list_images, scan_images
-from hybridlesion.io._locators import image_id_from_path
+from hybridlesion.io._locators import (
+    image_id_from_path,
+    is_address,
+    join_locator,
+    open_address,
+    split_locator,
+)
 from hybridlesion.io._masks import find_masks
-from hybridlesion.io._reading import image_size, read_image, read_mask, resize_long_side
 from hybridlesion.io._tables import resolve_path
-from hybridlesion.io._writing import write_image, write_mask
 
 __all__ = [
     "ImageListing",
@@ -14,12 +27,17 @@ __all__ = [
     "find_masks",
     "image_id_from_path",
     "image_size",
+    "is_address",
+    "join_locator",
     "list_images",
+    "open_address",
+    "read_bytes",
     "read_image",
     "read_mask",
     "resize_long_side",
     "resolve_path",
     "scan_images",
+    "split_locator",
     "write_image",
     "write_mask",
 ]

@@ -1,4 +1,4 @@
-"""Bytes of one image file to an RGB array, with the limits and refusals that protect a run."""
+"""Decoding of image files to RGB arrays, with limits on size and damage."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def silenced(format_name: str) -> Iterator[None]:
     Parameters
     ----------
     format_name : str
-        Name of an `ImageFormat`. JPEG's reader warns of nothing and goes without the guard,
+        Name of an `ImageFormat`. JPEG's reader never warns and is exempt from the guard,
         which would make Python forget, at every image, which warnings it has shown once already.
     """
     if format_name == "JPEG":
@@ -143,8 +143,8 @@ def _muted_descriptor() -> Iterator[None]:
             yield
             return
         try:
-            with open(os.devnull, "wb") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
+            with open(os.devnull, "wb") as devnull:
+                os.dup2(devnull.fileno(), 2)
             yield
         finally:
             os.dup2(kept, 2)
@@ -197,7 +197,8 @@ def _strip_to_rgb(strip: Image, background: int) -> np.ndarray:
         return _sixteen_bit_grey(np.asarray(strip))[:, :, np.newaxis]
     if strip.mode in ("F", "LAB", "HSV"):
         raise ImageError(
-            f"its pixels are of kind {strip.mode}, which is no photograph. Convert it to 8-bit RGB."
+            f"its pixels are of kind {strip.mode}, which is not a photograph. Convert it "
+            "to 8-bit RGB."
         )
     if "transparency" in strip.info or strip.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
         return _composite(np.asarray(strip.convert("RGBA")), background)
@@ -207,8 +208,8 @@ def _strip_to_rgb(strip: Image, background: int) -> np.ndarray:
 def _sixteen_bit_grey(values: np.ndarray) -> np.ndarray:
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(
-            f"its pixels are 32-bit integers from {values.min()} to {values.max()}, which is no "
-            "photograph. Convert it to 8 or 16 bits."
+            f"its pixels are 32-bit integers from {values.min()} to {values.max()}, which is not "
+            "a photograph. Convert it to 8 or 16 bits."
         )
     return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
@@ -258,7 +259,7 @@ def decode_image(
     Raises
     ------
     ImageError
-        If the bytes are no image, are truncated or damaged, or exceed `max_pixels`.
+        If the bytes are not an image, are truncated or damaged, or exceed `max_pixels`.
 
     Notes
     -----
@@ -303,7 +304,7 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
     Raises
     ------
     ImageError
-        If the bytes are no image or the header is damaged.
+        If the bytes are not an image or the header is damaged.
     """
     with _opened(stream) as (header, image_format):
         if image_format.name == "TIFF":
@@ -347,7 +348,7 @@ def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> Non
     Pillow refuses most of them too, unless the caller's program has set the widespread
     ``ImageFile.LOAD_TRUNCATED_IMAGES``; this answer does not depend on a global setting.
     """
-    # Behind the header, since a thumbnail in the header has an end mark of its own.
+    # Behind the header, since a thumbnail in the header has its own end mark.
     if image_format.end and data.rfind(image_format.end, header.fp.tell()) < 0:
         raise ImageError(
             f"truncated {image_format.name} file: its {len(data):,} bytes have no end mark. "

@@ -1,4 +1,4 @@
-"""Which bytes are an image: formats known by their first bytes, never by the file's name."""
+"""Image formats, recognised by a file's first bytes."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def ends_early(data: bytes, image: Image, divisor: int) -> bool:
     block is therefore suspicious, but may be real. So the file is decoded once more with
     additional picture data before its end mark: a complete picture ignores the addition, an
     incomplete one changes. Bytes that were altered inside the data without shortening it cannot
-    be told from a picture.
+    be distinguished from a picture.
     """
     if not _last_block_is_grey(image):
         return False
@@ -225,8 +225,8 @@ class _DicomFile(ImageFile):
         frames = int(dataset.get("NumberOfFrames") or 1)
         if frames > 1:
             raise ImageError(
-                f"the DICOM object holds {frames} images ({_kind(dataset)}). Export the one that "
-                "is meant as a file of its own."
+                f"the DICOM object holds {frames} images ({_kind(dataset)}). Export the one you "
+                "need as a separate file."
             )
         self._dataset = dataset
         self._size = int(dataset.Columns), int(dataset.Rows)
@@ -259,8 +259,8 @@ def _dicom_pixels(dataset: Any) -> np.ndarray:
         return 255 - grey if interpretation == "MONOCHROME1" else grey
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
-            f"its DICOM pixels are of kind {interpretation}, which is no photograph. Export it as "
-            "RGB."
+            f"its DICOM pixels are of kind {interpretation}, which is not a photograph. Export it "
+            "as RGB."
         )
     return _eight_bits(pixels, 0, int(dataset.BitsStored))
 
@@ -333,7 +333,7 @@ FORMATS = (
 _TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"
 
 # What is often met under an image's name. The first match names it.
-_STRANGERS = (
+_OTHER_FORMATS = (
     (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, as a failed download leaves it"),
     (rb"\s*<\?xml|\s*<svg", "XML or SVG text"),
     (rb"version https://git-lfs", "a Git LFS pointer, whose file was never fetched"),
@@ -400,7 +400,7 @@ def _describe(head: bytes) -> str:
         return "is empty"
     if not any(head):
         return "begins with zeros only, as an unfinished download leaves it"
-    for pattern, description in _STRANGERS:
+    for pattern, description in _OTHER_FORMATS:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             return f"is {description}"
     return f"begins with the bytes {head[:8].hex(' ')}, which no known format has"

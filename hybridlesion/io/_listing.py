@@ -1,4 +1,4 @@
-"""Any source of images to a list of locators and ids."""
+"""Lists of the images of a source: locators and ids."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from itertools import pairwise
 import pandas as pd
 
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
-from hybridlesion.io._archives import hdf5_keys, zip_members
-from hybridlesion.io._folders import PassedOver, is_hidden, walk_folder
+from hybridlesion.io._containers import PassedOver, hdf5_keys, is_hidden, walk_folder, zip_members
 from hybridlesion.io._formats import identify_format, is_text
+from hybridlesion.io._image_files import read_head
 from hybridlesion.io._locators import (
     IMAGE_SUFFIXES,
     TABLE_SUFFIXES,
@@ -29,27 +29,26 @@ from hybridlesion.io._locators import (
     suffix_of,
 )
 from hybridlesion.io._masks import choose_masks
-from hybridlesion.io._reading import read_head
 from hybridlesion.io._tables import table_images
 from hybridlesion.metadata import path_ids
 
 __all__ = ["ImageListing", "list_images", "scan_images"]
 
 _SHOWN_PAIRS = 5
-# Where a photograph has a copy in another format beside it, these are the copies.
+# Formats of the redundant copy of a photograph that is also stored in another format.
 _COPIES = frozenset((".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom"))
 
 
 @dataclass(frozen=True)
 class ImageListing:
-    """The images of one source, and what was passed over.
+    """The images of one source, and notes on skipped files.
 
     Parameters
     ----------
     images : DataFrame of shape (n, 2)
         ``image_id`` and ``path``, sorted by ``image_id``.
     notes : tuple of str
-        Files that were passed over, by kind, and ids that are not the file names.
+        Skipped files, by kind, and ids that are not the file names.
     """
 
     images: pd.DataFrame
@@ -75,8 +74,8 @@ def list_images(
         Column of a table that holds the paths; None looks for ``path``, ``file_name`` and the
         like.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of the table, in which a table's images may lie. Relative paths are
-        tried below each.
+        Folders, in addition to that of the table, in which a table's images may lie.
+        Relative paths are tried below each.
 
     Returns
     -------
@@ -99,7 +98,7 @@ def list_images(
     Warns
     -----
     UserWarning
-        If files were passed over, with a count and an example of each kind, or if ids are not
+        If files were skipped, with a count and an example of each kind, or if ids are not
         the file names.
 
     Notes
@@ -109,8 +108,8 @@ def list_images(
     folders: ``train-benign-1``.
 
     In folders, archives and addresses, files are chosen by their suffix, and without one by their
-    first bytes. Hidden files are passed over, and masks: files called ``NAME_mask`` or the like,
-    or in a folder of masks, that lie beside the photograph ``NAME`` or have two values only. A
+    first bytes. Hidden files are skipped, and masks: files called ``NAME_mask`` or the like,
+    or in a folder of masks, that lie next to the photograph ``NAME`` or have two values only. A
     file or a table row that the caller names is taken as it is.
 
     Examples
@@ -171,13 +170,13 @@ def scan_images(
         return ImageListing(_as_frame(images, source), notes)
     if path_column is not None:
         raise OptionError(
-            f"a column of paths was named ({path_column!r}), but {source} is no table: leave out "
-            "path_column (--path-column on the command line)."
+            f"a column of paths was named ({path_column!r}), but {source} is not a table. Leave "
+            "out `path_column`."
         )
     names, passed_over = _find(source if is_address(source) else os.path.abspath(source))
     notes = []
     if described := passed_over.describe():
-        notes.append(f"passed over in {source}: {described}.")
+        notes.append(f"skipped in {source}: {described}.")
     _check_text(names, source)
     pairs = [(image_id_from_path(path), path) for path in names]
     images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
@@ -202,7 +201,7 @@ def _check_exists(source: str) -> None:
 
 
 def _find(source: str) -> tuple[dict[str, str], PassedOver]:
-    """Locators of a source with their names below it, and what was passed over."""
+    """Locators of a source with their names below it, and the skipped files."""
     passed_over = PassedOver()
     if is_address(source):
         return _at_address(source, passed_over), passed_over
@@ -221,7 +220,7 @@ def _find(source: str) -> tuple[dict[str, str], PassedOver]:
     if suffix in IMAGE_SUFFIXES or (not suffix and _kind(source) == "image"):
         return {source: os.path.basename(source)}, passed_over
     raise SourceError(
-        f"{source} is no source of images. Accepted are folders, image files "
+        f"{source} is not a source of images. Accepted are folders, image files "
         f"({', '.join(sorted(IMAGE_SUFFIXES))}), tables ({', '.join(sorted(TABLE_SUFFIXES))}), "
         ".zip, .hdf5 and .h5 archives, and fsspec addresses."
     )
@@ -269,7 +268,7 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
         found = passed_over.describe(ordinary=True) or "nothing"
         raise SourceError(
             f"no images in {source}: found {found}. Images end in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}; masks are passed over."
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}; masks are skipped."
         )
     return images
 
@@ -288,7 +287,7 @@ def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
         copies = [one for one in same if suffix_of(images[one]) in _COPIES]
         if len(same) > 1 and len(copies) == len(same) - 1:
             for one in copies:
-                kind = f"{suffix_of(images[one])} beside another file of its name"
+                kind = f"{suffix_of(images[one])} copy of another file of the same name"
                 passed_over.add(kind, kind, images.pop(one))
 
 

@@ -1,4 +1,4 @@
-"""Locators: one string that says where an image lies, enough for another process to open it."""
+"""Locators: strings from which any process can open an image."""
 
 from __future__ import annotations
 
@@ -336,6 +336,6 @@ def _explained(address: str) -> Iterator[None]:
         raise MissingDependencyError(f"{address} needs a driver of fsspec: {error}") from error
     except FileNotFoundError as error:
         raise SourceError(f"{address} does not exist.") from error
-    # Each driver raises the errors of its own client library, which share no base class.
+    # Each driver raises the errors of its client library, which share no base class.
     except Exception as error:
         raise SourceError(f"cannot read {address}: {type(error).__name__}: {error}") from error

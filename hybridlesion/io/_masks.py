@@ -1,4 +1,4 @@
-"""Which files are masks, and the image that each belongs to."""
+"""Recognition of mask files and of the image that each belongs to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from hybridlesion.exceptions import HybridLesionError, SourceError
-from hybridlesion.io._folders import PassedOver, walk_folder
+from hybridlesion.io._containers import PassedOver, walk_folder
+from hybridlesion.io._image_files import read_image
 from hybridlesion.io._locators import (
     IMAGE_SUFFIXES,
     LOSSLESS_SUFFIXES,
@@ -22,7 +23,6 @@ from hybridlesion.io._locators import (
     split_locator,
     suffix_of,
 )
-from hybridlesion.io._reading import read_image
 from hybridlesion.metadata import match_ids
 
 __all__ = ["choose_masks", "find_masks", "looks_like_mask"]
@@ -61,7 +61,7 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise SourceError(f"{folder} is no folder; name the folder that holds the masks.")
+        raise SourceError(f"{folder} is not a folder; name the folder that holds the masks.")
     files = [
         path
         for path in map(Path, sorted(walk_folder(str(folder), PassedOver())))
@@ -103,12 +103,12 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
     Notes
     -----
     Names and folders only raise the suspicion, since ``back_lesion.jpg`` is a photograph. It is
-    settled without opening the file where it is lossless, and lies beside the photograph or in a
+    settled without opening the file where it is lossless, and lies next to the photograph or in a
     folder of masks for one; else by whether its pixels have two values. These alone decide on
     other lossless files that are called like another file or begin with its name.
     """
     suspects: dict[str, tuple[Sequence[str], bool]] = {}
-    beside: set[tuple[str, str]] = set()
+    neighbours: set[tuple[str, str]] = set()
     anywhere: set[str] = set()
     for locator, name in names.items():
         folder, stem = _folder_and_stem(name)
@@ -116,13 +116,13 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
         if suffix_of(name) in IMAGE_SUFFIXES and (stems or in_folder):
             suspects[locator] = stems, in_folder
         if not in_folder:
-            beside.add((folder, stem.casefold()))
+            neighbours.add((folder, stem.casefold()))
             anywhere.add(stem.casefold())
     masks = _masks_of_namesakes({one: names[one] for one in names if one not in suspects})
     for locator, (stems, in_folder) in suspects.items():
         folder, stem = _folder_and_stem(names[locator])
         whose = [one.casefold() for one in stems]
-        partner = any((folder, one) in beside for one in whose) or (
+        partner = any((folder, one) in neighbours for one in whose) or (
             in_folder and not anywhere.isdisjoint([stem.casefold(), *whose])
         )
         if (partner and suffix_of(names[locator]) in LOSSLESS_SUFFIXES) or looks_like_mask(locator):

@@ -1,4 +1,4 @@
-"""Tables that list images by path."""
+"""Tables of image paths."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ import pandas as pd
 
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.io._locators import is_address, join_locator, split_locator, suffix_of
-from hybridlesion.metadata import match_ids, path_ids
-from hybridlesion.metadata._aliases import candidates, loose_key
-from hybridlesion.metadata._image_id import image_ids
-from hybridlesion.metadata._layouts import ROLE_COLUMNS, Role, column_key
-from hybridlesion.metadata._reading import SourceTable, read_source
-from hybridlesion.metadata._roles import names_files
+from hybridlesion.metadata import (
+    ROLE_COLUMNS,
+    Role,
+    SourceTable,
+    find_path_column,
+    match_ids,
+    path_ids,
+    read_image_ids,
+    read_source,
+)
 
 __all__ = ["PATH_COLUMNS", "FolderGuard", "resolve_path", "table_images"]
 
@@ -90,7 +94,7 @@ class FolderGuard:
             Absolute path or locator.
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
-            raise ImageError(f"{name!r} is no file name.")
+            raise ImageError(f"{name!r} is not a file name.")
         if is_address(self.folder) or split_locator(name).scheme == "fsspec":
             return self._resolve_address(name)
         locator = split_locator(name)
@@ -191,7 +195,7 @@ def table_images(
         roots, or ids and paths contradict each other; all such rows together, numbered as in the
         file.
     SourceError
-        If a root is no folder.
+        If a root is not a folder.
     """
     source = read_source(table, [name for name in (path_column, id_column) if name])
     column = _choose_column(source.frame, table, path_column)
@@ -208,11 +212,11 @@ def table_images(
     if problems:
         raise TableError(
             f"{len(problems)} of {len(names)} paths in {table} cannot be used. Images must lie in "
-            "the table's folder or below: put the table beside them, or name the folder that holds "
-            f"them with roots (--root{finder.propose(names)} on the command line).",
+            "the table's folder or below: move the table there, or name the folder that holds "
+            f"them with `roots`, for example {finder.propose(names)}.",
             _shorten(problems),
         )
-    own = _own_ids(source, column, id_column)
+    own = read_image_ids(source.frame, column, id_column)
     images = pd.DataFrame({"image_id": path_ids(names) if own is None else own, "path": paths})
     if own is not None:
         _check_pairs(images, source, table)
@@ -227,7 +231,7 @@ class _Finder:
         for root in roots:
             if not is_address(os.fspath(root)) and not os.path.isdir(root):
                 raise SourceError(
-                    f"{os.fspath(root)} is no folder; roots (--root) are folders that hold images."
+                    f"{os.fspath(root)} is not a folder; `roots` are folders that hold images."
                 )
         places = [folder, *roots]
         self.guards = [FolderGuard(place, places) for place in places]
@@ -315,7 +319,7 @@ class _Finder:
         if all(is_address(name) for name in names):
             scheme = names[0].partition("://")[0]
             folders = [posixpath.dirname(name.partition("://")[2]) for name in names]
-            return " " + shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
+            return shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
         outside = [
             os.path.normpath(os.path.join(folder, name))
             for name, path in zip(names, map(self.find, names), strict=True)
@@ -326,7 +330,7 @@ class _Finder:
         disks = {os.sep.join(folder.split(os.sep)[:3]) for folder in outside}
         shared = os.path.commonpath(outside) if outside else "DIR"
         folders = sorted(disks) if shared == os.sep and len(disks) < _MOST_NAMED else [shared]
-        return " --root".join(f" {shlex.quote(folder)}" for folder in folders)
+        return " and ".join(map(shlex.quote, folders))
 
 
 def _exists(path: str) -> bool:
@@ -367,19 +371,6 @@ def _is_gone(name: str) -> bool:
     return name.startswith("/") and "\0" not in name and not os.path.lexists(name)
 
 
-def _own_ids(source: SourceTable, path_column: str, id_column: str | None) -> list[str] | None:
-    """Take the ids that a table gives its images; None if it gives none."""
-    by_key = {column_key(name): name for name in reversed(list(source.frame.columns))}
-    keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
-    column = next((by_key[key] for key in keys if key in by_key), None)
-    if column is None or column == path_column or source.frame[column].isna().all():
-        return None
-    values = source.frame[column]
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
-    return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
-
-
 def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
     """Refuse ids of several files, and files of several ids."""
     problems = [
@@ -417,19 +408,13 @@ def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> 
         near = get_close_matches(path_column, map(str, columns), n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise TableError(f"{table} has no column {path_column!r}.{hint} It has {_some(columns)}.")
-    by_name = {column_key(column): column for column in reversed(columns)}
-    named = [by_name[name] for name in PATH_COLUMNS if name in by_name]
-    named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
-    if named:
-        return named[0]
-    files = [column for column in columns if names_files(column, frame[column])]
-    if len(files) == 1:
-        return files[0]
+    found = find_path_column(frame)
+    if found is not None:
+        return found
     raise TableError(
         f"{table} has no column with the paths of images. It has {_some(columns)}; "
-        f"looked for are {', '.join(PATH_COLUMNS)}. Name another with path_column "
-        "(--path-column of `hybridlesion features` and `segment`), or give the images' folder as "
-        "the source and this table as metadata (--metadata)."
+        f"the known names are {', '.join(PATH_COLUMNS)}. Name another one with `path_column`, or "
+        "give the folder of the images as the source and this table as `metadata`."
     )
 
 

@@ -1,4 +1,4 @@
-"""Where images and their metadata lie, found together as records."""
+"""Images of several sources, joined with their metadata."""
 
 from __future__ import annotations
 
@@ -18,13 +18,6 @@ from hybridlesion.metadata import Records, path_ids, read_label, read_records
 
 __all__ = ["find_images", "find_records", "scan_sources"]
 
-_WORDS = {
-    "id_column": "--id-column",
-    "target_column": "--target",
-    "columns": "--column",
-    "malignant": "--malignant",
-    "benign": "--benign",
-}
 _OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
 # Folders that hold a part of a collection, or files of one kind: never a class.
 _NO_CLASS = re.compile(
@@ -68,7 +61,7 @@ def find_records(
     path_column : str, default=None
         Column with the paths, where the sources are tables; None finds it.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of a table, in which its images may lie.
+        Folders, in addition to that of a table, in which its images may lie.
     labels_from_folders : bool or None, default=False
         Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
         diagnosis. Folders such as ``train`` and ``images`` name none. Where it is False, folders
@@ -78,7 +71,7 @@ def find_records(
     -------
     Records
         One row per image, with `image_id`, `path` and what the metadata knows. The warnings
-        count the files that were passed over.
+        count the skipped files.
 
     Raises
     ------
@@ -103,11 +96,11 @@ def find_records(
     elif all(is_table_name(str(source)) for source in sources):
         records = _read_own_columns(sources, images, options, path_column)
     else:
-        named = [f"{_WORDS[name]} ({name})" for name, value in options.items() if value]
+        named = [f"`{name}`" for name, value in options.items() if value]
         notes = [] if labels_from_folders is None else _offer_labels(images)
         if named:
             idle = " and ".join(named)
-            notes = [f"{idle} had no effect: no metadata table was given (--metadata)."]
+            notes = [f"{idle} had no effect without a table. Name one with `metadata`."]
         records = _images_alone(images, *notes)
     return replace(records, warnings=(*listing.notes, *records.warnings))
 
@@ -127,7 +120,7 @@ def find_images(
     path_column : str, default=None
         Column with the paths, where the sources are tables; None finds it.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of a table, in which its images may lie.
+        Folders, in addition to that of a table, in which its images may lie.
 
     Returns
     -------
@@ -141,12 +134,12 @@ def find_images(
     TableError
         If a table has no column with paths, or paths that cannot be used.
     OptionError
-        If `path_column` is given and a source is no table.
+        If `path_column` is given and a source is not a table.
 
     Warns
     -----
     UserWarning
-        If files were passed over, or ids are not the file names.
+        If files were skipped, or ids are not the file names.
     """
     listing = scan_sources(sources, path_column=path_column, roots=roots)
     for note in listing.notes:
@@ -172,7 +165,7 @@ def scan_sources(
     id_column : str, default=None
         Column with the image ids, where tables have it; None finds it.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of a table, in which its images may lie.
+        Folders, in addition to that of a table, in which its images may lie.
 
     Returns
     -------
@@ -227,7 +220,7 @@ def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
         return
     raise SourceError(
         f"none of the {len(paths):,} images in {source} is found: {paths.iloc[0]} does not exist. "
-        "Name the folder that holds them with roots (--root DIR on the command line)."
+        "Name the folder that holds them with `roots`."
     )
 
 
@@ -263,9 +256,8 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
     folders = images["path"].map(_class_folder)
     if folders.isna().all():
         raise OptionError(
-            "no image lies in a folder that names its class. For labels from folders "
-            "(--labels-from-folders), sort images as benign/1.jpg and malignant/1.jpg, or into "
-            "folders named by diagnosis."
+            "no image lies in a folder that names its class. For `labels_from_folders`, sort the "
+            "images as benign/1.jpg and malignant/1.jpg, or into folders named by diagnosis."
         )
     words = folders.str.replace(r"[_\s]+", " ", regex=True).str.strip().str.lower()
     outcomes = words.dropna().isin(_OUTCOMES).all()
@@ -281,8 +273,8 @@ def _offer_labels(images: pd.DataFrame) -> list[str]:
         return []
     shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])
     return [
-        f"images lie in folders named {shown}. They are not taken as labels; "
-        "labels_from_folders (--labels-from-folders) takes them."
+        f"images lie in folders named {shown}. They are not used as labels; "
+        "`labels_from_folders` does so."
     ]
 
 
@@ -292,9 +284,9 @@ def _read_own_columns(
     options: Mapping[str, object],
     path_column: str | None,
 ) -> Records:
-    """Read what tables of paths say beside the paths; a list of images alone stays good for that.
+    """Read the other columns of tables of paths, or only the paths if that fails.
 
-    Without options that show that the columns are meant, what cannot be read is told and left.
+    With options that refer to the columns, a failure is an error; without, it is a note.
     """
     named = {} if path_column is None else {"path": path_column}
     columns = named | dict(options["columns"] or {})

@@ -1,15 +1,15 @@
-"""ISIC tables of every layout -> records: one row per image, one vocabulary.
+"""Metadata tables of any layout, normalised to records with one row per image.
 
-`read_records` is the door: it recognises each table by its columns, normalises ages, sexes,
-sites and diagnoses, joins several tables on the image id, sets leaking columns aside with the
-reason, and reports every problem of a table at once. `normalise_records` brings a DataFrame of
-one's own to the same names and words.
+`read_records` recognises each table by its columns, normalises ages, sexes,
+sites and diagnoses, joins several tables on the image id, excludes leaking columns with the
+reason, and reports every problem of a table at once. `normalise_records` converts a DataFrame to
+the same names and values.
 """
 
 from __future__ import annotations
 
-from hybridlesion.metadata._aliases import find_role, identify_layout
-from hybridlesion.metadata._column_use import ColumnFate, ColumnUse
+from hybridlesion.metadata._column_names import find_role, identify_layout
+from hybridlesion.metadata._columns import ColumnFate, ColumnUse, find_path_column, read_image_ids
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
@@ -18,11 +18,13 @@ from hybridlesion.metadata._image_id import (
     path_ids,
     rename_images,
 )
-from hybridlesion.metadata._layouts import LAYOUTS, Layout, Role
-from hybridlesion.metadata._one_table import normalise_ids
-from hybridlesion.metadata._own_frame import MEASUREMENT_PREFIXES, normalise_records
-from hybridlesion.metadata._problems import Findings
-from hybridlesion.metadata._reading import SourceTable, read_source, read_table
+from hybridlesion.metadata._layouts import LAYOUTS, ROLE_COLUMNS, Layout, Role
+from hybridlesion.metadata._normalisation import (
+    MEASUREMENT_PREFIXES,
+    normalise_ids,
+    normalise_records,
+)
+from hybridlesion.metadata._reading import Findings, SourceTable, read_source, read_table
 from hybridlesion.metadata._records import Records, read_records
 from hybridlesion.metadata._table_files import split_sheet
 from hybridlesion.metadata._targets import (
@@ -40,6 +42,7 @@ __all__ = [
     "LAYOUTS",
     "LEAK_COLUMNS",
     "MEASUREMENT_PREFIXES",
+    "ROLE_COLUMNS",
     "SEXES",
     "SITES",
     "SITE_WORDS",
@@ -55,6 +58,7 @@ __all__ = [
     "count_diagnoses",
     "explain_misses",
     "explain_near",
+    "find_path_column",
     "find_role",
     "identify_layout",
     "is_acquisition",
@@ -65,6 +69,7 @@ __all__ = [
     "normalise_image_id",
     "normalise_records",
     "path_ids",
+    "read_image_ids",
     "read_label",
     "read_records",
     "read_source",

@@ -1,4 +1,4 @@
-"""A diagnosis as written -> its name, and whether it is malignant."""
+"""Interpretation of written diagnoses: name and malignancy."""
 
 from __future__ import annotations
 
@@ -9,28 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from hybridlesion.metadata._diagnosis_words import (
-    ALTERNATIVE_WORDS,
-    BENIGN,
-    BENIGN_WORDS,
+from hybridlesion.metadata._vocabulary import (
     CODES,
-    COMPOUND_WORDS,
-    CONTRAST_WORDS,
-    DENIED_AFTER,
-    DENIED_AT_END,
-    DENIED_BEFORE,
-    DOUBT_WORDS,
-    EXCLUDED_WORDS,
-    MALIGNANT,
-    MALIGNANT_WORDS,
-    NEITHER,
+    MISSING_WORDS,
     NOT_MELANOMA,
-    OTHER_BENIGN,
-    OTHER_MALIGNANT,
     QUALITIES,
     UNSPECIFIC,
+    WORDS,
 )
-from hybridlesion.metadata._vocabulary import MISSING_WORDS
 
 __all__ = ["Found", "Reading", "WordSearch", "fold", "read_diagnosis", "split_words"]
 
@@ -155,17 +141,25 @@ def _compile(words: Iterable[str]) -> re.Pattern[str]:
 _OUTCOMES = {"malignant": 1.0, "benign": 0.0}
 _OTHERS = {"other malignant": 1.0, "other benign": 0.0}
 _SIDES: Mapping[str, float | None] = (
-    dict.fromkeys(MALIGNANT, 1.0) | dict.fromkeys(BENIGN, 0.0) | dict.fromkeys(NEITHER) | _OTHERS
+    dict.fromkeys(WORDS["malignant"], 1.0)
+    | dict.fromkeys(WORDS["benign"], 0.0)
+    | dict.fromkeys(WORDS["neither"])
+    | _OTHERS
 )
 _NAMES = WordSearch(
     {"nevus": ("pseudomelanom*",), "other benign": ("pseudolymphom~",)},
-    *(MALIGNANT, BENIGN, NEITHER),
-    {"other malignant": OTHER_MALIGNANT, "other benign": OTHER_BENIGN},
+    *(WORDS["malignant"], WORDS["benign"], WORDS["neither"]),
+    {"other malignant": WORDS["other_malignant"], "other benign": WORDS["other_benign"]},
 )
-_OUTCOME_NAMES = WordSearch({"benign": BENIGN_WORDS, "malignant": MALIGNANT_WORDS})
-_DOUBT = WordSearch({"doubt": DOUBT_WORDS})
-_EXCLUDED = WordSearch({"excluded": EXCLUDED_WORDS})
-_BEFORE, _AFTER = WordSearch({"no": DENIED_BEFORE}), WordSearch({"no": DENIED_AFTER})
+_OUTCOME_NAMES = WordSearch(
+    {"benign": WORDS["benign_words"], "malignant": WORDS["malignant_words"]}
+)
+_DOUBT = WordSearch({"doubt": WORDS["doubt"]})
+_EXCLUDED = WordSearch({"excluded": WORDS["excluded"]})
+_BEFORE, _AFTER = (
+    WordSearch({"no": WORDS["denied_before"]}),
+    WordSearch({"no": WORDS["denied_after"]}),
+)
 
 _DENIALS = frozenset({"no", "not", "non", "nicht", "kein", "ne", "pas", "nao", "geen", "niet"})
 # How many words before a diagnosis may deny it: "kein Anhalt fuer ein Melanom".
@@ -253,7 +247,7 @@ def read_diagnosis(cell: str) -> Reading:
         return _read_outcome(written, said, {one.name for one in denied})
     chosen = _choose(names, words)
     side = None if chosen is None else _SIDES[chosen]
-    # "malignant nevus", "benign melanoma": one word takes back the other.
+    # "malignant nevus", "benign melanoma": the words contradict each other.
     if chosen is None or (side is not None and 1 - side in said):
         return Reading(written)
     return Reading(written if chosen in _OTHERS else chosen, side, named=True)
@@ -302,14 +296,14 @@ def _find_denied(found: list[Found], words: list[str], starts: list[int]) -> lis
         before = found[number - 1].last + 1 if number else 0
         clause = max(start for start in starts if start <= one.first)
         window = words[max(before, clause, one.first - _REACH) : one.first]
-        while contrast := set(window) & set(CONTRAST_WORDS):
+        while contrast := set(window) & set(WORDS["contrast"]):
             window = window[window.index(contrast.pop()) + 1 :]
         between = words[before : one.first]
         goes_on = number and found[number - 1] in denied and between
-        joined = goes_on and set(between) <= {*ALTERNATIVE_WORDS, *COMPOUND_WORDS}
+        joined = goes_on and set(between) <= {*WORDS["alternative"], *WORDS["compound"]}
         after = found[number + 1].first if number + 1 < len(found) else len(words)
         rest = words[one.last + 1 : after]
-        closing = after == len(words) and len(rest) == 1 and rest[0] in DENIED_AT_END
+        closing = after == len(words) and len(rest) == 1 and rest[0] in WORDS["denied_at_end"]
         if joined or closing or _BEFORE.find(window) or _is_denied_after(rest):
             denied.append(one)
     return denied
@@ -337,7 +331,7 @@ def _choose(names: list[Found], words: list[str]) -> str | None:
         return distinct[0]
     for one, other in pairwise(names):
         between = set(words[one.last + 1 : other.first])
-        together = between & set(COMPOUND_WORDS) and not between & set(ALTERNATIVE_WORDS)
+        together = between & set(WORDS["compound"]) and not between & set(WORDS["alternative"])
         if one.name != other.name and not together:
             return None
     order = [1.0, None, 0.0]

@@ -1,4 +1,4 @@
-"""What an image is called, whatever its table appended to the name, and which names are one."""
+"""Normalisation and matching of image ids."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._problems import Findings, shorten
+from hybridlesion.metadata._reading import Findings, shorten
 
 __all__ = [
     "add_paths",
@@ -325,7 +325,7 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
         raise TableError(
             "no image belongs to any record. Is this the table of these images? Images are called "
             f"{shorten(names[:3])}; the table's ids are {shorten(ids[:3])}. If another column "
-            "holds the image id, name it with id_column (--id-column on the command line).",
+            "holds the image id, name it with `id_column`.",
             explain_near(ids, names),
         )
     findings.warnings.extend(explain_misses(ids, names, {one: one for one in joined["image_id"]}))
@@ -383,7 +383,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
             f"several image files are called like one record: {shorten(unclear)}. Keep one file of "
             "each, or give the table a column named path that says which."
         )
-    # A file called like the record of another one is nobody's.
+    # A file named like the record of another file belongs to no record.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]
     return images.assign(image_id=kept)
 

@@ -1,4 +1,4 @@
-"""Records of several tables -> one table, joined on the image id."""
+"""Joins of several tables of records on the image id."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._diagnosis_words import NARROWER_DIAGNOSES
 from hybridlesion.metadata._image_id import explain_near, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, MEASURED, Role
-from hybridlesion.metadata._one_table import TableRecords, report_shared_lesions
-from hybridlesion.metadata._problems import Findings, shorten
-from hybridlesion.metadata._reading import SourceTable
+from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
+from hybridlesion.metadata._reading import Findings, SourceTable, shorten
+from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
 
 __all__ = ["add_splits", "cluster_duplicates", "find_pairs", "join_tables", "mark_duplicates"]
 
@@ -60,7 +59,7 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
         raise TableError(
             f"{keyed[0].name} has facts by {keyed[0].key}, and no table names the images. Give one "
             f"with image_id and {keyed[0].key} too, such as the metadata of the data set; or, if a "
-            "column of it does, name that with id_column (--id-column)."
+            "column of it does, name that with `id_column`."
         )
     first, *others = sorted(of_images, key=lambda table: table.layout.name == FACTS)
     joined = first.frame.set_index("image_id")
@@ -87,7 +86,7 @@ def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd
     if key not in joined:
         raise TableError(
             f"{table.name} has facts by {key}, and no table with images has that column. Name the "
-            f"column that holds it with columns (--column {key}=COLUMN), or join a table that has "
+            f"column that holds it with `columns` ({key}=COLUMN), or join a table that has "
             f"image_id and {key}."
         )
     facts = table.frame.set_index("image_id")
@@ -212,8 +211,7 @@ def _describe(
     ids = differing.index[differing]
     examples = [f"{image_id} {left[image_id]!s} / {right[image_id]!s}" for image_id in ids]
     cure = (
-        "Name the diagnoses that are malignant in all of them, with malignant (--malignant on the "
-        "command line)."
+        "Name the diagnoses that are malignant in all of them with `malignant`."
         if column == "target"
         else "Correct one of the tables, or drop the column from it."
     )
@@ -322,7 +320,7 @@ def find_pairs(source: SourceTable) -> pd.DataFrame:
     Raises
     ------
     TableError
-        If the two columns cannot be told.
+        If the two columns are ambiguous.
     """
     keys = {str(column).strip().lower(): column for column in source.frame.columns}
     names = [keys[name] for name in _PAIR if name in keys]
@@ -403,7 +401,7 @@ def mark_duplicates(
 
 
 def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
-    """Count copies; beside a feature table, among the images that it measured only."""
+    """Count copies; with a feature table, only among the images that it measured."""
     measured = [name for name in members if str(name).startswith(MEASURED)]
     if measured:
         members = members[members[measured].notna().any(axis=1)]

@@ -1,4 +1,4 @@
-"""The table layouts that are recognised, and the names of their columns, as data."""
+"""Known table layouts and the names of their columns."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ class Layout:
     name : str
         Short name, such as ``"isic2020"``.
     title : str
-        What people call the table.
+        Common name of the table.
     required : tuple of str
-        Columns that must all be there, beside one that names the image, lesion or patient; ``*``
+        Required columns, in addition to one that names the image, lesion or patient; ``*``
         and ``[..]`` match as in file names.
     any_of : tuple of str, default=()
         Columns of which one at least must be there.
@@ -93,7 +93,7 @@ class Layout:
     words : mapping of str to mapping, optional
         Column -> its codes, in lower case -> the word that each stands for.
     malignant : tuple of str, default=()
-        Diagnoses that make the target 1 where the table has no target of its own.
+        Diagnoses that make the target 1 where the table has no target.
     set_aside : mapping of str to str, optional
         Columns that leak in this layout only -> reason.
     extras : tuple of str, default=()
@@ -321,7 +321,7 @@ LAYOUTS: tuple[Layout, ...] = (
     ),
 )
 
-# Further columns of the published tables, which no model reads and nobody needs to hear of.
+# Further columns of the published tables, which no model reads and which need no note.
 KNOWN_COLUMNS: tuple[str, ...] = (
     *(f"{family}*" for family in FAMILIES),
     *("tbp_*", "clin_size_*", "anatom_site_*", "*_raw", "duplicate_cluster"),

@@ -1,4 +1,4 @@
-"""read_records: any number of ISIC tables -> records."""
+"""Records from any number of metadata tables."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._aliases import explain_unknown
-from hybridlesion.metadata._column_use import ColumnUse, format_uses
+from hybridlesion.metadata._column_names import explain_unknown
+from hybridlesion.metadata._columns import (
+    ColumnUse,
+    Options,
+    check_named,
+    check_options,
+    format_uses,
+)
 from hybridlesion.metadata._image_id import add_paths
 from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
 from hybridlesion.metadata._layouts import FACTS, Role, column_key
-from hybridlesion.metadata._one_table import TableRecords, normalise_table
-from hybridlesion.metadata._problems import Findings
-from hybridlesion.metadata._reading import SourceTable, read_source
-from hybridlesion.metadata._roles import Options, check_named, check_options
+from hybridlesion.metadata._normalisation import TableRecords, normalise_table
+from hybridlesion.metadata._reading import Findings, SourceTable, read_source
 from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
 
 __all__ = ["Records", "read_records"]
@@ -101,9 +105,9 @@ def read_records(
         Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``; all other
         known diagnoses count as benign.
     benign : sequence of str or None, default=None
-        Words that count as benign though they are no known diagnosis, such as ``["other"]``.
+        Words that count as benign although they are not known diagnoses, such as ``["other"]``.
     columns : mapping of str to str or None, default=None
-        Record column -> name in the table, for tables with names of their own, such as
+        Record column -> name in the table, for tables with other names, such as
         ``{"age": "Alter"}``.
     duplicates : str, path-like, DataFrame or None, default=None
         Pairs of images known to show the same (``image_name_1, image_name_2``). Adds the column
@@ -114,7 +118,7 @@ def read_records(
     Returns
     -------
     Records
-        The records, the layouts, the columns set aside and the warnings.
+        The records, the layouts, the excluded columns and the warnings.
 
     Raises
     ------
@@ -137,7 +141,7 @@ def read_records(
     it contains: "melanoma (in situ)" is a melanoma, "clark nevus" a nevus. A diagnosis that is not
     known, or in doubt ("melanoma?"), leaves the target missing; a warning lists it.
 
-    Sexes and sites that nobody knows become missing with a warning. Ages outside 0 to 120,
+    Unknown sexes and sites become missing with a warning. Ages outside 0 to 120,
     targets other than 0 and 1, rows of one image that contradict each other, tables that
     contradict each other and lesions of several patients are problems.
 
@@ -239,11 +243,9 @@ def _check_diagnoses(
     diagnosis = pd.concat(columns) if columns else pd.Series(dtype=object)
     found = diagnosis.dropna().unique().tolist()
     if not found:
-        option = " and ".join(
-            f"{name} (--{name} on the command line)" for name in {*named.values()}
-        )
+        option = " and ".join(f"`{name}`" for name in dict.fromkeys(named.values()))
         return [
-            f"{option} needs a diagnosis, and no table has one. Name its column with columns, or "
+            f"{option} needs a diagnosis, and no table has one. Name its column with `columns`, or "
             "call it diagnosis in the table."
         ]
     problems = []
@@ -265,14 +267,14 @@ def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> list[str]:
         return [
             "no column says what is malignant: there is no target. The diagnoses are "
             f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
-            "with malignant (--malignant), or a column that says so with target_column (--target)."
+            "with `malignant`, or a column that says so with `target_column`."
         ]
     notes = []
     unknown = list_untargeted(frame, understood=False)
     if unknown:
         notes.append(
-            f"not known as diagnoses, and so without a target: {unknown}. Name them with malignant "
-            "(--malignant) or benign (--benign)."
+            f"not known as diagnoses, and so without a target: {unknown}. Name them with "
+            "`malignant` or `benign`."
         )
     return notes
 

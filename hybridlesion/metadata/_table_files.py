@@ -1,4 +1,4 @@
-"""Table files as they are: text, Parquet or a spreadsheet, to a frame with the row numbers."""
+"""Parsing of text, Parquet and spreadsheet tables, with row numbers."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def _parse_parquet(name: str, content: bytes) -> RawTable:
         frame = pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError) as error:
         raise TableError(
-            f"{name} is no Parquet table, or a damaged one. Give CSV or Parquet."
+            f"{name} is not a Parquet table, or is damaged. Give CSV or Parquet."
         ) from error
     return RawTable(name, frame, np.arange(1, len(frame) + 1))
 
@@ -242,7 +242,7 @@ def _parse_csv(name: str, content: bytes, **options: object) -> pd.DataFrame:
 
 
 def _no_text(name: str) -> str:
-    return f"{name} is no text table; give CSV or Parquet."
+    return f"{name} is not a text table; give CSV or Parquet."
 
 
 def _find_encoding(content: bytes) -> str:
@@ -292,7 +292,7 @@ def _parse_workbook(
         # A damaged archive shows in many ways, each with an error of the library that meets it.
         except Exception as error:
             raise TableError(
-                f"{name} cannot be read as a spreadsheet: {error}. Save it anew as .xlsx, or as "
+                f"{name} cannot be read as a spreadsheet: {error}. Save it again as .xlsx, or as "
                 "CSV."
             ) from error
     label = name if sheet is None else f"{name}#{chosen.title}"

@@ -1,4 +1,4 @@
-"""What a table says about diagnosis and malignancy, whatever its way of saying it."""
+"""Diagnoses and targets of tables, and columns that leak them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._columns import Columns, Options
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
-from hybridlesion.metadata._diagnosis_words import NOT_MELANOMA
 from hybridlesion.metadata._layouts import Role
-from hybridlesion.metadata._problems import Findings, describe_rows, shorten
-from hybridlesion.metadata._roles import Columns, Options
+from hybridlesion.metadata._reading import Findings, describe_rows, shorten
 from hybridlesion.metadata._values import normalise, parse_diagnosis, parse_outcome
+from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 
 __all__ = [
     "COLUMNS",
@@ -163,7 +163,7 @@ def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
             return 1.0
         if reading.named:
             return 0.0
-        # What is no melanoma may be another malignancy, which the user counts.
+        # "not melanoma" may be another malignancy that the user counts.
         known = reading.malignant is not None
         return (
             reading.malignant
@@ -341,7 +341,7 @@ def is_acquisition(column: str) -> bool:
 
 COLUMNS = ("diagnosis", "side", "n_rows", "words")
 _SIDES = {1.0: "malignant", 0.0: "benign"}
-_QUOTES = " Quote words that hold a comma, as in --benign 'other,\"wen, left\"'."
+_QUOTES = " Quote words that hold a comma, as in 'other,\"wen, left\"'."
 _ORDER = ("malignant", "benign", "undecided", "unknown", "")
 
 
@@ -420,7 +420,7 @@ def list_untargeted(frame: pd.DataFrame, *, understood: bool) -> str:
         Records.
     understood : bool
         True for those that are known, but in doubt or stated as indeterminate; False for words
-        that are no known diagnosis.
+        that are not known diagnoses.
 
     Returns
     -------
@@ -451,6 +451,6 @@ def refuse_unknown(frame: pd.DataFrame) -> None:
     if unknown:
         raise TableError(
             f"these diagnoses are not known: {unknown}. None of them is taken as benign. Name each "
-            "as benign (--benign) or, with all others that are, as malignant (--malignant); or "
+            "with `benign` or, with all others that are malignant, with `malignant`; or "
             "clear the cells, and the rows are left out." + _QUOTES * ('"' in unknown)
         )

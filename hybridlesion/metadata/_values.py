@@ -1,4 +1,4 @@
-"""Cells as written -> values of the one vocabulary, with what could not be understood."""
+"""Normalisation of ages, sexes, sites and outcomes to one vocabulary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.metadata._diagnosis import WordSearch, fold, read_diagnosis, split_words
-from hybridlesion.metadata._problems import describe_rows
+from hybridlesion.metadata._reading import describe_rows
 from hybridlesion.metadata._vocabulary import (
     AGE_LIMITS,
     MISSING_WORDS,
@@ -85,7 +85,7 @@ def parse_age(cell: str) -> float | None:
     Raises
     ------
     ValueError
-        If it is no number of years from 0 to 120.
+        If it is not a number of years from 0 to 120.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def _read_text(text: str) -> list[float]:
     for pattern in (_EXACT, _BOUND, _OPEN, _OPEN_PLUS, _ABOUT):
         if found := pattern.fullmatch(text):
             return [_years(*found.groups())]
-    raise ValueError("is no number of years")
+    raise ValueError("is not a number of years")
 
 
 def _years(number: str, unit: str | None) -> float:
@@ -170,7 +170,7 @@ _SITE_SEARCH = WordSearch(
     }
 )
 _SITE_PARTS = frozenset(part for word in SITE_WORDS for part in split_words(word))
-# Spanish initials: H beside M makes M mujer.
+# Spanish initials: together with H, M is mujer.
 _SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 
 
@@ -270,7 +270,7 @@ def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
     ----------
     column : Series of shape (n,)
         Cells as written: words of several languages, or initials, which are read as pairs: M is
-        male beside F or W, and female beside H (hombre and mujer).
+        male with F or W, and female with H (hombre and mujer).
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
@@ -309,7 +309,7 @@ def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
 
 
 def _read_letters(cells: set[str]) -> dict[str, Sex]:
-    """Read initials beside each other; letters that may mean either sex are left out."""
+    """Read initials together; letters that may mean either sex are left out."""
     known = {letter for pair in SEX_LETTERS for letter in pair}
     found = frozenset(cells & known)
     found |= {letter for word, implied in _SPANISH.items() if word in cells for letter in implied}
@@ -466,8 +466,7 @@ def _read_side(cell: str) -> float | None:
     if not reading.understood or (reading.named and reading.malignant is None):
         raise ValueError(
             "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
-            "malignant, and those that are benign with benign (--malignant and --benign on the "
-            "command line), or clear the cells"
+            "`malignant`, and those that are benign with `benign`, or clear the cells"
         )
     return reading.malignant
 

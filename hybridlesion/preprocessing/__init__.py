@@ -1,4 +1,4 @@
-"""What is done to a dermoscopic image before anything is measured on it.
+"""Preprocessing of dermoscopic images.
 
 Each step is a function from arrays to an array: the usable field of view, hair and its removal,
 ink and stickers, colour constancy.
@@ -7,8 +7,12 @@ ink and stickers, colour constancy.
 from __future__ import annotations
 
 from hybridlesion.preprocessing._color_constancy import max_rgb, shades_of_gray
-from hybridlesion.preprocessing._field_of_view import field_of_view, marker_mask
-from hybridlesion.preprocessing._hair import hair_mask, remove_hair
+from hybridlesion.preprocessing._occlusions import (
+    field_of_view,
+    hair_mask,
+    marker_mask,
+    remove_hair,
+)
 
 __all__ = [
     "field_of_view",

@@ -1,4 +1,4 @@
-"""Colour constancy: the same skin under another lamp shall have the same colour."""
+"""Colour constancy: correction for the colour of the light."""
 
 from __future__ import annotations
 

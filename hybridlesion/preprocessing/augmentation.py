@@ -1,4 +1,4 @@
-"""Random disturbances of dermoscopic photographs, for networks that are to bear them."""
+"""Random augmentations of dermoscopic images."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def test_ham10000_official_names(tmp_path, name):
 
 
 def test_missing_folder_images_and_tables(tmp_path):
-    with pytest.raises(SourceError, match="is no folder"):
+    with pytest.raises(SourceError, match="is not a folder"):
         load_ph2(tmp_path / "absent")
     with pytest.raises(SourceError, match="holds no image"):
         load_ph2(tmp_path)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.exceptions import ImageError, MissingDependencyError, SourceError
-from hybridlesion.io import _archives, list_images, read_image, scan_images
+from hybridlesion.io import _containers, list_images, read_image, scan_images
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_what_is_no_image_file_in_hdf5(tmp_path):
 
 def test_hdf5_without_h5py_names_the_extra(hdf5_file, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    monkeypatch.setattr(_archives, "_handles", {})
+    monkeypatch.setattr(_containers, "_handles", {})
     with pytest.raises(MissingDependencyError, match=r"hybridlesion\[hdf5\]"):
         list_images(hdf5_file)
 
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_archive(tmp_path, suffix):
         pytest.importorskip("h5py")
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(b"something else entirely")
-    with pytest.raises(SourceError, match="is no readable"):
+    with pytest.raises(SourceError, match="is not a readable"):
         list_images(path)
 
 
@@ -142,7 +142,7 @@ def test_archives_stay_open_but_not_too_many(tmp_path, encode, photograph):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("a.png", encode(photograph))
         read_image(f"zip://a.png::{path}")
-    mine = _archives._handles[os.getpid()]
+    mine = _containers._handles[os.getpid()]
     assert len(mine) == 4
     assert [os.path.basename(key[0]) for key in mine] == ["3.zip", "4.zip", "5.zip", "6.zip"]
     before = next(reversed(mine.values()))

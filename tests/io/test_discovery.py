@@ -89,7 +89,7 @@ def test_a_table_of_paths_that_is_no_metadata_still_lists_images(folder, columns
 
 def test_options_without_a_table_are_said_to_be_idle(folder):
     assert find_records(folder, id_column="x").warnings == (
-        "--id-column (id_column) had no effect: no metadata table was given (--metadata).",
+        "`id_column` had no effect without a table. Name one with `metadata`.",
     )
 
 
@@ -130,7 +130,7 @@ def test_labels_from_folders_of_a_zip_and_of_diagnoses(classes):
 def test_folders_of_classes_are_offered_and_no_others(classes):
     (note,) = (one for one in find_records(classes).warnings if "labels" in one)
     assert "folders named benign (2), malignant (2)" in note
-    assert "--labels-from-folders" in note
+    assert "`labels_from_folders`" in note
     (classes / "test").rename(classes / "p1")
     (classes / "train").rename(classes / "p2")
     for folder in ("p1/benign", "p1/malignant", "p2/benign", "p2/malignant"):
@@ -189,7 +189,7 @@ def test_zips_are_the_folders_of_their_images(classes, tmp_path):
 
 def test_a_table_of_which_no_file_is_found_is_refused(tmp_path):
     (tmp_path / "list.csv").write_text("path\na.jpg\n")
-    with pytest.raises(SourceError, match=r"none of the 1 images .*roots \(--root DIR"):
+    with pytest.raises(SourceError, match=r"none of the 1 images .*`roots`"):
         find_records(tmp_path / "list.csv")
 
 

@@ -39,7 +39,7 @@ def test_photographs_under_their_own_names_are_no_masks(tmp_path, photograph):
 def test_two_masks_of_one_image_and_none_at_all_are_refused(tmp_path):
     with pytest.raises(SourceError, match="no masks in"):
         find_masks(tmp_path)
-    with pytest.raises(SourceError, match="is no folder"):
+    with pytest.raises(SourceError, match="is not a folder"):
         find_masks(tmp_path / "absent")
     for name in ("a_segmentation", "a_lesion"):
         write_mask(tmp_path / f"{name}.png", np.eye(2) > 0)

@@ -35,7 +35,7 @@ def test_masks_hidden_and_other_files_are_passed_over(tmp_path, touch):
     touch("a.jpg", "a.txt", "metadata.csv", "._a.jpg", ".cache/b.jpg", "Thumbs.db", ".DS_Store")
     assert scan_images(tmp_path).notes == ()
     touch("a_segmentation.png", "a_Segmentation.png", "a_lesion.bmp", "a_superpixels.png")
-    with pytest.warns(UserWarning, match=r"passed over in .*: 4 masks \(a_Segmentation\.png\)\."):
+    with pytest.warns(UserWarning, match=r"skipped in .*: 4 masks \(a_Segmentation\.png\)\."):
         images = list_images(tmp_path)
     assert images["image_id"].tolist() == ["a"]
 
@@ -46,7 +46,7 @@ def test_every_kind_that_is_passed_over_is_counted_with_an_example(tmp_path, tou
     (tmp_path / "LICENCE").write_text("Free for all uses.")
     (note,) = scan_images(tmp_path).notes
     assert note == (
-        f"passed over in {tmp_path}: 2 .cr2 raw photographs (b.CR2: convert to JPEG or TIFF), 1 "
+        f"skipped in {tmp_path}: 2 .cr2 raw photographs (b.CR2: convert to JPEG or TIFF), 1 "
         "without a suffix (1.2.840.1), 1 .mov (d.mov), 1 .zip (train.zip: name it as a source)."
     )
 
@@ -63,7 +63,7 @@ def test_a_copy_in_another_format_is_one_photograph(tmp_path, touch):
     listing = scan_images(tmp_path)
     assert listing.images["image_id"].tolist() == ["a", "b"]
     assert listing.images["path"][0] == str(tmp_path / "a.jpg")
-    assert ".heic beside another file of its name (a.HEIC)" in listing.notes[0]
+    assert ".heic copy of another file of the same name (a.HEIC)" in listing.notes[0]
 
 
 def _write(folder, encode, **files):
@@ -198,7 +198,7 @@ def test_what_is_no_source(tmp_path, touch):
     with pytest.raises(SourceError, match="gone does not exist"):
         list_images(tmp_path / "gone")
     touch("notes.txt")
-    with pytest.raises(SourceError, match=r"notes\.txt is no source of images"):
+    with pytest.raises(SourceError, match=r"notes\.txt is not a source of images"):
         list_images(tmp_path / "notes.txt")
 
 

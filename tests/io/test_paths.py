@@ -69,7 +69,7 @@ def test_names_outside(folder, name):
 
 @pytest.mark.parametrize("name", ["", "  ", "a\0.jpg", None, 3.0])
 def test_what_is_no_name(folder, name):
-    with pytest.raises(ImageError, match="is no file name"):
+    with pytest.raises(ImageError, match="is not a file name"):
         resolve_path(folder, name)
 
 

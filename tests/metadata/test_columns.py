@@ -95,7 +95,7 @@ def test_near_names_are_proposed_and_not_read(name, cells, role):
         assert use.fate is ColumnFate.KEPT or use.fate is ColumnFate.UNKNOWN
         return
     assert (use.field, use.fate) == (role, ColumnFate.PROPOSED)
-    assert f"columns={{'{role}': {name!r}}} (--column \"{role}={name}\")" in records.warnings[-1]
+    assert f'`columns` "{role}={name}"' in records.warnings[-1]
     again = read_records(table(sex=VALUES["sex"], **{name: cells}), columns={role: name})
     assert again.frame[role].notna().all()
 
@@ -146,11 +146,11 @@ def test_one_table_for_all_tables():
     told = [warning for warning in records.warnings if "columns of" in warning]
     assert told == [
         "columns of table 1:\n"
-        "  your column  our field  what became of it\n"
+        "  your column  our field  result\n"
         "  Age (years)  age        read\n"
         "  not understood, kept, and read by no model: Ward\n"
         "columns of table 2:\n"
-        "  your column  our field  what became of it\n"
+        "  your column  our field  result\n"
         "  Body site    site       read"
     ]
     assert dataclasses.asdict(records.columns[1]) == {

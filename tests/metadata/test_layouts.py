@@ -254,11 +254,8 @@ def test_unknown_table_says_what_was_found_and_how_to_go_on():
     message = str(caught.value)
     assert "Vorgang, Patient ref, years old" in message
     assert "ham10000: image_id, dx" in message
-    assert "id_column, target_column and columns (on the command line --id-column" in message
-    assert (
-        "'Patient ref' may be patient_id: columns={'patient_id': 'Patient ref'} "
-        "(--column patient_id=Patient ref)."
-    ) in message
+    assert "`id_column`, `target_column` and `columns`" in message
+    assert ("'Patient ref' may be patient_id: `columns` patient_id=Patient ref.") in message
 
 
 def test_table_of_facts_alone_is_refused():
@@ -283,9 +280,9 @@ def test_wrongly_named_columns():
     named = pd.DataFrame({"image_id": ["a"], "target": [0], "age_approx": [30]})
     with pytest.raises(TableError, match=r"'AGE' named for age.*Did you mean 'age_approx'"):
         read_records(named, columns={"age": "AGE"})
-    with pytest.raises(ValueError, match=r"--column.*got 'Age'\. Did you mean 'age'"):
+    with pytest.raises(ValueError, match=r"`columns`.*got 'Age'\. Did you mean 'age'"):
         read_records(table, columns={"Age": "Alter"})
-    with pytest.raises(OptionError, match="Give one of them"):
+    with pytest.raises(OptionError, match="Pass one of them"):
         read_records(table, id_column="image_id", columns={"image_id": "Alter"})
 
 

@@ -52,9 +52,9 @@ def test_a_missing_number_is_told_with_its_row(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "fault"),
     [
-        (["1,5", "ca. 3", "2"], "row 3: tbp_lv_A 'ca. 3' is no number"),
+        (["1,5", "ca. 3", "2"], "row 3: tbp_lv_A 'ca. 3' is not a number"),
         (["1,5", "2.5", "1.234"], "row 4: tbp_lv_A '1.234' is one of two numbers"),
-        (["1,23,4", "2,5", "1"], "row 2: tbp_lv_A '1,23,4' is no number"),
+        (["1,23,4", "2,5", "1"], "row 2: tbp_lv_A '1,23,4' is not a number"),
     ],
 )
 def test_a_measurement_that_is_no_number_is_refused(tmp_path, cells, fault):
@@ -98,7 +98,7 @@ def test_numbers_of_a_frame(tmp_path):
 def test_score_files(tmp_path):
     file = write(tmp_path, "score", ["4,98E-05", "0,5", "1"])
     assert read_scores(file).frame["score"].to_list() == [4.98e-05, 0.5, 1.0]
-    with pytest.raises(TableError, match="row 3: score 'high' is no number"):
+    with pytest.raises(TableError, match="row 3: score 'high' is not a number"):
         read_scores(write(tmp_path, "score", ["0,1", "high", "1"]))
     with pytest.raises(TableError, match=r"1 scores are missing .*\(lines 3;"):
         read_scores(write(tmp_path, "score", ["0,1", "k.A.", "1"]))

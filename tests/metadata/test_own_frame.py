@@ -102,9 +102,9 @@ def test_numbers_for_a_sex_are_not_guessed(cells):
         ("age", [50, 900], "row 8: age '900'"),
         ("age", [50, -1], "row 8: age '-1'"),
         ("age_approx", ["50", "old"], "row 8: age_approx 'old'"),
-        ("tbp_lv_A", ["1,5", "1.2.3"], "row 8: tbp_lv_A '1.2.3' is no number"),
+        ("tbp_lv_A", ["1,5", "1.2.3"], "row 8: tbp_lv_A '1.2.3' is not a number"),
         ("clin_size_long_diam_mm", ["4", "wide"], "row 8: clin_size_long_diam_mm 'wide'"),
-        ("tbp_lv_A", [1.5, "inf"], "row 8: tbp_lv_A 'inf' is no number"),
+        ("tbp_lv_A", [1.5, "inf"], "row 8: tbp_lv_A 'inf' is not a number"),
     ],
 )
 def test_impossible_cells_are_refused_by_name(column, cells, named):

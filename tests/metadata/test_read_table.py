@@ -106,10 +106,10 @@ def test_another_table_without_header_is_explained(tmp_path):
         (b"<html><table><tr><td>image_id</td></tr></table>", "is a web page or XML"),
         (b"sep=;\r\n", "is empty"),
         (b"image_name,age,age\nISIC_1,2,3\n", "more than once in its header"),
-        (b"\x80\x04\x95\x00\x00joblib", "t.csv is no text table; give CSV or Parquet"),
-        (b"\xff\xd8\xff\xe0 image \x81\x8d\n\x90\n", "t.csv is no text table"),
-        ("image_name\nISIC".encode("utf-16") + b"\x00", "t.csv is no text table"),
-        (b"x" * 200_000, "t.csv is no text table"),
+        (b"\x80\x04\x95\x00\x00joblib", "t.csv is not a text table; give CSV or Parquet"),
+        (b"\xff\xd8\xff\xe0 image \x81\x8d\n\x90\n", "t.csv is not a text table"),
+        ("image_name\nISIC".encode("utf-16") + b"\x00", "t.csv is not a text table"),
+        (b"x" * 200_000, "t.csv is not a text table"),
     ],
 )
 def test_unusable_files(tmp_path, content, message):
@@ -124,7 +124,7 @@ def test_absent_file_and_foreign_type(tmp_path):
     with pytest.raises(SourceError, match=r"is a folder, no table.*run `hybridlesion features"):
         read_table(tmp_path)
     (tmp_path / "t.parquet").write_bytes(b"no parquet")
-    with pytest.raises(TableError, match="no Parquet table, or a damaged one"):
+    with pytest.raises(TableError, match="not a Parquet table, or is damaged"):
         read_table(tmp_path / "t.parquet")
     with pytest.raises(TableError, match="paths or DataFrames, got int"):
         read_records([3])
@@ -134,7 +134,7 @@ def test_row_numbers_are_those_of_the_file(tmp_path):
     (tmp_path / "t.csv").write_text("\nimage_id,age\nISIC_1,45\n\n,\nISIC_2,old\n")
     with pytest.raises(TableError) as caught:
         read_records(tmp_path / "t.csv")
-    assert caught.value.problems == ("t.csv, row 6: age 'old' is no number of years",)
+    assert caught.value.problems == ("t.csv, row 6: age 'old' is not a number of years",)
     (tmp_path / "t.csv").write_text("sep=;\nimage_id;age\nISIC_1;45\nISIC_2;old\n")
     with pytest.raises(TableError, match=r"row 4: age 'old'"):
         read_records(tmp_path / "t.csv")

@@ -172,7 +172,7 @@ def test_all_problems_are_told_together(tmp_path):
     assert caught.value.problems == (
         "train.csv, row 7: image_name is blank. Every row needs an image id.",
         "train.csv, rows 3, 5: age_approx '-3' lies outside 0 to 120 years",
-        "train.csv, row 4: age_approx 'ninety' is no number of years",
+        "train.csv, row 4: age_approx 'ninety' is not a number of years",
         "train.csv, row 3: target '2' is neither 0 or benign nor 1 or malignant",
         "train.csv, row 4: target and benign_malignant contradict each other. Correct the table, "
         "or leave one column out.",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.preprocessing._hair import hair_probability
+from hybridlesion.preprocessing._occlusions import hair_probability
 
 
 def skin(height, width):

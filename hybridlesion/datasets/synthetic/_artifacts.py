@@ -1,4 +1,4 @@
-"""What the camera and the clinic add: vignette, rulers, gel bubbles, ink, uneven light."""
+"""Imaging artefacts: vignette, rulers, gel bubbles, ink, hair, uneven light."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def draw_hair(
     cover = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA)
     cover = cv2.GaussianBlur(cover, (0, 0), max(0.0007 * long_side, 0.4))
     alpha = cover.astype(np.float32)[..., None] / 255
-    # A soft shadow beside the hair lifts it from the skin.
+    # A soft shadow next to the hair lifts it from the skin.
     shift = np.float32([[1, 0, 0.004 * long_side], [0, 1, 0.003 * long_side]])
     shadow = cv2.warpAffine(cover, shift, (width, height))
     shadow = cv2.GaussianBlur(shadow, (0, 0), 0.004 * long_side).astype(np.float32)

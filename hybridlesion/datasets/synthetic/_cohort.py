@@ -1,4 +1,4 @@
-"""Patients, their lesions and who is malignant: everything but the pixels."""
+"""Synthetic patients, lesion traits and malignancy risks."""
 
 from __future__ import annotations
 

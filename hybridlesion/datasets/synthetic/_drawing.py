@@ -1,4 +1,4 @@
-"""One dermoscopic picture and its true mask, drawn from traits."""
+"""Synthetic dermoscopic images and their true masks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.datasets.synthetic import _artifacts
 from hybridlesion.datasets.synthetic._artifacts import draw_hair
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
-from hybridlesion.datasets.synthetic._pigment import draw_pigment
-from hybridlesion.datasets.synthetic._skin import draw_skin, smooth_noise
+from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
 
 __all__ = ["check_size", "draw_lesion", "draw_outline", "lesion_mask"]
 
@@ -190,7 +189,7 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If it is no pair of whole numbers from 64 to 8000.
+        If it is not a pair of whole numbers from 64 to 8000.
     """
     try:
         width, height = size

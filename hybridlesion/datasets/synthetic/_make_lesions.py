@@ -1,4 +1,4 @@
-"""A whole synthetic data set on disk: pictures, masks and an ISIC 2020 table."""
+"""Synthetic data sets on disk: images, masks and an ISIC 2020 table."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def make_lesions(
     cohort.insert(1, "path", [str(folder / "images" / f"{i}.jpg") for i in cohort["image_id"]])
     masks = [str(folder / "masks" / f"{i}_segmentation.png") for i in cohort["image_id"]]
     cohort.insert(2, "mask_path", masks)
-    # A seed of its own for each picture: which thread draws it, and when, changes nothing.
+    # One seed per image: the result does not depend on the thread that draws it.
     jobs = zip(
         traits, picture_seed.spawn(len(traits)), cohort["path"], cohort["mask_path"], strict=True
     )

@@ -1,4 +1,4 @@
-"""A locator to pixels."""
+"""Reading and writing of images and masks."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import cv2
-from hybridlesion._validation import check_image, check_number
+from hybridlesion._validation import check_image, check_mask, check_number
 from hybridlesion.exceptions import ImageError
-from hybridlesion.io._archives import hdf5_value, open_zip_member
+from hybridlesion.io._containers import hdf5_value, open_zip_member
 from hybridlesion.io._decoding import MAX_PIXELS, decode_image, shown_size
 from hybridlesion.io._formats import HEAD_LENGTH, identify_format
 from hybridlesion.io._locators import open_address, split_locator
 
-__all__ = ["image_size", "read_bytes", "read_head", "read_image", "read_mask", "resize_long_side"]
+__all__ = [
+    "image_size",
+    "read_bytes",
+    "read_head",
+    "read_image",
+    "read_mask",
+    "resize_long_side",
+    "write_image",
+    "write_mask",
+]
 
 # No image of 200 megapixels is larger, and a hostile archive could unpack to anything.
 _MAX_BYTES = 2 << 30
@@ -40,7 +51,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     Raises
     ------
     ImageError
-        If it is no image by its first bytes, larger than 2 GiB or not in its archive.
+        If it is not an image by its first bytes, larger than 2 GiB or not in its archive.
     OSError
         If the file or its archive cannot be opened.
     """
@@ -52,7 +63,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def read_head(path: str | os.PathLike) -> bytes:
-    """Read the first bytes of a file that is no HDF5 value.
+    """Read the first bytes of a file other than an HDF5 value.
 
     Parameters
     ----------
@@ -122,8 +133,8 @@ def read_image(
     Raises
     ------
     ImageError
-        If there is no such file, or it is no image, truncated, damaged or too large; the message
-        begins with `path`.
+        If there is no such file, or it is not an image, truncated, damaged or too large; the
+        message begins with `path`.
 
     See Also
     --------
@@ -149,7 +160,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises
     ------
     ImageError
-        If there is no such file, it is no image, or its header is damaged.
+        If there is no such file, it is not an image, or its header is damaged.
     """
     with _named(path):
         locator = split_locator(path)
@@ -232,3 +243,75 @@ def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
         return image
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+_LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
+_LOSSY = (".jpg", ".jpeg", ".webp")
+_JPEG_QUALITY = 95
+
+
+def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
+    """Write a mask as an 8-bit file with 0 outside and 255 inside.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name ending in ``.png``, ``.bmp``, ``.tif`` or ``.tiff``; lossy formats would blur the
+        outline. Its folder is made if it is missing.
+    mask : ndarray of shape (H, W), bool
+        True inside the lesion.
+
+    Raises
+    ------
+    ImageError
+        If the mask is none, or the name ends in another suffix.
+    SourceError
+        If the file cannot be written.
+    """
+    suffix = _check_suffix(path, _LOSSLESS)
+    _write(path, suffix, check_mask(mask).astype(np.uint8) * 255)
+
+
+def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Write an RGB image in the format that the name asks for.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name ending in ``.png``, ``.bmp``, ``.tif``, ``.tiff`` (all without loss), ``.jpg``,
+        ``.jpeg`` or ``.webp`` (quality 95). Its folder is made if it is missing.
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+
+    Raises
+    ------
+    ImageError
+        If the image is none, or the name ends in another suffix.
+    SourceError
+        If the file cannot be written.
+    """
+    suffix = _check_suffix(path, _LOSSLESS + _LOSSY)
+    _write(path, suffix, cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR))
+
+
+def _check_suffix(path: str | os.PathLike, allowed: tuple[str, ...]) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in allowed:
+        raise ImageError(
+            f"{os.fspath(path)}: the name must end in one of {', '.join(allowed)}, got {suffix!r}."
+        )
+    return suffix
+
+
+def _write(path: str | os.PathLike, suffix: str, pixels: np.ndarray) -> None:
+    parameters = {
+        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
+        ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
+        ".webp": [cv2.IMWRITE_WEBP_QUALITY, _JPEG_QUALITY],
+    }
+    # Encoded in memory: cv2.imwrite fails silently and on names beyond ASCII.
+    done, encoded = cv2.imencode(suffix, pixels, parameters.get(suffix, []))
+    if not done:
+        raise ImageError(f"{os.fspath(path)}: OpenCV could not encode {pixels.shape} pixels.")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())

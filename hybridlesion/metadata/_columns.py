@@ -1,4 +1,4 @@
-"""Which column of a table holds what: known names, or those the user gave."""
+"""The role of each column of a table, and the report on what became of it."""
 
 from __future__ import annotations
 
@@ -6,23 +6,36 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import StrEnum
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
-from hybridlesion.metadata._aliases import (
+from hybridlesion.metadata._column_names import (
     RECORDS,
     candidates,
     explain_unknown,
+    find_role,
+    guess_roles,
     identify_layout,
     loose_key,
 )
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
 from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_image_id
-from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Layout, Role, column_key
-from hybridlesion.metadata._reading import SourceTable
+from hybridlesion.metadata._layouts import (
+    FACTS,
+    FAMILIES,
+    KNOWN_COLUMNS,
+    LAYOUTS,
+    ROLE_COLUMNS,
+    Layout,
+    Role,
+    column_key,
+)
+from hybridlesion.metadata._reading import SourceTable, is_measurement
 from hybridlesion.metadata._values import (
     normalise,
     normalise_age,
@@ -33,13 +46,19 @@ from hybridlesion.metadata._values import (
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
 
 __all__ = [
+    "ColumnFate",
+    "ColumnUse",
     "Columns",
     "Options",
     "check_named",
     "check_options",
+    "describe_uses",
     "find_columns",
+    "find_path_column",
+    "format_uses",
     "holds_role",
     "names_files",
+    "read_image_ids",
 ]
 
 # Columns that say the same as the column of a role.
@@ -60,7 +79,7 @@ class Options:
     malignant : tuple of str or None, default=None
         Diagnoses, in our words, that make the target 1; None leaves it to the layout.
     benign : tuple of str, default=()
-        Further words, which are no known diagnoses, that make the target 0.
+        Further words, which are not known diagnoses, that make the target 0.
     """
 
     named: Mapping[Role, str] = field(default_factory=dict)
@@ -122,18 +141,18 @@ def check_options(
     Raises
     ------
     OptionError
-        If a key of `columns` is no role, or options contradict each other.
+        If a key of `columns` is not a role, or options contradict each other.
     """
     allowed = [role.value for role in Role]
     named = {
-        Role(check_choice("a key of columns (--column)", key, allowed)): name
+        Role(check_choice("a key of `columns`", key, allowed)): name
         for key, name in (columns or {}).items()
     }
     for role, name in ((Role.IMAGE_ID, id_column), (Role.TARGET, target_column)):
         if name is not None and named.setdefault(role, name) != name:
             raise OptionError(
-                f"columns (--column) says that {role} is {named[role]!r}, and another option says "
-                f"{name!r}. Give one of them."
+                f"`columns` says that {role} is {named[role]!r}, and another parameter says "
+                f"{name!r}. Pass one of them."
             )
     chosen = {
         name: _read_words(name, words)
@@ -149,8 +168,7 @@ def check_options(
         if named.setdefault(Role.DIAGNOSIS, column) != column:
             raise OptionError(
                 f"the target column {column!r} and the diagnoses named as malignant or benign both "
-                "say what is malignant. Give one of target_column and malignant (--target and "
-                "--malignant on the command line)."
+                "say what is malignant. Pass one of `target_column` and `malignant`."
             )
     return Options(named, **chosen)
 
@@ -158,14 +176,13 @@ def check_options(
 def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
     if isinstance(words, str) or not words:
         raise OptionError(
-            f'{option} must list diagnoses, for example ["mel", "bcc"] (--{option} mel,bcc on the '
-            f"command line), got {words!r}."
+            f'`{option}` must list diagnoses, for example ["mel", "bcc"], got {words!r}.'
         )
     names = []
     for word in words:
         reading = read_diagnosis(str(word))
         if reading.name is None:
-            raise OptionError(f"{option} names {word!r}, which is no diagnosis.")
+            raise OptionError(f"`{option}` names {word!r}, which is not a diagnosis.")
         # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
         narrower = reading.malignant == 0 and len(split_words(word)) > len(
             split_words(reading.name)
@@ -208,7 +225,7 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
         # Another sheet may be meant.
         notes = "".join(f"\n  {note}" for note in source.notes[:1])
         raise TableError(f"{source.name}: {error}{notes}") from None
-    # Layouts without particulars of their own ("records") have no entry.
+    # The generic layout "records" has no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
     by_role, guessed = _find_roles(source, by_key, layout, options)
     if not by_role.keys() & {Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID}:
@@ -281,6 +298,59 @@ def names_files(column: str, values: pd.Series) -> bool:
     return len(cells) > 0 and all(is_image_name(str(cell)) for cell in cells)
 
 
+def find_path_column(frame: pd.DataFrame) -> str | None:
+    """Find the column that holds the paths of images.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        A table.
+
+    Returns
+    -------
+    str or None
+        The first known name, else an alias, else the only column of image file names.
+    """
+    columns = list(frame.columns)
+    by_key = {column_key(column): column for column in reversed(columns)}
+    named = [by_key[name] for name in ROLE_COLUMNS[Role.PATH] if name in by_key]
+    named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
+    files = (
+        [column for column in columns if names_files(column, frame[column])] if not named else ()
+    )
+    return named[0] if named else files[0] if len(files) == 1 else None
+
+
+def read_image_ids(
+    frame: pd.DataFrame, path_column: str, id_column: str | None = None
+) -> list[str] | None:
+    """Read the image ids of a table of paths.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        The table.
+    path_column : str
+        Its column of paths.
+    id_column : str or None, default=None
+        Its column of ids, if it exists; None takes the known names.
+
+    Returns
+    -------
+    list of str or None
+        The ids; None if the table has none apart from the paths.
+    """
+    by_key = {column_key(name): name for name in reversed(list(frame.columns))}
+    keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
+    column = next((by_key[key] for key in keys if key in by_key), None)
+    if column is None or column == path_column or frame[column].isna().all():
+        return None
+    values = frame[column]
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
+
+
 def holds_role(
     role: Role,
     column: pd.Series,
@@ -342,7 +412,7 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
     Returns
     -------
     list of str
-        One problem for each column that is nowhere, with the nearest name there is.
+        One problem for each missing column, with the most similar name.
     """
     known = {column_key(column): column for frame in frames for column in frame.columns}
     problems = []
@@ -359,3 +429,163 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
                 f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
             )
     return problems
+
+
+# Names of rows, of which a table may have several.
+_NAMES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID)
+
+
+class ColumnFate(StrEnum):
+    """What became of a column."""
+
+    READ = "read"
+    PROPOSED = "proposed"
+    KEPT = "kept"
+    SET_ASIDE = "excluded"
+    UNKNOWN = "not understood"
+
+
+@dataclass(frozen=True)
+class ColumnUse:
+    """One column of a table and what became of it.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table.
+    column : str
+        Name of the column.
+    field : str
+        The record column that it was read as, or may be, or the measurement that it is; empty if
+        there is none.
+    fate : ColumnFate
+        Read; proposed (it may be `field`, but was not read); kept as an extra column, which no
+        model reads; excluded as a leak; or not understood, and kept as an extra column.
+    detail : str
+        Reason, or how to have it read.
+    guessed : bool, default=False
+        Whether it was read although no published table uses the name.
+    """
+
+    table: str
+    column: str
+    field: str
+    fate: ColumnFate
+    detail: str
+    guessed: bool = False
+
+
+def describe_uses(
+    source: SourceTable, columns: Columns, extras: Sequence[str], set_aside: Mapping[str, str]
+) -> tuple[ColumnUse, ...]:
+    """Say what became of the columns of a table, features apart.
+
+    Parameters
+    ----------
+    source : SourceTable
+        The table.
+    columns : Columns
+        What was found in it.
+    extras : sequence of str
+        Columns kept as they are.
+    set_aside : mapping of str to str
+        Column -> why no model may see it.
+
+    Returns
+    -------
+    tuple of ColumnUse
+        In the order of the table.
+    """
+    roles = {column: role for role, column in columns.by_role.items()}
+    quiet = (*KNOWN_COLUMNS, *columns.layout.extras, *columns.layout.one_hot)
+    uses = []
+    for column in source.frame.columns:
+        if column.startswith(FAMILIES):
+            continue
+        key, role = column_key(column), roles.get(column)
+        if role is not None and not (role.value in columns.layout.set_aside and key == role.value):
+            use = (role.value, ColumnFate.READ, "", role in columns.guessed)
+        elif column in set_aside:
+            use = ("", ColumnFate.SET_ASIDE, set_aside[column])
+        elif column in extras and is_measurement(column):
+            use = (column, ColumnFate.READ, "")
+        elif column not in extras or any(fnmatchcase(key, name) for name in quiet):
+            use = ("", ColumnFate.KEPT, "")
+        else:
+            use = _judge(source, columns, column)
+        uses.append(ColumnUse(source.name, column, *use))
+    return tuple(uses)
+
+
+def _judge(source: SourceTable, columns: Columns, column: str) -> tuple[str, ColumnFate, str]:
+    """Propose a role for an unknown column, if its name and its values suggest one."""
+    key = column_key(column)
+    # A feature table carries what an earlier run has spoken of.
+    if columns.layout.name == "features" and find_role(column) is None:
+        return "", ColumnFate.KEPT, ""
+    for role in guess_roles(column):
+        other = columns.by_role.get(role)
+        if key in ROLE_COLUMNS[role]:
+            return "", ColumnFate.KEPT, ""
+        if other is not None:
+            if find_role(column) is role and role not in _NAMES:
+                return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
+        elif not (role is Role.TARGET and Role.DIAGNOSIS in columns.by_role) and holds_role(
+            role, source.frame[column], source.rows, columns.by_role, source.frame
+        ):
+            detail = f"`columns` {_quoted(f'{role}={column}')}"
+            if role is Role.TARGET:
+                detail = f"`target_column` {_quoted(column)}"
+            return role.value, ColumnFate.PROPOSED, detail
+    return "", ColumnFate.UNKNOWN, ""
+
+
+def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
+    """Write one table for the columns of all tables that a user should check.
+
+    Parameters
+    ----------
+    uses : sequence of ColumnUse
+        Columns.
+
+    Returns
+    -------
+    list of str
+        One text of several lines; nothing if every column has a name that is known.
+    """
+    lines = []
+    for table in dict.fromkeys(use.table for use in uses):
+        own = [use for use in uses if use.table == table]
+        notable = [
+            (use.column, use.field, "read")
+            for use in own
+            if use.guessed and use.fate is ColumnFate.READ
+        ]
+        notable += [
+            (use.column, f"{use.field}?", f"not read; to read it, give {use.detail}")
+            for use in own
+            if use.fate is ColumnFate.PROPOSED
+        ]
+        notable += [
+            (use.column, "-", f"kept, no model reads it; {use.detail}")
+            for use in own
+            if use.fate is ColumnFate.KEPT and use.detail
+        ]
+        unknown = [use.column for use in own if use.fate is ColumnFate.UNKNOWN]
+        if not notable and not unknown:
+            continue
+        lines.append(f"columns of {table}:")
+        if notable:
+            lines += _aligned([("your column", "our field", "result"), *notable])
+        if unknown:
+            lines.append(f"  not understood, kept, and read by no model: {', '.join(unknown)}")
+    return ["\n".join(lines)] if lines else []
+
+
+def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:
+    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+    return [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
+
+
+def _quoted(text: str) -> str:
+    return text if text.replace("=", "").replace("_", "").isalnum() else f'"{text}"'

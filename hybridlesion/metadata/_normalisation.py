@@ -1,34 +1,55 @@
-"""One table of a known layout -> records, with everything that is wrong with it."""
+"""Records from one table or DataFrame, in a common vocabulary."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hybridlesion.metadata._column_use import ColumnUse, describe_uses
+from hybridlesion._validation import as_pandas
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._column_names import candidates, loose_key
+from hybridlesion.metadata._columns import (
+    Columns,
+    ColumnUse,
+    Options,
+    describe_uses,
+    find_columns,
+    holds_role,
+)
 from hybridlesion.metadata._image_id import image_ids, path_ids
-from hybridlesion.metadata._layouts import FAMILIES, Layout, Role
-from hybridlesion.metadata._problems import Findings, describe_rows, shorten
-from hybridlesion.metadata._reading import SourceTable
-from hybridlesion.metadata._roles import Columns, Options, find_columns
+from hybridlesion.metadata._layouts import FAMILIES, ROLE_COLUMNS, Layout, Role, column_key
+from hybridlesion.metadata._reading import (
+    Findings,
+    SourceTable,
+    describe_rows,
+    read_numbers,
+    shorten,
+)
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target, leak_reason
 from hybridlesion.metadata._values import (
     Normalised,
-    normalise,
     normalise_age,
     normalise_sex,
     normalise_site,
-    parse_site,
 )
 from hybridlesion.metadata._vocabulary import MISSING_WORDS, SITE_REFINEMENTS
 
-__all__ = ["TableRecords", "normalise_ids", "normalise_table", "report_shared_lesions"]
+__all__ = [
+    "MEASUREMENT_PREFIXES",
+    "TableRecords",
+    "normalise_ids",
+    "normalise_records",
+    "normalise_table",
+    "report_shared_lesions",
+]
 
+_PARSERS = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
-# How many faults of one kind are told one by one.
+# How many faults of one kind are listed one by one.
 _SHOWN = 20
 # Ids as a table holds them where a program took them for numbers.
 _DECIMALS = re.compile(r"\d+[.,]\d+")
@@ -148,13 +169,12 @@ def _record_columns(
             _report_rounded(records[role.value], found[role], rows, findings)
     if columns.key is Role.PATH:
         records["path"] = normalise_ids(frame[found[Role.PATH]])
-    parsers = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
-    for role, parse in parsers.items():
+    for role, parse in _PARSERS.items():
         if role in found:
             values = _understood(parse(frame[found[role]], rows), role, findings)
             records[role.value] = values.astype(float) if role is Role.AGE else values
     if "site" in records:
-        records["site"] = _refine_site(frame, records["site"], columns, rows)
+        records["site"] = _refine_site(frame, records["site"], columns.by_key, rows)
     diagnosis = derive_diagnosis(frame, columns, options, rows, findings)
     target = derive_target(frame, diagnosis, columns, options, rows, findings)
     optional = {"diagnosis": diagnosis, "target": target}
@@ -227,7 +247,7 @@ def _report_rounded(ids: pd.Series, column: str, rows: np.ndarray, findings: Fin
 
 
 def _understood(result: Normalised, role: Role, findings: Findings) -> pd.Series:
-    """Take values; a word nobody knows becomes missing, an impossible age a problem.
+    """Take values; an unknown word becomes missing, an impossible age a problem.
 
     An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
     site is how real tables look, and the model takes missing values.
@@ -242,19 +262,20 @@ def _understood(result: Normalised, role: Role, findings: Findings) -> pd.Series
 
 
 def _refine_site(
-    frame: pd.DataFrame, site: pd.Series, columns: Columns, rows: np.ndarray
+    frame: pd.DataFrame, site: pd.Series, by_key: Mapping[str, str], rows: np.ndarray
 ) -> pd.Series:
+    """Let the finer columns of the ISIC archive overrule the general site."""
     for key, words in SITE_REFINEMENTS.items():
-        if key in columns.by_key:
-            column = frame[columns.by_key[key]]
-            told = column.astype(str).str.strip().str.lower().isin(words)
-            finer = normalise(column.where(told), parse_site, rows).values
+        if key in by_key:
+            cells = frame[by_key[key]]
+            decisive = cells.astype(str).str.strip().str.lower().isin(words)
+            finer = normalise_site(cells.where(decisive), rows).values
             site = finer.where(finer.notna(), site)
     return site
 
 
 def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dict[str, str]]:
-    """Divide the columns that are no record column into those kept and those set aside."""
+    """Divide the other columns into those kept and those excluded."""
     used = set(columns.by_role.values()) | {columns.by_key.get(raw) for raw in _RAW.values()}
     extras, set_aside = [], {}
     for key, column in columns.by_key.items():
@@ -314,7 +335,7 @@ def _merge_repeated(
     repeated = (ids.duplicated(keep=False) & (ids != "")).to_numpy()
     if not repeated.any():
         return table
-    # A blank beside a value is no contradiction: nunique leaves blanks out.
+    # A blank does not contradict a value: nunique leaves blanks out.
     groups = table[repeated].groupby("image_id", sort=False)
     compared = [name for name in table.columns if name not in {"image_id", *_RAW.values()}]
     differing = groups[compared].nunique().gt(1) if compared else pd.DataFrame()
@@ -337,3 +358,131 @@ def _merge_repeated(
         .sort_index()
         .reset_index(drop=True)
     )
+
+
+# Measurements of total-body photography (ISIC 2024) that exist for new lesions too.
+MEASUREMENT_PREFIXES = ("tbp_lv_", "clin_size_")
+# Columns of ISIC 2024 under these prefixes that are words by design.
+_WORDS = frozenset({"tbp_lv_location", "tbp_lv_location_simple"})
+
+# Diagnosis and target are not features, and stay unchanged.
+_ROLES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID, Role.AGE, Role.SEX, Role.SITE)
+
+
+def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Bring the columns of a DataFrame to the names and words of records.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, columns)
+        One row per image, of pandas or polars. Ids, paths, age, sex and site may stand under any
+        name that `read_records` knows, such as ``age_approx`` or ``gender``.
+
+    Returns
+    -------
+    frame : DataFrame of shape (n, columns)
+        The same rows, with the columns ``image_id, path, patient_id, lesion_id, age, sex, site``
+        under these names. ``age`` is float years up to 85, ``sex`` and ``site`` hold values of the
+        vocabulary, patients and lesions that are not known ("unknown") are missing, and the
+        measurements of ISIC 2024 (``tbp_lv_*``, ``clin_size_*``) are numbers.
+        All else stays as it is. Records of `read_records` come back unchanged.
+    notes : tuple of str
+        What was not understood and counts as missing, with rows and cells.
+
+    Raises
+    ------
+    TableError
+        If an age is impossible, a measurement holds a cell that is not a number, or two columns
+        have one name. All such cells are listed with the index labels of their rows.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"age_approx": ["85+", "unknown"], "gender": ["F", "x"]})
+    >>> records, notes = normalise_records(frame)
+    >>> records[["age", "sex"]].to_dict("list")
+    {'age': [85.0, nan], 'sex': ['female', nan]}
+    >>> notes
+    ("row 1: gender 'x' is not among male, female; counts as missing",)
+    """
+    frame = as_pandas(frame)
+    rows, findings = frame.index.to_numpy(), Findings()
+    named = _name_columns(frame, rows, findings)
+    renamed = {column: role.value for role, column in named.items() if column != role.value}
+    if renamed:
+        frame = frame.rename(columns=renamed)
+    found = {}
+    for role, parse in _PARSERS.items():
+        if role not in named:
+            continue
+        # Messages name the column as the user knows it.
+        result = parse(frame[role.value].rename(named[role]), rows)
+        found[role.value] = result.values.astype(float) if role is Role.AGE else result.values
+        findings.warnings.extend(result.notes)
+        if role is Role.AGE:
+            findings.problems.extend(result.faults)
+        else:
+            findings.warnings.extend(f"{fault}; counts as missing" for fault in result.faults)
+    if "site" in renamed.values():
+        by_key = {column_key(column): column for column in reversed(list(frame.columns))}
+        found["site"] = _refine_site(frame, found["site"], by_key, rows)
+    # Numbers are ids as they are; text may write one in two ways, or say that none is known.
+    for name in ("patient_id", "lesion_id"):
+        if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
+            found[name] = normalise_ids(frame[name])
+    for column in frame.columns:
+        if str(column).startswith(MEASUREMENT_PREFIXES) and column_key(column) not in _WORDS:
+            found[column] = _read_numbers(frame[column], rows, findings)
+    if findings.problems:
+        count = len(findings.problems)
+        raise TableError(
+            f"{count} problem{'s' if count > 1 else ''} in the records:", findings.problems
+        )
+    words = [name for name, values in found.items() if values is None]
+    changed = {
+        name: values
+        for name, values in found.items()
+        if name not in words and not values.equals(frame[name])
+    }
+    if words or changed:
+        frame = frame.drop(columns=words).assign(**changed)
+    return frame, tuple(findings.warnings)
+
+
+def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> dict[Role, str]:
+    """Find the column of each role, as `read_records` does."""
+    keys = pd.Index([column_key(column) for column in frame.columns])
+    named = {}
+    for role in _ROLES:
+        key = next((name for name in ROLE_COLUMNS[role] if name in keys), None)
+        if key is None:
+            continue
+        columns = frame.columns[keys == key]
+        if len(columns) > 1:
+            raise TableError(
+                f"the columns {', '.join(map(repr, columns))} have the same name but for case and "
+                "blanks. Rename or drop one of them."
+            )
+        named[role] = columns[0]
+    free = {loose_key(name): name for name in frame.columns if name not in named.values()}
+    for role in _ROLES:
+        for name in candidates(role, free) if role not in named else ():
+            if holds_role(role, frame[name], rows, named, frame):
+                named[role] = name
+                findings.warnings.append(f"column {name!r} is read as {role}")
+                del free[loose_key(name)]
+                break
+    return named
+
+
+def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd.Series | None:
+    """Read a measurement that is held as text; None if all its cells are words."""
+    found = read_numbers(column, rows)
+    if not found.faults and not pd.api.types.is_numeric_dtype(found.values):
+        word = found.values.dropna().iloc[0]
+        findings.warnings.append(
+            f"{column.name} holds no numbers ({word!r} and the like); the column is left out"
+        )
+        return None
+    findings.warnings.extend(found.notes)
+    findings.problems.extend(found.faults)
+    return found.values
