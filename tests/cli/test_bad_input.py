@@ -189,11 +189,11 @@ def test_a_score_table_with_words_for_numbers(score, classifier):
         score_table(classifier, table)
 
 
-def test_the_answer_in_disguise_is_refused_unless_allowed(fit, tmp_path):
+def test_a_target_leak_is_refused_unless_allowed(fit, tmp_path):
     table = _table().assign(meta__outcome=lambda t: 3 - 2 * t["target"])
     result = fit(table, "--audit", tmp_path / "a.json")
     assert result.exit_code == 1
-    assert "target leak: 1 column separates malignant from benign alone" in result.stderr
+    assert "target leak: 1 column separates malignant from benign lesions alone" in result.stderr
     assert "(meta__outcome)" in result.stderr
     assert not (tmp_path / "m.joblib").exists()
     told = json.loads((tmp_path / "a.json").read_text())["findings"]
@@ -219,7 +219,7 @@ def test_folds_are_saved_and_used_again(fit, tmp_path, hybridlesion):
     (tmp_path / "torn.csv").write_text("\n".join(torn))
     refused = fit(_table(), "--splits", tmp_path / "torn.csv")
     assert refused.exit_code == 1
-    assert "patient: 1 patient lies in several folds" in refused.stderr
+    assert "patient: 1 patient is in several folds" in refused.stderr
     assert "(P0)" in refused.stderr
     allowed = fit(_table(), "--splits", tmp_path / "torn.csv", "--allow-leaks")
     assert allowed.exit_code == 0, allowed.output
