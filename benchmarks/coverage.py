@@ -28,7 +28,7 @@ from hybridlesion.metrics import (
     operating_points,
     threshold_at_sensitivity,
 )
-from hybridlesion.metrics._ranking import Ranking
+from hybridlesion.metrics.discrimination import Ranking
 
 POPULATIONS, PREVALENCES = ("calibrated", "shifted"), (0.02, 0.2)
 TARGETS = (0.8, 0.9, 0.95)

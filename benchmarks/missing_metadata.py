@@ -24,7 +24,7 @@ from stacking import load_table
 
 from hybridlesion import HybridLesionClassifier, LesionFeaturizer, extract_features
 from hybridlesion.batch import read_features
-from hybridlesion.leakage import leave_out_optimistic
+from hybridlesion.leakage import blank_in_sample_scores
 from hybridlesion.metrics import paired_bootstrap, roc_auc
 from hybridlesion.model import _training
 from hybridlesion.model_selection import grouped_folds, grouping
@@ -56,7 +56,7 @@ def load(name: str, options: argparse.Namespace) -> pd.DataFrame:
             records, out, featurizer=LesionFeaturizer("finetuned"), n_jobs=options.jobs
         )
     table = read_features(out)[0]
-    return leave_out_optimistic(table[table["target"].notna()].reset_index(drop=True))
+    return blank_in_sample_scores(table[table["target"].notna()].reset_index(drop=True))
 
 
 def compare(name: str, table: pd.DataFrame, options: argparse.Namespace) -> None:

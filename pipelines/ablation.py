@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion import HybridLesionClassifier, read_records
-from hybridlesion.leakage import leave_out_optimistic
+from hybridlesion.leakage import blank_in_sample_scores
 from hybridlesion.metrics import evaluate, paired_bootstrap
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping
 
@@ -41,7 +41,7 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
         Columns families, n_columns, then value, low and high of each measure.
     """
     options.out.mkdir(parents=True, exist_ok=True)
-    table = leave_out_optimistic(read_records(options.tables).frame)
+    table = blank_in_sample_scores(read_records(options.tables).frame)
     table = table[table["target"].notna()].reset_index(drop=True)
     y, groups = table["target"].to_numpy(int), grouping(table).to_numpy()
     scores, rows = {}, []

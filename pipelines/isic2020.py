@@ -21,7 +21,7 @@ from hybridlesion import (
     save_artifact,
 )
 from hybridlesion.batch import read_features
-from hybridlesion.leakage import leave_out_optimistic
+from hybridlesion.leakage import blank_in_sample_scores
 from hybridlesion.model_selection import Splits, grouping, train_validation_test, write_splits
 from hybridlesion.reporting import write_page
 
@@ -54,7 +54,7 @@ def main(options: argparse.Namespace) -> pd.DataFrame:
     print(f"{result.n_rows} images measured, {result.n_failed} failed, {result.seconds:.0f} s")
 
     # The score of a network that learned from the patient is no evidence.
-    table = leave_out_optimistic(read_features(result.path)[0])
+    table = blank_in_sample_scores(read_features(result.path)[0])
     y = table["target"].to_numpy(dtype=int)
     groups = grouping(table).to_numpy()
     split = train_validation_test(y, groups, random_state=0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion.exceptions import ArtifactError, SourceError
-from hybridlesion.leakage.training_membership import Seen
+from hybridlesion.leakage import TrainingMembership
 
 if TYPE_CHECKING:
     from hybridlesion.cnn.network import LesionNetwork
@@ -82,9 +82,9 @@ class Finetuned:
             raise ArtifactError(f"{root} is incomplete or damaged: {error}.") from error
 
     @property
-    def seen(self) -> Seen:
+    def seen(self) -> TrainingMembership:
         """The images that were learned from."""
-        return Seen.from_bytes(self.files[SEEN])
+        return TrainingMembership.from_bytes(self.files[SEEN])
 
     @property
     def digest(self) -> str:

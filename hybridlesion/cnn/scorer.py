@@ -20,8 +20,7 @@ from hybridlesion.cnn.dataset import two_sights
 from hybridlesion.cnn.device import resolve_device
 from hybridlesion.cnn.views import VIEWS, prepare
 from hybridlesion.exceptions import ArtifactError
-from hybridlesion.leakage.perceptual_hash import fingerprint
-from hybridlesion.leakage.training_membership import Match, Seen
+from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +138,8 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         masks : iterable of ndarray of shape (H, W), bool, or None, default=None
             One lesion mask an image, or None for an image without.
         records : DataFrame of shape (n_images, columns), default=None
-            ``image_id``, ``patient_id`` and ``lesion_id`` where known; None goes by the looks.
+            ``image_id``, ``patient_id`` and ``lesion_id`` where known; None compares
+            perceptual hashes only.
 
         Returns
         -------
@@ -169,7 +169,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
                 raise ValueError(f"got {len(images)} images and {len(other)} {name}.")
         rows = loaded.network.rows(self._blocks(images, masks, loaded), batch_size=self.batch_size)
         odds = rows.reshape(len(images), 2, loaded.network.n_features).mean(axis=1)
-        looks = np.stack([fingerprint(image) for image in images]) if images else _NO_LOOKS
+        looks = np.stack([perceptual_hash(image) for image in images]) if images else _NO_LOOKS
         return _choose(odds, loaded, *loaded.seen.match(records, looks))
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
@@ -224,7 +224,7 @@ class _Loaded(NamedTuple):
     """Networks that are ready, and what is known about them."""
 
     network: Network
-    seen: Seen
+    seen: TrainingMembership
     digest: str
     crop: str
     margin: float
@@ -242,7 +242,7 @@ def _choose(
         chosen[known] = odds[known, fold[known]]
         seen[known] = _OUT_OF_FOLD
     else:
-        pictures = match == Match.PICTURE
+        pictures = match == Match.IMAGE
         chosen[pictures] = kept[pictures]
         seen[known] = _OPTIMISTIC
         seen[pictures] = _OUT_OF_FOLD

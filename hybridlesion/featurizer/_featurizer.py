@@ -29,7 +29,7 @@ from hybridlesion.featurizer._measuring import (
     read_lesions,
 )
 from hybridlesion.io import write_mask
-from hybridlesion.leakage import leave_out_optimistic, optimistic_rows
+from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
 from hybridlesion.segmentation import check_segmenter
 
 __all__ = ["FEATURE_VERSION", "FINETUNED", "LesionFeaturizer"]
@@ -258,7 +258,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         records = check_records(X)
         self._fit(X, records)
         table = self._featurize_or_complain(records)
-        optimistic = optimistic_rows(table)
+        optimistic = in_sample_mask(table)
         if optimistic.any():
             warnings.warn(
                 f"{optimistic.sum():,} of {len(table):,} rows have a cnn__score of a network that "
@@ -266,7 +266,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=2,
             )
-        return self._choose_columns(records, leave_out_optimistic(table))
+        return self._choose_columns(records, blank_in_sample_scores(table))
 
     def featurize(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.features import abcd, feature_names
 from hybridlesion.io import read_image, resize_long_side
-from hybridlesion.leakage import LOOK_COLUMNS, fingerprint, fingerprint_numbers
+from hybridlesion.leakage import HASH_COLUMNS, encode_hash, perceptual_hash
 from hybridlesion.preprocessing import max_rgb, shades_of_gray
 from hybridlesion.segmentation import Segmentation, segment_details, segment_many
 
@@ -172,7 +172,7 @@ def lesion_columns() -> list[str]:
     list of str
         ``qa__`` columns, the last of them the look of the photograph, then ``abcd__`` columns.
     """
-    return [*_QUALITY, *LOOK_COLUMNS, *feature_names()]
+    return [*_QUALITY, *HASH_COLUMNS, *feature_names()]
 
 
 def read_lesions(
@@ -227,8 +227,8 @@ class _Measurement:
             raw=image,
         )
         quality = {name: measure(details) for name, measure in _QUALITY.items()}
-        look = fingerprint_numbers(fingerprint(image)).tolist()
-        quality |= dict(zip(LOOK_COLUMNS, look, strict=True))
+        look = encode_hash(perceptual_hash(image)).tolist()
+        quality |= dict(zip(HASH_COLUMNS, look, strict=True))
         return Lesion(image, details, quality | values)
 
 

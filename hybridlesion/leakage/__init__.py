@@ -1,61 +1,84 @@
 """Leakage: near-duplicates, training membership, acquisition facts, split and target audits."""
 
-from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition
-from hybridlesion.leakage.audit import Finding, LeakAudit, Severity
-from hybridlesion.leakage.near_duplicates import cluster_lookalikes, cluster_looks, looks_of
-from hybridlesion.leakage.perceptual_hash import (
-    FINGERPRINT_BYTES,
-    LOOK_COLUMNS,
-    SAME_LOOK,
-    fingerprint,
-    fingerprint_numbers,
-    fingerprints_of,
-    small_grey,
+from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition_leaks
+from hybridlesion.leakage.audit import GROUP_KEYS, Finding, LeakAudit, Severity, find_split_groups
+from hybridlesion.leakage.near_duplicates import (
+    HASH_BYTES,
+    HASH_COLUMNS,
+    MAX_HAMMING,
+    HashIndex,
+    cluster_near_duplicates,
+    crop_hashes,
+    decode_hashes,
+    encode_hash,
+    perceptual_hash,
+    read_hashes,
 )
-from hybridlesion.leakage.splits import BONDS, find_parted
 from hybridlesion.leakage.targets import (
-    find_answers,
-    find_idle,
+    find_constant_columns,
     find_named_leaks,
-    find_suspicious,
+    find_suspicious_columns,
+    find_target_leaks,
 )
 from hybridlesion.leakage.training_membership import (
     CNN_SEEN,
     Match,
-    Seen,
+    TrainingMembership,
+    blank_in_sample_scores,
     hash_ids,
-    leave_out_optimistic,
-    optimistic_rows,
-    without_optimistic_scores,
+    hash_training_ids,
+    in_sample_mask,
+    membership_warning,
+    treat_in_sample_scores,
 )
 
 __all__ = [
-    "BONDS",
     "CNN_SEEN",
-    "FINGERPRINT_BYTES",
-    "LOOK_COLUMNS",
-    "SAME_LOOK",
+    "GROUP_KEYS",
+    "HASH_BYTES",
+    "HASH_COLUMNS",
+    "MAX_HAMMING",
     "Finding",
+    "HashIndex",
     "LeakAudit",
     "Match",
-    "Seen",
     "Severity",
+    "TrainingMembership",
     "acquisition_facts",
-    "cluster_lookalikes",
-    "cluster_looks",
-    "find_acquisition",
-    "find_answers",
-    "find_idle",
+    "blank_in_sample_scores",
+    "cluster_near_duplicates",
+    "crop_hashes",
+    "decode_hashes",
+    "encode_hash",
+    "find_acquisition_leaks",
+    "find_constant_columns",
     "find_named_leaks",
-    "find_parted",
-    "find_suspicious",
-    "fingerprint",
-    "fingerprint_numbers",
-    "fingerprints_of",
+    "find_split_groups",
+    "find_suspicious_columns",
+    "find_target_leaks",
     "hash_ids",
-    "leave_out_optimistic",
-    "looks_of",
-    "optimistic_rows",
-    "small_grey",
-    "without_optimistic_scores",
+    "hash_training_ids",
+    "in_sample_mask",
+    "membership_warning",
+    "perceptual_hash",
+    "read_hashes",
+    "treat_in_sample_scores",
 ]
+
+# Names of the previous release, kept for one more.
+_FORMER = {
+    "FINGERPRINT_BYTES": HASH_BYTES,
+    "LOOK_COLUMNS": HASH_COLUMNS,
+    "Seen": TrainingMembership,
+    "fingerprint": perceptual_hash,
+    "fingerprint_numbers": encode_hash,
+    "fingerprints_of": decode_hashes,
+    "leave_out_optimistic": blank_in_sample_scores,
+    "optimistic_rows": in_sample_mask,
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _FORMER:
+        return _FORMER[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""How images were taken, stored and named, which foretells malignancy and is no medicine."""
+"""Acquisition facts: how images were taken and stored, and whether that predicts malignancy."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from hybridlesion.metadata import (
 )
 from hybridlesion.metrics import evaluate
 
-__all__ = ["acquisition_facts", "find_acquisition"]
+__all__ = ["acquisition_facts", "find_acquisition_leaks"]
 
 _FEW_ROWS = 10_000
 
-# Columns that say where somebody put an image later, not how it came about.
+# Columns that describe later processing, not the acquisition.
 _NO_FACTS = ("fold", "split", "tfrecord", "score_weight", "validation_weight", "mask_source")
 _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
-# Words of a fact, beyond which it names single images.
-_MOST_WORDS = 100
-# AUC from which such facts are worth a warning.
-_TELLING = 0.6
+# Distinct texts of a fact that are told apart; further ones are pooled.
+_MAX_LEVELS = 100
+# AUC from which acquisition facts give a warning.
+_WARN_AUC = 0.6
 
 
 def acquisition_facts(
     table: pd.DataFrame,
     sources: Sequence[str | os.PathLike],
-    set_aside: Iterable[str],
+    excluded: Iterable[str],
     id_column: str | None = None,
 ) -> pd.DataFrame:
-    """Gather what is known of how each image came about.
+    """Collect what is known about the acquisition of each image.
 
     Parameters
     ----------
@@ -48,18 +48,18 @@ def acquisition_facts(
         Training table with ``image_id``; ``patient_id`` and ``path`` where known.
     sources : sequence of str or path-like
         The tables that it was joined from.
-    set_aside : iterable of str
-        Their columns that no model may see.
+    excluded : iterable of str
+        Their columns that are excluded from the features.
     id_column : str, default=None
-        Column of the tables that names the image; None finds it.
+        Column of the tables with the image id; None detects it.
 
     Returns
     -------
     DataFrame of shape (n, facts)
         Acquisition columns of the tables, ``images of the patient``, and ``file size``, ``width``
-        and ``height`` of local image files; those that are the same in every row are left out.
+        and ``height`` of local image files; constant columns are left out.
     """
-    wanted = [name for name in set_aside if is_acquisition(name) and _key(name) not in _NO_FACTS]
+    wanted = [name for name in excluded if is_acquisition(name) and _key(name) not in _NO_FACTS]
     facts = pd.DataFrame(index=table.index)
     for source in sources if wanted else ():
         facts = facts.combine_first(_read_facts(source, wanted, table["image_id"], id_column))
@@ -72,10 +72,10 @@ def acquisition_facts(
     return facts[sorted(facts)]
 
 
-def find_acquisition(
+def find_acquisition_leaks(
     facts: pd.DataFrame, y: np.ndarray, groups: np.ndarray, folds: np.ndarray
 ) -> list[Finding]:
-    """Rank rows by acquisition facts alone, out of fold.
+    """Measure how well acquisition facts alone discriminate, out of fold.
 
     Parameters
     ----------
@@ -91,24 +91,24 @@ def find_acquisition(
     Returns
     -------
     list of Finding
-        The AUC of a small gradient boosting on the facts; a warning where it is at least 0.6 and
-        its interval lies above a half.
+        The AUC of a small gradient boosting model on the facts; a warning if it is at least 0.6
+        and its interval lies above 0.5.
     """
     if facts.empty:
         return []
     measures = evaluate(y, _out_of_fold(facts, y, folds), groups=groups, n_bootstrap=200)
     auc, low, high = measures.set_index("metric").loc["auc", ["value", "low", "high"]]
-    telling = auc >= _TELLING and low > 0.5
+    predictive = auc >= _WARN_AUC and low > 0.5
     meaning = (
-        "no model reads them as columns, but a network may see them in the pixels, and they will "
-        "not foretell elsewhere: what counts is how far the model's AUC lies above this"
-        if telling
-        else "they tell little"
+        "no model reads them as columns, but a network may detect them in the pixels, and they "
+        "will not generalise to other sites: judge the model by how far its AUC exceeds this one"
+        if predictive
+        else "they predict little"
     )
     return [
         Finding(
             "acquisition",
-            Severity.WARN if telling else Severity.NOTE,
+            Severity.WARN if predictive else Severity.NOTE,
             f"acquisition facts alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of "
             f"fold; {meaning}",
             columns=tuple(facts),
@@ -133,7 +133,7 @@ def _read_facts(
 
 
 def _file_facts(paths: pd.Series) -> pd.DataFrame:
-    """Size in bytes and pixels of local files; NaN for members of archives and far addresses."""
+    """Size in bytes and pixels of local files; NaN for archive members and remote files."""
     facts = {"file size": [], "width": [], "height": []}
     for path in paths:
         width, height, size = np.nan, np.nan, np.nan
@@ -142,7 +142,7 @@ def _file_facts(paths: pd.Series) -> pd.DataFrame:
             try:
                 height, width = map(float, image_size(path))
             except (ImageError, SourceError):
-                # It was measured once: gone or damaged since, it tells nothing of how it was.
+                # The file was measured before; it has been damaged since.
                 size = np.nan
         for name, value in zip(facts, (size, width, height), strict=True):
             facts[name].append(value)
@@ -163,7 +163,7 @@ def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.nd
         random_state=0,
     )
     score = np.empty(len(y))
-    # On few rows several threads wait for each other longer than they work.
+    # On few rows the overhead of several threads exceeds their gain.
     with threadpool_limits(1 if len(y) < _FEW_ROWS else None):
         for fold in np.unique(folds):
             held = folds == fold
@@ -173,13 +173,13 @@ def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.nd
 
 
 def _encode(column: pd.Series) -> np.ndarray:
-    """Numbers as they are; words by how often they occur, which tells sources apart."""
+    """Numbers unchanged; texts by the rank of their frequency."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
-    words = column.astype(object)
-    counts = words.value_counts()
+    texts = column.astype(object)
+    counts = texts.value_counts()
     rank = pd.Series(np.arange(len(counts), dtype=float), index=counts.index)
-    return words.map(rank.where(rank < _MOST_WORDS, _MOST_WORDS)).to_numpy(dtype=float)
+    return texts.map(rank.where(rank < _MAX_LEVELS, _MAX_LEVELS)).to_numpy(dtype=float)
 
 
 def _key(name: object) -> str:

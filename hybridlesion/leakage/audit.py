@@ -1,4 +1,4 @@
-"""What a leak audit found, how bad it is, and how it is told and kept."""
+"""Leakage audit: findings, their severity, and groups that are split across folds."""
 
 from __future__ import annotations
 
@@ -9,40 +9,44 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from hybridlesion._atomic import atomic_path
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.model_selection import parted
 
-__all__ = ["Finding", "LeakAudit", "Severity", "names_of"]
+__all__ = ["GROUP_KEYS", "Finding", "LeakAudit", "Severity", "find_split_groups", "names_of"]
 
 _SHOWN = 6
 
 
 class Severity(StrEnum):
-    """How bad a finding is."""
+    """Severity of a finding."""
 
-    REFUSE = "refuse"  # measures of such a model would mean nothing
-    WARN = "warn"  # they may be too good
-    NOTE = "note"  # it was taken care of, or is worth knowing
+    REFUSE = "refuse"  # the metrics of such a model would be meaningless
+    WARN = "warn"  # they may be optimistic
+    NOTE = "note"  # it was handled, or is useful to know
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the audit found.
+    """One finding of the audit.
 
     Parameters
     ----------
     kind : str
-        What was looked for, in one word or two.
+        The check, in one word or two.
     severity : Severity
-        How bad it is.
+        How severe it is.
     words : str
         What was found, what it means and what to do, without a full stop; it names no image and no
         patient.
     columns : tuple of str, default=()
         Columns concerned.
     rows : tuple of str, default=()
-        Image ids, patients or whatever names the rows concerned.
+        Image ids, patients or other names of the rows concerned.
 
     Examples
     --------
@@ -65,14 +69,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class LeakAudit:
-    """All that the audit of a training table found.
+    """Result of the leakage audit of a training table.
 
     Parameters
     ----------
     n_rows : int
-        Rows that were looked at.
+        Rows that were audited.
     checks : tuple of str
-        What was looked for, whether or not it was found.
+        Checks that were made, whether or not they found anything.
     findings : tuple of Finding
         In the order of the checks.
 
@@ -89,27 +93,27 @@ class LeakAudit:
     findings: tuple[Finding, ...]
 
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """Pick findings.
+        """Select findings by severity.
 
         Parameters
         ----------
         severity : Severity
-            How bad they are.
+            The severity.
 
         Returns
         -------
         tuple of Finding
-            Those.
+            Findings of that severity.
         """
         return tuple(finding for finding in self.findings if finding.severity == severity)
 
     def lines(self) -> list[str]:
-        """Tell the findings to people, the worst first.
+        """Format the findings as text, the most severe first.
 
         Returns
         -------
         list of str
-            A headline with the counts, then a line each.
+            A headline with the counts, then one line for each finding.
         """
         refused, warned, noted = (self.of(severity) for severity in Severity)
         counts = [f"{len(refused)} to refuse"] if refused else []
@@ -122,23 +126,23 @@ class LeakAudit:
         ]
 
     def refuse(self) -> None:
-        """Raise if a finding is one to refuse.
+        """Raise an error if any finding has the severity ``refuse``.
 
         Raises
         ------
         TableError
-            Names each of them.
+            Lists these findings.
         """
         refused = self.of(Severity.REFUSE)
         if refused:
             raise TableError(
-                "a model of these rows would be measured on what it has seen. Repair the tables, "
-                "or go on all the same with allow_leaks (--allow-leaks on the command line):",
+                "the leakage audit failed: a model of these rows would be evaluated on information "
+                "that it was fitted on. Repair the tables, or fit anyway with `allow_leaks`:",
                 [f"{finding.kind}: {finding}" for finding in refused],
             )
 
     def facts(self) -> dict[str, object]:
-        """Sum the audit up for a manifest; no image and no patient is named.
+        """Summarise the audit for a manifest, without names of images or patients.
 
         Returns
         -------
@@ -160,12 +164,12 @@ class LeakAudit:
         }
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write everything, with every row by name, as JSON.
+        """Write the audit, with the names of all rows, as JSON.
 
         Parameters
         ----------
         path : str or path-like
-            File to write, whole or not at all.
+            File to write, atomically.
 
         Raises
         ------
@@ -173,8 +177,8 @@ class LeakAudit:
             If it cannot be written.
         """
         whole = {"protocol": 1, "n_rows": self.n_rows, **self.facts()}
-        for told, finding in zip(whole["findings"], self.findings, strict=True):
-            told["rows"] = list(finding.rows)
+        for facts, finding in zip(whole["findings"], self.findings, strict=True):
+            facts["rows"] = list(finding.rows)
         with atomic_path(Path(path)) as temporary:
             temporary.write_text(
                 json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -182,7 +186,7 @@ class LeakAudit:
 
 
 def names_of(values: Iterable[object]) -> tuple[str, ...]:
-    """Turn ids into the names of a finding, each once.
+    """Convert ids to the names of a finding, without repeats.
 
     Parameters
     ----------
@@ -192,7 +196,7 @@ def names_of(values: Iterable[object]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Their words, in order of first appearance.
+        Ids as text, in order of first appearance.
 
     Examples
     --------
@@ -200,3 +204,66 @@ def names_of(values: Iterable[object]) -> tuple[str, ...]:
     ('b', 'a')
     """
     return tuple(dict.fromkeys(map(str, values)))
+
+
+# Column that ties rows together -> kind of the finding.
+GROUP_KEYS = {
+    "patient_id": "patient",
+    "lesion_id": "lesion",
+    "duplicate_cluster": "known duplicate",
+    "near_duplicate": "near-duplicate",
+}
+
+
+def find_split_groups(
+    table: pd.DataFrame, labels: np.ndarray, *, where: str, given: bool
+) -> list[Finding]:
+    """Find patients, lesions and duplicated images that are split across folds or parts.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        ``image_id``, and those of ``patient_id, lesion_id, duplicate_cluster, near_duplicate``
+        that are known.
+    labels : ndarray of shape (n, r)
+        Folds or parts.
+    where : str
+        Name of the labels in the messages: ``"folds"`` or ``"parts"``.
+    given : bool
+        Whether the labels were read from a file. Groups that it splits are refused, except for
+        near-duplicates, which need visual confirmation.
+
+    Returns
+    -------
+    list of Finding
+        At most one for each column.
+    """
+    findings = []
+    for column, kind in GROUP_KEYS.items():
+        if column not in table:
+            continue
+        apart = parted(table[column], labels)
+        if not apart.any():
+            continue
+        values = table.loc[apart, column]
+        n, verb = values.nunique(), "is" if values.nunique() == 1 else "are"
+        if column in ("patient_id", "lesion_id"):
+            rows = names_of(values)
+            found = f"{count_words(n, kind)} {verb} in several {where}, with {apart.sum():,} images"
+            cure = "make new ones" if given else "group by patient_id, which keeps them together"
+        else:
+            clusters = table[apart].groupby(column, sort=False)["image_id"]
+            rows = names_of(" = ".join(map(str, images)) for _, images in clusters)
+            what = "known copies" if column == "duplicate_cluster" else "near-duplicate images"
+            found = f"{count_words(n, 'cluster')} of {what} {verb} in several {where}"
+            cure = "make new ones, with one image of each cluster or all of them together"
+        refused = given and column != "near_duplicate"
+        findings.append(
+            Finding(
+                kind,
+                Severity.REFUSE if refused else Severity.WARN,
+                f"{found}, so some scores are not of unseen lesions; {cure}",
+                rows=rows,
+            )
+        )
+    return findings

@@ -1,29 +1,138 @@
-"""Photographs that look the same, found by their fingerprints among hundreds of thousands."""
+"""Near-duplicate photographs: perceptual hashes and a multi-index search over them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from hybridlesion.leakage.perceptual_hash import (
-    LOOK_COLUMNS,
-    SAME_LOOK,
-    fingerprints_of,
-    small_grey,
-)
+from hybridlesion._optional_imports import cv2
 
-__all__ = ["cluster_lookalikes", "cluster_looks", "looks_of"]
+__all__ = [
+    "HASH_BYTES",
+    "HASH_COLUMNS",
+    "MAX_HAMMING",
+    "HashIndex",
+    "cluster_near_duplicates",
+    "crop_hashes",
+    "decode_hashes",
+    "encode_hash",
+    "perceptual_hash",
+    "read_hashes",
+]
 
-# How many bits are set in each byte.
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+HASH_BYTES = 32
+
+# Largest Hamming distance, in bits of 256, between copies; benchmarks/near_duplicates.py measures
+# which copies it finds and how many pairs of different photographs lie as close.
+MAX_HAMMING = 12
+
+# A float32 holds integers of 24 bits exactly, and a feature table holds only numbers.
+_BYTES_PER_NUMBER = 3
+HASH_COLUMNS = tuple(f"qa__look_{k:02d}" for k in range(-(-HASH_BYTES // _BYTES_PER_NUMBER)))
+
+# Shares of width and height without which images are compared, too. A crop of 2 % alters about as
+# many bits as copies may differ in.
+_CROPS = (0.025, 0.05, 0.075, 0.1)
+
+# Number of bits that are set in each byte; numpy 1 has no bitwise_count.
+_BIT_COUNT = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)
+# Neighbouring gradients agree too often; scattered bits make the bands more selective.
+_BANDS = np.array_split(np.random.default_rng(0).permutation(8 * HASH_BYTES), MAX_HAMMING + 1)
 
 
-def looks_of(table: pd.DataFrame) -> np.ndarray | None:
-    """Read the fingerprints of a feature table.
+def perceptual_hash(image: np.ndarray) -> np.ndarray:
+    """Signs of the horizontal grey gradients of an image resampled to 16 x 17 pixels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (32,), uint8
+        256 bits; rescaling, squashing, recompression and a change of brightness alter few of them.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    >>> bool((perceptual_hash(image) == perceptual_hash(image // 2)).mean() > 0.9)
+    True
+    """
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (17, 16), interpolation=cv2.INTER_AREA)
+    return np.packbits(small[:, 1:] > small[:, :-1])
+
+
+def crop_hashes(image: np.ndarray) -> np.ndarray:
+    """Perceptual hashes of centre crops of an image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (4, 32), uint8
+        Hashes of the image without 2.5, 5, 7.5 and 10 % of its width and height.
+    """
+    margins = [[round(share / 2 * side) for side in image.shape[:2]] for share in _CROPS]
+    height, width = image.shape[:2]
+    return np.stack(
+        [perceptual_hash(image[dy : height - dy, dx : width - dx]) for dy, dx in margins]
+    )
+
+
+def encode_hash(image_hash: np.ndarray) -> np.ndarray:
+    """Encode a hash as the numbers of the columns `HASH_COLUMNS` of a feature table.
+
+    Parameters
+    ----------
+    image_hash : ndarray of shape (32,), uint8
+        Result of `perceptual_hash`.
+
+    Returns
+    -------
+    ndarray of shape (11,), float32
+        Integers from 0 to 2**24 - 1.
+
+    Examples
+    --------
+    >>> image_hash = np.arange(32, dtype=np.uint8)
+    >>> bool((decode_hashes(encode_hash(image_hash)[None]) == image_hash).all())
+    True
+    """
+    padded = np.zeros(len(HASH_COLUMNS) * _BYTES_PER_NUMBER, dtype=np.uint32)
+    padded[:HASH_BYTES] = image_hash
+    high, middle, low = padded.reshape(-1, _BYTES_PER_NUMBER).T
+    return ((high << 16) + (middle << 8) + low).astype(np.float32)
+
+
+def decode_hashes(numbers: np.ndarray) -> np.ndarray:
+    """Decode the numbers of `encode_hash`.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n, 11), float
+        Encoded hashes.
+
+    Returns
+    -------
+    ndarray of shape (n, 32), uint8
+        Hashes.
+    """
+    words = np.asarray(numbers).astype(np.uint32)
+    parts = np.stack([words >> 16, (words >> 8) & 255, words & 255], axis=-1)
+    return parts.reshape(len(words), -1)[:, :HASH_BYTES].astype(np.uint8)
+
+
+def read_hashes(table: pd.DataFrame) -> np.ndarray | None:
+    """Read the perceptual hashes of a feature table.
 
     Parameters
     ----------
@@ -33,33 +142,31 @@ def looks_of(table: pd.DataFrame) -> np.ndarray | None:
     Returns
     -------
     ndarray of shape (n, 32), uint8, or None
-        Zeros where a row has none; None if the table has none at all.
+        Hashes, zero where a row has none; None if no row has one.
     """
-    names = list(LOOK_COLUMNS)
+    names = list(HASH_COLUMNS)
     if not set(names) <= set(table.columns):
         return None
     numbers = table[names].apply(pd.to_numeric, errors="coerce").fillna(0).to_numpy()
-    return fingerprints_of(numbers) if numbers.any() else None
+    return decode_hashes(numbers) if numbers.any() else None
 
 
-def cluster_looks(looks: np.ndarray) -> pd.Series:
-    """Number the clusters of photographs that look the same.
+class HashIndex:
+    """Multi-index over perceptual hashes.
 
     Parameters
     ----------
-    looks : ndarray of shape (n, 32), uint8
-        Fingerprints; all zeros, as of an image of one colour, is like nothing.
-
-    Returns
-    -------
-    Series of shape (n,), float
-        Cluster of each photograph that is like another one; NaN for the others.
+    hashes : ndarray of shape (n, 32), uint8
+        Hashes. A hash of zeros, as of an image of one colour, is never a near-duplicate.
 
     Notes
     -----
-    Two photographs look the same if at most `SAME_LOOK` (12) of their 256 bits differ. The bits
-    are dealt to 13 bands: fingerprints that differ in no more than 12 bits agree in one band at
-    least, so that only those are compared [1]_. No pair is missed.
+    Photographs are near-duplicates if their hashes differ in at most `MAX_HAMMING` = 12 bits. The
+    256 bits are split into 13 bands. Two hashes that differ in at most 12 bits agree in at least
+    one whole band, so only hashes with an equal band are compared, and no pair is missed [1]_.
+
+    Copies that were rotated, mirrored or cropped by more than about 2 % are not found; see
+    `crop_hashes` for crops.
 
     References
     ----------
@@ -68,88 +175,113 @@ def cluster_looks(looks: np.ndarray) -> pd.Series:
 
     Examples
     --------
-    >>> looks = np.random.default_rng(0).integers(0, 256, (3, 32), dtype=np.uint8)
-    >>> looks[2] = looks[0] ^ np.eye(1, 32, dtype=np.uint8)[0]
-    >>> cluster_looks(looks).isna().tolist()
-    [False, True, False]
+    >>> hashes = np.random.default_rng(0).integers(0, 256, (3, 32), dtype=np.uint8)
+    >>> HashIndex(hashes).nearest(np.array([hashes[1], ~hashes[1]])).tolist()
+    [1, -1]
     """
-    different, member = np.unique(looks, axis=0, return_inverse=True)
-    member = member.ravel()
-    links = [np.empty((0, 2), dtype=np.intp)]
-    for one, other in _candidates(different):
-        near = _BITS[different[one] ^ different[other]].sum(axis=1) <= SAME_LOOK
-        links.append(np.column_stack([one[near], other[near]]))
-    one, other = np.concatenate(links).T
-    n = len(different)
-    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(n, n))
-    cluster = connected_components(graph, directed=False)[1][member]
-    lone = (np.bincount(cluster)[cluster] < 2) | ~looks.any(axis=1)
-    return pd.Series(np.where(lone, np.nan, cluster.astype(float)))
+
+    def __init__(self, hashes: np.ndarray):
+        self._hashes = hashes
+        self._rows = np.flatnonzero(hashes.any(axis=1))
+        self._bands = []
+        for keys in _band_keys(hashes[self._rows]):
+            order = np.argsort(keys, kind="stable")
+            self._bands.append((keys[order], self._rows[order]))
+
+    def nearest(self, queries: np.ndarray) -> np.ndarray:
+        """Find the nearest near-duplicate of each query.
+
+        Parameters
+        ----------
+        queries : ndarray of shape (m, 32), uint8
+            Hashes.
+
+        Returns
+        -------
+        ndarray of shape (m,), int
+            Position of the nearest hash, the first of equally near ones; -1 if there is no
+            near-duplicate.
+        """
+        found = np.full(len(queries), -1)
+        rows = np.flatnonzero(queries.any(axis=1))
+        distance = np.full(len(queries), MAX_HAMMING + 1)
+        for (keys, order), own in zip(self._bands, _band_keys(queries[rows]), strict=True):
+            start, stop = np.searchsorted(keys, own), np.searchsorted(keys, own, "right")
+            for at, place in _expand(start, stop):
+                row, hit = rows[at], order[place]
+                bits = _BIT_COUNT[queries[row] ^ self._hashes[hit]].sum(axis=1)
+                nearer = (bits < distance[row]) | ((bits == distance[row]) & (hit < found[row]))
+                found[row[nearer]], distance[row[nearer]] = hit[nearer], bits[nearer]
+        return found
+
+    def pairs(self) -> np.ndarray:
+        """Find all pairs of near-duplicates.
+
+        Returns
+        -------
+        ndarray of shape (p, 2), int
+            Positions; a pair may occur several times.
+        """
+        pairs = [np.empty((0, 2), dtype=np.intp)]
+        for keys, order in self._bands:
+            after = np.arange(1, len(keys) + 1)
+            for at, place in _expand(after, np.searchsorted(keys, keys, "right")):
+                one, other = order[at], order[place]
+                bits = _BIT_COUNT[self._hashes[one] ^ self._hashes[other]].sum(axis=1)
+                pairs.append(np.column_stack([one, other])[bits <= MAX_HAMMING])
+        return np.concatenate(pairs)
 
 
-def _candidates(looks: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield pairs of rows that agree in a whole band; a pair may come several times."""
-    bits = np.unpackbits(looks, axis=1)
-    # Neighbouring gradients go together; bands of far bits agree less often by chance.
-    dealt = np.random.default_rng(0).permutation(bits.shape[1])
-    for band in np.array_split(dealt, SAME_LOOK + 1):
-        keys = bits[:, band] @ (1 << np.arange(len(band), dtype=np.int64))
-        order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        step, active = 1, np.arange(len(keys))
-        while len(active := active[active + step < len(keys)]):
-            active = active[keys[active] == keys[active + step]]
-            yield order[active], order[active + step]
-            step += 1
+def _band_keys(hashes: np.ndarray) -> Iterator[np.ndarray]:
+    bits = np.unpackbits(hashes, axis=1)
+    for band in _BANDS:
+        yield bits[:, band] @ (1 << np.arange(len(band), dtype=np.int64))
 
 
-# Of the 256 signs of a gradient hash, at most so many differ between copies ...
-_LARGEST_DISTANCE = 30
-# ... and their small grey versions correlate at least so much.
-_LEAST_CORRELATION = 0.97
+def _expand(start: np.ndarray, stop: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the rows with a range and a place in it, one place of each range at a time."""
+    rows = np.flatnonzero(start < stop)
+    while len(rows):
+        yield rows, start[rows]
+        start = start + 1
+        rows = rows[start[rows] < stop[rows]]
 
-_ROWS_AT_ONCE = 1024
 
-
-def cluster_lookalikes(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Number the clusters of images that look the same at 16 pixels.
+def cluster_near_duplicates(hashes: np.ndarray, cropped: np.ndarray | None = None) -> pd.Series:
+    """Number the clusters of near-duplicate photographs.
 
     Parameters
     ----------
-    images : sequence of ndarray of shape (H, W, 3), uint8
-        RGB images, all squashed or all not.
+    hashes : ndarray of shape (n, 32), uint8
+        Perceptual hashes.
+    cropped : ndarray of shape (n, 4, 32), uint8, default=None
+        Results of `crop_hashes`, if the images are at hand, to find cropped copies as well.
 
     Returns
     -------
-    ndarray of shape (n,), int
-        Cluster of each image; lone images have one of their own.
-
-    Notes
-    -----
-    Two images are copies if the signs of their horizontal grey gradients (16x16) differ in at most
-    30 places and their grey values correlate with at least 0.97. Copies that were turned or
-    mirrored are not found.
+    Series of shape (n,), float
+        Cluster of each photograph that has a near-duplicate, NaN for all others. Clusters are the
+        connected components of the pairs of `HashIndex`.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> one, other = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    >>> cluster_lookalikes([one, other, one]).tolist()
-    [0, 1, 0]
+    >>> hashes = np.random.default_rng(0).integers(0, 256, (3, 32), dtype=np.uint8)
+    >>> hashes[2] = hashes[0] ^ np.eye(1, 32, dtype=np.uint8)[0]
+    >>> cluster_near_duplicates(hashes).isna().tolist()
+    [False, True, False]
     """
-    grey = np.stack([small_grey(image) for image in images])
-    signs = (grey[:, :, 1:] > grey[:, :, :-1]).reshape(len(grey), -1).astype(np.float32)
-    flat = grey.reshape(len(grey), -1).astype(np.float32)
-    flat -= flat.mean(axis=1, keepdims=True)
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
-    first, second = [], []
-    for start in range(0, len(grey), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        distance = signs[rows] @ (1 - signs).T + (1 - signs[rows]) @ signs.T
-        alike = (distance <= _LARGEST_DISTANCE) & (flat[rows] @ flat.T >= _LEAST_CORRELATION)
-        one, other = np.nonzero(alike)
-        first.append(one + start)
-        second.append(other)
-    links = (np.concatenate(first), np.concatenate(second))
-    graph = coo_array((np.ones(len(links[0]), np.int8), links), shape=(len(grey), len(grey)))
-    return connected_components(graph, directed=False)[1]
+    n = len(hashes)
+    stacked = hashes if cropped is None else np.vstack([hashes, *np.swapaxes(cropped, 0, 1)])
+    # Equal hashes, of which there may be many, count as one in the search for pairs.
+    unique, member = np.unique(stacked, axis=0, return_inverse=True)
+    member, blank = member.ravel(), ~stacked.any(axis=1)
+    whole = np.zeros(len(unique), dtype=bool)
+    whole[member[:n]] = True
+    pairs = HashIndex(unique).pairs()
+    pairs = n + pairs[whole[pairs].any(axis=1)]
+    # The nodes of the graph are images and hashes.
+    owned = np.column_stack([np.arange(len(stacked)) % max(n, 1), n + member])[~blank]
+    one, other = np.vstack([pairs, owned]).T
+    graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=2 * (n + len(unique),))
+    cluster = connected_components(graph, directed=False)[1][:n]
+    return pd.Series(np.where(np.bincount(cluster)[cluster] < 2, np.nan, cluster.astype(float)))

@@ -1,4 +1,4 @@
-"""Columns that a model reads and that give the answer away."""
+"""Target leakage: feature columns that encode or nearly encode the diagnosis."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from hybridlesion._formatting import count_words
 from hybridlesion.leakage.audit import Finding, Severity
 from hybridlesion.metadata import is_acquisition, leak_reason
 
 __all__ = [
     "Ranking",
-    "find_answers",
-    "find_idle",
+    "find_constant_columns",
     "find_named_leaks",
-    "find_suspicious",
+    "find_suspicious_columns",
+    "find_target_leaks",
     "lower_bound",
     "rank_by_column",
 ]
 
 _FOLDS = 5
-# Numbers with at most so many values are read as codes, too; others are cut into bins.
+# Numbers with up to so many distinct values are also ranked as codes; others are binned.
 _CODES, _BINS = 50, 20
-# Text is read as numbers or dates if at least this share of it can be.
+# Text is parsed as numbers or dates if at least this share of it can be.
 _READABLE = 0.95
 
 
 class Ranking(NamedTuple):
-    """How a column ranks rows.
+    """Discrimination of a single column.
 
     Parameters
     ----------
     auc : float
         Area under the ROC curve in the better direction.
     known : ndarray of shape (n,), bool
-        Rows that it is over.
+        Rows that it is computed over.
     by_missing : bool
-        Whether rows are ranked by having a value rather than by the value.
+        Whether rows are ranked by whether they have a value, rather than by the value.
     """
 
     auc: float
@@ -53,7 +54,7 @@ class Ranking(NamedTuple):
 def rank_by_column(
     column: pd.Series, y: np.ndarray, groups: np.ndarray | None = None, *, codes: bool = True
 ) -> list[Ranking]:
-    """Rank rows by one column alone.
+    """Measure how well a single column ranks malignant above benign rows.
 
     Parameters
     ----------
@@ -62,16 +63,15 @@ def rank_by_column(
     y : ndarray of shape (n,), 0 or 1
         Target.
     groups : ndarray of shape (n,), default=None
-        Patient of each row; None takes each row as its own.
+        Patient of each row; None treats each row as its own patient.
     codes : bool, default=True
-        Whether numbers are also ranked as codes, in any order of their values.
+        Whether numbers are also treated as codes without an order.
 
     Returns
     -------
     list of Ranking
-        By the order of the values, where there is one; by the share of malignant rows among the
-        rows of other patients with the same value, for words and codes; and by whether there is a
-        value, where some lack one.
+        By the order of the values, if they have one; for text and codes, by the out-of-fold share
+        of malignant rows with the same value; and by missingness, if values are missing.
 
     Examples
     --------
@@ -91,7 +91,7 @@ def rank_by_column(
     if numbers is not None:
         add(numbers, known, turn=True)
     if codes or numbers is None:
-        # Shares out of fold have a direction: turned round, those of noise would rank.
+        # Out-of-fold shares have a direction; reversing it would make noise look informative.
         labels = _as_codes(column, numbers)
         add(_shares(labels, y, groups), known, turn=False)
     if not known.all():
@@ -100,7 +100,7 @@ def rank_by_column(
 
 
 def lower_bound(auc: float, n_positive: int, n_negative: int, confidence: float = 0.975) -> float:
-    """Bound an AUC from below.
+    """Lower confidence bound of an AUC.
 
     Parameters
     ----------
@@ -114,12 +114,12 @@ def lower_bound(auc: float, n_positive: int, n_negative: int, confidence: float 
     Returns
     -------
     float
-        Lowest AUC, from 0.5 on, that the one found does not contradict.
+        Lowest AUC, at least 0.5, that is consistent with the estimate.
 
     Notes
     -----
-    The standard error of Hanley and McNeil [1]_ at the bound rather than at the estimate, which is
-    0 for an AUC of 1 [2]_.
+    Uses the standard error of Hanley and McNeil [1]_ at the bound; at the estimate it is 0 for an
+    AUC of 1 [2]_.
 
     References
     ----------
@@ -141,14 +141,14 @@ def lower_bound(auc: float, n_positive: int, n_negative: int, confidence: float 
 
 
 def _as_numbers(column: pd.Series) -> np.ndarray | None:
-    """Read what has an order: numbers, dates, and text that holds either."""
+    """Convert numbers, dates and text that holds either; None for unordered values."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     known = column.notna()
     if isinstance(column.dtype, pd.CategoricalDtype) or not known.any():
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of dates whose order of day and month is not clear
+        warnings.simplefilter("ignore")  # about ambiguous day and month
         for read in (pd.to_numeric, _to_seconds):
             numbers = read(column.astype(object), errors="coerce")
             if numbers[known].notna().mean() >= _READABLE:
@@ -172,10 +172,10 @@ def _as_codes(column: pd.Series, numbers: np.ndarray | None) -> np.ndarray:
 
 
 def _shares(codes: np.ndarray, y: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """Share of malignant rows of each code in the other folds, drawn towards that of all rows."""
+    """Share of malignant rows of each code in the other folds, shrunk towards the prevalence."""
     groups = np.arange(len(y)) if groups is None else pd.factorize(np.asarray(groups))[0]
-    dealt = np.random.default_rng(0).permutation(groups.max() + 1) % _FOLDS
-    fold, shares, n_codes = dealt[groups], np.empty(len(y)), codes.max() + 2
+    of_group = np.random.default_rng(0).permutation(groups.max() + 1) % _FOLDS
+    fold, shares, n_codes = of_group[groups], np.empty(len(y)), codes.max() + 2
     for held in range(_FOLDS):
         learned = fold != held
         n_rows = np.bincount(codes[learned] + 1, minlength=n_codes)
@@ -191,25 +191,25 @@ def _auc(values: np.ndarray, y: np.ndarray) -> float:
     return float(above / (positives * (len(y) - positives)))
 
 
-# From this AUC on one column alone is the answer, or knows it.
+# AUC of a single column above which it must encode the target.
 _TOO_GOOD = 0.995
-# It is looked at closely if it reaches so much on so many rows of each class.
-_WORTH_A_LOOK, _GLANCE = 0.98, 1000
-# Chance that noise would look like the answer, over all columns.
+# AUC on a sample of so many rows of each class from which all rows are used.
+_SAMPLE_AUC, _SAMPLE_ROWS = 0.98, 1000
+# Family-wise probability that noise is reported.
 _BY_CHANCE = 1e-3
 _FROM_PIXELS = ("abcd__", "emb__")
-# From this AUC on one column of metadata alone is suspicious, and from the next on if it ranks so
-# much better than the other columns; each unless chance may explain it.
+# A metadata column is suspicious above the first AUC, or above the second if it exceeds all other
+# columns by the margin, and if the lower confidence bound is high enough.
 _HIGH, _REMARKABLE, _MARGIN = 0.90, 0.80, 0.10
 _AT_LEAST_HIGH, _AT_LEAST = 0.75, 0.70
 _STANDARD = ("meta__age", "meta__sex_male", "meta__site_")
 _ENOUGH_ROWS = 10_000
 
 
-def find_answers(
+def find_target_leaks(
     table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None = None
 ) -> list[Finding]:
-    """Find columns that alone rank the rows almost without a fault.
+    """Find columns that separate the classes almost perfectly on their own.
 
     Parameters
     ----------
@@ -220,66 +220,59 @@ def find_answers(
     names : sequence of str
         Columns that the model reads.
     groups : ndarray of shape (n,), default=None
-        Patient or lesion of each row, so that a code shared by its images alone is no answer; None
-        takes each row as its own.
+        Patient or lesion of each row, so that a code shared only by its own images is not
+        reported; None treats each row as its own group.
 
     Returns
     -------
     list of Finding
-        To refuse where the column is metadata or a score of unknown origin; a warning where it was
-        measured in the pixels, as can be with easy images.
+        Refused if the column is metadata or a score of unknown origin; a warning if it was
+        measured from the pixels, which can happen with easy images.
 
     Notes
     -----
-    A column is found if its AUC, turned round where below a half, is above 0.995 over the rows that
-    have a value, or if to have a value says it; and only if so many rows could not be ranked so by
-    chance by any of the columns: the number of ways to choose the positives, ``C(n, p)``, must
-    exceed a thousand times the number of columns.
+    A column is reported if its AUC in the better direction exceeds 0.995, over the rows that have a
+    value or by missingness, and if chance is ruled out: the number of ways to choose the
+    positives, ``C(n, p)``, must exceed a thousand times the number of columns.
     """
-    y, void, good = np.asarray(y) == 1, [], []
+    y, leaks, easy = np.asarray(y) == 1, [], []
     sample = _sample(y)
     for name in names:
         measured = name.startswith(_FROM_PIXELS) or _is_unseen_score(table, name)
         column, codes = table[name], not measured
         some = None if groups is None else groups[sample]
         glance = rank_by_column(column.iloc[sample], y[sample], some, codes=codes)
-        if not any(one.auc > _WORTH_A_LOOK for one in glance):
+        if not any(one.auc > _SAMPLE_AUC for one in glance):
             continue
         if not any(
             one.auc > _TOO_GOOD and _cannot_be_chance(y[one.known], len(names))
             for one in rank_by_column(column, y, groups, codes=codes)
         ):
             continue
-        (good if measured else void).append(name)
-    findings = []
-    if void:
-        findings.append(
-            Finding(
-                "answer in disguise",
-                Severity.REFUSE,
-                f"{_columns(void, 'tell')} malignant from benign alone, with an AUC above "
-                f"{_TOO_GOOD}: such values come from the diagnosis or from a model that saw these "
-                "rows; leave them out",
-                columns=tuple(void),
-            )
-        )
-    if good:
-        findings.append(
-            Finding(
-                "answer in disguise",
-                Severity.WARN,
-                f"{_columns(good, 'tell')} malignant from benign alone, with an AUC above "
-                f"{_TOO_GOOD}; look whether both classes were photographed alike",
-                columns=tuple(good),
-            )
-        )
-    return findings
+        (easy if measured else leaks).append(name)
+    found = f"malignant from benign lesions alone, with an AUC above {_TOO_GOOD}"
+    return _report(
+        "target leak",
+        (
+            Severity.REFUSE,
+            "separate",
+            f"{found}: such values come from the diagnosis or from a model that was fitted on "
+            "these rows; leave them out",
+            leaks,
+        ),
+        (
+            Severity.WARN,
+            "separate",
+            f"{found}; check whether both classes were photographed in the same way",
+            easy,
+        ),
+    )
 
 
-def find_suspicious(
+def find_suspicious_columns(
     table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None = None
 ) -> list[Finding]:
-    """Find columns of metadata that alone rank the rows better than metadata do.
+    """Find metadata columns that discriminate better than metadata plausibly can.
 
     Parameters
     ----------
@@ -288,23 +281,23 @@ def find_suspicious(
     y : ndarray of shape (n,), 0 or 1
         Target.
     names : sequence of str
-        Columns that the model reads; those of ``meta__`` are suspected, and what is measured in the
-        pixels is what they are compared with.
+        Columns that the model reads. Those of ``meta__`` are tested; measurements of the image
+        serve for comparison.
     groups : ndarray of shape (n,), default=None
-        Patient of each row; None takes each row as its own.
+        Patient of each row; None treats each row as its own patient.
 
     Returns
     -------
     list of Finding
-        Warnings: of columns by their values, and of columns by which rows have a value.
+        At most two warnings: columns reported by their values, and by their missingness.
 
     Notes
     -----
-    A column is named if its AUC is above 0.90 and, with 97.5 % confidence, above 0.75; or if it is
-    above 0.80, above that of every other column by 0.10, and with confidence above them and 0.70.
-    The others are age, sex, site, what was measured in the pixels, and what lies below 0.80. Both
-    must exceed what the best of so many columns without meaning would reach. Columns that
-    `find_answers` or `find_named_leaks` name are left to them.
+    A column is reported if its AUC is above 0.90 and, with 97.5 % confidence, above 0.75; or if it
+    is above 0.80, exceeds every other column by 0.10, and with the same confidence exceeds them
+    and 0.70. The other columns are age, sex, site, measurements of the image, and columns below
+    0.80. In both cases the AUC must exceed the best of as many columns of noise. Columns reported
+    by `find_target_leaks` or `find_named_leaks` are not repeated.
     """
     y = np.asarray(y) == 1
     sample = _sample(y, _ENOUGH_ROWS)
@@ -325,39 +318,33 @@ def find_suspicious(
 
 
 def find_named_leaks(names: Sequence[str]) -> list[Finding]:
-    """Find feature columns whose very name says that no model may see them.
+    """Find feature columns whose name shows that a model must not use them.
 
     Parameters
     ----------
     names : sequence of str
-        Columns that the model reads, such as ``meta__mel_thick_mm``; those of ``meta__`` and
-        ``ctx__`` are looked at.
+        Columns that the model reads, such as ``meta__mel_thick_mm``; only those of ``meta__`` and
+        ``ctx__`` are checked.
 
     Returns
     -------
     list of Finding
-        To refuse what is known only with or after the diagnosis; a warning for acquisition facts.
+        Columns known only at or after diagnosis are refused; acquisition facts give a warning.
     """
     bare = {name: name.split("__", 1)[1] for name in names if name.startswith(("meta__", "ctx__"))}
     leaks = [name for name in bare if leak_reason(bare[name]) is not None]
     facts = [name for name in leaks if is_acquisition(bare[name])]
-    void = [name for name in leaks if name not in facts]
-    findings = []
-    if void:
-        words = f"{_columns(void, 'hold')} what is known only with or after the diagnosis"
-        findings.append(
-            Finding("train-only column", Severity.REFUSE, f"{words}; leave out", tuple(void))
-        )
-    if facts:
-        words = f"{_columns(facts, 'tell')} how or where an image was taken, not what it shows"
-        findings.append(
-            Finding("acquisition column", Severity.WARN, f"{words}; leave out", tuple(facts))
-        )
-    return findings
+    late = [name for name in leaks if name not in facts]
+    after = "what is known only with or after the diagnosis; leave out"
+    how = "how or where an image was taken, not what it shows; leave out"
+    return [
+        *_report("train-only column", (Severity.REFUSE, "hold", after, late)),
+        *_report("acquisition column", (Severity.WARN, "describe", how, facts)),
+    ]
 
 
-def find_idle(table: pd.DataFrame, names: Sequence[str]) -> list[Finding]:
-    """Find feature columns with one value or none.
+def find_constant_columns(table: pd.DataFrame, names: Sequence[str]) -> list[Finding]:
+    """Find feature columns without variation.
 
     Parameters
     ----------
@@ -369,17 +356,24 @@ def find_idle(table: pd.DataFrame, names: Sequence[str]) -> list[Finding]:
     Returns
     -------
     list of Finding
-        A note: such columns stay in the model, at weight 0.
+        A note: such columns stay in the model, with weight 0.
     """
-    idle = tuple(name for name in names if table[name].nunique(dropna=False) < 2)
-    if not idle:
-        return []
-    words = f"{_columns(idle, 'hold')} the same in every row: kept, at weight 0"
-    return [Finding("constant column", Severity.NOTE, words, idle)]
+    constant = [name for name in names if table[name].nunique(dropna=False) < 2]
+    words = "the same value in every row: kept, with weight 0"
+    return _report("constant column", (Severity.NOTE, "hold", words, constant))
 
 
-def _sample(y: np.ndarray, most: int = _GLANCE) -> np.ndarray:
-    """Draw some rows of each class, so that a thousand columns are glanced at in no time."""
+def _report(kind: str, *found: tuple[Severity, str, str, list[str]]) -> list[Finding]:
+    """Make a finding of each severity, verb, words and columns, unless there are no columns."""
+    return [
+        Finding(kind, severity, f"{_columns(names, verb)} {words}", tuple(names))
+        for severity, verb, words, names in found
+        if names
+    ]
+
+
+def _sample(y: np.ndarray, most: int = _SAMPLE_ROWS) -> np.ndarray:
+    """Sample rows of each class, to screen a thousand columns quickly."""
     rng = np.random.default_rng(0)
     classes = (np.flatnonzero(y == value) for value in (False, True))
     return np.sort(
@@ -390,7 +384,7 @@ def _sample(y: np.ndarray, most: int = _GLANCE) -> np.ndarray:
 def _rank_all(
     table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None
 ) -> list[tuple[str, Ranking]]:
-    """Rank by each column in its best way; by missing values once where columns share them."""
+    """Best ranking of each column; by missingness once for columns missing in the same rows."""
     patterns, rankings = set(), []
     for name in names:
         found = rank_by_column(table[name], y, groups)
@@ -405,7 +399,7 @@ def _rank_all(
 
 
 def _is_standard(name: str, one: Ranking) -> bool:
-    """Whether a ranking is by age, sex or site, which may well rank better than all else."""
+    """Whether a ranking is by age, sex or site, which may legitimately be the best column."""
     return name.startswith(_STANDARD) and not one.by_missing
 
 
@@ -427,17 +421,14 @@ def _is_suspicious(
 def _warn(by_missing: bool, aucs: dict[str, float], best: float) -> Finding:
     low, high = min(aucs.values()), max(aucs.values())
     reached = f"{high:.3f}" if len(aucs) == 1 else f"{low:.3f} to {high:.3f}"
-    what = (
-        f"whether {'a value is' if len(aucs) == 1 else 'values are'} known in {len(aucs):,} "
-        f"column{'' if len(aucs) == 1 else 's'} tells"
-        if by_missing
-        else _columns(tuple(aucs), "tell")
-    )
+    what = f"missingness of {count_words(len(aucs), 'column')} separates"
+    if not by_missing:
+        what = _columns(tuple(aucs), "separate")
     return Finding(
         "suspicious column",
         Severity.WARN,
-        f"{what} malignant from benign alone with an AUC of {reached}, where the best other column "
-        f"reaches {best:.3f}; keep only what is known of every new lesion before its diagnosis",
+        f"{what} malignant from benign lesions alone with an AUC of {reached}; the best other "
+        f"column reaches {best:.3f}. Keep only what is known of every new lesion before diagnosis",
         columns=tuple(aucs),
     )
 
@@ -449,7 +440,7 @@ def _cannot_be_chance(y: np.ndarray, n_columns: int) -> bool:
 
 
 def _is_unseen_score(table: pd.DataFrame, name: str) -> bool:
-    """Whether a score is our own network's, of rows that it did not learn from."""
+    """Whether a column is the score of a hybridlesion network that was not trained on the rows."""
     return (
         name == "cnn__score" and "qa__cnn_seen" in table and bool((table["qa__cnn_seen"] < 2).all())
     )

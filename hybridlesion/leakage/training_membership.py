@@ -1,12 +1,15 @@
-"""Which images, patients and lesions a network learned from, in a form that names none of them."""
+"""Training membership: which images, patients and lesions a model or a network was trained on."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,74 +17,73 @@ import pandas as pd
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import ArtifactError, TableError
 from hybridlesion.leakage.audit import Finding, Severity, names_of
-from hybridlesion.leakage.perceptual_hash import FINGERPRINT_BYTES, SAME_LOOK
+from hybridlesion.leakage.near_duplicates import HASH_BYTES, HashIndex
 from hybridlesion.metadata import normalise_image_id
 
 __all__ = [
     "CNN_SEEN",
     "Match",
-    "Seen",
+    "TrainingMembership",
+    "blank_in_sample_scores",
     "hash_ids",
-    "leave_out_optimistic",
-    "optimistic_rows",
-    "without_optimistic_scores",
+    "hash_training_ids",
+    "in_sample_mask",
+    "membership_warning",
+    "treat_in_sample_scores",
 ]
 
-_BONDS = ("patient_id", "lesion_id")
-
-# How many bits are set in each byte.
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+_GROUP_COLUMNS = ("patient_id", "lesion_id")
 
 
 class Match(IntEnum):
-    """How a photograph is known to a network."""
+    """How an image is related to the training images of a network."""
 
     NEW = 0
-    PICTURE = 1  # it looks like a training image
-    NAME = 2  # its id is that of a training image, but it looks otherwise, or was not looked at
-    GROUP = 3  # another picture of its patient or lesion was a training image
+    IMAGE = 1  # it is a near-duplicate of a training image
+    IMAGE_ID = 2  # it has the id of a training image and is no near-duplicate of one
+    GROUP = 3  # another image of its patient or lesion was a training image
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a network learned from.
+class TrainingMembership:
+    """Training images of a fine-tuned network, with their out-of-fold scores.
 
     Parameters
     ----------
     salt : str
-        Hashed before each id.
-    names : ndarray of shape (n,), uint64
+        Prefix of every id that is hashed.
+    image_ids : ndarray of shape (n,), uint64
         Hashes of the image ids, sorted.
     fold : ndarray of shape (n,), int
-        Fold that each image was left out of the training of.
-    odds : ndarray of shape (n,), float32
-        Out-of-fold log odds of each image.
-    looks : ndarray of shape (n, 32), uint8
-        Fingerprint of each image.
+        Fold in which each image was held out.
+    oof_logit : ndarray of shape (n,), float32
+        Out-of-fold logit of each image.
+    hashes : ndarray of shape (n, 32), uint8
+        Perceptual hash of each image.
     groups : ndarray of shape (m,), uint64
         Hashes of patient and lesion ids, sorted.
     group_fold : ndarray of shape (m,), int
-        Fold of each.
+        Fold of each group.
 
     Notes
     -----
-    A hash is the first 8 bytes of SHA-256 over salt and id. Hashes hide ids from readers, not from
-    someone who tries all ids that there could be.
+    Ids are stored as the first 8 bytes of SHA-256 over salt and id. This hides ids from readers,
+    but not from an attacker who can enumerate all possible ids.
     """
 
     salt: str
-    names: np.ndarray
+    image_ids: np.ndarray
     fold: np.ndarray
-    odds: np.ndarray
-    looks: np.ndarray
+    oof_logit: np.ndarray
+    hashes: np.ndarray
     groups: np.ndarray
     group_fold: np.ndarray
 
     @classmethod
     def of(
-        cls, records: pd.DataFrame, fold: np.ndarray, odds: np.ndarray, looks: np.ndarray
-    ) -> Seen:
-        """Remember training images.
+        cls, records: pd.DataFrame, fold: np.ndarray, oof_logit: np.ndarray, hashes: np.ndarray
+    ) -> TrainingMembership:
+        """Describe training images.
 
         Parameters
         ----------
@@ -89,133 +91,140 @@ class Seen:
             Column ``image_id``, and ``patient_id`` and ``lesion_id`` where known.
         fold : ndarray of shape (n,), int
             Fold of each image.
-        odds : ndarray of shape (n,), float
-            Out-of-fold log odds.
-        looks : ndarray of shape (n, 32), uint8
-            Fingerprints.
+        oof_logit : ndarray of shape (n,), float
+            Out-of-fold logits.
+        hashes : ndarray of shape (n, 32), uint8
+            Perceptual hashes.
 
         Returns
         -------
-        Seen
-            Sorted by hash: the order of the rows is nobody's business.
+        TrainingMembership
+            Rows sorted by hash, so that the order of `records` is not disclosed.
         """
         ids = records["image_id"].map(normalise_image_id)
         salt = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:16]
-        names = hash_ids(ids, salt)
-        order = np.argsort(names)
+        image_ids = hash_ids(ids, salt)
+        order = np.argsort(image_ids)
         fold = np.asarray(fold)
-        bonds = _bonds(records, salt).assign(fold=np.tile(fold, len(_BONDS)))
-        known = bonds[bonds["known"]].drop_duplicates("hash").sort_values("hash")
+        groups = _hash_groups(records, salt).assign(fold=np.tile(fold, len(_GROUP_COLUMNS)))
+        known = groups[groups["known"]].drop_duplicates("hash").sort_values("hash")
         return cls(
             salt,
-            names[order],
+            image_ids[order],
             fold[order].astype(np.int16),
-            np.asarray(odds, np.float32)[order],
-            np.asarray(looks, np.uint8)[order],
+            np.asarray(oof_logit, np.float32)[order],
+            np.asarray(hashes, np.uint8)[order],
             known["hash"].to_numpy(np.uint64),
             known["fold"].to_numpy(np.int16),
         )
 
     def match(
-        self, records: pd.DataFrame | None, looks: np.ndarray
+        self, records: pd.DataFrame | None, hashes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Look for images among those that were learned from.
+        """Relate images to the training images.
 
         Parameters
         ----------
         records : DataFrame of shape (n, columns) or None
-            ``image_id``, ``patient_id``, ``lesion_id`` where known; None goes by the looks alone.
-        looks : ndarray of shape (n, 32), uint8
-            Fingerprints.
+            ``image_id``, ``patient_id``, ``lesion_id`` where known; None compares hashes only.
+        hashes : ndarray of shape (n, 32), uint8
+            Perceptual hashes.
 
         Returns
         -------
         match : ndarray of shape (n,), int
-            A `Match` each.
+            A `Match` for each image; a near-duplicate takes precedence over an id, and an image id
+            over a group.
         fold : ndarray of shape (n,), int
-            Fold that its own kind was left out of; -1 for new ones.
-        odds : ndarray of shape (n,), float32
-            Out-of-fold log odds of that very picture; NaN for all others.
+            Fold in which the matching image or group was held out; -1 for new images.
+        oof_logit : ndarray of shape (n,), float32
+            Out-of-fold logit of the near-duplicate; NaN for all other images.
         """
-        match = np.full(len(looks), Match.NEW)
-        fold = np.full(len(looks), -1)
-        odds = np.full(len(looks), np.nan, np.float32)
+        match = np.full(len(hashes), Match.NEW)
+        fold = np.full(len(hashes), -1)
+        oof_logit = np.full(len(hashes), np.nan, np.float32)
+
+        def fill(wanted: np.ndarray, known: np.ndarray, folds: np.ndarray, kind: Match) -> None:
+            if len(known):
+                place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+                found = known[place] == wanted
+                match[found], fold[found] = kind, folds[place[found]]
+
         if records is not None:
-            bonds = _bonds(records, self.salt)
-            for hashes in np.split(bonds["hash"].to_numpy(np.uint64), len(_BONDS)):
-                _fill(hashes, self.groups, self.group_fold, Match.GROUP, match, fold)
+            groups = _hash_groups(records, self.salt)["hash"].to_numpy(np.uint64)
+            for wanted in np.split(groups, len(_GROUP_COLUMNS)):
+                fill(wanted, self.groups, self.group_fold, Match.GROUP)
             if "image_id" in records:
-                names = hash_ids(records["image_id"].astype(str).map(normalise_image_id), self.salt)
-                _fill(names, self.names, self.fold, Match.NAME, match, fold)
-        for row, look in enumerate(looks if len(self.looks) else ()):
-            distance = _BITS[self.looks ^ look].sum(axis=1)
-            nearest = int(np.argmin(distance))
-            if distance[nearest] <= SAME_LOOK:
-                match[row] = Match.PICTURE
-                fold[row], odds[row] = self.fold[nearest], self.odds[nearest]
-        return match, fold, odds
+                ids = hash_ids(records["image_id"].astype(str).map(normalise_image_id), self.salt)
+                fill(ids, self.image_ids, self.fold, Match.IMAGE_ID)
+        nearest = self._index.nearest(hashes)
+        copies = nearest >= 0
+        match[copies], fold[copies] = Match.IMAGE, self.fold[nearest[copies]]
+        oof_logit[copies] = self.oof_logit[nearest[copies]]
+        return match, fold, oof_logit
+
+    @cached_property
+    def _index(self) -> HashIndex:
+        return HashIndex(self.hashes)
 
     def to_bytes(self) -> bytes:
-        """Pack into an npz file.
+        """Serialise to an npz file.
 
         Returns
         -------
         bytes
-            What `from_bytes` reads.
+            Input of `from_bytes`.
         """
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **vars(self))
+        np.savez_compressed(buffer, **{key: getattr(self, name) for name, key in _KEYS.items()})
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Seen:
-        """Unpack an npz file.
+    def from_bytes(cls, data: bytes) -> TrainingMembership:
+        """Deserialise an npz file.
 
         Parameters
         ----------
         data : bytes
-            From `to_bytes`.
+            Result of `to_bytes`.
 
         Returns
         -------
-        Seen
-            The same.
+        TrainingMembership
+            The object that was serialised.
 
         Raises
         ------
         ArtifactError
-            If it is damaged.
+            If the data are damaged.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as packed:
-                parts = {name: packed[name] for name in cls.__dataclass_fields__}
-            seen = cls(**parts | {"salt": str(parts["salt"])})
-            if seen.looks.shape != (len(seen.names), FINGERPRINT_BYTES):
-                raise ValueError(f"fingerprints of shape {seen.looks.shape}")
-        except Exception as error:  # zip, npy and numpy raise whatever they like on damaged data
-            raise ArtifactError(f"the list of training images cannot be read: {error}.") from error
-        return seen
+                parts = {name: packed[key] for name, key in _KEYS.items()}
+            membership = cls(**parts | {"salt": str(parts["salt"])})
+            if membership.hashes.shape != (len(membership.image_ids), HASH_BYTES):
+                raise ValueError(f"perceptual hashes of shape {membership.hashes.shape}")
+        except Exception as error:  # zip, npy and numpy raise errors of many types on damaged data
+            raise ArtifactError(f"cannot read the list of training images: {error}.") from error
+        return membership
 
 
-def _fill(
-    wanted: np.ndarray,
-    known: np.ndarray,
-    known_fold: np.ndarray,
-    kind: Match,
-    match: np.ndarray,
-    fold: np.ndarray,
-) -> None:
-    if not len(known):
-        return
-    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    found = known[place] == wanted
-    match[found], fold[found] = kind, known_fold[place[found]]
+# Attribute -> array of the npz file, whose names are those of the first release.
+_KEYS = {
+    "salt": "salt",
+    "image_ids": "names",
+    "fold": "fold",
+    "oof_logit": "odds",
+    "hashes": "looks",
+    "groups": "groups",
+    "group_fold": "group_fold",
+}
 
 
-def _bonds(records: pd.DataFrame, salt: str) -> pd.DataFrame:
-    """Hashes of patients and then of lesions, one a row; what is missing hashes to its row."""
+def _hash_groups(records: pd.DataFrame, salt: str) -> pd.DataFrame:
+    """Hash the patient of each row, then the lesion of each row."""
     parts = []
-    for name in _BONDS:
+    for name in _GROUP_COLUMNS:
         column = records[name] if name in records else pd.Series(None, index=records.index)
         known = column.notna().to_numpy()
         texts = [f"{name}/{value}" if k else "" for value, k in zip(column, known, strict=True)]
@@ -224,30 +233,119 @@ def _bonds(records: pd.DataFrame, salt: str) -> pd.DataFrame:
 
 
 def hash_ids(values: Iterable[str], salt: str) -> np.ndarray:
-    """Hash ids, so that they can be compared but not read.
+    """Hash ids so that they can be compared but not read.
 
     Parameters
     ----------
     values : iterable of str
         Ids.
     salt : str
-        Hashed before each id.
+        Prefix of every id.
 
     Returns
     -------
     ndarray of shape (n,), uint64
-        The first 8 bytes of SHA-256 over salt and id, in the order given.
+        First 8 bytes of SHA-256 over salt and id, in the order of `values`.
     """
     digests = [hashlib.sha256(f"{salt}/{value}".encode()).digest()[:8] for value in values]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
+def hash_training_ids(table: pd.DataFrame, salt: str) -> dict[str, str]:
+    """Hash the image and patient ids of a training table for a manifest.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Training table; ``image_id`` and ``patient_id`` may be absent or missing.
+    salt : str
+        Prefix of every id, so that two models do not disclose which ids they share.
+
+    Returns
+    -------
+    dict of str to str
+        ``salt``, and under ``images`` and ``patients`` the sorted hashes as one base64 string: 11
+        characters per id, 375 kB for the images and patients of ISIC 2020.
+
+    Notes
+    -----
+    See `hash_ids`. Among 35,000 hashes the probability of a false match is 2e-15 per id. An
+    attacker who can enumerate all possible ids can recover them: do not use names of patients as
+    ``patient_id``.
+
+    Examples
+    --------
+    >>> hash_training_ids(pd.DataFrame({"image_id": ["a", "b"]}), "salt")["patients"]
+    ''
+    """
+    return {"salt": salt} | {
+        kind: base64.b64encode(np.sort(hash_ids(values, salt)).astype("<u8").tobytes()).decode()
+        for kind, values in _unique_ids(table).items()
+    }
+
+
+def membership_warning(training: Mapping[str, object], records: pd.DataFrame) -> tuple[str, ...]:
+    """Warn about images and patients that a model was trained on.
+
+    Parameters
+    ----------
+    training : mapping
+        Training facts of a manifest, with the result of `hash_training_ids` under ``seen``;
+        nothing is known without it.
+    records : DataFrame of shape (n, columns)
+        Records to score, with ``image_id`` and ``patient_id`` where known.
+
+    Returns
+    -------
+    tuple of str
+        One warning if any image or patient was in the training data, else none.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a", "b"], "patient_id": ["P", "P"]})
+    >>> membership_warning({"seen": hash_training_ids(table, "salt")}, table.head(1))
+    ('1 of 1 images, 1 of 1 patients were in the training; their scores are optimistic.',)
+    """
+    seen = training.get("seen")
+    if not isinstance(seen, Mapping):
+        return ()
+    counts, found = [], 0
+    for kind, values in _unique_ids(records).items():
+        known = np.isin(hash_ids(values, str(seen.get("salt"))), _decode_block(seen.get(kind)))
+        found += int(known.sum())
+        if len(known):
+            counts.append(f"{known.sum():,} of {len(known):,} {kind}")
+    if not found:
+        return ()
+    return (f"{', '.join(counts)} were in the training; their scores are optimistic.",)
+
+
+def _unique_ids(table: pd.DataFrame) -> dict[str, list[str]]:
+    ids = {}
+    for kind, column in (("images", "image_id"), ("patients", "patient_id")):
+        values = table[column].dropna().unique() if column in table else ()
+        ids[kind] = [str(value) for value in values]
+    ids["images"] = list(dict.fromkeys(map(normalise_image_id, ids["images"])))
+    return ids
+
+
+def _decode_block(block: object) -> np.ndarray:
+    try:
+        data = base64.b64decode(block, validate=True) if isinstance(block, str) else b""
+    except binascii.Error:
+        data = b""
+    return np.frombuffer(data[: len(data) // 8 * 8], dtype="<u8")
+
+
+CNN_SEEN = ("blank", "drop", "keep")
+
 _SCORE, _SEEN = "cnn__score", "qa__cnn_seen"
-_OPTIMISTIC = 2.0
+# Values of qa__cnn_seen, see `CNNScorer`.
+_OUT_OF_FOLD, _IN_SAMPLE = 1.0, 2.0
 
 
-def optimistic_rows(table: pd.DataFrame) -> np.ndarray:
-    """Find rows whose ``cnn__score`` comes from a network that learned from them.
+def in_sample_mask(table: pd.DataFrame) -> np.ndarray:
+    """Find rows whose ``cnn__score`` comes from a network that was trained on them.
 
     Parameters
     ----------
@@ -257,21 +355,21 @@ def optimistic_rows(table: pd.DataFrame) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), bool
-        True where ``qa__cnn_seen`` is 2 (see `LesionScorer`) and there is a score.
+        True where ``qa__cnn_seen`` is 2 and there is a score.
 
     Examples
     --------
     >>> table = pd.DataFrame({"cnn__score": [0.9, 0.2], "qa__cnn_seen": [2.0, 1.0]})
-    >>> optimistic_rows(table).tolist()
+    >>> in_sample_mask(table).tolist()
     [True, False]
     """
     if _SCORE not in table or _SEEN not in table:
         return np.zeros(len(table), dtype=bool)
-    return ((table[_SEEN] == _OPTIMISTIC) & table[_SCORE].notna()).to_numpy(dtype=bool)
+    return ((table[_SEEN] == _IN_SAMPLE) & table[_SCORE].notna()).to_numpy(dtype=bool)
 
 
-def leave_out_optimistic(table: pd.DataFrame) -> pd.DataFrame:
-    """Put NaN in the place of such scores; a model would come to trust them too much.
+def blank_in_sample_scores(table: pd.DataFrame) -> pd.DataFrame:
+    """Set in-sample scores to NaN, because a model fitted on them would overrate the network.
 
     Parameters
     ----------
@@ -281,96 +379,83 @@ def leave_out_optimistic(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, columns)
-        The table, or a copy with fewer scores.
+        The table itself, or a copy with fewer scores.
 
     Examples
     --------
     >>> table = pd.DataFrame({"cnn__score": [0.9, 0.2], "qa__cnn_seen": [2.0, 1.0]})
-    >>> leave_out_optimistic(table)["cnn__score"].tolist()
+    >>> blank_in_sample_scores(table)["cnn__score"].tolist()
     [nan, 0.2]
     """
-    optimistic = optimistic_rows(table)
-    if not optimistic.any():
+    in_sample = in_sample_mask(table)
+    if not in_sample.any():
         return table
-    return table.assign(**{_SCORE: table[_SCORE].where(~optimistic)})
+    return table.assign(**{_SCORE: table[_SCORE].where(~in_sample)})
 
 
-CNN_SEEN = ("blank", "drop", "keep")
-
-_CNN_LEAKS_SCORE, _CNN_LEAKS_SEEN = "cnn__score", "qa__cnn_seen"
-_OUT_OF_FOLD = 1.0
-
-
-def without_optimistic_scores(
-    table: pd.DataFrame, treatment: str
+def treat_in_sample_scores(
+    table: pd.DataFrame, cnn_seen: str
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    """Take care of scores that come from a network which learned from the row.
+    """Blank, drop or keep rows with in-sample scores, and report them.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
         With ``image_id``, and ``cnn__score`` and ``qa__cnn_seen`` where a fine-tuned network
         measured it.
-    treatment : {"blank", "drop", "keep"}
+    cnn_seen : {"blank", "drop", "keep"}
         Leave out the score, the row, or nothing.
 
     Returns
     -------
     table : DataFrame of shape (m, columns)
-        The rows that stay.
+        The rows that remain.
     findings : list of Finding
-        What was found, and what was done.
+        Overlap between the rows and the training images of the network.
 
     Raises
     ------
     TableError
-        If no row is left.
+        If no row remains.
 
     Examples
     --------
     >>> columns = {"image_id": ["a", "b"], "cnn__score": [0.9, 0.2], "qa__cnn_seen": [2.0, 0.0]}
-    >>> without_optimistic_scores(pd.DataFrame(columns), "drop")[0]["image_id"].tolist()
+    >>> treat_in_sample_scores(pd.DataFrame(columns), "drop")[0]["image_id"].tolist()
     ['b']
     """
-    optimistic, findings = optimistic_rows(table), _find_unknown(table)
-    n, ids = len(table), table["image_id"]
-    if (
-        _CNN_LEAKS_SCORE in table
-        and _CNN_LEAKS_SEEN in table
-        and (table[_CNN_LEAKS_SEEN] == _OUT_OF_FOLD).any()
-    ):
-        rows = table[_CNN_LEAKS_SEEN] == _OUT_OF_FOLD
-        words = (
-            f"{count_words(int(rows.sum()), 'row')} of {n:,} were in the training of the CNN; "
-            "their cnn__score is that of a network which did not see them"
-        )
-        findings.append(Finding("CNN overlap", Severity.NOTE, words))
-    if not optimistic.any():
+    in_sample, n, ids = in_sample_mask(table), len(table), table["image_id"]
+    known = _SCORE in table and _SEEN in table
+    scores = [str(name) for name in table.columns if str(name).startswith("cnn__")]
+    unknown = tuple(name for name in scores if name != _SCORE or not known)
+    findings = []
+
+    def add(severity: Severity, words: str, **named: tuple[str, ...]) -> None:
+        findings.append(Finding("CNN overlap", severity, words, **named))
+
+    if unknown:
+        words = "the training images of these scores' network are unknown; they must be out of fold"
+        add(Severity.NOTE, words, columns=unknown)
+    if known and (out_of_fold := int((table[_SEEN] == _OUT_OF_FOLD).sum())):
+        found = f"{count_words(out_of_fold, 'row')} of {n:,} were in the training of the CNN"
+        add(Severity.NOTE, f"{found}; their cnn__score is that of a network not trained on them")
+    if not in_sample.any():
         return table, findings
-    severity = Severity.WARN if treatment == "keep" else Severity.NOTE
-    if treatment == "keep":
-        done = "it was kept: the model trusts the CNN too much, and its measures are optimistic"
-    elif treatment == "drop":
+    if cnn_seen == "keep":
+        done = "it was kept: the model overrates the CNN, and its metrics are optimistic"
+    elif cnn_seen == "drop":
         done = "these rows were left out"
-        table = table[~optimistic].reset_index(drop=True)
+        table = table[~in_sample].reset_index(drop=True)
     else:
-        done = "it was left out (--cnn-seen drop leaves out the rows)"
-        table = leave_out_optimistic(table)
-    found = f"{count_words(int(optimistic.sum()), 'row')} of {n:,} have a cnn__score of a network"
-    words = f"{found} that learned from them; {done}"
+        done = "it was left out (`cnn_seen`='drop' leaves out the rows)"
+        table = blank_in_sample_scores(table)
+    found = f"{count_words(int(in_sample.sum()), 'row')} of {n:,} have a cnn__score of a network"
+    words = f"{found} that was trained on them; {done}"
     if table.empty:
         raise TableError(f"{words}. No row is left.")
-    findings.append(Finding("CNN overlap", severity, words, rows=names_of(ids[optimistic])))
-    return table, findings
-
-
-def _find_unknown(table: pd.DataFrame) -> list[Finding]:
-    """Name scores of networks of which nobody says what they learned from."""
-    scores = [str(name) for name in table.columns if str(name).startswith("cnn__")]
-    unknown = tuple(
-        name for name in scores if name != _CNN_LEAKS_SCORE or _CNN_LEAKS_SEEN not in table
+    add(
+        Severity.WARN if cnn_seen == "keep" else Severity.NOTE,
+        words,
+        rows=names_of(ids[in_sample]),
     )
-    if not unknown:
-        return []
-    words = "nothing says which rows these scores' network learned from: they must be out of fold"
-    return [Finding("CNN overlap", Severity.NOTE, words, unknown)]
+    return table, findings

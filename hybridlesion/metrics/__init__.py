@@ -1,5 +1,6 @@
-"""Measures of scores and of masks, with intervals over patients."""
+"""Metrics of scores and of masks, with intervals over patients."""
 
+from hybridlesion.metrics._resampling import Interval, check_scores
 from hybridlesion.metrics.calibration import (
     brier_score,
     calibration_error,
@@ -7,19 +8,18 @@ from hybridlesion.metrics.calibration import (
     calibration_slope,
     shift_prevalence,
 )
-from hybridlesion.metrics.curves import precision_recall_curve, reliability_curve, roc_curve
+from hybridlesion.metrics.curves import (
+    decision_curve,
+    net_benefit,
+    precision_recall_curve,
+    reliability_curve,
+    roc_curve,
+)
 from hybridlesion.metrics.discrimination import (
     average_precision,
     partial_auc,
     roc_auc,
     specificity_at_sensitivity,
-)
-from hybridlesion.metrics.intervals import (
-    METRICS,
-    Interval,
-    PairedDifference,
-    bootstrap_interval,
-    paired_bootstrap,
 )
 from hybridlesion.metrics.masks import (
     OVERLAPS,
@@ -31,7 +31,16 @@ from hybridlesion.metrics.masks import (
     thresholded_jaccard,
 )
 from hybridlesion.metrics.subgroups import BANDS, band, evaluate_subgroups
-from hybridlesion.metrics.summary import LOWER_IS_BETTER, compare_scores, evaluate, interval_caveats
+from hybridlesion.metrics.summary import (
+    LOWER_IS_BETTER,
+    METRICS,
+    PairedDifference,
+    bootstrap_interval,
+    compare_scores,
+    evaluate,
+    interval_caveats,
+    paired_bootstrap,
+)
 from hybridlesion.metrics.thresholds import (
     best_cost_threshold,
     choose_threshold,
@@ -40,7 +49,6 @@ from hybridlesion.metrics.thresholds import (
     threshold_at_sensitivity,
     threshold_interval,
 )
-from hybridlesion.metrics.utility import decision_curve, net_benefit
 
 __all__ = [
     "BANDS",
@@ -57,6 +65,7 @@ __all__ = [
     "calibration_error",
     "calibration_in_the_large",
     "calibration_slope",
+    "check_scores",
     "choose_threshold",
     "compare_masks",
     "compare_scores",

@@ -1,8 +1,8 @@
-"""Patients weighted at random: rows are never copied."""
+"""Bayesian bootstrap over patients: draws of metrics and their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +14,9 @@ from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
 
 __all__ = [
+    "Decisions",
     "Drawn",
-    "Prefixed",
+    "Interval",
     "Support",
     "check_cost_ratio",
     "check_groups",
@@ -28,27 +29,26 @@ __all__ = [
     "wilson",
 ]
 
-# Weights held at once: what follows from a million float64 stays near the processor, which
-# halves the time against eight million.
+# Weights held at once: a million float64 fit the cache, twice as fast as eight million.
 _CHUNK = 1_000_000
 
 
 @dataclass(frozen=True)
 class Support:
-    """Which interval suits a measure, and how much of the data bears on it.
+    """Type of interval of a metric, and how much of the data it rests on.
 
     Parameters
     ----------
     kind : {"drawn", "quantile", "share", "ratio", "number", "gaps"}
-        ``drawn`` takes percentiles of the draws and ``quantile`` expanded ones; ``share`` Wilson's
-        interval, of a measure from 0 to 1; ``ratio`` and ``number`` Student's, of the logarithm
-        and of the measure itself; ``gaps`` that of a sum of absolute values.
+        ``drawn`` uses percentiles of the draws and ``quantile`` expanded percentiles; ``share``
+        Wilson's interval, for a metric from 0 to 1; ``ratio`` and ``number`` Student's interval of
+        the logarithm and of the metric itself; ``gaps`` that of a sum of absolute values.
     groups : float, default=inf
-        Groups that bear on it; few of them make the draws vary too little, which is corrected.
+        Groups that it rests on. With few groups the draws vary too little, which is corrected.
     freedom : float, default=inf
         Degrees of freedom of Student's t.
     rows : float, default=inf
-        Rows that bear on a plain proportion.
+        Rows that a plain proportion rests on.
     tail : float, default=0.5
         Share of the error probability of ``drawn`` and ``quantile`` that lies below the interval.
     """
@@ -62,16 +62,16 @@ class Support:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A measure of the data and of the draws.
+    """A metric of the data and of the draws.
 
     Parameters
     ----------
     value : float
         On the data.
     draws : ndarray of shape (B,)
-        On each draw; of ``gaps``, how far all gaps together lie from those of the data.
+        On each draw; for ``gaps``, the summed distance of all gaps from those of the data.
     support : Support
-        What bears on it.
+        Type of interval.
     """
 
     value: float
@@ -79,56 +79,31 @@ class Drawn:
     support: Support
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A value and its interval.
+
+    Parameters
+    ----------
+    value : float
+        The metric on the data.
+    low, high : float
+        Ends of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
 class _Measure(Protocol):
-    """Measures by name: their support, values on the data, and draws by weights of groups."""
+    """Metrics by name: their support, values on the data, and draws under weights of groups."""
 
     support: dict[str, Support]
 
     def values(self) -> dict[str, float]: ...
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]: ...
-
-
-class Prefixed:
-    """A measure under other names, so that two of a kind can share the draws.
-
-    Parameters
-    ----------
-    prefix : str
-        Put before each name.
-    measure : Ranking, Decisions, Reliability or the like
-        What is measured.
-    """
-
-    def __init__(self, prefix: str, measure: _Measure):
-        self._rename = lambda found: {prefix + name: value for name, value in found.items()}
-        self._measure = measure
-        self.support = self._rename(measure.support)
-
-    def values(self) -> dict[str, float]:
-        """Measure the data.
-
-        Returns
-        -------
-        dict of str to float
-            Those of the measure.
-        """
-        return self._rename(self._measure.values())
-
-    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure draws.
-
-        Parameters
-        ----------
-        weights : ndarray of shape (groups + 1, B)
-            Weights of the groups.
-
-        Returns
-        -------
-        dict of str to ndarray of shape (B,)
-            Those of the measure.
-        """
-        return self._rename(self._measure.draws(weights))
 
 
 def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> Iterator[np.ndarray]:
@@ -170,14 +145,18 @@ def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> I
 
 
 def resample(
-    measures: list[_Measure], n_groups: int, n_bootstrap: int, random_state: int | None
+    measures: Sequence[_Measure] | Mapping[str, Sequence[_Measure]],
+    n_groups: int,
+    n_bootstrap: int,
+    random_state: int | None,
 ) -> dict[str, Drawn]:
-    """Measure the data as they are, then every draw.
+    """Evaluate metrics on the data, then on every draw.
 
     Parameters
     ----------
-    measures : list of Ranking, Decisions, Reliability and the like
-        What to measure; all of them see the same weights.
+    measures : sequence of Ranking, Decisions, Reliability and the like, or mapping to such
+        Groups of metrics, evaluated under the same weights. The key of a mapping is a prefix of
+        the names.
     n_groups : int
         Number of groups.
     n_bootstrap : int
@@ -188,7 +167,7 @@ def resample(
     Returns
     -------
     dict of str to Drawn
-        The measures by name.
+        The metrics by name.
 
     Raises
     ------
@@ -196,16 +175,17 @@ def resample(
         If `n_bootstrap` is no whole number from 0.
     """
     check_number("n_bootstrap", n_bootstrap, low=0, integer=True)
+    by_prefix = measures if isinstance(measures, Mapping) else {"": measures}
+    named = [(prefix, one) for prefix, several in by_prefix.items() for one in several]
     chunks = [
-        [measure.draws(weights) for measure in measures]
+        [measure.draws(weights) for _, measure in named]
         for weights in draw_weights(n_groups, n_bootstrap, random_state)
     ]
     found = {}
-    for number, measure in enumerate(measures):
+    for number, (prefix, measure) in enumerate(named):
         for name, value in measure.values().items():
-            draws = [chunk[number][name] for chunk in chunks]
-            joined = np.concatenate(draws) if draws else np.empty(0)
-            found[name] = Drawn(float(value), joined, measure.support[name])
+            draws = np.concatenate([np.empty(0), *(chunk[number][name] for chunk in chunks)])
+            found[prefix + name] = Drawn(float(value), draws, measure.support[name])
     return found
 
 
@@ -217,19 +197,19 @@ _ANY_RATIO = np.log(1000)
 
 
 def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
-    """Return the interval of a measure.
+    """Interval of a metric.
 
     Parameters
     ----------
     drawn : Drawn
-        The measure of the data and of the draws.
+        The metric of the data and of the draws.
     confidence : float
         Coverage, between 0 and 1.
 
     Returns
     -------
     low, high : float
-        Ends of the interval, which holds the value; NaN without draws, or where the value is
+        Ends of the interval, which contains the value; NaN without draws, or if the value is
         undefined.
 
     Notes
@@ -237,16 +217,16 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
     By the kind of `Support`:
 
     - ``drawn``: percentiles of the draws.
-    - ``quantile``: expanded percentiles [3]_: those of the confidence at which a normal interval
-      of the draws is as wide as Student's with one degree of freedom fewer than groups.
-    - ``share``: Wilson's interval [1]_ with as many rows as a proportion of the draws' variance
-      has (effective rows [2]_) and a quantile of Student's t. For single rows these are the rows
-      themselves; in patients with several lesions alike there are fewer. Where all rows agree,
+    - ``quantile``: expanded percentiles [3]_, at the confidence for which a normal interval of the
+      draws is as wide as Student's with one degree of freedom fewer than groups.
+    - ``share``: Wilson's interval [1]_ with the effective number of rows [2]_, that of a proportion
+      with the variance of the draws, and a quantile of Student's t. It is the number of rows if
+      each group is one row, and smaller if the lesions of a patient are alike. If all rows agree,
       each group counts as one row.
-    - ``ratio`` and ``number``: value and standard deviation of the draws, by Student's t.
-    - ``gaps``: value more or less the quantile of how far all gaps together lie from those of the
-      data. By the triangle inequality this holds value and truth, given the bins, and is on the
-      wide side; a resample's own sum of absolute values is always raised by its noise.
+    - ``ratio`` and ``number``: value and standard deviation of the draws, with Student's t.
+    - ``gaps``: the value plus or minus the quantile of the summed distance of all gaps from those
+      of the data. By the triangle inequality this covers value and truth, given the bins, and is
+      conservative; the sum of absolute values of a resample is always biased upward by noise.
 
     References
     ----------
@@ -293,22 +273,22 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
 
 
 def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, float, float, float]:
-    """Compare a measure of two scores on the same draws.
+    """Compare a metric of two scores on the same draws.
 
     Parameters
     ----------
     one, other : Drawn
-        The measure of either score.
+        The metric of each score.
     confidence : float
         Coverage of the interval.
 
     Returns
     -------
     difference, low, high, p_value : float
-        ``one - other`` on the data, its interval, and its two-sided p-value: Student's t of the
-        difference over the standard deviation of its draws. Of ``drawn`` measures both are of the
-        mean of the draws, which varies less than the value on the data. NaN where it cannot be
-        had; ``gaps`` have the interval of `interval_of` and no p-value.
+        ``one - other`` on the data, its interval, and its two-sided p-value from Student's t of the
+        difference over the standard deviation of its draws. For ``drawn`` metrics both refer to
+        the mean of the draws, which varies less than the value on the data. NaN if undefined;
+        ``gaps`` have the interval of `interval_of` and no p-value.
 
     Examples
     --------
@@ -329,7 +309,7 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
     deviation = _deviation(draws, support)
     if deviation == 0 and difference == 0:
         return 0.0, 0.0, 0.0, 1.0
-    # Without spread, all groups that bear on it differ alike; none knows how others would.
+    # Without spread, all groups differ alike, and nothing is known about other groups.
     if support.freedom < 1 or deviation == 0:
         return difference, *_NOTHING, float("nan")
     centre = float(draws.mean()) if support.kind == "drawn" else difference
@@ -342,14 +322,14 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
 
 
 def wilson(share: np.ndarray, rows: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return Wilson's interval of a proportion.
+    """Wilson's interval of a proportion.
 
     Parameters
     ----------
     share : float or ndarray
         Proportion observed.
     rows : float or ndarray
-        Rows that it was observed in; need not be whole.
+        Number of rows, not necessarily an integer.
     quantile : float
         Upper quantile of the normal, or of Student's, distribution.
 
@@ -377,7 +357,7 @@ def wilson(share: np.ndarray, rows: np.ndarray, quantile: float) -> tuple[np.nda
 def _effective_rows(drawn: Drawn) -> float:
     share, support = drawn.value, drawn.support
     spread = share * (1 - share)
-    # Where all groups agree, how alike the rows of one are is unknown.
+    # If all groups agree, the correlation within groups is unknown.
     variance = _deviation(drawn.draws, support) ** 2
     if np.isfinite(support.rows):
         variance *= 1 - 1 / support.rows if support.rows > 1 else 1
@@ -385,14 +365,14 @@ def _effective_rows(drawn: Drawn) -> float:
 
 
 def _deviation(draws: np.ndarray, support: Support) -> float:
-    """Return the standard deviation that the measure has, from that of its draws."""
+    """Standard deviation of the metric, from that of its draws."""
     # Equal draws may differ in their last bits.
     deviation = float(np.std(draws))
     return deviation * _few(support) if deviation > 1e-12 else 0.0
 
 
 def _few(support: Support) -> float:
-    """Return by how much draws of few groups vary too little."""
+    """Factor by which draws of few groups vary too little."""
     if not 1 < support.groups < np.inf:
         return 1.0
     return float(np.sqrt((support.groups + 1) / (support.groups - 1)))
@@ -409,8 +389,105 @@ def _quantile(freedom: float, confidence: float) -> float:
     return min(float(stdtrit(min(freedom, _MANY), (1 + confidence) / 2)), _MANY)
 
 
+class Decisions:
+    """Metrics that are sums over rows: Brier score and the confusion matrix at a threshold.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), bool
+        True where malignant.
+    score : ndarray of shape (n,), float64
+        Scores.
+    codes : ndarray of shape (n,), int
+        Group of each row, from 0.
+    threshold : float
+        Rows with at least this score are classified as malignant.
+
+    Attributes
+    ----------
+    support : dict of str to Support
+        Type of interval of each metric.
+    """
+
+    def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, threshold: float):
+        called = score >= threshold
+        rows = (y & called, ~y & called, y, np.ones_like(y), score, (score - y) ** 2)
+        self._sums = np.array([np.bincount(codes, weights=row) for row in rows])
+        self._probabilities = bool(((score >= 0) & (score <= 1)).all())
+        # Net benefit is undefined at the thresholds 0 and 1.
+        inside = self._probabilities and 0 < threshold < 1
+        self._odds = threshold / (1 - threshold) if inside else np.nan
+        self.support = self._find_support()
+
+    def values(self) -> dict[str, float]:
+        """Evaluate the data.
+
+        Returns
+        -------
+        dict of str to float
+            As `draws`.
+        """
+        ones = np.ones((self._sums.shape[1] + 1, 1))
+        return {name: float(value[0]) for name, value in self.draws(ones).items()}
+
+    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Evaluate draws.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (groups + 1, B), float64
+            Weights of the groups; the last row is not used.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (B,)
+            ``brier, calibration_in_the_large, accuracy, precision, recall, specificity, f1,
+            net_benefit, prevalence``; NaN if the divisor is 0, and for ``brier``,
+            ``calibration_in_the_large`` and ``net_benefit`` of scores outside 0 to 1.
+        """
+        true, false, positive, n, expected, squares = self._sums @ weights[:-1]
+        if not self._probabilities:
+            expected, squares = np.full((2, len(n)), np.nan)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {
+                "brier": squares / n,
+                "calibration_in_the_large": positive / expected,
+                "accuracy": (true + n - positive - false) / n,
+                "precision": true / (true + false),
+                "recall": true / positive,
+                "specificity": 1 - false / (n - positive),
+                "f1": 2 * true / (true + false + positive),
+                "net_benefit": (true - false * self._odds) / n,
+                "prevalence": positive / n,
+            }
+
+    def _find_support(self) -> dict[str, Support]:
+        true, false, positive, n, *_ = self._sums
+        of = {
+            "accuracy": n,
+            "precision": true + false,
+            "recall": positive,
+            "specificity": n - positive,
+            "f1": false + positive,
+            "prevalence": n,
+        }
+        groups, malignant = len(n), np.count_nonzero(positive)
+        # If groups are single rows, the variance of a proportion is known, without Student's t.
+        freedom = groups - 1 if n.max() > 1 else np.inf
+        support = {
+            name: Support("share", np.count_nonzero(rows), freedom, rows.sum())
+            for name, rows in of.items()
+        }
+        return support | {
+            # The malignant rows have the large errors.
+            "brier": Support("share", malignant, groups - 1),
+            "calibration_in_the_large": Support("ratio", groups, groups - 1),
+            "net_benefit": Support("number", malignant, malignant - 1),
+        }
+
+
 def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth as bool and scores as float64, or say what is wrong with them.
+    """Validate truth and scores.
 
     Parameters
     ----------
@@ -461,7 +538,7 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth and scores as they are, if the scores may be probabilities.
+    """Validate that scores are probabilities.
 
     Parameters
     ----------
@@ -496,12 +573,12 @@ def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, n
 
 
 def check_cost_ratio(cost_ratio: float) -> float:
-    """Return a ratio of costs, or say what is wrong with it.
+    """Validate a cost ratio.
 
     Parameters
     ----------
     cost_ratio : float
-        Cost of one missed malignant lesion in needless calls.
+        Cost of one missed malignant lesion, in false positives.
 
     Returns
     -------
@@ -516,26 +593,26 @@ def check_cost_ratio(cost_ratio: float) -> float:
     ratio = float(check_number("cost_ratio", cost_ratio))
     if not 0 < ratio < np.inf:
         raise OptionError(
-            f"cost_ratio must be a number above 0, got {cost_ratio!r}. It says how many needless "
-            "calls one missed malignant lesion is worth, as 20."
+            f"cost_ratio must be a number above 0, got {cost_ratio!r}. It is the cost of one "
+            "missed malignant lesion in false positives, for example 20."
         )
     return ratio
 
 
 def check_groups(groups: np.ndarray | None, n: int) -> np.ndarray:
-    """Return a code per row, 0 to the number of groups minus 1.
+    """Number the groups from 0.
 
     Parameters
     ----------
     groups : array-like of shape (n,) or None
-        Patient of each row; None makes each row its own group.
+        Patient of each row; None treats each row as its own group.
     n : int
         Number of rows.
 
     Returns
     -------
     ndarray of shape (n,), int
-        Codes by first appearance; a row whose group is missing is a group of its own.
+        Numbers by first appearance; a row without a group forms its own.
 
     Raises
     ------

@@ -9,9 +9,14 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas, check_choice, check_number
 from hybridlesion.exceptions import TableError
-from hybridlesion.metrics._decisions import Decisions
-from hybridlesion.metrics._ranking import Ranking
-from hybridlesion.metrics._resampling import check_groups, check_scores, interval_of, resample
+from hybridlesion.metrics._resampling import (
+    Decisions,
+    check_groups,
+    check_scores,
+    interval_of,
+    resample,
+)
+from hybridlesion.metrics.discrimination import Ranking
 
 __all__ = ["BANDS", "band", "evaluate_subgroups"]
 

@@ -1,15 +1,16 @@
-"""Every figure of a score in one table, with intervals over patients."""
+"""All metrics of a score, and of the comparison of two, with intervals over patients."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hybridlesion._validation import check_number
-from hybridlesion.metrics._decisions import Decisions
-from hybridlesion.metrics._ranking import Ranking
+from hybridlesion._validation import check_choice, check_number
 from hybridlesion.metrics._resampling import (
-    Prefixed,
+    Decisions,
+    Interval,
     check_groups,
     check_scores,
     compare_draws,
@@ -17,9 +18,19 @@ from hybridlesion.metrics._resampling import (
     resample,
 )
 from hybridlesion.metrics.calibration import Reliability
+from hybridlesion.metrics.discrimination import Ranking
 from hybridlesion.metrics.thresholds import choose_threshold
 
-__all__ = ["LOWER_IS_BETTER", "compare_scores", "evaluate", "interval_caveats"]
+__all__ = [
+    "LOWER_IS_BETTER",
+    "METRICS",
+    "PairedDifference",
+    "bootstrap_interval",
+    "compare_scores",
+    "evaluate",
+    "interval_caveats",
+    "paired_bootstrap",
+]
 
 
 def evaluate(
@@ -112,47 +123,33 @@ def evaluate(
     if threshold is not None:
         check_number("threshold", threshold)
     threshold = choose_threshold(y, score) if threshold is None else float(threshold)
-    ranking, decisions = Ranking(y, score, codes), Decisions(y, score, codes, threshold)
-    values = resample(
-        [ranking, decisions, Reliability(y, score, codes)],
-        int(codes.max()) + 1,
-        n_bootstrap,
-        random_state,
-    )
+    n_groups = int(codes.max()) + 1
+    measures = _measures(y, score, codes, threshold)
+    values = resample(measures, n_groups, n_bootstrap, random_state)
     rows = [
         (metric, values[metric].value, *interval_of(values[metric], confidence))
-        for metric in MEASURES
+        for metric in (*_COMPARED, "prevalence")
     ]
-    fixed = {
-        "threshold": threshold,
-        "n": len(y),
-        "n_positive": int(y.sum()),
-        "n_groups": int(codes.max()) + 1,
-    }
+    fixed = {"threshold": threshold, "n": len(y), "n_positive": y.sum(), "n_groups": n_groups}
     rows += [(metric, float(value), np.nan, np.nan) for metric, value in fixed.items()]
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
 
 
-MEASURES = (
+METRICS = (
     "auc",
     "average_precision",
     "pauc",
     "brier",
-    "accuracy",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "net_benefit",
     "specificity_at_80_sensitivity",
     "specificity_at_90_sensitivity",
     "specificity_at_95_sensitivity",
     "calibration_slope",
     "calibration_in_the_large",
     "calibration_error",
-    "prevalence",
 )
-
+_AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
+# Rows of the tables.
+_COMPARED = (*METRICS[:4], *_AT_THRESHOLD, *METRICS[4:])
 
 _FEWEST_GROUPS = 20
 _FEWEST_POSITIVES = 10
@@ -291,13 +288,13 @@ def compare_scores(
     y, score = check_scores(y, score)
     _, against = check_scores(y, against)
     codes = check_groups(groups, len(y))
-    measures = _measures("", y, score, codes, threshold)
-    measures += _measures("against ", y, against, codes, threshold_against)
+    measures = {
+        "": _measures(y, score, codes, threshold),
+        "against ": _measures(y, against, codes, threshold_against),
+    }
     values = resample(measures, int(codes.max()) + 1, n_bootstrap, random_state)
     rows = []
-    for metric in MEASURES:
-        if metric == "prevalence":
-            continue
+    for metric in _COMPARED:
         one, other = values[metric], values[f"against {metric}"]
         found = compare_draws(one, other, confidence)
         rows.append((metric, one.value, other.value, *found))
@@ -306,12 +303,141 @@ def compare_scores(
 
 
 def _measures(
-    prefix: str, y: np.ndarray, score: np.ndarray, codes: np.ndarray, threshold: float | None
-) -> list:
+    y: np.ndarray, score: np.ndarray, codes: np.ndarray, threshold: float | None
+) -> tuple[Ranking, Decisions, Reliability]:
     cut = choose_threshold(y, score) if threshold is None else float(threshold)
-    measures = (
-        Ranking(y, score, codes),
-        Decisions(y, score, codes, cut),
-        Reliability(y, score, codes),
-    )
-    return [Prefixed(prefix, measure) for measure in measures]
+    decisions = Decisions(y, score, codes, cut)
+    return Ranking(y, score, codes), decisions, Reliability(y, score, codes)
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Comparison of two scores of the same rows.
+
+    Parameters
+    ----------
+    value_a, value_b : float
+        The metric of each score on the data.
+    difference : float
+        ``value_b - value_a``.
+    low, high : float
+        Ends of the interval of the difference.
+    p_value : float
+        Two-sided, see `compare_scores`; NaN for ``calibration_error``.
+    """
+
+    value_a: float
+    value_b: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+def bootstrap_interval(
+    y: np.ndarray,
+    score: np.ndarray,
+    metric: str = "auc",
+    *,
+    groups: np.ndarray | None = None,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> Interval:
+    """One metric of a score, with an interval over patients.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores; probabilities for ``brier`` and the calibration metrics.
+    metric : str, default="auc"
+        One of `METRICS`.
+    groups : array-like of shape (n,), default=None
+        Patient of each row; None treats each row as its own patient.
+    n_bootstrap : int, default=1000
+        Number of draws.
+    confidence : float, default=0.95
+        Coverage of the interval.
+    random_state : int or None, default=0
+        Seed.
+
+    Returns
+    -------
+    Interval
+        Value, low and high.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, or `y` or `score` cannot be used.
+
+    Notes
+    -----
+    A row of `evaluate`; see there for the types of interval.
+
+    Examples
+    --------
+    >>> interval = bootstrap_interval([0, 0, 1, 1] * 20, [0.1, 0.4, 0.35, 0.8] * 20)
+    >>> interval.value, interval.low < 0.75 < interval.high
+    (0.75, True)
+    """
+    check_choice("metric", metric, METRICS)
+    options = {"n_bootstrap": n_bootstrap, "confidence": confidence, "random_state": random_state}
+    table = evaluate(y, score, groups=groups, **options).set_index("metric")
+    return Interval(*table.loc[metric].tolist())
+
+
+def paired_bootstrap(
+    y: np.ndarray,
+    score_a: np.ndarray,
+    score_b: np.ndarray,
+    metric: str = "auc",
+    *,
+    groups: np.ndarray | None = None,
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> PairedDifference:
+    """Compare one metric of two scores of the same rows.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score_a, score_b : array-like of shape (n,)
+        The two scores.
+    metric : str, default="auc"
+        One of `METRICS`.
+    groups : array-like of shape (n,), default=None
+        Patient of each row; None treats each row as its own patient.
+    n_bootstrap : int, default=1000
+        Number of draws.
+    confidence : float, default=0.95
+        Coverage of the interval.
+    random_state : int or None, default=0
+        Seed.
+
+    Returns
+    -------
+    PairedDifference
+        Both values, b minus a, its interval and a p-value.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, or `y` or a score cannot be used.
+
+    Examples
+    --------
+    >>> y = [0, 0, 1, 1] * 20
+    >>> result = paired_bootstrap(y, [0.1, 0.4, 0.35, 0.8] * 20, [0.1, 0.2, 0.7, 0.8] * 20)
+    >>> result.difference, result.low > 0
+    (0.25, True)
+    """
+    check_choice("metric", metric, METRICS)
+    options = {"n_bootstrap": n_bootstrap, "confidence": confidence, "random_state": random_state}
+    table = compare_scores(y, score_b, score_a, groups=groups, **options).set_index("metric")
+    value_b, value_a, *compared = table.loc[metric].tolist()
+    return PairedDifference(value_a, value_b, *compared)

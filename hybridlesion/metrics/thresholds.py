@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_choice, check_number
-from hybridlesion.metrics._decisions import Decisions
-from hybridlesion.metrics._ranking import Cutoffs
 from hybridlesion.metrics._resampling import (
-    Prefixed,
+    Decisions,
+    Interval,
     check_cost_ratio,
     check_groups,
     check_scores,
     interval_of,
     resample,
 )
-from hybridlesion.metrics.intervals import Interval
+from hybridlesion.metrics.discrimination import Cutoffs
 
 __all__ = [
     "best_cost_threshold",
@@ -330,11 +329,11 @@ def operating_points(
     ratio = None if cost_ratio is None else check_cost_ratio(cost_ratio)
     cutoffs = Cutoffs(y, score, codes, sensitivities=tuple(sensitivities), cost_ratio=ratio)
     rules = _list_rules(score, cutoffs.values(), sensitivities, ratio, threshold)
-    measures = [
-        Prefixed(f"{number} ", Decisions(y, score, codes, value))
+    measures = {"": [cutoffs]} | {
+        f"{number} ": [Decisions(y, score, codes, value)]
         for number, (*_, value) in enumerate(rules)
-    ]
-    values = resample([cutoffs, *measures], int(codes.max()) + 1, n_bootstrap, random_state)
+    }
+    values = resample(measures, int(codes.max()) + 1, n_bootstrap, random_state)
     rows = []
     for number, (rule, at, name, value) in enumerate(rules):
         low, high = interval_of(values[name], confidence) if name else (np.nan, np.nan)

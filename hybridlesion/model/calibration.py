@@ -13,7 +13,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_choice
-from hybridlesion.metrics._resampling import check_scores
+from hybridlesion.metrics import check_scores
 from hybridlesion.model_selection import grouped_folds
 
 __all__ = [

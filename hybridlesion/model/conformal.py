@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hybridlesion._validation import check_number
-from hybridlesion.metrics._resampling import check_scores
+from hybridlesion.metrics import check_scores
 
 __all__ = ["ConformalSets"]
 

@@ -12,7 +12,7 @@ LISTED_CLASSES = frozenset(
     {
         "hybridlesion.cnn.scorer.LesionScorer",
         "hybridlesion.cnn.timm_embedder.TimmEmbedder",
-        "hybridlesion.metrics.intervals.Interval",
+        "hybridlesion.metrics._resampling.Interval",
         "hybridlesion.model._columns.ColumnEncoder",
         "hybridlesion.model._ensemble.Ensemble",
         "hybridlesion.model._fold_model.LinearPart",
@@ -50,7 +50,7 @@ FORMER_MODULES = {
     "hybridlesion.artifact._pickler": "hybridlesion.persistence._state",
     "hybridlesion.embedding.finetuning.scorer": "hybridlesion.cnn.scorer",
     "hybridlesion.embedding.timm_embedder": "hybridlesion.cnn.timm_embedder",
-    "hybridlesion.evaluation.intervals": "hybridlesion.metrics.intervals",
+    "hybridlesion.evaluation.intervals": "hybridlesion.metrics._resampling",
     "hybridlesion.model._linear": "hybridlesion.model._fold_model",
     "hybridlesion.model._member": "hybridlesion.model._fold_model",
     "hybridlesion.model._views": "hybridlesion.model._ensemble",

@@ -1,10 +1,11 @@
 """From files on disk to a fitted model or refiner, with out-of-fold measures of it."""
 
-from hybridlesion.leakage.audit import Finding, LeakAudit, Severity
+from hybridlesion.leakage import Finding, LeakAudit, Severity
+from hybridlesion.leakage import membership_warning as note_seen  # noqa: F401, its former place
 from hybridlesion.training._finetune import Finetuning, finetune
 from hybridlesion.training._fit import TrainedModel, fit_tables
 from hybridlesion.training._refiner import RefinerTraining, train_refiner
-from hybridlesion.training._summary import describe_training, note_seen
+from hybridlesion.training._summary import describe_training
 from hybridlesion.training._tables import keep_measured, known_metadata
 
 __all__ = [
@@ -19,6 +20,5 @@ __all__ = [
     "fit_tables",
     "keep_measured",
     "known_metadata",
-    "note_seen",
     "train_refiner",
 ]

@@ -16,7 +16,7 @@ from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn.views import VIEWS, cut, frame_window, lesion_window
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.featurizer import Failure
-from hybridlesion.leakage import FINGERPRINT_BYTES, fingerprint
+from hybridlesion.leakage import HASH_BYTES, perceptual_hash
 from hybridlesion.segmentation import segment
 from hybridlesion.segmentation.refiner import read_unsquashed
 
@@ -100,7 +100,7 @@ def read_crops(
         failures = [Failure(*row) for row in pd.read_csv(told, dtype=str).to_numpy()]
         return Crops(np.load(kept, mmap_mode="r"), np.load(looked), failures)
     failures: dict[int, Failure] = {}
-    looks = np.zeros((len(records), FINGERPRINT_BYTES), np.uint8)
+    looks = np.zeros((len(records), HASH_BYTES), np.uint8)
     columns = ("image_id", "path", "aspect")
     rows = list(enumerate(zip(*(records[name] for name in columns), strict=True)))
     with atomic_path(kept) as temporary:
@@ -140,7 +140,7 @@ class _CropWork:
         try:
             image = read_unsquashed(path, float(aspect) if pd.notna(aspect) else None)
             crops = [_cut_out(image, view, self.settings) for view in VIEWS[self.settings.crop]]
-            return position, (np.stack(crops), fingerprint(image))
+            return position, (np.stack(crops), perceptual_hash(image))
         except (ImageError, SourceError) as error:
             return position, Failure(str(image_id), str(path), "read", str(error))
 

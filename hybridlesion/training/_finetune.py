@@ -19,7 +19,7 @@ from hybridlesion.cnn.device import resolve_device
 from hybridlesion.cnn.views import VIEWS
 from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records, scan_sources
-from hybridlesion.leakage.near_duplicates import cluster_lookalikes
+from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
 from hybridlesion.metadata import read_table, refuse_unknown
 from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups, grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
@@ -267,8 +267,10 @@ def _deal(target: np.ndarray, group: np.ndarray, n_folds: int, seed: int) -> np.
 
 
 def _group(records: pd.DataFrame, crops: np.ndarray) -> np.ndarray:
-    bonds = [records[name] for name in GROUP_COLUMNS if name in records]
-    return connected_groups(cluster_lookalikes(list(crops)), *bonds)
+    known = [records[name] for name in GROUP_COLUMNS if name in records]
+    hashes = np.stack([perceptual_hash(crop) for crop in crops])
+    cropped = np.stack([crop_hashes(crop) for crop in crops])
+    return connected_groups(cluster_near_duplicates(hashes, cropped), *known)
 
 
 def _number_diagnoses(records: pd.DataFrame) -> np.ndarray:

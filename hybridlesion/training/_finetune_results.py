@@ -13,7 +13,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion.cnn import NOTE, SEEN, Finetuned, note_bytes, write_note
 from hybridlesion.exceptions import SourceError
-from hybridlesion.leakage import Seen
+from hybridlesion.leakage import TrainingMembership
 from hybridlesion.metrics import evaluate
 from hybridlesion.training._crops import CropSettings
 from hybridlesion.training._finetune_folds import FoldWork
@@ -187,7 +187,7 @@ def write_results(
         pd.concat(curves).to_csv(temporary, index=False)
     metrics = _measure(folds.target, score, folds.group)
     with atomic_path(out / SEEN) as temporary:
-        temporary.write_bytes(Seen.of(records, folds.fold, odds, looks).to_bytes())
+        temporary.write_bytes(TrainingMembership.of(records, folds.fold, odds, looks).to_bytes())
     note = {
         "backbone": folds.backbone,
         "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],

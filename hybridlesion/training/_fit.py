@@ -14,8 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import TableError
-from hybridlesion.leakage.audit import LeakAudit
-from hybridlesion.leakage.training_membership import CNN_SEEN
+from hybridlesion.leakage import CNN_SEEN, LeakAudit
 from hybridlesion.metadata import ColumnUse
 from hybridlesion.metrics import interval_caveats
 from hybridlesion.model import HybridLesionClassifier

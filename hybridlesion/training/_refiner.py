@@ -19,7 +19,7 @@ from hybridlesion.cnn.backbone import read_state_dict
 from hybridlesion.cnn.device import resolve_device
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.io import read_mask, write_mask
-from hybridlesion.leakage.near_duplicates import cluster_lookalikes
+from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
 from hybridlesion.metrics import measure_overlap, summarize_overlaps
 from hybridlesion.model_selection import connected_groups, grouped_folds
 from hybridlesion.segmentation.refiner import (
@@ -325,7 +325,9 @@ def _deal_folds(
     if n_folds == 0:
         return np.full(len(records), -1)
     known = [records[name] for name in ("patient_id", "lesion_id") if name in records]
-    groups = connected_groups(cluster_lookalikes([sample.image for sample in samples]), *known)
+    hashes = np.stack([perceptual_hash(sample.image) for sample in samples])
+    cropped = np.stack([crop_hashes(sample.image) for sample in samples])
+    groups = connected_groups(cluster_near_duplicates(hashes, cropped), *known)
     return grouped_folds(np.ones(len(records)), groups, n_splits=n_folds, random_state=seed)
 
 

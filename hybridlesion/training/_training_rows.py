@@ -12,12 +12,21 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
-from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition
-from hybridlesion.leakage.audit import Finding, LeakAudit
-from hybridlesion.leakage.near_duplicates import cluster_looks, looks_of
-from hybridlesion.leakage.splits import BONDS, find_parted
-from hybridlesion.leakage.targets import find_answers, find_idle, find_named_leaks, find_suspicious
-from hybridlesion.leakage.training_membership import without_optimistic_scores
+from hybridlesion.leakage import (
+    GROUP_KEYS,
+    Finding,
+    LeakAudit,
+    acquisition_facts,
+    cluster_near_duplicates,
+    find_acquisition_leaks,
+    find_constant_columns,
+    find_named_leaks,
+    find_split_groups,
+    find_suspicious_columns,
+    find_target_leaks,
+    read_hashes,
+    treat_in_sample_scores,
+)
 from hybridlesion.metadata import (
     ColumnUse,
     count_diagnoses,
@@ -38,16 +47,16 @@ from hybridlesion.training._tables import complete_features, keep_measured
 
 __all__ = [
     "TrainingRows",
+    "add_near_duplicates",
     "choose_groups",
-    "find_lookalikes",
+    "find_near_duplicates",
     "keep_labelled",
     "leave_out_test",
     "read_training_rows",
-    "with_lookalikes",
 ]
 
-# Lookalikes tie patients together as long as so many groups stay; where more would melt into one,
-# it is the camera that is alike.
+# Near-duplicates tie patients together as long as this share of the groups remains; where more
+# would merge, it is the camera that is alike.
 _LEAST_LEFT = 0.9
 
 
@@ -98,8 +107,8 @@ def keep_labelled(
     return frame.loc[known].reset_index(drop=True), notes
 
 
-def find_lookalikes(table: pd.DataFrame) -> pd.Series | None:
-    """Number clusters of photographs that look the same.
+def find_near_duplicates(table: pd.DataFrame) -> pd.Series | None:
+    """Number the clusters of near-duplicate photographs.
 
     Parameters
     ----------
@@ -109,15 +118,15 @@ def find_lookalikes(table: pd.DataFrame) -> pd.Series | None:
     Returns
     -------
     Series of shape (n,), float, or None
-        Cluster of each image that has a lookalike, else NaN, on the image ids; None if the table
-        knows no looks.
+        Cluster of each image that has a near-duplicate, else NaN, indexed by image id; None if the
+        table has no perceptual hashes.
     """
-    looks = looks_of(table)
-    return None if looks is None else cluster_looks(looks).set_axis(table["image_id"])
+    hashes = read_hashes(table)
+    return None if hashes is None else cluster_near_duplicates(hashes).set_axis(table["image_id"])
 
 
 def choose_groups(
-    table: pd.DataFrame, column: str | None, lookalikes: pd.Series | None = None
+    table: pd.DataFrame, column: str | None, near_duplicates: pd.Series | None = None
 ) -> tuple[np.ndarray, list[str]]:
     """Number the groups that folds keep whole.
 
@@ -127,9 +136,9 @@ def choose_groups(
         Training table with ``image_id``.
     column : str or None
         Column whose values are the groups; None and ``"patient_id"`` take patient, lesion, known
-        duplicate and lookalike together, whichever are known.
-    lookalikes : Series, default=None
-        Cluster by image id, from `find_lookalikes`.
+        duplicate and near-duplicate together, whichever are known.
+    near_duplicates : Series, default=None
+        Cluster by image id, from `find_near_duplicates`.
 
     Returns
     -------
@@ -155,22 +164,22 @@ def choose_groups(
     known = [name for name in ("patient_id", "lesion_id") if name in table]
     notes = [] if known else ["no patient_id or lesion_id: every image is its own group."]
     groups = grouping(table).to_numpy()
-    if lookalikes is None:
+    if near_duplicates is None:
         return groups, notes
-    looks = table["image_id"].map(lookalikes)
-    tied = connected_groups(groups, looks)
+    clusters = table["image_id"].map(near_duplicates)
+    tied = connected_groups(groups, clusters)
     before, after = len(np.unique(groups)), len(np.unique(tied))
     if after == before or after < _LEAST_LEFT * before:
         return groups, notes
     notes.append(
-        f"{count_words(looks.nunique(), 'cluster')} of images look alike under several names: "
-        f"{count_words(before - after, 'group')} joined another, so that no fold parts them."
+        f"{count_words(clusters.nunique(), 'cluster')} of near-duplicate images: "
+        f"{count_words(before - after, 'group')} joined another, so that no fold splits them."
     )
     return tied, notes
 
 
 def leave_out_test(
-    table: pd.DataFrame, splits: Splits, lookalikes: pd.Series | None = None
+    table: pd.DataFrame, splits: Splits, near_duplicates: pd.Series | None = None
 ) -> tuple[pd.DataFrame, list[Finding], list[str]]:
     """Leave out the test rows of saved parts, and look what lies on both sides.
 
@@ -180,8 +189,8 @@ def leave_out_test(
         Joined tables.
     splits : Splits
         Parts, or folds: these leave out nothing.
-    lookalikes : Series, default=None
-        Cluster by image id, from `find_lookalikes`.
+    near_duplicates : Series, default=None
+        Cluster by image id, from `find_near_duplicates`.
 
     Returns
     -------
@@ -207,7 +216,9 @@ def leave_out_test(
         )
     if not splits.are_parts:
         return table, [], notes
-    findings = find_parted(with_lookalikes(table, lookalikes), labels, where="parts", given=True)
+    findings = find_split_groups(
+        add_near_duplicates(table, near_duplicates), labels, where="parts", given=True
+    )
     test = labels[:, 0] == "test"
     if test.all():
         raise TableError("the splits put every image into test; none is left to learn from.")
@@ -215,15 +226,15 @@ def leave_out_test(
     return table[~test].reset_index(drop=True), findings, notes
 
 
-def with_lookalikes(table: pd.DataFrame, lookalikes: pd.Series | None) -> pd.DataFrame:
-    """Add the column ``lookalike`` to the columns that tie rows together.
+def add_near_duplicates(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:
+    """Add the column ``near_duplicate`` to the columns that tie rows together.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
         Training table.
-    lookalikes : Series or None
-        Cluster by image id, from `find_lookalikes`; None adds nothing.
+    near_duplicates : Series or None
+        Cluster by image id, from `find_near_duplicates`; None adds nothing.
 
     Returns
     -------
@@ -231,9 +242,9 @@ def with_lookalikes(table: pd.DataFrame, lookalikes: pd.Series | None) -> pd.Dat
         ``image_id`` and the columns of bonds that are known.
     """
     bonds = table[[name for name in ("image_id", *GROUP_COLUMNS) if name in table]]
-    if lookalikes is None:
+    if near_duplicates is None:
         return bonds
-    return bonds.assign(lookalike=table["image_id"].map(lookalikes))
+    return bonds.assign(near_duplicate=table["image_id"].map(near_duplicates))
 
 
 @dataclass(frozen=True)
@@ -329,27 +340,27 @@ def read_training_rows(
     )
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured, records.columns)
-    lookalikes = find_lookalikes(rows)
+    near_duplicates = find_near_duplicates(rows)
     saved = None if splits is None else read_splits(splits)
     findings, left_out = [], []
     if saved is not None:
-        rows, findings, left_out = leave_out_test(rows, saved, lookalikes)
-    rows, overlap = without_optimistic_scores(rows, cnn_seen)
+        rows, findings, left_out = leave_out_test(rows, saved, near_duplicates)
+    rows, overlap = treat_in_sample_scores(rows, cnn_seen)
     table = complete_features(rows)
     y = table["target"].to_numpy(dtype=int)
-    numbers, lonely = choose_groups(table, groups, lookalikes)
+    numbers, lonely = choose_groups(table, groups, near_duplicates)
     folds = _choose_folds(table, y, numbers, saved, (n_splits, n_seeds, random_state))
-    bonds = with_lookalikes(table, lookalikes)
+    bonds = add_near_duplicates(table, near_duplicates)
     given = saved is not None and not saved.are_parts
-    findings += find_parted(bonds, folds, where="folds", given=given)
+    findings += find_split_groups(bonds, folds, where="folds", given=given)
     facts = acquisition_facts(table, tables, records.set_aside, id_column)
     findings += [
         *_find_in_columns(table, y, numbers),
-        *find_acquisition(facts, y, numbers, folds[:, 0]),
+        *find_acquisition_leaks(facts, y, numbers, folds[:, 0]),
         *overlap,
     ]
     checks = (
-        *(noun for column, noun in BONDS.items() if column in bonds),
+        *(noun for column, noun in GROUP_KEYS.items() if column in bonds),
         *("column", "acquisition", "CNN overlap"),
     )
     return TrainingRows(
@@ -384,7 +395,11 @@ def _choose_folds(
 
 def _find_in_columns(table: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> list[Finding]:
     names = [name for name in table.columns if str(name).startswith(FAMILIES)]
-    leaks = [*find_answers(table, y, names, groups), *find_named_leaks(names)]
+    leaks = [*find_target_leaks(table, y, names, groups), *find_named_leaks(names)]
     named = {column for finding in leaks for column in finding.columns}
     others = [name for name in names if name not in named]
-    return [*leaks, *find_suspicious(table, y, others, groups), *find_idle(table, names)]
+    return [
+        *leaks,
+        *find_suspicious_columns(table, y, others, groups),
+        *find_constant_columns(table, names),
+    ]

@@ -189,11 +189,11 @@ def test_a_score_table_with_words_for_numbers(score, classifier):
         score_table(classifier, table)
 
 
-def test_the_answer_in_disguise_is_refused_unless_allowed(fit, tmp_path):
+def test_a_target_leak_is_refused_unless_allowed(fit, tmp_path):
     table = _table().assign(meta__outcome=lambda t: 3 - 2 * t["target"])
     result = fit(table, "--audit", tmp_path / "a.json")
     assert result.exit_code == 1
-    assert "answer in disguise: 1 column tells malignant from benign alone" in result.stderr
+    assert "target leak: 1 column separates malignant from benign lesions alone" in result.stderr
     assert "(meta__outcome)" in result.stderr
     assert not (tmp_path / "m.joblib").exists()
     told = json.loads((tmp_path / "a.json").read_text())["findings"]
@@ -201,7 +201,7 @@ def test_the_answer_in_disguise_is_refused_unless_allowed(fit, tmp_path):
     assert finding["severity"] == "refuse"
     allowed = fit(table, "--allow-leaks")
     assert allowed.exit_code == 0, allowed.output
-    assert "refuse, answer in disguise" in allowed.stderr
+    assert "refuse, target leak" in allowed.stderr
     assert "meta__outcome" in json.dumps(read_manifest(tmp_path / "m.joblib")["training"]["audit"])
 
 
@@ -219,7 +219,7 @@ def test_folds_are_saved_and_used_again(fit, tmp_path, hybridlesion):
     (tmp_path / "torn.csv").write_text("\n".join(torn))
     refused = fit(_table(), "--splits", tmp_path / "torn.csv")
     assert refused.exit_code == 1
-    assert "patient: 1 patient lies in several folds" in refused.stderr
+    assert "patient: 1 patient is in several folds" in refused.stderr
     assert "(P0)" in refused.stderr
     allowed = fit(_table(), "--splits", tmp_path / "torn.csv", "--allow-leaks")
     assert allowed.exit_code == 0, allowed.output
@@ -242,18 +242,18 @@ def test_the_test_part_is_left_out(fit, tmp_path):
     assert "1 of 90 images of the splits are not in the tables: I000" in fewer.stderr
 
 
-def test_lookalikes_of_other_patients_are_kept_in_one_fold(tmp_path):
-    from hybridlesion.leakage import LOOK_COLUMNS, fingerprint_numbers
+def test_near_duplicates_of_other_patients_are_kept_in_one_fold(tmp_path):
+    from hybridlesion.leakage import HASH_COLUMNS, encode_hash
 
-    looks = np.random.default_rng(1).integers(0, 256, (90, 32), dtype=np.uint8)
-    looks[50] = looks[3]
-    numbers = pd.DataFrame([fingerprint_numbers(look) for look in looks], columns=LOOK_COLUMNS)
+    hashes = np.random.default_rng(1).integers(0, 256, (90, 32), dtype=np.uint8)
+    hashes[50] = hashes[3]
+    numbers = pd.DataFrame([encode_hash(one) for one in hashes], columns=HASH_COLUMNS)
     pd.concat([_table(), numbers], axis=1).to_csv(tmp_path / "t.csv", index=False)
     trained = fit_tables([tmp_path / "t.csv"], n_splits=3)
     assert trained.out_of_fold["fold"][3] == trained.out_of_fold["fold"][50]
-    assert any("1 cluster of images look alike" in text for text in trained.warnings)
+    assert any("1 cluster of near-duplicate images" in text for text in trained.warnings)
     alone = fit_tables([tmp_path / "t.csv"], n_splits=3, n_seeds=3, groups="image_id")
-    (finding,) = (one for one in alone.audit.findings if one.kind == "lookalike")
+    (finding,) = (one for one in alone.audit.findings if one.kind == "near-duplicate")
     assert finding.rows == ("I003 = I050",)
 
 

@@ -130,10 +130,10 @@ def test_missing_paths_are_said_in_words(few):
 
 
 def test_the_look_of_each_photograph_is_kept(few):
-    from hybridlesion.leakage import LOOK_COLUMNS, fingerprint, fingerprints_of
+    from hybridlesion.leakage import HASH_COLUMNS, decode_hashes, perceptual_hash
 
     few = few.head(2)
-    table = LesionFeaturizer(passthrough=LOOK_COLUMNS).fit_transform(few)
-    looks = fingerprints_of(table[list(LOOK_COLUMNS)].to_numpy())
+    table = LesionFeaturizer(passthrough=HASH_COLUMNS).fit_transform(few)
+    looks = decode_hashes(table[list(HASH_COLUMNS)].to_numpy())
     for look, path in zip(looks, few["path"], strict=True):
-        assert np.unpackbits(look ^ fingerprint(read_image(path))).sum() <= 12
+        assert np.unpackbits(look ^ perceptual_hash(read_image(path))).sum() <= 12

@@ -10,18 +10,17 @@ import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.leakage import LOOK_COLUMNS, fingerprint_numbers
-from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition
-from hybridlesion.leakage.near_duplicates import cluster_looks, looks_of
-from hybridlesion.leakage.splits import find_parted
-from hybridlesion.leakage.targets import (
-    find_answers,
-    find_idle,
+from hybridlesion.leakage import (
+    acquisition_facts,
+    find_acquisition_leaks,
+    find_constant_columns,
     find_named_leaks,
-    find_suspicious,
-    rank_by_column,
+    find_split_groups,
+    find_suspicious_columns,
+    find_target_leaks,
+    treat_in_sample_scores,
 )
-from hybridlesion.leakage.training_membership import without_optimistic_scores
+from hybridlesion.leakage.targets import rank_by_column
 from hybridlesion.model_selection import grouped_folds
 from hybridlesion.training import Finding, LeakAudit, Severity
 
@@ -54,37 +53,37 @@ def _folds(table, y):
 
 
 def test_a_clean_table_is_clean(table, y):
-    assert find_parted(table, _folds(table, y), where="folds", given=True) == []
-    assert find_answers(table, y, FEATURES) == []
-    assert find_suspicious(table, y, FEATURES) == []
+    assert find_split_groups(table, _folds(table, y), where="folds", given=True) == []
+    assert find_target_leaks(table, y, FEATURES) == []
+    assert find_suspicious_columns(table, y, FEATURES) == []
     assert find_named_leaks(FEATURES) == []
-    assert find_idle(table, FEATURES) == []
-    assert without_optimistic_scores(table, "blank") == (table, [])
+    assert find_constant_columns(table, FEATURES) == []
+    assert treat_in_sample_scores(table, "blank") == (table, [])
 
 
 @pytest.mark.parametrize(("given", "severity"), [(True, Severity.REFUSE), (False, Severity.WARN)])
 def test_a_patient_in_two_folds_is_named(table, y, given, severity):
     folds = _folds(table, y)
     folds[0] = (folds[0] + 1) % 5
-    (finding,) = find_parted(table, folds, where="folds", given=given)
+    (finding,) = find_split_groups(table, folds, where="folds", given=given)
     assert (finding.kind, finding.severity, finding.rows) == ("patient", severity, ("P0",))
-    assert "1 patient lies in several folds, with 2 images" in finding.words
+    assert "1 patient is in several folds, with 2 images" in finding.words
 
 
-def test_copies_and_lookalikes_are_named_in_pairs(table, y):
+def test_copies_and_near_duplicates_are_named_in_pairs(table, y):
     copies = pd.Series(np.nan, index=table.index)
     copies[[0, 10, 20]] = 1.0
     folds = np.arange(200)[:, None] % 5
     folds[20] = 1
-    rows = table[["image_id"]].assign(duplicate_cluster=copies, lookalike=copies)
-    known, alike = find_parted(rows, folds, where="parts", given=True)
+    rows = table[["image_id"]].assign(duplicate_cluster=copies, near_duplicate=copies)
+    known, alike = find_split_groups(rows, folds, where="parts", given=True)
     assert known.rows == alike.rows == ("I0 = I10 = I20",)
     assert (known.severity, alike.severity) == (Severity.REFUSE, Severity.WARN)
 
 
 def test_every_draw_of_folds_is_looked_at(table, y):
     folds = np.column_stack([_folds(table, y), np.arange(200) % 2])
-    (finding,) = find_parted(table, folds, where="folds", given=True)
+    (finding,) = find_split_groups(table, folds, where="folds", given=True)
     assert len(finding.rows) == 100
 
 
@@ -101,9 +100,9 @@ def test_every_draw_of_folds_is_looked_at(table, y):
         ("cnn__score", lambda y, rng: y + rng.normal(0, 0.1, 200), Severity.WARN),
     ],
 )
-def test_the_answer_in_disguise_is_named(table, y, rng, name, make, severity):
+def test_a_target_leak_is_reported(table, y, rng, name, make, severity):
     table[name] = make(y, rng)
-    (finding,) = find_answers(table, y, list(dict.fromkeys([*FEATURES, name])))
+    (finding,) = find_target_leaks(table, y, list(dict.fromkeys([*FEATURES, name])))
     assert (finding.columns, finding.severity) == ((name,), severity)
 
 
@@ -111,12 +110,12 @@ def test_chance_is_no_answer(rng):
     # Two positives among six: one column in fifteen ranks them first.
     y = np.array([1, 1, 0, 0, 0, 0])
     table = pd.DataFrame(rng.random((6, 500)), columns=[f"emb__{k}" for k in range(500)])
-    assert find_answers(table, y, list(table)) == []
+    assert find_target_leaks(table, y, list(table)) == []
 
 
 def test_words_with_a_meaning_for_each_row_are_no_answer(table, y):
     table["meta__note"] = [f"note {k}" for k in range(200)]
-    assert find_answers(table, y, ["meta__note"]) == []
+    assert find_target_leaks(table, y, ["meta__note"]) == []
 
 
 def _mostly(y, rng, right=0.95):
@@ -148,10 +147,10 @@ def _mostly(y, rng, right=0.95):
 def test_a_column_that_ranks_too_well_is_named(table, y, rng, make, by_missing):
     table["meta__biopsied"] = make(y, rng)
     names = [*FEATURES, "meta__biopsied"]
-    assert find_answers(table, y, names) == []
-    (finding,) = find_suspicious(table, y, names)
+    assert find_target_leaks(table, y, names) == []
+    (finding,) = find_suspicious_columns(table, y, names)
     assert (finding.severity, finding.columns) == (Severity.WARN, ("meta__biopsied",))
-    assert finding.words.startswith("whether a value is known" if by_missing else "1 column tells")
+    assert finding.words.startswith("missingness of 1" if by_missing else "1 column separates")
 
 
 def _days(y, rng):
@@ -163,14 +162,16 @@ def test_a_column_far_above_the_rest_is_named_unless_the_rest_explains_it(table,
     names = [*FEATURES, "meta__itch"]
     auc = rank_by_column(table["meta__itch"], y, codes=False)[0].auc
     assert 0.82 < auc < 0.88
-    (finding,) = find_suspicious(table.assign(meta__age=rng.random(200)), y, names)
+    (finding,) = find_suspicious_columns(table.assign(meta__age=rng.random(200)), y, names)
     assert finding.columns == ("meta__itch",)
     # Of two such columns neither excuses the other; a measurement that ranks as well does.
     table["meta__grew"] = table["meta__itch"] + rng.normal(0, 0.2, 200)
-    (finding,) = find_suspicious(table.drop(columns="meta__age"), y, [*names[1:], "meta__grew"])
+    (finding,) = find_suspicious_columns(
+        table.drop(columns="meta__age"), y, [*names[1:], "meta__grew"]
+    )
     assert finding.columns == ("meta__itch", "meta__grew")
     table["abcd__area"] = rng.normal(1.45 * y, 1)
-    assert find_suspicious(table, y, names) == []
+    assert find_suspicious_columns(table, y, names) == []
 
 
 def test_own_measurements_and_age_may_rank_well(table, y, rng):
@@ -179,7 +180,7 @@ def test_own_measurements_and_age_may_rank_well(table, y, rng):
         cnn__score=rng.normal(2.5 * y, 1),
         meta__age=50 + 15 * rng.normal(1.3 * y, 1),
     )
-    assert find_suspicious(table, y, FEATURES) == []
+    assert find_suspicious_columns(table, y, FEATURES) == []
 
 
 @pytest.mark.parametrize("n_positive", [2, 3, 5, 10])
@@ -191,15 +192,15 @@ def test_few_positives_raise_no_false_alarm(n_positive):
         table = pd.DataFrame(rng.random((150, 30)), columns=[f"meta__{k}" for k in range(30)])
         table["meta__word"] = rng.choice([*"ABCDEFGH"], 150)
         table["meta__name"] = [f"name {k // 2}" for k in range(150)]
-        alarms += bool(find_suspicious(table, y, list(table)))
+        alarms += bool(find_suspicious_columns(table, y, list(table)))
     assert alarms == 0
 
 
 def test_patients_of_one_label_do_not_make_their_names_suspicious(rng):
     y, patient = np.repeat(rng.integers(0, 2, 60), 5), np.repeat(np.arange(60), 5)
     table = pd.DataFrame({"meta__clinic": [f"clinic {k}" for k in patient]})
-    assert find_suspicious(table, y, ["meta__clinic"], patient) == []
-    assert len(find_suspicious(table, y, ["meta__clinic"])) == 1
+    assert find_suspicious_columns(table, y, ["meta__clinic"], patient) == []
+    assert len(find_suspicious_columns(table, y, ["meta__clinic"])) == 1
 
 
 def test_metadata_of_the_sample_are_clean():
@@ -218,7 +219,9 @@ def _assert_clean(path):
 
     records = read_records([path]).frame
     table, y = encode_metadata(records), records["target"].to_numpy(dtype=int)
-    assert find_suspicious(table, y, list(table), pd.factorize(records["patient_id"])[0]) == []
+    assert (
+        find_suspicious_columns(table, y, list(table), pd.factorize(records["patient_id"])[0]) == []
+    )
 
 
 def test_columns_are_known_by_name():
@@ -231,9 +234,9 @@ def test_columns_are_known_by_name():
 
 def test_constant_columns_are_named(table, y):
     table = table.assign(meta__one=1.0, meta__none=np.nan)
-    (finding,) = find_idle(table, [*FEATURES, "meta__one", "meta__none"])
+    (finding,) = find_constant_columns(table, [*FEATURES, "meta__one", "meta__none"])
     assert finding.columns == ("meta__one", "meta__none")
-    assert "2 columns hold the same in every row: kept, at weight 0" in finding.words
+    assert "2 columns hold the same value in every row: kept, with weight 0" in finding.words
 
 
 def test_acquisition_facts_come_from_tables_patients_and_files(table, tmp_path):
@@ -257,16 +260,16 @@ def test_acquisition_facts_come_from_tables_patients_and_files(table, tmp_path):
     assert np.isnan(facts.loc[1, "width"])
 
 
-def test_telling_acquisition_facts_warn_and_others_are_noted(table, y, rng):
+def test_predictive_acquisition_facts_warn_and_others_are_noted(table, y, rng):
     groups, folds = pd.factorize(table["patient_id"])[0], _folds(table, y)[:, 0]
     told = pd.DataFrame({"width": np.where(rng.random(200) < 0.3 + 0.6 * y, 6000, 1024)})
-    (finding,) = find_acquisition(told, y, groups, folds)
+    (finding,) = find_acquisition_leaks(told, y, groups, folds)
     assert finding.severity == Severity.WARN
     assert finding.columns == ("width",)
     assert 0.6 < float(finding.words.split("AUC of ")[1][:5]) < 0.95
-    (finding,) = find_acquisition(pd.DataFrame({"width": rng.random(200)}), y, groups, folds)
-    assert (finding.severity, "tell little" in finding.words) == (Severity.NOTE, True)
-    assert find_acquisition(pd.DataFrame(index=table.index), y, groups, folds) == []
+    (finding,) = find_acquisition_leaks(pd.DataFrame({"width": rng.random(200)}), y, groups, folds)
+    assert (finding.severity, "predict little" in finding.words) == (Severity.NOTE, True)
+    assert find_acquisition_leaks(pd.DataFrame(index=table.index), y, groups, folds) == []
 
 
 @pytest.mark.parametrize(
@@ -279,40 +282,15 @@ def test_telling_acquisition_facts_warn_and_others_are_noted(table, y, rng):
 )
 def test_rows_that_the_network_learned_from(table, treatment, severity, n_rows, n_scores):
     table.loc[:2, "qa__cnn_seen"], table.loc[3:9, "qa__cnn_seen"] = 2.0, 1.0
-    kept, (honest, optimistic) = without_optimistic_scores(table, treatment)
+    kept, (out_of_fold, in_sample) = treat_in_sample_scores(table, treatment)
     assert (len(kept), kept["cnn__score"].notna().sum()) == (n_rows, n_scores)
-    assert "7 rows of 200 were in the training" in honest.words
-    assert (optimistic.severity, optimistic.rows) == (severity, ("I0", "I1", "I2"))
+    assert "7 rows of 200 were in the training" in out_of_fold.words
+    assert (in_sample.severity, in_sample.rows) == (severity, ("I0", "I1", "I2"))
 
 
 def test_scores_of_unknown_origin_are_noted(table):
-    _, (finding,) = without_optimistic_scores(table.assign(cnn__mine=0.5), "blank")
+    _, (finding,) = treat_in_sample_scores(table.assign(cnn__mine=0.5), "blank")
     assert (finding.severity, finding.columns) == (Severity.NOTE, ("cnn__mine",))
-
-
-def _flip(look, n_bits):
-    bits = np.unpackbits(look)
-    bits[:: 256 // n_bits][:n_bits] ^= 1
-    return np.packbits(bits)
-
-
-def test_lookalikes_are_found_up_to_twelve_bits(rng):
-    looks = rng.integers(0, 256, (300, 32), dtype=np.uint8)
-    looks[100], looks[200], looks[250] = _flip(looks[0], 12), _flip(looks[1], 13), looks[2]
-    looks[[50, 51]] = 0
-    cluster = cluster_looks(looks)
-    assert cluster.dropna().index.tolist() == [0, 2, 100, 250]
-    assert cluster[0] == cluster[100] != cluster[2] == cluster[250]
-
-
-def test_looks_survive_a_table(rng, tmp_path):
-    looks = rng.integers(0, 256, (20, 32), dtype=np.uint8)
-    table = pd.DataFrame([fingerprint_numbers(look) for look in looks], columns=LOOK_COLUMNS)
-    table.to_csv(tmp_path / "t.csv", index=False)
-    assert (looks_of(pd.read_csv(tmp_path / "t.csv")) == looks).all()
-    table.loc[3] = np.nan
-    assert not looks_of(table)[3].any()
-    assert looks_of(table[["qa__look_00"]]) is None
 
 
 def test_an_audit_is_told_kept_and_refused(tmp_path):
@@ -333,7 +311,7 @@ def test_an_audit_is_told_kept_and_refused(tmp_path):
     told = json.loads((tmp_path / "a.json").read_text())
     assert told["findings"][1]["rows"] == [f"P{k}" for k in range(8)]
     assert "P0" not in json.dumps(audit.facts())
-    with pytest.raises(TableError, match=r"--allow-leaks.*\n  - patient: bad \(P0"):
+    with pytest.raises(TableError, match=r"`allow_leaks`:\n  - patient: bad \(P0"):
         audit.refuse()
     LeakAudit(40, ("patient",), audit.findings[:1]).refuse()
     assert LeakAudit(4, ("x",), ()).lines() == ["leak audit of 4 rows (x): nothing found"]
@@ -343,5 +321,5 @@ def test_a_value_that_the_images_of_one_lesion_share_is_no_answer():
     lesions = np.repeat(np.arange(24), 2)
     y = (lesions % 3 == 0).astype(int)
     table = pd.DataFrame({"meta__age": 40.0 + lesions})
-    assert not find_answers(table, y, ["meta__age"], lesions)
-    assert find_answers(table, y, ["meta__age"])  # as codes of rows that were each their own
+    assert not find_target_leaks(table, y, ["meta__age"], lesions)
+    assert find_target_leaks(table, y, ["meta__age"])  # as codes of rows that were each their own

@@ -1,6 +1,8 @@
-"""Training images are known again by name, by patient and by look, and only so."""
+"""Training images are known again by id, by patient and by perceptual hash, and only so."""
 
 from __future__ import annotations
+
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ import pytest
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ArtifactError
-from hybridlesion.leakage import Match, Seen, fingerprint
+from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +22,13 @@ def pictures():
 
 
 @pytest.fixture(scope="module")
-def looks(pictures):
-    """Their fingerprints."""
-    return np.stack([fingerprint(picture) for picture in pictures])
+def hashes(pictures):
+    """Their perceptual hashes."""
+    return np.stack([perceptual_hash(picture) for picture in pictures])
 
 
 @pytest.fixture(scope="module")
-def seen(looks):
+def membership(hashes):
     """The first four of them, learned from."""
     records = pd.DataFrame(
         {
@@ -35,10 +37,12 @@ def seen(looks):
             "lesion_id": [None, "L", None, None],
         }
     )
-    return Seen.of(records, np.array([2, 0, 1, 1]), np.array([0.5, -1.0, 2.0, -2.0]), looks[:4])
+    return TrainingMembership.of(
+        records, np.array([2, 0, 1, 1]), np.array([0.5, -1.0, 2.0, -2.0]), hashes[:4]
+    )
 
 
-def test_ids_patients_and_lesions_are_found(seen, looks):
+def test_ids_patients_and_lesions_are_found(membership, hashes):
     records = pd.DataFrame(
         {
             "image_id": ["ISIC_1", "new", "new", "new", "P"],
@@ -46,45 +50,46 @@ def test_ids_patients_and_lesions_are_found(seen, looks):
             "lesion_id": [None, None, "L", None, None],
         }
     )
-    match, fold, odds = seen.match(records, looks[[4] * 5])
-    assert match.tolist() == [Match.NAME, Match.GROUP, Match.GROUP, Match.NEW, Match.NEW]
+    match, fold, oof_logit = membership.match(records, hashes[[4] * 5])
+    assert match.tolist() == [Match.IMAGE_ID, Match.GROUP, Match.GROUP, Match.NEW, Match.NEW]
     assert fold.tolist() == [2, 1, 0, -1, -1]
-    assert np.isnan(odds).all()
+    assert np.isnan(oof_logit).all()
 
 
-def test_a_picture_is_known_under_any_name(seen, looks):
+def test_a_picture_is_known_under_any_name(membership, hashes):
     records = pd.DataFrame({"image_id": ["other", "ISIC_1"], "patient_id": ["P", None]})
-    match, fold, odds = seen.match(records, looks[[1, 5]])
-    assert match.tolist() == [Match.PICTURE, Match.NAME]
+    match, fold, oof_logit = membership.match(records, hashes[[1, 5]])
+    assert match.tolist() == [Match.IMAGE, Match.IMAGE_ID]
     assert fold.tolist() == [0, 2]
-    assert odds[0] == -1.0
-    assert np.isnan(odds[1])
+    assert oof_logit[0] == -1.0
+    assert np.isnan(oof_logit[1])
 
 
-def test_a_small_squashed_darker_copy_is_known(seen, pictures):
+def test_a_small_squashed_darker_copy_is_known(membership, pictures):
     copies = [cv2.resize(p, (128, 128), interpolation=cv2.INTER_AREA) // 4 * 3 for p in pictures]
-    match, _, _ = seen.match(None, np.stack([fingerprint(copy) for copy in copies]))
-    assert match.tolist() == [Match.PICTURE] * 4 + [Match.NEW] * 2
+    match, _, _ = membership.match(None, np.stack([perceptual_hash(copy) for copy in copies]))
+    assert match.tolist() == [Match.IMAGE] * 4 + [Match.NEW] * 2
 
 
-def test_missing_ids_match_nothing(seen, looks):
+def test_missing_ids_match_nothing(membership, hashes):
     records = pd.DataFrame({"image_id": ["x"], "patient_id": [None], "lesion_id": [np.nan]})
-    assert seen.match(records, looks[[4]])[0].tolist() == [Match.NEW]
+    assert membership.match(records, hashes[[4]])[0].tolist() == [Match.NEW]
 
 
-def test_it_comes_back_from_bytes(seen, looks):
-    again = Seen.from_bytes(seen.to_bytes())
-    for one, other in zip(vars(seen).values(), vars(again).values(), strict=True):
+def test_it_comes_back_from_bytes(membership, hashes):
+    again = TrainingMembership.from_bytes(membership.to_bytes())
+    for field in fields(membership):
+        one, other = getattr(membership, field.name), getattr(again, field.name)
         np.testing.assert_array_equal(one, other)
 
 
-def test_it_names_nobody(seen):
-    data = seen.to_bytes()
+def test_ids_cannot_be_read(membership):
+    data = membership.to_bytes()
     assert b"ISIC_1" not in data
-    assert seen.names.tolist() == sorted(seen.names.tolist())
+    assert membership.image_ids.tolist() == sorted(membership.image_ids.tolist())
 
 
 @pytest.mark.parametrize("data", [b"", b"no archive"])
 def test_damaged_bytes_are_refused(data):
     with pytest.raises(ArtifactError, match="list of training images"):
-        Seen.from_bytes(data)
+        TrainingMembership.from_bytes(data)

@@ -20,9 +20,9 @@ from hybridlesion.metrics import (
     paired_bootstrap,
     threshold_interval,
 )
-from hybridlesion.metrics._ranking import Ranking
 from hybridlesion.metrics._resampling import draw_weights
 from hybridlesion.metrics.calibration import Reliability
+from hybridlesion.metrics.discrimination import Ranking
 
 SPECIFICITIES = [f"specificity_at_{at}_sensitivity" for at in (80, 90, 95)]
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.training import describe_training, note_seen
+from hybridlesion.leakage import membership_warning
+from hybridlesion.training import describe_training
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def _facts(table):
 
 
 def test_training_rows_are_counted(table):
-    (note,) = note_seen(_facts(table), table)
+    (note,) = membership_warning(_facts(table), table)
     assert note == (
         "80 of 80 images, 40 of 40 patients were in the training; their scores are optimistic."
     )
@@ -37,22 +38,22 @@ def test_training_rows_are_counted(table):
 
 def test_new_images_of_known_patients_are_told(table):
     new = table.assign(image_id="NEW_" + table["image_id"]).tail(10)
-    (note,) = note_seen(_facts(table), new)
+    (note,) = membership_warning(_facts(table), new)
     assert note.startswith("0 of 10 images, 5 of 5 patients were")
 
 
 def test_names_of_files_and_unknown_patients(table):
     scored = pd.DataFrame({"image_id": ["ISIC_0000003_downsampled", "NEW"]})
-    (note,) = note_seen(_facts(table), scored)
+    (note,) = membership_warning(_facts(table), scored)
     assert note.startswith("1 of 2 images were")
-    assert note_seen(_facts(table.assign(patient_id=None)), scored) == (note,)
+    assert membership_warning(_facts(table.assign(patient_id=None)), scored) == (note,)
 
 
 def test_nothing_to_say(table):
     new = table.assign(image_id="NEW_" + table["image_id"], patient_id="NEW")
-    assert note_seen(_facts(table), new) == ()
-    assert note_seen({}, table) == ()
-    assert note_seen({"seen": {"salt": "s", "images": "no base64!"}}, table) == ()
+    assert membership_warning(_facts(table), new) == ()
+    assert membership_warning({}, table) == ()
+    assert membership_warning({"seen": {"salt": "s", "images": "no base64!"}}, table) == ()
 
 
 def test_ids_are_hashed_small_and_without_order(table):

@@ -10,7 +10,6 @@ import pytest
 
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
 from hybridlesion.io import read_image, read_mask, write_image, write_mask
-from hybridlesion.leakage.near_duplicates import cluster_lookalikes
 from hybridlesion.segmentation.refiner import Recipe, load_refiner, read_sample
 from hybridlesion.training import train_refiner
 from hybridlesion.training._lesion_masks import list_pairs
@@ -131,17 +130,3 @@ def test_images_without_a_mask_are_left_out_and_none_is_an_error(folder, tmp_pat
     write_mask(tmp_path / "other" / "nobody_segmentation.png", np.eye(4) > 0)
     with pytest.raises(TableError, match="no image in"):
         list_pairs([str(folder / "images")], [str(tmp_path / "other")])
-
-
-def test_copies_are_found_through_noise_and_scale(rng):
-    images = [read_noise(seed) for seed in range(4)]
-    copy = (images[1].astype(int) + rng.integers(-3, 4, images[1].shape)).clip(0, 255)
-    clusters = cluster_lookalikes([*images, copy.astype(np.uint8)])
-    assert clusters[4] == clusters[1]
-    assert len(set(clusters.tolist())) == 4
-
-
-def read_noise(seed):
-    """Smooth random colours, 96 pixels wide."""
-    grid = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    return grid.repeat(12, axis=0).repeat(12, axis=1)

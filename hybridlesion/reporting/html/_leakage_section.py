@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from hybridlesion._formatting import count_words
+from hybridlesion.leakage import membership_warning
 from hybridlesion.reporting.html._report_data import Evidence
-from hybridlesion.training import note_seen
 
 __all__ = ["Check", "check_leaks"]
 
@@ -162,7 +162,7 @@ def _scored(evidence: Evidence, facts: Mapping) -> Check:
         )
     if not facts.get("seen"):
         return Check(question, "not known", "The file does not remember what it learned from.")
-    notes = note_seen(facts, evidence.cases)
+    notes = membership_warning(facts, evidence.cases)
     if notes:
         return Check(question, "mind", " ".join(notes))
     cases = count_words(len(evidence.cases), "lesion")

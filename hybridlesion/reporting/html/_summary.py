@@ -7,10 +7,10 @@ import math
 import pandas as pd
 
 from hybridlesion._formatting import count_words, measure_words, threshold_words
+from hybridlesion.leakage import membership_warning
 from hybridlesion.metrics import evaluate_subgroups, interval_caveats
 from hybridlesion.reporting._score_report import attributes_of
 from hybridlesion.reporting.html._report_data import Evaluation, Evidence
-from hybridlesion.training import note_seen
 
 __all__ = [
     "METRIC_TITLES",
@@ -103,7 +103,7 @@ def describe_results(evidence: Evidence, gaps: list[str]) -> list[str]:
         said.append("The file keeps no scores to draw curves of: only its table of measures.")
     if evidence.cases is not None and not evidence.out_of_fold:
         facts = evidence.manifest.get("training") or {}
-        said += [f"Mind: {note}" for note in note_seen(facts, evidence.cases)]
+        said += [f"Mind: {note}" for note in membership_warning(facts, evidence.cases)]
     certain = [gap for gap in gaps if "do not meet" in gap]
     if certain:
         said.append(f"It does not serve every group alike. {' '.join(certain)}")

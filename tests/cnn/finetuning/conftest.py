@@ -16,7 +16,7 @@ from hybridlesion.cnn import (
     save_network,
     write_note,
 )
-from hybridlesion.leakage import Seen, fingerprint
+from hybridlesion.leakage import TrainingMembership, perceptual_hash
 
 
 @pytest.fixture(scope="session")
@@ -62,9 +62,9 @@ def tuned(tiny_weights, images, tmp_path_factory):
     records = pd.DataFrame(
         {"image_id": list("abcdef"), "patient_id": ["P", "P", "Q", "R", None, None]}
     )
-    looks = np.stack([fingerprint(image) for image in images[0][:6]])
+    looks = np.stack([perceptual_hash(image) for image in images[0][:6]])
     odds = np.linspace(-3, 2, 6)
-    seen = Seen.of(records, np.array([0, 0, 1, 2, 1, 2]), odds, looks)
+    seen = TrainingMembership.of(records, np.array([0, 0, 1, 2, 1, 2]), odds, looks)
     (folder / SEEN).write_bytes(seen.to_bytes())
     names = [f"fold_{fold}.safetensors" for fold in range(3)]
     facts = {"backbone": "test_efficientnet", "networks": names, "folds": True}
