@@ -1,5 +1,5 @@
-"""The command line: each command parses, makes its library call, and prints."""
+"""The command line: each command parses its options, calls the library once, and prints."""
 
-from hybridlesion.cli._app import app, main
+from hybridlesion.cli._app import app, main, required_words
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "required_words"]

@@ -1,25 +1,28 @@
-"""The application: its commands, its exit codes, and how errors and warnings look."""
+"""The application: its commands, exit codes, errors and warnings."""
 
 from __future__ import annotations
 
+import difflib
 import errno
+import re
 import sys
 import warnings
-from enum import Enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
-from typer.main import get_command
 
 from hybridlesion import __version__
-from hybridlesion.cli._command import Command, naming_options, usage_words
-from hybridlesion.cli._print import NOTES, note, say
+from hybridlesion._sanitize import printable
+from hybridlesion.cli._print import echo_err, name_options, note, start_messages
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
-from hybridlesion.cli.features import FeaturesCommand, features
+from hybridlesion.cli.features import features
 from hybridlesion.cli.finetune import finetune
 from hybridlesion.cli.fit import fit
 from hybridlesion.cli.inspect import inspect
@@ -29,68 +32,221 @@ from hybridlesion.cli.segment import segment
 from hybridlesion.cli.train_refiner import train_refiner
 from hybridlesion.exceptions import HybridLesionError
 
-__all__ = ["app", "commands_pages", "main"]
+__all__ = ["app", "main", "required_words"]
 
-# Where a warning of this package may point to: itself, or typer, which called it.
+# Modules whose warnings are shown: this package, and typer, which calls it.
 _OWN_FOLDERS = (Path(__file__).resolve().parents[1], Path(typer.__file__).resolve().parent)
-_REFUSED = 1
-_INTERRUPTED = 130
+_REFUSED, _INTERRUPTED = 1, 130
+
+# typer exports BadParameter, but not its base class.
+_UsageError = typer.BadParameter.__base__
+
+# Parameters that name a file to write, and the ending of the list of failures written with it.
+_OUTPUTS, _FAILURES = ("out", "oof", "save_splits", "audit"), ".errors.csv"
 
 
-class _Commands(TyperGroup):
-    """Turns the errors that the library raises on purpose into one message and exit code 1."""
+class _Group(TyperGroup):
+    """The group of commands; suggests the option that a misspelt one resembles."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        with naming_options(self, ctx):
+        with _usage_errors(self, ctx):
             return super().parse_args(ctx, args)
 
+
+class _Command(TyperCommand):
+    """A command that checks its words before any work, and turns errors into messages."""
+
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:
+        return [*required_words(self), self.options_metavar]
+
+    def format_options(self, ctx: typer.Context, formatter: object) -> None:
+        for title, kind in (("Arguments", TyperArgument), ("Options", TyperOption)):
+            parameters = [one for one in self.get_params(ctx) if isinstance(one, kind)]
+            # Arguments by their metavar, without the Python type that typer adds.
+            rows = [
+                (one.metavar if kind is TyperArgument else record[0], record[1])
+                for one in parameters
+                if (record := one.get_help_record(ctx)) is not None
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
+        start_messages(self)
+        words = list(args)
+        if "--list" in words and len(words) > 1:
+            raise typer.BadParameter("--list must be given alone.", ctx=ctx)
+        _check_values(self, ctx, words)
+        try:
+            with _usage_errors(self, ctx):
+                rest = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            raise _quote_value(error, words) from error
+        _check_outputs(self, ctx)
+        return rest
+
     def invoke(self, ctx: typer.Context) -> object:
-        NOTES.clear()
+        """Run the command; an error that the library raises on purpose is exit code 1."""
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning)
             warnings.showwarning = _print_warning
             try:
-                return super().invoke(ctx)
+                with _usage_errors(self, ctx):
+                    return super().invoke(ctx)
             except HybridLesionError as error:
-                say(f"hybridlesion: {error}")
+                echo_err(f"hybridlesion: {error}")
                 raise typer.Exit(_REFUSED) from error
             except OSError as error:
-                if error.errno == errno.EPIPE:  # whoever read the output has closed it
+                if error.errno == errno.EPIPE:  # the reader of the output has closed it
                     raise
                 place = f"{error.filename}: " if error.filename else ""
-                say(f"hybridlesion: {place}{error.strerror or error}.")
+                echo_err(f"hybridlesion: {place}{error.strerror or error}.")
                 raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
-                say(
-                    "\nhybridlesion: interrupted. No half-written output was left; features, "
-                    "score, finetune and train-refiner go on where they stopped when run again."
+                echo_err(
+                    "\nhybridlesion: interrupted. No incomplete output was left. features, score, "
+                    "finetune and train-refiner continue where they stopped when run again."
                 )
                 raise typer.Exit(_INTERRUPTED) from error
 
 
+def required_words(command: TyperCommand) -> list[str]:
+    """List the arguments and required options of a command, as its usage line shows them.
+
+    Parameters
+    ----------
+    command : TyperCommand
+        The command.
+
+    Returns
+    -------
+    list of str
+        Arguments, then required options with their values.
+    """
+    arguments = [one.metavar for one in command.params if isinstance(one, TyperArgument)]
+    options = [one for one in command.params if isinstance(one, TyperOption) and one.required]
+    return [*arguments, *(f"{one.opts[0]} {one.metavar}" for one in options)]
+
+
+def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -> None:
+    """Refuse empty words, as scripts make of unset variables, and options in place of values.
+
+    An empty path would mean the current folder.
+    """
+    parameters = {name: one for one in command.get_params(ctx) for name in one.opts}
+    before = None
+    for word in words:
+        if re.search("[\ud800-\udfff]", word):
+            raise typer.BadParameter(
+                f"{printable(word)} is a name that is not valid UTF-8. Rename it.", ctx=ctx
+            )
+        option = parameters.get(before)
+        takes_value = isinstance(option, TyperOption) and not option.is_flag
+        name, mark, value = word.partition("=")
+        if takes_value and isinstance(parameters.get(word), TyperOption):
+            raise typer.BadParameter(f"{before} needs a value, but is followed by {word}.", ctx=ctx)
+        if not word or (mark and not value and name in parameters):
+            place = before if takes_value else (name or "an argument")
+            raise typer.BadParameter(
+                f"{place} is empty. If a script passes a variable, check that it is set.", ctx=ctx
+            )
+        before = None if takes_value else word
+
+
+def _quote_value(error: typer.BadParameter, words: list[str]) -> typer.BadParameter:
+    """Add the value given, which the messages of typer's parser leave out."""
+    message = error.message.removeprefix("Value error, ")
+    names = tuple(getattr(error.param, "opts", ()))
+    given = [word.partition("=")[2] for word in words if word.startswith(names) and "=" in word]
+    given += [value for name, value in pairwise(words) if name in names]
+    if message.startswith("Input should be") and given:
+        limit = message.removeprefix("Input should be").partition(", unable")[0]
+        message = f"it should be{limit}, got {given[-1]!r}."
+    if message == error.message:
+        return error
+    return typer.BadParameter(message, ctx=error.ctx, param=error.param)
+
+
+@contextmanager
+def _usage_errors(command: TyperCommand, ctx: typer.Context) -> Iterator[None]:
+    """Name options in usage errors: the one that was meant, and those of library parameters."""
+    try:
+        yield
+    except _UsageError as error:
+        name = getattr(error, "option_name", None)
+        if name is not None and hasattr(error, "possibilities"):
+            error.possibilities, error.message = None, _no_option(command, ctx, name)
+        elif error.message:
+            error.message = name_options(error.message)
+        # With a context the usage is shown, which the parser leaves out for a missing value.
+        error.ctx = error.ctx or ctx
+        raise
+
+
+def _no_option(command: TyperCommand, ctx: typer.Context, name: str) -> str:
+    known = [opt for one in command.get_params(ctx) for opt in one.opts if opt.startswith("--")]
+    nearest = difflib.get_close_matches(name, known, n=1)
+    if nearest:
+        return f"No such option: {name}. Did you mean {nearest[0]}?"
+    others = getattr(ctx.parent and ctx.parent.command, "commands", {})
+    having = [one for one, other in others.items() if any(name in p.opts for p in other.params)]
+    where = f" It is an option of {' and '.join(having)}." if having else ""
+    return f"No such option: {name}.{where}"
+
+
+def _check_outputs(command: TyperCommand, ctx: typer.Context) -> None:
+    """Refuse an output that is also an input, or that another output would replace."""
+    from hybridlesion._atomic import same_file
+
+    named = [
+        (one, Path(value))
+        for one in command.params
+        for value in _flatten(ctx.params.get(one.name))
+        if not re.match(r"\w+://", value)
+    ]
+    for index, (output, path) in enumerate(named):
+        if output.name not in _OUTPUTS or path.is_dir():
+            continue
+        errors = path.with_name(path.name + _FAILURES)
+        for other, used in named[:index] + named[index + 1 :]:
+            name = other.metavar if isinstance(other, TyperArgument) else other.opts[0]
+            if same_file(path, used):
+                raise typer.BadParameter(
+                    f"{output.opts[0]} and {name} are the same file, {path}, which would be "
+                    "overwritten. Choose another.",
+                    ctx=ctx,
+                )
+            if same_file(errors, used):
+                raise typer.BadParameter(
+                    f"{name} is {used}, the list of failures that {output.opts[0]} {path} would "
+                    f"replace. Choose another {output.opts[0]}.",
+                    ctx=ctx,
+                )
+
+
+def _flatten(value: object) -> list[str]:
+    if isinstance(value, (str, Path)):
+        return [str(value)]
+    return [one for item in value for one in _flatten(item)] if isinstance(value, list) else []
+
+
 app = typer.Typer(
-    cls=_Commands,
+    cls=_Group,
     name="hybridlesion",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Plain text: boxes leave help 28 columns of 80, and break paths in the middle.
+    # Plain text: boxes leave 28 of 80 columns for the help, and break paths.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=FeaturesCommand)(features)
-for command in (
-    fit,
-    score,
-    segment,
-    explain,
-    finetune,
-    train_refiner,
-    evaluate,
-    report,
-    inspect,
+for function in (
+    *(features, fit, score, segment, explain, finetune, train_refiner, evaluate, report, inspect),
     demo,
 ):
-    app.command(cls=Command)(command)
+    app.command(cls=_Command)(function)
 
 
 def _print_version(wanted: bool) -> None:
@@ -103,7 +259,7 @@ def _print_version(wanted: bool) -> None:
 def hybridlesion(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which, exit."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Calibrated malignancy scores from dermoscopic images and ISIC metadata.
@@ -114,20 +270,19 @@ def hybridlesion(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # A terminal that knows few characters shows the others as escapes.
+    # Characters that the terminal cannot show become escapes.
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:
-        say(
-            f"hybridlesion: this is a mistake of the program, not of yours: "
-            f"{type(error).__name__}: {error}. What a report of it needs stands in "
-            f"{_keep_details(error)}"
+        echo_err(
+            f"hybridlesion: internal error; please report it. {type(error).__name__}: {error}. "
+            f"The details for a report are in {_write_traceback(error)}"
         )
         sys.exit(_REFUSED)
 
 
-def _keep_details(error: Exception) -> str:
+def _write_traceback(error: Exception) -> str:
     import tempfile
     import traceback
 
@@ -142,97 +297,7 @@ def _keep_details(error: Exception) -> str:
 def _print_warning(
     message: Warning | str, category: type[Warning], filename: str, *_: object, **__: object
 ) -> None:
-    """Show this package's own warnings; those of libraries are for its developers."""
+    """Print warnings of this package; those of other libraries are for developers."""
     folders = Path(filename).resolve().parents
     if category is UserWarning and any(folder in folders for folder in _OWN_FOLDERS):
         note(str(message))
-
-
-_INTRODUCTION = """# Commands
-
-Generated from the command line by `python -m hybridlesion.cli._app docs`; do not edit.
-
-Every command has a page of its own, and `--help`, in short `-h`; `hybridlesion --version` says
-which version is installed. On the pages *required* means, under *default*, that a value must be
-given, *-* that nothing is assumed. How the commands follow each other is shown in
-[tutorial.md](tutorial.md).
-
-- `hybridlesion --install-completion` makes bash, zsh and fish complete commands, options and
-  choices with the tab key; open a new shell afterwards.
-- Results go to standard output, or with `--json` one JSON object and nothing else. Notes, progress
-  and errors go to standard error: a bar on a terminal, whole lines elsewhere. Nothing is coloured
-  but the bar, which `NO_COLOR=1` makes plain.
-- Exit codes: 0 done; 1 refused, or not one image usable; 2 wrong usage; 130 interrupted. A command
-  that refuses has written nothing; where images failed, `OUT.errors.csv` names them.
-"""
-
-
-def commands_pages() -> dict[str, str]:
-    """Write every command with its arguments and options as a Markdown page.
-
-    Returns
-    -------
-    dict of str to str
-        Text by path in ``docs``: first the list of all, in the order of ``--help``, then one page
-        for each command.
-    """
-    commands = get_command(app).commands
-    rows = ["| command | what it does |", "|---|---|"]
-    rows += [
-        f"| [{name}](commands/{name}.md) | {command.help.splitlines()[0]} |"
-        for name, command in commands.items()
-    ]
-    pages = {"commands.md": "\n".join([_INTRODUCTION, *rows, ""])}
-    for name, command in commands.items():
-        pages[f"commands/{name}.md"] = "\n".join(_command_lines(name, command))
-    return pages
-
-
-def _command_lines(name: str, command: TyperCommand) -> list[str]:
-    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
-    options = [one for one in command.params if isinstance(one, TyperOption)]
-    words = " ".join([name, *usage_words(command)])
-    lines = [f"# {name}\n", f"    hybridlesion {words} [OPTIONS]\n", f"{command.help}\n"]
-    if arguments:
-        lines += ["| argument | what it is | default |", "|---|---|---|"]
-        lines += [_row(f"`{one.metavar}`", one.help, _default(one)) for one in arguments]
-        lines.append("")
-    lines += ["| option | value | what it does | default |", "|---|---|---|---|"]
-    lines += [_row(f"`{one.opts[0]}`", _value(one), one.help, _default(one)) for one in options]
-    lines += ["", "Back to [all commands](../commands.md).", ""]
-    return lines
-
-
-def _row(*cells: str) -> str:
-    escaped = " | ".join(cell.replace("|", "\\|") for cell in cells)
-    return f"| {escaped} |"
-
-
-def _value(option: TyperOption) -> str:
-    """Name what follows the option, with its limits; a switch takes nothing."""
-    if option.is_flag:
-        return "-"
-    if isinstance(option.default, Enum):
-        return " or ".join(f"`{word.value}`" for word in type(option.default))
-    value = f"`{option.metavar}`"
-    if option.max is not None:
-        value += f", {option.min:g} to {option.max:g}"
-    elif option.min is not None:
-        value += f", {option.min:g} or more"
-    return f"{value}, may be repeated" if option.multiple else value
-
-
-def _default(parameter: TyperArgument | TyperOption) -> str:
-    if parameter.required:
-        return "required"
-    default = parameter.default
-    if isinstance(default, Enum):
-        default = default.value
-    return "-" if default is None or default is False else f"`{default}`"
-
-
-if __name__ == "__main__":
-    for page, text in commands_pages().items():
-        path = Path(sys.argv[1]) / page
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Options that several commands share, worded once."""
+"""Options that several commands share, with the checks of their values."""
 
 from __future__ import annotations
 
@@ -6,39 +6,19 @@ import difflib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = [
-    "AsJson",
-    "Benign",
-    "Columns",
-    "CostRatio",
-    "Device",
-    "DeviceName",
-    "Groups",
-    "IdColumn",
-    "Images",
-    "Jobs",
-    "Key",
-    "LabelsFromFolders",
-    "Malignant",
-    "Metadata",
-    "PathColumn",
-    "Restart",
-    "Roots",
-    "Segmenter",
-    "Target",
-    "offer",
-    "read_embedder",
-    "split_columns",
-    "split_words",
-]
+if TYPE_CHECKING:
+    from hybridlesion.batch import Runner
+
+DeviceName = StrEnum("DeviceName", ["auto", "cpu", "cuda"])
+"""Values of ``--device``."""
 
 
-def offer(*words: str) -> Callable[[str], list[str]]:
-    """Make the completion of an option that takes one of a few words, or a file.
+def complete_choices(*words: str) -> Callable[[str], list[str]]:
+    """Complete an option that takes one of a few words, or a file.
 
     Parameters
     ----------
@@ -48,12 +28,12 @@ def offer(*words: str) -> Callable[[str], list[str]]:
     Returns
     -------
     callable
-        For the option's ``autocompletion``: the words that begin as what is typed. Where it
-        gives none, the shell completes files.
+        For ``autocompletion`` of the option: the words that begin with what was typed. Where none
+        does, the shell completes file names.
 
     Examples
     --------
-    >>> offer("classical", "refined")("re")
+    >>> complete_choices("classical", "refined")("re")
     ['refined']
     """
 
@@ -63,24 +43,70 @@ def offer(*words: str) -> Callable[[str], list[str]]:
     return complete
 
 
-class DeviceName(StrEnum):
-    """Where the network runs."""
+def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
+    """Check the suffix of an output file.
 
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
+    Parameters
+    ----------
+    *suffixes : str
+        Suffixes allowed.
+
+    Returns
+    -------
+    callable
+        For ``callback`` of the option; returns the path or None as it came.
+
+    Examples
+    --------
+    >>> ending_in(".csv")(Path("scores.csv")).name
+    'scores.csv'
+    """
+
+    def check(path: Path | None) -> Path | None:
+        if path is not None and not str(path).lower().endswith(suffixes):
+            given = Path(path).name
+            raise typer.BadParameter(f"it must end in {' or '.join(suffixes)}, got {given!r}.")
+        return path
+
+    return check
+
+
+def check_share(example: str, *, one: bool = False) -> Callable[[float | None], float | None]:
+    """Check a number between 0 and 1.
+
+    Parameters
+    ----------
+    example : str
+        A sensible value, for the message.
+    one : bool, default=False
+        Whether 1 is allowed.
+
+    Returns
+    -------
+    callable
+        For ``callback`` of the option; returns the number or None as it came.
+    """
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not (0 < value < 1 or (one and value == 1)):
+            limits = "above 0 and at most 1" if one else "between 0 and 1"
+            raise typer.BadParameter(f"it must be {limits}, such as {example}; got {value:g}.")
+        return value
+
+    return check
 
 
 def _check_jobs(value: int) -> int:
     if value == 0:
-        raise typer.BadParameter("0 processes do nothing; give 1 or more, or -1 for every core.")
+        raise typer.BadParameter("it must be 1 or more, or -1 for every core; got 0.")
     return value
 
 
 def _check_cost_ratio(value: float | None) -> float | None:
     if value is not None and not 0 < value < float("inf"):
         raise typer.BadParameter(
-            f"it says how many needless calls one missed lesion is worth, as 20; got {value:g}."
+            "it is the number of false positives that cost as much as one missed lesion, such as "
+            f"20; got {value:g}."
         )
     return value
 
@@ -95,18 +121,163 @@ def _check_segmenter(name: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+Benign = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", help="Unknown diagnoses that count as benign, for example other,misc."
+    ),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="RECORD=COLUMN",
+        help="Column that holds age, sex, site, patient_id ...; repeat for more.",
+    ),
+]
+CostRatio = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        callback=_check_cost_ratio,
+        help="False positives that cost as much as one missed malignant lesion.",
+    ),
+]
+Dask = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster to run on.")
+]
+DaskResource = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=NUMBER", help="Resource that Dask workers must have, such as GPU=1."
+    ),
+]
+Device = Annotated[DeviceName, typer.Option(metavar="auto|cpu|cuda", help="Device of the network.")]
+Epochs = Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the images.")]
+Groups = Annotated[
+    str, typer.Option(metavar="NAME", help="Column whose rows are kept in one fold.")
+]
+IdColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of image ids; default: detected.")
+]
+Images = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGES",
+        help="Folder, image, zip, HDF5, table with a path column, or fsspec address.",
+    ),
+]
+Jobs = Annotated[
+    int,
+    typer.Option(min=-1, metavar="N", callback=_check_jobs, help="Processes; -1 uses every core."),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option("--key", metavar="KEYFILE", help="Refuse a model not signed with this key."),
+]
+LabelsFromFolders = Annotated[
+    bool,
+    typer.Option(
+        "--labels-from-folders",
+        help="Use folder names as labels: benign and malignant, or diagnoses.",
+    ),
+]
+Malignant = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Diagnoses that count as malignant, where a table gives only diagnoses: mel,bcc.",
+    ),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TABLE", help="CSV, Parquet or Excel in any ISIC layout; repeat to join."),
+]
+Model = Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="Model file written by `fit`.")]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
+OutModel = Annotated[
+    Path,
+    typer.Option(
+        "--out", metavar="MODEL.joblib", callback=ending_in(".joblib"), help="Model file to write."
+    ),
+]
+OutScores = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        callback=ending_in(".csv", ".parquet"),
+        help="Table of scores to write, .csv or .parquet.",
+    ),
+]
+OutTable = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        metavar="FILE|ADDRESS",
+        callback=ending_in(".parquet"),
+        help="Feature table to write, .parquet; a file or an fsspec address.",
+    ),
+]
+OutWeights = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        callback=ending_in(".safetensors"),
+        help="Weight file to write, .safetensors.",
+    ),
+]
+PathColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Column of paths, where IMAGES is a table; default: detected."
+    ),
+]
+Restart = Annotated[bool, typer.Option("--restart", help="Discard an interrupted run.")]
+Roots = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--root",
+        metavar="DIR",
+        help="Another folder to search for the images of a table; repeat for more.",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the random numbers.")]
+Segmenter = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        callback=_check_segmenter,
+        autocompletion=complete_choices("classical", "refined"),
+        help="Segmentation: classical, refined, or a weight file of train-refiner.",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column that says what is malignant; default: detected."),
+]
+TimeLimit = Annotated[
+    float,
+    typer.Option(
+        min=1, metavar="SECONDS", help="Time limit for one image; not applied with --jobs 1."
+    ),
+]
+
+
 def split_words(text: str | None) -> list[str] | None:
     """Split a comma-separated option.
 
     Parameters
     ----------
     text : str or None
-        What the user gave.
+        Value of the option.
 
     Returns
     -------
     list of str or None
-        The words without blanks; None for None.
+        The words, stripped; None for None.
 
     Examples
     --------
@@ -127,12 +298,12 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
     Parameters
     ----------
     pairs : list of str or None
-        What the user gave.
+        Values of the option.
 
     Returns
     -------
     dict of str to str, or None
-        Column of the table by record column; None if nothing was given.
+        Column of the table by record column; None without pairs.
 
     Raises
     ------
@@ -152,9 +323,11 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
 
     named = {}
     for pair in pairs:
-        record, mark, column = pair.partition("=")
-        if not (record and mark and column):
-            raise typer.BadParameter(f"--column takes RECORD=COLUMN, as age=AGE; got {pair!r}.")
+        record, _, column = pair.partition("=")
+        if not (record and column):
+            raise typer.BadParameter(
+                f"--column takes RECORD=COLUMN, such as age=AGE; got {pair!r}."
+            )
         try:
             named[check_choice("RECORD of --column", record, map(str, Role))] = column
         except OptionError as error:
@@ -162,112 +335,79 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
     return named
 
 
-Images = Annotated[
-    str,
-    typer.Argument(
-        metavar="IMAGES",
-        help="Folder, image, zip, HDF5, table with a path column, or fsspec address.",
-    ),
-]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", help="Print the result as JSON on standard output, and nothing else."),
-]
-Metadata = Annotated[
-    list[str] | None,
-    typer.Option(metavar="TABLE", help="CSV, Parquet or Excel in any ISIC layout; repeat to join."),
-]
-Segmenter = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME",
-        callback=_check_segmenter,
-        autocompletion=offer("classical", "refined"),
-        help="What draws the mask: classical, refined, or a weight file of train-refiner.",
-    ),
-]
-Device = Annotated[
-    DeviceName, typer.Option(metavar="auto|cpu|cuda", help="Where the network runs.")
-]
-Jobs = Annotated[
-    int,
-    typer.Option(min=-1, metavar="N", callback=_check_jobs, help="Processes; -1 takes every core."),
-]
-Restart = Annotated[bool, typer.Option("--restart", help="Forget what an interrupted run left.")]
-Key = Annotated[
-    Path | None,
-    typer.Option(
-        "--key", metavar="KEYFILE", help="Refuse a model that was not signed with this key."
-    ),
-]
-IdColumn = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Column that names the image, if it is not found."),
-]
-PathColumn = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Column of paths, where IMAGES is a table; else found."),
-]
-Roots = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--root",
-        metavar="DIR",
-        help="Where images of a table may lie besides its folder; repeat for more.",
-    ),
-]
-LabelsFromFolders = Annotated[
-    bool,
-    typer.Option(
-        "--labels-from-folders",
-        help="Take each image's folder as its label: benign and malignant, or a diagnosis.",
-    ),
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--column",
-        metavar="RECORD=COLUMN",
-        help="Which column holds age, sex, site, patient_id ...; repeat for more.",
-    ),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Column that says which are malignant; found if not named."),
-]
-Malignant = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAMES",
-        help="Diagnoses that count as malignant where a table gives only those, as mel,bcc.",
-    ),
-]
-Benign = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAMES",
-        help="Words that count as benign though they are no known diagnosis, as other,misc.",
-    ),
-]
-CostRatio = Annotated[
-    float | None,
-    typer.Option(
-        metavar="X",
-        callback=_check_cost_ratio,
-        help="One missed malignant lesion costs as much as X needless calls.",
-    ),
-]
-Groups = Annotated[
-    str, typer.Option(metavar="NAME", help="Column whose rows stay on one side of every fold.")
-]
+def check_resources(pairs: list[str] | None, dask: str | None) -> dict[str, float]:
+    """Read ``NAME=NUMBER`` options.
+
+    Parameters
+    ----------
+    pairs : list of str or None
+        Values of ``--dask-resource``.
+    dask : str or None
+        Value of ``--dask``.
+
+    Returns
+    -------
+    dict of str to float
+        Number by name; empty without pairs.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a value is not NAME=NUMBER, or there is no cluster.
+
+    Examples
+    --------
+    >>> check_resources(["GPU=1"], "tcp://10.0.0.1:8786")
+    {'GPU': 1.0}
+    """
+    if pairs and dask is None:
+        raise typer.BadParameter("--dask-resource needs a cluster: --dask ADDRESS.")
+    resources = {}
+    for pair in pairs or ():
+        name, _, number = pair.partition("=")
+        try:
+            resources[name] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"--dask-resource takes NAME=NUMBER, such as GPU=1; got {pair!r}."
+            ) from error
+    return resources
 
 
-_WORDS = ("none", "finetuned")
+def choose_runner(
+    jobs: int, dask: str | None, resources: dict[str, float], time_limit: float
+) -> Runner:
+    """Create the runner that measures images.
+
+    Parameters
+    ----------
+    jobs : int
+        Number of processes.
+    dask : str or None
+        Address of a Dask scheduler; None uses processes of this machine.
+    resources : dict of str to float
+        Resources that the workers of the cluster must have.
+    time_limit : float
+        Seconds for one image.
+
+    Returns
+    -------
+    Runner
+        Processes of this machine, or the workers of a cluster.
+    """
+    from hybridlesion.batch import DaskRunner, ProcessRunner
+
+    if dask is None:
+        return ProcessRunner(jobs, time_limit=time_limit)
+    return DaskRunner(dask, resources=resources, time_limit=time_limit)
+
+
+_EMBEDDERS = ("none", "finetuned")
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
-    """Tell a timm model name from a weight file and from a fine-tuned folder.
+    """Distinguish a timm model name, a weight file and a folder of fine-tuned networks.
 
     Parameters
     ----------
@@ -285,27 +425,36 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     Raises
     ------
     typer.BadParameter
-        If timm has no such model, there is no network for `weights`, the architecture of a weight
-        file cannot be told from its name, or a folder holds nothing fine-tuned.
+        If timm has no such model, `weights` has no model, the architecture of a weight file is
+        unknown, or a folder holds no fine-tuned networks.
 
     Notes
     -----
-    A file or its folder is expected to be named as timm names weights, ``ARCHITECTURE.TAG``:
+    A weight file or its folder should be named as timm names weights, ``ARCHITECTURE.TAG``:
     ``mobilenetv2_100.my_run.safetensors`` or ``mobilenetv2_100.my_run/model.safetensors``.
     """
     path = Path(text)
-    if path.is_file() and path.suffix not in (".zip", *_WEIGHT_SUFFIXES):
-        raise typer.BadParameter(
-            f"{path} is no weight file; these end in {', '.join(_WEIGHT_SUFFIXES)}, fine-tuned "
-            "networks in .zip."
-        )
     if path.is_dir() or path.suffix == ".zip":
-        return _read_finetuned(path, weights)
+        from hybridlesion.cnn import is_finetuned
+
+        if not is_finetuned(path):
+            raise typer.BadParameter(
+                f"{path} holds no fine-tuned networks, as `hybridlesion finetune --out` writes "
+                "them. For a timm model name its weight file, not the folder."
+            )
+        if weights is not None:
+            raise typer.BadParameter(f"{path} contains its weights: leave out --weights.")
+        return {"embedder": "finetuned", "weights": str(path)}
     if path.suffix not in _WEIGHT_SUFFIXES:
-        _check_name(text, weights)
+        if path.is_file():
+            raise typer.BadParameter(
+                f"{path} is not a weight file: these end in {', '.join(_WEIGHT_SUFFIXES)}, "
+                "fine-tuned networks in .zip."
+            )
+        _check_embedder(text, weights)
         return {"embedder": text, "weights": None if weights is None else str(weights)}
     if weights is not None:
-        raise typer.BadParameter("give the weight file once: as --embedder PATH, or as --weights.")
+        raise typer.BadParameter("give the weight file once: --embedder PATH or --weights PATH.")
     if not path.is_file():
         raise typer.BadParameter(f"the weight file {path} does not exist.")
     from hybridlesion._optional_imports import import_timm
@@ -316,30 +465,17 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
         if timm.is_model(architecture):
             return {"embedder": architecture, "weights": str(path)}
     raise typer.BadParameter(
-        f"cannot tell which network {path} belongs to. Name it: --embedder mobilenetv2_100 "
+        f"the name of {path} does not say its architecture. Give it: --embedder mobilenetv2_100 "
         f"--weights {path}"
     )
 
 
-def _read_finetuned(path: Path, weights: Path | None) -> dict[str, str | None]:
-    from hybridlesion.cnn import is_finetuned
-
-    if not is_finetuned(path):
-        raise typer.BadParameter(
-            f"{path} holds no fine-tuned networks; `hybridlesion finetune --out` writes such a "
-            "folder. A weight file of a timm model is named itself, not its folder."
-        )
-    if weights is not None:
-        raise typer.BadParameter(f"{path} brings its own weights: leave --weights out.")
-    return {"embedder": "finetuned", "weights": str(path)}
-
-
-def _check_name(name: str, weights: Path | None) -> None:
-    if name in _WORDS:
+def _check_embedder(name: str, weights: Path | None) -> None:
+    if name in _EMBEDDERS:
         if weights is not None:
             raise typer.BadParameter(
-                f"--weights {weights} needs the network it belongs to: name it, for example "
-                "--embedder mobilenetv2_100."
+                f"--weights {weights} needs the model that it belongs to, for example --embedder "
+                "mobilenetv2_100."
             )
         return
     from hybridlesion.cnn.backbone import check_model_name
@@ -348,6 +484,6 @@ def _check_name(name: str, weights: Path | None) -> None:
     try:
         check_model_name(name)
     except OptionError as error:
-        meant = difflib.get_close_matches(name, _WORDS, n=1, cutoff=0.7)
+        meant = difflib.get_close_matches(name, _EMBEDDERS, n=1, cutoff=0.7)
         hint = f" Did you mean {meant[0]!r}?" if meant else ""
         raise typer.BadParameter(f"{error}{hint}") from error

@@ -1,13 +1,18 @@
-"""What commands say on standard output."""
+"""Printing: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from typer.core import TyperArgument, TyperCommand
 
 from hybridlesion._sanitize import printable
 
@@ -17,73 +22,134 @@ if TYPE_CHECKING:
 
     from hybridlesion.batch import ExtractionResult
 
-__all__ = [
-    "NOTES",
-    "format_comparison",
-    "format_diagnoses",
-    "format_metrics",
-    "format_operating_points",
-    "format_subgroups",
-    "format_thresholds",
-    "idle_device",
-    "note",
-    "print_diagnoses",
-    "print_notes",
-    "print_result",
-    "print_set_aside",
-    "room",
-    "say",
-    "show",
-]
+_MAX_WIDTH = 100
 
-_WIDEST = 100
-
-# The notes of the command that runs, for its JSON.
 NOTES: list[str] = []
+"""Notes of the running command, for its JSON."""
+
+_OPTIONS: dict[str, str] = {}
+"""Option or argument of the running command, by parameter name."""
+
+# Parameters of library functions that a command sets by an option of another name.
+_LIBRARY_NAMES = {
+    "columns": "column",
+    "masks": "mask",
+    "n_bootstrap": "bootstrap",
+    "n_cases": "cases",
+    "n_folds": "folds",
+    "n_jobs": "jobs",
+    "n_seeds": "seeds",
+    "n_sheets": "sheets",
+    "n_splits": "folds",
+    "resources": "dask_resource",
+    "roots": "root",
+    "target_column": "target",
+}
 
 
-def say(text: str) -> None:
-    """Tell the user something that is no result, on standard error.
+def start_messages(command: TyperCommand) -> None:
+    """Forget the notes of an earlier command, and learn the option of each parameter.
+
+    Parameters
+    ----------
+    command : TyperCommand
+        The command that is about to run.
+    """
+    NOTES.clear()
+    _OPTIONS.clear()
+    for one in command.params:
+        is_argument = isinstance(one, TyperArgument)
+        _OPTIONS[one.name] = one.metavar.removesuffix("...") if is_argument else one.opts[0]
+    for name, own in _LIBRARY_NAMES.items():
+        if own in _OPTIONS:
+            _OPTIONS.setdefault(name, _OPTIONS[own])
+
+
+def name_options(text: str) -> str:
+    """Replace the parameters that a message names by options of the running command.
 
     Parameters
     ----------
     text : str
-        What to tell. On a terminal its lines are wrapped between words, and paths stay whole.
+        A message of the library, with parameters in backticks: ```malignant```, or with a value,
+        ```segmenter="refined"```.
+
+    Returns
+    -------
+    str
+        The message with ``--malignant`` and ``--segmenter refined``. What is in backticks but no
+        parameter of the command stays as it is.
     """
-    width = _columns() if sys.stderr.isatty() else None
-    typer.echo(_wrapped(printable(text), width and min(width, _WIDEST)), err=True)
+    return re.sub(r"`(\w+)(?:=([^`]+))?`", _name_option, text)
+
+
+def _name_option(found: re.Match) -> str:
+    option, value = _OPTIONS.get(found[1]), found[2]
+    if option is None or value is None:
+        return option or found[0]
+    try:
+        value = ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return found[0]
+    if value is True:
+        return option
+    return f"{option} {','.join(map(str, value)) if isinstance(value, (tuple, list)) else value}"
+
+
+def echo_err(text: str) -> None:
+    """Print a message on standard error, with options in place of parameters.
+
+    Parameters
+    ----------
+    text : str
+        The message. On a terminal its lines are wrapped between words; paths are not broken.
+    """
+    width = min(_columns(), _MAX_WIDTH) if sys.stderr.isatty() else None
+    typer.echo(_wrap(printable(name_options(text)), width), err=True)
 
 
 def note(text: str) -> None:
-    """Tell a user something about the input, and keep it for ``--json``.
+    """Print a note on standard error, and keep it for ``--json``.
 
     Parameters
     ----------
     text : str
-        What to tell.
+        The note.
     """
-    NOTES.append(text)
-    say(f"note: {text}")
+    NOTES.append(name_options(text))
+    echo_err(f"note: {text}")
 
 
-def show(text: str) -> None:
-    """Print a result for people, on standard output.
+def print_notes(notes: Iterable[str]) -> None:
+    """Print notes on standard error.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        The notes.
+    """
+    for text in notes:
+        note(text)
+
+
+def echo(text: str) -> None:
+    """Print a result on standard output, wrapped where that is a terminal.
 
     Parameters
     ----------
     text : str
-        Sentences, or a table no wider than `room`.
+        Sentences, or a table no wider than `table_width`.
     """
-    typer.echo(_wrapped(text, room()))
+    typer.echo(_wrap(text, table_width()))
 
 
-def room() -> int | None:
-    """Tell how wide a table on standard output may be.
+def table_width() -> int | None:
+    """Return the number of columns of the terminal; None where standard output is not one.
 
     Returns
     -------
     int or None
-        Columns of the terminal; None where there is none.
+        Columns.
     """
     return _columns() if sys.stdout.isatty() else None
 
@@ -94,7 +160,7 @@ def _columns() -> int:
     return max(shutil.get_terminal_size().columns, 40)
 
 
-def _wrapped(text: str, width: int | None) -> str:
+def _wrap(text: str, width: int | None) -> str:
     if width is None:
         return text
     from textwrap import wrap
@@ -102,90 +168,253 @@ def _wrapped(text: str, width: int | None) -> str:
     lines = []
     for line in text.split("\n"):
         indent = line[: len(line) - len(line.lstrip())] + "  "
-        kept = {"break_long_words": False, "break_on_hyphens": False}
+        whole = {"break_long_words": False, "break_on_hyphens": False}
         fits = len(line) <= width
-        lines += [line] if fits else wrap(line, width, subsequent_indent=indent, **kept)
+        lines += [line] if fits else wrap(line, width, subsequent_indent=indent, **whole)
     return "\n".join(lines)
 
 
-# Lines of diagnoses, and words of one of them, that are printed.
-_MOST_LINES, _MOST_WORDS = 40, 8
-_SIDES = {"undecided": "left out", "unknown": "unknown", "": "no target"}
+def print_json(content: Mapping[str, object]) -> None:
+    """Print a result as JSON.
 
+    Parameters
+    ----------
+    content : mapping
+        Anything that JSON can hold, and paths; undefined and infinite numbers become null.
+    """
+    typer.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def attributes(result: object, *names: str) -> dict[str, object]:
+    """Collect attributes of a result for its JSON.
+
+    Parameters
+    ----------
+    result : object
+        The result.
+    *names : str
+        Names of its attributes.
+
+    Returns
+    -------
+    dict of str to object
+        Value by name.
+    """
+    return {name: getattr(result, name) for name in names}
+
+
+def run_facts(result: ExtractionResult) -> dict[str, object]:
+    """Collect what a script wants to know of a run over images.
+
+    Parameters
+    ----------
+    result : ExtractionResult
+        Result of the run.
+
+    Returns
+    -------
+    dict of str to object
+        ``path``, ``n_rows``, ``n_reused``, ``n_failed``, ``errors_path``, ``seconds`` and
+        ``notes``, the notes printed so far.
+    """
+    names = ("path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds")
+    return attributes(result, *names) | {"notes": list(NOTES)}
+
+
+def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Turn a table of metrics into a dictionary.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Columns metric, value, low, high.
+
+    Returns
+    -------
+    dict
+        ``value``, ``low`` and ``high`` by metric.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"metric": ["auc"], "value": [0.9], "low": [0.85], "high": [0.94]}
+    >>> metrics_by_name(pd.DataFrame(row))
+    {'auc': {'value': 0.9, 'low': 0.85, 'high': 0.94}}
+    """
+    return {row.pop("metric"): row for row in metrics.to_dict("records")}
+
+
+def failures(result: object) -> str:
+    """Format the number of failures, and the file that lists them.
+
+    Parameters
+    ----------
+    result : object
+        Anything with ``n_failed`` and ``errors_path``.
+
+    Returns
+    -------
+    str
+        For example ``"2 failed (see f.parquet.errors.csv)"``.
+    """
+    listed = "" if result.errors_path is None else f" (see {result.errors_path})"
+    return f"{result.n_failed:,} failed{listed}"
+
+
+def print_result(result: ExtractionResult, noun: str = "row") -> None:
+    """Print one line: the output, the number of rows and failures, and the time taken.
+
+    Parameters
+    ----------
+    result : ExtractionResult
+        Result of the run.
+    noun : str, default="row"
+        What is counted, in the singular.
+    """
+    from hybridlesion._formatting import count_words
+
+    reused = f"{result.n_reused:,} reused, " if result.n_reused else ""
+    rows = count_words(result.n_rows, noun)
+    typer.echo(f"wrote {result.path}: {rows}, {reused}{failures(result)}, {result.seconds:.1f} s")
+
+
+def print_diagnoses(diagnoses: pd.DataFrame) -> None:
+    """Print on standard error which diagnoses count as malignant and which as benign.
+
+    Parameters
+    ----------
+    diagnoses : DataFrame of shape (m, 4)
+        Columns diagnosis, side, n_rows, words, as `Records.diagnoses`.
+    """
+    if len(diagnoses):
+        echo_err(format_diagnoses(diagnoses))
+
+
+def print_excluded(columns: Mapping[str, str]) -> None:
+    """Print on standard error which columns the model does not use, grouped by reason.
+
+    Parameters
+    ----------
+    columns : mapping of str to str
+        Reason by column.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for column, reason in columns.items():
+        by_reason.setdefault(reason, []).append(column)
+    for reason, names in by_reason.items():
+        echo_err(f"excluded {', '.join(names)}: {reason}")
+
+
+def check_device(device: str, embedder: str) -> list[str]:
+    """Return a note if a device was chosen but no network uses it.
+
+    Parameters
+    ----------
+    device : str
+        Value of ``--device``.
+    embedder : str
+        Network, or ``"none"``.
+
+    Returns
+    -------
+    list of str
+        The note, or an empty list.
+
+    Examples
+    --------
+    >>> check_device("cuda", "none")
+    ['`device="cuda"` has no effect: this run uses no network, and features run on the CPU.']
+    """
+    if device == "auto" or embedder != "none":
+        return []
+    return [
+        f'`device="{device}"` has no effect: this run uses no network, and features run on the CPU.'
+    ]
+
+
+_MAX_DIAGNOSES, _MAX_SPELLINGS = 40, 8
+_SIDES = {"undecided": "left out", "unknown": "unknown", "": "no target"}
 _RULES = {
     "given": "the given threshold",
     "sensitivity": "sensitivity {:.3g} %",
     "cost_formula": "cost ratio {:g}, by formula",
     "cost_best": "cost ratio {:g}, best here",
 }
-# Heads of columns where there is no room for intervals.
+# Column headings where intervals do not fit.
 _SHORT = ("auc", "sens.", "spec.", "obs/exp")
 
 
 def format_operating_points(points: pd.DataFrame, width: int | None = None) -> str:
-    """Lay thresholds out as a table for people.
+    """Format thresholds as a table.
 
     Parameters
     ----------
     points : DataFrame
-        What `hybridlesion.metrics.operating_points` gave.
+        Result of `hybridlesion.metrics.operating_points`.
     width : int, default=None
-        Columns that there are; None sets no limit. Where they are too few for the intervals, these
-        are left out.
+        Columns available; None sets no limit. Intervals that do not fit are left out.
 
     Returns
     -------
     str
         One line a rule: threshold, sensitivity, specificity and precision with 95 % intervals,
-        share of images called.
+        and the share of images classified as malignant.
     """
-    measures = ("sensitivity", "specificity", "precision")
+    metrics = ("sensitivity", "specificity", "precision")
 
-    def lay_out(interval: bool) -> str:
-        names = measures if interval else (*_SHORT[1:3], "precision")
-        rows = [("threshold for", "threshold", *names, "called")]
+    def build(interval: bool) -> str:
+        names = metrics if interval else (*_SHORT[1:3], "precision")
+        rows = [("threshold for", "threshold", *names, "positive")]
         for _, point in points.iterrows():
             share = point["rule"] == "sensitivity"
             rule = _RULES[point["rule"]].format(100 * point["at"] if share else point["at"])
-            cells = [_cell(point, name, interval=interval) for name in measures]
+            cells = [_cell(point, name, interval=interval) for name in metrics]
             threshold = _cell(point, "threshold", digits=3, interval=interval)
             rows.append((rule, threshold, *cells, f"{100 * point['called']:.1f} %"))
         return _align(rows)
 
-    return _fitting(lay_out, width, "operating_points.csv")
+    return _fit_width(build, width, "operating_points.csv")
 
 
 def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
-    """Lay measures by group of patients out as a table for people.
+    """Format metrics by subgroup as a table.
 
     Parameters
     ----------
     subgroups : DataFrame
-        What `hybridlesion.metrics.evaluate_subgroups` gave.
+        Result of `hybridlesion.metrics.evaluate_subgroups`.
     width : int, default=None
-        Columns that there are; None sets no limit. Where they are too few for the intervals, these
-        are left out.
+        Columns available; None sets no limit. Intervals that do not fit are left out.
 
     Returns
     -------
     str
-        One line a group: counts, then AUC, sensitivity, specificity and calibration in the large
-        with 95 % intervals; a dash where there are too few rows.
+        One line a subgroup: counts, then AUC, sensitivity, specificity and calibration in the
+        large with 95 % intervals; a dash where there are too few rows.
     """
-    measures = ("auc", "sensitivity", "specificity", "calibration_in_the_large")
+    metrics = ("auc", "sensitivity", "specificity", "calibration_in_the_large")
 
-    def lay_out(interval: bool) -> str:
-        names = (*measures[:3], "observed/expected") if interval else _SHORT
+    def build(interval: bool) -> str:
+        names = (*metrics[:3], "observed/expected") if interval else _SHORT
         rows = [("group", "images", "malignant", *names)]
         for _, row in subgroups.iterrows():
             both = row["group"] == row["attribute"]
             name = row["group"] if both else f"{row['attribute']}: {row['group']}"
             counts = (f"{row['n']:,}", f"{row['n_malignant']:,}")
-            cells = (_cell(row, measure, interval=interval) for measure in measures)
-            rows.append((name, *counts, *cells))
+            rows.append((name, *counts, *(_cell(row, name, interval=interval) for name in metrics)))
         return _align(rows)
 
-    lines = _fitting(lay_out, width, "subgroups.csv")
+    lines = _fit_width(build, width, "subgroups.csv")
     few = int((subgroups["note"] != "").sum())
     return f"{lines}\n- : too few malignant or benign images ({few} groups)." if few else lines
 
@@ -193,27 +422,27 @@ def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
 def format_comparison(
     comparison: pd.DataFrame, names: tuple[str, str], width: int | None = None
 ) -> str:
-    """Lay differences of two scores out as a table for people.
+    """Format the differences between two scores as a table.
 
     Parameters
     ----------
     comparison : DataFrame
-        What `hybridlesion.metrics.compare_scores` gave.
+        Result of `hybridlesion.metrics.compare_scores`.
     names : tuple of str
-        What the score in question and the other one are called.
+        Names of the score and of the score it is compared with.
     width : int, default=None
-        Columns that there are; None sets no limit. Where they are too few, the value of the other
-        score is left out, which is the value less the difference.
+        Columns available; None sets no limit. Where the table does not fit, the value of the
+        other score is left out: it is the value minus the difference.
 
     Returns
     -------
     str
-        One line a measure: both values, difference with 95 % interval, p; then how to read them.
+        One line a metric: both values, difference with 95 % interval, p; then how to read them.
     """
     from hybridlesion._formatting import measure_words
     from hybridlesion.metrics import LOWER_IS_BETTER
 
-    rows = [("measure", "value", "against", "difference", "95 % interval", "p")]
+    rows = [("metric", "value", "against", "difference", "95 % interval", "p")]
     for row in comparison.itertuples():
         known = not math.isnan(row.low)
         value, _ = measure_words(row.metric, row.value, None, None)
@@ -229,24 +458,24 @@ def format_comparison(
             table,
             f"difference = {names[0]} minus {names[1]}, on the same patients.",
             f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
-            "calibration_slope and calibration_in_the_large; else higher is better.",
-            "p is not corrected for the number of measures: settle on one beforehand.",
+            "calibration_slope and calibration_in_the_large; otherwise higher is better.",
+            "p is not corrected for the number of metrics: choose one before you look.",
         ]
     )
 
 
 def format_diagnoses(diagnoses: pd.DataFrame) -> str:
-    """Lay out which diagnoses count as malignant and which as benign.
+    """Format which diagnoses count as malignant and which as benign.
 
     Parameters
     ----------
     diagnoses : DataFrame of shape (m, 4)
-        Columns diagnosis, side, n_rows, words, as `hybridlesion.metadata.Records` has them.
+        Columns diagnosis, side, n_rows, words, as in `hybridlesion.metadata.Records`.
 
     Returns
     -------
     str
-        One line a diagnosis and side, with its rows and the words as written.
+        One line a diagnosis and side, with its number of rows and its spellings.
 
     Examples
     --------
@@ -259,135 +488,17 @@ def format_diagnoses(diagnoses: pd.DataFrame) -> str:
     (none)     benign     9
     """
     rows = [("diagnosis", "counts as", "rows", "written")]
-    for one in diagnoses.head(_MOST_LINES).itertuples():
-        words = ", ".join(one.words[:_MOST_WORDS]) + (" ..." if one.words[_MOST_WORDS:] else "")
+    for one in diagnoses.head(_MAX_DIAGNOSES).itertuples():
+        spellings = ", ".join(one.words[:_MAX_SPELLINGS])
+        spellings += " ..." if one.words[_MAX_SPELLINGS:] else ""
         side = _SIDES.get(one.side, one.side)
-        rows.append((one.diagnosis or "(none)", side, f"{one.n_rows:,}", words))
-    more = len(diagnoses) - _MOST_LINES
+        rows.append((one.diagnosis or "(none)", side, f"{one.n_rows:,}", spellings))
+    more = len(diagnoses) - _MAX_DIAGNOSES
     return _align(rows) + (f"\nand {more:,} more." if more > 0 else "")
 
 
-def _fitting(lay_out: Callable[[bool], str], width: int | None, file: str) -> str:
-    """Lay a table out with intervals, or where that is too wide, without."""
-    table = lay_out(True)
-    if _fits(table, width):
-        return table
-    return f"{lay_out(False)}\nIntervals: in {file}, or in a wider window."
-
-
-def _fits(table: str, width: int | None) -> bool:
-    return width is None or max(map(len, table.splitlines())) <= width
-
-
-def _cell(row: pd.Series, name: str, digits: int = 2, interval: bool = True) -> str:
-    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-    if math.isnan(value):
-        return "-"
-    words = _number(value, f".{digits}f")
-    if math.isnan(low) or not interval:
-        return words
-    return f"{words} ({low:.{digits}f}-{high:.{digits}f})"
-
-
-def _number(value: float, form: str = ".3f") -> str:
-    return "-" if math.isnan(value) else format(value, form)
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def print_result(result: ExtractionResult, noun: str = "row") -> None:
-    """Say in one line what was written, how much failed and how long it took.
-
-    Parameters
-    ----------
-    result : ExtractionResult
-        Outcome of the run.
-    noun : str, default="row"
-        What is counted, in the singular.
-    """
-    from hybridlesion._formatting import count_words
-
-    failed = f"{result.n_failed:,} failed"
-    if result.errors_path is not None:
-        failed += f" (see {result.errors_path})"
-    reused = f"{result.n_reused:,} taken over, " if result.n_reused else ""
-    rows = count_words(result.n_rows, noun)
-    typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
-
-
-def print_notes(notes: Iterable[str]) -> None:
-    """Print what a user should know, on standard error.
-
-    Parameters
-    ----------
-    notes : iterable of str
-        One thing each.
-    """
-    for text in notes:
-        note(text)
-
-
-def print_diagnoses(diagnoses: pd.DataFrame) -> None:
-    """Print which diagnoses count as malignant and which as benign, on standard error.
-
-    Parameters
-    ----------
-    diagnoses : DataFrame of shape (m, 4)
-        Columns diagnosis, side, n_rows, words, as `Records.diagnoses`.
-    """
-
-    if len(diagnoses):
-        say(format_diagnoses(diagnoses))
-
-
-def idle_device(device: str, embedder: str) -> list[str]:
-    """Say that a device was chosen for nothing.
-
-    Parameters
-    ----------
-    device : str
-        What ``--device`` says.
-    embedder : str
-        Network, or ``"none"``.
-
-    Returns
-    -------
-    list of str
-        The note, or nothing.
-
-    Examples
-    --------
-    >>> idle_device("cuda", "none")
-    ['--device cuda has no effect: there is no network, only measurements on the CPU.']
-    """
-    if device == "auto" or embedder != "none":
-        return []
-    return [f"--device {device} has no effect: there is no network, only measurements on the CPU."]
-
-
-def print_set_aside(set_aside: Mapping[str, str]) -> None:
-    """Say which columns the model does not see, and why; a reason is told once.
-
-    Parameters
-    ----------
-    set_aside : mapping of str to str
-        Reason by column.
-    """
-    by_reason: dict[str, list[str]] = {}
-    for column, reason in set_aside.items():
-        by_reason.setdefault(reason, []).append(column)
-    for reason, columns in by_reason.items():
-        say(f"set aside {', '.join(columns)}: {reason}")
-
-
 def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
-    """Lay measures out as a table for people.
+    """Format metrics as a table.
 
     Parameters
     ----------
@@ -399,35 +510,34 @@ def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
     Returns
     -------
     str
-        One line a measure: name, value, 95 % interval where there is one; then what the names
-        do not say.
+        One line a metric: name, value, and 95 % interval where there is one; then notes on the
+        metrics.
 
     Examples
     --------
     >>> import pandas as pd
     >>> row = {"metric": ["auc"], "value": [0.9], "low": [0.85], "high": [0.94]}
     >>> print(format_metrics(pd.DataFrame(row)))
-    measure  value  95 % interval
-    auc      0.900  0.850 to 0.940
+    metric  value  95 % interval
+    auc     0.900  0.850 to 0.940
     """
     from hybridlesion._formatting import explain_measures, measure_words
 
-    width = max(len("measure"), *(len(name) for name in metrics["metric"]))
-    rows = [
-        (row.metric, *measure_words(row.metric, row.value, row.low, row.high))
-        for row in metrics.itertuples()
-    ]
-    digits = max(len("value"), *(len(value) for _, value, interval in rows if interval), 0)
+    names = ["metric", *metrics["metric"]]
+    cells = [("value", "95 % interval")]
+    cells += [measure_words(r.metric, r.value, r.low, r.high) for r in metrics.itertuples()]
+    width = max(map(len, names))
+    digits = max(len(value) for value, interval in cells if interval)
     lines = [
         f"{name:<{width}}  {value:<{digits}}  {interval}".rstrip()
-        for name, value, interval in [("measure", "value", "95 % interval"), *rows]
+        for name, (value, interval) in zip(names, cells, strict=True)
     ]
     threshold = dict(zip(metrics["metric"], metrics["value"], strict=True)).get("threshold")
     return "\n".join([*lines, *explain_measures(metrics["metric"], threshold, rule)])
 
 
 def format_thresholds(model: BaseEstimator) -> str:
-    """Lay out the operating points of a fitted model.
+    """Format the operating points of a fitted model.
 
     Parameters
     ----------
@@ -444,10 +554,42 @@ def format_thresholds(model: BaseEstimator) -> str:
 
     _, classifier = split_steps(model)
     used = threshold_words(classifier.threshold_, threshold_rule(classifier))
-    lines = [f"calls a lesion malignant from {used} on"]
+    lines = [f"a lesion is classified as malignant from a score of {used}"]
     for sensitivity, found in classifier.threshold_intervals_.items():
         lines.append(
-            f"  {sensitivity:.0%} sensitivity from {found.value:.4f} on "
+            f"  {sensitivity:.0%} sensitivity from {found.value:.4f} "
             f"({found.low:.4f} to {found.high:.4f})"
         )
     return "\n".join(lines)
+
+
+def _fit_width(build: Callable[[bool], str], width: int | None, file: str) -> str:
+    """Build a table with intervals, or without them where it would be too wide."""
+    table = build(True)
+    if _fits(table, width):
+        return table
+    return f"{build(False)}\nFor intervals see {file}, or widen the window."
+
+
+def _fits(table: str, width: int | None) -> bool:
+    return width is None or max(map(len, table.splitlines())) <= width
+
+
+def _cell(row: pd.Series, name: str, digits: int = 2, interval: bool = True) -> str:
+    value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
+    text = _number(value, f".{digits}f")
+    if math.isnan(value) or math.isnan(low) or not interval:
+        return text
+    return f"{text} ({low:.{digits}f}-{high:.{digits}f})"
+
+
+def _number(value: float, form: str) -> str:
+    return "-" if math.isnan(value) else format(value, form)
+
+
+def _align(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )

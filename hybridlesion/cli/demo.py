@@ -1,4 +1,4 @@
-"""``hybridlesion demo``: the whole road on synthetic lesions."""
+"""``hybridlesion demo``: every stage on synthetic lesions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import Jobs
-from hybridlesion.cli._print import show
+from hybridlesion.cli import _options as options
+from hybridlesion.cli._print import echo
 
 __all__ = ["demo"]
 
 
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path("demo"),
-    jobs: Jobs = -1,
-    random_state: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
+    jobs: options.Jobs = -1,
+    random_state: options.Seed = 0,
 ) -> None:
-    """Run every stage on drawn lesions, in under three minutes."""
+    """Run every stage on synthetic lesions, in under three minutes."""
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.demo import run_demo
@@ -31,11 +31,11 @@ def demo(
             step=lambda text: typer.echo(f"{text} ...", err=True),
             progress=progress,
         )
-    typer.echo("Patients that the model never saw:")
-    show(format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
+    typer.echo("Held-out patients:")
+    echo(format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
     typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
-    for what, path in result.paths.items():
-        typer.echo(f"  {what:<18} {path}")
+    for title, path in result.paths.items():
+        typer.echo(f"  {title:<18} {path}")
     typer.echo(
         f"wrote {out}: {result.n_images:,} images, 0 failed, {result.seconds:.1f} s. "
         f"Open {result.paths['the report']} first."

@@ -1,4 +1,4 @@
-"""``hybridlesion explain``: what the ABCD features see in a lesion, as a picture."""
+"""``hybridlesion explain``: the ABCD features of a lesion as a figure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import Images, PathColumn, Roots, Segmenter
+from hybridlesion.cli import _options as options
 
 __all__ = ["explain"]
 
@@ -18,26 +18,25 @@ def _check_network(text: str) -> str:
     if text not in ("none", "finetuned") and not is_finetuned(text):
         raise typer.BadParameter(
             f"{text} holds no fine-tuned networks: name a folder of `hybridlesion finetune`, or "
-            "finetuned for the network that ships."
+            "finetuned for the network that ships with the package."
         )
     return text
 
 
 def explain(
-    images: Images,
+    images: options.Images,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="One image: .png, .pdf or .svg, else IMAGEID_abcd.png here. Several: a folder.",
+            help="One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder.",
         ),
     ] = None,
-    segmenter: Segmenter = "classical",
+    segmenter: options.Segmenter = "classical",
     mask: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE|DIR",
-            help="Mask to explain instead; for several images a folder of masks.",
+            metavar="FILE|DIR", help="Mask to use instead; for several images a folder of masks."
         ),
     ] = None,
     network: Annotated[
@@ -45,15 +44,15 @@ def explain(
         typer.Option(
             metavar="finetuned|DIR|none",
             callback=_check_network,
-            help="Draw what this fine-tuned network sees, too, as IMAGEID_cnn.png.",
+            help="Fine-tuned network to draw an attribution map of, as IMAGEID_cnn.png.",
         ),
     ] = "none",
-    path_column: PathColumn = None,
-    root: Roots = None,
+    path_column: options.PathColumn = None,
+    root: options.Roots = None,
 ) -> None:
     """Draw the ABCD sheet of a lesion.
 
-    It shows axes, border, colours and structures, with the numbers beside.
+    It shows axes, border, colours and structures with their values.
     """
     from hybridlesion._atomic import check_writable
     from hybridlesion.cli._print import print_result
@@ -69,9 +68,13 @@ def explain(
             )
         check_writable(out / "IMAGEID_abcd.png" if is_folder else out)
     records = find_images(images, path_column=path_column, roots=root or ())
-    shown = None if network == "none" else network
     with show_progress("drawing") as progress:
         result = write_abcd_sheets(
-            records, out, segmenter=segmenter, masks=mask, network=shown, progress=progress
+            records,
+            out,
+            segmenter=segmenter,
+            masks=mask,
+            network=None if network == "none" else network,
+            progress=progress,
         )
     print_result(result, "sheet")

@@ -7,66 +7,31 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._command import Command
-from hybridlesion.cli._options import (
-    AsJson,
-    Columns,
-    Device,
-    DeviceName,
-    IdColumn,
-    Images,
-    Jobs,
-    LabelsFromFolders,
-    Malignant,
-    Metadata,
-    PathColumn,
-    Restart,
-    Roots,
-    Segmenter,
-    Target,
-    offer,
-    split_columns,
-    split_words,
-)
-from hybridlesion.cli._outputs import OutTable
-from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
+from hybridlesion.cli import _options as options
 
-__all__ = ["FeaturesCommand", "features"]
-
-
-class FeaturesCommand(Command):
-    """Refuses ``--list`` beside anything else, which it would leave undone."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        if "--list" in args and len(args) > 1:
-            raise typer.BadParameter("--list stands alone: it measures nothing.", ctx=ctx)
-        return super().parse_args(ctx, args)
+__all__ = ["features"]
 
 
 def _print_catalogue(wanted: bool) -> None:
     if not wanted:
         return
-    import shutil
-    import sys
+    from hybridlesion.cli._print import table_width
+    from hybridlesion.features import catalogue_table, catalogue_text
 
-    from hybridlesion.features._listing import catalogue_table, catalogue_text
-
-    if sys.stdout.isatty():
-        typer.echo(catalogue_text(min(max(shutil.get_terminal_size().columns, 60), 100)))
-    else:
-        typer.echo(catalogue_table())
+    width = table_width()
+    typer.echo(catalogue_text(min(max(width, 60), 100)) if width else catalogue_table())
     raise typer.Exit
 
 
 def features(
-    images: Images,
-    out: OutTable,
-    metadata: Metadata = None,
+    images: options.Images,
+    out: options.OutTable,
+    metadata: options.Metadata = None,
     embedder: Annotated[
         str,
         typer.Option(
             metavar="NAME|PATH|none",
-            autocompletion=offer("finetuned", "none"),
+            autocompletion=options.complete_choices("finetuned", "none"),
             help="Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
         ),
@@ -75,51 +40,51 @@ def features(
         Path | None,
         typer.Option(metavar="FILE", help="Local weights for a model given by name."),
     ] = None,
-    segmenter: Segmenter = "classical",
+    segmenter: options.Segmenter = "classical",
     masks: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write the masks there, too.")
+        Path | None, typer.Option(metavar="DIR", help="Folder to also write the masks into.")
     ] = None,
-    device: Device = DeviceName.auto,
-    jobs: Jobs = -1,
-    dask: Dask = None,
-    dask_resource: DaskResource = None,
-    time_limit: TimeLimit = 120.0,
-    restart: Restart = False,
-    path_column: PathColumn = None,
-    root: Roots = None,
-    id_column: IdColumn = None,
-    target: Target = None,
-    malignant: Malignant = None,
-    labels_from_folders: LabelsFromFolders = False,
-    column: Columns = None,
-    as_json: AsJson = False,
+    device: options.Device = options.DeviceName.auto,
+    jobs: options.Jobs = -1,
+    dask: options.Dask = None,
+    dask_resource: options.DaskResource = None,
+    time_limit: options.TimeLimit = 120.0,
+    restart: options.Restart = False,
+    path_column: options.PathColumn = None,
+    root: options.Roots = None,
+    id_column: options.IdColumn = None,
+    target: options.Target = None,
+    malignant: options.Malignant = None,
+    labels_from_folders: options.LabelsFromFolders = False,
+    column: options.Columns = None,
+    as_json: options.AsJson = False,
     show_list: Annotated[
         bool,
         typer.Option(
-            "--list", callback=_print_catalogue, is_eager=True, help="Print every feature, exit."
+            "--list", callback=_print_catalogue, is_eager=True, help="List every feature and exit."
         ),
     ] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
     from dataclasses import asdict
 
-    from hybridlesion.batch._output import check_output
-    from hybridlesion.cli._options import read_embedder
-    from hybridlesion.cli._outputs import outcome, print_json
+    from hybridlesion.batch import check_output
     from hybridlesion.cli._print import (
-        idle_device,
+        check_device,
         print_diagnoses,
+        print_excluded,
+        print_json,
         print_notes,
         print_result,
-        print_set_aside,
+        run_facts,
     )
     from hybridlesion.cli._progress import show_progress
 
-    check_resources(dask_resource, dask)
-    named = split_columns(column)
+    resources = options.check_resources(dask_resource, dask)
+    columns = options.split_columns(column)
     if "://" not in out:
         check_output(out)
-    parameters = read_embedder(embedder, weights)
+    parameters = options.read_embedder(embedder, weights)
 
     from hybridlesion.batch import extract_features
     from hybridlesion.featurizer import LesionFeaturizer
@@ -130,32 +95,27 @@ def features(
         metadata=metadata or (),
         id_column=id_column,
         target_column=target,
-        malignant=split_words(malignant),
-        columns=named,
+        malignant=options.split_words(malignant),
+        columns=columns,
         path_column=path_column,
         roots=root or (),
         labels_from_folders=labels_from_folders,
     )
-    print_set_aside(records.set_aside)
+    print_excluded(records.set_aside)
     print_diagnoses(records.diagnoses)
-    print_notes([*records.warnings, *idle_device(str(device), parameters["embedder"])])
-    featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
-    runner = choose_runner(jobs, dask, dask_resource, time_limit)
+    print_notes([*records.warnings, *check_device(str(device), parameters["embedder"])])
     with show_progress("measuring") as progress:
         result = extract_features(
-            records.frame,
-            out,
-            featurizer=featurizer,
+            *(records.frame, out),
+            featurizer=LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device)),
             restart=restart,
             masks=masks,
-            runner=runner,
+            runner=options.choose_runner(jobs, dask, resources, time_limit),
             progress=progress,
         )
-    if as_json:
-        facts = {
-            "columns": [asdict(use) for use in records.columns],
-            "diagnoses": records.diagnoses.to_dict("records"),
-        }
-        print_json(outcome(result) | facts)
-    else:
+    if not as_json:
         print_result(result)
+        return
+    columns = [asdict(use) for use in records.columns]
+    found = {"columns": columns, "diagnoses": records.diagnoses.to_dict("records")}
+    print_json(run_facts(result) | found)

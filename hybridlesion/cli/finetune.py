@@ -1,4 +1,4 @@
-"""``hybridlesion finetune``: images with a known truth to a fine-tuned backbone."""
+"""``hybridlesion finetune``: labelled images to a fine-tuned backbone."""
 
 from __future__ import annotations
 
@@ -7,109 +7,91 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import (
-    AsJson,
-    Benign,
-    Columns,
-    Device,
-    DeviceName,
-    Jobs,
-    LabelsFromFolders,
-    Malignant,
-    Metadata,
-    Restart,
-    Roots,
-    Target,
-    split_columns,
-    split_words,
-)
-from hybridlesion.cli._outputs import OutFolder
-from hybridlesion.cli._print import NOTES, show
+from hybridlesion.cli import _options as options
+from hybridlesion.cli._print import NOTES, echo
 
 __all__ = ["finetune"]
 
-
-class CropName(StrEnum):
-    """Words of ``--crop``."""
-
-    lesion = "lesion"
-    frame = "frame"
-    both = "both"
+_Crop = StrEnum("_Crop", ["lesion", "frame", "both"])
 
 
 def finetune(
     images: Annotated[
         list[str],
-        typer.Argument(metavar="IMAGES...", help="Folders of images; each is a source of its own."),
+        typer.Argument(metavar="IMAGES...", help="Folders of images, each a separate source."),
     ],
-    out: OutFolder,
-    metadata: Metadata = None,
+    out: options.OutFolder,
+    metadata: options.Metadata = None,
     backbone: Annotated[str, typer.Option(metavar="NAME", help="timm model.")] = "mobilenetv2_100",
     weights: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Its pretrained weights; else from timm's hub."),
+        typer.Option(metavar="FILE", help="Its pretrained weights; default: from timm's hub."),
     ] = None,
     folds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Networks, one for each fold.")
+        int, typer.Option(min=2, metavar="N", help="Folds, with one network each.")
     ] = 5,
-    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the images.")] = 16,
+    epochs: options.Epochs = 16,
     image_size: Annotated[
-        int, typer.Option(min=32, metavar="N", help="Side that the network sees.")
+        int, typer.Option(min=32, metavar="N", help="Side of the network's input in pixels.")
     ] = 160,
     crop: Annotated[
-        CropName, typer.Option(metavar="lesion|frame|both", help="What it sees.")
-    ] = CropName.both,
+        _Crop, typer.Option(metavar="lesion|frame|both", help="Views of the image to use.")
+    ] = _Crop.both,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Pack one network of all images as whole.zip, too.")
+        bool, typer.Option("--whole", help="Also train one network on all images, as whole.zip.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
-    target: Target = None,
-    malignant: Malignant = None,
-    benign: Benign = None,
-    labels_from_folders: LabelsFromFolders = False,
-    root: Roots = None,
-    column: Columns = None,
-    device: Device = DeviceName.auto,
-    jobs: Jobs = -1,
-    restart: Restart = False,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    target: options.Target = None,
+    malignant: options.Malignant = None,
+    benign: options.Benign = None,
+    labels_from_folders: options.LabelsFromFolders = False,
+    root: options.Roots = None,
+    column: options.Columns = None,
+    device: options.Device = options.DeviceName.auto,
+    jobs: options.Jobs = -1,
+    restart: options.Restart = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Fine-tune a CNN in patient-grouped folds. Run again, it goes on where it stopped."""
+    """Fine-tune a CNN in patient-grouped folds. Run again, it continues where it stopped."""
     import time
 
     import pandas as pd
 
-    from hybridlesion.cli._outputs import measures, print_json
-    from hybridlesion.cli._print import format_metrics, print_diagnoses, print_notes
+    from hybridlesion.cli._print import (
+        attributes,
+        failures,
+        format_metrics,
+        metrics_by_name,
+        print_diagnoses,
+        print_json,
+        print_notes,
+    )
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.cnn import FinetuneRecipe
     from hybridlesion.plotting import curve_figure
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()
-    columns = split_columns(column)
+    first_size = min(image_size, 128)
+    columns = options.split_columns(column)
     with show_progress("reading, then training") as progress:
         trained = train(
-            images,
-            out,
+            *(images, out),
             metadata=metadata or (),
             backbone=backbone,
             weights=weights,
             n_folds=folds,
             recipe=FinetuneRecipe(
-                epochs=epochs,
-                image_size=image_size,
-                first_size=min(image_size, 128),
-                seed=seed,
+                epochs=epochs, image_size=image_size, first_size=first_size, seed=seed
             ),
             crop=str(crop),
             whole=whole,
             target_column=target,
-            malignant=split_words(malignant),
+            malignant=options.split_words(malignant),
             labels_from_folders=labels_from_folders,
             roots=root or (),
             columns=columns,
-            benign=split_words(benign),
+            benign=options.split_words(benign),
             device=str(device),
             n_jobs=jobs,
             restart=restart,
@@ -120,17 +102,14 @@ def finetune(
     print_notes(trained.notes)
     seconds = time.monotonic() - started
     if as_json:
-        names = ("path", "n_images", "n_malignant", "n_failed", "errors_path")
-        found = {name: getattr(trained, name) for name in names}
-        found |= {"metrics": measures(trained.metrics), "seconds": seconds, "notes": list(NOTES)}
-        print_json(found | {"diagnoses": trained.diagnoses.to_dict("records")})
+        found = attributes(trained, "path", "n_images", "n_malignant", "n_failed", "errors_path")
+        found |= {"metrics": metrics_by_name(trained.metrics), "seconds": seconds}
+        found |= {"notes": list(NOTES), "diagnoses": trained.diagnoses.to_dict("records")}
+        print_json(found)
         return
     typer.echo("Out-of-fold scores:")
-    show(format_metrics(trained.metrics))
-    failed = f"{trained.n_failed:,} failed"
-    if trained.errors_path is not None:
-        failed += f" (see {trained.errors_path})"
+    echo(format_metrics(trained.metrics))
     typer.echo(
         f"wrote {trained.path}: {folds} networks of {trained.n_images:,} images, "
-        f"{trained.n_malignant:,} malignant, {failed}, {seconds:.1f} s"
+        f"{trained.n_malignant:,} malignant, {failures(trained)}, {seconds:.1f} s"
     )

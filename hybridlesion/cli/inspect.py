@@ -1,25 +1,24 @@
-"""``hybridlesion inspect``: what a model file says about itself."""
+"""``hybridlesion inspect``: the manifest of a model file."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import Key
+from hybridlesion.cli import _options as options
 
 __all__ = ["inspect"]
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="File from `fit`.")],
+    model: options.Model,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest.")] = False,
-    key: Key = None,
+    key: options.Key = None,
 ) -> None:
-    """Say what a model learned from and how well it did.
+    """Show the training data and the performance of a model.
 
-    Nothing of the model is run.
+    No code of the model is run.
     """
     import json
 

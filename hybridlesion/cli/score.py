@@ -1,4 +1,4 @@
-"""``hybridlesion score``: a model over images or feature tables."""
+"""``hybridlesion score``: a model applied to images or feature tables."""
 
 from __future__ import annotations
 
@@ -7,53 +7,32 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import (
-    AsJson,
-    Columns,
-    Device,
-    DeviceName,
-    IdColumn,
-    Jobs,
-    Key,
-    Metadata,
-    Restart,
-    Roots,
-    split_columns,
-)
-from hybridlesion.cli._outputs import OutScores
-from hybridlesion.cli._runner import Dask, DaskResource, TimeLimit, check_resources, choose_runner
+from hybridlesion.cli import _options as options
 
 __all__ = ["score"]
 
 
-def _check_prevalence(value: float | None) -> float | None:
-    if value is not None and not 0 < value < 1:
-        raise typer.BadParameter(f"a prevalence lies between 0 and 1, as 0.02; got {value:g}.")
-    return value
-
-
 def score(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="File from `fit`.")],
+    model: options.Model,
     inputs: Annotated[
         list[str],
         typer.Argument(metavar="INPUT...", help="Image sources of any kind, or feature tables."),
     ],
-    out: OutScores,
-    metadata: Metadata = None,
-    device: Device = DeviceName.auto,
-    jobs: Jobs = -1,
-    dask: Dask = None,
-    dask_resource: DaskResource = None,
-    time_limit: TimeLimit = 120.0,
-    restart: Restart = False,
-    id_column: IdColumn = None,
-    root: Roots = None,
-    column: Columns = None,
+    out: options.OutScores,
+    metadata: options.Metadata = None,
+    device: options.Device = options.DeviceName.auto,
+    jobs: options.Jobs = -1,
+    dask: options.Dask = None,
+    dask_resource: options.DaskResource = None,
+    time_limit: options.TimeLimit = 120.0,
+    restart: options.Restart = False,
+    id_column: options.IdColumn = None,
+    root: options.Roots = None,
+    column: options.Columns = None,
     cache: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Keep measurements there, by image content; what is there is not measured again.",
+            metavar="DIR", help="Folder that keeps features by image content, for later runs."
         ),
     ] = None,
     cache_limit: Annotated[
@@ -61,7 +40,7 @@ def score(
         typer.Option(
             metavar="GB",
             min=0.001,
-            help="Gigabytes of --cache; what was not used for longest is removed.",
+            help="Size of --cache in gigabytes; the least recently used features are removed.",
         ),
     ] = None,
     append: Annotated[
@@ -71,29 +50,34 @@ def score(
         float | None,
         typer.Option(
             metavar="SHARE",
-            callback=_check_prevalence,
-            help="Share of malignant lesions where the scores are used, as 0.02.",
+            callback=options.check_share("0.02"),
+            help="Expected share of malignant lesions, such as 0.02; adjusts the scores.",
         ),
     ] = None,
-    key: Key = None,
+    key: options.Key = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Add the reasons of each score, in words and shares.")
+        bool, typer.Option("--explain", help="Add the reasons for each score, as text and shares.")
     ] = False,
-    as_json: AsJson = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Score new lesions: calibrated probability of malignancy.
 
-    Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
+    Exit codes: 0 done, also if nothing was new; 1 refused, or no usable image; 2 wrong usage.
     """
-    from hybridlesion.batch._output import check_output
-    from hybridlesion.cli._outputs import outcome, print_json
-    from hybridlesion.cli._print import idle_device, print_notes, print_result
+    from hybridlesion.batch import check_output
+    from hybridlesion.cli._print import (
+        check_device,
+        print_json,
+        print_notes,
+        print_result,
+        run_facts,
+    )
     from hybridlesion.cli._progress import show_progress
 
-    check_resources(dask_resource, dask)
-    columns = split_columns(column)
+    resources = options.check_resources(dask_resource, dask)
+    columns = options.split_columns(column)
     if cache_limit is not None and cache is None:
-        raise typer.BadParameter("--cache-limit needs the cache that it is for: --cache DIR.")
+        raise typer.BadParameter("--cache-limit needs a cache: --cache DIR.")
     check_output(out)
 
     from hybridlesion._formatting import threshold_words
@@ -105,19 +89,17 @@ def score(
     fitted = load_artifact(model, key=secret)
     manifest = read_manifest(model, key=secret)
     featurizer, _ = split_steps(fitted)
-    print_notes(idle_device(str(device), "none" if featurizer is None else featurizer.embedder))
+    print_notes(check_device(str(device), "none" if featurizer is None else featurizer.embedder))
     with show_progress("scoring") as progress:
         result = score_inputs(
-            fitted,
-            inputs,
-            out,
+            *(fitted, inputs, out),
             metadata=metadata or (),
             id_column=id_column,
             roots=root or (),
             columns=columns,
             training=manifest.get("training"),
             device=str(device),
-            runner=choose_runner(jobs, dask, dask_resource, time_limit),
+            runner=options.choose_runner(jobs, dask, resources, time_limit),
             restart=restart,
             cache=cache,
             cache_limit=cache_limit,
@@ -129,10 +111,10 @@ def score(
         )
     used = threshold_in_use(fitted, manifest.get("training") or {}, prevalence)
     if as_json:
-        print_json(outcome(result) | used)
+        print_json(run_facts(result) | used)
     elif append and not (result.n_rows or result.n_failed):
-        typer.echo(f"nothing new: {out} has every image already, {result.seconds:.1f} s")
+        typer.echo(f"nothing new: {out} contains every image already, {result.seconds:.1f} s")
     else:
         at = threshold_words(used["threshold"], used["threshold_rule"])
-        typer.echo(f"label 1 is a score at or above {at}")
+        typer.echo(f"label 1: score of at least {at}")
         print_result(result)

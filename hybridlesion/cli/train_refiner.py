@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hybridlesion.cli._options import AsJson, Device, DeviceName, Jobs, Metadata, Restart
-from hybridlesion.cli._outputs import OutWeights
-from hybridlesion.cli._print import NOTES, show
+from hybridlesion.cli import _options as options
+from hybridlesion.cli._print import NOTES, echo
 
 __all__ = ["train_refiner"]
 
@@ -21,36 +20,40 @@ def train_refiner(
         list[str],
         typer.Option(metavar="DIR", help="Folder of true masks; one for each IMAGES, in order."),
     ],
-    out: OutWeights,
-    metadata: Metadata = None,
+    out: options.OutWeights,
+    metadata: options.Metadata = None,
     weights: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="ImageNet weights of mobilenetv2_100 for the encoder."),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the images.")] = 16,
+    epochs: options.Epochs = 16,
     folds: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="Also measure, with this many networks; 0 does not."),
+        int, typer.Option(min=0, metavar="N", help="Folds of a cross-validation; 0 for none.")
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed.")] = 0,
-    device: Device = DeviceName.auto,
-    jobs: Jobs = -1,
-    restart: Restart = False,
-    as_json: AsJson = False,
+    seed: options.Seed = 0,
+    device: options.Device = options.DeviceName.auto,
+    jobs: options.Jobs = -1,
+    restart: options.Restart = False,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Train the network that corrects classical masks. Run again, it goes on where it stopped."""
+    """Train the network that corrects masks. Run again, it continues where it stopped."""
     if len(images) != len(masks):
         raise typer.BadParameter(
-            "each of the IMAGES needs a --masks DIR of its own, in the same order. Got "
+            "each of the IMAGES needs one --masks DIR, in the same order. Got "
             f"{len(images)} and {len(masks)}."
         )
     if folds == 1:
-        raise typer.BadParameter("--folds takes 0 or at least 2; one fold leaves nothing to learn.")
+        raise typer.BadParameter("--folds must be 0 or at least 2, got 1.")
 
     import time
 
-    from hybridlesion.cli._outputs import measures, print_json
-    from hybridlesion.cli._print import format_metrics
+    from hybridlesion.cli._print import (
+        attributes,
+        failures,
+        format_metrics,
+        metrics_by_name,
+        print_json,
+    )
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.segmentation.refiner import Recipe
     from hybridlesion.training import train_refiner as train
@@ -58,9 +61,7 @@ def train_refiner(
     started = time.monotonic()
     with show_progress("reading, then training") as progress:
         trained = train(
-            images,
-            masks,
-            out,
+            *(images, masks, out),
             metadata=metadata or (),
             weights=weights,
             n_folds=folds,
@@ -70,19 +71,16 @@ def train_refiner(
             restart=restart,
             progress=progress,
         )
-    seconds = time.monotonic() - started
+    metrics, seconds = trained.metrics, time.monotonic() - started
     if as_json:
-        names = ("path", "n_images", "n_failed", "errors_path")
-        metrics = None if trained.metrics is None else measures(trained.metrics)
-        found = {name: getattr(trained, name) for name in names}
-        print_json(found | {"metrics": metrics, "seconds": seconds, "notes": list(NOTES)})
+        found = attributes(trained, "path", "n_images", "n_failed", "errors_path")
+        found["metrics"] = None if metrics is None else metrics_by_name(metrics)
+        print_json(found | {"seconds": seconds, "notes": list(NOTES)})
         return
-    if trained.metrics is not None:
+    if metrics is not None:
         typer.echo("Overlap of out-of-fold masks with the true ones:")
-        show(format_metrics(trained.metrics))
-    failed = f"{trained.n_failed:,} failed"
-    if trained.errors_path is not None:
-        failed += f" (see {trained.errors_path})"
+        echo(format_metrics(metrics))
     typer.echo(
-        f"wrote {trained.path}: trained on {trained.n_images:,} images, {failed}, {seconds:.1f} s"
+        f"wrote {trained.path}: trained on {trained.n_images:,} images, {failures(trained)}, "
+        f"{seconds:.1f} s"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hybridlesion.features._abcd import abcd
 from hybridlesion.features._feature import FAMILIES, INVARIANCES, Feature
+from hybridlesion.features._listing import catalogue_table, catalogue_text
 from hybridlesion.features.catalogue import FEATURES, feature_names
 from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette
 
@@ -16,5 +17,7 @@ __all__ = [
     "Feature",
     "Palette",
     "abcd",
+    "catalogue_table",
+    "catalogue_text",
     "feature_names",
 ]
