@@ -152,7 +152,7 @@ def fit(
     from hybridlesion.cli._outputs import print_json
     from hybridlesion.cli._print import print_diagnoses, print_notes, print_set_aside
     from hybridlesion.cli._progress import show_waiting
-    from hybridlesion.model._groups import SENSITIVITY
+    from hybridlesion.model import SENSITIVITY
     from hybridlesion.model_selection import write_splits
     from hybridlesion.persistence import read_key, save_artifact
     from hybridlesion.training import fit_tables

@@ -9,7 +9,7 @@ from scipy.special import expit, log_expit
 
 from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 
-__all__ = ["IMBALANCE", "STOPPING", "FocalLoss", "Growth", "draw_bag", "grow"]
+__all__ = ["IMBALANCE", "STOPPING", "BoosterState", "FocalLoss", "draw_bag", "grow"]
 
 # Trees between two looks at the held-out scores.
 _STEP = 10
@@ -28,7 +28,7 @@ STOPPING = {
 
 
 @dataclass
-class Growth:
+class BoosterState:
     """One member while it grows.
 
     Parameters
@@ -56,7 +56,7 @@ class Growth:
 
 
 def grow(
-    members: list[Growth],
+    members: list[BoosterState],
     y: np.ndarray,
     linear: np.ndarray,
     *,
@@ -71,7 +71,7 @@ def grow(
 
     Parameters
     ----------
-    members : list of Growth
+    members : list of BoosterState
         At least one a fold; those of one fold are averaged. Their boosters grow in place.
     y : ndarray of shape (n,), bool
         Target.
@@ -134,14 +134,14 @@ def grow(
     return _choose(np.array(history), snapshots, folds, min_trees, n_trees)
 
 
-def _advance(member: Growth, step: int) -> None:
+def _advance(member: BoosterState, step: int) -> None:
     for _ in range(step):
         # LightGBM says True when no split is left; further rounds would add empty trees.
         if member.booster.update(fobj=member.loss):
             break
 
 
-def _folds_of(members: list[Growth], n: int) -> np.ndarray:
+def _folds_of(members: list[BoosterState], n: int) -> np.ndarray:
     folds = np.empty(n, dtype=np.intp)
     for member in members:
         folds[member.rows] = member.fold

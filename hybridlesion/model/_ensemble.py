@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion.model._fold_model import Member
-from hybridlesion.model._training import TrainingSettings, are_metadata, train_members
+from hybridlesion.model._fold_model import (
+    FoldModel,
+    TrainingSettings,
+    are_metadata,
+    train_fold_models,
+)
 
-__all__ = ["Ensemble", "View", "in_company", "plan_views"]
+__all__ = ["FoldEnsemble", "View", "in_company", "plan_views"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ def _origin(name: str) -> str:
 _ROWS_A_BLOCK = 4096
 
 
-class Ensemble:
+class FoldEnsemble:
     """Members of every view, fold and seed.
 
     Parameters
@@ -111,7 +115,7 @@ class Ensemble:
     ----------
     views : list of View
         What the members look at.
-    members : list of list of Member
+    members : list of list of FoldModel
         Those of each view.
     spread : ndarray of shape (views,)
         Standard deviations of their held-out logits, summed over seeds: how much each says.
@@ -120,7 +124,7 @@ class Ensemble:
     def __init__(self, names: list[str]):
         self.names = names
         self.views = plan_views(names)
-        self.members: list[list[Member]] = [[] for _ in self.views]
+        self.members: list[list[FoldModel]] = [[] for _ in self.views]
         self.spread = np.zeros(len(self.views))
 
     def train(
@@ -161,7 +165,7 @@ class Ensemble:
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
             blankable = are_metadata([self.names[j] for j in view.dense])
-            news, logits = train_members(
+            news, logits = train_fold_models(
                 dense, embedding, y, folds, monotone[view.dense], settings, seed, blankable
             )
             members += news
@@ -234,7 +238,7 @@ class Ensemble:
                 list(pool.map(score_block, starts))
         return sums * n_folds / n_members
 
-    def _of_setting(self, company: bool) -> list[tuple[View, list[Member]]]:
+    def _of_setting(self, company: bool) -> list[tuple[View, list[FoldModel]]]:
         pairs = zip(self.views, self.members, strict=True)
         return [(view, members) for view, members in pairs if view.company == company]
 
@@ -328,7 +332,7 @@ def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
 
 
 def _held_out(
-    members: list[Member],
+    members: list[FoldModel],
     dense: np.ndarray,
     embedding: np.ndarray,
     folds: np.ndarray,
@@ -350,3 +354,7 @@ def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
         return encoded, encoded[:, :0]
     # Indexing columns would lay them out one after the other, and every booster copy them back.
     return np.take(encoded, view.dense, axis=1), np.take(encoded, view.embedding, axis=1)
+
+
+# Name in artifacts of earlier releases.
+Ensemble = FoldEnsemble

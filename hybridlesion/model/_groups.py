@@ -23,7 +23,7 @@ __all__ = [
     "check_order",
     "check_parameters",
     "count_folds",
-    "deal_folds",
+    "make_folds",
     "read_groups",
     "read_target",
 ]
@@ -121,7 +121,7 @@ def count_folds(
     return n_folds
 
 
-def deal_folds(
+def make_folds(
     target: np.ndarray,
     groups: np.ndarray,
     n_splits: int,

@@ -20,22 +20,26 @@ from hybridlesion.metrics import (
     threshold_at_sensitivity,
     threshold_interval,
 )
-from hybridlesion.model._benign_reference import benign_quantiles
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
-from hybridlesion.model._contributions import spread_probability, sum_sources
-from hybridlesion.model._ensemble import Ensemble, in_company
+from hybridlesion.model._ensemble import FoldEnsemble, in_company
+from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
+from hybridlesion.model._fold_model import TrainingSettings, metadata_columns
 from hybridlesion.model._groups import (
     SENSITIVITY,
     check_folds,
     check_order,
     check_parameters,
-    deal_folds,
+    make_folds,
     read_groups,
     read_target,
 )
-from hybridlesion.model._training import TrainingSettings, metadata_columns
-from hybridlesion.model.calibration import HeldOut, calibration_parts, cross_calibrate, member_noise
-from hybridlesion.model.conformal import ConformalSets
+from hybridlesion.model.calibration import (
+    ConformalSets,
+    HeldOut,
+    calibration_parts,
+    cross_calibrate,
+    member_noise,
+)
 from hybridlesion.model_selection import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
@@ -150,7 +154,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Number of columns used.
     feature_names_in_ : ndarray of str
         Columns used; for a feature table those of its families only.
-    ensemble_ : Ensemble
+    ensemble_ : FoldEnsemble
         All members, one a view, fold and seed.
     calibrators_ : dict of bool to ScoreCalibrator
         For lesions in company (True) and alone (False), or all (False), fitted on their
@@ -304,7 +308,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         names = self._encoded_names()
         wide = any(name.startswith("emb__") for name in names)
         if folds is None:
-            draws = deal_folds(
+            draws = make_folds(
                 *(target, groups, self.n_splits, self.n_seeds, self.random_state),
                 has_embedding=wide,
             )
@@ -316,7 +320,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
-        self.ensemble_ = Ensemble(names)
+        self.ensemble_ = FoldEnsemble(names)
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
         # On small matrices several threads of BLAS wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
@@ -330,7 +334,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 # How far members differ takes a second draw; its members are not kept.
                 draw = self._draw_again(draws[:, 0])
                 n_folds.append(int(draw.max()) + 1)
-                other, seed = Ensemble(names), self.random_state + 1
+                other, seed = FoldEnsemble(names), self.random_state + 1
                 rounds.append(self._train(other, X, draw, directed, seed))
             weight = self.ensemble_.importances()[self.metadata_]
             self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
@@ -400,7 +404,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         -------
         ndarray of shape (n, 2), bool
             One column for each of `classes_`. What is promised, and when not, stands in
-            `hybridlesion.model.conformal.ConformalSets`.
+            `hybridlesion.model.calibration.ConformalSets`.
         """
         check_is_fitted(self, "conformal_")
         return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
