@@ -1,4 +1,4 @@
-"""LightGBM grown over all folds at once, and stopped where the other folds say so."""
+"""LightGBM boosters of all folds with joint early stopping, focal loss, and resampling."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 
 __all__ = ["IMBALANCE", "STOPPING", "BoosterState", "FocalLoss", "draw_bag", "grow"]
 
-# Trees between two looks at the held-out scores.
+# Trees between two evaluations of the held-out scores.
 _STEP = 10
 
 
@@ -29,16 +29,16 @@ STOPPING = {
 
 @dataclass
 class BoosterState:
-    """One member while it grows.
+    """State of one booster during training.
 
     Parameters
     ----------
     booster : Booster
         LightGBM's model.
     held_out : ndarray of shape (m, columns), float32
-        Features of the rows that it must not see.
+        Features of the held-out rows.
     rows : ndarray of shape (m,), int
-        Where these rows lie in the table.
+        Positions of these rows in the table.
     fold : int
         The fold held out.
     shift : float
@@ -67,7 +67,7 @@ def grow(
     patience: int,
     n_jobs: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Grow members in step and choose for each fold how many trees to keep.
+    """Train boosters in parallel with joint early stopping over the folds.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def grow(
 
     Notes
     -----
-    The number of trees of fold k is the best on the held-out rows of all *other* folds, so that
-    the scores of fold k are no part of their own choice: with a few dozen positives, stopping on
-    the fold itself flatters its scores.
+    The number of trees of fold k is the best on the held-out rows of all *other* folds, so the
+    scores of fold k do not affect their own early stopping. With a few dozen positives, stopping
+    on the fold itself would make its scores optimistic.
     """
     measure = STOPPING[stopping]
     folds = _folds_of(members, len(y))
@@ -165,7 +165,7 @@ class FocalLoss:
     Parameters
     ----------
     gamma : float, default=1.0
-        0 is the log loss; larger values pass over rows whose probability ``p_t`` of their own
+        0 is the log loss; larger values down-weight rows whose probability ``p_t`` of their own
         class is high.
 
     References
@@ -184,7 +184,7 @@ class FocalLoss:
         self.gamma = gamma
 
     def __call__(self, logits: np.ndarray, data: object) -> tuple[np.ndarray, np.ndarray]:
-        """Answer LightGBM.
+        """Evaluate the loss for LightGBM.
 
         Parameters
         ----------
@@ -234,14 +234,14 @@ _REPEATS = 3
 def draw_bag(
     y: np.ndarray, strategy: str, ratio: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray | None, float]:
-    """Draw the rows and weights of one member, with the shift that undoes them.
+    """Draw the rows and weights of one booster, with the logit shift that corrects the prior.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
         Target of the training rows.
     strategy : {"none", "class_weight", "undersample", "resample", "focal"}
-        How imbalance is met; ``focal`` is met by the loss, so that all rows are seen.
+        Strategy against imbalance; ``focal`` uses all rows, because the loss handles it.
     ratio : float
         Negatives kept for each positive by ``undersample``; ``resample`` keeps as many, and draws
         positives with replacement, three for each there is.

@@ -1,4 +1,4 @@
-"""All members of a model: several views, seeds and folds, and how their logits become one."""
+"""Ensemble of fold models over feature subsets, seeds and folds."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["FoldEnsemble", "View", "in_company", "plan_views"]
 
 @dataclass(frozen=True)
 class View:
-    """Columns of the encoded matrix that some members learn from.
+    """Feature subset that some of the fold models use.
 
     Parameters
     ----------
     name : str
-        What is looked at.
+        Name of the subset.
     dense : ndarray of shape (columns,), int
         Positions of all columns but the embedding's.
     embedding : ndarray of shape (d,), int
         Positions of the embedding's columns.
     company : bool
-        Whether it looks at the patient's other lesions; such a view scores only rows that come
-        with some, and rows that do are scored by such views only.
+        Whether it uses the patient's other lesions. Rows with siblings are scored by such subsets
+        only, and other rows by the rest.
     """
 
     name: str
@@ -42,7 +42,7 @@ class View:
 
 
 def plan_views(names: Sequence[str]) -> list[View]:
-    """Choose the views of a table.
+    """Choose the feature subsets of a table.
 
     Parameters
     ----------
@@ -52,18 +52,18 @@ def plan_views(names: Sequence[str]) -> list[View]:
     Returns
     -------
     list of View
-        One of all columns; where a table has handcrafted columns and such of a network, one of
-        either beside the metadata instead; where it has ``ctx__`` columns, the same once more
-        without them, for lesions that come alone.
+        One of all columns; for a table with handcrafted and with network columns, one of each
+        with the metadata instead; for a table with ``ctx__`` columns, the same again without them,
+        for lesions without siblings.
 
     Notes
     -----
-    Two hundred handcrafted columns beside one score of a network drown it: trees split on whatever
-    fits the few malignant lesions at hand. Members that see one family each, and whose logits are
-    averaged, score higher (`benchmarks/accuracy.py`).
+    Among two hundred handcrafted columns, trees rarely split on the single score of a network and
+    overfit to the few malignant lesions. Averaging the logits of fold models of one family each
+    gives a higher AUC (`benchmarks/accuracy.py`).
 
-    A member that learned from patients with several lesions has never seen what a missing context
-    means, and LightGBM would read it as a zero. So lone lesions have members of their own.
+    A fold model trained on patients with several lesions never encounters missing context, which
+    LightGBM would treat as zero. Lesions without siblings therefore have separate fold models.
 
     Examples
     --------
@@ -104,7 +104,7 @@ _ROWS_A_BLOCK = 4096
 
 
 class FoldEnsemble:
-    """Members of every view, fold and seed.
+    """Fold models of every feature subset, fold and seed.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class FoldEnsemble:
     Attributes
     ----------
     views : list of View
-        What the members look at.
+        Feature subsets.
     members : list of list of FoldModel
         Those of each view.
     spread : ndarray of shape (views,)
@@ -148,7 +148,7 @@ class FoldEnsemble:
         folds : ndarray of shape (n,), int
             Grouped fold of each row.
         monotone : ndarray of shape (columns,), bool
-            Columns along which the score may not turn round.
+            Columns along which the score is constrained to be monotone.
         settings : TrainingSettings
             How to train.
         seed : int
@@ -179,7 +179,7 @@ class FoldEnsemble:
 
     @property
     def settings(self) -> list[bool]:
-        """Whether lesions are scored in company (True), alone (False), or either."""
+        """Settings: with siblings (True) and without (False)."""
         return list(dict.fromkeys(view.company for view in self.views))
 
     def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
@@ -276,7 +276,7 @@ class FoldEnsemble:
         return parts / n_members
 
     def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
-        """Tell which rows are scored in a setting.
+        """Rows that are scored in a setting.
 
         Parameters
         ----------
@@ -295,7 +295,7 @@ class FoldEnsemble:
         return in_company == company
 
     def importances(self) -> np.ndarray:
-        """Share of each encoded column in the scores, in company where there are two settings.
+        """Share of each encoded column in the scores, with siblings if there are two settings.
 
         Returns
         -------
@@ -313,7 +313,7 @@ class FoldEnsemble:
 
 
 def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
-    """Tell which rows have any context.
+    """Rows with patient context.
 
     Parameters
     ----------

@@ -25,12 +25,12 @@ __all__ = [
 
 
 class FoldModel:
-    """A model of all folds but one.
+    """Model fitted on all folds but one.
 
     Parameters
     ----------
     fold : int
-        The fold that it never saw.
+        The fold that was held out.
     probe : EmbeddingDiscriminant or None
         Turns the embedding into one column; None without embedding.
     linear : LinearModel or None
@@ -78,7 +78,7 @@ class FoldModel:
         return score
 
     def contributions(self, dense: np.ndarray, embedding: np.ndarray, n_jobs: int) -> np.ndarray:
-        """Take the logits apart; a row sums to `logit` but for rounding.
+        """Contributions of the columns; a row sums to `logit` within rounding.
 
         Parameters
         ----------
@@ -126,7 +126,7 @@ class FoldModel:
         Parameters
         ----------
         n_dense : int
-            Columns besides the embedding.
+            Columns without the embedding.
 
         Returns
         -------
@@ -246,7 +246,7 @@ class LinearModel:
         return score + self.intercept_
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
-        """Take the logits apart.
+        """Contributions of the columns.
 
         Parameters
         ----------
@@ -310,9 +310,8 @@ def blank_at_random(
 
     Notes
     -----
-    LightGBM sends a missing value to the side of zero where training had none, so that an unknown
-    age counts as that of an infant. Trees that saw values missing at random learn where such rows
-    belong.
+    LightGBM treats a missing value as zero if training had none, so an unknown age counts as that
+    of an infant. Trees trained with values missing at random learn where such rows belong.
 
     Where metadata are missing more often in one class, missingness itself would be evidence. So
     each row also loses the metadata that a random row of the other class lacks. A row then lacks
@@ -422,7 +421,7 @@ def train_fold_models(
     seed: int,
     metadata: np.ndarray,
 ) -> tuple[list[FoldModel], np.ndarray]:
-    """Fit one member a fold.
+    """Fit one model for each fold.
 
     Parameters
     ----------
@@ -435,7 +434,7 @@ def train_fold_models(
     folds : ndarray of shape (n,), int
         Grouped fold of each row.
     monotone : ndarray of shape (columns,), bool
-        Dense columns along which the score may not turn round.
+        Dense columns along which the score is constrained to be monotone.
     settings : TrainingSettings
         How to train.
     seed : int
@@ -529,7 +528,7 @@ def _start(
     # The data set needs the parameters too: without them, it warns about tiny tables aloud.
     data = lightgbm.Dataset(bag, y[rows].astype(np.float32), weight=weight, params=params)
     if focal:
-        # A loss of our own has no start of its own; at 1 % prevalence zero would be far off.
+        # Custom losses start at zero, which is far off at 1 % prevalence.
         shift = float(logit(y.mean()))
         data.set_init_score(np.full(len(rows), shift))
     return lightgbm.Booster(params, data), shift

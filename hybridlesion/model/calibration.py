@@ -207,7 +207,7 @@ def _fit_monotone(basis: np.ndarray, target: np.ndarray) -> np.ndarray:
 # enough to reorder the highest scores of different folds.
 _PARTS = 20
 
-# Fewest lesions of each class, outside any part, to calibrate a setting on its own rows.
+# Fewest lesions of each class, outside any part, to calibrate a setting by its rows alone.
 _LEAST = 20
 
 
@@ -400,7 +400,7 @@ class ConformalSets:
     ----------
     nonconformity_ : tuple of two ndarrays, float64
         Nonconformity scores of the benign and of the malignant calibration rows, sorted: one minus
-        the probability of their own label.
+        the probability of the true label.
 
     Notes
     -----
