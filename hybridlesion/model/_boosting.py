@@ -165,7 +165,7 @@ class FocalLoss:
     Parameters
     ----------
     gamma : float, default=1.0
-        0 is the log loss; larger values down-weight rows whose probability ``p_t`` of their own
+        0 is the log loss; larger values down-weight rows whose probability ``p_t`` of the true
         class is high.
 
     References

@@ -192,7 +192,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     calibrators of two or three parameters, each fitted without a twentieth of the groups; among
     lesions with siblings, and among those without, it is rearranged to increase with `oof_raw_`,
     as scores of new lesions do. On pure noise (24 sets of 400 rows, 40 of them positive, 10
-    columns) its AUC was 0.512 +- 0.012 with four seeds and 0.513 +- 0.012 with one (standard errors).
+    columns) its AUC was 0.512 +- 0.012 with four seeds and 0.513 +- 0.012 with one (standard
+    errors).
 
     With tools of scikit-learn use labels of 0 and 1. Those that sort labels (the scorers
     ``"roc_auc"`` and ``"neg_log_loss"``) or encode them in sorted order before they fit
