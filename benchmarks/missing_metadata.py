@@ -26,7 +26,7 @@ from hybridlesion import HybridLesionClassifier, LesionFeaturizer, extract_featu
 from hybridlesion.batch import read_features
 from hybridlesion.leakage import blank_in_sample_scores
 from hybridlesion.metrics import paired_bootstrap, roc_auc
-from hybridlesion.model import _training
+from hybridlesion.model import _fold_model
 from hybridlesion.model_selection import grouped_folds, grouping
 
 FAMILIES = ("abcd__", "cnn__", "meta__")
@@ -111,7 +111,7 @@ def fit(table, y, groups, label, n_jobs) -> HybridLesionClassifier:
     if label != "no blanking":
         model.fit(table, y, groups=groups)
     else:
-        with mock.patch.object(_training, "blank_at_random"):
+        with mock.patch.object(_fold_model, "blank_at_random"):
             model.fit(table, y, groups=groups)
         model.metadata_ = model.metadata_[:0]
     model.best_f1_ = model.threshold_

@@ -1,4 +1,4 @@
-"""The whole of hybridlesion as one scikit-learn Pipeline."""
+"""scikit-learn pipeline from records to calibrated malignancy scores."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ def make_hybrid_pipeline(
     embedder : str, default="none"
         A timm model name, ``"finetuned"``, or ``"none"``; see `LesionFeaturizer`.
     weights : str or None, default=None
-        Local weight file for `embedder`; None takes timm's own pretrained weights, or the
-        fine-tuned network that ships.
+        Local weight file for `embedder`; None uses timm's pretrained weights, or the fine-tuned
+        network that ships with the package.
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the network runs.
+        Device of the networks.
     n_splits : int, default=5
         Inner folds of the classifier, grouped by patient.
     n_seeds : int, default=1
-        How often the folds are drawn anew; the members are averaged.
+        Number of draws of the folds; their fold models are averaged.
     n_jobs : int, default=1
         Processes that measure images, and threads that train.
     on_error : {"warn", "raise"}, default="warn"
-        What happens to an image that cannot be read: its features are NaN and a warning names it,
-        so that its score rests on age, sex and site alone; or an error.
+        How to treat an image that cannot be read: warn and set its features to NaN, so that its
+        score depends on age, sex and site only; or raise an error.
     memory : str or None, default=None
-        Folder in which measured features are kept between fits, as in scikit-learn.
+        Folder that caches measured features between fits, as in scikit-learn.
     random_state : int, default=0
         Seed.
 
     Returns
     -------
     Pipeline
-        Steps ``features`` (`LesionFeaturizer`) and ``model`` (`HybridLesionClassifier`). Every
-        other setting is a parameter of theirs: ``set_params(features__long_side=384)``.
+        Steps ``features`` (`LesionFeaturizer`) and ``model`` (`HybridLesionClassifier`). All other
+        settings are parameters of the steps: ``set_params(features__long_side=384)``.
 
     Notes
     -----
-    The inner folds are grouped by the records' ``patient_id``. Other groups are handed over with
+    The inner folds are grouped by the ``patient_id`` of the records. Other groups are passed by
     scikit-learn's metadata routing: ``sklearn.set_config(enable_metadata_routing=True)``, then
     ``pipe.named_steps["model"].set_fit_request(groups=True)`` and
     ``pipe.fit(records, y, groups=...)``.
@@ -98,7 +98,7 @@ def make_hybrid_pipeline(
 
 
 def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEstimator]:
-    """Take a pipeline of `make_hybrid_pipeline`, or a bare classifier, apart.
+    """Split a pipeline of `make_hybrid_pipeline`, or a bare classifier, into its parts.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEsti
 
 
 def threshold_rule(model: BaseEstimator) -> str:
-    """Say by which rule a model chose its threshold.
+    """Rule by which a model chose its threshold.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def threshold_rule(model: BaseEstimator) -> str:
     Returns
     -------
     str
-        What `hybridlesion._formatting.name_rule` gives for its classifier.
+        Result of `hybridlesion._formatting.name_rule` for its classifier.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""Why a lesion got its score: what each measurement adds, as numbers and in words."""
+"""Explanations of scores: contributions of the columns, as numbers and in words."""
 
 from hybridlesion.cnn.attribution import CnnMap, cnn_map
-from hybridlesion.explain._explain import explain_scores
 from hybridlesion.explain._labels import FAMILY_TITLES, column_label, family_of, family_shares
 from hybridlesion.explain._text import (
     SHARE_PREFIX,
+    explain_scores,
     points_words,
     rank_words,
     reason_columns,

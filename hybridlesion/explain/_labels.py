@@ -1,4 +1,4 @@
-"""What a column is called when people read it."""
+"""Human-readable names of columns and of column families."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ FAMILY_TITLES = MappingProxyType(
         "other": "other columns",
     }
 )
-"""Name of each family for people, in the order in which they are shown."""
+"""Title of each family, in display order."""
 
-# A score belongs to the family that it sums up.
+# A score belongs to the family that it summarises.
 _SCORES = {"abcd__structures": "structure"}
 _MEASURED = {
     row.name: row.family
@@ -42,7 +42,7 @@ _PREFIXES = ("cnn", "emb", "meta", "ctx")
 
 
 def family_of(column: str) -> str:
-    """Name the family of a column.
+    """Family of a column.
 
     Parameters
     ----------
@@ -66,18 +66,18 @@ def family_of(column: str) -> str:
 
 
 def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
-    """Add up what the columns of each family contribute.
+    """Sum the contributions of each family.
 
     Parameters
     ----------
     parts : DataFrame of shape (n, columns)
-        What `explain_scores` gave.
+        Result of `explain_scores`.
 
     Returns
     -------
     DataFrame of shape (n, families)
         One column per family that occurs, in the order of `FAMILY_TITLES`. With ``base`` they sum
-        to ``score`` but for rounding.
+        to ``score`` within rounding.
 
     Examples
     --------
@@ -111,7 +111,7 @@ _WHOLE = MappingProxyType(
         "meta__clin_size_long_diam_mm": "longest diameter",
     }
 )
-# Words of column names that mean nothing to a reader; "" drops the word.
+# Readable forms of words in column names; "" drops the word.
 _WORDS = MappingProxyType(
     {
         "a": "a* (red to green)",
@@ -155,15 +155,15 @@ _CONTEXT = MappingProxyType(
     }
 )
 SITE = "meta__site"
-"""All columns of the body site as one."""
+"""Joint name of all columns of the body site."""
 SITE_OF = MappingProxyType(
     {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
 )
-"""Body site behind each 0/1 column of the encoded metadata."""
+"""Body site of each 0/1 column of the encoded metadata."""
 
 
 def column_label(column: str) -> str:
-    """Name a column for people.
+    """Human-readable name of a column.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def column_label(column: str) -> str:
     Returns
     -------
     str
-        A few words in lower case; made of the column's own name where none were chosen for it.
+        A few words in lower case, by default derived from the column name.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def column_label(column: str) -> str:
 
 
 def _context_label(name: str) -> str:
-    """Word a comparison: the column that is compared, and how."""
+    """Label of a context column: the compared column and the kind of comparison."""
     compared, _, kind = name.rpartition("_")
     if kind not in _CONTEXT or "_" not in compared:
         return f"against the patient's other lesions: {_spell(name)}"

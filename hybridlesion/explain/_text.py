@@ -1,4 +1,4 @@
-"""The strongest reasons of each lesion, in words."""
+"""Contributions of columns to each score, as numbers and in words."""
 
 from __future__ import annotations
 
@@ -10,20 +10,100 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._validation import as_pandas, check_number
-from hybridlesion.explain._explain import explain_scores, split_explainable
+from hybridlesion.exceptions import OptionError
 from hybridlesion.explain._labels import SITE, SITE_OF, column_label, family_shares
 from hybridlesion.features import FEATURES
 from hybridlesion.model import shares_among_benign
 from hybridlesion.model_selection import grouping
+from hybridlesion.pipeline import split_steps
 
 __all__ = [
     "SHARE_PREFIX",
+    "explain_scores",
     "points_words",
     "rank_words",
     "reason_columns",
     "reason_words",
     "value_words",
 ]
+
+
+def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
+    """Contributions of the columns to each score, on the probability scale.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model; of a pipeline, the classifier alone is used.
+    table : DataFrame of shape (n, columns)
+        Feature table with the columns of training. Pass all lesions of a patient together.
+
+    Returns
+    -------
+    DataFrame of shape (n, 2 + columns)
+        ``score`` (0 to 1); ``base``, the score of an unknown lesion; then the contribution of each
+        column, including computed patient context. ``base`` and the contributions sum to ``score``
+        within 1e-9. An embedding is one column, ``emb__``.
+
+    Raises
+    ------
+    OptionError
+        If the classifier is not a `HybridLesionClassifier`.
+    TableError
+        If the table lacks a column.
+
+    Notes
+    -----
+    Uses TreeSHAP for the trees and deviations from the mean for the linear model, both on the
+    logit scale; the calibrated probability of each fold is then shared in proportion. See
+    `HybridLesionClassifier.contributions`. Contributions describe the model, not the causes of
+    disease.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hybridlesion.model import HybridLesionClassifier
+    >>> y = np.arange(90) % 3 == 0
+    >>> table = pd.DataFrame({"meta__age": 50 + 20.0 * y + np.arange(90) % 7})
+    >>> model = HybridLesionClassifier(n_splits=3).fit(table, y)
+    >>> parts = explain_scores(model, table)
+    >>> bool(parts.loc[0, "meta__age"] > 0), bool(parts.loc[1, "meta__age"] < 0)
+    (True, True)
+    >>> bool(np.allclose(parts["base"] + parts["meta__age"], parts["score"]))
+    True
+    """
+    classifier = split_explainable(model)
+    parts = classifier.contributions(table)
+    parts.insert(0, "score", classifier.predict_proba(table)[:, 1])
+    return parts
+
+
+def split_explainable(model: BaseEstimator) -> BaseEstimator:
+    """Extract the classifier of a model and check that it can be explained.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+
+    Returns
+    -------
+    HybridLesionClassifier
+        Its classifier.
+
+    Raises
+    ------
+    OptionError
+        If the classifier is not a `HybridLesionClassifier`.
+    """
+    _, classifier = split_steps(model)
+    if not hasattr(classifier, "contributions"):
+        raise OptionError(
+            f"cannot explain the scores of a {type(classifier).__name__}: reasons need a "
+            "HybridLesionClassifier. Score without reasons."
+        )
+    return classifier
+
 
 _TONES = ("very light", "light", "intermediate", "tan", "brown", "dark")
 _ROWS = {row.name: row for row in FEATURES}
@@ -37,7 +117,7 @@ _UNITS = {
 
 
 def value_words(column: str, value: object) -> str:
-    """Write a value with its unit.
+    """Format a value with its unit.
 
     Parameters
     ----------
@@ -50,7 +130,7 @@ def value_words(column: str, value: object) -> str:
     -------
     str
         The value, its unit and, for a score, its highest value; ``"unknown"`` if missing; nothing
-        where the column's label says it all, as for an embedding.
+        for an embedding, whose label is sufficient.
 
     Examples
     --------
@@ -101,7 +181,7 @@ def _number(value: float) -> str:
 
 
 def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) -> str:
-    """Say where a value lies among the benign training rows.
+    """Describe the rank of a value among the benign training rows.
 
     Parameters
     ----------
@@ -115,10 +195,10 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
     Returns
     -------
     str
-        For example ``"higher than 94 % of benign lesions"``, of those with strictly lower values;
-        ``"as in 80 % of benign lesions"`` where more are equal to the value than lie on either
-        side, and for every value of a 0/1 column. Nothing for what has no order, is missing or was
-        never measured in a benign lesion.
+        For example ``"higher than 94 % of benign lesions"``, counting strictly lower values;
+        ``"as in 80 % of benign lesions"`` if ties are more frequent than values on either side,
+        and for 0/1 columns. Empty for values that are missing or without order, and for columns
+        without benign values.
 
     Examples
     --------
@@ -131,7 +211,7 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
     if quantiles is None or isinstance(value, str) or pd.isna(value):
         return ""
     if _is_binary(column) or np.isin(quantiles, (0, 1)).all():
-        # References of earlier releases may hold a value between 0 and 1.
+        # References of earlier releases may contain values between 0 and 1.
         same = np.mean((quantiles >= 0.5) == (float(value) >= 0.5))
         if 0.01 <= same <= 0.99:
             return f"as in {100 * same:.0f} % of benign lesions"
@@ -141,7 +221,7 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
         word, share = "as in", equal
     else:
         word, share = ("higher than", below) if below >= above else ("lower than", above)
-    # No finite sample says that a value is higher than all there are.
+    # A finite sample cannot justify 100 %.
     return f"{word} {min(int(100 * share + 1e-9), 99)} % of benign lesions"
 
 
@@ -152,7 +232,7 @@ def _is_binary(column: str) -> bool:
 
 
 def points_words(share: float) -> str:
-    """Write a share of a score in percentage points, with its sign.
+    """Format a contribution in signed percentage points.
 
     Parameters
     ----------
@@ -182,25 +262,25 @@ def points_words(share: float) -> str:
 def reason_words(
     model: BaseEstimator, table: pd.DataFrame, parts: pd.DataFrame, *, n_reasons: int = 3
 ) -> list[list[str]]:
-    """Word the columns that moved each score most.
+    """Describe the columns with the largest contributions to each score.
 
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     table : DataFrame of shape (n, columns)
-        The feature table that was scored, as a whole: context compares a patient's rows.
+        The whole feature table that was scored, since context compares the rows of a patient.
     parts : DataFrame of shape (n, columns)
-        What `explain_scores` gave for it.
+        Result of `explain_scores` for it.
     n_reasons : int, default=3
-        Most reasons a row, at least 1.
+        Maximum number of reasons per row, at least 1.
 
     Returns
     -------
     list of list of str
-        For each row its reasons, the strongest first, up or down: name, value with unit, rank
-        among the benign lesions of the training, and in brackets what it adds to the score in
-        percentage points. The columns of the body site are one reason. What adds nothing is none.
+        Reasons of each row by decreasing absolute contribution: name, value with unit, rank among
+        the benign training lesions, and the contribution in percentage points in brackets. The
+        columns of the body site form one reason. Columns without contribution are omitted.
 
     Examples
     --------
@@ -231,7 +311,7 @@ def reason_words(
 
 
 def _join_sites(parts: pd.DataFrame) -> pd.DataFrame:
-    """Add the shares of the 0/1 columns of the site up, in the place of the first."""
+    """Sum the contributions of the 0/1 columns of the site, in place of the first."""
     sites = [name for name in parts if name in SITE_OF]
     if len(sites) < 2:
         return parts
@@ -248,10 +328,10 @@ def _rows(table: pd.DataFrame, names: pd.Index):
 def _word(column: str, row: Mapping, share: float, reference: Mapping) -> str:
     value = row.get(column)
     if column == SITE:
-        # The column of the lesion's own site stands for all.
+        # Show the lesion's own site.
         known = {name: row[name] for name in SITE_OF if pd.notna(row.get(name))}
         column = next((name for name in known if known[name] == 1), SITE)
-        value = known.get(column, "of no known name" if known else None)
+        value = known.get(column, "not recognised" if known else None)
     said = [f"{column_label(column)} {value_words(column, value)}".rstrip()]
     rank = rank_words(column, value, reference)
     return f"{', '.join([*said, rank] if rank else said)} ({points_words(share)})"
@@ -259,19 +339,19 @@ def _word(column: str, row: Mapping, share: float, reference: Mapping) -> str:
 
 SHARE_PREFIX = "share_"
 
-# What a report shows beside a score: the ABCD sheet, and what the subgroup audit asks for.
+# Columns that a report shows with a score: the ABCD scores, and those of the subgroup audit.
 _SHOWN = (
     *(row.name for row in FEATURES if row.family == "score"),
     *("abcd__skin_ita", "qa__hair_share", "qa__dark_corner_share"),
 )
-# Rows taken apart at once: the parts of 400,000 lesions do not fit into memory together.
+# Rows explained at once; the contributions of 400,000 lesions would not fit into memory.
 _CHUNK = 4096
 
 
 def reason_columns(
     model: BaseEstimator, table: pd.DataFrame, *, n_reasons: int = 3
 ) -> pd.DataFrame:
-    """Make the columns that ``hybridlesion score --explain`` adds.
+    """Explanation columns of a score table.
 
     Parameters
     ----------
@@ -280,7 +360,7 @@ def reason_columns(
     table : DataFrame of shape (n, columns)
         Feature table with the columns of training, on an index without repeats.
     n_reasons : int, default=3
-        Reasons a row, at least 1.
+        Reasons per row, at least 1.
 
     Returns
     -------
@@ -295,7 +375,7 @@ def reason_columns(
 
 
 def _cut(table: pd.DataFrame) -> list[np.ndarray]:
-    """Cut a table into parts of some thousand rows that keep patients whole."""
+    """Split a table into chunks of some thousand rows without splitting patients."""
     groups = grouping(table).to_numpy()
     order = np.argsort(groups, kind="stable")
     ends = np.flatnonzero(np.diff(groups[order])) + 1

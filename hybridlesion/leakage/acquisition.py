@@ -28,7 +28,7 @@ _FEW_ROWS = 10_000
 # Columns that describe later processing, not the acquisition.
 _NO_FACTS = ("fold", "split", "tfrecord", "score_weight", "validation_weight", "mask_source")
 _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
-# Distinct texts of a fact that are told apart; further ones are pooled.
+# Distinct texts of a fact that are distinguished; further ones are pooled.
 _MAX_LEVELS = 100
 # AUC from which acquisition facts give a warning.
 _WARN_AUC = 0.6

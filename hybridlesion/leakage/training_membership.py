@@ -40,7 +40,7 @@ class Match(IntEnum):
 
     NEW = 0
     IMAGE = 1  # it is a near-duplicate of a training image
-    IMAGE_ID = 2  # it has the id of a training image and is no near-duplicate of one
+    IMAGE_ID = 2  # it has the id of a training image, but is not a near-duplicate
     GROUP = 3  # another image of its patient or lesion was a training image
 
 

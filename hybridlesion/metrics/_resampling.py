@@ -172,7 +172,7 @@ def resample(
     Raises
     ------
     ValueError
-        If `n_bootstrap` is no whole number from 0.
+        If `n_bootstrap` is not a non-negative integer.
     """
     check_number("n_bootstrap", n_bootstrap, low=0, integer=True)
     by_prefix = measures if isinstance(measures, Mapping) else {"": measures}

@@ -1,4 +1,4 @@
-"""How far predicted probabilities can be believed."""
+"""Calibration metrics, and adjustment of probabilities to another prevalence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def shift_prevalence(probabilities: np.ndarray, trained: float, wanted: float) -> np.ndarray:
-    """Turn probabilities of one prevalence into those of another.
+    """Adjust calibrated probabilities to another prevalence.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ def shift_prevalence(probabilities: np.ndarray, trained: float, wanted: float) -
     Notes
     -----
     On the logit scale, ``z + logit(wanted) - logit(trained)``: Bayes' rule with other odds before
-    the image is seen [1]_ [2]_. It holds where only the share of malignant lesions differs, and
-    benign and malignant lesions look as they did; another clinic or camera is no such case.
+    the image is seen [1]_ [2]_. This is valid only if the share of malignant lesions differs and
+    benign and malignant lesions otherwise look the same, which another clinic or camera violates.
 
     References
     ----------
@@ -81,7 +81,7 @@ _CLIP = 1e-7
 
 
 def bin_scores(score: np.ndarray, n_bins: int) -> np.ndarray:
-    """Give each score its bin, the bins holding as many rows each as ties allow.
+    """Assign scores to bins of equal size, as far as ties allow.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class Reliability:
     Attributes
     ----------
     support : dict of str to Support
-        What bears on each measure.
+        Type of interval of each metric.
 
     Notes
     -----
@@ -160,7 +160,7 @@ class Reliability:
         self._influence = np.bincount(codes, weights=influence)
 
     def values(self) -> dict[str, float]:
-        """Measure the data.
+        """Evaluate the data.
 
         Returns
         -------
@@ -173,7 +173,7 @@ class Reliability:
         return {"calibration_slope": self._slope, "calibration_error": error}
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure draws.
+        """Evaluate draws.
 
         Parameters
         ----------
@@ -268,8 +268,8 @@ def calibration_slope(y: np.ndarray, score: np.ndarray) -> float:
     Returns
     -------
     float
-        1 is right, below 1 the scores are too extreme, above 1 too timid. NaN where no finite
-        slope exists: constant scores, or scores that separate the classes.
+        1 is ideal; below 1 the scores are too extreme, above 1 not extreme enough. NaN if no
+        finite slope exists: for constant scores, or scores that separate the classes.
 
     Raises
     ------
@@ -303,7 +303,7 @@ def calibration_in_the_large(y: np.ndarray, score: np.ndarray) -> float:
     Returns
     -------
     float
-        1 is right, above 1 malignancy is more frequent than the scores say, below 1 rarer.
+        1 is ideal; above 1 malignancy is more frequent than predicted, below 1 less frequent.
         Infinite where all probabilities are 0.
 
     Raises

@@ -140,7 +140,7 @@ def reliability_curve(
 
 
 def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
-    """True calls a row, less the false ones at the price that the threshold implies.
+    """True positives per row minus false positives weighted by the odds of the threshold.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
     Notes
     -----
     ``TP / n - FP / n * t / (1 - t)`` at threshold t [1]_: who acts at 5 % holds one missed
-    malignant lesion for as bad as 19 needless excisions.
+    malignant lesion for as bad as 19 unnecessary excisions.
 
     References
     ----------
@@ -190,7 +190,7 @@ def decision_curve(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Net benefit of acting on the score, beside acting on all and on none.
+    """Net benefit of acting on the score, on all and on none.
 
     Parameters
     ----------

@@ -25,9 +25,9 @@ LOWER_TAIL = 1 / 3
 
 
 class Ranking:
-    """Scores sorted once, so that each draw costs a few sums.
+    """Ranking metrics of many draws from a single sort of the scores.
 
-    Every ranking measure changes only where a positive stands. With positives at K distinct
+    Ranking metrics change only at the scores of positives. With positives at K distinct
     scores, the negatives matter only by how many lie above, on and between those scores:
     ``2 K + 1`` counts. A sparse matrix of these counts by group, times the weights of the groups,
     gives the sums of every draw.
@@ -52,7 +52,7 @@ class Ranking:
     levels : ndarray of shape (K,)
         Distinct scores of the positives, from the highest down.
     support : dict of str to Support
-        What bears on each measure.
+        Type of interval of each metric.
 
     Notes
     -----
@@ -125,7 +125,7 @@ class Ranking:
         return at_level, np.cumsum(at_level, axis=0), np.cumsum(self._negatives @ weights, axis=0)
 
     def values(self) -> dict[str, float]:
-        """Measure the data.
+        """Evaluate the data.
 
         Returns
         -------
@@ -136,7 +136,7 @@ class Ranking:
         return {name: float(value[0]) for name, value in self.measure(ones).items()}
 
     def measure(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure weighted rows.
+        """Evaluate weighted rows.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class Ranking:
         return values
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Measure draws.
+        """Evaluate draws.
 
         Parameters
         ----------
@@ -302,8 +302,8 @@ _LEAST_BELOW = 2
 class Cutoffs:
     """Thresholds at sensitivities, and of the least cost.
 
-    Both lie where a positive stands: between two positives a lower threshold only calls more
-    negatives. So each draw costs the sums that `Ranking` makes.
+    Both lie at the score of a positive, because between two positives a lower threshold only adds
+    false positives. Each draw therefore costs only the sums of `Ranking`.
 
     Parameters
     ----------
@@ -316,12 +316,12 @@ class Cutoffs:
     sensitivities : tuple of float, default=()
         Sensitivities to reach.
     cost_ratio : float, default=None
-        How many needless calls one missed malignant row is worth; None seeks no such threshold.
+        Cost of one missed malignant row, in false positives; None omits this threshold.
 
     Attributes
     ----------
     support : dict of str to Support
-        What bears on each threshold.
+        Type of interval of each threshold.
 
     Notes
     -----
@@ -342,7 +342,7 @@ class Cutoffs:
         self._ranking = Ranking(y, score, codes)
         self._targets = {f"sensitivity_{at:g}": at for at in sensitivities}
         self._cost_ratio = cost_ratio
-        # Calling nothing may cost least; the next number above every score says so, and is finite.
+        # The next number above every score stands for no positive calls at all.
         self._calls_nothing = np.nextafter(score.max(), np.inf)
         self._highest, self._negatives = score.max(), np.sort(score[~y])
         carriers = len(np.unique(codes[y]))

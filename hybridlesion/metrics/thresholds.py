@@ -1,4 +1,4 @@
-"""From which score on a lesion is called malignant."""
+"""Thresholds from which a lesion is classified as malignant."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ def threshold_interval(
 
 
 def cost_threshold(cost_ratio: float) -> float:
-    """Probability from which a call costs less than none.
+    """Probability above which a positive call has the lower expected cost.
 
     Parameters
     ----------
     cost_ratio : float
-        Cost of one missed malignant lesion in needless calls (for example excisions), above 0.
+        Cost of one missed malignant lesion in false positives (for example excisions), above 0.
 
     Returns
     -------
@@ -154,8 +154,8 @@ def cost_threshold(cost_ratio: float) -> float:
 
     Notes
     -----
-    Calling a lesion of probability p costs ``(1 - p) c_FP`` on average, leaving it ``p c_FN``; the
-    first is the smaller from ``p = c_FP / (c_FP + c_FN)`` on [1]_.
+    Classifying a lesion of probability p as malignant costs ``(1 - p) c_FP`` on average, and as
+    benign ``p c_FN``. The former is smaller from ``p = c_FP / (c_FP + c_FN)`` on [1]_.
 
     References
     ----------
@@ -170,7 +170,7 @@ def cost_threshold(cost_ratio: float) -> float:
 
 
 def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> float:
-    """Threshold at which misses and needless calls on these very rows cost least.
+    """Threshold with the lowest cost of misses and false positives on these rows.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
     score : array-like of shape (n,)
         Scores; they need not be probabilities.
     cost_ratio : float
-        Cost of one missed malignant lesion in needless calls, above 0.
+        Cost of one missed malignant lesion in false positives, above 0.
 
     Returns
     -------
@@ -270,7 +270,7 @@ def operating_points(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Thresholds by several rules, each with what it does to these rows.
+    """Thresholds by several rules, with their metrics on these rows.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def operating_points(
     sensitivities : sequence of float, default=(0.8, 0.9, 0.95)
         Sensitivities to reach, 0 to 1.
     cost_ratio : float, default=None
-        Cost of one missed malignant lesion in needless calls, above 0; None leaves these out.
+        Cost of one missed malignant lesion in false positives, above 0; None leaves these out.
     threshold : float, default=None
         A threshold that was settled beforehand; None leaves it out.
     groups : array-like of shape (n,), default=None
@@ -299,7 +299,7 @@ def operating_points(
         ``rule`` (``given``, ``sensitivity``, ``cost_formula``, ``cost_best``), ``at`` (the
         sensitivity or cost ratio), ``threshold, sensitivity, specificity, precision`` with ``_low``
         and ``_high`` each, and ``called``, the share of rows called. A given threshold and that of
-        the formula have no interval. ``cost_formula`` is left out where scores are no
+        the formula have no interval. ``cost_formula`` is omitted if scores are not
         probabilities.
 
     Raises
@@ -309,8 +309,8 @@ def operating_points(
 
     Notes
     -----
-    The interval of a threshold says how far the rule would place it elsewhere on other patients;
-    those beside it say what the threshold of these rows does to other patients; see
+    The interval of a threshold covers the thresholds that the rule would choose on other patients;
+    the intervals of the metrics hold for the threshold of these rows on other patients; see
     `threshold_interval` and `evaluate`. That of ``cost_best`` takes percentiles of the draws and
     is too narrow: no method gives it from few malignant rows. Figures of ``sensitivity`` and
     ``cost_best`` are optimistic: the rows that are measured chose them.

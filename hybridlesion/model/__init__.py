@@ -1,15 +1,22 @@
-"""From a feature table to calibrated malignancy scores."""
+"""Classifier of feature tables with calibrated malignancy scores."""
 
-from hybridlesion.model._benign_reference import rank_among_benign, shares_among_benign
+from hybridlesion.model._columns import FAMILIES
+from hybridlesion.model._explanations import rank_among_benign, shares_among_benign
+from hybridlesion.model._groups import SENSITIVITY, check_decision, make_folds
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
 from hybridlesion.model.context import patient_context
-from hybridlesion.model.embedding_discriminant import EmbeddingProbe
+from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant, EmbeddingProbe
 
 __all__ = [
+    "FAMILIES",
+    "SENSITIVITY",
+    "EmbeddingDiscriminant",
     "EmbeddingProbe",
     "HybridLesionClassifier",
     "ScoreCalibrator",
+    "check_decision",
+    "make_folds",
     "patient_context",
     "rank_among_benign",
     "shares_among_benign",

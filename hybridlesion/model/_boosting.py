@@ -1,4 +1,4 @@
-"""LightGBM grown over all folds at once, and stopped where the other folds say so."""
+"""LightGBM boosters of all folds with joint early stopping, focal loss, and resampling."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from scipy.special import expit, log_expit
 
 from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 
-__all__ = ["IMBALANCE", "STOPPING", "FocalLoss", "Growth", "draw_bag", "grow"]
+__all__ = ["IMBALANCE", "STOPPING", "BoosterState", "FocalLoss", "draw_bag", "grow"]
 
-# Trees between two looks at the held-out scores.
+# Trees between two evaluations of the held-out scores.
 _STEP = 10
 
 
@@ -28,17 +28,17 @@ STOPPING = {
 
 
 @dataclass
-class Growth:
-    """One member while it grows.
+class BoosterState:
+    """State of one booster during training.
 
     Parameters
     ----------
     booster : Booster
         LightGBM's model.
     held_out : ndarray of shape (m, columns), float32
-        Features of the rows that it must not see.
+        Features of the held-out rows.
     rows : ndarray of shape (m,), int
-        Where these rows lie in the table.
+        Positions of these rows in the table.
     fold : int
         The fold held out.
     shift : float
@@ -56,7 +56,7 @@ class Growth:
 
 
 def grow(
-    members: list[Growth],
+    members: list[BoosterState],
     y: np.ndarray,
     linear: np.ndarray,
     *,
@@ -67,11 +67,11 @@ def grow(
     patience: int,
     n_jobs: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Grow members in step and choose for each fold how many trees to keep.
+    """Train boosters in parallel with joint early stopping over the folds.
 
     Parameters
     ----------
-    members : list of Growth
+    members : list of BoosterState
         At least one a fold; those of one fold are averaged. Their boosters grow in place.
     y : ndarray of shape (n,), bool
         Target.
@@ -97,9 +97,9 @@ def grow(
 
     Notes
     -----
-    The number of trees of fold k is the best on the held-out rows of all *other* folds, so that
-    the scores of fold k are no part of their own choice: with a few dozen positives, stopping on
-    the fold itself flatters its scores.
+    The number of trees of fold k is the best on the held-out rows of all *other* folds, so the
+    scores of fold k do not affect their own early stopping. With a few dozen positives, stopping
+    on the fold itself would make its scores optimistic.
     """
     measure = STOPPING[stopping]
     folds = _folds_of(members, len(y))
@@ -134,14 +134,14 @@ def grow(
     return _choose(np.array(history), snapshots, folds, min_trees, n_trees)
 
 
-def _advance(member: Growth, step: int) -> None:
+def _advance(member: BoosterState, step: int) -> None:
     for _ in range(step):
         # LightGBM says True when no split is left; further rounds would add empty trees.
         if member.booster.update(fobj=member.loss):
             break
 
 
-def _folds_of(members: list[Growth], n: int) -> np.ndarray:
+def _folds_of(members: list[BoosterState], n: int) -> np.ndarray:
     folds = np.empty(n, dtype=np.intp)
     for member in members:
         folds[member.rows] = member.fold
@@ -165,7 +165,7 @@ class FocalLoss:
     Parameters
     ----------
     gamma : float, default=1.0
-        0 is the log loss; larger values pass over rows whose probability ``p_t`` of their own
+        0 is the log loss; larger values down-weight rows whose probability ``p_t`` of the true
         class is high.
 
     References
@@ -184,7 +184,7 @@ class FocalLoss:
         self.gamma = gamma
 
     def __call__(self, logits: np.ndarray, data: object) -> tuple[np.ndarray, np.ndarray]:
-        """Answer LightGBM.
+        """Evaluate the loss for LightGBM.
 
         Parameters
         ----------
@@ -234,14 +234,14 @@ _REPEATS = 3
 def draw_bag(
     y: np.ndarray, strategy: str, ratio: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray | None, float]:
-    """Draw the rows and weights of one member, with the shift that undoes them.
+    """Draw the rows and weights of one booster, with the logit shift that corrects the prior.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
         Target of the training rows.
     strategy : {"none", "class_weight", "undersample", "resample", "focal"}
-        How imbalance is met; ``focal`` is met by the loss, so that all rows are seen.
+        Strategy against imbalance; ``focal`` uses all rows, because the loss handles it.
     ratio : float
         Negatives kept for each positive by ``undersample``; ``resample`` keeps as many, and draws
         positives with replacement, three for each there is.

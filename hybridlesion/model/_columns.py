@@ -1,4 +1,4 @@
-"""Which columns of a table the model reads, and how they become numbers."""
+"""Selection and encoding of the feature columns of a table."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _ENOUGH_COMPANY = 0.5
 # Kinds of context that paid in `benchmarks/stacking.py`.
 CONTEXT_OF_MODEL = ("others", "excess", "z")
 
-# Columns written into the matrix together: one by one, each would touch every row's memory anew.
+# Columns written into the matrix together, which is faster than one by one.
 _COLUMNS_AT_ONCE = 32
 
 _NUMBER = re.compile(r"[-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[-+]?\d+)?", re.IGNORECASE)
 _MOST_CODES = 20
 
-# Columns that say "this is a table of lesions": without a feature family it cannot be learned.
+# Columns of a table of records, which cannot be fitted without a feature family.
 _RECORD_COLUMNS = frozenset({"image_id", "path", "patient_id", "lesion_id", "target"})
 
 
 def is_feature_table(X: object) -> bool:
-    """Tell whether `X` is a feature table of this package, rather than any matrix.
+    """Whether `X` is a feature table of this package.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def is_feature_table(X: object) -> bool:
 
 
 class ColumnEncoder:
-    """Picks the feature columns of a table and turns them into one float32 matrix.
+    """Encode the feature columns of a table as a float32 matrix.
 
     Numbers and booleans pass as they are. A column of text or categories becomes one 0/1 column
     per category seen in training; an unseen category is 0 in all of them, a missing value NaN.
@@ -133,7 +133,7 @@ class ColumnEncoder:
         Parameters
         ----------
         table : DataFrame of shape (n, columns)
-            Feature table; the order of its columns is free, further ones are passed over.
+            Feature table; columns may be in any order, and further columns are ignored.
 
         Returns
         -------
@@ -177,7 +177,7 @@ class ColumnEncoder:
         return [name for name in context_columns(features) if name not in self.categories_]
 
     def _context(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Context of rows given together; NaN in all of it where nobody's patient is known."""
+        """Patient context of the rows; NaN if no patient is known."""
         if not self.compared_:
             return pd.DataFrame(index=table.index)
         if "patient_id" not in table:
@@ -215,12 +215,12 @@ class ColumnEncoder:
 def _is_number(column: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return True
-    # A column without any value says nothing of its type; as numbers it costs one constant column.
+    # The type of a column without values is unknown; as numbers it is one constant column.
     return bool(column.isna().all())
 
 
 def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
-    """Say which words of a column were not there in training."""
+    """Warn about texts that did not occur in training."""
     new = ~np.isin(words.astype(str), np.array(known, dtype=str))
     if new.any():
         warnings.warn(

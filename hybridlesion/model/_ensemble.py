@@ -1,4 +1,4 @@
-"""All members of a model: several views, seeds and folds, and how their logits become one."""
+"""Ensemble of fold models over feature subsets, seeds and folds."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hybridlesion.model._fold_model import Member
-from hybridlesion.model._training import TrainingSettings, are_metadata, train_members
+from hybridlesion.model._fold_model import (
+    FoldModel,
+    TrainingSettings,
+    are_metadata,
+    train_fold_models,
+)
 
-__all__ = ["Ensemble", "View", "in_company", "plan_views"]
+__all__ = ["FoldEnsemble", "View", "in_company", "plan_views"]
 
 
 @dataclass(frozen=True)
 class View:
-    """Columns of the encoded matrix that some members learn from.
+    """Feature subset that some of the fold models use.
 
     Parameters
     ----------
     name : str
-        What is looked at.
+        Name of the subset.
     dense : ndarray of shape (columns,), int
         Positions of all columns but the embedding's.
     embedding : ndarray of shape (d,), int
         Positions of the embedding's columns.
     company : bool
-        Whether it looks at the patient's other lesions; such a view scores only rows that come
-        with some, and rows that do are scored by such views only.
+        Whether it uses the patient's other lesions. Rows with siblings are scored by such subsets
+        only, and other rows by the rest.
     """
 
     name: str
@@ -38,7 +42,7 @@ class View:
 
 
 def plan_views(names: Sequence[str]) -> list[View]:
-    """Choose the views of a table.
+    """Choose the feature subsets of a table.
 
     Parameters
     ----------
@@ -48,18 +52,18 @@ def plan_views(names: Sequence[str]) -> list[View]:
     Returns
     -------
     list of View
-        One of all columns; where a table has handcrafted columns and such of a network, one of
-        either beside the metadata instead; where it has ``ctx__`` columns, the same once more
-        without them, for lesions that come alone.
+        One of all columns; for a table with handcrafted and with network columns, one of each
+        with the metadata instead; for a table with ``ctx__`` columns, the same again without them,
+        for lesions without siblings.
 
     Notes
     -----
-    Two hundred handcrafted columns beside one score of a network drown it: trees split on whatever
-    fits the few malignant lesions at hand. Members that see one family each, and whose logits are
-    averaged, score higher (`benchmarks/accuracy.py`).
+    Among two hundred handcrafted columns, trees rarely split on the single score of a network and
+    overfit to the few malignant lesions. Averaging the logits of fold models of one family each
+    gives a higher AUC (`benchmarks/accuracy.py`).
 
-    A member that learned from patients with several lesions has never seen what a missing context
-    means, and LightGBM would read it as a zero. So lone lesions have members of their own.
+    A fold model trained on patients with several lesions never encounters missing context, which
+    LightGBM would treat as zero. Lesions without siblings therefore have separate fold models.
 
     Examples
     --------
@@ -99,8 +103,8 @@ def _origin(name: str) -> str:
 _ROWS_A_BLOCK = 4096
 
 
-class Ensemble:
-    """Members of every view, fold and seed.
+class FoldEnsemble:
+    """Fold models of every feature subset, fold and seed.
 
     Parameters
     ----------
@@ -110,8 +114,8 @@ class Ensemble:
     Attributes
     ----------
     views : list of View
-        What the members look at.
-    members : list of list of Member
+        Feature subsets.
+    members : list of list of FoldModel
         Those of each view.
     spread : ndarray of shape (views,)
         Standard deviations of their held-out logits, summed over seeds: how much each says.
@@ -120,7 +124,7 @@ class Ensemble:
     def __init__(self, names: list[str]):
         self.names = names
         self.views = plan_views(names)
-        self.members: list[list[Member]] = [[] for _ in self.views]
+        self.members: list[list[FoldModel]] = [[] for _ in self.views]
         self.spread = np.zeros(len(self.views))
 
     def train(
@@ -144,7 +148,7 @@ class Ensemble:
         folds : ndarray of shape (n,), int
             Grouped fold of each row.
         monotone : ndarray of shape (columns,), bool
-            Columns along which the score may not turn round.
+            Columns along which the score is constrained to be monotone.
         settings : TrainingSettings
             How to train.
         seed : int
@@ -161,7 +165,7 @@ class Ensemble:
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
             blankable = are_metadata([self.names[j] for j in view.dense])
-            news, logits = train_members(
+            news, logits = train_fold_models(
                 dense, embedding, y, folds, monotone[view.dense], settings, seed, blankable
             )
             members += news
@@ -175,7 +179,7 @@ class Ensemble:
 
     @property
     def settings(self) -> list[bool]:
-        """Whether lesions are scored in company (True), alone (False), or either."""
+        """Settings: with siblings (True) and without (False)."""
         return list(dict.fromkeys(view.company for view in self.views))
 
     def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
@@ -234,7 +238,7 @@ class Ensemble:
                 list(pool.map(score_block, starts))
         return sums * n_folds / n_members
 
-    def _of_setting(self, company: bool) -> list[tuple[View, list[Member]]]:
+    def _of_setting(self, company: bool) -> list[tuple[View, list[FoldModel]]]:
         pairs = zip(self.views, self.members, strict=True)
         return [(view, members) for view, members in pairs if view.company == company]
 
@@ -272,7 +276,7 @@ class Ensemble:
         return parts / n_members
 
     def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
-        """Tell which rows are scored in a setting.
+        """Rows that are scored in a setting.
 
         Parameters
         ----------
@@ -291,7 +295,7 @@ class Ensemble:
         return in_company == company
 
     def importances(self) -> np.ndarray:
-        """Share of each encoded column in the scores, in company where there are two settings.
+        """Share of each encoded column in the scores, with siblings if there are two settings.
 
         Returns
         -------
@@ -309,7 +313,7 @@ class Ensemble:
 
 
 def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
-    """Tell which rows have any context.
+    """Rows with patient context.
 
     Parameters
     ----------
@@ -328,7 +332,7 @@ def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
 
 
 def _held_out(
-    members: list[Member],
+    members: list[FoldModel],
     dense: np.ndarray,
     embedding: np.ndarray,
     folds: np.ndarray,
@@ -350,3 +354,7 @@ def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
         return encoded, encoded[:, :0]
     # Indexing columns would lay them out one after the other, and every booster copy them back.
     return np.take(encoded, view.dense, axis=1), np.take(encoded, view.embedding, axis=1)
+
+
+# Name in artifacts of earlier releases.
+Ensemble = FoldEnsemble

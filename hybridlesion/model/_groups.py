@@ -1,4 +1,4 @@
-"""Which training rows belong together, and how many folds they allow."""
+"""Validation of targets, groups, folds and parameters of a fit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "check_order",
     "check_parameters",
     "count_folds",
-    "deal_folds",
+    "make_folds",
     "read_groups",
     "read_target",
 ]
@@ -44,7 +44,7 @@ def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), int
-        Group numbers; a row that knows of no group is one of its own.
+        Group numbers; a row without a known group forms a group alone.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
         left_out = table.attrs.get(LEFT_OUT)
         if left_out:
             warnings.warn(
-                f"the featurizer left out {', '.join(left_out)}, so each row is a group of its own "
-                "and folds may part a patient. LesionFeaturizer(passthrough='ids') hands them on, "
+                f"the featurizer left out {', '.join(left_out)}, so each row is its own group "
+                "and folds may split a patient. LesionFeaturizer(passthrough='ids') hands them on, "
                 "as make_hybrid_pipeline does; or give groups.",
                 UserWarning,
                 stacklevel=3,
             )
-        # Rows of one image are one group, too, whoever listed it twice.
+        # Rows of the same image form one group, too.
         return grouping(table, (*GROUP_COLUMNS, "image_id")).to_numpy()
     return np.arange(n)
 
@@ -121,7 +121,7 @@ def count_folds(
     return n_folds
 
 
-def deal_folds(
+def make_folds(
     target: np.ndarray,
     groups: np.ndarray,
     n_splits: int,
@@ -130,7 +130,7 @@ def deal_folds(
     *,
     has_embedding: bool,
 ) -> np.ndarray:
-    """Deal whole groups to as many folds as they allow.
+    """Assign whole groups to as many folds as they allow.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def check_folds(
     Raises
     ------
     ValueError
-        If they are no such numbers, or a class occurs in too few folds.
+        If they are not such numbers, or a class occurs in too few folds.
     """
     draws = np.asarray(folds)
     draws = draws[:, None] if draws.ndim == 1 else draws
@@ -209,13 +209,13 @@ def check_folds(
     if holding < least:
         raise ValueError(
             f"each class must occur in at least {least} folds"
-            f"{' when there are emb__ columns' if has_embedding else ''}, got {holding}. Deal the "
-            "folds by target, as hybridlesion.model_selection.grouped_folds does."
+            f"{' when there are emb__ columns' if has_embedding else ''}, got {holding}. Make "
+            "folds stratified by target, as hybridlesion.model_selection.grouped_folds does."
         )
     torn = len(np.unique(groups[parted(pd.Series(groups), draws)]))
     if torn:
         warnings.warn(
-            f"the folds given part {torn} of {len(np.unique(groups))} groups (patients): "
+            f"the given folds split {torn} of {len(np.unique(groups))} groups (patients): "
             "out-of-fold scores are not all of unseen patients.",
             UserWarning,
             stacklevel=3,
@@ -279,7 +279,7 @@ def read_target(y: object, pos_label: object = None) -> tuple[np.ndarray, np.nda
 
 
 def check_order(classes: np.ndarray) -> str | None:
-    """Say what is to be minded where the malignant label does not come last in sorted order.
+    """Warning about scorers if the malignant label is not last in sorted order.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def check_order(classes: np.ndarray) -> str | None:
 
 
 def _find_positive(classes: np.ndarray, pos_label: object) -> int:
-    """Tell which of two sorted labels is malignant."""
+    """Position of the malignant one of two sorted labels."""
     labels = classes.tolist()
     if pos_label is not None:
         if pos_label not in labels:

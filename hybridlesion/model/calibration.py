@@ -1,4 +1,4 @@
-"""From raw scores to probabilities, also with a handful of positives."""
+"""Calibration of out-of-fold logits, and conformal prediction sets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._validation import check_choice
+from hybridlesion._validation import check_choice, check_number
 from hybridlesion.metrics import check_scores
 from hybridlesion.model_selection import grouped_folds
 
 __all__ = [
     "CALIBRATIONS",
+    "ConformalSets",
     "HeldOut",
     "ScoreCalibrator",
     "calibration_parts",
@@ -30,12 +31,12 @@ CALIBRATIONS = ("auto", "platt", "beta", "isotonic")
 # Positives from which three parameters are estimated rather than two.
 _ENOUGH_FOR_BETA = 1000
 
-# What `sharpen` multiplies slopes by at most: beyond, there is little but noise.
+# Largest factor by which `sharpen` multiplies slopes.
 _MOST_STEEPER = 2.0
 
 
 class ScoreCalibrator(BaseEstimator):
-    """Monotone map from logits to probabilities.
+    """Monotone calibration map from logits to probabilities.
 
     Parameters
     ----------
@@ -55,9 +56,9 @@ class ScoreCalibrator(BaseEstimator):
 
     Notes
     -----
-    Slopes never fall below 0, so that calibration cannot turn the ranking round. The targets are
-    Platt's: ``(P + 1) / (P + 2)`` for P positives and ``1 / (N + 2)`` for N negatives, which
-    keeps the fit finite where the scores separate the classes.
+    Slopes are constrained to be non-negative, so calibration cannot reverse the ranking. Platt's
+    targets, ``(P + 1) / (P + 2)`` for P positives and ``1 / (N + 2)`` for N negatives, keep the
+    fit finite if the scores separate the classes.
 
     References
     ----------
@@ -82,7 +83,7 @@ class ScoreCalibrator(BaseEstimator):
         Parameters
         ----------
         z : array-like of shape (n,)
-            Logits of rows that their model never saw.
+            Logits of held-out rows.
         y : array-like of shape (n,), 0 or 1
             Target.
 
@@ -103,7 +104,7 @@ class ScoreCalibrator(BaseEstimator):
             self.method_ = "beta" if y.sum() >= _ENOUGH_FOR_BETA else "platt"
         high, low = (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2)
         if self.method_ == "isotonic":
-            # Probabilities of 0 and 1 are certainties that no finite sample gives.
+            # A finite sample cannot justify probabilities of 0 and 1.
             self.isotonic_ = IsotonicRegression(y_min=low, y_max=high, out_of_bounds="clip")
             self.isotonic_.fit(z, y)
         else:
@@ -111,16 +112,16 @@ class ScoreCalibrator(BaseEstimator):
         return self
 
     def sharpen(self, z: np.ndarray, y: np.ndarray, noise: np.ndarray) -> ScoreCalibrator:
-        """Adapt a calibrator of single members to means of several.
+        """Adapt a calibrator fitted on single fold models to means of several.
 
         Parameters
         ----------
         z : array-like of shape (n,)
-            The logits it was fitted on, each of a single member.
+            The logits it was fitted on, each of a single fold model.
         y : array-like of shape (n,), 0 or 1
             Target.
         noise : array-like of shape (n,)
-            Variance of these logits that the mean is free of.
+            Variance of these logits that averaging removes.
 
         Returns
         -------
@@ -129,9 +130,9 @@ class ScoreCalibrator(BaseEstimator):
 
         Notes
         -----
-        Noise in a predictor makes its slope too small. How much is seen when as much noise is added
-        once more; the inverse of the slope is extrapolated back, in a straight line, to logits
-        free of it [1]_. The mean probability stays as it is.
+        Noise in a predictor attenuates its slope. The attenuation is measured by adding the same
+        amount of noise once more, and the inverse slope is extrapolated linearly to logits without
+        noise (SIMEX [1]_). The mean probability does not change.
 
         References
         ----------
@@ -147,7 +148,7 @@ class ScoreCalibrator(BaseEstimator):
         steeper = 1 / np.clip(2 - ratio, 1 / _MOST_STEEPER, 1)
         variance = z.var()
         kept = 1 - min(np.mean(noise) / variance, 1) if variance > 0 else 1.0
-        # What means of members look like, once the slope is steeper.
+        # Expected means of fold models, after the change of slope.
         expected, score = z.mean() + steeper * np.sqrt(kept) * (z - z.mean()), self.predict(z)
 
         def excess(shift: float) -> float:
@@ -169,7 +170,7 @@ class ScoreCalibrator(BaseEstimator):
         Returns
         -------
         ndarray of shape (n,), float64
-            Probabilities, never falling with `z`.
+            Probabilities, non-decreasing in `z`.
         """
         check_is_fitted(self, "method_")
         z = np.asarray(z, dtype=np.float64)
@@ -188,7 +189,7 @@ def _basis(z: np.ndarray, method: str) -> np.ndarray:
 
 
 def _fit_monotone(basis: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Minimise the log loss against soft targets, slopes held at or above 0."""
+    """Minimise the log loss against soft targets with non-negative slopes."""
 
     def loss(coef):
         eta = basis @ coef
@@ -202,30 +203,30 @@ def _fit_monotone(basis: np.ndarray, target: np.ndarray) -> np.ndarray:
     return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
 
 
-# A calibrator of two or three numbers hardly differs when a twentieth of the rows is left out; of
-# five parts each, the calibrators differ enough to shuffle the highest scores of different folds.
+# Calibrators fitted without a twentieth of the rows hardly differ; with five parts they differ
+# enough to reorder the highest scores of different folds.
 _PARTS = 20
 
-# Lesions of each class, outside of any part, that a setting needs to be calibrated on its own rows.
+# Fewest lesions of each class, outside any part, to calibrate a setting by its rows alone.
 _LEAST = 20
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of one setting: lesions in company or alone, with metadata or without.
+    """Logits of one setting: lesions with or without siblings, with or without metadata.
 
     Parameters
     ----------
     logits : ndarray of shape (n,), float64
-        Of every row as it would be in this setting, by members that never saw it.
+        Held-out logits of every row, treated as in this setting.
     noise : ndarray of shape (n,), float64
-        Variance of these logits that means of all members are free of.
+        Variance of these logits that averaging all fold models removes.
     like : ndarray of shape (n,), bool
-        Rows that stand for this setting.
+        Rows that represent this setting.
     own : ndarray of shape (n,), float64
         Logits of every row as it is.
     weight : ndarray of shape (n,), float64
-        How much each row is scored by this setting, 0 to 1; the weights of all sum to 1.
+        Weight of this setting in the score of each row, 0 to 1; the weights sum to 1.
     """
 
     logits: np.ndarray
@@ -238,7 +239,7 @@ class HeldOut:
 def cross_calibrate(
     method: str, y: np.ndarray, held_out: Mapping[Hashable, HeldOut], parts: np.ndarray
 ) -> tuple[dict[Hashable, ScoreCalibrator], np.ndarray, np.ndarray]:
-    """Fit a calibrator for each setting; score each row by one fitted on other groups.
+    """Fit a calibrator for each setting, and calibrate each row out of fold.
 
     Parameters
     ----------
@@ -254,11 +255,10 @@ def cross_calibrate(
     Returns
     -------
     calibrators : dict to ScoreCalibrator
-        One a setting, fitted to all rows, for new lesions, whose logits are means of more members.
+        One for each setting, fitted on all rows, for new lesions.
     raw, score : ndarray of shape (n,), float64
-        Out-of-fold logits and probabilities. The latter come from calibrators that saw no row of
-        the same group, and are dealt so that within a setting they rise with the logits, as those
-        of new lesions do.
+        Out-of-fold logits and probabilities. Probabilities come from calibrators fitted without
+        the row's group, rearranged to be monotone in the logits within a setting.
     """
     calibrators, raw, score = {}, np.zeros(len(y)), np.zeros(len(y))
     for setting, found in held_out.items():
@@ -277,30 +277,29 @@ def cross_calibrate(
 
 
 def member_noise(draws: np.ndarray, n_folds: Sequence[int]) -> np.ndarray:
-    """Estimate the variance that averaging the members of all folds removes from a logit.
+    """Estimate the variance that averaging the fold models removes from a logit.
 
     Parameters
     ----------
     draws : ndarray of shape (r, n), float64
-        Out-of-fold logits of at least two draws of the folds; each row is scored by members that
-        never saw it.
+        Out-of-fold logits of at least two draws of the folds.
     n_folds : sequence of int
         Folds of each draw; the noise is that of the first.
 
     Returns
     -------
     ndarray of shape (n,), float64
-        What is removed, estimated at each row.
+        Removed variance of each row.
 
     Notes
     -----
-    Two members that never saw a row differ in the rows that they learned from. The more rows they
-    share, the less they differ: with variances that fall as one over the rows, members of two
-    draws of k and l folds differ by ``1 / (k - 1) + 1 / (l - 1)`` in some unit, and averaging the
-    k members of a draw removes ``2 / (k - 1)`` of half of that unit.
+    Two fold models that both held out a row differ in their training rows. If variances fall as
+    one over the number of rows, models of two draws of k and l folds differ by
+    ``1 / (k - 1) + 1 / (l - 1)`` in some unit, and averaging the k models of a draw removes
+    ``2 / (k - 1)`` of half of that unit.
 
-    No target enters, so that it is known well also with few positives. Draws are brought to equal
-    means and variances first: members of fewer folds learned from fewer rows and say less.
+    The target is not used, so the estimate is precise even with few positives. Draws are first
+    standardised, because models of fewer folds are trained on fewer rows.
 
     Examples
     --------
@@ -315,7 +314,7 @@ def member_noise(draws: np.ndarray, n_folds: Sequence[int]) -> np.ndarray:
 
 
 def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> np.ndarray:
-    """Deal whole groups to parts, each of which is calibrated by the others.
+    """Assign whole groups to parts, each of which is calibrated on the others.
 
     Parameters
     ----------
@@ -329,7 +328,7 @@ def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> n
     Returns
     -------
     ndarray of shape (n,), int
-        Part of each row; at most 20, fewer where fewer groups hold one of the classes.
+        Part of each row; at most 20, fewer if fewer groups contain one of the classes.
     """
     carriers = min(len(np.unique(groups[y == value])) for value in (True, False))
     n_parts = max(2, min(_PARTS, carriers))
@@ -337,21 +336,21 @@ def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> n
 
 
 def calibration_rows(y: np.ndarray, own: np.ndarray, parts: np.ndarray) -> np.ndarray:
-    """Choose the rows that calibrate a setting.
+    """Select the rows that calibrate a setting.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
         Target.
     own : ndarray of shape (n,), bool
-        Rows that stand for it.
+        Rows that represent it.
     parts : ndarray of shape (n,), int
-        Parts that are left out in turn.
+        Parts that are held out in turn.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        Its own rows; all rows where too few of its own are malignant, or benign.
+        Its own rows; all rows if too few of them are malignant or benign.
     """
     for value in (True, False):
         found = np.bincount(parts[own & (y == value)], minlength=1)
@@ -361,24 +360,23 @@ def calibration_rows(y: np.ndarray, own: np.ndarray, parts: np.ndarray) -> np.nd
 
 
 def keep_order(score: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Deal the scores anew, so that they rise with the logits.
+    """Rearrange scores so that they increase with the logits.
 
-    The model has one calibrator, which keeps the order of all rows. Calibrators that each left out
-    other patients do not: a part with many positives is calibrated by the fewer that remain, so
-    that its highest scores fall behind those of other parts.
+    Calibrators that hold out different patients do not preserve the order of all rows: a part with
+    many positives is calibrated on the fewer that remain, which lowers its highest scores.
 
     Parameters
     ----------
     score : ndarray of shape (n,)
-        Probabilities, each from a calibrator that did not see the row.
+        Out-of-fold probabilities.
     logits : ndarray of shape (n,)
-        What they were calibrated from.
+        Logits that they were calibrated from.
 
     Returns
     -------
     ndarray of shape (n,)
-        The same probabilities, the k-th smallest where the k-th smallest logit is; the mean of
-        theirs for equal logits.
+        The same probabilities: the k-th smallest belongs to the k-th smallest logit, and equal
+        logits share the mean.
 
     References
     ----------
@@ -393,3 +391,98 @@ def keep_order(score: np.ndarray, logits: np.ndarray) -> np.ndarray:
     _, level, size = np.unique(logits, return_inverse=True, return_counts=True)
     sums = np.add.reduceat(np.sort(score), np.cumsum(size) - size)
     return (sums / size)[level]
+
+
+class ConformalSets:
+    """Class-conditional conformal prediction sets from held-out scores.
+
+    Attributes
+    ----------
+    nonconformity_ : tuple of two ndarrays, float64
+        Nonconformity scores of the benign and of the malignant calibration rows, sorted: one minus
+        the probability of the true label.
+
+    Notes
+    -----
+    The set of a new row contains every label whose nonconformity does not exceed the required
+    quantile over the calibration rows *of that class*. If new lesions and calibration lesions are
+    exchangeable within each class, the set contains the true label with at least the nominal
+    probability, for malignant and for benign lesions [1]_. There is no guarantee for another
+    camera, clinic or selection of lesions. Lesions of one patient are not exchangeable one by one,
+    so the guarantee holds on average over many patients. With m malignant calibration rows, no
+    coverage above ``m / (m + 1)`` can be guaranteed; the set then always contains malignant.
+
+    References
+    ----------
+    .. [1] V. Vovk, "Conditional validity of inductive conformal predictors", Machine Learning 92,
+       349-376, 2013.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(400) % 4 == 0
+    >>> score = np.clip(0.3 + 0.4 * y + rng.normal(0, 0.15, 400), 0, 1)
+    >>> sets = ConformalSets().fit(y, score)
+    >>> sets.predict([0.05, 0.5, 0.9], coverage=0.95).tolist()
+    [[True, False], [True, True], [False, True]]
+    """
+
+    def fit(self, y: np.ndarray, score: np.ndarray) -> ConformalSets:
+        """Store the nonconformity scores of held-out rows.
+
+        Parameters
+        ----------
+        y : array-like of shape (n,), 0 or 1
+            Truth; 1 is malignant.
+        score : array-like of shape (n,)
+            Probabilities of rows that their model never saw.
+
+        Returns
+        -------
+        ConformalSets
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If `y` holds one class, or the scores cannot be used.
+        """
+        y, score = check_scores(y, score)
+        self.nonconformity_ = (np.sort(score[~y]), np.sort(1 - score[y]))
+        return self
+
+    def predict(self, score: np.ndarray, coverage: float = 0.9) -> np.ndarray:
+        """Predict label sets.
+
+        Parameters
+        ----------
+        score : array-like of shape (n,)
+            Probabilities of malignancy.
+        coverage : float, default=0.9
+            Minimum probability that the set contains the true label, above 0 and below 1.
+
+        Returns
+        -------
+        ndarray of shape (n, 2), bool
+            Whether the set contains benign, and malignant. With both the model abstains; with
+            neither the row is unlike either class.
+
+        Raises
+        ------
+        OptionError
+            If `coverage` is out of range.
+        """
+        check_number("coverage", coverage, low=1e-6, high=1 - 1e-6)
+        score = np.asarray(score, dtype=np.float64)
+        found = []
+        for calibration, own in zip(self.nonconformity_, (score, 1 - score), strict=True):
+            # The new row counts as one more; the tolerance absorbs rounding.
+            needed = int(np.ceil(coverage * (len(calibration) + 1) - 1e-9))
+            limit = calibration[needed - 1] if needed <= len(calibration) else np.inf
+            found.append(own <= limit)
+        return np.column_stack(found)
+
+    def __setstate__(self, state: dict) -> None:
+        # Artifacts of the first release name the scores "strangeness_".
+        former = state.pop("strangeness_", None)
+        vars(self).update(state if former is None else {**state, "nonconformity_": former})

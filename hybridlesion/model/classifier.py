@@ -1,4 +1,4 @@
-"""The model: boosted trees and a linear part over grouped folds, calibrated out of fold."""
+"""HybridLesionClassifier: boosted trees and a linear model over grouped folds, calibrated."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ from hybridlesion.metrics import (
     threshold_at_sensitivity,
     threshold_interval,
 )
-from hybridlesion.model._benign_reference import benign_quantiles
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
-from hybridlesion.model._contributions import spread_probability, sum_sources
-from hybridlesion.model._ensemble import Ensemble, in_company
+from hybridlesion.model._ensemble import FoldEnsemble, in_company
+from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
+from hybridlesion.model._fold_model import TrainingSettings, metadata_columns
 from hybridlesion.model._groups import (
     SENSITIVITY,
     check_folds,
     check_order,
     check_parameters,
-    deal_folds,
+    make_folds,
     read_groups,
     read_target,
 )
-from hybridlesion.model._training import TrainingSettings, metadata_columns
-from hybridlesion.model.calibration import HeldOut, calibration_parts, cross_calibrate, member_noise
-from hybridlesion.model.conformal import ConformalSets
+from hybridlesion.model.calibration import (
+    ConformalSets,
+    HeldOut,
+    calibration_parts,
+    cross_calibrate,
+    member_noise,
+)
 from hybridlesion.model_selection import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
@@ -52,12 +56,12 @@ _FOLDS_AGAIN = 3
 class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     """Calibrated malignancy scores from a feature table under heavy imbalance.
 
-    Each fold of patients is left out once. On the others a LightGBM model and a logistic
+    Each fold of patients is held out once. On the other folds a LightGBM model and a logistic
     regression are fitted and their logits averaged; an embedding enters both as one cross-fitted
-    linear score. Handcrafted columns and those of a network have members of their own, each beside
-    the metadata, and so have lesions with and without others of their patient. The scores of the
-    rows left out calibrate the model and choose its threshold.
-    New rows get the mean of all members' calibrated scores.
+    linear score. Handcrafted and network columns have separate fold models, each including the
+    metadata, and so have lesions with and without siblings (other lesions of the patient). The
+    held-out scores calibrate the model and determine its threshold. The score of a new row is the
+    mean of the calibrated scores of all fold models.
 
     Parameters
     ----------
@@ -65,15 +69,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Folds of whole groups; fewer are taken, with a warning, where fewer groups hold a
         positive.
     n_seeds : int, default=1
-        How often the folds are drawn anew; the members are averaged.
+        Number of draws of the folds; their fold models are averaged.
     imbalance : {"undersample", "none", "class_weight", "resample", "focal"}, default="undersample"
-        ``undersample`` shows each member every positive and some negatives; ``resample`` also
-        draws positives three times over; ``class_weight`` weighs positives up. All are undone by
-        the prior correction. ``focal`` passes over rows that are clear already (focal loss).
+        ``undersample`` uses every positive and some negatives; ``resample`` also draws positives
+        three times; ``class_weight`` increases the weight of positives. All three are corrected by
+        a prior shift. ``focal`` down-weights rows that are already clear (focal loss).
     negatives_per_positive : float, default=10.0
         Negatives that ``undersample`` and ``resample`` keep for each positive.
     n_bags : int, default=1
-        LightGBM models a fold, each on negatives of its own.
+        LightGBM models per fold, each with its own draw of negatives.
     linear_weight : float, default=0.25
         Weight of the logistic regression against LightGBM, 0 to 1.
     stopping : {"log_loss", "auc", "average_precision", "pauc"}, default="log_loss"
@@ -96,7 +100,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     context : {"auto", "none"}, default="auto"
         Whether scores and measurements are also compared with the patient's other lesions
         (`patient_context`): ``auto`` does so where at least half of the training rows come with
-        one. Lesions that come alone are then scored by members that learned without context.
+        one. Lesions without siblings are then scored by fold models without context.
     calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
         Method of `ScoreCalibrator`.
     sensitivity : float, default=0.9
@@ -150,11 +154,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Number of columns used.
     feature_names_in_ : ndarray of str
         Columns used; for a feature table those of its families only.
-    ensemble_ : Ensemble
+    ensemble_ : FoldEnsemble
         All members, one a view, fold and seed.
     calibrators_ : dict of bool to ScoreCalibrator
-        For lesions in company (True) and alone (False), or all (False), fitted on their
-        out-of-fold logits and then sharpened: the scores of new rows are means of more members.
+        For lesions with siblings (True) and without (False), or all (False), fitted on their
+        out-of-fold logits and then sharpened, since new rows are scored by more fold models.
     bare_calibrators_ : dict of bool to ScoreCalibrator
         The same for rows without any metadata, fitted on all rows with their metadata blanked;
         empty without metadata, or where there is nothing else.
@@ -171,13 +175,13 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     Notes
     -----
     A DataFrame (of pandas or polars) with columns of the families ``abcd__, emb__, cnn__, meta__,
-    ctx__`` is a feature table: other columns are passed over, their order is free, and the folds
+    ctx__`` is a feature table: other columns are ignored, the order is free, and the folds
     are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given
     groups. Anything else is treated as by any scikit-learn estimator, each row its own group.
 
-    A missing value is no evidence. Each member loses values of its training rows at random, so
-    that its trees know what to do without them, and lacks them equally often in both classes. Rows
-    without metadata are calibrated as rows whose metadata were taken away.
+    Missing values carry no evidence. Each fold model is trained with values blanked at random,
+    equally often in both classes. Rows without metadata are calibrated on rows whose metadata were
+    blanked.
 
     Scores of new rows average the members of all folds and seeds, those out of fold the members of
     one fold: calibrators are fitted on the latter and then sharpened by how far members of two
@@ -185,10 +189,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     is trained for that alone, which takes half as long again.
 
     With several seeds `oof_raw_` averages logits of different folds. `oof_score_` comes from
-    calibrators of two or three parameters, each fitted without a twentieth of the groups; within
-    lesions in company, or alone, it is dealt so as to rise with `oof_raw_`, as scores of new
-    lesions do. On pure noise (24 sets of 400 rows, 40 of them positive, 10 columns) its AUC was
-    0.512 +- 0.012 with four seeds and 0.513 +- 0.012 with one (standard errors).
+    calibrators of two or three parameters, each fitted without a twentieth of the groups; among
+    lesions with siblings, and among those without, it is rearranged to increase with `oof_raw_`,
+    as scores of new lesions do. On pure noise (24 sets of 400 rows, 40 of them positive, 10
+    columns) its AUC was 0.512 +- 0.012 with four seeds and 0.513 +- 0.012 with one (standard
+    errors).
 
     With tools of scikit-learn use labels of 0 and 1. Those that sort labels (the scorers
     ``"roc_auc"`` and ``"neg_log_loss"``) or encode them in sorted order before they fit
@@ -274,7 +279,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             Patient of each row; None reads the table's own columns.
         folds : array-like of shape (n,) or (n, r), int, default=None
             Folds to use, 0 to k - 1, in r draws; they take the place of `n_splits` and `n_seeds`.
-            None deals whole groups.
+            None assigns whole groups.
 
         Returns
         -------
@@ -304,7 +309,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         names = self._encoded_names()
         wide = any(name.startswith("emb__") for name in names)
         if folds is None:
-            draws = deal_folds(
+            draws = make_folds(
                 *(target, groups, self.n_splits, self.n_seeds, self.random_state),
                 has_embedding=wide,
             )
@@ -316,7 +321,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
-        self.ensemble_ = Ensemble(names)
+        self.ensemble_ = FoldEnsemble(names)
         directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
         # On small matrices several threads of BLAS wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
@@ -330,7 +335,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 # How far members differ takes a second draw; its members are not kept.
                 draw = self._draw_again(draws[:, 0])
                 n_folds.append(int(draw.max()) + 1)
-                other, seed = Ensemble(names), self.random_state + 1
+                other, seed = FoldEnsemble(names), self.random_state + 1
                 rounds.append(self._train(other, X, draw, directed, seed))
             weight = self.ensemble_.importances()[self.metadata_]
             self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
@@ -387,26 +392,26 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[(score >= self.threshold_).astype(int)]
 
     def predict_set(self, X, coverage=0.9):
-        """Name the labels that cannot be ruled out; both of them is an abstention.
+        """Predict conformal label sets; a set of both labels is an abstention.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
             Table or matrix with the columns of training.
         coverage : float, default=0.9
-            How often, at least, the truth shall be among them, in each class.
+            Minimum probability, in each class, that the set contains the true label.
 
         Returns
         -------
         ndarray of shape (n, 2), bool
             One column for each of `classes_`. What is promised, and when not, stands in
-            `hybridlesion.model.conformal.ConformalSets`.
+            `hybridlesion.model.calibration.ConformalSets`.
         """
         check_is_fitted(self, "conformal_")
         return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
 
     def contributions(self, X):
-        """Take scores apart, on the scale of probabilities.
+        """Contributions of the columns to each score, on the probability scale.
 
         Parameters
         ----------
@@ -548,7 +553,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return grouped_folds(self.target_, units, n_splits=n_folds, random_state=seed)
 
     def _calibrate(self, X, rounds, n_kept, n_folds):
-        """Calibrate each setting: lesions in company or alone, with metadata or without."""
+        """Calibrate each setting: lesions with or without siblings, with or without metadata."""
         company, missing = in_company(X, self.ensemble_.names), self._missing_metadata(X)
         held_out = {}
         for setting in self.ensemble_.settings:
@@ -570,14 +575,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _missing_metadata(self, encoded):
-        """Tell how much of the metadata each row lacks, by importance; 0 in former models."""
+        """Share of the metadata missing in each row, by importance; 0 in models without it."""
         if not len(getattr(self, "metadata_", ())):
             return np.zeros(len(encoded))
         missing = np.isnan(encoded[:, self.metadata_])
         return np.where(missing.all(axis=1), 1.0, missing @ self.metadata_weight_)
 
     def _split(self, encoded):
-        """Yield rows, how much they count, whether they are in company, and their calibrator."""
+        """Yield rows, their weights, whether they have siblings, and their calibrator."""
         company, missing = (
             in_company(encoded, self.ensemble_.names),
             self._missing_metadata(encoded),

@@ -1,4 +1,4 @@
-"""Each lesion against its patient's other lesions: the ugly duckling in numbers."""
+"""Patient context: each lesion compared with the other lesions of the patient."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def embedding_distance(
     Parameters
     ----------
     embedding : ndarray of shape (n, d), float32
-        Vectors; rows with NaN are passed over.
+        Vectors; rows with NaN are ignored.
     patient, lesion : ndarray of shape (n,), int
         Numbers of patients and, within them, of lesions.
 
@@ -135,12 +135,12 @@ def context_columns(table: pd.DataFrame) -> list[str]:
 
 
 def has_company(table: pd.DataFrame) -> np.ndarray:
-    """Tell which rows come with another lesion of their patient.
+    """Rows with another lesion of the same patient.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        Feature table; without ``patient_id`` nobody has company.
+        Feature table; without ``patient_id`` no row has siblings.
 
     Returns
     -------
@@ -164,8 +164,8 @@ def patient_context(
 ) -> pd.DataFrame:
     """Compare each row with the other lesions of the same patient.
 
-    Nothing is fitted: a row's context rests on the rows of its own patient alone, those that are
-    given together. Rows of the same ``lesion_id`` are no others of each other.
+    Nothing is fitted: the context of a row depends only on the rows of the same patient in the
+    table. Rows of the same ``lesion_id`` do not count as other lesions.
 
     Parameters
     ----------
@@ -219,8 +219,8 @@ def patient_context(
     table = as_pandas(table)
     if "patient_id" not in table:
         raise TableError(
-            "context needs a patient_id column: without it nobody knows which lesions are one "
-            "patient's. Join a metadata table that has it."
+            "context needs a patient_id column to find the lesions of a patient. Join a metadata "
+            "table that has it."
         )
     columns = context_columns(table) if columns is None else list(columns)
     absent = [name for name in columns if name not in table]

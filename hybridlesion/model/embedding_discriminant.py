@@ -6,12 +6,12 @@ import numpy as np
 
 from hybridlesion.metrics import roc_auc
 
-__all__ = ["EmbeddingProbe"]
+__all__ = ["EmbeddingDiscriminant"]
 
 SHRINKAGES = (0.05, 0.2, 0.5, 0.8, 0.95)
 
 
-class EmbeddingProbe:
+class EmbeddingDiscriminant:
     """Regularised linear discriminant analysis of a wide embedding.
 
     Trees split one column at a time and drown in a thousand embedding columns; one linear score
@@ -44,7 +44,7 @@ class EmbeddingProbe:
     >>> rng = np.random.default_rng(0)
     >>> y, folds = np.arange(90) % 2 == 0, np.arange(90) % 3
     >>> X = rng.normal(size=(90, 4)) + 3 * y[:, None]
-    >>> probe, inner = EmbeddingProbe.cross_fit(X, y, folds)[0]
+    >>> probe, inner = EmbeddingDiscriminant.cross_fit(X, y, folds)[0]
     >>> bool(np.isnan(inner[folds == 0]).all()), probe.score(X[folds == 0]).shape
     (True, (30,))
     """
@@ -60,7 +60,7 @@ class EmbeddingProbe:
         folds: np.ndarray,
         *,
         shrinkages: tuple[float, ...] = SHRINKAGES,
-    ) -> list[tuple[EmbeddingProbe, np.ndarray]]:
+    ) -> list[tuple[EmbeddingDiscriminant, np.ndarray]]:
         """Fit one probe a fold, with honest scores for its training rows.
 
         Parameters
@@ -77,7 +77,7 @@ class EmbeddingProbe:
 
         Returns
         -------
-        list of (EmbeddingProbe, ndarray of shape (n,))
+        list of (EmbeddingDiscriminant, ndarray of shape (n,))
             For fold k the probe of all other folds, and the scores of their rows: those of fold
             j by the discriminant of the folds other than j and k. Rows of fold k are NaN.
 
@@ -179,3 +179,7 @@ class _Moments:
             weights = np.linalg.solve(shrunk, difference) / scale
             planes.append(np.append(weights, -weights @ means.mean(axis=0)))
         return planes
+
+
+# Name in artifacts and imports of earlier releases.
+EmbeddingProbe = EmbeddingDiscriminant

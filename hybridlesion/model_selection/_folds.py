@@ -28,7 +28,7 @@ PARTS = ("train", "validation", "test")
 def grouped_folds(
     y: np.ndarray, groups: np.ndarray, *, n_splits: int = 5, random_state: int | None = 0
 ) -> np.ndarray:
-    """Deal whole groups to folds, with as many positives and as many rows in each.
+    """Assign whole groups to folds, balancing positives and rows.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def grouped_folds(
     n_splits : int, default=5
         Number of folds, at least 2.
     random_state : int or None, default=0
-        Seed of the order in which groups of equal size are dealt.
+        Seed of the order of groups of equal size.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def repeated_grouped_folds(
     n_repeats: int = 1,
     random_state: int = 0,
 ) -> np.ndarray:
-    """Deal whole groups to folds several times over, each time by another seed.
+    """Assign whole groups to folds repeatedly, each time with another seed.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def train_validation_test(
     sizes: Sequence[float] = (0.7, 0.15, 0.15),
     random_state: int | None = 0,
 ) -> np.ndarray:
-    """Part rows into train, validation and test, with whole groups and like prevalence.
+    """Split rows into train, validation and test by whole groups with similar prevalence.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def train_validation_test(
     sizes : sequence of 3 floats, default=(0.7, 0.15, 0.15)
         Shares of train, validation and test; they sum to 1. A share of 0 leaves a part empty.
     random_state : int or None, default=0
-        Seed of the order in which groups of equal size are dealt.
+        Seed of the order of groups of equal size.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def _summarise(y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if (codes < 0).any():
         raise ValueError(
             f"groups has {int((codes < 0).sum())} missing values. "
-            "hybridlesion.model_selection.grouping gives rows without an id a group of their own."
+            "hybridlesion.model_selection.grouping gives each row without an id its own group."
         )
     return codes, np.bincount(codes, weights=y == 1), np.bincount(codes)
 
@@ -218,7 +218,7 @@ def _fill(loads: np.ndarray, shares: np.ndarray, filled: np.ndarray) -> np.ndarr
     return part
 
 
-# From the widest bond to the narrowest. Two rows that share any of them share a group.
+# From the widest to the narrowest. Rows that share any of them share a group.
 GROUP_COLUMNS = ("patient_id", "lesion_id", "duplicate_cluster")
 
 
@@ -228,7 +228,7 @@ def grouping(records: pd.DataFrame, columns: Sequence[str] = GROUP_COLUMNS) -> p
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records; those of `columns` that are absent are passed over.
+        Records; absent `columns` are ignored.
     columns : sequence of str, default=("patient_id", "lesion_id", "duplicate_cluster")
         Columns that tie rows together. A missing value ties a row to nothing.
 

@@ -1,4 +1,4 @@
-"""Folds and parts on disk, so that other runs and other models use the same ones."""
+"""Saved folds and parts."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Splits:
                 f"{len(missing):,} of {len(names):,} images are in no "
                 f"{'part' if self.are_parts else 'fold'} of the saved splits: "
                 f"{name_some(missing)}. "
-                "Make the splits anew from these records, or leave the images out."
+                "Make new splits from these records, or leave the images out."
             )
         return self.labels[place]
 
@@ -240,7 +240,7 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
     if "sha256" in facts and facts["sha256"] != splits.digest:
         raise TableError(
             f"{name} was changed after it was written: its digest is another. If that was meant, "
-            "delete its first line; else write the splits anew."
+            "delete its first line; otherwise write the splits again."
         )
     if records is not None:
         records = as_pandas(records)
@@ -287,13 +287,13 @@ def _check_bonds(labels: np.ndarray, records: pd.DataFrame, name: str) -> None:
                 problems.append(f"{column}: {len(apart):,} ({name_some(apart)})")
     if problems:
         raise TableError(
-            f"{name} parts what belongs together, so that scores are not of unseen patients:",
+            f"{name} splits groups that belong together, so scores are not of unseen patients:",
             problems,
         )
 
 
 def _open(path: Path) -> tuple[pd.DataFrame, dict]:
-    """Read the table as text where it is text, and the facts beside it."""
+    """Read the table and the stored facts."""
     if path.suffix.lower() in (".parquet", ".pq"):
         import pyarrow.parquet as pq
 
@@ -317,7 +317,7 @@ def _parse_facts(text: bytes, name: str) -> dict:
     try:
         facts = json.loads(text)
     except ValueError as error:
-        raise TableError(f"{name}: its first line is damaged. Write the splits anew.") from error
+        raise TableError(f"{name}: its first line is damaged. Write the splits again.") from error
     return facts if isinstance(facts, dict) else {}
 
 

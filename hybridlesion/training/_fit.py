@@ -17,8 +17,7 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.leakage import CNN_SEEN, LeakAudit
 from hybridlesion.metadata import ColumnUse
 from hybridlesion.metrics import interval_caveats
-from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._groups import SENSITIVITY, check_decision
+from hybridlesion.model import SENSITIVITY, HybridLesionClassifier, check_decision
 from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
 from hybridlesion.training._summary import describe_training

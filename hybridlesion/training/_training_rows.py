@@ -34,8 +34,7 @@ from hybridlesion.metadata import (
     read_records,
     refuse_unknown,
 )
-from hybridlesion.model._columns import FAMILIES
-from hybridlesion.model._groups import deal_folds
+from hybridlesion.model import FAMILIES, make_folds
 from hybridlesion.model_selection import (
     GROUP_COLUMNS,
     Splits,
@@ -387,7 +386,7 @@ def _choose_folds(
         return saved.of(table["image_id"])
     has_embedding = any(str(name).startswith("emb__") for name in table)
     try:
-        return deal_folds(y == 1, groups, *dealing, has_embedding=has_embedding)
+        return make_folds(y == 1, groups, *dealing, has_embedding=has_embedding)
     except ValueError as error:
         # Too few patients of a class: the tables' fault.
         raise TableError(str(error)) from error

@@ -81,7 +81,7 @@ def test_matrices_are_explained_by_column_number(explained):
 
 def test_other_classifiers_are_refused():
     model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
-    with pytest.raises(OptionError, match="LogisticRegression cannot be taken apart"):
+    with pytest.raises(OptionError, match="cannot explain the scores of a LogisticRegression"):
         explain_scores(model, pd.DataFrame({"meta__age": [1.0]}))
 
 

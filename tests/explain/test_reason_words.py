@@ -19,7 +19,7 @@ from hybridlesion.explain import (
 )
 from hybridlesion.features import FEATURES
 from hybridlesion.model import rank_among_benign
-from hybridlesion.model._benign_reference import benign_quantiles
+from hybridlesion.model._explanations import benign_quantiles
 
 
 def test_strongest_reasons_first_with_value_rank_and_points(explained):
@@ -152,7 +152,7 @@ def test_the_columns_of_the_site_are_one_reason(explained, monkeypatch):
     assert [reason_words(model, rows, parts)[0][1] for rows in (torso, unknown, other)] == [
         "site torso, as in 40 % of benign lesions (+7.0 points)",
         "site unknown (+7.0 points)",
-        "site of no known name (+7.0 points)",
+        "site not recognised (+7.0 points)",
     ]
 
 

@@ -130,5 +130,5 @@ def test_calling_nothing_may_be_best():
 def test_cost_ratios_without_a_meaning_are_refused(ratio):
     with pytest.raises(OptionError, match="above 0"):
         cost_threshold(ratio)
-    with pytest.raises(OptionError, match="how many needless calls"):
+    with pytest.raises(OptionError, match="in false positives"):
         best_cost_threshold([0, 1], [0, 1], ratio)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hybridlesion.model._boosting import Growth, draw_bag, grow
-from hybridlesion.model._fold_model import LinearPart
-from hybridlesion.model._training import _directions
+from hybridlesion.model._boosting import BoosterState, draw_bag, grow
+from hybridlesion.model._fold_model import LinearModel, _directions
 
 
 class _Scripted:
@@ -30,7 +29,7 @@ def _members(best_at):
     y = np.arange(60) % 4 == 0
     rows = np.arange(60).reshape(len(best_at), -1)
     return y, [
-        Growth(_Scripted(y[part], best), part[:, None], part, fold, 0.0)
+        BoosterState(_Scripted(y[part], best), part[:, None], part, fold, 0.0)
         for fold, (part, best) in enumerate(zip(rows, best_at, strict=True))
     ]
 
@@ -105,7 +104,7 @@ def test_linear_part_bears_gaps_constants_and_outliers(rng):
     y = rng.random(400) < 0.3
     X = np.column_stack([y + rng.normal(size=400), np.ones(400), np.full(400, np.nan)])
     X[3, 0] = np.nan
-    part = LinearPart().fit(X.astype(np.float32), y)
+    part = LinearModel().fit(X.astype(np.float32), y)
     assert part.coef_[0] > 0.3
     assert part.coef_[1:].tolist() == [0, 0]
     far, farther = part.logit(np.array([[1e6, 1, 0], [1e9, 1, 0]], dtype=np.float32))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hybridlesion.model.conformal import ConformalSets
+from hybridlesion.model.calibration import ConformalSets
 
 
 def _draw(n, seed):

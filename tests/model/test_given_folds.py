@@ -68,5 +68,5 @@ def test_folds_that_part_a_patient_are_told(table):
     X, y = table
     folds = grouped_folds(y, X["patient_id"], n_splits=3)
     folds[0] = (folds[0] + 1) % 3
-    with pytest.warns(UserWarning, match=r"part 1 of 120 groups \(patients\)"):
+    with pytest.warns(UserWarning, match=r"split 1 of 120 groups \(patients\)"):
         _fit(X, y, folds)

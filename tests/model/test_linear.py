@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybridlesion.model import _fold_model as _linear
-from hybridlesion.model._fold_model import LinearPart
+from hybridlesion.model._fold_model import LinearModel
 
 
 def _rows(n, seed=0, share=0.02):
@@ -16,7 +16,7 @@ def _rows(n, seed=0, share=0.02):
 def test_a_row_scores_the_same_alone_and_among_many():
     X, y = _rows(20_000)
     X[::7, 1] = np.nan
-    part = LinearPart().fit(X, y)
+    part = LinearModel().fit(X, y)
     whole = part.logit(X)
     np.testing.assert_allclose(part.logit(X[9000:9001]), whole[9000:9001], rtol=1e-12)
     np.testing.assert_allclose(np.r_[part.logit(X[:50]), part.logit(X[50:])], whole, rtol=1e-12)
@@ -24,9 +24,9 @@ def test_a_row_scores_the_same_alone_and_among_many():
 
 def test_drawn_negatives_leave_prior_and_ranking(monkeypatch):
     X, y = _rows(30_000)
-    whole = LinearPart().fit(X, y)
+    whole = LinearModel().fit(X, y)
     monkeypatch.setattr(_linear, "_MOST_ROWS", 6000)
-    drawn = LinearPart().fit(X, y)
+    drawn = LinearModel().fit(X, y)
     fresh, _ = _rows(5000, seed=1)
     assert np.corrcoef(whole.logit(fresh), drawn.logit(fresh))[0, 1] > 0.99
     share = (1 / (1 + np.exp(-drawn.logit(fresh)))).mean()
@@ -35,7 +35,7 @@ def test_drawn_negatives_leave_prior_and_ranking(monkeypatch):
 
 def test_one_broken_measurement_does_not_decide():
     X, y = _rows(2000)
-    part = LinearPart().fit(X, y)
+    part = LinearModel().fit(X, y)
     row = X[:1].copy()
     row[0, 0] = 1e6
     far = part.logit(row)

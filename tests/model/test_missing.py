@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from hybridlesion.metrics import roc_auc
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._training import blank_at_random, metadata_columns
+from hybridlesion.model._fold_model import blank_at_random, metadata_columns
 
 METADATA = ["meta__age", "meta__sex_male", "meta__site_torso"]
 

@@ -26,7 +26,7 @@ from sklearn.pipeline import Pipeline
 
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._fold_model import Member
+from hybridlesion.model._fold_model import FoldModel
 from hybridlesion.persistence import (
     LISTED_CALLABLES,
     describe_manifest,
@@ -86,8 +86,8 @@ _SHELF = {
     "list of a dict": lambda mark: {"model": [_touch(mark)]},
     "pickle in a pickle": lambda mark: _Calls(pickle.loads, pickle.dumps(_touch(mark))),
     "warnings, which import": lambda mark: _Calls(warnings.catch_warnings, mark),
-    "state of a listed class": lambda mark: _New(Member, {"fold": _touch(mark)}),
-    "key of a state": lambda mark: _New(Member, {_Key(mark): 1}),
+    "state of a listed class": lambda mark: _New(FoldModel, {"fold": _touch(mark)}),
+    "key of a state": lambda mark: _New(FoldModel, {_Key(mark): 1}),
     "parameter of a classifier": lambda mark: HybridLesionClassifier(threshold=_touch(mark)),
     "step of a pipeline": lambda mark: Pipeline([("model", _touch(mark))]),
 }
@@ -252,7 +252,7 @@ def test_registered_extensions(tmp_path):
         {"__class__": 1},
         {"__dict__": {}},
         {"predict_proba": 1},
-        {"fit": Member(0, None, None, [], [], 0)},
+        {"fit": FoldModel(0, None, None, [], [], 0)},
         {"get_params": 1},
         (None, {"fold": 1}),
         ({"fold": 1}, {"fold": 1}),

@@ -1,0 +1,230 @@
+"""Explanations: contributions of columns to a calibrated score, and benign reference values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion.model._ensemble import FoldEnsemble
+from hybridlesion.model.calibration import ScoreCalibrator
+
+__all__ = [
+    "benign_quantiles",
+    "rank_among_benign",
+    "shares_among_benign",
+    "spread_probability",
+    "sum_sources",
+]
+
+# For logits closer than this, the slope of the calibrator is measured over `_STEP`.
+_CLOSE, _STEP = 1e-6, 1e-3
+
+
+def spread_probability(
+    ensemble: FoldEnsemble,
+    settings: Iterable[tuple[np.ndarray, np.ndarray, bool, ScoreCalibrator]],
+    encoded: np.ndarray,
+    n_folds: int,
+    n_jobs: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decompose the mean of the folds' calibrated scores into contributions of columns.
+
+    Parameters
+    ----------
+    ensemble : FoldEnsemble
+        Fold models; those of one setting and fold are averaged before calibration.
+    settings : iterable of (ndarray of shape (n,), ndarray of shape (m,), bool, ScoreCalibrator)
+        Rows of a setting, its weight in each of them, whether they have siblings, and the
+        calibrator.
+    encoded : ndarray of shape (n, columns), float32
+        Encoded table.
+    n_folds : int
+        Folds of a seed.
+    n_jobs : int
+        Threads.
+
+    Returns
+    -------
+    base : ndarray of shape (n,), float64
+        Probability of an unknown lesion; equal for rows with equal settings and weights.
+    parts : ndarray of shape (n, columns + 1), float64
+        Contribution of each encoded column. That of the whole embedding is in the last column;
+        the columns of the embedding hold 0.
+
+    Notes
+    -----
+    A fold's logit is ``b + sum(phi)`` and its probability ``c(b + sum(phi))``, c being the
+    calibrator. Along the straight path from b to the logit z, as in integrated gradients [1]_ and
+    the Aumann-Shapley value [2]_, column j contributes ``phi_j * (c(z) - c(b)) / (z - b)``: the
+    change in probability is shared in proportion to the logits. The contributions of a fold sum
+    to its probability minus its base, and their means to those of the score.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", ICML 2017.
+    .. [2] R. J. Aumann, L. S. Shapley, "Values of non-atomic games", Princeton University Press,
+       1974.
+    """
+    base, parts = np.zeros(len(encoded)), np.zeros((len(encoded), encoded.shape[1] + 1))
+    for rows, weight, company, calibrator in settings:
+        for fold in range(n_folds):
+            logits = ensemble.contributions(encoded[rows], company, fold, n_jobs)
+            start, phi = logits[:, -1], logits[:, :-1]
+            base[rows] += weight * calibrator.predict(start) / n_folds
+            slope = weight * _slope(calibrator, start, start + phi.sum(axis=1))
+            parts[rows] += phi * slope[:, None] / n_folds
+    return base, parts
+
+
+def _slope(calibrator: ScoreCalibrator, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Mean slope of the probability between two logits."""
+    close = np.abs(stop - start) < _CLOSE
+    low, high = np.where(close, start - _STEP, start), np.where(close, start + _STEP, stop)
+    return (calibrator.predict(high) - calibrator.predict(low)) / (high - low)
+
+
+def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """Tabulate contributions, summed over the categories of a column.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n,)
+        Constant of each row.
+    parts : ndarray of shape (n, encoded columns + 1)
+        Contribution of each encoded column; last that of the whole embedding.
+    names : sequence of str
+        Column of the table behind each encoded one.
+
+    Returns
+    -------
+    DataFrame of shape (n, 1 + columns)
+        ``base``, then one column per name in order of first appearance; the columns of an
+        embedding are replaced by ``emb__``, in last place.
+
+    Examples
+    --------
+    >>> parts = np.array([[0.2, 0.3, 0.0, 0.1]])
+    >>> sum_sources(np.array([0.1]), parts, ["a", "a", "emb__0"]).iloc[0].to_dict()
+    {'base': 0.1, 'a': 0.5, 'emb__': 0.1}
+    """
+    named = [*("emb__" if name.startswith("emb__") else name for name in names), "emb__"]
+    unique = [name for name in dict.fromkeys(named) if name != "emb__"]
+    unique += ["emb__"] * (named.count("emb__") > 1)
+    position = {name: k for k, name in enumerate(unique)}
+    summed = np.zeros((len(parts), len(unique)))
+    for column, name in enumerate(named):
+        if name in position:
+            summed[:, position[name]] += parts[:, column]
+    frame = pd.DataFrame(summed, columns=unique)
+    frame.insert(0, "base", base)
+    return frame
+
+
+_LEVELS = np.linspace(0, 1, 101)
+# Rows that suffice for percentiles.
+_ENOUGH_ROWS = 20_000
+
+
+def benign_quantiles(
+    X: np.ndarray, target: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Percentiles of each column over the benign rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, columns), float32
+        Features, NaN where missing; at most 20,000 evenly spaced benign rows are used.
+    target : ndarray of shape (n,), bool
+        True where malignant.
+    names : sequence of str
+        Name of each column; repeated names are the categories of a text. These are left out, and
+        so are the columns of an embedding.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (101,), float32
+        Percentiles 0 to 100 of the known values; a column without any is left out.
+
+    Examples
+    --------
+    >>> X = np.arange(101, dtype=np.float32)[:, None]
+    >>> float(benign_quantiles(X, np.zeros(101, dtype=bool), ["age"])["age"][25])
+    25.0
+    """
+    rows = np.flatnonzero(~target)
+    if len(rows) > _ENOUGH_ROWS:
+        rows = rows[np.linspace(0, len(rows) - 1, _ENOUGH_ROWS).astype(int)]
+    quantiles = {}
+    for column, name in enumerate(names):
+        if name.startswith("emb__"):
+            continue
+        values = X[rows, column]
+        values = values[~np.isnan(values)]
+        if len(values) and list(names).count(name) == 1:
+            # Observed values preserve ties and the values of 0/1 columns.
+            found = np.quantile(values, _LEVELS, method="inverted_cdf")
+            quantiles[name] = found.astype(np.float32)
+    return quantiles
+
+
+def rank_among_benign(value: float, quantiles: np.ndarray) -> float:
+    """Share of the benign rows below a value, ties counted half.
+
+    Parameters
+    ----------
+    value : float
+        A number.
+    quantiles : ndarray of shape (101,)
+        Percentiles of `benign_quantiles`.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Examples
+    --------
+    >>> rank_among_benign(25.0, np.linspace(0, 100, 101)), rank_among_benign(0.0, np.zeros(101))
+    (0.25, 0.5)
+    """
+    below, upto = _positions(value, quantiles)
+    # A value between two percentiles lies halfway between them.
+    return float(np.clip((below + upto - 1) / 2 / (len(quantiles) - 1), 0, 1))
+
+
+def shares_among_benign(value: float, quantiles: np.ndarray) -> tuple[float, float, float]:
+    """Shares of the benign rows below, equal to and above a value.
+
+    Parameters
+    ----------
+    value : float
+        A number.
+    quantiles : ndarray of shape (101,)
+        Percentiles of `benign_quantiles`.
+
+    Returns
+    -------
+    tuple of float
+        Below, equal, above; each 0 to 1. Below and above are lower bounds, from the percentiles
+        strictly on that side.
+
+    Examples
+    --------
+    >>> shares_among_benign(0.0, np.repeat([0.0, 1.0], [81, 20]))
+    (0.0, 0.8, 0.19)
+    >>> shares_among_benign(25.5, np.linspace(0, 100, 101))
+    (0.25, 0.0, 0.74)
+    """
+    below, upto = _positions(value, quantiles)
+    last = len(quantiles) - 1
+    low, equal, high = max(below - 1, 0), max(upto - max(below, 1), 0), max(last - upto, 0)
+    return low / last, equal / last, high / last
+
+
+def _positions(value: float, quantiles: np.ndarray) -> tuple[int, int]:
+    # Model inputs and percentiles are float32.
+    value = np.float32(value)
+    below, upto = np.searchsorted(quantiles, value), np.searchsorted(quantiles, value, "right")
+    return int(below), int(upto)
