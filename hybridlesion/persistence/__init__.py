@@ -1,10 +1,14 @@
-"""One joblib file per model: what it is in plain words, and the model behind a locked door."""
+"""Model files: save a fitted model, load it safely, sign it and read its manifest."""
 
 from hybridlesion.persistence._allowlist import LISTED_CALLABLES, LISTED_CLASSES
-from hybridlesion.persistence._artifact import load_artifact, read_manifest, save_artifact
-from hybridlesion.persistence._file_format import PROTOCOL
+from hybridlesion.persistence._artifact import (
+    load_artifact,
+    read_manifest,
+    restore_model,
+    save_artifact,
+)
+from hybridlesion.persistence._file_format import PROTOCOL, read_key
 from hybridlesion.persistence._manifest import INTENDED_USE, describe_manifest
-from hybridlesion.persistence._signing import read_key
 
 __all__ = [
     "INTENDED_USE",
@@ -15,5 +19,6 @@ __all__ = [
     "load_artifact",
     "read_key",
     "read_manifest",
+    "restore_model",
     "save_artifact",
 ]

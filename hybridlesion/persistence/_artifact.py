@@ -1,4 +1,4 @@
-"""Save a fitted model as one file, and load it again without trusting the file."""
+"""Save a fitted model to one file and load it without trusting the file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,25 @@ from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion.exceptions import ArtifactError
+from hybridlesion.persistence._allowlist import LISTED_CLASSES, loads_listed, read_pickle
 from hybridlesion.persistence._compatibility import check_versions
-from hybridlesion.persistence._file_format import Container, read_container, write_container
+from hybridlesion.persistence._file_format import (
+    Container,
+    check_content,
+    read_container,
+    write_container,
+)
 from hybridlesion.persistence._manifest import check_schema, make_manifest
-from hybridlesion.persistence._sidecar_files import gather_files, put_beside
-from hybridlesion.persistence._state import dumps_model
-from hybridlesion.persistence._unpickling import loads_listed
-from hybridlesion.persistence._weights import attach_weights, detach_weights
+from hybridlesion.persistence._state import CALLS, dumps_model
+from hybridlesion.persistence._weights import (
+    attach_weights,
+    collect_files,
+    detach_weights,
+    write_sidecar_files,
+)
 from hybridlesion.pipeline import split_steps
 
-__all__ = ["load_artifact", "read_manifest", "save_artifact"]
+__all__ = ["load_artifact", "read_manifest", "restore_model", "save_artifact"]
 
 
 def save_artifact(
@@ -40,14 +49,14 @@ def save_artifact(
     path : str or path-like
         File to write, usually ``MODEL.joblib``.
     model : Pipeline or HybridLesionClassifier
-        Fitted pipeline of `make_hybrid_pipeline`, which then scores raw images and feature tables,
-        or a fitted classifier, which scores feature tables.
+        Fitted pipeline of `make_hybrid_pipeline`, which scores images and feature tables, or a
+        fitted classifier, which scores feature tables.
     training : mapping, default=None
-        Facts on the training data, as `hybridlesion.training.describe_training` gives them.
+        Facts on the training data, from `hybridlesion.training.describe_training`.
     metrics : DataFrame, default=None
-        Columns metric, value, low, high, as `hybridlesion.metrics.evaluate` gives them.
+        Columns metric, value, low, high, from `hybridlesion.metrics.evaluate`.
     key : bytes, default=None
-        Key to sign the file with, as `read_key` gives it; None leaves it unsigned.
+        Key to sign the file with, from `read_key`; None leaves it unsigned.
 
     Returns
     -------
@@ -57,32 +66,31 @@ def save_artifact(
     Raises
     ------
     ArtifactError
-        If the model holds a class that loading would refuse, or its weight file is gone.
+        If the model holds a class that loading would refuse, or its weight file is missing.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
 
     Notes
     -----
-    The digest tells accidents, not attackers: whoever can write the file can write its digest.
-    What keeps loading safe is the list of classes; who wrote the file is told by the signature.
+    The digest in the file detects corruption, not tampering: anyone who can write the file can
+    write its digest. The list of classes makes loading safe; the signature proves the origin.
 
-    Weight files of more than 256 MiB are written beside the model file, as ``MODEL.NAME`` (where a
-    file of other content has that name, as ``MODEL.DIGEST.NAME``), and are checked by their digest
-    when it is loaded.
+    Weight files of more than 256 MiB are written to the same folder, as ``MODEL.NAME`` (or
+    ``MODEL.DIGEST.NAME`` where another file has that name), and their digest is checked on loading.
     """
     check_is_fitted(split_steps(model)[1])
     model, files = detach_weights(model)
     payload = dumps_model(model)
     try:
-        loads_listed(payload)
+        read_pickle(payload, CALLS, LISTED_CLASSES)
     except ArtifactError as error:
         raise ArtifactError(
-            f"this model cannot become an artifact, since it could not be loaded again: {error} "
-            "Use the parts of hybridlesion, or keep the model with joblib.dump."
+            f"this model cannot become an artifact, because it could not be loaded again: {error} "
+            "Use the estimators of hybridlesion, or save the model with joblib.dump."
         ) from error
-    inside, beside = put_beside(Path(path), files)
+    inside, sidecars = write_sidecar_files(Path(path), files)
     manifest = make_manifest(
-        model, training=training or {}, metrics=metrics, files=files, beside=beside
+        model, training=training or {}, metrics=metrics, files=files, sidecars=sidecars
     )
     write_container(path, Container(manifest, payload, inside), key)
     return manifest
@@ -94,10 +102,10 @@ def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseE
     Parameters
     ----------
     path : str or path-like
-        File that `save_artifact` or ``hybridlesion fit`` wrote.
+        File written by `save_artifact` or ``hybridlesion fit``.
     key : bytes, default=None
-        Key that the file must be signed with, as `read_key` gives it. It is checked before
-        anything is unpickled. None asks for no signature.
+        Key that the file must be signed with, from `read_key`. It is checked before anything is
+        unpickled. None accepts unsigned files.
 
     Returns
     -------
@@ -107,56 +115,94 @@ def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseE
     Raises
     ------
     ArtifactError
-        If the file is not signed with the key, foreign, changed, too new, holds anything that is
-        not listed, tells of other features than its model takes, or scores otherwise under the
-        libraries here.
+        If the file is not signed with the key, not an artifact, damaged or too new, if it holds
+        anything that is not listed, if its manifest describes other features than the model takes,
+        or if the model scores differently with the installed libraries.
 
     Warns
     -----
     UserWarning
-        If LightGBM, scikit-learn, numpy or scipy are of another release (but for its last number)
-        than those the model was saved with, or this release measures images otherwise.
+        If the minor version of LightGBM, scikit-learn, numpy or scipy differs from that of the
+        saved model, or if this release measures images differently.
 
     Notes
     -----
-    Where a library differs, 16 made-up rows are scored again, whose scores the file carries: if
-    they are equal to 1e-6 the model is loaded with a warning, else it is refused. Boosted trees
-    are kept as text, which every LightGBM since version 3 reads.
+    Where a library differs, 16 synthetic rows whose scores the file stores are scored again. If
+    all agree to 1e-6 the model is loaded with a warning, otherwise it is refused. Boosted trees are
+    stored as text that every LightGBM since version 3 reads.
+
+    ``joblib.load(path)`` returns the same model, but executes whatever an untrusted file contains.
     """
-    container = read_container(path, key)
-    with warnings.catch_warnings():
-        # Said above, once and for the whole model instead of once per estimator in it.
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
-        model = loads_listed(container.payload)
-    if not isinstance(model, BaseEstimator):
-        raise ArtifactError(f"{path} holds a {type(model).__name__} where its model should be.")
-    described = container.manifest.get("files") or {}
-    model = attach_weights(model, gather_files(Path(path), container.files, described))
-    check_schema(path, container.manifest, split_steps(model)[1])
-    check_versions(path, container.manifest, split_steps(model)[1])
-    return model
+    return _open(path, read_container(path, key), Path(path).parent)
 
 
-def read_manifest(path: str | os.PathLike, *, key: bytes | None = None) -> dict:
-    """Read what an artifact says about itself; the model stays packed.
+def restore_model(content: dict) -> BaseEstimator:
+    """Restore the model from the content of an artifact; ``joblib.load`` calls this function.
 
     Parameters
     ----------
-    path : str or path-like
-        File that `save_artifact` or ``hybridlesion fit`` wrote.
-    key : bytes, default=None
-        Key that the file must be signed with; None asks for no signature.
+    content : dict
+        The plain values of an artifact file.
 
     Returns
     -------
-    dict
-        Manifest, with the file's ``protocol``, ``digest`` (SHA-256 over all it holds) and
-        ``signature`` ("none", "unchecked" or "valid") added.
+    Pipeline or HybridLesionClassifier
+        The fitted model, after the checks of `load_artifact` except that of a signature.
 
     Raises
     ------
     ArtifactError
-        If the file is not signed with the key, foreign, changed or too new.
+        As for `load_artifact`, and if weight files are stored in the folder of the artifact, which
+        is unknown here.
+
+    Examples
+    --------
+    >>> import joblib
+    >>> model = joblib.load("model.joblib")  # doctest: +SKIP
+    >>> model.predict_proba(table)  # doctest: +SKIP
+    """
+    return _open("the model file", check_content("the model file", content), None)
+
+
+# Files of protocol 3 name this address.
+restore_model.__module__ = "hybridlesion.persistence"
+
+
+def _open(path: str | os.PathLike, container: Container, folder: Path | None) -> BaseEstimator:
+    with warnings.catch_warnings():
+        # check_versions warns once for the whole model instead of once per estimator.
+        warnings.simplefilter("ignore", InconsistentVersionWarning)
+        model = loads_listed(container.payload)
+    if not isinstance(model, BaseEstimator):
+        raise ArtifactError(f"{path} holds a {type(model).__name__} instead of a model.")
+    manifest = container.manifest
+    files = collect_files(path, folder, container.files, manifest.get("files") or {})
+    model = attach_weights(model, files)
+    check_schema(path, manifest, split_steps(model)[1])
+    check_versions(path, manifest, split_steps(model)[1])
+    return model
+
+
+def read_manifest(path: str | os.PathLike, *, key: bytes | None = None) -> dict:
+    """Read the manifest of an artifact without unpickling the model.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File written by `save_artifact` or ``hybridlesion fit``.
+    key : bytes, default=None
+        Key that the file must be signed with; None accepts unsigned files.
+
+    Returns
+    -------
+    dict
+        Manifest, with the ``protocol``, ``digest`` (SHA-256 of the content) and ``signature``
+        ("none", "unchecked" or "valid") of the file added.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is not signed with the key, not an artifact, damaged or too new.
     """
     container = read_container(path, key)
     signature = "unchecked" if container.signed else "none"

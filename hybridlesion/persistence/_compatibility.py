@@ -1,14 +1,14 @@
-"""Whether a model that other library versions wrote scores here as it did there.
+"""Check that a saved model scores the same with the libraries installed here.
 
-The rule, for LightGBM, scikit-learn, numpy and scipy, whose code scores:
+The rule, for LightGBM, scikit-learn, numpy and scipy, whose code computes the scores:
 
-1. The same release but for its last number (1.5.0 and 1.5.2): nothing is said.
-2. Any other release: 16 made-up rows, whose scores the file carries, are scored again. If all are
-   equal to one in a million, the model is loaded, with a warning that says so; else it is refused.
-3. A file of protocol 1 carries no such rows: a warning says which versions differ.
+1. Same major and minor version (1.5.0 and 1.5.2): accepted silently.
+2. Any other version: 16 synthetic rows, whose scores the manifest stores, are scored again. If all
+   agree to 1e-6 the model is loaded with a warning, otherwise it is refused.
+3. A file of protocol 1 stores no such rows: a warning names the versions that differ.
 
-A release of hybridlesion that measures images otherwise is told by a warning: the scores of images
-would not be those the model was fitted for, while feature tables of its own time are still good.
+A release of hybridlesion that measures images differently gives a warning: scores of images would
+differ from those the model was fitted for, while earlier feature tables remain valid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hybridlesion.model import HybridLesionClassifier
 
 __all__ = ["check_versions", "describe_checks"]
 
-_SCORING = ("scikit-learn", "lightgbm", "numpy", "scipy")
+_LIBRARIES = ("scikit-learn", "lightgbm", "numpy", "scipy")
 _N_ROWS = 16
 _TOLERANCE = 1e-6
 
@@ -43,8 +43,8 @@ def describe_checks(classifier: BaseEstimator) -> dict:
     Returns
     -------
     dict
-        ``scores`` of the check rows (none for a classifier of other makers) and ``measuring``, the
-        number of the code that measures images.
+        ``scores`` of the check rows (empty unless it is a `HybridLesionClassifier`) and
+        ``measuring``, the feature version.
     """
     scores = []
     if isinstance(classifier, HybridLesionClassifier):
@@ -67,16 +67,22 @@ def check_versions(path: str | os.PathLike, manifest: dict, classifier: BaseEsti
     Raises
     ------
     ArtifactError
-        If a library differs and the check rows score otherwise.
+        If a library differs and the check rows score differently.
 
     Warns
     -----
     UserWarning
-        If a library differs, or images are measured otherwise.
+        If a library differs, or images are measured differently.
     """
     checks = manifest.get("checks")
     checks = checks if isinstance(checks, dict) else {}
-    _warn_of_measuring(path, manifest, checks.get("measuring"))
+    measuring = checks.get("measuring")
+    if manifest.get("featurizer") is not None and measuring not in (None, FEATURE_VERSION):
+        _warn(
+            f"{path} was fitted to features of version {measuring}, and this release measures "
+            f"images by version {FEATURE_VERSION}: scores of images will be off. Extract the "
+            "features again and fit again."
+        )
     differing = _differing(manifest.get("versions"))
     if not differing:
         return
@@ -86,44 +92,31 @@ def check_versions(path: str | os.PathLike, manifest: dict, classifier: BaseEsti
             f"{path} was saved with {differing}. Scores may differ; install the same versions, or "
             "fit the model again."
         )
-        return
-    if not _agree(expected, classifier):
+    elif _agree(expected, classifier):
+        _warn(f"{path} was saved with {differing}. Its check rows score the same here.")
+    else:
         raise ArtifactError(
-            f"{path} was saved with {differing}, and here it scores its check rows otherwise. "
+            f"{path} was saved with {differing}, and its check rows score differently here. "
             "Install the same versions, or fit the model again."
         )
-    _warn(f"{path} was saved with {differing}. Its check rows score the same here.")
 
 
 def _agree(expected: object, classifier: HybridLesionClassifier) -> bool:
     try:
         difference = _score_rows(classifier) - np.asarray(expected, dtype=float)
-    except Exception:  # whatever another version raises: it does not score as it did
+    except Exception:  # an error of another library version, too, means different scores
         return False
     return bool(np.all(np.abs(difference) <= _TOLERANCE))
 
 
-def _warn_of_measuring(path: str | os.PathLike, manifest: dict, measuring: object) -> None:
-    if manifest.get("featurizer") is not None and measuring not in (None, FEATURE_VERSION):
-        _warn(
-            f"{path} was fitted on images measured by code of number {measuring}; this release "
-            f"has number {FEATURE_VERSION} and measures otherwise: scores of images will be off. "
-            "Extract the features again and fit again."
-        )
-
-
 def _differing(saved: object) -> str:
     saved = saved if isinstance(saved, dict) else {}
-    parts = []
-    for library in _SCORING:
-        here = importlib.metadata.version(library)
-        if library in saved and _release(str(saved[library])) != _release(here):
-            parts.append(f"{library} {saved[library]} (here: {here})")
-    return " and ".join(parts)
-
-
-def _release(version: str) -> list[str]:
-    return version.split(".")[:2]
+    here = {library: importlib.metadata.version(library) for library in _LIBRARIES}
+    return " and ".join(
+        f"{library} {saved[library]} (here: {version})"
+        for library, version in here.items()
+        if library in saved and str(saved[library]).split(".")[:2] != version.split(".")[:2]
+    )
 
 
 def _score_rows(classifier: HybridLesionClassifier) -> np.ndarray:
@@ -144,10 +137,10 @@ def _score_rows(classifier: HybridLesionClassifier) -> np.ndarray:
         for name, known in classifier.encoder_.categories_.items()
         if name in table
     }
-    # Patients of three lesions, and one of a single lesion: both are scored in their own way.
+    # Patients with three lesions, and one with a single lesion: they are scored differently.
     patients = [f"patient {k // 3}" for k in range(_N_ROWS)]
     return classifier.predict_proba(table.assign(**text, patient_id=patients))[:, 1]
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=4)
+    warnings.warn(text, UserWarning, stacklevel=5)

@@ -1,93 +1,106 @@
-"""The outer file: a joblib file of plain values only, so that reading it can run nothing."""
+"""The artifact file: plain values in one pickled call, and an optional signature after it."""
 
 from __future__ import annotations
 
 import hashlib
-import io
+import hmac
 import json
+import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-import joblib
-
 from hybridlesion._atomic import atomic_path
 from hybridlesion.exceptions import ArtifactError
-from hybridlesion.persistence._signing import check_signature, signature_of, split_signature
-from hybridlesion.persistence._stream import PLAIN_OPCODES, StrictUnpickler, check_stream
+from hybridlesion.persistence._allowlist import read_pickle
 
-__all__ = ["FORMAT", "PROTOCOL", "Container", "read_container", "write_container"]
+__all__ = [
+    "FORMAT",
+    "PROTOCOL",
+    "Container",
+    "check_content",
+    "read_container",
+    "read_key",
+    "write_container",
+]
 
 FORMAT = "hybridlesion-artifact"
-PROTOCOL = 2
 
+# 1: boosters and pipelines pickled by their libraries. 2: boosters as text. 3: the file is a call
+# of `restore_model`, so that joblib.load returns the model. Raise it when older releases could not
+# read the file; keep reading every number below it.
+PROTOCOL = 3
 
-# A file beyond this is no model, and shall not fill the memory.
-_MOST_BYTES = 8 << 30
+_MAX_BYTES = 8 << 30
 
-# What a manifest may unfold to: parts that are shared in the file are written out in full in JSON.
-_MOST_VALUES, _MOST_CHARACTERS = 1_000_000, 1 << 28
+# The size of a manifest as JSON, where parts that the file shares are written out in full.
+_MAX_VALUES, _MAX_CHARACTERS = 1_000_000, 1 << 28
 
-# What a damaged or hostile pickle stream makes the standard unpickler raise.
-_BROKEN = (
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OverflowError,
-)
+_SIGNATURE_MARK = b"\nhybridlesion-hmac-sha256:"
+_SIGNATURE_LENGTH = len(_SIGNATURE_MARK) + 64
+# Prevents the signature of a model from being valid for anything else under the same key.
+_PURPOSE = b"hybridlesion-artifact\0"
+_MIN_KEY, _MAX_KEY = 16, 1 << 16
 
 
 @dataclass(frozen=True)
 class Container:
-    """What one artifact file holds.
+    """The content of an artifact file.
 
     Parameters
     ----------
     manifest : dict
         Plain JSON values.
     payload : bytes
-        The pickled model; nothing but `loads_listed` may open it.
+        The pickled model; only `loads_listed` may open it.
     files : dict of str to bytes
-        Files the model needs to score images, by name.
-    protocol : int, default=2
+        Weight files that the model needs to score images, by name.
+    protocol : int, default=3
         Protocol number of the file.
     signed : bool, default=False
-        Whether the file it was read from carries a signature, checked or not.
+        Whether the file carries a signature, checked or not.
     """
 
     manifest: dict
     payload: bytes
     files: dict[str, bytes]
-    protocol: int = PROTOCOL
+    protocol: int = 3
     signed: bool = False
 
     def digest(self) -> str:
-        """SHA-256 over everything in the file, as 64 hexadecimal digits."""
+        """SHA-256 of the whole content, as 64 hexadecimal digits."""
         manifest = json.dumps(self.manifest, sort_keys=True).encode()
         named = [(name.encode(), self.files[name]) for name in sorted(self.files)]
         total = hashlib.sha256(str(self.protocol).encode())
         for part in (manifest, self.payload, *(part for pair in named for part in pair)):
-            # The length in front keeps bytes from wandering between neighbouring parts.
+            # The length in front keeps bytes from moving between neighbouring parts.
             total.update(len(part).to_bytes(8, "big"))
             total.update(part)
         return total.hexdigest()
 
 
-def write_container(path: str | Path, container: Container, key: bytes | None = None) -> None:
-    """Write `container` to `path`, whole or not at all.
+class _Call:
+    """Pickles into a call of `restore_model` with `content`."""
+
+    def __init__(self, content: dict):
+        self.content = content
+
+    def __reduce__(self):
+        from hybridlesion.persistence import restore_model
+
+        return restore_model, (self.content,)
+
+
+def write_container(path: str | os.PathLike, container: Container, key: bytes | None = None):
+    """Write an artifact file atomically.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path-like
         The file to write.
     container : Container
-        What it shall hold.
+        Its content.
     key : bytes, default=None
         Key to sign it with; None writes it unsigned.
     """
@@ -99,101 +112,108 @@ def write_container(path: str | Path, container: Container, key: bytes | None = 
         "files": container.files,
         "payload": container.payload,
     }
-    buffer = io.BytesIO()
-    joblib.dump(content, buffer)
-    data = buffer.getvalue()
+    data = pickle.dumps(_Call(content), protocol=4)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(data + (b"" if key is None else signature_of(data, key)))
+        temporary.write_bytes(data + (b"" if key is None else _signature(data, key)))
 
 
-def read_container(path: str | Path, key: bytes | None = None) -> Container:
-    """Read an artifact file and check that it is one, whole and of a known protocol.
+def read_container(path: str | os.PathLike, key: bytes | None = None) -> Container:
+    """Read an artifact file without executing anything.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path-like
         The file.
     key : bytes, default=None
-        Key that the file must be signed with, checked before anything of it is unpickled; None
-        asks for no signature.
+        Key that the file must be signed with, checked before anything else; None accepts unsigned
+        files.
 
     Returns
     -------
     Container
-        Its parts; the model is still packed.
+        Its content; the model is still pickled.
 
     Raises
     ------
     ArtifactError
-        If the file is missing, not signed with the key, foreign, too new or changed; the message
-        says which.
+        If the file is missing, not signed with the key, not an artifact, too new or damaged.
     """
-    data, signature = split_signature(_read_bytes(path))
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ArtifactError(f"cannot read the model file {path}: {error.strerror}.") from error
+    if len(data) > _MAX_BYTES:
+        _refuse(path, f"it is larger than {_MAX_BYTES >> 30} GiB")
+    signed = data[-_SIGNATURE_LENGTH:].startswith(_SIGNATURE_MARK)
     if key is not None:
-        check_signature(path, data, signature, key)
-    content = _read_plain(path, data)
+        _check_signature(path, data, signed, key)
+    # The first byte of every uncompressed pickle; compressed files are never unpacked.
+    if not data.startswith(b"\x80"):
+        _refuse(path, "it is not a joblib file" if data else "it is empty")
+    try:
+        content = read_pickle(
+            data, {"hybridlesion.persistence.restore_model": lambda content: content}
+        )
+    except ArtifactError as error:
+        _refuse(path, str(error).removesuffix("."))
+    return check_content(path, content, signed=signed)
+
+
+def check_content(path: str | os.PathLike, content: object, *, signed: bool = False) -> Container:
+    """Check that the content of a file is a complete artifact of a known protocol.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file, for messages.
+    content : object
+        The plain values of the file.
+    signed : bool, default=False
+        Whether the file carries a signature.
+
+    Returns
+    -------
+    Container
+        The content.
+
+    Raises
+    ------
+    ArtifactError
+        If it is not an artifact, too new or damaged.
+    """
+    if type(content) is not dict or content.get("format") != FORMAT:
+        _refuse(path, "it lacks the format mark")
     protocol = content.get("protocol")
-    if not isinstance(protocol, int) or isinstance(protocol, bool) or protocol < 1:
-        _refuse(path, f"its protocol number is {protocol!r}")
+    if type(protocol) is not int or protocol < 1:
+        _refuse(path, f"its protocol number is {str(protocol)[:40]}")
     if protocol > PROTOCOL:
         raise ArtifactError(
             f"{path} was written with artifact protocol {protocol}; this release of hybridlesion "
             f"reads up to {PROTOCOL}. Install a newer hybridlesion, or fit the model again."
         )
-    container = _checked_container(path, content, protocol, signature is not None)
-    if container.digest() != content.get("sha256"):
+    manifest, payload, files = (content.get(key) for key in ("manifest", "payload", "files"))
+    if not (type(manifest) is dict and type(payload) is bytes and type(files) is dict):
+        _refuse(path, "its parts are missing or of the wrong type")
+    if not all(type(name) is str and type(data) is bytes for name, data in files.items()):
+        _refuse(path, "its files are of the wrong type")
+    _check_extent(path, manifest)
+    container = Container(manifest, payload, files, protocol, signed)
+    try:
+        digest = container.digest()
+    except (TypeError, ValueError, RecursionError):
+        _refuse(path, "its manifest is not plain JSON")
+    if digest != content.get("sha256"):
         raise ArtifactError(
             f"{path} was changed after it was written: its SHA-256 digest does not match its "
-            "content. Copy the file again from where it came, or fit the model again."
+            "content. Copy the file again from its source, or fit the model again."
         )
     return container
 
 
-def _read_bytes(path: str | Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ArtifactError(f"cannot read the model file {path}: {error.strerror}.") from error
-    if len(data) > _MOST_BYTES:
-        _refuse(path, f"it is larger than {_MOST_BYTES >> 30} GiB")
-    return data
-
-
-def _read_plain(path: str | Path, data: bytes) -> dict:
-    # The first byte of every pickle that joblib writes; a table or an image begins otherwise.
-    if not data.startswith(b"\x80"):
-        _refuse(path, "it is no joblib file" if data else "it is empty")
-    try:
-        check_stream(data, PLAIN_OPCODES)
-        content = StrictUnpickler(data).load()
-    except ArtifactError as error:
-        _refuse(path, str(error))
-    except _BROKEN:
-        _refuse(path, "it is no joblib file, or cut short")
-    if type(content) is not dict or content.get("format") != FORMAT:
-        _refuse(path, "it lacks the format mark")
-    return content
-
-
-def _checked_container(path: str | Path, content: dict, protocol: int, signed: bool) -> Container:
-    manifest, payload, files = (content.get(key) for key in ("manifest", "payload", "files"))
-    if not (isinstance(manifest, dict) and isinstance(payload, bytes) and isinstance(files, dict)):
-        _refuse(path, "its parts are missing or of another kind")
-    for name, data in files.items():
-        if not isinstance(name, str) or not isinstance(data, bytes):
-            _refuse(path, "its files are of another kind")
-    _check_extent(path, manifest)
-    try:
-        json.dumps(manifest)
-    except (TypeError, ValueError, RecursionError):
-        _refuse(path, "its manifest is not plain JSON")
-    return Container(manifest, payload, files, protocol, signed)
-
-
-def _check_extent(path: str | Path, manifest: dict) -> None:
-    """Refuse a manifest that is small in the file and without end when it is written out."""
-    waiting: list[object] = [manifest]
+def _check_extent(path: str | os.PathLike, manifest: dict) -> None:
+    """Refuse a manifest that is small in the file but huge or endless as JSON."""
+    waiting: list = [manifest]
     values = characters = 0
     while waiting:
         value = waiting.pop()
@@ -204,12 +224,61 @@ def _check_extent(path: str | Path, manifest: dict) -> None:
             waiting += value
         elif type(value) is str:
             characters += len(value)
-        if values + len(waiting) > _MOST_VALUES or characters > _MOST_CHARACTERS:
+        if values + len(waiting) > _MAX_VALUES or characters > _MAX_CHARACTERS:
             _refuse(path, "its manifest is larger than any")
 
 
-def _refuse(path: str | Path, reason: str) -> NoReturn:
+def _refuse(path: str | os.PathLike, reason: str) -> NoReturn:
     raise ArtifactError(
-        f"{path} is not a hybridlesion model file: {reason}. Make one with "
-        "`hybridlesion fit TABLE --out MODEL.joblib` or hybridlesion.save_artifact."
+        f"{path} is not a hybridlesion model file: {reason}. Create one with `hybridlesion fit` or "
+        "hybridlesion.save_artifact."
     ) from None
+
+
+def read_key(path: str | os.PathLike) -> bytes:
+    """Read a key file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File of at least 16 bytes, not counting a line break at its end.
+
+    Returns
+    -------
+    bytes
+        The key.
+
+    Raises
+    ------
+    ArtifactError
+        If the file cannot be read, or is too short or too long for a key.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            key = file.read(_MAX_KEY + 1).rstrip(b"\r\n")
+    except OSError as error:
+        raise ArtifactError(f"cannot read the key file {path}: {error.strerror}.") from error
+    if not _MIN_KEY <= len(key) <= _MAX_KEY:
+        raise ArtifactError(
+            f"the key file {path} holds {len(key)} bytes; a key has {_MIN_KEY} to {_MAX_KEY}. "
+            f"Create one with: openssl rand -hex 32 > {path}"
+        )
+    return key
+
+
+def _signature(data: bytes, key: bytes) -> bytes:
+    return _SIGNATURE_MARK + hmac.new(key, _PURPOSE + data, hashlib.sha256).hexdigest().encode()
+
+
+def _check_signature(path: str | os.PathLike, data: bytes, signed: bool, key: bytes) -> None:
+    if not signed:
+        raise ArtifactError(
+            f"{path} is not signed, but a key was given. Nothing was loaded. A model is signed "
+            "when it is saved: give the key to `hybridlesion fit` or save_artifact."
+        )
+    expected = _signature(data[:-_SIGNATURE_LENGTH], key)
+    if not hmac.compare_digest(data[-_SIGNATURE_LENGTH:], expected):
+        raise ArtifactError(
+            f"the signature of {path} does not match this key: the file was changed, or signed "
+            "with another key. Nothing was loaded."
+        )

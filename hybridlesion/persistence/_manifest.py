@@ -1,4 +1,4 @@
-"""What a model file says about itself, in plain JSON values."""
+"""The manifest of a model file: plain JSON values, and their description as text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.metadata
 import math
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -19,6 +20,7 @@ from hybridlesion._formatting import measure_words, name_rule, threshold_words
 from hybridlesion._sanitize import printable
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.persistence._compatibility import describe_checks
+from hybridlesion.persistence._weights import SIDECAR
 from hybridlesion.pipeline import split_steps
 
 __all__ = ["INTENDED_USE", "check_schema", "describe_manifest", "make_manifest"]
@@ -38,7 +40,7 @@ def make_manifest(
     training: Mapping[str, object],
     metrics: pd.DataFrame | None,
     files: Mapping[str, bytes],
-    beside: Mapping[str, str],
+    sidecars: Mapping[str, str],
 ) -> dict:
     """Describe a fitted model.
 
@@ -47,18 +49,18 @@ def make_manifest(
     model : Pipeline or estimator
         The fitted model.
     training : mapping
-        What `hybridlesion.training.describe_training` gave, and what else is worth keeping.
+        Facts on the training data, from `hybridlesion.training.describe_training`.
     metrics : DataFrame or None
         Columns metric, value, low, high.
     files : mapping of str to bytes
-        Files that go with the artifact.
-    beside : mapping of str to str
-        Those of them that lie beside it, and how they are called there.
+        Weight files of the model.
+    sidecars : mapping of str to str
+        File names in the folder of the artifact of those that are too large to be stored inside.
 
     Returns
     -------
     dict
-        Plain JSON values; numbers that are no number become None.
+        Plain JSON values; NaN and infinities become None.
     """
     featurizer, classifier = split_steps(model)
     parameters = classifier.get_params(deep=False)
@@ -71,12 +73,15 @@ def make_manifest(
         "folds": _describe_folds(classifier, parameters),
         "threshold": getattr(classifier, "threshold_", None),
         "threshold_rule": name_rule(parameters),
-        "thresholds": _describe_thresholds(classifier),
+        "thresholds": [
+            {"sensitivity": key, "threshold": at.value, "low": at.low, "high": at.high}
+            for key, at in getattr(classifier, "threshold_intervals_", {}).items()
+        ],
         "features": _describe_features(classifier),
         "featurizer": None if featurizer is None else featurizer.get_params(deep=False),
         "files": {
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-            | ({"beside": beside[name]} if name in beside else {})
+            | ({SIDECAR: sidecars[name]} if name in sidecars else {})
             for name, data in files.items()
         },
         "checks": describe_checks(classifier),
@@ -87,7 +92,7 @@ def make_manifest(
 
 
 def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEstimator) -> None:
-    """Make sure that a model takes the columns that its manifest tells.
+    """Check that a model takes the columns that its manifest describes.
 
     Parameters
     ----------
@@ -101,14 +106,14 @@ def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEst
     Raises
     ------
     ArtifactError
-        If the digests of the names differ: a manifest of one model, and another one inside.
+        If the digests of the names differ: the manifest belongs to another model.
     """
-    told = manifest.get("features")
-    told = told.get("sha256") if isinstance(told, Mapping) else None
-    if told is not None and told != _describe_features(classifier)["sha256"]:
+    described = manifest.get("features")
+    digest = described.get("sha256") if isinstance(described, Mapping) else None
+    if digest is not None and digest != _describe_features(classifier)["sha256"]:
         raise ArtifactError(
-            f"{path} tells of other features than its model takes: its parts do not belong "
-            "together. Save the model again."
+            f"the manifest of {path} describes other features than its model takes: they do not "
+            "belong together. Save the model again."
         )
 
 
@@ -119,38 +124,26 @@ def _versions(*, with_images: bool) -> dict[str, str]:
         try:
             found[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
-            continue  # opencv-python-headless, for one, goes by another name
+            continue  # it may be installed under another name, such as opencv-python-headless
     return found
 
 
 def _describe_folds(classifier: BaseEstimator, parameters: Mapping) -> dict:
-    """Tell the folds that were made: few patients allow fewer than were asked for."""
+    """The folds that were made: few patients allow fewer than requested."""
     folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
     made = getattr(classifier, "folds_", None)
     return folds if made is None else folds | {"n_splits": int(made.max()) + 1}
 
 
-def _describe_thresholds(classifier: BaseEstimator) -> list[dict]:
-    """Tell from which score on each sensitivity is reached, with its interval."""
-    found = getattr(classifier, "threshold_intervals_", {})
-    return [
-        {"sensitivity": key, "threshold": at.value, "low": at.low, "high": at.high}
-        for key, at in found.items()
-    ]
-
-
 def _describe_features(classifier: BaseEstimator) -> dict:
     names = [str(name) for name in getattr(classifier, "feature_names_in_", ())]
-    families: dict[str, int] = {}
-    for name in names:
-        family = name.split("__")[0] if "__" in name else "other"
-        families[family] = families.get(family, 0) + 1
+    families = Counter(name.split("__")[0] if "__" in name else "other" for name in names)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
     return {"names": names, "sha256": digest, "families": families}
 
 
 def _plain(value: object) -> object:
-    """Turn numpy values, tuples and mappings into what JSON knows; the rest into its repr."""
+    """Convert numpy values, tuples and mappings to JSON values, anything else to its repr."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray, pd.Series)):
@@ -165,57 +158,58 @@ def _plain(value: object) -> object:
 
 
 _SIGNATURES = {
-    "valid": ("Signed with this key.",),
-    "unchecked": ("Signed; give the key to check it (--key KEYFILE).",),
+    "valid": ["Signed with this key."],
+    "unchecked": ["Signed; give the key to check the signature (`key`)."],
 }
 
 
 def describe_manifest(manifest: Mapping) -> str:
-    """Tell a manifest in words.
+    """Describe a manifest as text.
 
     Parameters
     ----------
     manifest : mapping
-        What `read_manifest` gave.
+        Result of `read_manifest`.
 
     Returns
     -------
     str
-        A few paragraphs: what it is, what it learned from, how well it did, what made it. Nothing
-        in it can steer a terminal.
+        Paragraphs on the model, its training data, its performance and the versions of libraries;
+        control characters are escaped.
 
     Raises
     ------
     ArtifactError
-        If a part of the manifest is of another kind than this release writes.
+        If a part of the manifest has another form than this release writes.
 
     Examples
     --------
-    >>> words = describe_manifest({"protocol": 1, "training": {"n_rows": 90, "n_positive": 9}})
-    >>> print(words.splitlines()[2])
+    >>> text = describe_manifest({"protocol": 1, "training": {"n_rows": 90, "n_positive": 9}})
+    >>> print(text.splitlines()[2])
     Learned from 90 lesions, 9 of them malignant (10.0 %).
     """
     try:
         paragraphs = [
-            _what_it_is(manifest),
-            _training(manifest.get("training") or {}),
-            _metrics(manifest),
-            _features(manifest),
-            _versions_words(manifest),
+            _model_lines(manifest),
+            _training_lines(manifest.get("training") or {}),
+            _metric_lines(manifest),
+            _feature_lines(manifest),
+            _version_lines(manifest.get("versions") or {}),
             [str(manifest["intended_use"])] if "intended_use" in manifest else [],
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(
-            f"the manifest cannot be told in words ({type(error).__name__}): it is not as this "
-            "release writes it. `hybridlesion inspect --json` shows it as it is."
+            f"the manifest cannot be described ({type(error).__name__}): this release writes it in "
+            "another form. hybridlesion.persistence.read_manifest returns it unchanged; with "
+            "`hybridlesion inspect`, pass `as_json`."
         ) from error
     return printable("\n\n".join("\n".join(lines) for lines in paragraphs if lines))
 
 
-def _what_it_is(manifest: Mapping) -> list[str]:
+def _model_lines(manifest: Mapping) -> list[str]:
     model, folds = manifest.get("model") or {}, manifest.get("folds") or {}
-    made = f", made {manifest['created']}" if "created" in manifest else ""
-    line = f"{model.get('class', 'Model')}{made}, artifact protocol {manifest.get('protocol')}."
+    created = f", created {manifest['created']}" if "created" in manifest else ""
+    line = f"{model.get('class', 'Model')}{created}, artifact protocol {manifest.get('protocol')}."
     if folds.get("n_splits"):
         line += (
             f" {folds['n_splits']} folds, {folds.get('n_seeds')} seed(s), random state "
@@ -224,9 +218,9 @@ def _what_it_is(manifest: Mapping) -> list[str]:
     return [line, *_SIGNATURES.get(manifest.get("signature"), ())]
 
 
-def _training(facts: Mapping) -> list[str]:
+def _training_lines(facts: Mapping) -> list[str]:
     if "n_rows" not in facts:
-        return ["Nothing is recorded of its training data."]
+        return ["No facts on its training data are recorded."]
     n_rows, n_positive = facts["n_rows"], facts.get("n_positive", 0)
     patients = f" of {facts['n_patients']:,} patients" if facts.get("n_patients") else ""
     share = 100 * n_positive / max(n_rows, 1)
@@ -239,11 +233,11 @@ def _training(facts: Mapping) -> list[str]:
     if facts.get("digest"):
         lines.append(f"Digest of the training rows: {facts['digest'][:16]}...")
     if facts.get("set_aside"):
-        lines.append(f"Columns kept from it: {', '.join(facts['set_aside'])}.")
+        lines.append(f"Excluded columns: {', '.join(facts['set_aside'])}.")
     return lines
 
 
-def _metrics(manifest: Mapping) -> list[str]:
+def _metric_lines(manifest: Mapping) -> list[str]:
     rows, threshold = list(manifest.get("metrics") or ()), manifest.get("threshold")
     unit = _unit(manifest.get("training") or {})
     width = max((len(str(row.get("metric"))) for row in rows), default=0)
@@ -254,8 +248,11 @@ def _metrics(manifest: Mapping) -> list[str]:
         lines.append(f"  {row.get('metric')!s:<{width}}  {value}{shown}")
     if threshold is not None:
         # Files of earlier releases have no rule, but the parameters that it follows from.
-        rule = manifest.get("threshold_rule") or name_rule(_parameters(manifest))
-        lines.append(f"Lesions are called malignant from {threshold_words(threshold, rule)} on.")
+        parameters = (manifest.get("model") or {}).get("parameters") or {}
+        rule = manifest.get("threshold_rule") or name_rule(parameters)
+        lines.append(
+            f"Lesions are classified as malignant from {threshold_words(threshold, rule)} on."
+        )
     lines += [
         f"{at['sensitivity']:.0%} sensitivity: from {at['threshold']:.4g} on "
         f"({at['low']:.4g} to {at['high']:.4g})."
@@ -264,19 +261,15 @@ def _metrics(manifest: Mapping) -> list[str]:
     return lines
 
 
-def _parameters(manifest: Mapping) -> Mapping:
-    return (manifest.get("model") or {}).get("parameters") or {}
-
-
 def _unit(facts: Mapping) -> str:
-    """Name what the bootstrap drew: patients only where every group is one."""
+    """The unit of the bootstrap: patients only where every group is one."""
     n_groups = facts.get("n_groups", facts.get("n_patients"))
     if facts.get("n_patients") and n_groups == facts["n_patients"]:
         return "patients"
     return "images" if n_groups in (None, facts.get("n_rows")) else "groups"
 
 
-def _features(manifest: Mapping) -> list[str]:
+def _feature_lines(manifest: Mapping) -> list[str]:
     features, featurizer = manifest.get("features") or {}, manifest.get("featurizer")
     lines = []
     if features.get("names"):
@@ -284,17 +277,15 @@ def _features(manifest: Mapping) -> list[str]:
         digest = str(features.get("sha256", ""))[:16]
         lines.append(f"{len(features['names'])} features ({families}), schema {digest}...")
     if featurizer is None:
-        return [*lines, "Scores tables; it cannot measure images."]
+        return [*lines, "Scores feature tables; cannot measure images."]
     settings = ", ".join(f"{name}={value}" for name, value in featurizer.items())
-    lines.append(f"Measures images by itself: {settings}.")
+    lines.append(f"Measures images with: {settings}.")
     for name, facts in (manifest.get("files") or {}).items():
-        where = f"Needs {facts['beside']} beside it for" if "beside" in facts else "Carries"
-        lines.append(f"{where} {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
+        verb = f"Needs {facts[SIDECAR]} in its folder:" if SIDECAR in facts else "Includes"
+        lines.append(f"{verb} {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
     return lines
 
 
-def _versions_words(manifest: Mapping) -> list[str]:
-    versions = manifest.get("versions") or {}
-    if not versions:
-        return []
-    return ["Made with " + ", ".join(f"{name} {version}" for name, version in versions.items())]
+def _version_lines(versions: Mapping) -> list[str]:
+    named = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return [f"Created with {named}."] if versions else []

@@ -1,13 +1,18 @@
-"""Pickling in a form that does not depend on how other libraries store their objects."""
+"""The parts of a model as plain values, and how each is restored after a check."""
 
 from __future__ import annotations
 
 import copyreg
 import io
+import math
 import pickle
 import re
-from typing import TYPE_CHECKING
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
@@ -18,167 +23,19 @@ if TYPE_CHECKING:
     from lightgbm import Booster
 
 __all__ = [
+    "CALLS",
+    "Name",
     "booster_from_text",
     "checked_text",
     "dumps_model",
+    "fill_array",
     "frame_from_columns",
     "pipeline_from_steps",
+    "set_byte_order",
 ]
 
-_MOST_LEAVES = 8192  # LightGBM walks trees by recursion
-_MOST_COLUMNS = 1_000_000
-
-_NODES = ["split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"]
-_INNER = ["internal_value", "internal_weight", "internal_count"]
-_LEAVES = ["leaf_value", "leaf_weight", "leaf_count"]
-
-_NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
-_OBJECTIVE = re.compile(r"binary sigmoid:\d+(\.\d+)?", re.ASCII)
-
-
-def booster_from_text(text: str) -> Booster:
-    """Make a booster of its text.
-
-    Parameters
-    ----------
-    text : str
-        What ``Booster.model_to_string`` or `checked_text` gave.
-
-    Returns
-    -------
-    lightgbm.Booster
-        Ready to score.
-
-    Raises
-    ------
-    ArtifactError
-        If the text is no boosted model of two classes, or a tree in it is no tree.
-    """
-    checked = checked_text(text)
-    import lightgbm
-
-    try:
-        return lightgbm.Booster(model_str=checked)
-    except lightgbm.basic.LightGBMError as error:
-        raise ArtifactError(f"this LightGBM cannot read the boosted trees: {error}") from error
-
-
-def checked_text(text: str) -> str:
-    """Check the text of a booster, and write it anew with what scores need.
-
-    Parameters
-    ----------
-    text : str
-        What ``Booster.model_to_string`` gave, of any LightGBM since version 3.
-
-    Returns
-    -------
-    str
-        Header and trees, without parameters, importances and sizes.
-
-    Raises
-    ------
-    ArtifactError
-        If it holds other than numeric splits of two classes, or a tree that is none.
-    """
-    if type(text) is not str:
-        _refuse("they are no text")
-    head, *blocks = re.split(r"^Tree=\d+\n", text.partition("\nend of trees")[0], flags=re.M)
-    header = _read_lines(head)
-    version, objective = header.get("version", ""), header.get("objective", "")
-    if not re.fullmatch(r"v\d", version) or not _OBJECTIVE.fullmatch(objective):
-        _refuse(f"version {version[:20]!r} and objective {objective[:40]!r} are none of ours")
-    if any(header.get(name) != "1" for name in ("num_class", "num_tree_per_iteration")):
-        _refuse("they score more than two classes")
-    n_columns = _whole(header, "max_feature_idx", _MOST_COLUMNS) + 1
-    lines = [
-        "tree",
-        f"version={version}",
-        "num_class=1",
-        "num_tree_per_iteration=1",
-        "label_index=0",
-        f"max_feature_idx={n_columns - 1}",
-        f"objective={objective}",
-        "feature_names=" + " ".join(f"Column_{number}" for number in range(n_columns)),
-        "feature_infos=" + " ".join(["none"] * n_columns),
-        "",
-    ]
-    for number, block in enumerate(blocks):
-        lines += [f"Tree={number}", *_checked_tree(_read_lines(block), n_columns), "", ""]
-    return "\n".join([*lines, "end of trees", ""])
-
-
-def _checked_tree(tree: dict[str, str], n_columns: int) -> list[str]:
-    n_leaves = _whole(tree, "num_leaves", _MOST_LEAVES)
-    if n_leaves < 1 or tree.get("num_cat") != "0" or tree.get("is_linear", "0") != "0":
-        _refuse("a tree has no leaves, splits by category or is linear")
-    lengths = dict.fromkeys([*_NODES, *_INNER], n_leaves - 1) | dict.fromkeys(_LEAVES, n_leaves)
-    lines = [f"num_leaves={n_leaves}", "num_cat=0"]
-    for name, length in lengths.items():
-        values = tree.get(name, "").split()
-        # A tree of one leaf says only its value.
-        short = n_leaves == 1 and name in ("leaf_weight", "leaf_count")
-        if len(values) != length and not short:
-            _refuse(f"a tree of {n_leaves} leaves has {len(values)} values of {name}")
-        if not all(map(_NUMBER.fullmatch, values)):
-            _refuse(f"{name} of a tree is not made of numbers")
-        lines.append(f"{name}={' '.join(values)}")
-    _check_splits(tree, n_leaves, n_columns)
-    shrinkage = tree.get("shrinkage", "1")
-    if not _NUMBER.fullmatch(shrinkage):
-        _refuse("the shrinkage of a tree is no number")
-    return [*lines, "is_linear=0", f"shrinkage={shrinkage}"]
-
-
-def _check_splits(tree: dict[str, str], n_leaves: int, n_columns: int) -> None:
-    """Every node but the root is the child of exactly one earlier node, every leaf of one."""
-    left, right, columns, kinds = (
-        _whole_numbers(tree, name)
-        for name in ("left_child", "right_child", "split_feature", "decision_type")
-    )
-    if any(not 0 <= column < n_columns for column in columns):
-        _refuse("a tree splits by a column that there is not")
-    if any(not 0 <= kind < 16 or kind & 1 for kind in kinds):
-        _refuse("a tree splits in an unknown way")
-    pairs = zip(left, right, strict=True)
-    if any(0 <= child <= node for node, pair in enumerate(pairs) for child in pair):
-        _refuse("a tree runs in a circle")
-    if n_leaves > 1 and sorted([*left, *right]) != [*range(-n_leaves, 0), *range(1, n_leaves - 1)]:
-        _refuse("a tree points to a node or leaf that it has not, or has twice")
-
-
-def _read_lines(text: str) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for line in text.split("\n"):
-        name, mark, value = line.partition("=")
-        if not mark:
-            continue
-        if name in values:
-            _refuse(f"{name[:40]!r} is said twice")
-        values[name] = value
-    return values
-
-
-def _whole(values: dict[str, str], name: str, largest: int) -> int:
-    text = values.get(name, "")
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > largest:
-        _refuse(f"{name} is {text[:20]!r}")
-    return int(text)
-
-
-def _whole_numbers(tree: dict[str, str], name: str) -> list[int]:
-    values = tree.get(name, "").split()
-    if not all(re.fullmatch(r"-?\d{1,9}", value, re.ASCII) for value in values):
-        _refuse(f"{name} of a tree is not made of whole numbers")
-    return [int(value) for value in values]
-
-
-def _refuse(reason: str) -> None:
-    raise ArtifactError(f"the boosted trees in the model cannot be trusted: {reason}.")
-
-
-# What scikit-learn notes for the next fit; it names a dozen of its internals.
-_OF_FITTING = "_metadata_request"
+# What scikit-learn stores for the next fit; it names a dozen of its internals.
+_METADATA_REQUEST = "_metadata_request"
 
 
 def dumps_model(model: object) -> bytes:
@@ -199,8 +56,41 @@ def dumps_model(model: object) -> bytes:
     return buffer.getvalue()
 
 
+class _ModelPickler(pickle.Pickler):
+    # A DataFrame's own pickle names a dozen internals of pandas and pyarrow, a Booster's and a
+    # Pipeline's hold attributes of one release: all change between versions.
+    def reducer_override(self, value: object) -> object:
+        kind = type(value)
+        if kind is pd.DataFrame:
+            return frame_from_columns, ({str(name): value[name].to_list() for name in value},)
+        if kind is Pipeline:
+            return pipeline_from_steps, ([(name, step) for name, step in value.steps],)
+        if (kind.__module__, kind.__qualname__) == ("lightgbm.basic", "Booster"):
+            return booster_from_text, (checked_text(value.model_to_string(num_iteration=-1)),)
+        if isinstance(value, BaseEstimator) and _METADATA_REQUEST in vars(value):
+            state = {name: kept for name, kept in vars(value).items() if name != _METADATA_REQUEST}
+            return copyreg.__newobj__, (kind,), state
+        return NotImplemented
+
+
+@dataclass(frozen=True)
+class Name:
+    """A listed class or function as the payload sees it: inert, so that nothing can call it.
+
+    Parameters
+    ----------
+    address : str
+        Module and name, joined by a dot.
+    """
+
+    address: str
+
+
+# Tables, pipelines and dicts ---------------------------------------------------------------------
+
+
 def frame_from_columns(columns: dict[str, list]) -> pd.DataFrame:
-    """Make a table of plain columns again.
+    """Restore a table.
 
     Parameters
     ----------
@@ -211,12 +101,23 @@ def frame_from_columns(columns: dict[str, list]) -> pd.DataFrame:
     -------
     DataFrame
         The table, its rows numbered from 0.
+
+    Raises
+    ------
+    ArtifactError
+        If a column is anything but a list of plain values.
     """
+    cells = (str, int, float, bool, type(None))
+    if type(columns) is not dict or not all(
+        type(name) is str and type(values) is list and all(type(v) in cells for v in values)
+        for name, values in columns.items()
+    ):
+        raise ArtifactError("it makes a table of other than plain columns")
     return pd.DataFrame(columns)
 
 
 def pipeline_from_steps(steps: list[tuple[str, BaseEstimator]]) -> Pipeline:
-    """Make a pipeline of fitted steps again; where it kept intermediate results is forgotten.
+    """Restore a pipeline; where it cached intermediate results is not kept.
 
     Parameters
     ----------
@@ -227,27 +128,283 @@ def pipeline_from_steps(steps: list[tuple[str, BaseEstimator]]) -> Pipeline:
     -------
     Pipeline
         The pipeline.
+
+    Raises
+    ------
+    ArtifactError
+        If a step is not an estimator, or there is none.
     """
+    if type(steps) is not list or not steps or not all(map(_is_step, steps)):
+        raise ArtifactError("it makes a pipeline of other than estimators")
     return Pipeline(steps)
 
 
-class _ModelPickler(pickle.Pickler):
-    # A DataFrame's own pickle names a dozen internals of pandas and pyarrow, a Booster's and a
-    # Pipeline's hold attributes of one release: all change between versions.
-    def reducer_override(self, value: object) -> object:
-        if type(value) is pd.DataFrame:
-            return frame_from_columns, ({str(name): value[name].to_list() for name in value},)
-        if type(value) is Pipeline:
-            return pipeline_from_steps, ([(name, step) for name, step in value.steps],)
-        if _is_booster(value):
-            return booster_from_text, (checked_text(value.model_to_string(num_iteration=-1)),)
-        if isinstance(value, BaseEstimator) and _OF_FITTING in vars(value):
-            state = {name: kept for name, kept in vars(value).items() if name != _OF_FITTING}
-            return copyreg.__newobj__, (type(value),), state
-        return NotImplemented
+def _is_step(pair: object) -> bool:
+    plain = type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str
+    return plain and isinstance(pair[1], BaseEstimator)
 
 
-def _is_booster(value: object) -> bool:
-    """Whether `value` is a booster, asked without importing LightGBM for models without trees."""
-    kind = type(value)
-    return (kind.__module__, kind.__qualname__) == ("lightgbm.basic", "Booster")
+def _default_dict(factory: object) -> defaultdict:
+    if factory != Name("collections.OrderedDict"):  # how LightGBM once stored its best scores
+        raise ArtifactError("it makes a dict that calls something")
+    return defaultdict(OrderedDict)
+
+
+# Arrays: numpy itself trusts every dtype and shape ------------------------------------------------
+
+# Booleans, integers, floats, text and bytes of fixed length, and objects.
+_DTYPES = re.compile(r"b1|[iu][1248]|f[248]|[US]\d{1,5}|O8?")
+
+
+def _dtype(code: str, align: bool = False, copy: bool = False) -> np.dtype:
+    """Make a dtype; a copy, since a payload could change numpy's shared one."""
+    if (align, copy) != (False, True) or type(code) is not str or not _DTYPES.fullmatch(code):
+        raise ArtifactError("it holds an array of a type that models do not have")
+    return np.dtype(code, False, True)
+
+
+def set_byte_order(dtype: np.dtype, state: object) -> None:
+    """Set the byte order of a dtype.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        A dtype that the payload made.
+    state : object
+        What the payload stores for it.
+
+    Raises
+    ------
+    ArtifactError
+        If the state changes more than the byte order.
+    """
+    expected = dtype.__reduce__()[2]
+    if (
+        type(state) is not tuple
+        or not all(type(part) in (int, str, type(None)) for part in state)
+        or (state[:1], state[2:]) != (expected[:1], expected[2:])
+        or state[1] not in ("<", ">", "=", "|")
+    ):
+        raise ArtifactError("it holds an array whose dtype contradicts itself")
+    dtype.__setstate__(state)
+
+
+def _empty_array(kind: object, shape: object, code: object) -> np.ndarray:
+    if (kind, shape, code) != (Name("numpy.ndarray"), (0,), b"b"):
+        raise ArtifactError("it makes an array in an unusual way")
+    return np.empty(0, np.int8)
+
+
+def fill_array(array: np.ndarray, state: object) -> None:
+    """Set shape, dtype and values of an empty array.
+
+    Parameters
+    ----------
+    array : ndarray
+        An empty array that the payload made.
+    state : object
+        Version, shape, dtype, whether the order is Fortran's, and the bytes or objects.
+
+    Raises
+    ------
+    ArtifactError
+        If the number of values differs from the shape.
+    """
+    if type(state) is not tuple or len(state) != 5 or type(state[3]) is not bool or state[0] != 1:
+        raise ArtifactError("it holds an array of an unknown form")
+    _check_values(state[1], state[2], state[4])
+    array.__setstate__(state)
+
+
+def _array_from_buffer(buffer: object, dtype: object, shape: object, order: object) -> np.ndarray:
+    if order not in ("C", "F") or not isinstance(buffer, (bytes, bytearray)):
+        raise ArtifactError("it holds an array of an unknown form")
+    _check_values(shape, dtype, buffer)
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+
+
+def _scalar(dtype: object, value: object) -> np.generic:
+    if type(value) is not bytes:
+        raise ArtifactError("it holds a number without its value")
+    _check_values((1,), dtype, value)
+    return np.frombuffer(value, dtype=dtype)[0]
+
+
+def _check_values(shape: object, dtype: object, values: object) -> None:
+    counts = type(shape) is tuple and all(type(n) is int and 0 <= n < 2**40 for n in shape)
+    if not counts or len(shape) > 8 or not isinstance(dtype, np.dtype):
+        raise ArtifactError("it holds an array of an unknown form")
+    objects = dtype.kind == "O"
+    kinds = (list,) if objects else (bytes, bytearray)
+    expected = math.prod(shape) * (1 if objects else dtype.itemsize)
+    if type(values) not in kinds or len(values) != expected:
+        raise ArtifactError("it holds an array with more or fewer values than its shape says")
+
+
+# Boosted trees as text: LightGBM follows child numbers without checking them ---------------------
+
+_MAX_LEAVES = 8192  # LightGBM walks trees by recursion
+_MAX_COLUMNS = 1_000_000
+
+_NODES = ["split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"]
+_INNER = ["internal_value", "internal_weight", "internal_count"]
+_LEAVES = ["leaf_value", "leaf_weight", "leaf_count"]
+
+_NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
+_OBJECTIVE = re.compile(r"binary sigmoid:\d+(\.\d+)?", re.ASCII)
+
+
+def booster_from_text(text: str) -> Booster:
+    """Restore a booster.
+
+    Parameters
+    ----------
+    text : str
+        Result of ``Booster.model_to_string`` or `checked_text`.
+
+    Returns
+    -------
+    lightgbm.Booster
+        Ready to predict.
+
+    Raises
+    ------
+    ArtifactError
+        If the text does not describe boosted trees for two classes.
+    """
+    checked = checked_text(text)
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_str=checked)
+    except lightgbm.basic.LightGBMError as error:
+        raise ArtifactError(f"this LightGBM cannot read the boosted trees: {error}") from error
+
+
+def checked_text(text: str) -> str:
+    """Check the text of a booster and rewrite it with what prediction needs.
+
+    Parameters
+    ----------
+    text : str
+        Result of ``Booster.model_to_string``, of any LightGBM since version 3.
+
+    Returns
+    -------
+    str
+        Header and trees, without parameters, importances and sizes.
+
+    Raises
+    ------
+    ArtifactError
+        If it holds anything but numeric splits for two classes, or a malformed tree.
+    """
+    if type(text) is not str:
+        _refuse_trees("they are not text")
+    head, *blocks = re.split(r"^Tree=\d+\n", text.partition("\nend of trees")[0], flags=re.M)
+    header = _read_lines(head)
+    version, objective = header.get("version", ""), header.get("objective", "")
+    if not re.fullmatch(r"v\d", version) or not _OBJECTIVE.fullmatch(objective):
+        _refuse_trees(f"unknown version {version[:20]!r} or objective {objective[:40]!r}")
+    if any(header.get(name) != "1" for name in ("num_class", "num_tree_per_iteration")):
+        _refuse_trees("they score more than two classes")
+    n_columns = _whole(header, "max_feature_idx", _MAX_COLUMNS) + 1
+    lines = [
+        "tree",
+        f"version={version}",
+        "num_class=1",
+        "num_tree_per_iteration=1",
+        "label_index=0",
+        f"max_feature_idx={n_columns - 1}",
+        f"objective={objective}",
+        "feature_names=" + " ".join(f"Column_{number}" for number in range(n_columns)),
+        "feature_infos=" + " ".join(["none"] * n_columns),
+        "",
+    ]
+    for number, block in enumerate(blocks):
+        lines += [f"Tree={number}", *_checked_tree(_read_lines(block), n_columns), "", ""]
+    return "\n".join([*lines, "end of trees", ""])
+
+
+def _checked_tree(tree: dict[str, str], n_columns: int) -> list[str]:
+    n_leaves = _whole(tree, "num_leaves", _MAX_LEAVES)
+    if n_leaves < 1 or tree.get("num_cat") != "0" or tree.get("is_linear", "0") != "0":
+        _refuse_trees("a tree has no leaves, splits by category or is linear")
+    lengths = dict.fromkeys([*_NODES, *_INNER], n_leaves - 1) | dict.fromkeys(_LEAVES, n_leaves)
+    lines = [f"num_leaves={n_leaves}", "num_cat=0"]
+    for name, length in lengths.items():
+        values = tree.get(name, "").split()
+        # A tree of one leaf has only its value.
+        short = n_leaves == 1 and name in ("leaf_weight", "leaf_count")
+        if len(values) != length and not short:
+            _refuse_trees(f"a tree of {n_leaves} leaves has {len(values)} values of {name}")
+        if not all(map(_NUMBER.fullmatch, values)):
+            _refuse_trees(f"{name} of a tree is not made of numbers")
+        lines.append(f"{name}={' '.join(values)}")
+    _check_splits(tree, n_leaves, n_columns)
+    shrinkage = tree.get("shrinkage", "1")
+    if not _NUMBER.fullmatch(shrinkage):
+        _refuse_trees("the shrinkage of a tree is not a number")
+    return [*lines, "is_linear=0", f"shrinkage={shrinkage}"]
+
+
+def _check_splits(tree: dict[str, str], n_leaves: int, n_columns: int) -> None:
+    """Every node but the root is the child of exactly one earlier node, every leaf of one."""
+    left, right, columns, kinds = (
+        _whole_numbers(tree, name)
+        for name in ("left_child", "right_child", "split_feature", "decision_type")
+    )
+    if any(not 0 <= column < n_columns for column in columns):
+        _refuse_trees("a tree splits by a column that does not exist")
+    if any(not 0 <= kind < 16 or kind & 1 for kind in kinds):
+        _refuse_trees("a tree splits in an unknown way")
+    pairs = zip(left, right, strict=True)
+    if any(0 <= child <= node for node, pair in enumerate(pairs) for child in pair):
+        _refuse_trees("a tree contains a cycle")
+    if n_leaves > 1 and sorted([*left, *right]) != [*range(-n_leaves, 0), *range(1, n_leaves - 1)]:
+        _refuse_trees("a tree points to a missing node or leaf, or to one twice")
+
+
+def _read_lines(text: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for line in text.split("\n"):
+        name, mark, value = line.partition("=")
+        if not mark:
+            continue
+        if name in values:
+            _refuse_trees(f"{name[:40]!r} occurs twice")
+        values[name] = value
+    return values
+
+
+def _whole(values: dict[str, str], name: str, largest: int) -> int:
+    text = values.get(name, "")
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > largest:
+        _refuse_trees(f"{name} is {text[:20]!r}")
+    return int(text)
+
+
+def _whole_numbers(tree: dict[str, str], name: str) -> list[int]:
+    values = tree.get(name, "").split()
+    if not all(re.fullmatch(r"-?\d{1,9}", value, re.ASCII) for value in values):
+        _refuse_trees(f"{name} of a tree is not made of whole numbers")
+    return [int(value) for value in values]
+
+
+def _refuse_trees(reason: str) -> NoReturn:
+    raise ArtifactError(f"the boosted trees in the model cannot be trusted: {reason}.")
+
+
+# The function that stands in for each callable that a payload may name.
+CALLS: dict[str, Callable | None] = {
+    "collections.OrderedDict": lambda: OrderedDict(),
+    "collections.defaultdict": _default_dict,
+    "hybridlesion.persistence._state.booster_from_text": booster_from_text,
+    "hybridlesion.persistence._state.frame_from_columns": frame_from_columns,
+    "hybridlesion.persistence._state.pipeline_from_steps": pipeline_from_steps,
+    "numpy._core.multiarray._reconstruct": _empty_array,
+    "numpy._core.multiarray.scalar": _scalar,
+    "numpy._core.numeric._frombuffer": _array_from_buffer,
+    "numpy.dtype": _dtype,
+    "numpy.ndarray": None,  # an argument of _reconstruct
+}

@@ -1,4 +1,4 @@
-"""The files that a model measures images with travel with it: weights of its networks."""
+"""Weight files of a model's networks, which travel with it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from sklearn.base import BaseEstimator
@@ -19,132 +20,21 @@ from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import SEGMENTERS
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS
 
-__all__ = ["attach_weights", "check_file_name", "detach_weights", "embedder_file", "segmenter_file"]
+__all__ = [
+    "MAX_INSIDE",
+    "SIDECAR",
+    "attach_weights",
+    "check_file_name",
+    "collect_files",
+    "detach_weights",
+    "write_sidecar_files",
+]
 
+# An artifact is read whole to check its digest: one of gigabytes would be slow to inspect.
+MAX_INSIDE = 256 << 20
 
-def embedder_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
-    """Read the network that embeds or scores images.
-
-    Parameters
-    ----------
-    featurizer : LesionFeaturizer
-        Of the model.
-
-    Returns
-    -------
-    tuple of str and bytes, or None
-        Name and bytes of one file; None without a network.
-
-    Raises
-    ------
-    ArtifactError
-        If it is gone, or timm's hub holds another one than the model was fitted with.
-    """
-    if featurizer.embedder == "none":
-        return None
-    if featurizer.embedder == FINETUNED:
-        path = Path(featurizer.weights or SHIPPED)
-        return _plain_name(f"{path.stem}.zip"), _packed(path)
-    if featurizer.weights is None:
-        return _plain_name(f"{featurizer.embedder}.safetensors"), _from_hub(featurizer)
-    path = Path(featurizer.weights)
-    return _plain_name(path.name), _read(path, "weights")
-
-
-def segmenter_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
-    """Read the refiner.
-
-    Parameters
-    ----------
-    featurizer : LesionFeaturizer
-        Of the model.
-
-    Returns
-    -------
-    tuple of str and bytes, or None
-        Name and bytes of its file; None where masks are drawn without a network.
-
-    Raises
-    ------
-    ArtifactError
-        If it is gone.
-    """
-    if featurizer.segmenter == "classical":
-        return None
-    shipped = featurizer.segmenter in SEGMENTERS
-    path = SHIPPED_WEIGHTS if shipped else Path(featurizer.segmenter)
-    return _plain_name(f"segmenter-{path.name}"), _read(path, "segmenter")
-
-
-def _from_hub(featurizer: LesionFeaturizer) -> bytes:
-    """Pack timm's own weights, which this machine has since the model was fitted with them."""
-    from safetensors.torch import save
-
-    from hybridlesion.cnn.backbone import create_pretrained, weights_digest
-
-    try:
-        network = create_pretrained(featurizer.embedder)
-    except SourceError as error:
-        raise ArtifactError(f"the model's network is gone: {error}") from error
-    fitted = getattr(featurizer, "embedder_", None)
-    if fitted is not None and weights_digest(network) != fitted.weights_digest_:
-        raise ArtifactError(
-            f"timm's weights of {featurizer.embedder!r} are not those the model was fitted with. "
-            "Fit again, or set features__weights to the file of then."
-        )
-    return save({name: value.contiguous() for name, value in network.state_dict().items()})
-
-
-def check_file_name(name: object) -> str:
-    """Make sure that a name from an artifact is that of a file and leads nowhere else.
-
-    Parameters
-    ----------
-    name : object
-        What the artifact says.
-
-    Returns
-    -------
-    str
-        `name`.
-
-    Raises
-    ------
-    ArtifactError
-        If it holds a folder or unprintable characters, is hidden, or too long.
-
-    Examples
-    --------
-    >>> check_file_name("model.safetensors")
-    'model.safetensors'
-    """
-    plain = isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= 200
-    if not plain or name.startswith(".") or any(mark in name for mark in "/\\:"):
-        raise ArtifactError(f"the artifact carries a file of the name {str(name)[:80]!r}.")
-    return name
-
-
-def _plain_name(name: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in name).lstrip(".")
-    return check_file_name(kept[-100:])
-
-
-def _read(path: Path, parameter: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"the model's weight file {path} cannot be read ({error.strerror}); the artifact must "
-            f"carry it to score images. Put it back, or set features__{parameter} to where it is "
-            "now."
-        ) from error
-
-
-def _packed(path: Path) -> bytes:
-    try:
-        return Finetuned.read(path).pack()
-    except SourceError as error:
-        raise ArtifactError(f"the model's fine-tuned networks are gone: {error}") from error
+# Key in the manifest of a file that is stored in the folder of the artifact.
+SIDECAR = "beside"
 
 
 def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes]]:
@@ -160,44 +50,43 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
     model : Pipeline or estimator
         A shallow copy that names its weight files without their folders.
     files : dict of str to bytes
-        The files of the embedder and of the segmenter by these names; a fine-tuned folder as one
-        packed file. What ships with the package or comes from timm's hub goes along, too: another
-        release may ship, and the hub may hold, another one. Empty if the model has no network.
+        The files of the embedder and of the segmenter by these names; a fine-tuned folder is packed
+        into one file. Weights that ship with the package or come from timm's hub are included,
+        because another release or the hub may change them. Empty if the model has no network.
 
     Raises
     ------
     ArtifactError
-        If a weight file is gone, or timm's hub holds other weights than the model was fitted with.
+        If a weight file is missing, or timm's hub has other weights than the model was fitted with.
     """
     featurizer, _ = split_steps(model)
     if featurizer is None:
         return model, {}
-    embedder, segmenter = embedder_file(featurizer), segmenter_file(featurizer)
-    named = {"weights": embedder, "segmenter": segmenter}
-    named = {parameter: file for parameter, file in named.items() if file is not None}
-    files = dict(named.values())
-    return _with_files(model, **{key: name for key, (name, _) in named.items()}), files
+    named = {"weights": _embedder_file(featurizer), "segmenter": _segmenter_file(featurizer)}
+    found = {parameter: file for parameter, file in named.items() if file is not None}
+    names = {parameter: name for parameter, (name, _) in found.items()}
+    return _with_files(model, **names), dict(found.values())
 
 
-def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimator:
-    """Put the weight files of a loaded model where its networks can read them.
+def attach_weights(model: BaseEstimator, files: Mapping[str, bytes]) -> BaseEstimator:
+    """Write the weight files of a loaded model to where its networks can read them.
 
     Parameters
     ----------
     model : Pipeline or estimator
-        What `detach_weights` gave, after unpickling.
-    files : dict of str to bytes
+        Result of `detach_weights`, after unpickling.
+    files : mapping of str to bytes
         The files of the artifact.
 
     Returns
     -------
     Pipeline or estimator
-        The model, naming files in the user's cache folder and no other files of this machine.
+        The model; it refers to files in the user's cache folder and to no other file.
 
     Raises
     ------
     ArtifactError
-        If the artifact does not carry a file that the model names.
+        If the artifact lacks a file that the model names.
     """
     featurizer, _ = split_steps(model)
     if featurizer is None:
@@ -205,36 +94,221 @@ def attach_weights(model: BaseEstimator, files: dict[str, bytes]) -> BaseEstimat
     named = {"weights": featurizer.weights}
     if featurizer.segmenter not in SEGMENTERS:
         named["segmenter"] = featurizer.segmenter
-    placed = {}
+    placed: dict[str, str | None] = {}
     for parameter, name in named.items():
         if name is not None and name not in files:
             raise ArtifactError(
                 f"the model needs the weight file {name!r}, which its artifact lacks. Fit again, "
-                "or save again with the weight file at hand."
+                "or save again where the weight file exists."
             )
-        placed[parameter] = None if name is None else str(_materialise(name, files[name]))
+        placed[parameter] = None if name is None else str(_write_to_cache(name, files[name]))
     return _with_files(model, **placed)
 
 
-def _materialise(name: str, data: bytes) -> Path:
-    """Write the file once per content; a file that someone changed is written again."""
+def write_sidecar_files(
+    path: Path, files: Mapping[str, bytes]
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Write files that are too large for the artifact to its folder.
+
+    Parameters
+    ----------
+    path : Path
+        The artifact to be written.
+    files : mapping of str to bytes
+        The files of the model.
+
+    Returns
+    -------
+    inside : dict of str to bytes
+        Files that the artifact stores.
+    sidecars : dict of str to str
+        File names in the folder of `path`, by the name that the model uses.
+    """
+    inside, sidecars = {}, {}
+    for name, data in files.items():
+        if len(data) <= MAX_INSIDE:
+            inside[name] = data
+            continue
+        digest = hashlib.sha256(data).hexdigest()
+        file = path.with_name(f"{path.stem}.{name}")
+        if _digest(file) not in (None, digest):
+            # Another model or a user may need the file that is there.
+            file = path.with_name(f"{path.stem}.{digest[:16]}.{name}")
+        with atomic_path(file) as temporary:
+            temporary.write_bytes(data)
+        sidecars[name] = file.name
+    return inside, sidecars
+
+
+def collect_files(
+    path: str | os.PathLike,
+    folder: Path | None,
+    inside: Mapping[str, bytes],
+    described: Mapping[str, object],
+) -> dict[str, bytes]:
+    """Collect the weight files of a model and check those outside its artifact.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The artifact, for messages.
+    folder : Path or None
+        Its folder; None if it is unknown.
+    inside : mapping of str to bytes
+        Files that the artifact stores.
+    described : mapping of str to object
+        All files as its manifest describes them.
+
+    Returns
+    -------
+    dict of str to bytes
+        All files by the names that the model uses.
+
+    Raises
+    ------
+    ArtifactError
+        If a file outside is missing or has another content.
+    """
+    files = {check_file_name(name): data for name, data in inside.items()}
+    for name, facts in described.items():
+        if not isinstance(facts, Mapping) or SIDECAR not in facts:
+            continue
+        sidecar = check_file_name(facts[SIDECAR])
+        if folder is None:
+            raise ArtifactError(
+                f"the weights of this model are in the separate file {sidecar}, which joblib.load "
+                "cannot find. Load the model with hybridlesion.load_artifact."
+            )
+        try:
+            data = (folder / sidecar).read_bytes()
+        except OSError as error:
+            raise ArtifactError(
+                f"{path} needs {sidecar} in the same folder ({error.strerror}): its weights are "
+                "too large to be stored inside. Copy both."
+            ) from error
+        if hashlib.sha256(data).hexdigest() != facts.get("sha256"):
+            raise ArtifactError(
+                f"{folder / sidecar} is not the weight file that {path} was saved with."
+            )
+        files[check_file_name(name)] = data
+    return files
+
+
+def check_file_name(name: object) -> str:
+    """Check that a name in an artifact is a plain file name that leads to no other folder.
+
+    Parameters
+    ----------
+    name : object
+        What the artifact stores.
+
+    Returns
+    -------
+    str
+        `name`.
+
+    Raises
+    ------
+    ArtifactError
+        If it contains a folder or unprintable characters, is hidden, or too long.
+
+    Examples
+    --------
+    >>> check_file_name("model.safetensors")
+    'model.safetensors'
+    """
+    plain = isinstance(name, str) and name.isprintable() and 0 < len(name.encode()) <= 200
+    if not plain or name.startswith(".") or any(mark in name for mark in "/\\:"):
+        raise ArtifactError(f"the artifact stores a file under the name {str(name)[:80]!r}.")
+    return name
+
+
+def _embedder_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
+    """Name and content of the network that embeds or scores images; None without one."""
+    if featurizer.embedder == "none":
+        return None
+    if featurizer.embedder == FINETUNED:
+        path = Path(featurizer.weights or SHIPPED)
+        try:
+            return _clean_name(f"{path.stem}.zip"), Finetuned.read(path).pack()
+        except SourceError as error:
+            raise ArtifactError(f"the model's fine-tuned networks are missing: {error}") from error
+    if featurizer.weights is None:
+        return _clean_name(f"{featurizer.embedder}.safetensors"), _from_hub(featurizer)
+    path = Path(featurizer.weights)
+    return _clean_name(path.name), _read(path, "weights")
+
+
+def _segmenter_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
+    """Name and content of the refiner; None where masks are drawn without a network."""
+    if featurizer.segmenter == "classical":
+        return None
+    shipped = featurizer.segmenter in SEGMENTERS
+    path = SHIPPED_WEIGHTS if shipped else Path(featurizer.segmenter)
+    return _clean_name(f"segmenter-{path.name}"), _read(path, "segmenter")
+
+
+def _from_hub(featurizer: LesionFeaturizer) -> bytes:
+    """Pack timm's own weights, which this machine has since the model was fitted with them."""
+    from safetensors.torch import save
+
+    from hybridlesion.cnn.backbone import create_pretrained, weights_digest
+
+    try:
+        network = create_pretrained(featurizer.embedder)
+    except SourceError as error:
+        raise ArtifactError(f"the model's network is missing: {error}") from error
+    fitted = getattr(featurizer, "embedder_", None)
+    if fitted is not None and weights_digest(network) != fitted.weights_digest_:
+        raise ArtifactError(
+            f"timm's weights of {featurizer.embedder!r} are not those the model was fitted with. "
+            "Fit again, or set features__weights to the file used then."
+        )
+    return save({name: value.contiguous() for name, value in network.state_dict().items()})
+
+
+def _clean_name(name: str) -> str:
+    kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in name).lstrip(".")
+    return check_file_name(kept[-100:])
+
+
+def _read(path: Path, parameter: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"the model's weight file {path} cannot be read ({error.strerror}); the artifact must "
+            f"include it to score images. Restore it, or set features__{parameter} to its new path."
+        ) from error
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file; None if it does not exist."""
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_to_cache(name: str, data: bytes) -> Path:
+    """Write a file once per content; a file that was changed there is written again."""
     digest = hashlib.sha256(data).hexdigest()
     path = _cache_folder() / "weights" / digest[:32] / check_file_name(name)
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+    if _digest(path) != digest:
         with atomic_path(path) as temporary:
             temporary.write_bytes(data)
     return path
 
 
 def _cache_folder() -> Path:
-    """The user's cache folder, or a private temporary one where there is none to write to."""
+    """The user's cache folder, or a private temporary one if that is not writable."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(home) / "hybridlesion"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except (OSError, SourceError):
+    except OSError:
         return Path(tempfile.mkdtemp(prefix="hybridlesion-"))
 
 

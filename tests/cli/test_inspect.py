@@ -36,7 +36,7 @@ def test_signed_models(hybridlesion, features_file, lesions, tmp_path):
     for command in (("inspect", model), arguments):
         refused = hybridlesion(*command, "--key", other)
         assert refused.exit_code == 1
-        assert "does not fit this key" in refused.stderr
+        assert "does not match this key" in refused.stderr
 
 
 def test_a_key_refuses_unsigned_models(hybridlesion, model_file, tmp_path):

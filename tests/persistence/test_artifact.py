@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ from hybridlesion.persistence import (
     describe_manifest,
     load_artifact,
     read_manifest,
+    restore_model,
     save_artifact,
 )
 from hybridlesion.persistence._file_format import Container, read_container, write_container
@@ -98,7 +100,7 @@ def test_manifest_in_words(saved):
     words = describe_manifest(read_manifest(saved))
     assert "Learned from 120 lesions of 40 patients, 24 of them malignant (20.0 %)" in words
     assert "0.900  (0.800 to 0.950)" in words
-    assert "Measures images by itself" in words
+    assert "Measures images with: " in words
 
 
 def test_reading_the_manifest_leaves_the_model_packed(tmp_path):
@@ -108,10 +110,29 @@ def test_reading_the_manifest_leaves_the_model_packed(tmp_path):
         load_artifact(tmp_path / "m.joblib")
 
 
-def test_the_file_is_readable_by_joblib(saved):
-    content = joblib.load(saved)
-    assert content["format"] == "hybridlesion-artifact"
-    assert isinstance(content["payload"], bytes)
+def test_joblib_loads_the_model(saved, fitted, table):
+    loaded = joblib.load(saved)
+    assert [type(step) for _, step in loaded.steps] == [type(step) for _, step in fitted.steps]
+    expected = fitted.named_steps["model"].predict_proba(table)
+    np.testing.assert_array_equal(loaded.named_steps["model"].predict_proba(table), expected)
+    save_artifact(saved, fitted.named_steps["model"])
+    np.testing.assert_array_equal(joblib.load(saved).predict_proba(table), expected)
+
+
+def test_joblib_loads_through_the_same_checks(saved, read_content):
+    content = read_content(saved)
+    for changed in (
+        {"sha256": "0" * 64},
+        {"protocol": PROTOCOL + 1},
+        {"format": "other"},
+        {"payload": pickle.dumps(print)},
+    ):
+        with pytest.raises(ArtifactError):
+            restore_model(content | changed)
+    hostile = Container(content["manifest"], pickle.dumps(print), {})
+    write_container(saved, hostile)
+    with pytest.raises(ArtifactError, match=r"asks for builtins\.print"):
+        joblib.load(saved)
 
 
 def test_digest_of_training_rows_sees_every_change(table):
@@ -149,7 +170,7 @@ def test_foreign_joblib_files(tmp_path, content, reason):
 
 def test_files_that_are_no_pickle(tmp_path):
     (tmp_path / "m.joblib").write_bytes(b"image_id,score\n")
-    with pytest.raises(ArtifactError, match="no joblib file"):
+    with pytest.raises(ArtifactError, match="not a joblib file"):
         load_artifact(tmp_path / "m.joblib")
     joblib.dump({"a": 1}, tmp_path / "z.joblib", compress=3)
     with pytest.raises(ArtifactError, match="not a hybridlesion model file"):
@@ -165,8 +186,8 @@ def test_every_truncation_is_refused(saved):
 
 
 @pytest.mark.parametrize("key", ["payload", "manifest", "files", "sha256"])
-def test_changed_files(saved, key):
-    content = joblib.load(saved)
+def test_changed_files(saved, key, read_content):
+    content = read_content(saved)
     content[key] = {
         "payload": content["payload"] + b".",
         "manifest": content["manifest"] | {"threshold": 0.001},
@@ -189,8 +210,8 @@ def test_changed_files(saved, key):
         {"manifest": {1: b""}},
     ],
 )
-def test_parts_of_another_kind(saved, change):
-    joblib.dump(joblib.load(saved) | change, saved)
+def test_parts_of_another_kind(saved, change, read_content):
+    joblib.dump(read_content(saved) | change, saved)
     with pytest.raises(ArtifactError, match="not a hybridlesion model file"):
         load_artifact(saved)
 
@@ -203,20 +224,20 @@ def test_a_manifest_of_another_model(saved, fitted):
     )
     write_container(saved, other, None)
     assert read_manifest(saved)["features"]["sha256"] == "0" * 64
-    with pytest.raises(ArtifactError, match="tells of other features than its model takes"):
+    with pytest.raises(ArtifactError, match="describes other features than its model takes"):
         load_artifact(saved)
 
 
-def test_newer_protocol(saved):
-    joblib.dump(joblib.load(saved) | {"protocol": PROTOCOL + 1}, saved)
+def test_newer_protocol(saved, read_content):
+    joblib.dump(read_content(saved) | {"protocol": PROTOCOL + 1}, saved)
     for read in (load_artifact, read_manifest):
         with pytest.raises(ArtifactError, match="Install a newer hybridlesion"):
             read(saved)
 
 
 @pytest.mark.parametrize("protocol", [0, -1, True, "1", None])
-def test_protocols_that_are_none(saved, protocol):
-    joblib.dump(joblib.load(saved) | {"protocol": protocol}, saved)
+def test_protocols_that_are_none(saved, protocol, read_content):
+    joblib.dump(read_content(saved) | {"protocol": protocol}, saved)
     with pytest.raises(ArtifactError, match="protocol number"):
         load_artifact(saved)
 

@@ -17,7 +17,6 @@ from hybridlesion.cnn import backbone as network
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.persistence import _sidecar_files as beside
 from hybridlesion.persistence import _weights as network_files
 from hybridlesion.persistence import describe_manifest, load_artifact, read_manifest, save_artifact
 from hybridlesion.persistence._weights import attach_weights, check_file_name, detach_weights
@@ -88,7 +87,7 @@ def test_the_refiner_that_ships_travels_too(tmp_path, monkeypatch, with_segmente
     digest = hashlib.sha256(SHIPPED_WEIGHTS.read_bytes()).hexdigest()
     manifest = read_manifest(tmp_path / "m.joblib")
     assert manifest["files"]["segmenter-refiner.safetensors"]["sha256"] == digest
-    assert "Carries segmenter-refiner.safetensors (1.5 MB)." in describe_manifest(manifest)
+    assert "Includes segmenter-refiner.safetensors (1.5 MB)." in describe_manifest(manifest)
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def test_weights_of_the_hub_travel_too(tmp_path, monkeypatch, from_hub, rng):
     network._load.cache_clear()
     loaded = load_artifact(tmp_path / "m.joblib").named_steps["features"].embedder_
     np.testing.assert_array_equal(loaded.transform(images), expected)
-    with pytest.raises(ArtifactError, match="network is gone: the hub does not answer"):
+    with pytest.raises(ArtifactError, match="network is missing: the hub does not answer"):
         save_artifact(tmp_path / "again.joblib", from_hub)
 
 
@@ -135,7 +134,7 @@ def test_weights_of_the_hub_that_changed_are_refused(tmp_path, from_hub):
 
 
 def test_large_files_lie_beside_and_are_checked(tmp_path, monkeypatch, with_segmenter):
-    monkeypatch.setattr(beside, "LARGEST_INSIDE", 10)
+    monkeypatch.setattr(network_files, "MAX_INSIDE", 10)
     save_artifact(tmp_path / "m.joblib", with_segmenter)
     outside = tmp_path / "m.segmenter-refiner.safetensors"
     assert outside.read_bytes() == b"weights of a refiner"
@@ -154,7 +153,7 @@ def test_large_files_lie_beside_and_are_checked(tmp_path, monkeypatch, with_segm
 def test_a_file_that_has_the_name_of_large_weights_is_left_alone(
     tmp_path, monkeypatch, with_segmenter
 ):
-    monkeypatch.setattr(beside, "LARGEST_INSIDE", 10)
+    monkeypatch.setattr(network_files, "MAX_INSIDE", 10)
     kept = tmp_path / "m.segmenter-refiner.safetensors"
     kept.write_bytes(b"weights of somebody")
     for _ in range(2):
@@ -169,7 +168,7 @@ def test_a_file_that_has_the_name_of_large_weights_is_left_alone(
     "name", ["../w.pth", "a/w.pth", "a\\w.pth", "..", ".hidden", "a\nb", "", "C:w", "w" * 300, None]
 )
 def test_names_that_lead_elsewhere(name):
-    with pytest.raises(ArtifactError, match="carries a file of the name"):
+    with pytest.raises(ArtifactError, match="stores a file under the name"):
         check_file_name(name)
 
 
