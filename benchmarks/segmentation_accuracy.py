@@ -20,8 +20,7 @@ import pandas as pd
 from hybridlesion._optional_imports import cv2
 from hybridlesion.io import read_image, read_mask, resize_long_side
 from hybridlesion.metrics.masks import jaccard
-from hybridlesion.segmentation import segment_details
-from hybridlesion.segmentation._classical import segment_classical
+from hybridlesion.segmentation import segment_classical, segment_details
 
 Segmenter = Callable[[np.ndarray], tuple[np.ndarray, float]]
 

@@ -1,14 +1,9 @@
-"""From an image to the mask of its lesion.
-
-`segment` gives the mask, `segment_details` also says how sure it is and why, and `segment_many`
-lets a network see several images at once. The two morphological
-snakes stand on their own.
-"""
+"""Lesion segmentation: classical, optionally refined by a small network."""
 
 from __future__ import annotations
 
-from hybridlesion.segmentation._chan_vese import morphological_chan_vese
-from hybridlesion.segmentation._result import Segmentation
+from hybridlesion.segmentation._classical import Segmentation, segment_classical
+from hybridlesion.segmentation._morphological_snakes import morphological_chan_vese
 from hybridlesion.segmentation._segment import (
     SEGMENTERS,
     check_segmenter,
@@ -18,7 +13,6 @@ from hybridlesion.segmentation._segment import (
     segment_many,
     segmenter_digest,
 )
-from hybridlesion.segmentation._snakes import morphological_geodesic_active_contour
 
 __all__ = [
     "SEGMENTERS",
@@ -26,8 +20,8 @@ __all__ = [
     "check_segmenter",
     "draw_overlay",
     "morphological_chan_vese",
-    "morphological_geodesic_active_contour",
     "segment",
+    "segment_classical",
     "segment_details",
     "segment_many",
     "segmenter_digest",

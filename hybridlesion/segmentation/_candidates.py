@@ -1,4 +1,4 @@
-"""Candidate masks: every map, cut at several thresholds, cleaned and taken apart."""
+"""Candidate masks: connected regions of the contrast maps at several thresholds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.segmentation._contrast_maps import Evidence
+from hybridlesion.segmentation._contrast_maps import ContrastMaps
 
 __all__ = ["Candidate", "find_candidates"]
 
-# A region must have this share of the frame to be a lesion and not a freckle.
+# Area of a candidate as a share of the frame; smaller regions are freckles.
 SMALLEST_SHARE = 0.002
 LARGEST_SHARE = 0.95
 
-# Regions below this share of the largest do not join the candidate of all regions together.
+# Area, as a share of the largest region, from which a region joins the union of regions.
 COMPANION_SHARE = 0.15
 
 LEVELS = np.arange(256)
@@ -24,42 +24,42 @@ LEVELS = np.arange(256)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A region that may be the lesion.
+    """Region that may be the lesion.
 
     Parameters
     ----------
     mask : ndarray of shape (h, w), uint8
-        Zeros and ones, without holes.
+        Zeros and ones; holes are filled.
     contours : sequence of ndarray of shape (n, 1, 2), int32
-        Its outlines, columns before rows.
+        Its outlines as (column, row).
     """
 
     mask: np.ndarray
     contours: Sequence[np.ndarray]
 
 
-def find_candidates(evidence: Evidence) -> list[Candidate]:
+def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
     """Collect candidate lesion masks from all maps and thresholds.
 
     Parameters
     ----------
-    evidence : Evidence
-        The maps of one image.
+    contrast : ContrastMaps
+        Maps of one image.
 
     Returns
     -------
     list of Candidate
-        Each mask once; empty if nothing stands out.
+        Without duplicates; empty if no region contrasts with the skin.
 
     Notes
     -----
-    A map is cut at Otsu's threshold, at Otsu's thresholds of the two sides of that, and half-way
-    between. Opening and closing by 0.8 % of the long side clean the result; the three largest
-    regions, and they together, are the candidates.
+    Each map is thresholded at Otsu's threshold, at Otsu's thresholds of the pixels above and below
+    it, and halfway between these. The result is opened and closed with a disc of 0.8 % of the long
+    side; the three largest regions and their union are the candidates.
     """
-    usable = evidence.usable.view(np.uint8)
+    usable = contrast.usable.view(np.uint8)
     found: dict[bytes, Candidate] = {}
-    for values in evidence.maps.values():
+    for values in contrast.maps.values():
         counts = cv2.calcHist([values], [0], usable, [256], [0, 256])
         for threshold in _thresholds(counts.ravel().astype(float)):
             above = cv2.compare(values, float(threshold), cv2.CMP_GT) & usable
@@ -70,7 +70,7 @@ def find_candidates(evidence: Evidence) -> list[Candidate]:
 
 
 def _thresholds(counts: np.ndarray) -> list[int]:
-    """Otsu's threshold, those of its two sides, and the means between."""
+    """Otsu's threshold, those of the values above and below it, and the means in between."""
     middle = _otsu(counts)
     if middle is None:
         return []
@@ -80,7 +80,7 @@ def _thresholds(counts: np.ndarray) -> list[int]:
 
 
 def _otsu(counts: np.ndarray) -> int | None:
-    """Threshold of largest between-class variance, or None for a single value."""
+    """Threshold of maximum between-class variance; None if all values are equal."""
     below = counts.cumsum()
     total = below[-1]
     mass = (counts * LEVELS).cumsum()
@@ -90,7 +90,7 @@ def _otsu(counts: np.ndarray) -> int | None:
     )
     if spread.max() <= 0:
         return None
-    # An empty stretch between two classes is cut in its middle.
+    # The threshold is the middle of an empty gap between two classes.
     return int(np.flatnonzero(spread >= spread.max() * (1 - 1e-12)).mean())
 
 
@@ -116,7 +116,7 @@ def _regions(mask: np.ndarray) -> list[Candidate]:
 def _fill_holes(mask: np.ndarray) -> Candidate:
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if (tree.reshape(-1, 4)[:, 3] < 0).all():
-        # No contour has a parent: there are no holes.
+        # No contour has a parent, hence no holes.
         return Candidate(mask, contours)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)

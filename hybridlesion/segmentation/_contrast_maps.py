@@ -1,4 +1,4 @@
-"""Grey maps in which a lesion stands out from the skin, at one small scale."""
+"""Grey maps of the contrast between lesion and skin."""
 
 from __future__ import annotations
 
@@ -9,33 +9,19 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["CHANNELS", "Evidence", "gather_evidence", "lightness_of_skin", "median"]
+__all__ = ["ContrastMaps", "compute_contrast_maps"]
 
-# The surface is so smooth that a grid of about this many samples a side fixes it.
+# Samples per side to which the surface is fitted; it is smooth, so that a coarse grid is enough.
 GRID = 40
 N_REWEIGHTS = 5
 
 
-def lightness_of_skin(lightness: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Fit a quadratic surface to the lightness of the skin, robust against a darker lesion.
+def _skin_lightness(lightness: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Expected L* of skin: a quadratic surface, fitted robustly against a darker lesion.
 
-    Parameters
-    ----------
-    lightness : ndarray of shape (h, w), float
-        L* of every pixel.
-    usable : ndarray of shape (h, w), bool
-        Pixels that may be used for the fit.
-
-    Returns
-    -------
-    ndarray of shape (h, w), float
-        Expected L* of skin.
-
-    Notes
-    -----
-    Iteratively reweighted least squares with Cauchy weights, twice as strict for pixels below the
-    surface as for those above, since lesions are darker. A vignette bulges; if the fit dips in some
-    direction it has followed the lesion, and a plane is fitted instead.
+    The fit is iteratively reweighted least squares with Cauchy weights, twice as strict below the
+    surface as above it, because lesions are darker. A vignette is concave; a fit that is convex in
+    some direction has followed the lesion and is replaced by a plane.
     """
     step = max(1, max(lightness.shape) // GRID)
     basis = _basis(lightness.shape)
@@ -61,29 +47,18 @@ def _basis(shape: tuple[int, int]) -> np.ndarray:
 def _fit(rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
     weights = np.ones(len(samples))
     for _ in range(N_REWEIGHTS):
-        # Weights enter squared, as they scale both sides; ridge keeps thin images solvable.
+        # Weights scale both sides and enter squared; the ridge keeps thin images solvable.
         scaled = rows * weights[:, None]
         gram = scaled.T @ scaled + 1e-6 * np.eye(rows.shape[1])
         surface = np.linalg.solve(gram, scaled.T @ (samples * weights))
         rest = samples - rows @ surface
-        scale = max(2.0, 1.5 * median(np.abs(rest)))
+        scale = max(2.0, 1.5 * _median(np.abs(rest)))
         weights = 1 / (1 + (np.where(rest < 0, rest, rest / 2) / scale) ** 2)
     return surface
 
 
-def median(values: np.ndarray) -> np.floating:
-    """Median of finite values; np.median takes several times as long over a thousand.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n,), float
-        At least one.
-
-    Returns
-    -------
-    float
-        Of the type of `values`.
-    """
+def _median(values: np.ndarray) -> np.floating:
+    """Median of finite values, in the dtype of `values`; several times faster than np.median."""
     middle = len(values) // 2
     if len(values) % 2:
         return np.partition(values, middle)[middle]
@@ -91,20 +66,19 @@ def median(values: np.ndarray) -> np.floating:
     return (ordered[middle - 1] + ordered[middle]) / 2
 
 
-CHANNELS = ("blue", "shadow", "saturation", "distance")
-
-# Skin is measured in a ring of this share of the long side along the rim of the field of view.
+# Width, as a share of the long side, of the ring along the rim of the field of view in which the
+# colour of skin is measured.
 RING_SHARE = 0.10
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What one image says about where its lesion is.
+class ContrastMaps:
+    """Contrast maps of one image and the reference values behind them.
 
     Parameters
     ----------
     usable : ndarray of shape (h, w), bool
-        Field of view without markers; every statistic is taken inside.
+        Field of view without markers, in which all statistics are computed.
     field_of_view : ndarray of shape (h, w), bool
         The frame without dark corners.
     markers : ndarray of shape (h, w), bool
@@ -114,9 +88,9 @@ class Evidence:
     skin : ndarray of shape (3,), float32
         L*a*b* of the surrounding skin.
     shadow : ndarray of shape (h, w), float32
-        How much darker than the locally expected skin, in L* units.
+        Drop of L* below the locally expected lightness of skin.
     maps : dict of str to ndarray of shape (h, w), uint8
-        One map for each of CHANNELS, high in the lesion.
+        Maps ``blue``, ``shadow``, ``saturation`` and ``distance``, high in the lesion.
     """
 
     usable: np.ndarray
@@ -128,32 +102,37 @@ class Evidence:
     maps: dict[str, np.ndarray]
 
 
-def gather_evidence(image: np.ndarray, field_of_view: np.ndarray, markers: np.ndarray) -> Evidence:
-    """Compute the maps in which candidates are sought.
+def compute_contrast_maps(
+    image: np.ndarray, field_of_view: np.ndarray, markers: np.ndarray
+) -> ContrastMaps:
+    """Compute the maps from which candidate masks are thresholded.
 
     Parameters
     ----------
     image : ndarray of shape (h, w, 3), uint8
-        RGB image without hair.
-    field_of_view, markers : ndarray of shape (h, w), bool
-        Where the frame is usable, and where ink and stickers are.
+        RGB image after hair removal.
+    field_of_view : ndarray of shape (h, w), bool
+        False in dark corners.
+    markers : ndarray of shape (h, w), bool
+        True on ink and stickers.
 
     Returns
     -------
-    Evidence
+    ContrastMaps
         Maps and reference values.
 
     Notes
     -----
-    ``blue`` is 255 - B, since pigment absorbs blue most. ``shadow`` is the drop of L* below the
-    skin's lightness, modelled over the frame so that uneven light does not count. ``saturation``
-    is HSV's. ``distance`` is sqrt(max(shadow, 0)**2 + da**2 + db**2 / 2) from the skin's colour.
+    ``blue`` is 255 - B, because pigment absorbs blue most. ``shadow`` is the drop of L* below the
+    lightness of skin, which is modelled over the frame to allow for uneven illumination.
+    ``saturation`` is that of HSV. ``distance`` is sqrt(max(shadow, 0)**2 + da**2 + db**2 / 2),
+    where da and db are the differences from the colour of skin.
     """
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0)
     lab = cv2.cvtColor(smooth.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     usable = field_of_view & ~markers
     skin = _skin_color(lab, field_of_view, usable)
-    shadow = (lightness_of_skin(lab[..., 0], field_of_view) - lab[..., 0]).astype(np.float32)
+    shadow = (_skin_lightness(lab[..., 0], field_of_view) - lab[..., 0]).astype(np.float32)
     red, yellow = ((lab[..., channel] - skin[channel]) ** 2 for channel in (1, 2))
     distance = np.sqrt(np.maximum(shadow, 0) ** 2 + red + yellow / 2)
     maps = {
@@ -162,11 +141,11 @@ def gather_evidence(image: np.ndarray, field_of_view: np.ndarray, markers: np.nd
         "saturation": cv2.cvtColor(smooth, cv2.COLOR_RGB2HSV)[..., 1],
         "distance": np.clip(3 * distance, 0, 255).astype(np.uint8),
     }
-    return Evidence(usable, field_of_view, markers, lab, skin, shadow, maps)
+    return ContrastMaps(usable, field_of_view, markers, lab, skin, shadow, maps)
 
 
 def _skin_color(lab: np.ndarray, field_of_view: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Median colour of the brighter half of a ring along the rim of the field of view."""
+    """Median colour of the lighter pixels in a ring along the rim of the field of view."""
     framed = cv2.copyMakeBorder(
         field_of_view.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0
     )
@@ -176,8 +155,8 @@ def _skin_color(lab: np.ndarray, field_of_view: np.ndarray, usable: np.ndarray) 
         ring = field_of_view
     if not ring.any():
         return lab.reshape(-1, 3).mean(axis=0)
-    # Channels one after the other in memory: medians of strided columns take twice as long.
+    # Contiguous channels: medians of strided columns take twice as long.
     colors = np.ascontiguousarray(lab.reshape(-1, 3)[np.flatnonzero(ring)].T)
-    # A lesion that reaches the rim is darker than skin; 5 L* of slack keep ordinary texture in.
-    bright = colors[:, colors[0] >= median(colors[0]) - 5]
-    return np.array([median(channel) for channel in bright])
+    # A lesion that reaches the rim is darker than skin; a tolerance of 5 L* keeps its texture.
+    bright = colors[:, colors[0] >= _median(colors[0]) - 5]
+    return np.array([_median(channel) for channel in bright])

@@ -1,4 +1,4 @@
-"""A level set with eight pixels to a byte, laid out so that neighbours are mere offsets."""
+"""Binary level sets and images packed at eight pixels per byte."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["BitPlanes", "Canvas", "count_bits"]
+__all__ = ["BitPlanes", "PackedLevelSet", "count_bits"]
 
 STRIPS = 8
 
-# As an array, since numpy takes longer over a number of Python's than over a row of bytes.
+# An array, because a Python int takes numpy longer to convert than a row of bytes to shift.
 _ONE = np.array(1, np.uint8)
 
 
-class Canvas:
-    """A binary level set in packed bytes.
+class PackedLevelSet:
+    """Binary level set with eight pixels per byte.
 
     Parameters
     ----------
@@ -24,11 +24,10 @@ class Canvas:
 
     Notes
     -----
-    The rows are cut into eight strips of equal height, and bit n of a byte is a pixel of strip n.
-    What is done to a byte is done to eight pixels that are far apart, so that a pixel's neighbour
-    is the same bit of a shifted view, in the direction of columns as in that of rows. Only where
-    strips meet does a bit move on: the row above the first row is the last one, one strip higher.
-    A column of zeros stands on either side.
+    The rows are divided into eight strips of equal height; bit n of a byte is a pixel of strip n.
+    The neighbour of a pixel is therefore the same bit of a shifted view, along rows and along
+    columns. Bits move only where strips meet: the row above the first row of a strip is the last
+    row of the strip above. A column of zeros pads either side.
     """
 
     def __init__(self, level: np.ndarray):
@@ -36,8 +35,8 @@ class Canvas:
         self.depth = -(-level.shape[0] // STRIPS)
         self.stride = level.shape[1] + 2
         self.inside = self.pack(np.ones_like(level))
-        self._lay_edges()
-        # A row of a neighbouring strip above and below, and a byte for the corners' neighbours.
+        self._set_edges()
+        # A row of the neighbouring strips above and below, and a byte for diagonal neighbours.
         self._run = np.zeros((self.depth + 2) * self.stride + 2, np.uint8)
         self.level = self._view(0)
         self.level[:] = self.pack(level)
@@ -48,7 +47,7 @@ class Canvas:
         self._first, self._last = self.level[:row], self.level[-row:]
 
     def pack(self, plane: np.ndarray) -> np.ndarray:
-        """Pack a plane in the way of the level set.
+        """Pack a plane like the level set.
 
         Parameters
         ----------
@@ -79,8 +78,8 @@ class Canvas:
             Packed planes, that of the lowest bit first.
         """
         strips = self._strips(plane)
-        # Transposes the 8x8 bits of every eight bytes, which lie in eight strips: off-diagonal
-        # blocks change places, in blocks of half the side each time.
+        # Transpose the 8x8 bits of the eight bytes from the eight strips: swap off-diagonal
+        # blocks, of half the side each time.
         for half, lower in ((4, 0x0F), (2, 0x33), (1, 0x55)):
             blocks = strips.reshape(-1, 2, half, strips.shape[1])
             first, second = blocks[:, 0], blocks[:, 1]
@@ -90,9 +89,9 @@ class Canvas:
         return strips
 
     def _strips(self, plane: np.ndarray) -> np.ndarray:
-        """The rows of each strip in one run, framed."""
+        """Padded rows of the strips, one strip per row."""
         framed = np.zeros((STRIPS * self.depth, self.stride), np.uint8)
-        # A bool is a byte; converting them would take longer than copying them.
+        # A bool is a byte; a view is faster than a conversion.
         framed[: self.shape[0], 1:-1] = plane.view(np.uint8)
         return framed.reshape(STRIPS, -1)
 
@@ -108,8 +107,8 @@ class Canvas:
         Returns
         -------
         list of tuple of ndarray of shape (n,), uint8
-            Packed, four pairs of views: up and down, left and right, and the diagonals. Beyond the
-            image all is 0. They hold until the level set changes.
+            Four pairs of packed views: up and down, left and right, and the diagonals. Beyond the
+            image all is 0. Valid until the level set changes.
         """
         np.left_shift(self._last, _ONE, out=self._above)
         np.right_shift(self._first, _ONE, out=self._below)
@@ -121,9 +120,9 @@ class Canvas:
         Returns
         -------
         list of ndarray of shape (n,), uint8
-            Packed, four planes. At the image's own border the pixel itself stands in for the
-            neighbour that it lacks, as in a one-sided difference. Not to be written to, and valid
-            until the level set changes.
+            Four packed planes. At the image border the pixel itself replaces the missing
+            neighbour, as in a one-sided difference. Read-only; valid until the level set
+            changes.
         """
         columns, rows = self.opposite_pairs()[:2]
         sides = [*columns, *rows]
@@ -133,24 +132,24 @@ class Canvas:
                 sides[side] = cv2.bitwise_or(own, sides[side], dst=own)
         return sides
 
-    def settle(self, where: np.ndarray, target: np.ndarray) -> None:
-        """Set the pixels of one plane to what they are in another.
+    def assign(self, where: np.ndarray, target: np.ndarray) -> None:
+        """Set the pixels of a plane to their values in another one.
 
         Parameters
         ----------
         where, target : ndarray, uint8
-            Packed planes.
+            Packed planes: the pixels to set, and their new values.
         """
         changed = cv2.bitwise_xor(self.level, target)
         cv2.bitwise_and(changed, where, dst=changed)
         cv2.bitwise_xor(self.level, changed, dst=self.level)
 
     def _view(self, offset: int) -> np.ndarray:
-        """Bytes that lie `offset` places after those of the level set."""
+        """View of the level set, shifted by `offset` bytes."""
         start = 1 + self.stride + offset
         return self._run[start : start + self.depth * self.stride]
 
-    def _lay_edges(self) -> None:
+    def _set_edges(self) -> None:
         """Packed planes of the first and the last row, and of the first and the last column."""
         strip, row = divmod(self.shape[0] - 1, self.depth)
         parts = ((0, np.s_[0]), (strip, np.s_[row]), (None, np.s_[:, 1]), (None, np.s_[:, -2]))
@@ -164,56 +163,56 @@ class Canvas:
 
 
 def count_bits(plane: np.ndarray, other: np.ndarray | None = None) -> int:
-    """Count the pixels of a packed plane, or those in which two planes differ.
+    """Count the set pixels of a packed plane, or the pixels in which two planes differ.
 
     Parameters
     ----------
     plane : ndarray, uint8
         Packed plane.
     other : ndarray or None, default=None
-        Another one.
+        Plane to compare with.
 
     Returns
     -------
     int
-        The count.
+        Number of pixels.
     """
     if other is None:
         return int(cv2.norm(plane, cv2.NORM_HAMMING))
     return int(cv2.norm(plane, other, cv2.NORM_HAMMING))
 
 
-# Bits to which an image is rounded, unless it needs fewer.
+# Number of bits to which an image is rounded, unless fewer are enough.
 PRECISION = 20
 
 
 class BitPlanes:
-    """An image in fixed point, each bit a packed plane.
+    """Image in fixed point, one packed plane per bit.
 
     Parameters
     ----------
-    canvas : Canvas
-        Of the image's shape; packs the planes.
+    level_set : PackedLevelSet
+        Level set of the image's shape; packs the planes.
     image : ndarray of shape (H, W)
         Finite values of any real dtype, not all equal.
 
     Attributes
     ----------
     low, step : float
-        Level n of the image stands for the value ``low + n * step``.
+        Level n represents the value ``low + n * step``.
     largest : int
-        Level of the largest value, or above; all bits are set.
+        Level with all bits set, at or above that of the largest value.
     error : float
-        Largest distance of a pixel from the value of its level.
+        Largest absolute rounding error of a pixel.
 
     Notes
     -----
-    Levels count in 1/255 for floating point, in 1 for integers, times a power of two: so a
-    photograph of eight bits, divided by 255 or not, takes eight planes and no rounding.
+    The step is 1/255 for floating point and 1 for integers, times a power of two: an 8-bit
+    photograph, divided by 255 or not, takes eight planes without rounding.
     """
 
-    def __init__(self, canvas: Canvas, image: np.ndarray):
-        self.canvas = canvas
+    def __init__(self, level_set: PackedLevelSet, image: np.ndarray):
+        self.level_set = level_set
         values = image.astype(np.float64, copy=False)
         unit = 1 / 255 if image.dtype.kind == "f" else 1.0
         smallest, largest, _, _ = cv2.minMaxLoc(values)
@@ -223,26 +222,25 @@ class BitPlanes:
         levels = np.rint((values - self.low) / self.step)
         self.error = cv2.norm(levels * self.step + self.low, values, cv2.NORM_INF)
         levels = levels.astype(np.int32)
-        self.planes = self._lay_planes(levels)
+        self.planes = self._pack_levels(levels)
         self._threshold = None
         self.largest = (1 << len(self.planes)) - 1
         self.total = sum(count_bits(plane) << bit for bit, plane in enumerate(self.planes))
 
-    def _lay_planes(self, levels: np.ndarray) -> list[np.ndarray]:
-        """Pack the bits of all levels, except low ones that none has, for which the step grows."""
+    def _pack_levels(self, levels: np.ndarray) -> list[np.ndarray]:
+        """Pack the bits of all levels, and drop low bits that are never set by a larger step."""
         used = int(np.bitwise_or.reduce(levels, axis=None))
         spare = (used & -used).bit_length() - 1
         self.step = float(np.ldexp(self.step, spare))
         planes = []
         for shift in range(spare, used.bit_length(), 8):
-            planes.extend(self.canvas.pack_bits((levels >> shift).astype(np.uint8)))
+            planes.extend(self.level_set.pack_bits((levels >> shift).astype(np.uint8)))
         return planes[: used.bit_length() - spare]
 
     def sum_inside(self) -> int:
-        """Sum of the levels of all pixels inside the canvas's level set."""
-        level = self.canvas.level
-        # Twice the pixels in both sets are those of the one, and of the other, less the
-        # differences.
+        """Sum of the levels of all pixels inside the level set."""
+        level = self.level_set.level
+        # 2 |A and B| = |A| + |B| - |A xor B|
         twice = self.total + count_bits(level) * self.largest
         for bit, plane in enumerate(self.planes):
             twice -= count_bits(level, plane) << bit
@@ -259,7 +257,7 @@ class BitPlanes:
         Returns
         -------
         ndarray of shape (n,), uint8
-            May be shared; not to be written to.
+            Possibly shared, therefore read-only.
         """
         if threshold != self._threshold:
             self._threshold, self._above = threshold, self._compare(threshold)
@@ -267,10 +265,10 @@ class BitPlanes:
 
     def _compare(self, threshold: int) -> np.ndarray:
         if threshold < 0:
-            return self.canvas.inside
-        found = np.zeros_like(self.canvas.inside)
+            return self.level_set.inside
+        found = np.zeros_like(self.level_set.inside)
         if threshold < self.largest:
-            # From the lowest bit up: where bits are equal, the lower ones decide.
+            # From the lowest bit up: lower bits decide where higher ones are equal.
             for bit, plane in enumerate(self.planes):
                 join = cv2.bitwise_and if threshold >> bit & 1 else cv2.bitwise_or
                 join(found, plane, dst=found)

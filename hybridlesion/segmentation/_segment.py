@@ -1,4 +1,4 @@
-"""The door to all segmenters, by name."""
+"""Segmenters by name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_choice, check_image, check_mask
-from hybridlesion.segmentation._classical import segment_classical
-from hybridlesion.segmentation._result import Segmentation
+from hybridlesion.segmentation._classical import Segmentation, segment_classical
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, check_refiner, segment_batch
 
 __all__ = [
@@ -26,16 +25,14 @@ __all__ = [
 
 SEGMENTERS = ("classical", "refined") if SHIPPED_WEIGHTS.is_file() else ("classical",)
 
-_WEIGHT_SUFFIX = ".safetensors"
-
 
 def check_segmenter(segmenter: str) -> str:
-    """Make sure that a segmenter can be used.
+    """Check that a segmenter exists.
 
     Parameters
     ----------
     segmenter : str
-        One of SEGMENTERS, or a refiner's weight file ending in ``.safetensors``.
+        One of SEGMENTERS, or the weight file of a refiner, which ends in ``.safetensors``.
 
     Returns
     -------
@@ -47,36 +44,36 @@ def check_segmenter(segmenter: str) -> str:
     ValueError
         If the name is unknown.
     SourceError
-        If there is no such weight file.
+        If the weight file does not exist.
     ArtifactError
-        If the file is no refiner's.
+        If the file does not contain a refiner.
 
     Examples
     --------
     >>> check_segmenter("classical")
     'classical'
     """
-    if str(segmenter).endswith(_WEIGHT_SUFFIX):
+    if str(segmenter).endswith(".safetensors"):
         check_refiner(segmenter)
         return segmenter
     return check_choice("segmenter", segmenter, SEGMENTERS)
 
 
 def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
-    """Find the lesion in a dermoscopic image.
+    """Segment the lesion in a dermoscopic image.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
     segmenter : str, default="classical"
-        One of SEGMENTERS ("refined" is among them where its weights are installed), or a weight
-        file that ``hybridlesion train-refiner`` wrote.
+        One of SEGMENTERS ("refined" is available where its weights are installed), or a weight file
+        written by ``hybridlesion train-refiner``.
 
     Returns
     -------
     ndarray of shape (H, W), bool
-        True on the lesion; all False if there is none to be found.
+        True on the lesion; all False if none was found.
 
     Raises
     ------
@@ -85,7 +82,7 @@ def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
     ValueError
         If the segmenter is unknown.
     SourceError
-        If it is a weight file that is not there.
+        If the weight file does not exist.
 
     Examples
     --------
@@ -102,15 +99,15 @@ def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
 
 
 def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segmentation:
-    """Find the lesion and say how sure the finding is.
+    """Segment the lesion, with confidence, flags and intermediate masks.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
     segmenter : str, default="classical"
-        One of SEGMENTERS ("refined" is among them where its weights are installed), or a weight
-        file that ``hybridlesion train-refiner`` wrote.
+        One of SEGMENTERS ("refined" is available where its weights are installed), or a weight file
+        written by ``hybridlesion train-refiner``.
 
     Returns
     -------
@@ -124,7 +121,7 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     ValueError
         If the segmenter is unknown.
     SourceError
-        If it is a weight file that is not there.
+        If the weight file does not exist.
 
     Examples
     --------
@@ -133,26 +130,25 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     >>> details.flags, details.confidence
     (('empty',), 0.0)
     """
-    (details,) = segment_many([image], segmenter=segmenter)
-    return details
+    return segment_many([image], segmenter=segmenter)[0]
 
 
 def segment_many(
     images: Sequence[np.ndarray], *, segmenter: str = "classical"
 ) -> list[Segmentation]:
-    """Find the lesions in many images; a network sees several at once.
+    """Segment the lesions of many images; the refiner processes them in batches.
 
     Parameters
     ----------
     images : sequence of ndarray of shape (H, W, 3), uint8
-        RGB images of any size, which may differ.
+        RGB images; sizes may differ.
     segmenter : str, default="classical"
-        One of SEGMENTERS, or a weight file that ``hybridlesion train-refiner`` wrote.
+        One of SEGMENTERS, or a weight file written by ``hybridlesion train-refiner``.
 
     Returns
     -------
     list of Segmentation
-        One an image, in order, each as `segment_details` gives it.
+        One per image, in order, as returned by `segment_details`.
 
     Raises
     ------
@@ -161,7 +157,7 @@ def segment_many(
     ValueError
         If the segmenter is unknown.
     SourceError
-        If it is a weight file that is not there.
+        If the weight file does not exist.
 
     Examples
     --------
@@ -170,15 +166,17 @@ def segment_many(
     [('empty',), ('empty',)]
     """
     images = [check_image(image) for image in images]
-    segmenter = check_segmenter(segmenter)
-    if segmenter == "classical":
+    if check_segmenter(segmenter) == "classical":
         return [segment_classical(image) for image in images]
-    weights = SHIPPED_WEIGHTS if segmenter == "refined" else segmenter
-    return segment_batch(images, weights=weights)
+    return segment_batch(images, weights=_weights(segmenter))
+
+
+def _weights(segmenter: str) -> Path:
+    return SHIPPED_WEIGHTS if segmenter == "refined" else Path(segmenter)
 
 
 def segmenter_digest(segmenter: str) -> str | None:
-    """Tell two refiners apart that go by the same name.
+    """Hash the weights of a segmenter.
 
     Parameters
     ----------
@@ -188,14 +186,15 @@ def segmenter_digest(segmenter: str) -> str | None:
     Returns
     -------
     str or None
-        SHA-256 of the weight file, 64 hexadecimal digits; None for "classical", which has none.
+        SHA-256 of the weight file, 64 hexadecimal digits; None for "classical", which has no
+        weights.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     SourceError
-        If there is no such weight file.
+        If the weight file does not exist.
 
     Examples
     --------
@@ -204,8 +203,7 @@ def segmenter_digest(segmenter: str) -> str | None:
     """
     if check_segmenter(segmenter) == "classical":
         return None
-    path = SHIPPED_WEIGHTS if segmenter == "refined" else Path(segmenter)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(_weights(segmenter).read_bytes()).hexdigest()
 
 
 def draw_overlay(
@@ -215,7 +213,7 @@ def draw_overlay(
     color: tuple[int, int, int] = (0, 255, 200),
     width: int | None = None,
 ) -> np.ndarray:
-    """Draw the contour of a mask onto a copy of the image.
+    """Draw the contour of a mask on a copy of the image.
 
     Parameters
     ----------
@@ -224,14 +222,14 @@ def draw_overlay(
     mask : ndarray of shape (H, W), bool
         Lesion mask.
     color : tuple of int, default=(0, 255, 200)
-        RGB colour of the line. A dark rim on both sides keeps it visible on any skin.
+        RGB colour of the line. A dark edge on both sides keeps it visible on any skin.
     width : int, default=None
-        Line width in pixels, at least 1; None takes 1/180 of the long side.
+        Line width in pixels, at least 1; None means 1/180 of the long side.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        The drawing. An empty mask leaves the image as it is.
+        The drawing; equal to the image if the mask is empty.
 
     Examples
     --------
@@ -247,7 +245,6 @@ def draw_overlay(
     mask = check_mask(mask, image.shape[:2])
     line = max(1, round(max(mask.shape) / 180)) if width is None else width
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    rim = max(2, line)
-    cv2.drawContours(drawn, outlines, -1, (20, 20, 20), line + rim, cv2.LINE_AA)
+    cv2.drawContours(drawn, outlines, -1, (20, 20, 20), line + max(2, line), cv2.LINE_AA)
     cv2.drawContours(drawn, outlines, -1, color, line, cv2.LINE_AA)
     return drawn

@@ -1,128 +1,29 @@
-"""The competition of candidates: each gets a quality, the best wins, and all of them vote."""
+"""Measures of candidate masks, and the selection of the best candidate."""
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 
-from hybridlesion.segmentation._candidates import find_candidates
-from hybridlesion.segmentation._contrast_maps import Evidence
-from hybridlesion.segmentation._measures import MEASURES, measure_candidates
+from hybridlesion._optional_imports import cv2
+from hybridlesion.segmentation._candidates import Candidate, find_candidates
+from hybridlesion.segmentation._contrast_maps import ContrastMaps
 
-__all__ = ["Competition", "compete", "expected_jaccard"]
+__all__ = ["ContourBands", "Selection", "disc", "select_candidate"]
 
-# Means and standard deviations by which the measures are brought to one scale.
-SCALES = {
-    "log_area": (-3.18, 1.6),
-    "eccentricity": (0.53, 0.44),
-    "compactness": (0.43, 0.23),
-    "solidity": (0.75, 0.21),
-    "axis_ratio": (0.66, 0.21),
-    "rim_contact": (0.21, 0.27),
-    "marker_contact": (0.02, 0.1),
-    "contrast": (1.18, 0.79),
-    "contrast_to_noise": (2.08, 1.3),
-    "edge": (1.76, 1.1),
-    "darker": (0.88, 0.67),
-    "explained": (0.26, 0.27),
-    "explained_saturation": (0.3, 0.3),
-    "explained_distance": (0.31, 0.32),
-    "darkness": (0.74, 0.62),
-    "gap": (1.05, 0.8),
-    "unrest": (0.58, 0.39),
-    "agreement": (0.19, 0.17),
-    "close_agreement": (0.52, 0.27),
-}
-
-INTERCEPT = 0.2548
-
-# Weight of each product of two scaled measures, or of one measure alone. A sparse regression on the
-# candidates of half of ISIC 2017 (998 images) chose them; the other half served for testing.
-WEIGHTS = {
-    ("eccentricity",): -0.1263,
-    ("compactness",): 0.0345,
-    ("axis_ratio",): 0.0058,
-    ("contrast",): -0.0111,
-    ("explained",): 0.0221,
-    ("explained_saturation",): 0.0179,
-    ("explained_distance",): 0.0334,
-    ("gap",): -0.0345,
-    ("unrest",): -0.0134,
-    ("close_agreement",): 0.1482,
-    ("log_area", "compactness"): 0.0028,
-    ("log_area", "solidity"): 0.0206,
-    ("log_area", "rim_contact"): -0.0254,
-    ("log_area", "explained_distance"): 0.0227,
-    ("log_area", "darkness"): 0.0087,
-    ("eccentricity", "compactness"): -0.0272,
-    ("eccentricity", "contrast_to_noise"): -0.0085,
-    ("eccentricity", "gap"): 0.0247,
-    ("eccentricity", "close_agreement"): -0.0795,
-    ("compactness", "rim_contact"): -0.0081,
-    ("compactness", "contrast_to_noise"): 0.0139,
-    ("compactness", "darker"): 0.0047,
-    ("compactness", "close_agreement"): 0.0134,
-    ("solidity", "solidity"): 0.0074,
-    ("solidity", "axis_ratio"): 0.0025,
-    ("solidity", "explained_saturation"): -0.0307,
-    ("rim_contact", "rim_contact"): -0.0095,
-    ("rim_contact", "darkness"): 0.0158,
-    ("contrast", "contrast"): -0.0027,
-    ("contrast", "explained_saturation"): -0.0109,
-    ("contrast", "explained_distance"): -0.0057,
-    ("contrast", "darkness"): 0.0138,
-    ("contrast_to_noise", "darker"): 0.0006,
-    ("contrast_to_noise", "explained"): 0.0224,
-    ("contrast_to_noise", "explained_distance"): -0.0149,
-    ("contrast_to_noise", "gap"): -0.0065,
-    ("edge", "explained_saturation"): 0.0003,
-    ("darker", "explained_saturation"): 0.0135,
-    ("darker", "explained_distance"): 0.0106,
-    ("explained", "unrest"): -0.0144,
-    ("explained_distance", "explained_distance"): -0.0347,
-    ("explained_distance", "agreement"): -0.0344,
-    ("gap", "gap"): -0.0076,
-    ("unrest", "close_agreement"): -0.0111,
-    ("close_agreement", "close_agreement"): 0.0289,
-}
-
-
-def expected_jaccard(measures: np.ndarray) -> np.ndarray:
-    """Expect the Jaccard index of every candidate with the lesion.
-
-    Parameters
-    ----------
-    measures : ndarray of shape (n, len(MEASURES)), float
-        From `measure_candidates`.
-
-    Returns
-    -------
-    ndarray of shape (n,), float
-        Expected Jaccard index; a ranking first of all, it may leave the range 0 to 1.
-
-    Notes
-    -----
-    ``INTERCEPT + sum of w * z_i * z_j`` over WEIGHTS, with z the measures minus mean over standard
-    deviation, clipped to -4 to 4 so that a freak measure cannot decide alone.
-    """
-    means, deviations = np.array([SCALES[name] for name in MEASURES]).T
-    scaled = np.clip((measures - means) / deviations, -4, 4)
-    column = {name: scaled[:, i] for i, name in enumerate(MEASURES)}
-    quality = np.full(len(measures), INTERCEPT)
-    for names, weight in WEIGHTS.items():
-        quality += weight * np.prod([column[name] for name in names], axis=0)
-    return quality
-
-
-# A candidate's vote shrinks by a factor of e for every 1 / SHARPNESS of expected Jaccard index
-# that it stands behind the winner.
+# A candidate's weight in the likelihood falls by a factor of e for every 1 / SHARPNESS of expected
+# Jaccard index below the best candidate.
 SHARPNESS = 20.0
 
 
 @dataclass(frozen=True)
-class Competition:
-    """The candidates of one image and how they did.
+class Selection:
+    """Candidates of one image and their quality.
 
     Parameters
     ----------
@@ -131,38 +32,300 @@ class Competition:
     quality : ndarray of shape (n,), float
         Expected Jaccard index of each.
     likelihood : ndarray of shape (h, w), float32
-        0 to 1, share of the votes that claim each pixel.
+        0 to 1, weighted share of the candidates that contain each pixel.
     """
 
     masks: list[np.ndarray]
     quality: np.ndarray
     likelihood: np.ndarray
 
-    @property
-    def winner(self) -> int:
-        """Index of the best candidate."""
-        return int(self.quality.argmax())
 
-
-def compete(evidence: Evidence) -> Competition | None:
-    """Let the candidates of an image compete.
+def select_candidate(contrast: ContrastMaps) -> Selection | None:
+    """Find candidate masks and rate them.
 
     Parameters
     ----------
-    evidence : Evidence
-        The maps of the image.
+    contrast : ContrastMaps
+        Maps of one image.
 
     Returns
     -------
-    Competition or None
-        None if nothing stands out.
+    Selection or None
+        None if there is no candidate.
     """
-    candidates = find_candidates(evidence)
+    candidates = find_candidates(contrast)
     if not candidates:
         return None
     masks = [candidate.mask for candidate in candidates]
     stack = np.stack(masks).astype(np.float32)
-    quality = expected_jaccard(measure_candidates(candidates, stack, evidence))
+    quality = _expected_jaccard(_measure_candidates(candidates, stack, contrast))
     votes = np.exp(SHARPNESS * (quality - quality.max())).astype(np.float32)
     likelihood = np.tensordot(votes / votes.sum(), stack, axes=1)
-    return Competition(masks, quality, likelihood.clip(0, 1))
+    return Selection(masks, quality, likelihood.clip(0, 1))
+
+
+@cache
+def _quality_model() -> dict:
+    path = Path(__file__).with_name("candidate_quality.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _expected_jaccard(measures: np.ndarray) -> np.ndarray:
+    """Expected Jaccard index of each candidate with the lesion, (n,); not limited to 0 to 1.
+
+    The index is ``intercept + sum of w * z_i * z_j``, where z are the standardised measures,
+    clipped to -4 to 4 so that no single outlier decides.
+    """
+    model = _quality_model()
+    means, deviations = np.array(list(model["scales"].values())).T
+    scaled = np.clip((measures - means) / deviations, -4, 4)
+    column = {name: scaled[:, i] for i, name in enumerate(model["scales"])}
+    quality = np.full(len(measures), model["intercept"])
+    for names, weight in model["weights"]:
+        quality += weight * np.prod([column[name] for name in names], axis=0)
+    return quality
+
+
+def _measure_candidates(
+    candidates: list[Candidate], stack: np.ndarray, contrast: ContrastMaps
+) -> np.ndarray:
+    """Measures of all candidates, (n, 19), in the order of the scales in candidate_quality.json.
+
+    Shape: log of the area's share of the frame; distance of the centroid from the centre of the
+    frame, 1 at the middle of an edge; 4 pi A / P**2; solidity; axis ratio.
+    Contour: share at the rim of the field of view; share at markers; mean gradient along it
+    relative to that of the image.
+    Bands: colour difference between outside and inside, by 10 Delta-E; the same relative to the
+    standard deviation outside; difference of L*, by 10.
+    Region: share of the variance of L*, saturation and distance that the mask explains; darkness
+    relative to skin, by 20 L*; difference of L* in standard deviations; standard deviation of L*
+    outside, by 10.
+    Agreement: mean Jaccard index with all candidates, and with the closest quarter.
+    """
+    outlines = [np.concatenate(candidate.contours)[:, 0] for candidate in candidates]
+    height, width = stack.shape[1:]
+    # Sums of integers below 2**24 (a long side of 160) are exact in single precision.
+    sums = (stack.reshape(len(stack), -1) @ _coordinates(height, width)).tolist()
+    bands = ContourBands([candidate.mask for candidate in candidates], contrast.usable)
+    sparse = stack[:, ::2, ::2].reshape(len(stack), -1)
+    return np.hstack(
+        [
+            list(map(_measure_shape, candidates, outlines, sums)),
+            _measure_contours(outlines, contrast),
+            [
+                _measure_bands(bands, index, cv2.boundingRect(points), contrast)
+                for index, points in enumerate(outlines)
+            ],
+            _measure_regions(sparse, contrast),
+            _measure_agreement(sparse),
+        ]
+    )
+
+
+@lru_cache(maxsize=4)
+def _coordinates(height: int, width: int) -> np.ndarray:
+    """One, column and row of every pixel, from which area and centroid of a mask are summed."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([np.ones(height * width), columns.ravel(), rows.ravel()], 1).astype(np.float32)
+
+
+def _measure_shape(candidate: Candidate, points: np.ndarray, sums: list[float]) -> list[float]:
+    mask, contours = candidate.mask, candidate.contours
+    height, width = mask.shape
+    # One pixel is added to areas and lengths, because contours run through pixel centres.
+    area = 1 + sum(cv2.contourArea(contour) for contour in contours)
+    perimeter = 1 + sum(cv2.arcLength(contour, True) for contour in contours)
+    hull = cv2.convexHull(points)
+    n_pixels, sum_x, sum_y = sums
+    x = (sum_x / n_pixels - width / 2) / width
+    y = (sum_y / n_pixels - height / 2) / height
+    sides = cv2.minAreaRect(hull)[1]
+    return [
+        math.log(n_pixels / mask.size),
+        2 * math.hypot(x, y),
+        4 * np.pi * area / perimeter**2,
+        area / (1 + cv2.contourArea(hull)),
+        (min(sides) + 1) / (max(sides) + 1),
+    ]
+
+
+def _measure_contours(outlines: list[np.ndarray], contrast: ContrastMaps) -> np.ndarray:
+    """Contact with the rim and with markers, and the gradient away from the rim."""
+    field = contrast.field_of_view.view(np.uint8)
+    zero = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
+    off_rim = cv2.erode(field, disc(3), **zero).view(bool)
+    markers = cv2.dilate(contrast.markers.view(np.uint8), disc(3))
+    # All contours at once: an array lookup costs more than a pixel.
+    points = np.concatenate(outlines)
+    places = points[:, 1] * field.shape[1] + points[:, 0]
+    lengths = np.array([len(points) for points in outlines])
+    starts = np.cumsum(lengths) - lengths
+    kept = off_rim.ravel()[places]
+    gradient = _gradient(contrast).ravel()[places][kept]
+    n_kept = np.add.reduceat(kept, starts, dtype=int)
+    n_near = np.add.reduceat(markers.ravel()[places], starts, dtype=int)
+    parts = np.split(gradient, np.cumsum(n_kept)[:-1])
+    edges = [float(part.mean()) if len(part) else 0.0 for part in parts]
+    return np.column_stack([(lengths - n_kept) / lengths, n_near / lengths, edges])
+
+
+def _gradient(contrast: ContrastMaps) -> np.ndarray:
+    """Colour gradient of every pixel, relative to its root mean square."""
+    squares = [cv2.Sobel(contrast.lab, cv2.CV_32F, dx, 1 - dx) ** 2 for dx in (0, 1)]
+    # Numpy is slow at summing over short axes.
+    energies = [square[..., 0] + square[..., 1] + square[..., 2] for square in squares]
+    energy = energies[0] + energies[1]
+    usable = contrast.field_of_view
+    return np.sqrt(energy / (energy[usable].mean() + 1e-3 if usable.any() else 1.0))
+
+
+# Radii, in pixels, that bound the bands outside and inside the contour.
+OUTER_RADII = (1, 5)
+INNER_RADII = (1, 4)
+
+# Added to the standard deviation outside, in L*, so that contrast to noise is bounded.
+NOISE_FLOOR = 3.0
+
+
+class ContourBands:
+    """Bands along the contours of masks, outside and inside.
+
+    Parameters
+    ----------
+    masks : list of ndarray of shape (h, w), uint8
+        Zeros and ones.
+    usable : ndarray of shape (h, w), bool
+        Pixels that may belong to a band.
+
+    Notes
+    -----
+    A byte holds a pixel of eight masks, so that one bitwise OR of shifted planes dilates eight
+    masks. An erosion is a dilation of the complement; pixels beyond the frame belong to neither.
+    """
+
+    def __init__(self, masks: list[np.ndarray], usable: np.ndarray):
+        allowed = np.where(usable, np.uint8(255), np.uint8(0))
+        self._outer, self._inner = [], []
+        for first in range(0, len(masks), 8):
+            packed = np.zeros_like(masks[0])
+            for bit, mask in enumerate(masks[first : first + 8]):
+                packed |= mask << bit
+            self._outer.append(_band(packed, OUTER_RADII) & allowed)
+            self._inner.append(_band(~packed, INNER_RADII) & allowed)
+
+    def of(self, index: int, area: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+        """Outer and inner band of one mask within a part of the frame.
+
+        Parameters
+        ----------
+        index : int
+            Index of the mask.
+        area : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        outer, inner : ndarray, uint8
+            Greater than 0 in the band.
+        """
+        group, bit = divmod(index, 8)
+        bit = np.uint8(1 << bit)
+        return self._outer[group][area] & bit, self._inner[group][area] & bit
+
+
+@cache
+def disc(radius: int) -> np.ndarray:
+    """Make a disc-shaped structuring element.
+
+    Parameters
+    ----------
+    radius : int
+        In pixels, at least 0.
+
+    Returns
+    -------
+    ndarray of shape (2 * radius + 1, 2 * radius + 1), uint8
+        Ones on the disc. Shared, therefore read-only.
+    """
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
+    """Dilation by the larger disc minus that by the smaller one, for each bit of a plane.
+
+    A disc is a union of horizontal lines.
+    """
+    height, width = planes.shape
+    largest = max(radii)
+    framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
+    stride = framed.shape[1]
+    # In contiguous memory, lines that extend beyond a row end in the padding.
+    run = framed.ravel()
+    length = len(run) - 2 * largest
+    lines = [run[largest : largest + length]]
+    for reach in range(1, largest + 1):
+        line = lines[-1] | run[largest - reach : largest - reach + length]
+        line |= run[largest + reach : largest + reach + length]
+        lines.append(line)
+    found = np.zeros(height * stride, np.uint8)
+    inner = found[: len(found) - 2 * largest]
+    for radius in radii:
+        dilated = np.zeros_like(inner)
+        for row, extent in enumerate(disc(radius).sum(axis=1).tolist(), largest - radius):
+            dilated |= lines[extent // 2][row * stride : row * stride + len(inner)]
+        inner ^= dilated
+    return found.reshape(height, stride)[:, :width]
+
+
+def _measure_bands(
+    bands: ContourBands, index: int, box: tuple[int, int, int, int], contrast: ContrastMaps
+) -> tuple[float, float, float]:
+    """Contrast across the contour, contrast to noise and the difference of L*."""
+    x, y, width, height = box
+    margin = max(OUTER_RADII) + 1
+    rows = slice(max(0, y - margin), y + height + margin)
+    area = (rows, slice(max(0, x - margin), x + width + margin))
+    lab = contrast.lab[area]
+    outer, inner = bands.of(index, area)
+    if cv2.countNonZero(outer) < 5 or cv2.countNonZero(inner) < 5:
+        return 0.0, 0.0, 0.0
+    means, spreads = cv2.meanStdDev(lab, mask=outer)
+    outside, inside = means.ravel().tolist(), cv2.mean(lab, mask=inner)
+    steps = [out - within for out, within in zip(outside, inside, strict=False)]
+    difference = math.sqrt(sum(step**2 for step in steps))
+    noise = float(spreads[0, 0]) + NOISE_FLOOR
+    return difference / 10, difference / noise, steps[0] / 10
+
+
+def _measure_regions(stack: np.ndarray, contrast: ContrastMaps) -> np.ndarray:
+    planes = (contrast.lab[..., 0], contrast.maps["saturation"], contrast.maps["distance"])
+    values = np.stack([plane[::2, ::2].ravel() for plane in planes], axis=1).astype(np.float32)
+    usable = contrast.usable[::2, ::2].ravel().astype(np.float32)[:, None]
+    sums_of = np.hstack([np.ones_like(usable), values, values**2]) * usable
+    total, inside = sums_of.sum(axis=0), stack @ sums_of
+    count, mean_in, sd_in = _moments(inside)
+    rest, mean_out, sd_out = _moments(total - inside)
+    size, mean, sd = _moments(total[None])
+    between = count * (mean_in - mean) ** 2 + rest * (mean_out - mean) ** 2
+    explained = between / size / np.maximum(sd**2, 1e-3)
+    step = mean_out[:, 0] - mean_in[:, 0]
+    gap = np.clip(step / (sd_in[:, 0] + sd_out[:, 0] + 1), -1, 4)
+    darkness = (contrast.skin[0] - mean_in[:, 0]) / 20
+    return np.column_stack([explained, darkness, gap, sd_out[:, 0] / 10])
+
+
+def _moments(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts, means and standard deviations from sums of 1, x and x squared."""
+    half = (sums.shape[1] - 1) // 2
+    count = np.maximum(sums[:, :1], 1)
+    mean = sums[:, 1 : 1 + half] / count
+    return count, mean, np.sqrt(np.maximum(sums[:, 1 + half :] / count - mean**2, 0))
+
+
+def _measure_agreement(stack: np.ndarray) -> np.ndarray:
+    shared = stack @ stack.T
+    areas = np.diag(shared)
+    jaccard = shared / np.maximum(areas[:, None] + areas[None] - shared, 1)
+    others = max(1, len(stack) - 1)
+    closest = np.sort(jaccard, axis=1)[:, -max(2, len(stack) // 4) :]
+    return np.column_stack([(jaccard.sum(axis=1) - 1) / others, closest.mean(axis=1)])

@@ -241,11 +241,11 @@ class _Work:
 
     def train(self, fold: int, path: Path, metrics: pd.DataFrame | None = None) -> list[float]:
         """Train on all images outside `fold`, write the weights, return the losses."""
-        from hybridlesion.segmentation.refiner.training import optimize
+        from hybridlesion.segmentation.refiner import train_network
 
         chosen = np.flatnonzero(self.folds != fold) if fold >= 0 else np.arange(len(self.samples))
         part = "all" if fold < 0 else f"without_fold_{fold}"
-        done = optimize(
+        done = train_network(
             [self.samples[i] for i in chosen],
             # Another seed for every fold, so that their errors are not those of one beginning.
             replace(self.recipe, seed=self.recipe.seed + 1 + fold),

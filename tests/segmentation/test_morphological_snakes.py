@@ -1,4 +1,4 @@
-"""Both snakes against scikit-image, bit for bit."""
+"""The Chan-Vese snake against scikit-image, bit for bit."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from skimage.segmentation import inverse_gaussian_gradient, morphsnakes
+from skimage.segmentation import morphsnakes
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.io import read_image
-from hybridlesion.segmentation import (
-    _chan_vese,
-    morphological_chan_vese,
-    morphological_geodesic_active_contour,
-)
+from hybridlesion.segmentation import _morphological_snakes, morphological_chan_vese
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=24)
 INITS = st.one_of(
@@ -70,24 +66,6 @@ def test_chan_vese_is_identical(image, sigma, kind, init, num_iter, smoothing, l
     assert np.array_equal(found, expected)
 
 
-@QUICK
-@given(
-    image=arrays(np.uint8, SHAPES),
-    sigma=st.sampled_from([0, 1, 3]),
-    kind=st.sampled_from(["float64", "float32"]),
-    init=INITS,
-    num_iter=st.integers(0, 30),
-    smoothing=st.integers(0, 3),
-    threshold=st.sampled_from(["auto", 0.2, 0.6]),
-    balloon=st.sampled_from([0, 1, -1, 0.5, -2]),
-)
-def test_geodesic_is_identical(image, sigma, kind, init, num_iter, smoothing, threshold, balloon):
-    gimage = (smooth(image, sigma) / 255.0).astype(kind)
-    arguments = (gimage, num_iter, level_set(init, image.shape), smoothing, threshold, balloon)
-    expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
-    assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
-
-
 @pytest.mark.parametrize("num_iter", range(40, 48))
 def test_a_cycle_ends_where_the_full_run_ends(num_iter):
     # The smoothing operator alternates, so that a snake at rest can flip between contours.
@@ -109,10 +87,6 @@ def test_sides_that_packing_divides_or_not(height, width):
         arguments = (image, 12, init, smoothing, 1, weight)
         expected = reference(morphsnakes.morphological_chan_vese, *arguments)
         assert np.array_equal(morphological_chan_vese(*arguments), expected)
-    for init, smoothing, balloon in itertools.product(("disk", full), (0, 1), (-1, 0, 1)):
-        arguments = (image, 12, init, smoothing, "auto", balloon)
-        expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
-        assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
 
 
 @pytest.mark.parametrize("kind", ["bool", "uint8", "int16", "int64", "float16", "float32", ">f8"])
@@ -136,39 +110,30 @@ def test_what_is_not_finite_acts_as_in_the_reference(odd):
     image[rng.random(image.shape) < 0.02] = odd
     expected = reference(morphsnakes.morphological_chan_vese, image, 5)
     assert np.array_equal(morphological_chan_vese(image, 5), expected)
-    for balloon in (0, 1):
-        arguments = (image, 9, "disk", 1, 0.5, balloon)
-        expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
-        assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
 
 
 def test_a_photograph_of_eight_bits_needs_no_exact_means(monkeypatch):
     rng = np.random.default_rng(4)
     image = cv2.GaussianBlur(rng.integers(0, 256, (50, 70)).astype(np.uint8), (0, 0), 2) / 255.0
     expected = reference(morphsnakes.morphological_chan_vese, image, 10)
-    monkeypatch.setattr(_chan_vese._RegionAttachment, "_exact_target", None)
+    monkeypatch.setattr(_morphological_snakes._RegionForce, "_exact_target", None)
     assert np.array_equal(morphological_chan_vese(image, 10), expected)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["IMD002", "IMD003"])
 @pytest.mark.parametrize("smoothing", [1, 2, 4])
-def test_both_are_identical_on_photographs(real_data, name, smoothing):
+def test_masks_are_identical_on_photographs(real_data, name, smoothing):
     photograph = read_image(str(real_data / "ph2" / "images" / f"{name}.jpg"))
     small = cv2.resize(photograph, (192, 144), interpolation=cv2.INTER_AREA)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) / 255.0
     for init in ("disk", "checkerboard"):
         expected = reference(morphsnakes.morphological_chan_vese, gray, 25, init, smoothing)
         assert np.array_equal(morphological_chan_vese(gray, 25, init, smoothing), expected)
-    edges = inverse_gaussian_gradient(gray, 100, 2)
-    for balloon in (-1, 0, 1):
-        arguments = (edges, 25, "disk", smoothing, "auto", balloon)
-        expected = reference(morphsnakes.morphological_geodesic_active_contour, *arguments)
-        assert np.array_equal(morphological_geodesic_active_contour(*arguments), expected)
 
 
-@pytest.mark.parametrize("snake", [morphological_chan_vese, morphological_geodesic_active_contour])
-def test_parameters_are_checked(snake):
+def test_parameters_are_checked():
+    snake = morphological_chan_vese
     image = np.zeros((8, 9))
     with pytest.raises(ValueError, match="num_iter must be a whole number at least 0"):
         snake(image, -1)
@@ -182,8 +147,3 @@ def test_parameters_are_checked(snake):
         snake(np.zeros((1, 9)), 1)
     with pytest.raises(ValueError, match="shape"):
         snake(np.zeros((4, 4, 4)), 1)
-
-
-def test_an_integer_edge_map_is_refused():
-    with pytest.raises(ValueError, match="float array"):
-        morphological_geodesic_active_contour(np.zeros((4, 4), np.uint8), 1)

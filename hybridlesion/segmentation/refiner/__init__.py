@@ -1,19 +1,18 @@
-"""The refiner: a small network that corrects the classical mask.
-
-It sees the image and the evidence behind the classical mask. torch is loaded when it first works.
-"""
+"""Refiner: a small network that corrects the classical mask; torch is imported on first use."""
 
 from __future__ import annotations
 
-from hybridlesion.segmentation.refiner.recipe import Recipe
-from hybridlesion.segmentation.refiner.refine import Refiner, segment_batch, segment_refined
-from hybridlesion.segmentation.refiner.samples import Sample, read_sample, read_unsquashed
-from hybridlesion.segmentation.refiner.weights import (
+from hybridlesion.segmentation.refiner.refine import (
     SHIPPED_WEIGHTS,
+    Refiner,
     check_refiner,
     load_refiner,
     save_refiner,
+    segment_batch,
+    segment_refined,
 )
+from hybridlesion.segmentation.refiner.samples import Sample, read_sample, read_unsquashed
+from hybridlesion.segmentation.refiner.training import Recipe, train_network
 
 __all__ = [
     "SHIPPED_WEIGHTS",
@@ -27,4 +26,5 @@ __all__ = [
     "save_refiner",
     "segment_batch",
     "segment_refined",
+    "train_network",
 ]

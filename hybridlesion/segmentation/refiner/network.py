@@ -1,4 +1,4 @@
-"""The refiner's network: a truncated MobileNetV2 that also looks at the classical evidence."""
+"""Network of the refiner: a truncated MobileNetV2 with classical evidence as further input."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hybridlesion.exceptions import ArtifactError
 
 __all__ = ["EVIDENCE_CHANNELS", "RefinerNetwork", "fold_norms", "load_imagenet_encoder"]
 
-# Mask, signed distance to its edge, lesion likelihood.
+# Mask, signed distance to its boundary, lesion likelihood.
 EVIDENCE_CHANNELS = 3
 
-# Expansion, channels, blocks and stride of each MobileNetV2 stage that is kept. The last stages
-# see the image at 1/32 and hold most of the weights, but a mask needs little of them.
+# Expansion, channels, blocks and stride of the MobileNetV2 stages in use. The later stages work at
+# 1/32 of the resolution and hold most of the weights, but contribute little to a mask.
 _STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -29,20 +29,20 @@ _STAGES = (
 
 
 class RefinerNetwork(nn.Module):
-    """Correct a classical mask from the image and the evidence behind that mask.
+    """Network that corrects a classical mask from the image and the classical evidence.
 
-    The encoder is MobileNetV2 up to its first block of 160 channels, its batch norms folded into
-    the convolutions; the decoder is a U-Net of depthwise separable convolutions into which the
-    evidence enters at every scale.
+    The encoder is MobileNetV2 up to its first block of 160 channels, with batch norms folded into
+    the convolutions. The decoder is a U-Net of depthwise separable convolutions that receives the
+    evidence at every scale.
 
     Parameters
     ----------
     evidence : bool, default=True
-        Whether the evidence is used; False is for measuring what it is worth.
+        Whether the evidence is used; False serves ablations.
 
     Notes
     -----
-    741,237 parameters; float16 holds them in 1.5 MB.
+    741,237 parameters; 1.5 MB as float16.
 
     References
     ----------
@@ -119,12 +119,12 @@ class RefinerNetwork(nn.Module):
 
 
 def fold_norms(network: RefinerNetwork) -> RefinerNetwork:
-    """Fold the decoder's batch norms into their convolutions: the same answers, sooner.
+    """Fold the batch norms of the decoder into its convolutions, for faster inference.
 
     Parameters
     ----------
     network : RefinerNetwork
-        In evaluation mode; left as it is.
+        In evaluation mode; not modified.
 
     Returns
     -------
@@ -146,21 +146,21 @@ def load_imagenet_encoder(network: RefinerNetwork, state: dict[str, torch.Tensor
     Parameters
     ----------
     network : RefinerNetwork
-        Changed in place.
+        Modified in place.
     state : dict of str to Tensor
         State of ``timm.create_model("mobilenetv2_100")``, with or without its classifier.
 
     Raises
     ------
     ArtifactError
-        If it is the state of another network.
+        If it is the state of a different network.
     """
     try:
         _copy_encoder(network, state)
     except (KeyError, RuntimeError) as error:
         raise ArtifactError(
-            f"the encoder's weights are not those of timm's mobilenetv2_100 ({error}). Pass a "
-            "weight file of that network, or None to begin with random weights."
+            f"the encoder weights are not those of timm's mobilenetv2_100 ({error}). Pass a weight "
+            "file of that network, or None for random weights."
         ) from error
 
 

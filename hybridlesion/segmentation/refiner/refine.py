@@ -1,7 +1,8 @@
-"""The correction itself: classical masks in, refined masks out."""
+"""Refinement of classical masks by a trained network, and its weight file."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,48 +13,68 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image
-from hybridlesion.exceptions import SourceError
+from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.segmentation._classical import (
-    COMPETITION_LONG_SIDE,
-    flag_extent,
+    SELECTION_LONG_SIDE,
+    Segmentation,
+    extent_flags,
     segment_classical,
 )
-from hybridlesion.segmentation._result import Segmentation
 from hybridlesion.segmentation.refiner.samples import encode_evidence, encode_image, squash
-from hybridlesion.segmentation.refiner.weights import SHIPPED_WEIGHTS, load_refiner
 
 if TYPE_CHECKING:
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
 __all__ = [
+    "PROTOCOL",
+    "SHIPPED_WEIGHTS",
     "Refiner",
     "Region",
+    "check_refiner",
     "expected_overlap",
     "keep_lesion",
+    "load_refiner",
     "refined_confidence",
+    "save_refiner",
     "segment_batch",
     "segment_refined",
 ]
 
-# A region needs this share of the frame to be a lesion and not a freckle.
+# Raised when files of this number would be misread: other layers, evidence or image encoding.
+PROTOCOL = 1
+
+SHIPPED_WEIGHTS = Path(__file__).with_name("refiner.safetensors")
+
+_KIND = "hybridlesion-refiner"
+
+# Area of a lesion as a share of the frame; smaller regions are freckles.
 SMALLEST_SHARE = 0.002
 
-# From this share of the largest region on, a second one is worth a flag.
+# Share of the lesion's probability from which a second region is flagged.
 RIVAL_SHARE = 0.2
+
+# Standard deviation of grey values, of 255, below which a frame is blank and the output of a
+# network meaningless.
+_BLANK = 2.0
+
+# Images per forward pass. Eight take 5 ms each where one takes 7; sixteen exceed the processor
+# cache and are computed in another order, so that bits differ from those of single images.
+_BLOCK = 8
 
 
 @dataclass(frozen=True)
 class Region:
-    """The lesion on the network's square.
+    """Lesion on the square that the network works on.
 
     Parameters
     ----------
     probability : ndarray of shape (S, S), float32
-        0 to 1; above one half in the lesion only, holes filled.
+        0 to 1; above one half in the lesion only, with holes filled.
     several : bool
-        Whether another region looked like a lesion too.
+        Whether another region resembled a lesion, too.
     """
 
     probability: np.ndarray
@@ -61,12 +82,12 @@ class Region:
 
 
 def keep_lesion(probability: np.ndarray) -> Region | None:
-    """Keep the region with most probability, without holes.
+    """Keep the region with the largest total probability, without holes.
 
     Parameters
     ----------
     probability : ndarray of shape (S, S), float32
-        0 to 1, of "lesion".
+        Probability of "lesion", 0 to 1.
 
     Returns
     -------
@@ -75,8 +96,8 @@ def keep_lesion(probability: np.ndarray) -> Region | None:
 
     Notes
     -----
-    Other regions are left out: on unseen images of ISIC 2017 that raised the share of usable masks
-    (thresholded Jaccard index) by 0.002 to 0.017, more for networks trained for less long.
+    Dropping all other regions raised the share of usable masks (thresholded Jaccard index) on
+    unseen images of ISIC 2017 by 0.002 to 0.017, more for networks with shorter training.
 
     Examples
     --------
@@ -99,38 +120,32 @@ def keep_lesion(probability: np.ndarray) -> Region | None:
     filled = cv2.drawContours(np.zeros_like(own), outlines, -1, 1, cv2.FILLED) > 0
     cleaned = np.where(filled & (own == 0), np.float32(1), probability)
     cleaned[(inside > 0) & ~filled] = 0
-    # What lay in a hole is part of the lesion, not its rival.
+    # Regions in a hole belong to the lesion.
     mass[np.unique(labels[filled])] = 0
     return Region(cleaned, bool(mass.max() > RIVAL_SHARE * probability[own > 0].sum()))
 
 
-# A linear fit of the Jaccard index with experts' masks on images that the network did not see.
-INTERCEPT = -0.27
-OVERLAP_WEIGHT = 0.98
-CLASSICAL_WEIGHT = 0.28
-
-
 def refined_confidence(probability: np.ndarray, classical_confidence: float) -> float:
-    """Expect the Jaccard index of a refined mask.
+    """Combine the network's own certainty with the confidence of the classical mask.
 
     Parameters
     ----------
     probability : ndarray of shape (S, S), float32
-        The network's probability; the mask is where it exceeds one half, and not empty.
+        Probability given by the network, above one half in at least one pixel.
     classical_confidence : float
         Confidence of the classical mask, 0 to 1.
 
     Returns
     -------
     float
-        0 to 1; a ranking first of all.
+        0 to 1; primarily a ranking.
 
     Notes
     -----
-    ``0.98 * expected overlap + 0.28 * classical confidence - 0.27``, clipped. Fitted once on the
-    unseen images of an earlier network; on the out-of-fold masks of all 1,996 images of ISIC 2017
-    it ranks those with a Jaccard index below 0.65 with an AUC of 0.92, and its mean, 0.843, is
-    that of the index itself.
+    ``0.98 * expected overlap + 0.28 * classical confidence - 0.27``, clipped to 0 to 1: a linear
+    fit of the Jaccard index with expert masks on the unseen images of an earlier network. On the
+    out-of-fold masks of all 1,996 images of ISIC 2017 it ranks those with a Jaccard index below
+    0.65 with an AUC of 0.92, and its mean, 0.843, equals that of the index.
 
     Examples
     --------
@@ -138,21 +153,17 @@ def refined_confidence(probability: np.ndarray, classical_confidence: float) -> 
     >>> refined_confidence(np.array([[1.0, 1.0, 0.0]]), 0.5)
     0.85
     """
-    value = (
-        INTERCEPT
-        + OVERLAP_WEIGHT * expected_overlap(probability)
-        + CLASSICAL_WEIGHT * classical_confidence
-    )
+    value = -0.27 + 0.98 * expected_overlap(probability) + 0.28 * classical_confidence
     return min(1.0, max(0.0, value))
 
 
 def expected_overlap(probability: np.ndarray) -> float:
-    """Jaccard index that the probabilities themselves lead one to expect.
+    """Jaccard index to be expected from the probabilities alone.
 
     Parameters
     ----------
     probability : ndarray of shape (S, S), float32
-        0 to 1; above one half somewhere.
+        0 to 1; above one half in at least one pixel.
 
     Returns
     -------
@@ -161,8 +172,8 @@ def expected_overlap(probability: np.ndarray) -> float:
 
     Notes
     -----
-    ``sum of p inside / (area inside + sum of p outside)``: what of the mask is expected to be
-    lesion, over the mask and the lesion expected outside.
+    ``sum of p inside / (area inside + sum of p outside)``: the expected lesion area within the
+    mask over the expected area of the union.
 
     Examples
     --------
@@ -176,24 +187,20 @@ def expected_overlap(probability: np.ndarray) -> float:
     return inside / (int(np.count_nonzero(mask)) + outside)
 
 
-# A frame whose grey values spread less than this (standard deviation, of 255) shows nothing; what
-# a network says of it means nothing.
-_BLANK = 2.0
-
-# Images of one pass. Eight take 5 ms each where one takes 7; sixteen leave the processor's cache,
-# and are computed in another order, so that bits differ from those of single images.
-_BLOCK = 8
-
-
 class Refiner:
-    """A trained network, ready to correct masks on the CPU.
+    """Trained network that refines masks on the CPU.
 
     Parameters
     ----------
     network : RefinerNetwork
-        In evaluation mode; a copy with folded norms is kept.
+        In evaluation mode; copied with batch norms folded.
     size : int
         Side of the square that it works on, in pixels.
+
+    Notes
+    -----
+    The network does not see mirrored images: averaging with them doubled the time and changed the
+    Jaccard index on 428 unseen images by 0.001, within chance.
     """
 
     def __init__(self, network: RefinerNetwork, size: int):
@@ -205,88 +212,46 @@ class Refiner:
         self.network = network.to(memory_format=torch.channels_last)
         self.size = size
 
-    def refine(self, images: Sequence[np.ndarray], *, flips: bool = False) -> list[Segmentation]:
+    def refine(self, images: Sequence[np.ndarray]) -> list[Segmentation]:
         """Segment images.
 
         Parameters
         ----------
         images : sequence of ndarray of shape (H, W, 3), uint8
-            RGB images, sizes may differ.
-        flips : bool, default=False
-            Whether the network also sees the mirrored images.
+            RGB images; sizes may differ.
 
         Returns
         -------
         list of Segmentation
-            As `segment_refined` describes, one an image, in order.
+            One per image, in order, as described in `segment_refined`.
         """
         results = [segment_classical(image) for image in images]
-        seen = [
+        visible = [
             i
             for i, (image, classical) in enumerate(zip(images, results, strict=True))
             if not _is_blank(image, classical.field_of_view)
         ]
-        for start in range(0, len(seen), _BLOCK):
-            block = seen[start : start + _BLOCK]
+        for start in range(0, len(visible), _BLOCK):
+            block = visible[start : start + _BLOCK]
             inputs = [self._encode(images[i], results[i]) for i in block]
-            found = self.probability(*map(np.stack, zip(*inputs, strict=True)), flips=flips)
+            found = self._probability(*map(np.stack, zip(*inputs, strict=True)))
             for i, probability in zip(block, found, strict=True):
-                results[i] = _correct(results[i], probability)
+                results[i] = _refine(results[i], probability)
         return results
 
-    def probability(self, images: np.ndarray, evidence: np.ndarray, *, flips: bool) -> np.ndarray:
-        """Run the network.
-
-        Parameters
-        ----------
-        images : ndarray of shape (n, S, S, 3), float32
-            From `encode_image`.
-        evidence : ndarray of shape (n, S, S, 3), float32
-            From `encode_evidence`.
-        flips : bool
-            Whether to average with the mirrored images.
-
-        Returns
-        -------
-        ndarray of shape (n, S, S), float32
-            Probability of "lesion".
-        """
+    def _probability(self, images: np.ndarray, evidence: np.ndarray) -> np.ndarray:
+        """Probability of "lesion", (n, S, S) float32, from encoded images and evidence."""
         import torch
 
         with torch.inference_mode(), _one_thread():
-            # Channels are last in memory already, which the convolutions like best.
+            # Views with the channels last in memory, the layout of the convolutions.
             inputs = [torch.from_numpy(part).permute(0, 3, 1, 2) for part in (images, evidence)]
-            found = self.network(*inputs).sigmoid()
-            if flips:
-                mirrored = [
-                    part.flip(3).contiguous(memory_format=torch.channels_last) for part in inputs
-                ]
-                found = (found + self.network(*mirrored).sigmoid().flip(3)) / 2
-            return found[:, 0].numpy()
+            return self.network(*inputs).sigmoid()[:, 0].numpy()
 
     def _encode(self, image: np.ndarray, classical: Segmentation) -> tuple[np.ndarray, np.ndarray]:
         likelihood = np.round(255 * squash(classical.likelihood, self.size)).astype(np.uint8)
         evidence = encode_evidence(squash(classical.mask, self.size), likelihood)
         return encode_image(squash(image, self.size)), evidence
-
-
-def _correct(classical: Segmentation, probability: np.ndarray) -> Segmentation:
-    """Turn what the network says of the square into the mask of the image."""
-    region = keep_lesion(probability)
-    if region is None:
-        return _unrefined(classical)
-    size = classical.mask.shape[::-1]
-    full = cv2.resize(region.probability, size, interpolation=cv2.INTER_LINEAR)
-    mask = (full > 0.5) & classical.field_of_view
-    if not mask.any():
-        return _unrefined(classical)
-    return replace(
-        classical,
-        mask=mask,
-        confidence=refined_confidence(region.probability, classical.confidence),
-        flags=_flags(mask, classical, region.several),
-        likelihood=full,
-    )
 
 
 def _is_blank(image: np.ndarray, field_of_view: np.ndarray) -> bool:
@@ -297,23 +262,37 @@ def _is_blank(image: np.ndarray, field_of_view: np.ndarray) -> bool:
     return float(deviation[0, 0]) < _BLANK
 
 
-def _unrefined(classical: Segmentation) -> Segmentation:
-    """The classical answer, trusted half as much, since the network sees no lesion there."""
+def _refine(classical: Segmentation, probability: np.ndarray) -> Segmentation:
+    """Bring the network's output to the size of the image and replace the classical mask."""
+    region = keep_lesion(probability)
+    if region is not None:
+        size = classical.mask.shape[::-1]
+        full = cv2.resize(region.probability, size, interpolation=cv2.INTER_LINEAR)
+        mask = (full > 0.5) & classical.field_of_view
+        if mask.any():
+            return replace(
+                classical,
+                mask=mask,
+                confidence=refined_confidence(region.probability, classical.confidence),
+                flags=_flags(mask, classical, region.several),
+                likelihood=full,
+            )
     if not classical.mask.any():
         return classical
+    # The network sees no lesion: the classical mask stays, at half its confidence.
     flags = (*classical.flags, "unrefined")
     return replace(classical, confidence=classical.confidence / 2, flags=flags)
 
 
 def _flags(mask: np.ndarray, classical: Segmentation, several: bool) -> tuple[str, ...]:
-    # At the scale of the classical flags, so that one pixel means the same.
-    scale = min(1.0, COMPETITION_LONG_SIDE / max(mask.shape))
+    # At the scale of the classical flags, on which the limits in pixels depend.
+    scale = min(1.0, SELECTION_LONG_SIDE / max(mask.shape))
     size = tuple(max(1, round(scale * length)) for length in mask.shape[::-1])
     small = [
         cv2.resize(array.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 127
         for array in (mask, classical.field_of_view)
     ]
-    flags = flag_extent(*small) if small[0].any() else []
+    flags = extent_flags(*small) if small[0].any() else []
     if several or "several" in classical.flags:
         flags.append("several")
     return tuple(flags)
@@ -321,7 +300,7 @@ def _flags(mask: np.ndarray, classical: Segmentation, several: bool) -> tuple[st
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Work on one core, so that the number of threads can change neither bits nor neighbours."""
+    """Run on one core, so that results do not depend on the number of threads."""
     import torch
 
     before = torch.get_num_threads()
@@ -333,82 +312,72 @@ def _one_thread() -> Iterator[None]:
 
 
 def segment_refined(
-    image: np.ndarray, *, weights: str | os.PathLike = SHIPPED_WEIGHTS, flips: bool = False
+    image: np.ndarray, *, weights: str | os.PathLike = SHIPPED_WEIGHTS
 ) -> Segmentation:
-    """Segment by the classical path, and let the network correct its mask.
+    """Segment an image and refine the classical mask by a network.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
     weights : str or path-like, default=SHIPPED_WEIGHTS
-        Weight file from `hybridlesion.training.train_refiner`.
-    flips : bool, default=False
-        Whether the network also sees the mirrored image. It takes the network twice the time; on
-        428 unseen images it changed the Jaccard index by 0.001, within chance.
+        Weight file written by `hybridlesion.training.train_refiner`.
 
     Returns
     -------
     Segmentation
-        The refined mask; its likelihood is the network's probability. Where the network finds
-        nothing the classical mask stays, flagged "unrefined"; where neither finds anything the
-        mask is empty, flagged "empty".
+        The refined mask, with the network's probability as likelihood. If the network finds no
+        lesion, the classical mask is kept and flagged "unrefined"; if neither does, the mask is
+        empty and flagged "empty".
 
     Raises
     ------
     ImageError
         If the image is not an RGB uint8 array.
     SourceError
-        If there is no weight file.
+        If the weight file does not exist.
     ArtifactError
-        If it is no refiner's.
+        If the file does not contain a refiner.
     """
-    (found,) = segment_batch([image], weights=weights, flips=flips)
-    return found
+    return segment_batch([image], weights=weights)[0]
 
 
 def segment_batch(
-    images: Sequence[np.ndarray],
-    *,
-    weights: str | os.PathLike = SHIPPED_WEIGHTS,
-    flips: bool = False,
+    images: Sequence[np.ndarray], *, weights: str | os.PathLike = SHIPPED_WEIGHTS
 ) -> list[Segmentation]:
-    """Segment many images, the network seeing several at once.
+    """Segment many images, several in each pass of the network.
 
     Parameters
     ----------
     images : sequence of ndarray of shape (H, W, 3), uint8
-        RGB images, sizes may differ.
+        RGB images; sizes may differ.
     weights : str or path-like, default=SHIPPED_WEIGHTS
         Weight file.
-    flips : bool, default=False
-        Whether the network also sees the mirrored images.
 
     Returns
     -------
     list of Segmentation
-        One an image, in order.
+        One per image, in order.
 
     Raises
     ------
     ImageError
         If an image is not an RGB uint8 array.
     SourceError
-        If there is no weight file.
+        If the weight file does not exist.
 
     Notes
     -----
-    The probabilities are those of `segment_refined` to 1e-5, and bit for bit wherever the library
-    under torch computes an image alike alone and in a batch, as it did on the one processor where
-    that was checked.
+    Probabilities agree with those of `segment_refined` to 1e-5, and bit for bit where the backend
+    of torch computes an image in a batch as it does alone, as on the processor that was tested.
     """
-    refiner = _load(*_stamped(weights))
-    return refiner.refine([check_image(image) for image in images], flips=flips)
+    refiner = _load(*_file_version(weights))
+    return refiner.refine([check_image(image) for image in images])
 
 
-def _stamped(weights: str | os.PathLike) -> tuple[Path, int, int]:
-    """Path, time and size of a file: one that was written anew is another file."""
-    path = Path(weights).expanduser().absolute()
+def _file_version(path: str | os.PathLike) -> tuple[Path, int, int]:
+    """Path, modification time and size: the cache key of a file that may be rewritten."""
+    path = Path(path).expanduser().absolute()
     if not path.is_file():
         raise SourceError(
             f"there is no refiner at {path}. Train one with `hybridlesion train-refiner`, or use "
@@ -422,3 +391,128 @@ def _stamped(weights: str | os.PathLike) -> tuple[Path, int, int]:
 def _load(path: Path, modified: int, length: int) -> Refiner:
     network, size, _ = load_refiner(path)
     return Refiner(network, size)
+
+
+def save_refiner(
+    path: str | os.PathLike, network: RefinerNetwork, *, size: int, facts: dict[str, object]
+) -> None:
+    """Write the weights of a network as float16, atomically.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write, ending in ``.safetensors``.
+    network : RefinerNetwork
+        The trained network.
+    size : int
+        Side of the square that the network works on, in pixels.
+    facts : dict
+        Facts about the training that are serialisable as JSON.
+
+    Raises
+    ------
+    SourceError
+        If the file cannot be written.
+    """
+    import torch
+    from safetensors.torch import save
+
+    # The only integers are step counters, which inference does not need.
+    state = {
+        name: value.detach().cpu().to(torch.float16).contiguous()
+        for name, value in network.state_dict().items()
+        if value.dtype.is_floating_point
+    }
+    about = {"protocol": PROTOCOL, "size": size, "evidence": network.evidence, "facts": facts}
+    with atomic_path(path) as temporary:
+        # A single entry, because the order of several would vary between files.
+        temporary.write_bytes(save(state, {_KIND: json.dumps(about, sort_keys=True)}))
+
+
+def check_refiner(path: str | os.PathLike) -> None:
+    """Check that a file contains a refiner; only its header is read.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File written by `save_refiner`.
+
+    Raises
+    ------
+    SourceError
+        If the file does not exist.
+    ArtifactError
+        If the file does not contain a refiner, or one of another protocol.
+    """
+    _check_header(*_file_version(path))
+
+
+@lru_cache
+def _check_header(path: Path, modified: int, length: int) -> None:
+    with _open(path, "np") as file:
+        _read_about(path, file.metadata() or {})
+
+
+def load_refiner(
+    path: str | os.PathLike = SHIPPED_WEIGHTS,
+) -> tuple[RefinerNetwork, int, dict[str, object]]:
+    """Read a network from a weight file.
+
+    Parameters
+    ----------
+    path : str or path-like, default=SHIPPED_WEIGHTS
+        File written by `save_refiner`.
+
+    Returns
+    -------
+    network : RefinerNetwork
+        In evaluation mode, float32, on the CPU.
+    size : int
+        Side of the square that it works on, in pixels.
+    facts : dict
+        Facts about its training.
+
+    Raises
+    ------
+    SourceError
+        If the file does not exist.
+    ArtifactError
+        If the file does not contain a refiner, or one of another protocol.
+    """
+    from hybridlesion.segmentation.refiner.network import RefinerNetwork
+
+    path = _file_version(path)[0]
+    with _open(path, "pt") as file:
+        about = _read_about(path, file.metadata() or {})
+        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        network = RefinerNetwork(evidence=about["evidence"])
+        # Step counters are not stored and keep their zeros.
+        network.load_state_dict(network.state_dict() | state)
+        return network.eval(), about["size"], about["facts"]
+
+
+@contextmanager
+def _open(path: Path, framework: str) -> Iterator[object]:
+    """Open a safetensors file; failures become an ArtifactError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework=framework) as file:
+            yield file
+    except (SafetensorError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ArtifactError(f"{path} cannot be read as a refiner: {reason}") from error
+
+
+def _read_about(path: Path, metadata: dict[str, str]) -> dict[str, object]:
+    if _KIND not in metadata:
+        raise ArtifactError(
+            f"{path} holds no refiner. Train one with `hybridlesion train-refiner`."
+        )
+    about = json.loads(metadata[_KIND])
+    if about["protocol"] != PROTOCOL:
+        raise ArtifactError(
+            f"{path} was written for protocol {about['protocol']}, and this version reads protocol "
+            f"{PROTOCOL}. Train it again, or install the version that wrote it."
+        )
+    return about

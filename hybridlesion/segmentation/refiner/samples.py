@@ -1,4 +1,4 @@
-"""One image to train on, as the network will see it."""
+"""Training samples of the refiner: reading, encoding and augmentation."""
 
 from __future__ import annotations
 
@@ -35,34 +35,35 @@ __all__ = [
 # Top, bottom, left and right, as shares of height and width.
 Window = tuple[float, float, float, float]
 
-# Area of the lesion over that of the window; above 1 it must leave the frame.
+# Area of the lesion over that of the window; above 1 the lesion extends beyond the window.
 _FILL = (0.6, 1.5)
 
-# Sides of the window over those of the photograph: below, too few pixels are left; above, the
-# photograph shows as much.
+# Side of the window over that of the photograph: smaller windows have too few pixels, larger ones
+# hardly differ from the photograph.
 _SIDES = (0.3, 0.85)
 
 
 def close_window(mask: np.ndarray, name: str) -> Window | None:
-    """Choose a window that the lesion fills, of the photograph's own aspect.
+    """Choose a window that the lesion fills, with the aspect ratio of the photograph.
 
     Parameters
     ----------
     mask : ndarray of shape (H, W), bool
         True mask.
     name : str
-        Name of the image, which decides the window: the same in every run.
+        Name of the image; seeds the window, which is thus the same in every run.
 
     Returns
     -------
     tuple of four float or None
         Top, bottom, left and right as shares of height and width; None where the lesion is too
-        small, or already fills the frame.
+        small or fills the frame already.
 
     Notes
     -----
-    The lesion's area over the window's is drawn from 0.6 to 1.5. The window stands on the lesion's
-    centroid, shifted by a tenth of its sides (standard deviation), inside the frame.
+    The ratio of the areas of lesion and window is drawn from 0.6 to 1.5. The window is centred on
+    the centroid of the lesion, shifted by a tenth of its sides (standard deviation) within the
+    frame.
 
     Examples
     --------
@@ -85,28 +86,28 @@ def close_window(mask: np.ndarray, name: str) -> Window | None:
     return top, bottom, left, right
 
 
-# ImageNet's colours, which the encoder was trained with.
+# Mean and standard deviation of ImageNet, on which the encoder was pretrained.
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32) * 255
 _STD = np.array([0.229, 0.224, 0.225], dtype=np.float32) * 255
 
-# The signed distance reaches its bounds this share of the side away from the edge.
+# Distance from the boundary, as a share of the side, at which the signed distance is clipped.
 _REACH = 0.25
 
 
 def squash(array: np.ndarray, side: int) -> np.ndarray:
-    """Resize to a square, whatever the aspect.
+    """Resize to a square regardless of the aspect ratio.
 
     Parameters
     ----------
     array : ndarray of shape (H, W) or (H, W, 3), bool, uint8 or float32
-        Image, mask or map; a mask becomes grey.
+        Image, mask or map; a mask is converted to grey values.
     side : int
         Side of the square, in pixels.
 
     Returns
     -------
     ndarray of shape (side, side) or (side, side, 3), uint8 or float32
-        Mean over the area of each new pixel; 0 to 255 for a mask.
+        Area averages when downsampling; 0 to 255 for a mask.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def squash(array: np.ndarray, side: int) -> np.ndarray:
 
 
 def encode_image(image: np.ndarray) -> np.ndarray:
-    """Normalise an image as the ImageNet encoder expects it.
+    """Normalise an image for the ImageNet encoder.
 
     Parameters
     ----------
@@ -132,13 +133,13 @@ def encode_image(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (S, S, 3), float32
-        Zero mean and unit deviation over ImageNet.
+        Zero mean and unit standard deviation over ImageNet.
     """
     return (image.astype(np.float32, copy=False) - _MEAN) / _STD
 
 
 def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
-    """Stack mask, signed distance and likelihood as the network reads them.
+    """Stack mask, signed distance and likelihood into the input of the network.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray
     Returns
     -------
     ndarray of shape (S, S, 3), float32
-        Each in -1 to 1; the distance reaches its bounds a quarter of the side from the edge.
+        Each in -1 to 1; distances are clipped at a quarter of the side.
     """
     inside = (classical > 127).astype(np.uint8)
     reach = _REACH * len(classical)
@@ -165,16 +166,16 @@ def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray
     ).astype(np.float32)
 
 
-# Scale at which the classical path sees an image; it works on less inside.
+# Long side, in pixels, at which images are passed to the classical segmenter.
 _LONG_SIDE = 512
 
-# Aspects that differ by less than this share are the same but for rounding.
+# Relative difference up to which two aspect ratios are equal but for rounding.
 _SAME_ASPECT = 0.02
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One training image, squashed to a square.
+    """Training image, resized to a square.
 
     Parameters
     ----------
@@ -185,12 +186,12 @@ class Sample:
     classical : ndarray of shape (S, S), uint8
         Classical mask, 0 to 255.
     likelihood : ndarray of shape (S, S), uint8
-        Lesion likelihood of the classical path, 0 to 255.
+        Lesion likelihood of the classical segmenter, 0 to 255.
     aspect : float
-        Width over height of the image before it was squashed.
+        Width over height of the original image.
     close_up : Sample, optional
-        The same lesion seen so closely that it fills or leaves the frame, with the classical
-        evidence of that view; None where the photograph itself is as close.
+        The same lesion cropped so that it fills or exceeds the frame, with the classical evidence
+        of the crop; None where the photograph is a close-up itself.
     """
 
     image: np.ndarray
@@ -208,18 +209,19 @@ def read_sample(
     side: int = 256,
     aspect: float | None = None,
 ) -> Sample:
-    """Read an image and its mask, and gather the classical evidence.
+    """Read an image and its mask, and compute the classical evidence.
 
     Parameters
     ----------
     path : str or path-like
-        Image, as `hybridlesion.io.list_images` names it.
+        Image, as named by `hybridlesion.io.list_images`.
     mask_path : str or path-like
-        Its true mask, of any size.
+        Its true mask; any size.
     side : int, default=256
-        Side of the square that is kept, in pixels.
+        Side of the square in pixels.
     aspect : float, default=None
-        Width over height of the photograph where the file was squashed; None takes the file's.
+        Width over height of the original photograph, if the file has another; None means that of
+        the file.
 
     Returns
     -------
@@ -229,7 +231,7 @@ def read_sample(
     Raises
     ------
     ImageError
-        If a file cannot be read, or the mask belongs to an image of another shape.
+        If a file cannot be read, or the aspect ratios of image and mask differ.
     """
     mask = read_mask(mask_path)
     image = read_unsquashed(path, aspect)
@@ -240,11 +242,11 @@ def read_sample(
             f"shape of its image, {image.shape[0]}x{image.shape[1]}."
         )
     window = close_window(mask, Path(path).stem)
-    near = None if window is None else _gather(_cut(image, window), _cut(mask, window), side)
-    return replace(_gather(image, mask, side), close_up=near)
+    near = None if window is None else _sample(_cut(image, window), _cut(mask, window), side)
+    return replace(_sample(image, mask, side), close_up=near)
 
 
-def _gather(image: np.ndarray, mask: np.ndarray, side: int) -> Sample:
+def _sample(image: np.ndarray, mask: np.ndarray, side: int) -> Sample:
     details = segment_classical(image)
     return Sample(
         image=squash(image, side),
@@ -263,25 +265,25 @@ def _cut(array: np.ndarray, window: Window) -> np.ndarray:
 
 
 def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.ndarray:
-    """Read an image at analysis scale, stretched back to the shape of the photograph.
+    """Read an image at analysis scale and restore the aspect ratio of the photograph.
 
     Parameters
     ----------
     path : str or path-like
         Image.
     aspect : float, default=None
-        Width over height of the photograph; None leaves the file's shape.
+        Width over height of the photograph; None means that of the file.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB image with a long side of at most 512 pixels, or what stretching makes of it.
+        RGB image with a long side of at most 512 pixels before the aspect ratio is restored.
     """
     image = resize_long_side(read_image(path, long_side=_LONG_SIDE), _LONG_SIDE)
     height, width = image.shape[:2]
     if aspect is None or abs(np.log(aspect * height / width)) < _SAME_ASPECT:
         return image
-    # The squeezed side is stretched, so that no pixel is lost.
+    # Stretch the shorter side rather than shrink the longer one, to keep all pixels.
     size = (
         (round(height * aspect), height)
         if aspect * height > width
@@ -290,21 +292,21 @@ def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
-# Share of views in which the lesion fills or leaves the frame, where there is such a view.
+# Probability of training on the close-up of a sample, where it has one.
 _CLOSE_UPS = 0.15
 
 
 def augment(
     sample: Sample, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw one random view.
+    """Augment a sample at random.
 
     Parameters
     ----------
     sample : Sample
         Image, masks and likelihood.
     size : int
-        Side of the view.
+        Side of the output in pixels.
     rng : Generator
         Source of randomness.
 
@@ -313,9 +315,9 @@ def augment(
     image : ndarray of shape (size, size, 3), float32
         Normalised.
     evidence : ndarray of shape (size, size, 3), float32
-        Encoded, corrupted now and then.
+        Encoded, with random errors.
     mask : ndarray of shape (size, size), float32
-        Truth in 0 to 1.
+        True mask, 0 to 1.
     """
     if sample.close_up is not None and rng.random() < _CLOSE_UPS:
         sample = sample.close_up
@@ -342,7 +344,7 @@ def augment(
 def _corrupt(
     classical: np.ndarray, likelihood: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Spoil the evidence in some views, so that the network does not lean on it blindly."""
+    """Add errors to the evidence, so that the network does not rely on it alone."""
     fate = rng.random()
     if fate < 0.08:
         return np.zeros_like(classical), np.full_like(likelihood, 128)

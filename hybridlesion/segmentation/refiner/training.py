@@ -1,4 +1,4 @@
-"""The training loop: samples to averaged weights, one checkpoint an epoch."""
+"""Training of the refiner: settings, loss and the loop with one checkpoint per epoch."""
 
 from __future__ import annotations
 
@@ -6,35 +6,94 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from hybridlesion._training_utils import follow_average, load_states, mixed_precision, save_states
-from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
-from hybridlesion.segmentation.refiner.recipe import Recipe
+from hybridlesion._validation import check_number
 from hybridlesion.segmentation.refiner.samples import Sample, augment
 
-__all__ = ["Optimization", "mask_loss", "optimize"]
+if TYPE_CHECKING:
+    import torch
+
+    from hybridlesion.segmentation.refiner.network import RefinerNetwork
+
+__all__ = ["Recipe", "RefinerState", "mask_loss", "train_network"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training.
+
+    Parameters
+    ----------
+    epochs : int, default=16
+        Passes over the images.
+    batch_size : int, default=16
+        Images per step.
+    image_size : int, default=160
+        Side of the square that the network works on, in pixels; a multiple of 32.
+    seed : int, default=0
+        Seed of the initial weights, the order of the images and their augmentation.
+    evidence : bool, default=True
+        Whether the network receives the classical evidence.
+    encoder_rate : float, default=5e-4
+        Peak learning rate of the encoder, lower because it is pretrained.
+    decoder_rate : float, default=2.5e-3
+        Peak learning rate of all other layers.
+    weight_decay : float, default=0.01
+        Weight decay of AdamW.
+    largest_gradient : float, default=5.0
+        Norm to which gradients are clipped.
+    averaging : float, default=0.998
+        Decay of the moving average of the weights; lower in the first steps.
+    frozen_stages : int, default=2
+        Encoder stages after the stem that keep their ImageNet weights. Without pretrained weights
+        no stage is frozen.
+    """
+
+    epochs: int = 16
+    batch_size: int = 16
+    image_size: int = 160
+    seed: int = 0
+    evidence: bool = True
+    encoder_rate: float = 5e-4
+    decoder_rate: float = 2.5e-3
+    weight_decay: float = 0.01
+    largest_gradient: float = 5.0
+    averaging: float = 0.998
+    frozen_stages: int = 2
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size"):
+            check_number(name, getattr(self, name), low=1, integer=True)
+        check_number("seed", self.seed, low=0, integer=True)
+        check_number("image_size", self.image_size, low=32, integer=True)
+        if self.image_size % 32:
+            below = self.image_size // 32 * 32
+            raise ValueError(
+                f"image_size must be a multiple of 32, got {self.image_size}; take {below} or "
+                f"{below + 32}."
+            )
 
 
 @dataclass
-class Optimization:
-    """A training in progress: everything that changes from step to step.
+class RefinerState:
+    """State of a training that a checkpoint holds.
 
     Parameters
     ----------
     network : RefinerNetwork
-        The network that learns.
+        The network in training.
     average : RefinerNetwork
-        The running average of its weights, which is the result.
+        Moving average of its weights; the result of the training.
     optimizer : torch.optim.Optimizer
-        AdamW over what is not frozen.
+        AdamW over all weights that are not frozen.
     schedule : torch.optim.lr_scheduler.LRScheduler
-        One cycle over all steps.
+        One-cycle learning rates over all steps.
     losses : list of float, optional
-        Mean loss of each epoch so far; none at the beginning.
+        Mean loss of each completed epoch.
     """
 
     network: RefinerNetwork
@@ -43,34 +102,13 @@ class Optimization:
     schedule: torch.optim.lr_scheduler.LRScheduler
     losses: list[float] = field(default_factory=list)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all.
-
-        Parameters
-        ----------
-        path : Path
-            File to write.
-        """
-        save_states(path, self._parts(), {"losses": self.losses})
-
-    def restore(self, path: Path) -> None:
-        """Go back to a checkpoint.
-
-        Parameters
-        ----------
-        path : Path
-            File from `save`, of the same recipe and the same samples.
-        """
-        self.losses = load_states(path, self._parts())["losses"]
-
-    def _parts(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in _PARTS}
+    @property
+    def parts(self) -> dict[str, object]:
+        """Objects with a state dict, by name."""
+        return {name: value for name, value in vars(self).items() if name != "losses"}
 
 
-_PARTS = ("network", "average", "optimizer", "schedule")
-
-
-def optimize(
+def train_network(
     samples: Sequence[Sample],
     recipe: Recipe,
     *,
@@ -78,49 +116,49 @@ def optimize(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Optimization:
+) -> RefinerState:
     """Train a refiner.
 
     Parameters
     ----------
     samples : sequence of Sample
-        At least as many as a batch has; the rest of an epoch that fills no batch is left out.
+        At least one batch. An incomplete batch at the end of an epoch is dropped.
     recipe : Recipe
         Settings.
     encoder : dict of str to Tensor, default=None
-        ImageNet weights of timm's ``mobilenetv2_100``; None begins at random.
+        ImageNet weights of timm's ``mobilenetv2_100``; None means random weights.
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
-        File that is read if it is there, and written after each epoch. The caller sees to it that
-        it belongs to these samples and settings.
+        File that is read if it exists and written after each epoch. The caller guarantees that it
+        belongs to the same samples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
 
     Returns
     -------
-    Optimization
+    RefinerState
         Its ``average`` is the trained network.
 
     Raises
     ------
     ValueError
-        If there are fewer samples than a batch has.
+        If there are fewer samples than a batch requires.
 
     Notes
     -----
-    Every random choice follows from the seed and the epoch's number, so an interrupted training
-    ends where an uninterrupted one does; on a CPU with the same number of threads, bit for bit.
+    All random numbers follow from the seed and the number of the epoch, so that a resumed training
+    ends like an uninterrupted one; on a CPU with the same number of threads, bit for bit.
     """
     per_epoch = len(samples) // recipe.batch_size
     if per_epoch == 0:
         raise ValueError(
             f"a batch of {recipe.batch_size} needs as many images, got {len(samples)}. Lower the "
-            "batch size, or bring more images."
+            "batch size, or provide more images."
         )
-    state = _begin(recipe, encoder, device, recipe.epochs * per_epoch)
+    state = _initialise(recipe, encoder, device, recipe.epochs * per_epoch)
     if checkpoint is not None and checkpoint.is_file():
-        state.restore(checkpoint)
+        state.losses = load_states(checkpoint, state.parts)["losses"]
     for epoch in range(len(state.losses), recipe.epochs):
         rng = np.random.default_rng([recipe.seed, epoch])
         order = rng.permutation(len(samples))[: per_epoch * recipe.batch_size]
@@ -132,7 +170,7 @@ def optimize(
                 progress(epoch * per_epoch + step, recipe.epochs * per_epoch)
         state.losses.append(float(np.mean(losses)))
         if checkpoint is not None:
-            state.save(checkpoint)
+            save_states(checkpoint, state.parts, {"losses": state.losses})
     state.average.eval()
     return state
 
@@ -157,14 +195,20 @@ def mask_loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     The soft Jaccard index of probabilities p and truth t is
     ``(sum(p t) + 1) / (sum(p + t) - sum(p t) + 1)``.
     """
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
     probability = logits.sigmoid()
     shared = (probability * truth).sum((1, 2, 3))
     total = (probability + truth).sum((1, 2, 3))
     jaccard = (shared + 1) / (total - shared + 1)
-    return F.binary_cross_entropy_with_logits(logits, truth) + (1 - jaccard).mean()
+    return binary_cross_entropy_with_logits(logits, truth) + (1 - jaccard).mean()
 
 
-def _begin(recipe: Recipe, encoder: dict | None, device: str, steps: int) -> Optimization:
+def _initialise(recipe: Recipe, encoder: dict | None, device: str, steps: int) -> RefinerState:
+    import torch
+
+    from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = RefinerNetwork(evidence=recipe.evidence)
@@ -186,15 +230,17 @@ def _begin(recipe: Recipe, encoder: dict | None, device: str, steps: int) -> Opt
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, max(steps, 2), pct_start=0.1)
-    return Optimization(network, copy.deepcopy(network), optimizer, schedule)
+    return RefinerState(network, copy.deepcopy(network), optimizer, schedule)
 
 
-def _step(state: Optimization, views: list, recipe: Recipe, device: str, number: int) -> float:
+def _step(state: RefinerState, views: list, recipe: Recipe, device: str, number: int) -> float:
+    import torch
+
     images, evidence, masks = (
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*views, strict=True)
     )
     with mixed_precision(device):
-        # Channels are last in memory already, which the convolutions like best.
+        # Views with the channels last in memory, the layout of the convolutions.
         logits = state.network(images.permute(0, 3, 1, 2), evidence.permute(0, 3, 1, 2))
     loss = mask_loss(logits.float(), masks[:, None])
     state.optimizer.zero_grad(set_to_none=True)
@@ -202,7 +248,6 @@ def _step(state: Optimization, views: list, recipe: Recipe, device: str, number:
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.largest_gradient)
     state.optimizer.step()
     state.schedule.step()
-    follow_average(
-        state.average, state.network, min(recipe.averaging, (1 + number) / (10 + number))
-    )
+    decay = min(recipe.averaging, (1 + number) / (10 + number))
+    follow_average(state.average, state.network, decay)
     return float(loss.detach())

@@ -96,18 +96,6 @@ def test_noise_is_no_reason_to_crash(random_weights, shape, rng):
     assert details.mask.any() or "empty" in details.flags
 
 
-def test_flips_make_the_answer_mirror_with_the_image(random_weights):
-    network, size, _ = load_refiner(random_weights)
-    refiner = Refiner(network, size)
-    image, evidence = np.random.default_rng(1).normal(size=(2, 3, 64, 64, 3)).astype(np.float32)
-    mirrored = [np.ascontiguousarray(part[:, :, ::-1]) for part in (image, evidence)]
-    found = refiner.probability(image, evidence, flips=True)
-    other = refiner.probability(*mirrored, flips=True)
-    np.testing.assert_allclose(other[:, :, ::-1], found, atol=1e-6)
-    alone = refiner.probability(image, evidence, flips=False)
-    assert np.abs(alone - found).max() > 1e-6
-
-
 def test_the_number_of_threads_changes_no_bit(random_weights):
     images = [draw(shape, seed=seed)[0] for seed, shape in enumerate([(120, 160), (90, 90)])]
     before = torch.get_num_threads()

@@ -8,7 +8,7 @@ import torch
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.segmentation.refiner import Recipe, load_refiner, save_refiner
 from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
-from hybridlesion.segmentation.refiner.training import mask_loss, optimize
+from hybridlesion.segmentation.refiner.training import mask_loss, train_network
 
 RECIPE = Recipe(epochs=3, batch_size=4, image_size=32)
 
@@ -23,12 +23,12 @@ def same(one, other):
 
 @pytest.fixture(scope="module")
 def trained(samples):
-    return optimize(samples, RECIPE)
+    return train_network(samples, RECIPE)
 
 
 def test_the_seed_decides_the_result(samples, trained):
-    assert same(optimize(samples, RECIPE), trained)
-    assert not same(optimize(samples, Recipe(3, 4, 32, seed=1)), trained)
+    assert same(train_network(samples, RECIPE), trained)
+    assert not same(train_network(samples, Recipe(3, 4, 32, seed=1)), trained)
 
 
 def test_loss_falls_and_is_kept_for_every_epoch(trained):
@@ -44,18 +44,18 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(samples, t
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        optimize(samples, RECIPE, checkpoint=checkpoint, progress=interrupt)
-    resumed = optimize(samples, RECIPE, checkpoint=checkpoint)
+        train_network(samples, RECIPE, checkpoint=checkpoint, progress=interrupt)
+    resumed = train_network(samples, RECIPE, checkpoint=checkpoint)
     assert same(resumed, trained)
     assert resumed.losses == trained.losses
     steps = []
-    optimize(samples, RECIPE, checkpoint=checkpoint, progress=lambda *step: steps.append(step))
+    train_network(samples, RECIPE, checkpoint=checkpoint, progress=lambda *step: steps.append(step))
     assert steps == []  # a finished training has nothing left to do
 
 
 def test_too_few_images_for_a_batch_are_refused(samples):
     with pytest.raises(ValueError, match="a batch of 4 needs as many images, got 2"):
-        optimize(samples[:2], RECIPE)
+        train_network(samples[:2], RECIPE)
 
 
 def test_loss_of_a_right_a_wrong_and_an_undecided_answer():
@@ -73,7 +73,7 @@ def test_the_encoder_begins_as_imagenet_left_it_and_its_first_stages_stay(sample
     encoder = load_file(real_weights)
     fresh = RefinerNetwork()
     load_imagenet_encoder(fresh, encoder)
-    state = optimize(samples, Recipe(1, 4, 32), encoder=encoder)
+    state = train_network(samples, Recipe(1, 4, 32), encoder=encoder)
     assert torch.equal(state.average.stem[0].weight, fresh.stem[0].weight)
     assert not torch.equal(state.average.stages[3][0].body[0][0].weight,
                            fresh.stages[3][0].body[0][0].weight)  # fmt: skip
