@@ -118,7 +118,6 @@ def fit(
 
     from hybridlesion.cli._print import print_diagnoses, print_excluded, print_json, print_notes
     from hybridlesion.cli._progress import show_waiting
-    from hybridlesion.model import SENSITIVITY
     from hybridlesion.model_selection import write_splits
     from hybridlesion.persistence import read_key, save_artifact
     from hybridlesion.training import fit_tables
