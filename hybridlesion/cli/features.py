@@ -103,7 +103,7 @@ def features(
     """Measure images: ABCD features, CNN score, encoded metadata."""
     from dataclasses import asdict
 
-    from hybridlesion.batch._output import check_output
+    from hybridlesion.batch import check_output
     from hybridlesion.cli._options import read_embedder
     from hybridlesion.cli._outputs import outcome, print_json
     from hybridlesion.cli._print import (

@@ -85,7 +85,7 @@ def score(
 
     Exit codes: 0 done, also if nothing was new; 1 refused, or not one image usable; 2 wrong usage.
     """
-    from hybridlesion.batch._output import check_output
+    from hybridlesion.batch import check_output
     from hybridlesion.cli._outputs import outcome, print_json
     from hybridlesion.cli._print import idle_device, print_notes, print_result
     from hybridlesion.cli._progress import show_progress

@@ -24,10 +24,10 @@ from hybridlesion.metadata import (
 from hybridlesion.pipeline import split_steps
 from hybridlesion.training import keep_measured
 
-__all__ = ["find_images", "find_rows"]
+__all__ = ["find_rows", "match_metadata"]
 
 
-def find_images(
+def match_metadata(
     sources: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
@@ -181,7 +181,7 @@ def find_rows(
             "this model was fitted on tables alone and cannot measure images. Give a table, or "
             "fit a model on the output of `hybridlesion features`."
         )
-    images, notes = find_images(inputs, metadata, id_column, roots, columns)
+    images, notes = match_metadata(inputs, metadata, id_column, roots, columns)
     return images, False, notes
 
 

@@ -19,7 +19,7 @@ from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.training import known_metadata
 
 __all__ = [
-    "move_scores",
+    "adjust_prevalence",
     "note_caveats",
     "score_table",
     "threshold_in_use",
@@ -242,7 +242,7 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     return n_positive / n_rows
 
 
-def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
+def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
     """Move scores to the prevalence of the place where they are used.
 
     Parameters
@@ -269,7 +269,7 @@ def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.Da
     Examples
     --------
     >>> scores = pd.DataFrame({"score": [0.5], "threshold": [0.5], "label": [1]})
-    >>> move_scores(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
+    >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
     moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}

@@ -16,8 +16,7 @@ import pandas as pd
 from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
-from hybridlesion.batch import ExtractionResult
-from hybridlesion.batch._output import check_errors, check_originals, write_errors
+from hybridlesion.batch import ExtractionResult, check_errors, check_originals, write_errors
 from hybridlesion.cnn import LesionScorer
 from hybridlesion.exceptions import (
     HybridLesionError,

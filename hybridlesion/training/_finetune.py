@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_choice, check_number
-from hybridlesion.batch import write_errors
-from hybridlesion.batch._output import check_errors
+from hybridlesion.batch import check_errors, write_errors
 from hybridlesion.cnn import FinetuneRecipe
 from hybridlesion.cnn.device import resolve_device
 from hybridlesion.cnn.views import VIEWS

@@ -13,8 +13,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.batch import write_errors
-from hybridlesion.batch._output import check_beside, check_errors
+from hybridlesion.batch import check_errors, check_side_table, write_errors
 from hybridlesion.cnn.backbone import read_state_dict
 from hybridlesion.cnn.device import resolve_device
 from hybridlesion.exceptions import SourceError, TableError
@@ -299,7 +298,7 @@ def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> Non
     check_apart([out, *tables], inputs)
     check_errors(out)
     for table, columns in tables.items():
-        check_beside(table, columns)
+        check_side_table(table, columns)
     former = check_workspace(_beside(out, ".training"))
     masks = _beside(out, ".out_of_fold")
     if former is None and masks.exists() and not _beside(out, ".out_of_fold.csv").exists():
