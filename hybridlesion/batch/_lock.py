@@ -23,7 +23,7 @@ _STALE = 10 * _HEARTBEAT
 
 
 def check_lock(storage: Storage, name: str) -> None:
-    """Check that the lock file of an output is absent or one of ours.
+    """Check that the lock file of an output is absent or was written by this program.
 
     Parameters
     ----------

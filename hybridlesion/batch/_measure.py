@@ -56,7 +56,7 @@ class FeatureResult:
         One row per measured record, in the order of the records.
     failures : list of Failure
         The records that could not be measured, in order.
-    n_reused : int
+    n_reused : int, default=0
         Records whose result was already there, from an interrupted run or a cache.
     """
 
@@ -342,7 +342,7 @@ class ShardTask:
     masks : Path or None
         Folder for the masks.
     keep : bool
-        Whether to return the rows, besides storing them.
+        Whether to return the rows as well as store them.
     limit : float or None, default=None
         Seconds per image, in any process but the one that created this object.
     root : str, optional

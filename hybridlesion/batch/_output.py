@@ -109,7 +109,7 @@ def is_error_list(data: bytes) -> bool:
 
 
 def check_errors(out: str | os.PathLike) -> None:
-    """Check, before long work, that ``OUT.errors.csv`` is absent or one of ours.
+    """Check, before long work, that ``OUT.errors.csv`` is absent or a list of failures.
 
     Parameters
     ----------
@@ -125,14 +125,14 @@ def check_errors(out: str | os.PathLike) -> None:
 
 
 def check_side_table(path: Path, columns: Sequence[str]) -> None:
-    """Check that a table whose name the user did not choose is absent or one of ours.
+    """Check that a table at a derived path is absent or has the expected header.
 
     Parameters
     ----------
     path : Path
         CSV file to write.
     columns : sequence of str
-        First columns of our header.
+        First columns of the expected header.
 
     Raises
     ------

@@ -33,7 +33,7 @@ __all__ = [
 # Key of our own metadata in a Parquet file.
 SCHEMA_KEY = b"hybridlesion"
 
-# Columns of numbers that are no features.
+# Numeric columns other than features.
 _NUMBERS = ("age", "target")
 
 # File that marks a scratch folder as ours; its name sorts last, so that it is removed last.
@@ -261,7 +261,7 @@ class ShardStore:
         self.storage = storage
 
     def check(self) -> None:
-        """Check that the folder is absent or one of ours.
+        """Check that the folder is absent or was created by this program.
 
         Raises
         ------

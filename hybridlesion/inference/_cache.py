@@ -88,12 +88,11 @@ def _hash_image(path: object) -> str | None:
 
 
 class FeatureCache:
-    """A folder of measurements, one small file an image.
+    """Folder of measurements, one small file per image.
 
-    An entry is found by the SHA-256 over the image's own digest, everything in the featurizer that
-    changes what it measures, and the number of the measuring code. Age, sex and site are no part of
-    it: they are read anew each time. Of a fine-tuned network the ids of image, patient and lesion
-    are, since by them it knows what it learned from.
+    The key of an entry is a SHA-256 of the image file, the featurizer's configuration and the
+    feature version. Age, sex and site are not cached. With a fine-tuned network, the key contains
+    the ids of image, patient and lesion, by which the network recognises its training images.
 
     Parameters
     ----------

@@ -257,7 +257,7 @@ def optimistic_rows(table: pd.DataFrame) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), bool
-        True where ``qa__cnn_seen`` is 2 (see `LesionScorer`) and there is a score.
+        True where ``qa__cnn_seen`` is 2 (see `CNNScorer`) and there is a score.
 
     Examples
     --------

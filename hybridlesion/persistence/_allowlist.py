@@ -10,7 +10,7 @@ __all__ = ["FORMER_MODULES", "LISTED_CALLABLES", "LISTED_CLASSES"]
 
 LISTED_CLASSES = frozenset(
     {
-        "hybridlesion.cnn.scorer.LesionScorer",
+        "hybridlesion.cnn.scorer.CNNScorer",
         "hybridlesion.cnn.timm_embedder.TimmEmbedder",
         "hybridlesion.metrics.intervals.Interval",
         "hybridlesion.model._columns.ColumnEncoder",
@@ -48,7 +48,9 @@ LISTED_CALLABLES = frozenset(
 FORMER_MODULES = {
     "hybridlesion.artifact._booster": "hybridlesion.persistence._state",
     "hybridlesion.artifact._pickler": "hybridlesion.persistence._state",
+    "hybridlesion.cnn.scorer.LesionScorer": "hybridlesion.cnn.scorer.CNNScorer",
     "hybridlesion.embedding.finetuning.scorer": "hybridlesion.cnn.scorer",
+    "hybridlesion.embedding.finetuning.scorer.LesionScorer": "hybridlesion.cnn.scorer.CNNScorer",
     "hybridlesion.embedding.timm_embedder": "hybridlesion.cnn.timm_embedder",
     "hybridlesion.evaluation.intervals": "hybridlesion.metrics.intervals",
     "hybridlesion.model._linear": "hybridlesion.model._fold_model",

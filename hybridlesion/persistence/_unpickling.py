@@ -355,7 +355,8 @@ class _ListedUnpickler(StrictUnpickler):
 
     def find_class(self, module: str, name: str) -> Name:
         # numpy 2 moved these functions; a file written beside numpy 1 names the old place.
-        address = f"{FORMER_MODULES.get(module, module)}.{name}"
+        moved = f"{FORMER_MODULES.get(module, module)}.{name}"
+        address = FORMER_MODULES.get(f"{module}.{name}", moved)
         address = address.replace("numpy.core.", "numpy._core.", 1)
         if address not in LISTED_CLASSES and address not in LISTED_CALLABLES:
             raise ArtifactError(

@@ -1,4 +1,4 @@
-"""From files on disk to a fitted model or refiner, with out-of-fold measures of it."""
+"""Training workflows: classifiers, fine-tuned networks and refiners from files on disk."""
 
 from hybridlesion.leakage.audit import Finding, LeakAudit, Severity
 from hybridlesion.training._finetune import Finetuning, finetune

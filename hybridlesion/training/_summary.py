@@ -1,4 +1,4 @@
-"""What is worth knowing about training data after it is gone."""
+"""Summary of training data, stored with the model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def remember_ids(table: pd.DataFrame, salt: str) -> dict[str, str]:
 
 
 def note_seen(training: Mapping[str, object], records: pd.DataFrame) -> tuple[str, ...]:
-    """Say how many images and patients to be scored were learned from.
+    """Count the images and patients to score that were in the training.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def _ids(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _hash(values: Iterable[str], salt: str) -> np.ndarray:
-    # Sorted: the order of the rows is nobody's business.
+    # Sorted, so that the order of the rows is not revealed.
     return np.sort(hash_ids(values, salt)).astype("<u8")
 
 

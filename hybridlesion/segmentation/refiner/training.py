@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from hybridlesion._training_utils import follow_average, load_states, mixed_precision, save_states
+from hybridlesion._training_utils import (
+    load_checkpoint,
+    mixed_precision,
+    save_checkpoint,
+    update_ema,
+)
 from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
 from hybridlesion.segmentation.refiner.recipe import Recipe
 from hybridlesion.segmentation.refiner.samples import Sample, augment
@@ -51,7 +56,7 @@ class Optimization:
         path : Path
             File to write.
         """
-        save_states(path, self._parts(), {"losses": self.losses})
+        save_checkpoint(path, self._parts(), {"losses": self.losses})
 
     def restore(self, path: Path) -> None:
         """Go back to a checkpoint.
@@ -61,7 +66,7 @@ class Optimization:
         path : Path
             File from `save`, of the same recipe and the same samples.
         """
-        self.losses = load_states(path, self._parts())["losses"]
+        self.losses = load_checkpoint(path, self._parts())["losses"]
 
     def _parts(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in _PARTS}
@@ -202,7 +207,5 @@ def _step(state: Optimization, views: list, recipe: Recipe, device: str, number:
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), recipe.largest_gradient)
     state.optimizer.step()
     state.schedule.step()
-    follow_average(
-        state.average, state.network, min(recipe.averaging, (1 + number) / (10 + number))
-    )
+    update_ema(state.average, state.network, min(recipe.averaging, (1 + number) / (10 + number)))
     return float(loss.detach())
