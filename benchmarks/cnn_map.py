@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.cnn import LesionScorer
-from hybridlesion.cnn.views import Window, prepare, sight_window
+from hybridlesion.cnn import CNNScorer
+from hybridlesion.cnn.views import Window, prepare, view_window
 from hybridlesion.explain import cnn_map
 from hybridlesion.io import read_image, read_mask
 
@@ -36,7 +36,7 @@ class Network:
     """The shipped network's log odds, mean over its two sights."""
 
     def __init__(self):
-        loaded = LesionScorer(device="cpu").fit()._load()
+        loaded = CNNScorer(device="cpu").fit()._load()
         self.network, self.spec, self.margin = loaded.network, loaded.network.spec, loaded.margin
 
     def sights(self, image, mask):
@@ -48,7 +48,7 @@ class Network:
 
     def windows(self, image, mask) -> list[Window]:
         return [
-            sight_window(image.shape[:2], mask, self.spec, crop=crop, margin=self.margin)
+            view_window(image.shape[:2], mask, self.spec, crop=crop, margin=self.margin)
             for crop in ("lesion", "frame")
         ]
 

@@ -1,4 +1,4 @@
-"""What every training loop needs: mixed precision where it pays, averages, checkpoints."""
+"""Utilities of training loops: mixed precision, averaged weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from hybridlesion._atomic import atomic_path
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["follow_average", "keep_memory", "load_states", "mixed_precision", "save_states"]
+__all__ = [
+    "load_checkpoint",
+    "mixed_precision",
+    "save_checkpoint",
+    "set_malloc_retention",
+    "update_ema",
+]
 
-# Options of glibc's mallopt: when memory goes back to the system, and how much is asked for.
+# Options of glibc's mallopt.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -30,7 +36,7 @@ def mixed_precision(device: str) -> torch.autocast:
     Returns
     -------
     torch.autocast
-        A context; it changes nothing where bfloat16 does not pay.
+        A context; it has no effect where bfloat16 is slow.
 
     Examples
     --------
@@ -46,25 +52,25 @@ def mixed_precision(device: str) -> torch.autocast:
 def _cpu_has_bfloat16() -> bool:
     import torch
 
-    # torch has said so under this name since version 2.5; older ones stay with float32.
+    # Exists since torch 2.5; older versions use float32.
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe and probe())
 
 
-def keep_memory() -> bool:
-    """Let this process keep freed memory, instead of giving it back and asking again each step.
+def set_malloc_retention() -> bool:
+    """Make malloc retain freed memory, instead of returning it to the system after each step.
 
-    A step frees all its activations at once. With glibc's defaults they go back to the system, and
-    the next step has them zeroed anew: a sixth to a third of the time of a small network on a CPU.
+    A step frees all its activations at once. By default glibc returns them to the system, which
+    zeroes them for the next step: a sixth to a third of the time of a small network on a CPU.
 
     Returns
     -------
     bool
-        False where the C library has no such setting; nothing is changed then.
+        False if the C library has no such setting.
 
     Examples
     --------
-    >>> keep_memory() in (True, False)
+    >>> set_malloc_retention() in (True, False)
     True
     """
     import ctypes
@@ -77,8 +83,8 @@ def keep_memory() -> bool:
     return all(mallopt(option, value) for option, value in wanted)
 
 
-def follow_average(average: torch.nn.Module, network: torch.nn.Module, share: float) -> None:
-    """Move a running average of weights towards a network, in place.
+def update_ema(average: torch.nn.Module, network: torch.nn.Module, share: float) -> None:
+    """Update an exponential moving average of weights in place.
 
     Parameters
     ----------
@@ -87,7 +93,7 @@ def follow_average(average: torch.nn.Module, network: torch.nn.Module, share: fl
     network : torch.nn.Module
         The network, of the same structure.
     share : float
-        Share of the average that stays, 0 to 1.
+        Decay of the average, 0 to 1.
     """
     import torch
 
@@ -100,17 +106,17 @@ def follow_average(average: torch.nn.Module, network: torch.nn.Module, share: fl
                 kept.copy_(new)
 
 
-def save_states(path: Path, parts: Mapping[str, object], facts: Mapping[str, object]) -> None:
-    """Write a checkpoint, whole or not at all.
+def save_checkpoint(path: Path, parts: Mapping[str, object], facts: Mapping[str, object]) -> None:
+    """Write a checkpoint atomically.
 
     Parameters
     ----------
     path : Path
         File to write.
     parts : mapping of str to object
-        Networks, optimizers, schedules: whatever has a ``state_dict``.
+        Objects with a ``state_dict``: networks, optimizers, schedules.
     facts : mapping of str to object
-        Plain values besides.
+        Further plain values.
     """
     import torch
 
@@ -119,15 +125,15 @@ def save_states(path: Path, parts: Mapping[str, object], facts: Mapping[str, obj
         torch.save({"parts": states, "facts": dict(facts)}, temporary)
 
 
-def load_states(path: Path, parts: Mapping[str, object]) -> dict[str, object]:
-    """Go back to a checkpoint.
+def load_checkpoint(path: Path, parts: Mapping[str, object]) -> dict[str, object]:
+    """Restore a checkpoint.
 
     Parameters
     ----------
     path : Path
-        File from `save_states`.
+        File from `save_checkpoint`.
     parts : mapping of str to object
-        What takes its state back.
+        Objects whose state is restored.
 
     Returns
     -------

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hybridlesion._training_utils import follow_average, load_states, mixed_precision, save_states
+from hybridlesion._training_utils import (
+    load_checkpoint,
+    mixed_precision,
+    save_checkpoint,
+    update_ema,
+)
 
 
 @pytest.mark.parametrize("has", [True, False])
@@ -20,13 +25,13 @@ def test_an_average_moves_by_the_rest_of_its_share_and_counts_are_copied():
     average, network = torch.nn.BatchNorm1d(1), torch.nn.BatchNorm1d(1)
     network.weight.data.fill_(3.0)
     network.num_batches_tracked.fill_(7)
-    follow_average(average, network, 0.75)
+    update_ema(average, network, 0.75)
     assert average.weight.item() == 1.5
     assert average.num_batches_tracked.item() == 7
 
 
 def test_states_come_back(tmp_path):
     one, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
-    save_states(tmp_path / "fold.pt", {"network": one}, {"losses": [0.5]})
-    assert load_states(tmp_path / "fold.pt", {"network": other}) == {"losses": [0.5]}
+    save_checkpoint(tmp_path / "fold.pt", {"network": one}, {"losses": [0.5]})
+    assert load_checkpoint(tmp_path / "fold.pt", {"network": other}) == {"losses": [0.5]}
     assert torch.equal(one.weight, other.weight)

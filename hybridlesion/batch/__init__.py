@@ -1,41 +1,66 @@
-"""The featurizer over many records: shards, processes, resume, and a list of what failed."""
+"""Work on many images: shards, worker processes, Dask, resuming, and lists of failures."""
 
-from hybridlesion.batch._dask import DaskRunner
-from hybridlesion.batch._executors import TIME_LIMIT, JoblibRunner, ProcessRunner, Runner
-from hybridlesion.batch._extract import extract_features
+from hybridlesion.batch._feature_table import (
+    FeatureTable,
+    extract_features,
+    read_feature_table,
+    read_features,
+)
+from hybridlesion.batch._lock import locked
 from hybridlesion.batch._masks import segment_images
+from hybridlesion.batch._measure import FeatureResult, describe_featurizer, measure
 from hybridlesion.batch._output import (
     ExtractionResult,
-    check_beside,
+    Output,
     check_errors,
     check_mask_folder,
     check_originals,
     check_output,
+    check_side_table,
     errors_path,
     write_errors,
 )
-from hybridlesion.batch._shard_files import FeatureTable, read_feature_table, read_features
+from hybridlesion.batch._runners import TIME_LIMIT, DaskRunner, ProcessRunner, Runner, RunOptions
 from hybridlesion.batch._workers import count_jobs, map_unordered
 
 __all__ = [
     "TIME_LIMIT",
     "DaskRunner",
     "ExtractionResult",
+    "FeatureResult",
     "FeatureTable",
-    "JoblibRunner",
+    "Output",
     "ProcessRunner",
+    "RunOptions",
     "Runner",
-    "check_beside",
     "check_errors",
     "check_mask_folder",
     "check_originals",
     "check_output",
+    "check_side_table",
     "count_jobs",
+    "describe_featurizer",
     "errors_path",
     "extract_features",
+    "locked",
     "map_unordered",
+    "measure",
     "read_feature_table",
     "read_features",
     "segment_images",
     "write_errors",
 ]
+
+
+def __getattr__(name: str):
+    if name == "JoblibRunner":
+        import warnings
+
+        warnings.warn(
+            "JoblibRunner was removed; `ProcessRunner` takes its place, and its name goes in the "
+            "next release.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return ProcessRunner
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

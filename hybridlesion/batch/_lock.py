@@ -1,4 +1,4 @@
-"""One run on one output: a lock file that names its owner."""
+"""Lock file that keeps two runs from writing the same output."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hybridlesion.batch._storage import Place
+from hybridlesion.batch._storage import Storage
 from hybridlesion.exceptions import SourceError
 
 __all__ = ["check_lock", "locked"]
 
-# A live run signs its lock anew every minute. On another machine that is all one can know of it.
-_BEAT = 60.0
-_STALE = 10 * _BEAT
+# A live run renews the time stamp of its lock every minute, which other machines rely on.
+_HEARTBEAT = 60.0
+_STALE = 10 * _HEARTBEAT
 
 
-def check_lock(place: Place, name: str) -> None:
-    """Make sure that nothing of other origin has the name of an output's lock.
+def check_lock(storage: Storage, name: str) -> None:
+    """Check that the lock file of an output is absent or was written by this program.
 
     Parameters
     ----------
-    place : FolderPlace or RemotePlace
+    storage : LocalStorage or RemoteStorage
         Where the output is written.
     name : str
         Name of the output.
@@ -35,28 +35,29 @@ def check_lock(place: Place, name: str) -> None:
     Raises
     ------
     SourceError
-        If a file has that name that no run wrote.
+        If a file of that name exists that is not a lock.
     """
     lock = f"{name}.lock"
-    if not place.has(lock):
+    if not storage.has(lock):
         return
-    if not _is_lock(_read(place, lock)):
-        # It may be in the act of being written, or just gone.
+    if not _is_lock(_read(storage, lock)):
+        # It may be incomplete for a moment, or just removed.
         time.sleep(1)
-        if place.has(lock) and not _is_lock(_read(place, lock)):
+        if storage.has(lock) and not _is_lock(_read(storage, lock)):
             raise SourceError(
-                f"{lock} in {place} is in the way: the name is that of the lock of {name}, and no "
-                "run of this program wrote it. Move it, or name another output."
+                f"{lock} in {storage} is in the way: a run on {name} needs a lock file of that "
+                "name, and this one was not written by this program. Move it, or choose another "
+                "output."
             )
 
 
 @contextmanager
-def locked(place: Place, name: str) -> Iterator[None]:
-    """Keep every other run off an output while the block lasts.
+def locked(storage: Storage, name: str) -> Iterator[None]:
+    """Lock an output while the block runs.
 
     Parameters
     ----------
-    place : FolderPlace or RemotePlace
+    storage : LocalStorage or RemoteStorage
         Where the output is written.
     name : str
         Name of the output.
@@ -69,63 +70,63 @@ def locked(place: Place, name: str) -> Iterator[None]:
     Raises
     ------
     SourceError
-        If another run that lives writes the same output. The lock of a run that is dead is taken
-        over: on this machine its process is looked for; of another machine, it has not been
-        signed for ten minutes. Also if a file of other origin has the name of the lock.
+        If another live run writes the same output, or the lock file is not one of ours. The lock
+        of a dead run is replaced: on this machine its process no longer exists; from another
+        machine, its time stamp is ten minutes old.
     """
     lock = f"{name}.lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
     owner |= {"born": _birth(os.getpid()), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
-    _acquire(place, lock, name, owner)
+    _acquire(storage, lock, name, owner)
     done = threading.Event()
-    beat = threading.Thread(target=_keep_signing, args=(place, lock, owner, done), daemon=True)
-    beat.start()
+    thread = threading.Thread(target=_keep_fresh, args=(storage, lock, owner, done), daemon=True)
+    thread.start()
     try:
         yield
     finally:
         done.set()
-        beat.join()
-        if _read(place, lock).get("token") == owner["token"]:
+        thread.join()
+        if _read(storage, lock).get("token") == owner["token"]:
             with suppress(OSError):
-                place.remove(lock)
+                storage.remove(lock)
 
 
-def _acquire(place: Place, lock: str, name: str, owner: dict) -> None:
-    # Twice: a lock that is found dead is removed, and then made anew.
+def _acquire(storage: Storage, lock: str, name: str, owner: dict) -> None:
+    # Twice: the lock of a dead run is removed, then created again.
     for _ in range(2):
-        if place.create(lock, _signed(owner)):
+        if storage.create(lock, _signed(owner)):
             break
-        check_lock(place, name)
-        other = _read(place, lock)
+        check_lock(storage, name)
+        other = _read(storage, lock)
         if _lives(other):
             raise SourceError(
-                f"{name} in {place} is being written by another run: process {other.get('pid')} on "
-                f"{other.get('host')}, since {other.get('started')}. Wait until it is done, or "
-                f"choose another --out. If that run is dead, remove {lock} there."
+                f"{name} in {storage} is being written by another run: process {other.get('pid')} "
+                f"on {other.get('host')}, since {other.get('started')}. Wait until it is done, or "
+                f"choose another `out`. If that run is dead, remove {lock} there."
             )
-        # Another run may have found it dead too, and may have taken over in the meantime.
-        if other and _read(place, lock).get("token") == other.get("token"):
-            place.remove(lock)
-    if _read(place, lock).get("token") != owner["token"]:
-        raise SourceError(f"{name} in {place} has just been taken over by another run.")
+        # Another run may have replaced it in the meantime.
+        if other and _read(storage, lock).get("token") == other.get("token"):
+            storage.remove(lock)
+    if _read(storage, lock).get("token") != owner["token"]:
+        raise SourceError(f"another run has just locked {name} in {storage}.")
 
 
-def _keep_signing(place: Place, lock: str, owner: dict, done: threading.Event) -> None:
-    while not done.wait(_BEAT):
-        # A place that is gone for a while is told by the work itself, when it has to write.
+def _keep_fresh(storage: Storage, lock: str, owner: dict, done: threading.Event) -> None:
+    while not done.wait(_HEARTBEAT):
+        # If the storage is unavailable, the run itself reports it when it writes a shard.
         with suppress(OSError):
-            if _read(place, lock).get("token") == owner["token"]:
-                place.write(lock, _signed(owner))
+            if _read(storage, lock).get("token") == owner["token"]:
+                storage.write(lock, _signed(owner))
 
 
 def _signed(owner: dict) -> bytes:
     return json.dumps(owner | {"signed": time.time()}).encode()
 
 
-def _read(place: Place, lock: str) -> dict:
-    """Read who owns a lock; nothing is known of one that is gone or damaged."""
+def _read(storage: Storage, lock: str) -> dict:
+    """Read the owner of a lock; empty if it is missing or damaged."""
     try:
-        owner = json.loads(place.read(lock))
+        owner = json.loads(storage.read(lock))
     except (OSError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}
@@ -138,7 +139,7 @@ def _is_lock(owner: dict) -> bool:
 def _lives(owner: dict) -> bool:
     if not isinstance(owner.get("signed"), (int, float)):
         return False
-    # Signal 0 only asks; on Windows it would be Ctrl-C.
+    # Signal 0 only checks for existence; on Windows it would be Ctrl-C.
     if owner.get("host") == socket.gethostname() and os.name == "posix":
         return _process_lives(owner)
     return time.time() - owner["signed"] < _STALE
@@ -151,14 +152,14 @@ def _process_lives(owner: dict) -> bool:
         return False
     except PermissionError:
         pass
-    # The number may have gone to another process since.
+    # The process id may have been reused since.
     return owner.get("born") == _birth(int(owner["pid"]))
 
 
 def _birth(pid: int) -> str | None:
-    """Time at which a process was started, in the kernel's own count; None where it hides that."""
+    """Start time of a process in clock ticks since boot; None where /proc does not show it."""
     try:
-        # Behind the name, which is in brackets and may hold anything.
+        # After the name, which is in brackets and may contain anything.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None

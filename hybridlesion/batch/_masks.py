@@ -1,4 +1,4 @@
-"""Images to mask files, and overlays for people."""
+"""Masks and overlays of many images, written as files."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ import pandas as pd
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
-from hybridlesion.batch._executors import TIME_LIMIT
 from hybridlesion.batch._output import (
     ExtractionResult,
     check_errors,
     check_mask_folder,
     write_errors,
 )
-from hybridlesion.batch._workers import Lost, count_jobs, one_thread, supervise, time_limit
+from hybridlesion.batch._runners import TIME_LIMIT
+from hybridlesion.batch._workers import (
+    WorkerDied,
+    count_jobs,
+    one_thread,
+    run_supervised,
+    time_limit,
+)
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, write_image, write_mask
@@ -29,7 +35,7 @@ from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overla
 
 __all__ = ["segment_images"]
 
-# More pixels than this do not change a mask, but cost time.
+# More pixels than this cost time without changing a mask.
 _LONG_SIDE = 512
 
 
@@ -42,35 +48,35 @@ def segment_images(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
-    """Write a mask for every record as ``IMAGEID_segmentation.png``, 0/255, size of the image.
+    """Segment every image and write ``IMAGEID_segmentation.png``, 0/255, in the image's size.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records with ``image_id`` and ``path``.
     out : str or path-like
-        Folder to write into. Failures go to ``OUT.errors.csv``.
+        Folder to write into. Failures are listed in ``OUT.errors.csv``.
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     overlay : bool, default=False
         Whether to write ``IMAGEID_overlay.jpg`` too: the image with the mask's contour.
     n_jobs : int, default=1
-        Processes; -1 takes every core.
+        Processes; -1 uses every core.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     ExtractionResult
-        What was written, and how much failed.
+        What was written, and the number of failures.
 
     Raises
     ------
     SourceError
-        If the folder cannot be written or holds the images, or if ``OUT.errors.csv`` is of other
-        origin.
+        If the folder cannot be written or contains the images, or if ``OUT.errors.csv`` exists
+        and is not ours.
     HybridLesionError
-        If not one image could be used.
+        If no image could be used.
     """
     started = time.monotonic()
     out, records = Path(out), as_pandas(records)
@@ -81,7 +87,7 @@ def segment_images(
         raise TableError("there are no records to segment.")
     rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
     n_jobs = count_jobs(n_jobs)
-    # Few images are dealt to all processes; many go in whole blocks.
+    # Few images are split among all processes; many are sent in whole blocks.
     step = min(BLOCK, -(-len(rows) // n_jobs))
     blocks = (rows[start : start + step] for start in range(0, len(rows), step))
     failures: dict[int, Failure] = {}
@@ -113,13 +119,13 @@ def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[
         return
     work = replace(work, limit=TIME_LIMIT)
     suspects: list[Block] = []
-    for block, answer in supervise(work, blocks, n_jobs):
-        if isinstance(answer, Lost):
+    for block, answer in run_supervised(work, blocks, n_jobs):
+        if isinstance(answer, WorkerDied):
             suspects += [[image] for image in block]
         else:
             yield answer
-    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
-        if isinstance(answer, Lost):
+    for block, answer in run_supervised(work, suspects, 1, expect_deaths=True):
+        if isinstance(answer, WorkerDied):
             ((position, (image_id, path)),) = block
             reason = answer.reason(work.limit)
             answer = {position: Failure(str(image_id), str(path), "worker", reason)}, 1
@@ -128,7 +134,7 @@ def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[
 
 @dataclass(frozen=True)
 class _MaskWork:
-    """The picklable function that segments a block of images."""
+    """Picklable function that segments a block of images."""
 
     out: Path
     segmenter: str
@@ -136,17 +142,17 @@ class _MaskWork:
     limit: float | None = None
 
     def __call__(self, block: Block) -> Answer:
-        with time_limit(self.limit) as tick:
-            return self._write_masks(block, tick), len(block)
+        with time_limit(self.limit) as heartbeat:
+            return self._write_masks(block, heartbeat), len(block)
 
-    def _write_masks(self, block: Block, tick: Callable[[], None]) -> dict[int, Failure]:
+    def _write_masks(self, block: Block, heartbeat: Callable[[], None]) -> dict[int, Failure]:
         positions, rows = zip(*block, strict=True)
-        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=tick)
+        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=heartbeat)
         failed = {}
         for position, (row, answer) in zip(positions, found, strict=True):
-            tick()
+            heartbeat()
             if not isinstance(answer, Failure):
-                # The size is read from the file again: what was decoded is smaller.
+                # Read the size from the file again: the decoded image is smaller.
                 size = attempt(row, "read", partial(image_size, row[1]))
                 answer = size if isinstance(size, Failure) else self._write(row[0], size, *answer)
             if isinstance(answer, Failure):
@@ -162,7 +168,7 @@ class _MaskWork:
 
 
 def _enlarge(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a mask by its smooth edge, so that no staircase shows at full size."""
+    """Enlarge a mask by linear interpolation, which avoids jagged edges."""
     if mask.shape == (height, width):
         return mask
     grey = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)

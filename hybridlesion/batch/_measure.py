@@ -1,25 +1,324 @@
-"""The picklable work on one shard."""
+"""Measuring records in shards: the work on one shard, and the run over all of them."""
 
 from __future__ import annotations
 
 import os
 import socket
+import warnings
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
+from sklearn.base import clone
 
 from hybridlesion import __version__
-from hybridlesion.batch._shard_files import ShardFolder, arrow_schema
-from hybridlesion.batch._shards import Shard, file_state
+from hybridlesion._formatting import count_words
+from hybridlesion.batch._output import check_mask_folder
+from hybridlesion.batch._runners import Runner, RunOptions
+from hybridlesion.batch._shards import (
+    Shard,
+    ShardPlan,
+    ShardResult,
+    ShardStore,
+    arrow_schema,
+    file_state,
+)
 from hybridlesion.batch._storage import CURE
-from hybridlesion.batch._workers import time_limit
+from hybridlesion.batch._workers import WorkerDied, run_supervised, time_limit
 from hybridlesion.exceptions import HybridLesionError, SourceError
-from hybridlesion.featurizer import FEATURE_VERSION, Failure, LesionFeaturizer
+from hybridlesion.featurizer import BLOCK, FEATURE_VERSION, Failure, LesionFeaturizer
 from hybridlesion.io import join_locator, split_locator
+from hybridlesion.segmentation import segmenter_digest
 
-__all__ = ["ShardWork"]
+__all__ = [
+    "FeatureResult",
+    "Run",
+    "ShardTask",
+    "describe_featurizer",
+    "fit_featurizer",
+    "measure",
+    "run_shards",
+]
+
+
+@dataclass(frozen=True)
+class FeatureResult:
+    """Measurements of many records.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        One row per measured record, in the order of the records.
+    failures : list of Failure
+        The records that could not be measured, in order.
+    n_reused : int, default=0
+        Records whose result was already there, from an interrupted run or a cache.
+    """
+
+    table: pd.DataFrame
+    failures: list[Failure]
+    n_reused: int = 0
+
+
+def measure(
+    records: pd.DataFrame,
+    featurizer: LesionFeaturizer,
+    store: ShardStore,
+    options: RunOptions,
+) -> FeatureResult:
+    """Measure records into a table in memory.
+
+    Finished shards are stored until the run is complete, so that an interrupted run can resume.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, at least one; read as by `LesionFeaturizer`.
+    featurizer : LesionFeaturizer
+        What to measure; it is cloned and fitted.
+    store : ShardStore
+        Scratch folder of the run. It is removed at the end.
+    options : RunOptions
+        How to run; `cache` is not used.
+
+    Returns
+    -------
+    FeatureResult
+        Measurements and failures.
+
+    Raises
+    ------
+    SourceError
+        If the scratch folder cannot be written, or was not created by this program.
+    """
+    paths = records.get("path", ())
+    if options.masks is not None:
+        options = replace(options, masks=check_mask_folder(options.masks, paths))
+    featurizer = fit_featurizer(featurizer, records, options)
+    run = run_shards(records, featurizer, store, options, keep=True)
+    table = pa.concat_tables(run.tables).to_pandas()
+    store.clear()
+    return FeatureResult(table, run.failures, run.n_reused)
+
+
+def fit_featurizer(
+    featurizer: LesionFeaturizer, records: pd.DataFrame, options: RunOptions
+) -> LesionFeaturizer:
+    """Clone a featurizer and fit it for a run.
+
+    Parameters
+    ----------
+    featurizer : LesionFeaturizer
+        What to measure.
+    records : DataFrame of shape (n, columns)
+        Records.
+    options : RunOptions
+        Their `device` replaces the featurizer's.
+
+    Returns
+    -------
+    LesionFeaturizer
+        Fitted, with one job: the runner parallelises.
+    """
+    featurizer = clone(featurizer).set_params(n_jobs=1)
+    if options.device is not None:
+        featurizer.set_params(device=options.device)
+    return featurizer.fit(records)
+
+
+class Run(NamedTuple):
+    """A complete run, whose shards are still stored.
+
+    Parameters
+    ----------
+    n_shards : int
+        Number of shards.
+    schema : pyarrow.Schema
+        Columns and types of their rows.
+    configuration : dict
+        What determined the measurements.
+    tables : list of pyarrow.Table
+        Rows of every shard, in order; empty unless they were kept in memory.
+    failures : list of Failure
+        The records that could not be measured, in order.
+    n_reused : int
+        Records whose result an interrupted run had left.
+    """
+
+    n_shards: int
+    schema: pa.Schema
+    configuration: dict
+    tables: list[pa.Table]
+    failures: list[Failure]
+    n_reused: int
+
+
+def run_shards(
+    records: pd.DataFrame,
+    featurizer: LesionFeaturizer,
+    store: ShardStore,
+    options: RunOptions,
+    *,
+    keep: bool,
+) -> Run:
+    """Measure every record that no interrupted run has measured; all shards stay stored.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, at least one.
+    featurizer : LesionFeaturizer
+        What to measure, from `fit_featurizer`.
+    store : ShardStore
+        Scratch folder; valid results of an interrupted run are reused.
+    options : RunOptions
+        How to run, with `masks` from `check_mask_folder`.
+    keep : bool
+        Whether to keep the rows in memory. Without, memory use does not grow with the records.
+
+    Returns
+    -------
+    Run
+        The shards and failures.
+
+    Raises
+    ------
+    SourceError
+        If the scratch folder cannot be written, or was not created by this program.
+    """
+    configuration = describe_featurizer(featurizer)
+    store.open(restart=options.restart)
+    masks = None if options.masks is None else Path(options.masks)
+    task = ShardTask(featurizer, store, masks, keep)
+    plan = ShardPlan(
+        records,
+        configuration | {"masks": str(masks)},
+        options.shard_size,
+        # Without a network, shards need not be whole batches.
+        least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
+    )
+    results = _read_finished(store, plan, keep=keep)
+    missing = [number for number in range(len(plan)) if number not in results]
+    total = len(records)
+    n_reused = done = total - sum(map(plan.n_records, missing))
+    failed = sum(len(result.failures) for result in results.values())
+    # Shards are cut one at a time: all of them at once would double the records in memory.
+    for shard, result in _compute(options.make_runner(), task, map(plan.shard, missing)):
+        results[shard.number] = result
+        done, failed = done + len(shard.records), failed + len(result.failures)
+        if options.progress is not None:
+            options.progress(done, failed, total)
+    ordered = [results[number] for number in range(len(plan))]
+    return Run(
+        len(plan),
+        task.schema,
+        configuration,
+        [result.table for result in ordered] if keep else [],
+        [failure for result in ordered for failure in result.failures],
+        n_reused,
+    )
+
+
+def _compute(
+    runner: Runner, task: ShardTask, shards: Iterator[Shard]
+) -> Iterator[tuple[Shard, ShardResult]]:
+    """Compute all shards; those that killed their workers come last, without any others."""
+    first = next(shards, None)
+    if first is None:
+        # Nothing is missing: do not even connect to a cluster.
+        return
+    lost = []
+    for shard, answer in runner.run(task, chain([first], shards)):
+        if isinstance(answer, WorkerDied):
+            lost.append(shard)
+        else:
+            yield shard, answer
+    for shard in lost:
+        yield shard, _compute_isolated(task.limited(runner.time_limit), shard)
+
+
+def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
+    """Compute a shard without the images that crash a worker."""
+    crashing = _find_crashing_images(task, shard.records)
+    # If no image crashes alone, the limit was too short for the batch, not for an image.
+    task = task if crashing else task.limited(None)
+    ((_, answer),) = run_supervised(
+        task, [replace(shard, crashing=crashing)], 1, expect_deaths=True
+    )
+    if isinstance(answer, WorkerDied):
+        ids = shard.records["image_id"]
+        raise HybridLesionError(
+            f"{answer.reason(task.limit)}, at images {ids.iloc[0]} to {ids.iloc[-1]}, although "
+            "each of them succeeds alone. Finished work is kept: check the machine's memory, and "
+            "run the same command again with a smaller `n_jobs`."
+        )
+    return answer
+
+
+def _find_crashing_images(task: ShardTask, records: pd.DataFrame) -> dict[int, str]:
+    """Measure each image alone in a process; give the reason, by position, if it died."""
+    rows = enumerate(records.iloc[[position]] for position in range(len(records)))
+    return {
+        position: answer.reason(task.limit)
+        for (position, _), answer in run_supervised(task.probe, rows, 1, expect_deaths=True)
+        if isinstance(answer, WorkerDied)
+    }
+
+
+def _read_finished(store: ShardStore, plan: ShardPlan, *, keep: bool) -> dict[int, ShardResult]:
+    """Read the results of an earlier run that are still valid; warn of the others."""
+    results, reasons = {}, Counter()
+    for number in sorted(store.numbers()):
+        found = (
+            store.read(plan.shard(number), keep=keep)
+            if number < len(plan)
+            else "there are fewer shards now"
+        )
+        if isinstance(found, str):
+            reasons[found] += 1
+        else:
+            results[number] = found
+    for reason, count in reasons.items():
+        warnings.warn(
+            f"{count_words(count, 'stored shard')} of an earlier run cannot be reused: {reason}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return results
+
+
+# Parameters of the featurizer that do not change its measurements.
+_WITHOUT_EFFECT = ("n_jobs", "on_error", "device", "passthrough")
+
+
+def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
+    """Describe what determines the measurements of a fitted featurizer.
+
+    Parameters
+    ----------
+    featurizer : LesionFeaturizer
+        Fitted featurizer.
+
+    Returns
+    -------
+    dict
+        Its parameters without those that do not affect the values, its measurement columns and
+        the digests of its networks' weights.
+    """
+    parameters = featurizer.get_params()
+    configuration = {name: parameters[name] for name in parameters if name not in _WITHOUT_EFFECT}
+    configuration["measurements"] = list(featurizer.measurements_)
+    if featurizer.embedder_ is not None:
+        configuration["weights_digest"] = featurizer.embedder_.weights_digest_
+    digest = segmenter_digest(featurizer.segmenter)
+    if digest is not None:
+        configuration["segmenter_digest"] = digest
+    return configuration
 
 
 def _this_code() -> tuple[str, int]:
@@ -31,46 +330,49 @@ def _this_process() -> tuple[str, int]:
 
 
 @dataclass(frozen=True)
-class ShardWork:
-    """Compute shards and store them, in whichever process and on whichever machine.
+class ShardTask:
+    """Picklable function that measures a shard and stores the result, in any process.
 
     Parameters
     ----------
     featurizer : LesionFeaturizer
         Fitted featurizer.
-    folder : ShardFolder
-        Where the results wait.
+    store : ShardStore
+        Where the results are stored.
     masks : Path or None
-        Folder that receives every mask.
+        Folder for the masks.
+    keep : bool
+        Whether to return the rows as well as store them.
     limit : float or None, default=None
-        Seconds that one image may take in a process other than the one that made this object.
+        Seconds per image, in any process but the one that created this object.
     root : str, optional
-        Folder that relative paths start from.
-    home : tuple of str and int, optional
-        Machine and process that made this object; no limit holds there.
+        Folder that relative paths refer to.
+    origin : tuple of str and int, optional
+        Host and process that created this object; no limit applies there.
     code : tuple of str and int, optional
-        Version and protocol of the code that made this object.
+        Package version and feature version of the code that created this object.
     """
 
     featurizer: LesionFeaturizer
-    folder: ShardFolder
+    store: ShardStore
     masks: Path | None
+    keep: bool
     limit: float | None = None
     root: str = field(default_factory=os.getcwd)
-    home: tuple[str, int] = field(default_factory=_this_process)
+    origin: tuple[str, int] = field(default_factory=_this_process)
     code: tuple[str, int] = field(default_factory=_this_code)
 
-    def limited(self, seconds: float | None) -> ShardWork:
+    def limited(self, seconds: float | None) -> ShardTask:
         """Copy this object with another limit.
 
         Parameters
         ----------
         seconds : float or None
-            Seconds that one image may take; None sets no limit.
+            Seconds per image; None sets no limit.
 
         Returns
         -------
-        ShardWork
+        ShardTask
             The copy.
         """
         return replace(self, limit=seconds)
@@ -81,18 +383,18 @@ class ShardWork:
         nothing = pd.DataFrame(columns=list(self.featurizer.feature_names_in_))
         return arrow_schema(self.featurizer.featurize(nothing)[0])
 
-    def __call__(self, shard: Shard) -> list[Failure]:
+    def __call__(self, shard: Shard) -> ShardResult:
         """Measure a shard and store the result.
 
         Parameters
         ----------
         shard : Shard
-            Which.
+            The shard.
 
         Returns
         -------
-        list of Failure
-            What failed, in record order.
+        ShardResult
+            Its failures in record order, and its rows if they are kept.
 
         Raises
         ------
@@ -108,78 +410,79 @@ class ShardWork:
                 "everywhere."
             )
         try:
-            table, failures = self._measure(shard.records, shard.culprits, self.masks)
+            table, failures = self._measure(shard.records, shard.crashing, self.masks)
             self._check_still_there(shard, failures)
             failed = {failure.image_id for failure in failures}
             usable = table[~table["image_id"].isin(failed)]
-            stored = pa.Table.from_pandas(usable, schema=self.schema, preserve_index=False)
-            self.folder.write(shard, stored, failures)
+            rows = pa.Table.from_pandas(usable, schema=self.schema, preserve_index=False)
+            rows = rows.replace_schema_metadata(None)
+            self.store.write(shard, rows, failures)
         except HybridLesionError:
             raise
         except OSError as error:
             raise SourceError(
                 f"cannot write the results of shard {shard.number}: {error}. {CURE}"
             ) from error
-        return failures
+        return ShardResult(failures, rows if self.keep else None)
 
-    def try_out(self, records: pd.DataFrame) -> None:
-        """Measure records and forget the result, to see whether this process survives it.
+    def probe(self, row: tuple[int, pd.DataFrame]) -> None:
+        """Measure one record and discard the result, to see whether this process survives it.
 
         Parameters
         ----------
-        records : DataFrame
-            Some of the records.
+        row : tuple of int and DataFrame
+            Position of the record, and the record.
         """
-        self._measure(records, {}, None)
+        self._measure(row[1], {}, None)
 
     def _measure(
-        self, records: pd.DataFrame, culprits: dict[int, str], masks: Path | None
+        self, records: pd.DataFrame, crashing: dict[int, str], masks: Path | None
     ) -> tuple[pd.DataFrame, list[Failure]]:
-        away = self.home != _this_process()
-        with time_limit(self.limit if away else None) as tick:
+        is_worker = self.origin != _this_process()
+        with time_limit(self.limit if is_worker else None) as heartbeat:
             table, failures = self.featurizer.featurize(
-                self._reachable(records, culprits), masks=masks, tick=tick
+                self._reachable(records, crashing), masks=masks, tick=heartbeat
             )
         if "path" in records:
             table = table.assign(path=records["path"])
-        names = {str(records["image_id"].iloc[i]): reason for i, reason in culprits.items()}
+        reasons = {str(records["image_id"].iloc[i]): reason for i, reason in crashing.items()}
         paths = dict(zip(records["image_id"].astype(str), records.get("path", ()), strict=False))
-        return table, [_as_recorded(failure, paths, names) for failure in failures]
+        return table, [_as_recorded(failure, paths, reasons) for failure in failures]
 
-    def _reachable(self, records: pd.DataFrame, culprits: dict[int, str]) -> pd.DataFrame:
-        """Give the records the paths by which this process reaches them; culprits get none."""
-        if "path" not in records or (not culprits and self.root == os.getcwd()):
+    def _reachable(self, records: pd.DataFrame, crashing: dict[int, str]) -> pd.DataFrame:
+        """Make paths valid in this process, and remove those of images that crash it."""
+        if "path" not in records or (not crashing and self.root == os.getcwd()):
             return records
-        paths = [_anchored(path, self.root) for path in records["path"]]
+        paths = [_absolute(path, self.root) for path in records["path"]]
         # Without a path an image fails before it is touched, and its batch keeps its place.
-        paths = [None if position in culprits else path for position, path in enumerate(paths)]
+        paths = [None if position in crashing else path for position, path in enumerate(paths)]
         return records.assign(path=pd.Series(paths, index=records.index, dtype=object))
 
     def _check_still_there(self, shard: Shard, failures: list[Failure]) -> None:
-        """Refuse to note images as bad whose folder was lost on the way."""
+        """Raise if images vanished during the run, rather than list them as unreadable."""
         failed = {failure.image_id for failure in failures if failure.stage == "read"}
         if not failed:
             return
         records, states = shard.records, shard.facts["images"]
         for image_id, path, state in zip(records["image_id"], records["path"], states, strict=True):
-            if str(image_id) in failed and state and file_state(_anchored(path, self.root)) is None:
+            if str(image_id) in failed and state and file_state(_absolute(path, self.root)) is None:
                 raise SourceError(
-                    f"{path} was there when the run began, and cannot be found from here. {CURE}"
+                    f"{path} was there when the run began, and cannot be found now. {CURE}"
                 )
 
 
-def _as_recorded(failure: Failure, paths: dict[str, object], culprits: dict[str, str]) -> Failure:
-    """Tell a failure with the path of the records, and that of a culprit with its own reason."""
+def _as_recorded(failure: Failure, paths: dict[str, object], crashing: dict[str, str]) -> Failure:
+    """Give a failure the path as recorded and, if its image crashed a worker, the reason."""
     path = paths.get(failure.image_id)
     if isinstance(path, str):
         failure = replace(failure, path=path)
-    if failure.image_id in culprits:
-        failure = replace(failure, stage="worker", reason=culprits[failure.image_id])
+    if failure.image_id in crashing:
+        failure = replace(failure, stage="worker", reason=crashing[failure.image_id])
     return failure
 
 
-def _anchored(path: object, root: str) -> object:
-    """Make a local path or locator absolute; leave addresses and what is no path alone."""
+def _absolute(path: object, root: str) -> object:
+    """Make a local path or locator absolute; return addresses and missing paths unchanged."""
     if not isinstance(path, str):
         return path
     locator = split_locator(path)

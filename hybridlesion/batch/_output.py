@@ -1,4 +1,4 @@
-"""What a run over many images leaves behind: counts, and the list of failures."""
+"""Outputs of a run over many images: the file, its list of failures, and checks before work."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_apart, check_writable, same_file
 from hybridlesion.batch._lock import check_lock
-from hybridlesion.batch._shard_files import ShardFolder
-from hybridlesion.batch._storage import FolderPlace, check_place, open_place, written_whole
+from hybridlesion.batch._shards import ShardStore
+from hybridlesion.batch._storage import LocalStorage, atomic_write, check_storage, open_storage
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import Failure
 from hybridlesion.io import is_address, split_locator
 
 __all__ = [
     "ExtractionResult",
-    "Target",
-    "check_beside",
+    "Output",
     "check_errors",
     "check_mask_folder",
     "check_originals",
     "check_output",
+    "check_side_table",
     "errors_path",
     "is_error_list",
     "write_errors",
@@ -42,17 +42,17 @@ class ExtractionResult:
     Parameters
     ----------
     path : Path or str
-        What was written: a feature table, or a folder of masks; an address as text.
+        What was written: a file, or a folder of masks; an address as text.
     n_rows : int
-        Images that went through.
+        Images that succeeded.
     n_failed : int
-        Images that did not; each stands in `errors_path`.
+        Images that failed; `errors_path` lists them.
     errors_path : Path, str or None
         ``OUT.errors.csv``, or None if nothing failed.
     seconds : float
         Wall time.
     n_reused : int, default=0
-        Images whose result an earlier, interrupted run had left.
+        Images whose result was reused.
     """
 
     path: Path | str
@@ -64,7 +64,7 @@ class ExtractionResult:
 
 
 def errors_path(out: str | os.PathLike) -> Path:
-    """Name the list of failures that belongs to an output.
+    """Return the path of the list of failures of an output.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def errors_path(out: str | os.PathLike) -> Path:
     Returns
     -------
     Path
-        ``OUT.errors.csv`` beside it.
+        ``OUT.errors.csv`` in the same folder.
 
     Examples
     --------
@@ -86,17 +86,17 @@ def errors_path(out: str | os.PathLike) -> Path:
 
 
 def is_error_list(data: bytes) -> bool:
-    """Whether the begin of a file is that of a list of failures.
+    """Whether a file starts like a list of failures.
 
     Parameters
     ----------
     data : bytes
-        First bytes of the file, or all.
+        The file, or its beginning.
 
     Returns
     -------
     bool
-        Whether its first line is the header of `write_failures`.
+        True if its first line is the header of `write_failures`.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def is_error_list(data: bytes) -> bool:
 
 
 def check_errors(out: str | os.PathLike) -> None:
-    """Make sure, before long work, that no file of other origin is ``OUT.errors.csv``.
+    """Check, before long work, that ``OUT.errors.csv`` is absent or a list of failures.
 
     Parameters
     ----------
@@ -119,25 +119,25 @@ def check_errors(out: str | os.PathLike) -> None:
     Raises
     ------
     SourceError
-        If there is something of that name that is no list of failures.
+        If there is a file of that name that is not a list of failures.
     """
-    check_beside(errors_path(out), _COLUMNS)
+    check_side_table(errors_path(out), _COLUMNS)
 
 
-def check_beside(path: Path, columns: Sequence[str]) -> None:
-    """Make sure that a table whose name the user did not give is absent, or one of ours.
+def check_side_table(path: Path, columns: Sequence[str]) -> None:
+    """Check that a table at a derived path is absent or has the expected header.
 
     Parameters
     ----------
     path : Path
-        CSV file that is to be written.
+        CSV file to write.
     columns : sequence of str
-        What the header of ours begins with.
+        First columns of the expected header.
 
     Raises
     ------
     SourceError
-        If there is something else of that name.
+        If there is another file of that name.
     """
     if not os.path.lexists(path):
         return
@@ -148,31 +148,31 @@ def check_beside(path: Path, columns: Sequence[str]) -> None:
         header = []
     if header[: len(columns)] != list(columns):
         raise SourceError(
-            f"{path} is in the way: a table of that name is written beside the output, and this "
-            f"one is of other origin (its header is not {','.join(columns)}). Move it, or name "
-            "another output."
+            f"{path} is in the way: a table of that name is written next to the output, and this "
+            f"one was not written by this program (its header is not {','.join(columns)}). Move "
+            "it, or choose another output."
         )
 
 
 def write_errors(out: str | os.PathLike, failures: Sequence[Failure]) -> Path | None:
-    """Write the list of failures beside `out`, or remove an old one if nothing failed.
+    """Write the list of failures of `out`, or remove an old one if nothing failed.
 
     Parameters
     ----------
     out : str or path-like
         The output file or folder.
     failures : sequence of Failure
-        What failed, in record order.
+        The failures, in record order.
 
     Returns
     -------
     Path or None
-        Where the list is, None if nothing failed.
+        Path of the list; None if nothing failed.
 
     Raises
     ------
     SourceError
-        If a file of that name is no list of failures.
+        If another file has that name.
     """
     path = errors_path(out)
     check_errors(out)
@@ -192,31 +192,31 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     path : Path
         File to write.
     failures : sequence of Failure
-        What failed, in record order.
+        The failures, in record order.
     """
     rows = pd.DataFrame([asdict(failure) for failure in failures], columns=_COLUMNS)
     rows.to_csv(path, index=False)
 
 
 def check_output(out: str | os.PathLike) -> None:
-    """Make sure, before long work, that a table and what stands beside it can be written.
+    """Check, before long work, that a table and its side files can be written.
 
     Parameters
     ----------
     out : str or path-like
-        Path or fsspec address of the file to come.
+        Path or fsspec address of the file.
 
     Raises
     ------
     SourceError
-        If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` beside it
-        are of other origin.
+        If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists
+        and is not ours.
     """
-    Target(out)
+    Output(out)
 
 
-class Target:
-    """An output file by path or address, and what stands beside it.
+class Output:
+    """Output file at a path or address, with its list of failures, lock and scratch folder.
 
     Parameters
     ----------
@@ -226,57 +226,57 @@ class Target:
     Raises
     ------
     SourceError
-        If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` beside it
-        are of other origin.
+        If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists
+        and is not ours.
     """
 
     def __init__(self, out: str | os.PathLike):
         parent, self.name = os.path.split(os.fspath(out))
         if is_address(os.fspath(out)) and not is_address(parent):
             raise SourceError(
-                f"{out} names no folder or bucket; give one, as s3://bucket/f.parquet."
+                f"{out} names no folder or bucket; pass one, for example s3://bucket/f.parquet."
             )
-        self.place = open_place(parent or ".")
-        check_place(self.place, self.name)
-        self.shards = ShardFolder(open_place(f"{self.place}/{self.name}.shards"))
-        written = f"{self.place}/{self.name}" if is_address(os.fspath(out)) else out
+        self.storage = open_storage(parent or ".")
+        check_storage(self.storage, self.name)
+        self.shards = ShardStore(open_storage(f"{self.storage}/{self.name}.shards"))
+        written = f"{self.storage}/{self.name}" if is_address(os.fspath(out)) else out
         self.path: Path | str = Path(written) if self._is_local else written
-        self._check_beside()
+        self._check_side_files()
 
     @property
     def _is_local(self) -> bool:
-        return isinstance(self.place, FolderPlace)
+        return isinstance(self.storage, LocalStorage)
 
-    def _check_beside(self) -> None:
+    def _check_side_files(self) -> None:
         self.shards.check()
-        check_lock(self.place, self.name)
+        check_lock(self.storage, self.name)
         errors = f"{self.name}.errors.csv"
         if self._is_local:
             check_errors(self.path)
-        elif self.place.has(errors) and not is_error_list(self.place.read(errors)):
+        elif self.storage.has(errors) and not is_error_list(self.storage.read(errors)):
             raise SourceError(
-                f"{self.place}/{errors} is in the way: it is no list of failures of this program. "
-                "Move it, or name another output."
+                f"{self.storage}/{errors} is in the way: it is not a list of failures of this "
+                "program. Move it, or choose another output."
             )
 
     def local_files(self) -> list[Path]:
-        """List what a run writes under a name of its own; none for an address."""
+        """List the local files that a run writes; empty for an address."""
         return [self.path, errors_path(self.path)] if self._is_local else []
 
     def make_folder(self) -> None:
-        """Make the folder of the output where it is one of this machine; a bucket must be there."""
+        """Create the folder of the output if it is local; a bucket must exist."""
         if self._is_local:
-            self.place.make()
+            self.storage.make()
 
     def writing(self) -> AbstractContextManager[Path]:
-        """Give a local path to write to, which becomes the output when the block ends well.
+        """Yield a local path; what is written there becomes the output if the block succeeds.
 
         Returns
         -------
         context manager
             Yields the temporary path.
         """
-        return written_whole(self.place, self.name)
+        return atomic_write(self.storage, self.name)
 
     def write_errors(self, failures: Sequence[Failure]) -> Path | str | None:
         """Write the list of failures, or remove an old one if nothing failed.
@@ -284,33 +284,33 @@ class Target:
         Parameters
         ----------
         failures : sequence of Failure
-            What failed, in record order.
+            The failures, in record order.
 
         Returns
         -------
         Path, str or None
-            Where the list is; None if nothing failed.
+            Path of the list; None if nothing failed.
         """
         if self._is_local:
             return write_errors(self.path, failures)
         name = f"{self.name}.errors.csv"
         if not failures:
-            self.place.remove(name)
+            self.storage.remove(name)
             return None
-        with written_whole(self.place, name) as temporary:
+        with atomic_write(self.storage, name) as temporary:
             write_failures(temporary, failures)
-        return f"{self.place}/{name}"
+        return f"{self.storage}/{name}"
 
 
 def check_originals(outputs: Iterable[str | os.PathLike], paths: Iterable[object]) -> None:
-    """Make sure that no output is one of the images, or an archive that holds them.
+    """Check that no output is one of the images, or an archive that contains them.
 
     Parameters
     ----------
     outputs : iterable of str or path-like
         Files to be written.
     paths : iterable of object
-        Paths or locators of the images; what is no text is passed over.
+        Paths or locators of the images; missing values are ignored.
 
     Raises
     ------
@@ -318,13 +318,13 @@ def check_originals(outputs: Iterable[str | os.PathLike], paths: Iterable[object
         If a file is both.
     """
     outputs = list(outputs)
-    # Of many images few are called like an output, and only those are looked at.
+    # Compare only the few images that share their file name with an output.
     names = {os.path.basename(path) for path in outputs}
     check_apart(outputs, (file for file in _local_files(paths) if os.path.basename(file) in names))
 
 
 def check_mask_folder(folder: str | os.PathLike, paths: Iterable[object]) -> Path:
-    """Make sure, before long work, that masks can be written, and not among the images.
+    """Check, before long work, that masks can be written, and not among the images.
 
     Parameters
     ----------
@@ -341,16 +341,17 @@ def check_mask_folder(folder: str | os.PathLike, paths: Iterable[object]) -> Pat
     Raises
     ------
     SourceError
-        If it cannot be written, or holds images: true masks that lie beside them, under the same
-        names, would be replaced.
+        If it cannot be written, or contains the images: reference masks of the same names would
+        be replaced.
     """
     folder = Path(os.path.abspath(folder))
     check_writable(folder / "IMAGEID_segmentation.png")
     for parent in {os.path.dirname(file) for file in _local_files(paths)}:
         if same_file(folder, parent or "."):
             raise SourceError(
-                f"{folder} holds the images. Masks that lie there as IMAGEID_segmentation.png "
-                "would be replaced: name another folder for those to be written."
+                f"{folder} holds the images. Reference masks there, named "
+                "IMAGEID_segmentation.png, would be replaced: choose another folder for "
+                "the new masks."
             )
     return folder
 

@@ -1,66 +1,92 @@
-"""Shards: slices of the records, and what the result of each depends on."""
+"""Shards: slices of the records, and the scratch folder for their results."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from hybridlesion.featurizer import FEATURE_VERSION
+from hybridlesion.batch._storage import Storage
+from hybridlesion.exceptions import SourceError
+from hybridlesion.featurizer import FEATURE_VERSION, Failure
 
-__all__ = ["Shard", "ShardPlan", "file_state", "shard_facts", "why_different"]
+__all__ = [
+    "SCHEMA_KEY",
+    "Shard",
+    "ShardPlan",
+    "ShardResult",
+    "ShardStore",
+    "arrow_schema",
+    "file_state",
+    "shard_facts",
+    "stale_reason",
+]
 
+# Key of our own metadata in a Parquet file.
+SCHEMA_KEY = b"hybridlesion"
 
-# Records per shard, by the most records that a run of such shards may have. Small shards lose
-# little to an interruption; many files burden a shared folder. Towards the end a shard has at most
-# the given part of what is left, so that no worker is long alone with the last one.
+# Numeric columns other than features.
+_NUMBERS = ("age", "target")
+
+# File that marks a scratch folder as ours; its name sorts last, so that it is removed last.
+_MARKER = "scratch-of-hybridlesion.txt"
+_MARKER_TEXT = b"An interrupted run goes on from here. Removed when it is done.\n"
+
+# (maximum number of records of a run, records per shard, fraction). Small shards lose little to an
+# interruption, but many files burden a shared folder. Towards the end a shard has at most one
+# fraction-th of what is left, so that no worker is busy long after the others.
 _SIZES = ((100_000, 32, 8), (2_000_000, 256, 64), (float("inf"), 1024, 64))
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A slice of the records, and what its result depends on.
+    """Slice of the records, with the facts that its result depends on.
 
     Parameters
     ----------
     number : int
-        Position among the shards.
+        Index of the shard.
     records : DataFrame
         The slice.
     facts : mapping
-        What `shard_facts` says of it.
-    culprits : mapping of int to str, optional
-        Reason by position, for images that must not be touched: a worker died over them.
+        From `shard_facts`.
+    crashing : mapping of int to str, optional
+        Reason by position, for images that crash a worker and must be skipped.
     """
 
     number: int
     records: pd.DataFrame
     facts: Mapping[str, object]
-    culprits: Mapping[int, str] = field(default_factory=dict)
+    crashing: Mapping[int, str] = field(default_factory=dict)
 
 
 class ShardPlan:
-    """The division of the records; a shard is cut only when it is asked for.
+    """Division of the records into shards, which are cut on request.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records.
     configuration : dict
-        Everything else that the result depends on; must go into JSON.
+        Everything else that the result depends on; JSON-serialisable.
     size : int or None
         Records of every shard; None chooses by the number of records, and makes the last ones
         smaller.
     least : int, default=32
-        Records that the last shards may come down to.
+        Smallest size of the last shards.
 
     Notes
     -----
-    The division follows from the number of records alone, so that a run may go on with more or
-    fewer workers than it began with.
+    The division depends on the number of records alone, so that a run can resume with another
+    number of workers.
     """
 
     def __init__(
@@ -81,12 +107,12 @@ class ShardPlan:
         Parameters
         ----------
         number : int
-            Position among the shards.
+            Index of the shard.
 
         Returns
         -------
         int
-            How many.
+            Their number.
         """
         return self._bounds[number + 1] - self._bounds[number]
 
@@ -96,19 +122,19 @@ class ShardPlan:
         Parameters
         ----------
         number : int
-            Position among the shards.
+            Index of the shard.
 
         Returns
         -------
         Shard
-            With the state in which its image files are now.
+            With the current state of its image files.
         """
         rows = self.records.iloc[self._bounds[number] : self._bounds[number + 1]]
         return Shard(number, rows, shard_facts(rows, self.configuration))
 
 
 def _divide(n_records: int, size: int, part: int, least: int) -> list[int]:
-    """Where shards begin and end; each is a multiple of `least`, so that batches stay whole."""
+    """Compute the bounds of shards of multiples of `least`, so that batches stay whole."""
     size, bounds = size // least * least, [0]
     while bounds[-1] < n_records:
         left = n_records - bounds[-1]
@@ -118,20 +144,20 @@ def _divide(n_records: int, size: int, part: int, least: int) -> list[int]:
 
 
 def shard_facts(records: pd.DataFrame, configuration: dict) -> dict:
-    """List what the result of a shard depends on.
+    """Collect the facts that the result of a shard depends on.
 
     Parameters
     ----------
     records : DataFrame
         Its records.
     configuration : dict
-        Everything else; must go into JSON.
+        Everything else; JSON-serialisable.
 
     Returns
     -------
     dict
-        ``protocol`` of the code, ``configuration``, ``records`` (a SHA-256) and ``images``: size
-        and time of each file, None where that is not known.
+        ``protocol`` (the feature version), ``configuration``, ``records`` (a SHA-256) and
+        ``images``: size and modification time of each file, None where unknown.
     """
     images = [file_state(path) for path in records["path"]] if "path" in records else []
     digest = hashlib.sha256(records.to_csv(index=False).encode()).hexdigest()
@@ -143,30 +169,30 @@ def shard_facts(records: pd.DataFrame, configuration: dict) -> dict:
     }
 
 
-def why_different(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str | None:
-    """Say why a stored result does not hold any more.
+def stale_reason(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str | None:
+    """Explain why a stored result is no longer valid.
 
     Parameters
     ----------
     stored, wanted : mapping
-        Facts of then and now.
+        Stored and current facts.
     records : DataFrame
-        The records of now.
+        The current records.
 
     Returns
     -------
     str or None
-        The reason; None if the result holds.
+        The reason; None if the result is valid.
 
     Examples
     --------
     >>> then = {"protocol": 2, "configuration": {"long_side": 512}}
-    >>> why_different(then, {"protocol": 2, "configuration": {"long_side": 256}}, None)
+    >>> stale_reason(then, {"protocol": 2, "configuration": {"long_side": 256}}, None)
     'long_side was 512 and is now 256'
     """
     if stored.get("protocol") != wanted["protocol"]:
         return (
-            f"the code measures otherwise now (protocol {stored.get('protocol')} then, "
+            f"the code measures differently now (protocol {stored.get('protocol')} then, "
             f"{wanted['protocol']} now)"
         )
     for name in sorted({*stored["configuration"], *wanted["configuration"]}):
@@ -182,7 +208,7 @@ def why_different(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> st
 
 
 def file_state(path: object) -> list[int] | None:
-    """Look at a local file, or at the archive that holds it.
+    """Read size and modification time of a local file, or of the archive that contains it.
 
     Parameters
     ----------
@@ -192,7 +218,7 @@ def file_state(path: object) -> list[int] | None:
     Returns
     -------
     list of int or None
-        Size in bytes and time of change in nanoseconds; None for what is far away or absent.
+        Size in bytes and modification time in nanoseconds; None if remote or missing.
     """
     container = str(path).rsplit("::", 1)[-1]
     try:
@@ -205,3 +231,195 @@ def file_state(path: object) -> list[int] | None:
 def _short(value: object) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+class ShardResult(NamedTuple):
+    """Result of one shard.
+
+    Parameters
+    ----------
+    failures : list of Failure
+        The records that could not be measured, in order.
+    table : pyarrow.Table or None, default=None
+        Rows of the others; None if they are in storage only.
+    """
+
+    failures: list[Failure]
+    table: pa.Table | None = None
+
+
+class ShardStore:
+    """Scratch folder for the finished shards of one output.
+
+    Parameters
+    ----------
+    storage : LocalStorage or RemoteStorage
+        The folder.
+    """
+
+    def __init__(self, storage: Storage):
+        self.storage = storage
+
+    def check(self) -> None:
+        """Check that the folder is absent or was created by this program.
+
+        Raises
+        ------
+        SourceError
+            If there is something of this name without our marker file.
+        """
+        if self.storage.exists() and not self.storage.has(_MARKER):
+            raise SourceError(
+                f"{self.storage} is in the way: this run needs a scratch folder of that name, and "
+                f"the existing one was not created by this program (it lacks {_MARKER}). Move it, "
+                "or choose another output."
+            )
+
+    def open(self, *, restart: bool = False) -> None:
+        """Create the folder unless an interrupted run left it.
+
+        Parameters
+        ----------
+        restart : bool, default=False
+            Whether to empty it first.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be created, or was not created by this program.
+        """
+        self.check()
+        if restart:
+            self.clear()
+        if self.storage.exists():
+            return
+        self.storage.make()
+        try:
+            self.storage.write(_MARKER, _MARKER_TEXT)
+        except SourceError:
+            # Disk full: without its marker the next run would refuse the folder.
+            self.storage.clear()
+            raise
+
+    def numbers(self) -> set[int]:
+        """List the stored shards.
+
+        Returns
+        -------
+        set of int
+            Their numbers.
+        """
+        names = (Path(name) for name in self.storage.names())
+        return {int(name.stem) for name in names if name.stem.isdigit()}
+
+    def write(self, shard: Shard, table: pa.Table, failures: list[Failure]) -> None:
+        """Store the result of one shard.
+
+        Parameters
+        ----------
+        shard : Shard
+            The shard.
+        table : pyarrow.Table
+            Its rows.
+        failures : list of Failure
+            Its failures.
+
+        Raises
+        ------
+        SourceError
+            If it cannot be stored.
+        """
+        facts = {**shard.facts, "failures": [asdict(failure) for failure in failures]}
+        table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts, default=str)})
+        stream = io.BytesIO()
+        # Uncompressed: a shard is read at most once, and compression would cost more than it saves.
+        pq.write_table(
+            table, stream, compression="none", use_dictionary=False, write_statistics=False
+        )
+        self.storage.write(_name(shard.number), stream.getvalue())
+
+    def read(self, shard: Shard, *, keep: bool) -> ShardResult | str:
+        """Read the stored result of a shard.
+
+        Parameters
+        ----------
+        shard : Shard
+            The shard.
+        keep : bool
+            Whether to read its rows, too.
+
+        Returns
+        -------
+        ShardResult or str
+            The result if it is still valid, else the reason why not.
+        """
+        try:
+            file = pq.ParquetFile(io.BytesIO(self.storage.read(_name(shard.number))))
+            facts = json.loads(file.schema_arrow.metadata[SCHEMA_KEY])
+            # Through JSON, so that a tuple equals the list that was stored for it.
+            now = json.loads(json.dumps(dict(shard.facts), default=str))
+            reason = stale_reason(facts, now, shard.records)
+            if reason:
+                return reason
+            rows = file.read(use_threads=False).replace_schema_metadata(None) if keep else None
+            return ShardResult([Failure(**failure) for failure in facts["failures"]], rows)
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError):
+            return "its stored result is damaged or of an older version"
+
+    def tables(self, n_shards: int, schema: pa.Schema) -> Iterator[pa.Table]:
+        """Read the rows of all shards, one shard at a time.
+
+        Parameters
+        ----------
+        n_shards : int
+            Number of shards.
+        schema : pyarrow.Schema
+            Schema of the tables.
+
+        Yields
+        ------
+        pyarrow.Table
+            Rows of a shard.
+
+        Raises
+        ------
+        SourceError
+            If a shard is missing or damaged.
+        """
+        for number in range(n_shards):
+            try:
+                stream = io.BytesIO(self.storage.read(_name(number)))
+                table = pq.ParquetFile(stream).read(use_threads=False)
+            except (OSError, pa.ArrowInvalid) as error:
+                raise SourceError(
+                    f"shard {number} of {n_shards} was written to {self.storage} and cannot be "
+                    f"read back ({error}). Run the same command again; the other shards are kept."
+                ) from error
+            yield table.cast(schema)
+
+    def clear(self) -> None:
+        """Remove the folder and its contents, if it is ours."""
+        if self.storage.has(_MARKER):
+            self.storage.clear()
+
+
+def arrow_schema(table: pd.DataFrame) -> pa.Schema:
+    """Derive the type of every column from its name, so that all shards agree.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A feature table, possibly without rows.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Features are float32, age and target float64, all others string.
+    """
+    types = {name: pa.float32() if "__" in name else pa.string() for name in table.columns}
+    types |= {name: pa.float64() for name in _NUMBERS if name in table}
+    return pa.schema(list(types.items()))
+
+
+def _name(number: int) -> str:
+    return f"{number:06d}.parquet"

@@ -1,4 +1,4 @@
-"""Where a run keeps what it writes: a folder of this machine or of the network, or an address."""
+"""Storage for the files of a run: a local folder, or an fsspec address."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from hybridlesion.io import is_address
 
 __all__ = [
     "CURE",
-    "FolderPlace",
-    "Place",
-    "RemotePlace",
-    "check_place",
+    "LocalStorage",
+    "RemoteStorage",
+    "Storage",
+    "atomic_write",
+    "check_storage",
     "explained",
-    "open_place",
-    "written_whole",
+    "open_storage",
 ]
 
-# What a full disk, a vanished share or a closed bucket leaves to do.
-CURE = "What is done is kept: put it right, and run the same command again."
+# What to do after a full disk, a lost share or a closed bucket.
+CURE = "Finished work is kept: fix this, and run the same command again."
 
 
-class FolderPlace:
-    """A folder that this process reaches by its path.
+class LocalStorage:
+    """Folder on a local or mounted file system.
 
     Parameters
     ----------
     folder : Path
-        The folder; an absolute path, so that other processes find it.
+        The folder; made absolute, so that other processes find it.
     """
 
     def __init__(self, folder: Path):
@@ -45,32 +45,32 @@ class FolderPlace:
         return str(self.folder)
 
     def make(self) -> None:
-        """Make the folder if it is missing.
+        """Create the folder if it is missing.
 
         Raises
         ------
         SourceError
-            If it cannot be made.
+            If it cannot be created.
         """
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def exists(self) -> bool:
-        """Whether anything has the name of the folder, be it a file or a broken link."""
+        """Whether anything exists at the path, be it a file or a broken link."""
         return os.path.lexists(self.folder)
 
     def has(self, name: str) -> bool:
-        """Look for a file, folder or link of that name.
+        """Whether a file, folder or link of this name exists.
 
         Parameters
         ----------
         name : str
-            The name.
+            Name of the file.
 
         Returns
         -------
         bool
-            Whether it is there.
+            True if it exists.
         """
         return os.path.lexists(self.folder / name)
 
@@ -80,7 +80,7 @@ class FolderPlace:
         Returns
         -------
         list of str
-            Their names; none where there is no such folder.
+            Their names; empty if there is no such folder.
         """
         return os.listdir(self.folder) if self.folder.is_dir() else []
 
@@ -90,29 +90,29 @@ class FolderPlace:
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
 
         Returns
         -------
         bytes
-            What it holds.
+            Its content.
         """
         return (self.folder / name).read_bytes()
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file: whole, or not at all.
+        """Write a file atomically.
 
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         data : bytes
-            What it shall hold.
+            Its content.
 
         Raises
         ------
         SourceError
-            If the folder is gone or full, or may not be written to.
+            If the folder is missing, full or read-only.
         """
         if not self.folder.is_dir():
             raise SourceError(f"the folder {self.folder} has vanished while it was in use. {CURE}")
@@ -120,14 +120,14 @@ class FolderPlace:
             temporary.write_bytes(data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one of that name.
+        """Write a file unless one of this name exists.
 
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         data : bytes
-            What it shall hold.
+            Its content.
 
         Returns
         -------
@@ -137,7 +137,7 @@ class FolderPlace:
         Raises
         ------
         SourceError
-            If the folder may not be written to.
+            If the folder is read-only.
         """
         path = self.folder / name
         try:
@@ -155,17 +155,17 @@ class FolderPlace:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is gone already is no error.
+        """Remove a file, if it exists.
 
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         """
         (self.folder / name).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove the folder and all in it, its files in the order of their names."""
+        """Remove the folder and its contents, files in the order of their names."""
         for name in sorted(self.names()):
             with suppress(OSError):
                 (self.folder / name).unlink()
@@ -174,7 +174,7 @@ class FolderPlace:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn what the operating system says into an error with a cure.
+    """Convert an OSError into a SourceError that says what to do.
 
     Parameters
     ----------
@@ -201,8 +201,8 @@ def explained(folder: Path) -> Iterator[None]:
         ) from error
 
 
-class RemotePlace:
-    """A folder behind an fsspec address.
+class RemoteStorage:
+    """Folder at an fsspec address.
 
     Parameters
     ----------
@@ -211,8 +211,8 @@ class RemotePlace:
 
     Notes
     -----
-    Object stores show a file only when it is whole. Where a store does not, a half-written shard
-    is known by its missing end, and computed again.
+    Object stores show a file only once it is complete. Elsewhere, a truncated shard is detected by
+    its missing footer, and computed again.
     """
 
     def __init__(self, address: str):
@@ -222,32 +222,32 @@ class RemotePlace:
         return self.address
 
     def make(self) -> None:
-        """Make the folder, where the store knows folders.
+        """Create the folder, if the store has folders.
 
         Raises
         ------
         SourceError
             If the store refuses.
         """
-        with self._storage("") as (storage, path):
-            storage.makedirs(path, exist_ok=True)
+        with self._open("") as (fs, path):
+            fs.makedirs(path, exist_ok=True)
 
     def exists(self) -> bool:
-        """Whether there are files; an empty folder counts as none, since few stores have one."""
+        """Whether it contains files; few stores have empty folders."""
         return bool(self.names())
 
     def has(self, name: str) -> bool:
-        """Look for a file of that name.
+        """Whether a file of this name exists.
 
         Parameters
         ----------
         name : str
-            The name.
+            Name of the file.
 
         Returns
         -------
         bool
-            Whether it is there.
+            True if it exists.
         """
         return name in self.names()
 
@@ -259,10 +259,10 @@ class RemotePlace:
         list of str
             Their names.
         """
-        with self._storage("") as (storage, path):
-            storage.invalidate_cache()
+        with self._open("") as (fs, path):
+            fs.invalidate_cache()
             with suppress(FileNotFoundError):
-                return [found.rsplit("/", 1)[-1] for found in storage.ls(path, detail=False)]
+                return [found.rsplit("/", 1)[-1] for found in fs.ls(path, detail=False)]
         return []
 
     def read(self, name: str) -> bytes:
@@ -271,15 +271,15 @@ class RemotePlace:
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
 
         Returns
         -------
         bytes
-            What it holds.
+            Its content.
         """
-        with self._storage(name) as (storage, path):
-            return storage.cat_file(path)
+        with self._open(name) as (fs, path):
+            return fs.cat_file(path)
 
     def write(self, name: str, data: bytes) -> None:
         """Write a file.
@@ -287,17 +287,17 @@ class RemotePlace:
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         data : bytes
-            What it shall hold.
+            Its content.
 
         Raises
         ------
         SourceError
             If the store refuses.
         """
-        with self._storage(name) as (storage, path):
-            storage.pipe_file(path, data)
+        with self._open(name) as (fs, path):
+            fs.pipe_file(path, data)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless there is one of that name; two at the same instant both succeed.
@@ -305,9 +305,9 @@ class RemotePlace:
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         data : bytes
-            What it shall hold.
+            Its content.
 
         Returns
         -------
@@ -325,41 +325,41 @@ class RemotePlace:
         return True
 
     def upload(self, name: str, file: Path) -> None:
-        """Write a file from a local one of any size.
+        """Upload a local file of any size.
 
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         file : Path
-            What it shall hold.
+            Its content.
 
         Raises
         ------
         SourceError
             If the store refuses.
         """
-        with self._storage(name) as (storage, path):
-            storage.put_file(str(file), path)
+        with self._open(name) as (fs, path):
+            fs.put_file(str(file), path)
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is gone already is no error.
+        """Remove a file, if it exists.
 
         Parameters
         ----------
         name : str
-            Its name.
+            Name of the file.
         """
-        with self._storage(name) as (storage, path), suppress(FileNotFoundError):
-            storage.rm_file(path)
+        with self._open(name) as (fs, path), suppress(FileNotFoundError):
+            fs.rm_file(path)
 
     def clear(self) -> None:
-        """Remove the folder and all in it."""
-        with self._storage("") as (storage, path), suppress(FileNotFoundError):
-            storage.rm(path, recursive=True)
+        """Remove the folder and its contents."""
+        with self._open("") as (fs, path), suppress(FileNotFoundError):
+            fs.rm(path, recursive=True)
 
     @contextmanager
-    def _storage(self, name: str) -> Iterator[tuple]:
+    def _open(self, name: str) -> Iterator[tuple]:
         address = f"{self.address}/{name}" if name else self.address
         try:
             from fsspec.core import url_to_fs
@@ -369,18 +369,18 @@ class RemotePlace:
             raise
         except ImportError as error:
             raise MissingDependencyError(f"{address} needs a driver of fsspec: {error}") from error
-        # Each driver raises the errors of its own client library, which share no base class.
+        # Every driver raises the errors of its client library, which share no base class.
         except Exception as error:
             raise SourceError(
                 f"cannot use {address}: {type(error).__name__}: {error}. {CURE}"
             ) from error
 
 
-Place = FolderPlace | RemotePlace
+Storage = LocalStorage | RemoteStorage
 
 
-def open_place(folder: str | os.PathLike) -> Place:
-    """Choose how a folder is reached.
+def open_storage(folder: str | os.PathLike) -> Storage:
+    """Open a folder by path or address.
 
     Parameters
     ----------
@@ -389,23 +389,23 @@ def open_place(folder: str | os.PathLike) -> Place:
 
     Returns
     -------
-    FolderPlace or RemotePlace
-        The place; nothing is made yet.
+    LocalStorage or RemoteStorage
+        The storage; nothing is created yet.
     """
     folder = os.fspath(folder)
     if folder.startswith(("file://", "local://")):
         folder = folder.split("://", 1)[1]
-    return RemotePlace(folder) if is_address(folder) else FolderPlace(Path(folder))
+    return RemoteStorage(folder) if is_address(folder) else LocalStorage(Path(folder))
 
 
 @contextmanager
-def written_whole(place: Place, name: str) -> Iterator[Path]:
-    """Give a local path to write to, which becomes a file of the place when the block ends well.
+def atomic_write(storage: Storage, name: str) -> Iterator[Path]:
+    """Yield a local path; what is written there is moved into the storage if the block succeeds.
 
     Parameters
     ----------
-    place : FolderPlace or RemotePlace
-        Where the file shall be.
+    storage : LocalStorage or RemoteStorage
+        Where the file belongs.
     name : str
         Its name.
 
@@ -419,23 +419,23 @@ def written_whole(place: Place, name: str) -> Iterator[Path]:
     SourceError
         If the file cannot be written.
     """
-    if isinstance(place, FolderPlace):
-        with explained(place.folder), atomic_path(place.folder / name) as temporary:
+    if isinstance(storage, LocalStorage):
+        with explained(storage.folder), atomic_path(storage.folder / name) as temporary:
             yield temporary
         return
     with tempfile.TemporaryDirectory() as folder:
         temporary = Path(folder) / name
         with explained(Path(folder)):
             yield temporary
-        place.upload(name, temporary)
+        storage.upload(name, temporary)
 
 
-def check_place(place: Place, name: str) -> None:
-    """Make sure, before long work, that a file can be written.
+def check_storage(storage: Storage, name: str) -> None:
+    """Check, before long work, that a file can be written.
 
     Parameters
     ----------
-    place : FolderPlace or RemotePlace
+    storage : LocalStorage or RemoteStorage
         Where.
     name : str
         Name of the file to come.
@@ -445,10 +445,10 @@ def check_place(place: Place, name: str) -> None:
     SourceError
         If it cannot be written.
     """
-    if isinstance(place, FolderPlace):
-        check_writable(place.folder / name)
+    if isinstance(storage, LocalStorage):
+        check_writable(storage.folder / name)
     else:
-        place.make()
+        storage.make()
         trial = f".{name}.{secrets.token_hex(4)}.try"
-        place.write(trial, b"")
-        place.remove(trial)
+        storage.write(trial, b"")
+        storage.remove(trial)

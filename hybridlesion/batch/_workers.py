@@ -1,4 +1,4 @@
-"""Worker processes that may die: the piece of work is told, and another process takes over."""
+"""Supervised worker processes: one that dies is reported and replaced."""
 
 from __future__ import annotations
 
@@ -21,60 +21,59 @@ from hybridlesion.exceptions import HybridLesionError
 
 __all__ = [
     "TIME_LIMIT_EXIT",
-    "Lost",
+    "WorkerDied",
     "count_jobs",
     "map_unordered",
     "one_thread",
-    "supervise",
+    "run_supervised",
     "time_limit",
 ]
 
-# Exit status of a process that ran out of its time; faulthandler gives no other.
+# Exit status of a process that exceeded its time limit; fixed by faulthandler.
 TIME_LIMIT_EXIT = 1
 
-# The alarm belongs to the whole process: threads side by side share it.
+# The watchdog is per process; concurrent threads share it.
 _active = 0
 _active_lock = threading.Lock()
 
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[Callable[[], None]]:
-    """End this process if its work shows no sign of life for too long.
+    """End this process if its work gives no heartbeat for too long.
 
     Parameters
     ----------
     seconds : float or None
-        Time without a sign of life after which the process exits at once with status
+        Time without a heartbeat after which the process exits at once with status
         `TIME_LIMIT_EXIT`; None sets no limit.
 
     Yields
     ------
     callable
-        The sign of life: called without arguments, it gives the full time anew.
+        The heartbeat: a call without arguments restarts the clock.
 
     Notes
     -----
-    An exception, a signal or a thread of Python's own would wait until the interpreter gets its
-    turn, and a codec that hangs never gives it back. The alarm of `faulthandler` is a thread that
-    needs no interpreter. It takes the process with it, so it is for processes that someone
-    watches and replaces, never for the user's own.
+    Exceptions, signals and Python threads wait for the interpreter, which a hanging codec never
+    releases. The watchdog thread of `faulthandler` does not need it. It ends the whole process, so
+    use it in supervised workers only.
     """
     global _active
     if seconds is None:
-        yield _nothing
+        yield _no_heartbeat
         return
-    # Kept open for the alarm: it writes where every thread stood, which users need not see.
-    with open(os.devnull, "w") as nowhere:
+    # Must stay open: the watchdog writes tracebacks to it, which users need not see.
+    with open(os.devnull, "w") as null:
 
-        def sign_of_life() -> None:
+        def heartbeat() -> None:
             with _active_lock:
-                faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+                faulthandler.dump_traceback_later(seconds, exit=True, file=null)
 
         with _active_lock:
             _active += 1
-        sign_of_life()
+        heartbeat()
         try:
-            yield sign_of_life
+            yield heartbeat
         finally:
             with _active_lock:
                 _active -= 1
@@ -82,51 +81,50 @@ def time_limit(seconds: float | None) -> Iterator[Callable[[], None]]:
                     faulthandler.cancel_dump_traceback_later()
 
 
-def _nothing() -> None:
-    """Take a sign of life where nobody waits for one."""
+def _no_heartbeat() -> None:
+    """No-op heartbeat."""
 
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
 
-# A forked child of a process that has started threads (torch, OpenCV) can hang; a spawned one
-# cannot.
+# A forked child of a process with threads (torch, OpenCV) can hang; a spawned one cannot.
 _CONTEXT = multiprocessing.get_context("spawn")
-_NO_MORE = object()
-# Seconds in which a worker that is told to stop may tidy up.
+_NOTHING = object()
+# Seconds that a terminated worker may take to clean up.
 _GRACE = 5.0
-# So many deaths before the first answer are a broken machine, not a broken image.
-_DEATHS_AT_THE_START = 10
+# This many deaths before the first result indicate a broken machine, not a broken image.
+_MAX_EARLY_DEATHS = 10
 
 
 @dataclass(frozen=True)
-class Lost:
-    """The place of an answer that never came, because the worker died over it.
+class WorkerDied:
+    """Stands in for a result whose worker died.
 
     Parameters
     ----------
     exit_code : int or None
-        Exit status of the process, negative for a signal; None if nobody knows.
+        Exit status of the process, negative for a signal; None if unknown.
     """
 
     exit_code: int | None
 
     def reason(self, limit: float | None = None) -> str:
-        """Say what became of the worker.
+        """Describe the death of the worker.
 
         Parameters
         ----------
         limit : float or None, default=None
-            Seconds that it had without a sign of life, if there was a limit.
+            Time limit in seconds, if there was one.
 
         Returns
         -------
         str
-            Half a sentence.
+            A clause without a full stop.
 
         Examples
         --------
-        >>> Lost(-11).reason()
+        >>> WorkerDied(-11).reason()
         'the worker process died of SIGSEGV'
         """
         if self.exit_code == TIME_LIMIT_EXIT and limit is not None:
@@ -137,99 +135,99 @@ class Lost:
             return f"the worker process exited with status {self.exit_code}"
         with suppress(ValueError):
             name = signal.Signals(-self.exit_code).name
-            memory = ", most likely for want of memory" if name == "SIGKILL" else ""
+            memory = ", most likely out of memory" if name == "SIGKILL" else ""
             return f"the worker process died of {name}{memory}"
         return f"the worker process died of signal {-self.exit_code}"
 
 
-def supervise(
+def run_supervised(
     function: Callable[[Piece], Answer],
     pieces: Iterable[Piece],
     n_workers: int,
     *,
     expect_deaths: bool = False,
-) -> Iterator[tuple[Piece, Answer | Lost]]:
-    """Yield every piece with its answer, in order of completion.
+) -> Iterator[tuple[Piece, Answer | WorkerDied]]:
+    """Yield every piece of work with its result, in order of completion.
 
     Parameters
     ----------
     function : callable
-        Picklable function of one piece. What it raises is raised here, and ends the work.
+        Picklable function of one piece. An exception that it raises is raised here.
     pieces : iterable
-        Picklable work; taken one by one as a worker is free.
+        Picklable pieces; drawn one at a time, whenever a worker is free.
     n_workers : int
-        Processes at once.
+        Number of processes.
     expect_deaths : bool, default=False
-        Whether to go on even where no worker lives to give a first answer.
+        Whether to continue even if every worker dies before the first result.
 
     Yields
     ------
     tuple
-        The piece, and its answer or `Lost`.
+        The piece, and its result or `WorkerDied`.
 
     Raises
     ------
     HybridLesionError
-        If workers cannot be started, or the first ones all die over whatever they are given.
+        If workers cannot be started, or the first ones all die.
     """
-    crew: dict[Connection, _Worker] = {}
+    workers: dict[Connection, _Worker] = {}
     pieces = iter(pieces)
-    piece = next(pieces, _NO_MORE)
-    packed = pickle.dumps(function) if piece is not _NO_MORE else b""
+    piece = next(pieces, _NOTHING)
+    packed = pickle.dumps(function) if piece is not _NOTHING else b""
     deaths = answers = 0
     try:
-        while crew or piece is not _NO_MORE:
-            while piece is not _NO_MORE and len(crew) < n_workers:
+        while workers or piece is not _NOTHING:
+            while piece is not _NOTHING and len(workers) < n_workers:
                 worker = _Worker(packed, piece)
-                crew[worker.connection] = worker
-                piece = next(pieces, _NO_MORE)
-            for connection in wait(list(crew)):
-                worker = crew[connection]
+                workers[worker.connection] = worker
+                piece = next(pieces, _NOTHING)
+            for connection in wait(list(workers)):
+                worker = workers[connection]
                 finished, answer = worker.receive()
-                if finished is _NO_MORE:
+                if finished is _NOTHING:
                     continue
-                if isinstance(answer, Lost):
-                    del crew[connection]
+                if isinstance(answer, WorkerDied):
+                    del workers[connection]
                     deaths += 1
                     if not answers and not expect_deaths:
                         _check_deaths(deaths, answer)
-                elif piece is _NO_MORE:
-                    del crew[connection]
-                    worker.dismiss()
+                elif piece is _NOTHING:
+                    del workers[connection]
+                    worker.stop()
                 else:
                     worker.give(piece)
-                    piece = next(pieces, _NO_MORE)
-                answers += not isinstance(answer, Lost)
+                    piece = next(pieces, _NOTHING)
+                answers += not isinstance(answer, WorkerDied)
                 yield finished, answer
     finally:
-        _stop(crew.values())
+        _stop(workers.values())
 
 
 class _Worker:
-    """A process, the pipe to it and the piece that it is at."""
+    """Worker process, with the pipe to it and its current piece of work."""
 
     def __init__(self, packed: bytes, piece: object):
         self.connection, theirs = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_serve, args=(packed, theirs))
-        with _interrupts_held():
+        with _sigint_blocked():
             self.process.start()
-        # The only other end is then the worker's, so that its death closes the pipe.
+        # The worker then holds the only other end, so that its death closes the pipe.
         theirs.close()
         self.ready = False
         self.piece = piece
 
     def give(self, piece: object) -> None:
         self.piece = piece
-        # A worker that is dead by now is found out by the end of the pipe.
+        # `receive` notices a dead worker by the end of the pipe.
         with suppress(OSError):
             self.connection.send(piece)
 
     def receive(self) -> tuple[object, object]:
-        """Return the piece that is done, if any, and the answer or `Lost`."""
+        """Return the finished piece, if any, and its result or `WorkerDied`."""
         try:
             raised, answer = self.connection.recv()
         except (EOFError, OSError):
-            self.dismiss()
+            self.stop()
             return self.piece, self._lost()
         if raised:
             raise answer
@@ -237,25 +235,25 @@ class _Worker:
             return self.piece, answer
         self.ready = True
         self.give(self.piece)
-        return _NO_MORE, None
+        return _NOTHING, None
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         self.connection.close()
         self.process.join()
 
-    def _lost(self) -> Lost:
-        lost = Lost(self.process.exitcode)
+    def _lost(self) -> WorkerDied:
+        lost = WorkerDied(self.process.exitcode)
         if self.ready:
             return lost
         raise HybridLesionError(
-            f"a worker process could not start: {lost.reason()}. In a script of your own, a call "
-            'with several processes must stand below `if __name__ == "__main__":`.'
+            f"a worker process could not start: {lost.reason()}. In a script, calls with "
+            'several processes must be guarded by `if __name__ == "__main__":`.'
         )
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Start a process that never sees Ctrl-C, which reaches all processes of a terminal."""
+def _sigint_blocked() -> Iterator[None]:
+    """Block Ctrl-C, which reaches all processes of a terminal, while a process starts."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -266,11 +264,11 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _check_deaths(deaths: int, last: Lost) -> None:
-    if deaths >= _DEATHS_AT_THE_START:
+def _check_deaths(deaths: int, last: WorkerDied) -> None:
+    if deaths >= _MAX_EARLY_DEATHS:
         raise HybridLesionError(
-            f"the first {deaths} worker processes all died; the last: {last.reason()}. See to the "
-            "machine's memory, or run the same command with fewer --jobs."
+            f"the first {deaths} worker processes all died; the last: {last.reason()}. Check the "
+            "machine's memory, or run the same command with a smaller `n_jobs`."
         )
 
 
@@ -282,16 +280,16 @@ def _stop(workers: Iterable[_Worker]) -> None:
         worker.process.join(_GRACE)
         if worker.process.exitcode is None:
             worker.process.kill()
-        worker.dismiss()
+        worker.stop()
 
 
 def _serve(packed: bytes, connection: Connection) -> None:
-    """Answer pieces until the pipe ends, which it also does when the parent is gone."""
-    # One thread a process: the processes are the parallelism.
+    """Process pieces until the pipe is closed, which also happens if the parent dies."""
+    # One thread per process: the processes provide the parallelism.
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The parent decides when to stop; this lets a worker remove the file that it is writing.
+    # The parent terminates workers; exiting this way removes the file being written.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         function = _attempt(pickle.loads, packed, connection)
@@ -303,7 +301,7 @@ def _serve(packed: bytes, connection: Connection) -> None:
 
 
 def _attempt(function: Callable, argument: object, connection: Connection) -> object:
-    """Call the function; send what it raises, with where it came from, and end this process."""
+    """Call the function; send an exception to the parent, with its traceback, and exit."""
     try:
         return function(argument)
     except Exception as error:
@@ -316,12 +314,12 @@ def _attempt(function: Callable, argument: object, connection: Connection) -> ob
 
 
 def count_jobs(n_jobs: int) -> int:
-    """Turn the `n_jobs` of scikit-learn into a number of processes.
+    """Convert `n_jobs` into a number of processes.
 
     Parameters
     ----------
     n_jobs : int
-        At least 1, or -1 for every core that this process may use.
+        At least 1, or -1 for every core available to this process.
 
     Returns
     -------
@@ -348,21 +346,21 @@ def count_jobs(n_jobs: int) -> int:
 def map_unordered(
     function: Callable[[Piece], Answer], pieces: Iterable[Piece], *, n_jobs: int
 ) -> Iterator[Answer]:
-    """Yield ``function(piece)`` for every piece as it is done.
+    """Yield ``function(piece)`` for every piece, in order of completion.
 
     Parameters
     ----------
     function : callable
         Picklable function of one piece.
     pieces : iterable
-        Work; taken as it is needed, so that a long list of it never waits in memory.
+        Pieces of work; drawn as needed.
     n_jobs : int
-        Number of processes; 1 stays in this one.
+        Number of processes; 1 stays in the calling process.
 
     Yields
     ------
     object
-        Answers, in order of completion.
+        Results.
 
     Raises
     ------
@@ -373,18 +371,18 @@ def map_unordered(
         with one_thread():
             yield from map(function, pieces)
         return
-    for _, answer in supervise(function, pieces, n_jobs):
-        if isinstance(answer, Lost):
+    for _, answer in run_supervised(function, pieces, n_jobs):
+        if isinstance(answer, WorkerDied):
             raise HybridLesionError(
-                f"{answer.reason()}. What is done is kept: run the same command again, with fewer "
-                "--jobs."
+                f"{answer.reason()}. Finished work is kept: run the same command again with a "
+                "smaller `n_jobs`."
             )
         yield answer
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep OpenCV in this process to one thread while the block lasts.
+    """Limit OpenCV to one thread while the block runs.
 
     Yields
     ------

@@ -7,25 +7,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
 from hybridlesion.cnn.dataset import Examples, FinetuneRecipe
-from hybridlesion.cnn.scorer import SHIPPED, LesionScorer
+from hybridlesion.cnn.scorer import SHIPPED, CNNScorer
 from hybridlesion.cnn.timm_embedder import CROPS, TimmEmbedder, embed
 from hybridlesion.cnn.views import Window, cut, frame_window, lesion_window
 
 if TYPE_CHECKING:
     from hybridlesion.cnn.network import create_network, save_network
-    from hybridlesion.cnn.trainer import optimize, predict
+    from hybridlesion.cnn.trainer import predict, train
 
 __all__ = [
     "CROPS",
     "NOTE",
     "SEEN",
     "SHIPPED",
+    "CNNScorer",
     "Examples",
     "FinetuneRecipe",
     "Finetuned",
-    "LesionScorer",
     "TimmEmbedder",
     "Window",
     "create_network",
@@ -35,22 +36,31 @@ __all__ = [
     "is_finetuned",
     "lesion_window",
     "note_bytes",
-    "optimize",
     "predict",
+    "resolve_device",
     "save_network",
+    "train",
     "write_note",
 ]
 
 # These need torch, which takes seconds to import.
 _LAZY = {
     "create_network": "network",
-    "optimize": "trainer",
+    "train": "trainer",
     "predict": "trainer",
     "save_network": "network",
 }
 
 
+# Former names, for one release.
+_FORMER = {"LesionScorer": "CNNScorer", "optimize": "train"}
+
+
 def __getattr__(name: str) -> object:
+    if name in _FORMER:
+        name = _FORMER[name]
+        if name not in _LAZY:
+            return globals()[name]
     if name in _LAZY:
         from importlib import import_module
 

@@ -1,4 +1,4 @@
-"""Where a fine-tuned network sees signs of malignancy in an image."""
+"""Attribution maps of fine-tuned networks."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask, check_number
+from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.dataset import two_sights
-from hybridlesion.cnn.device import resolve_device
+from hybridlesion.cnn.dataset import two_views
 from hybridlesion.cnn.scorer import SHIPPED
-from hybridlesion.cnn.views import VIEWS, InputSpec, Window, prepare, sight_window
+from hybridlesion.cnn.views import VIEWS, InputSpec, Window, prepare, view_window
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
-__all__ = ["CnnMap", "cnn_map"]
+__all__ = ["Attribution", "CnnMap", "cnn_map", "integrate_gradients"]
 
 
 @dataclass(frozen=True)
 class CnnMap:
-    """What each pixel of an image adds to the log odds of fine-tuned networks.
+    """Contribution of each pixel of an image to the log odds of fine-tuned networks.
 
     Parameters
     ----------
     values : ndarray of shape (H, W), float32
-        Log odds a pixel: above 0 speaks for malignancy, below 0 against it, 0 where the networks
-        do not look.
+        Log odds per pixel: positive values raise the score, negative values lower it; 0 outside
+        the networks' input.
     log_odds : float
         Of the image: its ``cnn__score`` is their sigmoid.
     blurred : float
-        Of the image without its details. `values` sum to ``log_odds - blurred``, but for the error
-        of the steps and what networks see of mirrored pixels beyond the frame.
+        Of the blurred image. `values` sum to ``log_odds - blurred``, up to the integration error
+        and the contribution of mirrored pixels beyond the frame.
     """
 
     values: np.ndarray
@@ -45,17 +46,17 @@ class CnnMap:
     blurred: float
 
     def share_inside(self, mask: np.ndarray) -> float:
-        """Share of what the map holds, for and against, that lies in a region.
+        """Share of the absolute attribution that lies in a region.
 
         Parameters
         ----------
         mask : ndarray of shape (H, W), bool
-            True inside the region, as the lesion.
+            True inside the region, for example the lesion.
 
         Returns
         -------
         float
-            0 to 1; NaN for a map of nothing.
+            0 to 1; NaN if the map is zero.
 
         Examples
         --------
@@ -77,7 +78,7 @@ def cnn_map(
     n_steps: int = 8,
     device: str = "auto",
 ) -> CnnMap:
-    """Map what fine-tuned networks see in an image, for and against malignancy.
+    """Map the contribution of each pixel to the score of fine-tuned networks.
 
     Parameters
     ----------
@@ -89,7 +90,7 @@ def cnn_map(
         Folder that `hybridlesion finetune` wrote, or such a folder packed. None takes the network
         that ships with the package.
     n_steps : int, default=8
-        Points at which gradients are taken, at least 1; more are more exact.
+        Number of integration points, at least 1; more are more accurate.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
         Where the networks run.
 
@@ -101,7 +102,7 @@ def cnn_map(
     Raises
     ------
     ImageError
-        If the image is no (H, W, 3) uint8 array, or the mask has another size.
+        If the image is not an (H, W, 3) uint8 array, or the mask has another size.
     OptionError
         If a parameter is wrong, or the device cannot be used.
     SourceError
@@ -111,18 +112,18 @@ def cnn_map(
 
     See Also
     --------
-    hybridlesion.cnn.finetuned.LesionScorer : The score that is mapped.
+    hybridlesion.cnn.CNNScorer : The score that is mapped.
 
     Notes
     -----
     Integrated gradients of the mean log odds over all networks, along the straight line from a
-    blurred copy of what they see (standard deviation a tenth of the side) to what they see, over
-    the two sights that `LesionScorer` takes of a lesion. What the blurred copy still shows, as the
-    tone of the whole lesion, is no part of the map. Of training images `LesionScorer` gives the
-    score of a network that had not seen them, the map always all networks.
+    blurred copy of the input (standard deviation a tenth of the side) to the input, for the two
+    views that `CNNScorer` uses. What remains in the blurred copy, such as the overall colour, does
+    not contribute. For training images, `CNNScorer` gives an out-of-fold score, whereas the map
+    always uses all networks.
 
-    ``benchmarks/cnn_map.py`` measures how faithful it is: the score falls further when the places
-    that the map holds for important are blurred than with an occlusion map, in half the time.
+    ``benchmarks/cnn_map.py`` measures its faithfulness: blurring the regions that the map
+    ranks highest lowers the score more than with an occlusion map, in half the time.
 
     References
     ----------
@@ -147,7 +148,7 @@ def cnn_map(
 
 
 class _Seer(NamedTuple):
-    """Networks, and what they are shown."""
+    """Networks, and how their input is prepared."""
 
     network: nn.Module
     spec: InputSpec
@@ -157,26 +158,24 @@ class _Seer(NamedTuple):
 
 
 def _map(image: np.ndarray, mask: np.ndarray | None, seer: _Seer, n_steps: int) -> CnnMap:
-    from hybridlesion.cnn.integrated_gradients import integrate_gradients
-
     views = VIEWS[seer.crop]
     options = [{"crop": view, "margin": seer.margin} for view in views]
     crops = np.stack([prepare(image, mask, seer.spec, **one) for one in options])
     found = integrate_gradients(
-        *(seer.network, np.stack(two_sights(crops)), seer.spec),
+        *(seer.network, np.stack(two_views(crops)), seer.spec),
         n_steps=n_steps,
         device=seer.device,
     )
     values = np.zeros(image.shape[:2], np.float32)
-    # The second sight is mirrored: see `two_sights`.
+    # The second view is mirrored: see `two_views`.
     for parts, one in ((found.parts[0], options[0]), (found.parts[1][:, ::-1], options[-1])):
-        window = sight_window(image.shape[:2], mask, seer.spec, **one)
+        window = view_window(image.shape[:2], mask, seer.spec, **one)
         _add(values, parts / 2, window)
     return CnnMap(values, float(found.log_odds.mean()), float(found.blurred.mean()))
 
 
 def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
-    """Lay the parts of a sight over its place in the image, keeping their sum."""
+    """Add the attribution of a view at its place in the image, preserving its sum."""
     height, width = parts.shape
     shrinks = window.height < height
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -189,7 +188,7 @@ def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What tells that a file or folder was written anew."""
+    """Modification time, by which a rewritten file or folder is noticed."""
     return (path.stat().st_mtime_ns,) if path.exists() else ()
 
 
@@ -197,12 +196,12 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _load(path: Path, stamp: tuple[int, ...], device: str) -> _Seer:
     import torch
 
-    from hybridlesion.cnn.network import Ensemble, input_spec
+    from hybridlesion.cnn.network import NetworkEnsemble, input_spec
 
     tuned = Finetuned.read(path)
     networks = tuned.networks()
     return _Seer(
-        Ensemble(networks)
+        NetworkEnsemble(networks)
         .eval()
         .requires_grad_(False)
         .to(device=device, memory_format=torch.channels_last),
@@ -211,3 +210,84 @@ def _load(path: Path, stamp: tuple[int, ...], device: str) -> _Seer:
         float(tuned.note["margin"]),
         device,
     )
+
+
+# Standard deviations of the blurs, relative to the side of the input: of the baseline image, and
+# of the attribution.
+_BLURRED = 0.1
+_SMOOTHED = 0.025
+
+
+class Attribution(NamedTuple):
+    """Attribution of log odds to pixels.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n, S, S), float32
+        Contribution of each pixel; they sum to ``log_odds - blurred``, up to
+        the integration error.
+    log_odds : ndarray of shape (n,), float32
+        Of the pictures.
+    blurred : ndarray of shape (n,), float32
+        Of their blurred copies.
+    """
+
+    parts: np.ndarray
+    log_odds: np.ndarray
+    blurred: np.ndarray
+
+
+def integrate_gradients(
+    network: nn.Module, pictures: np.ndarray, spec: InputSpec, *, n_steps: int, device: str = "cpu"
+) -> Attribution:
+    """Attribute log odds to pixels, relative to blurred copies of the images.
+
+    Parameters
+    ----------
+    network : nn.Module
+        From normalised images of shape (n, 3, S, S) to log odds of shape (n, k), averaged over k;
+        on `device`, its parameters frozen.
+    pictures : ndarray of shape (n, S, S, 3), uint8
+        Inputs of the network.
+    spec : InputSpec
+        Its normalisation.
+    n_steps : int
+        Number of integration points between the blurred copy and the image.
+    device : str, default="cpu"
+        Device of the network.
+
+    Returns
+    -------
+    Attribution
+        The attribution, smoothed.
+
+    References
+    ----------
+    Sundararajan, Taly and Yan 2017, "Axiomatic attribution for deep networks", ICML.
+    """
+    import torch
+
+    side = pictures.shape[1]
+    copies = np.stack([cv2.GaussianBlur(one, (0, 0), _BLURRED * side) for one in pictures])
+    seen, blurred = (_normalised(array, spec, device) for array in (pictures, copies))
+    way, total = seen - blurred, torch.zeros_like(seen)
+    for share in (np.arange(n_steps) + 0.5) / n_steps:
+        point = (blurred + share * way).contiguous(memory_format=torch.channels_last)
+        point.requires_grad_(True)
+        total += torch.autograd.grad(network(point).mean(dim=1).sum(), point)[0]
+    with torch.no_grad():
+        ends = [network(array).mean(dim=1).cpu().numpy() for array in (seen, blurred)]
+    parts = (way * total / n_steps).sum(dim=1).cpu().numpy()
+    smooth = [cv2.GaussianBlur(one, (0, 0), _SMOOTHED * side) for one in parts]
+    return Attribution(np.stack(smooth), *ends)
+
+
+def _normalised(pixels: np.ndarray, spec: InputSpec, device: str) -> torch.Tensor:
+    import torch
+
+    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float()
+    mean, std = (
+        255 * torch.tensor(numbers, device=device).view(1, 3, 1, 1)
+        for numbers in (spec.mean, spec.std)
+    )
+    return (values - mean) / std

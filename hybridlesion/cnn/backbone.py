@@ -30,6 +30,7 @@ __all__ = [
     "load_network",
     "load_weight_file",
     "read_state_dict",
+    "resolve_device",
     "weights_digest",
 ]
 
@@ -230,8 +231,8 @@ def check_model_name(model: str) -> str:
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise OptionError(
             f"the network must be the name of a timm model, got {model!r}.{hint} "
-            "timm.list_models() lists all. A weight file is given beside the name, with weights "
-            "(--weights on the command line)."
+            "timm.list_models() lists all. To use a weight file, pass the model name and "
+            "`weights`."
         )
     known = timm.list_models(f"{architecture}.*", pretrained=True)
     if tag and f"{architecture}.{tag}" not in known:
@@ -243,9 +244,9 @@ def check_model_name(model: str) -> str:
 
 
 def create_pretrained(model: str) -> torch.nn.Module:
-    """Create a backbone without classifier that carries timm's own pretrained weights.
+    """Create a backbone without classifier, with timm's pretrained weights.
 
-    Weights that were downloaded before are used without touching the network.
+    Weights in the local cache are used offline.
 
     Parameters
     ----------
@@ -318,12 +319,12 @@ def _answers(address: str | None) -> bool:
 
 def _offline_help(model: str, reason: str) -> str:
     return (
-        f"The pretrained weights of {model!r} cannot be had: {reason}. Offline, pass a file: "
-        f"TimmEmbedder({model!r}, weights='model.safetensors') (.safetensors or .pth, with or "
-        "without classifier), or --weights FILE on the command line. On a machine with a network, "
+        f"Could not download the pretrained weights of {model!r}: {reason}. Offline, pass a file "
+        "as `weights` (.safetensors or .pth, with or without classifier), for example "
+        f"TimmEmbedder({model!r}, weights='model.safetensors'). On a machine with a network, "
         'python -c "import torch; from hybridlesion.cnn.backbone import create_pretrained; '
         f"torch.save(create_pretrained({model!r}).state_dict(), 'model.pth')\" writes one. "
-        "Features without a CNN need none: embedder='none'."
+        "Features without a CNN need no weights: embedder='none'."
     )
 
 
@@ -341,7 +342,7 @@ class Network:
     ----------
     model : torch.nn.Module
         timm backbone with ``num_classes=0``, or any module from images to rows, on the CPU, with
-        its weights; it is taken over.
+        its weights; it is modified in place.
     device : str
         ``"cpu"`` or ``"cuda:N"``.
     spec : InputSpec, default=None
@@ -536,7 +537,7 @@ def load_network(
         return _load(model, None, None, device)
     file = Path(weights).expanduser().absolute()
     status = file.stat() if file.is_file() else None
-    # A file that was written anew is another file.
+    # A file that was rewritten counts as another file.
     stamp = (status.st_mtime_ns, status.st_size) if status else None
     return _load(model, file, stamp, device)
 
@@ -554,3 +555,51 @@ def _padded(block: np.ndarray, size: int) -> np.ndarray:
     """Repeat the last image until the block has `size` of them."""
     missing = size - len(block)
     return np.concatenate([block, block[-1:].repeat(missing, axis=0)]) if missing else block
+
+
+def resolve_device(device: str = "auto") -> str:
+    """Resolve a device name to a device that this process can use.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
+        ``auto`` uses the first GPU if there is one, else the CPU.
+
+    Returns
+    -------
+    str
+        ``"cpu"`` or ``"cuda:N"``.
+
+    Raises
+    ------
+    OptionError
+        If the name is unknown or the GPU that it names cannot be used; the message says why.
+
+    Examples
+    --------
+    >>> resolve_device("cpu")
+    'cpu'
+    """
+    kind, _, index = str(device).partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise OptionError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
+    if kind == "cpu":
+        return "cpu"
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if kind == "auto":
+        return "cuda:0" if count else "cpu"
+    if int(index or 0) < count:
+        return f"cuda:{int(index or 0)}"
+    raise OptionError(_why_not(device, count, torch.version.cuda))
+
+
+def _why_not(device: str, count: int, built_for: str | None) -> str:
+    if built_for is None:
+        reason = "this torch was built without CUDA; install a CUDA build of torch"
+    elif count == 0:
+        reason = "no GPU is visible; check `nvidia-smi`, the driver and CUDA_VISIBLE_DEVICES"
+    else:
+        reason = f"there are {count} GPUs here, numbered from 0"
+    return f"device={device!r} cannot be used: {reason}, or pass 'cpu' or 'auto' as `device`."

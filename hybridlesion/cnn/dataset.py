@@ -25,30 +25,30 @@ __all__ = [
     "plain_view",
     "positive_shares",
     "prior_offsets",
-    "two_sights",
+    "two_views",
 ]
 
 
 @dataclass(frozen=True)
 class FinetuneRecipe:
-    """How a backbone is fine-tuned.
+    """Hyperparameters of a fine-tuning.
 
     Parameters
     ----------
     epochs : int, default=16
-        Passes; one draws as many images as there are to train on.
+        Epochs; each draws as many images as the training set has.
     batch_size : int, default=32
-        Images of one step.
+        Images per step.
     accumulate : int, default=1
-        Steps whose gradients are summed before the weights move.
+        Steps whose gradients are summed before an optimizer step.
     image_size : int, default=160
-        Side of the square that the network sees, in pixels.
+        Side of the input, in pixels.
     first_size : int, default=128
-        Side in the first half of the epochs, which is quicker and learns as much there.
+        Side in the first half of the epochs, which is faster at equal quality.
     seed : int, default=0
-        Seed of the head's first weights, the draws and the random views.
+        Seed of the head, the draws and the augmentation.
     frozen : float, default=0.4
-        Share of the backbone's blocks, from the input on, whose weights stay.
+        Share of the backbone's blocks, from the input on, that are frozen.
     warm_up : float, default=0.1
         Share of all steps in which the rates rise; afterwards they fall along a cosine. In the
         same share only the head learns.
@@ -60,17 +60,17 @@ class FinetuneRecipe:
     weight_decay : float, default=0.05
         Of AdamW.
     averaging : float, default=0.998
-        Share of the running average of weights that survives a step; smaller in the first steps.
+        Decay of the averaged weights per step; smaller in the first steps.
     positives : float, default=0.35
         Share of malignant lesions among the drawn images of each source.
     most_repeats : float, default=4.0
-        How often, at most, a malignant lesion comes in one epoch.
+        Maximum number of draws of a malignant lesion per epoch.
     dropout : float, default=0.2
-        Share of the embedding that the head misses in training.
+        Dropout rate of the embedding.
     auxiliary : float, default=0.3
-        Weight of the diagnosis's cross-entropy beside that of malignancy; 0 leaves it out.
+        Weight of the auxiliary cross-entropy of the diagnosis; 0 disables it.
     disturbed : bool, default=True
-        Whether views get other light, blur, hair, dark corners and blots, besides being turned.
+        Whether to augment light, blur, hair, dark corners and blots, in addition to geometry.
     light : float, default=0.4
         How far the light of disturbed views changes, as a share of what masks are taught with: a
         lesion's colours tell what it is more than where it ends.
@@ -180,7 +180,7 @@ def positive_shares(examples: Examples, recipe: FinetuneRecipe) -> np.ndarray:
     Parameters
     ----------
     examples : Examples
-        What is trained on.
+        Training images.
     recipe : FinetuneRecipe
         ``positives`` and ``most_repeats``.
 
@@ -197,12 +197,12 @@ def positive_shares(examples: Examples, recipe: FinetuneRecipe) -> np.ndarray:
 
 
 def draw_order(examples: Examples, recipe: FinetuneRecipe, rng: np.random.Generator) -> np.ndarray:
-    """Draw one epoch: sources by their size, malignant lesions more often than they are.
+    """Draw one epoch: sources by their size, with malignant lesions oversampled.
 
     Parameters
     ----------
     examples : Examples
-        What is trained on.
+        Training images.
     recipe : FinetuneRecipe
         Settings.
     rng : Generator
@@ -211,8 +211,8 @@ def draw_order(examples: Examples, recipe: FinetuneRecipe, rng: np.random.Genera
     Returns
     -------
     ndarray of shape (n,), int
-        Rows in random order. Nobody comes a second time before all others of its source and class
-        came once.
+        Rows in random order. No row is repeated before all others of its source and class were
+        drawn.
     """
     size = np.bincount(examples.source)
     shares = positive_shares(examples, recipe)
@@ -228,20 +228,20 @@ def draw_order(examples: Examples, recipe: FinetuneRecipe, rng: np.random.Genera
 
 
 def prior_offsets(examples: Examples, recipe: FinetuneRecipe) -> np.ndarray:
-    """Log odds of malignancy among what is drawn from each example's source.
+    """Log odds of malignancy among the draws from each example's source.
 
     Parameters
     ----------
     examples : Examples
-        What is trained on.
+        Training images.
     recipe : FinetuneRecipe
         Settings.
 
     Returns
     -------
     ndarray of shape (n,), float32
-        Added to the logit in training, so that the network itself need not learn, from the look of
-        a source, how common melanoma is there. Sources of one class alone get that of 0.98.
+        Added to the logit in training, so that the network does not learn to infer the prevalence
+        from the source. Prevalences are clipped to 0.02 to 0.98.
 
     References
     ----------
@@ -311,7 +311,7 @@ def plain_view(crop: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(crop, (size, size), interpolation=method)
 
 
-def two_sights(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def two_views(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two pictures of one lesion whose log odds are averaged when it is scored.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A timm backbone with a head for malignancy, and one for the diagnosis beside it."""
+"""Network of a timm backbone with heads for malignancy and diagnosis."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
 
 __all__ = [
-    "Ensemble",
     "LesionNetwork",
+    "NetworkEnsemble",
     "create_network",
     "input_spec",
     "load_network_state",
@@ -35,13 +35,12 @@ class LesionNetwork(nn.Module):
     n_diagnoses : int
         Classes of the auxiliary head; 0 leaves it out.
     dropout : float, default=0.0
-        Share of the embedding that the heads miss in training.
+        Dropout rate of the embedding in training.
 
     Notes
     -----
-    Batch norms stay in evaluation mode: their statistics are those of the first training, of far
-    more images than a batch of these, and weights into which norms were folded have none of their
-    own. Scale and shift are learned.
+    Batch norms stay in evaluation mode: their statistics come from pretraining on far more images
+    than a batch. Scale and shift are learned.
     """
 
     def __init__(self, backbone: nn.Module, n_diagnoses: int, dropout: float = 0.0):
@@ -55,12 +54,12 @@ class LesionNetwork(nn.Module):
         nn.init.zeros_(self.malignancy.bias)
 
     def train(self, mode: bool = True) -> LesionNetwork:
-        """Set the mode of everything but the backbone, which stays as it is when used.
+        """Set the mode of the heads; the backbone stays in evaluation mode.
 
         Parameters
         ----------
         mode : bool, default=True
-            Whether the heads drop out.
+            Whether dropout is active.
 
         Returns
         -------
@@ -96,7 +95,7 @@ class LesionNetwork(nn.Module):
         Returns
         -------
         list of list of Parameter
-            One group for each child of the backbone, the children of a sequence each for itself.
+            One group per child of the backbone; sequences are expanded.
         """
         groups = []
         for child in self.backbone.children():
@@ -108,7 +107,7 @@ class LesionNetwork(nn.Module):
 def create_network(
     backbone: str, weights: str | None, n_diagnoses: int, *, dropout: float, seed: int
 ) -> LesionNetwork:
-    """Create a network that begins from pretrained weights.
+    """Create a network with a pretrained backbone.
 
     Parameters
     ----------
@@ -149,7 +148,7 @@ def create_network(
 
 
 def input_spec(network: LesionNetwork, side: int) -> InputSpec:
-    """Say what a network takes when it scores.
+    """Describe the input of a network for scoring.
 
     Parameters
     ----------
@@ -161,14 +160,14 @@ def input_spec(network: LesionNetwork, side: int) -> InputSpec:
     Returns
     -------
     InputSpec
-        That of its backbone, but for the size, and with the whole shorter side of a frame.
+        That of its backbone, with another size and without a margin.
     """
     config = import_timm().data.resolve_model_data_config(network.backbone)
     return InputSpec.of(config | {"input_size": (3, side, side), "crop_pct": 1.0})
 
 
-class Ensemble(nn.Module):
-    """Networks side by side.
+class NetworkEnsemble(nn.Module):
+    """Several networks, evaluated on the same images.
 
     Parameters
     ----------
@@ -197,7 +196,7 @@ class Ensemble(nn.Module):
 
 
 def save_network(path: Path, network: LesionNetwork) -> None:
-    """Write the weights of one network as float16, whole or not at all.
+    """Write the weights of one network as float16, atomically.
 
     Parameters
     ----------
@@ -206,7 +205,7 @@ def save_network(path: Path, network: LesionNetwork) -> None:
     network : LesionNetwork
         The network.
     """
-    # The diagnosis head only helped in training; counters of steps are of no use.
+    # The diagnosis head is auxiliary, and step counters are not needed.
     state = {
         name: value.detach().cpu().to(torch.float16).contiguous()
         for name, value in network.state_dict().items()
@@ -226,7 +225,7 @@ def load_network_state(data: bytes, backbone: str, name: str) -> LesionNetwork:
     backbone : str
         Its timm model name.
     name : str
-        How messages call the file.
+        Name of the file in messages.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""LesionScorer: images to one score each, never by a network that learned from them."""
+"""Out-of-fold scores of fine-tuned networks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_image, check_mask, check_number
-from hybridlesion.cnn.backbone import Network
+from hybridlesion.cnn.backbone import Network, resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.dataset import two_sights
-from hybridlesion.cnn.device import resolve_device
+from hybridlesion.cnn.dataset import two_views
 from hybridlesion.cnn.views import VIEWS, prepare
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
@@ -25,7 +24,7 @@ from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "SHIPPED", "LesionScorer"]
+__all__ = ["COLUMNS", "SHIPPED", "CNNScorer"]
 
 COLUMNS = ("cnn__score", "qa__cnn_seen")
 
@@ -34,7 +33,7 @@ SHIPPED = Path(__file__).with_name("lesion_cnn.zip")
 _NEW, _OUT_OF_FOLD, _OPTIMISTIC = 0.0, 1.0, 2.0
 
 
-class LesionScorer(TransformerMixin, BaseEstimator):
+class CNNScorer(TransformerMixin, BaseEstimator):
     """Score images by fine-tuned networks, on a CPU or a GPU.
 
     Parameters
@@ -56,26 +55,24 @@ class LesionScorer(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    hybridlesion.cnn.TimmEmbedder : Embeddings of a network that never saw a lesion.
+    hybridlesion.cnn.TimmEmbedder : Embeddings of a network without fine-tuning.
 
     Notes
     -----
-    ``cnn__score`` is the sigmoid of the mean log odds over two sights of the lesion, one of them
-    mirrored. It ranks, and is not a probability, since the networks were balanced in training. What
-    it comes from is told by ``qa__cnn_seen``:
+    ``cnn__score`` is the sigmoid of the mean log odds over two views of the lesion, one of them
+    mirrored. It ranks lesions but is not a probability, since the networks were trained on balanced
+    classes. ``qa__cnn_seen`` gives its origin:
 
-    - 0: a photograph that no network learned from. The mean over all of them.
-    - 1: its picture, patient or lesion was learned from, but the score is that of the network of
-      the fold which did not see it.
-    - 2: it was learned from, by name or as another picture of a patient, and there is no network
-      that did not see it. The score is optimistic.
+    - 0: no network was trained on the image; the mean over all networks.
+    - 1: the image, its patient or its lesion is in the training data; the score is out-of-fold.
+    - 2: it is in the training data of every network; the score is optimistic.
 
-    Pictures are known by their look, too, under whatever name.
+    Training images are also recognised by their perceptual hash, whatever their name.
 
     Examples
     --------
-    >>> from hybridlesion.cnn.finetuned import LesionScorer
-    >>> scorer = LesionScorer("my_network").fit()  # doctest: +SKIP
+    >>> from hybridlesion.cnn import CNNScorer
+    >>> scorer = CNNScorer("my_network").fit()  # doctest: +SKIP
     >>> scorer.transform(images, masks, records=records)  # doctest: +SKIP
     """
 
@@ -90,8 +87,8 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         self.device = device
         self.batch_size = batch_size
 
-    def fit(self, X: object = None, y: object = None) -> LesionScorer:
-        """Check the parameters and look at the files; the first image builds the networks.
+    def fit(self, X: object = None, y: object = None) -> CNNScorer:
+        """Check the parameters and files; the networks are built for the first image.
 
         Parameters
         ----------
@@ -102,7 +99,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        LesionScorer
+        CNNScorer
             Itself.
 
         Raises
@@ -117,7 +114,7 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         check_number("batch_size", self.batch_size, low=1, integer=True)
         if self.device not in ("auto", "cpu"):
             resolve_device(self.device)
-        # Without torch: a process that leaves the images to others needs no network.
+        # Without torch: a process that delegates the images to workers needs no network.
         self.weights_digest_ = Finetuned.read(self._path()).digest
         self.n_features_out_ = len(COLUMNS)
         return self
@@ -159,8 +156,8 @@ class LesionScorer(TransformerMixin, BaseEstimator):
         loaded = self._load()
         if loaded.digest != self.weights_digest_:
             raise ArtifactError(
-                f"the networks in {self.weights} are not those this scorer was fitted with. Put "
-                "the old ones back, or fit again."
+                f"the networks in {self.weights} are not those this scorer was fitted with. "
+                "Restore the old ones, or fit again."
             )
         images = [check_image(image) for image in X]
         masks = [None] * len(images) if masks is None else list(masks)
@@ -197,16 +194,16 @@ class LesionScorer(TransformerMixin, BaseEstimator):
     def _blocks(self, images: list, masks: list, loaded: _Loaded) -> Iterator[np.ndarray]:
         spec, margin = loaded.network.spec, loaded.margin
 
-        def sights() -> Iterator[np.ndarray]:
+        def views_of_all() -> Iterator[np.ndarray]:
             for image, mask in zip(images, masks, strict=True):
                 mask = None if mask is None else check_mask(mask, image.shape[:2])
                 views = [
                     prepare(image, mask, spec, crop=view, margin=margin)
                     for view in VIEWS[loaded.crop]
                 ]
-                yield from two_sights(np.stack(views))
+                yield from two_views(np.stack(views))
 
-        pictures = sights()
+        pictures = views_of_all()
         while block := list(islice(pictures, loaded.network.block_size(self.batch_size))):
             yield np.stack(block)
 
@@ -234,7 +231,7 @@ class _Loaded(NamedTuple):
 def _choose(
     odds: np.ndarray, loaded: _Loaded, match: np.ndarray, fold: np.ndarray, kept: np.ndarray
 ) -> np.ndarray:
-    """Take the network that did not see an image, or the score that was kept of such a one."""
+    """Choose the out-of-fold network or the stored out-of-fold score of training images."""
     chosen = odds.mean(axis=1)
     seen = np.full(len(odds), _NEW, np.float32)
     known = match != Match.NEW
@@ -250,20 +247,20 @@ def _choose(
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells that a file, or a file of a folder, was written anew."""
+    """Names, times and sizes of the files, by which a change is noticed."""
     files = [path] if path.is_file() else sorted(path.glob("*.*"))
     return tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.is_file())
 
 
 @lru_cache(maxsize=2)
 def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
-    from hybridlesion.cnn.network import Ensemble, input_spec
+    from hybridlesion.cnn.network import NetworkEnsemble, input_spec
 
     tuned = Finetuned.read(path)
     networks = tuned.networks()
     spec = input_spec(networks[0], int(tuned.note["image_size"]))
     return _Loaded(
-        Network(Ensemble(networks), device, spec=spec, n_features=len(networks)),
+        Network(NetworkEnsemble(networks), device, spec=spec, n_features=len(networks)),
         tuned.seen,
         tuned.digest,
         str(tuned.note["crop"]),

@@ -11,8 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_choice, check_image, check_mask, check_number
-from hybridlesion.cnn.backbone import Network, load_network
-from hybridlesion.cnn.device import resolve_device
+from hybridlesion.cnn.backbone import Network, load_network, resolve_device
 from hybridlesion.cnn.views import prepare
 from hybridlesion.exceptions import ArtifactError
 
@@ -30,19 +29,19 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         Any timm model name, with or without a tag.
     weights : str, path-like or None, default=None
         A local weight file of that model (.safetensors, .pth), with or without its classifier.
-        None takes timm's own pretrained weights, which timm downloads once.
+        None uses timm's pretrained weights, which timm downloads once.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
-        Where the network runs; ``auto`` takes a GPU if there is one.
+        Device of the network; ``auto`` uses a GPU if there is one.
     batch_size : int, default=32
-        Images of one pass on a GPU, at least 1; halved when its memory runs out. A pass on the
-        CPU always has 8 images, which is faster than more.
+        Images per batch on a GPU, at least 1; halved when its memory runs out. On a CPU, batches
+        always have 8 images, which is fastest.
     crop : {"lesion", "frame"}, default="lesion"
-        A square about the lesion mask, or the frame as the model's own evaluation crops it.
-        Images without a mask, or with an empty one, show the frame.
+        A square around the lesion mask, or the frame, cropped as in the model's evaluation.
+        The frame is used if there is no mask or it is empty.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side, 0 to 4.
     flips : bool, default=False
-        Whether a row is the mean of the image's and its mirror image's, for twice the time.
+        Whether to average the embeddings of the image and its mirror image, at twice the time.
 
     Attributes
     ----------
@@ -58,15 +57,14 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    A row depends on its own image alone. On a CPU every pass has the same shape (the last one is
-    filled up), so a row is the same to the last bit whatever images surround it, however they are
-    cut into calls and on however many threads; another type of CPU, or a GPU, may differ in the
-    last digits.
+    A row depends on its image only. On a CPU every batch has the same shape (the last one is
+    padded), so a row is identical to the last bit whatever the batch, the calls and the number of
+    threads; on another type of CPU, or a GPU, the last digits may differ.
 
     Pixels are cropped and scaled as uint8 and normalised on the device by the mean and standard
     deviation of the model's pretrained configuration. The network is not part of a pickle or a
-    clone: it is loaded again where it is used, once a process, and refused if its weights are no
-    longer those seen by `fit`.
+    clone: each process loads it again and raises an error if its weights have changed since
+    `fit`.
 
     It takes images, not a numeric table, so scikit-learn's estimator checks do not apply to it.
 

@@ -1,4 +1,4 @@
-"""The training loop: examples to averaged weights, one checkpoint an epoch."""
+"""Training loop with averaged weights and a checkpoint per epoch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from hybridlesion._optional_imports import import_timm
 from hybridlesion._training_utils import (
-    follow_average,
-    keep_memory,
-    load_states,
+    load_checkpoint,
     mixed_precision,
-    save_states,
+    save_checkpoint,
+    set_malloc_retention,
+    update_ema,
 )
 from hybridlesion.cnn.dataset import (
     Examples,
@@ -27,11 +27,11 @@ from hybridlesion.cnn.dataset import (
     draw_view,
     plain_view,
     prior_offsets,
-    two_sights,
+    two_views,
 )
 from hybridlesion.cnn.network import LesionNetwork
 
-__all__ = ["Optimization", "optimize", "predict"]
+__all__ = ["Trainer", "predict", "train"]
 
 _DECAY = 0.8  # learning rate of a block over that of the next
 _LARGEST_GRADIENT = 5.0
@@ -39,17 +39,17 @@ _PREDICTED_AT_ONCE = 32
 
 
 @dataclass
-class Optimization:
-    """A fine-tuning in progress: everything that changes from step to step.
+class Trainer:
+    """State of a fine-tuning.
 
     Parameters
     ----------
     network : LesionNetwork
-        The network that learns.
+        The network being trained.
     average : LesionNetwork
-        The running average of its weights.
+        Exponential moving average of its weights.
     optimizer : torch.optim.Optimizer
-        AdamW over what is not frozen.
+        AdamW over the parameters that are not frozen.
     schedule : torch.optim.lr_scheduler.LRScheduler
         Warm-up and cosine.
     best : dict, optional
@@ -66,24 +66,24 @@ class Optimization:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint, whole or not at all.
+        """Write a checkpoint atomically.
 
         Parameters
         ----------
         path : Path
             File to write.
         """
-        save_states(path, self._parts(), {"best": self.best, "curve": self.curve})
+        save_checkpoint(path, self._parts(), {"best": self.best, "curve": self.curve})
 
     def restore(self, path: Path) -> None:
-        """Go back to a checkpoint.
+        """Restore a checkpoint.
 
         Parameters
         ----------
         path : Path
             File from `save`, of the same recipe and the same examples.
         """
-        facts = load_states(path, self._parts())
+        facts = load_checkpoint(path, self._parts())
         self.best, self.curve = facts["best"], facts["curve"]
 
     def is_over(self, recipe: FinetuneRecipe) -> bool:
@@ -111,7 +111,7 @@ class Optimization:
 _PARTS = ("network", "average", "optimizer", "schedule")
 
 
-def optimize(
+def train(
     network: LesionNetwork,
     examples: Examples,
     recipe: FinetuneRecipe,
@@ -120,15 +120,15 @@ def optimize(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Optimization:
+) -> Trainer:
     """Fine-tune a network.
 
     Parameters
     ----------
     network : LesionNetwork
-        With pretrained weights; taken over.
+        Network with pretrained weights; modified in place.
     examples : Examples
-        What to learn from; a batch has no more images than there are.
+        Training images.
     recipe : FinetuneRecipe
         Settings.
     validation : Examples, default=None
@@ -136,26 +136,25 @@ def optimize(
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
-        File that is read if it is there, and written after each epoch. The caller sees to it that
-        it belongs to these examples and settings.
+        File that is read if it exists, and written after each epoch. It must belong to these
+        examples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
 
     Returns
     -------
-    Optimization
+    Trainer
         Its ``average`` is the result: of the best epoch, or of the last without validation.
 
     Notes
     -----
-    Every random choice follows from the seed and the epoch's number, so that an interrupted
-    training ends where an uninterrupted one does; on a CPU with the same number of threads, bit for
-    bit.
+    Every random choice depends on the seed and the epoch only, so that a resumed training gives the
+    same result as an uninterrupted one; on a CPU with the same number of threads, bit for bit.
     """
     if device == "cpu":
-        keep_memory()
+        set_malloc_retention()
     per_epoch = max(len(examples) // recipe.batch_size, 1)
-    # An epoch ends with a move, whatever was summed until then: a checkpoint holds no gradients.
+    # An epoch ends with an optimizer step, since a checkpoint contains no gradients.
     moves = recipe.epochs * -(-per_epoch // recipe.accumulate)
     state = _begin(network, recipe, device, moves)
     if checkpoint is not None and checkpoint.is_file():
@@ -190,29 +189,29 @@ def predict(
     crops : ndarray of shape (n, S, S, 3) or (n, v, S, S, 3), uint8
         RGB crops; v is 1 or 2.
     size : int
-        Side of the square that it sees.
+        Side of the input in pixels.
     device : str, default="cpu"
-        Where it runs.
+        Device of the network.
 
     Returns
     -------
     ndarray of shape (n,), float32
-        Log odds of malignancy among as many benign lesions: the mean over two sights of each, see
-        `two_sights`.
+        Log odds of malignancy among as many benign lesions: the mean over two views of each, see
+        `two_views`.
     """
     network.eval()
     odds = np.empty((len(crops), 2), np.float32)
     with torch.inference_mode():
         for start in range(0, len(crops), _PREDICTED_AT_ONCE):
             part = slice(start, start + _PREDICTED_AT_ONCE)
-            for sight, pictures in enumerate(zip(*map(two_sights, crops[part]), strict=True)):
+            for view, pictures in enumerate(zip(*map(two_views, crops[part]), strict=True)):
                 views = np.stack([plain_view(picture, size) for picture in pictures])
                 found = network(_as_input(network, views, device))[0]
-                odds[part, sight] = found.float().cpu().numpy()
+                odds[part, view] = found.float().cpu().numpy()
     return odds.mean(axis=1)
 
 
-def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, moves: int) -> Optimization:
+def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, moves: int) -> Trainer:
     blocks = network.blocks()
     frozen = round(recipe.frozen * len(blocks))
     for parameter in (p for block in blocks[:frozen] for p in block):
@@ -230,11 +229,11 @@ def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, moves: i
     shapes = [_shape(recipe.warm_up * moves, moves, waits=True)] * len(tuned)
     shapes.append(_shape(recipe.warm_up * moves, moves, waits=False))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, shapes)
-    return Optimization(network, copy.deepcopy(network), optimizer, schedule)
+    return Trainer(network, copy.deepcopy(network), optimizer, schedule)
 
 
 def _shape(warm: float, moves: int, *, waits: bool) -> Callable[[int], float]:
-    """Factor of the peak rate at each move; what waits begins to rise when the head is warm."""
+    """Learning rate factor of each step; if `waits`, the warm-up starts after that of the head."""
 
     def factor(move: int) -> float:
         begin = warm if waits else 0.0
@@ -246,7 +245,7 @@ def _shape(warm: float, moves: int, *, waits: bool) -> Callable[[int], float]:
 
 
 def _run_epoch(
-    state: Optimization,
+    state: Trainer,
     examples: Examples,
     offsets: np.ndarray,
     recipe: FinetuneRecipe,
@@ -273,7 +272,7 @@ def _run_epoch(
 
 
 def _learn(
-    state: Optimization,
+    state: Trainer,
     views: np.ndarray,
     examples: Examples,
     offsets: np.ndarray,
@@ -297,17 +296,15 @@ def _learn(
     return float(loss.detach())
 
 
-def _move(state: Optimization, share: float) -> None:
+def _move(state: Trainer, share: float) -> None:
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.schedule.step()
-    follow_average(state.average, state.network, share)
+    update_ema(state.average, state.network, share)
 
 
-def _validate(
-    state: Optimization, validation: Examples, recipe: FinetuneRecipe, device: str
-) -> float:
+def _validate(state: Trainer, validation: Examples, recipe: FinetuneRecipe, device: str) -> float:
     from sklearn.metrics import average_precision_score
 
     scores = predict(state.average, validation.crops, recipe.image_size, device=device)

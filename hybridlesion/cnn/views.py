@@ -17,7 +17,7 @@ __all__ = [
     "frame_window",
     "lesion_window",
     "prepare",
-    "sight_window",
+    "view_window",
 ]
 
 # What a network that is fine-tuned sees of an image, by the word of its crop.
@@ -243,7 +243,7 @@ def prepare(
     ndarray of shape (*spec.size, 3), uint8
         What the network sees, before normalisation.
     """
-    window = sight_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
+    window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
     pixels = cut(image, window)
     if window.height >= spec.size[0] and window.width >= spec.size[1]:
         method = cv2.INTER_AREA
@@ -252,7 +252,7 @@ def prepare(
     return cv2.resize(pixels, spec.size[::-1], interpolation=method)
 
 
-def sight_window(
+def view_window(
     shape: tuple[int, int],
     mask: np.ndarray | None,
     spec: InputSpec,

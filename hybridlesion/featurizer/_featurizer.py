@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
-from hybridlesion.cnn import LesionScorer, TimmEmbedder
+from hybridlesion.cnn import CNNScorer, TimmEmbedder
 from hybridlesion.exceptions import ImageError, OptionError, TableError
 from hybridlesion.featurizer._columns import (
     IDS,
@@ -88,7 +88,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Extra measurement columns seen by `fit` (ISIC 2024).
     unknown_ : list of str
         ``meta__`` columns that are left out.
-    embedder_ : TimmEmbedder, LesionScorer or None
+    embedder_ : TimmEmbedder, CNNScorer or None
         The fitted embedder.
 
     See Also
@@ -395,12 +395,12 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         encoded = encode_metadata(pd.DataFrame({"image_id": []}), self.measurements_).columns
         return [*encoded, *self.measured_names()]
 
-    def _make_embedder(self) -> TimmEmbedder | LesionScorer | None:
+    def _make_embedder(self) -> TimmEmbedder | CNNScorer | None:
         if self.embedder == "none":
             return None
         options = {"device": self.device, "batch_size": self.batch_size}
         if self.embedder == FINETUNED:
-            return LesionScorer(self.weights, **options).fit()
+            return CNNScorer(self.weights, **options).fit()
         return TimmEmbedder(self.embedder, weights=self.weights, crop=self.crop, **options).fit()
 
     def _check_parameters(self) -> None:

@@ -1,4 +1,4 @@
-"""Measurements of images, kept by what the image is: for folders that are scored every night."""
+"""Cache of measurements by image content, for folders that are scored repeatedly."""
 
 from __future__ import annotations
 
@@ -6,43 +6,54 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 
 from hybridlesion._atomic import atomic_path
-from hybridlesion._validation import check_number
-from hybridlesion.batch._extract import describe_featurizer
-from hybridlesion.exceptions import ImageError, OptionError, SourceError
-from hybridlesion.featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer
+from hybridlesion.batch import (
+    FeatureResult,
+    Output,
+    RunOptions,
+    describe_featurizer,
+    measure,
+)
+from hybridlesion.exceptions import ImageError, SourceError, TableError
+from hybridlesion.featurizer import (
+    FEATURE_VERSION,
+    FINETUNED,
+    LesionFeaturizer,
+    encode_metadata,
+)
 from hybridlesion.io import read_bytes, split_locator
 from hybridlesion.metadata import normalise_image_id
 
-__all__ = ["MARK", "FeatureCache", "check_cache_limit", "hash_images", "trim_cache"]
+__all__ = ["MARK", "FeatureCache", "hash_images", "measure_cached", "trim_cache"]
 
-# Raised when an entry would be read otherwise than it was written.
+# Incremented when the format of an entry changes.
 _CACHE_PROTOCOL = 1
 
-# What every entry begins with.
+# First bytes of every entry.
 MARK = b"hybridlesion-features\n"
 _HEAD = struct.Struct(f"<{len(MARK)}sI32s")
 
-# Files that are read at once: a shared folder or a store keeps each reader waiting. The next ones
-# are taken a few at a time, however many there are.
+# Files read concurrently, since a shared folder or store has latency; and paths per batch.
 _READERS = 8
 _READ_AHEAD = 1024
 
-# Where the same weights lie does not change what they measure; their digest stands beside.
+# The location of weights does not matter, only their digest.
 _PLACES = {"weights": "weights_digest", "segmenter": "segmenter_digest"}
 
 
 def hash_images(paths: Iterable[object]) -> list[str | None]:
-    """Digest the files of images, without decoding them.
+    """Hash the files of images, without decoding them.
 
     Parameters
     ----------
@@ -58,7 +69,7 @@ def hash_images(paths: Iterable[object]) -> list[str | None]:
     with ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(paths), _READ_AHEAD):
             some = paths[start : start + _READ_AHEAD]
-            # An archive is one open file, which threads would only fight over.
+            # Threads would contend for the one open file of an archive.
             hashed = map if any(map(_in_archive, some)) else readers.map
             digests += hashed(_hash_image, some)
     return digests
@@ -76,12 +87,11 @@ def _hash_image(path: object) -> str | None:
 
 
 class FeatureCache:
-    """A folder of measurements, one small file an image.
+    """Folder of measurements, one small file per image.
 
-    An entry is found by the SHA-256 over the image's own digest, everything in the featurizer that
-    changes what it measures, and the number of the measuring code. Age, sex and site are no part of
-    it: they are read anew each time. Of a fine-tuned network the ids of image, patient and lesion
-    are, since by them it knows what it learned from.
+    The key of an entry is a SHA-256 of the image file, the featurizer's configuration and the
+    feature version. Age, sex and site are not cached. With a fine-tuned network, the key contains
+    the ids of image, patient and lesion, by which the network recognises its training images.
 
     Parameters
     ----------
@@ -109,19 +119,19 @@ class FeatureCache:
         self._by_record = featurizer.embedder == FINETUNED
 
     def keys(self, records: pd.DataFrame, digests: Sequence[str | None]) -> list[str | None]:
-        """Name the entry of each record.
+        """Compute the key of each record.
 
         Parameters
         ----------
         records : DataFrame of shape (n, columns)
             Records.
         digests : sequence of str or None
-            What `hash_images` gave for them.
+            From `hash_images`.
 
         Returns
         -------
         list of str or None
-            Key of each; None where there is no image to read.
+            Keys; None where the image cannot be read.
         """
         ids = [""] * len(records)
         if self._by_record:
@@ -149,7 +159,7 @@ class FeatureCache:
         Returns
         -------
         ndarray of shape (names,), float32, or None
-            The measurements; None if there are none, or they are damaged.
+            The measurements; None if missing or damaged.
         """
         if key is None:
             return None
@@ -162,20 +172,20 @@ class FeatureCache:
         whole = (mark, n_values, len(values)) == (MARK, len(self.names), 4 * len(self.names))
         if not whole or hashlib.sha256(values).digest() != digest:
             return None
-        # A folder that may only be read serves as well.
+        # The folder may be read-only.
         with suppress(OSError):
             os.utime(self._file(key))
         return np.frombuffer(values, dtype="<f4")
 
     def write(self, key: str, values: np.ndarray) -> None:
-        """Keep the measurements of an image.
+        """Store the measurements of an image.
 
         Parameters
         ----------
         key : str
             From `keys`.
         values : ndarray of shape (names,), float32
-            What was measured.
+            The measurements.
         """
         data = np.ascontiguousarray(values, dtype="<f4").tobytes()
         head = _HEAD.pack(MARK, len(self.names), hashlib.sha256(data).digest())
@@ -206,52 +216,30 @@ class _Entry(NamedTuple):
     path: str
 
 
-def check_cache_limit(limit: float | None, cache: object) -> None:
-    """Make sure that a limit is one, and that there is a cache for it.
-
-    Parameters
-    ----------
-    limit : float or None
-        Gigabytes.
-    cache : object
-        Folder of the cache; None if there is none.
-
-    Raises
-    ------
-    OptionError
-        If the limit is below a megabyte (0.001), or there is no cache.
-    """
-    if limit is None:
-        return
-    check_number("cache_limit", limit, low=0.001)
-    if cache is None:
-        raise OptionError("cache_limit needs a cache: give its folder, too.")
-
-
 def trim_cache(folder: Path, limit: float) -> int:
-    """Remove entries until a cache is no larger than its limit.
+    """Remove the least recently used entries until a cache is within its limit.
 
     Parameters
     ----------
     folder : Path
         Folder of the cache.
     limit : float
-        Gigabytes (10^9 bytes) of disk that all entries may take together.
+        Total size of the entries on disk, in gigabytes (10^9 bytes).
 
     Returns
     -------
     int
-        How many were removed: those that were neither written nor read for longest.
+        Number of entries removed.
 
     Notes
     -----
-    Nothing but entries is touched, whatever else lies in the folder. Another process that misses an
-    entry measures its image again.
+    Other files in the folder are left alone. Another process that misses an entry measures its
+    image again.
     """
     entries = sorted(_entries(folder))
     if sum(entry.size for entry in entries) <= limit * 1e9:
         return 0
-    # Other stores name their files by digests, too: only now is it worth the time to open each.
+    # Other programs name files by digests, too; open each only now that some must go.
     entries = [entry for entry in entries if _is_ours(entry.path)]
     excess = sum(entry.size for entry in entries) - limit * 1e9
     n_removed = 0
@@ -265,7 +253,7 @@ def trim_cache(folder: Path, limit: float) -> int:
 
 
 def _entries(folder: Path) -> Iterator[_Entry]:
-    """Find entries by their names: 64 hexadecimal digits, in a folder of the first two."""
+    """Find entries by name: 64 hexadecimal digits, in a folder named after the first two."""
     for part in _scan(folder):
         for found in _scan(part.path) if part.is_dir(follow_symlinks=False) else ():
             if len(found.name) == 64 and set(found.name) <= _DIGITS and found.name[:2] == part.name:
@@ -273,7 +261,7 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                     state = found.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                # A small file takes a whole block of the disk.
+                # A small file occupies a whole disk block.
                 size = max(state.st_size, 512 * getattr(state, "st_blocks", 0))
                 yield _Entry(state.st_mtime, size, found.path)
 
@@ -292,3 +280,87 @@ def _scan(folder: str | Path) -> list[os.DirEntry]:
             return list(found)
     except FileNotFoundError:
         return []
+
+
+def measure_cached(
+    records: pd.DataFrame,
+    featurizer: LesionFeaturizer,
+    output: Output,
+    options: RunOptions,
+    digests: Sequence[str | None] | None = None,
+) -> FeatureResult:
+    """Measure records, except those whose measurements are in the cache.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records with ``image_id`` and ``path``.
+    featurizer : LesionFeaturizer
+        What to measure.
+    output : Output
+        Its scratch folder stores finished shards until the run is complete.
+    options : RunOptions
+        How to run; without a `cache`, every record is measured.
+    digests : sequence of str or None, default=None
+        From `hash_images`; None reads the images.
+
+    Returns
+    -------
+    FeatureResult
+        Measurements and failures.
+
+    Raises
+    ------
+    TableError
+        If a cache is used and two records have the same id.
+    """
+    if options.cache is None:
+        return measure(records, featurizer, output.shards, options)
+    repeated = records["image_id"][records["image_id"].duplicated()]
+    if len(repeated):
+        raise TableError(f"two records have the image id {repeated.iloc[0]!r}; ids must differ.")
+    digests = hash_images(records["path"]) if digests is None else digests
+    fitted = clone(featurizer).set_params(n_jobs=1).fit(records)
+    cache = FeatureCache(Path(options.cache), fitted)
+    keys = cache.keys(records, digests)
+    found = {row: cache.read(key) for row, key in enumerate(keys)}
+    missing = [row for row, values in found.items() if values is None]
+    n_found = len(records) - len(missing)
+    failures, n_reused = [], n_found
+    if missing:
+        new = measure(
+            records.iloc[missing],
+            featurizer,
+            output.shards,
+            replace(options, progress=_offset(options.progress, n_found)),
+        )
+        failures, n_reused = new.failures, n_reused + new.n_reused
+        measured = new.table.reindex(columns=cache.names).to_numpy(dtype=np.float32)
+        by_id = dict(zip(new.table["image_id"], measured, strict=True))
+        ids = records["image_id"].to_numpy()
+        found |= {row: by_id.get(ids[row]) for row in missing}
+        # Files that changed while they were measured are not cached.
+        rows = [row for row in missing if found[row] is not None and keys[row] is not None]
+        paths = records["path"].to_numpy()[rows]
+        for row, digest in zip(rows, hash_images(paths), strict=True):
+            if digest == digests[row]:
+                cache.write(keys[row], found[row])
+    if options.cache_limit is not None:
+        trim_cache(cache.folder, options.cache_limit)
+    rows = [row for row, values in found.items() if values is not None]
+    values = np.array([found[row] for row in rows]).reshape(len(rows), len(cache.names))
+    known = records.iloc[rows]
+    parts = [
+        known.reindex(columns=fitted.carried_),
+        encode_metadata(known, fitted.measurements_),
+        pd.DataFrame(values, columns=cache.names, index=known.index),
+    ]
+    return FeatureResult(pd.concat(parts, axis=1).reset_index(drop=True), failures, n_reused)
+
+
+def _offset(
+    progress: Callable[[int, int, int], None] | None, n_found: int
+) -> Callable[[int, int, int], None] | None:
+    if progress is None:
+        return None
+    return lambda done, failed, total: progress(n_found + done, failed, n_found + total)

@@ -1,4 +1,4 @@
-"""What a user names, as rows to score: records of images, or tables measured before."""
+"""Reading of inputs for scoring: images with their metadata, or feature tables."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from hybridlesion.metadata import (
 from hybridlesion.pipeline import split_steps
 from hybridlesion.training import keep_measured
 
-__all__ = ["find_images", "find_rows"]
+__all__ = ["find_rows", "match_metadata"]
 
 
-def find_images(
+def match_metadata(
     sources: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike] = (),
     id_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
     columns: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """List images and join their metadata; an image without a record stays.
+    """List images and join their metadata; keep images without a record.
 
     Parameters
     ----------
@@ -43,30 +43,30 @@ def find_images(
     metadata : sequence of str or path-like, default=()
         Tables in any ISIC layout; empty for images alone.
     id_column : str, default=None
-        Column of the tables that names the image; None finds it.
+        Column of the tables that names the image; None detects it.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of a table of paths, in which its images may lie.
+        Further folders to search for the images of a table of paths.
     columns : mapping of str to str, default=None
-        Names that the tables use, by the record column that each stands for.
+        Names of record columns in the tables, by record column.
 
     Returns
     -------
     records : DataFrame of shape (images, columns)
-        One row per image, in the order of the sources; metadata is missing where it is unknown.
+        One row per image, in the order of the sources; unknown metadata is missing.
     notes : tuple of str
-        What a user should know.
+        Notes for the user.
 
     Raises
     ------
     SourceError
-        If there are no images, or two sources hold the same image id.
+        If there are no images, or two sources contain the same image id.
     TableError
         If the metadata cannot be used, belongs to none of the images, or two files have one id.
 
     Notes
     -----
-    A fit may leave out what it cannot learn from. A score that is missing goes unnoticed in a
-    long list, and the model bears unknown age, sex and site.
+    A fit may drop images without a record. Scoring must not: a missing score goes unnoticed in a
+    long list, and the model handles unknown age, sex and site.
     """
     found = find_records(sources, roots=roots, labels_from_folders=None)
     images = found.frame
@@ -81,7 +81,7 @@ def find_images(
     known = records.frame.drop(columns="path", errors="ignore")
     joined = images.merge(known, "left", "image_id", suffixes=("_of_images", ""))
     for name in known.columns.intersection(images.columns).drop("image_id"):
-        # A table of paths may know what the metadata does not.
+        # A table of paths may contain values that the metadata lacks.
         own = joined.pop(f"{name}_of_images")
         joined[name] = joined[name].where(joined[name].notna(), own)
     notes = [note for note in records.warnings if note not in records.target_notes]
@@ -103,8 +103,8 @@ def _check_ids(images: pd.Series, records: pd.Series) -> None:
         near = "".join(f" {note}" for note in explain_near(list(images), list(records)))
         raise TableError(
             f"the metadata has a record of none of the images. Images are called "
-            f"{images.iloc[0]!r}, records {records.iloc[0]!r}. Is it the table of these images? "
-            f"If another column names the image, say which with --id-column.{near}"
+            f"{images.iloc[0]!r}, records {records.iloc[0]!r}. Check that it is the table of these "
+            f"images; if another column names the image, pass it as `id_column`.{near}"
         )
 
 
@@ -135,7 +135,7 @@ def find_rows(
     roots: Sequence[str | os.PathLike] = (),
     columns: Mapping[str, str] | None = None,
 ) -> tuple[pd.DataFrame, bool, tuple[str, ...]]:
-    """Read what is to be scored.
+    """Read the rows to score.
 
     Parameters
     ----------
@@ -146,20 +146,20 @@ def find_rows(
     metadata : sequence of str or path-like
         Tables with age, sex, site and patient.
     id_column : str or None
-        Column of the tables that names the image; None finds it.
+        Column of the tables that names the image; None detects it.
     roots : sequence of str or path-like, default=()
-        Folders, besides that of a table of paths, in which its images may lie.
+        Further folders to search for the images of a table of paths.
     columns : mapping of str to str, default=None
-        Names that the tables use, by the record column that each stands for.
+        Names of record columns in the tables, by record column.
 
     Returns
     -------
     rows : DataFrame of shape (n, columns)
         Records of images, or measured rows.
     measured : bool
-        Whether the rows are measured already.
+        Whether the rows are already measured.
     notes : tuple of str
-        What a user should know.
+        Notes for the user.
 
     Raises
     ------
@@ -171,17 +171,17 @@ def find_rows(
     if tables and len(tables) < len(inputs):
         raise TableError(
             f"score takes images or feature tables, not both at once: {tables[0]} is a table. "
-            "Run it once for each, or give metadata with --metadata."
+            "Score them separately, or pass tables of metadata as `metadata`."
         )
     if tables:
         rows, notes = _read_rows(tables, metadata, id_column, columns)
         return rows, True, notes
     if featurizer is None:
         raise TableError(
-            "this model was fitted on tables alone and cannot measure images. Give a table, or "
+            "this model was fitted on tables alone and cannot measure images. Pass a table, or "
             "fit a model on the output of `hybridlesion features`."
         )
-    images, notes = find_images(inputs, metadata, id_column, roots, columns)
+    images, notes = match_metadata(inputs, metadata, id_column, roots, columns)
     return images, False, notes
 
 
@@ -191,7 +191,7 @@ def _read_rows(
     id_column: str | None,
     columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Put tables below one another, each with the metadata of its rows."""
+    """Concatenate tables, each joined with the metadata of its rows."""
     rows, notes = [], []
     for table in tables:
         records = read_records([table, *metadata], id_column=id_column, columns=columns)
@@ -203,7 +203,7 @@ def _read_rows(
 
 
 def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
-    """Whether a source is rows to score; a table of image paths counts as images."""
+    """Whether a source is a table of rows to score; a table of image paths is not."""
     if Path(split_sheet(str(source))[0]).suffix.lower() not in _TABLE_SUFFIXES:
         return False
     columns = [str(name) for name in read_table(source).columns]

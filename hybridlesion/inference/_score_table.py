@@ -1,4 +1,4 @@
-"""Rows of features to scores."""
+"""Scores of the rows of feature tables, with notes on their limitations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.training import known_metadata
 
 __all__ = [
-    "move_scores",
+    "adjust_prevalence",
     "note_caveats",
     "score_table",
     "threshold_in_use",
@@ -32,7 +32,7 @@ _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 
 
 def uses_context(classifier: BaseEstimator) -> bool:
-    """Whether a classifier compares each lesion with the patient's others.
+    """Whether a classifier uses patient context.
 
     Parameters
     ----------
@@ -52,21 +52,21 @@ def uses_context(classifier: BaseEstimator) -> bool:
 def note_caveats(
     names: Sequence[str], table: pd.DataFrame, *, context: bool = False
 ) -> tuple[str, ...]:
-    """Say how many scores rest on less than they seem to.
+    """Note how many scores are optimistic, out-of-fold or without patient context.
 
     Parameters
     ----------
     names : sequence of str
         Columns that the model uses.
     table : DataFrame of shape (n, columns)
-        Measured rows that are to be scored.
+        Measured rows to score.
     context : bool, default=False
         Whether the model compares each lesion with the patient's others.
 
     Returns
     -------
     tuple of str
-        One note for each thing found.
+        The notes.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def score_table(
 
 
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Give the table every feature the model was fitted on, unknown metadata as missing."""
+    """Add the features that the model was fitted on; unknown metadata is missing."""
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
     unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
@@ -179,7 +179,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     if metadata and table[metadata].isna().all(axis=None):
         warnings.warn(
             "the model uses age, sex and site, and no row has any of them; scores would be better "
-            "with --metadata TABLE.",
+            "with metadata; pass `metadata`.",
             UserWarning,
             stacklevel=4,
         )
@@ -194,7 +194,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
-    """Name the metadata of which a table has neither the record's column nor the encoded one."""
+    """List metadata of which a table has neither the raw nor the encoded column."""
     unknown = {}
     for name in names:
         if name.startswith("meta__") and name not in table:
@@ -209,12 +209,12 @@ _MOVED = ("score", "threshold")
 
 
 def trained_prevalence(training: Mapping[str, object]) -> float:
-    """Read the share of malignant lesions that a model learned from.
+    """Compute the share of malignant lesions in a model's training data.
 
     Parameters
     ----------
     training : mapping
-        What `hybridlesion.training.describe_training` gave, for example out of a manifest.
+        From `hybridlesion.training.describe_training`, for example in a manifest.
 
     Returns
     -------
@@ -224,7 +224,7 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     Raises
     ------
     OptionError
-        If the training is not recorded.
+        If the counts are not recorded.
 
     Examples
     --------
@@ -236,19 +236,19 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     if not known:
         raise OptionError(
             "the model does not say how many lesions it learned from, and how many of them were "
-            "malignant, so its scores cannot be moved to another prevalence. Leave --prevalence "
-            "out, or fit the model with `hybridlesion fit`."
+            "malignant, so its scores cannot be adjusted to another prevalence. Omit "
+            "`prevalence`, or fit the model with `hybridlesion fit`."
         )
     return n_positive / n_rows
 
 
-def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
-    """Move scores to the prevalence of the place where they are used.
+def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
+    """Adjust scores to the prevalence where they are used.
 
     Parameters
     ----------
     scores : DataFrame of shape (n, columns)
-        What `score_table` gave.
+        From `score_table`.
     trained : float
         Share of malignant lesions in the training data, above 0 and below 1.
     wanted : float
@@ -257,9 +257,8 @@ def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.Da
     Returns
     -------
     DataFrame of shape (n, columns + 1)
-        ``score`` and ``threshold`` moved by `hybridlesion.metrics.shift_prevalence`, ``label``
-        as it was, and ``prevalence``. The threshold moves along, so that a lesion is called by the
-        same evidence as before.
+        With ``score`` and ``threshold`` adjusted by `hybridlesion.metrics.shift_prevalence`, and
+        ``prevalence``. The labels stay, since the threshold is adjusted as well.
 
     Raises
     ------
@@ -269,7 +268,7 @@ def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.Da
     Examples
     --------
     >>> scores = pd.DataFrame({"score": [0.5], "threshold": [0.5], "label": [1]})
-    >>> move_scores(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
+    >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
     moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}
@@ -279,7 +278,7 @@ def move_scores(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.Da
 def threshold_in_use(
     model: BaseEstimator, training: Mapping[str, object], prevalence: float | None = None
 ) -> dict[str, object]:
-    """Say from which score on lesions are labelled malignant, and how that was chosen.
+    """Return the threshold for the label and the rule that chose it.
 
     Parameters
     ----------
@@ -288,7 +287,7 @@ def threshold_in_use(
     training : mapping
         See `trained_prevalence`.
     prevalence : float or None, default=None
-        Share of malignant lesions that the scores are moved to; None leaves them.
+        Share of malignant lesions that the scores are adjusted to; None leaves them.
 
     Returns
     -------

@@ -25,7 +25,7 @@ __all__ = ["FORMER_MODULES", "LISTED_CALLABLES", "LISTED_CLASSES", "loads_listed
 # Recreated without running their constructor; then they receive their attributes.
 LISTED_CLASSES = frozenset(
     {
-        "hybridlesion.cnn.scorer.LesionScorer",
+        "hybridlesion.cnn.scorer.CNNScorer",
         "hybridlesion.cnn.timm_embedder.TimmEmbedder",
         "hybridlesion.metrics._resampling.Interval",
         "hybridlesion.model._columns.ColumnEncoder",
@@ -55,7 +55,9 @@ LISTED_CALLABLES = frozenset(CALLS)
 FORMER_MODULES = {
     "hybridlesion.artifact._booster": "hybridlesion.persistence._state",
     "hybridlesion.artifact._pickler": "hybridlesion.persistence._state",
+    "hybridlesion.cnn.scorer.LesionScorer": "hybridlesion.cnn.scorer.CNNScorer",
     "hybridlesion.embedding.finetuning.scorer": "hybridlesion.cnn.scorer",
+    "hybridlesion.embedding.finetuning.scorer.LesionScorer": "hybridlesion.cnn.scorer.CNNScorer",
     "hybridlesion.embedding.timm_embedder": "hybridlesion.cnn.timm_embedder",
     "hybridlesion.evaluation.intervals": "hybridlesion.metrics._resampling",
     "hybridlesion.model._linear": "hybridlesion.model._fold_model",

@@ -87,7 +87,7 @@ class _Call:
         self.content = content
 
     def __reduce__(self):
-        from hybridlesion.persistence import restore_model
+        from hybridlesion.persistence._artifact import restore_model
 
         return restore_model, (self.content,)
 

@@ -16,9 +16,8 @@ import pandas as pd
 from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
-from hybridlesion.batch import ExtractionResult
-from hybridlesion.batch._output import check_errors, check_originals, write_errors
-from hybridlesion.cnn import LesionScorer
+from hybridlesion.batch import ExtractionResult, check_errors, check_originals, write_errors
+from hybridlesion.cnn import CNNScorer
 from hybridlesion.exceptions import (
     HybridLesionError,
     ImageError,
@@ -261,7 +260,7 @@ def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:
         return {}
     weights = None if network == FINETUNED else os.fspath(network)
     # A network that cannot be used is told before an image is looked at.
-    LesionScorer(weights).fit()
+    CNNScorer(weights).fit()
     return {"embedder": FINETUNED, "weights": weights}
 
 

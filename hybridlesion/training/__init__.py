@@ -1,4 +1,4 @@
-"""From files on disk to a fitted model or refiner, with out-of-fold measures of it."""
+"""Training workflows: classifiers, fine-tuned networks and refiners from files on disk."""
 
 from hybridlesion.leakage import Finding, LeakAudit, Severity
 from hybridlesion.leakage import membership_warning as note_seen  # noqa: F401, its former place

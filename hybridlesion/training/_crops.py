@@ -1,4 +1,4 @@
-"""Images on disk, as the square crops that a backbone is fine-tuned on."""
+"""Square crops of images on disk, the input of a fine-tuning."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ __all__ = ["CropSettings", "Crops", "read_crops"]
 
 @dataclass(frozen=True)
 class CropSettings:
-    """What is cut out of an image.
+    """Settings of the crops.
 
     Parameters
     ----------
     side : int
         Side of the square, in pixels.
     crop : {"lesion", "frame", "both"}
-        A square about the lesion, the middle of the frame, or one after the other.
+        A square around the lesion, the centre of the frame, or both.
     margin : float
         Skin on each side of the lesion, as a share of its longer side.
     """
@@ -43,7 +43,7 @@ class CropSettings:
 
 
 class Crops(NamedTuple):
-    """What was read of many images.
+    """Crops of many images.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Crops(NamedTuple):
     looks : ndarray of shape (n, 32), uint8
         Fingerprints of the whole images.
     failures : list of Failure
-        Why images failed, in order.
+        The failures, in order.
     """
 
     crops: np.ndarray
@@ -68,18 +68,18 @@ def read_crops(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> Crops:
-    """Read every image once, and keep its crop on disk.
+    """Read every image once and store its crop.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Columns image_id, path and aspect.
     settings : CropSettings
-        What is cut out.
+        Settings of the crops.
     folder : Path
-        Workspace; crops that an earlier call left there are taken over.
+        Run directory; crops of an earlier call are reused.
     n_jobs : int, default=1
-        Processes; -1 takes every core.
+        Processes; -1 uses every core.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 

@@ -12,10 +12,8 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._validation import check_choice, check_number
-from hybridlesion.batch import write_errors
-from hybridlesion.batch._output import check_errors
-from hybridlesion.cnn import FinetuneRecipe
-from hybridlesion.cnn.device import resolve_device
+from hybridlesion.batch import check_errors, write_errors
+from hybridlesion.cnn import FinetuneRecipe, resolve_device
 from hybridlesion.cnn.views import VIEWS
 from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records, scan_sources
@@ -26,7 +24,7 @@ from hybridlesion.training._crops import CropSettings, read_crops
 from hybridlesion.training._finetune_folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._finetune_results import check_results, write_results, write_whole
 from hybridlesion.training._lesion_masks import read_facts
-from hybridlesion.training._run_dir import check_workspace, digest_data, open_workspace
+from hybridlesion.training._run_dir import check_run_dir, digest_data, open_run_dir
 
 __all__ = ["Finetuning", "finetune"]
 
@@ -39,22 +37,22 @@ _LEAST_DIAGNOSIS = 20
 
 @dataclass(frozen=True)
 class Finetuning:
-    """What a fine-tuning left.
+    """Result of a fine-tuning.
 
     Parameters
     ----------
     path : Path
         Folder with the weights of each fold.
     n_images, n_malignant : int
-        Images that were trained on, and how many of them are malignant.
+        Training images, and the number of malignant ones.
     n_failed : int
         Images that could not be read.
     metrics : DataFrame
         Columns metric, value, low, high: of the out-of-fold scores.
     errors_path : Path or None
-        List of what failed, None if nothing did.
+        List of failures; None if there are none.
     notes : tuple of str
-        What was set aside or assumed.
+        Notes on excluded images and assumptions.
     diagnoses : DataFrame of shape (m, 4)
         Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
         n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
@@ -93,23 +91,23 @@ def finetune(
     restart: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> Finetuning:
-    """Fine-tune a timm backbone to tell malignant lesions, one network for each fold.
+    """Fine-tune a timm backbone on malignancy, one network per fold.
 
     Parameters
     ----------
     images : str, path-like or sequence of str
-        Folders, archives or tables of images. Each is a source of its own: malignant lesions are
-        drawn from every source alike, however rare they are there.
+        Folders, archives or tables of images. Each is a separate source:
+        malignant lesions are drawn from every source at the same rate.
     out : str or path-like
-        Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (hashes and
-        looks of the training images), ``CARD.md``, ``out_of_fold.csv``, ``curves.csv``, and
-        ``training/`` with crops and checkpoints, which may be deleted.
+        Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (id hashes
+        and perceptual hashes of the training images), ``CARD.md``, ``out_of_fold.csv``,
+        ``curves.csv``, and ``training/`` with crops and checkpoints, which may be deleted.
     metadata : sequence of str, default=()
-        Tables in any ISIC layout that know which images are malignant.
+        Tables in any ISIC layout with the target.
     backbone : str, default="mobilenetv2_100"
         A timm model name.
     weights : str or path-like, default=None
-        Its pretrained weights; None takes timm's own.
+        Its pretrained weights; None uses timm's.
     n_folds : int, default=5
         Networks, at least 2.
     recipe : FinetuneRecipe, default=None
@@ -173,10 +171,10 @@ def finetune(
     check_number("margin", margin, low=0, high=4)
     out = Path(out)
     check_results(out, [*metadata, weights])
-    check_workspace(out / "training")
+    check_run_dir(out / "training")
     check_errors(out)
     device = resolve_device(device)
-    # Here, since whoever only scores imports this room too, and has no need of torch.
+    # A local import: scoring imports this module and does not need torch.
     from hybridlesion.cnn import create_network
 
     # An unknown name, or weights that do not fit, are refused before the images are read.
@@ -189,7 +187,7 @@ def finetune(
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
     work = out / "training"
     described = _describe(records, recipe, settings, backbone, weights, n_folds)
-    open_workspace(work, described, restart=restart)
+    open_run_dir(work, described, restart=restart)
     crops, looks, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
     failed = {failure.image_id for failure in failures}
     rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
@@ -234,9 +232,9 @@ def _gather(
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
-            "no table says which images are malignant. Name one with --metadata; its column is "
-            "found, or named with --target, or its malignant diagnoses with --malignant. Folders "
-            "named by class are labels with --labels-from-folders."
+            "no table says which images are malignant. Pass one as `metadata`; its column is "
+            "detected, or passed as `target_column`, or derived from the `malignant` diagnoses. "
+            "Folders named by class are labels with `labels_from_folders`."
         )
     refuse_unknown(records)
     known = records["target"].notna()

@@ -167,7 +167,7 @@ class FoldWork:
         tuple of int and ndarray of shape (n_unseen,), float32
             The fold, and the log odds of its images, which the network did not see.
         """
-        from hybridlesion.cnn import create_network, optimize, predict, save_network
+        from hybridlesion.cnn import create_network, predict, save_network, train
 
         name = _name(fold)
         crops = np.load(self.folder / "crops.npy", mmap_mode="r")
@@ -181,7 +181,7 @@ class FoldWork:
             dropout=recipe.dropout,
             seed=recipe.seed,
         )
-        done = optimize(
+        done = train(
             network,
             self._examples(crops, learned),
             recipe,

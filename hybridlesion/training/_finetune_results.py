@@ -1,4 +1,4 @@
-"""What a fine-tuning leaves in its folder besides the weights."""
+"""Results of a fine-tuning: model card, out-of-fold scores, curves."""
 
 from __future__ import annotations
 
@@ -23,23 +23,22 @@ __all__ = ["check_results", "write_finetune_card", "write_results", "write_whole
 
 _TEXT = """# Fine-tuned {backbone}: model card
 
-**Purpose.** Ranks photographs of skin lesions by how likely they are malignant, as one column
-beside others. Research software, not a medical device. Its score is no probability: malignant
-lesions were drawn more often than they are.
+**Purpose.** Ranks photographs of skin lesions by likelihood of malignancy, as one feature among
+others. Research software, not a medical device. The score is not a calibrated probability, since
+malignant lesions were oversampled.
 
 **Network.** {networks} of `{backbone}`, weights in half precision; the view is {view} of
 {image_size} by {image_size} pixels.
 
 **Data.** {n_images:,} images, {n_malignant:,} malignant, from {n_sources}. Images of one
-patient or lesion, and images that look the same, lie in one fold. SHA-256 of the sorted ids:
-`{image_ids_sha256}`. `seen.npz` holds hashes of the ids and 256 bits of each image's look, by
-which the package knows training images again.
+patient or lesion, and near-duplicates, share a fold. SHA-256 of the sorted ids:
+`{image_ids_sha256}`. `seen.npz` contains hashes of the ids and a 256-bit perceptual hash of each
+image, by which the package recognises training images.
 
 **Licence of the weights.** That of the images: weights learned from images for non-commercial
 use are for non-commercial use.
 
-**Figures.** Each image scored by the network of the fold that did not see it; 95 % intervals
-over patients or lesions.
+**Performance.** Out-of-fold scores, with 95 % intervals over patients or lesions.
 
 | images | number | malignant | AUC | interval |
 |---|---|---|---|---|
@@ -47,8 +46,8 @@ over patients or lesions.
 
 **Recipe.** {recipe}.
 
-**Failures.** Photographs of another camera, light or skin than those it learned from score
-worse, as with every such network. Ink, rulers and dark corners can mislead it.
+**Limitations.** Performance is lower on images from other cameras, lighting or skin types than
+those in the training data. Ink, rulers and dark corners can mislead the network.
 """
 
 _VIEWS = {

@@ -1,4 +1,4 @@
-"""Fit a model on feature tables and metadata tables."""
+"""Fitting of a classifier on feature tables and metadata tables."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class TrainedModel:
     metrics : DataFrame
         Columns metric, value, low, high, of the out-of-fold scores.
     facts : dict
-        Digest and counts of the training rows, tables, columns set aside.
+        Digest and counts of the training rows, tables, excluded columns.
     set_aside : dict of str to str
-        Columns of the tables that the model must not see, each with the reason.
+        Columns excluded from the model, each with the reason.
     warnings : tuple of str
-        What a user should know.
+        Notes for the user.
     audit : LeakAudit
-        What was looked for and found.
+        Leakage audit.
     splits : Splits
         The folds that were used; `write_splits` keeps them.
     diagnoses : DataFrame of shape (m, 4)
@@ -98,24 +98,24 @@ def fit_tables(
     tables : sequence of str or path-like
         Feature tables of `extract_features` and metadata tables in any ISIC layout, in any order.
     target : str, default=None
-        Column that holds the truth; None finds it.
+        Column of the target; None detects it.
     groups : str, default=None
         Column whose values must not be split between folds; None takes patient, lesion, known
         duplicate and lookalike together, whichever are known.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the table gives diagnoses only.
     benign : sequence of str, default=None
-        Words that count as benign though they are no known diagnosis.
+        Unknown diagnoses to count as benign.
     id_column : str, default=None
-        Column that names the image; None finds it.
+        Column that names the image; None detects it.
     columns : mapping of str to str, default=None
-        Names that the tables use, by the record column that each stands for.
+        Names of record columns in the tables, by record column.
     n_splits : int, default=5
         Folds.
     n_seeds : int, default=1
-        How often the folds are drawn anew.
+        Number of repetitions with new folds.
     n_jobs : int, default=1
-        Threads; -1 takes every core.
+        Threads; -1 uses every core.
     random_state : int, default=0
         Seed.
     cnn_seen : {"blank", "drop", "keep"}, default="blank"
@@ -133,7 +133,7 @@ def fit_tables(
     cost_ratio : float, default=None
         What one missed malignant lesion costs, in false positives; sets the model's threshold.
     allow_leaks : bool, default=False
-        Whether to fit although the audit found what makes the measures void.
+        Whether to fit even if the leakage audit fails.
     audit : str or path-like, default=None
         JSON file for the audit, which is written even if the fit is refused.
 
@@ -185,7 +185,7 @@ def fit_tables(
     try:
         classifier.fit(rows.table, rows.y, groups=rows.groups, folds=rows.folds)
     except ValueError as error:
-        # A column that cannot be learned from, or folds without a class: the tables' fault.
+        # Unusable columns or folds without a class are errors of the tables.
         raise TableError(str(error)) from error
     return _describe(
         rows, _with_featurizer(classifier, configuration, rows.table), classifier, tables
@@ -233,7 +233,7 @@ def _describe(
 def _with_featurizer(
     classifier: HybridLesionClassifier, configuration: dict | None, table: pd.DataFrame
 ) -> BaseEstimator:
-    """Put the featurizer that measured the table before the classifier, if there was one."""
+    """Combine the classifier with the featurizer of the table, if there is one."""
     if configuration is None:
         return classifier
     return Pipeline([("features", featurizer_of(configuration, table)), ("model", classifier)])

@@ -72,7 +72,7 @@ def list_pairs(
 
 
 def read_facts(table: str) -> pd.DataFrame:
-    """Read what a table knows of images besides the truth.
+    """Read the aspect ratio and the ids of images from a table.
 
     Parameters
     ----------

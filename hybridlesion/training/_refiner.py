@@ -13,10 +13,9 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.batch import write_errors
-from hybridlesion.batch._output import check_beside, check_errors
+from hybridlesion.batch import check_errors, check_side_table, write_errors
+from hybridlesion.cnn import resolve_device
 from hybridlesion.cnn.backbone import read_state_dict
-from hybridlesion.cnn.device import resolve_device
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.io import read_mask, write_mask
 from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
@@ -31,10 +30,10 @@ from hybridlesion.segmentation.refiner import (
 )
 from hybridlesion.training._lesion_masks import list_pairs, read_samples
 from hybridlesion.training._run_dir import (
-    check_workspace,
+    check_run_dir,
     describe_settings,
     digest_ids,
-    open_workspace,
+    open_run_dir,
 )
 
 __all__ = ["RefinerTraining", "measure_out_of_fold", "train_refiner"]
@@ -76,10 +75,10 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
     return pd.DataFrame(rows)
 
 
-# Samples are kept larger than the network sees them, so that views can be turned and enlarged.
+# Samples are larger than the input of the network, so that views can be rotated and scaled.
 _SAMPLE_SCALE = 4 / 3
 
-# Tables beside the weights, and what their headers begin with.
+# Tables next to the weights, by suffix, with the first columns of their headers.
 _TABLES = {
     ".curve.csv": ("training", "epoch", "loss"),
     ".out_of_fold.csv": ("image_id", "jaccard"),
@@ -88,14 +87,14 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class RefinerTraining:
-    """What a training of the refiner left.
+    """Result of a training of the refiner.
 
     Parameters
     ----------
     path : Path
         The weight file.
     n_images : int
-        Images that it was trained on.
+        Number of training images.
     n_failed : int
         Pairs of image and mask that could not be used.
     losses : tuple of float
@@ -104,7 +103,7 @@ class RefinerTraining:
         Columns metric, value, low, high: overlap of the out-of-fold masks with the truth; None
         without folds.
     errors_path : Path or None
-        List of what failed, None if nothing did.
+        List of failures; None if there are none.
     """
 
     path: Path
@@ -138,14 +137,14 @@ def train_refiner(
     masks : str, path-like or sequence of str
         Folder of ``IMAGEID_segmentation`` files, one for each folder of images.
     out : str or path-like
-        Weight file to write, ending in ``.safetensors``. Beside it come ``OUT.curve.csv`` (loss of
-        each epoch), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
+        Weight file to write, ending in ``.safetensors``. Also written are ``OUT.curve.csv`` (loss
+        of each epoch), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
         the masks in ``OUT.out_of_fold/``.
     metadata : sequence of str, default=()
         Tables with ``orig_width, orig_height`` of images that were squashed, and with patient or
         lesion ids, whose images share a fold.
     weights : str or path-like, default=None
-        Weight file of timm's ``mobilenetv2_100`` for the encoder; None begins at random.
+        Weight file of timm's ``mobilenetv2_100`` for the encoder; None initialises at random.
     n_folds : int, default=0
         0 trains on all images; 2 or more train as many networks first, each measured on the images
         that it did not see.
@@ -209,7 +208,7 @@ def train_refiner(
         _beside(out, ".training"), records, samples, folds, recipe, encoder, device, progress
     )
     settings = describe_settings(records, folds, recipe, weights)
-    open_workspace(work.folder, settings, restart=restart)
+    open_run_dir(work.folder, settings, restart=restart)
     metrics = _cross_validate(work, out, n_folds) if n_folds else None
     losses = work.train(-1, out, metrics)
     work.write_curve(_beside(out, ".curve.csv"))
@@ -299,8 +298,8 @@ def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> Non
     check_apart([out, *tables], inputs)
     check_errors(out)
     for table, columns in tables.items():
-        check_beside(table, columns)
-    former = check_workspace(_beside(out, ".training"))
+        check_side_table(table, columns)
+    former = check_run_dir(_beside(out, ".training"))
     masks = _beside(out, ".out_of_fold")
     if former is None and masks.exists() and not _beside(out, ".out_of_fold.csv").exists():
         raise SourceError(

@@ -1,4 +1,4 @@
-"""Where a long training keeps what it has done, and whose it is."""
+"""Run directory of a long training: checkpoints, and the settings that they belong to."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.segmentation.refiner import Recipe
 
 __all__ = [
-    "check_workspace",
+    "check_run_dir",
     "describe_settings",
     "digest_data",
     "digest_ids",
-    "open_workspace",
+    "open_run_dir",
 ]
 
-# By this file a workspace is known as one.
+# File that identifies a run directory.
 _NOTE = "settings.json"
 
 
 def digest_ids(image_ids: pd.Series) -> str:
-    """SHA-256 of image ids, whatever their order.
+    """SHA-256 of image ids, independent of their order.
 
     Parameters
     ----------
@@ -54,12 +54,12 @@ def digest_ids(image_ids: pd.Series) -> str:
 def describe_settings(
     records: pd.DataFrame, folds: np.ndarray, recipe: Recipe, weights: str | Path | None
 ) -> dict[str, object]:
-    """Say what decides the result of a training.
+    """Collect the settings and data that determine the result of a training.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        What is trained on; columns image_id and fold-free facts.
+        Training records, with columns image_id, aspect, path and mask_path.
     folds : ndarray of shape (n,), int
         Fold of each row, all -1 if there are none.
     recipe : Recipe
@@ -70,7 +70,7 @@ def describe_settings(
     Returns
     -------
     dict
-        Plain values that JSON can hold.
+        JSON-serialisable values.
     """
     rows = pd.DataFrame({"image_id": records["image_id"], "aspect": records["aspect"]})
     rows["fold"] = folds
@@ -80,14 +80,14 @@ def describe_settings(
 
 
 def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
-    """SHA-256 of what is known about images, and of where and how large their files are.
+    """SHA-256 of table rows, and of the paths and sizes of image files.
 
     Parameters
     ----------
     rows : DataFrame of shape (n, columns)
         Facts.
     paths : iterable of str
-        Files; of those that are no local files only the name counts.
+        Files; only the name of those that are not local is used.
 
     Returns
     -------
@@ -101,23 +101,23 @@ def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
     return data.hexdigest()
 
 
-def check_workspace(folder: Path) -> dict | None:
-    """Make sure, before long work, that nothing of other origin has the name of a workspace.
+def check_run_dir(folder: Path) -> dict | None:
+    """Check, before long work, that a run directory is absent or was written by a training.
 
     Parameters
     ----------
     folder : Path
-        Where it is or is to be.
+        The run directory.
 
     Returns
     -------
     dict or None
-        Settings of the training that left it; None if there is none.
+        Settings of the training in it; None if there is none.
 
     Raises
     ------
     SourceError
-        If there is something that no training left.
+        If something else has that name.
     """
     if not os.path.lexists(folder):
         return None
@@ -128,18 +128,19 @@ def check_workspace(folder: Path) -> dict | None:
     if not (isinstance(former, dict) and {"recipe", "data"} <= set(former)):
         raise SourceError(
             f"{folder} is in the way: checkpoints go into a folder of that name, and this one was "
-            f"left by no training (it has no {_NOTE} of one). Move it, or name another output."
+            f"not written by a training (it lacks a valid {_NOTE}). Move it, or choose another "
+            "output."
         )
     return former
 
 
-def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) -> None:
-    """Make a workspace, or take over one that the same settings left.
+def open_run_dir(folder: Path, settings: dict[str, object], *, restart: bool) -> None:
+    """Create a run directory, or open one of the same settings.
 
     Parameters
     ----------
     folder : Path
-        Where it is.
+        The run directory.
     settings : dict
         From `describe_settings`.
     restart : bool
@@ -148,9 +149,9 @@ def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) 
     Raises
     ------
     HybridLesionError
-        If it belongs to other settings, or is no workspace.
+        If it belongs to other settings.
     """
-    former = check_workspace(folder)
+    former = check_run_dir(folder)
     if former is None or restart:
         if former is not None:
             shutil.rmtree(folder)
@@ -160,6 +161,6 @@ def open_workspace(folder: Path, settings: dict[str, object], *, restart: bool) 
     if former != settings:
         changed = [name for name in settings if former.get(name) != settings[name]]
         raise HybridLesionError(
-            f"{folder} holds a training with another {' and '.join(changed)}. Give the same "
-            "settings to go on with it, name another --out, or pass --restart to begin anew."
+            f"{folder} holds a training with another {' and '.join(changed)}. Pass the "
+            "same settings to resume it, choose another `out`, or pass `restart` to start over."
         )

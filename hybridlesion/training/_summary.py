@@ -1,4 +1,4 @@
-"""What is worth knowing about training data after it is gone."""
+"""Summary of training data, stored with the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature columns and featurizer of tables that were read from disk."""
+"""Feature columns and featurizer of tables read from disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FROM_IMAGES = "abcd__", "emb__", "cnn__"
 
 
 def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
-    """Find how the images behind the feature tables were measured.
+    """Read the featurizer's configuration from feature tables.
 
     Parameters
     ----------
@@ -82,19 +82,19 @@ def complete_features(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def known_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -> pd.DataFrame:
-    """Encode metadata row by row: what the record knows, else what the feature table knew.
+    """Encode metadata row by row, from the record or else from the feature table.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records, perhaps with ``meta__`` columns of an earlier extraction.
     extra : sequence of str, default=None
-        Measurements to encode besides, as in `hybridlesion.featurizer.encode_metadata`.
+        Further measurements to encode, as in `hybridlesion.featurizer.encode_metadata`.
 
     Returns
     -------
     DataFrame of shape (n, metadata columns), float32
-        ``meta__`` columns on the index of `records`, NaN where neither knows.
+        ``meta__`` columns on the index of `records`, NaN where unknown.
 
     Examples
     --------
@@ -110,7 +110,7 @@ def known_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) ->
 
 
 def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Leave out rows that a metadata table brought without an image.
+    """Drop rows of a metadata table that have no measured image.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     table : DataFrame of shape (m, columns)
         The rows with at least one measurement.
     notes : tuple of str
-        How many were left out, if any were.
+        The number of dropped rows, if any.
 
     Examples
     --------
@@ -139,19 +139,19 @@ def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> LesionFeaturizer:
-    """Make the fitted featurizer that a feature table came from.
+    """Recreate the fitted featurizer of a feature table.
 
     Parameters
     ----------
     configuration : mapping
-        What `read_configuration` found.
+        From `read_configuration`.
     table : DataFrame of shape (n, columns)
         The training table.
 
     Returns
     -------
     LesionFeaturizer
-        Fitted: it measures new images as the table's were.
+        Fitted; it measures new images like those of the table.
 
     Raises
     ------
@@ -167,12 +167,12 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     }
     carried = table.drop(columns=[name for name in measured if name in table])
     records = pd.concat([carried, pd.DataFrame(measured, index=table.index)], axis=1)
-    # The classifier behind it compares the lesions of a patient.
+    # The classifier needs ids for patient context.
     featurizer = LesionFeaturizer(**parameters, passthrough="ids").fit(records)
     digest = configuration.get("weights_digest")
     if digest is not None and featurizer.embedder_.weights_digest_ != digest:
         raise TableError(
             f"the weight file {featurizer.weights} is not the one that made the feature table. "
-            "Put the former one back, or extract the features again."
+            "Restore the former one, or extract the features again."
         )
     return featurizer

@@ -86,13 +86,13 @@ def keep_labelled(
     if "target" not in frame or frame["target"].isna().all():
         if "diagnosis" in frame and frame["diagnosis"].notna().any():
             raise TableError(
-                "no table says which lesions are malignant. Name the diagnoses that are, with "
-                f"--malignant; found are {list_diagnoses(frame['diagnosis'])}."
+                "no table says which lesions are malignant. Pass the malignant diagnoses as "
+                f"`malignant`; found are {list_diagnoses(frame['diagnosis'])}."
             )
         raise TableError(
-            "no table says which lesions are malignant. Give a metadata table with target, "
-            "benign_malignant or a diagnosis beside the feature table, or name the column with "
-            f"--target. Columns found: {', '.join([use.column for use in columns[:20]])}."
+            "no table says which lesions are malignant. Add a metadata table with target, "
+            "benign_malignant or a diagnosis to the feature table, or pass the column as "
+            f"`target`. Columns found: {', '.join([use.column for use in columns[:20]])}."
         )
     refuse_unknown(frame)
     known = frame["target"].notna()
@@ -100,7 +100,7 @@ def keep_labelled(
         value = frame.loc[known, "target"].iloc[0]
         raise TableError(
             f"all {known.sum()} rows have target {value:g}; learning needs benign and malignant "
-            "lesions. Name another --target, or the --malignant diagnoses."
+            "lesions. Pass another `target`, or the `malignant` diagnoses."
         )
     notes = [] if known.all() else [f"{(~known).sum()} rows without a target were left out."]
     return frame.loc[known].reset_index(drop=True), notes
@@ -127,7 +127,7 @@ def find_near_duplicates(table: pd.DataFrame) -> pd.Series | None:
 def choose_groups(
     table: pd.DataFrame, column: str | None, near_duplicates: pd.Series | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Number the groups that folds keep whole.
+    """Number the groups that folds must not split.
 
     Parameters
     ----------
@@ -142,9 +142,9 @@ def choose_groups(
     Returns
     -------
     groups : ndarray of shape (n,), int
-        Group numbers; a row that knows of no group is one of its own.
+        Group numbers; a row without any id forms a separate group.
     notes : list of str
-        What a user should know.
+        Notes for the user.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def choose_groups(
             near = get_close_matches(column, map(str, table.columns), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise TableError(
-                f"--groups names the column {column!r}, which the tables lack.{hint} "
+                f"`groups` names the column {column!r}, which the tables lack.{hint} "
                 f"Columns found: {', '.join(map(str, table.columns[:12]))}."
             )
         return grouping(table, [column]).to_numpy(), []
@@ -248,7 +248,7 @@ def add_near_duplicates(table: pd.DataFrame, near_duplicates: pd.Series | None) 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """What a classifier is fitted on.
+    """Training data of a classifier.
 
     Parameters
     ----------
@@ -257,17 +257,17 @@ class TrainingRows:
     y : ndarray of shape (n,), int
         Target.
     groups : ndarray of shape (n,), int
-        Groups that dealt folds keep whole.
+        Groups that folds do not split.
     folds : ndarray of shape (n, r), int
         Folds of each draw.
     audit : LeakAudit
-        What was looked for and found.
+        Leakage audit.
     set_aside : mapping of str to str
-        Columns of the tables that no model may see, each with the reason.
+        Excluded columns, each with the reason.
     notes : tuple of str
-        What a user should know.
+        Notes for the user.
     columns : tuple of ColumnUse
-        What became of the columns of the tables.
+        Use of the columns of the tables.
     diagnoses : DataFrame of shape (m, 4)
         Which diagnoses count as malignant and which as benign, see `count_diagnoses`.
     """

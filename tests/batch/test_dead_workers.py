@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hybridlesion.batch import ProcessRunner, extract_features, read_features
-from hybridlesion.batch._workers import Lost
+from hybridlesion.batch._workers import WorkerDied
 from hybridlesion.exceptions import HybridLesionError
 
 
@@ -29,7 +29,7 @@ def test_the_image_that_kills_workers_is_named_and_the_others_are_measured(
         records.loc[4, "path"],
         "worker",
     ]
-    assert "SIGKILL, most likely for want of memory" in errors.loc[0, "reason"]
+    assert "SIGKILL, most likely out of memory" in errors.loc[0, "reason"]
     records.loc[4, "path"] = str(tmp_path / "no such file")
     plain = extract_features(records, tmp_path / "plain.parquet", featurizer=quick)
     expected = read_features(plain.path)[0]
@@ -62,7 +62,7 @@ def test_a_fault_of_the_program_is_raised_with_its_place(quick, quick_records, t
 
 
 def test_a_machine_on_which_every_worker_dies_is_told(quick, quick_records, tmp_path, monkeypatch):
-    monkeypatch.setattr("hybridlesion.batch._workers._DEATHS_AT_THE_START", 2)
+    monkeypatch.setattr("hybridlesion.batch._workers._MAX_EARLY_DEATHS", 2)
     with pytest.raises(HybridLesionError, match="the first 2 worker processes all died"):
         _run(quick, quick_records(9, every="die"), tmp_path / "f.parquet")
 
@@ -70,12 +70,12 @@ def test_a_machine_on_which_every_worker_dies_is_told(quick, quick_records, tmp_
 @pytest.mark.parametrize(
     ("lost", "words"),
     [
-        (Lost(-11), "died of SIGSEGV"),
-        (Lost(-9), "want of memory"),
-        (Lost(1), "longer than the limit of 7 s"),
-        (Lost(3), "exited with status 3"),
-        (Lost(-99), "died of signal 99"),
-        (Lost(None), "the worker process died"),
+        (WorkerDied(-11), "died of SIGSEGV"),
+        (WorkerDied(-9), "out of memory"),
+        (WorkerDied(1), "longer than the limit of 7 s"),
+        (WorkerDied(3), "exited with status 3"),
+        (WorkerDied(-99), "died of signal 99"),
+        (WorkerDied(None), "the worker process died"),
     ],
 )
 def test_what_became_of_a_worker_is_said(lost, words):

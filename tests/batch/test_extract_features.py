@@ -96,7 +96,7 @@ def test_changed_code_is_not_resumed(records, tmp_path, monkeypatch):
     _interrupted(records, out)
     monkeypatch.setattr("hybridlesion.batch._shards.FEATURE_VERSION", 99)
     monkeypatch.setattr("hybridlesion.batch._measure.FEATURE_VERSION", 99)
-    with pytest.warns(UserWarning, match="the code measures otherwise now"):
+    with pytest.warns(UserWarning, match="the code measures differently now"):
         assert extract_features(records.head(3), out, shard_size=3).n_reused == 0
 
 

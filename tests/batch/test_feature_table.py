@@ -65,5 +65,5 @@ def test_passthrough_is_no_part_of_how_images_were_measured(file, quick, tmp_pat
 
 def test_a_table_without_features_is_refused(tmp_path):
     pd.DataFrame({"image_id": ["a"], "age": [50]}).to_parquet(tmp_path / "t.parquet")
-    with pytest.raises(TableError, match=r"is no feature table.*image_id, age"):
+    with pytest.raises(TableError, match=r"is not a feature table.*image_id, age"):
         read_feature_table(tmp_path / "t.parquet")

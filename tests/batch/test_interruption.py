@@ -9,12 +9,10 @@ import sys
 import time
 from pathlib import Path
 
-import joblib
 import pyarrow.parquet as pq
 import pytest
-from joblib.externals.loky import get_reusable_executor
 
-from hybridlesion.batch import JoblibRunner, extract_features, read_features
+from hybridlesion.batch import extract_features, read_features
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import FEATURE_VERSION
 
@@ -67,25 +65,8 @@ def test_a_run_that_is_killed_goes_on_to_the_same_bytes(quick, quick_records, tm
     assert not (tmp_path / "f.parquet.lock").exists()
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky", "sequential"])
-def test_the_backends_of_joblib_give_the_same_bytes(quick, quick_records, tmp_path, backend):
-    records = quick_records(12)
-    expected = extract_features(records, tmp_path / "one.parquet", featurizer=quick)
-    # Processes that another test left do not know where the quick featurizer lies.
-    get_reusable_executor().shutdown(wait=True)
-    with joblib.parallel_config(backend=backend, n_jobs=2):
-        result = extract_features(
-            records,
-            tmp_path / "f.parquet",
-            featurizer=quick,
-            shard_size=2,
-            runner=JoblibRunner(),
-        )
-    assert result.path.read_bytes() == expected.path.read_bytes()
-
-
 def test_the_file_does_not_tell_the_size_of_the_shards(quick, quick_records, tmp_path, monkeypatch):
-    monkeypatch.setattr("hybridlesion.batch._shard_files._GROUP_ROWS", 8)
+    monkeypatch.setattr("hybridlesion.batch._feature_table._GROUP_ROWS", 8)
     records = quick_records(20)
     files = [
         extract_features(
@@ -100,13 +81,13 @@ def test_the_file_does_not_tell_the_size_of_the_shards(quick, quick_records, tmp
 
 def test_shards_are_cut_only_as_workers_are_free(quick, quick_records, tmp_path):
     from hybridlesion.batch import ProcessRunner
-    from hybridlesion.batch._measure import ShardWork
+    from hybridlesion.batch._measure import ShardTask
 
     ahead = []
 
     class Watched(ProcessRunner):
         def run(self, work, shards):
-            assert isinstance(work, ShardWork)
+            assert isinstance(work, ShardTask)
             cut = []
             for answered, answer in enumerate(super().run(work, _counted(shards, cut))):
                 ahead.append(len(cut) - answered)

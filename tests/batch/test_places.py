@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from hybridlesion.batch import extract_features, read_features
-from hybridlesion.batch._storage import FolderPlace
+from hybridlesion.batch._storage import LocalStorage
 from hybridlesion.exceptions import SourceError
 
 
@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_nothing_half_written_and_nothing_lost(quick, quick_r
             check=False,
         )
         assert "SourceError: cannot write into" in done.stderr, stage
-        assert "What is done is kept" in done.stderr
+        assert "Finished work is kept" in done.stderr
         assert not out.exists()
         assert not list((tmp_path / "out").rglob("*.part*"))
     result = extract_features(records, out, featurizer=quick, shard_size=20)
@@ -183,7 +183,7 @@ def test_a_disk_that_is_full_at_once_leaves_no_folder_that_the_next_run_refuses(
 ):
     out = tmp_path / "f.parquet"
     with monkeypatch.context() as full:
-        full.setattr(FolderPlace, "write", _no_space)
+        full.setattr(LocalStorage, "write", _no_space)
         with pytest.raises(SourceError, match="No space left"):
             extract_features(quick_records(2), out, featurizer=quick)
     assert [path.name for path in tmp_path.iterdir()] == ["images"]

@@ -97,10 +97,10 @@ def test_resources_are_of_a_cluster_and_have_a_number(hybridlesion, lesions, tmp
 
 def test_a_second_run_on_one_output_is_refused(hybridlesion, lesions, tmp_path):
     from hybridlesion.batch._lock import locked
-    from hybridlesion.batch._storage import open_place
+    from hybridlesion.batch._storage import open_storage
 
     image, out = lesions / "images" / "SYN_0001.png", tmp_path / "f.parquet"
-    with locked(open_place(tmp_path), "f.parquet"):
+    with locked(open_storage(tmp_path), "f.parquet"):
         result = hybridlesion("features", image, "--out", out, "--embedder", "none", "--jobs", 1)
     assert result.exit_code == 1
     assert "is being written by another run: process" in result.stderr

@@ -15,10 +15,10 @@ from scipy.special import logit
 from sklearn.pipeline import Pipeline
 
 from hybridlesion.batch._lock import locked
-from hybridlesion.batch._storage import open_place
+from hybridlesion.batch._storage import open_storage
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.featurizer import _measuring as segmented
-from hybridlesion.inference._output import write_scores
+from hybridlesion.inference._score_file import write_scores
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.persistence import save_artifact
 from hybridlesion.training import describe_training
@@ -239,7 +239,7 @@ def test_tables_grow_a_file_too(hybridlesion, model_file, table, tmp_path):
 
 @pytest.mark.parametrize("options", [(), ("--append",)])
 def test_two_runs_do_not_write_at_the_same_time(night, options):
-    with locked(open_place(night.path), "s.csv"):
+    with locked(open_storage(night.path), "s.csv"):
         _, result = night(*options)
     assert result.exit_code == 1
     assert f"s.csv in {night.path} is being written by another run: process" in result.stderr
@@ -250,8 +250,8 @@ def test_two_runs_do_not_write_at_the_same_time(night, options):
 def test_a_run_that_was_killed_leaves_no_lock_that_holds(night):
     code = (
         "import os, signal, sys; from hybridlesion.batch._lock import locked;"
-        "from hybridlesion.batch._storage import open_place;"
-        "held = locked(open_place(sys.argv[1]), 's.csv'); held.__enter__();"
+        "from hybridlesion.batch._storage import open_storage;"
+        "held = locked(open_storage(sys.argv[1]), 's.csv'); held.__enter__();"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, str(night.path)], check=False)

@@ -1,11 +1,22 @@
-"""A tiny network of random weights, saved to a file as a user's own weights would be."""
+"""A tiny network of random weights, drawn crops, and a fine-tuned folder made by hand."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
-from hybridlesion._optional_imports import import_timm
+from hybridlesion._optional_imports import cv2, import_timm
+from hybridlesion.cnn import (
+    SEEN,
+    Examples,
+    FinetuneRecipe,
+    create_network,
+    save_network,
+    write_note,
+)
+from hybridlesion.leakage import TrainingMembership, perceptual_hash
 
 TINY = "test_efficientnet"
 
@@ -14,8 +25,6 @@ TINY = "test_efficientnet"
 def tiny_backbone():
     """Tiny backbone without classifier, with seeded random weights."""
     timm = import_timm()
-    import torch
-
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = timm.create_model(TINY, pretrained=False, num_classes=0).eval()
@@ -47,3 +56,56 @@ def images():
     for i, mask in enumerate(masks):
         mask[20 : 60 + i, 30 : 70 + i] = i != 2
     return frames, masks
+
+
+@pytest.fixture(scope="session")
+def drawn() -> Examples:
+    """Sixty crops of 48 pixels from two sources; the second has few malignant ones."""
+    rng = np.random.default_rng(0)
+    target = np.array([1, 0, 0] * 10 + [1] + [0] * 9 + [1] + [0] * 19)
+    crops = np.empty((60, 48, 48, 3), np.uint8)
+    for crop, malignant in zip(crops, target, strict=True):
+        crop[:] = (222, 178, 158)
+        cv2.circle(crop, (24, 24), 12, (60, 40, 40) if malignant else (170, 120, 95), -1)
+        crop[:] = (crop + rng.normal(0, 6, crop.shape)).clip(0, 255)
+    source = np.repeat([0, 1], 30)
+    return Examples(crops, target, source, np.where(np.arange(60) % 5 == 0, -1, target))
+
+
+@pytest.fixture(scope="session")
+def recipe() -> FinetuneRecipe:
+    """Three quick epochs."""
+    return FinetuneRecipe(
+        epochs=3,
+        batch_size=10,
+        image_size=32,
+        first_size=32,
+        frozen=0.0,
+        backbone_rate=2e-3,
+        head_rate=2e-2,
+        averaging=0.8,
+    )
+
+
+@pytest.fixture(scope="session")
+def tuned(tiny_weights, images, tmp_path_factory):
+    """A folder of three folds that learned from the first six images, of four patients."""
+    folder = tmp_path_factory.mktemp("tuned") / "network"
+    for fold in range(3):
+        network = create_network("test_efficientnet", str(tiny_weights), 0, dropout=0.0, seed=0)
+        with torch.no_grad():
+            generator = torch.Generator().manual_seed(fold)
+            network.malignancy.weight.normal_(std=2e-5, generator=generator)
+            network.malignancy.bias.fill_(fold - 1.0)
+        save_network(folder / f"fold_{fold}.safetensors", network)
+    records = pd.DataFrame(
+        {"image_id": list("abcdef"), "patient_id": ["P", "P", "Q", "R", None, None]}
+    )
+    looks = np.stack([perceptual_hash(image) for image in images[0][:6]])
+    odds = np.linspace(-3, 2, 6)
+    seen = TrainingMembership.of(records, np.array([0, 0, 1, 2, 1, 2]), odds, looks)
+    (folder / SEEN).write_bytes(seen.to_bytes())
+    names = [f"fold_{fold}.safetensors" for fold in range(3)]
+    facts = {"backbone": "test_efficientnet", "networks": names, "folds": True}
+    write_note(folder, facts | {"image_size": 64, "crop": "both", "margin": 0.25})
+    return folder

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hybridlesion.cnn.integrated_gradients import integrate_gradients
+from hybridlesion.cnn.attribution import integrate_gradients
 from hybridlesion.cnn.views import InputSpec
 
 SPEC = InputSpec((80, 80), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1.0, "center", "bilinear")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from torch import nn
 
-from hybridlesion.cnn import LesionScorer
+from hybridlesion.cnn import CNNScorer
 from hybridlesion.cnn import attribution as module
 from hybridlesion.cnn.views import InputSpec, lesion_window
 from hybridlesion.exceptions import ImageError, OptionError, SourceError
@@ -104,7 +104,7 @@ def test_the_shipped_network_says_what_its_scorer_says(lesions):
     found = cnn_map(image, mask, n_steps=32)
     again = cnn_map(image, mask, n_steps=32)
     np.testing.assert_array_equal(found.values, again.values)
-    score = LesionScorer(device="cpu").fit().transform([image], [mask])[0, 0]
+    score = CNNScorer(device="cpu").fit().transform([image], [mask])[0, 0]
     assert 1 / (1 + np.exp(-found.log_odds)) == pytest.approx(score, abs=1e-3)
     assert found.values.sum() == pytest.approx(found.log_odds - found.blurred, rel=0.15)
 

@@ -13,7 +13,7 @@ from hybridlesion.cnn.dataset import (
     plain_view,
     positive_shares,
     prior_offsets,
-    two_sights,
+    two_views,
 )
 
 
@@ -75,7 +75,7 @@ def test_one_of_several_crops_is_drawn(drawn, recipe, rng):
 
 def test_a_lesion_is_seen_as_it_is_and_mirrored(rng):
     one, other = rng.integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    alone, pair = two_sights(one), two_sights(np.stack([one, other]))
+    alone, pair = two_views(one), two_views(np.stack([one, other]))
     assert np.array_equal(alone[0], one)
     assert np.array_equal(alone[1], one[:, ::-1])
     assert np.array_equal(pair[0], one)

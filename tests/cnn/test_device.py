@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridlesion.cnn.device import resolve_device
+from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.exceptions import OptionError
 
 

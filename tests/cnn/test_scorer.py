@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from hybridlesion.cnn import Finetuned, LesionScorer, write_note
+from hybridlesion.cnn import CNNScorer, Finetuned, write_note
 from hybridlesion.exceptions import ArtifactError, SourceError
 
 
 @pytest.fixture(scope="module")
 def scorer(tuned):
     """Fitted on the folder of three folds."""
-    return LesionScorer(tuned, device="cpu").fit()
+    return CNNScorer(tuned, device="cpu").fit()
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def odds(tuned, images, tmp_path_factory):
         folder = tmp_path_factory.mktemp("alone") / "network"
         shutil.copytree(tuned, folder)
         _note(folder, networks=[f"fold_{fold}.safetensors"], folds=False)
-        columns.append(_odds(LesionScorer(folder, device="cpu").fit().transform(*images)[:, 0]))
+        columns.append(_odds(CNNScorer(folder, device="cpu").fit().transform(*images)[:, 0]))
     return np.stack(columns, axis=1)
 
 
@@ -65,7 +65,7 @@ def test_without_folds_a_name_alone_is_told_as_optimistic(tuned, images, tmp_pat
     _note(folder, networks=["fold_1.safetensors"], folds=False)
     frames, masks = images
     records = pd.DataFrame({"image_id": ["a", "c", "y"], "patient_id": ["P", None, "R"]})
-    scorer = LesionScorer(folder, device="cpu").fit()
+    scorer = CNNScorer(folder, device="cpu").fit()
     scores = scorer.transform([frames[0], *frames[7:9]], [masks[0], *masks[7:9]], records=records)
     assert scores[:, 1].tolist() == [1, 2, 2]
 
@@ -90,7 +90,7 @@ def test_it_survives_clone_and_pickle_without_its_networks(scorer, images):
 def test_changed_networks_are_refused(tuned, images, tmp_path):
     folder = tmp_path / "network"
     shutil.copytree(tuned, folder)
-    scorer = LesionScorer(folder, device="cpu").fit()
+    scorer = CNNScorer(folder, device="cpu").fit()
     _note(folder, margin=0.5)
     with pytest.raises(ArtifactError, match="not those this scorer was fitted with"):
         scorer.transform(*images)
@@ -103,7 +103,7 @@ def test_what_cannot_be_scored_is_told(scorer, images, tmp_path):
     with pytest.raises(ValueError, match="3 images and 1 records"):
         scorer.transform(frames[:3], masks[:3], records=pd.DataFrame({"image_id": ["a"]}))
     with pytest.raises(SourceError, match="hybridlesion finetune"):
-        LesionScorer(tmp_path).fit()
+        CNNScorer(tmp_path).fit()
 
 
 def test_no_images_no_scores(scorer):

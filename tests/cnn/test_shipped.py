@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hybridlesion.cnn import SHIPPED, Finetuned, LesionScorer
+from hybridlesion.cnn import SHIPPED, CNNScorer, Finetuned
 from hybridlesion.datasets import load_ph2
 from hybridlesion.io import list_images, read_image
 from hybridlesion.metrics import roc_auc
@@ -28,7 +28,7 @@ def test_it_is_small_and_its_card_tells_what_it_learned_from():
 def test_it_ranks_lesions_of_another_clinic(real_data):
     records = load_ph2(real_data / "ph2").sort_values("image_id").iloc[::2]
     images = [read_image(path) for path in records["path"]]
-    scores = LesionScorer(device="cpu").fit().transform(images, map(segment, images))
+    scores = CNNScorer(device="cpu").fit().transform(images, map(segment, images))
     assert (scores[:, 1] == 0).all()
     assert roc_auc(records["target"].to_numpy() == 1, scores[:, 0]) > 0.85
 
@@ -37,7 +37,7 @@ def test_it_ranks_lesions_of_another_clinic(real_data):
 def test_it_knows_the_images_it_learned_from(real_data):
     paths = list_images(real_data / "isic2017" / "images")["path"].iloc[:8]
     images = [read_image(path) for path in paths]
-    scores = LesionScorer(device="cpu").fit().transform(images)
+    scores = CNNScorer(device="cpu").fit().transform(images)
     assert (scores[:, 1] == 1).all()
     seen = Finetuned.read(SHIPPED).seen
     assert np.isin(np.log(scores[:, 0] / (1 - scores[:, 0])).round(2), seen.odds.round(2)).all()

@@ -12,12 +12,11 @@ import pandas as pd
 import pytest
 
 from hybridlesion import list_images, make_lesions
+from hybridlesion.batch import Output, RunOptions
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.inference import _cache as cache_module
-from hybridlesion.inference import _features as measuring
-from hybridlesion.inference._cache import FeatureCache, hash_images
-from hybridlesion.inference._features import Measuring
+from hybridlesion.inference._cache import FeatureCache, hash_images, measure_cached
 from hybridlesion.inference._score_table import note_caveats, trained_prevalence
 
 
@@ -31,6 +30,11 @@ def records(tmp_path_factory) -> pd.DataFrame:
 
 def _cache(folder, records, **parameters) -> FeatureCache:
     return FeatureCache(folder, LesionFeaturizer(**parameters).fit(records))
+
+
+def _measured(folder, records, digests=None, *, name="f", **options):
+    output = Output(folder / f"{name}.parquet")
+    return measure_cached(records, LesionFeaturizer(), output, RunOptions(**options), digests)
 
 
 def test_keys_tell_images_and_settings_apart_and_nothing_else(tmp_path, records):
@@ -83,25 +87,23 @@ def test_entries_come_back_equal(tmp_path, records):
 
 def test_an_image_that_changes_while_it_is_measured_is_not_kept(tmp_path, records, monkeypatch):
     digests = hash_images(records["path"])
-    monkeypatch.setattr(measuring, "hash_images", lambda paths: ["other"] * len(paths))
-    work = Measuring(LesionFeaturizer(), tmp_path / "f.parquet", cache=tmp_path / "cache")
-    assert len(work.measure(records, digests).table) == 4
+    monkeypatch.setattr(cache_module, "hash_images", lambda paths: ["other"] * len(paths))
+    result = _measured(tmp_path, records, digests, cache=tmp_path / "cache")
+    assert len(result.table) == 4
     assert not (tmp_path / "cache").exists()
 
 
 def test_what_a_cache_cannot_serve(tmp_path, records):
-    work = Measuring(LesionFeaturizer(), tmp_path / "f.parquet", cache=tmp_path, masks=tmp_path)
     with pytest.raises(OptionError, match="masks need every image"):
-        work.measure(records)
-    work = Measuring(LesionFeaturizer(), tmp_path / "f.parquet", cache=tmp_path)
+        _measured(tmp_path, records, cache=tmp_path, masks=tmp_path)
     with pytest.raises(TableError, match="two records have the image id"):
-        work.measure(records.assign(image_id="a"))
+        _measured(tmp_path, records.assign(image_id="a"), cache=tmp_path)
 
 
 def _measure(folder, name, records, barrier):
     barrier.wait()
-    work = Measuring(LesionFeaturizer(), folder / f"{name}.parquet", cache=folder / "cache")
-    work.measure(records).table.to_pickle(folder / f"{name}.pkl")
+    result = _measured(folder, records, name=name, cache=folder / "cache")
+    result.table.to_pickle(folder / f"{name}.pkl")
 
 
 def test_two_processes_share_a_folder(tmp_path, records):
@@ -119,8 +121,7 @@ def test_two_processes_share_a_folder(tmp_path, records):
     pd.testing.assert_frame_equal(first, second)
     entries = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
     assert len(entries) == 4
-    third = Measuring(LesionFeaturizer(), tmp_path / "c.parquet", cache=tmp_path / "cache")
-    result = third.measure(records)
+    result = _measured(tmp_path, records, name="c", cache=tmp_path / "cache")
     assert result.n_reused == 4
     pd.testing.assert_frame_equal(result.table, first)
 

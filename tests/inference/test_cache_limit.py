@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.batch import Output, RunOptions
 from hybridlesion.exceptions import OptionError
 from hybridlesion.featurizer import LesionFeaturizer
-from hybridlesion.inference import _features as measuring
+from hybridlesion.inference import _cache as cache_module
 from hybridlesion.inference import score_inputs, score_records
-from hybridlesion.inference._cache import FeatureCache, hash_images, trim_cache
-from hybridlesion.inference._features import Measuring
+from hybridlesion.inference._cache import FeatureCache, hash_images, measure_cached, trim_cache
 
 KEYS = [digit * 64 for digit in "0123456789"]
 
@@ -71,8 +71,8 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path):
 
 def test_a_run_keeps_its_own_entries_and_the_limit(lesions, tmp_path, monkeypatch):
     records = lesions.head(6)
-    run = {"out": tmp_path / "f.parquet", "cache": tmp_path / "cache"}
-    first = Measuring(LesionFeaturizer(), **run).measure(records)
+    output, folder = Output(tmp_path / "f.parquet"), tmp_path / "cache"
+    first = measure_cached(records, LesionFeaturizer(), output, RunOptions(cache=folder))
     for path in (tmp_path / "cache").rglob("*"):
         if path.is_file():
             os.utime(path, (0, 0))
@@ -82,9 +82,10 @@ def test_a_run_keeps_its_own_entries_and_the_limit(lesions, tmp_path, monkeypatc
         limits.append(limit)
         return trim_cache(folder, 3 * 4096 / 1e9)
 
-    monkeypatch.setattr(measuring, "trim_cache", trim)
-    second = Measuring(LesionFeaturizer(), cache_limit=2.0, **run)
-    assert second.measure(records.tail(3)).n_reused == 3
+    monkeypatch.setattr(cache_module, "trim_cache", trim)
+    options = RunOptions(cache=folder, cache_limit=2.0)
+    second = measure_cached(records.tail(3), LesionFeaturizer(), output, options)
+    assert second.n_reused == 3
     assert limits == [2.0]
     cache = FeatureCache(tmp_path / "cache", LesionFeaturizer().fit(records))
     keys = cache.keys(records, hash_images(records["path"]))
@@ -94,7 +95,7 @@ def test_a_run_keeps_its_own_entries_and_the_limit(lesions, tmp_path, monkeypatc
 
 def test_limits_that_are_none(tmp_path, lesions):
     for score, inputs in ((score_records, lesions), (score_inputs, [tmp_path])):
-        with pytest.raises(OptionError, match="cache_limit needs a cache"):
+        with pytest.raises(OptionError, match="`cache_limit` needs a cache"):
             score(None, inputs, tmp_path / "s.csv", cache_limit=1.0)
         with pytest.raises(OptionError, match="cache_limit must be"):
             score(None, inputs, tmp_path / "s.csv", cache=tmp_path, cache_limit=0)

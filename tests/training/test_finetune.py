@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.cnn import Finetuned, FinetuneRecipe, LesionScorer, is_finetuned
+from hybridlesion.cnn import CNNScorer, Finetuned, FinetuneRecipe, is_finetuned
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.io import read_image, write_image
 from hybridlesion.training import finetune
@@ -149,7 +149,7 @@ def test_one_network_of_all_images_with_the_scores_of_the_folds(folder, weights,
     pd.testing.assert_frame_equal(table, other)
     paths = [folder / part / f"{i}.png" for i in table["image_id"] for part in ("first", "second")]
     images = [read_image(path) for path in paths if path.exists()]
-    scores = LesionScorer(made.path / "whole.zip", device="cpu").fit().transform(images)
+    scores = CNNScorer(made.path / "whole.zip", device="cpu").fit().transform(images)
     np.testing.assert_allclose(scores[:, 0], table["cnn__score"], rtol=1e-4)
     assert (scores[:, 1] == 1).all()
 

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hybridlesion._training_utils import follow_average, load_states, mixed_precision, save_states
+from hybridlesion._training_utils import (
+    load_checkpoint,
+    mixed_precision,
+    save_checkpoint,
+    update_ema,
+)
 from hybridlesion._validation import check_number
 from hybridlesion.segmentation.refiner.samples import Sample, augment
 
@@ -158,7 +163,7 @@ def train_network(
         )
     state = _initialise(recipe, encoder, device, recipe.epochs * per_epoch)
     if checkpoint is not None and checkpoint.is_file():
-        state.losses = load_states(checkpoint, state.parts)["losses"]
+        state.losses = load_checkpoint(checkpoint, state.parts)["losses"]
     for epoch in range(len(state.losses), recipe.epochs):
         rng = np.random.default_rng([recipe.seed, epoch])
         order = rng.permutation(len(samples))[: per_epoch * recipe.batch_size]
@@ -170,7 +175,7 @@ def train_network(
                 progress(epoch * per_epoch + step, recipe.epochs * per_epoch)
         state.losses.append(float(np.mean(losses)))
         if checkpoint is not None:
-            save_states(checkpoint, state.parts, {"losses": state.losses})
+            save_checkpoint(checkpoint, state.parts, {"losses": state.losses})
     state.average.eval()
     return state
 
@@ -249,5 +254,5 @@ def _step(state: RefinerState, views: list, recipe: Recipe, device: str, number:
     state.optimizer.step()
     state.schedule.step()
     decay = min(recipe.averaging, (1 + number) / (10 + number))
-    follow_average(state.average, state.network, decay)
+    update_ema(state.average, state.network, decay)
     return float(loss.detach())

@@ -1,0 +1,307 @@
+"""Feature tables: Parquet files of measurements, written and read."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hybridlesion._validation import as_pandas
+from hybridlesion.batch._lock import locked
+from hybridlesion.batch._measure import fit_featurizer, run_shards
+from hybridlesion.batch._output import ExtractionResult, Output, check_mask_folder, check_originals
+from hybridlesion.batch._runners import Runner, RunOptions
+from hybridlesion.batch._shards import SCHEMA_KEY
+from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
+from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
+from hybridlesion.io._locators import is_address, open_address
+
+__all__ = [
+    "FeatureTable",
+    "describe_columns",
+    "extract_features",
+    "read_feature_table",
+    "read_features",
+]
+
+# Rows per row group: few enough to write with little memory, and enough to keep the list of groups
+# at the end of the file short for millions of rows.
+_GROUP_ROWS = 4096
+
+# Number of tables that wait at once: each has hundreds of columns, and a column in many pieces
+# takes far more memory than its values.
+_MAX_PARTS = 16
+
+
+def extract_features(
+    records: pd.DataFrame,
+    out: str | os.PathLike,
+    *,
+    featurizer: LesionFeaturizer | None = None,
+    n_jobs: int = 1,
+    restart: bool = False,
+    masks: str | os.PathLike | None = None,
+    shard_size: int | None = None,
+    runner: Runner | None = None,
+    progress: Callable[[int, int, int], None] | None = None,
+) -> ExtractionResult:
+    """Measure every record and write one feature table.
+
+    Finished shards are stored next to `out`, so that an interrupted run resumes. The rows are in
+    the order of the records, and the file is identical to the byte whatever computes the shards
+    and however often the run was interrupted.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, a pandas or polars table; read as by `LesionFeaturizer`.
+    out : str or path-like
+        Parquet file to write, or its fsspec address. Failures are listed in ``OUT.errors.csv``.
+    featurizer : LesionFeaturizer, default=None
+        What to measure; None uses the defaults.
+    n_jobs : int, default=1
+        Processes of this machine; 1 stays in the calling process, -1 uses every core. See
+        `ProcessRunner`.
+    restart : bool, default=False
+        Whether to discard the results of an interrupted run.
+    masks : str or path-like, default=None
+        Folder for the masks; None writes none.
+    shard_size : int, default=None
+        Records per shard; None chooses by the number of records.
+    runner : Runner, default=None
+        Computes the shards, for example a `DaskRunner`; None starts `n_jobs` processes.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)`` after every shard.
+
+    Returns
+    -------
+    ExtractionResult
+        What was written, and the number of failures.
+
+    Raises
+    ------
+    SourceError
+        If `out` cannot be written, is one of the images, or is being written by another run; or
+        if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not ours.
+    TableError
+        If there are no records, or they contain invalid cells.
+    HybridLesionError
+        If no image could be used, or all worker processes die.
+
+    Warns
+    -----
+    UserWarning
+        If stored results of an earlier run cannot be reused, with the reason; or if words in the
+        records are unknown.
+
+    Notes
+    -----
+    During the run, ``OUT.lock`` names its process and the folder ``OUT.shards`` contains the
+    finished shards; both are removed at the end. An image that crashes a worker process, or that
+    exceeds the time limit there, is listed as a failure like one that cannot be read.
+
+    The metadata of the file say which columns are ids, target, diagnosis and features;
+    `read_feature_table` returns them separately.
+    """
+    started = time.monotonic()
+    options = RunOptions(
+        n_jobs=n_jobs,
+        runner=runner,
+        restart=restart,
+        masks=masks,
+        shard_size=shard_size,
+        progress=progress,
+    )
+    output = Output(out)
+    records = as_pandas(records)
+    if len(records) == 0:
+        raise TableError("there are no records to extract features from.")
+    paths = records.get("path", ())
+    check_originals(output.local_files(), paths)
+    records = check_records(records)
+    featurizer = LesionFeaturizer() if featurizer is None else featurizer
+    featurizer = fit_featurizer(featurizer, records, options)
+    if masks is not None:
+        options = replace(options, masks=check_mask_folder(masks, paths))
+    output.make_folder()
+    with locked(output.storage, output.name):
+        # The rows stay in storage: memory use does not grow with the number of records.
+        run = run_shards(records, featurizer, output.shards, options, keep=False)
+        errors = output.write_errors(run.failures)
+        if len(run.failures) == len(records):
+            output.shards.clear()
+            raise HybridLesionError(
+                f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
+                f"The first: {run.failures[0].reason}"
+            )
+        schema = describe_columns(run.schema, run.configuration)
+        with output.writing() as temporary:
+            n_rows = _write(output.shards.tables(run.n_shards, schema), schema, temporary)
+        output.shards.clear()
+    seconds = time.monotonic() - started
+    return ExtractionResult(output.path, n_rows, len(run.failures), errors, seconds, run.n_reused)
+
+
+def _write(tables: Iterator[pa.Table], schema: pa.Schema, path: Path) -> int:
+    """Write tables into one file, a row group at a time; return the number of rows."""
+    rows = 0
+    # Measurements rarely repeat: building dictionaries of them would waste time and memory.
+    words = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=words) as writer:
+        for group in _regroup(tables, schema):
+            writer.write_table(group, row_group_size=_GROUP_ROWS)
+            rows += group.num_rows
+    return rows
+
+
+def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Join and cut tables so that the file does not depend on the size of the shards."""
+    waiting = [schema.empty_table()]
+    for table in tables:
+        waiting.append(table)
+        n_rows = sum(part.num_rows for part in waiting)
+        if len(waiting) < _MAX_PARTS and n_rows < _GROUP_ROWS:
+            continue
+        whole = pa.concat_tables(waiting).combine_chunks()
+        n_groups = n_rows // _GROUP_ROWS
+        for group in range(n_groups):
+            yield whole.slice(group * _GROUP_ROWS, _GROUP_ROWS)
+        waiting = [whole.slice(n_groups * _GROUP_ROWS)]
+    whole = pa.concat_tables(waiting)
+    if whole.num_rows:
+        yield whole.combine_chunks()
+
+
+# Metadata key that tells other programs the kind of each column, as JSON: kind -> column names.
+_COLUMNS_KEY = b"hybridlesion.columns"
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Feature table with its columns by kind.
+
+    Parameters
+    ----------
+    features : DataFrame of shape (n, features)
+        Columns of the families ``meta__, abcd__, cnn__, emb__``.
+    ids : DataFrame of shape (n, ids)
+        Those of ``image_id, path, patient_id, lesion_id, duplicate_cluster`` that exist.
+    answer : DataFrame of shape (n, answers)
+        Those of ``diagnosis, target`` that exist.
+    quality : DataFrame of shape (n, measures)
+        ``qa__`` columns: quality of photograph and mask.
+    facts : DataFrame of shape (n, others)
+        Age, sex and site as recorded (the features contain them encoded), and any other column.
+    configuration : dict or None
+        Parameters of the featurizer; None if another program wrote the file.
+    """
+
+    features: pd.DataFrame
+    ids: pd.DataFrame
+    answer: pd.DataFrame
+    quality: pd.DataFrame
+    facts: pd.DataFrame
+    configuration: dict | None
+
+
+def describe_columns(schema: pa.Schema, configuration: dict) -> pa.Schema:
+    """Add the kinds of the columns and the featurizer's configuration to a schema.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        Columns of the table.
+    configuration : dict
+        Parameters of the featurizer; JSON-serialisable.
+
+    Returns
+    -------
+    pyarrow.Schema
+        The same columns, with metadata under ``hybridlesion`` and ``hybridlesion.columns``.
+    """
+    return schema.with_metadata(
+        {
+            SCHEMA_KEY: json.dumps({"featurizer": configuration}),
+            _COLUMNS_KEY: json.dumps(column_kinds(schema.names)),
+        }
+    )
+
+
+def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
+    """Read a feature table and the configuration of its featurizer.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Parquet file that `extract_features` wrote, or its fsspec address.
+
+    Returns
+    -------
+    table : DataFrame of shape (n, features)
+        The rows.
+    configuration : dict or None
+        Parameters of the featurizer; None if another program wrote the file.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file.
+    TableError
+        If the file is not a Parquet table.
+    """
+    table, facts = _read(path)
+    return table.to_pandas(), facts
+
+
+def read_feature_table(path: str | os.PathLike) -> FeatureTable:
+    """Read a feature table, split into features, ids, target and other columns.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Parquet file that `extract_features` wrote, or its fsspec address.
+
+    Returns
+    -------
+    FeatureTable
+        Its columns by kind.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file.
+    TableError
+        If the file is not a Parquet table, or contains no features.
+    """
+    table, configuration = _read(path)
+    frame = table.to_pandas()
+    kinds = column_kinds(frame.columns)
+    if not kinds["features"]:
+        raise TableError(
+            f"{path} is not a feature table: it has no column meta__*, abcd__*, cnn__* or emb__*. "
+            f"Its columns are {', '.join(map(str, frame.columns[:8]))}."
+        )
+    parts = {kind: frame[names] for kind, names in kinds.items()}
+    return FeatureTable(**parts, configuration=configuration)
+
+
+def _read(path: str | os.PathLike) -> tuple[pa.Table, dict | None]:
+    try:
+        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
+            table = pq.read_table(stream)
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no feature table {path}; check the name.") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TableError(
+            f"{path} cannot be read as a Parquet table; check that it is one and not damaged."
+        ) from error
+    metadata = table.schema.metadata or {}
+    facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
+    return table, facts.get("featurizer")

@@ -1,0 +1,280 @@
+"""Scoring images, records or feature tables into a score file."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from hybridlesion._atomic import check_apart, check_writable
+from hybridlesion._formatting import count_words
+from hybridlesion.batch import (
+    ExtractionResult,
+    FeatureResult,
+    Output,
+    RunOptions,
+    check_originals,
+    locked,
+)
+from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.featurizer import check_records
+from hybridlesion.inference._cache import hash_images, measure_cached
+from hybridlesion.inference._inputs import find_rows
+from hybridlesion.inference._score_file import (
+    ScoreFile,
+    check_score_file,
+    reject_unsafe_ids,
+    write_failures,
+    write_scores,
+)
+from hybridlesion.inference._score_table import (
+    adjust_prevalence,
+    score_table,
+    trained_prevalence,
+    uses_context,
+)
+from hybridlesion.pipeline import split_steps
+from hybridlesion.training import note_seen
+
+__all__ = ["score_inputs", "score_records"]
+
+
+def score_records(
+    model: BaseEstimator,
+    records: pd.DataFrame,
+    out: str | os.PathLike,
+    *,
+    explain: bool = False,
+    **run_options: object,
+) -> ExtractionResult:
+    """Measure and score the images of records, and write the scores.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Fitted pipeline of `make_hybrid_pipeline`.
+    records : DataFrame of shape (n, columns)
+        Records with ``image_id`` and ``path``, a pandas or polars table; read as by
+        `LesionFeaturizer`.
+    out : str or path-like
+        CSV or Parquet file to write. Failures are listed in ``OUT.errors.csv``.
+    explain : bool, default=False
+        Whether to write the reasons of each score, too.
+    **run_options : object
+        Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `masks`,
+        `cache` or `progress`.
+
+    Returns
+    -------
+    ExtractionResult
+        What was written, and the number of failures.
+
+    Raises
+    ------
+    SourceError
+        If `out` cannot be written, is one of the images, or is being written by another run; or
+        if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not ours.
+    OptionError
+        If `cache_limit` is given without `cache`, or `cache` with `masks`.
+    HybridLesionError
+        If no image could be used.
+    """
+    started = time.monotonic()
+    options = RunOptions(**run_options)
+    output = Output(check_score_file(out))
+    check_originals(output.local_files(), records.get("path", ()))
+    output.make_folder()
+    with locked(output.storage, output.name):
+        found = _measure(model, records, output, options)
+        errors = write_failures(output.path, found.failures, len(found.table))
+        scores = score_table(model, found.table, explain=explain)
+        write_scores(scores, output.path)
+    seconds = time.monotonic() - started
+    n_failed = len(found.failures)
+    return ExtractionResult(output.path, len(scores), n_failed, errors, seconds, found.n_reused)
+
+
+def _measure(
+    model: BaseEstimator,
+    records: pd.DataFrame,
+    output: Output,
+    options: RunOptions,
+    digests: Sequence[str | None] | None = None,
+) -> FeatureResult:
+    """Measure records with the featurizer of a model; unsafe ids count as failures."""
+    safe, rejected = reject_unsafe_ids(check_records(records), output.path)
+    if digests is not None:
+        kept = records.index.isin(safe.index)
+        digests = [digest for digest, keep in zip(digests, kept, strict=True) if keep]
+    if safe.empty:
+        return FeatureResult(safe, rejected)
+    featurizer, _ = split_steps(model)
+    if featurizer is None:
+        raise TableError(
+            "this model was fitted on tables alone and cannot measure images; score_table scores "
+            "its tables."
+        )
+    featurizer = clone(featurizer)
+    if options.device is not None:
+        featurizer.set_params(device=options.device)
+    found = measure_cached(safe, featurizer, output, options, digests)
+    return FeatureResult(found.table, [*rejected, *found.failures], found.n_reused)
+
+
+def score_inputs(
+    model: BaseEstimator,
+    inputs: Sequence[str | os.PathLike],
+    out: str | os.PathLike,
+    *,
+    metadata: Sequence[str | os.PathLike] = (),
+    id_column: str | None = None,
+    roots: Sequence[str | os.PathLike] = (),
+    columns: Mapping[str, str] | None = None,
+    training: Mapping[str, object] | None = None,
+    append: bool = False,
+    model_id: str | None = None,
+    prevalence: float | None = None,
+    explain: bool = False,
+    **run_options: object,
+) -> ExtractionResult:
+    """Score images, or the rows of feature tables, and write the scores.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model, for example from `load_artifact`.
+    inputs : sequence of str or path-like
+        Image sources of any kind, or feature tables; not both at once.
+    out : str or path-like
+        CSV or Parquet file to write. Failures are listed in ``OUT.errors.csv``.
+    metadata : sequence of str or path-like, default=()
+        Tables with age, sex, site and patient; images without a record are scored, too.
+    id_column : str, default=None
+        Column of the tables that names the image; None detects it.
+    roots : sequence of str or path-like, default=()
+        Further folders to search for the images of a table of paths.
+    columns : mapping of str to str, default=None
+        Names of record columns in the tables, by record column.
+    training : mapping, default=None
+        The manifest's description of the training; None cannot detect training images.
+    append : bool, default=False
+        Whether to keep the rows of `out`, and score only images that are new or changed.
+    model_id : str, default=None
+        Identifies the model, for example the digest of its file; `append` needs it.
+    prevalence : float, default=None
+        Share of malignant lesions where the scores are used, 0 to 1; None keeps that of the
+        training.
+    explain : bool, default=False
+        Whether to write the reasons of each score, too.
+    **run_options : object
+        Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `cache` or
+        `progress`.
+
+    Returns
+    -------
+    ExtractionResult
+        What was written, and the number of failures.
+
+    Raises
+    ------
+    TableError
+        If a table lacks what the model needs, or `out` holds scores of another model, schema or
+        prevalence.
+    OptionError
+        If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache.
+    SourceError
+        If there are no images; if `out` cannot be written, is an input, or is being written by
+        another run; or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not
+        ours.
+
+    Warns
+    -----
+    UserWarning
+        If the model uses metadata and none is known, rows were dropped in a join, images have
+        no record, or images or patients were in the training.
+    """
+    started = time.monotonic()
+    options = RunOptions(**run_options)
+    output = Output(check_score_file(out))
+    check_apart(output.local_files(), [*inputs, *metadata])
+    if options.cache is not None:
+        check_writable(Path(options.cache) / "measured")
+    training = training or {}
+    trained = None if prevalence is None else trained_prevalence(training)
+    if append and model_id is None:
+        raise OptionError("`append` needs a `model_id`, so that no file mixes two models.")
+    if explain and prevalence is not None:
+        raise OptionError(
+            "reasons add up to the score at the training's prevalence; pass `explain` or "
+            "`prevalence`, not both."
+        )
+    file = ScoreFile(output.path, str(model_id), prevalence) if append else None
+    rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots, columns)
+    check_originals(output.local_files(), rows.get("path", ()))
+    # After reading the inputs: unusable ones must not leave a folder behind.
+    output.make_folder()
+    with locked(output.storage, output.name):
+        # Before long work: refuse an old file that new rows cannot be appended to.
+        old = file.read() if file else None
+        _warn(notes)
+        digests = hash_images(rows["path"]) if file and not from_table else [None] * len(rows)
+        wanted = np.ones(len(rows), dtype=bool)
+        if file:
+            is_new, changed = file.compare(old, rows, digests)
+            wanted = is_new | changed
+            _warn(_note_changed(rows["image_id"][changed]))
+        if not wanted.any():
+            write_failures(output.path, [], 0)
+            return ExtractionResult(output.path, 0, 0, None, time.monotonic() - started)
+        by_id = dict(zip(rows["image_id"][wanted], np.array(digests, object)[wanted], strict=True))
+        taken = wanted | _same_patients(model, rows, wanted)
+        rows, digests = rows[taken], [d for d, take in zip(digests, taken, strict=True) if take]
+        _warn(note_seen(training, rows))
+        if from_table:
+            found = FeatureResult(*reject_unsafe_ids(rows, output.path))
+        else:
+            found = _measure(model, rows, output, options, digests if file else None)
+        n_rows = len(found.table)
+        # If earlier rows are valid, a broken image does not make the run a failure.
+        errors = write_failures(output.path, found.failures, n_rows + int((~wanted).sum()))
+        if n_rows:
+            scores = score_table(model, found.table, explain=explain)
+            scores = scores[scores["image_id"].isin(list(by_id))].reset_index(drop=True)
+            n_rows = len(scores)
+            if trained is not None:
+                scores = adjust_prevalence(scores, trained=trained, wanted=prevalence)
+            if file is not None:
+                stamped = file.stamp(scores, [by_id.get(name) for name in scores["image_id"]])
+                scores = file.merge(old, stamped)
+            write_scores(scores, output.path)
+    seconds = time.monotonic() - started
+    n_failed = len(found.failures)
+    return ExtractionResult(output.path, n_rows, n_failed, errors, seconds, found.n_reused)
+
+
+def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:
+    """Mark the other lesions of these patients, if the model uses patient context."""
+    if not uses_context(split_steps(model)[1]) or "patient_id" not in rows:
+        return np.zeros(len(rows), dtype=bool)
+    patients = rows["patient_id"][wanted].dropna()
+    return rows["patient_id"].isin(patients).to_numpy()
+
+
+def _note_changed(ids: pd.Series) -> list[str]:
+    if ids.empty:
+        return []
+    return [
+        f"{count_words(len(ids), 'image')} changed since the last run, the first is "
+        f"{ids.iloc[0]!r}; scored again."
+    ]
+
+
+def _warn(texts: Sequence[str]) -> None:
+    for text in texts:
+        warnings.warn(text, UserWarning, stacklevel=3)

@@ -1,0 +1,326 @@
+"""The score file: formats, safe contents, and appending to earlier scores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._atomic import atomic_path, check_writable
+from hybridlesion._sanitize import is_formula, plain_cell
+from hybridlesion.batch import write_errors
+from hybridlesion.exceptions import HybridLesionError, TableError
+from hybridlesion.featurizer import Failure
+from hybridlesion.model_selection import GROUP_COLUMNS
+
+__all__ = [
+    "SCHEMA",
+    "ScoreFile",
+    "check_score_file",
+    "reject_unsafe_ids",
+    "write_failures",
+    "write_scores",
+]
+
+_SUFFIXES = (".csv", ".parquet")
+
+
+def check_score_file(out: str | os.PathLike) -> Path:
+    """Check, before long work, that scores can be written.
+
+    Parameters
+    ----------
+    out : str or path-like
+        File to write.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    TableError
+        If its suffix is neither ``.csv`` nor ``.parquet``.
+    SourceError
+        If it cannot be written.
+    """
+    if Path(out).suffix.lower() not in _SUFFIXES:
+        raise TableError(f"scores are written as .csv or .parquet, got {Path(out).name!r}.")
+    return check_writable(out)
+
+
+def reject_unsafe_ids(records: pd.DataFrame, out: Path) -> tuple[pd.DataFrame, list[Failure]]:
+    """Reject rows whose ids would be unsafe in a spreadsheet or terminal.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records to score.
+    out : Path
+        The score file.
+
+    Returns
+    -------
+    records : DataFrame of shape (m, columns)
+        The rows with safe ids.
+    failures : list of Failure
+        The others.
+
+    Notes
+    -----
+    Ids are join keys and never changed. An image whose id, patient id or lesion id a spreadsheet
+    would run as a formula is not scored into CSV (Parquet is safe), and one whose id contains
+    control characters is not scored at all. A path that looks like a formula gets the prefix
+    ``./``.
+    """
+    columns = [name for name in ("image_id", *GROUP_COLUMNS) if name in records]
+    reasons = [_harm(row, out) for row in records[columns].to_dict("records")]
+    harmless = [reason is None for reason in reasons]
+    paths = records["path"] if "path" in records else [""] * len(records)
+    failures = [
+        Failure(str(name), str(path), "read", reason)
+        for name, path, reason in zip(records["image_id"], paths, reasons, strict=True)
+        if reason is not None
+    ]
+    return records[harmless], failures
+
+
+def _harm(row: dict[str, object], out: Path) -> str | None:
+    for column, value in row.items():
+        if isinstance(value, str) and not value.isprintable():
+            return f"its {column} contains unprintable characters; rename it."
+        if out.suffix.lower() == ".csv" and is_formula(value):
+            return (
+                f"its {column} begins with {value[0]!r}, and a spreadsheet would run it as a "
+                "formula; rename it, or write .parquet."
+            )
+    return None
+
+
+def write_failures(out: Path, failures: Sequence[Failure], n_rows: int) -> Path | None:
+    """Write the list of failures of a score file, safe for spreadsheets.
+
+    Parameters
+    ----------
+    out : Path
+        The score file.
+    failures : sequence of Failure
+        The failures.
+    n_rows : int
+        Number of rows that did not fail.
+
+    Returns
+    -------
+    Path or None
+        Path of the list; None if nothing failed.
+
+    Raises
+    ------
+    HybridLesionError
+        If nothing remains to be scored.
+    """
+    plain = [Failure(*map(plain_cell, astuple(failure))) for failure in failures]
+    errors = write_errors(out, plain)
+    if failures and not n_rows:
+        raise HybridLesionError(
+            f"not one of the {len(failures)} images could be used; the reasons are in {errors}. "
+            f"The first: {plain[0].reason}"
+        )
+    return errors
+
+
+def write_scores(scores: pd.DataFrame, out: Path) -> None:
+    """Write scores atomically, in the format of the suffix.
+
+    Parameters
+    ----------
+    scores : DataFrame of shape (n, columns)
+        From `score_table`.
+    out : Path
+        File to write.
+    """
+    with atomic_path(out) as temporary:
+        if out.suffix.lower() == ".parquet":
+            scores.to_parquet(temporary, index=False)
+            return
+        if "path" in scores:
+            scores = scores.assign(path=[_plain_path(path) for path in scores["path"]])
+        # Full precision: CSV, Parquet and memory hold the same scores.
+        scores.to_csv(temporary, index=False)
+
+
+def _plain_path(path: object) -> object:
+    return f"./{path}" if is_formula(path) else path
+
+
+# Incremented when a column of the file changes its meaning or is removed.
+SCHEMA = 1
+
+_NEEDED = (
+    "image_id",
+    "score",
+    "label",
+    "threshold",
+    "image_sha256",
+    "model",
+    "scored_at",
+    "schema",
+)
+
+
+@dataclass(frozen=True)
+class ScoreFile:
+    """Score file of earlier runs, to which this run appends.
+
+    Parameters
+    ----------
+    out : Path
+        The file; may be missing.
+    model_id : str
+        Identifies the model.
+    prevalence : float, default=None
+        Prevalence that the scores are adjusted to; None leaves them.
+    """
+
+    out: Path
+    model_id: str
+    prevalence: float | None = None
+
+    def read(self) -> pd.DataFrame | None:
+        """Read the file and check that new rows can be appended.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns) or None
+            Its rows, as text if it is CSV; None if there is no file.
+
+        Raises
+        ------
+        TableError
+            If it has another schema, or was written by another model or for another prevalence.
+        """
+        if not self.out.exists():
+            return None
+        rows = _read(self.out)
+        lacking = [name for name in _NEEDED if name not in rows]
+        if lacking:
+            raise TableError(
+                f"{self.out} was not written with `append`: it lacks {', '.join(lacking)}. Choose "
+                "another `out`, or omit `append` to overwrite it."
+            )
+        self._check_same(rows, "schema", str(SCHEMA))
+        self._check_same(rows, "model", self.model_id)
+        wanted = "" if self.prevalence is None else str(float(self.prevalence))
+        found = rows["prevalence"] if "prevalence" in rows else pd.Series("", rows.index)
+        self._check_same(rows.assign(prevalence=found), "prevalence", wanted)
+        return rows
+
+    def compare(
+        self, rows: pd.DataFrame | None, found: pd.DataFrame, digests: Sequence[str | None]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Compare records with the rows of earlier runs.
+
+        Parameters
+        ----------
+        rows : DataFrame of shape (n, columns) or None
+            From `read`.
+        found : DataFrame of shape (m, columns)
+            Records with ``image_id``.
+        digests : sequence of str or None
+            SHA-256 of their images; None where unknown.
+
+        Returns
+        -------
+        is_new : ndarray of shape (m,), bool
+            Records that are not in the file.
+        changed : ndarray of shape (m,), bool
+            Records whose image has changed since it was scored.
+        """
+        known = (
+            {}
+            if rows is None
+            else dict(zip(rows["image_id"].astype(str), rows["image_sha256"], strict=True))
+        )
+        ids = found["image_id"].astype(str)
+        is_new = [name not in known for name in ids]
+        changed = [
+            name in known and digest is not None and known[name] != digest
+            for name, digest in zip(ids, digests, strict=True)
+        ]
+        return np.array(is_new, dtype=bool), np.array(changed, dtype=bool)
+
+    def stamp(self, scores: pd.DataFrame, digests: Sequence[str | None]) -> pd.DataFrame:
+        """Add the columns that later runs compare.
+
+        Parameters
+        ----------
+        scores : DataFrame of shape (n, columns)
+            New scores.
+        digests : sequence of str or None
+            SHA-256 of each image; None where unknown.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns + 4)
+            With ``image_sha256``, ``model``, ``scored_at`` (UTC) and ``schema``.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return scores.assign(
+            image_sha256=list(digests), model=self.model_id, scored_at=now, schema=SCHEMA
+        )
+
+    def merge(self, rows: pd.DataFrame | None, scores: pd.DataFrame) -> pd.DataFrame:
+        """Append new rows; those of images that were scored again replace the old ones.
+
+        Parameters
+        ----------
+        rows : DataFrame of shape (n, columns) or None
+            From `read`.
+        scores : DataFrame of shape (m, columns)
+            From `stamp`.
+
+        Returns
+        -------
+        DataFrame
+            The rows to write.
+        """
+        if rows is None:
+            return scores
+        ids = scores["image_id"].astype(str)
+        kept = rows[~rows["image_id"].astype(str).isin(ids)]
+        if kept.empty:
+            return scores
+        # Old cells of a CSV file keep every digit.
+        both = (
+            [kept, scores.astype(object)] if self.out.suffix.lower() == ".csv" else [kept, scores]
+        )
+        return pd.concat(both, ignore_index=True)
+
+    def _check_same(self, rows: pd.DataFrame, column: str, wanted: str) -> None:
+        found = {_text(value) for value in rows[column].unique()} - {wanted}
+        if found:
+            other = sorted(found)[0] or "none"
+            raise TableError(
+                f"{self.out} holds scores of {column} {other[:40]}, and the new ones have "
+                f"{wanted or 'none'}; one file cannot hold both. Choose another `out`, or omit "
+                "`append` to overwrite it."
+            )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path} cannot be read as a table of scores: {error}") from error
+
+
+def _text(value: object) -> str:
+    return "" if pd.isna(value) else str(value)
