@@ -38,8 +38,9 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
     By the kind of `Support`:
 
     - ``drawn``: percentiles of the draws.
-    - ``quantile``: expanded percentiles [3]_: those of the confidence at which a normal interval
-      of the draws is as wide as Student's with one degree of freedom fewer than groups.
+    - ``quantile``: expanded percentiles [3]_. With n groups, the normal quantile of the requested
+      confidence is replaced by ``sqrt(n / (n - 1))`` times Student's with n - 1 degrees of
+      freedom, and percentiles of the confidence that this quantile has are taken.
     - ``share``: Wilson's interval [1]_ with as many rows as a proportion of the draws' variance
       has (effective rows [2]_) and a quantile of Student's t. For single rows these are the rows
       themselves; in patients with several lesions alike there are fewer. Where all rows agree,

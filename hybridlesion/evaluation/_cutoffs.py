@@ -63,11 +63,10 @@ class Cutoffs:
         self._highest, self._negatives = score.max(), np.sort(score[~y])
         carriers = len(np.unique(codes[y]))
         self.support = {
-            name: Support(
-                "drawn" if (1 - target) * carriers < _LEAST_BELOW else "quantile",
-                groups=carriers,
-                tail=LOWER_TAIL,
-            )
+            # Rounding must not take ten groups at 80 % for fewer: (1 - 0.8) * 10 is below 2.
+            name: Support("quantile", groups=carriers, tail=LOWER_TAIL)
+            if (1 - target) * carriers > _LEAST_BELOW - 1e-9
+            else Support("drawn", tail=LOWER_TAIL)
             for name, target in self._targets.items()
         }
         if cost_ratio is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.sparse import csr_matrix
 
@@ -92,7 +90,7 @@ class Ranking:
         # The others depend on the lowest positives alone, whose draws vary too little.
         names = ("pauc", *self._targets)
         self.support = dict.fromkeys(names, Support("drawn", freedom=fewest - 1, tail=LOWER_TAIL))
-        self.support["pauc"] = replace(self.support["pauc"], groups=fewest)
+        self.support["pauc"] = Support("drawn", fewest, fewest - 1, tail=LOWER_TAIL)
         self.support["auc"] = Support("drawn", freedom=n_groups - 1 if fewest > 1 else 0)
         self.support["average_precision"] = Support("share", fewest, fewest - 1)
 
