@@ -217,8 +217,9 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
     By the kind of `Support`:
 
     - ``drawn``: percentiles of the draws.
-    - ``quantile``: expanded percentiles [3]_, at the confidence for which a normal interval of the
-      draws is as wide as Student's with one degree of freedom fewer than groups.
+    - ``quantile``: expanded percentiles [3]_. With n groups, the normal quantile of the requested
+      confidence is replaced by ``sqrt(n / (n - 1))`` times Student's with n - 1 degrees of
+      freedom, and the percentiles at the confidence of that quantile are taken.
     - ``share``: Wilson's interval [1]_ with the effective number of rows [2]_, that of a proportion
       with the variance of the draws, and a quantile of Student's t. It is the number of rows if
       each group is one row, and smaller if the lesions of a patient are alike. If all rows agree,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy.sparse import csr_matrix
 
@@ -100,7 +98,7 @@ class Ranking:
         # The others depend on the lowest positives alone, whose draws vary too little.
         names = ("pauc", *self._targets)
         self.support = dict.fromkeys(names, Support("drawn", freedom=fewest - 1, tail=LOWER_TAIL))
-        self.support["pauc"] = replace(self.support["pauc"], groups=fewest)
+        self.support["pauc"] = Support("drawn", fewest, fewest - 1, tail=LOWER_TAIL)
         self.support["auc"] = Support("drawn", freedom=n_groups - 1 if fewest > 1 else 0)
         self.support["average_precision"] = Support("share", fewest, fewest - 1)
 
@@ -347,11 +345,10 @@ class Cutoffs:
         self._highest, self._negatives = score.max(), np.sort(score[~y])
         carriers = len(np.unique(codes[y]))
         self.support = {
-            name: Support(
-                "drawn" if (1 - target) * carriers < _LEAST_BELOW else "quantile",
-                groups=carriers,
-                tail=LOWER_TAIL,
-            )
+            # Rounding must not take ten groups at 80 % for fewer: (1 - 0.8) * 10 is below 2.
+            name: Support("quantile", groups=carriers, tail=LOWER_TAIL)
+            if (1 - target) * carriers > _LEAST_BELOW - 1e-9
+            else Support("drawn", tail=LOWER_TAIL)
             for name, target in self._targets.items()
         }
         if cost_ratio is not None:

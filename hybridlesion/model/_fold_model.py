@@ -316,8 +316,10 @@ def blank_at_random(
     Where metadata are missing more often in one class, missingness itself would be evidence. So
     each row also loses the metadata that a random row of the other class lacks. A row then lacks
     what either of two rows lacks, one of each class, and the pattern is equally frequent in both.
-    Measurements of the image are treated otherwise: new lesions have them, and a network's score
-    that is left out in training, mostly of malignant lesions, would cost most of its use.
+    Measurements of the image keep their pattern: new lesions have them, and treating a network's
+    score likewise, which is left out mostly of malignant lesions, would cost most of its use.
+    Hence a measurement that is missing more often in one class remains evidence where it is
+    missing.
     """
     gone = np.isnan(columns)
     other = np.empty(len(y), dtype=np.intp)

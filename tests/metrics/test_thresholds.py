@@ -15,6 +15,8 @@ from hybridlesion.metrics import (
     threshold_at_sensitivity,
     threshold_interval,
 )
+from hybridlesion.metrics._resampling import Drawn, Support, interval_of
+from hybridlesion.metrics.discrimination import Cutoffs
 
 
 @pytest.mark.parametrize(("sensitivity", "threshold"), [(0.25, 8), (0.5, 6), (0.51, 3), (1.0, 1)])
@@ -52,6 +54,26 @@ def test_the_highest_of_equal_thresholds_is_taken():
 def test_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="rule must be one of 'f1', 'youden', got 'fone'"):
         choose_threshold([0, 1], [0, 1], "fone")
+
+
+def test_few_groups_widen_the_percentiles_of_a_quantile():
+    draws = np.linspace(0, 1, 10_001)
+    widths = []
+    for groups in (5, 13, 100, 10**6):
+        low, high = interval_of(Drawn(0.5, draws, Support("quantile", groups)), 0.95)
+        widths.append(high - low)
+    # 13 groups: 2.179 sqrt(13 / 12) = 2.268 standard deviations, which hold 97.67 %.
+    assert widths[1] == pytest.approx(0.9767, abs=1e-4)
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] == pytest.approx(0.95, abs=1e-4)
+    assert interval_of(Drawn(0.5, draws, Support("quantile", 1)), 0.95) == (0, 1)
+
+
+@pytest.mark.parametrize(("n", "kind"), [(9, "drawn"), (10, "quantile")])
+def test_two_positives_below_a_threshold_make_it_a_quantile(n, kind):
+    y = np.arange(2 * n) < n
+    cutoffs = Cutoffs(y, np.linspace(1, 0, 2 * n), np.arange(2 * n), sensitivities=(0.8,))
+    assert cutoffs.support["sensitivity_0.8"].kind == kind
 
 
 @pytest.mark.parametrize(("n", "sensitivity"), [(40, 0.8), (100, 0.9), (400, 0.95)])
