@@ -79,7 +79,7 @@ def test_decision_curve_compares_with_all_and_none(cases, figures, tmp_path):
     words = [text.get_text() for text in axes.get_legend().get_texts()]
     assert words == ["treat by score", "treat all", "treat none"]
     assert any("threshold 0.2" in text.get_text() for text in axes.texts)
-    acted = next(line for line in axes.lines if line.get_label() == "act on the score")
+    acted = next(line for line in axes.lines if line.get_label() == "treat by score")
     called = score >= acted.get_xdata()[0]
     assert acted.get_ydata()[0] / 1000 == pytest.approx(
         (called & (y == 1)).mean() - (called & (y == 0)).mean() / (1 / acted.get_xdata()[0] - 1)

@@ -21,7 +21,12 @@ def _cards(**columns):
 
 def test_errors():
     cards = _cards(target=[1, 0, 1, np.nan])
-    assert [card.error for card in cards] == ["correct", "false positive", "false negative", "truth unknown"]
+    assert [card.error for card in cards] == [
+        "correct",
+        "false positive",
+        "false negative",
+        "truth unknown",
+    ]
     assert [card.truth for card in cards] == ["malignant", "benign", "malignant", "unknown"]
     assert [card.called for card in cards] == [True, True, False, False]
 
