@@ -231,7 +231,7 @@ def _summarise(result: DemoResult) -> str:
             f"No score can be expected to exceed an AUC of {result.ceiling:.3f} on them, since the "
             "truth is random given the risk. With so few lesions the intervals are wide.",
             "",
-            f"Lesions are classified as malignant from a score of {_threshold(result.held_out)}, "
+            f"Lesions are classified as malignant at or above {_threshold(result.held_out)}, "
             "chosen on out-of-fold scores of the training patients.",
             "",
             "| metric on held-out patients | value | 95 % interval |",

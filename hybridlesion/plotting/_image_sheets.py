@@ -204,7 +204,7 @@ def _caption(
         "Numbers: calibrated probability of malignancy. Words: true diagnosis. Lines: mask."
     )
     if threshold is not None:
-        parts.append(f"Bold: score of at least {threshold_words(threshold, rule)}.")
+        parts.append(f"Bold: score at or above {threshold_words(threshold, rule)}.")
     return " ".join([*parts, RESEARCH_ONLY])
 
 

@@ -221,5 +221,5 @@ def test_a_demo_goes_on_in_its_own_folder_only(tmp_path):
     (tmp_path / "summary.md").write_text(f"{_TITLE}\n")
     _refuse_other_files(tmp_path)
     _keep(tmp_path, ["notes.txt"])
-    with pytest.raises(SourceError, match=r"the first is notes\.txt"):
+    with pytest.raises(SourceError, match=r"such as notes\.txt"):
         _refuse_other_files(tmp_path)

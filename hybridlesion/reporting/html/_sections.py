@@ -133,7 +133,7 @@ def weigh_families(data: ReportData) -> list[Bar]:
 def _labels(data: ReportData) -> str:
     if data.threshold is None:
         return "not recorded"
-    return f"malignant from a score of {threshold_words(data.threshold, data.rule)}"
+    return f"malignant at or above {threshold_words(data.threshold, data.rule)}"
 
 
 def _pairs(values: Mapping, joint: str = "=") -> str:

@@ -139,7 +139,7 @@ def _did(evaluation: Evaluation) -> list[str]:
     ranked = f"{who} the AUC is {_auc(values)}."
     threshold = threshold_words(evaluation.threshold, evaluation.rule)
     called = (
-        f"Classifying lesions as malignant from a score of {threshold} gives a sensitivity of "
+        f"Classifying lesions as malignant at or above {threshold} gives a sensitivity of "
         f"{_percent(values, 'recall')} and a specificity of {_percent(values, 'specificity')}."
     )
     said = [f"{ranked} {called} {_calibration(values)}".strip()]

@@ -61,9 +61,9 @@ def test_the_summary_says_what_was_learned_and_found(text):
     assert "trained on 90 lesions of 30 patients" in words
     assert re.search(r"On 60 lesions scored later, the AUC is 0\.\d+ \(95 % interval", words)
     at = r"the threshold for 90 % sensitivity \(0\.\d+\)"
-    assert len(re.findall(f"malignant from a score of {at} gives a sensitivity of", words)) == 2
+    assert len(re.findall(f"malignant at or above {at} gives a sensitivity of", words)) == 2
     assert re.search(f"Errors refer to {at}", _plain(_section(text, "gallery")))
-    assert re.search(f"malignant from a score of {at}", _plain(_section(text, "card")))
+    assert re.search(f"malignant at or above {at}", _plain(_section(text, "card")))
 
 
 def test_charts_and_measures_of_both_sets(text):
