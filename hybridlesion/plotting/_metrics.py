@@ -208,7 +208,7 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
     axes.text(0.98, 0.055, "benign", color=BENIGN, fontsize=8, ha="right",
               transform=axes.transAxes, bbox=box)  # fmt: skip
     square_panel(axes, "Predicted probability", "Observed fraction malignant", "Reliability", limit)
-    _note(axes, [("Slope", "calibration_slope"), ("calibration error", "calibration_error")], words)
+    _note(axes, [("Slope", "calibration_slope"), ("error", "calibration_error")], words)
 
 
 def _draw_bins(axes: Axes, bins: pd.DataFrame, **style: object) -> None:
@@ -336,9 +336,9 @@ def reliability_figure(
     rare = y.mean() < _RARE
     limit = _draw_curve(curve, y, score)
     _draw_spread(spread, y, score, limit, rare)
-    finish_axes(curve, y_label="Observed fraction malignant")
     finish_axes(spread, x_label="Predicted probability of malignancy")
     spread.grid(visible=False)
+    finish_axes(curve, y_label="Observed fraction malignant")
     _set_scale(curve, limit, rare)
     heading = title or f"Reliability: {len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
     figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.02, ha="left")
