@@ -19,8 +19,8 @@ _INTRODUCTION = """# Commands
 Generated from the command line by `python docs/generate_commands.py`; do not edit.
 
 Every command has a page here, and `--help` or `-h`; `hybridlesion --version` prints the installed
-version. On the pages, *required* under *default* means that a value must be given, *-* that there
-is no default. [tutorial.md](tutorial.md) shows how the commands follow each other.
+version. On the pages, *required* under *default* means that a value must be given, *-* stands for
+no default. [tutorial.md](tutorial.md) shows how the commands follow each other.
 
 - `hybridlesion --install-completion` makes bash, zsh and fish complete commands, options and
   choices with the tab key; open a new shell afterwards.

@@ -1,4 +1,4 @@
-"""The whole road on synthetic lesions, in a few minutes and one folder."""
+"""Every stage on synthetic lesions, in a few minutes and one folder."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from hybridlesion.training import TrainedModel, fit_tables
 
 __all__ = ["DemoResult", "run_demo"]
 
-# One patient in so many is held out from the fit.
+# One in three patients is held out from the fit.
 _HELD_OUT = 3
 
-# The first line of the summary, by which the folder of a demo is known.
+# First line of the summary, which identifies the folder of a demo.
 _TITLE = "# hybridlesion on synthetic lesions"
 
-# What the names in a demo's folder begin with, those of an interrupted one included.
+# Prefixes of the names in the folder of a complete or interrupted demo.
 _OWN_FILES = (
     *("data", "features.parquet", "model.joblib", "masks", "scores.csv", "evaluation"),
     *("cases.png", "report.html", "summary.md", "."),
@@ -41,21 +41,21 @@ _OWN_FILES = (
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo found and wrote.
+    """Result of `run_demo`.
 
     Parameters
     ----------
     trained : TrainedModel
         Model of the training patients.
     held_out : ScoreReport
-        Measures on patients that the model never saw.
+        Metrics on held-out patients.
     ceiling : float
-        Highest AUC that can be expected on the lesions held out, their truth being drawn from a
+        Highest AUC that can be expected on the held-out lesions, whose truth is sampled from a
         known risk.
     n_images : int
-        Images drawn.
+        Number of images.
     paths : dict of str to Path
-        Files worth opening, by what they are.
+        Files worth opening, by description.
     seconds : float
         Wall time.
     """
@@ -77,7 +77,7 @@ def run_demo(
     step: Callable[[str], None] | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> DemoResult:
-    """Draw lesions, measure them, fit, score patients held out, evaluate, and write a report.
+    """Create lesions, measure, fit, score held-out patients, evaluate, and write a report.
 
     Parameters
     ----------
@@ -86,23 +86,23 @@ def run_demo(
     n_patients : int, default=40
         Patients, at least 12; each has one to five lesions.
     n_jobs : int, default=1
-        Processes; -1 takes every core.
+        Processes; -1 uses every core.
     random_state : int, default=0
         Seed of the lesions, the folds and the bootstrap.
     step : callable, default=None
-        Called with a few words before each step.
+        Called with a description before each step.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` while images are measured.
 
     Returns
     -------
     DemoResult
-        Measures and files.
+        Metrics and files.
 
     Raises
     ------
     SourceError
-        If the folder cannot be written, or holds what no demo wrote.
+        If the folder cannot be written, or contains other files.
     """
     started = time.monotonic()
     out = Path(out)
@@ -111,8 +111,8 @@ def run_demo(
     with atomic_path(summary) as temporary:
         temporary.write_text(f"{_TITLE}\n\nThis demo is not finished.\n")
     step = step or (lambda words: None)
-    step("drawing lesions")
-    drawn = make_lesions(
+    step("creating synthetic lesions")
+    lesions = make_lesions(
         out / "data",
         n_patients=n_patients,
         lesions_per_patient=(1, 5),
@@ -120,8 +120,8 @@ def run_demo(
         n_jobs=n_jobs,
         random_state=random_state,
     )
-    records, training, held_out = _split(out, drawn, random_state)
-    step("measuring the training patients' images")
+    records, training, held_out = _split(out, lesions, random_state)
+    step("measuring images of the training patients")
     features = extract_features(
         records[training], out / "features.parquet", n_jobs=n_jobs, progress=progress
     )
@@ -129,7 +129,7 @@ def run_demo(
     trained = fit_tables([features.path], n_splits=4, n_jobs=n_jobs, random_state=random_state)
     model = out / "model.joblib"
     save_artifact(model, trained.model, training=trained.facts, metrics=trained.metrics)
-    step("scoring the patients held out")
+    step("scoring held-out patients")
     fitted, unseen, scores = load_artifact(model), records[held_out], out / "scores.csv"
     score_records(
         *(fitted, unseen, scores),
@@ -139,7 +139,7 @@ def run_demo(
         progress=progress,
     )
     step("evaluating")
-    report, sheet = _judge(out, scores, random_state)
+    report, sheet = _evaluate(out, scores, random_state)
     step("writing the report")
     page = write_page(
         *(model, out),
@@ -151,21 +151,21 @@ def run_demo(
     paths = {
         "the report": page.path,
         "the summary": summary,
-        "the picture sheet": sheet,
+        "the contact sheet": sheet,
         "the curves": report.paths[2],
         "the scores": scores,
         "the model": model,
     }
-    risk = drawn.loc[drawn["image_id"].isin(report.cases["image_id"]), "risk"]
+    risk = lesions.loc[lesions["image_id"].isin(report.cases["image_id"]), "risk"]
     seconds = time.monotonic() - started
-    result = DemoResult(trained, report, auc_ceiling(risk.to_numpy()), len(drawn), paths, seconds)
+    result = DemoResult(trained, report, auc_ceiling(risk.to_numpy()), len(lesions), paths, seconds)
     with atomic_path(summary) as temporary:
         temporary.write_text(_summarise(result))
     return result
 
 
 def _refuse_other_files(out: Path) -> None:
-    """Keep somebody's own model, scores and images from being overwritten."""
+    """Refuse a folder with files that no demo wrote."""
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     other = [name for name in names if not name.startswith(_OWN_FILES)]
     summary = out / "summary.md"
@@ -173,13 +173,13 @@ def _refuse_other_files(out: Path) -> None:
         other = other or names
     if other:
         raise SourceError(
-            f"{out} holds files of other origin, the first is {other[0]}. The demo writes a model, "
-            "scores and images of its own: name a new folder, or that of an earlier demo."
+            f"{out} contains files of other origin, such as {other[0]}, which the demo could "
+            "replace. Choose a new folder, or that of an earlier demo."
         )
 
 
-def _judge(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Path]:
-    """Measure the scores against the truth, and draw the cases."""
+def _evaluate(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Path]:
+    """Evaluate the scores, and draw the cases."""
     report = report_scores(
         scores, [out / "data" / "metadata.csv"], out / "evaluation", random_state=random_state
     )
@@ -189,16 +189,16 @@ def _judge(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Pat
         masks=out / "masks",
         threshold=report.threshold,
         threshold_rule=report.threshold_rule,
-        title="Lesions of patients the model never saw, highest score first",
+        title="Lesions of held-out patients, highest score first",
     )
     return report, sheet
 
 
 def _split(
-    out: Path, drawn: pd.DataFrame, random_state: int
+    out: Path, lesions: pd.DataFrame, random_state: int
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Read the drawn set as a user would, and hold out a third of the patients."""
-    located = drawn[["image_id", "path"]]
+    """Read the records as a user would, and hold out a third of the patients."""
+    located = lesions[["image_id", "path"]]
     records = read_records([out / "data" / "metadata.csv"], images=located).frame
     folds = grouped_folds(
         records["target"].to_numpy(dtype=int),
@@ -221,19 +221,20 @@ def _summarise(result: DemoResult) -> str:
         [
             _TITLE,
             "",
-            f"{result.n_images} lesions were drawn, with the truth from a known rule on asymmetry, "
-            f"border and colour. The model learned from {facts['n_rows']} lesions of "
-            f"{facts['n_patients']} patients ({facts['n_positive']} malignant) and was measured on "
-            f"{len(cases)} lesions of {cases['patient_id'].nunique()} patients it never saw "
+            f"The {result.n_images} lesions are synthetic; their truth is sampled from a known "
+            "risk that depends on asymmetry, border and colour. The model was trained on "
+            f"{facts['n_rows']} lesions of {facts['n_patients']} patients "
+            f"({facts['n_positive']} malignant) and evaluated on {len(cases)} lesions of "
+            f"{cases['patient_id'].nunique()} held-out patients "
             f"({int(cases['target'].sum())} malignant).",
             "",
             f"No score can be expected to exceed an AUC of {result.ceiling:.3f} on them, since the "
-            "truth was drawn by chance from the rule. With so few lesions the intervals are wide.",
+            "truth is random given the risk. With so few lesions the intervals are wide.",
             "",
-            f"A lesion is called malignant from {_threshold(result.held_out)} on, by the scores of "
-            "the training patients out of fold.",
+            f"Lesions are classified as malignant at or above {_threshold(result.held_out)}, "
+            "chosen on out-of-fold scores of the training patients.",
             "",
-            "| measure on the patients held out | value | 95 % interval |",
+            "| metric on held-out patients | value | 95 % interval |",
             "|---|---|---|",
             *rows,
             "",

@@ -554,7 +554,7 @@ def format_thresholds(model: BaseEstimator) -> str:
 
     _, classifier = split_steps(model)
     used = threshold_words(classifier.threshold_, threshold_rule(classifier))
-    lines = [f"a lesion is classified as malignant from a score of {used}"]
+    lines = [f"a lesion is classified as malignant at or above {used}"]
     for sensitivity, found in classifier.threshold_intervals_.items():
         lines.append(
             f"  {sensitivity:.0%} sensitivity from {found.value:.4f} "

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Progress = Callable[[int, int, int], None]
 
 @contextmanager
 def show_waiting(what: str) -> Iterator[None]:
-    """Show on a terminal that work without steps to count goes on; say nothing elsewhere.
+    """Show a spinner on a terminal while work of unknown length is in progress.
 
     Parameters
     ----------
     what : str
-        What is being done, such as ``"fitting"``.
+        Description, such as ``"fitting"``.
 
     Yields
     ------
@@ -40,17 +40,17 @@ def show_waiting(what: str) -> Iterator[None]:
 
 @contextmanager
 def show_progress(what: str) -> Iterator[Progress]:
-    """Give a callback that shows how far long work has come.
+    """Show the progress of work.
 
     Parameters
     ----------
     what : str
-        What is being done, such as ``"measuring"``.
+        Description, such as ``"measuring"``.
 
     Yields
     ------
     callable
-        To be called as ``progress(done, failed, total)``; it begins anew when `done` falls.
+        To be called as ``progress(done, failed, total)``; restarts when `done` decreases.
     """
     if _is_terminal():
         with _bar(what) as progress:
@@ -64,18 +64,18 @@ def _is_terminal() -> bool:
 
 
 def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fresh: int) -> str:
-    """Word the state of long work.
+    """Format progress as a line.
 
     Parameters
     ----------
     what : str
-        What is being done.
+        Description.
     done, failed, total : int
-        Images worked off, those of them that failed, and all.
+        Images processed, failed, and in total.
     seconds : float
-        Time that the rate is taken over.
+        Time for the rate.
     fresh : int
-        Images worked off in that time; `done` may include what an interrupted run had left.
+        Images processed in that time; `done` may include those of an interrupted run.
 
     Returns
     -------
@@ -97,14 +97,14 @@ def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fr
 
 
 def _lines(what: str) -> Progress:
-    # Time and count at the first report: what an interrupted run had left came before it.
+    # Time and count at the first report, which may include images of an interrupted run.
     first: list[tuple[float, int]] = []
     due = [time.monotonic() + _SECONDS_BETWEEN_LINES]
 
     def progress(done: int, failed: int, total: int) -> None:
         now = time.monotonic()
         if not first or done < first[0][1]:
-            # The first report, or the first of another piece of work.
+            # The first report, or the first of the next task.
             first[:] = [(now, done)]
         if now < due[0] and done < total:
             return

@@ -18,7 +18,7 @@ def demo(
     jobs: options.Jobs = -1,
     random_state: options.Seed = 0,
 ) -> None:
-    """Run every stage on synthetic lesions, in under three minutes."""
+    """Run every stage on synthetic lesions, in a few minutes."""
     from hybridlesion.cli._print import format_metrics
     from hybridlesion.cli._progress import show_progress
     from hybridlesion.demo import run_demo

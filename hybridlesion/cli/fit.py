@@ -101,7 +101,7 @@ def fit(
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Fit a calibrated model, evaluated on patients outside its training folds."""
+    """Fit a calibrated model with patient-grouped folds."""
     import time
 
     from hybridlesion._atomic import atomic_path, check_writable

@@ -50,7 +50,7 @@ def report(
     jobs: options.Jobs = -1,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write report.html: training data, performance and errors of a model."""
+    """Write report.html on a model, its performance and errors."""
     on_scores = {"--truth": truth, "--images": images, "--masks": masks}
     if scores is None and any(on_scores.values()):
         name = next(name for name, value in on_scores.items() if value)

@@ -116,5 +116,5 @@ def score(
         typer.echo(f"nothing new: {out} contains every image already, {result.seconds:.1f} s")
     else:
         at = threshold_words(used["threshold"], used["threshold_rule"])
-        typer.echo(f"label 1: score of at least {at}")
+        typer.echo(f"label 1 is a score at or above {at}")
         print_result(result)

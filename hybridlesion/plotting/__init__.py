@@ -1,31 +1,63 @@
-"""Figures of scores and masks, and drawn sheets of lesions (matplotlib and OpenCV)."""
+"""Figures of scores and masks, and sheets of lesions (matplotlib and OpenCV)."""
 
-from hybridlesion.plotting._abcd_files import SHEET_SUFFIXES, write_abcd_sheets
+from hybridlesion.plotting._abcd_files import (
+    SHEET_SUFFIXES,
+    Drawn,
+    SheetDrawing,
+    write_abcd_sheets,
+)
+from hybridlesion.plotting._abcd_layout import SCORE_RANGES
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
-from hybridlesion.plotting._case_sheet import case_sheet, choose_cases
-from hybridlesion.plotting._cnn_sheet import draw_cnn_sheet, paint_cnn_map
+from hybridlesion.plotting._cnn_sheet import MAP_KEY, cnn_words, draw_cnn_sheet, paint_cnn_map
 from hybridlesion.plotting._curves import comparison_figure, curve_figure, decision_figure
-from hybridlesion.plotting._masks import MaskReport, check_mask_report, mask_sheet, report_masks
-from hybridlesion.plotting._metrics import metric_figure
-from hybridlesion.plotting._reliability import reliability_figure
+from hybridlesion.plotting._image_sheets import (
+    MaskReport,
+    case_sheet,
+    check_mask_report,
+    choose_cases,
+    mask_sheet,
+    report_masks,
+)
+from hybridlesion.plotting._metrics import (
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
+    legend_words,
+    metric_figure,
+    reliability_figure,
+    square_panel,
+)
+from hybridlesion.plotting._style import RESEARCH_ONLY, THEME
 from hybridlesion.plotting._subgroups import subgroup_figure
 
 __all__ = [
+    "MAP_KEY",
+    "RESEARCH_ONLY",
+    "SCORE_RANGES",
     "SHEET_SUFFIXES",
+    "THEME",
+    "Drawn",
     "MaskReport",
+    "SheetDrawing",
     "case_sheet",
     "check_mask_report",
     "choose_cases",
+    "cnn_words",
     "comparison_figure",
     "curve_figure",
     "decision_figure",
     "draw_abcd_sheet",
     "draw_cnn_sheet",
+    "draw_precision_recall",
+    "draw_reliability",
+    "draw_roc",
+    "legend_words",
     "mask_sheet",
     "metric_figure",
     "paint_cnn_map",
     "reliability_figure",
     "report_masks",
+    "square_panel",
     "subgroup_figure",
     "write_abcd_sheets",
 ]

@@ -1,4 +1,4 @@
-"""Images to ABCD sheets on disk."""
+"""Draw ABCD sheets and CNN maps of images into files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch import ExtractionResult, check_errors, check_originals, write_errors
-from hybridlesion.cnn import CNNScorer
+from hybridlesion.cnn import LesionScorer
 from hybridlesion.exceptions import (
     HybridLesionError,
     ImageError,
@@ -26,11 +26,17 @@ from hybridlesion.exceptions import (
     TableError,
 )
 from hybridlesion.explain import CnnMap, cnn_map
-from hybridlesion.featurizer import FINETUNED, Failure, LesionFeaturizer, attempt, read_segmented
-from hybridlesion.featurizer._measuring import COLOR_CONSTANCY
+from hybridlesion.featurizer import (
+    COLOR_CONSTANCY,
+    FINETUNED,
+    Failure,
+    LesionFeaturizer,
+    attempt,
+    read_segmented,
+)
 from hybridlesion.io import find_masks, image_size, read_mask
+from hybridlesion.plotting._abcd_layout import flag_words
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
-from hybridlesion.plotting._abcd_text import flag_words
 from hybridlesion.plotting._cnn_sheet import draw_cnn_sheet
 from hybridlesion.plotting._style import save_figure
 from hybridlesion.segmentation import Segmentation, check_segmenter
@@ -43,18 +49,18 @@ __all__ = ["SHEET_SUFFIXES", "Drawn", "SheetDrawing", "write_abcd_sheets"]
 
 @dataclass(frozen=True)
 class Drawn:
-    """What was drawn of one image.
+    """Figures of one image.
 
     Parameters
     ----------
     sheet : Figure
-        Its ABCD sheet.
+        ABCD sheet.
     image : ndarray of shape (H, W, 3), uint8
-        The photograph at the scale of the analysis.
+        Image at the scale of the analysis.
     mask : ndarray of shape (H, W), bool
-        The lesion that was drawn.
+        Mask of the lesion.
     seen : CnnMap or None
-        What the network sees; None without a network.
+        Attribution map; None without a network.
     """
 
     sheet: Figure
@@ -65,16 +71,16 @@ class Drawn:
 
 @dataclass(frozen=True)
 class SheetDrawing:
-    """Draws segmented images, measured as a feature table is.
+    """Draw segmented images with the settings of a featurizer.
 
     Parameters
     ----------
     featurizer : LesionFeaturizer
-        How images are measured, fitted or not; with ``embedder="finetuned"`` its networks are
-        asked where they look.
+        Featurizer, fitted or not; with ``embedder="finetuned"`` attribution maps of its networks
+        are drawn as well.
     masks : dict of str to str, default=None
-        Mask file to take instead of the segmenter's, by image id; of the image's size, or of that
-        at which it is analysed.
+        Mask file that replaces the segmentation, by image id; of the size of the image, or of the
+        size at which it is analysed.
     """
 
     featurizer: LesionFeaturizer
@@ -86,16 +92,16 @@ class SheetDrawing:
         Parameters
         ----------
         row : tuple of image_id and path
-            Which image.
+            The image.
         image : ndarray of shape (H, W, 3), uint8
-            The photograph at the scale of the analysis.
+            Image at the scale of the analysis.
         details : Segmentation
-            What the segmenter found.
+            Its segmentation.
 
         Returns
         -------
         Drawn
-            Its sheets.
+            The figures.
 
         Raises
         ------
@@ -119,9 +125,9 @@ class SheetDrawing:
             title=image_id,
             notes=notes,
         )
-        return Drawn(sheet, image, details.mask, self._look(image, details.mask))
+        return Drawn(sheet, image, details.mask, self._attribute(image, details.mask))
 
-    def _look(self, image: np.ndarray, mask: np.ndarray) -> CnnMap | None:
+    def _attribute(self, image: np.ndarray, mask: np.ndarray) -> CnnMap | None:
         if self.featurizer.embedder != FINETUNED:
             return None
         return cnn_map(image, mask, self.featurizer.weights, device=self.featurizer.device)
@@ -157,7 +163,7 @@ def write_abcd_sheets(
     network: str | os.PathLike | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
-    """Draw the ABCD sheet of every record, with the numbers that the feature table has.
+    """Draw the ABCD sheet of every record, with the values of the feature table.
 
     Parameters
     ----------
@@ -170,19 +176,19 @@ def write_abcd_sheets(
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     masks : str or path-like, default=None
-        Mask to use instead of the segmenter's, of the image's size; for several records a folder
-        of them, named as ``hybridlesion segment`` does.
+        Mask that replaces the segmentation, of the size of the image; for several records a
+        folder of masks, named as by ``hybridlesion segment``.
     network : str or path-like, default=None
-        Fine-tuned network whose map is drawn beside each sheet, as ``IMAGEID_cnn.png``:
+        Fine-tuned network whose attribution map is also drawn, as ``IMAGEID_cnn.png``:
         ``"finetuned"`` for the one that ships, or a folder of ``hybridlesion finetune``, packed or
-        not. None draws none.
+        not. None draws no map.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     ExtractionResult
-        What was written, and how much failed.
+        The output, and the numbers of sheets and failures.
 
     Raises
     ------
@@ -191,7 +197,7 @@ def write_abcd_sheets(
     OptionError
         If `out` or `masks` is a file and there are several records.
     SourceError
-        If `out` cannot be written, `masks` holds none, or there is no such network.
+        If `out` cannot be written, `masks` contains no mask, or the network does not exist.
     ArtifactError
         If the network is damaged.
     HybridLesionError
@@ -199,7 +205,7 @@ def write_abcd_sheets(
     """
     started = time.monotonic()
     if len(records) == 0:
-        raise TableError("there are no records to explain.")
+        raise TableError("`records` is empty: there is nothing to explain.")
     records = as_pandas(records)
     featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter), **_embedder(network))
     rows = list(zip(records["image_id"], records["path"], strict=True))
@@ -241,53 +247,54 @@ def _check_targets(
     *,
     with_network: bool,
 ) -> None:
-    """Refuse to replace an image or a mask, or what no sheet of an earlier run stands beside."""
-    beside = [_network_target(target) for target in targets] if with_network else []
+    """Refuse to replace an image, a mask, or a file that no earlier run has written."""
+    maps = [_network_target(target) for target in targets] if with_network else []
     used = [path for _, path in rows]
     used += [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
-    check_originals([*targets, *beside], used)
-    for target, other in zip(targets, beside, strict=False):
+    check_originals([*targets, *maps], used)
+    for target, other in zip(targets, maps, strict=False):
         if other.exists() and not target.exists():
             raise SourceError(
-                f"{other} is in the way: what the network sees is drawn under that name. Move it, "
-                "or name another output."
+                f"{other} exists already and would be replaced by an attribution map. Move it, or "
+                "choose another output."
             )
 
 
 def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:
-    """Parameters of a featurizer with a network, or without one."""
+    """Return the parameters of a featurizer with or without a network."""
     if network is None:
         return {}
     weights = None if network == FINETUNED else os.fspath(network)
-    # A network that cannot be used is told before an image is looked at.
-    CNNScorer(weights).fit()
+    # Fail before any image is read if the network cannot be used.
+    LesionScorer(weights).fit()
     return {"embedder": FINETUNED, "weights": weights}
 
 
 def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -> ExtractionResult:
-    """Tell failures: alone as an error, among others in a list beside the folder."""
+    """Report failures: of a single image as an error, of several in a list of failures."""
     if n_rows == 1 and failures:
         raise HybridLesionError(failures[0].reason)
     errors = None if n_rows == 1 else write_errors(path, failures)
     if len(failures) == n_rows:
         raise HybridLesionError(
-            f"not one of the {n_rows} images could be used; the reasons are in {errors}. "
+            f"none of the {n_rows} images could be used; the reasons are in {errors}. "
             f"The first: {failures[0].reason}"
         )
     return ExtractionResult(path, n_rows - len(failures), len(failures), errors, seconds)
 
 
 def _targets(image_ids: list[str], out: str | os.PathLike | None) -> list[Path]:
-    """Where each sheet goes; made sure that it can be written."""
+    """Return the file of each sheet, after checking that it can be written."""
     if len(image_ids) > 1 and (out is None or Path(out).suffix.lower() in SHEET_SUFFIXES):
         raise OptionError(
-            f"{len(image_ids)} images need a folder to write into: name it as out (--out DIR)."
+            f"{len(image_ids)} images need a folder to write into: set `out` to a folder."
         )
     folder = Path() if out is None else Path(out)
     if len(image_ids) == 1 and folder.suffix and not folder.is_dir():
         if folder.suffix.lower() not in SHEET_SUFFIXES:
             raise OptionError(
-                f"out must end in {', '.join(SHEET_SUFFIXES)}, or be a folder; got {folder.name!r}."
+                f"`out` must end in {', '.join(SHEET_SUFFIXES)}, or be a folder; got "
+                f"{folder.name!r}."
             )
         return [check_writable(folder)]
     paths = [folder / f"{image_id}_abcd.png" for image_id in image_ids]
@@ -301,10 +308,10 @@ def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[s
     if Path(masks).is_dir():
         return find_masks(masks, image_ids)
     if not Path(masks).exists():
-        raise SourceError(f"{os.fspath(masks)} does not exist; name a mask, or a folder of masks.")
+        raise SourceError(f"{os.fspath(masks)} does not exist; give a mask, or a folder of masks.")
     if len(image_ids) > 1:
         raise OptionError(
-            f"{os.fspath(masks)} is one mask, but there are {len(image_ids)} images: name a folder "
-            "of masks."
+            f"{os.fspath(masks)} is one mask, but there are {len(image_ids)} images: set `masks` "
+            "to a folder of masks."
         )
     return {image_ids[0]: os.fspath(masks)}

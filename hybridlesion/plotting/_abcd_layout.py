@@ -1,16 +1,17 @@
-"""The page of an ABCD sheet: fixed places, so that no text can run into another."""
+"""Page layout, drawing helpers and wording of an ABCD sheet."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features.maps import LesionMaps
+from hybridlesion.features import COLORS, FEATURES
+from hybridlesion.features.maps import LesionMaps, structure_presence
 from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text
 
 if TYPE_CHECKING:
@@ -22,15 +23,20 @@ __all__ = [
     "GREEN",
     "PINK",
     "RED",
+    "SCORE_RANGES",
     "SKY",
     "YELLOW",
     "Panel",
+    "color_word",
     "fade",
+    "flag_words",
     "hex_color",
     "limit_view",
     "make_page",
     "make_panel",
     "numbers_axes",
+    "percent",
+    "score_words",
     "show_lesion",
     "tint",
     "unit_vector",
@@ -45,42 +51,42 @@ _CHARACTERS = 52  # of a line of a caption
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture with room for a caption below it.
+    """An image with a caption below it.
 
     Parameters
     ----------
     picture : Axes
-        Where the picture goes.
+        Axes of the image.
     caption : Axes
-        Room below it; its data coordinates are inches from its top left corner, y downwards.
+        Axes below it, in inches from their top left corner, y downwards.
     """
 
     picture: Axes
     caption: Axes
 
-    def say(self, text: str, line: int = 0) -> None:
-        """Write into the caption.
+    def write(self, text: str, line: int = 0) -> None:
+        """Write text into the caption.
 
         Parameters
         ----------
         text : str
-            Words; long ones are wrapped.
+            Text, wrapped to the width of the caption.
         line : int, default=0
-            Line to begin at.
+            First line.
         """
         lines = textwrap.wrap(text, _CHARACTERS)
         for row, words in enumerate(lines, start=line):
             _write(self.caption, 0.0, (row + 0.5) * _LINE, words)
 
     def legend(self, entries: Sequence[tuple], n_columns: int = 2) -> None:
-        """Write coloured keys with their names.
+        """Write a legend into the caption.
 
         Parameters
         ----------
         entries : sequence of (mark, color, text, bold)
             `mark` is a matplotlib marker or ``"ring"``; filled column by column.
         n_columns : int, default=2
-            Keys side by side.
+            Number of columns.
         """
         n_rows = -(-len(entries) // n_columns)
         for i, (mark, color, text, bold) in enumerate(entries):
@@ -91,14 +97,14 @@ class Panel:
             _write(self.caption, x + 0.15, y, text, bold)
 
     def scale(self, colormap: str, low: str, high: str, *, middle: bool = False) -> None:
-        """Draw a colour scale in the last line, with the values of its ends.
+        """Draw a colour bar in the last line, with labels at its ends.
 
         Parameters
         ----------
         colormap : str
-            Name of the colour map.
+            Name of a matplotlib colour map.
         low, high : str
-            What its ends stand for.
+            Labels of its ends.
         middle : bool, default=False
             Whether to mark its middle.
         """
@@ -119,14 +125,14 @@ def make_page(title: str, notes: str) -> Figure:
     Parameters
     ----------
     title : str
-        Heading, any text.
+        Title, any text.
     notes : str
         A line below it.
 
     Returns
     -------
     Figure
-        With title, notes and the line that this is no medical device.
+        Page with title, notes and the disclaimer.
     """
     from matplotlib.figure import Figure
 
@@ -142,21 +148,21 @@ def make_page(title: str, notes: str) -> Figure:
 
 
 def make_panel(figure: Figure, column: int, row: int, title: str) -> Panel:
-    """Put one panel onto the page.
+    """Add a panel to the page.
 
     Parameters
     ----------
     figure : Figure
         Page of `make_page`.
     column, row : int
-        Place, 0 to 2 and 0 to 1.
+        Position, 0 to 2 and 0 to 1.
     title : str
-        Heading of the panel.
+        Title of the panel.
 
     Returns
     -------
     Panel
-        Empty, without ticks.
+        Empty panel without ticks.
     """
     left, top = _LEFT + column * _STEP_X, _TOP + row * _STEP_Y + 0.15
     figure.text(left / WIDTH, 1 - (top - 0.15) / HEIGHT, title, fontsize=12, fontweight="bold",
@@ -170,7 +176,7 @@ def make_panel(figure: Figure, column: int, row: int, title: str) -> Panel:
 
 
 def numbers_axes(figure: Figure) -> Axes:
-    """Make the column on the right, in inches from its top left corner, y downwards.
+    """Make the right column, in inches from its top left corner, y downwards.
 
     Parameters
     ----------
@@ -209,16 +215,16 @@ _BEYOND = (245, 245, 245)
 
 
 def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
-    """Show a picture of the cut-out with the outline of the mask.
+    """Show an image of the crop with the outline of the mask.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     maps : LesionMaps
         The lesion.
     picture : ndarray of shape (h, w, 3), uint8
-        What to show.
+        Image of the size of the crop.
     """
     panel.picture.imshow(picture)
     panel.picture.contour(maps.lesion.mask.astype(np.uint8), levels=[0.5], colors=INK,
@@ -226,19 +232,19 @@ def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
 
 
 def fade(maps: LesionMaps, towards_white: float = 0.3) -> np.ndarray:
-    """Make the cut-out of the photograph paler.
+    """Lighten the crop of the photograph.
 
     Parameters
     ----------
     maps : LesionMaps
         The lesion.
     towards_white : float, default=0.3
-        0 leaves it as it is, 1 is white.
+        0 for no change, 1 for white.
 
     Returns
     -------
     ndarray of shape (h, w, 3), uint8
-        Blank beyond the photograph.
+        Light grey outside the photograph.
     """
     image = maps.photograph
     pale = cv2.addWeighted(image, 1.0 - towards_white, image, 0.0, 255.0 * towards_white)
@@ -249,35 +255,35 @@ def fade(maps: LesionMaps, towards_white: float = 0.3) -> np.ndarray:
 def tint(
     image: np.ndarray, where: np.ndarray, color: tuple[int, int, int], alpha: float
 ) -> np.ndarray:
-    """Lay a colour over a part of a picture.
+    """Blend a colour into a part of an image.
 
     Parameters
     ----------
     image : ndarray of shape (h, w, 3), uint8
-        RGB picture; stays as it is.
+        RGB image; not changed.
     where : ndarray of shape (h, w), bool or float
-        Pixels to colour, or how much of each, 0 to 1.
+        Pixels to colour, or a weight of each, 0 to 1.
     color : tuple of int
         RGB.
     alpha : float
-        0 leaves the picture, 1 hides it.
+        Opacity, 0 to 1.
 
     Returns
     -------
     ndarray of shape (h, w, 3), uint8
-        A new picture.
+        A new image.
     """
     weight = alpha * where[..., None].astype(np.float32)
     return (image + weight * (np.array(color, np.float32) - image)).round().astype(np.uint8)
 
 
 def limit_view(panel: Panel, maps: LesionMaps) -> None:
-    """Keep the view on the cut-out, whatever lines were drawn beyond it.
+    """Limit the view to the crop, whatever was drawn outside it.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to limit.
     maps : LesionMaps
         The lesion.
     """
@@ -286,7 +292,7 @@ def limit_view(panel: Panel, maps: LesionMaps) -> None:
 
 
 def unit_vector(angle: float) -> np.ndarray:
-    """Point into a direction.
+    """Return the unit vector of a direction.
 
     Parameters
     ----------
@@ -302,7 +308,7 @@ def unit_vector(angle: float) -> np.ndarray:
 
 
 def hex_color(color: tuple[int, int, int]) -> str:
-    """Write a colour as matplotlib reads it.
+    """Format an RGB colour for matplotlib.
 
     Parameters
     ----------
@@ -315,3 +321,115 @@ def hex_color(color: tuple[int, int, int]) -> str:
         For example ``"#0072B2"``.
     """
     return "#{:02X}{:02X}{:02X}".format(*color)
+
+
+SCORE_RANGES = {row.name: (row.low, row.high) for row in FEATURES if row.family == "score"}
+"""Lowest and highest value of each score by column name."""
+
+_LOOK = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
+_FLAGS = {
+    "empty": "no lesion was found",
+    "touches_border": "the lesion extends beyond the field of view",
+    "several": "another region is almost as likely a lesion",
+    "fills_frame": "there is little surrounding skin for comparison",
+    "unrefined": "the refiner found no lesion, so the classical mask was kept",
+}
+
+
+def color_word(name: str) -> str:
+    """Return the name of a colour for display.
+
+    Parameters
+    ----------
+    name : str
+        One of `COLORS`.
+
+    Returns
+    -------
+    str
+        For example ``"blue-grey"``.
+    """
+    return "blue-grey" if name == "blue_gray" else name.replace("_", " ")
+
+
+def flag_words(flags: Sequence[str]) -> str:
+    """Describe the flags of a segmentation.
+
+    Parameters
+    ----------
+    flags : sequence of str
+        Flags of `Segmentation`.
+
+    Returns
+    -------
+    str
+        A sentence; empty without flags.
+
+    Examples
+    --------
+    >>> flag_words(("touches_border", "several"))
+    'The lesion extends beyond the field of view; another region is almost as likely a lesion.'
+    """
+    words = "; ".join(_FLAGS.get(flag, flag.replace("_", " ")) for flag in flags)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
+
+
+def percent(share: float) -> str:
+    """Format a fraction as a whole percentage.
+
+    Parameters
+    ----------
+    share : float
+        0 to 1.
+
+    Returns
+    -------
+    str
+        For example ``"13 %"``; ``"<1 %"`` for a positive fraction that would round to 0.
+
+    Examples
+    --------
+    >>> percent(0.126), percent(0.001), percent(0.0)
+    ('13 %', '<1 %', '0 %')
+    """
+    return "<1 %" if 0.0 < share < 0.005 else f"{100 * max(share, 0.0):.0f} %"
+
+
+def score_words(name: str, values: Mapping[str, float]) -> list[str]:
+    """Explain an ABCD score in a few lines.
+
+    Parameters
+    ----------
+    name : {"asymmetry", "border", "color", "structures", "tds"}
+        Score.
+    values : mapping of str to float
+        Features by column name.
+
+    Returns
+    -------
+    list of str
+        Lines of at most 50 characters.
+    """
+    if name == "structures":
+        parts = [f"{part} {share:.1f}" for part, share in structure_presence(values).items()]
+        return [
+            "Each structure counts from 0 (absent) to 1:",
+            ", ".join(parts[:3]) + ",",
+            ", ".join(parts[3:]) + ". The sum is at least 1.",
+        ]
+    if name == "tds":
+        return [
+            "1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.",
+            "Published cut-offs apply to scores given by",
+            "dermatologists, not to these.",
+        ]
+    low, high = SCORE_RANGES[f"abcd__{name}"]
+    rank = (values[f"abcd__{name}"] - low) / (high - low)
+    lines = [
+        f"Estimated to look more {_LOOK[name]} than {percent(rank)}",
+        "of the lesions that human raters compared.",
+    ]
+    if name == "color":
+        count = sum(values[f"abcd__color_has_{color}"] > 0 for color in COLORS)
+        lines.append(f"Colours present: {count:.0f} of six.")
+    return lines

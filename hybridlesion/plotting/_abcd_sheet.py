@@ -1,4 +1,4 @@
-"""One lesion's ABCD sheet: what the features see, drawn from the maps behind their numbers."""
+"""ABCD sheet of one lesion, drawn from the maps that its features are computed from."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from hybridlesion.plotting._abcd_layout import (
     GREEN,
     PINK,
     RED,
+    SCORE_RANGES,
     SKY,
     YELLOW,
     Panel,
+    color_word,
     fade,
     hex_color,
     limit_view,
     make_page,
     make_panel,
     numbers_axes,
+    percent,
+    score_words,
     show_lesion,
     tint,
     unit_vector,
 )
-from hybridlesion.plotting._abcd_text import SCORE_RANGES, color_word, percent, score_words
 from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE
 from hybridlesion.segmentation import draw_overlay
 
@@ -48,17 +51,17 @@ __all__ = [
     "draw_structures",
 ]
 
-_STEEPEST = 2.0 * ABRUPT  # slope at the end of the colour scale, the limit is its middle
+_STEEPEST = 2.0 * ABRUPT  # end of the colour scale, with the limit in the middle
 _SLOPES = "RdYlBu_r"
 
 
 def draw_border(panel: Panel, maps: LesionMaps) -> None:
-    """Colour eight octants of the border by how abruptly the pigment ends.
+    """Colour eight octants of the border by the steepness of the pigment cut-off.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     maps : LesionMaps
         The lesion.
     """
@@ -66,17 +69,17 @@ def draw_border(panel: Panel, maps: LesionMaps) -> None:
     for octant in range(8):
         _octant(panel, maps, octant)
     seen = int(np.isfinite(maps.octants.slope).sum())
-    octants = "8 octants" if seen == 8 else f"the {seen} octants seen"
-    count = f"{maps.octants.abrupt.sum()} of {octants}" if seen else "no octant is seen"
-    panel.say(
-        "How steeply lightness rises across the border, in L* per tenth of a diameter. Bold and "
-        f"framed: abrupt ({ABRUPT:.0f} or more), {count}."
+    octants = "8 octants" if seen == 8 else f"the {seen} visible octants"
+    count = f"{maps.octants.abrupt.sum()} of {octants}" if seen else "no octant is visible"
+    panel.write(
+        "Rise of lightness across the border, in L* per tenth of a diameter. Bold and framed: "
+        f"abrupt ({ABRUPT:.0f} or more), {count}."
     )
     panel.scale(_SLOPES, "soft 0", f"{_STEEPEST:.0f} or more", middle=True)
 
 
 def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
-    """Draw one octant's piece of the border, its number and where it begins."""
+    """Draw the border of one octant, its value and its limits."""
     from matplotlib import colormaps
 
     lesion, slope = maps.lesion, maps.octants.slope[octant]
@@ -93,22 +96,22 @@ def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
     place = center + (radius[own].max() + 0.16 * lesion.diameter) * unit_vector(angle + np.pi / 8)
     edge = 0.08 * lesion.diameter
     x, y = np.clip(place, edge, np.array(lesion.mask.shape[::-1]) - edge)
-    # cut, not rounded, so that what reads 30 is 30 or more
-    panel.picture.text(x, y, f"{np.floor(slope):.0f}" if seen else "unseen", ha="center",
+    # truncated, not rounded: a value shown as 30 is at least 30
+    panel.picture.text(x, y, f"{np.floor(slope):.0f}" if seen else "hidden", ha="center",
                        va="center", fontsize=11 if abrupt else 9.5, color=INK,
                        fontweight="bold" if abrupt else "normal",
                        path_effects=_halo())  # fmt: skip
 
 
 def _halo() -> list:
-    """A white rim that keeps letters readable on any picture."""
+    """Return a white outline that keeps text legible on any image."""
     from matplotlib.patheffects import withStroke
 
     return [withStroke(linewidth=3, foreground="white")]
 
 
 def _band(panel: Panel, maps: LesionMaps, own: np.ndarray, color, abrupt: bool) -> None:
-    """Colour the outline of one octant as a band of pieces from point to point."""
+    """Draw the outline of one octant as a coloured band."""
     from matplotlib.collections import PolyCollection
 
     lesion = maps.lesion
@@ -130,12 +133,12 @@ _LARGEST_DIFFERENCE = 30.0  # Delta-E at the end of the colour scale
 
 
 def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
-    """Shade what has no partner when the lesion is mirrored.
+    """Shade the parts that have no counterpart when the lesion is mirrored.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     maps : LesionMaps
         The lesion.
     """
@@ -148,20 +151,20 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     shown = tint(fade(maps), own & ~theirs, RED, 0.7)
     show_lesion(panel, maps, tint(shown, theirs & ~own, BLUE, 0.6))
     _axes(panel, maps, found.angle)
-    panel.say(
-        f"{percent(found.best)} of the lesion has no mirror partner about its best axis (solid), "
-        f"{percent(found.cross)} about the axis across it (dashed). Orange: sticks out about the "
-        "best axis; blue: is missing there."
+    panel.write(
+        f"{percent(found.best)} of the lesion has no mirror image about its best axis (solid), "
+        f"{percent(found.cross)} about the perpendicular axis (dashed). Orange: protrudes about "
+        "the best axis; blue: is missing there."
     )
 
 
 def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
-    """Show how much each pixel differs in colour from its mirror image.
+    """Show the colour difference of each pixel to its mirror image.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     maps : LesionMaps
         The lesion.
     """
@@ -173,15 +176,15 @@ def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
     show_lesion(panel, maps, fade(maps))
     panel.picture.imshow(shown, cmap="cividis", vmin=0.0, vmax=_LARGEST_DIFFERENCE)
     _axes(panel, maps, found.angle)
-    panel.say(
+    panel.write(
         f"Mirrored points differ in colour by {found.best:.1f} on average about the best axis "
-        f"(solid), by {found.cross:.1f} about the axis across it (dashed)."
+        f"(solid), by {found.cross:.1f} about the perpendicular axis (dashed)."
     )
-    panel.scale("cividis", "alike 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
+    panel.scale("cividis", "equal 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
 
 
 def _axes(panel: Panel, maps: LesionMaps, angle: float) -> None:
-    """Draw the best axis and the one across it through the centre."""
+    """Draw the best axis and the perpendicular one through the centre."""
     center, lesion = np.array(maps.lesion.center), maps.lesion
     offset = np.argwhere(lesion.mask)[:, ::-1] - center
     for turn, style in ((0.0, "-"), (np.pi / 2, (0, (4, 3)))):
@@ -207,7 +210,7 @@ _TITLES = {
 
 
 def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
-    """Write the scores, each with a bar over its range and two lines of words.
+    """Write the scores, each with a bar over its range and an explanation.
 
     Parameters
     ----------
@@ -232,7 +235,7 @@ def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
 def _parts(
     name: str, value: float, low: float, values: Mapping[str, float]
 ) -> list[tuple[float, float, str]]:
-    """Pieces of a bar: start, end, colour."""
+    """Return the segments of a bar: start, end, colour."""
     if name != "tds":
         return [(low, value, MODEL)]
     parts, start = [], 0.0
@@ -256,7 +259,7 @@ def _bar(axes: Axes, y: float, span: tuple[float, float], parts) -> None:
         axes.text(x, y + 0.19, f"{bound:g}", ha=side, va="center", fontsize=8.5, color=NOTE)
 
 
-# Far enough apart in lightness that no colour vision confuses them.
+# Distinguishable by lightness with any colour vision.
 _SHOWN = {
     "white": (255, 255, 255),
     "red": (214, 48, 48),
@@ -266,7 +269,7 @@ _SHOWN = {
     "black": (20, 20, 20),
 }
 _NONE = (229, 222, 216)
-_FEW_PIXELS = 40.0  # lesion diameter; details of a quarter of the measuring scale are guessed
+_FEW_PIXELS = 40.0  # lesion diameter below which details are interpolated
 
 
 def draw_photograph(
@@ -276,44 +279,44 @@ def draw_photograph(
     field_of_view: np.ndarray | None,
     hair: np.ndarray | None,
 ) -> None:
-    """Show the photograph with the outline, what is left out, and a bar of one diameter.
+    """Show the photograph with the outline, excluded areas, and a scale bar.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     image : ndarray of shape (H, W, 3), uint8
         The photograph.
     mask : ndarray of shape (H, W), bool
         The lesion; may be empty.
     field_of_view, hair : ndarray of shape (H, W), bool, or None
-        What shows skin, and hairs.
+        Field of view, and hairs.
     """
     shown, words = image, []
     if hair is not None and hair.any():
-        shown, words = tint(shown, hair, BLUE, 0.45), ["Blue: hair, left out."]
+        shown, words = tint(shown, hair, BLUE, 0.45), ["Blue: hair, excluded."]
     if field_of_view is not None and not field_of_view.all():
         shown = tint(shown, ~field_of_view, (200, 200, 200), 0.55)
-        words.append("Grey: no skin seen, left out.")
+        words.append("Grey: no skin visible, excluded.")
     panel.picture.imshow(draw_overlay(shown, mask))
     if mask.any():
         diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
         _bar_abcd_panels(panel, diameter, image.shape)
-        words = ["Green line: the mask.", *words]
+        words = ["Green line: mask.", *words]
         if diameter < _FEW_PIXELS:
-            words.append(f"Only {diameter:.0f} pixels across: the numbers mean little.")
-    panel.say(" ".join(words), line=1 if mask.any() else 0)
+            words.append(f"Only {diameter:.0f} pixels across: unreliable features.")
+    panel.write(" ".join(words), line=1 if mask.any() else 0)
 
 
 def draw_colors(
     panel: Panel, maps: LesionMaps, values: Mapping[str, float], palette: Palette
 ) -> None:
-    """Give each pixel the one of six colours that it has.
+    """Show the one of six colours that each pixel is assigned to.
 
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     maps : LesionMaps
         The lesion.
     values : mapping of str to float
@@ -344,7 +347,7 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
     Parameters
     ----------
     panel : Panel
-        Where to draw.
+        Panel to draw in.
     maps : LesionMaps
         The lesion.
     values : mapping of str to float
@@ -386,7 +389,7 @@ def _spots(panel: Panel, where: np.ndarray, **style: object) -> None:
 
 
 def _bar_abcd_panels(panel: Panel, diameter: float, shape: tuple[int, ...]) -> None:
-    """Draw the caption's bar as long as a lesion diameter is in the picture."""
+    """Draw a scale bar of one lesion diameter, or a part of it."""
     height, width = shape[:2]
     box = panel.picture.get_position()
     page = panel.picture.figure.get_size_inches()
@@ -400,7 +403,7 @@ def _bar_abcd_panels(panel: Panel, diameter: float, shape: tuple[int, ...]) -> N
 
 
 def _write_under(panel: Panel, text: str) -> None:
-    # the sixth key's neighbour is free: seven keys stand in two columns of four
+    # in the free place of a legend of seven entries in two columns of four
     panel.caption.text(1.8, 0.7, text, va="center", fontsize=9.5, color=INK)
 
 
@@ -415,38 +418,38 @@ def draw_abcd_sheet(
     title: str = "ABCD sheet",
     notes: str = "",
 ) -> Figure:
-    """Draw what the ABCD features see in one lesion; takes what `hybridlesion.features.abcd` takes.
+    """Draw the ABCD features of one lesion.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image, usually after colour constancy.
     mask : ndarray of shape (H, W), bool
-        True inside the lesion; an empty mask gives a sheet that says so.
+        True inside the lesion; for an empty mask the sheet states that no lesion was found.
     field_of_view : ndarray of shape (H, W), bool, default=None
-        True where the picture shows skin; None means everywhere.
+        True where skin is visible; None means everywhere.
     hair : ndarray of shape (H, W), bool, default=None
         True on hairs; None means no hair.
     raw : ndarray of shape (H, W, 3), uint8, default=None
         The photograph to show; None means `image`.
     palette : Palette, default=DEFAULT_PALETTE
-        Reference points of the six colours.
+        Reference colours.
     title : str, default="ABCD sheet"
-        Heading, any text.
+        Title, any text.
     notes : str, default=""
         A line below it.
 
     Returns
     -------
     Figure
-        1600 x 1000 pixels at 100 dpi: the photograph, the lesion mirrored in shape and colour, the
-        octants of its border, its six colours, its structures, and the scores. Every overlay is
+        1600 x 1000 pixels at 100 dpi: the photograph, the asymmetry of shape and colour, the
+        octants of the border, the six colours, the structures, and the scores. Every overlay is
         the map that its feature is computed from.
 
     Raises
     ------
     ImageError
-        If the image is no (H, W, 3) uint8 array, or a mask has another size.
+        If the image is not a (H, W, 3) uint8 array, or a mask has another size.
 
     Examples
     --------

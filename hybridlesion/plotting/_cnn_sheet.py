@@ -1,4 +1,4 @@
-"""A picture of what fine-tuned networks see in a lesion."""
+"""Attribution map of fine-tuned networks, drawn next to the photograph."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.explain import CnnMap
-from hybridlesion.plotting._abcd_text import percent
+from hybridlesion.plotting._abcd_layout import percent
 from hybridlesion.plotting._style import INK, MALIGNANT, MODEL, NOTE, RESEARCH_ONLY, plain_text
 from hybridlesion.segmentation import draw_overlay
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KEY_WORDS", "cnn_words", "draw_cnn_sheet", "paint_cnn_map"]
+__all__ = ["MAP_KEY", "cnn_words", "draw_cnn_sheet", "paint_cnn_map"]
 
-KEY_WORDS = "Orange speaks for malignancy, blue against it."
-"""What the colours of the map mean."""
+MAP_KEY = "Orange regions raise the score, blue regions lower it."
+"""Meaning of the colours of a map."""
 
-_STRONGEST = 0.995  # share of the pixels whose colour is not at full strength
-# Opacities that are told apart: more would only make files larger.
+_STRONGEST = 0.995  # quantile of the attributions with full opacity
+# Number of opacities; more would only make files larger.
 _LEVELS = 20
-_COVER = 0.8  # of the photograph, where the map is strongest
+_COVER = 0.8  # highest opacity
 
 
 def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
-    """Colour a map, to be laid over the photograph in grey.
+    """Convert a map to an overlay for the grey photograph.
 
     Parameters
     ----------
     found : CnnMap
-        What `hybridlesion.explain.cnn_map` found.
+        Result of `hybridlesion.explain.cnn_map`.
     long_side : int, default=None
         Long side in pixels, at most that of the map; None keeps its size.
 
     Returns
     -------
     ndarray of shape (h, w, 4), uint8
-        RGBA: orange for malignancy, blue against it, the more opaque the stronger, on the scale of
-        this image's strongest places.
+        RGBA: orange where the score is raised, blue where it is lowered; the opacity is relative
+        to the strongest attributions of the image.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
         size = tuple(max(1, round(scale * side)) for side in values.shape[::-1])
         values = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     strength = np.abs(values)
-    # Where less than one pixel in 200 holds anything, the strongest of these is the scale.
+    # The quantile is 0 where fewer than one pixel in 200 has an attribution.
     top = float(np.quantile(strength, _STRONGEST)) or float(strength.max()) or 1.0
     painted = np.empty((*values.shape, 4), np.uint8)
     painted[..., :3] = np.where(values[..., None] > 0, _rgb(MALIGNANT), _rgb(MODEL))
@@ -67,14 +67,14 @@ def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
 
 
 def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
-    """Say in a sentence how much of what a network weighs lies on the lesion.
+    """Describe what share of the attribution lies on the lesion.
 
     Parameters
     ----------
     found : CnnMap
-        What it sees.
+        Attribution map.
     mask : ndarray of shape (H, W), bool
-        The lesion.
+        Mask of the lesion.
 
     Returns
     -------
@@ -84,20 +84,20 @@ def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
     Examples
     --------
     >>> cnn_words(CnnMap(np.eye(2, dtype=np.float32), 0.0, -1.0), np.eye(2) > 0)
-    '100 % of what the network weighs lies on the lesion.'
+    '100 % of the attribution lies on the lesion.'
     """
     if not mask.any():
-        return "No lesion was found for the network to look at."
+        return "No lesion was found in the image."
     inside = found.share_inside(mask)
     if math.isnan(inside):
-        return "To the network, no place weighs more than another."
-    return f"{percent(inside)} of what the network weighs lies on the lesion."
+        return "The network attributes its score to no region."
+    return f"{percent(inside)} of the attribution lies on the lesion."
 
 
 def draw_cnn_sheet(
-    image: np.ndarray, mask: np.ndarray, found: CnnMap, *, title: str = "What the network sees"
+    image: np.ndarray, mask: np.ndarray, found: CnnMap, *, title: str = "CNN attribution map"
 ) -> Figure:
-    """Draw a photograph beside what fine-tuned networks see in it.
+    """Draw a photograph and the attribution map of fine-tuned networks.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def draw_cnn_sheet(
     mask : ndarray of shape (H, W), bool
         True inside the lesion.
     found : CnnMap
-        What `hybridlesion.explain.cnn_map` found in it.
-    title : str, default="What the network sees"
-        Heading, any text.
+        Result of `hybridlesion.explain.cnn_map`.
+    title : str, default="CNN attribution map"
+        Title, any text.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def draw_cnn_sheet(
     Raises
     ------
     ImageError
-        If the image is no (H, W, 3) uint8 array, or the mask has another size.
+        If the image is not a (H, W, 3) uint8 array, or the mask has another size.
 
     Examples
     --------
@@ -144,14 +144,14 @@ def draw_cnn_sheet(
     seen.imshow(paint_cnn_map(found))
     if mask.any():
         seen.contour(mask.astype(np.uint8), levels=[0.5], colors="white", linewidths=1.2)
-    for axes, words in ((photograph, "Photograph"), (seen, "What the network sees")):
+    for axes, words in ((photograph, "Photograph"), (seen, "CNN attribution map")):
         axes.set_axis_off()
         axes.set_title(words, fontsize=12, fontweight="bold", color=INK)
     figure.suptitle(plain_text(title), fontsize=15, fontweight="bold", color=INK, parse_math=False)
     score = 1 / (1 + math.exp(-found.log_odds))
     said = [
-        f"Score of the network {score:.3f}. {cnn_words(found, mask)}",
-        f"{KEY_WORDS} Colours are on the scale of this image. {RESEARCH_ONLY}",
+        f"CNN score {score:.3f}. {cnn_words(found, mask)}",
+        f"{MAP_KEY} Opacities are relative to this image. {RESEARCH_ONLY}",
     ]
     figure.supxlabel("\n".join(said), fontsize=10, color=NOTE)
     return figure

@@ -1,4 +1,4 @@
-"""Learning curves: loss, and validation score where there is one, of each fold over the epochs."""
+"""Learning curves, decision curves, and the comparison of two scores."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.metrics import LOWER_IS_BETTER, decision_curve, roc_curve
 from hybridlesion.plotting._style import (
     BENIGN,
-    GRID,
     INK,
     MALIGNANT,
     MODEL,
     NOTE,
+    finish_axes,
     plain_text,
     save_figure,
 )
@@ -32,12 +32,12 @@ _NEEDED = {"fold", "epoch", "loss"}
 
 
 def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
-    """Draw the learning curves of a fine-tuning.
+    """Draw the learning curves of a fine-tuning run.
 
     Parameters
     ----------
     curves : DataFrame
-        Columns fold, epoch, loss, and validation where it was measured; ``curves.csv`` of
+        Columns fold, epoch, loss, and validation where it was measured, as in ``curves.csv`` of
         `hybridlesion finetune`.
     out : str or path-like
         File to write, usually PNG.
@@ -54,12 +54,12 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     """
     missing = _NEEDED - set(curves.columns)
     if missing or curves.empty:
-        raise TableError(f"learning curves need rows with {', '.join(sorted(_NEEDED))}.")
+        raise TableError(f"`curves` must have rows and the columns {', '.join(sorted(_NEEDED))}.")
     from matplotlib.figure import Figure
 
-    panels = [("loss", "loss in training")]
+    panels = [("loss", "training loss")]
     if "validation" in curves and curves["validation"].notna().any():
-        panels.append(("validation", "average precision in validation"))
+        panels.append(("validation", "validation average precision"))
     figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
     for axes, (column, label) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
@@ -68,14 +68,10 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
             axes.plot(curve["epoch"], curve[column], color=MODEL, alpha=0.35, linewidth=1)
         mean = curves.groupby("epoch")[column].mean()
         axes.plot(mean.index, mean, color=MODEL, linewidth=2.2, marker="o", markersize=4)
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.grid(color=GRID, linewidth=0.6)
-        axes.tick_params(colors=INK)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
+        finish_axes(axes, x_label="epoch", y_label=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
     n_folds = curves["fold"].nunique()
-    figure.suptitle(f"Mean of {n_folds} folds; each fold in pale", fontsize=9, color=NOTE)
+    figure.suptitle(f"Bold: mean of {n_folds} folds. Pale: single folds.", fontsize=9, color=NOTE)
     return save_figure(figure, out, dpi=150)
 
 
@@ -94,7 +90,7 @@ def decision_figure(
     random_state: int | None = 0,
     title: str | None = None,
 ) -> Path:
-    """Draw the decision curve: net benefit over the probability from which one acts.
+    """Draw the decision curve: net benefit against the threshold probability.
 
     Parameters
     ----------
@@ -105,15 +101,15 @@ def decision_figure(
     out : str or path-like
         File to write, usually PNG.
     threshold : float, default=None
-        Operating point to mark; None marks none.
+        Threshold to mark; None marks none.
     groups : array-like of shape (n,), default=None
-        Patient of each row, for the band; None takes each row for a patient.
+        Patient of each row, for the band; None treats each row as a patient.
     n_bootstrap : int, default=500
-        Draws behind the 95 % band; 0 draws none.
+        Bootstrap samples for the 95 % band; 0 draws no band.
     random_state : int or None, default=0
         Seed.
     title : str, default=None
-        Heading; None takes the number of images.
+        Title; None states the number of images.
 
     Returns
     -------
@@ -127,8 +123,8 @@ def decision_figure(
 
     Notes
     -----
-    See `hybridlesion.metrics.net_benefit`. The upper axis says the same as the lower one: who
-    acts from 5 % on takes 19 needless actions for one that was needed.
+    See `hybridlesion.metrics.net_benefit`. The upper axis gives the odds that correspond to the
+    probability: a threshold of 5 % accepts 19 false positives for one true positive.
     """
     from matplotlib.figure import Figure
 
@@ -141,7 +137,7 @@ def decision_figure(
             random_state=random_state,
         )
     except ValueError as error:
-        raise TableError(f"no decision curve: {error}") from error
+        raise TableError(f"cannot compute the decision curve: {error}") from error
     prevalence = float(np.mean(y))
     figure = Figure(figsize=(7.6, 4.9), layout="constrained")
     axes = figure.subplots()
@@ -159,14 +155,14 @@ def decision_figure(
 
 def _draw_lines(axes: Axes, curve: pd.DataFrame) -> None:
     t = curve["threshold"]
-    axes.axhline(0, color=NOTE, lw=1.4, label="act on none")
-    axes.plot(t, _LESIONS * curve["act_on_all"], color=BENIGN, lw=1.8, label="act on all")
+    axes.axhline(0, color=NOTE, lw=1.4, label="treat none")
+    axes.plot(t, _LESIONS * curve["act_on_all"], color=BENIGN, lw=1.8, label="treat all")
     if "low" in curve:
         axes.fill_between(
             t, _LESIONS * curve["low"], _LESIONS * curve["high"], color=MODEL, alpha=0.15, lw=0,
             label="95 % interval",
         )  # fmt: skip
-    axes.plot(t, _LESIONS * curve["net_benefit"], color=MODEL, lw=2.2, label="act on the score")
+    axes.plot(t, _LESIONS * curve["net_benefit"], color=MODEL, lw=2.2, label="treat by score")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], loc="lower left", fontsize=9, frameon=False)
 
@@ -178,21 +174,17 @@ def _finish(axes: Axes, curve: pd.DataFrame, prevalence: float) -> None:
     ticks = _TICKS[(curve["threshold"].min() <= _TICKS) & (_TICKS <= 0.5)]
     axes.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("Probability from which one acts", color=INK)
-    axes.set_ylabel(f"Net benefit, true calls in {_LESIONS:,} lesions", color=INK)
-    axes.grid(color=GRID, lw=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, labelsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
+    y_label = f"Net benefit (true positives per {_LESIONS:,} lesions)"
+    finish_axes(axes, x_label="Threshold probability", y_label=y_label)
     above = axes.secondary_xaxis("top")
     above.set_xticks(ticks, [f"{(1 - tick) / tick:,.0f}" for tick in ticks])
     above.minorticks_off()
     above.spines["top"].set_visible(False)
     above.tick_params(colors=NOTE, labelsize=9, length=0)
-    above.set_xlabel("Needless actions taken for one that was needed", color=NOTE, fontsize=9)
+    above.set_xlabel("False positives accepted for one true positive", color=NOTE, fontsize=9)
 
 
-# Measures of which more, or less, is better; slope and calibration in the large are best at 1.
+# Metrics with a better direction; slope and calibration in the large are best at 1.
 _NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -215,7 +207,7 @@ def comparison_figure(
     comparison: pd.DataFrame,
     names: tuple[str, str] = ("score", "against"),
 ) -> Path:
-    """Draw both ROC curves, and the differences with their intervals.
+    """Draw the ROC curves of two scores, and their differences with intervals.
 
     Parameters
     ----------
@@ -226,9 +218,9 @@ def comparison_figure(
     out : str or path-like
         File to write, usually PNG.
     comparison : DataFrame
-        What `hybridlesion.metrics.compare_scores` gave.
+        Result of `hybridlesion.metrics.compare_scores`.
     names : tuple of str, default=("score", "against")
-        What the two scores are called.
+        Names of the two scores.
 
     Returns
     -------
@@ -260,52 +252,40 @@ def comparison_figure(
             curve["false_positive_rate"], curve["sensitivity"], color=colour, lw=2, label=label
         )
     roc.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1)
-    roc.set_xlabel("1 - specificity", color=INK)
-    roc.set_ylabel("Sensitivity", color=INK)
     legend = roc.legend(loc="lower right", fontsize=9, frameon=False, reverse=True)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    _draw_differences(differences, rows, ours, theirs)
-    for axes in (roc, differences):
-        axes.grid(color=GRID, lw=0.6)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=INK, labelsize=9)
+    _draw_differences(differences, rows)
+    finish_axes(roc, x_label="1 - specificity", y_label="Sensitivity")
+    finish_axes(differences)
+    better = f"{theirs} better   |   {ours} better"
+    differences.set_xlabel(better, color=INK, parse_math=False)
     heading = f"Two scores of {len(y):,} images, {y.sum():,} malignant"
     figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.01, ha="left")
     return save_figure(figure, out, dpi=130)
 
 
-def _draw_differences(axes: Axes, rows: pd.DataFrame, ours: str, theirs: str) -> None:
-    """Draw each difference so that the right is the better side for the score in question."""
+def _draw_differences(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw each difference so that a better score is to the right."""
     known = [name for name in _NAMES if name in rows.index and np.isfinite(rows.loc[name, "low"])]
     axes.axvline(0, color=NOTE, lw=1.2)
     reach = 1e-6
     for height, name in enumerate(reversed(known)):
         sign = -1 if name in LOWER_IS_BETTER else 1
         value, *ends = (sign * rows.loc[name, key] for key in ("difference", "low", "high"))
-        # An interval without zero is drawn in full colour.
+        # Intervals that exclude zero are coloured.
         settled = min(ends) > 0 or max(ends) < 0
         colour = (MODEL if value > 0 else MALIGNANT) if settled else NOTE
         axes.plot(ends, [height] * 2, color=colour, lw=2, solid_capstyle="butt")
         axes.plot(value, height, "o", color=colour, ms=6)
-        words = f"{value:+.{_digits(value)}f}   p {_p_words(rows.loc[name, 'p'])}"
+        p = rows.loc[name, "p"]
+        digits, p_text = 3 if abs(value) >= 0.002 else 5, "< 0.001" if p < 0.001 else f"{p:.3f}"
+        words = f"{value:+.{digits}f}   p {p_text}"
         axes.text(1.02, height, words, va="center", fontsize=9, color=INK,
                   transform=axes.get_yaxis_transform())  # fmt: skip
         reach = max(reach, *map(abs, ends))
-    labels = [
-        _NAMES[name] + (", turned round" if name in LOWER_IS_BETTER else "") for name in known
-    ]
+    labels = [_NAMES[name] + (", reversed" if name in LOWER_IS_BETTER else "") for name in known]
     axes.set_yticks(range(len(known)), labels[::-1])
     axes.set_xlim(-1.1 * reach, 1.1 * reach)
     axes.set_ylim(-0.6, len(known) - 0.4)
-    axes.set_xlabel(f"{theirs} better   |   {ours} better", color=INK, parse_math=False)
     axes.set_title("Differences with 95 % intervals", color=INK, fontsize=10.5, loc="left")
-
-
-def _digits(value: float) -> int:
-    return 3 if abs(value) >= 0.002 else 5
-
-
-def _p_words(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

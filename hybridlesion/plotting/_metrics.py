@@ -1,4 +1,4 @@
-"""One figure that answers: does it rank well, and are its probabilities true?"""
+"""Discrimination and calibration: ROC, precision-recall and reliability curves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike
 from hybridlesion._formatting import measure_words
 from hybridlesion.exceptions import TableError
 from hybridlesion.metrics import precision_recall_curve, reliability_curve, roc_curve
-from hybridlesion.plotting._style import BENIGN, GRID, INK, MALIGNANT, MODEL, NOTE, save_figure
+from hybridlesion.plotting._style import (
+    BENIGN,
+    INK,
+    MALIGNANT,
+    MODEL,
+    NOTE,
+    finish_axes,
+    save_figure,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,15 +30,16 @@ __all__ = [
     "draw_precision_recall",
     "draw_reliability",
     "draw_roc",
-    "finish_axes",
     "legend_words",
     "metric_figure",
+    "reliability_figure",
+    "square_panel",
 ]
 
 _MIN_SENSITIVITY = 0.8
 _MAX_BINS = 10
 _ROWS_PER_BIN = 20
-# Ticks of single scores drawn for each class; more would only make a bar.
+# Ticks of single scores for each class; more would merge into a bar.
 _MOST_TICKS = 500
 
 
@@ -54,11 +63,11 @@ def metric_figure(
     out : str or path-like
         File to write, usually PNG.
     threshold : float, default=None
-        Operating point to mark; None marks none.
+        Threshold to mark; None marks none.
     metrics : DataFrame, default=None
-        Columns metric, value, low, high, for the figures in the legends; None shows none.
+        Columns metric, value, low, high, shown above the panels; None shows none.
     title : str, default=None
-        Heading; None takes the number of images.
+        Title; None states the number of images.
 
     Returns
     -------
@@ -93,17 +102,17 @@ def metric_figure(
 
 
 def legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
-    """Word each measure with its interval.
+    """Format each metric with its interval.
 
     Parameters
     ----------
     metrics : DataFrame or None
-        Columns metric, value, low, high; None gives nothing.
+        Columns metric, value, low, high; None gives an empty result.
 
     Returns
     -------
     dict of str to str
-        Words by measure.
+        Text by metric.
     """
     if metrics is None:
         return {}
@@ -126,9 +135,9 @@ def draw_roc(axes: Axes, y, score, threshold, words) -> None:
     score : ndarray of shape (n,), 0 to 1
         Predicted probability of malignancy.
     threshold : float or None
-        Operating point to mark.
+        Threshold to mark.
     words : dict of str to str
-        What `legend_words` gave.
+        Result of `legend_words`.
     """
     curve = roc_curve(y, score)
     axes.axhspan(_MIN_SENSITIVITY, 1, color=MODEL, alpha=0.08, lw=0)
@@ -139,7 +148,7 @@ def draw_roc(axes: Axes, y, score, threshold, words) -> None:
         called = score >= threshold
         x, height = called[y == 0].mean(), called[y == 1].mean()
         _mark_threshold(axes, x, height, threshold)
-    finish_axes(axes, "1 - specificity", "Sensitivity", "ROC curve")
+    square_panel(axes, "1 - specificity", "Sensitivity", "ROC curve")
     _note(axes, [("AUC", "auc"), ("pAUC", "pauc")], words)
 
 
@@ -155,9 +164,9 @@ def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
     score : ndarray of shape (n,), 0 to 1
         Predicted probability of malignancy.
     threshold : float or None
-        Operating point to mark.
+        Threshold to mark.
     words : dict of str to str
-        What `legend_words` gave.
+        Result of `legend_words`.
     """
     curve = precision_recall_curve(y, score)
     axes.axhline(y.mean(), color=NOTE, lw=1, ls=":")
@@ -166,7 +175,7 @@ def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
     if threshold is not None and (score >= threshold).any():
         called = score >= threshold
         _mark_threshold(axes, called[y == 1].mean(), y[called].mean(), threshold)
-    finish_axes(axes, "Sensitivity (recall)", "Precision", "Precision and recall")
+    square_panel(axes, "Sensitivity (recall)", "Precision", "Precision and recall")
     _note(axes, [("Average precision", "average_precision")], words)
 
 
@@ -182,26 +191,14 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
     score : ndarray of shape (n,), 0 to 1
         Predicted probability of malignancy.
     words : dict of str to str
-        What `legend_words` gave.
+        Result of `legend_words`.
     """
     n_bins = int(np.clip(len(y) // _ROWS_PER_BIN, 2, _MAX_BINS))
     bins = reliability_curve(y, score, n_bins=n_bins)
     limit = min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
-    # Rounding may put a bound of 0 or 1 just past the value it belongs to.
-    below = (bins["observed"] - bins["low"]).clip(lower=0)
-    above = (bins["high"] - bins["observed"]).clip(lower=0)
     axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":")
-    axes.errorbar(
-        bins["predicted"],
-        bins["observed"],
-        yerr=[below, above],
-        color=MODEL,
-        marker="o",
-        ms=6,
-        lw=1.6,
-        capsize=3,
-    )
-    # Where the scores lie: malignant along the top edge, benign along the bottom.
+    _draw_bins(axes, bins, marker="o", ms=6, lw=1.6, capsize=3)
+    # Ticks of single scores: malignant along the top edge, benign along the bottom.
     for value, height, color in ((1, 0.985, MALIGNANT), (0, 0.015, BENIGN)):
         ticks = _thin(score[y == value])
         axes.plot(ticks, np.full(len(ticks), height * limit), "|", color=color, ms=9)
@@ -210,12 +207,20 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
               transform=axes.transAxes, bbox=box)  # fmt: skip
     axes.text(0.98, 0.055, "benign", color=BENIGN, fontsize=8, ha="right",
               transform=axes.transAxes, bbox=box)  # fmt: skip
-    finish_axes(axes, "Predicted probability", "Observed share malignant", "Reliability", limit)
+    square_panel(axes, "Predicted probability", "Observed fraction malignant", "Reliability", limit)
     _note(axes, [("Slope", "calibration_slope"), ("error", "calibration_error")], words)
 
 
+def _draw_bins(axes: Axes, bins: pd.DataFrame, **style: object) -> None:
+    # Rounding may put a bound of 0 or 1 slightly beyond the value.
+    below = (bins["observed"] - bins["low"]).clip(lower=0)
+    above = (bins["high"] - bins["observed"]).clip(lower=0)
+    yerr = [below, above]
+    axes.errorbar(bins["predicted"], bins["observed"], yerr=yerr, color=MODEL, **style)
+
+
 def _thin(scores: np.ndarray) -> np.ndarray:
-    """Keep evenly spread ranks of many scores."""
+    """Keep scores at evenly spaced ranks."""
     if len(scores) <= _MOST_TICKS:
         return scores
     return np.sort(scores)[np.linspace(0, len(scores) - 1, _MOST_TICKS).astype(int)]
@@ -238,13 +243,13 @@ def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> No
 
 
 def _note(axes: Axes, parts, words) -> None:
-    """Write figures between title and panel: inside, a curve may run anywhere."""
+    """Write metrics between title and panel, where no curve runs."""
     text = ", ".join(f"{label} {words[name]}" for label, name in parts if name in words)
     axes.text(0, 1.015, text, ha="left", va="bottom", fontsize=9, color=INK,
               transform=axes.transAxes)  # fmt: skip
 
 
-def finish_axes(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
+def square_panel(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
     """Give a square panel its limits, labels and grid.
 
     Parameters
@@ -252,15 +257,150 @@ def finish_axes(axes: Axes, x_label: str, y_label: str, title: str, limit: float
     axes : Axes
         Panel.
     x_label, y_label, title : str
-        What stands beside, below and above it.
+        Labels of the axes, and title.
     limit : float, default=1.0
-        End of both axes.
+        Upper limit of both axes.
     """
+    finish_axes(axes, x_label=x_label, y_label=y_label)
     axes.set(xlim=(-0.01 * limit, limit * 1.01), ylim=(-0.01 * limit, limit * 1.01))
-    axes.set_xlabel(x_label, color=INK)
-    axes.set_ylabel(y_label, color=INK)
     axes.set_title(title, color=INK, fontsize=11, loc="left", pad=20)
-    axes.grid(color=GRID, lw=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.set_box_aspect(1)
+
+
+# Number of images from which twice as many bins are stable.
+_MANY = 4000
+# Below this prevalence both axes have a square-root scale; bins would crowd in one corner.
+_RARE = 0.15
+_TICKS = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
+_NAMES = (
+    ("Slope", "calibration_slope"),
+    ("Observed / expected", "calibration_in_the_large"),
+    ("Brier", "brier"),
+)
+
+
+def reliability_figure(
+    y: ArrayLike,
+    score: ArrayLike,
+    out: str | os.PathLike,
+    *,
+    metrics: pd.DataFrame | None = None,
+    title: str | None = None,
+) -> Path:
+    """Draw observed fractions against predicted probabilities, and the distribution of scores.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth, 1 for malignant; both must occur.
+    score : array-like of shape (n,), 0 to 1
+        Predicted probability of malignancy.
+    out : str or path-like
+        File to write, usually PNG.
+    metrics : DataFrame, default=None
+        Columns metric, value, low, high, shown below the title; None shows none.
+    title : str, default=None
+        Title; None states the number of images.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    TableError
+        If only one class occurs, or a score lies outside 0 to 1.
+
+    Notes
+    -----
+    The points are bins of equally many images with 95 % Wilson intervals. The pale line is the
+    isotonic regression of the truth on the score, which needs no bins [1]_. Where fewer than 15 %
+    are malignant, both axes have a square-root scale.
+
+    References
+    ----------
+    .. [1] T. Dimitriadis, T. Gneiting, A. I. Jordan, "Stable reliability diagrams for
+       probabilistic classifiers", PNAS 118 (8), e2016191118, 2021.
+    """
+    from matplotlib.figure import Figure
+
+    y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
+    if len(np.unique(y)) < 2 or score.min() < 0 or score.max() > 1:
+        raise TableError(
+            "reliability needs benign and malignant cases and scores from 0 to 1; got "
+            f"{len(np.unique(y))} classes and scores from {score.min():g} to {score.max():g}."
+        )
+    figure = Figure(figsize=(6.2, 7.2), layout="constrained")
+    curve, spread = figure.subplots(2, 1, height_ratios=(3.4, 1), sharex=True)
+    rare = y.mean() < _RARE
+    limit = _draw_curve(curve, y, score)
+    _draw_spread(spread, y, score, limit, rare)
+    finish_axes(spread, x_label="Predicted probability of malignancy")
+    spread.grid(visible=False)
+    finish_axes(curve, y_label="Observed fraction malignant")
+    _set_scale(curve, limit, rare)
+    heading = title or f"Reliability: {len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
+    figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.02, ha="left")
+    words = legend_words(metrics)
+    parts = [f"{label} {words[name]}" for label, name in _NAMES if name in words]
+    subtitle = "   ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
+    curve.set_title(subtitle, fontsize=9, color=INK, loc="left")
+    return save_figure(figure, out, dpi=150)
+
+
+def _draw_curve(axes: Axes, y: np.ndarray, score: np.ndarray) -> float:
+    from sklearn.isotonic import IsotonicRegression
+
+    most = _MAX_BINS if len(y) < _MANY else 2 * _MAX_BINS
+    bins = reliability_curve(y, score, n_bins=int(np.clip(len(y) // _ROWS_PER_BIN, 2, most)))
+    limit = float(min(1.0, 1.02 * max(score.max(), bins["high"].max())))
+    axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":", zorder=1)
+    ordered = np.unique(score)
+    fitted = IsotonicRegression(y_min=0, y_max=1).fit(score, y).predict(ordered)
+    axes.plot(ordered, fitted, color=MODEL, lw=2, alpha=0.35, zorder=2, label="without bins")
+    label = f"{len(bins)} bins of about {round(len(y) / len(bins)):,}, 95 % interval"
+    _draw_bins(axes, bins, fmt="o", ms=5.5, elinewidth=1.4, zorder=3, label=label)
+    axes.legend(loc="upper left", fontsize=9, frameon=False, labelcolor=INK)
+    for words, x, height in (("too low", 0.3, 0.62), ("too high", 0.82, 0.36)):
+        axes.text(x, height, f"scores {words}", transform=axes.transAxes, color=NOTE, fontsize=8.5,
+                  ha="center", style="italic")  # fmt: skip
+    return limit
+
+
+def _draw_spread(axes: Axes, y: np.ndarray, score: np.ndarray, limit: float, rare: bool) -> None:
+    """Draw the distribution of scores by class: malignant upward, benign downward."""
+    roots = np.linspace(0, np.sqrt(limit), 41)
+    edges = roots**2 if rare else np.linspace(0, limit, 41)
+    for value, colour, sign in ((1, MALIGNANT, 1), (0, BENIGN, -1)):
+        inside = score[y == value]
+        share = np.histogram(inside, edges)[0] / len(inside)
+        axes.stairs(sign * share, edges, fill=True, color=colour, alpha=0.75, lw=0)
+    axes.axhline(0, color=INK, lw=0.8)
+    height = 1.15 * max(abs(bound) for bound in axes.get_ylim())
+    axes.set_ylim(-height, height)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    for word, colour, place in (("malignant", MALIGNANT, 0.93), ("benign", BENIGN, 0.07)):
+        axes.text(0.995, place, word, transform=axes.transAxes, color=colour, fontsize=9,
+                  ha="right", va="top" if place > 0.5 else "bottom")  # fmt: skip
+
+
+def _set_scale(axes: Axes, limit: float, rare: bool) -> None:
+    ticks = _choose_ticks(limit)
+    for side in "xy":
+        if rare:
+            functions = (lambda values: np.sqrt(np.maximum(values, 0)), np.square)
+            getattr(axes, f"set_{side}scale")("function", functions=functions)
+            getattr(axes, f"set_{side}ticks")(ticks, [f"{tick:g}" for tick in ticks])
+            getattr(axes, f"{side}axis").minorticks_off()
+        axes.set(**{f"{side}lim": (0, limit)})
+
+
+def _choose_ticks(limit: float) -> list[float]:
+    """Choose ticks that do not overlap on a square-root axis, from the highest down."""
+    chosen: list[float] = []
+    for tick in reversed([tick for tick in _TICKS if tick <= limit]):
+        if not chosen or np.sqrt(chosen[-1]) - np.sqrt(tick) > 0.065 * np.sqrt(limit):
+            chosen.append(tick)
+    return chosen

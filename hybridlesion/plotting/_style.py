@@ -1,4 +1,4 @@
-"""Colours and words that every figure shares."""
+"""Colours, axes and output shared by all figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hybridlesion._atomic import atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "MODEL",
     "NOTE",
     "RESEARCH_ONLY",
+    "THEME",
+    "finish_axes",
     "plain_text",
     "save_figure",
 ]
 
-# Okabe and Ito's palette: told apart with every common colour vision.
+# Palette of Okabe and Ito, distinguishable with all common types of colour vision.
 MODEL = "#0072B2"
 MALIGNANT = "#D55E00"
 BENIGN = "#009E73"
@@ -32,16 +35,27 @@ INK = "#222222"
 NOTE = "#666666"
 GRID = "#DDDDDD"
 
+THEME = {
+    "model": MODEL,
+    "malignant": MALIGNANT,
+    "benign": BENIGN,
+    "ink": INK,
+    "note": NOTE,
+    "grid": GRID,
+    "paper": "#FFFFFF",
+}
+"""Colours by the name that a style sheet gives them."""
+
 RESEARCH_ONLY = "Research software, not a medical device."
 
 
 def save_figure(figure: Figure, out: str | os.PathLike, *, dpi: int) -> Path:
-    """Write a figure, whole or not at all.
+    """Write a figure to a temporary file and move it into place.
 
     Parameters
     ----------
     figure : Figure
-        What to draw.
+        Figure to write.
     out : str or path-like
         File to write; its suffix chooses the format.
     dpi : int
@@ -60,25 +74,43 @@ def save_figure(figure: Figure, out: str | os.PathLike, *, dpi: int) -> Path:
     return Path(out)
 
 
+def finish_axes(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:
+    """Give a panel its labels, a grid behind the data, and no frame on top and right.
+
+    Parameters
+    ----------
+    axes : Axes
+        Panel.
+    x_label, y_label : str, default=""
+        Labels of its axes.
+    """
+    axes.set_xlabel(x_label, color=INK)
+    axes.set_ylabel(y_label, color=INK)
+    axes.grid(color=GRID, lw=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
 def plain_text(text: str, longest: int = 80) -> str:
-    """Replace what the font cannot show, and shorten.
+    """Replace characters that the font cannot show, and shorten long text.
 
-    Dollar signs stay: draw the text with ``parse_math=False``.
+    Dollar signs are kept: draw the text with ``parse_math=False``.
 
     Parameters
     ----------
     text : str
-        For example an image id; may hold line breaks, other scripts or broken bytes.
+        Any text, such as an image id.
     longest : int, default=80
-        Most characters; the middle of a longer text gives way to an ellipsis.
+        Maximum length; an ellipsis replaces the middle of a longer text.
 
     Returns
     -------
     str
-        One line of characters that matplotlib's own font has.
+        One line of characters that the default font of matplotlib has.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Does the score serve every group of patients? Measures side by side, group below group."""
+"""Forest plot of metrics by subgroup."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE, plain_text, save_figure
+from hybridlesion.plotting._style import INK, MODEL, NOTE, finish_axes, plain_text, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ _INCH_PER_LINE = 0.225
 
 @dataclass(frozen=True)
 class _Line:
-    """One line of the figure: a heading, or a row of the table at a height."""
+    """A line of the figure: a heading, or a row of the table."""
 
     height: float
     heading: str | None
@@ -40,16 +40,16 @@ class _Line:
 def subgroup_figure(
     subgroups: pd.DataFrame, out: str | os.PathLike, *, title: str | None = None
 ) -> Path:
-    """Draw the measures of each group of patients with their intervals.
+    """Draw the metrics of each subgroup with their intervals.
 
     Parameters
     ----------
     subgroups : DataFrame of shape (subgroups, columns)
-        What `hybridlesion.metrics.evaluate_subgroups` gave; its first row holds all.
+        Result of `hybridlesion.metrics.evaluate_subgroups`; its first row is of all lesions.
     out : str or path-like
         File to write, usually PNG.
     title : str, default=None
-        Heading; None takes the number of images.
+        Title; None states the number of images.
 
     Returns
     -------
@@ -63,15 +63,15 @@ def subgroup_figure(
 
     Notes
     -----
-    The line and the pale band are the value and the interval of all rows. An interval that lies
-    beside the band is no proof: with many groups, some do by chance.
+    The vertical line and the pale band are the value and the interval of all lesions. With many
+    subgroups, some intervals lie outside the band by chance.
     """
     from matplotlib.figure import Figure
 
     missing = {"attribute", "group", "n", "n_malignant", *_PANELS} - set(subgroups.columns)
     if missing or subgroups.empty:
         raise TableError(
-            f"subgroups must be the table of evaluate_subgroups; it has {len(subgroups)} rows and "
+            f"`subgroups` must be a result of evaluate_subgroups; it has {len(subgroups)} rows and "
             f"lacks {', '.join(sorted(missing)) or 'no column'}."
         )
     lines = _lay_out(subgroups)
@@ -86,7 +86,7 @@ def subgroup_figure(
         axes.set_title(label, color=INK, fontsize=10.5, loc="left")
     names.set_ylim(lines[-1].height - 0.8, 0.8)
     first = subgroups.iloc[0]
-    heading = title or f"Groups of {first['n']:,} images, {first['n_malignant']:,} malignant"
+    heading = title or f"Subgroups of {first['n']:,} images, {first['n_malignant']:,} malignant"
     figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.01, ha="left")
     return save_figure(figure, out, dpi=130)
 
@@ -151,20 +151,17 @@ def _draw_panel(axes: Axes, subgroups: pd.DataFrame, lines: list[_Line], column:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.minorticks_off()
     axes.set_xlim(*limits)
-    axes.grid(axis="x", color=GRID, lw=0.6)
-    axes.set_axisbelow(True)
+    finish_axes(axes)
+    axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0, labelleft=False)
-    axes.tick_params(axis="x", colors=INK, labelsize=9)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["left"].set_visible(False)
 
 
 def _limits(low: np.ndarray, high: np.ndarray, ratio: bool) -> tuple[float, float]:
     if not np.isfinite(low).any():
         return _RATIO_LIMITS if ratio else (0.0, 1.0)
     if ratio:
-        least, most = np.nanmin(low), np.nanmax(high)
-        return max(_RATIO_LIMITS[0], min(least / 1.1, 0.7)), min(
-            _RATIO_LIMITS[1], max(most * 1.1, 1.5)
-        )
+        lowest, highest = min(np.nanmin(low) / 1.1, 0.7), max(np.nanmax(high) * 1.1, 1.5)
+        return max(_RATIO_LIMITS[0], lowest), min(_RATIO_LIMITS[1], highest)
     least = max(0.0, float(np.nanmin(low)) - 0.03)
     return np.floor(least * 20) / 20, 1.01

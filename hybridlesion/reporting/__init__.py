@@ -1,4 +1,4 @@
-"""Reports of scores: tables and figures in a folder, or one HTML page."""
+"""Reports of scores: tables and figures in a folder, or a single HTML page."""
 
 from hybridlesion.reporting._score_report import ScoreReport, report_scores
 from hybridlesion.reporting.html import PageResult, write_page

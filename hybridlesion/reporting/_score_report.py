@@ -1,4 +1,4 @@
-"""Scores against the truth: measures with intervals, groups of patients, figures."""
+"""Evaluate a table of scores against the truth: metrics, subgroups, figures."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from hybridlesion.metrics import (
     operating_points,
 )
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping
-from hybridlesion.plotting._curves import comparison_figure, decision_figure
-from hybridlesion.plotting._metrics import metric_figure
-from hybridlesion.plotting._reliability import reliability_figure
-from hybridlesion.plotting._subgroups import subgroup_figure
-from hybridlesion.reporting._score_table import ScoreTable, add_rival, join_truth, read_scores
+from hybridlesion.plotting import (
+    comparison_figure,
+    decision_figure,
+    metric_figure,
+    reliability_figure,
+    subgroup_figure,
+)
+from hybridlesion.reporting._score_table import ScoreTable, add_baseline, join_truth, read_scores
 
 __all__ = [
     "ScoreReport",
@@ -38,7 +41,7 @@ __all__ = [
     "write_tables",
 ]
 
-# Attribute -> columns that tell it, the first known one being taken, and the kind of its bands.
+# Attribute -> columns that hold it, in order of preference, and the kind of its bands.
 _SOURCES = {
     "age": (("age",), "age"),
     "sex": (("sex",), None),
@@ -51,7 +54,7 @@ _SOURCES = {
 
 
 def attributes_of(cases: pd.DataFrame) -> pd.DataFrame:
-    """Divide cases by age, sex, site, skin tone and picture quality, as far as known.
+    """Group cases by age, sex, site, skin tone and image quality, as far as known.
 
     Parameters
     ----------
@@ -61,8 +64,8 @@ def attributes_of(cases: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, attributes)
-        Of ``age, sex, site, skin tone, Fitzpatrick type, hair, dark corner`` those of which
-        something is known. Skin tone is the band of the estimated individual typology angle.
+        Those of ``age, sex, site, skin tone, Fitzpatrick type, hair, dark corner`` that have
+        values. Skin tone is the band of the estimated individual typology angle.
 
     Examples
     --------
@@ -81,7 +84,7 @@ def attributes_of(cases: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """What an evaluation found and wrote.
+    """Result of `report_scores`.
 
     Parameters
     ----------
@@ -90,23 +93,23 @@ class ScoreReport:
     operating_points : DataFrame
         Thresholds by rule, see `hybridlesion.metrics.operating_points`.
     subgroups : DataFrame
-        Measures by age band, sex, site, skin tone and picture quality, as far as known; see
+        Metrics by age band, sex, site, skin tone and image quality, as far as known; see
         `hybridlesion.metrics.evaluate_subgroups`.
     comparison : DataFrame or None
-        Differences to the other scores, if there were any.
+        Differences to the other scores, if any.
     cases : DataFrame of shape (n, columns)
-        The truth's records with a score each.
+        Records of the truth, each with a score.
     threshold : float or None
-        Operating point of the measures that need one; None if neither the user nor the scores
-        name one, so that the best F1 chose it.
+        Threshold of the metrics that need one; None if neither the user nor the scores give one,
+        so that the highest F1 was used.
     threshold_rule : str or None
-        How the operating point was chosen, as "for 90 % sensitivity"; None if the user named it.
+        How the threshold was chosen, such as "for 90 % sensitivity"; None if the user gave it.
     content : dict
-        What metrics.json holds.
+        Contents of metrics.json.
     paths : tuple of Path
         Files written: metrics.csv, metrics.json, metrics.png, then the others.
     warnings : tuple of str
-        What a user should know.
+        Notes for the user.
     diagnoses : DataFrame of shape (m, 4)
         Which diagnoses of the scored images counted as malignant and which as benign: columns
         ``diagnosis, side, n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
@@ -141,55 +144,55 @@ def report_scores(
     n_bootstrap: int = 2000,
     random_state: int = 0,
 ) -> ScoreReport:
-    """Measure a table of scores against the truth, and write measures and figures.
+    """Evaluate a table of scores against the truth, and write tables and figures.
 
     Parameters
     ----------
     scores : str or path-like
         CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes one. Its
-        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` stand in where the truth has none.
+        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` are used where the truth has none.
     truth : sequence of str or path-like
-        Tables in any ISIC layout that say which lesions are malignant. With a feature table among
-        them, scores are measured by estimated skin tone, hair and dark corners, too.
+        Tables in any ISIC layout with the diagnoses. A feature table among them adds subgroups by
+        estimated skin tone, hair and dark corners.
     out : str or path-like
         Folder for the files.
     against : str or path-like, default=None
         Another table of scores of the same images, to compare with.
     threshold : float, default=None
-        Operating point; None takes the one in the column ``threshold`` of `scores`.
+        Threshold; None uses the one in the column ``threshold`` of `scores`.
     cost_ratio : float, default=None
-        Cost of one missed malignant lesion in needless calls, for thresholds that mind it.
+        Number of false positives that cost as much as one missed malignant lesion.
     id_column : str, default=None
-        Column of the truth that names the image; None finds it.
+        Column of image ids in the truth; None detects it.
     columns : mapping of str to str, default=None
-        Names that the truth uses, by the record column that each stands for.
+        Columns of the truth by record column.
     target : str, default=None
-        Column of the truth that says which are malignant; None finds it.
+        Column of the truth that says which are malignant; None detects it.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the truth gives diagnoses only.
     benign : sequence of str, default=None
-        Words that count as benign though they are no known diagnosis.
+        Unknown diagnoses that count as benign.
     n_bootstrap : int, default=2000
-        Draws behind each interval, which weigh whole patients where these are known.
+        Bootstrap samples for each interval, which resample patients where these are known.
     random_state : int, default=0
-        Seed of the draws.
+        Seed of the bootstrap.
 
     Returns
     -------
     ScoreReport
-        Measures, cases and the files written.
+        Metrics, cases and the files written.
 
     Raises
     ------
     TableError
-        If scores cannot be read, no image has a truth, a scored image has a diagnosis that is not
-        known, or only one class occurs.
+        If scores cannot be read, no image has a truth, a scored image has an unknown diagnosis, or
+        only one class occurs.
     SourceError
         If the folder cannot be written, or a file to be written is one of the tables.
     """
     paths = check_outputs(out, against is not None)
     check_apart(paths.values(), [scores, against, *truth])
-    table, rival = read_scores(scores), None if against is None else read_scores(against)
+    table, baseline = read_scores(scores), None if against is None else read_scores(against)
     rule = None
     if threshold is None:
         threshold = table.threshold
@@ -206,7 +209,7 @@ def report_scores(
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     tables = _measure(cases, threshold, cost_ratio, draw)
-    both, comparison, more = _compare(cases, rival, threshold, draw)
+    both, comparison, more = _compare(cases, baseline, threshold, draw)
     warnings = (
         *(*records.warnings, *table.warnings, *notes, *more, *_note_unit(cases)),
         *interval_caveats(tables["metrics"]),
@@ -250,26 +253,26 @@ def _measure(
 
 
 def _compare(
-    cases: pd.DataFrame, rival: ScoreTable | None, threshold: float | None, draw: dict
+    cases: pd.DataFrame, baseline: ScoreTable | None, threshold: float | None, draw: dict
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
-    """Return the cases with both scores, the differences, and what a user should know."""
-    if rival is None:
+    """Return the cases with both scores, the differences, and notes."""
+    if baseline is None:
         return cases, None, []
-    both, notes = add_rival(cases, rival.frame)
+    both, notes = add_baseline(cases, baseline.frame)
     comparison = compare_scores(
         both["target"].to_numpy(dtype=int),
         both["score"].to_numpy(),
         both["against"].to_numpy(),
         groups=grouping(both).to_numpy(),
         threshold=threshold,
-        threshold_against=rival.threshold,
+        threshold_against=baseline.threshold,
         **draw,
     )
-    return both, comparison, [*rival.warnings, *notes]
+    return both, comparison, [*baseline.warnings, *notes]
 
 
 def _unit(cases: pd.DataFrame) -> str:
-    """Name what the intervals are over."""
+    """Return the unit that the bootstrap resamples."""
     if "patient_id" in cases and cases["patient_id"].notna().any():
         return "patients"
     others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
@@ -280,10 +283,10 @@ def _note_unit(cases: pd.DataFrame) -> list[str]:
     unit = _unit(cases)
     if unit == "patients":
         return []
-    return [f"no patient_id: intervals are over {unit}, and narrower than over patients."]
+    return [f"no patient_id: intervals resample {unit} and are narrower than those over patients."]
 
 
-# The first three keep their places: callers take the JSON and the curves by them.
+# Callers rely on the order of the first three.
 _FILES = (
     *("metrics.csv", "metrics.json", "metrics.png", "operating_points.csv", "subgroups.csv"),
     *("reliability.png", "decision_curve.png", "subgroups.png"),
@@ -292,7 +295,7 @@ _FILES_AGAINST = ("comparison.csv", "comparison.png")
 
 
 def check_outputs(out: str | os.PathLike, compared: bool) -> dict[str, Path]:
-    """Make sure that every file can be written, before long work.
+    """Check that every file can be written.
 
     Parameters
     ----------
@@ -322,7 +325,7 @@ def describe_tables(
     comparison: pd.DataFrame | None,
     warnings: Sequence[str],
 ) -> dict:
-    """Turn what an evaluation found into what JSON can hold.
+    """Convert the result of an evaluation for JSON.
 
     Parameters
     ----------
@@ -331,12 +334,12 @@ def describe_tables(
     comparison : DataFrame or None
         Differences to other scores.
     warnings : sequence of str
-        What a user should know.
+        Notes for the user.
 
     Returns
     -------
     dict
-        Measures by name, else one dict a row; None where a number is undefined or infinite.
+        Metrics by name, other tables as one dict a row; None for undefined and infinite numbers.
     """
     return {
         "metrics": _by_measure(metrics),
@@ -353,9 +356,9 @@ def write_tables(report: ScoreReport, paths: Mapping[str, Path]) -> None:
     Parameters
     ----------
     report : ScoreReport
-        What to write.
+        Report to write.
     paths : mapping of str to Path
-        What `check_outputs` gave.
+        Result of `check_outputs`.
     """
     tables = {
         "metrics.csv": report.metrics,
@@ -374,16 +377,16 @@ def write_tables(report: ScoreReport, paths: Mapping[str, Path]) -> None:
 def draw_figures(
     report: ScoreReport, both: pd.DataFrame, paths: Mapping[str, Path], draw: Mapping
 ) -> None:
-    """Draw curves, reliability, net benefit, groups, and the comparison if there is one.
+    """Draw curves, reliability, net benefit, subgroups, and the comparison if there is one.
 
     Parameters
     ----------
     report : ScoreReport
-        What was found.
+        Report to draw.
     both : DataFrame of shape (n, columns)
         Cases with the column ``against``, if there is a comparison.
     paths : mapping of str to Path
-        What `check_outputs` gave.
+        Result of `check_outputs`.
     draw : mapping
         ``n_bootstrap`` and ``random_state`` of the band around the net benefit.
     """

@@ -1,4 +1,4 @@
-"""Tables of scores, read and joined to the truth."""
+"""Read tables of scores and join them to the truth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hybridlesion.metadata import (
 )
 from hybridlesion.model_selection import GROUP_COLUMNS
 
-__all__ = ["ScoreTable", "add_rival", "join_truth", "read_scores"]
+__all__ = ["ScoreTable", "add_baseline", "join_truth", "read_scores"]
 
 _LONGEST_RULE = 60
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
@@ -28,18 +28,18 @@ _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Scores by image, as a file holds them.
+    """Scores by image, read from a file.
 
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
         ``image_id`` and ``score``, then path and groups where the file has them.
     threshold : float or None
-        The one threshold that the file holds.
+        Threshold, if the file has exactly one.
     rule : str or None
-        How that was chosen, if the file says so; see `hybridlesion._formatting.threshold_words`.
+        How it was chosen, if the file says so; see `hybridlesion._formatting.threshold_words`.
     warnings : tuple of str
-        What was left out of account.
+        Notes on what was ignored.
     """
 
     frame: pd.DataFrame
@@ -66,7 +66,7 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     SourceError
         If the file cannot be opened.
     TableError
-        If it lacks ids or scores, a score is no probability, or an image occurs twice.
+        If it lacks ids or scores, a score is not a probability, or an image occurs twice.
     """
     source = read_source(path)
     source.check_numbers()
@@ -96,12 +96,12 @@ def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: 
         raise TableError(
             f"{path}: {missing.sum()} rows have no {column} (lines {_name_some(rows[missing])}). "
             "Fill it in, "
-            "or take the rows out."
+            "or remove the rows."
         )
     if image_id.duplicated().any():
         raise TableError(
             f"{path}: {image_id.duplicated().sum()} image ids occur more than once, the first is "
-            f"{image_id[image_id.duplicated()].iloc[0]!r}. Keep one row an image."
+            f"{image_id[image_id.duplicated()].iloc[0]!r}. Keep one row per image."
         )
 
 
@@ -110,9 +110,9 @@ def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray)
     absent = scores.isna()
     if absent.any():
         raise TableError(
-            f"{path}: {absent.sum()} scores are missing or no numbers (lines "
-            f"{_name_some(rows[absent])}; the first is {written[absent].iloc[0]!r}). Take the "
-            "rows out, or score the images again."
+            f"{path}: {absent.sum()} scores are missing or not numbers (lines "
+            f"{_name_some(rows[absent])}; the first is {written[absent].iloc[0]!r}). Remove "
+            "the rows, or score the images again."
         )
     outside = ~scores.between(0, 1)
     if outside.any():
@@ -138,12 +138,12 @@ def _find_threshold(
     if len(values) == 1 and 0 <= values[0] <= 1:
         return float(values[0]), ()
     found = f"{len(values)} values" if len(values) != 1 else f"{values[0]:g}"
-    note = f"{path}: the column threshold holds {found} and not one from 0 to 1: left out."
+    note = f"{path}: the column threshold holds {found} instead of one from 0 to 1: ignored."
     return None, (note,)
 
 
 def _find_rule(table: pd.DataFrame) -> str | None:
-    """Read the one rule of a column that others may have written."""
+    """Read the threshold rule, if the column has exactly one."""
     if "threshold_rule" not in table:
         return None
     rules = table["threshold_rule"].dropna().astype(str).unique()
@@ -151,12 +151,12 @@ def _find_rule(table: pd.DataFrame) -> str | None:
 
 
 def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Give each scored image its record.
+    """Join scores to the records of the truth.
 
     Parameters
     ----------
     scored : DataFrame of shape (n, columns)
-        What `read_scores` read.
+        Frame of `read_scores`.
     truth : DataFrame of shape (m, columns)
         Records with ``target``.
 
@@ -165,23 +165,22 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
     cases : DataFrame of shape (k, columns)
         The records of the scored images whose target is known.
     notes : list of str
-        What was left out.
+        Notes on what was left out.
 
     Raises
     ------
     TableError
-        If no scored image has a target, all have the same, or one has a diagnosis that is
-        not known.
+        If no scored image has a target, all have the same, or one has an unknown diagnosis.
     """
     if "target" not in truth or truth["target"].isna().all():
         raise TableError(
-            "the truth does not say which lesions are malignant; name its column with --target, "
-            "or the diagnoses with --malignant."
+            "the truth does not say which lesions are malignant. Pass its column as `target`, or "
+            "the malignant diagnoses as `malignant`."
         )
     refuse_unknown(truth[truth["image_id"].isin(scored["image_id"])])
     known = truth.loc[truth["target"].notna()]
     known = known.drop(columns=["path", "score"], errors="ignore")
-    scored, spelt = _respell(scored, known["image_id"])
+    scored, notes = _respell(scored, known["image_id"])
     cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
     for name in GROUP_COLUMNS:
         if f"{name}_of_scores" in cases:
@@ -190,67 +189,68 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
     if cases.empty:
         raise TableError(
             f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "
-            f"the truth with {known['image_id'].iloc[0]!r}. Name the id column with --id-column."
+            f"the truth with {known['image_id'].iloc[0]!r}. Pass the id column as `id_column`."
             + "".join(f" {note}" for note in explain_near(scored["image_id"], known["image_id"]))
         )
     _check_classes(cases, "scored images")
     without = scored.loc[~scored["image_id"].isin(cases["image_id"]), "image_id"]
     if len(without):
-        spelt.append(
-            f"{len(without)} scored images have no truth and were left out, e.g. {without.iloc[0]}."
+        notes.append(
+            f"{len(without)} scored images are not in the truth and were left out, e.g. "
+            f"{without.iloc[0]}."
         )
-    return cases, spelt
+    return cases, notes
 
 
 def _respell(scores: pd.DataFrame, ids: pd.Series) -> tuple[pd.DataFrame, list[str]]:
-    """Spell the ids of scores as the truth does, where they differ in case or accents only."""
+    """Rename ids of scores that differ from the truth only in case or accents."""
     found = {its: one for one, its in match_ids(ids, scores["image_id"]).items() if one != its}
     if not found:
         return scores, []
     its, one = next(iter(found.items()))
     note = (
-        f"{len(found)} scored images are spelt otherwise in the truth, e.g. {its} and {one}; "
-        "matched."
+        f"{len(found)} scored images are spelt differently in the truth, e.g. {its} and {one}, "
+        "and were matched."
     )
     return scores.assign(image_id=scores["image_id"].replace(found)), [note]
 
 
-def add_rival(cases: pd.DataFrame, rival: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Put the scores to hold against beside the scores, on the images that have both.
+def add_baseline(cases: pd.DataFrame, baseline: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Add the scores to compare with, for the images that have both.
 
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        What `join_truth` gave.
-    rival : DataFrame of shape (m, columns)
+        Result of `join_truth`.
+    baseline : DataFrame of shape (m, columns)
         The other scores.
 
     Returns
     -------
     cases : DataFrame of shape (k, columns)
-        Those with both scores; the other in the column ``against``.
+        Cases with both scores; the other one in the column ``against``.
     notes : list of str
-        What the comparison leaves out.
+        Notes on what was left out.
 
     Raises
     ------
     TableError
-        If no image has both, or those that have are of one class.
+        If no image has both, or only one class has.
     """
-    rival, spelt = _respell(rival, cases["image_id"])
-    against = rival.set_index("image_id")["score"]
+    baseline, notes = _respell(baseline, cases["image_id"])
+    against = baseline.set_index("image_id")["score"]
     both = cases.assign(against=cases["image_id"].map(against))
     both = both.loc[both["against"].notna()].reset_index(drop=True)
     if both.empty:
         raise TableError(
             f"no image has both scores: these begin with {cases['image_id'].iloc[0]!r}, those of "
-            f"--against with {rival['image_id'].iloc[0]!r}."
+            f"`against` with {baseline['image_id'].iloc[0]!r}."
         )
     _check_classes(both, "images that have both scores")
     alone = len(cases) - len(both)
     if alone:
-        spelt.append(f"{alone} images are not in --against: the comparison leaves them out.")
-    return both, spelt
+        notes.append(f"{alone} images are not in `against` and were left out of the comparison.")
+    return both, notes
 
 
 def _check_classes(cases: pd.DataFrame, what: str) -> None:
@@ -258,6 +258,6 @@ def _check_classes(cases: pd.DataFrame, what: str) -> None:
         value = cases["target"].iloc[0]
         word = "malignant" if value else "benign"
         raise TableError(
-            f"all {len(cases)} {what} have target {value:g} ({word}); ranking cannot be measured "
-            "with one class. Score images of both, or name the right column with --target."
+            f"all {len(cases)} {what} have target {value:g} ({word}); metrics need both classes. "
+            "Score images of both, or pass the right column as `target`."
         )

@@ -216,10 +216,10 @@ def test_a_demo_goes_on_in_its_own_folder_only(tmp_path):
     from hybridlesion.exceptions import SourceError
 
     _keep(tmp_path, ["data/metadata.csv", "model.joblib"])
-    with pytest.raises(SourceError, match="the first is data"):
+    with pytest.raises(SourceError, match="such as data"):
         _refuse_other_files(tmp_path)
     (tmp_path / "summary.md").write_text(f"{_TITLE}\n")
     _refuse_other_files(tmp_path)
     _keep(tmp_path, ["notes.txt"])
-    with pytest.raises(SourceError, match=r"the first is notes\.txt"):
+    with pytest.raises(SourceError, match=r"such as notes\.txt"):
         _refuse_other_files(tmp_path)

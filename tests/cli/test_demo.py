@@ -17,9 +17,9 @@ def test_small_demo(tmp_path):
     assert not set(cases["image_id"]) & set(result.trained.out_of_fold["image_id"])
     assert 0.5 < result.ceiling <= 1
     summary = result.paths["the summary"].read_text()
-    assert f"{result.n_images} lesions were drawn" in summary
+    assert f"The {result.n_images} lesions are synthetic" in summary
     assert "| auc |" in summary
-    assert "called malignant from the threshold for 90 % sensitivity (0." in summary
+    assert "classified as malignant at or above the threshold for 90 % sensitivity (0." in summary
     assert str(tmp_path) not in summary
     page = result.paths["the report"].read_text()
     assert page.count('class="case"') == len(cases)

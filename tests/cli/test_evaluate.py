@@ -23,7 +23,7 @@ def test_table_files_and_last_line(hybridlesion, lesions, scores, tmp_path):
     result = hybridlesion("evaluate", *arguments)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("measure")
+    assert lines[0].startswith("metric")
     named = "accuracy, precision, recall, specificity, f1 and net_benefit"
     assert f"{named} hold at the threshold 0.5." in lines
     assert any(line.startswith("pauc is the area") and "at most 0.2" in line for line in lines)
@@ -51,7 +51,7 @@ def test_groups_of_patients_and_thresholds_are_printed(hybridlesion, lesions, sc
     result = hybridlesion("evaluate", *arguments, "--cost-ratio", 9, "--bootstrap", 20)
     assert result.exit_code == 0, result.output
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
-    assert "threshold for threshold sensitivity specificity precision called" in lines
+    assert "threshold for threshold sensitivity specificity precision positive" in lines
     assert any(line.startswith("sensitivity 90 % 0.600") for line in lines)
     assert any(line.startswith("cost ratio 9, by formula 0.100 1.00") for line in lines)
     assert any(re.match(r"all 40 10 1\.00 \(0\.9\d-1\.00\)", line) for line in lines)
@@ -91,7 +91,7 @@ def test_two_scores(hybridlesion, lesions, scores, tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "code", "words"),
     [
-        ("--cost-ratio", -2, 2, "calls one missed lesion is worth, as 20; got -2"),
+        ("--cost-ratio", -2, 2, "such as 20; got -2"),
         ("--bootstrap", -1, 2, "--bootstrap"),
         ("--against", "nowhere.csv", 1, "nowhere.csv"),
     ],

@@ -68,7 +68,7 @@ def test_the_rule_of_the_threshold_is_said_and_kept(hybridlesion, lesions, tmp_p
     assert result.exit_code == 0, result.output
     kept = pd.read_csv(oof)
     words = f"the threshold {rule} ({kept['threshold'][0]:.4g})"
-    assert f"calls a lesion malignant from {words} on" in result.stdout
+    assert f"classified as malignant at or above {words}" in result.stdout
     assert f"f1 and net_benefit hold at {words}." in result.stdout
     assert set(kept["threshold_rule"]) == {rule}
     assert f"malignant from {words} on" in hybridlesion("inspect", out).stdout
@@ -84,8 +84,8 @@ def test_the_rule_of_the_threshold_is_said_and_kept(hybridlesion, lesions, tmp_p
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--sensitivity", 0.95, "--cost-ratio", 20), "--sensitivity and --cost-ratio each set"),
-        (("--sensitivity", 0.9, "--threshold", "f1"), "--sensitivity and --threshold each set"),
+        (("--sensitivity", 0.95, "--cost-ratio", 20), "--sensitivity and --cost-ratio both set"),
+        (("--sensitivity", 0.9, "--threshold", "f1"), "--sensitivity and --threshold both set"),
         (("--sensitivity", 95), "as 0.95"),
         (("--sensitivity", 0), "as 0.95"),
     ],

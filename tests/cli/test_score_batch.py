@@ -88,7 +88,7 @@ def test_what_is_in_the_cache_is_not_decoded(night, decoded):
     assert len(decoded) == 8
     second, result = night("--cache", night.path / "cache")
     assert len(decoded) == 8
-    assert "4 rows, 4 taken over, 0 failed" in result.stdout
+    assert "4 rows, 4 reused, 0 failed" in result.stdout
     pd.testing.assert_frame_equal(first, plain)
     pd.testing.assert_frame_equal(second, plain)
     assert sorted(path.name for path in night.path.iterdir()) == ["cache", "images", "s.csv"]
@@ -136,7 +136,7 @@ def test_damaged_entries_are_measured_again(night, decoded, damage):
 def test_a_limit_needs_its_cache(night):
     _, result = night("--cache-limit", 1)
     assert result.exit_code == 2
-    assert "needs the cache" in " ".join(result.stderr.replace("│", " ").split())
+    assert "needs a cache" in " ".join(result.stderr.replace("│", " ").split())
     cache = night.path / "cache"
     scores, result = night("--cache", cache, "--cache-limit", 0.001)
     assert result.exit_code == 0, result.output
@@ -148,7 +148,7 @@ def test_a_broken_image_beside_cached_ones(night, decoded):
     (night.folder / "SYN_0009.png").write_bytes(b"\x89PNG broken")
     scores, result = night("--cache", night.path / "cache")
     assert result.exit_code == 0, result.output
-    assert "4 rows, 4 taken over, 1 failed" in result.stdout
+    assert "4 rows, 4 reused, 1 failed" in result.stdout
     assert len(scores) == 4
     assert pd.read_csv(night.path / "s.csv.errors.csv")["image_id"].tolist() == ["SYN_0009"]
 
@@ -285,7 +285,7 @@ def test_prevalences_that_are_none(night, prevalence):
 
 def test_help_says_the_exit_codes(hybridlesion):
     words = " ".join(hybridlesion("score", "--help").stdout.split())
-    assert "1 refused, or not one image usable" in words
+    assert "1 refused, or no usable image" in words
 
 
 # Hostile names ----------------------------------------------------------------------------------

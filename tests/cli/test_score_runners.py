@@ -54,7 +54,7 @@ def test_a_cluster_that_is_not_there_or_not_named_is_told(
     out = tmp_path / "s.csv"
     alone = hybridlesion("score", model_file, *three, "--out", out, "--dask-resource", "GPU=1")
     assert alone.exit_code == 2
-    assert "asks workers of --dask ADDRESS" in alone.output
+    assert "needs a cluster: --dask ADDRESS" in alone.output
     with dask.config.set({"distributed.comm.timeouts.connect": "0.5s"}):
         gone = hybridlesion(
             "score", model_file, *three, "--out", out, "--dask", "tcp://127.0.0.1:9"

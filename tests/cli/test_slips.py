@@ -84,7 +84,7 @@ def test_an_empty_argument_is_no_folder(refused, name):
 @pytest.mark.parametrize(("name", "option"), _options(lambda option: not option.is_flag))
 def test_an_option_is_no_value(refused, name, option):
     said = refused(name, option.opts[0], "--help")
-    assert said == f"Invalid value: {option.opts[0]} needs a value, and --help follows.\n"
+    assert said == f"Invalid value: {option.opts[0]} needs a value, but is followed by --help.\n"
 
 
 @pytest.mark.parametrize(("name", "option"), _options(_is_number))

@@ -34,7 +34,7 @@ def test_operating_points(scored):
     assert format_operating_points(points, 200) == whole
     narrow = format_operating_points(points, 80)
     assert _widest(narrow) <= 80
-    assert narrow.endswith("Intervals: in operating_points.csv, or in a wider window.")
+    assert narrow.endswith("For intervals see operating_points.csv, or widen the window.")
     first, again = whole.splitlines()[1], narrow.splitlines()[1]
     assert first.split(" (")[0].split()[:4] == again.split()[:4]
 
@@ -45,7 +45,7 @@ def test_groups(scored):
     whole, narrow = format_subgroups(groups), format_subgroups(groups, 80)
     assert _widest(whole) > 80 >= _widest(narrow)
     assert "site: upper extremity" in narrow
-    assert "Intervals: in subgroups.csv" in narrow
+    assert "For intervals see subgroups.csv" in narrow
 
 
 def test_comparison(scored):
@@ -55,14 +55,14 @@ def test_comparison(scored):
     narrow = format_comparison(compared, ("a.csv", "b.csv"), 80)
     table = [line for line in narrow.splitlines() if not line[0].isupper()]
     assert "against" in whole.splitlines()[0]
-    assert table[0].split()[:3] == ["measure", "value", "difference"]
+    assert table[0].split()[:3] == ["metric", "value", "difference"]
     assert _widest("\n".join(table)) <= 80
 
 
-def test_sentences_are_wrapped_between_words_on_a_terminal_only():
+def test_sentences_are_wrap_between_words_on_a_terminal_only():
     text = f"  a line with /a/path/that-is-long/{'x' * 30}/and more than forty columns\nshort"
-    assert _lines._wrapped(text, None) == text
-    lines = _lines._wrapped(text, 40).split("\n")
+    assert _lines._wrap(text, None) == text
+    lines = _lines._wrap(text, 40).split("\n")
     assert lines[-1] == "short"
     assert lines[1].startswith(f"    /a/path/that-is-long/{'x' * 30}/and")
     assert " ".join(" ".join(lines).split()) == " ".join(text.split())

@@ -133,15 +133,15 @@ def test_waiting_is_shown_and_goes(tmp_path):
     out = ("--out", tmp_path / "evaluation", "--bootstrap", 20)
     arguments = ("evaluate", "scores.csv", "--truth", IMAGES.parent / "metadata.csv", *out)
     shown, _ = _on_a_terminal(arguments, folder=tmp_path)
-    assert b"measuring" in shown
+    assert b"evaluating" in shown
     lines = _screen(shown)
-    assert not any("measuring" in line for line in lines)
+    assert not any("evaluating" in line for line in lines)
     assert lines[0].startswith("diagnosis")
     assert any(line.startswith("note: 5 positives in 8 groups") for line in lines)
     assert max(map(len, lines)) <= 80 or "/" in max(lines, key=len)
 
 
-def test_a_mistake_of_the_program_is_one_line_and_a_file(tmp_path):
+def test_an_internal_error_is_one_line_and_a_file(tmp_path):
     code = (
         "import sys, hybridlesion.persistence as artifact\n"
         "from hybridlesion.cli import main\n"
@@ -155,7 +155,7 @@ def test_a_mistake_of_the_program_is_one_line_and_a_file(tmp_path):
     )
     assert done.returncode == 1
     (kept,) = tmp_path.glob("hybridlesion-*.txt")
-    assert done.stderr.startswith("hybridlesion: this is a mistake of the program, not of yours: ")
+    assert done.stderr.startswith("hybridlesion: internal error; please report it. ")
     assert "ZeroDivisionError: division by zero." in done.stderr
     assert done.stderr.endswith(f"{kept}\n")
     assert len(done.stderr.splitlines()) == 1

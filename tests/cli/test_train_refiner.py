@@ -36,7 +36,7 @@ def test_train_then_segment_with_scores(hybridlesion, lesions, masks, tmp_path):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     measures = [line.split()[0] for line in lines[1:-1]]
-    assert measures == ["measure", "jaccard", "thresholded_jaccard", "dice", "n"]
+    assert measures == ["metric", "jaccard", "thresholded_jaccard", "dice", "n"]
     assert lines[-2].split() == ["n", "17"]
     assert (tmp_path / "found.worst.png").is_file()
 

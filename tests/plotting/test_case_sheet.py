@@ -9,7 +9,7 @@ import pytest
 from hybridlesion.exceptions import TableError
 from hybridlesion.io import read_image, write_image, write_mask
 from hybridlesion.plotting import case_sheet, choose_cases
-from hybridlesion.plotting._case_sheet import _caption
+from hybridlesion.plotting._image_sheets import _caption
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_one_case_without_truth(tmp_path, cases):
 
 @pytest.mark.parametrize("change", [lambda c: c.head(0), lambda c: c.drop(columns="score")])
 def test_tables_that_hold_no_cases(tmp_path, cases, change):
-    with pytest.raises(TableError, match="a case sheet needs"):
+    with pytest.raises(TableError, match="must be a table with image_id, path and score"):
         case_sheet(change(cases), tmp_path / "sheet.png")
 
 
@@ -82,15 +82,15 @@ def test_few_cases_are_all_shown(cases):
 
 def test_the_caption_says_how_many_were_chosen_and_how(cases):
     caption = _caption(3, cases, 0.5)
-    assert caption.startswith("3 of 5 lesions, chosen: the highest scores, the malignant ones")
-    assert "malignant ones" not in _caption(3, cases.drop(columns="target"), None)
-    assert _caption(5, cases, None).startswith("5 of 5 lesions. Score")
+    assert caption.startswith("3 of 5 lesions: the highest scores, malignant lesions")
+    assert "malignant lesions" not in _caption(3, cases.drop(columns="target"), None)
+    assert _caption(5, cases, None).startswith("5 of 5 lesions. Numbers")
 
 
 def test_the_caption_stands_below_any_title(tmp_path, cases, monkeypatch):
     figures = []
     monkeypatch.setattr(
-        "hybridlesion.plotting._case_sheet.save_figure",
+        "hybridlesion.plotting._image_sheets.save_figure",
         lambda figure, *_, **__: figures.append(figure),
     )
     case_sheet(cases, tmp_path / "s.png", masks=tmp_path / "masks", n_cases=2, title="Mine")

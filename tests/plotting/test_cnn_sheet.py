@@ -43,18 +43,18 @@ def test_a_map_of_nothing_is_clear():
     nothing = CnnMap(np.zeros((8, 8), np.float32), 0.0, 0.0)
     assert not paint_cnn_map(nothing)[..., 3].any()
     words = cnn_words(nothing, np.ones((8, 8), bool))
-    assert words == "To the network, no place weighs more than another."
+    assert words == "The network attributes its score to no region."
 
 
 def test_without_a_lesion_the_words_say_so(found):
     words = cnn_words(found, np.zeros((60, 90), bool))
-    assert words == "No lesion was found for the network to look at."
+    assert words == "No lesion was found in the image."
 
 
 def test_words_tell_how_much_lies_on_the_lesion(found):
     left = np.zeros((60, 90), bool)
     left[:, :45] = True
-    assert cnn_words(found, left) == "67 % of what the network weighs lies on the lesion."
+    assert cnn_words(found, left) == "67 % of the attribution lies on the lesion."
 
 
 def test_the_sheet_shows_photograph_and_map(found):
@@ -62,7 +62,7 @@ def test_the_sheet_shows_photograph_and_map(found):
     figure = draw_cnn_sheet(image, found.values > 0, found, title="a $name$")
     assert [len(axes.images) for axes in figure.axes] == [1, 2]
     assert figure.get_suptitle() == "a $name$"
-    assert "Score of the network 0.881." in figure.get_supxlabel()
+    assert "CNN score 0.881." in figure.get_supxlabel()
     assert "not a medical device" in figure.get_supxlabel()
     assert draw_cnn_sheet(image, np.zeros((60, 90), bool), found) is not None
     with pytest.raises(ImageError):

@@ -27,9 +27,9 @@ def cases(rng):
 def figures(monkeypatch):
     """Figures that would have been saved."""
     drawn = []
-    for name in ("reliability", "decision", "subgroup", "comparison"):
+    for name in ("metrics", "curves", "subgroups"):
         monkeypatch.setattr(
-            f"hybridlesion.plotting._{name}_figure.save_figure",
+            f"hybridlesion.plotting._{name}.save_figure",
             lambda figure, *_, **__: drawn.append(figure),
         )
     return drawn
@@ -77,9 +77,9 @@ def test_decision_curve_compares_with_all_and_none(cases, figures, tmp_path):
     decision_figure(y, score, tmp_path / "d.png", threshold=0.2, n_bootstrap=0)
     axes = figures[0].axes[0]
     words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert words == ["act on the score", "act on all", "act on none"]
+    assert words == ["treat by score", "treat all", "treat none"]
     assert any("threshold 0.2" in text.get_text() for text in axes.texts)
-    acted = next(line for line in axes.lines if line.get_label() == "act on the score")
+    acted = next(line for line in axes.lines if line.get_label() == "treat by score")
     called = score >= acted.get_xdata()[0]
     assert acted.get_ydata()[0] / 1000 == pytest.approx(
         (called & (y == 1)).mean() - (called & (y == 0)).mean() / (1 / acted.get_xdata()[0] - 1)

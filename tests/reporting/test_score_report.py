@@ -136,7 +136,7 @@ def test_scores_without_truth_are_counted(folder):
     _change(folder, "truth.csv", lambda t: t.iloc[:40])
     report = _report(folder)
     assert len(report.cases) == 40
-    assert any("20 scored images have no truth" in text for text in report.warnings)
+    assert any("20 scored images are not in the truth" in text for text in report.warnings)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_scores_without_truth_are_counted(folder):
     [
         ("scores.csv", lambda t: t.drop(columns="score"), "a column named score"),
         ("scores.csv", lambda t: t.assign(score=t["score"] * 100), "Divide percentages by 100"),
-        ("scores.csv", lambda t: t.assign(score="high"), r"60 scores .* no numbers .*'high'"),
+        ("scores.csv", lambda t: t.assign(score="high"), r"60 scores .* not numbers .*'high'"),
         ("scores.csv", lambda t: t.assign(score=t["score"].where(t.index > 1)), r"lines 2, 3;"),
         (
             "scores.csv",
@@ -154,7 +154,7 @@ def test_scores_without_truth_are_counted(folder):
         ("scores.csv", lambda t: pd.concat([t, t.head(2)]), "2 image ids occur more than once"),
         ("scores.csv", lambda t: t.assign(image_id="other" + t["image_id"]), "no scored image"),
         ("truth.csv", lambda t: t.drop(columns="target"), "does not say which"),
-        ("truth.csv", lambda t: t.assign(target=0), r"target 0 \(benign\).*one class"),
+        ("truth.csv", lambda t: t.assign(target=0), r"target 0 \(benign\).*both classes"),
     ],
 )
 def test_refusals(folder, name, change, reason):
@@ -189,7 +189,7 @@ def test_without_patients_the_unit_is_told(folder, column, unit):
     if column:
         _change(folder, "scores.csv", lambda t: t.assign(**{column: t["image_id"].str[:5]}))
     notes = _report(folder).warnings
-    assert any(f"no patient_id: intervals are over {unit}" in text for text in notes)
+    assert any(f"no patient_id: intervals resample {unit}" in text for text in notes)
 
 
 def test_few_patients_are_told(folder):
@@ -211,26 +211,26 @@ def test_a_threshold_that_is_none_is_told(folder, change):
 def _write_rival(folder, change=lambda table: table):
     scores = pd.read_csv(folder / "scores.csv")
     noise = np.random.default_rng(1).normal(0, 0.3, len(scores))
-    rival = scores.assign(score=np.clip(scores["score"] + noise, 0, 1), threshold=0.4)
-    change(rival).to_csv(folder / "rival.csv", index=False)
+    baseline = scores.assign(score=np.clip(scores["score"] + noise, 0, 1), threshold=0.4)
+    change(baseline).to_csv(folder / "baseline.csv", index=False)
 
 
 @pytest.mark.usefixtures("figures")
 def test_two_scores_are_compared_on_the_same_patients(folder):
     _write_rival(folder)
-    report = _report(folder, against=folder / "rival.csv")
+    report = _report(folder, against=folder / "baseline.csv")
     assert [path.name for path in report.paths[-2:]] == ["comparison.csv", "comparison.png"]
     assert all(path.stat().st_size > 0 for path in report.paths)
-    rival = report_scores(
-        folder / "rival.csv", [folder / "truth.csv"], folder / "alone", n_bootstrap=0
+    baseline = report_scores(
+        folder / "baseline.csv", [folder / "truth.csv"], folder / "alone", n_bootstrap=0
     )
     stored = pd.read_csv(folder / "out" / "comparison.csv").set_index("metric")
-    alone = rival.metrics.set_index("metric")["value"]
+    alone = baseline.metrics.set_index("metric")["value"]
     for metric in ("auc", "recall", "net_benefit"):
         assert stored.loc[metric, "against"] == pytest.approx(alone[metric])
     assert stored.loc["auc", "low"] > 0
     content = json.loads((folder / "out" / "metrics.json").read_text())
-    assert (content["scores"], content["against"]) == ("scores.csv", "rival.csv")
+    assert (content["scores"], content["against"]) == ("scores.csv", "baseline.csv")
     assert content["comparison"]["auc"]["difference"] == pytest.approx(
         stored.loc["auc", "difference"]
     )
@@ -238,15 +238,15 @@ def test_two_scores_are_compared_on_the_same_patients(folder):
 
 def test_images_without_the_other_score_are_left_out_of_the_comparison_alone(folder):
     _write_rival(folder, lambda table: table.iloc[10:])
-    report = _report(folder, against=folder / "rival.csv")
+    report = _report(folder, against=folder / "baseline.csv")
     assert len(report.cases) == 60
-    assert any("10 images are not in --against" in text for text in report.warnings)
+    assert any("10 images are not in `against`" in text for text in report.warnings)
     _write_rival(folder, lambda table: table.assign(image_id="other" + table["image_id"]))
     with pytest.raises(TableError, match="no image has both scores"):
-        _report(folder, against=folder / "rival.csv")
+        _report(folder, against=folder / "baseline.csv")
     _write_rival(folder, lambda table: table.iloc[1:4])
     with pytest.raises(TableError, match="all 3 images that have both scores"):
-        _report(folder, against=folder / "rival.csv")
+        _report(folder, against=folder / "baseline.csv")
 
 
 def test_a_feature_table_among_the_truth_brings_skin_tones(folder):

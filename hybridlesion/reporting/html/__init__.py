@@ -1,4 +1,4 @@
-"""One HTML file that shows what a model learned, how well it does, and on which lesions it errs."""
+"""Report of a model as one HTML file."""
 
 from hybridlesion.reporting.html._page import PageResult, write_page
 

@@ -1,4 +1,4 @@
-"""The cards of the gallery: one lesion each, with what the page says of it."""
+"""Gallery of the page: images, drawings and text of each lesion."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from hybridlesion.exceptions import HybridLesionError
 from hybridlesion.explain import FAMILY_TITLES, SHARE_PREFIX, points_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, attempt, read_segmented
 from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
-from hybridlesion.plotting._abcd_files import Drawn, SheetDrawing
-from hybridlesion.plotting._abcd_text import SCORE_RANGES
-from hybridlesion.plotting._cnn_sheet import cnn_words, paint_cnn_map
+from hybridlesion.plotting import SCORE_RANGES, Drawn, SheetDrawing, cnn_words, paint_cnn_map
 from hybridlesion.segmentation import segment
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ __all__ = [
     "Picture",
     "draw_details",
     "make_cards",
-    "side_by_side",
+    "run_parallel",
     "take_pictures",
     "webp",
 ]
@@ -43,29 +41,29 @@ __all__ = [
 Answer = TypeVar("Answer")
 
 
-def side_by_side(
+def run_parallel(
     jobs: Iterable[tuple],
     total: int,
     n_jobs: int,
     progress: Callable[[int, int, int], None] | None,
 ) -> list[Answer]:
-    """Do jobs in processes, and tell how far they are.
+    """Run jobs in processes and report progress.
 
     Parameters
     ----------
     jobs : iterable of joblib.delayed calls
-        Each answers with something that has an ``error``, empty if all went well.
+        Each returns an object with an ``error``, empty on success.
     total : int
-        How many there are.
+        Number of jobs.
     n_jobs : int
-        Processes; -1 takes every core.
+        Processes; -1 uses every core.
     progress : callable or None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     list
-        The answers, in order.
+        Results, in order.
     """
     from joblib import Parallel
 
@@ -79,19 +77,19 @@ def side_by_side(
 
 
 def webp(image: np.ndarray, quality: int) -> str:
-    """Pack a picture for the page.
+    """Encode an image for the page.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3) or (H, W, 4), uint8
         RGB or RGBA.
     quality : int
-        Of the WebP, 1 to 100.
+        Quality of the WebP, 1 to 100.
 
     Returns
     -------
     str
-        Its bytes in base64.
+        WebP in base64.
 
     Examples
     --------
@@ -104,27 +102,27 @@ def webp(image: np.ndarray, quality: int) -> str:
     return base64.b64encode(data.tobytes()).decode("ascii")
 
 
-# 1280 x 800 pixels: the smallest size at which a sheet's words are still sharp.
+# 1280 x 800 pixels: the smallest size at which the text of a sheet is legible.
 _DPI = 80
 _QUALITY = 50
-# Maps are smooth: more pixels would show nothing more.
+# Maps are smooth; more pixels would not show more.
 _MAP_SIDE = 112
 
 
 @dataclass(frozen=True)
 class Detail:
-    """What is drawn of one lesion; empty strings where there is nothing to show.
+    """Drawings of one lesion; empty strings where there are none.
 
     Parameters
     ----------
     sheet : str, default=''
         ABCD sheet of 1280 x 800 pixels as WebP in base64.
     seen : str, default=''
-        What the network sees: a clear WebP in base64, to be laid over the whole photograph.
+        CNN attribution map: a transparent WebP in base64 that overlays the photograph.
     words : str, default=''
-        What `seen` shows, in a sentence.
+        Description of `seen`.
     error : str, default=''
-        Why nothing is drawn.
+        Reason why nothing is drawn.
     """
 
     sheet: str = ""
@@ -141,19 +139,18 @@ def draw_details(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> list[Detail]:
-    """Draw lesions as the model measures them; of one that cannot be drawn, the detail says why.
+    """Draw ABCD sheets and attribution maps; the detail of a failure gives the reason.
 
     Parameters
     ----------
     rows : sequence of (image_id, path)
-        Which images.
+        Images.
     featurizer : LesionFeaturizer
-        How the model measures images, and with which networks.
+        Featurizer of the model.
     masks : str or path-like, default=None
-        Folder of masks, as ``IMAGEID_segmentation.png``; an image without one is segmented
-        anew.
+        Folder of masks, as ``IMAGEID_segmentation.png``; images without a mask are segmented.
     n_jobs : int, default=1
-        Processes; -1 takes every core.
+        Processes; -1 uses every core.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -166,13 +163,13 @@ def draw_details(
 
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
     jobs = (delayed(_draw)(row, featurizer, found) for row in rows)
-    return side_by_side(jobs, len(rows), n_jobs, progress)
+    return run_parallel(jobs, len(rows), n_jobs, progress)
 
 
 def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, str]) -> Detail:
     from threadpoolctl import threadpool_limits
 
-    # Pictures are drawn side by side; threads of one picture would only wait for each other.
+    # Drawing is parallel over images; threads within an image would compete for cores.
     with threadpool_limits(1):
         reading = {"long_side": featurizer.long_side, "segmenter": featurizer.segmenter}
         _, found = next(iter(read_segmented([row], **reading)))
@@ -205,18 +202,18 @@ _STRIP = 64  # pixels of the picture in the strip of a patient's lesions
 
 @dataclass(frozen=True)
 class Picture:
-    """What the page shows of one image; all strings are of our own making but `error`.
+    """Image data on the page; only `error` contains text from outside.
 
     Parameters
     ----------
     data, small : str, default=''
-        WebP in base64, without metadata of the photograph; `small` is for strips.
+        WebP in base64, without metadata of the photograph; `small` is a thumbnail.
     width, height : int, default=0
         Pixels of `data`.
     outline : str, default=''
         Path of the mask's outline in these pixels; empty without a mask.
     error : str, default=''
-        Why there is no picture; empty if there is one.
+        Reason why there is no image; empty if there is one.
     """
 
     data: str = ""
@@ -237,23 +234,22 @@ def take_pictures(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> list[Picture]:
-    """Read, shrink and outline images; what fails is told in its picture, not raised.
+    """Read, resize and outline images; failures are recorded, not raised.
 
     Parameters
     ----------
     rows : iterable of (image_id, path)
-        Which images.
+        Images.
     masks : str or path-like, default=None
-        Folder of masks, as ``IMAGEID_segmentation.png``; an image without one is segmented anew.
+        Folder of masks, as ``IMAGEID_segmentation.png``; images without a mask are segmented.
     segmenter : str, default="classical"
-        What segments them; see `hybridlesion.segmentation.segment`.
+        Segmenter; see `hybridlesion.segmentation.segment`.
     measured_side : int, default=512
-        Long side in pixels at which the model measures: a mask of a smaller picture would be
-        another one.
+        Long side in pixels at which the model segments and measures.
     long_side : int, default=320
-        Long side of the pictures in pixels.
+        Long side of the images on the page in pixels.
     n_jobs : int, default=1
-        Processes; -1 takes every core.
+        Processes; -1 uses every core.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -270,14 +266,14 @@ def take_pictures(
         delayed(_take)(path, found.get(image_id), segmenter, measured_side, long_side)
         for image_id, path in rows
     )
-    return side_by_side(jobs, len(rows), n_jobs, progress)
+    return run_parallel(jobs, len(rows), n_jobs, progress)
 
 
 def _take(
     path: str, mask_path: str | None, segmenter: str, measured_side: int, long_side: int
 ) -> Picture:
     if not isinstance(path, str):
-        return Picture(error="no path of the image is known")
+        return Picture(error="the path of the image is unknown")
     try:
         image = resize_long_side(read_image(path, long_side=measured_side), measured_side)
         mask = segment(image, segmenter=segmenter) if mask_path is None else read_mask(mask_path)
@@ -311,7 +307,7 @@ def _outline(mask: np.ndarray, width: int, height: int) -> str:
     return "".join(paths)
 
 
-ERRORS = ("missed", "false alarm", "right", "truth unknown")
+ERRORS = ("false negative", "false positive", "correct", "truth unknown")
 _SHEET = {
     "abcd__asymmetry": "A asymmetry",
     "abcd__border": "B border",
@@ -324,14 +320,14 @@ _MOST_BARS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar with its words.
+    """A labelled bar.
 
     Parameters
     ----------
     label, words : str
-        What is drawn, and its value.
+        Label and value.
     start, length : float
-        Share of the whole width, 0 to 1.
+        Fractions of the width, 0 to 1.
     kind : str
         ``"up"``, ``"down"`` or ``"level"``.
     """
@@ -345,18 +341,18 @@ class Bar:
 
 @dataclass(frozen=True)
 class Card:
-    """One lesion of the gallery; every string may come from outside.
+    """One lesion of the gallery; all strings may contain text from outside.
 
     Parameters
     ----------
     number : int
-        Its place, from 0, in the order of falling scores.
+        Position by decreasing score, from 0.
     image_id, patient : str
-        Names; `patient` is empty where it is unknown.
+        Identifiers; `patient` is empty where unknown.
     score : float
         Probability of malignancy.
     called : bool
-        Whether the score reaches the threshold.
+        Whether it is classified as malignant.
     truth : str
         ``"malignant"``, ``"benign"`` or ``"unknown"``.
     error : str
@@ -364,17 +360,17 @@ class Card:
     about : str
         Age, sex, site and diagnosis, where known.
     picture : Picture
-        Its picture.
+        Its image.
     detail : Detail
-        Its drawn sheet and map.
+        Its drawings.
     reasons : tuple of str
-        The strongest, in words.
+        The strongest reasons.
     shares : tuple of Bar
-        What the families of measurements add to the score.
+        Contributions of the feature families to the score.
     sheet : tuple of Bar
-        ABCD scores on their ranges.
+        ABCD scores relative to their ranges.
     others : tuple of (int, float)
-        The patient's lesions among the cards, this one too: number and score, by falling score.
+        All lesions of the patient in the gallery: number and score, by decreasing score.
     """
 
     number: int
@@ -399,18 +395,18 @@ def make_cards(
     details: Mapping[str, Detail],
     threshold: float | None,
 ) -> list[Card]:
-    """Make the cards of the gallery.
+    """Create the cards of the gallery.
 
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        Scored lesions by falling score, with a clean index.
+        Scored lesions by decreasing score, with a default index.
     pictures : sequence of Picture
-        One each.
+        One for each lesion.
     details : mapping of str to Detail
-        What was drawn, by image id; of some lesions only.
+        Drawings by image id, of some lesions.
     threshold : float or None
-        From which score on a lesion counts as called; None calls none.
+        Lowest score that is classified as malignant; None for no classification.
 
     Returns
     -------
@@ -459,8 +455,8 @@ def _error(truth: str, called: bool, threshold: float | None) -> str:
     if truth == "unknown" or threshold is None:
         return "truth unknown"
     if called == (truth == "malignant"):
-        return "right"
-    return "false alarm" if called else "missed"
+        return "correct"
+    return "false positive" if called else "false negative"
 
 
 def _about(row: dict) -> str:
@@ -470,7 +466,7 @@ def _about(row: dict) -> str:
 
 
 def _shares(row: dict, widest: float) -> tuple[Bar, ...]:
-    """Diverging bars: what adds reaches right of the middle, what takes left of it."""
+    """Return diverging bars: positive contributions to the right, negative to the left."""
     found = {
         family: float(row[f"{SHARE_PREFIX}{family}"])
         for family in FAMILY_TITLES

@@ -1,4 +1,4 @@
-"""Charts as inline SVG that follows the page's light and dark colours."""
+"""Charts as inline SVG in the light and dark colours of the page."""
 
 from __future__ import annotations
 
@@ -12,30 +12,21 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.metrics import decision_curve
-from hybridlesion.plotting._metrics import (
+from hybridlesion.plotting import (
+    THEME,
     draw_precision_recall,
     draw_reliability,
     draw_roc,
-    finish_axes,
     legend_words,
+    square_panel,
 )
-from hybridlesion.plotting._style import BENIGN, GRID, INK, MALIGNANT, MODEL, NOTE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Chart", "draw_charts", "figure_to_svg"]
 
-# Colours of the figures, by the variable of the style sheet that takes their place.
-_COLORS = {
-    MODEL: "model",
-    MALIGNANT: "malignant",
-    BENIGN: "benign",
-    INK: "ink",
-    NOTE: "note",
-    GRID: "grid",
-    "#FFFFFF": "paper",
-}
+MODEL, MALIGNANT, INK, NOTE = (THEME[name] for name in ("model", "malignant", "ink", "note"))
 
 
 @dataclass(frozen=True)
@@ -45,13 +36,13 @@ class Chart:
     Parameters
     ----------
     key : str
-        Begins every id inside the drawing, so that two drawings do not share one.
+        Prefix of the ids in the drawing, so that they are unique on the page.
     svg : str
-        The drawing, markup of our own making.
+        The drawing; contains no text from outside.
     alt : str
-        What it shows, for those who cannot see it.
+        Text alternative.
     caption : str
-        How to read it.
+        Caption.
     """
 
     key: str
@@ -68,13 +59,13 @@ def draw_charts(
     Parameters
     ----------
     key : str
-        Letters that no other call on the page uses.
+        Prefix of ids, unique on the page.
     y : ndarray of shape (n,), int
         Truth, 1 for malignant; both classes occur.
     score : ndarray of shape (n,), 0 to 1
         Probabilities.
     threshold : float or None
-        Operating point to mark.
+        Threshold to mark.
     metrics : DataFrame
         Columns metric, value, low, high.
 
@@ -87,28 +78,28 @@ def draw_charts(
     drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
         "roc": (
             lambda axes: draw_roc(axes, y, score, threshold, words),
-            f"ROC curve, area {words.get('auc', 'not measured')}.",
-            "The nearer to the upper left corner, the better; the dotted line is chance.",
+            f"ROC curve, area {words.get('auc', 'not available')}.",
+            "A curve closer to the upper left corner is better; the dotted line is chance.",
         ),
         "pr": (
             lambda axes: draw_precision_recall(axes, y, score, threshold, words),
             f"Precision-recall curve, average precision "
-            f"{words.get('average_precision', 'not measured')}.",
-            "Of the lesions called, how many are malignant, against how many malignant ones are "
-            "found. The dotted line is calling at random.",
+            f"{words.get('average_precision', 'not available')}.",
+            "Share of positive lesions that are malignant, against sensitivity. The dotted line is "
+            "a random classifier.",
         ),
         "reliability": (
             lambda axes: draw_reliability(axes, y, score, words),
             f"Reliability diagram, calibration slope "
-            f"{words.get('calibration_slope', 'not measured')}.",
-            "Points on the dotted line: of lesions with a score of 10 %, one in ten is malignant. "
-            "Bars are 95 % intervals, ticks single lesions.",
+            f"{words.get('calibration_slope', 'not available')}.",
+            "On the dotted line, one in ten lesions with a score of 10 % is malignant. Bars are "
+            "95 % intervals; ticks are single lesions.",
         ),
         "decision": (
             lambda axes: _draw_decision(axes, y, score, threshold),
-            "Decision curve: net benefit of acting on the score, on every lesion and on none.",
-            "Where the model's line is highest, acting on its score does more good than acting on "
-            "all lesions or on none, if one would act from that probability on.",
+            "Decision curve: net benefit of treating by score, treating all lesions, and none.",
+            "Where the line of the model is highest, treating by score has a higher net benefit "
+            "than treating all lesions or none, at that threshold probability.",
         ),
     }
     return [
@@ -122,13 +113,13 @@ def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: floa
     axes.axhline(0, color=NOTE, lw=1, ls=":")
     axes.plot(curve["threshold"], curve["act_on_all"], color=NOTE, lw=1.4, ls="--", label="all")
     axes.plot(curve["threshold"], curve["net_benefit"], color=MODEL, lw=2, label="model")
-    finish_axes(axes, "Probability from which one acts", "Net benefit a lesion", "Decision curve")
+    square_panel(axes, "Threshold probability", "Net benefit per lesion", "Decision curve")
     top = max(float(curve["net_benefit"].max()), float(y.mean()), 1e-6)
     axes.set(xlim=(0, curve["threshold"].max()), ylim=(-0.25 * top, 1.12 * top))
     axes.plot([], [], color=NOTE, lw=1, ls=":", label="none")
     if threshold is not None and threshold <= curve["threshold"].max():
         axes.axvline(threshold, color=MALIGNANT, lw=1.2, label="threshold")
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, title="acting on", alignment="left")
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, title="treat", alignment="left")
     axes.get_legend().get_title().set(color=NOTE, fontsize=9)
 
 
@@ -138,19 +129,19 @@ def figure_to_svg(key: str, draw: Callable[[Axes], None]) -> str:
     Parameters
     ----------
     key : str
-        Begins every id in it.
+        Prefix of its ids.
     draw : callable
-        Draws into the panel given to it, in colours of `hybridlesion.plotting._style`.
+        Draws into the panel, in colours of `hybridlesion.plotting.THEME`.
 
     Returns
     -------
     str
-        An ``svg`` element whose colours are variables of the page's style sheet.
+        An ``svg`` element whose colours are variables of the style sheet.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    # Text stays text: it can be searched, read aloud, and takes the page's font.
+    # Keep text as text: searchable, readable by screen readers, in the font of the page.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
         figure = Figure(figsize=(4.4, 4.5), layout="constrained")
         axes = figure.subplots()
@@ -169,10 +160,10 @@ def _embed(key: str, svg: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     size = re.search(r'viewBox="[^"]*"', svg)[0]
     svg = re.sub(r"<svg[^>]*>", f'<svg {size} aria-hidden="true" focusable="false">', svg, count=1)
-    # Nothing but the namespace would be left that names an address.
+    # Remove addresses: links within the drawing need no namespace.
     svg = re.sub(r'\bid="', f'id="{key}-', svg)
     svg = re.sub(r'xlink:href="#', f'href="#{key}-', svg)
     svg = svg.replace("url(#", f"url(#{key}-")
-    for color, name in _COLORS.items():
+    for name, color in THEME.items():
         svg = re.sub(color, f"var(--{name})", svg, flags=re.IGNORECASE)
     return svg

@@ -1,4 +1,4 @@
-"""Everything that is known of a model, on one page that needs nothing else."""
+"""One self-contained HTML page on a model, its performance and its cases."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
-from hybridlesion.plotting._case_sheet import choose_cases
-from hybridlesion.plotting._cnn_sheet import KEY_WORDS
-from hybridlesion.plotting._style import RESEARCH_ONLY
+from hybridlesion.plotting import MAP_KEY, RESEARCH_ONLY, choose_cases
 from hybridlesion.reporting.html._cases import (
     ERRORS,
     Card,
@@ -32,45 +30,45 @@ from hybridlesion.reporting.html._cases import (
     take_pictures,
 )
 from hybridlesion.reporting.html._charts import draw_charts
-from hybridlesion.reporting.html._checklists import answer_checklists
-from hybridlesion.reporting.html._leakage_section import check_leaks
-from hybridlesion.reporting.html._model_card import (
+from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
+from hybridlesion.reporting.html._sections import (
     LIMITS,
+    answer_checklists,
+    check_leakage,
     describe_data,
     describe_model,
     weigh_families,
 )
-from hybridlesion.reporting.html._report_data import Evidence, gather_evidence
 from hybridlesion.reporting.html._summary import (
     audit_subgroups,
     describe_results,
     metric_rows,
-    name_gaps,
+    subgroup_gaps,
 )
 
 __all__ = ["PageResult", "write_page"]
 
-# Beyond so many lesions, pictures get smaller: the page holds all of them.
+# Above this number of lesions the images are smaller, since the page contains all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
-# So many are laid out at once; the next follow when the reader comes near them.
+# Number of cases laid out at once; more follow on scrolling.
 _BATCH = 24
 
 
 @dataclass(frozen=True)
 class PageResult:
-    """What was written.
+    """Result of `write_page`.
 
     Parameters
     ----------
     path : Path
         The page.
     n_cases : int
-        Lesions in its gallery.
+        Number of lesions in its gallery.
     n_failed : int
-        Of these, lesions whose picture could not be shown.
+        Number of these without an image.
     warnings : tuple of str
-        What a user should know.
+        Notes for the user.
     seconds : float
         Wall time.
     """
@@ -100,7 +98,7 @@ def write_page(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> PageResult:
-    """Write ``report.html``: one file that opens from disk and asks nothing of a network.
+    """Write ``report.html``, a single file that needs no network.
 
     Parameters
     ----------
@@ -109,37 +107,37 @@ def write_page(
     out : str or path-like
         Folder for ``report.html``.
     scores : str or path-like, default=None
-        Table of ``hybridlesion score``, with ``--explain`` for reasons; None leaves the gallery
-        out.
+        Table written by ``hybridlesion score``, best with reasons; None writes a page without
+        cases.
     truth : sequence of str or path-like, default=()
-        Tables that say which scored lesions are malignant, and their age, sex and site.
+        Tables with diagnosis, age, sex and site of the scored lesions.
     images : sequence of str or path-like, default=()
-        Where the pictures are; none takes the paths in `scores`.
+        Image sources; none uses the paths in `scores`.
     masks : str or path-like, default=None
-        Folder of masks; None segments each image anew.
+        Folder of masks; None segments each image.
     ablation : str or path-like, default=None
-        Table to show under Ablation, as it stands; None says that there is none.
+        Table to show in the section Ablation; None states that there is none.
     target : str, default=None
-        Column of the truth that says which are malignant; None finds it.
+        Column of the truth that says which are malignant; None detects it.
     malignant, benign : sequence of str, default=None
         Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
-        Column of the truth that names the image; None finds it.
+        Column of the truth that names the image; None detects it.
     n_cases : int, default=600
-        Most lesions in the gallery, at least 1; `choose_cases` picks them.
+        Maximum number of lesions in the gallery, at least 1; `choose_cases` selects them.
     n_sheets : int, default=100
-        Most lesions of the gallery whose ABCD sheet is drawn and, where the model has a fine-tuned
-        network, what that sees; `choose_cases` picks them. 0 draws none.
+        Maximum number of ABCD sheets and, where the model has a fine-tuned network, attribution
+        maps; `choose_cases` selects the lesions. 0 draws none.
     n_jobs : int, default=1
-        Processes that read and draw pictures; -1 takes every core.
+        Processes that read images and draw; -1 uses every core.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)`` while pictures are read, and once more from
-        the beginning while sheets are drawn.
+        Called as ``progress(done, failed, total)`` while images are read, and again from the
+        beginning while sheets are drawn.
 
     Returns
     -------
     PageResult
-        The file, and what it shows.
+        Path and counts.
 
     Raises
     ------
@@ -152,7 +150,7 @@ def write_page(
     check_number("n_cases", n_cases, low=1, integer=True)
     check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
-    evidence = gather_evidence(
+    data = collect_report_data(
         *(model,),
         scores=scores,
         truth=truth,
@@ -161,8 +159,8 @@ def write_page(
         benign=benign,
         id_column=id_column,
     )
-    shown = _choose(evidence, images, n_cases)
-    featurizer = evidence.featurizer or LesionFeaturizer()
+    shown = _choose(data, images, n_cases)
+    featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
     pictures = take_pictures(
         _rows(shown),
@@ -174,23 +172,23 @@ def write_page(
     drawn = _rows(_to_draw(shown, pictures, n_sheets))
     details = draw_details(drawn, featurizer, **options)
     by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
-    cards = make_cards(shown, pictures, by_image, evidence.threshold)
-    content = _content(evidence, cards, None if ablation is None else read_table(ablation))
+    cards = make_cards(shown, pictures, by_image, data.threshold)
+    content = _content(data, cards, None if ablation is None else read_table(ablation))
     with atomic_path(path) as temporary:
         temporary.write_text(_render(content), encoding="utf-8")
     failed = [picture.error for picture in pictures if picture.error]
-    notes = (*evidence.notes, *_tell_undrawn(details))
+    notes = (*data.notes, *_note_undrawn(details))
     if failed:
         of = f"{len(failed):,} of {len(pictures):,} lesions"
-        notes += (f"{of} have no picture (the first: {failed[0]}); images says where they are.",)
+        notes += (f"{of} have no image (the first: {failed[0]}); pass their location as `images`.",)
     return PageResult(path, len(cards), len(failed), notes, time.monotonic() - started)
 
 
-def _choose(evidence: Evidence, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
-    """Pick the lesions of the gallery, by falling score, and say where their pictures are."""
-    if evidence.cases is None:
+def _choose(data: ReportData, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
+    """Select the lesions of the gallery by decreasing score, and locate their images."""
+    if data.cases is None:
         return pd.DataFrame()
-    cases = evidence.cases
+    cases = data.cases
     if images:
         found = find_images(list(images))
         names = [normalise_image_id(str(name)) for name in found["image_id"]]
@@ -206,32 +204,32 @@ def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _to_draw(shown: pd.DataFrame, pictures: list[Picture], n_sheets: int) -> pd.DataFrame:
-    """Pick the lesions whose sheets are drawn, of those whose picture could be read."""
+    """Select the lesions whose sheets are drawn, among those with a readable image."""
     readable = shown[[not picture.error for picture in pictures]]
     return choose_cases(readable, n_sheets) if n_sheets and len(readable) else pd.DataFrame()
 
 
-def _tell_undrawn(details: list[Detail]) -> list[str]:
+def _note_undrawn(details: list[Detail]) -> list[str]:
     reasons = [detail.error for detail in details if detail.error]
     if not reasons:
         return []
     return [
-        f"{len(reasons)} of {len(details)} ABCD sheets could not be drawn; the first: {reasons[0]}"
+        f"{len(reasons)} of {len(details)} ABCD sheets could not be drawn. The first: {reasons[0]}"
     ]
 
 
-def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
+def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
     subgroups, missing = pd.DataFrame({"attribute": []}), []
-    if evidence.of_cases is not None:
-        subgroups, missing = audit_subgroups(evidence.cases, evidence.of_cases)
-    gaps = name_gaps(subgroups, missing)
+    if data.of_cases is not None:
+        subgroups, missing = audit_subgroups(data.cases, data.of_cases)
+    gaps = subgroup_gaps(subgroups, missing)
     return {
-        "name": evidence.name,
+        "name": data.name,
         "version": __version__,
-        "created": evidence.manifest.get("created"),
+        "created": data.manifest.get("created"),
         "research_only": RESEARCH_ONLY,
-        "summary": describe_results(evidence, gaps),
-        "data": describe_data(evidence),
+        "summary": describe_results(data, gaps),
+        "data": describe_data(data),
         "evaluations": [
             {
                 "key": e.key,
@@ -239,33 +237,33 @@ def _content(evidence: Evidence, cards: list[Card], ablation: pd.DataFrame | Non
                 "rows": metric_rows(e.metrics),
                 "charts": draw_charts(e.key, e.y, e.score, e.threshold, e.metrics),
             }
-            for e in evidence.evaluations
+            for e in data.evaluations
         ],
-        "measures_stored": metric_rows(_stored_metrics(evidence)),
-        "families": weigh_families(evidence),
+        "measures_stored": metric_rows(_stored_metrics(data)),
+        "families": weigh_families(data),
         "ablation": ablation,
         "subgroups": list(subgroups.itertuples()),
         "gaps": gaps,
-        "checks": check_leaks(evidence),
-        "card_rows": describe_model(evidence),
+        "checks": check_leakage(data),
+        "card_rows": describe_model(data),
         "limits": LIMITS,
         "checklists": answer_checklists(
-            evidence, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
+            data, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
         ),
         "cards": cards,
         "batch": _BATCH,
         "n_drawn": sum(bool(card.detail.sheet) for card in cards),
         "n_seen": sum(bool(card.detail.seen) for card in cards),
-        "key_words": KEY_WORDS,
-        "n_scored": 0 if evidence.cases is None else len(evidence.cases),
+        "map_key": MAP_KEY,
+        "n_scored": 0 if data.cases is None else len(data.cases),
         "errors": ERRORS,
-        "threshold": evidence.threshold and threshold_words(evidence.threshold, evidence.rule),
+        "threshold": data.threshold and threshold_words(data.threshold, data.rule),
     }
 
 
-def _stored_metrics(evidence: Evidence) -> pd.DataFrame:
+def _stored_metrics(data: ReportData) -> pd.DataFrame:
     columns = ["metric", "value", "low", "high"]
-    return pd.DataFrame(evidence.manifest.get("metrics") or [], columns=columns).astype(
+    return pd.DataFrame(data.manifest.get("metrics") or [], columns=columns).astype(
         {"value": float, "low": float, "high": float}
     )
 
@@ -276,7 +274,7 @@ def _render(content: dict) -> str:
     environment = Environment(
         loader=PackageLoader("hybridlesion.reporting.html"),
         autoescape=True,
-        # A number and its percent sign stay on one line.
+        # Keep a number and its percent sign on one line.
         finalize=lambda value: (
             value.replace(" %", "\N{NO-BREAK SPACE}%") if isinstance(value, str) else value
         ),

@@ -1,4 +1,4 @@
-"""What is known of a model: its file, its out-of-fold scores, and scores of further lesions."""
+"""Contents of a report: model file, out-of-fold scores, and scores of further lesions."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.reporting._score_table import join_truth, read_scores
 
-__all__ = ["Evaluation", "Evidence", "gather_evidence"]
+__all__ = ["Evaluation", "ReportData", "collect_report_data"]
 
-# Columns of `hybridlesion score --explain` that the page shows.
+# Columns with reasons that the page shows.
 _EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
 
 
-_OUT_OF_FOLD = "Training lesions, each scored by members that never saw its group"
+_OUT_OF_FOLD = "Training lesions, out-of-fold scores"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores beside the truth.
+    """Scores and truth of a set of lesions.
 
     Parameters
     ----------
     key : str
-        Letters for ids.
+        Prefix of ids on the page.
     title : str
-        Whose scores they are.
+        Title of the set.
     y : ndarray of shape (n,), int
         Truth, 1 for malignant.
     score : ndarray of shape (n,), 0 to 1
@@ -46,9 +46,9 @@ class Evaluation:
     groups : ndarray of shape (n,), int
         Patient of each row.
     threshold : float
-        Operating point.
+        Threshold.
     rule : str or None
-        How that was chosen, see `hybridlesion._formatting.threshold_words`.
+        How it was chosen, see `hybridlesion._formatting.threshold_words`.
     metrics : DataFrame
         Columns metric, value, low, high.
     """
@@ -64,17 +64,17 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Everything that the page rests on.
+class ReportData:
+    """Everything that the page is made from.
 
     Parameters
     ----------
     name : str
         Name of the model file.
     manifest : mapping
-        What the file says of itself.
+        Manifest of the file.
     featurizer : LesionFeaturizer or None
-        How the model measures images; None if it scores feature tables only.
+        Featurizer of the model; None if it scores feature tables only.
     classifier : estimator
         The fitted classifier.
     evaluations : tuple of Evaluation
@@ -82,15 +82,15 @@ class Evidence:
     cases : DataFrame or None
         Scored lesions, with truth, metadata and reasons where known.
     of_cases : Evaluation or None
-        That one of the evaluations whose rows are `cases`; None without truth.
+        Evaluation of `cases`; None without truth.
     out_of_fold : bool
         Whether the cases are the training lesions with their out-of-fold scores.
     threshold : float or None
-        From which score on a case counts as called.
+        Lowest score that is classified as malignant.
     rule : str or None
-        How that was chosen.
+        How it was chosen.
     notes : tuple of str
-        What a reader should know of the tables.
+        Notes on the tables.
     """
 
     name: str
@@ -106,7 +106,7 @@ class Evidence:
     notes: tuple[str, ...]
 
 
-def gather_evidence(
+def collect_report_data(
     model: str | os.PathLike,
     *,
     scores: str | os.PathLike | None = None,
@@ -115,7 +115,7 @@ def gather_evidence(
     malignant: Sequence[str] | None = None,
     benign: Sequence[str] | None = None,
     id_column: str | None = None,
-) -> Evidence:
+) -> ReportData:
     """Read a model file and, where given, scores and truth of further lesions.
 
     Parameters
@@ -123,20 +123,20 @@ def gather_evidence(
     model : str or path-like
         Model file.
     scores : str or path-like, default=None
-        Table of ``hybridlesion score``, with ``--explain`` for reasons.
+        Table written by ``hybridlesion score``, with reasons if it was asked to explain.
     truth : sequence of str or path-like, default=()
         Tables in any ISIC layout, and feature tables; joined on the image id.
     target : str, default=None
-        Column of the truth that says which are malignant; None finds it.
+        Column of the truth that says which are malignant; None detects it.
     malignant, benign : sequence of str, default=None
         Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
-        Column of the truth that names the image; None finds it.
+        Column of the truth that names the image; None detects it.
 
     Returns
     -------
-    Evidence
-        What was found.
+    ReportData
+        Contents of the report.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def gather_evidence(
         scored = read_scores(scores)
         cases, notes = scored.frame, list(scored.warnings)
         out_of_fold = _are_out_of_fold(cases["score"], classifier)
-        # Text of a number may come back with another last digit.
+        # A number read from text may differ in the last digit.
         known = scored.threshold is not None
         if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
             threshold, rule = scored.threshold, scored.rule
@@ -166,10 +166,10 @@ def gather_evidence(
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]
             of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
-            # The same scores twice would be two evaluations of one kind.
+            # Do not report the same scores twice.
             evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
         cases = _with_reasons(cases, scores)
-    return Evidence(
+    return ReportData(
         Path(model).name,
         manifest,
         featurizer,
@@ -215,13 +215,13 @@ def _scored(
 
 
 def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:
-    """Whether scores are those that ``fit --oof`` wrote, in whatever order."""
+    """Return whether scores are the out-of-fold scores of the model, in any order."""
     kept = np.sort(np.asarray(getattr(classifier, "oof_score_", ())))
     return len(kept) == len(scores) and np.allclose(kept, np.sort(scores), rtol=0, atol=1e-5)
 
 
 def _with_reasons(cases: pd.DataFrame, scores: str | os.PathLike) -> pd.DataFrame:
-    """Add the columns of ``score --explain`` that the truth does not have."""
+    """Add the columns with reasons that the truth does not have."""
     table = read_table(scores)
     ids = next(name for name in ("image_id", "image_name", "isic_id", "image") if name in table)
     names = [n for n in table if str(n).startswith(_EXPLAINED) and n not in cases]

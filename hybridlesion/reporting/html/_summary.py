@@ -1,4 +1,4 @@
-"""The first lines of the page: what was found, in plain words."""
+"""Summary of the page: performance, caveats and subgroup gaps as text."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 import pandas as pd
 
 from hybridlesion._formatting import count_words, measure_words, threshold_words
-from hybridlesion.leakage import membership_warning
 from hybridlesion.metrics import evaluate_subgroups, interval_caveats
 from hybridlesion.reporting._score_report import attributes_of
-from hybridlesion.reporting.html._report_data import Evaluation, Evidence
+from hybridlesion.reporting.html._report_data import Evaluation, ReportData
+from hybridlesion.training import note_seen
 
 __all__ = [
     "METRIC_TITLES",
@@ -18,45 +18,51 @@ __all__ = [
     "audit_subgroups",
     "describe_results",
     "metric_rows",
-    "name_gaps",
+    "subgroup_gaps",
 ]
 
 METRIC_TITLES = {
-    "auc": ("Area under the ROC curve", "how often a malignant lesion outscores a benign one"),
+    "auc": (
+        "Area under the ROC curve",
+        "probability that a malignant lesion scores higher than a benign one",
+    ),
     "average_precision": ("Average precision", "precision over all thresholds"),
     "pauc": ("Partial AUC", "area above a sensitivity of 0.8, at most 0.2"),
     "brier": ("Brier score", "mean squared error of the probability; lower is better"),
     "accuracy": ("Accuracy", "at the threshold"),
-    "precision": ("Precision", "share of called lesions that are malignant"),
-    "recall": ("Sensitivity", "share of malignant lesions that are called"),
-    "specificity": ("Specificity", "share of benign lesions that are not called"),
+    "precision": ("Precision", "share of positive lesions that are malignant"),
+    "recall": ("Sensitivity", "share of malignant lesions classified as malignant"),
+    "specificity": ("Specificity", "share of benign lesions classified as benign"),
     "f1": ("F1", "at the threshold"),
     "net_benefit": (
         "Net benefit",
-        "true positives a lesion less weighed false ones, at the threshold",
+        "true positives per lesion minus weighted false positives, at the threshold",
     ),
     "specificity_at_80_sensitivity": ("Specificity at 80 % sensitivity", ""),
     "specificity_at_90_sensitivity": ("Specificity at 90 % sensitivity", ""),
     "specificity_at_95_sensitivity": ("Specificity at 95 % sensitivity", ""),
-    "calibration_slope": ("Calibration slope", "1 is right, below 1 scores are too extreme"),
+    "calibration_slope": ("Calibration slope", "1 is ideal; below 1 the scores are too extreme"),
     "calibration_in_the_large": (
-        *("Calibration in the large", "share malignant over the mean score; 1 is right"),
+        *("Calibration in the large", "prevalence divided by mean score; 1 is ideal"),
     ),
-    "calibration_error": ("Calibration error", "mean gap of score and truth"),
+    "calibration_error": (
+        "Calibration error",
+        "mean difference between score and observed frequency",
+    ),
     "prevalence": ("Prevalence", "share of malignant lesions"),
-    "threshold": ("Threshold", "from which score on a lesion is called"),
+    "threshold": ("Threshold", "lowest score classified as malignant"),
     "n": ("Lesions", ""),
     "n_positive": ("Malignant lesions", ""),
-    "n_groups": ("Patients or groups", "drawn together for the intervals"),
+    "n_groups": ("Patients or groups", "units of the bootstrap"),
 }
-"""Title and explanation of the measures of `hybridlesion.metrics.evaluate`."""
+"""Title and explanation of the metrics of `hybridlesion.metrics.evaluate`."""
 
 MetricRow = tuple[str, str, str, str]
 """Title, explanation, value and interval."""
 
 
 def metric_rows(metrics: pd.DataFrame) -> list[MetricRow]:
-    """Word the measures as rows of a table.
+    """Format metrics as rows of a table.
 
     Parameters
     ----------
@@ -81,44 +87,44 @@ def metric_rows(metrics: pd.DataFrame) -> list[MetricRow]:
     return rows
 
 
-def describe_results(evidence: Evidence, gaps: list[str]) -> list[str]:
-    """Say in a few sentences what the model learned from and how well it does.
+def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
+    """Describe training data and performance in a few sentences.
 
     Parameters
     ----------
-    evidence : Evidence
-        What is known.
+    data : ReportData
+        Contents of the report.
     gaps : list of str
-        Sentences of the subgroup audit.
+        Result of `subgroup_gaps`.
 
     Returns
     -------
     list of str
-        Paragraphs of plain text, the most important first.
+        Paragraphs, the most important first.
     """
-    said = [_learned_from(evidence)]
-    for evaluation in evidence.evaluations:
+    said = [_learned_from(data)]
+    for evaluation in data.evaluations:
         said += _did(evaluation)
-    if not evidence.evaluations:
-        said.append("The file keeps no scores to draw curves of: only its table of measures.")
-    if evidence.cases is not None and not evidence.out_of_fold:
-        facts = evidence.manifest.get("training") or {}
-        said += [f"Mind: {note}" for note in membership_warning(facts, evidence.cases)]
-    certain = [gap for gap in gaps if "do not meet" in gap]
+    if not data.evaluations:
+        said.append("The model file contains a table of metrics, but no scores to draw curves.")
+    if data.cases is not None and not data.out_of_fold:
+        facts = data.manifest.get("training") or {}
+        said += [f"Caution: {note}" for note in note_seen(facts, data.cases)]
+    certain = [gap for gap in gaps if _SIGNIFICANT in gap]
     if certain:
-        said.append(f"It does not serve every group alike. {' '.join(certain)}")
+        said.append(f"Performance differs between subgroups. {' '.join(certain)}")
     return said
 
 
-def _learned_from(evidence: Evidence) -> str:
-    facts = evidence.manifest.get("training") or {}
-    opening = "This model gives a photographed skin lesion a probability of being malignant."
+def _learned_from(data: ReportData) -> str:
+    facts = data.manifest.get("training") or {}
+    opening = "This model estimates the probability that a photographed skin lesion is malignant."
     if "n_rows" not in facts:
-        return f"{opening} Its file does not say what it learned from."
+        return f"{opening} Its file does not describe the training data."
     positive = facts.get("n_positive", 0)
     of = f" of {count_words(facts['n_patients'], 'patient')}" if facts.get("n_patients") else ""
     return (
-        f"{opening} It learned from {count_words(facts['n_rows'], 'lesion')}{of}, {positive:,} "
+        f"{opening} It was trained on {count_words(facts['n_rows'], 'lesion')}{of}, {positive:,} "
         f"malignant ({100 * positive / max(facts['n_rows'], 1):.1f} %)."
     )
 
@@ -126,27 +132,29 @@ def _learned_from(evidence: Evidence) -> str:
 def _did(evaluation: Evaluation) -> list[str]:
     values = evaluation.metrics.set_index("metric")
     who = (
-        "On the training lesions, each scored by members that had not seen its patient,"
+        "On the training lesions (out-of-fold scores),"
         if evaluation.key == "oof"
         else f"On {count_words(len(evaluation.y), 'lesion')} scored later,"
     )
-    ranked = (
-        f"{who} it put a malignant lesion above a benign one in {_percent(values, 'auc')} of pairs."
-    )
+    ranked = f"{who} the AUC is {_auc(values)}."
     threshold = threshold_words(evaluation.threshold, evaluation.rule)
     called = (
-        f"A lesion is called malignant from {threshold} on: that found "
-        f"{_percent(values, 'recall')} of the malignant lesions and left alone "
-        f"{_percent(values, 'specificity')} of the benign ones."
+        f"Classifying lesions as malignant at or above {threshold} gives a sensitivity of "
+        f"{_percent(values, 'recall')} and a specificity of {_percent(values, 'specificity')}."
     )
     said = [f"{ranked} {called} {_calibration(values)}".strip()]
-    return said + [f"Mind: {caveat}" for caveat in interval_caveats(evaluation.metrics)]
+    return said + [f"Caution: {caveat}" for caveat in interval_caveats(evaluation.metrics)]
+
+
+def _auc(values: pd.DataFrame) -> str:
+    value, low, high = values.loc["auc", ["value", "low", "high"]]
+    return f"{value:.3f}" + ("" if math.isnan(low) else f" (95 % interval {low:.3f} to {high:.3f})")
 
 
 def _percent(values: pd.DataFrame, metric: str) -> str:
     value, low, high = values.loc[metric, ["value", "low", "high"]]
     if math.isnan(value):
-        return "an unknown share"
+        return "unknown size"
     words = f"{100 * value:.0f} %"
     if math.isnan(low) or math.isnan(high):
         return words
@@ -158,41 +166,44 @@ def _calibration(values: pd.DataFrame) -> str:
     if math.isnan(slope) or math.isnan(low):
         return ""
     if low <= 1 <= high:
-        return "Its scores agree with the shares seen, as far as these lesions can tell."
+        return f"No miscalibration detected (slope {slope:.2f}, {low:.2f} to {high:.2f})."
+    interval = f"(slope {slope:.2f}, {low:.2f} to {high:.2f})"
     return (
-        "Its scores are too extreme: trust their order more than their size."
+        f"The scores are too extreme {interval}: their ranking is more reliable than their values."
         if slope < 1
-        else "Its scores are too timid: high ones should be higher, low ones lower."
+        else f"The scores are not extreme enough {interval}: "
+        "high ones should be higher, low ones lower."
     )
 
 
-# What a report must look at; an attribute that no row knows is a gap in knowledge.
+# Attributes to report; one without any value is named as unknown.
 _WANTED = ("age", "sex", "site", "skin tone", "hair", "dark corner")
 _GAPS = {"sensitivity": "sensitivity", "auc": "AUC"}
-# A smaller difference is no gap, however certain.
+_SIGNIFICANT = "the intervals do not overlap"
+# Smaller differences are not reported.
 _LEAST_GAP = 0.02
 
 
 def audit_subgroups(
     cases: pd.DataFrame, evaluation: Evaluation, *, n_bootstrap: int = 500
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Measure every group of lesions that the cases tell apart.
+    """Evaluate every subgroup of the cases.
 
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        Rows of the evaluation, with what `attributes_of` reads.
+        Rows of the evaluation, with the columns that `attributes_of` reads.
     evaluation : Evaluation
         Their truth, scores, patients and threshold.
     n_bootstrap : int, default=500
-        Draws behind each interval.
+        Bootstrap samples for each interval.
 
     Returns
     -------
     rows : DataFrame
-        What `hybridlesion.metrics.evaluate_subgroups` gives, without the row of all lesions.
+        Result of `hybridlesion.metrics.evaluate_subgroups`, without the row of all lesions.
     missing : list of str
-        Attributes that no row knows.
+        Attributes without any value.
     """
     attributes = attributes_of(cases)
     table = evaluate_subgroups(
@@ -205,15 +216,15 @@ def audit_subgroups(
     return table[table["attribute"] != "all"].reset_index(drop=True), missing
 
 
-def name_gaps(rows: pd.DataFrame, missing: list[str]) -> list[str]:
-    """Say where the model does worse, where nothing is known, and how certain that is.
+def subgroup_gaps(rows: pd.DataFrame, missing: list[str]) -> list[str]:
+    """List differences between subgroups, small subgroups, and unknown attributes.
 
     Parameters
     ----------
     rows : DataFrame
-        What `audit_subgroups` found.
+        Rows of `audit_subgroups`.
     missing : list of str
-        Attributes that no row knows.
+        Attributes without any value.
 
     Returns
     -------
@@ -222,8 +233,8 @@ def name_gaps(rows: pd.DataFrame, missing: list[str]) -> list[str]:
 
     Examples
     --------
-    >>> name_gaps(pd.DataFrame({"attribute": []}), ["hair"])
-    ['Hair: not known of any lesion, so a gap would go unseen.']
+    >>> subgroup_gaps(pd.DataFrame({"attribute": []}), ["hair"])
+    ['Hair: unknown for all lesions, so a difference would not be noticed.']
     """
     gaps = []
     for attribute, own in rows.groupby("attribute", sort=False):
@@ -236,22 +247,23 @@ def name_gaps(rows: pd.DataFrame, missing: list[str]) -> list[str]:
         if len(few):
             names = ", ".join(f"{r.group} ({r.n_malignant} of {r.n} malignant)"
                               for r in few.itertuples())  # fmt: skip
-            gaps.append(f"{title}: too few lesions to measure {names}.")
+            gaps.append(f"{title}: too few lesions to evaluate {names}.")
     gaps += [
-        f"{_title(name)}: not known of any lesion, so a gap would go unseen." for name in missing
+        f"{_title(name)}: unknown for all lesions, so a difference would not be noticed."
+        for name in missing
     ]
     return gaps
 
 
 def _gap(rows: pd.DataFrame, measure: str) -> str:
-    """Compare the worst group with the best."""
+    """Compare the worst subgroup with the best."""
     if len(rows) < 2:
         return ""
     worst, best = rows.loc[rows[measure].idxmin()], rows.loc[rows[measure].idxmax()]
     if best[measure] - worst[measure] < _LEAST_GAP:
         return ""
     apart = worst[f"{measure}_high"] < best[f"{measure}_low"]
-    certain = "their intervals do not meet" if apart else "that may be chance"
+    certain = _SIGNIFICANT if apart else "the difference may be due to chance"
     return (
         f"{worst[measure]:.2f} for {worst['group']} and {best[measure]:.2f} for {best['group']}; "
         f"{certain}."

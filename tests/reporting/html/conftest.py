@@ -105,7 +105,7 @@ def files(tmp_path_factory) -> PageFiles:
     options = {"masks": folder / "masks", "n_sheets": N_SHEETS}
     page = write_page(folder / "model.joblib", folder, **options, **inputs)
     assert (page.n_cases, page.n_failed) == (60, 1)
-    assert page.warnings[-1].startswith("1 of 60 lesions have no picture (the first: ")
+    assert page.warnings[-1].startswith("1 of 60 lesions have no image (the first: ")
     return PageFiles(
         folder / "model.joblib",
         folder / "scores.csv",

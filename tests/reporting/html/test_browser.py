@@ -71,9 +71,9 @@ def test_filters_and_their_count(opened, files):
     assert _said(page) == f"{n_malignant} of 60 lesions"
     _show_all(page)
     assert page.locator('[data-truth="malignant"]').count() == _shown(page).count() == n_malignant
-    missed = page.locator('[data-error="missed"]').count()
-    page.select_option("#error", "missed")
-    assert _shown(page).count() == page.locator('[data-error="missed"]').count() == missed
+    missed = page.locator('[data-error="false negative"]').count()
+    page.select_option("#error", "false negative")
+    assert _shown(page).count() == page.locator('[data-error="false negative"]').count() == missed
     page.fill("#low", "1")
     assert (_shown(page).count(), _said(page)) == (0, "0 of 60 lesions")
     page.click("#reset")
@@ -96,7 +96,7 @@ def test_sorting(opened):
     assert (len(scores), scores) == (60, sorted(scores))
     page.select_option("#sort", "error")
     errors = order("error")
-    assert errors == sorted(errors, key=["missed", "false alarm", "right"].index)
+    assert errors == sorted(errors, key=["false negative", "false positive", "correct"].index)
     page.select_option("#sort", "patient")
     patients = order("patient")
     assert [patients.index(patient) for patient in patients] == sorted(

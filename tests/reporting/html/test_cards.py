@@ -11,7 +11,7 @@ import pytest
 from hybridlesion.metrics import evaluate
 from hybridlesion.reporting.html._cases import Picture, make_cards
 from hybridlesion.reporting.html._charts import draw_charts
-from hybridlesion.reporting.html._summary import name_gaps
+from hybridlesion.reporting.html._summary import subgroup_gaps
 
 
 def _cards(**columns):
@@ -21,7 +21,12 @@ def _cards(**columns):
 
 def test_errors():
     cards = _cards(target=[1, 0, 1, np.nan])
-    assert [card.error for card in cards] == ["right", "false alarm", "missed", "truth unknown"]
+    assert [card.error for card in cards] == [
+        "correct",
+        "false positive",
+        "false negative",
+        "truth unknown",
+    ]
     assert [card.truth for card in cards] == ["malignant", "benign", "malignant", "unknown"]
     assert [card.called for card in cards] == [True, True, False, False]
 
@@ -77,11 +82,11 @@ def _rows(*groups):
 
 
 def test_a_gap_is_certain_only_where_intervals_do_not_meet():
-    apart = name_gaps(_rows(("male", 0.5, 0.4, 0.6), ("female", 0.9, 0.8, 1.0)), [])
+    apart = subgroup_gaps(_rows(("male", 0.5, 0.4, 0.6), ("female", 0.9, 0.8, 1.0)), [])
     assert apart[0] == (
-        "Sex: sensitivity is 0.50 for male and 0.90 for female; their intervals do not meet."
+        "Sex: sensitivity is 0.50 for male and 0.90 for female; the intervals do not overlap."
     )
-    overlap = name_gaps(_rows(("male", 0.5, 0.1, 0.9), ("female", 0.9, 0.8, 1.0)), [])
-    assert overlap[1].endswith("that may be chance.")
-    few = name_gaps(_rows(("male", np.nan, np.nan, np.nan)), [])
-    assert few == ["Sex: too few lesions to measure male (1 of 7 malignant)."]
+    overlap = subgroup_gaps(_rows(("male", 0.5, 0.1, 0.9), ("female", 0.9, 0.8, 1.0)), [])
+    assert overlap[1].endswith("the difference may be due to chance.")
+    few = subgroup_gaps(_rows(("male", np.nan, np.nan, np.nan)), [])
+    assert few == ["Sex: too few lesions to evaluate male (1 of 7 malignant)."]

@@ -1,0 +1,334 @@
+"""Contact sheets: scored lesions, and the masks that agree least with the true ones."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._atomic import atomic_path
+from hybridlesion._formatting import threshold_words
+from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import as_pandas
+from hybridlesion.batch import check_beside, check_mask_folder
+from hybridlesion.exceptions import ImageError, SourceError, TableError
+from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
+from hybridlesion.metrics import compare_masks, summarize_overlaps
+from hybridlesion.plotting._style import BENIGN, INK, MALIGNANT, NOTE, RESEARCH_ONLY, save_figure
+from hybridlesion.segmentation import draw_overlay, segment
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "MaskReport",
+    "case_sheet",
+    "check_mask_report",
+    "choose_cases",
+    "mask_sheet",
+    "report_masks",
+]
+
+_LONG_SIDE = 360
+_TRUTH = {1: ("malignant", MALIGNANT), 0: ("benign", BENIGN)}
+_MASK_COLOR, _TRUE_MASK_COLOR = (0, 255, 200), (255, 210, 0)
+
+
+def _draw_sheet(
+    rows: pd.DataFrame,
+    out: str | os.PathLike,
+    draw: Callable[[Axes, pd.Series], None],
+    n_columns: int,
+    *,
+    title: str,
+    caption: str,
+    row_height: float,
+    min_width: float = 0.0,
+) -> Path:
+    """Draw one panel a row of a table, each with the image id below it."""
+    from matplotlib.figure import Figure
+
+    n_columns = min(n_columns, len(rows))
+    n_rows = -(-len(rows) // n_columns)
+    size = (max(min_width, 2.35 * n_columns), row_height * n_rows + 0.9)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, (_, row) in zip(panels, rows.iterrows(), strict=False):
+        draw(axes, row)
+    figure.suptitle(title, fontsize=13, fontweight="bold", color=INK)
+    wrapped = textwrap.wrap(caption, max(32 * n_columns, 60))
+    figure.supxlabel("\n".join(wrapped), fontsize=9, color=NOTE)
+    return save_figure(figure, out, dpi=110)
+
+
+def _show(axes: Axes, image: np.ndarray, image_id: str, title: str, **style: object) -> None:
+    axes.imshow(image)
+    axes.set_title(title, fontsize=10, **style)
+    axes.text(0.5, -0.03, image_id, ha="center", va="top", fontsize=7, color=NOTE,
+              transform=axes.transAxes)  # fmt: skip
+
+
+def case_sheet(
+    cases: pd.DataFrame,
+    out: str | os.PathLike,
+    *,
+    masks: str | os.PathLike | None = None,
+    threshold: float | None = None,
+    threshold_rule: str | None = None,
+    n_cases: int = 24,
+    n_columns: int = 6,
+    title: str | None = None,
+) -> Path:
+    """Draw scored lesions with their masks, the highest score first.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        Columns image_id, path, score (0 to 1), and target (0, 1 or missing) where it is known.
+    out : str or path-like
+        File to write, usually PNG.
+    masks : str or path-like, default=None
+        Folder of ``IMAGEID_segmentation.png``; None segments each image.
+    threshold : float, default=None
+        Lesions with this score or a higher one have bold titles; None marks none.
+    threshold_rule : str, default=None
+        How the threshold was chosen, such as "for 90 % sensitivity"; None leaves it out.
+    n_cases : int, default=24
+        Maximum number of lesions, at least 1; `choose_cases` selects them.
+    n_columns : int, default=6
+        Lesions in a row, at least 1.
+    title : str, default=None
+        Title; None states the order. The caption says how many lesions are shown and how they were
+        selected.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    TableError
+        If there are no cases, or a column is missing.
+    """
+    missing = [name for name in ("image_id", "path", "score") if name not in cases]
+    if missing or cases.empty:
+        what = f"it lacks {', '.join(missing)}" if missing else "it is empty"
+        raise TableError(f"`cases` must be a table with image_id, path and score; {what}.")
+    shown = choose_cases(cases, n_cases)
+    return _draw_sheet(
+        *(shown, out, lambda axes, case: _draw_case(axes, case, masks, threshold), n_columns),
+        title=title or "Scored lesions, highest score first",
+        caption=_caption(len(shown), cases, threshold, threshold_rule),
+        row_height=2.35,
+    )
+
+
+def choose_cases(cases: pd.DataFrame, n_cases: int) -> pd.DataFrame:
+    """Select informative lesions: high scores, missed malignancies, and a spread of the rest.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        Columns score and, where it is known, target.
+    n_cases : int
+        Number of lesions to select.
+
+    Returns
+    -------
+    DataFrame
+        At most `n_cases` rows by decreasing score: a third of them with the highest scores, up to
+        a third malignant with the lowest scores, the rest evenly spread.
+
+    Examples
+    --------
+    >>> cases = pd.DataFrame({"score": [0.9, 0.1, 0.5, 0.3], "target": [1, 1, 0, 0]})
+    >>> choose_cases(cases, 3)["score"].tolist()
+    [0.9, 0.5, 0.1]
+    """
+    ordered = cases.sort_values("score", ascending=False, kind="stable").reset_index(drop=True)
+    if len(ordered) <= n_cases:
+        return ordered
+    share = max(1, n_cases // 3)
+    picked = list(range(share))
+    if "target" in ordered:
+        malignant = [row for row in ordered.index[ordered["target"] == 1] if row >= share]
+        picked += malignant[::-1][:share]
+    rest = [row for row in ordered.index if row not in set(picked)]
+    spread = np.linspace(0, len(rest) - 1, max(0, n_cases - len(picked))).round().astype(int)
+    picked += [rest[position] for position in spread]
+    return ordered.loc[sorted(picked[:n_cases])].reset_index(drop=True)
+
+
+def _draw_case(axes: Axes, case: pd.Series, masks, threshold: float | None) -> None:
+    try:
+        image, mask = _read_case(case, masks)
+    except (ImageError, SourceError) as error:
+        axes.text(0.5, 0.5, f"{case['image_id']}\n{error}", ha="center", va="center", wrap=True,
+                  fontsize=7, color=NOTE, transform=axes.transAxes)  # fmt: skip
+        return
+    truth = case.get("target")
+    word, color = _TRUTH[int(truth)] if pd.notna(truth) else ("truth unknown", NOTE)
+    positive = threshold is not None and case["score"] >= threshold
+    style = {"color": color, "fontweight": "bold" if positive else "normal"}
+    title = f"{case['score']:.3f}  {word}"
+    _show(axes, draw_overlay(image, mask), case["image_id"], title, **style)
+
+
+def _read_case(case: pd.Series, masks) -> tuple[np.ndarray, np.ndarray]:
+    image = resize_long_side(read_image(case["path"], long_side=_LONG_SIDE), _LONG_SIDE)
+    if masks is None:
+        return image, segment(image)
+    mask = read_mask(str(Path(masks) / f"{case['image_id']}_segmentation.png"))
+    size = image.shape[1], image.shape[0]
+    return image, cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _caption(
+    n_shown: int, cases: pd.DataFrame, threshold: float | None, rule: str | None = None
+) -> str:
+    parts = [f"{n_shown} of {len(cases)} lesions."]
+    if n_shown < len(cases):
+        missed = "target" in cases and (cases["target"] == 1).any()
+        lowest = "malignant lesions with the lowest scores, " if missed else ""
+        parts[0] = f"{parts[0][:-1]}: the highest scores, {lowest}and a spread of the rest."
+    parts.append(
+        "Numbers: calibrated probability of malignancy. Words: true diagnosis. Lines: mask."
+    )
+    if threshold is not None:
+        parts.append(f"Bold: score at or above {threshold_words(threshold, rule)}.")
+    return " ".join([*parts, RESEARCH_ONLY])
+
+
+@dataclass(frozen=True)
+class MaskReport:
+    """Agreement of masks with true ones.
+
+    Parameters
+    ----------
+    metrics : DataFrame
+        Columns metric, value, low, high.
+    table : Path
+        CSV with the overlap of each image, lowest first.
+    sheet : Path
+        Figure of the worst masks.
+    """
+
+    metrics: pd.DataFrame
+    table: Path
+    sheet: Path
+
+
+def check_mask_report(masks: str | os.PathLike, truth: str | os.PathLike) -> None:
+    """Check that masks and their report will not replace other files.
+
+    Parameters
+    ----------
+    masks : str or path-like
+        Folder that masks will be written into.
+    truth : str or path-like
+        Folder of true masks.
+
+    Raises
+    ------
+    SourceError
+        If both are one folder, there are no true masks, or other files are named
+        ``MASKS.overlap.csv`` or ``MASKS.worst.png``.
+    """
+    check_mask_folder(masks, find_masks(truth).values())
+    table, sheet = _paths(masks)
+    check_beside(table, ("image_id", "jaccard"))
+    if sheet.exists() and not table.exists():
+        raise SourceError(
+            f"{sheet} exists already and would be replaced by the figure of the worst masks. Move "
+            "it, or choose another output."
+        )
+
+
+def report_masks(
+    records: pd.DataFrame, masks: str | os.PathLike, truth: str | os.PathLike, *, n_worst: int = 10
+) -> MaskReport:
+    """Compare masks with true ones, and draw the worst.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Columns image_id and path of the images; those without a true mask are left out.
+    masks : str or path-like
+        Folder of masks; ``MASKS.overlap.csv`` and ``MASKS.worst.png`` are written next to it.
+    truth : str or path-like
+        Folder of true masks.
+    n_worst : int, default=10
+        Number of masks to draw.
+
+    Returns
+    -------
+    MaskReport
+        Metrics and files.
+
+    Raises
+    ------
+    TableError
+        If no image has a true mask.
+    ImageError
+        If a mask cannot be read or has another size than the true one.
+    """
+    masks = Path(masks)
+    overlaps = compare_masks(masks, truth).merge(
+        as_pandas(records)[["image_id", "path"]], on="image_id"
+    )
+    overlaps = overlaps.sort_values("jaccard", kind="stable", ignore_index=True)
+    table, sheet = _paths(masks)
+    with atomic_path(table) as temporary:
+        overlaps.drop(columns=["path", "mask_path", "truth_path"]).to_csv(temporary, index=False)
+    mask_sheet(overlaps.head(n_worst), sheet)
+    return MaskReport(summarize_overlaps(overlaps), table, sheet)
+
+
+def _paths(masks: str | os.PathLike) -> tuple[Path, Path]:
+    masks = Path(masks)
+    return tuple(masks.with_name(masks.name + end) for end in (".overlap.csv", ".worst.png"))
+
+
+def mask_sheet(cases: pd.DataFrame, out: str | os.PathLike, *, n_columns: int = 5) -> Path:
+    """Draw masks and true masks on their images.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        Columns image_id, path, mask_path, truth_path, jaccard; at least one row.
+    out : str or path-like
+        File to write, usually PNG.
+    n_columns : int, default=5
+        Images in a row.
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    return _draw_sheet(
+        *(cases, out, _draw_masks, n_columns),
+        title=f"The {len(cases)} lowest Jaccard indices",
+        caption=f"Green: mask. Yellow: true mask. {RESEARCH_ONLY}",
+        row_height=2.2,
+        min_width=5.0,
+    )
+
+
+def _draw_masks(axes: Axes, case: pd.Series) -> None:
+    drawn = resize_long_side(read_image(case["path"], long_side=_LONG_SIDE), _LONG_SIDE)
+    masks = ((case["truth_path"], _TRUE_MASK_COLOR), (case["mask_path"], _MASK_COLOR))
+    for path, color in masks:
+        grey = read_mask(path).astype(np.uint8) * 255
+        mask = cv2.resize(grey, drawn.shape[1::-1], interpolation=cv2.INTER_AREA) > 127
+        drawn = draw_overlay(drawn, mask, color=color)
+    _show(axes, drawn, case["image_id"], f"{case['jaccard']:.3f}", color=INK)

@@ -1,0 +1,371 @@
+"""Sections of the page: data, model card, leakage checks and reporting checklists."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from hybridlesion._formatting import count_words, threshold_words
+from hybridlesion.explain import FAMILY_TITLES, family_of
+from hybridlesion.reporting.html._cases import Bar
+from hybridlesion.reporting.html._report_data import ReportData
+from hybridlesion.training import note_seen
+
+__all__ = [
+    "LIMITS",
+    "Check",
+    "ChecklistItem",
+    "answer_checklists",
+    "check_leakage",
+    "describe_data",
+    "describe_model",
+    "weigh_families",
+]
+
+LIMITS = (
+    "The model may fail on cameras, skin tones, ages or diagnoses that its training data do not "
+    "contain. Its probabilities apply to a similar prevalence of malignant lesions.",
+    "Missing age, sex or site values are handled, and make a score less certain. Images that "
+    "cannot be read are listed and not scored; an image without a lesion still receives a score.",
+    "Reasons describe the behaviour of the model, not causes of disease.",
+)
+
+
+def describe_data(data: ReportData) -> list[tuple[str, str]]:
+    """Describe the training data and the folds.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+
+    Returns
+    -------
+    list of tuple of str
+        Title and text; "not recorded" where the file has no value.
+    """
+    facts, folds = (data.manifest.get(key) or {} for key in ("training", "folds"))
+    n_rows, n_positive = facts.get("n_rows"), facts.get("n_positive")
+    share = f" ({100 * n_positive / n_rows:.1f} %)" if n_rows and n_positive is not None else ""
+    return [
+        ("Lesions", _count(n_rows)),
+        ("Malignant", f"{_count(n_positive)}{share}"),
+        ("Patients", _count(facts.get("n_patients"))),
+        ("Groups, each in one fold", _count(facts.get("n_groups"))),
+        ("Tables", ", ".join(map(str, facts.get("tables") or ())) or "not recorded"),
+        ("Folds", _text(folds.get("n_splits"))),
+        ("Repetitions of the folds", _text(folds.get("n_seeds"))),
+        ("Random state", _text(folds.get("random_state"))),
+        ("Digest of the training data", str(facts.get("digest") or "not recorded")[:16]),
+        *[("Note", note) for note in data.notes],
+    ]
+
+
+def describe_model(data: ReportData) -> list[tuple[str, str]]:
+    """Describe the model.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+
+    Returns
+    -------
+    list of tuple of str
+        Title and text.
+    """
+    manifest = data.manifest
+    model, features = manifest.get("model") or {}, manifest.get("features") or {}
+    featurizer = manifest.get("featurizer")
+    families = ", ".join(f"{name} {n}" for name, n in (features.get("families") or {}).items())
+    measured = "none (feature tables only)" if featurizer is None else _pairs(featurizer)
+    files = manifest.get("files") or {}
+    return [
+        ("Intended use", _text(manifest.get("intended_use"))),
+        ("File", f"{data.name}, artifact protocol {_text(manifest.get('protocol'))}"),
+        ("Created", _text(manifest.get("created"))),
+        ("Type", "Boosted trees (LightGBM) and a logistic regression, averaged over folds and "
+                 "calibrated out of fold"),
+        ("Class", _text(model.get("class"))),
+        ("Parameters", _pairs(model.get("parameters") or {})),
+        ("Columns", f"{len(features.get('names') or ())} ({families})"),
+        ("Featurizer", measured),
+        ("Network weights in the file", ", ".join(files) or "none"),
+        ("Labels", _labels(data)),
+        ("Versions", _pairs(manifest.get("versions") or {}, " ")),
+    ]  # fmt: skip
+
+
+def weigh_families(data: ReportData) -> list[Bar]:
+    """Sum the importance of the columns of each family.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+
+    Returns
+    -------
+    list of Bar
+        Families by decreasing importance; empty where the classifier has none.
+    """
+    names = getattr(data.classifier, "feature_names_", ())
+    shares = getattr(data.classifier, "feature_importances_", None)
+    if shares is None or not len(names):
+        return []
+    weights: dict[str, float] = {}
+    for name, share in zip(names, np.asarray(shares), strict=True):
+        family = family_of(str(name))
+        weights[family] = weights.get(family, 0.0) + float(share)
+    most = max(weights.values()) or 1.0
+    ordered = sorted(weights, key=lambda family: -weights[family])
+    return [
+        Bar(FAMILY_TITLES[f], f"{100 * weights[f]:.0f} %", 0.0, weights[f] / most, "level")
+        for f in ordered
+    ]
+
+
+def _labels(data: ReportData) -> str:
+    if data.threshold is None:
+        return "not recorded"
+    return f"malignant at or above {threshold_words(data.threshold, data.rule)}"
+
+
+def _pairs(values: Mapping, joint: str = "=") -> str:
+    return ", ".join(f"{name}{joint}{value}" for name, value in values.items()) or "not recorded"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "not recorded"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _count(value: object) -> str:
+    return "not recorded" if value is None else f"{value:,}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One leakage check.
+
+    Parameters
+    ----------
+    question : str
+        Question of the check.
+    verdict : {"clear", "caution", "not known"}
+        Outcome.
+    words : str
+        Explanation.
+    """
+
+    question: str
+    verdict: str
+    words: str
+
+
+def check_leakage(data: ReportData) -> list[Check]:
+    """Run the leakage checks that the model file and the scored lesions allow.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+
+    Returns
+    -------
+    list of Check
+        Checks; ``"not known"`` where the data do not allow one.
+    """
+    facts = data.manifest.get("training") or {}
+    return [
+        _folds(data.classifier),
+        _patients(facts),
+        _columns(facts),
+        _network(data.classifier),
+        _scored(data, facts),
+        _audit(facts),
+        Check(
+            "Are calibration and threshold unbiased?",
+            "caution",
+            "Each lesion was calibrated on other patients. The threshold was chosen on all "
+            "out-of-fold scores: metrics at the threshold are slightly optimistic for these, and "
+            "unbiased for lesions scored later.",
+        ),
+    ]
+
+
+def _folds(classifier: BaseEstimator) -> Check:
+    question = "Is any patient in two folds?"
+    folds, groups = getattr(classifier, "folds_", None), getattr(classifier, "groups_", None)
+    if folds is None or groups is None:
+        return Check(question, "not known", "The model file does not store the folds.")
+    pairs = np.unique(np.column_stack([groups, folds]), axis=0)
+    split = len(pairs) - len(np.unique(groups))
+    n_folds = int(np.max(folds)) + 1
+    if split:
+        return Check(question, "caution", f"{split} groups are in more than one fold.")
+    return Check(
+        question,
+        "clear",
+        f"None of the {len(pairs):,} groups, over {n_folds} folds (recounted for this report).",
+    )
+
+
+def _patients(facts: Mapping) -> Check:
+    question = "Were patients identified?"
+    n_patients, n_groups = facts.get("n_patients"), facts.get("n_groups")
+    if not n_patients:
+        return Check(
+            question,
+            "caution",
+            "No: images of one patient may be in training and test folds, which inflates the "
+            "metrics.",
+        )
+    other = "" if n_groups in (None, n_patients) else f", {n_groups:,} groups in total"
+    return Check(question, "clear", f"Yes, {n_patients:,} patients{other}; each is in one fold.")
+
+
+def _columns(facts: Mapping) -> Check:
+    question = "Does a column encode the diagnosis?"
+    set_aside = facts.get("set_aside")
+    if set_aside is None:
+        return Check(question, "not known", "The model file does not record excluded columns.")
+    if not set_aside:
+        return Check(question, "clear", "The tables contained no column known to leak.")
+    reasons: dict[str, list[str]] = {}
+    for column, reason in dict(set_aside).items():
+        reasons.setdefault(str(reason), []).append(str(column))
+    listed = "; ".join(f"{', '.join(columns)} ({reason})" for reason, columns in reasons.items())
+    return Check(question, "clear", f"Excluded from the model: {listed}.")
+
+
+def _network(classifier: BaseEstimator) -> Check:
+    question = "Was the CNN trained on the lesions of this model?"
+    names = [str(name) for name in getattr(classifier, "feature_names_in_", ())]
+    if any(name.startswith("cnn__") for name in names):
+        return Check(
+            question,
+            "clear",
+            "The score of a fine-tuned CNN is one of the columns. Lesions that it was trained on "
+            "have an out-of-fold score, or none.",
+        )
+    if any(name.startswith("emb__") for name in names):
+        return Check(
+            question,
+            "not known",
+            "The model uses CNN embeddings; whether the network was trained on these images is not "
+            "recorded.",
+        )
+    return Check(question, "clear", "The model uses no CNN.")
+
+
+def _audit(facts: Mapping) -> Check:
+    question = "What did the leakage audit of the training data find?"
+    audit = facts.get("audit")
+    if not isinstance(audit, Mapping):
+        return Check(question, "not known", "The model file contains no audit.")
+    checks = ", ".join(map(str, audit.get("checks") or ()))
+    found = [_format_finding(finding) for finding in audit.get("findings") or ()]
+    if not found:
+        return Check(question, "clear", f"Nothing. Checks: {checks}.")
+    return Check(question, "caution", " ".join(found) + f" Checks: {checks}.")
+
+
+def _format_finding(finding: Mapping) -> str:
+    """Format a finding as a sentence, with its number of rows."""
+    words, n_rows = str(finding.get("words")), int(finding.get("n_rows") or 0)
+    counted = f" ({count_words(n_rows, 'case')})" if n_rows else ""
+    return f"{words[:1].upper()}{words[1:]}{counted}."
+
+
+def _scored(data: ReportData, facts: Mapping) -> Check:
+    question = "Were the scored lesions part of the training data?"
+    if data.cases is None:
+        return Check(question, "not known", "This report contains no further scored lesions.")
+    if data.out_of_fold:
+        return Check(
+            question,
+            "clear",
+            "They are the training lesions, with out-of-fold scores: no score comes from a model "
+            "that was trained on the patient.",
+        )
+    if not facts.get("seen"):
+        return Check(question, "not known", "The model file does not list its training lesions.")
+    notes = note_seen(facts, data.cases)
+    if notes:
+        return Check(question, "caution", " ".join(notes))
+    cases = count_words(len(data.cases), "lesion")
+    return Check(question, "clear", f"None of {cases} or their patients, compared by id.")
+
+
+@dataclass(frozen=True)
+class ChecklistItem:
+    """One item of a reporting guideline.
+
+    Parameters
+    ----------
+    number, words : str
+        Number and text of the item.
+    section : str
+        Section of the page that reports it; empty if none does.
+    """
+
+    number: str
+    words: str
+    section: str
+
+
+def answer_checklists(
+    data: ReportData, *, with_subgroups: bool, with_ablation: bool
+) -> dict[str, list[ChecklistItem]]:
+    """Find which items of TRIPOD+AI and CLAIM the page reports.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+    with_subgroups, with_ablation : bool
+        Whether the page has these sections.
+
+    Returns
+    -------
+    dict of str to list of ChecklistItem
+        Items by guideline.
+    """
+    facts = data.manifest.get("training") or {}
+    cases = data.cases
+    known = {
+        "intended_use": "intended_use" in data.manifest,
+        "tables": bool(facts.get("tables")),
+        "featurizer": data.manifest.get("featurizer") is not None,
+        "features": bool((data.manifest.get("features") or {}).get("names")),
+        "measured": data.manifest.get("featurizer") is not None,
+        "data": "n_rows" in facts,
+        "model": bool(data.manifest.get("model")),
+        "folds": hasattr(data.classifier, "folds_"),
+        "curves": bool(data.evaluations),
+        "subgroups": with_subgroups,
+        "threshold": data.threshold is not None,
+        "software": bool(data.manifest.get("versions")),
+        "artifact": True,
+        "metrics": bool(data.evaluations or data.manifest.get("metrics")),
+        "limits": True,
+        "ablation": with_ablation,
+        "reasons": cases is not None and "reason_1" in cases,
+        "oof": any(evaluation.key == "oof" for evaluation in data.evaluations),
+        "gallery": cases is not None and "target" in cases,
+    }
+    checklists: dict[str, list[ChecklistItem]] = {}
+    text = resources.files("hybridlesion.reporting.html").joinpath("checklists.csv").read_text()
+    for row in csv.DictReader(text.splitlines()):
+        item = ChecklistItem(
+            row["number"], row["item"], row["section"] if known.get(row["fact"]) else ""
+        )
+        checklists.setdefault(row["guideline"], []).append(item)
+    return checklists
