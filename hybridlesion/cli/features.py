@@ -49,7 +49,7 @@ def _print_catalogue(wanted: bool) -> None:
     import shutil
     import sys
 
-    from hybridlesion.features._listing import catalogue_table, catalogue_text
+    from hybridlesion.features import catalogue_table, catalogue_text
 
     if sys.stdout.isatty():
         typer.echo(catalogue_text(min(max(shutil.get_terminal_size().columns, 60), 100)))

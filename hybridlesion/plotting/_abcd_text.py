@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hybridlesion.features import COLORS, FEATURES
-from hybridlesion.features.maps import structure_presence
+from hybridlesion.features.scores import structure_presence
 
 __all__ = ["SCORE_RANGES", "color_word", "flag_words", "percent", "score_words"]
 
