@@ -1,4 +1,4 @@
-"""Records in, feature table out: the one place where the column families come together."""
+"""Feature table of records: image features, network scores and encoded metadata."""
 
 from hybridlesion.featurizer._columns import (
     check_records,
@@ -9,10 +9,17 @@ from hybridlesion.featurizer._columns import (
     read_frame,
 )
 from hybridlesion.featurizer._featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer
-from hybridlesion.featurizer._measuring import BLOCK, Failure, attempt, read_segmented
+from hybridlesion.featurizer._measuring import (
+    BLOCK,
+    COLOR_CONSTANCY,
+    Failure,
+    attempt,
+    read_segmented,
+)
 
 __all__ = [
     "BLOCK",
+    "COLOR_CONSTANCY",
     "FEATURE_VERSION",
     "FINETUNED",
     "Failure",

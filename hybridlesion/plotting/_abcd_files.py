@@ -27,8 +27,14 @@ from hybridlesion.exceptions import (
     TableError,
 )
 from hybridlesion.explain import CnnMap, cnn_map
-from hybridlesion.featurizer import FINETUNED, Failure, LesionFeaturizer, attempt, read_segmented
-from hybridlesion.featurizer._measuring import COLOR_CONSTANCY
+from hybridlesion.featurizer import (
+    COLOR_CONSTANCY,
+    FINETUNED,
+    Failure,
+    LesionFeaturizer,
+    attempt,
+    read_segmented,
+)
 from hybridlesion.io import find_masks, image_size, read_mask
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._abcd_text import flag_words
