@@ -181,7 +181,7 @@ def signed_area(points: np.ndarray) -> float:
 
 
 DIAMETER = 160.0  # pixels; a pigment network of 1/40 of the lesion still spans 4
-_ENLARGE = 8.0  # a lesion of a few pixels is not blown up into a shape nobody saw
+_ENLARGE = 8.0  # limits the enlargement of lesions of a few pixels
 _LONG_SIDE = 480.0  # bounds the work for thread-like masks
 _MARGIN = 0.3  # skin around the lesion, in diameters
 _SEEN = 192  # of 255: a measuring pixel is usable when three quarters of it are

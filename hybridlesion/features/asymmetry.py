@@ -1,4 +1,4 @@
-"""Asymmetry: what does not match when a lesion is mirrored about axes through its centre."""
+"""Asymmetry: mismatch of a lesion with its mirror images about axes through the centroid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Border irregularity: how the outline departs from a smooth convex curve."""
+"""Border: irregularity of the outline, pigment cut-off and the edge of the pigment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The six colours of dermoscopy as reference points that a user may replace."""
+"""Colour of the lesion relative to its skin, and the six colours of dermoscopy."""
 
 from __future__ import annotations
 

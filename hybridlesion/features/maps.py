@@ -1,4 +1,4 @@
-"""One lesion as the features see it: every picture that stands behind their numbers."""
+"""Maps of one lesion that show where its features come from."""
 
 from __future__ import annotations
 

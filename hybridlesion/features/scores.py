@@ -1,4 +1,4 @@
-"""Measures as total-body photography reports them, so that both kinds of table read alike."""
+"""Composite measures: terms of total-body photography, ABCD scores and the TDS."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ def scores(values: Mapping[str, float]) -> dict[str, float]:
     in pairs (see `PerceptionScale`). Structures count softly: each of network, structureless areas,
     streaks, dots and globules adds ``1 / (1 + exp(-(x - half) / width))``, and one at least is
     there. ``TDS = 1.3 A + 0.1 B + 0.5 C + 0.5 D``. Stolz's limits 4.75 and 5.45 hold for
-    scores that dermatologists give; they are no decision limits for these.
+    scores given by dermatologists; they are not decision limits for these scores.
 
     References
     ----------

@@ -145,7 +145,7 @@ def _peaks(
     # the stronger one
     strength = cv2.copyTo(hessian.mean, (hessian.mean > 3.0 * hessian.root).view(np.uint8))
     size = 2 * round(_RADIUS * sigma) + 1
-    # weak ones are no maxima either, so that one comparison will do
+    # weak maxima are excluded by the same comparison
     highest = cv2.dilate(strength, np.ones((size, size), np.uint8))
     peak = (strength >= cv2.max(highest, LEAST)).ravel()
     where = np.flatnonzero(peak)

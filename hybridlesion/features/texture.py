@@ -1,4 +1,4 @@
-"""Grey-level co-occurrence of pixel pairs that lie inside a mask."""
+"""Texture of lightness inside the lesion: co-occurrence, binary patterns, oriented energy."""
 
 from __future__ import annotations
 
@@ -345,7 +345,7 @@ def _energies(lesion: LesionContext) -> dict[str, float]:
         else:
             ridge, part, own = lesion.hessian(sigma), lesion.box, lesion.box
         inside = lesion.inside[part]
-        # the border itself is no texture: pixels at least half a filter away from it
+        # exclude the border, which is not texture: pixels at least half a filter away from it
         where = inside & (lesion.depth[part] > sigma / lesion.diameter)
         where = (where if where.any() else inside).view(np.uint8)
         mean, root, half, mixed = (

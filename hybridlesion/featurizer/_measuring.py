@@ -103,7 +103,7 @@ def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failur
     row : tuple of image_id and path
         Image and its locator.
     stage : str
-        What the step is called in a failure.
+        Name of the step, as reported in a failure.
     work : callable
         The step.
 
