@@ -1,4 +1,4 @@
-"""Percentiles, medians and deviations with few and quick steps."""
+"""Fast percentiles, medians and deviations, and second derivatives of images."""
 
 from __future__ import annotations
 
