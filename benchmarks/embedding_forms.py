@@ -25,8 +25,7 @@ from hybridlesion import HybridLesionClassifier
 from hybridlesion._optional_imports import cv2
 from hybridlesion.cnn import TimmEmbedder
 from hybridlesion.exceptions import HybridLesionError
-from hybridlesion.featurizer import Failure, encode_metadata
-from hybridlesion.featurizer._measuring import read_segmented
+from hybridlesion.featurizer import Failure, encode_metadata, read_segmented
 from hybridlesion.metrics import bootstrap_interval, paired_bootstrap
 from hybridlesion.model_selection import grouped_folds, grouping
 

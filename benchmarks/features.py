@@ -23,18 +23,22 @@ from skimage.feature import local_binary_pattern as skimage_lbp
 from skimage.measure import regionprops
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features import FEATURES, abcd
-from hybridlesion.features._context import cut_out
+from hybridlesion.features import FEATURES, abcd, cut_out
 from hybridlesion.features.asymmetry import asymmetry
-from hybridlesion.features.border import border
+from hybridlesion.features.border import border, cutoff, pigment_edge
 from hybridlesion.features.color import color
-from hybridlesion.features.cooccurrence import DIRECTIONS, LEVELS, cooccurrence, haralick, quantise
-from hybridlesion.features.cutoff import cutoff
 from hybridlesion.features.dimension import dimension
-from hybridlesion.features.pigment_edge import pigment_edge
 from hybridlesion.features.skin import skin_tone
 from hybridlesion.features.structure import structure
-from hybridlesion.features.texture import local_binary_pattern, texture
+from hybridlesion.features.texture import (
+    DIRECTIONS,
+    LEVELS,
+    cooccurrence,
+    haralick,
+    local_binary_pattern,
+    quantise,
+    texture,
+)
 
 
 def draw(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd
-from hybridlesion.features.palette import COLORS
+from hybridlesion.features.color import COLORS
 from hybridlesion.features.scores import fit_perception, load_perception, scores
 from hybridlesion.io import read_image, read_mask
 from hybridlesion.preprocessing import field_of_view, hair_mask, shades_of_gray

@@ -1,12 +1,18 @@
-"""Handcrafted features of the ABCD rule: image and mask in, about 200 named floats out."""
+"""ABCD features: about 200 named numbers from an image and a lesion mask."""
 
 from __future__ import annotations
 
-from hybridlesion.features._abcd import abcd
+from hybridlesion.features._abcd import (
+    FEATURES,
+    abcd,
+    catalogue_page,
+    catalogue_table,
+    catalogue_text,
+    feature_names,
+)
+from hybridlesion.features._context import LesionContext, cut_out
 from hybridlesion.features._feature import FAMILIES, INVARIANCES, Feature
-from hybridlesion.features._listing import catalogue_table, catalogue_text
-from hybridlesion.features.catalogue import FEATURES, feature_names
-from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette
+from hybridlesion.features.color import COLORS, DEFAULT_PALETTE, Palette
 
 __all__ = [
     "COLORS",
@@ -15,9 +21,12 @@ __all__ = [
     "FEATURES",
     "INVARIANCES",
     "Feature",
+    "LesionContext",
     "Palette",
     "abcd",
+    "catalogue_page",
     "catalogue_table",
     "catalogue_text",
+    "cut_out",
     "feature_names",
 ]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hybridlesion.features._listing import catalogue_page
+from hybridlesion.features import catalogue_page
 
 print(catalogue_page(), end="")

@@ -13,13 +13,12 @@ from functools import cached_property
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._ridges import Curvature, curvature
-from hybridlesion.features._statistics import median, percentiles
+from hybridlesion.features._numerics import Curvature, curvature, median, percentiles
 
 __all__ = [
     "DIAMETER",
     "N_POINTS",
-    "Lesion",
+    "LesionContext",
     "Outline",
     "cut_out",
     "signed_area",
@@ -182,7 +181,7 @@ def signed_area(points: np.ndarray) -> float:
 
 
 DIAMETER = 160.0  # pixels; a pigment network of 1/40 of the lesion still spans 4
-_ENLARGE = 8.0  # a lesion of a few pixels is not blown up into a shape nobody saw
+_ENLARGE = 8.0  # limits the enlargement of lesions of a few pixels
 _LONG_SIDE = 480.0  # bounds the work for thread-like masks
 _MARGIN = 0.3  # skin around the lesion, in diameters
 _SEEN = 192  # of 255: a measuring pixel is usable when three quarters of it are
@@ -191,7 +190,7 @@ _SMALL = 2**20  # bytes; a larger window is not worth four times the memory
 _MIN_SKIN = 64  # pixels; fewer say nothing about the skin
 
 
-class Lesion:
+class LesionContext:
     """A lesion cut out and resampled, and what several measures share, each computed once.
 
     Parameters
@@ -233,7 +232,7 @@ class Lesion:
 
     @cached_property
     def inside(self) -> np.ndarray:
-        """Lesion pixels to measure colour on: usable ones, or all where none is usable."""
+        """Lesion pixels on which colour is measured: usable ones, or all if none is usable."""
         clean = self.mask & self.usable
         return clean if clean.any() else self.mask
 
@@ -416,14 +415,14 @@ class Lesion:
         return turn.astype(np.int16) & 255
 
     @cached_property
-    def near(self) -> Lesion:
+    def near(self) -> LesionContext:
         """The lesion without the far skin: the box of the mask and 0.13 diameters around it.
 
         What happens in the lesion and at its border needs no more, which halves the pixels.
         """
         pad = int(np.ceil(_NEAR * self.diameter)) + 1
         rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
-        near = Lesion(
+        near = LesionContext(
             *(
                 np.ascontiguousarray(layer[rows, columns])
                 for layer in (self.image, self.mask, self.usable)
@@ -470,7 +469,7 @@ def cut_out(
     *,
     field_of_view: np.ndarray | None = None,
     hair: np.ndarray | None = None,
-) -> Lesion:
+) -> LesionContext:
     """Cut a lesion out of its frame and bring it to measuring scale.
 
     Parameters
@@ -486,7 +485,7 @@ def cut_out(
 
     Returns
     -------
-    Lesion
+    LesionContext
         With an equivalent diameter of 160 pixels, unless the lesion is smaller than 20 pixels
         (enlarged 8 times at most) or thread-like (long side 480 pixels at most).
     """
@@ -515,7 +514,7 @@ def cut_out(
         colors = cv2.convertScaleAbs(colors)
     else:
         colors = cv2.resize(colors, size, None, 0, 0, how)
-    return Lesion(colors, lesion, usable, float(scale * np.hypot(*mask.shape)))
+    return LesionContext(colors, lesion, usable, float(scale * np.hypot(*mask.shape)))
 
 
 def _framed(

@@ -1,4 +1,4 @@
-"""What the catalogue says about one feature."""
+"""Rows of the feature catalogue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INVARIANCES = ("rotation", "mirror", "shift", "scale", "gain")
 
 @dataclass(frozen=True)
 class Feature:
-    """One row of the catalogue: what a column of the feature table means.
+    """Row of the catalogue: description of a column of the feature table.
 
     Parameters
     ----------
@@ -35,13 +35,14 @@ class Feature:
     low, high : float
         Closed range of possible values; infinite where there is no bound.
     source : str
-        Paper or rule the measure comes from.
+        Paper or rule that defines the measure.
     description : str
-        What it is, with the formula where words are not enough.
+        Definition, with a formula where needed.
     undefined : str, default=''
-        When the value is NaN besides an empty mask, for which every feature is NaN.
+        Condition for NaN in addition to an empty mask, for which all features are NaN.
     invariance : tuple of str, default=('rotation', 'mirror', 'shift', 'scale')
-        Changes of the picture that leave the value as it is, up to resampling; of `INVARIANCES`.
+        Changes of the photograph that do not affect the value, up to resampling; any of
+        `INVARIANCES`.
     """
 
     name: str
@@ -63,7 +64,7 @@ def family_rows(
     undefined: str = "",
     invariance: tuple[str, ...] = ("rotation", "mirror", "shift", "scale"),
 ) -> tuple[Feature, ...]:
-    """Make catalogue rows that share family, source and caveats.
+    """Make catalogue rows with the same family, source and caveats.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def family_rows(
     undefined : str, default=''
         When the values are NaN.
     invariance : tuple of str, default=('rotation', 'mirror', 'shift', 'scale')
-        What leaves the values as they are.
+        Changes that do not affect the values.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Asymmetry: what does not match when a lesion is mirrored about axes through its centre."""
+"""Asymmetry: mismatch of a lesion with its mirror images about axes through the centroid."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._context import Lesion
+from hybridlesion.features._context import LesionContext
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._statistics import deviation
+from hybridlesion.features._numerics import deviation
 
-__all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect"]
+__all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect", "shrink"]
 
 N_AXES = 12  # one each 15 degrees; 0 and 6 are the principal axes
 _MINOR = N_AXES // 2
@@ -107,12 +107,12 @@ def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndar
     return to_x.astype(np.float32) @ points, to_y.astype(np.float32) @ points
 
 
-def asymmetry(lesion: Lesion) -> dict[str, float]:
+def asymmetry(lesion: LesionContext) -> dict[str, float]:
     """Measure the asymmetry of shape, colour and pigment.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -130,7 +130,7 @@ def asymmetry(lesion: Lesion) -> dict[str, float]:
     ----------
     Stolz et al. 1994, Eur. J. Dermatol. 4; Pellacani et al. 2006, Arch. Dermatol. 142.
     """
-    mask, lab, pigment, size = _small(lesion)
+    mask, lab, pigment, size = shrink(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
     spread = max(float(np.sqrt(np.trace(lesion.covariance))), 1.0)
     values = {"color_relative": float(curves.color.mean()) / spread}
@@ -148,8 +148,25 @@ def asymmetry(lesion: Lesion) -> dict[str, float]:
     return values | _balance(mask, lab, pigment, lesion.axes[0], size)
 
 
-def _small(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Mask, Lab, pigment and diameter at the coarse scale at which people see symmetry."""
+def shrink(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Downsample a lesion to the coarse scale at which symmetry is perceived.
+
+    Parameters
+    ----------
+    lesion : LesionContext
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    mask : ndarray of shape (h, w), bool
+        The lesion.
+    lab : ndarray of shape (h, w, 3), float32
+        CIE Lab.
+    pigment : ndarray of shape (h, w), float32
+        Difference in L* by which each pixel is darker than skin; 0 if it is lighter.
+    diameter : float
+        Equivalent diameter in pixels.
+    """
     height, width = lesion.mask.shape
     factor = min(1.0, _GRID / 2.0 / lesion.diameter)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))

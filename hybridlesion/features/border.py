@@ -1,29 +1,48 @@
-"""Border irregularity: how the outline departs from a smooth convex curve."""
+"""Border: irregularity of the outline, pigment cut-off and the edge of the pigment."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._context import N_POINTS, Lesion, Outline, signed_area, smooth_curve
+from hybridlesion.features._context import (
+    N_POINTS,
+    LesionContext,
+    Outline,
+    signed_area,
+    smooth_curve,
+)
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._statistics import deviation
+from hybridlesion.features._numerics import deviation, group_medians, median
 
-__all__ = ["CATALOGUE", "border", "box_counting_dimension"]
+__all__ = [
+    "ABRUPT",
+    "OCTANTS",
+    "BorderProfiles",
+    "abruptness",
+    "border",
+    "border_profiles",
+    "box_counting_dimension",
+    "crofton_perimeter",
+    "cutoff",
+    "pigment_edge",
+    "steepest_rise",
+]
 
 _BOXES = (2, 4, 8, 16, 32)  # pixels; each twice the one before
 _LOG = np.log(_BOXES) - np.mean(np.log(_BOXES))
 _SLOPE = _LOG / (_LOG @ _LOG)  # of a line fitted over log s by least squares
 
 
-def border(lesion: Lesion) -> dict[str, float]:
+def border(lesion: LesionContext) -> dict[str, float]:
     """Measure the shape of the outline.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -160,7 +179,7 @@ def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
     }
 
 
-def _ellipse_misfit(lesion: Lesion, major: float, minor: float) -> float:
+def _ellipse_misfit(lesion: LesionContext, major: float, minor: float) -> float:
     """|M xor E| / (2|M|) for the ellipse E of equal second moments."""
     ellipse = np.zeros(lesion.mask.shape, np.uint8)
     (x, y), angle = lesion.center, np.degrees(lesion.axes[0])
@@ -168,7 +187,7 @@ def _ellipse_misfit(lesion: Lesion, major: float, minor: float) -> float:
     return np.count_nonzero(ellipse != lesion.mask) / (2.0 * np.count_nonzero(lesion.mask))
 
 
-CATALOGUE = (
+_OUTLINE_ROWS = (
     *family_rows(
         "border",
         "Claridge 1992",
@@ -179,13 +198,7 @@ CATALOGUE = (
             ("hull_ratio", "1", 0.0, 1.05, "perimeter of the convex hull over P"),
             ("eccentricity", "1", 0.0, 1.0, "of the ellipse of equal second moments"),
             ("axis_ratio", "1", 0.0, 1.0, "minor over major axis of that ellipse"),
-            (
-                "box_dimension",
-                "1",
-                0.0,
-                2.0,
-                "box-counting dimension, boxes of 1/80 to 1/5 diameter",
-            ),
+            ("box_dimension", "1", 0.0, 2.0, "box-counting dimension, boxes of 1/80 to 1/5 d"),
             ("ellipse_misfit", "share", 0.0, np.inf, "|M xor E| / (2|M|), E that ellipse"),
             ("parts", "count", 1.0, np.inf, "connected parts of the mask"),
         ),
@@ -207,3 +220,289 @@ CATALOGUE = (
         ),
     ),
 )
+
+
+_REACH = 0.14  # diameters on either side of the outline
+_SAMPLES = 23
+_OFFSETS = np.linspace(-_REACH, _REACH, _SAMPLES, dtype=np.float32)
+_THIRD = _SAMPLES // 3
+# outer third minus inner third
+_ACROSS = np.repeat(np.float32([-1, 0, 1]) / _THIRD, (_THIRD, _SAMPLES - 2 * _THIRD, _THIRD))
+OCTANTS = 8
+ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter; three quarters of ISIC 2017 lie below
+
+
+@dataclass(frozen=True)
+class BorderProfiles:
+    """Colour along lines across the border.
+
+    Parameters
+    ----------
+    lab : ndarray of shape (256, 23, 3), float32
+        CIE Lab from 0.14 diameters inside to as far outside; NaN where nothing is seen.
+    octant : ndarray of shape (256,), int
+        Octant of each line, 0 to 7, counted from the major axis.
+    """
+
+    lab: np.ndarray
+    octant: np.ndarray
+
+
+def border_profiles(lesion: LesionContext) -> BorderProfiles:
+    """Sample the colour along the normals of the outline.
+
+    Parameters
+    ----------
+    lesion : LesionContext
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    BorderProfiles
+        256 lines of 23 samples.
+    """
+    outline = lesion.outline
+    offset = _OFFSETS * np.float32(lesion.diameter)
+    at_x, at_y = (
+        point[:, None] + normal[:, None] * offset
+        for point, normal in zip(
+            outline.points.T.astype(np.float32), outline.normals.T.astype(np.float32), strict=True
+        )
+    )
+    lab = cv2.remap(lesion.lab, at_x, at_y, cv2.INTER_LINEAR)
+    seen = cv2.remap(lesion.usable.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR)
+    lab[seen < 0.5] = np.nan
+    dx, dy = (outline.points - lesion.center).T
+    turn = (np.arctan2(dy, dx) - lesion.axes[0]) / (2.0 * np.pi)
+    return BorderProfiles(lab, np.floor(turn * OCTANTS).astype(int) & (OCTANTS - 1))
+
+
+def steepest_rise(profiles: BorderProfiles) -> np.ndarray:
+    """Steepest rise of lightness along each line.
+
+    Parameters
+    ----------
+    profiles : BorderProfiles
+        Lines across the border.
+
+    Returns
+    -------
+    ndarray of shape (256,), float32
+        L* per tenth of a diameter, over three neighbouring samples; NaN where a line is not seen
+        from end to end.
+    """
+    lightness = profiles.lab[..., 0]
+    step = 2.0 * _REACH / (_SAMPLES - 1)
+    return ((lightness[:, 3:] - lightness[:, :-3]) / np.float32(30.0 * step)).max(axis=1)
+
+
+def abruptness(slope: np.ndarray) -> np.ndarray:
+    """Count slopes as abrupt, softly.
+
+    Parameters
+    ----------
+    slope : ndarray of shape (n,), float
+        L* per tenth of a diameter.
+
+    Returns
+    -------
+    ndarray of shape (n,), float
+        ``1 / (1 + exp(-(slope - 30) / 5))``: 0 to 1, one half at the limit.
+    """
+    return 0.5 + 0.5 * np.tanh((slope - ABRUPT) / (2.0 * _SOFT))
+
+
+def cutoff(lesion: LesionContext) -> dict[str, float]:
+    """Measure how abruptly pigment ends at the border.
+
+    Parameters
+    ----------
+    lesion : LesionContext
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__border_``; NaN when no line
+        across the border is seen on both sides (the lesion fills the frame).
+
+    Notes
+    -----
+    On each line the *drop* is the mean lightness of the outer third minus that of the inner third
+    and the *slope* the steepest rise over three neighbouring samples, in L* per tenth of a
+    diameter. An octant's value is the median of its lines. *abrupt* counts octants whose median
+    slope exceeds a limit softly, ``sum 1 / (1 + exp(-(slope - 30) / 5))``, scaled to eight
+    when some octants are not seen.
+    """
+    profiles = border_profiles(lesion)
+    lab = profiles.lab
+    delta = np.einsum("s,lsc->lc", _ACROSS, lab)
+    slope = steepest_rise(profiles)
+    seen = np.isfinite(slope)
+    if not seen.any():
+        return {row.name.removeprefix("abcd__border_"): float("nan") for row in _CUTOFF_ROWS}
+    octant, slope, delta = profiles.octant[seen], slope[seen], delta[seen]
+    drop, change = delta[:, 0], np.sqrt(np.einsum("lc,lc->l", delta, delta))
+    drops = group_medians(drop, octant)
+    slopes = group_medians(slope, octant)
+    sharp = abruptness(slopes)
+    values = {
+        "drop_mean": drop.mean(),
+        "drop_sd": deviation(drops),
+        "drop_min": drops.min(),
+        "drop_max": drops.max(),
+        "slope_mean": slope.mean(),
+        "slope_sd": deviation(slopes),
+        "slope_max": slopes.max(),
+        "width": min(max(median(drop / np.maximum(slope, 1e-3)), 0.0), 3.0) / 10.0,
+        "color_change": change.mean(),
+        "color_change_sd": deviation(change),
+        "abrupt": sharp.mean() * OCTANTS,
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+_CUTOFF_ROWS = family_rows(
+    "border",
+    "Stolz 1994",
+    (
+        ("drop_mean", "L*", -100.0, 100.0, "mean rise of lightness across the border"),
+        ("drop_sd", "L*", 0.0, 100.0, "sd of the octants' drops"),
+        ("drop_min", "L*", -100.0, 100.0, "smallest drop of an octant"),
+        ("drop_max", "L*", -100.0, 100.0, "largest drop of an octant"),
+        ("slope_mean", "L*/0.1 d", -np.inf, np.inf, "mean steepest rise across the border"),
+        ("slope_sd", "L*/0.1 d", 0.0, np.inf, "sd of the octants' slopes"),
+        ("slope_max", "L*/0.1 d", -np.inf, np.inf, "steepest octant"),
+        ("width", "diameters", 0.0, 0.3, "median drop over slope: width of the transition"),
+        ("color_change", "Delta-E", 0.0, 300.0, "mean colour change across the border"),
+        ("color_change_sd", "Delta-E", 0.0, 300.0, "its sd along the border"),
+        ("abrupt", "octants", 0.0, 8.0, "octants with an abrupt cut-off, counted softly"),
+    ),
+    undefined="the border is not visible from both sides anywhere",
+)
+
+
+_AROUND = 0.12  # diameters outside the mask in which pigment is still looked for
+_PIGMENT_LEVELS = (25, 50, 75)  # percent of the way from skin to the darkest pigment
+_BLUR = 1.5  # pixels
+
+
+def pigment_edge(lesion: LesionContext) -> dict[str, float]:
+    """Measure the border of the dark pigment, found by thresholds instead of the mask.
+
+    Parameters
+    ----------
+    lesion : LesionContext
+        The lesion at measuring scale.
+
+    Returns
+    -------
+    dict of str to float
+        One value for each row of `CATALOGUE`, keys without ``abcd__border_``.
+
+    Notes
+    -----
+    The region is the mask grown by 0.12 diameters. *otsu* is the part of it darker than Otsu's
+    threshold of its lightness; the levels 25, 50 and 75 lie at that percentage of the way from
+    the skin's lightness to the 5th percentile of the lesion's. Perimeters are Crofton's, of all
+    parts and holes together, so that islands and bays count.
+
+    References
+    ----------
+    Lee, McLean and Atkins 2003, Medical Image Analysis 7; Crofton's formula in Serra 1982.
+    """
+    lesion = lesion.near
+    smooth = lesion.hessian(_BLUR).smooth
+    region = (lesion.reach < _AROUND) & (lesion.usable | lesion.mask)
+    ground, dark = lesion.ground[0], lesion.lightness_levels[5]
+    values = {}
+    for level in _PIGMENT_LEVELS:
+        mask = region & (smooth < np.float32(ground + (dark - ground) * level / 100.0))
+        values[f"length_{level}"] = crofton_perimeter(mask) / lesion.diameter
+        values[f"share_{level}"] = np.count_nonzero(mask) / np.count_nonzero(lesion.mask)
+    grey = (cv2.min(smooth, 100.0) * np.float32(2.55)).astype(np.uint8)
+    limit, _ = cv2.threshold(grey[region], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    dark_part = region & (grey <= limit)
+    # where nothing is darker than anything else, the pigment is the lesion
+    dark_part = dark_part if dark_part.any() else lesion.mask
+    values |= _pigment_shape(dark_part, lesion.diameter, lesion.diagonal)
+    return {f"pigment_{name}": float(value) for name, value in values.items()}
+
+
+def _pigment_shape(mask: np.ndarray, diameter: float, diagonal: float) -> dict[str, float]:
+    """Compactness, hull and parts of the pigment."""
+    area = float(np.count_nonzero(mask))
+    perimeter = crofton_perimeter(mask)
+    parts, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(np.vstack(parts))
+    hull_area = cv2.contourArea(hull) + cv2.arcLength(hull, True) / 2.0 + 1.0
+    return {
+        "compactness": perimeter**2 / (4.0 * np.pi * area),
+        "solidity": area / hull_area,
+        "hull_ratio": (cv2.arcLength(hull, True) + np.pi) / perimeter,
+        "visible_length": perimeter / diagonal,
+        "visible_gaps": max(hull_area - area, 0.0) / diagonal**2,
+        "parts": float(sum(cv2.contourArea(p) > 0.0005 * diameter**2 for p in parts)),
+    }
+
+
+def crofton_perimeter(mask: np.ndarray) -> float:
+    """Estimate the length of all borders of a mask by Crofton's formula in four directions.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w), bool
+        May be empty; the frame counts as outside.
+
+    Returns
+    -------
+    float
+        Length in pixels, ``pi/8 (n_0 + n_90 + (n_45 + n_135) / sqrt(2))``, n being how often
+        neighbours in that direction differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[-60:61, -60:61]
+    >>> round(crofton_perimeter(x**2 + y**2 <= 50**2) / (2 * np.pi * 50), 2)
+    1.0
+    """
+    wide = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    straight = cv2.countNonZero(wide[1:] ^ wide[:-1]) + cv2.countNonZero(wide[:, 1:] ^ wide[:, :-1])
+    diagonal = cv2.countNonZero(wide[1:, 1:] ^ wide[:-1, :-1])
+    diagonal += cv2.countNonZero(wide[1:, :-1] ^ wide[:-1, 1:])
+    return float(np.pi / 8.0 * (straight + diagonal / np.sqrt(2.0)))
+
+
+_PIGMENT_ROWS = (
+    *family_rows(
+        "border",
+        "Lee 2003",
+        (
+            *(
+                (f"pigment_length_{p}", "diameters", 0.0, np.inf, f"length of the {p} % contours")
+                for p in _PIGMENT_LEVELS
+            ),
+            *(
+                (f"pigment_share_{p}", "1", 0.0, np.inf, f"area below the {p} % level over |M|")
+                for p in _PIGMENT_LEVELS
+            ),
+            ("pigment_compactness", "1", 0.0, np.inf, "P^2 / (4 pi A) of the dark part"),
+            ("pigment_solidity", "share", 0.0, 1.05, "its area over that of its convex hull"),
+            ("pigment_hull_ratio", "1", 0.0, 1.2, "its hull's perimeter over its own"),
+            ("pigment_parts", "count", 0.0, np.inf, "its parts above 0.0005 d^2, holes filled"),
+        ),
+    ),
+    *family_rows(
+        "border",
+        "Lee 2003",
+        (
+            ("pigment_visible_length", "diagonals", 0.0, np.inf, "its P over the frame's diagonal"),
+            ("pigment_visible_gaps", "1", 0.0, 1.0, "hull area minus area, over the diagonal^2"),
+        ),
+        invariance=("rotation", "mirror", "shift", "gain"),
+    ),
+)
+
+
+CATALOGUE = (*_OUTLINE_ROWS, *_CUTOFF_ROWS, *_PIGMENT_ROWS)

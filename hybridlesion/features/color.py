@@ -1,18 +1,141 @@
-"""Colour of the lesion against its skin: level, spread, variety and layout."""
+"""Colour of the lesion relative to its skin, and the six colours of dermoscopy."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._context import Lesion
+from hybridlesion.features._context import LesionContext
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._statistics import deviation
-from hybridlesion.features.palette import COLORS, DEFAULT_PALETTE, Palette, classify_colors
+from hybridlesion.features._numerics import deviation
 
-__all__ = ["CATALOGUE", "color"]
+__all__ = ["CATALOGUE", "COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
+
+COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
+_STEP = 4  # Lab is looked up on a grid of 4 units: far below the distance of two references
+_SIDE = 256 // _STEP
+_TO_GRID = np.array(
+    [[2.55 / _STEP, 0, 0, 0], [0, 1 / _STEP, 0, 128 / _STEP], [0, 0, 1 / _STEP, 128 / _STEP]],
+    np.float32,
+)
+_GRID_STRIDE = np.array([_SIDE * _SIDE, _SIDE, 1], np.float32)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Reference colours in CIE Lab on a standard skin, and how far a pixel may lie from its colour.
+
+    Parameters
+    ----------
+    references : mapping of str to sequence of (L, a, b)
+        For each of `COLORS` one or more reference points, as seen on skin of the colour `skin`.
+    skin : tuple of int, default=(206, 166, 146)
+        RGB of the standard skin. Before colours are named, each channel is multiplied so that the
+        skin around the lesion gets this colour (von Kries): light and camera then matter little.
+    radius : float, default=40.0
+        Delta-E beyond which a pixel has none of the six colours.
+    chroma_weight : float, default=1.6
+        Weight of a and b against L in that distance: hue tells blue-grey from brown, shading not.
+    minimum_share : float, default=0.03
+        Share of the lesion from which a colour counts as present.
+    """
+
+    references: Mapping[str, tuple[tuple[float, float, float], ...]]
+    skin: tuple[int, int, int] = (206, 166, 146)
+    radius: float = 40.0
+    chroma_weight: float = 1.6
+    minimum_share: float = 0.03
+    _key: tuple = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        if set(self.references) != set(COLORS):
+            raise ValueError(
+                f"references must name exactly {', '.join(COLORS)}, "
+                f"got {', '.join(map(str, self.references))}."
+            )
+        points = tuple(
+            (COLORS.index(name), *map(float, point))
+            for name in COLORS
+            for point in self.references[name]
+        )
+        # skin seen inside the outline is none of the six
+        points += ((len(COLORS), *_lab(np.array([self.skin], np.uint8))[0].tolist()),)
+        object.__setattr__(self, "_key", (points, float(self.radius), float(self.chroma_weight)))
+
+
+def _lab(rgb: np.ndarray) -> np.ndarray:
+    """Lab of some pixels, (n, 3) float32."""
+    scaled = rgb[None].astype(np.float32)
+    scaled *= np.float32(1.0 / 255.0)
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0]
+
+
+DEFAULT_PALETTE = Palette(
+    {
+        "white": ((86.0, 4.0, 6.0), (80.0, 4.0, 2.0)),
+        "red": ((52.0, 42.0, 26.0), (62.0, 34.0, 22.0)),
+        "light_brown": ((66.0, 17.0, 26.0), (56.0, 20.0, 30.0)),
+        "dark_brown": ((44.0, 20.0, 28.0), (34.0, 17.0, 24.0), (28.0, 14.0, 20.0)),
+        "blue_gray": ((46.0, 9.0, 2.0), (36.0, 7.0, -1.0), (56.0, 9.0, 2.0)),
+        "black": ((26.0, 7.0, 5.0), (18.0, 8.0, 6.0), (12.0, 6.0, 4.0)),
+    }
+)
+
+
+def classify_colors(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> np.ndarray:
+    """Name the colour of every lesion pixel.
+
+    Parameters
+    ----------
+    lesion : LesionContext
+        The lesion at measuring scale.
+    palette : Palette, default=DEFAULT_PALETTE
+        Reference colours.
+
+    Returns
+    -------
+    ndarray of shape (n,), uint8
+        For each pixel of ``lesion.inside``, in row order, its index into `COLORS`, or 6 where it
+        looks like skin or no reference is near.
+
+    Notes
+    -----
+    Where no skin is seen, the lightest tenth of the lesion stands for it.
+    """
+    ground = lesion.ground.astype(np.float32)[None, None]
+    own = cv2.cvtColor(ground, cv2.COLOR_LAB2RGB)[0, 0] * 255.0
+    gain = np.asarray(palette.skin, np.float32) / np.maximum(own, 16.0)
+    table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)
+    lab = _lab(cv2.LUT(lesion.rgb_inside[None], table[None])[0])
+    # rows and columns of the grid; no value is negative, so that cutting off is rounding down
+    cells = cv2.transform(lab[None], _TO_GRID)[0].astype(np.uint8)
+    # float32 holds these whole numbers, and multiplies matrices many times quicker
+    index = cells.astype(np.float32) @ _GRID_STRIDE
+    return _lookup(palette._key).take(index.astype(np.int32))
+
+
+@lru_cache(maxsize=8)
+def _lookup(key: tuple) -> np.ndarray:
+    """Nearest colour of every cell of a grid over Lab."""
+    points, radius, chroma = key
+    axis = np.arange(_SIDE) * _STEP + _STEP / 2.0
+    cells = np.stack(
+        np.meshgrid(axis * 100.0 / 255.0, axis - 128.0, axis - 128.0, indexing="ij"), -1
+    )
+    nearest = np.full(cells.shape[:3], radius**2)
+    label = np.full(cells.shape[:3], len(COLORS), np.uint8)
+    for color, *point in points:
+        squared = (cells - point) ** 2
+        distance = squared[..., 0] + chroma**2 * (squared[..., 1] + squared[..., 2])
+        label[distance < nearest] = color
+        nearest = np.minimum(nearest, distance)
+    return label.ravel()
+
 
 _CHANNELS = ("lightness", "a", "b", "red", "green", "blue", "saturation", "value")
 
@@ -37,12 +160,12 @@ _CELL_SCALE = np.array([[1.0 / 6.25], [1.0 / 8.0], [1.0 / 8.0]], np.float32)
 _CELL_STRIDE = np.array([1024.0, 32.0, 1.0], np.float32)
 
 
-def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float]:
+def color(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> dict[str, float]:
     """Measure the colours inside the lesion and against the skin around it.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
     palette : Palette, default=DEFAULT_PALETTE
         Reference points of the six colours.
@@ -63,7 +186,7 @@ def color(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> dict[str, float
     return {name: float(value) for name, value in values.items()}
 
 
-def _channels(lesion: Lesion) -> dict[str, float]:
+def _channels(lesion: LesionContext) -> dict[str, float]:
     """Mean minus skin, sd and skewness of eight channels."""
     centered = lesion.lab_centered
     second = np.diagonal(lesion.covariance)
@@ -99,14 +222,14 @@ def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
     return np.stack([mean, weighted.sum(axis=1), (weighted * apart).sum(axis=1)])
 
 
-def _skin_mean(lesion: Lesion) -> np.ndarray:
+def _skin_mean(lesion: LesionContext) -> np.ndarray:
     """Mean of the eight channels on the skin, (8,) float."""
     rgb, hsv = _with_hsv(lesion.image.reshape(-1, 3).take(lesion.skin_where, axis=0))
     lab = cv2.mean(lesion.skin_pixels[None])
     return np.array([*lab[:3], *cv2.mean(rgb)[:3], *cv2.mean(hsv)[1:3]])
 
 
-def _contrast(lesion: Lesion) -> dict[str, float]:
+def _contrast(lesion: LesionContext) -> dict[str, float]:
     """Level of colour, alone and against skin."""
     lightness, a, b = lesion.lab_mean.tolist()
     skin, levels = lesion.skin_lab.tolist(), lesion.lightness_levels
@@ -126,7 +249,7 @@ def _contrast(lesion: Lesion) -> dict[str, float]:
     }
 
 
-def _spread(lesion: Lesion) -> dict[str, float]:
+def _spread(lesion: LesionContext) -> dict[str, float]:
     """Variety of colour: entropy and principal spread."""
     lab = lesion.lab_inside
     variances = np.maximum(np.linalg.eigvalsh(lesion.covariance), 0.0)[::-1]
@@ -150,7 +273,7 @@ def _spread(lesion: Lesion) -> dict[str, float]:
     }
 
 
-def _rings(lesion: Lesion) -> dict[str, float]:
+def _rings(lesion: LesionContext) -> dict[str, float]:
     """Colour in three concentric rings."""
     lab = lesion.lab_centered
     depth = lesion.depth.ravel().take(lesion.where)
@@ -178,7 +301,7 @@ def _rings(lesion: Lesion) -> dict[str, float]:
     }
 
 
-def _patches(lesion: Lesion) -> dict[str, float]:
+def _patches(lesion: LesionContext) -> dict[str, float]:
     """Colour spread inside windows and between them."""
     lab, square, inside = _halved(lesion.near)
     values = {}
@@ -195,7 +318,7 @@ def _patches(lesion: Lesion) -> dict[str, float]:
     }
 
 
-def _halved(lesion: Lesion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _halved(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lab, its square length and the lesion, averaged over blocks of 2 x 2 pixels.
 
     Sums over windows are the same, at every second place in a quarter of the time.
@@ -221,7 +344,7 @@ def _square_length(lab: np.ndarray) -> np.ndarray:
     return cv2.transform(cv2.multiply(lab, lab), np.ones((1, 3), np.float32))
 
 
-def _six_colors(lesion: Lesion, palette: Palette) -> dict[str, float]:
+def _six_colors(lesion: LesionContext, palette: Palette) -> dict[str, float]:
     """Share and presence of the six colours, and how far apart their centres lie."""
     named = classify_colors(lesion, palette)
     # one row a colour: its pixels and the sums of their places
@@ -240,22 +363,15 @@ def _six_colors(lesion: Lesion, palette: Palette) -> dict[str, float]:
     return values
 
 
-_LAB_RANGE = {"lightness": 100.0, "a": 255.0, "b": 255.0}
-_SKIN = "no skin is seen outside the lesion"
+_SKIN = "no skin is visible outside the lesion"
 
 CATALOGUE = (
     *family_rows(
         "color",
         "Celebi 2007",
         (
-            (
-                f"{name}_delta",
-                "unit",
-                -_LAB_RANGE.get(name, 255.0),
-                _LAB_RANGE.get(name, 255.0),
-                f"mean {name} inside minus mean on the skin",
-            )
-            for name in _CHANNELS
+            (f"{name}_delta", "unit", -high, high, f"mean {name} inside minus mean on skin")
+            for name, high in zip(_CHANNELS, (100.0, *7 * (255.0,)), strict=True)
         ),
         undefined=_SKIN,
     ),

@@ -1,19 +1,17 @@
-"""One lesion as the features see it: every picture that stands behind their numbers."""
+"""Maps of one lesion that show where its features come from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._context import Lesion, cut_out
-from hybridlesion.features._statistics import group_medians
-from hybridlesion.features.asymmetry import N_AXES, _small, reflect
-from hybridlesion.features.cutoff import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
-from hybridlesion.features.palette import DEFAULT_PALETTE, Palette, classify_colors
-from hybridlesion.features.scores import _PRESENT
+from hybridlesion.features._context import LesionContext, cut_out
+from hybridlesion.features._numerics import group_medians
+from hybridlesion.features.asymmetry import N_AXES, reflect, shrink
+from hybridlesion.features.border import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
+from hybridlesion.features.color import DEFAULT_PALETTE, Palette, classify_colors
 from hybridlesion.features.structure import (
     CALM,
     DENSE,
@@ -41,19 +39,18 @@ __all__ = [
     "mirror_map",
     "octant_cutoffs",
     "structure_maps",
-    "structure_presence",
 ]
 
 NOT_MEASURED = 255
 """Value outside the lesion and under hairs."""
 
 
-def color_map(lesion: Lesion, palette: Palette = DEFAULT_PALETTE) -> np.ndarray:
+def color_map(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> np.ndarray:
     """Put the colour of every measured pixel where it belongs.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
     palette : Palette, default=DEFAULT_PALETTE
         Reference colours.
@@ -92,12 +89,12 @@ class MirrorMap:
     difference: np.ndarray
 
 
-def mirror_map(lesion: Lesion, kind: str) -> MirrorMap:
+def mirror_map(lesion: LesionContext, kind: str) -> MirrorMap:
     """Mirror a lesion about the axis that suits its shape, or its colour, best.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
     kind : {"shape", "color"}
         What shall match best.
@@ -108,7 +105,7 @@ def mirror_map(lesion: Lesion, kind: str) -> MirrorMap:
         ``sum |own - mirrored| / (2 sum own)`` is the feature ``asymmetry_shape_min`` for the
         shape, and the mean of `difference` is ``asymmetry_color_min`` for the colour.
     """
-    mask, lab, pigment, _ = _small(lesion)
+    mask, lab, pigment, _ = shrink(lesion)
     curve = getattr(reflect(mask, lab, pigment, lesion.axes[0]), kind)
     best = int(curve.argmin())
     angle = lesion.axes[0] + best * np.pi / N_AXES
@@ -155,12 +152,12 @@ class Octants:
         return self.weight >= 0.5
 
 
-def octant_cutoffs(lesion: Lesion) -> Octants:
+def octant_cutoffs(lesion: LesionContext) -> Octants:
     """Measure the cut-off octant by octant.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -214,12 +211,12 @@ class StructureMaps:
     veil: np.ndarray
 
 
-def structure_maps(lesion: Lesion) -> StructureMaps:
+def structure_maps(lesion: LesionContext) -> StructureMaps:
     """Find the structures where `hybridlesion.features.structure` counts them.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -234,28 +231,7 @@ def structure_maps(lesion: Lesion) -> StructureMaps:
     )
 
 
-def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
-    """Say how much each of the five structures adds to D.
-
-    Parameters
-    ----------
-    values : mapping of str to float
-        Features by column name.
-
-    Returns
-    -------
-    dict of str to float
-        0 to 1 by structure; their sum, at least 1, is the feature ``structures``.
-    """
-    return {
-        name.removeprefix("abcd__structure_").split("_")[0]: float(
-            1.0 / (1.0 + np.exp(-np.clip((values[name] - half) / width, -50.0, 50.0)))
-        )
-        for name, (half, width) in _PRESENT.items()
-    }
-
-
-def _lines_and_spots(lesion: Lesion) -> dict[str, np.ndarray]:
+def _lines_and_spots(lesion: LesionContext) -> dict[str, np.ndarray]:
     core, line = core_of(lesion), lesion.hessian(LINE)
     lines = (line.dark_line > LEAST) & core
     dense = (density(lines) > DENSE) & core
@@ -266,14 +242,14 @@ def _lines_and_spots(lesion: Lesion) -> dict[str, np.ndarray]:
     return found
 
 
-def _streaks(lesion: Lesion) -> dict[str, np.ndarray]:
+def _streaks(lesion: LesionContext) -> dict[str, np.ndarray]:
     line, rim = lesion.hessian(LINE), rim_of(lesion)
     every = np.arange(rim.size)
     radial = radial_direction(lesion, line, every, lesion.angle(every)).reshape(rim.shape)
     return {"rim": rim, "streaks": (line.dark_line > 1.5 * LEAST) & (radial > RADIAL) & rim}
 
 
-def _areas(lesion: Lesion) -> dict[str, np.ndarray]:
+def _areas(lesion: LesionContext) -> dict[str, np.ndarray]:
     darkness = lesion.lab_inside[0] - np.float32(lesion.ground[0])
     veil = np.zeros(lesion.mask.shape, np.float32)
     veil[lesion.inside] = veil_weight(lesion.lab_inside[2], darkness)
@@ -287,7 +263,7 @@ class LesionMaps:
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         Cut-out, mask, axes and outline.
     photograph : ndarray of shape (h, w, 3), uint8
         The same cut-out of `raw`.
@@ -303,7 +279,7 @@ class LesionMaps:
         Network, spots, streaks and areas.
     """
 
-    lesion: Lesion
+    lesion: LesionContext
     photograph: np.ndarray
     frame: np.ndarray
     shape: MirrorMap

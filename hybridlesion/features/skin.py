@@ -6,7 +6,7 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._statistics import deviation, median, percentiles
+from hybridlesion.features._numerics import deviation, median, percentiles
 
 __all__ = ["BANDS", "CATALOGUE", "skin_tone"]
 
@@ -95,5 +95,5 @@ CATALOGUE = family_rows(
         ("lightness_sd", "L*", 0.0, 50.0, "sd of lightness of the trimmed skin"),
         ("ita_iqr", "degrees", 0.0, 360.0, "interquartile range of the angle"),
     ),
-    undefined="fewer than 32 pixels of skin are seen outside the lesion",
+    undefined="fewer than 32 pixels of skin are visible outside the lesion",
 )

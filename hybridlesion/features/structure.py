@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._context import Lesion
+from hybridlesion.features._context import LesionContext
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._ridges import Curvature
-from hybridlesion.features._statistics import deviation, percentiles
+from hybridlesion.features._numerics import Curvature, deviation, percentiles
 
 __all__ = [
     "BLOBS",
@@ -44,12 +43,12 @@ _NEIGHBOURHOOD = (17, 17)  # pixels in which lines are counted
 _WINDOW = (9, 9)  # pixels in which lightness is compared
 
 
-def core_of(lesion: Lesion) -> np.ndarray:
+def core_of(lesion: LesionContext) -> np.ndarray:
     """The lesion without its rim, in which a network is looked for.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -77,12 +76,12 @@ def density(lines: np.ndarray) -> np.ndarray:
     return cv2.boxFilter(lines.view(np.uint8), cv2.CV_32F, _NEIGHBOURHOOD)
 
 
-def rim_of(lesion: Lesion) -> np.ndarray:
+def rim_of(lesion: LesionContext) -> np.ndarray:
     """Both sides of the border, where streaks are looked for.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -94,13 +93,13 @@ def rim_of(lesion: Lesion) -> np.ndarray:
 
 
 def find_spots(
-    lesion: Lesion, line: Curvature, core: np.ndarray
+    lesion: LesionContext, line: Curvature, core: np.ndarray
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Find round dark spots of two sizes, each spot once.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
     line : Curvature
         Its second derivatives at the scale of lines.
@@ -137,14 +136,16 @@ def find_spots(
     }
 
 
-def _peaks(lesion: Lesion, around: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+def _peaks(
+    lesion: LesionContext, around: np.ndarray, sigma: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions and strengths of dark spots of one size."""
     hessian = lesion.hessian(sigma)
     # round enough: mean - root > (mean + root) / 2, that is, the weaker curvature is at least half
     # the stronger one
     strength = cv2.copyTo(hessian.mean, (hessian.mean > 3.0 * hessian.root).view(np.uint8))
     size = 2 * round(_RADIUS * sigma) + 1
-    # weak ones are no maxima either, so that one comparison will do
+    # weak maxima are excluded by the same comparison
     highest = cv2.dilate(strength, np.ones((size, size), np.uint8))
     peak = (strength >= cv2.max(highest, LEAST)).ravel()
     where = np.flatnonzero(peak)
@@ -157,20 +158,20 @@ def _peaks(lesion: Lesion, around: np.ndarray, sigma: float) -> tuple[np.ndarray
 
 
 def radial_direction(
-    lesion: Lesion, line: Curvature, where: np.ndarray, angle: np.ndarray
+    lesion: LesionContext, line: Curvature, where: np.ndarray, angle: np.ndarray
 ) -> np.ndarray:
     """Compare the direction of lines with that of the radius.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
     line : Curvature
         Its second derivatives.
     where : ndarray of shape (n,), int
         Positions in the flattened cut-out.
     angle : ndarray of shape (n,), int16
-        Their direction from the centre, as `Lesion.angle` gives it.
+        Their direction from the centre, as `LesionContext.angle` gives it.
 
     Returns
     -------
@@ -184,12 +185,12 @@ def radial_direction(
     return -(cos * np.cos(turn) + sin * np.sin(turn))
 
 
-def local_variance(lesion: Lesion) -> np.ndarray:
+def local_variance(lesion: LesionContext) -> np.ndarray:
     """Variance of lightness round each pixel.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -231,12 +232,12 @@ def veil_weight(b: np.ndarray, darkness: np.ndarray) -> np.ndarray:
     return 1.0 / ((1.0 + np.exp((b - 2.0) / 2.0)) * (1.0 + np.exp((darkness + 14.0) / 3.0)))
 
 
-def structure(lesion: Lesion) -> dict[str, float]:
+def structure(lesion: LesionContext) -> dict[str, float]:
     """Measure the structures of the D of ABCD.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -264,7 +265,7 @@ def structure(lesion: Lesion) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def _network(lesion: Lesion, line: Curvature, core: np.ndarray) -> dict[str, float]:
+def _network(lesion: LesionContext, line: Curvature, core: np.ndarray) -> dict[str, float]:
     """Share, strength and evenness of dark lines in the core, which lies in the lesion's box."""
     on_line = (line.dark_line > LEAST) & core
     dense, dark, light = (
@@ -289,7 +290,7 @@ def _masked(values: np.ndarray, where: np.ndarray) -> tuple[float, float, int]:
     return mean.item(), sd.item(), np.count_nonzero(where)
 
 
-def _blobs(lesion: Lesion, line: Curvature, core: np.ndarray) -> dict[str, float]:
+def _blobs(lesion: LesionContext, line: Curvature, core: np.ndarray) -> dict[str, float]:
     """Dark maxima of the Laplacian at two sizes: number, strength and evenness."""
     values = {}
     for name, (where, strength) in find_spots(lesion, line, core).items():
@@ -305,7 +306,7 @@ def _blobs(lesion: Lesion, line: Curvature, core: np.ndarray) -> dict[str, float
     return values
 
 
-def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
+def _streaks(lesion: LesionContext, line: Curvature) -> dict[str, float]:
     rim = np.flatnonzero(rim_of(lesion))
     angle = lesion.angle(rim)
     radial = radial_direction(lesion, line, rim, angle)
@@ -323,7 +324,7 @@ def _streaks(lesion: Lesion, line: Curvature) -> dict[str, float]:
     }
 
 
-def _areas(lesion: Lesion) -> dict[str, float]:
+def _areas(lesion: LesionContext) -> dict[str, float]:
     """Veil, regression and structureless share, by colour and local spread."""
     lightness, a, b = lesion.lab_inside - lesion.ground.astype(np.float32)[:, None]
     own_a, own_b = lesion.lab_inside[1:]
@@ -354,13 +355,7 @@ CATALOGUE = (
             ("network_share", "share", 0.0, 1.0, "part of the lesion where dark lines are dense"),
             ("network_density", "share", 0.0, 1.0, "part of the lesion that is a dark line"),
             ("network_contrast", "L*", 0.0, np.inf, "mean strength of those lines"),
-            (
-                "network_irregularity",
-                "1",
-                0.0,
-                np.inf,
-                "sd over mean of the density in the network",
-            ),
+            ("network_irregularity", "1", 0.0, np.inf, "coefficient of variation of its density"),
             ("network_patchiness", "share", 0.0, 0.5, "sd of the density over the lesion"),
             ("light_lines", "share", 0.0, 1.0, "part that is a light line (negative network)"),
         ),
@@ -375,13 +370,7 @@ CATALOGUE = (
                 (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}, each spot once"),
                 (f"{name}_strength", "L*", 0.0, np.inf, "mean Laplacian at their centres"),
                 (f"{name}_unevenness", "1", 0.0, 3.0, "sd over mean of the counts in 8 sectors"),
-                (
-                    f"{name}_in_rim",
-                    "share",
-                    0.0,
-                    1.0,
-                    "part of them less than 0.12 d from the border",
-                ),
+                (f"{name}_in_rim", "share", 0.0, 1.0, "share within 0.12 d of the border"),
             )
         ),
     ),

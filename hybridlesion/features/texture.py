@@ -1,17 +1,184 @@
-"""Texture of lightness inside the lesion."""
+"""Texture of lightness inside the lesion: co-occurrence, binary patterns, oriented energy."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._context import Lesion
+from hybridlesion.features._context import LesionContext
 from hybridlesion.features._feature import family_rows
-from hybridlesion.features._ridges import Curvature, curvature
-from hybridlesion.features._statistics import deviation
-from hybridlesion.features.cooccurrence import DIRECTIONS, LEVELS, haralick, pair_counts, quantise
+from hybridlesion.features._numerics import Curvature, curvature, deviation, percentiles
 
-__all__ = ["CATALOGUE", "PATTERNS", "local_binary_pattern", "pattern_shares", "texture"]
+__all__ = [
+    "CATALOGUE",
+    "DIRECTIONS",
+    "LEVELS",
+    "PATTERNS",
+    "cooccurrence",
+    "haralick",
+    "local_binary_pattern",
+    "pair_counts",
+    "pattern_shares",
+    "quantise",
+    "texture",
+]
+
+LEVELS = 16
+DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))
+"""Row and column step of 0, 45, 90 and 135 degrees."""
+
+
+def quantise(
+    values: np.ndarray,
+    mask: np.ndarray,
+    levels: int = LEVELS,
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Cut values into equal steps between the mask's 1st and 99th percentile.
+
+    Parameters
+    ----------
+    values : ndarray of shape (h, w), float
+        For example lightness.
+    mask : ndarray of shape (h, w), bool
+        At least one pixel.
+    levels : int, default=16
+        Number of steps.
+    limits : tuple of float, default=None
+        The two percentiles, where they are known already.
+
+    Returns
+    -------
+    ndarray of shape (h, w), uint8
+        0 to ``levels - 1``; all 0 when the values are constant.
+    """
+    low, high = percentiles(values[mask], 1, 99) if limits is None else limits
+    step = (high - low) / levels
+    if step <= 1e-6:
+        return np.zeros(values.shape, np.uint8)
+    scaled = (values - np.float32(low)) * np.float32(1.0 / step)
+    return np.clip(scaled, 0, levels - 1, out=scaled).astype(np.uint8)
+
+
+def cooccurrence(
+    grey: np.ndarray, mask: np.ndarray, step: tuple[int, int], levels: int = LEVELS
+) -> np.ndarray:
+    """Count pairs of grey levels one step apart, both pixels inside the mask.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (h, w), int
+        Levels 0 to ``levels - 1``.
+    mask : ndarray of shape (h, w), bool
+        Where pixels count.
+    step : tuple of int
+        (rows, columns) from the first to the second pixel; rows not negative.
+    levels : int, default=16
+        Number of levels, 16 at most: a pair then fits into a byte.
+
+    Returns
+    -------
+    ndarray of shape (levels, levels), int
+        Symmetric counts: each pair is counted both ways.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> grey = np.array([[0, 1, 1], [0, 0, 1]])
+    >>> inside = np.array([[True, True, True], [False, True, True]])
+    >>> cooccurrence(grey, inside, (0, 1), levels=2)  # pairs 0-1, 1-1 and 0-1
+    array([[0, 2],
+           [2, 2]])
+    """
+    counts = pair_counts(grey.astype(np.uint8, copy=False), mask, step, levels)
+    counts = counts.reshape(levels, levels).astype(np.int64)
+    return counts + counts.T
+
+
+def pair_counts(
+    grey: np.ndarray, mask: np.ndarray, step: tuple[int, int], levels: int = LEVELS
+) -> np.ndarray:
+    """Count pairs of grey levels one way only, as a flat array.
+
+    Parameters
+    ----------
+    grey : ndarray of shape (h, w), uint8
+        Levels 0 to ``levels - 1``.
+    mask : ndarray of shape (h, w), bool
+        Where pixels count.
+    step : tuple of int
+        (rows, columns) from the first to the second pixel; rows not negative.
+    levels : int, default=16
+        Number of levels, 16 at most.
+
+    Returns
+    -------
+    ndarray of shape (levels * levels,), float32
+        Count of the pair (i, j) at ``levels * i + j``.
+    """
+    down, right = step
+    height, width = grey.shape
+    if down >= height or abs(right) >= width:
+        return np.zeros(levels**2, np.float32)
+    first = np.s_[: height - down, max(-right, 0) : width - max(right, 0)]
+    second = np.s_[down:, max(right, 0) : width + min(right, 0)]
+    pair = grey[first] * np.uint8(levels)
+    pair += grey[second]
+    both = (mask[first] & mask[second]).view(np.uint8)
+    return cv2.calcHist([pair], [0], both, [levels**2], [0, levels**2]).ravel()
+
+
+def haralick(counts: np.ndarray) -> dict[str, float]:
+    """Summarise co-occurrence counts.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (levels, levels), int
+        Symmetric counts of `cooccurrence`; may be all 0.
+
+    Returns
+    -------
+    dict of str to float
+        ``contrast`` sum p (i-j)^2, ``homogeneity`` sum p / (1 + (i-j)^2), ``energy``
+        sqrt(sum p^2), ``entropy`` -sum p log2 p, ``correlation``. Without any pair they are those
+        of a constant region: 0, 1, 1, 0 and 1.
+
+    References
+    ----------
+    Haralick, Shanmugam and Dinstein 1973, IEEE Trans. SMC 3.
+    """
+    total = counts.sum()
+    if total == 0:
+        return {
+            "contrast": 0.0,
+            "homogeneity": 1.0,
+            "energy": 1.0,
+            "entropy": 0.0,
+            "correlation": 1.0,
+        }
+    p = counts.ravel() / total
+    moments = _moment_weights(len(counts)) @ p
+    contrast, homogeneity, mean, square, product = moments.tolist()
+    variance, covariance = square - mean**2, product - mean**2
+    filled = p[p > 0]
+    return {
+        "contrast": contrast,
+        "homogeneity": homogeneity,
+        "energy": float(np.sqrt(p @ p)),
+        "entropy": -float(filled @ np.log2(filled)) + 0.0,
+        "correlation": covariance / variance if variance > 1e-9 else 1.0,
+    }
+
+
+@lru_cache(maxsize=4)
+def _moment_weights(levels: int) -> np.ndarray:
+    """Weights of all pairs (i, j) that sum p to its contrast, homogeneity, E i, E i^2 and E ij."""
+    i, j = np.indices((levels, levels)).reshape(2, -1)
+    squared = (i - j) ** 2
+    return np.stack([squared, 1.0 / (1.0 + squared), i, i * i, i * j])
+
 
 PATTERNS = 10
 """0 to 8 set neighbours in one run; 9 stands for every pattern with more than one run."""
@@ -108,12 +275,12 @@ _MIDDLE_AT_HALF = np.sqrt(1.5**2 + 0.19)
 _HARALICK = ("contrast", "homogeneity", "energy", "entropy", "correlation")
 
 
-def texture(lesion: Lesion) -> dict[str, float]:
+def texture(lesion: LesionContext) -> dict[str, float]:
     """Measure co-occurrence, binary patterns and oriented energy.
 
     Parameters
     ----------
-    lesion : Lesion
+    lesion : LesionContext
         The lesion at measuring scale.
 
     Returns
@@ -131,7 +298,7 @@ def texture(lesion: Lesion) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-def _cooccurrence(lesion: Lesion) -> dict[str, float]:
+def _cooccurrence(lesion: LesionContext) -> dict[str, float]:
     inside = np.ascontiguousarray(lesion.inside[lesion.box])
     limits = lesion.lightness_levels[1], lesion.lightness_levels[99]
     grey = quantise(lesion.lightness[lesion.box], inside, limits=limits)
@@ -151,7 +318,7 @@ def _cooccurrence(lesion: Lesion) -> dict[str, float]:
 _SQUARED = (np.subtract.outer(np.arange(LEVELS), np.arange(LEVELS)) ** 2.0).ravel()
 
 
-def _patterns(lesion: Lesion) -> dict[str, float]:
+def _patterns(lesion: LesionContext) -> dict[str, float]:
     # half a unit of lightness: less is noise of the sensor and of JPEG
     grey = (lesion.lightness[lesion.box] * 2.0).astype(np.uint8)
     inside = lesion.inside[lesion.box]
@@ -169,7 +336,7 @@ def _patterns(lesion: Lesion) -> dict[str, float]:
     return values
 
 
-def _energies(lesion: Lesion) -> dict[str, float]:
+def _energies(lesion: LesionContext) -> dict[str, float]:
     """Mean strength of lines and blobs at three scales, and how much they agree in direction."""
     values = {}
     for name, sigma in _SCALES.items():
@@ -178,7 +345,7 @@ def _energies(lesion: Lesion) -> dict[str, float]:
         else:
             ridge, part, own = lesion.hessian(sigma), lesion.box, lesion.box
         inside = lesion.inside[part]
-        # the border itself is no texture: pixels at least half a filter away from it
+        # exclude the border, which is not texture: pixels at least half a filter away from it
         where = inside & (lesion.depth[part] > sigma / lesion.diameter)
         where = (where if where.any() else inside).view(np.uint8)
         mean, root, half, mixed = (
@@ -210,7 +377,7 @@ def _length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return cv2.magnitude(np.ascontiguousarray(x), np.ascontiguousarray(y))
 
 
-def _coarse(lesion: Lesion) -> Curvature:
+def _coarse(lesion: LesionContext) -> Curvature:
     """Second derivatives at the coarse scale, on every second pixel of every second row."""
     middle = lesion.hessian(_SCALES["middle"]).smooth[::2, ::2]
     return curvature(
@@ -236,7 +403,7 @@ CATALOGUE = (
                     "1",
                     0.0,
                     2.0,
-                    f"sd over mean of the contrast in four directions, {share} d",
+                    f"variation of contrast over 4 directions, {share} d",
                 ),
             )
         ),
@@ -265,13 +432,7 @@ CATALOGUE = (
             row
             for name, sigma in _SCALES.items()
             for row in (
-                (
-                    f"energy_{name}",
-                    "L*",
-                    0.0,
-                    np.inf,
-                    f"mean norm of the Hessian at sigma = {sigma:g}/160 d",
-                ),
+                (f"energy_{name}", "L*", 0.0, np.inf, f"mean norm of the Hessian, {sigma:g}/160 d"),
                 (
                     f"energy_{name}_sd",
                     "L*",

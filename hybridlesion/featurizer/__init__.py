@@ -1,4 +1,4 @@
-"""Records in, feature table out: the one place where the column families come together."""
+"""Feature table of records: image features, network scores and encoded metadata."""
 
 from hybridlesion.featurizer._columns import (
     check_records,

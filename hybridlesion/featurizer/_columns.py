@@ -1,4 +1,4 @@
-"""Which columns of a feature table are features, and which are ids, answers or facts."""
+"""Columns of a feature table: features, ids, targets and metadata."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = [
     "read_frame",
 ]
 
-# Columns that tie rows together.
+# Columns that group rows.
 IDS = ("image_id", "patient_id", "lesion_id", "duplicate_cluster")
 _FACTS = ("age", "sex", "site")
 _ANSWER = ("diagnosis", "target")
-# Columns of the records that a feature table on disk holds besides the families.
+# Columns of the records that a feature table on disk contains in addition to the measured ones.
 RECORD_COLUMNS = ("image_id", "path", *IDS[1:], *_FACTS, *_ANSWER)
 
 _FEATURES = ("meta__", "abcd__", "cnn__", "emb__", "ctx__")
 
 
 def is_feature(name: object) -> bool:
-    """Tell whether a column is one that a model may learn from.
+    """Whether a column is a feature that a model may use.
 
     Parameters
     ----------
     name : object
-        A column's name.
+        Name of the column.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def is_feature(name: object) -> bool:
 
 
 def column_kinds(names: Iterable[str]) -> dict[str, list[str]]:
-    """Sort the columns of a feature table by what they are.
+    """Group the columns of a feature table by their role.
 
     Parameters
     ----------
@@ -65,9 +65,9 @@ def column_kinds(names: Iterable[str]) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        ``features``; ``ids`` (the path among them); ``answer`` (diagnosis and target); ``quality``
-        (``qa__``: how good photograph and mask are); ``facts`` (age, sex and site, encoded among
-        the features, and any other column). Each in the order of `names`.
+        ``features``; ``ids`` (including the path); ``answer`` (diagnosis and target); ``quality``
+        (``qa__`` columns on photograph and mask); ``facts`` (age, sex and site, which are encoded
+        as features, and all other columns). Each in the order of `names`.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def column_kinds(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Bring a frame to the names and words of records, with one warning of what is not understood.
+    """Normalise column names and values of records, and warn once about unknown values.
 
     Parameters
     ----------
@@ -100,17 +100,17 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, columns)
-        What `hybridlesion.metadata.normalise_records` makes of it.
+        The frame normalised by `hybridlesion.metadata.normalise_records`.
 
     Raises
     ------
     TableError
-        If it holds cells that cannot be understood.
+        If it contains invalid values.
 
     Warns
     -----
     UserWarning
-        If there are notes.
+        If some values were not understood.
     """
     frame, notes = normalise_records(frame)
     if notes:
@@ -120,22 +120,22 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_records(X: object) -> pd.DataFrame:
-    """Read records, or say why `X` holds none.
+    """Read records, or raise an error that explains why `X` has none.
 
     Parameters
     ----------
     X : object
-        What was given as records.
+        Candidate for records.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        The records, as `read_frame` reads them.
+        The records as normalised by `read_frame`.
 
     Raises
     ------
     TableError
-        If `X` is no DataFrame or has no image ids.
+        If `X` is not a DataFrame or lacks image ids.
     """
     X = as_pandas(X)
     records = read_frame(X) if isinstance(X, pd.DataFrame) else None
@@ -150,18 +150,18 @@ def check_records(X: object) -> pd.DataFrame:
 
 
 def metadata_columns(records: pd.DataFrame) -> list[str]:
-    """Name the extra numeric columns of `records` that are safe to learn from.
+    """Names of additional numeric columns that are safe to use as features.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records, as `hybridlesion.metadata.read_records` gives them.
+        Records as returned by `hybridlesion.metadata.read_records`.
 
     Returns
     -------
     list of str
-        Numeric ISIC 2024 measurements (``tbp_lv_*``, ``clin_size_*``), in table order. Any other
-        column of a user's table stays out: it may know the answer.
+        Numeric ISIC 2024 measurements (``tbp_lv_*``, ``clin_size_*``), in table order. Other
+        columns are excluded, because they may leak the target.
 
     Examples
     --------
@@ -180,21 +180,20 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
 
 
 def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -> pd.DataFrame:
-    """Encode age, sex, site and measurements; nothing is fitted.
+    """Encode age, sex, site and measurements without fitting.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records; columns that are absent count as missing in every row.
+        Records; absent columns count as missing values.
     extra : sequence of str, default=None
-        Measurement columns to carry over as ``meta__NAME``; None takes those that
-        `metadata_columns` finds.
+        Measurement columns to include as ``meta__NAME``; None means those of `metadata_columns`.
 
     Returns
     -------
     DataFrame of shape (n, 2 + sites + extra), float32
         ``meta__age`` in years, ``meta__sex_male`` (1 male, 0 female), one 0/1 column per site,
-        then the measurements. NaN wherever the record does not know the value.
+        then the measurements. Missing values are NaN.
 
     Examples
     --------
@@ -206,9 +205,7 @@ def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -
     records = as_pandas(records)
     extra = metadata_columns(records) if extra is None else extra
     encoded = {"meta__age": _numeric(records, "age")}
-    encoded["meta__sex_male"] = _one_hot(records, "sex", {"meta__sex_male": "male"})[
-        "meta__sex_male"
-    ]
+    encoded |= _one_hot(records, "sex", {"meta__sex_male": "male"})
     names = {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": str(site) for site in SITES}
     encoded |= _one_hot(records, "site", names)
     encoded |= {f"meta__{column}": _numeric(records, column) for column in extra}
@@ -216,17 +213,18 @@ def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -
 
 
 def _numeric(records: pd.DataFrame, column: str) -> np.ndarray:
-    if column not in records:
-        return np.full(len(records), np.nan)
-    return pd.to_numeric(records[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    values = pd.to_numeric(_column(records, column), errors="coerce")
+    return values.to_numpy(dtype=float, na_value=np.nan)
 
 
 def _one_hot(records: pd.DataFrame, column: str, names: dict[str, str]) -> dict[str, np.ndarray]:
-    if column not in records:
-        return {name: np.full(len(records), np.nan) for name in names}
-    values = records[column].astype(object)
+    values = _column(records, column).astype(object)
     known = values.notna().to_numpy()
     return {
         name: np.where(known, (values == value).to_numpy(dtype=float), np.nan)
         for name, value in names.items()
     }
+
+
+def _column(records: pd.DataFrame, column: str) -> pd.Series:
+    return records.get(column, pd.Series(np.nan, index=records.index))

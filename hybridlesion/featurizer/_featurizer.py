@@ -1,4 +1,4 @@
-"""LesionFeaturizer: every feature of a lesion from one decode of its image."""
+"""Transformer from records to a feature table."""
 
 from __future__ import annotations
 
@@ -29,89 +29,90 @@ from hybridlesion.featurizer._measuring import (
     read_lesions,
 )
 from hybridlesion.io import write_mask
-from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
+from hybridlesion.leakage import leave_out_optimistic, optimistic_rows
 from hybridlesion.segmentation import check_segmenter
 
 __all__ = ["FEATURE_VERSION", "FINETUNED", "LesionFeaturizer"]
 
-# Raised whenever the code would measure the same image differently: shards of older code are
-# then not taken up again.
+# Raised whenever the same image would be measured differently; shards of older versions are then
+# recomputed.
 FEATURE_VERSION = 3
 
-# The embedder's name for networks of `hybridlesion finetune`, whatever their backbone.
+# Name of the embedder for networks from `hybridlesion finetune`, regardless of their backbone.
 FINETUNED = "finetuned"
 
 
 class LesionFeaturizer(TransformerMixin, BaseEstimator):
-    """Turn records into features: mask, ABCD features, embedding, encoded metadata.
+    """Compute features of records: ABCD features, embedding and encoded metadata.
 
-    Each image is decoded once, at the smallest scale that serves, and everything that needs its
-    pixels happens then. Nothing is learned from the data, so nothing can leak between folds.
-    The output holds numbers only, for any classifier; ids, target and diagnosis stay out of it.
+    Each image is decoded once, at the smallest sufficient scale. The transformer learns nothing
+    from the data, so that nothing leaks between folds. The output is numeric and suits any
+    classifier; it contains neither ids nor target nor diagnosis.
 
     Parameters
     ----------
     embedder : str, default="none"
-        A timm model name for its embedding, ``"finetuned"`` for the score of fine-tuned networks,
-        or ``"none"``.
+        Name of a timm model, whose embedding is used; ``"finetuned"`` for the score of fine-tuned
+        networks; or ``"none"``.
     weights : str or None, default=None
-        Local weight file for `embedder`; None takes timm's own pretrained weights. With
-        ``"finetuned"`` a folder of `hybridlesion finetune`; None takes the network that ships.
+        Local weight file of `embedder`; None means the pretrained weights of timm. For
+        ``"finetuned"``, a folder written by `hybridlesion finetune`; None means the network that
+        comes with the package.
     segmenter : str, default="classical"
-        Which segmentation draws the mask; one of `hybridlesion.segmentation.SEGMENTERS`,
-        or the weight file of a refiner.
+        Segmentation method; one of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a
+        refiner.
     long_side : int, default=512
         Long side in pixels at which images are analysed, at least 64.
     color_constancy : {"shades_of_gray", "max_rgb", "none"}, default="shades_of_gray"
-        Illuminant correction before colours are measured.
+        Correction of the illuminant before colours are measured.
     crop : {"lesion", "frame"}, default="lesion"
-        What the network sees: the lesion with a margin, or the whole frame. Fine-tuned networks
-        know themselves what they are to see.
+        Input of the network: the lesion with a margin, or the whole frame. Fine-tuned networks
+        store their own setting.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the network runs.
+        Device of the network.
     batch_size : int, default=32
         Images per network batch.
     n_jobs : int, default=1
-        Processes used by `transform`; -1 takes every core.
+        Processes used by `transform`; -1 means all cores.
     on_error : {"warn", "raise"}, default="warn"
-        What `transform` does with an image that cannot be read: leave its features NaN and warn
-        once with all of them, or raise.
+        Whether `transform` sets the features of unreadable images to NaN and warns once, or raises
+        an error.
     passthrough : "ids" or sequence of str, default=None
-        Columns that `transform` returns before the features. ``"ids"`` are those of ``image_id``,
-        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` that the records have, by which
-        `HybridLesionClassifier` groups its folds and compares the lesions of a patient. A sequence
-        names columns of the records, or ``qa__`` columns. None returns features only.
+        Columns that `transform` returns before the features. ``"ids"`` means all of ``image_id``,
+        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` that the records have;
+        `HybridLesionClassifier` uses them to group its folds and to compare the lesions of a
+        patient. A sequence names columns of the records, or ``qa__`` columns. None means features
+        only.
 
     Attributes
     ----------
     measurements_ : list of str
-        Extra measurement columns seen by `fit` (ISIC 2024).
+        Additional measurement columns seen by `fit` (ISIC 2024).
     unknown_ : list of str
-        ``meta__`` columns that are left out.
+        ``meta__`` columns that are omitted, because they had no values in `fit`.
     embedder_ : TimmEmbedder, CNNScorer or None
         The fitted embedder.
 
     See Also
     --------
-    hybridlesion.batch.extract_features : The same for more images than fit into memory.
-    hybridlesion.make_hybrid_pipeline : This transformer before our own classifier.
+    hybridlesion.batch.extract_features : The same for data sets that do not fit into memory.
+    hybridlesion.make_hybrid_pipeline : This transformer followed by `HybridLesionClassifier`.
 
     Notes
     -----
-    Features are the columns ``meta__*``, ``abcd__*``, ``cnn__*`` and ``emb__*``. The quality of a
-    photograph and of its mask (``qa__*``) describes the acquisition, and the words by which
-    photographs are recognised again are an id: both are no features, and are left to `featurize`,
-    feature tables on disk and `passthrough`. Columns of age, sex or site that no record of `fit`
-    has a value for are left out, unless `passthrough` is ``"ids"``.
+    Features are the columns ``meta__*``, ``abcd__*``, ``cnn__*`` and ``emb__*``. The ``qa__*``
+    columns describe the acquisition or, as perceptual hashes, identify the photograph. They are
+    not features; `featurize`, feature tables on disk and `passthrough` provide them. Columns of
+    age, sex or site without any value in `fit` are omitted, unless `passthrough` is ``"ids"``.
 
-    A DataFrame of one's own, of pandas or polars, is read as `read_records` reads a table:
-    ``age_approx``, ``"M"`` or ``"anterior torso"`` are understood, and a warning lists what is not
-    (`hybridlesion.metadata.normalise_records`).
+    Any DataFrame of pandas or polars is normalised like a table in `read_records`: names and
+    values such as ``age_approx``, ``"M"`` or ``"anterior torso"`` are recognised, and a warning
+    lists all others (see `hybridlesion.metadata.normalise_records`).
 
     Examples
     --------
-    Before a classifier of scikit-learn, here on metadata alone; records with a ``path`` add what
-    is measured in the images:
+    In a pipeline with a classifier of scikit-learn, here on metadata only. Records with a ``path``
+    column add image features:
 
     >>> from sklearn.ensemble import HistGradientBoostingClassifier
     >>> from sklearn.pipeline import make_pipeline
@@ -154,7 +155,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
-        # Objects stored by releases without `passthrough` stand before a classifier that wants ids.
+        # Objects from releases without `passthrough` precede a classifier that requires ids.
         self.__dict__.setdefault("passthrough", "ids")
 
     def fit(self, X: pd.DataFrame, y: object = None) -> LesionFeaturizer:
@@ -176,13 +177,13 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range; TableError if `X` holds no records, or cells that
-            cannot be understood.
+            If a parameter is out of range; TableError if `X` has no records, or invalid
+            values.
 
         Warns
         -----
         UserWarning
-            If words of the records were not understood.
+            If values of the records were not understood.
         """
         X = as_pandas(X)
         return self._fit(X, check_records(X))
@@ -197,13 +198,13 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         self.embedder_ = self._make_embedder()
         self._check_passthrough(records)
         encoded = encode_metadata(records, self.measurements_)
-        # Our own classifier takes columns without a value, those of scikit-learn may not.
+        # HybridLesionClassifier accepts columns without values; others may not.
         drop = self.passthrough != "ids" and len(records) > 0
         self.unknown_ = encoded.columns[encoded.isna().all()].tolist() if drop else []
         return self
 
     def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Measure every record.
+        """Compute the features of all records.
 
         Parameters
         ----------
@@ -221,19 +222,19 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         ImageError
             If an image cannot be read and `on_error` is "raise".
         TableError
-            If the records lack a column of `passthrough`, or hold cells that cannot be understood.
+            If the records lack a column of `passthrough`, or contain invalid values.
 
         Warns
         -----
         UserWarning
-            If words of the records were not understood, or images could not be read.
+            If values of the records were not understood, or images could not be read.
         """
         check_is_fitted(self, "measurements_")
         records = check_records(X)
         return self._choose_columns(records, self._featurize_or_complain(records))
 
     def fit_transform(self, X: pd.DataFrame, y: object = None) -> pd.DataFrame:
-        """Measure records that a model is to learn from; a Pipeline calls it in its own fit.
+        """Compute features for training; a Pipeline calls this in its own `fit`.
 
         Parameters
         ----------
@@ -245,20 +246,19 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, features)
-            What `transform` returns, but NaN instead of a ``cnn__score`` whose network learned from
-            the row (``qa__cnn_seen`` of 2): a model would come to trust such scores too much.
+            The output of `transform`, with NaN for each ``cnn__score`` of a network trained on the
+            row (``qa__cnn_seen`` of 2), because a model would overestimate such in-sample scores.
 
         Warns
         -----
         UserWarning
-            If there are such rows, words that were not understood, or images that could not be
-            read.
+            If there are such rows, values that were not understood, or unreadable images.
         """
         X = as_pandas(X)
         records = check_records(X)
         self._fit(X, records)
         table = self._featurize_or_complain(records)
-        optimistic = in_sample_mask(table)
+        optimistic = optimistic_rows(table)
         if optimistic.any():
             warnings.warn(
                 f"{optimistic.sum():,} of {len(table):,} rows have a cnn__score of a network that "
@@ -266,7 +266,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=2,
             )
-        return self._choose_columns(records, blank_in_sample_scores(table))
+        return self._choose_columns(records, leave_out_optimistic(table))
 
     def featurize(
         self,
@@ -275,7 +275,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         masks: str | Path | None = None,
         tick: Callable[[], object] | None = None,
     ) -> tuple[pd.DataFrame, list[Failure]]:
-        """Make the whole feature table in this process, and list what failed instead of warning.
+        """Compute the complete feature table in this process, and return failures.
 
         Parameters
         ----------
@@ -284,21 +284,21 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         masks : str, Path or None, default=None
             Folder that receives each mask as ``IMAGEID_segmentation.png``.
         tick : callable, default=None
-            Called after every image that was read or measured, as a sign of life.
+            Heartbeat, called after each image that was read or measured.
 
         Returns
         -------
         table : DataFrame of shape (n, columns)
-            What `extract_features` writes: the columns of the records that are known (ids, path,
-            age, sex, site, diagnosis, target), then ``meta__``, ``qa__`` and the other families.
-            Rows that failed hold NaN in everything measured.
+            Table as written by `extract_features`: known columns of the records (ids, path, age,
+            sex, site, diagnosis, target), then ``meta__``, ``qa__`` and the other families. The
+            measured columns of failed rows are NaN.
         failures : list of Failure
-            What failed, in row order.
+            Failures in row order.
 
         Raises
         ------
         TableError
-            If the records lack the paths that `fit` saw.
+            If `fit` saw paths and the records lack them.
         """
         check_is_fitted(self, "measurements_")
         records = check_records(records)
@@ -321,7 +321,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return pd.concat(parts, axis=1), failures
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Name the columns that `transform` returns.
+        """Names of the columns returned by `transform`.
 
         Parameters
         ----------
@@ -341,7 +341,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return np.asarray([*asked, *(name for name in features if name not in asked)], dtype=object)
 
     def measured_names(self) -> list[str]:
-        """Name the columns of the feature table that are measured in images.
+        """Names of the columns that are measured in images.
 
         Returns
         -------
@@ -377,7 +377,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
         known = {*records.columns, *self._computed_names()}
         absent = [name for name in self._passed() if name not in known]
-        # Ids that are not known tie a row to nothing; anything else was asked for by name.
+        # Absent ids are ignored; other columns were requested by name.
         if absent and self.passthrough != "ids":
             raise TableError(
                 f"these records have no column {', '.join(map(repr, absent))}, which passthrough "
@@ -387,7 +387,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         whole = pd.concat([table, records[others]], axis=1)
         chosen = whole[list(self.get_feature_names_out())]
         left_out = [name for name in IDS[1:] if name in records and name not in chosen]
-        # By this a classifier that groups by patient knows that it cannot.
+        # Tells a classifier that groups by patient which ids are missing.
         chosen.attrs = {LEFT_OUT: left_out} if left_out else {}
         return chosen
 
@@ -434,7 +434,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(records) // step))
         if n_jobs <= 1 or not self.reads_images_:
             return self.featurize(records)
-        # Chunks of whole batches: the network then sees the same batches as in one process.
+        # Chunks of whole batches, so that the network gets the same batches as in one process.
         chunks = [records.iloc[start : start + step] for start in range(0, len(records), step)]
         parts = Parallel(n_jobs=n_jobs)(delayed(self.featurize)(chunk) for chunk in chunks)
         table = pd.concat([part for part, _ in parts])
@@ -447,7 +447,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         masks: str | Path | None,
         tick: Callable[[], object] | None,
     ) -> list[Failure]:
-        """Fill the rows of `out` that can be measured, and return the failures of the others."""
+        """Fill the rows of `out` that can be measured, and return the failures of all others."""
         fixed = lesion_columns()
         failures, lesions = [], {}
         pairs = list(zip(rows["image_id"], rows["path"], strict=True))
@@ -469,7 +469,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             if masks is not None:
                 write_mask(Path(masks) / f"{image_id}_segmentation.png", lesion.details.mask)
         if self.embedder_ is not None and lesions:
-            # A fine-tuned network must know which images, patients and lesions it learned from.
+            # Fine-tuned networks look up whether they were trained on an image, patient or lesion.
             known = {"records": rows.iloc[list(lesions)]} if self.embedder == FINETUNED else {}
             out[list(lesions), len(fixed) :] = self.embedder_.transform(
                 [lesion.image for lesion in lesions.values()],

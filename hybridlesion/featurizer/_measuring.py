@@ -1,4 +1,4 @@
-"""Images to measurements: each is read, segmented and measured, or told as a failure."""
+"""Reading, segmentation and measurement of images, with failures reported per image."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = [
     "BLOCK",
     "COLOR_CONSTANCY",
     "Failure",
-    "Lesion",
+    "MeasuredLesion",
     "attempt",
     "lesion_columns",
     "read_lesions",
     "read_segmented",
 ]
 
-# Images that are in memory, and before a segmenting network, at once.
+# Images in memory, and in a batch of the segmentation network, at a time.
 BLOCK = 8
 
-# What an image can do wrong; anything else is a fault of the program, and shall be seen.
+# Errors that an image can cause; any other exception is a bug and propagates.
 _EXPECTED = (ImageError, SourceError, ArithmeticError, ValueError, IndexError, MemoryError)
 
 Row = tuple[str, object]
@@ -40,16 +40,16 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Failure:
-    """Why one image gave no features.
+    """Reason why an image has no features.
 
     Parameters
     ----------
     image_id, path : str
-        Which image.
+        Image and its locator.
     stage : {"read", "segment", "features", "worker"}
-        Where it failed.
+        Step that failed.
     reason : str
-        What went wrong, in one line.
+        Error message on a single line.
     """
 
     image_id: str
@@ -70,18 +70,18 @@ def read_segmented(
     Parameters
     ----------
     rows : iterable of (image_id, path)
-        Which images, with locators as `hybridlesion.io.list_images` gives them.
+        Image ids and locators, as returned by `hybridlesion.io.list_images`.
     long_side : int
         Long side in pixels at which they are segmented.
     segmenter : str
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     tick : callable, default=None
-        Called after every image that was read, as a sign of life.
+        Heartbeat, called after each image that was read.
 
     Yields
     ------
     tuple
-        The row, and its image and segmentation or its failure; in order.
+        The row, and either its image and segmentation or its failure; in order.
     """
     rows = iter(rows)
     while block := list(islice(rows, BLOCK)):
@@ -96,21 +96,21 @@ def read_segmented(
 
 
 def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failure:
-    """Do one step of the work on one image.
+    """Run one step for one image and turn expected errors into a failure.
 
     Parameters
     ----------
     row : tuple of image_id and path
-        Which image.
+        Image and its locator.
     stage : str
-        What the step is called in a failure.
+        Name of the step, as reported in a failure.
     work : callable
         The step.
 
     Returns
     -------
     object
-        What `work` returns, or the failure.
+        Result of `work`, or the failure.
     """
     try:
         return work()
@@ -127,7 +127,7 @@ def _read(path: object, long_side: int) -> np.ndarray:
 
 
 def _segment(block: list[Row], images: list, segmenter: str) -> list[Segmentation | Failure]:
-    """Segment what could be read, together; if one image spoils that, each on its own."""
+    """Segment all readable images together, or one by one if that fails."""
     results = list(images)
     readable = [i for i, image in enumerate(images) if not isinstance(image, Failure)]
     try:
@@ -146,8 +146,8 @@ COLOR_CONSTANCY = {"none": None, "shades_of_gray": shades_of_gray, "max_rgb": ma
 
 
 @dataclass(frozen=True)
-class Lesion:
-    """One image that went through: its pixels, its mask and its measurements.
+class MeasuredLesion:
+    """Image with its mask and measurements.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class Lesion:
     details : Segmentation
         Mask, confidence, hair and field of view.
     values : dict of str to float
-        The `qa__` and `abcd__` columns.
+        Values of the `qa__` and `abcd__` columns.
     """
 
     image: np.ndarray
@@ -165,12 +165,12 @@ class Lesion:
 
 
 def lesion_columns() -> list[str]:
-    """Name the columns that `read_lesions` measures, in order.
+    """Names of the columns measured by `read_lesions`, in order.
 
     Returns
     -------
     list of str
-        ``qa__`` columns, the last of them the look of the photograph, then ``abcd__`` columns.
+        ``qa__`` columns, which end with the perceptual hash, then ``abcd__`` columns.
     """
     return [*_QUALITY, *HASH_COLUMNS, *feature_names()]
 
@@ -182,13 +182,13 @@ def read_lesions(
     segmenter: str,
     color_constancy: str,
     tick: Callable[[], object] | None = None,
-) -> Iterator[Lesion | Failure]:
-    """Decode, segment and measure images; what fails is told, not raised.
+) -> Iterator[MeasuredLesion | Failure]:
+    """Decode, segment and measure images; failures are returned instead of raised.
 
     Parameters
     ----------
     rows : iterable of (image_id, path)
-        Which images, with locators as `hybridlesion.io.list_images` gives them.
+        Image ids and locators, as returned by `hybridlesion.io.list_images`.
     long_side : int
         Long side in pixels at which they are analysed.
     segmenter : str
@@ -196,40 +196,33 @@ def read_lesions(
     color_constancy : str
         A key of `COLOR_CONSTANCY`.
     tick : callable, default=None
-        Called after every image that was read, as a sign of life.
+        Heartbeat, called after each image that was read.
 
     Yields
     ------
-    Lesion or Failure
-        The measurements, or the stage and the reason; one a row, in order.
+    MeasuredLesion or Failure
+        Measurements or failure of each row, in order.
     """
     for row, found in read_segmented(rows, long_side=long_side, segmenter=segmenter, tick=tick):
         if isinstance(found, Failure):
             yield found
         else:
-            yield attempt(row, "features", _Measurement(*found, color_constancy))
+            yield attempt(row, "features", partial(_measure, *found, color_constancy))
 
 
-@dataclass(frozen=True)
-class _Measurement:
-    image: np.ndarray
-    details: Segmentation
-    color_constancy: str
-
-    def __call__(self) -> Lesion:
-        correct = COLOR_CONSTANCY[self.color_constancy]
-        image, details = self.image, self.details
-        values = abcd(
-            image if correct is None else correct(image, mask=details.field_of_view),
-            details.mask,
-            field_of_view=details.field_of_view,
-            hair=details.hair,
-            raw=image,
-        )
-        quality = {name: measure(details) for name, measure in _QUALITY.items()}
-        look = encode_hash(perceptual_hash(image)).tolist()
-        quality |= dict(zip(HASH_COLUMNS, look, strict=True))
-        return Lesion(image, details, quality | values)
+def _measure(image: np.ndarray, details: Segmentation, color_constancy: str) -> MeasuredLesion:
+    correct = COLOR_CONSTANCY[color_constancy]
+    values = {name: measure(details) for name, measure in _QUALITY.items()}
+    hashes = encode_hash(perceptual_hash(image)).tolist()
+    values |= dict(zip(HASH_COLUMNS, hashes, strict=True))
+    values |= abcd(
+        image if correct is None else correct(image, mask=details.field_of_view),
+        details.mask,
+        field_of_view=details.field_of_view,
+        hair=details.hair,
+        raw=image,
+    )
+    return MeasuredLesion(image, details, values)
 
 
 _QUALITY = {

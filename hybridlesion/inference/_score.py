@@ -39,8 +39,8 @@ from hybridlesion.inference._score_table import (
     trained_prevalence,
     uses_context,
 )
+from hybridlesion.leakage import membership_warning
 from hybridlesion.pipeline import split_steps
-from hybridlesion.training import note_seen
 
 __all__ = ["score_inputs", "score_records"]
 
@@ -235,7 +235,7 @@ def score_inputs(
         by_id = dict(zip(rows["image_id"][wanted], np.array(digests, object)[wanted], strict=True))
         taken = wanted | _same_patients(model, rows, wanted)
         rows, digests = rows[taken], [d for d, take in zip(digests, taken, strict=True) if take]
-        _warn(note_seen(training, rows))
+        _warn(membership_warning(training, rows))
         if from_table:
             found = FeatureResult(*reject_unsafe_ids(rows, output.path))
         else:

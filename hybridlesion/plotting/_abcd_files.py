@@ -17,7 +17,7 @@ from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch import ExtractionResult, check_errors, check_originals, write_errors
-from hybridlesion.cnn import LesionScorer
+from hybridlesion.cnn import CNNScorer
 from hybridlesion.exceptions import (
     HybridLesionError,
     ImageError,
@@ -266,7 +266,7 @@ def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:
         return {}
     weights = None if network == FINETUNED else os.fspath(network)
     # Fail before any image is read if the network cannot be used.
-    LesionScorer(weights).fit()
+    CNNScorer(weights).fit()
     return {"embedder": FINETUNED, "weights": weights}
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import COLORS, FEATURES
-from hybridlesion.features.maps import LesionMaps, structure_presence
+from hybridlesion.features.maps import LesionMaps
+from hybridlesion.features.scores import structure_presence
 from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text
 
 if TYPE_CHECKING:

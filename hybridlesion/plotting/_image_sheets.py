@@ -16,7 +16,7 @@ from hybridlesion._atomic import atomic_path
 from hybridlesion._formatting import threshold_words
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
-from hybridlesion.batch import check_beside, check_mask_folder
+from hybridlesion.batch import check_mask_folder, check_side_table
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
 from hybridlesion.metrics import compare_masks, summarize_overlaps
@@ -245,7 +245,7 @@ def check_mask_report(masks: str | os.PathLike, truth: str | os.PathLike) -> Non
     """
     check_mask_folder(masks, find_masks(truth).values())
     table, sheet = _paths(masks)
-    check_beside(table, ("image_id", "jaccard"))
+    check_side_table(table, ("image_id", "jaccard"))
     if sheet.exists() and not table.exists():
         raise SourceError(
             f"{sheet} exists already and would be replaced by the figure of the worst masks. Move "

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridlesion.features import FAMILIES, FEATURES, INVARIANCES, feature_names
-from hybridlesion.features._listing import catalogue_page
+from hybridlesion.features import FAMILIES, FEATURES, INVARIANCES, catalogue_page, feature_names
 
 HERE = Path(__file__).parent
 

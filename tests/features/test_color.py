@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd
-from hybridlesion.features._context import cut_out
-from hybridlesion.features.color import color
-from hybridlesion.features.palette import classify_colors
+from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd, cut_out
+from hybridlesion.features.color import classify_colors, color
 from hybridlesion.features.skin import skin_tone
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridlesion.features import FAMILIES, FEATURES
-from hybridlesion.features._listing import catalogue_text
+from hybridlesion.features import FAMILIES, FEATURES, catalogue_text
 
 
 @pytest.mark.parametrize("width", [60, 80, 100])

@@ -9,10 +9,8 @@ from skimage.measure import perimeter_crofton, regionprops
 from hybridlesion.features import abcd
 from hybridlesion.features._context import cut_out, trace_outline
 from hybridlesion.features.asymmetry import reflect
-from hybridlesion.features.border import border, box_counting_dimension
-from hybridlesion.features.cutoff import cutoff
+from hybridlesion.features.border import border, box_counting_dimension, crofton_perimeter, cutoff
 from hybridlesion.features.dimension import dimension
-from hybridlesion.features.pigment_edge import crofton_perimeter
 
 
 def _reflect(mask: np.ndarray, angle: float = 0.0):

@@ -7,8 +7,13 @@ import pytest
 from skimage.feature import graycomatrix, graycoprops
 
 from hybridlesion.features import abcd
-from hybridlesion.features.cooccurrence import DIRECTIONS, cooccurrence, haralick, quantise
-from hybridlesion.features.texture import local_binary_pattern
+from hybridlesion.features.texture import (
+    DIRECTIONS,
+    cooccurrence,
+    haralick,
+    local_binary_pattern,
+    quantise,
+)
 
 
 @pytest.mark.parametrize("step", [*DIRECTIONS, (3, 0), (4, -4), (0, 30)])

@@ -12,9 +12,9 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._formatting import count_words, threshold_words
 from hybridlesion.explain import FAMILY_TITLES, family_of
+from hybridlesion.leakage import membership_warning
 from hybridlesion.reporting.html._cases import Bar
 from hybridlesion.reporting.html._report_data import ReportData
-from hybridlesion.training import note_seen
 
 __all__ = [
     "LIMITS",
@@ -297,7 +297,7 @@ def _scored(data: ReportData, facts: Mapping) -> Check:
         )
     if not facts.get("seen"):
         return Check(question, "not known", "The model file does not list its training lesions.")
-    notes = note_seen(facts, data.cases)
+    notes = membership_warning(facts, data.cases)
     if notes:
         return Check(question, "caution", " ".join(notes))
     cases = count_words(len(data.cases), "lesion")

@@ -7,10 +7,10 @@ import math
 import pandas as pd
 
 from hybridlesion._formatting import count_words, measure_words, threshold_words
+from hybridlesion.leakage import membership_warning
 from hybridlesion.metrics import evaluate_subgroups, interval_caveats
 from hybridlesion.reporting._score_report import attributes_of
 from hybridlesion.reporting.html._report_data import Evaluation, ReportData
-from hybridlesion.training import note_seen
 
 __all__ = [
     "METRIC_TITLES",
@@ -109,7 +109,7 @@ def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
         said.append("The model file contains a table of metrics, but no scores to draw curves.")
     if data.cases is not None and not data.out_of_fold:
         facts = data.manifest.get("training") or {}
-        said += [f"Caution: {note}" for note in note_seen(facts, data.cases)]
+        said += [f"Caution: {note}" for note in membership_warning(facts, data.cases)]
     certain = [gap for gap in gaps if _SIGNIFICANT in gap]
     if certain:
         said.append(f"Performance differs between subgroups. {' '.join(certain)}")
