@@ -11,7 +11,7 @@ import numpy as np
 from hybridlesion.model._fold_model import Member
 from hybridlesion.model._training import TrainingSettings, are_metadata, train_members
 
-__all__ = ["Ensemble", "View", "in_company", "plan_views"]
+__all__ = ["Ensemble", "View", "in_company", "plan_views", "single_view_ensemble"]
 
 
 @dataclass(frozen=True)
@@ -306,6 +306,28 @@ class Ensemble:
             of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
             share[order] += spread * of_view
         return share
+
+
+def single_view_ensemble(names: list[str], members: list[Member]) -> Ensemble:
+    """Build the ensemble of a model that an early release saved.
+
+    Parameters
+    ----------
+    names : list of str
+        Encoded column names.
+    members : list of Member
+        Members of all folds and seeds, which learned from all columns.
+
+    Returns
+    -------
+    Ensemble
+        The ensemble, with one view.
+    """
+    wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
+    ensemble = Ensemble(names)
+    ensemble.views = [View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)]
+    ensemble.members, ensemble.spread = [members], np.ones(1)
+    return ensemble
 
 
 def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
