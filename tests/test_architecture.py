@@ -1,10 +1,12 @@
-"""The import layers of the package, read from its syntax trees."""
+"""The architecture of the package, read from its syntax trees."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -44,9 +46,49 @@ def _package(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _private_imports(tree: ast.Module, here: str) -> list[str]:
+    """Private modules and names of other packages that a module of the package `here` imports."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            root, *parts = name.split(".")
+            if root != "hybridlesion" or parts[0] == here or parts[0].startswith("_"):
+                continue
+            if any(part.startswith("_") and not part.startswith("__") for part in parts[1:]):
+                found.append(name)
+    return found
+
+
+def _option_names(tree: ast.Module) -> list[str]:
+    """Command-line options named by string literals, docstrings excepted."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        option
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in docstrings
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", node.value)
+    ]
+
+
+def _classes(tree: ast.Module) -> list[str]:
+    return [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+
+
 def _imported_packages(path: Path) -> set[str]:
     packages = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             names = [node.module or ""]
@@ -69,6 +111,56 @@ def test_imports_come_from_lower_layers_or_the_same_folder(path):
 
 def test_every_module_has_a_layer():
     assert {_package(path) for path in MODULES} <= set(LAYER_OF)
+
+
+def test_packages_import_public_names_of_other_packages_only():
+    found = {
+        str(path.relative_to(PACKAGE)): names
+        for path in MODULES
+        if (names := _private_imports(_tree(path), _package(path)))
+    }
+    assert found == {}
+
+
+def test_library_messages_name_parameters_rather_than_options():
+    found = {
+        str(path.relative_to(PACKAGE)): names
+        for path in MODULES
+        if _package(path) != "cli" and (names := _option_names(_tree(path)))
+    }
+    assert found == {}
+
+
+def test_no_two_classes_have_one_name():
+    homes = defaultdict(list)
+    for path in MODULES:
+        for name in _classes(_tree(path)):
+            homes[name].append(str(path.relative_to(PACKAGE)))
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+_EXAMPLE = """
+'A docstring with --option.'
+from hybridlesion.model._ensemble import View
+from hybridlesion.model import _ensemble, Name, __doc__
+import hybridlesion.model._columns
+from hybridlesion._atomic import atomic_path
+from numpy._core import multiarray
+class Lesion:
+    'A docstring with --option.'
+    text = f'Pass --malignant {1}' '; a--b and -- are none'
+"""
+
+
+def test_the_checks_find_what_they_look_for():
+    tree = ast.parse(_EXAMPLE)
+    private = ["hybridlesion.model._ensemble.View", "hybridlesion.model._ensemble"]
+    assert sorted(_private_imports(tree, "cli")) == sorted(
+        [*private, "hybridlesion.model._columns"]
+    )
+    assert _private_imports(tree, "model") == []
+    assert _option_names(tree) == ["--malignant"]
+    assert _classes(tree) == ["Lesion"]
 
 
 def test_imports_between_different_packages_are_found():

@@ -21,7 +21,7 @@ from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
-from hybridlesion.io._locators import is_address, open_address
+from hybridlesion.io import is_address, open_address
 
 __all__ = [
     "FeatureTable",

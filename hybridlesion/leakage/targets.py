@@ -17,7 +17,7 @@ from hybridlesion.leakage.audit import Finding, Severity
 from hybridlesion.metadata import is_acquisition, leak_reason
 
 __all__ = [
-    "Ranking",
+    "ColumnAUC",
     "find_constant_columns",
     "find_named_leaks",
     "find_suspicious_columns",
@@ -33,7 +33,7 @@ _CODES, _BINS = 50, 20
 _READABLE = 0.95
 
 
-class Ranking(NamedTuple):
+class ColumnAUC(NamedTuple):
     """Discrimination of a single column.
 
     Parameters
@@ -53,7 +53,7 @@ class Ranking(NamedTuple):
 
 def rank_by_column(
     column: pd.Series, y: np.ndarray, groups: np.ndarray | None = None, *, codes: bool = True
-) -> list[Ranking]:
+) -> list[ColumnAUC]:
     """Measure how well a single column ranks malignant above benign rows.
 
     Parameters
@@ -69,7 +69,7 @@ def rank_by_column(
 
     Returns
     -------
-    list of Ranking
+    list of ColumnAUC
         By the order of the values, if they have one; for text and codes, by the out-of-fold share
         of malignant rows with the same value; and by missingness, if values are missing.
 
@@ -85,7 +85,7 @@ def rank_by_column(
     def add(values: np.ndarray, rows: np.ndarray, *, turn: bool, by_missing: bool = False) -> None:
         if 0 < y[rows].sum() < rows.sum():
             auc = _auc(values[rows], y[rows])
-            found.append(Ranking(max(auc, 1 - auc) if turn else auc, rows, by_missing))
+            found.append(ColumnAUC(max(auc, 1 - auc) if turn else auc, rows, by_missing))
 
     numbers = _as_numbers(column)
     if numbers is not None:
@@ -383,7 +383,7 @@ def _sample(y: np.ndarray, most: int = _SAMPLE_ROWS) -> np.ndarray:
 
 def _rank_all(
     table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None
-) -> list[tuple[str, Ranking]]:
+) -> list[tuple[str, ColumnAUC]]:
     """Best ranking of each column; by missingness once for columns missing in the same rows."""
     patterns, rankings = set(), []
     for name in names:
@@ -398,13 +398,13 @@ def _rank_all(
     return rankings
 
 
-def _is_standard(name: str, one: Ranking) -> bool:
+def _is_standard(name: str, one: ColumnAUC) -> bool:
     """Whether a ranking is by age, sex or site, which may legitimately be the best column."""
     return name.startswith(_STANDARD) and not one.by_missing
 
 
 def _is_suspicious(
-    one: Ranking, y: np.ndarray, best: float, n_columns: int, *, standard: bool
+    one: ColumnAUC, y: np.ndarray, best: float, n_columns: int, *, standard: bool
 ) -> bool:
     positives = int(y[one.known].sum())
     negatives = int(one.known.sum()) - positives

@@ -15,7 +15,7 @@ from hybridlesion.model._fold_model import (
     train_fold_models,
 )
 
-__all__ = ["FoldEnsemble", "View", "in_company", "plan_views"]
+__all__ = ["FoldEnsemble", "View", "in_company", "plan_views", "single_view_ensemble"]
 
 
 @dataclass(frozen=True)
@@ -310,6 +310,28 @@ class FoldEnsemble:
             of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
             share[order] += spread * of_view
         return share
+
+
+def single_view_ensemble(names: list[str], members: list[FoldModel]) -> FoldEnsemble:
+    """Build the ensemble of a model that an early release saved.
+
+    Parameters
+    ----------
+    names : list of str
+        Encoded column names.
+    members : list of FoldModel
+        Members of all folds and seeds, which learned from all columns.
+
+    Returns
+    -------
+    FoldEnsemble
+        The ensemble, with one view.
+    """
+    wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
+    ensemble = FoldEnsemble(names)
+    ensemble.views = [View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)]
+    ensemble.members, ensemble.spread = [members], np.ones(1)
+    return ensemble
 
 
 def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:

@@ -21,7 +21,7 @@ from hybridlesion.metrics import (
     threshold_interval,
 )
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
-from hybridlesion.model._ensemble import FoldEnsemble, in_company
+from hybridlesion.model._ensemble import FoldEnsemble, in_company, single_view_ensemble
 from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
 from hybridlesion.model._fold_model import TrainingSettings, metadata_columns
 from hybridlesion.model._groups import (
@@ -483,6 +483,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     def __setstate__(self, state):
         # A model of an earlier release lacks the parameters that came later.
         super().__setstate__({**vars(type(self)()), **state})
+        if "members_" in state:  # the first releases had one view and one calibrator
+            if self.encoder_ is not None:
+                vars(self.encoder_).update(given_=self.encoder_.names_, compared_=[])
+            self.ensemble_ = single_view_ensemble(self._encoded_names(), self.members_)
+            self.calibrators_ = {False: self.calibrator_}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -14,6 +14,7 @@ import pickletools
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -270,13 +271,13 @@ class _Interpreter:
         listed = getattr(importlib.import_module(module), name)
         return listed.__new__(listed)
 
-    def _set_state(self, instance: object, state: object) -> None:
+    def _set_state(self, instance: Any, state: Any) -> None:
         """Set the attributes of an instance of a listed class, but no method."""
         if type(instance) is np.ndarray:
             return fill_array(instance, state)
         if isinstance(instance, np.dtype):
             return set_byte_order(instance, state)
-        kind = type(instance)
+        kind: Any = type(instance)
         if f"{kind.__module__}.{kind.__qualname__}" not in self.classes:
             raise ArtifactError(f"it sets attributes of a {kind.__name__}")
         if type(state) is not dict or not all(type(name) is str for name in state):

@@ -10,6 +10,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,7 +143,7 @@ def _describe_features(classifier: BaseEstimator) -> dict:
     return {"names": names, "sha256": digest, "families": families}
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     """Convert numpy values, tuples and mappings to JSON values, anything else to its repr."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

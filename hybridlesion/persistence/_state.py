@@ -10,7 +10,7 @@ import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ def dumps_model(model: object) -> bytes:
 class _ModelPickler(pickle.Pickler):
     # A DataFrame's own pickle names a dozen internals of pandas and pyarrow, a Booster's and a
     # Pipeline's hold attributes of one release: all change between versions.
-    def reducer_override(self, value: object) -> object:
+    def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         if kind is pd.DataFrame:
             return frame_from_columns, ({str(name): value[name].to_list() for name in value},)
@@ -69,7 +69,7 @@ class _ModelPickler(pickle.Pickler):
             return booster_from_text, (checked_text(value.model_to_string(num_iteration=-1)),)
         if isinstance(value, BaseEstimator) and _METADATA_REQUEST in vars(value):
             state = {name: kept for name, kept in vars(value).items() if name != _METADATA_REQUEST}
-            return copyreg.__newobj__, (kind,), state
+            return copyreg.__newobj__, (kind,), state  # type: ignore[attr-defined]
         return NotImplemented
 
 
@@ -139,7 +139,7 @@ def pipeline_from_steps(steps: list[tuple[str, BaseEstimator]]) -> Pipeline:
     return Pipeline(steps)
 
 
-def _is_step(pair: object) -> bool:
+def _is_step(pair: Any) -> bool:
     plain = type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str
     return plain and isinstance(pair[1], BaseEstimator)
 
@@ -163,7 +163,7 @@ def _dtype(code: str, align: bool = False, copy: bool = False) -> np.dtype:
     return np.dtype(code, False, True)
 
 
-def set_byte_order(dtype: np.dtype, state: object) -> None:
+def set_byte_order(dtype: Any, state: Any) -> None:
     """Set the byte order of a dtype.
 
     Parameters
@@ -195,7 +195,7 @@ def _empty_array(kind: object, shape: object, code: object) -> np.ndarray:
     return np.empty(0, np.int8)
 
 
-def fill_array(array: np.ndarray, state: object) -> None:
+def fill_array(array: np.ndarray, state: Any) -> None:
     """Set shape, dtype and values of an empty array.
 
     Parameters
@@ -216,21 +216,21 @@ def fill_array(array: np.ndarray, state: object) -> None:
     array.__setstate__(state)
 
 
-def _array_from_buffer(buffer: object, dtype: object, shape: object, order: object) -> np.ndarray:
+def _array_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if order not in ("C", "F") or not isinstance(buffer, (bytes, bytearray)):
         raise ArtifactError("it holds an array of an unknown form")
     _check_values(shape, dtype, buffer)
     return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
 
 
-def _scalar(dtype: object, value: object) -> np.generic:
+def _scalar(dtype: Any, value: Any) -> np.generic:
     if type(value) is not bytes:
         raise ArtifactError("it holds a number without its value")
     _check_values((1,), dtype, value)
     return np.frombuffer(value, dtype=dtype)[0]
 
 
-def _check_values(shape: object, dtype: object, values: object) -> None:
+def _check_values(shape: Any, dtype: Any, values: Any) -> None:
     counts = type(shape) is tuple and all(type(n) is int and 0 <= n < 2**40 for n in shape)
     if not counts or len(shape) > 8 or not isinstance(dtype, np.dtype):
         raise ArtifactError("it holds an array of an unknown form")

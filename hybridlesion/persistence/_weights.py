@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
@@ -194,7 +195,7 @@ def collect_files(
     return files
 
 
-def check_file_name(name: object) -> str:
+def check_file_name(name: Any) -> str:
     """Check that a name in an artifact is a plain file name that leads to no other folder.
 
     Parameters

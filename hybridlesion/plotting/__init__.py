@@ -2,7 +2,7 @@
 
 from hybridlesion.plotting._abcd_files import (
     SHEET_SUFFIXES,
-    Drawn,
+    DrawnSheet,
     SheetDrawing,
     write_abcd_sheets,
 )
@@ -36,7 +36,7 @@ __all__ = [
     "SCORE_RANGES",
     "SHEET_SUFFIXES",
     "THEME",
-    "Drawn",
+    "DrawnSheet",
     "MaskReport",
     "SheetDrawing",
     "case_sheet",

@@ -44,11 +44,11 @@ from hybridlesion.segmentation import Segmentation, check_segmenter
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["SHEET_SUFFIXES", "Drawn", "SheetDrawing", "write_abcd_sheets"]
+__all__ = ["SHEET_SUFFIXES", "DrawnSheet", "SheetDrawing", "write_abcd_sheets"]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnSheet:
     """Figures of one image.
 
     Parameters
@@ -86,7 +86,9 @@ class SheetDrawing:
     featurizer: LesionFeaturizer
     masks: dict[str, str] | None = None
 
-    def __call__(self, row: tuple[str, str], image: np.ndarray, details: Segmentation) -> Drawn:
+    def __call__(
+        self, row: tuple[str, str], image: np.ndarray, details: Segmentation
+    ) -> DrawnSheet:
         """Draw one image.
 
         Parameters
@@ -100,7 +102,7 @@ class SheetDrawing:
 
         Returns
         -------
-        Drawn
+        DrawnSheet
             The figures.
 
         Raises
@@ -125,7 +127,7 @@ class SheetDrawing:
             title=image_id,
             notes=notes,
         )
-        return Drawn(sheet, image, details.mask, self._attribute(image, details.mask))
+        return DrawnSheet(sheet, image, details.mask, self._attribute(image, details.mask))
 
     def _attribute(self, image: np.ndarray, mask: np.ndarray) -> CnnMap | None:
         if self.featurizer.embedder != FINETUNED:
@@ -229,7 +231,7 @@ def write_abcd_sheets(
     return _outcome(path, len(rows), failures, time.monotonic() - started)
 
 
-def _save(drawn: Drawn, target: Path, image_id: str) -> None:
+def _save(drawn: DrawnSheet, target: Path, image_id: str) -> None:
     save_figure(drawn.sheet, target, dpi=_DPI)
     if drawn.seen is not None:
         figure = draw_cnn_sheet(drawn.image, drawn.mask, drawn.seen, title=image_id)

@@ -208,6 +208,10 @@ def _named(module: str, name: str) -> bytes:
         (b"\x80\x02cnumpy\nndarray\n(K\x01e.", "as if it were a container"),
         (b"\x80\x04cnumpy\nndarray\n(K\x01\x90.", "as if it were a container"),
         (b"\x80\x02cnumpy\nndarray\nK\x01K\x02s.", "as if it were a container"),
+        # Hashing a deeply nested tuple would overflow the stack of C.
+        (b"\x80\x02})" + b"\x85" * 1_000_000 + b"Ns.", "as a key"),
+        (b"\x80\x04\x8f()\x85\x90.", "as a key"),
+        (b"\x80\x04()\x85\x91.", "as a key"),
         (b"\x80\x04.", "cannot be restored"),
         (b"\x80\x09N.", "cannot be restored"),
         (b"", "cannot be restored"),

@@ -6,6 +6,7 @@ import hashlib
 import pickle
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -142,6 +143,8 @@ def test_large_files_lie_beside_and_are_checked(tmp_path, monkeypatch, with_segm
     assert files["segmenter-refiner.safetensors"]["beside"] == outside.name
     loaded = Path(load_artifact(tmp_path / "m.joblib").named_steps["features"].segmenter)
     assert loaded.read_bytes() == b"weights of a refiner"
+    with pytest.raises(ArtifactError, match=r"hybridlesion\.load_artifact"):
+        joblib.load(tmp_path / "m.joblib")
     outside.write_bytes(b"weights of another")
     with pytest.raises(ArtifactError, match="is not the weight file"):
         load_artifact(tmp_path / "m.joblib")

@@ -19,7 +19,7 @@ from hybridlesion.exceptions import HybridLesionError
 from hybridlesion.explain import FAMILY_TITLES, SHARE_PREFIX, points_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, attempt, read_segmented
 from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
-from hybridlesion.plotting import SCORE_RANGES, Drawn, SheetDrawing, cnn_words, paint_cnn_map
+from hybridlesion.plotting import SCORE_RANGES, DrawnSheet, SheetDrawing, cnn_words, paint_cnn_map
 from hybridlesion.segmentation import segment
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, s
     return Detail(error=found.reason) if isinstance(found, Failure) else _shrink(found)
 
 
-def _shrink(drawn: Drawn) -> Detail:
+def _shrink(drawn: DrawnSheet) -> Detail:
     sheet = webp(_pixels(drawn.sheet), _QUALITY)
     if drawn.seen is None:
         return Detail(sheet)
