@@ -15,12 +15,12 @@ import pandas as pd
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata._column_names import (
-    RECORDS,
+    ROLE_COLUMNS,
+    Role,
     candidates,
-    explain_unknown,
+    column_key,
     find_role,
     guess_roles,
-    identify_layout,
     loose_key,
 )
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
@@ -28,12 +28,13 @@ from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_
 from hybridlesion.metadata._layouts import (
     FACTS,
     FAMILIES,
+    KEYS,
     KNOWN_COLUMNS,
     LAYOUTS,
-    ROLE_COLUMNS,
+    RECORDS,
     Layout,
-    Role,
-    column_key,
+    explain_unknown,
+    identify_layout,
 )
 from hybridlesion.metadata._reading import SourceTable, is_measurement
 from hybridlesion.metadata._values import (
@@ -111,8 +112,7 @@ class Columns:
     @property
     def key(self) -> Role:
         """Role that names the rows: the image, else its path, the lesion or the patient."""
-        roles = (Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID)
-        return next(role for role in roles if role in self.by_role)
+        return next(role for role in KEYS if role in self.by_role)
 
 
 def check_options(
@@ -228,7 +228,7 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
     # The generic layout "records" has no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
     by_role, guessed = _find_roles(source, by_key, layout, options)
-    if not by_role.keys() & {Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID}:
+    if by_role.keys().isdisjoint(KEYS):
         raise TableError(f"{source.name}: {explain_unknown(source.frame.columns)}")
     if layout is None:
         name = RECORDS if Role.PATH in by_role or len(by_role) > 1 else FACTS
@@ -431,10 +431,6 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
     return problems
 
 
-# Names of rows, of which a table may have several.
-_NAMES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID)
-
-
 class ColumnFate(StrEnum):
     """What became of a column."""
 
@@ -528,7 +524,7 @@ def _judge(source: SourceTable, columns: Columns, column: str) -> tuple[str, Col
         if key in ROLE_COLUMNS[role]:
             return "", ColumnFate.KEPT, ""
         if other is not None:
-            if find_role(column) is role and role not in _NAMES:
+            if find_role(column) is role and role not in KEYS:
                 return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
         elif not (role is Role.TARGET and Role.DIAGNOSIS in columns.by_role) and holds_role(
             role, source.frame[column], source.rows, columns.by_role, source.frame

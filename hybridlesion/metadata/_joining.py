@@ -11,11 +11,12 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._image_id import explain_near, normalise_image_id
-from hybridlesion.metadata._layouts import FACTS, MEASURED, Role
+from hybridlesion.metadata._layouts import FACTS, MEASURED
 from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
 from hybridlesion.metadata._reading import Findings, SourceTable, shorten
-from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
+from hybridlesion.metadata._vocabulary import GROUPS
 
 __all__ = ["add_splits", "cluster_duplicates", "find_pairs", "join_tables", "mark_duplicates"]
 
@@ -200,7 +201,7 @@ def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings)
 
 def _covers(broad: pd.Series, narrow: pd.Series) -> pd.Series:
     covered = pd.Series(False, index=broad.index)
-    for name, kinds in NARROWER_DIAGNOSES.items():
+    for name, kinds in GROUPS["narrower"].items():
         covered |= (broad == name) & narrow.isin(kinds)
     return covered
 

@@ -11,7 +11,14 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import candidates, loose_key
+from hybridlesion.metadata._column_names import (
+    ROLE_COLUMNS,
+    Role,
+    candidates,
+    column_key,
+    leak_reason,
+    loose_key,
+)
 from hybridlesion.metadata._columns import (
     Columns,
     ColumnUse,
@@ -21,7 +28,7 @@ from hybridlesion.metadata._columns import (
     holds_role,
 )
 from hybridlesion.metadata._image_id import image_ids, path_ids
-from hybridlesion.metadata._layouts import FAMILIES, ROLE_COLUMNS, Layout, Role, column_key
+from hybridlesion.metadata._layouts import FAMILIES, Layout
 from hybridlesion.metadata._reading import (
     Findings,
     SourceTable,
@@ -29,14 +36,14 @@ from hybridlesion.metadata._reading import (
     read_numbers,
     shorten,
 )
-from hybridlesion.metadata._targets import derive_diagnosis, derive_target, leak_reason
+from hybridlesion.metadata._targets import derive_diagnosis, derive_target
 from hybridlesion.metadata._values import (
     Normalised,
     normalise_age,
     normalise_sex,
     normalise_site,
 )
-from hybridlesion.metadata._vocabulary import MISSING_WORDS, SITE_REFINEMENTS
+from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS
 
 __all__ = [
     "MEASUREMENT_PREFIXES",
@@ -265,7 +272,7 @@ def _refine_site(
     frame: pd.DataFrame, site: pd.Series, by_key: Mapping[str, str], rows: np.ndarray
 ) -> pd.Series:
     """Let the finer columns of the ISIC archive overrule the general site."""
-    for key, words in SITE_REFINEMENTS.items():
+    for key, words in GROUPS["site_refinements"].items():
         if key in by_key:
             cells = frame[by_key[key]]
             decisive = cells.astype(str).str.strip().str.lower().isin(words)

@@ -13,8 +13,8 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import find_role
-from hybridlesion.metadata._layouts import FAMILIES, Role, column_key
+from hybridlesion.metadata._column_names import Role, column_key, find_role
+from hybridlesion.metadata._layouts import FAMILIES
 from hybridlesion.metadata._table_files import parse_table, read_bytes
 from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import explain_unknown
+from hybridlesion.metadata._column_names import Role, column_key
 from hybridlesion.metadata._columns import (
     ColumnUse,
     Options,
@@ -21,7 +21,7 @@ from hybridlesion.metadata._columns import (
 )
 from hybridlesion.metadata._image_id import add_paths
 from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
-from hybridlesion.metadata._layouts import FACTS, Role, column_key
+from hybridlesion.metadata._layouts import FACTS, explain_unknown
 from hybridlesion.metadata._normalisation import TableRecords, normalise_table
 from hybridlesion.metadata._reading import Findings, SourceTable, read_source
 from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
