@@ -37,13 +37,7 @@ from hybridlesion.metadata._layouts import (
     identify_layout,
 )
 from hybridlesion.metadata._reading import SourceTable, is_measurement
-from hybridlesion.metadata._values import (
-    normalise,
-    normalise_age,
-    normalise_sex,
-    normalise_site,
-    parse_outcome,
-)
+from hybridlesion.metadata._values import PARSERS, normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
 
 __all__ = [
@@ -184,10 +178,9 @@ def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
         if reading.name is None:
             raise OptionError(f"`{option}` names {word!r}, which is not a diagnosis.")
         # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
-        narrower = reading.malignant == 0 and len(split_words(word)) > len(
-            split_words(reading.name)
-        )
-        names.append(" ".join(split_words(word)) if narrower else reading.name)
+        words_in = split_words(word)
+        narrower = reading.malignant == 0 and len(words_in) > len(split_words(reading.name))
+        names.append(" ".join(words_in) if narrower else reading.name)
     return tuple(dict.fromkeys(names))
 
 
@@ -260,7 +253,7 @@ def _find_roles(
         if _SAID_BY.get(role, frozenset()) & by_key.keys() or (role in _SAID_BY and stated):
             continue
         for column in candidates(role, free):
-            if holds_role(role, source.frame[column], source.rows, by_role, source.frame):
+            if holds_role(role, column, source.frame, source.rows, by_role):
                 by_role[role] = column
                 guessed.add(role)
                 free.pop(loose_key(column))
@@ -315,10 +308,10 @@ def find_path_column(frame: pd.DataFrame) -> str | None:
     by_key = {column_key(column): column for column in reversed(columns)}
     named = [by_key[name] for name in ROLE_COLUMNS[Role.PATH] if name in by_key]
     named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
-    files = (
-        [column for column in columns if names_files(column, frame[column])] if not named else ()
-    )
-    return named[0] if named else files[0] if len(files) == 1 else None
+    if named:
+        return named[0]
+    files = [column for column in columns if names_files(column, frame[column])]
+    return files[0] if len(files) == 1 else None
 
 
 def read_image_ids(
@@ -352,11 +345,7 @@ def read_image_ids(
 
 
 def holds_role(
-    role: Role,
-    column: pd.Series,
-    rows: np.ndarray,
-    by_role: Mapping[Role, str],
-    frame: pd.DataFrame,
+    role: Role, name: str, frame: pd.DataFrame, rows: np.ndarray, by_role: Mapping[Role, str]
 ) -> bool:
     """Whether the values of a column may be what its name promises.
 
@@ -364,14 +353,14 @@ def holds_role(
     ----------
     role : Role
         What the column seems to hold.
-    column : Series of shape (n,)
-        Its cells.
+    name : str
+        The column's name.
+    frame : DataFrame of shape (n, columns)
+        The table.
     rows : ndarray of shape (n,)
         Row labels.
     by_role : mapping of Role to str
         Columns found before.
-    frame : DataFrame of shape (n, columns)
-        The table.
 
     Returns
     -------
@@ -379,6 +368,7 @@ def holds_role(
         Whether at least half of the ages, one sex, site or diagnosis, or every outcome is
         understood; whether ids differ from row to row, and no lesion belongs to two patients.
     """
+    column = frame[name]
     text = column.dropna().astype(str).str.strip()
     text = text[~text.str.lower().isin(MISSING_WORDS)]
     if text.empty:
@@ -394,8 +384,7 @@ def holds_role(
         return not normalise(column, parse_outcome, rows).faults
     if role is Role.DIAGNOSIS:
         return any(read_diagnosis(cell).understood for cell in text.unique())
-    parse = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}[role]
-    understood = parse(column, rows).values.notna().sum()
+    understood = PARSERS[role](column, rows).values.notna().sum()
     return understood * 2 >= len(text) if role is Role.AGE else understood > 0
 
 
@@ -417,17 +406,16 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
     known = {column_key(column): column for frame in frames for column in frame.columns}
     problems = []
     for role, name in options.named.items():
-        if column_key(name) not in known:
-            # `AGE` means age_approx rather than target, which shares as many letters.
-            key = column_key(name)
-            close = [one for one in known if one.startswith(key)] or get_close_matches(
-                key, known, n=1
-            )
-            hint = f" Did you mean {known[close[0]]!r}?" if close else ""
-            problems.append(
-                f"no table has the column {name!r} named for {role}; there are "
-                f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
-            )
+        key = column_key(name)
+        if key in known:
+            continue
+        # `AGE` means age_approx rather than target, which shares as many letters.
+        close = [one for one in known if one.startswith(key)] or get_close_matches(key, known, n=1)
+        hint = f" Did you mean {known[close[0]]!r}?" if close else ""
+        problems.append(
+            f"no table has the column {name!r} named for {role}; there are "
+            f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
+        )
     return problems
 
 
@@ -527,12 +515,11 @@ def _judge(source: SourceTable, columns: Columns, column: str) -> tuple[str, Col
             if find_role(column) is role and role not in KEYS:
                 return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
         elif not (role is Role.TARGET and Role.DIAGNOSIS in columns.by_role) and holds_role(
-            role, source.frame[column], source.rows, columns.by_role, source.frame
+            role, column, source.frame, source.rows, columns.by_role
         ):
-            detail = f"`columns` {_quoted(f'{role}={column}')}"
-            if role is Role.TARGET:
-                detail = f"`target_column` {_quoted(column)}"
-            return role.value, ColumnFate.PROPOSED, detail
+            is_target = role is Role.TARGET
+            option, value = ("target_column", "") if is_target else ("columns", f"{role}=")
+            return role.value, ColumnFate.PROPOSED, f"`{option}` {_quoted(value + column)}"
     return "", ColumnFate.UNKNOWN, ""
 
 
@@ -572,15 +559,12 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
             continue
         lines.append(f"columns of {table}:")
         if notable:
-            lines += _aligned([("your column", "our field", "result"), *notable])
+            rows = [("your column", "our field", "result"), *notable]
+            first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+            lines += [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
         if unknown:
             lines.append(f"  not understood, kept, and read by no model: {', '.join(unknown)}")
     return ["\n".join(lines)] if lines else []
-
-
-def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
-    return [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
 
 
 def _quoted(text: str) -> str:

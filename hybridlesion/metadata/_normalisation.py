@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import (
@@ -37,12 +38,7 @@ from hybridlesion.metadata._reading import (
     shorten,
 )
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
-from hybridlesion.metadata._values import (
-    Normalised,
-    normalise_age,
-    normalise_sex,
-    normalise_site,
-)
+from hybridlesion.metadata._values import PARSERS, normalise_site
 from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS
 
 __all__ = [
@@ -54,7 +50,6 @@ __all__ = [
     "report_shared_lesions",
 ]
 
-_PARSERS = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
 # How many faults of one kind are listed one by one.
 _SHOWN = 20
@@ -176,10 +171,9 @@ def _record_columns(
             _report_rounded(records[role.value], found[role], rows, findings)
     if columns.key is Role.PATH:
         records["path"] = normalise_ids(frame[found[Role.PATH]])
-    for role, parse in _PARSERS.items():
+    for role in PARSERS:
         if role in found:
-            values = _understood(parse(frame[found[role]], rows), role, findings)
-            records[role.value] = values.astype(float) if role is Role.AGE else values
+            records[role.value] = _parse(frame[found[role]], role, rows, findings)
     if "site" in records:
         records["site"] = _refine_site(frame, records["site"], columns.by_key, rows)
     diagnosis = derive_diagnosis(frame, columns, options, rows, findings)
@@ -253,19 +247,20 @@ def _report_rounded(ids: pd.Series, column: str, rows: np.ndarray, findings: Fin
         )
 
 
-def _understood(result: Normalised, role: Role, findings: Findings) -> pd.Series:
-    """Take values; an unknown word becomes missing, an impossible age a problem.
+def _parse(column: pd.Series, role: Role, rows: np.ndarray, findings: Findings) -> pd.Series:
+    """Parse ages, sexes or sites; an unknown word becomes missing, an impossible age a problem.
 
     An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
     site is how real tables look, and the model takes missing values.
     """
-    findings.warnings.extend(result.notes)
+    parsed = PARSERS[role](column, rows)
+    findings.warnings.extend(parsed.notes)
     if role is Role.AGE:
-        findings.problems.extend(result.faults)
-    elif result.faults:
-        none = "" if result.values.notna().any() else " (no value of this column was understood)"
-        findings.warnings.extend(f"{fault}; taken as missing{none}" for fault in result.faults)
-    return result.values
+        findings.problems.extend(parsed.faults)
+        return parsed.values.astype(float)
+    none = "" if parsed.values.notna().any() else " (no value of this column was understood)"
+    findings.warnings.extend(f"{fault}; taken as missing{none}" for fault in parsed.faults)
+    return parsed.values
 
 
 def _refine_site(
@@ -285,8 +280,8 @@ def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dic
     """Divide the other columns into those kept and those excluded."""
     used = set(columns.by_role.values()) | {columns.by_key.get(raw) for raw in _RAW.values()}
     extras, set_aside = [], {}
-    for key, column in columns.by_key.items():
-        reason = columns.layout.set_aside.get(key) or leak_reason(column)
+    for column in frame.columns:
+        reason = columns.layout.set_aside.get(column_key(column)) or leak_reason(column)
         if column == columns.by_role.get(Role.DIAGNOSIS):
             reason = reason or leak_reason("diagnosis")
         own = column.startswith(FAMILIES) or column == columns.by_role.get(Role.TARGET)
@@ -294,10 +289,7 @@ def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dic
             set_aside[column] = reason
         elif column not in used:
             extras.append(column)
-    order = {column: place for place, column in enumerate(frame.columns)}
-    return sorted(extras, key=order.get), dict(
-        sorted(set_aside.items(), key=lambda item: order[item[0]])
-    )
+    return extras, set_aside
 
 
 def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Findings) -> None:
@@ -409,7 +401,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     >>> records[["age", "sex"]].to_dict("list")
     {'age': [85.0, nan], 'sex': ['female', nan]}
     >>> notes
-    ("row 1: gender 'x' is not among male, female; counts as missing",)
+    ("row 1: gender 'x' is not among male, female; taken as missing",)
     """
     frame = as_pandas(frame)
     rows, findings = frame.index.to_numpy(), Findings()
@@ -418,17 +410,11 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     if renamed:
         frame = frame.rename(columns=renamed)
     found = {}
-    for role, parse in _PARSERS.items():
-        if role not in named:
-            continue
-        # Messages name the column as the user knows it.
-        result = parse(frame[role.value].rename(named[role]), rows)
-        found[role.value] = result.values.astype(float) if role is Role.AGE else result.values
-        findings.warnings.extend(result.notes)
-        if role is Role.AGE:
-            findings.problems.extend(result.faults)
-        else:
-            findings.warnings.extend(f"{fault}; counts as missing" for fault in result.faults)
+    for role in PARSERS:
+        if role in named:
+            # Messages name the column as the user knows it.
+            column = frame[role.value].rename(named[role])
+            found[role.value] = _parse(column, role, rows, findings)
     if "site" in renamed.values():
         by_key = {column_key(column): column for column in reversed(list(frame.columns))}
         found["site"] = _refine_site(frame, found["site"], by_key, rows)
@@ -440,15 +426,13 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
         if str(column).startswith(MEASUREMENT_PREFIXES) and column_key(column) not in _WORDS:
             found[column] = _read_numbers(frame[column], rows, findings)
     if findings.problems:
-        count = len(findings.problems)
-        raise TableError(
-            f"{count} problem{'s' if count > 1 else ''} in the records:", findings.problems
-        )
+        count = count_words(len(findings.problems), "problem")
+        raise TableError(f"{count} in the records:", findings.problems)
     words = [name for name, values in found.items() if values is None]
     changed = {
         name: values
         for name, values in found.items()
-        if name not in words and not values.equals(frame[name])
+        if values is not None and not values.equals(frame[name])
     }
     if words or changed:
         frame = frame.drop(columns=words).assign(**changed)
@@ -473,7 +457,7 @@ def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> 
     free = {loose_key(name): name for name in frame.columns if name not in named.values()}
     for role in _ROLES:
         for name in candidates(role, free) if role not in named else ():
-            if holds_role(role, frame[name], rows, named, frame):
+            if holds_role(role, name, frame, rows, named):
                 named[role] = name
                 findings.warnings.append(f"column {name!r} is read as {role}")
                 del free[loose_key(name)]

@@ -19,8 +19,9 @@ from hybridlesion.metadata._table_files import parse_table, read_bytes
 from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
 
 __all__ = [
+    "MOST_FAULTS",
     "Findings",
-    "Numbers",
+    "ParsedColumn",
     "SourceTable",
     "describe_rows",
     "is_measurement",
@@ -28,8 +29,12 @@ __all__ = [
     "read_source",
     "read_table",
     "shorten",
+    "shorten_faults",
     "uses_decimal_comma",
 ]
+
+# How many faults of one column are listed one by one.
+MOST_FAULTS = 20
 
 
 @dataclass
@@ -96,6 +101,27 @@ def describe_rows(rows: np.ndarray) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {shorten(rows)}"
 
 
+def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
+    """List the faults of a column, at most twenty of them.
+
+    Parameters
+    ----------
+    faults : sequence of str
+        One line per cell value.
+    column : object
+        Name of the column.
+
+    Returns
+    -------
+    tuple of str
+        The faults, and how many more there are.
+    """
+    if len(faults) <= MOST_FAULTS:
+        return tuple(faults)
+    more = f"{column}: {len(faults) - MOST_FAULTS:,} more values of that kind"
+    return (*faults[:MOST_FAULTS], more)
+
+
 # Columns that hold numbers and nothing else; some of tbp_lv_* are words in every row.
 _MEASUREMENTS = (*(f"{family}*" for family in FAMILIES), "tbp_lv_*", "clin_size_*")
 _SCORES = ("score", "threshold")
@@ -103,26 +129,26 @@ _SCORES = ("score", "threshold")
 _NUMBER = re.compile(r"(?P<body>[-+]?[\d.,]*\d[.,]?)(?P<exponent>e[-+]?\d+)?", re.IGNORECASE)
 # Blanks and apostrophes between groups of digits: 1 234,5 and 1'234.5.
 _GAPS = re.compile("(?<=\\d)[ \u00a0\u202f\u2009'\u2019](?=\\d{3}(?!\\d))")
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A column read as numbers.
+class ParsedColumn:
+    """A column whose cells were parsed.
 
     Parameters
     ----------
     values : Series of shape (n,)
-        Numbers; the column as it was if it holds words.
-    notes : tuple of str, default=()
-        Cells taken as missing or read in one of two ways, with their rows.
+        The values; missing where the cell is blank or was not understood. Of a column of words
+        that was to be read as numbers, the column as it was.
     faults : tuple of str, default=()
-        Cells of a column of numbers that are none, with their rows.
+        One line per cell value that was not understood: rows, value, reason.
+    notes : tuple of str, default=()
+        What was understood in a way that the user should know of, such as the middle of a range.
     """
 
     values: pd.Series
-    notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def is_measurement(column: object) -> bool:
@@ -167,7 +193,9 @@ def uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
     return "," in marks
 
 
-def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = False) -> Numbers:
+def read_numbers(
+    column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = False
+) -> ParsedColumn:
     """Turn text into numbers where the column holds numbers.
 
     Parameters
@@ -182,20 +210,20 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
 
     Returns
     -------
-    Numbers
+    ParsedColumn
         The numbers, with notes and faults. A column without any number, or with words in a column
         that need not hold numbers, stays as it is.
     """
+    unchanged = ParsedColumn(column)
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return Numbers(column)
+        return unchanged
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
     texts = [_clean(cell) for cell in cells]
     must = is_measurement(column.name)
     # The first hundred settle it for nearly every column of words.
-    if not must and all(
-        _mark_of(*pair)[0] is None for pair in zip(cells[:100], texts[:100], strict=True)
-    ):
-        return Numbers(column)
+    first = zip(cells[:100], texts[:100], strict=True)
+    if not must and all(_mark_of(*pair)[0] is None for pair in first):
+        return unchanged
     marks = [_mark_of(*pair) for pair in zip(cells, texts, strict=True)]
     words = [
         code
@@ -203,20 +231,17 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
         if mark is None and text not in MISSING_NUMBERS
     ]
     if all(mark is None for mark, _ in marks) and (words or not must):
-        return Numbers(column)
-    if words:
-        faults = [_fault(column, rows, codes, code, cells, "is not a number") for code in words]
-        return (
-            Numbers(column, faults=tuple(_shortened(faults, column))) if must else Numbers(column)
-        )
+        return unchanged
     decimal, doubtful = _decimal_mark(marks, decimal_comma)
     unsure = [code for code, (mark, sure) in enumerate(marks) if mark and not sure]
-    if decimal is None:
+    if words or decimal is None:
         reason = "is one of two numbers, as its column has decimal points and decimal commas"
-        faults = [_fault(column, rows, codes, code, cells, reason) for code in unsure]
-        return (
-            Numbers(column, faults=tuple(_shortened(faults, column))) if must else Numbers(column)
-        )
+        faults = [
+            f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} "
+            f"{'is not a number' if words else reason}. Correct the cell, or leave it blank."
+            for code in words or unsure
+        ]
+        return ParsedColumn(column, shorten_faults(faults, column.name)) if must else unchanged
     numbers = [
         np.nan if mark is None else _number(text, mark if sure and mark else decimal)
         for text, (mark, sure) in zip(texts, marks, strict=True)
@@ -233,9 +258,8 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
             f"is taken for {'a decimal mark' if marks[example][0] == decimal else 'thousands'}"
         )
     values = np.array([*numbers, np.nan])[codes]
-    return Numbers(
-        pd.Series(values, index=column.index, name=column.name), _shortened(notes, column)
-    )
+    numbers = pd.Series(values, index=column.index, name=column.name)
+    return ParsedColumn(numbers, notes=shorten_faults(notes, column.name))
 
 
 def _clean(cell: object) -> str:
@@ -289,26 +313,6 @@ def _decimal_mark(
 def _number(text: str, decimal: str) -> float:
     other = "." if decimal == "," else ","
     return float(text.replace(other, "").replace(decimal, "."))
-
-
-def _fault(
-    column: pd.Series,
-    rows: np.ndarray,
-    codes: np.ndarray,
-    code: int,
-    cells: np.ndarray,
-    reason: str,
-) -> str:
-    return (
-        f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} {reason}. "
-        "Correct the cell, or leave it blank."
-    )
-
-
-def _shortened(texts: list[str], column: pd.Series) -> tuple[str, ...]:
-    if len(texts) <= _SHOWN:
-        return tuple(texts)
-    return (*texts[:_SHOWN], f"{column.name}: {len(texts) - _SHOWN:,} more values of that kind")
 
 
 @dataclass(frozen=True)

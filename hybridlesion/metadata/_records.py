@@ -6,9 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TypeAlias
 
 import pandas as pd
 
+from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import Role, column_key
@@ -28,7 +30,7 @@ from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagno
 
 __all__ = ["Records", "read_records"]
 
-Table = str | os.PathLike | pd.DataFrame
+Table: TypeAlias = str | os.PathLike | pd.DataFrame
 
 _LEADING = (*(role.value for role in Role), "duplicate_cluster", "age_raw", "sex_raw", "site_raw")
 
@@ -168,11 +170,17 @@ def read_records(
         findings.warnings.extend(part.findings.warnings)
         for name, words in part.findings.words.items():
             findings.words[name] = [*dict.fromkeys([*findings.words.get(name, ()), *words])]
-    _check_substance(parts)
+    if all(part.layout.name == FACTS for part in parts):
+        columns_found = [use.column for use in parts[0].uses]
+        raise TableError(
+            f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns_found)}"
+        )
     findings.problems.extend(_check_diagnoses(parts, options, findings))
     frame = join_tables(parts, findings)
     if findings.problems:
-        raise TableError(_count_problems(findings, parts), findings.problems)
+        names = ", ".join(part.name for part in parts)
+        count = count_words(len(findings.problems), "problem")
+        raise TableError(f"{count} in {names}:", findings.problems)
     if images is not None:
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
@@ -182,8 +190,10 @@ def read_records(
     uses = tuple(use for part in parts for use in part.uses)
     findings.warnings.extend(format_uses(uses))
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
+    arranged = [name for name in _LEADING if name in frame]
+    arranged += [name for name in frame.columns if name not in _LEADING]
     return Records(
-        _arrange(frame),
+        frame[arranged].reset_index(drop=True),
         tuple(part.layout.name for part in parts),
         set_aside,
         tuple(findings.warnings),
@@ -200,35 +210,19 @@ def _open_tables(
     tables = as_pandas(tables)
     if isinstance(tables, (str, os.PathLike, pd.DataFrame)):
         tables = [tables]
-    opened = [
-        read_source(table, options.named.values(), position)
-        for position, table in enumerate(tables, start=1)
-    ]
-    lists = [source for source in opened if _lists_pairs(source)]
-    splits = [source for source in opened if _column_keys(source) == {"indexes"}]
-    sources = [one for one in opened if one not in splits and not _lists_pairs(one)]
+    sources, lists, splits = [], [], []
+    for position, table in enumerate(tables, start=1):
+        source = read_source(table, options.named.values(), position)
+        keys = {column_key(column) for column in source.frame.columns}
+        if {"image_name_1", "image_name_2"} <= keys:
+            lists.append(source)
+        else:
+            (splits if keys == {"indexes"} else sources).append(source)
     if not sources:
         raise TableError("no table with records was given. Name at least one metadata table.")
     if duplicates is not None:
         lists.append(read_source(duplicates))
     return sources, [find_pairs(source) for source in lists], splits
-
-
-def _lists_pairs(source: SourceTable) -> bool:
-    return {"image_name_1", "image_name_2"} <= _column_keys(source)
-
-
-def _column_keys(source: SourceTable) -> set[str]:
-    return {column_key(column) for column in source.frame.columns}
-
-
-def _check_substance(parts: Sequence[TableRecords]) -> None:
-    """Refuse tables of which nothing but the image id was understood."""
-    if all(part.layout.name == FACTS for part in parts):
-        columns = [use.column for use in parts[0].uses]
-        raise TableError(
-            f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns)}"
-        )
 
 
 def _check_diagnoses(
@@ -269,23 +263,10 @@ def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> list[str]:
             f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
             "with `malignant`, or a column that says so with `target_column`."
         ]
-    notes = []
     unknown = list_untargeted(frame, understood=False)
-    if unknown:
-        notes.append(
-            f"not known as diagnoses, and so without a target: {unknown}. Name them with "
-            "`malignant` or `benign`."
-        )
-    return notes
-
-
-def _count_problems(findings: Findings, parts: Sequence[TableRecords]) -> str:
-    names = ", ".join(part.name for part in parts)
-    count = len(findings.problems)
-    return f"{count} problem{'s' if count > 1 else ''} in {names}:"
-
-
-def _arrange(frame: pd.DataFrame) -> pd.DataFrame:
-    leading = [name for name in _LEADING if name in frame]
-    rest = [name for name in frame.columns if name not in _LEADING]
-    return frame[[*leading, *rest]].reset_index(drop=True)
+    if not unknown:
+        return []
+    return [
+        f"not known as diagnoses, and so without a target: {unknown}. Name them with `malignant` "
+        "or `benign`."
+    ]

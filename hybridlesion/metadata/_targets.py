@@ -13,7 +13,7 @@ from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._columns import Columns, Options
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
 from hybridlesion.metadata._reading import Findings, describe_rows, shorten
-from hybridlesion.metadata._values import normalise, parse_diagnosis, parse_outcome
+from hybridlesion.metadata._values import normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 
 __all__ = [
@@ -65,7 +65,7 @@ def derive_diagnosis(
         outcomes = [columns.by_key[key] for key in _OUTCOME_LEVELS if key in columns.by_key]
     diagnosis, written = None, None
     for name in [*names, *outcomes] if names else ():
-        level = normalise(frame[name], parse_diagnosis, rows).values
+        level = normalise(frame[name], lambda cell: read_diagnosis(cell).name, rows).values
         cells = frame[name].astype(object)
         if diagnosis is None:
             diagnosis, written = level, cells
@@ -80,18 +80,14 @@ def derive_diagnosis(
     as_named = written.map({cell: " ".join(split_words(str(cell))) for cell in written.unique()})
     known = diagnosis.map(lambda word: read_diagnosis(word).named, na_action="ignore").eq(True)
     diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
-    _note_words(diagnosis, written, findings)
+    for name, same in written.groupby(diagnosis, sort=False):
+        words = [str(cell).strip() for cell in same.value_counts().index]
+        findings.words[name] = list(dict.fromkeys([*findings.words.get(name, ()), *words]))
     return diagnosis
 
 
 def _understood(diagnosis: pd.Series) -> pd.Series:
     return diagnosis.map(lambda word: read_diagnosis(word).understood, na_action="ignore").eq(True)
-
-
-def _note_words(diagnosis: pd.Series, written: pd.Series, findings: Findings) -> None:
-    for name, cells in written.groupby(diagnosis, sort=False):
-        words = [str(cell).strip() for cell in cells.value_counts().index]
-        findings.words[name] = list(dict.fromkeys([*findings.words.get(name, ()), *words]))
 
 
 def derive_target(
@@ -154,17 +150,12 @@ def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
 
     def judge(word: str) -> float:
         reading = read_diagnosis(word)
-        if word in malignant:
-            return 1.0
-        if reading.named:
-            return 0.0
+        if word in malignant or reading.named:
+            return float(word in malignant)
         # "not melanoma" may be another malignancy that the user counts.
-        known = reading.malignant is not None
-        return (
-            reading.malignant
-            if known and (word != NOT_MELANOMA or malignant == {"melanoma"})
-            else np.nan
-        )
+        if reading.malignant is None or (word == NOT_MELANOMA and malignant != {"melanoma"}):
+            return np.nan
+        return reading.malignant
 
     judged = {word: judge(word) for word in diagnosis.dropna().unique()}
     return diagnosis.map(judged).astype(float)

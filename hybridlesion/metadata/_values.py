@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import count_words
+from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._diagnosis import WordSearch, fold, read_diagnosis, split_words
-from hybridlesion.metadata._reading import describe_rows
+from hybridlesion.metadata._reading import (
+    MOST_FAULTS,
+    ParsedColumn,
+    describe_rows,
+    shorten_faults,
+)
 from hybridlesion.metadata._vocabulary import (
     AGE_LIMITS,
     MISSING_WORDS,
@@ -27,14 +32,13 @@ from hybridlesion.metadata._vocabulary import (
 )
 
 __all__ = [
-    "Normalised",
+    "PARSERS",
     "is_approximate_age",
     "normalise",
     "normalise_age",
     "normalise_sex",
     "normalise_site",
     "parse_age",
-    "parse_diagnosis",
     "parse_outcome",
     "parse_site",
     "read_label",
@@ -156,7 +160,6 @@ def _years(number: str, unit: str | None) -> float:
     return float(number.replace(",", ".")) * _UNITS[(unit or "y")[0]]
 
 
-_SHOWN = 20
 _SITE_TOKENS = {" ".join(split_words(word)): site for word, site in SITE_WORDS.items()}
 _SITE_SEARCH = WordSearch(
     {
@@ -174,28 +177,9 @@ _SITE_PARTS = frozenset(part for word in SITE_WORDS for part in split_words(word
 _SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 
 
-@dataclass(frozen=True)
-class Normalised:
-    """A column brought to the vocabulary.
-
-    Parameters
-    ----------
-    values : Series of shape (n,)
-        The values; missing where the cell is blank or was not understood.
-    faults : tuple of str
-        One line per cell value that was not understood: rows, value, what is allowed.
-    notes : tuple of str, default=()
-        What was understood in a way that the user should know of, such as the middle of a range.
-    """
-
-    values: pd.Series
-    faults: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-
 def normalise(
     column: pd.Series, parse: Callable[[str], float | str | None], rows: np.ndarray
-) -> Normalised:
+) -> ParsedColumn:
     """Bring a column to the vocabulary, parsing each distinct cell value once.
 
     Parameters
@@ -210,30 +194,27 @@ def normalise(
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Values on the index of `column`, and faults in row order.
     """
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
     parsed: list[object] = []
     faults = []
     for code, cell in enumerate(cells):
-        value, reason = None, None
+        value = None
         try:
             value = parse(_clean(cell))
         except ValueError as error:
-            reason = str(error)
+            where = describe_rows(rows[codes == code]) if len(faults) < MOST_FAULTS else ""
+            faults.append(f"{where}: {column.name} {str(cell)!r} {error}")
         parsed.append(np.nan if value is None else value)
-        if reason is not None:
-            where = describe_rows(rows[codes == code]) if len(faults) < _SHOWN else ""
-            faults.append(f"{where}: {column.name} {str(cell)!r} {reason}")
-    if len(faults) > _SHOWN:
-        faults[_SHOWN:] = [f"{column.name}: {len(faults) - _SHOWN:,} more values of that kind"]
     # The code of a blank cell is -1, the last place.
     values = np.array([*parsed, np.nan], dtype=object)[codes]
-    return Normalised(pd.Series(values, index=column.index).infer_objects(), tuple(faults))
+    values = pd.Series(values, index=column.index).infer_objects()
+    return ParsedColumn(values, shorten_faults(faults, column.name))
 
 
-def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
+def normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     """Bring a column of ages to years up to 85, as `normalise` does.
 
     Parameters
@@ -245,7 +226,7 @@ def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Ages; a note counts the ranges and bounds.
     """
     ages = normalise(column, parse_age, rows)
@@ -260,10 +241,10 @@ def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
         f"{column.name}: {count} without a single age, such as {rough.iloc[0]!r}; a range counts "
         "as its middle, an open one as its bound."
     )
-    return Normalised(ages.values, ages.faults, (note,))
+    return ParsedColumn(ages.values, ages.faults, (note,))
 
 
-def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
+def normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     """Bring a column of sexes to the vocabulary, as `normalise` does.
 
     Parameters
@@ -276,7 +257,7 @@ def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Sexes; a note tells of initials that stand alone.
 
     Notes
@@ -305,7 +286,7 @@ def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
     notes = ()
     if set(letters) == {"m"} and not cells & SEX_WORDS.keys():
         notes = (f"{column.name}: the only letter is M; it was read as male.",)
-    return Normalised(sexes.values, sexes.faults, notes)
+    return ParsedColumn(sexes.values, sexes.faults, notes)
 
 
 def _read_letters(cells: set[str]) -> dict[str, Sex]:
@@ -321,7 +302,7 @@ def _read_letters(cells: set[str]) -> dict[str, Sex]:
     return {letter: sexes.pop() for letter, sexes in readings.items() if len(sexes) == 1}
 
 
-def normalise_site(column: pd.Series, rows: np.ndarray) -> Normalised:
+def normalise_site(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     """Bring a column of body sites to the vocabulary, as `normalise` does.
 
     Parameters
@@ -333,7 +314,7 @@ def normalise_site(column: pd.Series, rows: np.ndarray) -> Normalised:
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Sites.
     """
     return normalise(column, parse_site, rows)
@@ -383,25 +364,7 @@ def _singular(word: str) -> str:
     return word
 
 
-def parse_diagnosis(cell: str) -> str | None:
-    """Name a diagnosis, see `read_diagnosis`.
-
-    Parameters
-    ----------
-    cell : str
-        For example ``"mel"``, ``"melanoma, nos"`` or ``"9. melanoma"``.
-
-    Returns
-    -------
-    str or None
-        The diagnosis in our words; as written, in lower case, where it is not known.
-
-    Examples
-    --------
-    >>> parse_diagnosis("nevus, nos, compound"), parse_diagnosis("mel"), parse_diagnosis("unknown")
-    ('nevus', 'melanoma', None)
-    """
-    return read_diagnosis(cell).name
+PARSERS = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
 
 
 def parse_outcome(cell: str) -> float | None:
@@ -430,7 +393,13 @@ def parse_outcome(cell: str) -> float | None:
         number = cell.replace(",", ".")
         value = OUTCOME_WORDS[word] if word in OUTCOME_WORDS else float(number)
     except ValueError:
-        value = _read_side(cell)
+        reading = read_diagnosis(cell)
+        if not reading.understood or (reading.named and reading.malignant is None):
+            raise ValueError(
+                "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
+                "`malignant`, and those that are benign with `benign`, or clear the cells"
+            ) from None
+        value = reading.malignant
     if value not in (0.0, 1.0, None):
         raise ValueError("is neither 0 or benign nor 1 or malignant")
     return value
@@ -459,16 +428,6 @@ def read_label(cell: str) -> float | None:
         return float(word)
     except ValueError:
         return OUTCOME_WORDS.get(fold(word), read_diagnosis(word).malignant)
-
-
-def _read_side(cell: str) -> float | None:
-    reading = read_diagnosis(cell)
-    if not reading.understood or (reading.named and reading.malignant is None):
-        raise ValueError(
-            "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
-            "`malignant`, and those that are benign with `benign`, or clear the cells"
-        )
-    return reading.malignant
 
 
 def _clean(cell: object) -> str:
