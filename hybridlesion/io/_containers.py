@@ -205,11 +205,7 @@ _RAW = frozenset(
         *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f"),
     )
 )
-_HINTS = {
-    ".zip": "name it as a source",
-    ".hdf5": "name it as a source",
-    ".h5": "name it as a source",
-}
+_HINTS = dict.fromkeys((".zip", ".hdf5", ".h5"), "name it as a source")
 
 
 def is_hidden(name: str) -> bool:
@@ -241,7 +237,7 @@ class PassedOver:
     '1 .cr2 raw photograph (a.CR2: convert to JPEG or TIFF), 1 mask (x_mask.png)'
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._examples: dict[tuple[str, str], str] = {}
         self._ordinary: Counter[str] = Counter()
@@ -357,7 +353,16 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
                 linked_files.append(entry.path)
             elif entry.is_dir() and not entry.name.startswith("."):
                 links.append(entry.path)
-    return files + _new_files(linked_files, files, passed_over)
+    listed = set(map(os.path.realpath, files)) if linked_files else set()
+    for link in linked_files:
+        real = os.path.realpath(link)
+        if real in listed:
+            kind = "to a file already listed"
+            passed_over.add(f"link {kind}", f"links {kind}", link)
+        else:
+            listed.add(real)
+            files.append(link)
+    return files
 
 
 def _entries(folder: str) -> list[os.DirEntry]:
@@ -366,19 +371,3 @@ def _entries(folder: str) -> list[os.DirEntry]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(f"cannot list {folder}: {error.strerror}.") from error
-
-
-def _new_files(links: list[str], files: list[str], passed_over: PassedOver) -> list[str]:
-    if not links:
-        return []
-    seen = set(map(os.path.realpath, files))
-    new = []
-    for link in links:
-        real = os.path.realpath(link)
-        if real in seen:
-            kind = "to a file already listed"
-            passed_over.add(f"link {kind}", f"links {kind}", link)
-        else:
-            seen.add(real)
-            new.append(link)
-    return new

@@ -34,7 +34,6 @@ __all__ = [
     "identify_format",
     "is_text",
     "open_avif",
-    "open_dicom",
     "open_heif",
     "scale_divisor",
 ]
@@ -58,7 +57,7 @@ class JpegFile(JpegImageFile):
         super()._open()
         # Pillow inverts every CMYK JPEG. Only those with Adobe's marker are stored inverted.
         if self.mode == "CMYK" and "adobe" not in self.info:
-            self.tile = [(*self.tile[0][:3], ("CMYK", ""))]
+            self.tile = [self.tile[0]._replace(args=("CMYK", ""))]
 
     def _read_dpi_from_exif(self) -> None:
         """Leave EXIF alone: the resolution is of no use, and damaged EXIF would warn."""
@@ -191,29 +190,20 @@ def open_avif(stream: BinaryIO) -> ImageFile:
     return AvifImageFile(stream)
 
 
-def open_dicom(stream: BinaryIO) -> ImageFile:
-    """Parse a DICOM object with one image, such as a dermoscopic or a photographic one.
+class DicomFile(ImageFile):
+    """A DICOM object with one image, such as a dermoscopic or a photographic one.
+
+    This is Pillow's interface over pydicom: the header is parsed at once, the pixels on ``load()``.
+    Of the other attributes, the patient's among them, none is kept. `ImageError` is raised if
+    pydicom is not installed, or the object has no image or several.
 
     Parameters
     ----------
-    stream : binary file
+    fp : binary file
         Seekable, at its start.
-
-    Returns
-    -------
-    ImageFile
-        The image; of the other attributes, the patient's among them, none is kept.
-
-    Raises
-    ------
-    ImageError
-        If pydicom is not installed, or the object has no image or several.
+    filename : str, default=None
+        Name of the file, which Pillow keeps.
     """
-    return _DicomFile(stream)
-
-
-class _DicomFile(ImageFile):
-    """Pillow's interface over pydicom: header when made, pixels on ``load()``."""
 
     format = "DICOM"
 
@@ -255,7 +245,9 @@ def _dicom_pixels(dataset: Any) -> np.ndarray:
     if interpretation in _LUMINANCE:
         pixels = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
         low = min(0, pixels.min())
-        grey = _eight_bits(pixels, low, _bits(dataset, pixels.max() - low))
+        # Rescaling may have spread the values over more bits.
+        spread = int(np.ceil(np.log2(pixels.max() - low + 1)))
+        grey = _eight_bits(pixels, low, max(int(dataset.BitsStored), spread))
         return 255 - grey if interpretation == "MONOCHROME1" else grey
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
@@ -263,11 +255,6 @@ def _dicom_pixels(dataset: Any) -> np.ndarray:
             "as RGB."
         )
     return _eight_bits(pixels, 0, int(dataset.BitsStored))
-
-
-def _bits(dataset: Any, highest: float) -> int:
-    """Bits that hold the values, for rescaling may have spread them."""
-    return max(int(dataset.BitsStored), int(np.ceil(np.log2(highest + 1))))
 
 
 def _eight_bits(pixels: np.ndarray, low: float, bits: int) -> np.ndarray:
@@ -327,7 +314,7 @@ FORMATS = (
     # Before HEIC: both may begin as mif1, and name their kind behind it.
     ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", open_avif),
     ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", open_heif),
-    ImageFormat("DICOM", rb".{128}DICM", open_dicom),
+    ImageFormat("DICOM", rb".{128}DICM", DicomFile),
 )
 
 _TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"

@@ -59,7 +59,13 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     if locator.scheme == "hdf5":
         return hdf5_value(locator.container, locator.inner)
     with _opened(path) as stream:
-        return _read_image_file(stream)
+        head = stream.read(HEAD_LENGTH)
+        # Before the rest is fetched: it may be a film of 4 GB.
+        identify_format(head)
+        data = head + stream.read(_MAX_BYTES)
+    if len(data) > _MAX_BYTES:
+        raise ImageError(f"the file is larger than {_MAX_BYTES >> 30} GiB.")
+    return data
 
 
 def read_head(path: str | os.PathLike) -> bytes:
@@ -98,16 +104,6 @@ def _opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
     else:
         with open(locator.inner, "rb") as stream:
             yield stream
-
-
-def _read_image_file(stream: BinaryIO) -> bytes:
-    head = stream.read(HEAD_LENGTH)
-    # Before the rest is fetched: it may be a film of 4 GB.
-    identify_format(head)
-    data = head + stream.read(_MAX_BYTES)
-    if len(data) > _MAX_BYTES:
-        raise ImageError(f"the file is larger than {_MAX_BYTES >> 30} GiB.")
-    return data
 
 
 def read_image(

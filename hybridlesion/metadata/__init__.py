@@ -31,9 +31,9 @@ from hybridlesion.metadata._normalisation import (
     normalise_ids,
     normalise_records,
 )
-from hybridlesion.metadata._reading import Findings, SourceTable, read_source, read_table
+from hybridlesion.metadata._reading import Findings, read_source, read_table
 from hybridlesion.metadata._records import Records, read_records
-from hybridlesion.metadata._table_files import split_sheet
+from hybridlesion.metadata._table_files import SourceTable, split_sheet
 from hybridlesion.metadata._targets import count_diagnoses, list_diagnoses, refuse_unknown
 from hybridlesion.metadata._values import read_label
 from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site

@@ -36,7 +36,8 @@ from hybridlesion.metadata._layouts import (
     explain_unknown,
     identify_layout,
 )
-from hybridlesion.metadata._reading import SourceTable, is_measurement
+from hybridlesion.metadata._reading import is_measurement
+from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._values import PARSERS, normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
 

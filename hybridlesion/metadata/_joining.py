@@ -15,7 +15,8 @@ from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._image_id import explain_near, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, MEASURED
 from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
-from hybridlesion.metadata._reading import Findings, SourceTable, shorten
+from hybridlesion.metadata._reading import Findings, shorten
+from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._vocabulary import GROUPS
 
 __all__ = ["add_splits", "cluster_duplicates", "find_pairs", "join_tables", "mark_duplicates"]

@@ -32,11 +32,11 @@ from hybridlesion.metadata._image_id import image_ids, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout
 from hybridlesion.metadata._reading import (
     Findings,
-    SourceTable,
     describe_rows,
     read_numbers,
     shorten,
 )
+from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
 from hybridlesion.metadata._values import PARSERS, normalise_site
 from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -15,14 +15,13 @@ from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import Role, column_key, find_role
 from hybridlesion.metadata._layouts import FAMILIES
-from hybridlesion.metadata._table_files import parse_table, read_bytes
+from hybridlesion.metadata._table_files import SourceTable, parse_table, read_bytes
 from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
 
 __all__ = [
     "MOST_FAULTS",
     "Findings",
     "ParsedColumn",
-    "SourceTable",
     "describe_rows",
     "is_measurement",
     "read_numbers",
@@ -315,44 +314,6 @@ def _number(text: str, decimal: str) -> float:
     return float(text.replace(other, "").replace(decimal, "."))
 
 
-@dataclass(frozen=True)
-class SourceTable:
-    """A table with the names by which people find its rows again.
-
-    Parameters
-    ----------
-    name : str
-        File name, or what stands for it.
-    frame : DataFrame of shape (n, columns)
-        The table, as it stands.
-    rows : ndarray of shape (n,)
-        Row label of each row: its row number in a text file or sheet (the header is row 1, a
-        missing header none), its position from 1 in a Parquet file, its index label in a
-        DataFrame.
-    notes : tuple of str, default=()
-        What the user should know, such as cells taken as missing.
-    faults : tuple of str, default=()
-        Cells of columns of numbers that are none.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    rows: np.ndarray
-    notes: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    def check_numbers(self) -> None:
-        """Refuse the table if a column of numbers holds words.
-
-        Raises
-        ------
-        TableError
-            If it does; the message lists the cells.
-        """
-        if self.faults:
-            raise TableError(f"{self.name} has cells that are not numbers:", self.faults)
-
-
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
     """Read one table file as it stands.
 
@@ -444,15 +405,15 @@ def _read_file(path: str, text_columns: set[str]) -> SourceTable:
         return column_key(column) in text_columns or _is_text(column)
 
     content = read_bytes(path)
-    raw = parse_table(path, content, is_text)
-    words = [name for name in raw.frame if not is_text(name)]
+    source = parse_table(path, content, is_text)
+    frame = source.frame
+    words = [name for name in frame if not is_text(name)]
     decimal_comma = uses_decimal_comma(
-        raw.frame[name] for name in raw.frame if not pd.api.types.is_numeric_dtype(raw.frame[name])
+        column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)
     )
-    frame = raw.frame
-    if decimal_comma and raw.is_text:
-        frame = _restore_thousands(path, content, frame, words)
-    return _with_numbers(SourceTable(raw.name, frame, raw.rows, raw.notes), words, decimal_comma)
+    if decimal_comma and source.is_text:
+        source = replace(source, frame=_restore_thousands(path, content, frame, words))
+    return _with_numbers(source, words, decimal_comma)
 
 
 def _is_text(column: str) -> bool:
@@ -488,10 +449,9 @@ def _with_numbers(source: SourceTable, columns: list[str], decimal_comma: bool) 
     frame = source.frame.assign(**{name: numbers.values for name, numbers in read.items()})
     notes = [note for numbers in read.values() for note in numbers.notes]
     faults = [fault for numbers in read.values() for fault in numbers.faults]
-    return SourceTable(
-        source.name,
-        frame,
-        source.rows,
-        (*source.notes, *(f"{source.name}, {note}" for note in notes)),
-        tuple(f"{source.name}, {fault}" for fault in faults),
+    return replace(
+        source,
+        frame=frame,
+        notes=(*source.notes, *(f"{source.name}, {note}" for note in notes)),
+        faults=tuple(f"{source.name}, {fault}" for fault in faults),
     )

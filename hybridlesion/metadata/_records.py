@@ -25,7 +25,8 @@ from hybridlesion.metadata._image_id import add_paths
 from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
 from hybridlesion.metadata._layouts import FACTS, explain_unknown
 from hybridlesion.metadata._normalisation import TableRecords, normalise_table
-from hybridlesion.metadata._reading import Findings, SourceTable, read_source
+from hybridlesion.metadata._reading import Findings, read_source
+from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
 
 __all__ = ["Records", "read_records"]
