@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 from scipy.special import ndtr
 
 from hybridlesion._validation import check_number
@@ -132,7 +133,7 @@ _SKINS = (
     (0.10, (91.0, 3.0, 1.0), (3.0, 2.5, 4.0)),  # overexposed
     (0.10, (58.0, 12.0, 18.0), (5.0, 3.0, 3.0)),  # brown
 )
-_DARK_SKIN = (0.5, (42.0, 12.0, 15.0), (6.0, 2.0, 3.0))
+_DARK_SKIN = ((42.0, 12.0, 15.0), (6.0, 2.0, 3.0))
 _DARK_SHARE = 0.06
 
 
@@ -193,7 +194,7 @@ class LesionTraits:
     artifacts: tuple[str, ...] = ()
 
 
-def random_patient(rng: np.random.Generator) -> LesionTraits:
+def random_patient(rng: Generator) -> LesionTraits:
     """Draw the typical lesion of a patient; `vary_traits` makes single lesions of it.
 
     Parameters
@@ -225,7 +226,7 @@ def random_patient(rng: np.random.Generator) -> LesionTraits:
 def vary_traits(
     patient: LesionTraits,
     excess: tuple[float, float, float],
-    rng: np.random.Generator,
+    rng: Generator,
     *,
     hair: float,
     artifacts: float,
@@ -276,33 +277,25 @@ def vary_traits(
     )
 
 
-def _random_skin(rng: np.random.Generator) -> tuple[float, float, float]:
-    if rng.random() < _DARK_SHARE:
-        _, mean, sd = _DARK_SKIN
-    else:
+def _random_skin(rng: Generator) -> tuple[float, float, float]:
+    mean, sd = _DARK_SKIN
+    if rng.random() >= _DARK_SHARE:
         weights = np.array([weight for weight, _, _ in _SKINS])
         _, mean, sd = _SKINS[rng.choice(len(_SKINS), p=weights / weights.sum())]
     return tuple(rng.normal(mean, sd).tolist())
 
 
-def _random_artifacts(rng: np.random.Generator, share: float) -> tuple[str, ...]:
+def _random_artifacts(rng: Generator, share: float) -> tuple[str, ...]:
     if rng.random() >= share:
         return ()
     some = rng.random(len(ARTIFACTS)) < (0.55, 0.35, 0.35, 0.12)
-    if not some.any():
-        some[0] = True
+    some[0] |= not some.any()
     return tuple(name for name, chosen in zip(ARTIFACTS, some, strict=True) if chosen)
 
 
 ISIC2020_COLUMNS = (
-    "image_name",
-    "patient_id",
-    "sex",
-    "age_approx",
-    "anatom_site_general_challenge",
-    "diagnosis",
-    "benign_malignant",
-    "target",
+    *("image_name", "patient_id", "sex", "age_approx", "anatom_site_general_challenge"),
+    *("diagnosis", "benign_malignant", "target"),
 )
 # Shares in the ISIC 2020 training table.
 _SITES = {
@@ -318,7 +311,7 @@ _MISSING = {"sex": 0.01, "age": 0.015, "site": 0.017}
 
 
 def random_cohort(
-    rng: np.random.Generator,
+    rng: Generator,
     *,
     n_patients: int,
     lesions_per_patient: tuple[int, int],
@@ -384,7 +377,10 @@ def random_cohort(
         }
     )
     cohort[["asymmetry", "border", "color"]] = excess
-    return _blank_some(cohort, rng), traits
+    # A few entries are empty, as in ISIC 2020.
+    for column, share in _MISSING.items():
+        cohort[column] = cohort[column].mask(rng.random(len(cohort)) < share)
+    return cohort, traits
 
 
 def isic2020_table(cohort: pd.DataFrame) -> pd.DataFrame:
@@ -400,34 +396,23 @@ def isic2020_table(cohort: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         With exactly `ISIC2020_COLUMNS`.
     """
-    names = {
-        "image_id": "image_name",
-        "age": "age_approx",
-        "site": "anatom_site_general_challenge",
-    }
-    table = cohort.rename(columns=names)
+    table = cohort.rename(columns={"image_id": "image_name", "age": "age_approx"})
+    table = table.rename(columns={"site": "anatom_site_general_challenge"})
     table["benign_malignant"] = np.where(table["target"] == 1, "malignant", "benign")
     return table[list(ISIC2020_COLUMNS)]
 
 
-def _latent_excess(rng: np.random.Generator, n: int) -> np.ndarray:
+def _latent_excess(rng: Generator, n: int) -> np.ndarray:
     """Correlated latent asymmetry, border and colour, mostly low with a long upper tail."""
     shared = rng.standard_normal((n, 1))
     own = rng.standard_normal((n, 3))
     return ndtr(np.sqrt(0.5) * shared + np.sqrt(0.5) * own) ** 1.8
 
 
-def _systematic_sample(rng: np.random.Generator, risk: np.ndarray) -> np.ndarray:
+def _systematic_sample(rng: Generator, risk: np.ndarray) -> np.ndarray:
     """0/1 of shape (n,), each 1 with its own probability, their sum as even as can be."""
     order = rng.permutation(len(risk))
     edges = np.concatenate([[0.0], np.cumsum(risk[order])]) + rng.random()
     target = np.empty(len(risk), int)
     target[order] = np.floor(edges[1:]).astype(int) - np.floor(edges[:-1]).astype(int)
     return target
-
-
-def _blank_some(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Leave a few entries empty, as ISIC 2020 does."""
-    for column, share in _MISSING.items():
-        cohort[column] = cohort[column].mask(rng.random(len(cohort)) < share)
-    return cohort

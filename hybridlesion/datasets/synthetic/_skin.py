@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.random import Generator
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._cohort import LesionTraits
@@ -26,7 +27,7 @@ _BLURRED_SD = 0.2821
 
 
 def smooth_noise(
-    rng: np.random.Generator,
+    rng: Generator,
     shape: tuple[int, int],
     wavelength: float,
     *,
@@ -69,7 +70,7 @@ def smooth_noise(
     return _resize(total, shape)
 
 
-def band_noise(rng: np.random.Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
+def band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
     """Draw spots of about one size and spacing, with unit standard deviation.
 
     A difference of Gaussians of white noise: its bright spots lie as evenly as the holes of a
@@ -95,12 +96,12 @@ def band_noise(rng: np.random.Generator, shape: tuple[int, int], wavelength: flo
 
 
 def fibre_noise(
-    rng: np.random.Generator,
+    rng: Generator,
     shape: tuple[int, int],
     wavelength: float,
     *,
-    stretch: float = 6.0,
-    angle: float = 0.0,
+    stretch: float,
+    angle: float,
 ) -> np.ndarray:
     """Draw noise drawn out along one direction, as skin lines and fibres are.
 
@@ -112,9 +113,9 @@ def fibre_noise(
         (H, W) of the field in pixels.
     wavelength : float
         Spacing across the direction, as a share of the long side.
-    stretch : float, default=6.0
+    stretch : float
         How many times longer the structures are than wide.
-    angle : float, default=0.0
+    angle : float
         Direction in radians.
 
     Returns
@@ -135,12 +136,9 @@ def fibre_noise(
     turn = turn @ np.diag([step * stretch, step])
     center = np.array([grid.shape[1] / 2, grid.shape[0] / 2])
     offset = np.array([width / 2, height / 2]) - turn @ center
+    matrix = np.column_stack([turn, offset])
     return cv2.warpAffine(
-        grid,
-        np.column_stack([turn, offset]),
-        (width, height),
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REFLECT,
+        grid, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
 
 
@@ -169,7 +167,7 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3.0 - 2.0 * t)
 
 
-def _white(rng: np.random.Generator, shape: tuple[int, int], step: float) -> np.ndarray:
+def _white(rng: Generator, shape: tuple[int, int], step: float) -> np.ndarray:
     """White noise on a grid with `step` of the long side between its points."""
     scale = 1.0 / (step * max(shape))
     grid = (max(int(np.ceil(shape[0] * scale)), 3), max(int(np.ceil(shape[1] * scale)), 3))
@@ -183,7 +181,7 @@ def _resize(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def draw_skin(
-    tone: tuple[float, float, float], shape: tuple[int, int], rng: np.random.Generator
+    tone: tuple[float, float, float], shape: tuple[int, int], rng: Generator
 ) -> np.ndarray:
     """Draw skin without a lesion.
 
@@ -208,12 +206,11 @@ def draw_skin(
     )
     redness = 1.1 * smooth_noise(rng, shape, 0.22, octaves=3, persistence=0.6)
     lab[..., 0] = (
-        tone[0] + mottling * lightness - _skin_lines(shape, rng) - 0.6 * mottling * (redness)
+        tone[0] + mottling * lightness - _skin_lines(shape, rng) - 0.6 * mottling * redness
     )
     lab[..., 1] = tone[1] + mottling * redness
-    lab[..., 2] = tone[2] + mottling * (
-        1.2 * smooth_noise(rng, shape, 0.3, octaves=5, persistence=0.6) - 0.15 * redness
-    )
+    yellowness = 1.2 * smooth_noise(rng, shape, 0.3, octaves=5, persistence=0.6) - 0.15 * redness
+    lab[..., 2] = tone[2] + mottling * yellowness
     if rng.random() < 0.45:
         _add_vessels(lab, rng)
     if rng.random() < 0.35:
@@ -224,7 +221,7 @@ def draw_skin(
     return lab
 
 
-def _skin_lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _skin_lines(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Depth, in L, of two crossing families of fine furrows."""
     depth = np.zeros(shape, np.float32)
     angle = rng.uniform(0, np.pi)
@@ -238,7 +235,7 @@ def _skin_lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return depth
 
 
-def _add_vessels(lab: np.ndarray, rng: np.random.Generator) -> None:
+def _add_vessels(lab: np.ndarray, rng: Generator) -> None:
     """Redden `lab` along a few branching, blurred lines."""
     height, width = lab.shape[:2]
     layer = np.zeros((height, width), np.uint8)
@@ -248,15 +245,9 @@ def _add_vessels(lab: np.ndarray, rng: np.random.Generator) -> None:
         stride = max(height, width) * rng.uniform(0.004, 0.009)
         start = rng.uniform((0, 0), (width, height))
         path = start + np.cumsum(np.column_stack([np.cos(headings), np.sin(headings)]), 0) * stride
-        cv2.polylines(
-            layer,
-            [np.round(path * 16).astype(np.int32)],
-            False,
-            int(rng.integers(80, 255)),
-            max(1, round(max(height, width) * rng.uniform(0.0012, 0.004))),
-            cv2.LINE_AA,
-            4,
-        )
+        points, level = [np.round(path * 16).astype(np.int32)], int(rng.integers(80, 255))
+        thickness = max(1, round(max(height, width) * rng.uniform(0.0012, 0.004)))
+        cv2.polylines(layer, points, False, level, thickness, cv2.LINE_AA, 4)
     sigma = max(height, width) * rng.uniform(0.0015, 0.005)
     red = cv2.GaussianBlur(layer, (0, 0), sigma).astype(np.float32) / 255
     red *= rng.uniform(0.5, 1.2)
@@ -265,7 +256,7 @@ def _add_vessels(lab: np.ndarray, rng: np.random.Generator) -> None:
     lab[..., 2] += 1.5 * red
 
 
-def _add_spots(lab: np.ndarray, rng: np.random.Generator) -> None:
+def _add_spots(lab: np.ndarray, rng: Generator) -> None:
     """Scatter freckles and pale lentigines, also below the lesion to come."""
     shape = lab.shape[:2]
     field = smooth_noise(rng, shape, rng.uniform(0.05, 0.13), octaves=4, persistence=0.55)
@@ -274,9 +265,7 @@ def _add_spots(lab: np.ndarray, rng: np.random.Generator) -> None:
     lab += spots[..., None] * np.array([-12.0, 6.0, 10.0], np.float32)
 
 
-def structure_pigment(
-    traits: LesionTraits, depth: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw how the lesion's pattern darkens (positive) or lightens its pigment.
 
     Parameters
@@ -315,7 +304,7 @@ def structure_pigment(
     return field
 
 
-def scatter_dots(depth: np.ndarray, rng: np.random.Generator, *, count: int) -> np.ndarray:
+def scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarray:
     """Draw small soft dots at random places inside the lesion.
 
     Parameters
@@ -346,14 +335,14 @@ def scatter_dots(depth: np.ndarray, rng: np.random.Generator, *, count: int) -> 
     return blurred.astype(np.float32) / 255
 
 
-def _network(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _network(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Brown lines around roundish, lighter holes."""
     holes = band_noise(rng, shape, rng.uniform(0.015, 0.026))
     contrast = 0.7 + 0.3 * smooth_noise(rng, shape, 0.15)
     return (0.17 - 0.42 * smoothstep(holes, -0.5, 1.7)) * contrast
 
 
-def _globules(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _globules(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Separate dark clods on a lighter ground."""
     spots = band_noise(rng, shape, rng.uniform(0.022, 0.038))
     return 0.55 * smoothstep(spots, 0.5, 1.3) - 0.15
@@ -378,7 +367,7 @@ _RAMP_STEPS = 2048
 
 
 def draw_pigment(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """Lay a lesion over skin.
 
@@ -408,7 +397,7 @@ def draw_pigment(
     return lab
 
 
-def _density(traits: LesionTraits, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _density(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
     """Pigment density without the fading border."""
     shape = depth.shape
     cloud = smooth_noise(rng, shape, traits.radius * 1.1, octaves=3, persistence=0.6)
@@ -424,9 +413,7 @@ def _density(traits: LesionTraits, depth: np.ndarray, rng: np.random.Generator) 
     return np.clip(density, 0.0, 1.25)
 
 
-def _one_sided(
-    shape: tuple[int, int], traits: LesionTraits, rng: np.random.Generator
-) -> np.ndarray:
+def _one_sided(shape: tuple[int, int], traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Relative pigment that rises from one side of the lesion to the other."""
     height, width = shape
     long_side = max(shape)
@@ -437,9 +424,7 @@ def _one_sided(
     return (0.05 + 0.5 * traits.asymmetry) * np.tanh(1.5 * along)
 
 
-def _tint(
-    lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: np.random.Generator
-) -> np.ndarray:
+def _tint(lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Shift `lab` along the pigment ramp."""
     steps = np.linspace(0, 1.3, _RAMP_STEPS)
     ramp = np.column_stack(
@@ -460,9 +445,7 @@ def _tint(
     return lab
 
 
-def _region(
-    depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator, *, share: float
-) -> np.ndarray:
+def _region(depth: np.ndarray, traits: LesionTraits, rng: Generator, *, share: float) -> np.ndarray:
     """A soft, irregular part of the lesion: 0 outside, 1 within."""
     field = smooth_noise(rng, depth.shape, traits.radius * 1.5, octaves=5, persistence=0.5)
     inside = field[::3, ::3][depth[::3, ::3] > 0.05]
@@ -483,7 +466,7 @@ def _blend(lab: np.ndarray, color: np.ndarray, alpha: np.ndarray, *, detail: flo
 
 
 def _add_redness(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """Milky red areas, and a faint red rim around some lesions."""
     if rng.random() < 0.25:
@@ -498,7 +481,7 @@ def _add_redness(
 
 
 def _add_regression(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """Scar-like pale areas with grey-blue pepper."""
     if rng.random() >= 0.9 * traits.color - 0.2:
@@ -512,7 +495,7 @@ def _add_regression(
 
 
 def _add_veil(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """A structureless blue-grey film with a whitish haze."""
     if rng.random() >= 1.3 * traits.color - 0.35:
