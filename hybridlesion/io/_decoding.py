@@ -34,7 +34,6 @@ __all__ = [
     "exif_orientation",
     "rgb_array",
     "shown_size",
-    "silenced",
 ]
 
 _TAG = 0x0112
@@ -115,7 +114,7 @@ _standard_error = threading.Lock()
 
 
 @contextmanager
-def silenced(format_name: str) -> Iterator[None]:
+def _silenced(format_name: str) -> Iterator[None]:
     """Keep a reader's warnings from being shown, for what it reads fails or succeeds anyway.
 
     Parameters
@@ -321,7 +320,7 @@ def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
     image_format = identify_format(stream.read(HEAD_LENGTH))
     stream.seek(0)
     try:
-        with silenced(image_format.name):
+        with _silenced(image_format.name):
             yield image_format.reader(stream), image_format
     except (ImageError, MemoryError):
         raise

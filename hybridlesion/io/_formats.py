@@ -33,8 +33,6 @@ __all__ = [
     "ends_early",
     "identify_format",
     "is_text",
-    "open_avif",
-    "open_heif",
     "scale_divisor",
 ]
 
@@ -141,7 +139,7 @@ def _last_block_is_grey(image: Image) -> bool:
 _LUMINANCE = ("MONOCHROME1", "MONOCHROME2")
 
 
-def open_heif(stream: BinaryIO) -> ImageFile:
+def _open_heif(stream: BinaryIO) -> ImageFile:
     """Parse the header of a HEIC or HEIF file.
 
     Parameters
@@ -162,7 +160,7 @@ def open_heif(stream: BinaryIO) -> ImageFile:
     return _import("pillow_heif", "reading HEIC photographs", "heif").HeifImageFile(stream)
 
 
-def open_avif(stream: BinaryIO) -> ImageFile:
+def _open_avif(stream: BinaryIO) -> ImageFile:
     """Parse the header of an AVIF file.
 
     Parameters
@@ -312,8 +310,8 @@ FORMATS = (
     ImageFormat("GIF", rb"GIF8[79]a", GifImageFile),
     ImageFormat("WebP", rb"RIFF....WEBP", WebPImageFile),
     # Before HEIC: both may begin as mif1, and name their kind behind it.
-    ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", open_avif),
-    ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", open_heif),
+    ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", _open_avif),
+    ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", _open_heif),
     ImageFormat("DICOM", rb".{128}DICM", DicomFile),
 )
 

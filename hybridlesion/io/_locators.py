@@ -12,7 +12,6 @@ from typing import BinaryIO, NamedTuple
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
 
 __all__ = [
-    "ARCHIVES",
     "IMAGE_SUFFIXES",
     "LOSSLESS_SUFFIXES",
     "TABLE_SUFFIXES",
@@ -29,7 +28,7 @@ __all__ = [
     "suffix_of",
 ]
 
-ARCHIVES = ("zip", "hdf5")
+_ARCHIVES = ("zip", "hdf5")
 
 
 class Locator(NamedTuple):
@@ -38,7 +37,7 @@ class Locator(NamedTuple):
     Parameters
     ----------
     scheme : str
-        ``"file"``, one of `ARCHIVES` for a local archive, or ``"fsspec"`` for anything else.
+        ``"file"``, ``"zip"`` or ``"hdf5"`` for a local archive, or ``"fsspec"`` for anything else.
     inner : str
         The file's path, the archive's member or key, or the whole address without a chain.
     container : str
@@ -71,8 +70,8 @@ def join_locator(scheme: str, inner: str, container: str) -> str:
 
     Parameters
     ----------
-    scheme : str
-        One of `ARCHIVES`.
+    scheme : {"zip", "hdf5"}
+        Kind of the archive.
     inner : str
         Member or key.
     container : str
@@ -117,7 +116,7 @@ def split_locator(locator: str | os.PathLike) -> Locator:
     scheme, rest = locator.split("://", 1)
     # The archive's path is behind the last separator, since member names may hold anything.
     inner, separator, container = rest.rpartition("::")
-    if scheme in ARCHIVES and separator and not is_address(container):
+    if scheme in _ARCHIVES and separator and not is_address(container):
         return Locator(scheme, inner, container)
     if scheme in ("file", "local"):
         return Locator("file", rest, "")

@@ -25,7 +25,7 @@ from hybridlesion.io._locators import (
 )
 from hybridlesion.metadata import match_ids
 
-__all__ = ["choose_masks", "find_masks", "looks_like_mask"]
+__all__ = ["choose_masks", "find_masks"]
 
 # How far a value of a mask may be from its two levels, and how many pixels may be farther: JPEG
 # and resizing blur the outline.
@@ -72,7 +72,7 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
     found: dict[str, str] = {}
     stems = {path: mask_stems(path.stem)[:1] for path in files}
     if not any(stems.values()):
-        stems = {path: (path.stem,) for path in files if looks_like_mask(str(path))}
+        stems = {path: (path.stem,) for path in files if _looks_like_mask(str(path))}
     for path, (image_id,) in ((path, stem) for path, stem in stems.items() if stem):
         if image_id in found:
             raise SourceError(f"{found[image_id]} and {path} are masks of one image; keep one.")
@@ -125,7 +125,8 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
         partner = any((folder, one) in neighbours for one in whose) or (
             in_folder and not anywhere.isdisjoint([stem.casefold(), *whose])
         )
-        if (partner and suffix_of(names[locator]) in LOSSLESS_SUFFIXES) or looks_like_mask(locator):
+        lossless = suffix_of(names[locator]) in LOSSLESS_SUFFIXES
+        if (partner and lossless) or _looks_like_mask(locator):
             masks.add(locator)
     return masks
 
@@ -138,7 +139,7 @@ def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
 
     @cache
     def is_photograph(locator: str) -> bool:
-        return suffix_of(names[locator]) not in LOSSLESS_SUFFIXES or not looks_like_mask(locator)
+        return suffix_of(names[locator]) not in LOSSLESS_SUFFIXES or not _looks_like_mask(locator)
 
     masks = set()
     for stem, locators in by_stem.items():
@@ -149,7 +150,7 @@ def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
     return masks
 
 
-def looks_like_mask(path: str) -> bool:
+def _looks_like_mask(path: str) -> bool:
     """Whether an image has two values only, but for a blurred outline.
 
     Parameters

@@ -27,7 +27,7 @@ from hybridlesion.metadata import (
     read_source,
 )
 
-__all__ = ["PATH_COLUMNS", "FolderGuard", "resolve_path", "table_images"]
+__all__ = ["resolve_path", "table_images"]
 
 
 def resolve_path(folder: str | os.PathLike, name: str) -> str:
@@ -60,10 +60,10 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
     ...
     hybridlesion.exceptions.ImageError: '../private.jpg' leads out of the folder /data/isic.
     """
-    return FolderGuard(folder).resolve(name)
+    return _FolderGuard(folder).resolve(name)
 
 
-class FolderGuard:
+class _FolderGuard:
     """`resolve_path` for many names of one folder.
 
     Parameters
@@ -149,7 +149,7 @@ def _climbs(path: str) -> bool:
 
 _MOST_NAMED = 20
 
-PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
+_PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
 
 # A table of 400,000 wrong paths shall not fill the screen.
 _SHOWN_PROBLEMS = 20
@@ -173,7 +173,7 @@ def table_images(
     table : str
         Path or fsspec address of a table of any kind that `read_table` reads.
     path_column : str, default=None
-        Column with the paths; None takes the first of `PATH_COLUMNS` that the table has, in any
+        Column with the paths; None takes the first known name that the table has, in any
         case, or another name for it, or the only column of names of image files.
     id_column : str, default=None
         Column with the image ids, if the table has it; None finds it.
@@ -234,7 +234,7 @@ class _Finder:
                     f"{os.fspath(root)} is not a folder; `roots` are folders that hold images."
                 )
         places = [folder, *roots]
-        self.guards = [FolderGuard(place, places) for place in places]
+        self.guards = [_FolderGuard(place, places) for place in places]
 
     def find(self, name: str) -> str | ImageError:
         """Resolve a path as it is written, against the first folder that has it."""
@@ -305,10 +305,10 @@ class _Finder:
             f"coding of accents or the suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
         )
 
-    def _found(self, guards: Sequence[FolderGuard], name: str) -> list[str]:
+    def _found(self, guards: Sequence[_FolderGuard], name: str) -> list[str]:
         return [path for path in self._resolved(guards, name) if _exists(path)]
 
-    def _resolved(self, guards: Sequence[FolderGuard], name: str) -> Iterator[str]:
+    def _resolved(self, guards: Sequence[_FolderGuard], name: str) -> Iterator[str]:
         for guard in guards if name else ():
             with suppress(ImageError):
                 yield guard.resolve(name)
@@ -413,7 +413,7 @@ def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> 
         return found
     raise TableError(
         f"{table} has no column with the paths of images. It has {_some(columns)}; "
-        f"the known names are {', '.join(PATH_COLUMNS)}. Name another one with `path_column`, or "
+        f"the known names are {', '.join(_PATH_COLUMNS)}. Name another one with `path_column`, or "
         "give the folder of the images as the source and this table as `metadata`."
     )
 

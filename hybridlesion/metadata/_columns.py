@@ -53,7 +53,6 @@ __all__ = [
     "find_path_column",
     "format_uses",
     "holds_role",
-    "names_files",
     "read_image_ids",
 ]
 
@@ -259,7 +258,7 @@ def _find_roles(
                 guessed.add(role)
                 free.pop(loose_key(column))
                 break
-    files = [column for column in free.values() if names_files(column, source.frame[column])]
+    files = [column for column in free.values() if _names_files(column, source.frame[column])]
     if layout is None and Role.PATH not in by_role and len(files) == 1 and by_role:
         by_role[Role.PATH] = files[0]
         guessed.add(Role.PATH)
@@ -271,7 +270,7 @@ def _find_roles(
     return by_role, guessed
 
 
-def names_files(column: str, values: pd.Series) -> bool:
+def _names_files(column: str, values: pd.Series) -> bool:
     """Whether a column of another name than those known holds the files of images.
 
     Parameters
@@ -311,7 +310,7 @@ def find_path_column(frame: pd.DataFrame) -> str | None:
     named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
     if named:
         return named[0]
-    files = [column for column in columns if names_files(column, frame[column])]
+    files = [column for column in columns if _names_files(column, frame[column])]
     return files[0] if len(files) == 1 else None
 
 

@@ -19,7 +19,6 @@ __all__ = [
     "image_ids",
     "is_image_name",
     "match_ids",
-    "match_paths",
     "normalise_image_id",
     "path_ids",
     "rename_images",
@@ -167,7 +166,7 @@ def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]
     return found
 
 
-def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
+def _match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
     """Find paths that end alike, as those of a table and those of files on another disk.
 
     Parameters
@@ -186,7 +185,7 @@ def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, in
 
     Examples
     --------
-    >>> match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "d:/x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
+    >>> _match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "d:/x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
     {0: 1, 1: 0}
     """
     ours = [tuple(map(_key, _parts(name))) for name in wanted]
@@ -358,7 +357,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     if "path" in records:
         written = records["path"].fillna("").astype(str).tolist()
         _check_written(ids, written)
-        by_path = match_paths(written, images["path"].astype(str).tolist())
+        by_path = _match_paths(written, images["path"].astype(str).tolist())
         new = {place: ids[row] for row, place in by_path.items() if written[row]}
     taken = set(new.values())
     rest = [place for place in range(len(images)) if place not in new]

@@ -19,7 +19,7 @@ from hybridlesion.metadata._reading import Findings, shorten
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._vocabulary import GROUPS
 
-__all__ = ["add_splits", "cluster_duplicates", "find_pairs", "join_tables", "mark_duplicates"]
+__all__ = ["add_splits", "find_pairs", "join_tables", "mark_duplicates"]
 
 # Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead. One
 # file has many paths: a metadata table's own, and the whole one in a feature table.
@@ -337,7 +337,7 @@ def find_pairs(source: SourceTable) -> pd.DataFrame:
     return pairs.map(normalise_image_id).set_axis(_PAIR, axis=1)
 
 
-def cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
+def _cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     """Find the clusters that pairs of duplicates form.
 
     Parameters
@@ -354,7 +354,7 @@ def cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     Examples
     --------
     >>> pairs = pd.DataFrame({"image_name_1": ["a", "b"], "image_name_2": ["b", "c"]})
-    >>> cluster_duplicates(pairs).to_dict()
+    >>> _cluster_duplicates(pairs).to_dict()
     {'a': 'a', 'b': 'a', 'c': 'a'}
     """
     from scipy.sparse import coo_array
@@ -390,7 +390,7 @@ def mark_duplicates(
     DataFrame of shape (k, columns + 1)
         Records with ``duplicate_cluster``, missing for images without known copies.
     """
-    clusters = cluster_duplicates(pairs)
+    clusters = _cluster_duplicates(pairs)
     frame = frame.assign(duplicate_cluster=frame["image_id"].map(clusters))
     members = frame.dropna(subset="duplicate_cluster")
     _report(members, drop, findings)

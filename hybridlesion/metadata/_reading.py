@@ -29,7 +29,6 @@ __all__ = [
     "read_table",
     "shorten",
     "shorten_faults",
-    "uses_decimal_comma",
 ]
 
 # How many faults of one column are listed one by one.
@@ -172,7 +171,7 @@ def is_measurement(column: object) -> bool:
     return key in _SCORES or any(fnmatchcase(key, name) for name in _MEASUREMENTS)
 
 
-def uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
+def _uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
     """Whether any column of a table has numbers with a decimal comma.
 
     Parameters
@@ -408,7 +407,7 @@ def _read_file(path: str, text_columns: set[str]) -> SourceTable:
     source = parse_table(path, content, is_text)
     frame = source.frame
     words = [name for name in frame if not is_text(name)]
-    decimal_comma = uses_decimal_comma(
+    decimal_comma = _uses_decimal_comma(
         column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)
     )
     if decimal_comma and source.is_text:

@@ -27,7 +27,7 @@ from hybridlesion.metadata._layouts import FACTS, explain_unknown
 from hybridlesion.metadata._normalisation import TableRecords, normalise_table
 from hybridlesion.metadata._reading import Findings, read_source
 from hybridlesion.metadata._table_files import SourceTable
-from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
+from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_unknown
 
 __all__ = ["Records", "read_records"]
 
@@ -186,7 +186,7 @@ def read_records(
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
-    target_notes = tuple(_note_diagnoses(frame, findings))
+    target_notes = _note_diagnoses(frame, findings)
     findings.warnings.extend(target_notes)
     uses = tuple(use for part in parts for use in part.uses)
     findings.warnings.extend(format_uses(uses))
@@ -243,7 +243,7 @@ def _check_diagnoses(
             f"{option} needs a diagnosis, and no table has one. Name its column with `columns`, or "
             "call it diagnosis in the table."
         ]
-    problems = []
+    problems: list[str] = []
     for word, side in named.items():
         if word not in found:
             close = get_close_matches(word, found, n=1)
@@ -255,19 +255,16 @@ def _check_diagnoses(
     return problems
 
 
-def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> list[str]:
-    if "diagnosis" not in frame:
-        return []
-    if "target" not in frame:
-        return [
+def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> tuple[str, ...]:
+    if "diagnosis" in frame and "target" not in frame:
+        return (
             "no column says what is malignant: there is no target. The diagnoses are "
             f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
-            "with `malignant`, or a column that says so with `target_column`."
-        ]
-    unknown = list_untargeted(frame, understood=False)
-    if not unknown:
-        return []
-    return [
-        f"not known as diagnoses, and so without a target: {unknown}. Name them with `malignant` "
-        "or `benign`."
-    ]
+            "with `malignant`, or a column that says so with `target_column`.",
+        )
+    if unknown := list_unknown(frame):
+        return (
+            f"not known as diagnoses, and so without a target: {unknown}. Name them with "
+            "`malignant` or `benign`.",
+        )
+    return ()

@@ -22,7 +22,7 @@ __all__ = [
     "derive_diagnosis",
     "derive_target",
     "list_diagnoses",
-    "list_untargeted",
+    "list_unknown",
     "refuse_unknown",
 ]
 
@@ -312,27 +312,23 @@ def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | No
     return shorten(parts)
 
 
-def list_untargeted(frame: pd.DataFrame, *, understood: bool) -> str:
-    """Write the diagnoses that leave the target missing, with their counts.
+def list_unknown(frame: pd.DataFrame) -> str:
+    """Write the words that leave the target missing as they are not known diagnoses.
 
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
         Records.
-    understood : bool
-        True for those that are known, but in doubt or stated as indeterminate; False for words
-        that are not known diagnoses.
 
     Returns
     -------
     str
-        As `list_diagnoses` writes them; empty if there are none.
+        The words with their counts, as `list_diagnoses` writes them; empty if there are none.
     """
     if not {"diagnosis", "target"} <= set(frame.columns):
         return ""
     diagnosis = frame.loc[frame["target"].isna(), "diagnosis"].dropna()
-    known = diagnosis.map(lambda word: read_diagnosis(word).understood).astype(bool)
-    return list_diagnoses(diagnosis[known == understood])
+    return list_diagnoses(diagnosis[~_understood(diagnosis)])
 
 
 def refuse_unknown(frame: pd.DataFrame) -> None:
@@ -348,7 +344,7 @@ def refuse_unknown(frame: pd.DataFrame) -> None:
     TableError
         If there are such records; the diagnoses are listed with their counts.
     """
-    unknown = list_untargeted(frame, understood=False)
+    unknown = list_unknown(frame)
     if unknown:
         raise TableError(
             f"these diagnoses are not known: {unknown}. None of them is taken as benign. Name each "

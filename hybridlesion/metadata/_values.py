@@ -31,18 +31,7 @@ from hybridlesion.metadata._vocabulary import (
     Sex,
 )
 
-__all__ = [
-    "PARSERS",
-    "is_approximate_age",
-    "normalise",
-    "normalise_age",
-    "normalise_sex",
-    "normalise_site",
-    "parse_age",
-    "parse_outcome",
-    "parse_site",
-    "read_label",
-]
+__all__ = ["PARSERS", "normalise", "normalise_site", "parse_outcome", "read_label"]
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 # Years in one unit, by how the unit begins.
@@ -71,7 +60,7 @@ _DASHES = dict.fromkeys(
 )
 
 
-def parse_age(cell: str) -> float | None:
+def _parse_age(cell: str) -> float | None:
     """Read an age in years.
 
     Parameters
@@ -93,7 +82,7 @@ def parse_age(cell: str) -> float | None:
 
     Examples
     --------
-    >>> parse_age("90.0"), parse_age("45-50"), parse_age("<20"), parse_age("unknown")
+    >>> _parse_age("90.0"), _parse_age("45-50"), _parse_age("<20"), _parse_age("unknown")
     (85.0, 47.5, 20.0, None)
     """
     if cell in MISSING_WORDS:
@@ -111,13 +100,13 @@ def parse_age(cell: str) -> float | None:
     return min(sum(ages) / len(ages), TOP_AGE)
 
 
-def is_approximate_age(cell: str) -> bool:
+def _is_approximate_age(cell: str) -> bool:
     """Tell whether an age is a range, a bound or a rough one, rather than a number.
 
     Parameters
     ----------
     cell : str
-        A cell that `parse_age` reads.
+        A cell that `_parse_age` reads.
 
     Returns
     -------
@@ -126,7 +115,7 @@ def is_approximate_age(cell: str) -> bool:
 
     Examples
     --------
-    >>> is_approximate_age("45-50"), is_approximate_age("45 years"), is_approximate_age("85+")
+    >>> _is_approximate_age("45-50"), _is_approximate_age("45 years"), _is_approximate_age("85+")
     (True, False, False)
     """
     text = _plain(cell)
@@ -214,13 +203,13 @@ def normalise(
     return ParsedColumn(values, shorten_faults(faults, column.name))
 
 
-def normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
+def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     """Bring a column of ages to years up to 85, as `normalise` does.
 
     Parameters
     ----------
     column : Series of shape (n,)
-        Cells as written; see `parse_age`.
+        Cells as written; see `_parse_age`.
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
@@ -229,10 +218,10 @@ def normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     ParsedColumn
         Ages; a note counts the ranges and bounds.
     """
-    ages = normalise(column, parse_age, rows)
+    ages = normalise(column, _parse_age, rows)
     known = column[ages.values.notna()]
     # Each distinct cell once: a table of 400,000 rows has about a hundred ages.
-    cells = [cell for cell in known.unique() if is_approximate_age(_clean(cell))]
+    cells = [cell for cell in known.unique() if _is_approximate_age(_clean(cell))]
     rough = known[known.isin(cells)].map(_clean)
     if rough.empty:
         return ages
@@ -244,7 +233,7 @@ def normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     return ParsedColumn(ages.values, ages.faults, (note,))
 
 
-def normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
+def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     """Bring a column of sexes to the vocabulary, as `normalise` does.
 
     Parameters
@@ -308,7 +297,7 @@ def normalise_site(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     Parameters
     ----------
     column : Series of shape (n,)
-        Cells as written; see `parse_site`.
+        Cells as written; see `_parse_site`.
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
@@ -317,10 +306,10 @@ def normalise_site(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     ParsedColumn
         Sites.
     """
-    return normalise(column, parse_site, rows)
+    return normalise(column, _parse_site, rows)
 
 
-def parse_site(cell: str) -> str | None:
+def _parse_site(cell: str) -> str | None:
     """Read a body site.
 
     Parameters
@@ -340,8 +329,8 @@ def parse_site(cell: str) -> str | None:
 
     Examples
     --------
-    >>> parse_site("posterior torso"), parse_site("upper_extremity"), parse_site("back of the hand")
-    ('torso', 'upper extremity', 'upper extremity')
+    >>> _parse_site("posterior torso"), _parse_site("back of the hand")
+    ('torso', 'upper extremity')
     """
     if cell in MISSING_WORDS:
         return None
@@ -364,7 +353,7 @@ def _singular(word: str) -> str:
     return word
 
 
-PARSERS = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
+PARSERS = {Role.AGE: _normalise_age, Role.SEX: _normalise_sex, Role.SITE: normalise_site}
 
 
 def parse_outcome(cell: str) -> float | None:

@@ -15,8 +15,6 @@ __all__ = [
     "ARTIFACTS",
     "ISIC2020_COLUMNS",
     "PATTERNS",
-    "RULE_SLOPE",
-    "RULE_WEIGHTS",
     "LesionTraits",
     "auc_ceiling",
     "isic2020_table",
@@ -28,10 +26,10 @@ __all__ = [
 
 # Share of asymmetry, border and colour in the score. Asymmetry leads, as it does in the ABCD
 # rule and in Pellacani's measurements; border and colour follow.
-RULE_WEIGHTS = (0.4, 0.25, 0.35)
+_RULE_WEIGHTS = (0.4, 0.25, 0.35)
 # Steepness: chosen so that the true risk itself reaches an AUC of about 0.95, as far as the best
 # published models come on ISIC 2020. The rest is chance, and no model can learn it.
-RULE_SLOPE = 12.0
+_RULE_SLOPE = 12.0
 
 
 def malignancy_risk(excess: np.ndarray, malignant_share: float) -> np.ndarray:
@@ -60,7 +58,7 @@ def malignancy_risk(excess: np.ndarray, malignant_share: float) -> np.ndarray:
     >>> round(float(risk.mean()), 3), bool(risk[1] > 10 * risk[0])
     (0.3, True)
     """
-    score = RULE_SLOPE * np.asarray(excess, float) @ np.array(RULE_WEIGHTS)
+    score = _RULE_SLOPE * np.asarray(excess, float) @ np.array(_RULE_WEIGHTS)
     low, high = -score.max() - 40.0, -score.min() + 40.0
     for _ in range(80):
         offset = (low + high) / 2

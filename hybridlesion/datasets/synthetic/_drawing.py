@@ -20,7 +20,7 @@ from hybridlesion.datasets.synthetic._artifacts import (
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
 from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
 
-__all__ = ["check_size", "draw_lesion", "draw_outline", "lesion_mask"]
+__all__ = ["check_size", "draw_lesion", "draw_outline"]
 
 
 def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
@@ -64,7 +64,7 @@ def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -
     return depth
 
 
-def lesion_mask(depth: np.ndarray) -> np.ndarray:
+def _lesion_mask(depth: np.ndarray) -> np.ndarray:
     """Mark the lesion as an expert would: one piece, without holes, a little smoothed.
 
     Parameters
@@ -176,7 +176,7 @@ def draw_lesion(
     np.clip(lab[..., 0], 2.0, 99.0, out=lab[..., 0])
     image = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     image = _photograph(image, traits, rng)
-    mask = lesion_mask(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR))
+    mask = _lesion_mask(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR))
     return _expose(image, (width, height), rng), mask
 
 

@@ -10,17 +10,7 @@ from numpy.random import Generator
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._cohort import LesionTraits
 
-__all__ = [
-    "PIGMENT_RAMP",
-    "band_noise",
-    "draw_pigment",
-    "draw_skin",
-    "fibre_noise",
-    "scatter_dots",
-    "smooth_noise",
-    "smoothstep",
-    "structure_pigment",
-]
+__all__ = ["draw_pigment", "draw_skin", "smooth_noise", "smoothstep"]
 
 # Standard deviation that white noise keeps after a Gaussian blur with sigma 1.
 _BLURRED_SD = 0.2821
@@ -70,7 +60,7 @@ def smooth_noise(
     return _resize(total, shape)
 
 
-def band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
+def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
     """Draw spots of about one size and spacing, with unit standard deviation.
 
     A difference of Gaussians of white noise: its bright spots lie as evenly as the holes of a
@@ -95,7 +85,7 @@ def band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.
     return _resize(grid / grid.std(), shape)
 
 
-def fibre_noise(
+def _fibre_noise(
     rng: Generator,
     shape: tuple[int, int],
     wavelength: float,
@@ -216,7 +206,7 @@ def draw_skin(
     if rng.random() < 0.35:
         _add_spots(lab, rng)
     if rng.random() < 0.3:
-        pores = smoothstep(band_noise(rng, shape, rng.uniform(0.02, 0.035)), 1.3, 2.4)
+        pores = smoothstep(_band_noise(rng, shape, rng.uniform(0.02, 0.035)), 1.3, 2.4)
         lab[..., 0] += rng.uniform(1.0, 4.0) * pores
     return lab
 
@@ -227,7 +217,7 @@ def _skin_lines(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     angle = rng.uniform(0, np.pi)
     strength = rng.gamma(2.0, 0.75)
     for turn, weight in ((0.0, 1.0), (rng.uniform(0.9, 1.6), 0.6)):
-        fibres = fibre_noise(
+        fibres = _fibre_noise(
             rng, shape, rng.uniform(0.007, 0.016), stretch=rng.uniform(4, 9), angle=angle + turn
         )
         patchy = 0.4 + smoothstep(smooth_noise(rng, shape, 0.3), -0.5, 1.5)
@@ -265,7 +255,7 @@ def _add_spots(lab: np.ndarray, rng: Generator) -> None:
     lab += spots[..., None] * np.array([-12.0, 6.0, 10.0], np.float32)
 
 
-def structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
+def _structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw how the lesion's pattern darkens (positive) or lightens its pigment.
 
     Parameters
@@ -296,15 +286,15 @@ def structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) -
         field += 0.8 * rim * _globules(shape, rng) + 0.3 * _network(shape, rng)
     else:
         field += 0.10 * _network(shape, rng)
-    field += 0.45 * traits.color * smoothstep(band_noise(rng, shape, 0.05), 0.6, 1.8)
+    field += 0.45 * traits.color * smoothstep(_band_noise(rng, shape, 0.05), 0.6, 1.8)
     if rng.random() < 0.35 + 0.3 * traits.color:
-        field += rng.uniform(0.5, 1.0) * scatter_dots(depth, rng, count=rng.integers(8, 60))
+        field += rng.uniform(0.5, 1.0) * _scatter_dots(depth, rng, count=rng.integers(8, 60))
     if rng.random() < 0.35:
-        field -= rng.uniform(0.3, 0.6) * scatter_dots(depth, rng, count=rng.integers(8, 50))
+        field -= rng.uniform(0.3, 0.6) * _scatter_dots(depth, rng, count=rng.integers(8, 50))
     return field
 
 
-def scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarray:
+def _scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarray:
     """Draw small soft dots at random places inside the lesion.
 
     Parameters
@@ -337,21 +327,21 @@ def scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarray
 
 def _network(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Brown lines around roundish, lighter holes."""
-    holes = band_noise(rng, shape, rng.uniform(0.015, 0.026))
+    holes = _band_noise(rng, shape, rng.uniform(0.015, 0.026))
     contrast = 0.7 + 0.3 * smooth_noise(rng, shape, 0.15)
     return (0.17 - 0.42 * smoothstep(holes, -0.5, 1.7)) * contrast
 
 
 def _globules(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Separate dark clods on a lighter ground."""
-    spots = band_noise(rng, shape, rng.uniform(0.022, 0.038))
+    spots = _band_noise(rng, shape, rng.uniform(0.022, 0.038))
     return 0.55 * smoothstep(spots, 0.5, 1.3) - 0.15
 
 
 # Lab shift from a light skin (L 74) at pigment density 0, 0.15, ... : light brown, brown, dark
 # brown, black. Follows the mean shift (-25, +10, +14) and the range of L (-46 to -7) measured
 # inside against outside the masks of 200 ISIC 2017 images.
-PIGMENT_RAMP = np.array(
+_PIGMENT_RAMP = np.array(
     [
         [0.00, 0.0, 0.0, 0.0],
         [0.15, -6.0, 3.5, 8.0],
@@ -406,7 +396,7 @@ def _density(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndar
     density *= 1.0 + (0.10 + 0.28 * traits.color) * cloud
     density *= 1.0 + _one_sided(shape, traits, rng)
     # Structures fade in the darkest lesions, as everything does under a black blotch.
-    density += min(traits.darkness, 0.6) * structure_pigment(traits, depth, rng)
+    density += min(traits.darkness, 0.6) * _structure_pigment(traits, depth, rng)
     if rng.random() < 0.15 + 0.75 * traits.color:
         blotch = _region(depth, traits, rng, share=0.25 + 0.2 * traits.color)
         density += rng.uniform(0.15, 0.5) * blotch
@@ -428,7 +418,7 @@ def _tint(lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: Gener
     """Shift `lab` along the pigment ramp."""
     steps = np.linspace(0, 1.3, _RAMP_STEPS)
     ramp = np.column_stack(
-        [np.interp(steps, PIGMENT_RAMP[:, 0], PIGMENT_RAMP[:, k]) for k in (1, 2, 3)]
+        [np.interp(steps, _PIGMENT_RAMP[:, 0], _PIGMENT_RAMP[:, k]) for k in (1, 2, 3)]
     )
     # The hue belongs to the brown; it dies out towards black, which has none.
     weight = np.minimum(steps / 0.3, 1.0) * np.clip(1.5 - steps, 0.2, 1.0)
@@ -489,7 +479,7 @@ def _add_regression(
     region = _region(depth, traits, rng, share=rng.uniform(0.15, 0.4))
     tone = np.add(traits.skin, (2.0, rng.uniform(-3, 4), rng.uniform(-4, 0)))
     lab = _blend(lab, tone, rng.uniform(0.45, 0.85) * region, detail=0.6)
-    pepper = scatter_dots(depth, rng, count=int(rng.integers(60, 260))) * region
+    pepper = _scatter_dots(depth, rng, count=int(rng.integers(60, 260))) * region
     grey = np.multiply(traits.skin, (0.62, 0.5, 0.4)) - (0.0, 0.0, 4.0)
     return _blend(lab, grey, rng.uniform(0.3, 0.8) * pepper, detail=0.5)
 
