@@ -36,7 +36,7 @@ from hybridlesion.metadata._layouts import (
     explain_unknown,
     identify_layout,
 )
-from hybridlesion.metadata._reading import is_measurement
+from hybridlesion.metadata._reading import Findings, is_measurement
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._values import PARSERS, normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
@@ -44,16 +44,16 @@ from hybridlesion.metadata._vocabulary import MISSING_WORDS
 __all__ = [
     "ColumnFate",
     "ColumnUse",
-    "Columns",
     "Options",
+    "RecognisedTable",
     "check_named",
     "check_options",
     "describe_uses",
-    "find_columns",
     "find_path_column",
     "format_uses",
     "holds_role",
     "read_image_ids",
+    "recognise_table",
 ]
 
 # Columns that say the same as the column of a role.
@@ -83,11 +83,17 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Where one table keeps what.
+class RecognisedTable:
+    """A table whose layout and columns were recognised.
 
     Parameters
     ----------
+    name : str
+        Name of the table.
+    frame : DataFrame of shape (n, columns)
+        Its cells, with codes of the layout written out.
+    rows : ndarray of shape (n,)
+        Row labels.
     layout : Layout
         The layout it has.
     by_role : mapping of Role to str
@@ -96,12 +102,18 @@ class Columns:
         Comparable name -> column, as the table spells it.
     guessed : frozenset of Role, default=frozenset()
         Roles whose column has a name that no published table uses.
+    findings : Findings, optional
+        Receives what comes to light while the cells are read.
     """
 
+    name: str
+    frame: pd.DataFrame
+    rows: np.ndarray
     layout: Layout
     by_role: Mapping[Role, str]
     by_key: Mapping[str, str]
     guessed: frozenset[Role] = frozenset()
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def key(self) -> Role:
@@ -184,8 +196,8 @@ def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def find_columns(source: SourceTable, options: Options) -> Columns:
-    """Recognise a table and find its columns.
+def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
+    """Recognise the layout of a table and find its columns.
 
     Parameters
     ----------
@@ -196,8 +208,8 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
 
     Returns
     -------
-    Columns
-        Layout and columns.
+    RecognisedTable
+        The table.
 
     Raises
     ------
@@ -226,7 +238,15 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
     if layout is None:
         name = RECORDS if Role.PATH in by_role or len(by_role) > 1 else FACTS
         layout = Layout(name, name, ())
-    return Columns(layout, by_role, by_key, frozenset(guessed))
+    frame = source.frame.reset_index(drop=True)
+    for key, words in layout.words.items():
+        # Codes of the layout, such as nev in PAD-UFES-20.
+        column = frame[by_key[key]]
+        found = column.astype(str).str.strip().str.lower().map(words)
+        frame = frame.assign(**{by_key[key]: found.where(found.notna(), column)})
+    return RecognisedTable(
+        source.name, frame, source.rows, layout, by_role, by_key, frozenset(guessed)
+    )
 
 
 def _find_roles(
@@ -460,16 +480,14 @@ class ColumnUse:
 
 
 def describe_uses(
-    source: SourceTable, columns: Columns, extras: Sequence[str], set_aside: Mapping[str, str]
+    table: RecognisedTable, extras: Sequence[str], set_aside: Mapping[str, str]
 ) -> tuple[ColumnUse, ...]:
     """Say what became of the columns of a table, features apart.
 
     Parameters
     ----------
-    source : SourceTable
+    table : RecognisedTable
         The table.
-    columns : Columns
-        What was found in it.
     extras : sequence of str
         Columns kept as they are.
     set_aside : mapping of str to str
@@ -480,15 +498,15 @@ def describe_uses(
     tuple of ColumnUse
         In the order of the table.
     """
-    roles = {column: role for role, column in columns.by_role.items()}
-    quiet = (*KNOWN_COLUMNS, *columns.layout.extras, *columns.layout.one_hot)
+    roles = {column: role for role, column in table.by_role.items()}
+    quiet = (*KNOWN_COLUMNS, *table.layout.extras, *table.layout.one_hot)
     uses = []
-    for column in source.frame.columns:
+    for column in table.frame.columns:
         if column.startswith(FAMILIES):
             continue
         key, role = column_key(column), roles.get(column)
-        if role is not None and not (role.value in columns.layout.set_aside and key == role.value):
-            use = (role.value, ColumnFate.READ, "", role in columns.guessed)
+        if role is not None and not (role.value in table.layout.set_aside and key == role.value):
+            use = (role.value, ColumnFate.READ, "", role in table.guessed)
         elif column in set_aside:
             use = ("", ColumnFate.SET_ASIDE, set_aside[column])
         elif column in extras and is_measurement(column):
@@ -496,26 +514,26 @@ def describe_uses(
         elif column not in extras or any(fnmatchcase(key, name) for name in quiet):
             use = ("", ColumnFate.KEPT, "")
         else:
-            use = _judge(source, columns, column)
-        uses.append(ColumnUse(source.name, column, *use))
+            use = _judge(table, column)
+        uses.append(ColumnUse(table.name, column, *use))
     return tuple(uses)
 
 
-def _judge(source: SourceTable, columns: Columns, column: str) -> tuple[str, ColumnFate, str]:
+def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:
     """Propose a role for an unknown column, if its name and its values suggest one."""
     key = column_key(column)
     # A feature table carries what an earlier run has spoken of.
-    if columns.layout.name == "features" and find_role(column) is None:
+    if table.layout.name == "features" and find_role(column) is None:
         return "", ColumnFate.KEPT, ""
     for role in guess_roles(column):
-        other = columns.by_role.get(role)
+        other = table.by_role.get(role)
         if key in ROLE_COLUMNS[role]:
             return "", ColumnFate.KEPT, ""
         if other is not None:
             if find_role(column) is role and role not in KEYS:
                 return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
-        elif not (role is Role.TARGET and Role.DIAGNOSIS in columns.by_role) and holds_role(
-            role, column, source.frame, source.rows, columns.by_role
+        elif not (role is Role.TARGET and Role.DIAGNOSIS in table.by_role) and holds_role(
+            role, column, table.frame, table.rows, table.by_role
         ):
             is_target = role is Role.TARGET
             option, value = ("target_column", "") if is_target else ("columns", f"{role}=")

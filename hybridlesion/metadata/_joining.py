@@ -145,18 +145,17 @@ def _loose_id(name: str) -> str:
 
 def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
     """Warn of patients and lesions whose ids differ in leading zeros only."""
-    for column in _NAMES:
-        if column in joined:
-            ids = pd.Series(joined[column].dropna().unique(), dtype=str)
-            numbers = ids[ids.str.isdecimal()]
-            bare = numbers.str.lstrip("0")
-            twins = numbers[bare.duplicated(keep=False)]
-            if len(twins):
-                findings.warnings.append(
-                    f"{column}: {len(twins):,} ids differ in leading zeros only, such as "
-                    f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. "
-                    "If they are the same, write them alike."
-                )
+    for column in joined.columns.intersection(_NAMES):
+        ids = pd.Series(joined[column].dropna().unique(), dtype=str)
+        numbers = ids[ids.str.isdecimal()]
+        bare = numbers.str.lstrip("0")
+        twins = numbers[bare.duplicated(keep=False)]
+        if len(twins):
+            findings.warnings.append(
+                f"{column}: {len(twins):,} ids differ in leading zeros only, such as "
+                f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. "
+                "If they are the same, write them alike."
+            )
 
 
 def _join_two(
@@ -212,14 +211,12 @@ def _describe(
 ) -> str:
     ids = differing.index[differing]
     examples = [f"{image_id} {left[image_id]!s} / {right[image_id]!s}" for image_id in ids]
-    cure = (
-        "Name the diagnoses that are malignant in all of them with `malignant`."
-        if column == "target"
-        else "Correct one of the tables, or drop the column from it."
-    )
+    cure = "Correct one of the tables, or drop the column from it."
+    if column == "target":
+        cure = "Name the diagnoses that are malignant in all of them with `malignant`."
     return (
-        f"{column} of {len(ids):,} image{'s' if len(ids) > 1 else ''} in {name} differs from the "
-        f"tables before it: {shorten(examples)}. {cure}"
+        f"{column} of {count_words(len(ids), 'image')} in {name} differs from the tables before "
+        f"it: {shorten(examples)}. {cure}"
     )
 
 
@@ -227,24 +224,20 @@ def _report_coverage(
     known: pd.Index, added: pd.Index, first: TableRecords, other: TableRecords, findings: Findings
 ) -> None:
     common = known.isin(added).sum()
+    facts_only = other.layout.name == FACTS
     if common == 0:
-        result = (
-            "its columns stay empty"
-            if other.layout.name == FACTS
-            else "the tables were put below one another"
-        )
+        fate = "its columns stay empty" if facts_only else "the tables were put below one another"
         near = "".join(f" {note}" for note in explain_near(added, known))
         findings.warnings.append(
-            f"{other.name} has no image in common with {first.name}: {result}.{near}"
+            f"{other.name} has no image in common with {first.name}: {fate}.{near}"
         )
-        return
-    if common < len(known):
+    elif common < len(known):
         findings.warnings.append(
             f"{len(known) - common:,} of {len(known):,} images of the tables before {other.name} "
             f"are not in it, e.g. {known[~known.isin(added)][0]}; its columns stay empty there."
         )
-    if common < len(added):
-        fate = "left out" if other.layout.name == FACTS else "added"
+    if 0 < common < len(added):
+        fate = "left out" if facts_only else "added"
         findings.warnings.append(
             f"{len(added) - common:,} of {len(added):,} images in {other.name} are in no table "
             f"before it, e.g. {added[~added.isin(known)][0]}; {fate}."

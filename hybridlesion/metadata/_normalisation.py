@@ -21,12 +21,12 @@ from hybridlesion.metadata._column_names import (
     loose_key,
 )
 from hybridlesion.metadata._columns import (
-    Columns,
     ColumnUse,
     Options,
+    RecognisedTable,
     describe_uses,
-    find_columns,
     holds_role,
+    recognise_table,
 )
 from hybridlesion.metadata._image_id import image_ids, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout
@@ -112,96 +112,86 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
     TableError
         If the table has no known layout.
     """
-    columns = find_columns(source, options)
-    findings = Findings()
-    frame, rows = source.frame.reset_index(drop=True), source.rows
-    frame = _translate_words(frame, columns)
-    records = _record_columns(frame, columns, options, rows, findings)
-    extras, set_aside = _sort_columns(frame, columns)
+    table = recognise_table(source, options)
+    findings = table.findings
+    records = _record_columns(table, options)
+    extras, set_aside = _sort_columns(table)
     overshadowed = [name for name in extras if name in records]
     set_aside |= dict.fromkeys(overshadowed, "another column was named for its role")
-    uses = describe_uses(source, columns, extras, set_aside)
-    _note_layout(frame, columns, findings)
-    table = pd.DataFrame(records)
-    table = pd.concat([table, frame[[name for name in extras if name not in records]]], axis=1)
-    report_shared_lesions(table, rows, findings)
-    key = columns.key if columns.key in (Role.LESION_ID, Role.PATIENT_ID) else Role.IMAGE_ID
-    table = _merge_repeated(table, rows, findings, key)
+    uses = describe_uses(table, extras, set_aside)
+    _note_layout(table)
+    others = table.frame[[name for name in extras if name not in records]]
+    frame = pd.concat([pd.DataFrame(records), others], axis=1)
+    report_shared_lesions(frame, table.rows, findings)
+    key = table.key if table.key in (Role.LESION_ID, Role.PATIENT_ID) else Role.IMAGE_ID
+    frame = _merge_repeated(frame, table.rows, findings, key)
     labelled = Findings(
         [*source.faults, *(f"{source.name}, {problem}" for problem in findings.problems)],
         [*source.notes, *(f"{source.name}, {warning}" for warning in findings.warnings)],
         findings.words,
     )
-    return TableRecords(source.name, columns.layout, table, set_aside, labelled, key, uses)
+    return TableRecords(source.name, table.layout, frame, set_aside, labelled, key, uses)
 
 
-def _translate_words(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Write out the codes of a layout, such as nev in PAD-UFES-20."""
-    translated = {}
-    for key, words in columns.layout.words.items():
-        column = frame[columns.by_key[key]]
-        found = column.astype(str).str.strip().str.lower().map(words)
-        translated[columns.by_key[key]] = found.where(found.notna(), column)
-    return frame.assign(**translated)
-
-
-def _note_layout(frame: pd.DataFrame, columns: Columns, findings: Findings) -> None:
+def _note_layout(table: RecognisedTable) -> None:
     """Say what kinds of photographs a table lists, where not all are dermoscopic images."""
-    if columns.layout.note:
-        findings.warnings.append(f"{columns.layout.note}.")
-    if "image_type" in columns.by_key:
-        kinds = frame[columns.by_key["image_type"]].value_counts()
+    if table.layout.note:
+        table.findings.warnings.append(f"{table.layout.note}.")
+    if "image_type" in table.by_key:
+        kinds = table.frame[table.by_key["image_type"]].value_counts()
         if len(kinds) > 1:
             counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-            findings.warnings.append(
+            table.findings.warnings.append(
                 f"images of several kinds: {counts}. The features and the network that ships are "
                 "made for dermoscopic images; to keep one kind, filter the table by image_type."
             )
 
 
-def _record_columns(
-    frame: pd.DataFrame, columns: Columns, options: Options, rows: np.ndarray, findings: Findings
-) -> dict[str, pd.Series]:
-    found = columns.by_role
-    records = {"image_id": _row_ids(frame, columns, rows, findings)}
+def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Series]:
+    frame, found = table.frame, table.by_role
+    records = {"image_id": _row_ids(table)}
     for role in (Role.PATH, Role.PATIENT_ID, Role.LESION_ID):
-        own = columns.layout.set_aside.get(role.value)
-        if role in found and role is not columns.key and not own:
-            records[role.value] = normalise_ids(frame[found[role]])
-            _report_rounded(records[role.value], found[role], rows, findings)
-    if columns.key is Role.PATH:
+        own = table.layout.set_aside.get(role.value)
+        if role in found and role is not table.key and not own:
+            ids = records[role.value] = normalise_ids(frame[found[role]])
+            # Such as 1.23E+11: different ids look the same.
+            rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
+            if rounded.any():
+                table.findings.warnings.append(
+                    f"{describe_rows(table.rows[rounded])}: {found[role]} "
+                    f"{ids[rounded].iloc[0]!r} was rounded by a spreadsheet, so that different ids "
+                    "may look the same. Export the column as text."
+                )
+    if table.key is Role.PATH:
         records["path"] = normalise_ids(frame[found[Role.PATH]])
     for role in PARSERS:
         if role in found:
-            records[role.value] = _parse(frame[found[role]], role, rows, findings)
+            records[role.value] = _parse(frame[found[role]], role, table.rows, table.findings)
     if "site" in records:
-        records["site"] = _refine_site(frame, records["site"], columns.by_key, rows)
-    diagnosis = derive_diagnosis(frame, columns, options, rows, findings)
-    target = derive_target(frame, diagnosis, columns, options, rows, findings)
+        records["site"] = _refine_site(frame, records["site"], table.by_key, table.rows)
+    diagnosis = derive_diagnosis(table, options)
+    target = derive_target(table, diagnosis, options)
     optional = {"diagnosis": diagnosis, "target": target}
     records |= {name: values for name, values in optional.items() if values is not None}
     for role, raw in _RAW.items():
         if role in found:
-            records[raw] = frame[columns.by_key.get(raw, found[role])]
+            records[raw] = frame[table.by_key.get(raw, found[role])]
     return records
 
 
-def _row_ids(
-    frame: pd.DataFrame, columns: Columns, rows: np.ndarray, findings: Findings
-) -> pd.Series:
-    column = columns.by_role[columns.key]
-    written = normalise_ids(frame[column])
+def _row_ids(table: RecognisedTable) -> pd.Series:
+    column = table.by_role[table.key]
+    written = normalise_ids(table.frame[column])
     blank = written.isna().to_numpy()
-    if columns.key in (Role.LESION_ID, Role.PATIENT_ID):
+    if table.key in (Role.LESION_ID, Role.PATIENT_ID):
         return written.fillna("")
     if blank.any():
-        findings.problems.append(
-            f"{describe_rows(rows[blank])}: {column} is blank. Every row needs an image id."
+        table.findings.problems.append(
+            f"{describe_rows(table.rows[blank])}: {column} is blank. Every row needs an image id."
         )
     names = written.fillna("").tolist()
-    by_path = Role.IMAGE_ID not in columns.by_role
-    ids = path_ids(names) if by_path else image_ids(names)
-    return pd.Series(ids, index=frame.index)
+    ids = image_ids(names) if table.key is Role.IMAGE_ID else path_ids(names)
+    return pd.Series(ids, index=table.frame.index)
 
 
 def normalise_ids(column: pd.Series) -> pd.Series:
@@ -237,16 +227,6 @@ def normalise_ids(column: pd.Series) -> pd.Series:
     return text
 
 
-def _report_rounded(ids: pd.Series, column: str, rows: np.ndarray, findings: Findings) -> None:
-    """Warn of ids that a spreadsheet rounded, such as 1.23E+11: different ones look the same."""
-    rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
-    if rounded.any():
-        findings.warnings.append(
-            f"{describe_rows(rows[rounded])}: {column} {ids[rounded].iloc[0]!r} was rounded by a "
-            "spreadsheet, so that different ids may look the same. Export the column as text."
-        )
-
-
 def _parse(column: pd.Series, role: Role, rows: np.ndarray, findings: Findings) -> pd.Series:
     """Parse ages, sexes or sites; an unknown word becomes missing, an impossible age a problem.
 
@@ -276,15 +256,15 @@ def _refine_site(
     return site
 
 
-def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dict[str, str]]:
+def _sort_columns(table: RecognisedTable) -> tuple[list[str], dict[str, str]]:
     """Divide the other columns into those kept and those excluded."""
-    used = set(columns.by_role.values()) | {columns.by_key.get(raw) for raw in _RAW.values()}
+    used = set(table.by_role.values()) | {table.by_key.get(raw) for raw in _RAW.values()}
     extras, set_aside = [], {}
-    for column in frame.columns:
-        reason = columns.layout.set_aside.get(column_key(column)) or leak_reason(column)
-        if column == columns.by_role.get(Role.DIAGNOSIS):
+    for column in table.frame.columns:
+        reason = table.layout.set_aside.get(column_key(column)) or leak_reason(column)
+        if column == table.by_role.get(Role.DIAGNOSIS):
             reason = reason or leak_reason("diagnosis")
-        own = column.startswith(FAMILIES) or column == columns.by_role.get(Role.TARGET)
+        own = column.startswith(FAMILIES) or column == table.by_role.get(Role.TARGET)
         if reason and not own:
             set_aside[column] = reason
         elif column not in used:

@@ -53,6 +53,18 @@ class Findings:
     warnings: list[str] = field(default_factory=list)
     words: dict[str, list[str]] = field(default_factory=dict)
 
+    def add_words(self, name: str, words: Iterable[str]) -> None:
+        """Note how a table writes a diagnosis.
+
+        Parameters
+        ----------
+        name : str
+            Diagnosis in our words.
+        words : iterable of str
+            As the table writes it.
+        """
+        self.words[name] = list(dict.fromkeys([*self.words.get(name, ()), *words]))
+
 
 def shorten(items: Sequence[object]) -> str:
     """Write a list, at most ten items of it.

@@ -170,7 +170,7 @@ def read_records(
         findings.problems.extend(part.findings.problems)
         findings.warnings.extend(part.findings.warnings)
         for name, words in part.findings.words.items():
-            findings.words[name] = [*dict.fromkeys([*findings.words.get(name, ()), *words])]
+            findings.add_words(name, words)
     if all(part.layout.name == FACTS for part in parts):
         columns_found = [use.column for use in parts[0].uses]
         raise TableError(

@@ -10,7 +10,7 @@ import pandas as pd
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import Role
-from hybridlesion.metadata._columns import Columns, Options
+from hybridlesion.metadata._columns import Options, RecognisedTable
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
 from hybridlesion.metadata._reading import Findings, describe_rows, shorten
 from hybridlesion.metadata._values import normalise, parse_outcome
@@ -32,23 +32,15 @@ _DIAGNOSIS_LEVELS = ("diagnosis_3", "iddx_3", "diagnosis_2", "iddx_2")
 _OUTCOME_LEVELS = ("diagnosis_1", "iddx_1")
 
 
-def derive_diagnosis(
-    frame: pd.DataFrame, columns: Columns, options: Options, rows: np.ndarray, findings: Findings
-) -> pd.Series | None:
+def derive_diagnosis(table: RecognisedTable, options: Options) -> pd.Series | None:
     """Find the diagnosis of every row.
 
     Parameters
     ----------
-    frame : DataFrame of shape (n, columns)
-        The table.
-    columns : Columns
-        Where it keeps what.
+    table : RecognisedTable
+        The table; its findings receive the problems of 0/1 columns, and the words as written.
     options : Options
         The diagnoses that the user names: rows written so keep that word.
-    rows : ndarray of shape (n,)
-        Row labels.
-    findings : Findings
-        Receives the problems of 0/1 columns, and the words as written.
 
     Returns
     -------
@@ -56,17 +48,18 @@ def derive_diagnosis(
         Diagnoses in our words; None if the table has none.
     """
     named = {*(options.malignant or ()), *options.benign}
-    if columns.layout.one_hot:
-        return _read_one_hot(frame, columns, named, rows, findings)
-    if Role.DIAGNOSIS in columns.by_role:
-        names, outcomes = [columns.by_role[Role.DIAGNOSIS]], []
+    if table.layout.one_hot:
+        return _read_one_hot(table, named)
+    if Role.DIAGNOSIS in table.by_role:
+        names, outcomes = [table.by_role[Role.DIAGNOSIS]], []
     else:
-        names = [columns.by_key[key] for key in _DIAGNOSIS_LEVELS if key in columns.by_key]
-        outcomes = [columns.by_key[key] for key in _OUTCOME_LEVELS if key in columns.by_key]
+        names = [table.by_key[key] for key in _DIAGNOSIS_LEVELS if key in table.by_key]
+        outcomes = [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key]
     diagnosis, written = None, None
     for name in [*names, *outcomes] if names else ():
-        level = normalise(frame[name], lambda cell: read_diagnosis(cell).name, rows).values
-        cells = frame[name].astype(object)
+        column = table.frame[name]
+        level = normalise(column, lambda cell: read_diagnosis(cell).name, table.rows).values
+        cells = column.astype(object)
         if diagnosis is None:
             diagnosis, written = level, cells
             continue
@@ -82,7 +75,7 @@ def derive_diagnosis(
     diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
     for name, same in written.groupby(diagnosis, sort=False):
         words = [str(cell).strip() for cell in same.value_counts().index]
-        findings.words[name] = list(dict.fromkeys([*findings.words.get(name, ()), *words]))
+        table.findings.add_words(name, words)
     return diagnosis
 
 
@@ -91,29 +84,18 @@ def _understood(diagnosis: pd.Series) -> pd.Series:
 
 
 def derive_target(
-    frame: pd.DataFrame,
-    diagnosis: pd.Series | None,
-    columns: Columns,
-    options: Options,
-    rows: np.ndarray,
-    findings: Findings,
+    table: RecognisedTable, diagnosis: pd.Series | None, options: Options
 ) -> pd.Series | None:
     """Find out which rows are malignant.
 
     Parameters
     ----------
-    frame : DataFrame of shape (n, columns)
-        The table.
+    table : RecognisedTable
+        The table; its findings receive values other than 0 and 1, and contradictions.
     diagnosis : Series of shape (n,) or None
         Its diagnoses, in our words.
-    columns : Columns
-        Where it keeps what.
     options : Options
         The diagnoses that the user calls malignant, if any.
-    rows : ndarray of shape (n,)
-        Row labels.
-    findings : Findings
-        Receives values other than 0 and 1, and contradictions.
 
     Returns
     -------
@@ -129,11 +111,16 @@ def derive_target(
     table calls it benign, as most of ISIC 2020 is. A diagnosis that is not known, or in doubt,
     leaves the target missing, unless ``benign=`` names it.
     """
-    outcomes = [_read_outcome(frame, name, rows, findings) for name in _outcome_columns(columns)]
-    for other in outcomes[1:]:
-        _report_contradictions(outcomes[0], other, rows, findings)
+    outcomes = [_read_outcome(table, name) for name in _outcome_columns(table)]
     stated = outcomes[0] if outcomes else None
-    malignant = options.malignant or (() if outcomes else columns.layout.malignant)
+    for other in outcomes[1:]:
+        bad = (stated.notna() & other.notna() & (stated != other)).to_numpy()
+        if bad.any():
+            table.findings.problems.append(
+                f"{describe_rows(table.rows[bad])}: {stated.name} and {other.name} contradict each "
+                "other. Correct the table, or leave one column out."
+            )
+    malignant = options.malignant or (() if outcomes else table.layout.malignant)
     target = stated
     if diagnosis is not None and (malignant or (stated is None and _are_outcomes(diagnosis))):
         target = _judge(diagnosis, frozenset(malignant))
@@ -168,20 +155,18 @@ def _are_outcomes(diagnosis: pd.Series) -> bool:
     return any(said) and not any(reading.named for reading in readings)
 
 
-def _outcome_columns(columns: Columns) -> list[str]:
-    names = [columns.by_role.get(Role.TARGET), columns.by_key.get("benign_malignant")]
+def _outcome_columns(table: RecognisedTable) -> list[str]:
+    names = [table.by_role.get(Role.TARGET), table.by_key.get("benign_malignant")]
     names = [name for name in dict.fromkeys(names) if name is not None]
     if names:
         return names
-    return [columns.by_key[key] for key in _OUTCOME_LEVELS if key in columns.by_key][:1]
+    return [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key][:1]
 
 
-def _read_outcome(
-    frame: pd.DataFrame, name: str, rows: np.ndarray, findings: Findings
-) -> pd.Series:
-    outcome = normalise(frame[name], parse_outcome, rows)
-    findings.problems.extend(outcome.faults)
-    _note_labels(frame[name], outcome.values, findings)
+def _read_outcome(table: RecognisedTable, name: str) -> pd.Series:
+    outcome = normalise(table.frame[name], parse_outcome, table.rows)
+    table.findings.problems.extend(outcome.faults)
+    _note_labels(table.frame[name], outcome.values, table.findings)
     return outcome.values.astype(float).rename(name)
 
 
@@ -203,41 +188,26 @@ def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> N
     )
 
 
-def _report_contradictions(
-    one: pd.Series, other: pd.Series, rows: np.ndarray, findings: Findings
-) -> None:
-    bad = (one.notna() & other.notna() & (one != other)).to_numpy()
-    if bad.any():
-        findings.problems.append(
-            f"{describe_rows(rows[bad])}: {one.name} and {other.name} contradict each other. "
-            "Correct the table, or leave one column out."
-        )
-
-
-def _read_one_hot(
-    frame: pd.DataFrame, columns: Columns, named: set[str], rows: np.ndarray, findings: Findings
-) -> pd.Series:
+def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
     """Turn 0/1 columns into one diagnosis a row."""
-    layout = columns.layout
+    layout = table.layout
     # A class named by its code, such as MAL_OTH, keeps it.
     words_of = {key: key if key in named else word for key, word in layout.one_hot.items()}
-    flags = {
-        key: _read_outcome(frame, columns.by_key[key], rows, findings) for key in layout.one_hot
-    }
+    flags = {key: _read_outcome(table, table.by_key[key]) for key in layout.one_hot}
     chosen = np.column_stack([flag.to_numpy() == 1 for flag in flags.values()])
     several = chosen.sum(axis=1) > 1
     if several.any():
-        findings.problems.append(
-            f"{describe_rows(rows[several])}: more than one of {', '.join(flags)} is 1. Each image "
-            "has one diagnosis."
+        table.findings.problems.append(
+            f"{describe_rows(table.rows[several])}: more than one of {', '.join(flags)} is 1. Each "
+            "image has one diagnosis."
         )
     known = np.column_stack([flag.notna().to_numpy() for flag in flags.values()]).all(axis=1)
     words = np.array([*words_of.values()], dtype=object)
     rest = np.where(known, layout.otherwise, None) if layout.otherwise else None
     diagnosis = np.where(chosen.any(axis=1), words[chosen.argmax(axis=1)], rest)
     for key, word in words_of.items():
-        findings.words.setdefault(word, []).append(str(columns.by_key[key]))
-    return pd.Series(diagnosis, index=frame.index).infer_objects()
+        table.findings.add_words(word, [str(table.by_key[key])])
+    return pd.Series(diagnosis, index=table.frame.index).infer_objects()
 
 
 COLUMNS = ("diagnosis", "side", "n_rows", "words")
