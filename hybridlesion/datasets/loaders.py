@@ -32,7 +32,7 @@ _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
 # What stands behind the name of the photograph, which must be there, too: a photograph may well be
 # called P2_lesion or P2_R1 itself.
 _MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
-# Other pictures in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
+# Other images in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
 _OTHER = re.compile(
     r"(?P<photograph>.+?)_(superpixels|attribute_.*|label.*|roi.*|r\d.*)", re.IGNORECASE
 )

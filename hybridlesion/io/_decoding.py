@@ -115,7 +115,7 @@ _standard_error = threading.Lock()
 
 @contextmanager
 def _silenced(format_name: str) -> Iterator[None]:
-    """Keep a reader's warnings from being shown, for what it reads fails or succeeds anyway.
+    """Suppress a reader's warnings, since reading fails or succeeds regardless.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _muted_descriptor() -> Iterator[None]:
         try:
             kept = os.dup(2)
         except OSError:
-            # A process without standard error has nothing to keep quiet.
+            # A process without standard error has nothing to suppress.
             yield
             return
         try:
@@ -316,7 +316,7 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
 
 @contextmanager
 def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
-    """Parse a header; whatever goes wrong in there or in the block becomes an ImageError."""
+    """Parse a header, and convert errors there and in the block to an ImageError."""
     image_format = identify_format(stream.read(HEAD_LENGTH))
     stream.seek(0)
     try:
@@ -324,7 +324,7 @@ def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
             yield image_format.reader(stream), image_format
     except (ImageError, MemoryError):
         raise
-    # Damaged files bring forth nearly every exception in Pillow's parsers: OSError, SyntaxError,
+    # Damaged files raise nearly every exception in Pillow's parsers: OSError, SyntaxError,
     # struct.error, ZeroDivisionError and more, depending on the format and the version.
     except Exception as error:
         raise ImageError(f"damaged {image_format.name} file: {error}") from error

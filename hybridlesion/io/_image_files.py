@@ -196,7 +196,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
 
 @contextmanager
 def _named(path: str | os.PathLike) -> Iterator[None]:
-    """Put the locator in front of whatever goes wrong with one image."""
+    """Prefix errors on one image with its locator."""
     try:
         yield
     except ImageError as error:
@@ -269,7 +269,7 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Write an RGB image in the format that the name asks for.
+    """Write an RGB image in the format of its suffix.
 
     Parameters
     ----------

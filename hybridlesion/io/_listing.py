@@ -286,7 +286,7 @@ def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
 
 
 def _kind(path: str) -> str:
-    """Tell images and texts by their first bytes."""
+    """Recognise images and texts by their first bytes."""
     try:
         head = read_head(path)
         if is_text(head):

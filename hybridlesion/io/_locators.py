@@ -66,7 +66,7 @@ def is_address(path: str) -> bool:
 
 
 def join_locator(scheme: str, inner: str, container: str) -> str:
-    """Write the locator of a member of an archive.
+    """Format the locator of a member of an archive.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def join_locator(scheme: str, inner: str, container: str) -> str:
 
 
 def split_locator(locator: str | os.PathLike) -> Locator:
-    """Take a locator apart.
+    """Split a locator into its parts.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def is_table_name(source: str) -> bool:
 
 
 def mask_stems(stem: str) -> tuple[str, ...]:
-    """Strip from a file name what names of masks add to that of the image.
+    """Strip from a file name the words that mark it as a mask.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def in_mask_folder(name: str) -> bool:
 
 
 def image_id_from_path(path: str) -> str:
-    """Name the image that a path or locator points to.
+    """Derive the image id from a path or locator.
 
     Parameters
     ----------

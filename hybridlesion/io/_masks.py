@@ -88,7 +88,7 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
 
 
 def choose_masks(names: Mapping[str, str]) -> set[str]:
-    """Tell the masks among the images of a source.
+    """Identify the masks among the images of a source.
 
     Parameters
     ----------
@@ -102,10 +102,11 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
 
     Notes
     -----
-    Names and folders only raise the suspicion, since ``back_lesion.jpg`` is a photograph. It is
-    settled without opening the file where it is lossless, and lies next to the photograph or in a
-    folder of masks for one; else by whether its pixels have two values. These alone decide on
-    other lossless files that are called like another file or begin with its name.
+    Names and folders only raise a suspicion, since ``back_lesion.jpg`` is a photograph. A
+    suspected file is a mask, without being opened, if it is lossless and lies next to the
+    photograph or in a folder of masks for one; otherwise, if its pixels have only two values. The
+    pixels alone decide on other lossless files whose name equals that of another file or begins
+    with it.
     """
     suspects: dict[str, tuple[Sequence[str], bool]] = {}
     neighbours: set[tuple[str, str]] = set()
@@ -151,7 +152,7 @@ def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
 
 
 def _looks_like_mask(path: str) -> bool:
-    """Whether an image has two values only, but for a blurred outline.
+    """Whether an image has only two values, apart from a blurred outline.
 
     Parameters
     ----------

@@ -253,7 +253,7 @@ class _Finder:
     def find_elsewhere(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find paths of another computer by their ends, the same folders dropped from all."""
+        """Find paths of another computer by their ends, dropping as many folders from each."""
         foreign = {
             row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
             for row, path in enumerate(paths)
@@ -286,7 +286,7 @@ class _Finder:
     def find_respelt(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find files whose names the table writes in another case or Unicode form."""
+        """Find files whose names the table spells in another case or Unicode form."""
         gone = [row for row, path in enumerate(paths) if isinstance(path, str) and _is_file(path)]
         gone = [row for row in gone if not os.path.exists(paths[row])]
         tries = {row: list(self._resolved(self.guards, names[row])) for row in gone}
@@ -344,7 +344,7 @@ def _is_file(path: str) -> bool:
 
 
 def _respell(paths: Iterable[str]) -> dict[str, str]:
-    """Find files and folders that are called almost like paths at which there is nothing."""
+    """Find files and folders with nearly the same name as paths that do not exist."""
     by_folder = defaultdict(list)
     for path in dict.fromkeys(paths):
         folder, name = os.path.split(path)

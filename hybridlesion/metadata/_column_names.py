@@ -51,7 +51,7 @@ _BRACKETS = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 
 
 def column_key(column: object) -> str:
-    """Bring a column name to the form in which names are compared.
+    """Normalise a column name for comparison.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def column_key(column: object) -> str:
 
 
 def loose_key(column: object) -> str:
-    """Convert a column name to the form in which aliases are compared.
+    """Normalise a column name for comparison with aliases.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def candidates(role: Role, by_loose: Mapping[str, str]) -> list[str]:
 
 
 def find_role(column: object) -> Role | None:
-    """Name the role that a column has by its name.
+    """Find the role of a column by its name.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def find_role(column: object) -> Role | None:
 
 
 def guess_roles(column: object) -> list[Role]:
-    """List the roles that a name suggests without settling it.
+    """List the roles that a name suggests.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ LEAK_COLUMNS: Mapping[str, str] = MappingProxyType({**invert(_TABLES["leaks"]), 
 
 
 def leak_reason(column: str) -> str | None:
-    """Say why a column must not reach a model.
+    """Explain why a column must not reach a model.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def leak_reason(column: str) -> str | None:
 
 
 def is_acquisition(column: str) -> bool:
-    """Tell whether a column says how or where an image was taken or stored.
+    """Whether a column describes how or where an image was taken or stored.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The role of each column of a table, and the report on what became of it."""
+"""The role of each column of a table, and the report on how it was used."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ __all__ = [
     "recognise_table",
 ]
 
-# Columns that say the same as the column of a role.
+# Columns that carry the same information as the column of a role.
 _SAID_BY: Mapping[Role, frozenset[str]] = {
     Role.DIAGNOSIS: frozenset({"diagnosis_2", "diagnosis_3", "iddx_2", "iddx_3"}),
     Role.TARGET: frozenset({"benign_malignant", "diagnosis_1", "iddx_1"}),
@@ -65,7 +65,7 @@ _SAID_BY: Mapping[Role, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What the user said about the tables.
+    """Columns and diagnoses that the user named.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class RecognisedTable:
     guessed : frozenset of Role, default=frozenset()
         Roles whose column has a name that no published table uses.
     findings : Findings, optional
-        Receives what comes to light while the cells are read.
+        Receives the problems and warnings found while the cells are read.
     """
 
     name: str
@@ -128,12 +128,12 @@ def check_options(
     benign: Sequence[str] | None,
     columns: Mapping[str, str] | None,
 ) -> Options:
-    """Bring the naming options of `read_records` together.
+    """Validate the naming options of `read_records`.
 
     Parameters
     ----------
     id_column, target_column : str or None
-        Columns named on their own.
+        Columns named individually.
     malignant, benign : sequence of str or None
         Diagnoses, in any words.
     columns : mapping of str to str or None
@@ -142,7 +142,7 @@ def check_options(
     Returns
     -------
     Options
-        The same, checked.
+        The validated options.
 
     Raises
     ------
@@ -169,7 +169,7 @@ def check_options(
     if both:
         raise OptionError(f"{', '.join(sorted(both))} cannot be both malignant and benign.")
     if chosen and Role.TARGET in named:
-        # The words of that column are what the diagnoses are looked for in.
+        # The diagnoses are searched for in that column.
         column = named.pop(Role.TARGET)
         if named.setdefault(Role.DIAGNOSIS, column) != column:
             raise OptionError(
@@ -291,7 +291,7 @@ def _find_roles(
 
 
 def _names_files(column: str, values: pd.Series) -> bool:
-    """Whether a column of another name than those known holds the files of images.
+    """Whether a column with an unknown name holds image files.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def _names_files(column: str, values: pd.Series) -> bool:
     Returns
     -------
     bool
-        Whether its name speaks of images or files, not of masks, and each cell ends like an image.
+        True if its name mentions images or files, not masks, and each cell has an image suffix.
     """
     name, cells = loose_key(column), values.dropna()
     if not re.search("path|file|image|img|photo|picture|bild|foto", name) or "mask" in name:
@@ -367,12 +367,12 @@ def read_image_ids(
 def holds_role(
     role: Role, name: str, frame: pd.DataFrame, rows: np.ndarray, by_role: Mapping[Role, str]
 ) -> bool:
-    """Whether the values of a column may be what its name promises.
+    """Whether the values of a column fit the role that its name suggests.
 
     Parameters
     ----------
     role : Role
-        What the column seems to hold.
+        Role that the name suggests.
     name : str
         The column's name.
     frame : DataFrame of shape (n, columns)
@@ -440,7 +440,7 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
 
 
 class ColumnFate(StrEnum):
-    """What became of a column."""
+    """How a column was used."""
 
     READ = "read"
     PROPOSED = "proposed"
@@ -451,7 +451,7 @@ class ColumnFate(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnUse:
-    """One column of a table and what became of it.
+    """One column of a table, and how it was used.
 
     Parameters
     ----------
@@ -482,7 +482,7 @@ class ColumnUse:
 def describe_uses(
     table: RecognisedTable, extras: Sequence[str], set_aside: Mapping[str, str]
 ) -> tuple[ColumnUse, ...]:
-    """Say what became of the columns of a table, features apart.
+    """Describe how the columns of a table were used, except features.
 
     Parameters
     ----------
@@ -522,7 +522,7 @@ def describe_uses(
 def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:
     """Propose a role for an unknown column, if its name and its values suggest one."""
     key = column_key(column)
-    # A feature table carries what an earlier run has spoken of.
+    # An earlier run has already reported the columns of a feature table.
     if table.layout.name == "features" and find_role(column) is None:
         return "", ColumnFate.KEPT, ""
     for role in guess_roles(column):
@@ -542,7 +542,7 @@ def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:
 
 
 def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
-    """Write one table for the columns of all tables that a user should check.
+    """Format the columns that a user should check, for all tables.
 
     Parameters
     ----------

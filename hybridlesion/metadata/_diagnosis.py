@@ -27,7 +27,7 @@ _ENDING = "(?:a|as|ata|e|en|er|es|i|o|os|u|y)?"
 
 
 def fold(text: str) -> str:
-    """Bring text to the form in which words are compared.
+    """Normalise text for comparison.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Found:
 
 
 class WordSearch:
-    """Finds words that stand for names; of words within each other the longest counts.
+    """Search for words that stand for names; of nested matches the longest counts.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ _CLAUSE_END = re.compile(r"[,;:()\[\]|\n\u2013\u2014]|\s-+\s|\.(?=\s|$)")
 
 @dataclass(frozen=True)
 class Reading:
-    """What a written diagnosis says.
+    """Interpretation of a written diagnosis.
 
     Parameters
     ----------

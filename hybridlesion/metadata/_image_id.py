@@ -30,7 +30,7 @@ _DECORATED = re.compile(
     rf"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?(?:{_ENDING})?", re.IGNORECASE | re.DOTALL
 )
 
-# What would make two ids equal, none of which is safe enough to be done unasked.
+# Normalisations that would make two ids equal; none is safe enough to apply automatically.
 _NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("case and the coding of accents", lambda key: key),
     ("blanks, hyphens, underscores and points", lambda key: re.sub(r"[\s._-]+", "", key)),
@@ -64,7 +64,7 @@ def normalise_image_id(name: str) -> str:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a text ends as an image file does.
+    """Whether a text ends with an image suffix.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def is_image_name(name: str) -> bool:
 
 
 def path_ids(names: Sequence[str]) -> list[str]:
-    """Name images by their paths, with as much of it as tells them apart.
+    """Derive image ids from paths, with folders only where names repeat.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def path_ids(names: Sequence[str]) -> list[str]:
 
 
 def image_ids(names: Sequence[str]) -> list[str]:
-    """Normalise the cells of an id column; folders stay where only they tell images apart.
+    """Normalise the cells of an id column, keeping folders if only they distinguish images.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _tell_apart(paths: set[tuple[str, ...]], depth: int) -> bool:
 
 
 def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]:
-    """Find ids that mean the same.
+    """Match ids that denote the same image.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]
 
 
 def _match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
-    """Find paths that end alike, as those of a table and those of files on another disk.
+    """Match paths by their ends, such as those of a table and of files on another disk.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def _match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, i
 def explain_misses(
     wanted: Sequence[str], available: Sequence[str], found: dict[str, str]
 ) -> list[str]:
-    """Say which ids found no partner, with examples.
+    """Report unmatched ids, with examples.
 
     Parameters
     ----------
@@ -224,8 +224,7 @@ def explain_misses(
     Returns
     -------
     list of str
-        One sentence on records, one on images, and one on what would match them, as far as there
-        is something to say.
+        Up to three sentences: on records, on images, and on what would match them.
     """
     taken = set(found.values())
     alone = [one for one in dict.fromkeys(wanted) if one not in found]
@@ -242,12 +241,12 @@ def explain_misses(
 
 
 def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Say what would make ids equal that are not.
+    """Suggest a normalisation under which unmatched ids would agree.
 
     Parameters
     ----------
     wanted, available : sequence of str
-        Ids that found no partner.
+        Unmatched ids.
 
     Returns
     -------

@@ -118,7 +118,7 @@ def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd
 def _match_ids(
     known: pd.Index, added: pd.Index, noun: str, name: str, findings: Findings
 ) -> pd.Index:
-    """Bring ids to those that differ in case, Unicode form or leading zeros only, where unique."""
+    """Map ids to known ones that differ only in case, Unicode form or leading zeros, if unique."""
     missing = added[~added.isin(known)].unique()
     if missing.empty:
         return added
@@ -181,10 +181,9 @@ def _join_two(
 
 
 def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings) -> pd.Series:
-    """Bring ids of another naming scheme (BCN_0003884, IL_8314504) to the first table's ids.
+    """Translate ids of another naming scheme (BCN_0003884, IL_8314504) to the first table's ids.
 
-    It is another scheme where the tables share no id and their ids belong to each other one to
-    one.
+    Schemes differ if the tables share no id and their ids correspond one to one.
     """
     pairs = pd.DataFrame({"left": left, "right": right}).dropna().drop_duplicates()
     one_to_one = pairs["left"].is_unique and pairs["right"].is_unique
@@ -265,8 +264,8 @@ def add_splits(
     Raises
     ------
     TableError
-        If there is no such table, a name tells no part, a position is none, or a row is in two
-        parts.
+        If there is no such table, a file name contains no part, a position is invalid, or a row is
+        in two parts.
     """
     if not lists:
         return tables
@@ -300,7 +299,7 @@ _PAIR = ("image_name_1", "image_name_2")
 
 
 def find_pairs(source: SourceTable) -> pd.DataFrame:
-    """Take the pairs out of a list of duplicates.
+    """Extract the pairs from a list of duplicates.
 
     Parameters
     ----------

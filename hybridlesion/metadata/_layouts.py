@@ -102,7 +102,7 @@ class Layout:
     note: str = ""
 
     def matches(self, keys: set[str]) -> bool:
-        """Tell whether columns with these keys have this layout.
+        """Whether columns with these keys have this layout.
 
         Parameters
         ----------
@@ -140,7 +140,7 @@ LAYOUTS: tuple[Layout, ...] = tuple(
 
 
 def identify_layout(columns: Iterable[str]) -> str:
-    """Name the layout that a table with these columns has.
+    """Identify the layout of a table by its columns.
 
     Parameters
     ----------
@@ -180,7 +180,7 @@ def identify_layout(columns: Iterable[str]) -> str:
 
 
 def explain_unknown(columns: Iterable[str]) -> str:
-    """Write what is known about a table that no layout fits.
+    """Explain why no layout fits a table.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def explain_unknown(columns: Iterable[str]) -> str:
     Returns
     -------
     str
-        What was found, which layouts are accepted and which options name a column.
+        What was found, which layouts are accepted and which parameters name a column.
     """
     columns = [str(column) for column in columns]
     shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if columns[20:] else "")

@@ -80,7 +80,7 @@ class TableRecords:
     key : Role, default="image_id"
         What the rows are: images, lesions or patients.
     uses : tuple of ColumnUse, default=()
-        What became of the columns.
+        How the columns were used.
     """
 
     name: str
@@ -134,7 +134,7 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
 
 
 def _note_layout(table: RecognisedTable) -> None:
-    """Say what kinds of photographs a table lists, where not all are dermoscopic images."""
+    """Warn if a table lists photographs that are not dermoscopic images."""
     if table.layout.note:
         table.findings.warnings.append(f"{table.layout.note}.")
     if "image_type" in table.by_key:
@@ -280,7 +280,7 @@ def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Fin
     table : DataFrame of shape (n, columns)
         Records.
     labels : ndarray of shape (n,)
-        What to call each row.
+        Label of each row.
     findings : Findings
         Receives one problem per such lesion.
     """
@@ -349,7 +349,7 @@ _ROLES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID, Role.AGE, R
 
 
 def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Bring the columns of a DataFrame to the names and words of records.
+    """Convert the columns of a DataFrame to the names and values of records.
 
     Parameters
     ----------

@@ -37,12 +37,12 @@ MOST_FAULTS = 20
 
 @dataclass
 class Findings:
-    """What came to light while tables were read.
+    """Problems and warnings found while tables are read.
 
     Parameters
     ----------
     problems : list of str, optional
-        What makes a table unusable.
+        Errors that make a table unusable.
     warnings : list of str, optional
         What the user should know; the rows concerned count as missing or were merged.
     words : dict of str to list of str, optional
@@ -67,12 +67,12 @@ class Findings:
 
 
 def shorten(items: Sequence[object]) -> str:
-    """Write a list, at most ten items of it.
+    """Format a list, with at most ten items.
 
     Parameters
     ----------
     items : sequence
-        What to write.
+        Items.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def shorten(items: Sequence[object]) -> str:
 
 
 def describe_rows(rows: np.ndarray) -> str:
-    """Name rows of a table.
+    """Format row labels.
 
     Parameters
     ----------
@@ -285,7 +285,7 @@ def _mark_of(cell: object, text: str) -> tuple[str | None, bool]:
 
 
 def _mark(text: str) -> tuple[str | None, bool]:
-    """Decimal mark of a number: "" for none, None for no number; and whether it is beyond doubt."""
+    """Decimal mark of a number: "" for none, None for no number; and whether it is unambiguous."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None, False
@@ -326,7 +326,7 @@ def _number(text: str, decimal: str) -> float:
 
 
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Read one table file as it stands.
+    """Read one table file without normalisation.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ _LEADING = (*(role.value for role in Role), "duplicate_cluster", "age_raw", "sex
 
 @dataclass(frozen=True)
 class Records:
-    """Records, and what happened on the way to them.
+    """Records, and a report on how they were read.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class Records:
         What was taken as missing, merged or left out, with row numbers; and one table of the
         columns whose names are not those of a published table, if there are any.
     columns : tuple of ColumnUse, default=()
-        What became of each column of the tables, features apart.
+        How each column of the tables was used, except features.
     diagnoses : DataFrame of shape (m, 4), optional
         Which diagnoses count as malignant and which as benign: columns ``diagnosis, side, n_rows,
         words``, see `count_diagnoses`; empty without diagnoses.
     target_notes : tuple of str, default=()
-        Those of `warnings` that concern the target, which no one needs who scores the records.
+        Those of `warnings` that concern the target, irrelevant for scoring.
     """
 
     frame: pd.DataFrame
@@ -207,7 +207,7 @@ def read_records(
 def _open_tables(
     tables: Table | Sequence[Table], duplicates: Table | None, options: Options
 ) -> tuple[list[SourceTable], list[pd.DataFrame], list[SourceTable]]:
-    """Open all tables, and tell lists of duplicates and of row positions from the others."""
+    """Open all tables, and separate lists of duplicates and of row positions from the others."""
     tables = as_pandas(tables)
     if isinstance(tables, (str, os.PathLike, pd.DataFrame)):
         tables = [tables]
@@ -229,7 +229,7 @@ def _open_tables(
 def _check_diagnoses(
     parts: Sequence[TableRecords], options: Options, findings: Findings
 ) -> list[str]:
-    """Name the diagnoses that the user named, and no row has."""
+    """Report diagnoses that the user named, but no row has."""
     named = dict.fromkeys(options.malignant or (), "malignant")
     named |= dict.fromkeys(options.benign, "benign")
     if not named:

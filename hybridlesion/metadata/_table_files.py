@@ -71,7 +71,7 @@ class SourceTable:
 
 
 def split_sheet(path: str) -> tuple[str, str | None]:
-    """Divide ``FILE.xlsx#SHEET``.
+    """Split ``FILE.xlsx#SHEET`` into file and sheet.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def read_bytes(path: str) -> bytes:
 
 
 def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> SourceTable:
-    """Turn the content of a table file into a frame.
+    """Parse the content of a table file.
 
     Parameters
     ----------

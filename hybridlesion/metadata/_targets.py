@@ -86,7 +86,7 @@ def _understood(diagnosis: pd.Series) -> pd.Series:
 def derive_target(
     table: RecognisedTable, diagnosis: pd.Series | None, options: Options
 ) -> pd.Series | None:
-    """Find out which rows are malignant.
+    """Determine which rows are malignant.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def derive_target(
 
 
 def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
-    """Say of each diagnosis whether it is among the malignant ones; NaN where that is not known."""
+    """Target of each diagnosis, given the malignant ones; NaN if it is unknown."""
 
     def judge(word: str) -> float:
         reading = read_diagnosis(word)
@@ -149,7 +149,7 @@ def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
 
 
 def _are_outcomes(diagnosis: pd.Series) -> bool:
-    """Tell whether diagnoses are nothing but malignant and benign."""
+    """Whether the diagnoses only say malignant or benign."""
     readings = [read_diagnosis(word) for word in diagnosis.dropna().unique()]
     said = [reading.malignant is not None for reading in readings if reading.understood]
     return any(said) and not any(reading.named for reading in readings)
@@ -171,7 +171,7 @@ def _read_outcome(table: RecognisedTable, name: str) -> pd.Series:
 
 
 def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> None:
-    """Tell which words were read as malignant and benign, where they are not 0 and 1."""
+    """Report which words were read as malignant and benign, unless they are 0 and 1."""
     cells = column[outcome.notna()].map(lambda cell: str(cell).strip())
     counts = cells.groupby([outcome[outcome.notna()], cells]).size()
     plain = {"0", "1", "0.0", "1.0", "true", "false", "benign", "malignant"}
@@ -219,7 +219,7 @@ _ORDER = ("malignant", "benign", "undecided", "unknown", "")
 def count_diagnoses(
     frame: pd.DataFrame, words: Mapping[str, Sequence[str]] | pd.DataFrame
 ) -> pd.DataFrame:
-    """Count the diagnoses of records by the side on which they count.
+    """Count the diagnoses of records, by target.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ def count_diagnoses(
 
 
 def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Write diagnoses with their counts, the most frequent first.
+    """Format diagnoses with their counts, the most frequent first.
 
     Parameters
     ----------
@@ -283,7 +283,7 @@ def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | No
 
 
 def list_unknown(frame: pd.DataFrame) -> str:
-    """Write the words that leave the target missing as they are not known diagnoses.
+    """Format the words that leave the target missing because they are not known diagnoses.
 
     Parameters
     ----------

@@ -101,7 +101,7 @@ def _parse_age(cell: str) -> float | None:
 
 
 def _is_approximate_age(cell: str) -> bool:
-    """Tell whether an age is a range, a bound or a rough one, rather than a number.
+    """Whether an age is a range, a bound or approximate, rather than a number.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ _SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 def normalise(
     column: pd.Series, parse: Callable[[str], float | str | None], rows: np.ndarray
 ) -> ParsedColumn:
-    """Bring a column to the vocabulary, parsing each distinct cell value once.
+    """Parse a column, each distinct cell value once.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def normalise(
 
 
 def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
-    """Bring a column of ages to years up to 85, as `normalise` does.
+    """Parse a column of ages in years, capped at 85.
 
     Parameters
     ----------
@@ -234,7 +234,7 @@ def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
 
 
 def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
-    """Bring a column of sexes to the vocabulary, as `normalise` does.
+    """Parse a column of sexes.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     Returns
     -------
     ParsedColumn
-        Sexes; a note tells of initials that stand alone.
+        Sexes; a note reports an M without a counterpart.
 
     Notes
     -----
@@ -292,7 +292,7 @@ def _read_letters(cells: set[str]) -> dict[str, Sex]:
 
 
 def normalise_site(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
-    """Bring a column of body sites to the vocabulary, as `normalise` does.
+    """Parse a column of body sites.
 
     Parameters
     ----------

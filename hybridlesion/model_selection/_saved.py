@@ -168,12 +168,12 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
 
 
 def _name_some(names: Iterable[object]) -> str:
-    """Write a list, at most ten items of it.
+    """Format a list, with at most ten items.
 
     Parameters
     ----------
     names : iterable
-        What to write.
+        Items.
 
     Returns
     -------

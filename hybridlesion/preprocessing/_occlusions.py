@@ -1,4 +1,4 @@
-"""Detection of what hides the skin: dark corners, ink, stickers and hair; removal of hair."""
+"""Detection of occlusions: dark corners, ink, stickers and hair; removal of hair."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "remove_hair",
 ]
 
-# The vignette is large and smooth, so it is looked for at this long side, whatever the image's.
+# The vignette is large and smooth, so it is detected at this long side in images of any size.
 WORKING_LONG_SIDE = 160
 
 # Darker than this share of the frame's bright skin is black rather than skin.
@@ -171,12 +171,12 @@ _own = threading.local()
 
 
 def hair_probability(image: np.ndarray) -> np.ndarray:
-    """Say of every two by two pixels how likely they show hair.
+    """Estimate the probability of hair for each block of two by two pixels.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
-        RGB image; the network was taught long sides of 300 to 400 pixels.
+        RGB image; the network was trained on long sides of 300 to 400 pixels.
 
     Returns
     -------
@@ -216,7 +216,7 @@ def _network() -> cv2.dnn.Net:
     return network
 
 
-# A hair takes one to five pixels at this long side, at which every image is looked at.
+# A hair takes one to five pixels at this long side, at which every image is analysed.
 HAIR_LONG_SIDE = 352
 
 # Probability above which a pixel is hair: on drawn hair over images that the network learned from,
@@ -246,11 +246,12 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
 
     Notes
     -----
-    A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels, says of
-    every two by two pixels how likely they show hair. It learned lines from drawn hair, and what
-    is not hair (pigment nets, furrows, rulers, ink) from photographs on which people saw none;
-    ``HAIR_CARD.md`` next to the weights has details. The edge of a ruler or of a drop of gel may
-    pass, and perfectly sharp lines on perfectly flat ground, which no photograph has, may not.
+    A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels,
+    estimates the probability of hair for each block of two by two pixels. It was trained on drawn
+    hair, and on photographs in which annotators saw no hair (but pigment networks, furrows, rulers
+    or ink); ``HAIR_CARD.md`` next to the weights has details. The edge of a ruler or of a drop of
+    gel may be marked, and perfectly sharp lines on a perfectly uniform background, which no
+    photograph has, may be missed.
 
     Examples
     --------
@@ -277,7 +278,7 @@ def _at_working_size(image: np.ndarray) -> np.ndarray:
 
 
 def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
-    """Fill the hair pixels of an image with the mean colour of what lies around them.
+    """Fill the hair pixels of an image with the mean colour of their surroundings.
 
     Parameters
     ----------
@@ -298,10 +299,10 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    A hair pixel becomes the mean of the hairless pixels in a window round it. The window starts at
-    1 % of the long side and doubles for pixels that found none, so that narrow hairs take the
-    colour of their very neighbourhood and no blur crosses the lesion's border. If everything is
-    hair, nothing is changed.
+    A hair pixel becomes the mean of the hairless pixels in a window around it. The window starts
+    at 1 % of the long side and doubles where it contains none, so that narrow hairs take the
+    colour of their immediate neighbourhood and no blur crosses the lesion's border. If everything
+    is hair, nothing is changed.
 
     Examples
     --------

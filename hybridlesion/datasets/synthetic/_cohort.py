@@ -408,7 +408,7 @@ def _latent_excess(rng: Generator, n: int) -> np.ndarray:
 
 
 def _systematic_sample(rng: Generator, risk: np.ndarray) -> np.ndarray:
-    """0/1 of shape (n,), each 1 with its own probability, their sum as even as can be."""
+    """Draw 0 or 1 with given probabilities, the sum within 1 of its mean."""
     order = rng.permutation(len(risk))
     edges = np.concatenate([[0.0], np.cumsum(risk[order])]) + rng.random()
     target = np.empty(len(risk), int)

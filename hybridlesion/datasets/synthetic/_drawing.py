@@ -24,7 +24,7 @@ __all__ = ["check_size", "draw_lesion", "draw_outline"]
 
 
 def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
-    """Draw how deep each pixel lies inside the lesion.
+    """Draw the depth of each pixel inside the lesion.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def _fibre_noise(
     stretch: float,
     angle: float,
 ) -> np.ndarray:
-    """Draw noise drawn out along one direction, as skin lines and fibres are.
+    """Draw noise that is elongated along one direction, as skin lines and fibres are.
 
     Parameters
     ----------
