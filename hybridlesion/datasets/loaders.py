@@ -29,8 +29,8 @@ __all__ = [
 ]
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
-# What stands behind the name of the photograph, which must be there, too: a photograph may well be
-# called P2_lesion or P2_R1 itself.
+# Suffixes of mask names. The photograph must exist, too: a photograph may itself be called
+# P2_lesion or P2_R1.
 _MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
 # Other images in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
 _OTHER = re.compile(
@@ -81,7 +81,7 @@ class LocalCopy:
         return next(fitting, None)
 
     def need_table(self, *patterns: str) -> Path:
-        """Find a table as `find_table` does, or say what was looked for.
+        """Find a table as `find_table` does, or raise an error.
 
         Parameters
         ----------
@@ -263,7 +263,7 @@ def load_folder(
 
 
 _SPLITS = ("train", "valid", "test")
-# The criteria, and what else the records keep as it stands.
+# The criteria, and further columns that the records keep unchanged.
 _KEPT = (
     *("diagnosis", "split", "seven_point_score", "pigment_network", "streaks", "pigmentation"),
     *("regression_structures", "dots_and_globules", "blue_whitish_veil", "vascular_structures"),
@@ -290,7 +290,7 @@ def load_derm7pt(
     -------
     DataFrame
         Records of the images found, with `path`, `lesion_id` (the case), `sex`, `site`,
-        `diagnosis` as it stands in the table, `target`, `split` (train, valid or test),
+        `diagnosis` as written in the table, `target`, `split` (train, valid or test),
         `seven_point_score` (0 to 7), the seven criteria, and `clinical_path` of the close-up
         photograph where it is there. `image_id` is the file name of ``derm``, with its folder and
         ``_`` before it if file names repeat.
@@ -591,7 +591,7 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
     copy = scan_folder(folder)
     table = copy.need_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
     criteria = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
-    # The kinds of nevus stay apart, which records would call nevus alike.
+    # The kinds of nevus stay distinct; records would call all of them nevus.
     truth = criteria[["image_id"]].assign(target=(criteria["diagnosis"] == "melanoma").astype(int))
     return records_of(copy, truth).merge(criteria, on="image_id", how="left")
 

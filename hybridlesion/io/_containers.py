@@ -112,7 +112,7 @@ def hdf5_keys(archive: str) -> list[str]:
     """
     handle = _opened(archive, _open_hdf5)
     keys = list(handle)
-    # ISIC's files are flat, and looking at each of 400,000 keys would take half a minute.
+    # ISIC's files are flat, and visiting each of 400,000 keys would take half a minute.
     if not keys or not hasattr(handle[keys[0]], "keys"):
         return keys
     nested: list[str] = []
@@ -152,7 +152,7 @@ def hdf5_value(archive: str, key: str) -> bytes:
     if shape is None or len(shape) > 1 or (len(shape) == 1 and dataset.dtype != np.uint8):
         kind = "a group" if shape is None else f"an array of shape {shape} and {dataset.dtype}"
         raise ImageError(f"the key holds {kind}, not the bytes of one image file.")
-    # A whole array, since a single text value would lose the zeros at its end.
+    # As an array, since a single text value would lose trailing zeros.
     return np.asarray(dataset).tobytes()
 
 
@@ -188,7 +188,7 @@ def _open_hdf5(archive: str) -> Any:
         raise SourceError(f"{archive} is not a readable HDF5 file: {error}") from error
 
 
-# Ordinary files in folders of images, which are not worth a note.
+# Files that are common in folders of images and not reported.
 _ORDINARY = frozenset(
     (
         *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".geojson", ".xml", ".yaml", ".yml", ".toml"),
@@ -329,7 +329,7 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
     links: deque[str] = deque()
     seen: set[str] = set()
     while waiting or links:
-        # Links wait until all that lies here by itself is listed.
+        # Links wait until all files and folders without links are listed.
         current = waiting.popleft() if waiting else links.popleft()
         real = os.path.realpath(current)
         if os.path.islink(current) and current != folder:

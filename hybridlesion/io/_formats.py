@@ -269,11 +269,11 @@ def _import(name: str, feature: str, extra: str) -> ModuleType:
     try:
         return import_optional(name, feature=feature, install=f"hybridlesion[{extra}]")
     except MissingDependencyError as error:
-        # One such file among others is listed; the others are read all the same.
+        # One such file is listed as unreadable; the others are read.
         raise ImageError(str(error)) from error
 
 
-# Bytes that identify_format wants to see; DICOM has its name at 128.
+# Bytes that identify_format needs; DICOM has its signature at 128.
 HEAD_LENGTH = 132
 
 
@@ -317,7 +317,7 @@ FORMATS = (
 
 _TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"
 
-# What is often met under an image's name. The first match names it.
+# Formats that often have the name of an image. The first match counts.
 _OTHER_FORMATS = (
     (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, as a failed download leaves it"),
     (rb"\s*<\?xml|\s*<svg", "XML or SVG text"),
@@ -348,7 +348,7 @@ def identify_format(head: bytes) -> ImageFormat:
     Raises
     ------
     ImageError
-        If it is none of them; the message says what it seems to be.
+        If it is none of them; the message names what it resembles.
 
     Examples
     --------

@@ -31,7 +31,7 @@ __all__ = [
     "write_mask",
 ]
 
-# No image of 200 megapixels is larger, and a hostile archive could unpack to anything.
+# No image of 200 megapixels is larger; a hostile archive could unpack to any size.
 _MAX_BYTES = 2 << 30
 
 
@@ -60,7 +60,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         return hdf5_value(locator.container, locator.inner)
     with _opened(path) as stream:
         head = stream.read(HEAD_LENGTH)
-        # Before the rest is fetched: it may be a film of 4 GB.
+        # Before the rest is read: it may be a video of 4 GB.
         identify_format(head)
         data = head + stream.read(_MAX_BYTES)
     if len(data) > _MAX_BYTES:
@@ -260,7 +260,7 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
     Raises
     ------
     ImageError
-        If the mask is none, or the name ends in another suffix.
+        If the mask is invalid, or the name ends in another suffix.
     SourceError
         If the file cannot be written.
     """
@@ -282,7 +282,7 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     Raises
     ------
     ImageError
-        If the image is none, or the name ends in another suffix.
+        If the image is invalid, or the name ends in another suffix.
     SourceError
         If the file cannot be written.
     """

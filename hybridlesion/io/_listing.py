@@ -181,7 +181,7 @@ def scan_images(
     images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
-        # With the source's own name: a folder has the same ids alone and below another one.
+        # With the name of the source, so that a folder has the same ids on its own and in another.
         own = _own_name(source)
         images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
         example = images.loc[repeated, "image_id"].iloc[0]
@@ -252,7 +252,7 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
             images[locator] = name
         else:
             passed_over.add_file(name, ordinary=kind == "text")
-    # The source's own name counts, too: a user may name the folder of the masks.
+    # The name of the source counts, too: it may be a folder of masks.
     own = _own_name(source)
     masks = choose_masks({locator: f"{own}/{name}" for locator, name in images.items()})
     for mask in sorted(masks):

@@ -129,7 +129,7 @@ IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | frozenset(
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".xlsx"))
 
-# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are none.
+# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are not suffixes.
 _SUFFIX = re.compile(r"\.(?=\d*[a-z])[a-z0-9~+-]+", re.IGNORECASE)
 _SHEET = re.compile(r"(?<=\.xlsx)#[^/\\]*\Z", re.IGNORECASE)
 
@@ -192,7 +192,7 @@ def mask_stems(stem: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        What the image may be called, the longest first; empty if the name is none of a mask.
+        Possible names of the image, the longest first; empty if the name is not that of a mask.
 
     Examples
     --------
@@ -219,7 +219,7 @@ def in_mask_folder(name: str) -> bool:
     Returns
     -------
     bool
-        True if a folder is called ``masks``, ``GroundTruth`` or alike.
+        True if a folder is called ``masks``, ``GroundTruth`` or similar.
 
     Examples
     --------

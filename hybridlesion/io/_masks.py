@@ -27,8 +27,8 @@ from hybridlesion.metadata import match_ids
 
 __all__ = ["choose_masks", "find_masks"]
 
-# How far a value of a mask may be from its two levels, and how many pixels may be farther: JPEG
-# and resizing blur the outline.
+# Largest distance of a mask's value from its two levels, and the share of pixels that may exceed
+# it: JPEG and resizing blur the outline.
 _TOLERANCE = 24
 _BLURRED = 0.05
 _LONG_SIDE = 256
@@ -43,8 +43,8 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
     ----------
     folder : str or path-like
         Folder of files named ``IMAGEID_segmentation``, ``IMAGEID_lesion``, ``IMAGEID_mask``,
-        ``mask_IMAGEID`` or alike, with any image suffix and in any case. If it has none, masks
-        that bear the name of their image.
+        ``mask_IMAGEID`` or similar, with any image suffix and in any case. If it has none, masks
+        that have the name of their image.
     image_ids : iterable of str, default=None
         Images whose masks are wanted. Their ids find masks whose names differ in case or in
         Unicode form, where only one does. None takes all masks, as their names have it.

@@ -44,7 +44,7 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
     Returns
     -------
     str
-        Absolute path or locator. Whether the file exists is not looked at.
+        Absolute path or locator. Whether the file exists is not checked.
 
     Raises
     ------
@@ -151,9 +151,9 @@ _MOST_NAMED = 20
 
 _PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
 
-# A table of 400,000 wrong paths shall not fill the screen.
+# Most problems that a message lists.
 _SHOWN_PROBLEMS = 20
-# Paths that are tried to find out where the others lie.
+# Paths that are tried to locate the others.
 _TRIED = 100
 
 _WINDOWS = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)

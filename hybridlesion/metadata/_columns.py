@@ -72,7 +72,7 @@ class Options:
     named : mapping of Role to str, optional
         Role -> the user's column name.
     malignant : tuple of str or None, default=None
-        Diagnoses, in our words, that make the target 1; None leaves it to the layout.
+        Normalised diagnoses that make the target 1; None leaves it to the layout.
     benign : tuple of str, default=()
         Further words, which are not known diagnoses, that make the target 0.
     """

@@ -182,7 +182,7 @@ class Reading:
     Parameters
     ----------
     name : str or None
-        The diagnosis in our words, else as written in lower case; None if the cell says nothing.
+        The normalised diagnosis, else as written in lower case; None if the cell is blank.
     malignant : float or None, default=None
         1 malignant, 0 benign; None where the words do not say, or opinions differ.
     named : bool, default=False

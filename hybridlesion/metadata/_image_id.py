@@ -350,7 +350,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     Raises
     ------
     TableError
-        If several images are called like one record, and no path says which is meant.
+        If several images have the name of one record, and no path determines which is meant.
     """
     ids, new = records["image_id"].tolist(), {}
     if "path" in records:

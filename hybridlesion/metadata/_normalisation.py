@@ -398,7 +398,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     if "site" in renamed.values():
         by_key = {column_key(column): column for column in reversed(list(frame.columns))}
         found["site"] = _refine_site(frame, found["site"], by_key, rows)
-    # Numbers are ids as they are; text may write one in two ways, or say that none is known.
+    # Numbers are unambiguous ids; text may write one in two ways, or say that it is unknown.
     for name in ("patient_id", "lesion_id"):
         if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
             found[name] = normalise_ids(frame[name])

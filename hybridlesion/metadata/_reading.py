@@ -46,7 +46,7 @@ class Findings:
     warnings : list of str, optional
         What the user should know; the rows concerned count as missing or were merged.
     words : dict of str to list of str, optional
-        Diagnosis in our words -> as the tables write it.
+        Normalised diagnosis -> as the tables write it.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Findings:
         Parameters
         ----------
         name : str
-            Diagnosis in our words.
+            Normalised diagnosis.
         words : iterable of str
             As the table writes it.
         """
@@ -278,7 +278,7 @@ def _clean(cell: object) -> str:
 
 
 def _mark_of(cell: object, text: str) -> tuple[str | None, bool]:
-    # Numbers among the words of a sheet or a frame are numbers, whatever mark their text has.
+    # Cells of a sheet or a frame that are numbers need no decimal mark to be recognised.
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return ".", True
     return _mark(text)

@@ -91,7 +91,7 @@ def read_records(
     ----------
     tables : str, path-like, DataFrame or sequence of them
         CSV, Parquet or Excel files (``FILE.xlsx`` or ``FILE.xlsx#SHEET``), or tables in memory, of
-        pandas or polars. Several are joined on the image id, whatever each calls it, with or
+        pandas or polars. Several are joined on the image id, whatever its column is called, with or
         without folder, extension and ``_downsampled``; a table without image ids on the lesion or
         patient id. Of Derm7pt, the files ``*_indexes.csv`` may be given too: they become the
         column ``split``.
@@ -103,7 +103,7 @@ def read_records(
     target_column : str or None, default=None
         Column that is 1 (or malignant, yes, a malignant diagnosis) and 0 (or benign, no, a benign
         one); None derives the target, see Notes. With `malignant` or `benign`, the column in which
-        their words are looked for.
+        their words are searched for.
     malignant : sequence of str or None, default=None
         Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``; all other
         known diagnoses count as benign.

@@ -36,9 +36,9 @@ class SourceTable:
     Parameters
     ----------
     name : str
-        File name, or what stands for it.
+        File name, or a substitute for it.
     frame : DataFrame of shape (n, columns)
-        The table, as it stands.
+        The table, not normalised.
     rows : ndarray of shape (n,)
         Row label of each row: its row number in a text file or sheet (the header is row 1, a
         missing header none), its position from 1 in a Parquet file, its index label in a
@@ -46,7 +46,7 @@ class SourceTable:
     notes : tuple of str, default=()
         What the user should know, such as cells taken as missing.
     faults : tuple of str, default=()
-        Cells of columns of numbers that are none.
+        Cells of numeric columns that are not numbers.
     is_text : bool, default=False
         Whether the file is text, where numbers were guessed from how they are written.
     """
@@ -143,7 +143,7 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> So
     Parameters
     ----------
     path : str
-        Path or address, perhaps with a sheet; its suffix tells the format.
+        Path or address, perhaps with a sheet; its suffix determines the format.
     content : bytes
         Content of the file.
     is_text : callable

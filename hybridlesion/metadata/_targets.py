@@ -45,7 +45,7 @@ def derive_diagnosis(table: RecognisedTable, options: Options) -> pd.Series | No
     Returns
     -------
     Series of shape (n,) or None
-        Diagnoses in our words; None if the table has none.
+        Normalised diagnoses; None if the table has none.
     """
     named = {*(options.malignant or ()), *options.benign}
     if table.layout.one_hot:
@@ -93,7 +93,7 @@ def derive_target(
     table : RecognisedTable
         The table; its findings receive values other than 0 and 1, and contradictions.
     diagnosis : Series of shape (n,) or None
-        Its diagnoses, in our words.
+        Its normalised diagnoses.
     options : Options
         The diagnoses that the user calls malignant, if any.
 
@@ -231,7 +231,7 @@ def count_diagnoses(
     Returns
     -------
     DataFrame of shape (m, 4)
-        ``diagnosis`` in our words, "" where a record has none; ``side``: malignant, benign,
+        ``diagnosis``, normalised, "" where a record has none; ``side``: malignant, benign,
         undecided (known, but neither), unknown (no known diagnosis), or "" if the records have no
         target; ``n_rows``; ``words`` as written, a tuple. Empty if the records have no diagnoses.
     """

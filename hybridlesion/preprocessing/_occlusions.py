@@ -26,7 +26,7 @@ WORKING_LONG_SIDE = 160
 # Darker than this share of the frame's bright skin is black rather than skin.
 DARK_SHARE = 0.38
 
-# A vignette that would leave less of the frame than this is a dark image instead.
+# A vignette that would leave a smaller share of the frame is taken for a dark image.
 SMALLEST_SHARE = 0.25
 
 
@@ -160,13 +160,13 @@ HAIR_WEIGHTS = Path(__file__).with_name("hair.onnx")
 # Grey levels that the network takes as 0 and as its unit.
 MEAN, UNIT = 140.0, 60.0
 
-# Its deepest layer sees one pixel for so many by so many of the image.
+# Pixels of the image per pixel of the deepest layer, in each direction.
 STRIDE = 4
 
-# The image is continued by so many pixels, so that its frame, often a thin dark line, is none.
+# The image is padded by so many pixels, so that its border, often a thin dark line, is not marked.
 MARGIN = 8
 
-# A network holds the picture it works on, so each thread has its own.
+# A network stores its input, so each thread has its own.
 _own = threading.local()
 
 
@@ -196,7 +196,7 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
     padded = cv2.copyMakeBorder(image, MARGIN, bottom, MARGIN, right, cv2.BORDER_REPLICATE)
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(padded, 1 / UNIT, mean=(MEAN,) * 3))
-    # Four numbers a place, for its four quarters.
+    # Four numbers for the four quarters of each place.
     quarters = network.forward()[0]
     _, rows, columns = quarters.shape
     found = quarters.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1)
@@ -295,7 +295,7 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
     Raises
     ------
     ImageError
-        If image or mask are none, or differ in size.
+        If image or mask are invalid, or differ in size.
 
     Notes
     -----
@@ -324,7 +324,7 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
         window = (2 * radius + 1, 2 * radius + 1)
         share = cv2.boxFilter(weight, -1, window, borderType=cv2.BORDER_CONSTANT)
         colour = cv2.boxFilter(known, -1, window, borderType=cv2.BORDER_CONSTANT)
-        # Half a pixel's weight: running sums in single precision may leave crumbs where none is.
+        # Half a pixel's weight, since running sums in single precision may not return to zero.
         found = missing & (share > 0.5 / (window[0] * window[1]))
         out[found] = np.rint(colour[found] / share[found][:, None]).clip(0, 255)
         missing = missing & ~found
