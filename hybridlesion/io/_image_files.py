@@ -243,7 +243,7 @@ def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
 
 _LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
 _LOSSY = (".jpg", ".jpeg", ".webp")
-_JPEG_QUALITY = 95
+_QUALITY = 95
 
 
 def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
@@ -264,8 +264,7 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
     SourceError
         If the file cannot be written.
     """
-    suffix = _check_suffix(path, _LOSSLESS)
-    _write(path, suffix, check_mask(mask).astype(np.uint8) * 255)
+    _write(path, check_mask(mask).astype(np.uint8) * 255, _LOSSLESS)
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
@@ -286,27 +285,18 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     SourceError
         If the file cannot be written.
     """
-    suffix = _check_suffix(path, _LOSSLESS + _LOSSY)
-    _write(path, suffix, cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR))
+    _write(path, cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR), (*_LOSSLESS, *_LOSSY))
 
 
-def _check_suffix(path: str | os.PathLike, allowed: tuple[str, ...]) -> str:
+def _write(path: str | os.PathLike, pixels: np.ndarray, allowed: tuple[str, ...]) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in allowed:
         raise ImageError(
             f"{os.fspath(path)}: the name must end in one of {', '.join(allowed)}, got {suffix!r}."
         )
-    return suffix
-
-
-def _write(path: str | os.PathLike, suffix: str, pixels: np.ndarray) -> None:
-    parameters = {
-        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
-        ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, _JPEG_QUALITY],
-    }
+    flag = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
     # Encoded in memory: cv2.imwrite fails silently and on names beyond ASCII.
-    done, encoded = cv2.imencode(suffix, pixels, parameters.get(suffix, []))
+    done, encoded = cv2.imencode(suffix, pixels, [flag, _QUALITY] if suffix in _LOSSY else [])
     if not done:
         raise ImageError(f"{os.fspath(path)}: OpenCV could not encode {pixels.shape} pixels.")
     with atomic_path(path) as temporary:

@@ -231,9 +231,7 @@ def _full_name(path: str) -> str:
     return f"{folder}/{locator.inner}" if folder else path
 
 
-def _as_list(
-    sources: str | os.PathLike | Sequence[str | os.PathLike],
-) -> list[str | os.PathLike]:
+def _as_list(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str | os.PathLike]:
     return [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
 
 

@@ -51,9 +51,9 @@ __all__ = [
     "describe_uses",
     "find_path_column",
     "format_uses",
-    "holds_role",
     "read_image_ids",
     "recognise_table",
+    "take_alias",
 ]
 
 # Columns that carry the same information as the column of a role.
@@ -254,7 +254,8 @@ def _find_roles(
 ) -> tuple[dict[Role, str], set[Role]]:
     """Take the user's names, then those of the layout, then known ones, then likely ones."""
     own = {} if layout is None else layout.roles
-    by_role, guessed = {}, set()
+    by_role: dict[Role, str] = {}
+    guessed: set[Role] = set()
     for role, names in ROLE_COLUMNS.items():
         wanted = (column_key(options.named.get(role, "")), own.get(role, ""), *names)
         found = [by_key[name] for name in wanted if name in by_key]
@@ -272,12 +273,8 @@ def _find_roles(
             continue
         if _SAID_BY.get(role, frozenset()) & by_key.keys() or (role in _SAID_BY and stated):
             continue
-        for column in candidates(role, free):
-            if holds_role(role, column, source.frame, source.rows, by_role):
-                by_role[role] = column
-                guessed.add(role)
-                free.pop(loose_key(column))
-                break
+        if take_alias(role, free, source.frame, source.rows, by_role) is not None:
+            guessed.add(role)
     files = [column for column in free.values() if _names_files(column, source.frame[column])]
     if layout is None and Role.PATH not in by_role and len(files) == 1 and by_role:
         by_role[Role.PATH] = files[0]
@@ -288,6 +285,40 @@ def _find_roles(
         if image_ids(paths) != list(map(normalise_image_id, paths)):
             by_role[Role.PATH] = by_role[Role.IMAGE_ID]
     return by_role, guessed
+
+
+def take_alias(
+    role: Role,
+    free: dict[str, str],
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    by_role: dict[Role, str],
+) -> str | None:
+    """Find a column that holds a role under an alias.
+
+    Parameters
+    ----------
+    role : Role
+        The role.
+    free : dict of str to str
+        Loose key -> column, of the columns without a role; the column that is found is removed.
+    frame : DataFrame of shape (n, columns)
+        The table.
+    rows : ndarray of shape (n,)
+        Row labels.
+    by_role : dict of Role to str
+        Columns found before; the column that is found is added.
+
+    Returns
+    -------
+    str or None
+        The column; None if there is none.
+    """
+    for name in candidates(role, free):
+        if _holds_role(role, name, frame, rows, by_role):
+            by_role[role] = name
+            return free.pop(loose_key(name))
+    return None
 
 
 def _names_files(column: str, values: pd.Series) -> bool:
@@ -364,7 +395,7 @@ def read_image_ids(
     return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
 
 
-def holds_role(
+def _holds_role(
     role: Role, name: str, frame: pd.DataFrame, rows: np.ndarray, by_role: Mapping[Role, str]
 ) -> bool:
     """Whether the values of a column fit the role that its name suggests.
@@ -532,7 +563,7 @@ def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:
         if other is not None:
             if find_role(column) is role and role not in KEYS:
                 return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
-        elif not (role is Role.TARGET and Role.DIAGNOSIS in table.by_role) and holds_role(
+        elif not (role is Role.TARGET and Role.DIAGNOSIS in table.by_role) and _holds_role(
             role, column, table.frame, table.rows, table.by_role
         ):
             is_target = role is Role.TARGET

@@ -355,7 +355,17 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     ids, new = records["image_id"].tolist(), {}
     if "path" in records:
         written = records["path"].fillna("").astype(str).tolist()
-        _check_written(ids, written)
+        first: dict[str, str] = {}
+        shared = [
+            f"{path}: {first[path]} and {one}"
+            for one, path in zip(ids, written, strict=True)
+            if is_image_name(path) and first.setdefault(path, one) != one
+        ]
+        if shared:
+            raise TableError(
+                f"several image ids have one path: {shorten(shared)}. Give each image one id and "
+                "one row."
+            )
         by_path = _match_paths(written, images["path"].astype(str).tolist())
         new = {place: ids[row] for row, place in by_path.items() if written[row]}
     taken = set(new.values())
@@ -384,18 +394,3 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     # A file named like the record of another file belongs to no record.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]
     return images.assign(image_id=kept)
-
-
-def _check_written(ids: Sequence[str], paths: Sequence[str]) -> None:
-    """Refuse records of several ids that name one file."""
-    first: dict[str, str] = {}
-    shared = [
-        f"{path}: {first[path]} and {one}"
-        for one, path in zip(ids, paths, strict=True)
-        if is_image_name(path) and first.setdefault(path, one) != one
-    ]
-    if shared:
-        raise TableError(
-            f"several image ids have one path: {shorten(shared)}. Give each image one id and one "
-            "row."
-        )

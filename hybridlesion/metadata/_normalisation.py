@@ -15,7 +15,6 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import (
     ROLE_COLUMNS,
     Role,
-    candidates,
     column_key,
     leak_reason,
     loose_key,
@@ -25,17 +24,12 @@ from hybridlesion.metadata._columns import (
     Options,
     RecognisedTable,
     describe_uses,
-    holds_role,
     recognise_table,
+    take_alias,
 )
 from hybridlesion.metadata._image_id import image_ids, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout
-from hybridlesion.metadata._reading import (
-    Findings,
-    describe_rows,
-    read_numbers,
-    shorten,
-)
+from hybridlesion.metadata._reading import Findings, describe_rows, read_numbers, shorten
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
 from hybridlesion.metadata._values import PARSERS, normalise_site
@@ -422,7 +416,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
 def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> dict[Role, str]:
     """Find the column of each role, as `read_records` does."""
     keys = pd.Index([column_key(column) for column in frame.columns])
-    named = {}
+    named: dict[Role, str] = {}
     for role in _ROLES:
         key = next((name for name in ROLE_COLUMNS[role] if name in keys), None)
         if key is None:
@@ -436,12 +430,9 @@ def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> 
         named[role] = columns[0]
     free = {loose_key(name): name for name in frame.columns if name not in named.values()}
     for role in _ROLES:
-        for name in candidates(role, free) if role not in named else ():
-            if holds_role(role, name, frame, rows, named):
-                named[role] = name
-                findings.warnings.append(f"column {name!r} is read as {role}")
-                del free[loose_key(name)]
-                break
+        name = None if role in named else take_alias(role, free, frame, rows, named)
+        if name is not None:
+            findings.warnings.append(f"column {name!r} is read as {role}")
     return named
 
 

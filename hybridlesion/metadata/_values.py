@@ -11,12 +11,7 @@ import pandas as pd
 from hybridlesion._formatting import count_words
 from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._diagnosis import WordSearch, fold, read_diagnosis, split_words
-from hybridlesion.metadata._reading import (
-    MOST_FAULTS,
-    ParsedColumn,
-    describe_rows,
-    shorten_faults,
-)
+from hybridlesion.metadata._reading import MOST_FAULTS, ParsedColumn, describe_rows, shorten_faults
 from hybridlesion.metadata._vocabulary import (
     AGE_LIMITS,
     MISSING_WORDS,

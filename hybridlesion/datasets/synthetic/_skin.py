@@ -86,12 +86,7 @@ def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np
 
 
 def _fibre_noise(
-    rng: Generator,
-    shape: tuple[int, int],
-    wavelength: float,
-    *,
-    stretch: float,
-    angle: float,
+    rng: Generator, shape: tuple[int, int], wavelength: float, *, stretch: float, angle: float
 ) -> np.ndarray:
     """Draw noise that is elongated along one direction, as skin lines and fibres are.
 
