@@ -70,10 +70,10 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
         and not path.stem.lower().endswith("superpixels")
     ]
     found: dict[str, str] = {}
-    stems = {path: mask_stems(path.stem)[:1] for path in files}
-    if not any(stems.values()):
-        stems = {path: (path.stem,) for path in files if _looks_like_mask(str(path))}
-    for path, (image_id,) in ((path, stem) for path, stem in stems.items() if stem):
+    stems = {path: stem for path in files for stem in mask_stems(path.stem)[:1]}
+    if not stems:
+        stems = {path: path.stem for path in files if _looks_like_mask(str(path))}
+    for path, image_id in stems.items():
         if image_id in found:
             raise SourceError(f"{found[image_id]} and {path} are masks of one image; keep one.")
         found[image_id] = str(path)

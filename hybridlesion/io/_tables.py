@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from urllib.parse import unquote
 
 import pandas as pd
@@ -78,7 +79,7 @@ class _FolderGuard:
         self.folder = _absolute(folder)
         self.allowed = [self.folder, *map(_absolute, roots)]
         # Symbolic links of whole folders are followed once, not once for each of their files.
-        self._real_folders: dict[str, str] = {}
+        self._real_folder = cache(os.path.realpath)
 
     def resolve(self, name: str) -> str:
         """Resolve one name; see `resolve_path`.
@@ -118,21 +119,13 @@ class _FolderGuard:
         if _climbs(path) and len(self.allowed) == 1:
             raise self._outside(name)
         path = os.path.normpath(os.path.join(self.folder, path))
-        real = self._real_path(path)
+        parent, base = os.path.split(path)
+        real = os.path.join(self._real_folder(parent), base)
+        real = os.path.realpath(real) if os.path.islink(real) else real
         for folder in self.allowed:
             if real.startswith(self._real_folder(folder).rstrip(os.sep) + os.sep):
                 return path
         raise self._outside(name)
-
-    def _real_path(self, path: str) -> str:
-        parent, base = os.path.split(path)
-        real = os.path.join(self._real_folder(parent), base)
-        return os.path.realpath(real) if os.path.islink(real) else real
-
-    def _real_folder(self, folder: str) -> str:
-        if folder not in self._real_folders:
-            self._real_folders[folder] = os.path.realpath(folder)
-        return self._real_folders[folder]
 
     def _outside(self, name: str) -> ImageError:
         return ImageError(f"{name!r} leads out of the folder {self.folder}.")
@@ -379,14 +372,16 @@ def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
         if not one
     ]
     pairs = images.assign(row=source.rows).drop_duplicates(["image_id", "path"])
-    for column, other in (("image_id", "path"), ("path", "image_id")):
+    for column, what, other, several in (
+        ("image_id", "id ", "path", "files"),
+        ("path", "", "image_id", "ids"),
+    ):
         repeated = pairs[pairs[column].duplicated(keep=False) & (pairs["image_id"] != "")]
-        for value, group in repeated.groupby(column, sort=False):
-            what = f"id {value} has" if column == "image_id" else f"{value} has"
-            problems.append(
-                f"rows {', '.join(map(str, group['row'][:5]))}: {what} {len(group)} "
-                f"{'files' if other == 'path' else 'ids'}, {', '.join(group[other][:3])}."
-            )
+        problems += [
+            f"rows {', '.join(map(str, group['row'][:5]))}: {what}{value} has {len(group)} "
+            f"{several}, {', '.join(group[other][:3])}."
+            for value, group in repeated.groupby(column, sort=False)
+        ]
     if problems:
         raise TableError(
             f"{table}: its image ids and paths contradict each other. Give each image one id and "

@@ -190,7 +190,7 @@ def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
         if reading.name is None:
             raise OptionError(f"`{option}` names {word!r}, which is not a diagnosis.")
         # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
-        words_in = split_words(word)
+        words_in = split_words(str(word))
         narrower = reading.malignant == 0 and len(words_in) > len(split_words(reading.name))
         names.append(" ".join(words_in) if narrower else reading.name)
     return tuple(dict.fromkeys(names))

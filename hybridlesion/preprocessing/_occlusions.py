@@ -87,7 +87,8 @@ def _dark_corners(image: np.ndarray) -> np.ndarray:
     region = in_corner[labels]
     if not region.any():
         return region
-    region = cv2.dilate(region.astype(np.uint8), _disc(reach)) > 0
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    region = cv2.dilate(region.astype(np.uint8), disc) > 0
     return region if region.mean() <= 1 - SMALLEST_SHARE else np.zeros_like(region)
 
 
@@ -109,10 +110,6 @@ def _corner_labels(labels: np.ndarray, reach: int) -> set[int]:
             counts = np.bincount(corner.ravel())
             found.update(np.flatnonzero(counts >= 0.5 * corner.size).tolist())
     return found - {0}
-
-
-def _disc(radius: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
 def marker_mask(image: np.ndarray) -> np.ndarray:
@@ -263,18 +260,15 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
     """
     image = check_image(image)
     size = image.shape[:2]
-    probability = hair_probability(_at_working_size(image))
+    # Shrink or enlarge to the size of the images that the network was trained on.
+    scale = HAIR_LONG_SIDE / max(size)
+    resized = resize_long_side(image, HAIR_LONG_SIDE)
+    if scale > 1:
+        enlarged = tuple(round(scale * side) for side in size[::-1])
+        resized = cv2.resize(image, enlarged, interpolation=cv2.INTER_CUBIC)
+    probability = hair_probability(resized)
     found = cv2.resize(probability, size[::-1], interpolation=cv2.INTER_LINEAR) > THRESHOLD
     return found if fov is None else found & check_mask(fov, size)
-
-
-def _at_working_size(image: np.ndarray) -> np.ndarray:
-    """Shrink or enlarge to the size of the images that the network learned from."""
-    scale = HAIR_LONG_SIDE / max(image.shape[:2])
-    if scale <= 1:
-        return resize_long_side(image, HAIR_LONG_SIDE)
-    size = tuple(round(scale * side) for side in image.shape[1::-1])
-    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
 def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
