@@ -181,7 +181,7 @@ def scan_images(
     images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
-        # With the name of the source: a folder has the same ids, whether listed alone or in another.
+        # With the name of the source: a folder has the same ids when listed alone or in another.
         own = _own_name(source)
         images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
         example = images.loc[repeated, "image_id"].iloc[0]
