@@ -18,15 +18,15 @@ from hybridlesion.datasets.loaders import (
     load_isic2020,
     load_ph2,
 )
-from hybridlesion.datasets.synthetic._cohort import (
+from hybridlesion.datasets.synthetic import (
     ARTIFACTS,
     PATTERNS,
     LesionTraits,
     auc_ceiling,
+    draw_lesion,
+    make_lesions,
     malignancy_risk,
 )
-from hybridlesion.datasets.synthetic._drawing import draw_lesion
-from hybridlesion.datasets.synthetic._make_lesions import make_lesions
 
 __all__ = [
     "ARTIFACTS",

@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
-# What stands behind the name of the photograph, which must be there, too: a photograph may well be
-# called P2_lesion or P2_R1 itself.
+# Suffixes of mask names. The photograph must exist, too: a photograph may itself be called
+# P2_lesion or P2_R1.
 _MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
-# Other pictures in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
+# Other images in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
 _OTHER = re.compile(
     r"(?P<photograph>.+?)_(superpixels|attribute_.*|label.*|roi.*|r\d.*)", re.IGNORECASE
 )
@@ -72,14 +72,16 @@ class LocalCopy:
         Path or None
             The table, or None.
         """
-        for pattern in patterns:
-            for table in self.tables:
-                if fnmatchcase(table.name.lower(), pattern):
-                    return table
-        return None
+        fitting = (
+            table
+            for pattern in patterns
+            for table in self.tables
+            if fnmatchcase(table.name.lower(), pattern)
+        )
+        return next(fitting, None)
 
     def need_table(self, *patterns: str) -> Path:
-        """Find a table as `find_table` does, or say what was looked for.
+        """Find a table as `find_table` does, or raise an error.
 
         Parameters
         ----------
@@ -136,7 +138,11 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
             f"{folder} is not a folder. data/README.md says where to get the data set."
         )
     files = sorted(one for one in folder.rglob("*") if one.is_file())
-    tables = [one for one in files if _is_table(one)]
+    tables = [
+        one
+        for one in files
+        if one.suffix.lower() in {".csv", ".txt", ".tab"} or one.name == "HAM10000_metadata"
+    ]
     pictures = [one for one in files if one.suffix.lower() in _IMAGES and one.name[0] != "."]
     # As file systems differ in it, case does not matter here.
     stems = {path.stem.lower(): path.stem for path in pictures}
@@ -156,10 +162,6 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
     if not images:
         raise SourceError(f"{folder} holds no image ({', '.join(sorted(_IMAGES))}).")
     return LocalCopy(folder, dict(sorted(images.items())), masks, tuple(tables))
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in {".csv", ".txt", ".tab"} or path.name == "HAM10000_metadata"
 
 
 def _photograph(pattern: re.Pattern, path: Path, stems: dict[str, str]) -> str | None:
@@ -256,17 +258,12 @@ def load_folder(
     ['SYN_0000001', 'SYN_0000002']
     """
     copy = scan_folder(folder)
-    return records_of(
-        copy,
-        copy.need_table(table),
-        target_column=target_column,
-        malignant=malignant,
-        columns=columns,
-    )
+    options = {"target_column": target_column, "malignant": malignant, "columns": columns}
+    return records_of(copy, copy.need_table(table), **options)
 
 
 _SPLITS = ("train", "valid", "test")
-# The criteria, and what else the records keep as it stands.
+# The criteria, and further columns that the records keep unchanged.
 _KEPT = (
     *("diagnosis", "split", "seven_point_score", "pigment_network", "streaks", "pigmentation"),
     *("regression_structures", "dots_and_globules", "blue_whitish_veil", "vascular_structures"),
@@ -293,7 +290,7 @@ def load_derm7pt(
     -------
     DataFrame
         Records of the images found, with `path`, `lesion_id` (the case), `sex`, `site`,
-        `diagnosis` as it stands in the table, `target`, `split` (train, valid or test),
+        `diagnosis` as written in the table, `target`, `split` (train, valid or test),
         `seven_point_score` (0 to 7), the seven criteria, and `clinical_path` of the close-up
         photograph where it is there. `image_id` is the file name of ``derm``, with its folder and
         ``_`` before it if file names repeat.
@@ -334,8 +331,9 @@ def _read_meta(meta: Path) -> pd.DataFrame:
         for file in sorted(meta.parent.glob(f"{split}_indexes.csv")):
             table.loc[pd.read_csv(file)["indexes"], "split"] = split
     homes = [one / below for one in meta.parents for below in ("images", "")][:6]
-    home = next((one for one in homes if any((one / name).is_file() for name in table["derm"])), "")
-    if home == "":
+    near = (one for one in homes if any((one / name).is_file() for name in table["derm"]))
+    home = next(near, None)
+    if home is None:
         raise SourceError(
             f"none of the images that {meta} lists is near it, such as {table['derm'].iloc[0]!r}. "
             "data/README.md says where to get the data set."
@@ -454,7 +452,16 @@ def load_isic2018_task1(folder: str | os.PathLike) -> pd.DataFrame:
     Codella et al., Skin lesion analysis toward melanoma detection 2018, 2019.
     """
     copy = scan_folder(folder)
-    return records_of(copy, _task1_table(copy))
+    index = copy.find_table("index.csv")
+    table = pd.DataFrame({"image_id": list(copy.images)})
+    if index is None:
+        return records_of(copy, table.assign(target=pd.Series(dtype=float)))
+    table = table.merge(pd.read_csv(index), on="image_id", how="left")
+    # The archive numbers its diagnoses: "9. melanoma".
+    table["diagnosis"] = table["diagnosis"].str.replace(r"^\d+\.\s*", "", regex=True)
+    known = table["diagnosis"].notna()
+    table["target"] = table["diagnosis"].eq("melanoma").astype(float).where(known)
+    return records_of(copy, table)
 
 
 def load_isic2018_task2(
@@ -492,14 +499,12 @@ def load_isic2018_task2(
     frame = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
     if copy.masks:
         frame["mask_path"] = frame["image_id"].map(copy.masks)
-    found = []
     for attribute in _ATTRIBUTES:
         end = f"_attribute_{attribute}"
         files = sorted(Path(folder).rglob(f"*{end}.png"))
         masks = {file.stem.removesuffix(end): str(file) for file in files}
         frame[f"{attribute}_path"] = frame["image_id"].map(masks)
-        found.append(frame[f"{attribute}_path"].notna())
-    kept = pd.concat(found, axis=1).any(axis=1)
+    kept = frame[[f"{attribute}_path" for attribute in _ATTRIBUTES]].notna().any(axis=1)
     if not kept.any():
         raise SourceError(
             f"{os.fspath(folder)} holds no mask called ISIC_*_attribute_NAME.png of an image in "
@@ -539,20 +544,6 @@ def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:
         "train.csv", "isic_2020_training_groundtruth_v2.csv", "isic_2020*truth*.csv"
     )
     return records_of(copy, table, duplicates=copy.find_table("*duplicates*.csv"))
-
-
-def _task1_table(copy: LocalCopy) -> pd.DataFrame:
-    """The labels of the archive next to the images, or a table of ids alone."""
-    index = copy.find_table("index.csv")
-    table = pd.DataFrame({"image_id": list(copy.images)})
-    if index is None:
-        return table.assign(target=pd.Series(dtype=float))
-    table = table.merge(pd.read_csv(index), on="image_id", how="left")
-    # The archive numbers its diagnoses: "9. melanoma".
-    table["diagnosis"] = table["diagnosis"].str.replace(r"^\d+\.\s*", "", regex=True)
-    known = table["diagnosis"].notna()
-    table["target"] = table["diagnosis"].eq("melanoma").astype(float).where(known)
-    return table
 
 
 _COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
@@ -600,7 +591,7 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
     copy = scan_folder(folder)
     table = copy.need_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
     criteria = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
-    # The kinds of nevus stay apart, which records would call nevus alike.
+    # The kinds of nevus stay distinct; records would call all of them nevus.
     truth = criteria[["image_id"]].assign(target=(criteria["diagnosis"] == "melanoma").astype(int))
     return records_of(copy, truth).merge(criteria, on="image_id", how="left")
 

@@ -112,7 +112,7 @@ def hdf5_keys(archive: str) -> list[str]:
     """
     handle = _opened(archive, _open_hdf5)
     keys = list(handle)
-    # ISIC's files are flat, and looking at each of 400,000 keys would take half a minute.
+    # ISIC's files are flat, and visiting each of 400,000 keys would take half a minute.
     if not keys or not hasattr(handle[keys[0]], "keys"):
         return keys
     nested: list[str] = []
@@ -152,7 +152,7 @@ def hdf5_value(archive: str, key: str) -> bytes:
     if shape is None or len(shape) > 1 or (len(shape) == 1 and dataset.dtype != np.uint8):
         kind = "a group" if shape is None else f"an array of shape {shape} and {dataset.dtype}"
         raise ImageError(f"the key holds {kind}, not the bytes of one image file.")
-    # A whole array, since a single text value would lose the zeros at its end.
+    # As an array, since a single text value would lose trailing zeros.
     return np.asarray(dataset).tobytes()
 
 
@@ -188,7 +188,7 @@ def _open_hdf5(archive: str) -> Any:
         raise SourceError(f"{archive} is not a readable HDF5 file: {error}") from error
 
 
-# Ordinary files in folders of images, which are not worth a note.
+# Files that are common in folders of images and not reported.
 _ORDINARY = frozenset(
     (
         *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".geojson", ".xml", ".yaml", ".yml", ".toml"),
@@ -205,11 +205,7 @@ _RAW = frozenset(
         *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f"),
     )
 )
-_HINTS = {
-    ".zip": "name it as a source",
-    ".hdf5": "name it as a source",
-    ".h5": "name it as a source",
-}
+_HINTS = dict.fromkeys((".zip", ".hdf5", ".h5"), "name it as a source")
 
 
 def is_hidden(name: str) -> bool:
@@ -241,7 +237,7 @@ class PassedOver:
     '1 .cr2 raw photograph (a.CR2: convert to JPEG or TIFF), 1 mask (x_mask.png)'
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._examples: dict[tuple[str, str], str] = {}
         self._ordinary: Counter[str] = Counter()
@@ -333,7 +329,7 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
     links: deque[str] = deque()
     seen: set[str] = set()
     while waiting or links:
-        # Links wait until all that lies here by itself is listed.
+        # Links wait until all files and folders without links are listed.
         current = waiting.popleft() if waiting else links.popleft()
         real = os.path.realpath(current)
         if os.path.islink(current) and current != folder:
@@ -357,7 +353,16 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
                 linked_files.append(entry.path)
             elif entry.is_dir() and not entry.name.startswith("."):
                 links.append(entry.path)
-    return files + _new_files(linked_files, files, passed_over)
+    listed = set(map(os.path.realpath, files)) if linked_files else set()
+    for link in linked_files:
+        real = os.path.realpath(link)
+        if real in listed:
+            kind = "to a file already listed"
+            passed_over.add(f"link {kind}", f"links {kind}", link)
+        else:
+            listed.add(real)
+            files.append(link)
+    return files
 
 
 def _entries(folder: str) -> list[os.DirEntry]:
@@ -366,19 +371,3 @@ def _entries(folder: str) -> list[os.DirEntry]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(f"cannot list {folder}: {error.strerror}.") from error
-
-
-def _new_files(links: list[str], files: list[str], passed_over: PassedOver) -> list[str]:
-    if not links:
-        return []
-    seen = set(map(os.path.realpath, files))
-    new = []
-    for link in links:
-        real = os.path.realpath(link)
-        if real in seen:
-            kind = "to a file already listed"
-            passed_over.add(f"link {kind}", f"links {kind}", link)
-        else:
-            seen.add(real)
-            new.append(link)
-    return new

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL.Image import Image
 from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import ImageError
@@ -33,7 +34,6 @@ __all__ = [
     "exif_orientation",
     "rgb_array",
     "shown_size",
-    "silenced",
 ]
 
 _TAG = 0x0112
@@ -114,8 +114,8 @@ _standard_error = threading.Lock()
 
 
 @contextmanager
-def silenced(format_name: str) -> Iterator[None]:
-    """Keep a reader's warnings from being shown, for what it reads fails or succeeds anyway.
+def _silenced(format_name: str) -> Iterator[None]:
+    """Suppress a reader's warnings, since reading fails or succeeds regardless.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def _muted_descriptor() -> Iterator[None]:
         try:
             kept = os.dup(2)
         except OSError:
-            # A process without standard error has nothing to keep quiet.
+            # A process without standard error has nothing to suppress.
             yield
             return
         try:
@@ -194,30 +194,24 @@ def rgb_array(image: Image, *, background: int = 255) -> np.ndarray:
 
 def _strip_to_rgb(strip: Image, background: int) -> np.ndarray:
     if strip.mode.startswith("I"):
-        return _sixteen_bit_grey(np.asarray(strip))[:, :, np.newaxis]
+        grey = np.asarray(strip)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ImageError(
+                f"its pixels are 32-bit integers from {grey.min()} to {grey.max()}, which is not a "
+                "photograph. Convert it to 8 or 16 bits."
+            )
+        return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)[:, :, np.newaxis]
     if strip.mode in ("F", "LAB", "HSV"):
         raise ImageError(
             f"its pixels are of kind {strip.mode}, which is not a photograph. Convert it "
             "to 8-bit RGB."
         )
     if "transparency" in strip.info or strip.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
-        return _composite(np.asarray(strip.convert("RGBA")), background)
+        rgba = np.asarray(strip.convert("RGBA"))
+        alpha = rgba[:, :, 3:].astype(np.uint16)
+        blended = (rgba[:, :, :3] * alpha + background * (255 - alpha) + 127) // 255
+        return blended.astype(np.uint8)
     return np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
-
-
-def _sixteen_bit_grey(values: np.ndarray) -> np.ndarray:
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(
-            f"its pixels are 32-bit integers from {values.min()} to {values.max()}, which is not "
-            "a photograph. Convert it to 8 or 16 bits."
-        )
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _composite(rgba: np.ndarray, background: int) -> np.ndarray:
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    blended = (rgba[:, :, :3] * alpha + background * (255 - alpha) + 127) // 255
-    return blended.astype(np.uint8)
 
 
 MAX_PIXELS = 200_000_000
@@ -281,9 +275,12 @@ def decode_image(
     with _opened(io.BytesIO(data)) as (header, image_format):
         _check_size(header, max_pixels)
         # Pillow applies a TIFF's orientation itself.
-        orientation = 1 if image_format.name == "TIFF" else exif_orientation(_exif(header))
+        orientation = 1 if isinstance(header, TiffImageFile) else _orientation(header)
         _check_end(data, header, image_format)
-        _load(data, header, long_side)
+        if isinstance(header, JpegFile):
+            _load_jpeg(data, header, long_side)
+        else:
+            header.load()
         pixels = rgb_array(header, background=background)
     return apply_orientation(pixels, orientation)
 
@@ -306,28 +303,28 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
     ImageError
         If the bytes are not an image or the header is damaged.
     """
-    with _opened(stream) as (header, image_format):
-        if image_format.name == "TIFF":
+    with _opened(stream) as (header, _):
+        if isinstance(header, TiffImageFile):
             # Some versions of Pillow have turned a TIFF's size here already, others have not.
             width, height = header.tag_v2[_TIFF_WIDTH], header.tag_v2[_TIFF_HEIGHT]
             orientation = header.tag_v2.get(_TIFF_ORIENTATION, 1)
         else:
             width, height = header.size
-            orientation = exif_orientation(_exif(header))
+            orientation = _orientation(header)
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
 @contextmanager
 def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
-    """Parse a header; whatever goes wrong in there or in the block becomes an ImageError."""
+    """Parse a header, and convert errors there and in the block to an ImageError."""
     image_format = identify_format(stream.read(HEAD_LENGTH))
     stream.seek(0)
     try:
-        with silenced(image_format.name):
+        with _silenced(image_format.name):
             yield image_format.reader(stream), image_format
     except (ImageError, MemoryError):
         raise
-    # Damaged files bring forth nearly every exception in Pillow's parsers: OSError, SyntaxError,
+    # Damaged files raise nearly every exception in Pillow's parsers: OSError, SyntaxError,
     # struct.error, ZeroDivisionError and more, depending on the format and the version.
     except Exception as error:
         raise ImageError(f"damaged {image_format.name} file: {error}") from error
@@ -356,10 +353,7 @@ def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> Non
         )
 
 
-def _load(data: bytes, header: ImageFile, long_side: int | None) -> None:
-    if not isinstance(header, JpegFile):
-        header.load()
-        return
+def _load_jpeg(data: bytes, header: JpegFile, long_side: int | None) -> None:
     divisor = scale_divisor(max(header.size), long_side)
     header.set_divisor(divisor)
     header.load()
@@ -369,6 +363,6 @@ def _load(data: bytes, header: ImageFile, long_side: int | None) -> None:
         )
 
 
-def _exif(header: ImageFile) -> bytes | None:
+def _orientation(header: ImageFile) -> int:
     exif = header.info.get("exif")
-    return exif if isinstance(exif, bytes) else None
+    return exif_orientation(exif if isinstance(exif, bytes) else None)

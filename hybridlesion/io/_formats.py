@@ -33,9 +33,6 @@ __all__ = [
     "ends_early",
     "identify_format",
     "is_text",
-    "open_avif",
-    "open_dicom",
-    "open_heif",
     "scale_divisor",
 ]
 
@@ -58,7 +55,7 @@ class JpegFile(JpegImageFile):
         super()._open()
         # Pillow inverts every CMYK JPEG. Only those with Adobe's marker are stored inverted.
         if self.mode == "CMYK" and "adobe" not in self.info:
-            self.tile = [(*self.tile[0][:3], ("CMYK", ""))]
+            self.tile = [self.tile[0]._replace(args=("CMYK", ""))]
 
     def _read_dpi_from_exif(self) -> None:
         """Leave EXIF alone: the resolution is of no use, and damaged EXIF would warn."""
@@ -142,7 +139,7 @@ def _last_block_is_grey(image: Image) -> bool:
 _LUMINANCE = ("MONOCHROME1", "MONOCHROME2")
 
 
-def open_heif(stream: BinaryIO) -> ImageFile:
+def _open_heif(stream: BinaryIO) -> ImageFile:
     """Parse the header of a HEIC or HEIF file.
 
     Parameters
@@ -163,7 +160,7 @@ def open_heif(stream: BinaryIO) -> ImageFile:
     return _import("pillow_heif", "reading HEIC photographs", "heif").HeifImageFile(stream)
 
 
-def open_avif(stream: BinaryIO) -> ImageFile:
+def _open_avif(stream: BinaryIO) -> ImageFile:
     """Parse the header of an AVIF file.
 
     Parameters
@@ -191,29 +188,20 @@ def open_avif(stream: BinaryIO) -> ImageFile:
     return AvifImageFile(stream)
 
 
-def open_dicom(stream: BinaryIO) -> ImageFile:
-    """Parse a DICOM object with one image, such as a dermoscopic or a photographic one.
+class DicomFile(ImageFile):
+    """A DICOM object with one image, such as a dermoscopic or a photographic one.
+
+    This is Pillow's interface over pydicom: the header is parsed at once, the pixels on ``load()``.
+    Of the other attributes, the patient's among them, none is kept. `ImageError` is raised if
+    pydicom is not installed, or the object has no image or several.
 
     Parameters
     ----------
-    stream : binary file
+    fp : binary file
         Seekable, at its start.
-
-    Returns
-    -------
-    ImageFile
-        The image; of the other attributes, the patient's among them, none is kept.
-
-    Raises
-    ------
-    ImageError
-        If pydicom is not installed, or the object has no image or several.
+    filename : str, default=None
+        Name of the file, which Pillow keeps.
     """
-    return _DicomFile(stream)
-
-
-class _DicomFile(ImageFile):
-    """Pillow's interface over pydicom: header when made, pixels on ``load()``."""
 
     format = "DICOM"
 
@@ -255,7 +243,9 @@ def _dicom_pixels(dataset: Any) -> np.ndarray:
     if interpretation in _LUMINANCE:
         pixels = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
         low = min(0, pixels.min())
-        grey = _eight_bits(pixels, low, _bits(dataset, pixels.max() - low))
+        # Rescaling may have spread the values over more bits.
+        spread = int(np.ceil(np.log2(pixels.max() - low + 1)))
+        grey = _eight_bits(pixels, low, max(int(dataset.BitsStored), spread))
         return 255 - grey if interpretation == "MONOCHROME1" else grey
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
@@ -263,11 +253,6 @@ def _dicom_pixels(dataset: Any) -> np.ndarray:
             "as RGB."
         )
     return _eight_bits(pixels, 0, int(dataset.BitsStored))
-
-
-def _bits(dataset: Any, highest: float) -> int:
-    """Bits that hold the values, for rescaling may have spread them."""
-    return max(int(dataset.BitsStored), int(np.ceil(np.log2(highest + 1))))
 
 
 def _eight_bits(pixels: np.ndarray, low: float, bits: int) -> np.ndarray:
@@ -284,11 +269,11 @@ def _import(name: str, feature: str, extra: str) -> ModuleType:
     try:
         return import_optional(name, feature=feature, install=f"hybridlesion[{extra}]")
     except MissingDependencyError as error:
-        # One such file among others is listed; the others are read all the same.
+        # One such file is listed as unreadable; the others are read.
         raise ImageError(str(error)) from error
 
 
-# Bytes that identify_format wants to see; DICOM has its name at 128.
+# Bytes that identify_format needs; DICOM has its signature at 128.
 HEAD_LENGTH = 132
 
 
@@ -325,14 +310,14 @@ FORMATS = (
     ImageFormat("GIF", rb"GIF8[79]a", GifImageFile),
     ImageFormat("WebP", rb"RIFF....WEBP", WebPImageFile),
     # Before HEIC: both may begin as mif1, and name their kind behind it.
-    ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", open_avif),
-    ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", open_heif),
-    ImageFormat("DICOM", rb".{128}DICM", open_dicom),
+    ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", _open_avif),
+    ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", _open_heif),
+    ImageFormat("DICOM", rb".{128}DICM", DicomFile),
 )
 
 _TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"
 
-# What is often met under an image's name. The first match names it.
+# Formats that often have the name of an image. The first match counts.
 _OTHER_FORMATS = (
     (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, as a failed download leaves it"),
     (rb"\s*<\?xml|\s*<svg", "XML or SVG text"),
@@ -363,7 +348,7 @@ def identify_format(head: bytes) -> ImageFormat:
     Raises
     ------
     ImageError
-        If it is none of them; the message says what it seems to be.
+        If it is none of them; the message names what it resembles.
 
     Examples
     --------

@@ -31,7 +31,7 @@ __all__ = [
     "write_mask",
 ]
 
-# No image of 200 megapixels is larger, and a hostile archive could unpack to anything.
+# No image of 200 megapixels is larger; a hostile archive could unpack to any size.
 _MAX_BYTES = 2 << 30
 
 
@@ -59,7 +59,13 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     if locator.scheme == "hdf5":
         return hdf5_value(locator.container, locator.inner)
     with _opened(path) as stream:
-        return _read_image_file(stream)
+        head = stream.read(HEAD_LENGTH)
+        # Before the rest is read: it may be a video of 4 GB.
+        identify_format(head)
+        data = head + stream.read(_MAX_BYTES)
+    if len(data) > _MAX_BYTES:
+        raise ImageError(f"the file is larger than {_MAX_BYTES >> 30} GiB.")
+    return data
 
 
 def read_head(path: str | os.PathLike) -> bytes:
@@ -98,16 +104,6 @@ def _opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
     else:
         with open(locator.inner, "rb") as stream:
             yield stream
-
-
-def _read_image_file(stream: BinaryIO) -> bytes:
-    head = stream.read(HEAD_LENGTH)
-    # Before the rest is fetched: it may be a film of 4 GB.
-    identify_format(head)
-    data = head + stream.read(_MAX_BYTES)
-    if len(data) > _MAX_BYTES:
-        raise ImageError(f"the file is larger than {_MAX_BYTES >> 30} GiB.")
-    return data
 
 
 def read_image(
@@ -200,7 +196,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
 
 @contextmanager
 def _named(path: str | os.PathLike) -> Iterator[None]:
-    """Put the locator in front of whatever goes wrong with one image."""
+    """Prefix errors on one image with its locator."""
     try:
         yield
     except ImageError as error:
@@ -247,7 +243,7 @@ def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
 
 _LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
 _LOSSY = (".jpg", ".jpeg", ".webp")
-_JPEG_QUALITY = 95
+_QUALITY = 95
 
 
 def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
@@ -264,16 +260,15 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
     Raises
     ------
     ImageError
-        If the mask is none, or the name ends in another suffix.
+        If the mask is invalid, or the name ends in another suffix.
     SourceError
         If the file cannot be written.
     """
-    suffix = _check_suffix(path, _LOSSLESS)
-    _write(path, suffix, check_mask(mask).astype(np.uint8) * 255)
+    _write(path, check_mask(mask).astype(np.uint8) * 255, _LOSSLESS)
 
 
 def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Write an RGB image in the format that the name asks for.
+    """Write an RGB image in the format of its suffix.
 
     Parameters
     ----------
@@ -286,31 +281,22 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     Raises
     ------
     ImageError
-        If the image is none, or the name ends in another suffix.
+        If the image is invalid, or the name ends in another suffix.
     SourceError
         If the file cannot be written.
     """
-    suffix = _check_suffix(path, _LOSSLESS + _LOSSY)
-    _write(path, suffix, cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR))
+    _write(path, cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR), (*_LOSSLESS, *_LOSSY))
 
 
-def _check_suffix(path: str | os.PathLike, allowed: tuple[str, ...]) -> str:
+def _write(path: str | os.PathLike, pixels: np.ndarray, allowed: tuple[str, ...]) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in allowed:
         raise ImageError(
             f"{os.fspath(path)}: the name must end in one of {', '.join(allowed)}, got {suffix!r}."
         )
-    return suffix
-
-
-def _write(path: str | os.PathLike, suffix: str, pixels: np.ndarray) -> None:
-    parameters = {
-        ".jpg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
-        ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY],
-        ".webp": [cv2.IMWRITE_WEBP_QUALITY, _JPEG_QUALITY],
-    }
+    flag = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
     # Encoded in memory: cv2.imwrite fails silently and on names beyond ASCII.
-    done, encoded = cv2.imencode(suffix, pixels, parameters.get(suffix, []))
+    done, encoded = cv2.imencode(suffix, pixels, [flag, _QUALITY] if suffix in _LOSSY else [])
     if not done:
         raise ImageError(f"{os.fspath(path)}: OpenCV could not encode {pixels.shape} pixels.")
     with atomic_path(path) as temporary:

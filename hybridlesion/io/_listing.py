@@ -6,10 +6,9 @@ import os
 import posixpath
 import re
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pandas as pd
 
@@ -30,7 +29,7 @@ from hybridlesion.io._locators import (
 )
 from hybridlesion.io._masks import choose_masks
 from hybridlesion.io._tables import table_images
-from hybridlesion.metadata import path_ids
+from hybridlesion.metadata import path_ids, split_sheet
 
 __all__ = ["ImageListing", "list_images", "scan_images"]
 
@@ -166,15 +165,15 @@ def scan_images(
         _check_exists(source)
         options = {"path_column": path_column, "id_column": id_column, "roots": roots}
         table = source if is_address(source) else os.path.abspath(source)
-        images, notes = table_images(table, **options)
-        return ImageListing(_as_frame(images, source), notes)
+        images, remarks = table_images(table, **options)
+        return ImageListing(_as_frame(images, source), remarks)
     if path_column is not None:
         raise OptionError(
             f"a column of paths was named ({path_column!r}), but {source} is not a table. Leave "
             "out `path_column`."
         )
     names, passed_over = _find(source if is_address(source) else os.path.abspath(source))
-    notes = []
+    notes: list[str] = []
     if described := passed_over.describe():
         notes.append(f"skipped in {source}: {described}.")
     _check_text(names, source)
@@ -182,7 +181,7 @@ def scan_images(
     images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
-        # With the source's own name: a folder has the same ids alone and below another one.
+        # With the name of the source: a folder has the same ids when listed alone or in another.
         own = _own_name(source)
         images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
         example = images.loc[repeated, "image_id"].iloc[0]
@@ -194,10 +193,8 @@ def scan_images(
 
 
 def _check_exists(source: str) -> None:
-    if not is_address(source) and not os.path.exists(source.partition(".xlsx#")[0]):
-        sheet = ".xlsx#" in source.lower() and os.path.exists(source[: source.rindex("#")])
-        if not sheet:
-            raise SourceError(f"{source} does not exist.")
+    if not is_address(source) and not any(map(os.path.exists, (source, split_sheet(source)[0]))):
+        raise SourceError(f"{source} does not exist.")
 
 
 def _find(source: str) -> tuple[dict[str, str], PassedOver]:
@@ -250,15 +247,12 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
         if is_hidden(name):
             continue
         suffix = suffix_of(name)
-        if suffix in IMAGE_SUFFIXES:
-            images[locator] = name
-        elif suffix:
-            passed_over.add_file(name)
-        elif (kind := _kind(locator)) == "image":
+        kind = "" if suffix else _kind(locator)
+        if suffix in IMAGE_SUFFIXES or kind == "image":
             images[locator] = name
         else:
             passed_over.add_file(name, ordinary=kind == "text")
-    # The source's own name counts, too: a user may name the folder of the masks.
+    # The name of the source counts, too: it may be a folder of masks.
     own = _own_name(source)
     masks = choose_masks({locator: f"{own}/{name}" for locator, name in images.items()})
     for mask in sorted(masks):
@@ -292,7 +286,7 @@ def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
 
 
 def _kind(path: str) -> str:
-    """Tell images and texts by their first bytes."""
+    """Recognise images and texts by their first bytes."""
     try:
         head = read_head(path)
         if is_text(head):
@@ -307,7 +301,15 @@ def _as_frame(images: pd.DataFrame, source: str) -> pd.DataFrame:
     if images.empty:
         raise SourceError(f"no images in {source}.")
     images = images.sort_values(["image_id", "path"], ignore_index=True)
-    _check_repeated(list(images.itertuples(index=False, name=None)), source)
+    repeated = images["image_id"].duplicated()
+    if repeated.any():
+        pairs = (images["path"].shift() + " and " + images["path"])[repeated]
+        raise SourceError(
+            f"{len(pairs)} images in {source} have the id of another one, which is the file's name "
+            f"without its suffix: {'; '.join(pairs[:_SHOWN_PAIRS])}"
+            f"{'; ...' if len(pairs) > _SHOWN_PAIRS else ''}. Rename or remove one of each, or "
+            "read the folders apart."
+        )
     return images
 
 
@@ -320,19 +322,3 @@ def _check_text(names: Iterable[str], source: str) -> None:
                 f"{source} holds file names that are not valid UTF-8, such as "
                 f"{name.encode('utf-8', 'replace')!r}. Rename them."
             ) from error
-
-
-def _check_repeated(rows: Sequence[tuple[str, str]], source: str) -> None:
-    if max(Counter(image_id for image_id, _ in rows).values()) == 1:
-        return
-    repeated = [
-        f"{first} and {second}"
-        for (image_id, first), (next_id, second) in pairwise(rows)
-        if image_id == next_id
-    ]
-    raise SourceError(
-        f"{len(repeated)} images in {source} have the id of another one, which is the file's "
-        f"name without its suffix: {'; '.join(repeated[:_SHOWN_PAIRS])}"
-        f"{'; ...' if len(repeated) > _SHOWN_PAIRS else ''}. Rename or remove one of each, or "
-        "read the folders apart."
-    )

@@ -12,7 +12,6 @@ from typing import BinaryIO, NamedTuple
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
 
 __all__ = [
-    "ARCHIVES",
     "IMAGE_SUFFIXES",
     "LOSSLESS_SUFFIXES",
     "TABLE_SUFFIXES",
@@ -29,7 +28,7 @@ __all__ = [
     "suffix_of",
 ]
 
-ARCHIVES = ("zip", "hdf5")
+_ARCHIVES = ("zip", "hdf5")
 
 
 class Locator(NamedTuple):
@@ -38,7 +37,7 @@ class Locator(NamedTuple):
     Parameters
     ----------
     scheme : str
-        ``"file"``, one of `ARCHIVES` for a local archive, or ``"fsspec"`` for anything else.
+        ``"file"``, ``"zip"`` or ``"hdf5"`` for a local archive, or ``"fsspec"`` for anything else.
     inner : str
         The file's path, the archive's member or key, or the whole address without a chain.
     container : str
@@ -67,12 +66,12 @@ def is_address(path: str) -> bool:
 
 
 def join_locator(scheme: str, inner: str, container: str) -> str:
-    """Write the locator of a member of an archive.
+    """Format the locator of a member of an archive.
 
     Parameters
     ----------
-    scheme : str
-        One of `ARCHIVES`.
+    scheme : {"zip", "hdf5"}
+        Kind of the archive.
     inner : str
         Member or key.
     container : str
@@ -92,7 +91,7 @@ def join_locator(scheme: str, inner: str, container: str) -> str:
 
 
 def split_locator(locator: str | os.PathLike) -> Locator:
-    """Take a locator apart.
+    """Split a locator into its parts.
 
     Parameters
     ----------
@@ -117,7 +116,7 @@ def split_locator(locator: str | os.PathLike) -> Locator:
     scheme, rest = locator.split("://", 1)
     # The archive's path is behind the last separator, since member names may hold anything.
     inner, separator, container = rest.rpartition("::")
-    if scheme in ARCHIVES and separator and not is_address(container):
+    if scheme in _ARCHIVES and separator and not is_address(container):
         return Locator(scheme, inner, container)
     if scheme in ("file", "local"):
         return Locator("file", rest, "")
@@ -130,7 +129,7 @@ IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | frozenset(
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".xlsx"))
 
-# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are none.
+# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are not suffixes.
 _SUFFIX = re.compile(r"\.(?=\d*[a-z])[a-z0-9~+-]+", re.IGNORECASE)
 _SHEET = re.compile(r"(?<=\.xlsx)#[^/\\]*\Z", re.IGNORECASE)
 
@@ -183,7 +182,7 @@ def is_table_name(source: str) -> bool:
 
 
 def mask_stems(stem: str) -> tuple[str, ...]:
-    """Strip from a file name what names of masks add to that of the image.
+    """Strip from a file name the words that mark it as a mask.
 
     Parameters
     ----------
@@ -193,7 +192,7 @@ def mask_stems(stem: str) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        What the image may be called, the longest first; empty if the name is none of a mask.
+        Possible names of the image, the longest first; empty if the name is not that of a mask.
 
     Examples
     --------
@@ -220,7 +219,7 @@ def in_mask_folder(name: str) -> bool:
     Returns
     -------
     bool
-        True if a folder is called ``masks``, ``GroundTruth`` or alike.
+        True if a folder is called ``masks``, ``GroundTruth`` or similar.
 
     Examples
     --------
@@ -233,7 +232,7 @@ def in_mask_folder(name: str) -> bool:
 
 
 def image_id_from_path(path: str) -> str:
-    """Name the image that a path or locator points to.
+    """Derive the image id from a path or locator.
 
     Parameters
     ----------

@@ -25,10 +25,10 @@ from hybridlesion.io._locators import (
 )
 from hybridlesion.metadata import match_ids
 
-__all__ = ["choose_masks", "find_masks", "looks_like_mask"]
+__all__ = ["choose_masks", "find_masks"]
 
-# How far a value of a mask may be from its two levels, and how many pixels may be farther: JPEG
-# and resizing blur the outline.
+# Largest distance of a mask's value from its two levels, and the share of pixels that may exceed
+# it: JPEG and resizing blur the outline.
 _TOLERANCE = 24
 _BLURRED = 0.05
 _LONG_SIDE = 256
@@ -43,8 +43,8 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
     ----------
     folder : str or path-like
         Folder of files named ``IMAGEID_segmentation``, ``IMAGEID_lesion``, ``IMAGEID_mask``,
-        ``mask_IMAGEID`` or alike, with any image suffix and in any case. If it has none, masks
-        that bear the name of their image.
+        ``mask_IMAGEID`` or similar, with any image suffix and in any case. If it has none, masks
+        that have the name of their image.
     image_ids : iterable of str, default=None
         Images whose masks are wanted. Their ids find masks whose names differ in case or in
         Unicode form, where only one does. None takes all masks, as their names have it.
@@ -70,10 +70,10 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
         and not path.stem.lower().endswith("superpixels")
     ]
     found: dict[str, str] = {}
-    stems = {path: mask_stems(path.stem)[:1] for path in files}
-    if not any(stems.values()):
-        stems = {path: (path.stem,) for path in files if looks_like_mask(str(path))}
-    for path, (image_id,) in ((path, stem) for path, stem in stems.items() if stem):
+    stems = {path: stem for path in files for stem in mask_stems(path.stem)[:1]}
+    if not stems:
+        stems = {path: path.stem for path in files if _looks_like_mask(str(path))}
+    for path, image_id in stems.items():
         if image_id in found:
             raise SourceError(f"{found[image_id]} and {path} are masks of one image; keep one.")
         found[image_id] = str(path)
@@ -88,7 +88,7 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
 
 
 def choose_masks(names: Mapping[str, str]) -> set[str]:
-    """Tell the masks among the images of a source.
+    """Identify the masks among the images of a source.
 
     Parameters
     ----------
@@ -102,10 +102,11 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
 
     Notes
     -----
-    Names and folders only raise the suspicion, since ``back_lesion.jpg`` is a photograph. It is
-    settled without opening the file where it is lossless, and lies next to the photograph or in a
-    folder of masks for one; else by whether its pixels have two values. These alone decide on
-    other lossless files that are called like another file or begin with its name.
+    Names and folders only raise a suspicion, since ``back_lesion.jpg`` is a photograph. A
+    suspected file is a mask, without being opened, if it is lossless and lies next to the
+    photograph or in a folder of masks for one; otherwise, if its pixels have only two values. The
+    pixels alone decide on other lossless files whose name equals that of another file or begins
+    with it.
     """
     suspects: dict[str, tuple[Sequence[str], bool]] = {}
     neighbours: set[tuple[str, str]] = set()
@@ -125,7 +126,8 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
         partner = any((folder, one) in neighbours for one in whose) or (
             in_folder and not anywhere.isdisjoint([stem.casefold(), *whose])
         )
-        if (partner and suffix_of(names[locator]) in LOSSLESS_SUFFIXES) or looks_like_mask(locator):
+        lossless = suffix_of(names[locator]) in LOSSLESS_SUFFIXES
+        if (partner and lossless) or _looks_like_mask(locator):
             masks.add(locator)
     return masks
 
@@ -138,7 +140,7 @@ def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
 
     @cache
     def is_photograph(locator: str) -> bool:
-        return suffix_of(names[locator]) not in LOSSLESS_SUFFIXES or not looks_like_mask(locator)
+        return suffix_of(names[locator]) not in LOSSLESS_SUFFIXES or not _looks_like_mask(locator)
 
     masks = set()
     for stem, locators in by_stem.items():
@@ -149,8 +151,8 @@ def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
     return masks
 
 
-def looks_like_mask(path: str) -> bool:
-    """Whether an image has two values only, but for a blurred outline.
+def _looks_like_mask(path: str) -> bool:
+    """Whether an image has only two values, apart from a blurred outline.
 
     Parameters
     ----------

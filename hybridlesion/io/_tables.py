@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from urllib.parse import unquote
 
 import pandas as pd
@@ -27,7 +28,7 @@ from hybridlesion.metadata import (
     read_source,
 )
 
-__all__ = ["PATH_COLUMNS", "FolderGuard", "resolve_path", "table_images"]
+__all__ = ["resolve_path", "table_images"]
 
 
 def resolve_path(folder: str | os.PathLike, name: str) -> str:
@@ -44,7 +45,7 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
     Returns
     -------
     str
-        Absolute path or locator. Whether the file exists is not looked at.
+        Absolute path or locator. Whether the file exists is not checked.
 
     Raises
     ------
@@ -60,10 +61,10 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
     ...
     hybridlesion.exceptions.ImageError: '../private.jpg' leads out of the folder /data/isic.
     """
-    return FolderGuard(folder).resolve(name)
+    return _FolderGuard(folder).resolve(name)
 
 
-class FolderGuard:
+class _FolderGuard:
     """`resolve_path` for many names of one folder.
 
     Parameters
@@ -78,7 +79,7 @@ class FolderGuard:
         self.folder = _absolute(folder)
         self.allowed = [self.folder, *map(_absolute, roots)]
         # Symbolic links of whole folders are followed once, not once for each of their files.
-        self._real_folders: dict[str, str] = {}
+        self._real_folder = cache(os.path.realpath)
 
     def resolve(self, name: str) -> str:
         """Resolve one name; see `resolve_path`.
@@ -118,21 +119,13 @@ class FolderGuard:
         if _climbs(path) and len(self.allowed) == 1:
             raise self._outside(name)
         path = os.path.normpath(os.path.join(self.folder, path))
-        real = self._real_path(path)
+        parent, base = os.path.split(path)
+        real = os.path.join(self._real_folder(parent), base)
+        real = os.path.realpath(real) if os.path.islink(real) else real
         for folder in self.allowed:
             if real.startswith(self._real_folder(folder).rstrip(os.sep) + os.sep):
                 return path
         raise self._outside(name)
-
-    def _real_path(self, path: str) -> str:
-        parent, base = os.path.split(path)
-        real = os.path.join(self._real_folder(parent), base)
-        return os.path.realpath(real) if os.path.islink(real) else real
-
-    def _real_folder(self, folder: str) -> str:
-        if folder not in self._real_folders:
-            self._real_folders[folder] = os.path.realpath(folder)
-        return self._real_folders[folder]
 
     def _outside(self, name: str) -> ImageError:
         return ImageError(f"{name!r} leads out of the folder {self.folder}.")
@@ -149,11 +142,11 @@ def _climbs(path: str) -> bool:
 
 _MOST_NAMED = 20
 
-PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
+_PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
 
-# A table of 400,000 wrong paths shall not fill the screen.
+# Most problems that a message lists.
 _SHOWN_PROBLEMS = 20
-# Paths that are tried to find out where the others lie.
+# Paths that are tried to locate the others.
 _TRIED = 100
 
 _WINDOWS = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
@@ -173,7 +166,7 @@ def table_images(
     table : str
         Path or fsspec address of a table of any kind that `read_table` reads.
     path_column : str, default=None
-        Column with the paths; None takes the first of `PATH_COLUMNS` that the table has, in any
+        Column with the paths; None takes the first known name that the table has, in any
         case, or another name for it, or the only column of names of image files.
     id_column : str, default=None
         Column with the image ids, if the table has it; None finds it.
@@ -234,7 +227,7 @@ class _Finder:
                     f"{os.fspath(root)} is not a folder; `roots` are folders that hold images."
                 )
         places = [folder, *roots]
-        self.guards = [FolderGuard(place, places) for place in places]
+        self.guards = [_FolderGuard(place, places) for place in places]
 
     def find(self, name: str) -> str | ImageError:
         """Resolve a path as it is written, against the first folder that has it."""
@@ -253,7 +246,7 @@ class _Finder:
     def find_elsewhere(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find paths of another computer by their ends, the same folders dropped from all."""
+        """Find paths of another computer by their ends, dropping as many folders from each."""
         foreign = {
             row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
             for row, path in enumerate(paths)
@@ -286,7 +279,7 @@ class _Finder:
     def find_respelt(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find files whose names the table writes in another case or Unicode form."""
+        """Find files whose names the table spells in another case or Unicode form."""
         gone = [row for row, path in enumerate(paths) if isinstance(path, str) and _is_file(path)]
         gone = [row for row in gone if not os.path.exists(paths[row])]
         tries = {row: list(self._resolved(self.guards, names[row])) for row in gone}
@@ -305,10 +298,10 @@ class _Finder:
             f"coding of accents or the suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
         )
 
-    def _found(self, guards: Sequence[FolderGuard], name: str) -> list[str]:
+    def _found(self, guards: Sequence[_FolderGuard], name: str) -> list[str]:
         return [path for path in self._resolved(guards, name) if _exists(path)]
 
-    def _resolved(self, guards: Sequence[FolderGuard], name: str) -> Iterator[str]:
+    def _resolved(self, guards: Sequence[_FolderGuard], name: str) -> Iterator[str]:
         for guard in guards if name else ():
             with suppress(ImageError):
                 yield guard.resolve(name)
@@ -344,7 +337,7 @@ def _is_file(path: str) -> bool:
 
 
 def _respell(paths: Iterable[str]) -> dict[str, str]:
-    """Find files and folders that are called almost like paths at which there is nothing."""
+    """Find files and folders with nearly the same name as paths that do not exist."""
     by_folder = defaultdict(list)
     for path in dict.fromkeys(paths):
         folder, name = os.path.split(path)
@@ -379,14 +372,16 @@ def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
         if not one
     ]
     pairs = images.assign(row=source.rows).drop_duplicates(["image_id", "path"])
-    for column, other in (("image_id", "path"), ("path", "image_id")):
+    for column, what, other, several in (
+        ("image_id", "id ", "path", "files"),
+        ("path", "", "image_id", "ids"),
+    ):
         repeated = pairs[pairs[column].duplicated(keep=False) & (pairs["image_id"] != "")]
-        for value, group in repeated.groupby(column, sort=False):
-            what = f"id {value} has" if column == "image_id" else f"{value} has"
-            problems.append(
-                f"rows {', '.join(map(str, group['row'][:5]))}: {what} {len(group)} "
-                f"{'files' if other == 'path' else 'ids'}, {', '.join(group[other][:3])}."
-            )
+        problems += [
+            f"rows {', '.join(map(str, group['row'][:5]))}: {what}{value} has {len(group)} "
+            f"{several}, {', '.join(group[other][:3])}."
+            for value, group in repeated.groupby(column, sort=False)
+        ]
     if problems:
         raise TableError(
             f"{table}: its image ids and paths contradict each other. Give each image one id and "
@@ -413,7 +408,7 @@ def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> 
         return found
     raise TableError(
         f"{table} has no column with the paths of images. It has {_some(columns)}; "
-        f"the known names are {', '.join(PATH_COLUMNS)}. Name another one with `path_column`, or "
+        f"the known names are {', '.join(_PATH_COLUMNS)}. Name another one with `path_column`, or "
         "give the folder of the images as the source and this table as `metadata`."
     )
 

@@ -64,8 +64,8 @@ def find_records(
         Folders, in addition to that of a table, in which its images may lie.
     labels_from_folders : bool or None, default=False
         Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
-        diagnosis. Folders such as ``train`` and ``images`` name none. Where it is False, folders
-        that are called like classes give a warning; None gives none.
+        diagnosis. Folders such as ``train`` and ``images`` name none. If it is False, folders
+        named after classes cause a warning; None suppresses it.
 
     Returns
     -------
@@ -211,7 +211,7 @@ def scan_sources(
 
 
 def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
-    """Refuse a table of which no path leads to a file."""
+    """Refuse a table if none of its paths exists."""
     if not is_table_name(str(source)):
         return
     locators = [split_locator(path) for path in paths]
@@ -231,9 +231,7 @@ def _full_name(path: str) -> str:
     return f"{folder}/{locator.inner}" if folder else path
 
 
-def _as_list(
-    sources: str | os.PathLike | Sequence[str | os.PathLike],
-) -> list[str | os.PathLike]:
+def _as_list(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str | os.PathLike]:
     return [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
 
 
@@ -252,7 +250,7 @@ def _class_folder(path: str) -> str | None:
 
 
 def _label_table(images: pd.DataFrame) -> pd.DataFrame:
-    """Write the folders of images as a table of labels."""
+    """Convert the folders of images to a table of labels."""
     folders = images["path"].map(_class_folder)
     if folders.isna().all():
         raise OptionError(
@@ -266,7 +264,7 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _offer_labels(images: pd.DataFrame) -> list[str]:
-    """Offer labels from folders where two folders at least are called like classes."""
+    """Offer labels from folders if at least two folders are named after classes."""
     counts = Counter(images["path"].map(_class_folder).dropna())
     known = [folder for folder in counts if read_label(folder) is not None]
     if len(known) < 2 or 2 * len(known) < len(counts):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -105,15 +106,12 @@ def find_acquisition_leaks(
         if predictive
         else "they predict little"
     )
-    return [
-        Finding(
-            "acquisition",
-            Severity.WARN if predictive else Severity.NOTE,
-            f"acquisition facts alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of "
-            f"fold; {meaning}",
-            columns=tuple(facts),
-        )
-    ]
+    words = (
+        f"acquisition facts alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of "
+        f"fold; {meaning}"
+    )
+    severity = Severity.WARN if predictive else Severity.NOTE
+    return [Finding("acquisition", severity, words, columns=tuple(facts))]
 
 
 def _read_facts(
@@ -134,19 +132,16 @@ def _read_facts(
 
 def _file_facts(paths: pd.Series) -> pd.DataFrame:
     """Size in bytes and pixels of local files; NaN for archive members and remote files."""
-    facts = {"file size": [], "width": [], "height": []}
+    facts = []
     for path in paths:
         width, height, size = np.nan, np.nan, np.nan
         if isinstance(path, str) and os.path.isfile(path):
-            size = float(os.path.getsize(path))
-            try:
+            # A file that was measured before may have been damaged since.
+            with suppress(ImageError, SourceError):
                 height, width = map(float, image_size(path))
-            except (ImageError, SourceError):
-                # The file was measured before; it has been damaged since.
-                size = np.nan
-        for name, value in zip(facts, (size, width, height), strict=True):
-            facts[name].append(value)
-    return pd.DataFrame(facts, index=paths.index)
+                size = float(os.path.getsize(path))
+        facts.append((size, width, height))
+    return pd.DataFrame(facts, paths.index, ["file size", "width", "height"], dtype=float)
 
 
 def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.ndarray:

@@ -258,12 +258,7 @@ def find_split_groups(
             found = f"{count_words(n, 'cluster')} of {what} {verb} in several {where}"
             cure = "make new ones, with one image of each cluster or all of them together"
         refused = given and column != "near_duplicate"
-        findings.append(
-            Finding(
-                kind,
-                Severity.REFUSE if refused else Severity.WARN,
-                f"{found}, so some scores are not of unseen lesions; {cure}",
-                rows=rows,
-            )
-        )
+        severity = Severity.REFUSE if refused else Severity.WARN
+        words = f"{found}, so some scores are not of unseen lesions; {cure}"
+        findings.append(Finding(kind, severity, words, rows=rows))
     return findings

@@ -242,31 +242,19 @@ def find_target_leaks(
         column, codes = table[name], not measured
         some = None if groups is None else groups[sample]
         glance = rank_by_column(column.iloc[sample], y[sample], some, codes=codes)
-        if not any(one.auc > _SAMPLE_AUC for one in glance):
-            continue
-        if not any(
+        if any(one.auc > _SAMPLE_AUC for one in glance) and any(
             one.auc > _TOO_GOOD and _cannot_be_chance(y[one.known], len(names))
             for one in rank_by_column(column, y, groups, codes=codes)
         ):
-            continue
-        (easy if measured else leaks).append(name)
+            (easy if measured else leaks).append(name)
     found = f"malignant from benign lesions alone, with an AUC above {_TOO_GOOD}"
-    return _report(
-        "target leak",
-        (
-            Severity.REFUSE,
-            "separate",
-            f"{found}: such values come from the diagnosis or from a model that was fitted on "
-            "these rows; leave them out",
-            leaks,
-        ),
-        (
-            Severity.WARN,
-            "separate",
-            f"{found}; check whether both classes were photographed in the same way",
-            easy,
-        ),
+    leak = (
+        f"{found}: such values come from the diagnosis or from a model that was fitted on these "
+        "rows; leave them out"
     )
+    check = f"{found}; check whether both classes were photographed in the same way"
+    refused = (Severity.REFUSE, "separate", leak, leaks)
+    return _report("target leak", refused, (Severity.WARN, "separate", check, easy))
 
 
 def find_suspicious_columns(

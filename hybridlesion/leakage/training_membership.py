@@ -453,9 +453,6 @@ def treat_in_sample_scores(
     words = f"{found} that was trained on them; {done}"
     if table.empty:
         raise TableError(f"{words}. No row is left.")
-    add(
-        Severity.WARN if cnn_seen == "keep" else Severity.NOTE,
-        words,
-        rows=names_of(ids[in_sample]),
-    )
+    severity = Severity.WARN if cnn_seen == "keep" else Severity.NOTE
+    add(severity, words, rows=names_of(ids[in_sample]))
     return table, findings

@@ -8,7 +8,14 @@ the same names and values.
 
 from __future__ import annotations
 
-from hybridlesion.metadata._column_names import find_role, identify_layout
+from hybridlesion.metadata._column_names import (
+    LEAK_COLUMNS,
+    ROLE_COLUMNS,
+    Role,
+    find_role,
+    is_acquisition,
+    leak_reason,
+)
 from hybridlesion.metadata._columns import ColumnFate, ColumnUse, find_path_column, read_image_ids
 from hybridlesion.metadata._image_id import (
     explain_misses,
@@ -18,23 +25,16 @@ from hybridlesion.metadata._image_id import (
     path_ids,
     rename_images,
 )
-from hybridlesion.metadata._layouts import LAYOUTS, ROLE_COLUMNS, Layout, Role
+from hybridlesion.metadata._layouts import LAYOUTS, Layout, identify_layout
 from hybridlesion.metadata._normalisation import (
     MEASUREMENT_PREFIXES,
     normalise_ids,
     normalise_records,
 )
-from hybridlesion.metadata._reading import Findings, SourceTable, read_source, read_table
+from hybridlesion.metadata._reading import Findings, read_source, read_table
 from hybridlesion.metadata._records import Records, read_records
-from hybridlesion.metadata._table_files import split_sheet
-from hybridlesion.metadata._targets import (
-    LEAK_COLUMNS,
-    count_diagnoses,
-    is_acquisition,
-    leak_reason,
-    list_diagnoses,
-    refuse_unknown,
-)
+from hybridlesion.metadata._table_files import SourceTable, split_sheet
+from hybridlesion.metadata._targets import count_diagnoses, list_diagnoses, refuse_unknown
 from hybridlesion.metadata._values import read_label
 from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site
 

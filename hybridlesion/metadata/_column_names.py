@@ -1,37 +1,78 @@
-"""Column names of hospital tables in several languages, and the roles they suggest."""
+"""Column names of tables in several languages, the roles they suggest, and columns that leak."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
+from enum import StrEnum
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 
-from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._layouts import FACTS, LAYOUTS, ROLE_COLUMNS, Role, column_key
-from hybridlesion.metadata._vocabulary import load_words
+from hybridlesion.metadata._vocabulary import invert, load_words
 
 __all__ = [
-    "ALIASES",
-    "RECORDS",
+    "LEAK_COLUMNS",
+    "ROLE_COLUMNS",
+    "Role",
     "candidates",
-    "explain_unknown",
+    "column_key",
     "find_role",
     "guess_roles",
-    "identify_layout",
+    "is_acquisition",
+    "leak_reason",
     "loose_key",
 ]
 
-_NAMES = load_words("column_names.toml")
-ALIASES: Mapping[Role, tuple[str, ...]] = MappingProxyType(
-    {Role(role): names for role, names in _NAMES["aliases"].items()}
+
+class Role(StrEnum):
+    """What a column of a record holds; the value is its name in the record."""
+
+    IMAGE_ID = "image_id"
+    PATH = "path"
+    PATIENT_ID = "patient_id"
+    LESION_ID = "lesion_id"
+    AGE = "age"
+    SEX = "sex"
+    SITE = "site"
+    DIAGNOSIS = "diagnosis"
+    TARGET = "target"
+
+
+_LISTS, _TABLES = load_words("column_names.toml")
+# Names of each role in published tables, the first that a table has being taken, and its aliases.
+ROLE_COLUMNS: Mapping[Role, tuple[str, ...]] = MappingProxyType(
+    {Role(role): names for role, names in _TABLES["published"].items()}
 )
+_ALIASES = {Role(role): names for role, names in _TABLES["aliases"].items()}
+_HINTS = {Role(role): words for role, words in _TABLES["hints"].items()}
 _BRACKETS = re.compile(r"[(\[{]([^)\]}]*)[)\]}]")
 
 
+def column_key(column: object) -> str:
+    """Normalise a column name for comparison.
+
+    Parameters
+    ----------
+    column : object
+        A column's name.
+
+    Returns
+    -------
+    str
+        Lower case, without outer blanks, inner blanks as underscores.
+
+    Examples
+    --------
+    >>> column_key(" Image Name")
+    'image_name'
+    """
+    return str(column).strip().lower().replace(" ", "_")
+
+
 def loose_key(column: object) -> str:
-    """Convert a column name to the form in which `ALIASES` are compared.
+    """Normalise a column name for comparison with aliases.
 
     Parameters
     ----------
@@ -50,7 +91,7 @@ def loose_key(column: object) -> str:
     """
     text = _plain(column)
     text = _BRACKETS.sub(
-        lambda m: " " if _squeeze(m[1]) in _NAMES["harmless_brackets"] else m[0], text
+        lambda m: " " if _squeeze(m[1]) in _LISTS["harmless_brackets"] else m[0], text
     )
     return _squeeze(text)
 
@@ -70,11 +111,11 @@ def candidates(role: Role, by_loose: Mapping[str, str]) -> list[str]:
     list of str
         Columns.
     """
-    return [by_loose[name] for name in ALIASES[role] if name in by_loose]
+    return [by_loose[name] for name in _ALIASES[role] if name in by_loose]
 
 
 def find_role(column: object) -> Role | None:
-    """Name the role that a column has by its name.
+    """Find the role of a column by its name.
 
     Parameters
     ----------
@@ -95,7 +136,7 @@ def find_role(column: object) -> Role | None:
 
 
 def guess_roles(column: object) -> list[Role]:
-    """List the roles that a name suggests without settling it.
+    """List the roles that a name suggests.
 
     Parameters
     ----------
@@ -125,7 +166,7 @@ def guess_roles(column: object) -> list[Role]:
     ]
     close = get_close_matches(key, _ROLE_OF_ALIAS, n=1, cutoff=0.85) if len(key) > 4 else []
     roles += [_ROLE_OF_ALIAS[name] for name in close]
-    if not set(tokens).isdisjoint(_NAMES["not_years"]):
+    if not set(tokens).isdisjoint(_LISTS["not_years"]):
         roles = [role for role in roles if role is not Role.AGE]
     return list(dict.fromkeys(roles))
 
@@ -144,94 +185,55 @@ def _tokens(column: object) -> list[str]:
     return [token for token in re.split(r"[\W_]+", _plain(spaced)) if token]
 
 
-_HINTS = {Role(role): words for role, words in _NAMES["hints"].items()}
-_ROLE_OF = {name: role for role, names in ROLE_COLUMNS.items() for name in names}
-_ROLE_OF_ALIAS = {
-    **{name: role for role, names in ALIASES.items() for name in names},
-    **{_squeeze(name): role for name, role in _ROLE_OF.items()},
-}
+_ROLE_OF = invert(ROLE_COLUMNS)
+_ROLE_OF_ALIAS = {**invert(_ALIASES), **{_squeeze(name): role for name, role in _ROLE_OF.items()}}
+
+_ACQUISITION = invert(_TABLES["acquisition"])
+LEAK_COLUMNS: Mapping[str, str] = MappingProxyType({**invert(_TABLES["leaks"]), **_ACQUISITION})
 
 
-RECORDS = "records"
-# What may name the rows of a table.
-_KEYS = frozenset({Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID})
-
-
-def identify_layout(columns: Iterable[str]) -> str:
-    """Name the layout that a table with these columns has.
+def leak_reason(column: str) -> str | None:
+    """Explain why a column must not reach a model.
 
     Parameters
     ----------
-    columns : iterable of str
-        The table's column names; case and outer blanks do not matter.
+    column : str
+        A column's name, as its table spells it.
 
     Returns
     -------
-    str
-        A name among `LAYOUTS`; ``"records"`` for other tables with an image, lesion or patient id
-        and at least one column that a record has; ``"image-facts"`` for an id with columns that
-        are all unknown, which can only be joined to another table.
-
-    Raises
-    ------
-    TableError
-        If no column names images, lesions or patients; the message lists what was found, what is
-        accepted and how to name columns.
+    str or None
+        The reason, or None if the name is not known to leak.
 
     Examples
     --------
-    >>> identify_layout(["image_name", "patient_id", "sex", "age_approx", "target"])
-    'isic2020'
-    >>> identify_layout(["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"])
-    'ham10000'
+    >>> leak_reason("iddx_full")
+    'it encodes the diagnosis (target leakage)'
+    >>> leak_reason("tbp_lv_areaMM2") is None
+    True
     """
-    columns = list(columns)
-    keys = {column_key(column) for column in columns}
-    roles = {find_role(column) for column in columns} - {None}
-    for layout in LAYOUTS:
-        if layout.matches(keys) and (roles & _KEYS or not layout.one_hot):
-            return layout.name
-    if not roles & _KEYS:
-        raise TableError(explain_unknown(columns))
-    return RECORDS if Role.PATH in roles or len(roles) > 1 else FACTS
+    key = column_key(column)
+    if key in LEAK_COLUMNS:
+        return LEAK_COLUMNS[key]
+    return next((why for name, why in LEAK_COLUMNS.items() if fnmatchcase(key, name)), None)
 
 
-def explain_unknown(columns: Iterable[str]) -> str:
-    """Write what is known about a table that no layout fits.
+def is_acquisition(column: str) -> bool:
+    """Whether a column describes how or where an image was taken or stored.
 
     Parameters
     ----------
-    columns : iterable of str
-        The table's column names.
+    column : str
+        A column's name, as its table spells it.
 
     Returns
     -------
-    str
-        What was found, which layouts are accepted and which options name a column.
+    bool
+        True for sizes, cameras, archives and splits; False for all others, known to leak or not.
+
+    Examples
+    --------
+    >>> is_acquisition("file_size"), is_acquisition("iddx_full"), is_acquisition("sex")
+    (True, False, False)
     """
-    columns = [str(column) for column in columns]
-    shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if columns[20:] else "")
-    accepted = [
-        f"    {layout.name}: {', '.join(layout.required)}"
-        + (f", and any of {', '.join(layout.any_of)}" if layout.any_of else "")
-        for layout in LAYOUTS
-    ]
-    lines = [
-        f"no known layout has the columns {shown}.",
-        "  Accepted are tables that name the image and have these columns among others:",
-        *accepted,
-        f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
-        f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
-        "  Or name the columns with `id_column`, `target_column` and `columns`.",
-        *_hints(columns),
-    ]
-    return "\n".join(lines)
-
-
-def _hints(columns: list[str]) -> list[str]:
-    return [
-        f"  {column!r} may be {role}: `columns` {role}={column}."
-        for column in columns
-        for role in guess_roles(column)[:1]
-        if column_key(column) not in ROLE_COLUMNS[role]
-    ]
+    return leak_reason(column) in _ACQUISITION.values()

@@ -1,4 +1,4 @@
-"""The role of each column of a table, and the report on what became of it."""
+"""The role of each column of a table, and the report on how it was used."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pandas as pd
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.metadata._column_names import (
-    RECORDS,
+    ROLE_COLUMNS,
+    Role,
     candidates,
-    explain_unknown,
+    column_key,
     find_role,
     guess_roles,
-    identify_layout,
     loose_key,
 )
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
@@ -28,40 +28,35 @@ from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_
 from hybridlesion.metadata._layouts import (
     FACTS,
     FAMILIES,
+    KEYS,
     KNOWN_COLUMNS,
     LAYOUTS,
-    ROLE_COLUMNS,
+    RECORDS,
     Layout,
-    Role,
-    column_key,
+    explain_unknown,
+    identify_layout,
 )
-from hybridlesion.metadata._reading import SourceTable, is_measurement
-from hybridlesion.metadata._values import (
-    normalise,
-    normalise_age,
-    normalise_sex,
-    normalise_site,
-    parse_outcome,
-)
+from hybridlesion.metadata._reading import Findings, is_measurement
+from hybridlesion.metadata._table_files import SourceTable
+from hybridlesion.metadata._values import PARSERS, normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
 
 __all__ = [
     "ColumnFate",
     "ColumnUse",
-    "Columns",
     "Options",
+    "RecognisedTable",
     "check_named",
     "check_options",
     "describe_uses",
-    "find_columns",
     "find_path_column",
     "format_uses",
-    "holds_role",
-    "names_files",
     "read_image_ids",
+    "recognise_table",
+    "take_alias",
 ]
 
-# Columns that say the same as the column of a role.
+# Columns that carry the same information as the column of a role.
 _SAID_BY: Mapping[Role, frozenset[str]] = {
     Role.DIAGNOSIS: frozenset({"diagnosis_2", "diagnosis_3", "iddx_2", "iddx_3"}),
     Role.TARGET: frozenset({"benign_malignant", "diagnosis_1", "iddx_1"}),
@@ -70,14 +65,14 @@ _SAID_BY: Mapping[Role, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What the user said about the tables.
+    """Columns and diagnoses that the user named.
 
     Parameters
     ----------
     named : mapping of Role to str, optional
         Role -> the user's column name.
     malignant : tuple of str or None, default=None
-        Diagnoses, in our words, that make the target 1; None leaves it to the layout.
+        Normalised diagnoses that make the target 1; None leaves it to the layout.
     benign : tuple of str, default=()
         Further words, which are not known diagnoses, that make the target 0.
     """
@@ -88,11 +83,17 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Where one table keeps what.
+class RecognisedTable:
+    """A table whose layout and columns were recognised.
 
     Parameters
     ----------
+    name : str
+        Name of the table.
+    frame : DataFrame of shape (n, columns)
+        Its cells, with codes of the layout written out.
+    rows : ndarray of shape (n,)
+        Row labels.
     layout : Layout
         The layout it has.
     by_role : mapping of Role to str
@@ -101,18 +102,23 @@ class Columns:
         Comparable name -> column, as the table spells it.
     guessed : frozenset of Role, default=frozenset()
         Roles whose column has a name that no published table uses.
+    findings : Findings, optional
+        Receives the problems and warnings found while the cells are read.
     """
 
+    name: str
+    frame: pd.DataFrame
+    rows: np.ndarray
     layout: Layout
     by_role: Mapping[Role, str]
     by_key: Mapping[str, str]
     guessed: frozenset[Role] = frozenset()
+    findings: Findings = field(default_factory=Findings)
 
     @property
     def key(self) -> Role:
         """Role that names the rows: the image, else its path, the lesion or the patient."""
-        roles = (Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID)
-        return next(role for role in roles if role in self.by_role)
+        return next(role for role in KEYS if role in self.by_role)
 
 
 def check_options(
@@ -122,12 +128,12 @@ def check_options(
     benign: Sequence[str] | None,
     columns: Mapping[str, str] | None,
 ) -> Options:
-    """Bring the naming options of `read_records` together.
+    """Validate the naming options of `read_records`.
 
     Parameters
     ----------
     id_column, target_column : str or None
-        Columns named on their own.
+        Columns named individually.
     malignant, benign : sequence of str or None
         Diagnoses, in any words.
     columns : mapping of str to str or None
@@ -136,7 +142,7 @@ def check_options(
     Returns
     -------
     Options
-        The same, checked.
+        The validated options.
 
     Raises
     ------
@@ -163,7 +169,7 @@ def check_options(
     if both:
         raise OptionError(f"{', '.join(sorted(both))} cannot be both malignant and benign.")
     if chosen and Role.TARGET in named:
-        # The words of that column are what the diagnoses are looked for in.
+        # The diagnoses are searched for in that column.
         column = named.pop(Role.TARGET)
         if named.setdefault(Role.DIAGNOSIS, column) != column:
             raise OptionError(
@@ -184,15 +190,14 @@ def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
         if reading.name is None:
             raise OptionError(f"`{option}` names {word!r}, which is not a diagnosis.")
         # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
-        narrower = reading.malignant == 0 and len(split_words(word)) > len(
-            split_words(reading.name)
-        )
-        names.append(" ".join(split_words(word)) if narrower else reading.name)
+        words_in = split_words(str(word))
+        narrower = reading.malignant == 0 and len(words_in) > len(split_words(reading.name))
+        names.append(" ".join(words_in) if narrower else reading.name)
     return tuple(dict.fromkeys(names))
 
 
-def find_columns(source: SourceTable, options: Options) -> Columns:
-    """Recognise a table and find its columns.
+def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
+    """Recognise the layout of a table and find its columns.
 
     Parameters
     ----------
@@ -203,8 +208,8 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
 
     Returns
     -------
-    Columns
-        Layout and columns.
+    RecognisedTable
+        The table.
 
     Raises
     ------
@@ -228,12 +233,20 @@ def find_columns(source: SourceTable, options: Options) -> Columns:
     # The generic layout "records" has no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
     by_role, guessed = _find_roles(source, by_key, layout, options)
-    if not by_role.keys() & {Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID}:
+    if by_role.keys().isdisjoint(KEYS):
         raise TableError(f"{source.name}: {explain_unknown(source.frame.columns)}")
     if layout is None:
         name = RECORDS if Role.PATH in by_role or len(by_role) > 1 else FACTS
         layout = Layout(name, name, ())
-    return Columns(layout, by_role, by_key, frozenset(guessed))
+    frame = source.frame.reset_index(drop=True)
+    for key, words in layout.words.items():
+        # Codes of the layout, such as nev in PAD-UFES-20.
+        column = frame[by_key[key]]
+        found = column.astype(str).str.strip().str.lower().map(words)
+        frame = frame.assign(**{by_key[key]: found.where(found.notna(), column)})
+    return RecognisedTable(
+        source.name, frame, source.rows, layout, by_role, by_key, frozenset(guessed)
+    )
 
 
 def _find_roles(
@@ -241,7 +254,8 @@ def _find_roles(
 ) -> tuple[dict[Role, str], set[Role]]:
     """Take the user's names, then those of the layout, then known ones, then likely ones."""
     own = {} if layout is None else layout.roles
-    by_role, guessed = {}, set()
+    by_role: dict[Role, str] = {}
+    guessed: set[Role] = set()
     for role, names in ROLE_COLUMNS.items():
         wanted = (column_key(options.named.get(role, "")), own.get(role, ""), *names)
         found = [by_key[name] for name in wanted if name in by_key]
@@ -259,13 +273,9 @@ def _find_roles(
             continue
         if _SAID_BY.get(role, frozenset()) & by_key.keys() or (role in _SAID_BY and stated):
             continue
-        for column in candidates(role, free):
-            if holds_role(role, source.frame[column], source.rows, by_role, source.frame):
-                by_role[role] = column
-                guessed.add(role)
-                free.pop(loose_key(column))
-                break
-    files = [column for column in free.values() if names_files(column, source.frame[column])]
+        if take_alias(role, free, source.frame, source.rows, by_role) is not None:
+            guessed.add(role)
+    files = [column for column in free.values() if _names_files(column, source.frame[column])]
     if layout is None and Role.PATH not in by_role and len(files) == 1 and by_role:
         by_role[Role.PATH] = files[0]
         guessed.add(Role.PATH)
@@ -277,8 +287,42 @@ def _find_roles(
     return by_role, guessed
 
 
-def names_files(column: str, values: pd.Series) -> bool:
-    """Whether a column of another name than those known holds the files of images.
+def take_alias(
+    role: Role,
+    free: dict[str, str],
+    frame: pd.DataFrame,
+    rows: np.ndarray,
+    by_role: dict[Role, str],
+) -> str | None:
+    """Find a column that holds a role under an alias.
+
+    Parameters
+    ----------
+    role : Role
+        The role.
+    free : dict of str to str
+        Loose key -> column, of the columns without a role; the column that is found is removed.
+    frame : DataFrame of shape (n, columns)
+        The table.
+    rows : ndarray of shape (n,)
+        Row labels.
+    by_role : dict of Role to str
+        Columns found before; the column that is found is added.
+
+    Returns
+    -------
+    str or None
+        The column; None if there is none.
+    """
+    for name in candidates(role, free):
+        if _holds_role(role, name, frame, rows, by_role):
+            by_role[role] = name
+            return free.pop(loose_key(name))
+    return None
+
+
+def _names_files(column: str, values: pd.Series) -> bool:
+    """Whether a column with an unknown name holds image files.
 
     Parameters
     ----------
@@ -290,7 +334,7 @@ def names_files(column: str, values: pd.Series) -> bool:
     Returns
     -------
     bool
-        Whether its name speaks of images or files, not of masks, and each cell ends like an image.
+        True if its name mentions images or files, not masks, and each cell has an image suffix.
     """
     name, cells = loose_key(column), values.dropna()
     if not re.search("path|file|image|img|photo|picture|bild|foto", name) or "mask" in name:
@@ -315,10 +359,10 @@ def find_path_column(frame: pd.DataFrame) -> str | None:
     by_key = {column_key(column): column for column in reversed(columns)}
     named = [by_key[name] for name in ROLE_COLUMNS[Role.PATH] if name in by_key]
     named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
-    files = (
-        [column for column in columns if names_files(column, frame[column])] if not named else ()
-    )
-    return named[0] if named else files[0] if len(files) == 1 else None
+    if named:
+        return named[0]
+    files = [column for column in columns if _names_files(column, frame[column])]
+    return files[0] if len(files) == 1 else None
 
 
 def read_image_ids(
@@ -351,27 +395,23 @@ def read_image_ids(
     return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
 
 
-def holds_role(
-    role: Role,
-    column: pd.Series,
-    rows: np.ndarray,
-    by_role: Mapping[Role, str],
-    frame: pd.DataFrame,
+def _holds_role(
+    role: Role, name: str, frame: pd.DataFrame, rows: np.ndarray, by_role: Mapping[Role, str]
 ) -> bool:
-    """Whether the values of a column may be what its name promises.
+    """Whether the values of a column fit the role that its name suggests.
 
     Parameters
     ----------
     role : Role
-        What the column seems to hold.
-    column : Series of shape (n,)
-        Its cells.
+        Role that the name suggests.
+    name : str
+        The column's name.
+    frame : DataFrame of shape (n, columns)
+        The table.
     rows : ndarray of shape (n,)
         Row labels.
     by_role : mapping of Role to str
         Columns found before.
-    frame : DataFrame of shape (n, columns)
-        The table.
 
     Returns
     -------
@@ -379,6 +419,7 @@ def holds_role(
         Whether at least half of the ages, one sex, site or diagnosis, or every outcome is
         understood; whether ids differ from row to row, and no lesion belongs to two patients.
     """
+    column = frame[name]
     text = column.dropna().astype(str).str.strip()
     text = text[~text.str.lower().isin(MISSING_WORDS)]
     if text.empty:
@@ -394,8 +435,7 @@ def holds_role(
         return not normalise(column, parse_outcome, rows).faults
     if role is Role.DIAGNOSIS:
         return any(read_diagnosis(cell).understood for cell in text.unique())
-    parse = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}[role]
-    understood = parse(column, rows).values.notna().sum()
+    understood = PARSERS[role](column, rows).values.notna().sum()
     return understood * 2 >= len(text) if role is Role.AGE else understood > 0
 
 
@@ -417,26 +457,21 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
     known = {column_key(column): column for frame in frames for column in frame.columns}
     problems = []
     for role, name in options.named.items():
-        if column_key(name) not in known:
-            # `AGE` means age_approx rather than target, which shares as many letters.
-            key = column_key(name)
-            close = [one for one in known if one.startswith(key)] or get_close_matches(
-                key, known, n=1
-            )
-            hint = f" Did you mean {known[close[0]]!r}?" if close else ""
-            problems.append(
-                f"no table has the column {name!r} named for {role}; there are "
-                f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
-            )
+        key = column_key(name)
+        if key in known:
+            continue
+        # `AGE` means age_approx rather than target, which shares as many letters.
+        close = [one for one in known if one.startswith(key)] or get_close_matches(key, known, n=1)
+        hint = f" Did you mean {known[close[0]]!r}?" if close else ""
+        problems.append(
+            f"no table has the column {name!r} named for {role}; there are "
+            f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
+        )
     return problems
 
 
-# Names of rows, of which a table may have several.
-_NAMES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID)
-
-
 class ColumnFate(StrEnum):
-    """What became of a column."""
+    """How a column was used."""
 
     READ = "read"
     PROPOSED = "proposed"
@@ -447,7 +482,7 @@ class ColumnFate(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnUse:
-    """One column of a table and what became of it.
+    """One column of a table, and how it was used.
 
     Parameters
     ----------
@@ -476,16 +511,14 @@ class ColumnUse:
 
 
 def describe_uses(
-    source: SourceTable, columns: Columns, extras: Sequence[str], set_aside: Mapping[str, str]
+    table: RecognisedTable, extras: Sequence[str], set_aside: Mapping[str, str]
 ) -> tuple[ColumnUse, ...]:
-    """Say what became of the columns of a table, features apart.
+    """Describe how the columns of a table were used, except features.
 
     Parameters
     ----------
-    source : SourceTable
+    table : RecognisedTable
         The table.
-    columns : Columns
-        What was found in it.
     extras : sequence of str
         Columns kept as they are.
     set_aside : mapping of str to str
@@ -496,15 +529,15 @@ def describe_uses(
     tuple of ColumnUse
         In the order of the table.
     """
-    roles = {column: role for role, column in columns.by_role.items()}
-    quiet = (*KNOWN_COLUMNS, *columns.layout.extras, *columns.layout.one_hot)
+    roles = {column: role for role, column in table.by_role.items()}
+    quiet = (*KNOWN_COLUMNS, *table.layout.extras, *table.layout.one_hot)
     uses = []
-    for column in source.frame.columns:
+    for column in table.frame.columns:
         if column.startswith(FAMILIES):
             continue
         key, role = column_key(column), roles.get(column)
-        if role is not None and not (role.value in columns.layout.set_aside and key == role.value):
-            use = (role.value, ColumnFate.READ, "", role in columns.guessed)
+        if role is not None and not (role.value in table.layout.set_aside and key == role.value):
+            use = (role.value, ColumnFate.READ, "", role in table.guessed)
         elif column in set_aside:
             use = ("", ColumnFate.SET_ASIDE, set_aside[column])
         elif column in extras and is_measurement(column):
@@ -512,36 +545,35 @@ def describe_uses(
         elif column not in extras or any(fnmatchcase(key, name) for name in quiet):
             use = ("", ColumnFate.KEPT, "")
         else:
-            use = _judge(source, columns, column)
-        uses.append(ColumnUse(source.name, column, *use))
+            use = _judge(table, column)
+        uses.append(ColumnUse(table.name, column, *use))
     return tuple(uses)
 
 
-def _judge(source: SourceTable, columns: Columns, column: str) -> tuple[str, ColumnFate, str]:
+def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:
     """Propose a role for an unknown column, if its name and its values suggest one."""
     key = column_key(column)
-    # A feature table carries what an earlier run has spoken of.
-    if columns.layout.name == "features" and find_role(column) is None:
+    # An earlier run has already reported the columns of a feature table.
+    if table.layout.name == "features" and find_role(column) is None:
         return "", ColumnFate.KEPT, ""
     for role in guess_roles(column):
-        other = columns.by_role.get(role)
+        other = table.by_role.get(role)
         if key in ROLE_COLUMNS[role]:
             return "", ColumnFate.KEPT, ""
         if other is not None:
-            if find_role(column) is role and role not in _NAMES:
+            if find_role(column) is role and role not in KEYS:
                 return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
-        elif not (role is Role.TARGET and Role.DIAGNOSIS in columns.by_role) and holds_role(
-            role, source.frame[column], source.rows, columns.by_role, source.frame
+        elif not (role is Role.TARGET and Role.DIAGNOSIS in table.by_role) and _holds_role(
+            role, column, table.frame, table.rows, table.by_role
         ):
-            detail = f"`columns` {_quoted(f'{role}={column}')}"
-            if role is Role.TARGET:
-                detail = f"`target_column` {_quoted(column)}"
-            return role.value, ColumnFate.PROPOSED, detail
+            is_target = role is Role.TARGET
+            option, value = ("target_column", "") if is_target else ("columns", f"{role}=")
+            return role.value, ColumnFate.PROPOSED, f"`{option}` {_quoted(value + column)}"
     return "", ColumnFate.UNKNOWN, ""
 
 
 def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
-    """Write one table for the columns of all tables that a user should check.
+    """Format the columns that a user should check, for all tables.
 
     Parameters
     ----------
@@ -576,15 +608,12 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
             continue
         lines.append(f"columns of {table}:")
         if notable:
-            lines += _aligned([("your column", "our field", "result"), *notable])
+            rows = [("your column", "our field", "result"), *notable]
+            first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+            lines += [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
         if unknown:
             lines.append(f"  not understood, kept, and read by no model: {', '.join(unknown)}")
     return ["\n".join(lines)] if lines else []
-
-
-def _aligned(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
-    return [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
 
 
 def _quoted(text: str) -> str:

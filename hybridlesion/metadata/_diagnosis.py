@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from hybridlesion.metadata._vocabulary import (
-    CODES,
+    GROUPS,
     MISSING_WORDS,
     NOT_MELANOMA,
     QUALITIES,
     UNSPECIFIC,
     WORDS,
+    invert,
 )
 
 __all__ = ["Found", "Reading", "WordSearch", "fold", "read_diagnosis", "split_words"]
@@ -26,7 +27,7 @@ _ENDING = "(?:a|as|ata|e|en|er|es|i|o|os|u|y)?"
 
 
 def fold(text: str) -> str:
-    """Bring text to the form in which words are compared.
+    """Normalise text for comparison.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ class Found:
 
 
 class WordSearch:
-    """Finds words that stand for names; of words within each other the longest counts.
+    """Search for words that stand for names; of nested matches the longest counts.
 
     Parameters
     ----------
@@ -113,20 +114,15 @@ class WordSearch:
         list of Found
             In their order.
         """
+        sentence = " ".join(words)
         found: list[Found] = []
-        for new in self._matches(" ".join(words)):
-            if not any(old.first <= new.first and new.last <= old.last for old in found):
-                found = [
-                    old for old in found if not (new.first <= old.first and old.last <= new.last)
-                ]
-                found.append(new)
-        return sorted(found, key=lambda one: one.first)
-
-    def _matches(self, sentence: str) -> Iterator[Found]:
         for name, pattern in self._patterns:
             for match in pattern.finditer(sentence):
                 first, last = (sentence.count(" ", 0, place) for place in match.span())
-                yield Found(name, first, last)
+                if not any(old.first <= first and last <= old.last for old in found):
+                    kept = [old for old in found if old.first < first or last < old.last]
+                    found = [*kept, Found(name, first, last)]
+        return sorted(found, key=lambda one: one.first)
 
 
 def _compile(words: Iterable[str]) -> re.Pattern[str]:
@@ -141,25 +137,25 @@ def _compile(words: Iterable[str]) -> re.Pattern[str]:
 _OUTCOMES = {"malignant": 1.0, "benign": 0.0}
 _OTHERS = {"other malignant": 1.0, "other benign": 0.0}
 _SIDES: Mapping[str, float | None] = (
-    dict.fromkeys(WORDS["malignant"], 1.0)
-    | dict.fromkeys(WORDS["benign"], 0.0)
-    | dict.fromkeys(WORDS["neither"])
+    dict.fromkeys(GROUPS["malignant"], 1.0)
+    | dict.fromkeys(GROUPS["benign"], 0.0)
+    | dict.fromkeys(GROUPS["neither"])
     | _OTHERS
 )
 _NAMES = WordSearch(
     {"nevus": ("pseudomelanom*",), "other benign": ("pseudolymphom~",)},
-    *(WORDS["malignant"], WORDS["benign"], WORDS["neither"]),
+    *(GROUPS["malignant"], GROUPS["benign"], GROUPS["neither"]),
     {"other malignant": WORDS["other_malignant"], "other benign": WORDS["other_benign"]},
 )
 _OUTCOME_NAMES = WordSearch(
     {"benign": WORDS["benign_words"], "malignant": WORDS["malignant_words"]}
 )
-_DOUBT = WordSearch({"doubt": WORDS["doubt"]})
-_EXCLUDED = WordSearch({"excluded": WORDS["excluded"]})
-_BEFORE, _AFTER = (
-    WordSearch({"no": WORDS["denied_before"]}),
-    WordSearch({"no": WORDS["denied_after"]}),
+_DOUBT, _EXCLUDED, _BEFORE, _AFTER = (
+    WordSearch({name: WORDS[name]})
+    for name in ("doubt", "excluded", "denied_before", "denied_after")
 )
+_CODES = invert(GROUPS["codes"])
+_UNSPECIFIC = {*UNSPECIFIC, *_OTHERS}
 
 _DENIALS = frozenset({"no", "not", "non", "nicht", "kein", "ne", "pas", "nao", "geen", "niet"})
 # How many words before a diagnosis may deny it: "kein Anhalt fuer ein Melanom".
@@ -181,12 +177,12 @@ _CLAUSE_END = re.compile(r"[,;:()\[\]|\n\u2013\u2014]|\s-+\s|\.(?=\s|$)")
 
 @dataclass(frozen=True)
 class Reading:
-    """What a written diagnosis says.
+    """Interpretation of a written diagnosis.
 
     Parameters
     ----------
     name : str or None
-        The diagnosis in our words, else as written in lower case; None if the cell says nothing.
+        The normalised diagnosis, else as written in lower case; None if the cell is blank.
     malignant : float or None, default=None
         1 malignant, 0 benign; None where the words do not say, or opinions differ.
     named : bool, default=False
@@ -234,7 +230,7 @@ def read_diagnosis(cell: str) -> Reading:
     words = [word for clause in clauses for word in clause]
     if written in MISSING_WORDS or not set(words) - {"?"}:
         return Reading(None)
-    starts = _clause_starts(clauses)
+    starts = list(accumulate(map(len, clauses[:-1]), initial=0))
     found = _find(words, starts)
     plain = _without(words, [one for one in found if one.name not in _OUTCOMES])
     if _DOUBT.find(plain) or any(map(_is_open, clauses)):
@@ -242,7 +238,11 @@ def read_diagnosis(cell: str) -> Reading:
     denied = _find_denied(found, words, starts)
     kept = [one for one in found if one not in denied]
     said = {_OUTCOMES[one.name] for one in kept if one.name in _OUTCOMES}
-    names = _leave_out_unspecific([one for one in kept if one.name not in _OUTCOMES])
+    names = [one for one in kept if one.name not in _OUTCOMES]
+    specific = {_SIDES[one.name] for one in names if one.name not in _UNSPECIFIC}
+    names = [
+        one for one in names if one.name not in _UNSPECIFIC or _SIDES[one.name] not in specific
+    ]
     if not names:
         return _read_outcome(written, said, {one.name for one in denied})
     chosen = _choose(names, words)
@@ -269,18 +269,11 @@ def _is_open(clause: list[str]) -> bool:
     return bool(excluded) and not {"cannot", *_DENIALS}.isdisjoint(rest)
 
 
-def _clause_starts(clauses: list[list[str]]) -> list[int]:
-    starts = [0]
-    for clause in clauses[:-1]:
-        starts.append(starts[-1] + len(clause))
-    return starts
-
-
 def _find(words: list[str], starts: list[int]) -> list[Found]:
     """Find diagnoses, codes at the start of a clause, and what just says malignant or benign."""
     found = _NAMES.find(words)
     left = _without(words, found)
-    found += [Found(CODES[left[start]], start, start) for start in starts if left[start] in CODES]
+    found += [Found(_CODES[left[place]], place, place) for place in starts if left[place] in _CODES]
     found += _OUTCOME_NAMES.find(_without(words, found))
     return sorted(found, key=lambda one: one.first)
 
@@ -313,15 +306,6 @@ def _is_denied_after(words: list[str]) -> bool:
     return any(
         _FORWARD.isdisjoint(words[one.last + 1 : one.last + 2]) for one in _AFTER.find(words)
     )
-
-
-def _leave_out_unspecific(names: list[Found]) -> list[Found]:
-    specific = {_SIDES[one.name] for one in names if one.name not in {*UNSPECIFIC, *_OTHERS}}
-    return [
-        one
-        for one in names
-        if one.name not in {*UNSPECIFIC, *_OTHERS} or _SIDES[one.name] not in specific
-    ]
 
 
 def _choose(names: list[Found], words: list[str]) -> str | None:

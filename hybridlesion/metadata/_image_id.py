@@ -19,7 +19,6 @@ __all__ = [
     "image_ids",
     "is_image_name",
     "match_ids",
-    "match_paths",
     "normalise_image_id",
     "path_ids",
     "rename_images",
@@ -31,7 +30,7 @@ _DECORATED = re.compile(
     rf"(?:.*[\\/])?(?P<id>.*?)(?:_downsampled)?(?:{_ENDING})?", re.IGNORECASE | re.DOTALL
 )
 
-# What would make two ids equal, none of which is safe enough to be done unasked.
+# Normalisations that would make two ids equal; none is safe enough to apply automatically.
 _NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("case and the coding of accents", lambda key: key),
     ("blanks, hyphens, underscores and points", lambda key: re.sub(r"[\s._-]+", "", key)),
@@ -65,7 +64,7 @@ def normalise_image_id(name: str) -> str:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a text ends as an image file does.
+    """Whether a text ends with an image suffix.
 
     Parameters
     ----------
@@ -81,7 +80,7 @@ def is_image_name(name: str) -> bool:
 
 
 def path_ids(names: Sequence[str]) -> list[str]:
-    """Name images by their paths, with as much of it as tells them apart.
+    """Derive image ids from paths, with folders only where names repeat.
 
     Parameters
     ----------
@@ -109,7 +108,7 @@ def path_ids(names: Sequence[str]) -> list[str]:
 
 
 def image_ids(names: Sequence[str]) -> list[str]:
-    """Normalise the cells of an id column; folders stay where only they tell images apart.
+    """Normalise the cells of an id column, keeping folders if only they distinguish images.
 
     Parameters
     ----------
@@ -138,7 +137,7 @@ def _tell_apart(paths: set[tuple[str, ...]], depth: int) -> bool:
 
 
 def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]:
-    """Find ids that mean the same.
+    """Match ids that denote the same image.
 
     Parameters
     ----------
@@ -167,8 +166,8 @@ def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]
     return found
 
 
-def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
-    """Find paths that end alike, as those of a table and those of files on another disk.
+def _match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
+    """Match paths by their ends, such as those of a table and of files on another disk.
 
     Parameters
     ----------
@@ -186,7 +185,7 @@ def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, in
 
     Examples
     --------
-    >>> match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "d:/x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
+    >>> _match_paths(["C:\\\\x\\\\p0\\\\1.jpg", "d:/x/p1/1.jpg"], ["/p1/1.jpg", "/y/p0/1.jpg"])
     {0: 1, 1: 0}
     """
     ours = [tuple(map(_key, _parts(name))) for name in wanted]
@@ -213,7 +212,7 @@ def match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, in
 def explain_misses(
     wanted: Sequence[str], available: Sequence[str], found: dict[str, str]
 ) -> list[str]:
-    """Say which ids found no partner, with examples.
+    """Report unmatched ids, with examples.
 
     Parameters
     ----------
@@ -225,8 +224,7 @@ def explain_misses(
     Returns
     -------
     list of str
-        One sentence on records, one on images, and one on what would match them, as far as there
-        is something to say.
+        Up to three sentences: on records, on images, and on what would match them.
     """
     taken = set(found.values())
     alone = [one for one in dict.fromkeys(wanted) if one not in found]
@@ -243,12 +241,12 @@ def explain_misses(
 
 
 def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Say what would make ids equal that are not.
+    """Suggest a normalisation under which unmatched ids would agree.
 
     Parameters
     ----------
     wanted, available : sequence of str
-        Ids that found no partner.
+        Unmatched ids.
 
     Returns
     -------
@@ -352,13 +350,23 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     Raises
     ------
     TableError
-        If several images are called like one record, and no path says which is meant.
+        If several images have the name of one record, and no path determines which is meant.
     """
     ids, new = records["image_id"].tolist(), {}
     if "path" in records:
         written = records["path"].fillna("").astype(str).tolist()
-        _check_written(ids, written)
-        by_path = match_paths(written, images["path"].astype(str).tolist())
+        first: dict[str, str] = {}
+        shared = [
+            f"{path}: {first[path]} and {one}"
+            for one, path in zip(ids, written, strict=True)
+            if is_image_name(path) and first.setdefault(path, one) != one
+        ]
+        if shared:
+            raise TableError(
+                f"several image ids have one path: {shorten(shared)}. Give each image one id and "
+                "one row."
+            )
+        by_path = _match_paths(written, images["path"].astype(str).tolist())
         new = {place: ids[row] for row, place in by_path.items() if written[row]}
     taken = set(new.values())
     rest = [place for place in range(len(images)) if place not in new]
@@ -386,18 +394,3 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     # A file named like the record of another file belongs to no record.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]
     return images.assign(image_id=kept)
-
-
-def _check_written(ids: Sequence[str], paths: Sequence[str]) -> None:
-    """Refuse records of several ids that name one file."""
-    first: dict[str, str] = {}
-    shared = [
-        f"{path}: {first[path]} and {one}"
-        for one, path in zip(ids, paths, strict=True)
-        if is_image_name(path) and first.setdefault(path, one) != one
-    ]
-    if shared:
-        raise TableError(
-            f"several image ids have one path: {shorten(shared)}. Give each image one id and one "
-            "row."
-        )

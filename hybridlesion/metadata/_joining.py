@@ -11,13 +11,15 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._image_id import explain_near, normalise_image_id
-from hybridlesion.metadata._layouts import FACTS, MEASURED, Role
+from hybridlesion.metadata._layouts import FACTS, MEASURED
 from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
-from hybridlesion.metadata._reading import Findings, SourceTable, shorten
-from hybridlesion.metadata._vocabulary import NARROWER_DIAGNOSES
+from hybridlesion.metadata._reading import Findings, shorten
+from hybridlesion.metadata._table_files import SourceTable
+from hybridlesion.metadata._vocabulary import GROUPS
 
-__all__ = ["add_splits", "cluster_duplicates", "find_pairs", "join_tables", "mark_duplicates"]
+__all__ = ["add_splits", "find_pairs", "join_tables", "mark_duplicates"]
 
 # Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead. One
 # file has many paths: a metadata table's own, and the whole one in a feature table.
@@ -116,7 +118,7 @@ def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd
 def _match_ids(
     known: pd.Index, added: pd.Index, noun: str, name: str, findings: Findings
 ) -> pd.Index:
-    """Bring ids to those that differ in case, Unicode form or leading zeros only, where unique."""
+    """Map ids to known ones that differ only in case, Unicode form or leading zeros, if unique."""
     missing = added[~added.isin(known)].unique()
     if missing.empty:
         return added
@@ -143,18 +145,17 @@ def _loose_id(name: str) -> str:
 
 def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
     """Warn of patients and lesions whose ids differ in leading zeros only."""
-    for column in _NAMES:
-        if column in joined:
-            ids = pd.Series(joined[column].dropna().unique(), dtype=str)
-            numbers = ids[ids.str.isdecimal()]
-            bare = numbers.str.lstrip("0")
-            twins = numbers[bare.duplicated(keep=False)]
-            if len(twins):
-                findings.warnings.append(
-                    f"{column}: {len(twins):,} ids differ in leading zeros only, such as "
-                    f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. "
-                    "If they are the same, write them alike."
-                )
+    for column in joined.columns.intersection(_NAMES):
+        ids = pd.Series(joined[column].dropna().unique(), dtype=str)
+        numbers = ids[ids.str.isdecimal()]
+        bare = numbers.str.lstrip("0")
+        twins = numbers[bare.duplicated(keep=False)]
+        if len(twins):
+            findings.warnings.append(
+                f"{column}: {len(twins):,} ids differ in leading zeros only, such as "
+                f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. "
+                "If they are the same, write them alike."
+            )
 
 
 def _join_two(
@@ -180,10 +181,9 @@ def _join_two(
 
 
 def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings) -> pd.Series:
-    """Bring ids of another naming scheme (BCN_0003884, IL_8314504) to the first table's ids.
+    """Translate ids of another naming scheme (BCN_0003884, IL_8314504) to the first table's ids.
 
-    It is another scheme where the tables share no id and their ids belong to each other one to
-    one.
+    Schemes differ if the tables share no id and their ids correspond one to one.
     """
     pairs = pd.DataFrame({"left": left, "right": right}).dropna().drop_duplicates()
     one_to_one = pairs["left"].is_unique and pairs["right"].is_unique
@@ -200,7 +200,7 @@ def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings)
 
 def _covers(broad: pd.Series, narrow: pd.Series) -> pd.Series:
     covered = pd.Series(False, index=broad.index)
-    for name, kinds in NARROWER_DIAGNOSES.items():
+    for name, kinds in GROUPS["narrower"].items():
         covered |= (broad == name) & narrow.isin(kinds)
     return covered
 
@@ -210,14 +210,12 @@ def _describe(
 ) -> str:
     ids = differing.index[differing]
     examples = [f"{image_id} {left[image_id]!s} / {right[image_id]!s}" for image_id in ids]
-    cure = (
-        "Name the diagnoses that are malignant in all of them with `malignant`."
-        if column == "target"
-        else "Correct one of the tables, or drop the column from it."
-    )
+    cure = "Correct one of the tables, or drop the column from it."
+    if column == "target":
+        cure = "Name the diagnoses that are malignant in all of them with `malignant`."
     return (
-        f"{column} of {len(ids):,} image{'s' if len(ids) > 1 else ''} in {name} differs from the "
-        f"tables before it: {shorten(examples)}. {cure}"
+        f"{column} of {count_words(len(ids), 'image')} in {name} differs from the tables before "
+        f"it: {shorten(examples)}. {cure}"
     )
 
 
@@ -225,24 +223,20 @@ def _report_coverage(
     known: pd.Index, added: pd.Index, first: TableRecords, other: TableRecords, findings: Findings
 ) -> None:
     common = known.isin(added).sum()
+    facts_only = other.layout.name == FACTS
     if common == 0:
-        result = (
-            "its columns stay empty"
-            if other.layout.name == FACTS
-            else "the tables were put below one another"
-        )
+        fate = "its columns stay empty" if facts_only else "the tables were put below one another"
         near = "".join(f" {note}" for note in explain_near(added, known))
         findings.warnings.append(
-            f"{other.name} has no image in common with {first.name}: {result}.{near}"
+            f"{other.name} has no image in common with {first.name}: {fate}.{near}"
         )
-        return
-    if common < len(known):
+    elif common < len(known):
         findings.warnings.append(
             f"{len(known) - common:,} of {len(known):,} images of the tables before {other.name} "
             f"are not in it, e.g. {known[~known.isin(added)][0]}; its columns stay empty there."
         )
-    if common < len(added):
-        fate = "left out" if other.layout.name == FACTS else "added"
+    if 0 < common < len(added):
+        fate = "left out" if facts_only else "added"
         findings.warnings.append(
             f"{len(added) - common:,} of {len(added):,} images in {other.name} are in no table "
             f"before it, e.g. {added[~added.isin(known)][0]}; {fate}."
@@ -270,8 +264,8 @@ def add_splits(
     Raises
     ------
     TableError
-        If there is no such table, a name tells no part, a position is none, or a row is in two
-        parts.
+        If there is no such table, a file name contains no part, a position is invalid, or a row is
+        in two parts.
     """
     if not lists:
         return tables
@@ -305,7 +299,7 @@ _PAIR = ("image_name_1", "image_name_2")
 
 
 def find_pairs(source: SourceTable) -> pd.DataFrame:
-    """Take the pairs out of a list of duplicates.
+    """Extract the pairs from a list of duplicates.
 
     Parameters
     ----------
@@ -335,7 +329,7 @@ def find_pairs(source: SourceTable) -> pd.DataFrame:
     return pairs.map(normalise_image_id).set_axis(_PAIR, axis=1)
 
 
-def cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
+def _cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     """Find the clusters that pairs of duplicates form.
 
     Parameters
@@ -352,7 +346,7 @@ def cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     Examples
     --------
     >>> pairs = pd.DataFrame({"image_name_1": ["a", "b"], "image_name_2": ["b", "c"]})
-    >>> cluster_duplicates(pairs).to_dict()
+    >>> _cluster_duplicates(pairs).to_dict()
     {'a': 'a', 'b': 'a', 'c': 'a'}
     """
     from scipy.sparse import coo_array
@@ -388,7 +382,7 @@ def mark_duplicates(
     DataFrame of shape (k, columns + 1)
         Records with ``duplicate_cluster``, missing for images without known copies.
     """
-    clusters = cluster_duplicates(pairs)
+    clusters = _cluster_duplicates(pairs)
     frame = frame.assign(duplicate_cluster=frame["image_id"].map(clusters))
     members = frame.dropna(subset="duplicate_cluster")
     _report(members, drop, findings)

@@ -1,69 +1,54 @@
-"""Known table layouts and the names of their columns."""
+"""Known table layouts, and the recognition of the layout that a table has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from fnmatch import filter as matching
-from types import MappingProxyType
+from pathlib import Path
+from typing import Any
+
+from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._column_names import (
+    ROLE_COLUMNS,
+    Role,
+    column_key,
+    find_role,
+    guess_roles,
+)
+from hybridlesion.metadata._vocabulary import split_list
 
 __all__ = [
     "FACTS",
     "FAMILIES",
+    "KEYS",
     "KNOWN_COLUMNS",
     "LAYOUTS",
     "MEASURED",
-    "ROLE_COLUMNS",
+    "RECORDS",
     "Layout",
-    "Role",
-    "column_key",
+    "explain_unknown",
+    "identify_layout",
 ]
 
-# The layout of a table that knows the images, but nothing that a record holds.
-FACTS = "image-facts"
+# Layouts of tables that no entry of layouts.toml fits: one that knows the images, but nothing that
+# a record holds, and any other.
+FACTS, RECORDS = "image-facts", "records"
 
 # Column families of a feature table.
 FAMILIES: tuple[str, ...] = ("abcd__", "emb__", "cnn__", "meta__", "ctx__", "qa__")
 # Those of them that come from the pixels of an image.
 MEASURED: tuple[str, ...] = ("abcd__", "emb__", "cnn__")
 
+# What may name the rows of a table, the most specific first.
+KEYS = (Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID)
 
-class Role(StrEnum):
-    """What a column of a record holds; the value is its name in the record."""
-
-    IMAGE_ID = "image_id"
-    PATH = "path"
-    PATIENT_ID = "patient_id"
-    LESION_ID = "lesion_id"
-    AGE = "age"
-    SEX = "sex"
-    SITE = "site"
-    DIAGNOSIS = "diagnosis"
-    TARGET = "target"
-
-
-# The names each role goes by, the first that a table has being taken.
-ROLE_COLUMNS: Mapping[Role, tuple[str, ...]] = MappingProxyType(
-    {
-        Role.IMAGE_ID: (
-            *("image_id", "isic_id", "image_name", "image", "img_id", "md5hash", "id"),
-        ),
-        Role.PATH: (
-            *("path", "image_path", "img_path", "file_path", "filepath"),
-            *("file_name", "filename", "file", "bcn_filename", "ddi_file", "derm"),
-        ),
-        Role.PATIENT_ID: ("patient_id", "patient"),
-        Role.LESION_ID: ("lesion_id",),
-        Role.AGE: ("age", "age_approx", "age_approximate"),
-        Role.SEX: ("sex", "gender"),
-        Role.SITE: (
-            *("site", "anatom_site_general_challenge", "anatom_site_general", "anatom_site_1"),
-            *("localization", "anatomloc"),
-        ),
-        Role.DIAGNOSIS: ("diagnosis", "dx"),
-        Role.TARGET: ("target", "malignant", "melanoma", "is_malignant", "malignancy"),
-    }
+# Further columns of the published tables, which no model reads and which need no note.
+KNOWN_COLUMNS: tuple[str, ...] = (
+    *(f"{family}*" for family in FAMILIES),
+    *("tbp_*", "clin_size_*", "anatom_site_*", "*_raw", "duplicate_cluster"),
+    *("fitzpatrick_skin_type", "family_hx_mm", "personal_hx_mm"),
 )
 
 
@@ -117,7 +102,7 @@ class Layout:
     note: str = ""
 
     def matches(self, keys: set[str]) -> bool:
-        """Tell whether columns with these keys have this layout.
+        """Whether columns with these keys have this layout.
 
         Parameters
         ----------
@@ -136,215 +121,96 @@ class Layout:
         )
 
 
-_CLASSES_2018 = {
-    "mel": "melanoma",
-    "nv": "nevus",
-    "bcc": "basal cell carcinoma",
-    "akiec": "actinic keratosis",
-    "bkl": "benign keratosis",
-    "df": "dermatofibroma",
-    "vasc": "vascular lesion",
-}
-_CLASSES_2019 = {name: word for name, word in _CLASSES_2018.items() if name != "akiec"} | {
-    "ak": "actinic keratosis",
-    "scc": "squamous cell carcinoma",
-}
-_CLASSES_MILK10K = _CLASSES_2018 | {
-    "ben_oth": "other benign lesion",
-    "inf": "inflammatory or infectious condition",
-    "mal_oth": "other malignant lesion",
-    "sccka": "squamous cell carcinoma",
-}
-_CLASSES_PAD = {
-    "mel": "melanoma",
-    "nev": "nevus",
-    "bcc": "basal cell carcinoma",
-    "scc": "squamous cell carcinoma",
-    "ack": "actinic keratosis",
-    "sek": "seborrheic keratosis",
-}
-_ANSWER = "it is the answer in other words"
-_DECIDED = "it follows from the diagnosis, or from the suspicion of it"
-_CLINICAL = (
-    "{} photographs, not dermoscopic images, which is what the features and the network that ships "
-    "are made for"
-)
+def _read_layout(name: str, entry: dict[str, Any]) -> Layout:
+    lists = ("required", "any_of", "malignant", "extras")
+    entry = {"required": ", ".join(entry.get("one_hot", ())), **entry}
+    entry |= {key: split_list(entry[key]) for key in lists if key in entry}
+    entry["roles"] = {Role(role): column for role, column in entry.get("roles", {}).items()}
+    entry["note"] = " ".join(entry.get("note", "").split())
+    return Layout(name, **entry)
 
-# The first that matches wins, so the more particular come first.
-LAYOUTS: tuple[Layout, ...] = (
-    Layout(
-        "features",
-        "feature table written by hybridlesion",
-        required=("image_id",),
-        any_of=tuple(f"{family}*" for family in FAMILIES),
-    ),
-    Layout("duplicates", "list of duplicate pairs", required=("image_name_1", "image_name_2")),
-    Layout(
-        "isic2024",
-        "ISIC 2024 (SLICE-3D) metadata",
-        required=("isic_id", "tbp_lv_*"),
-        set_aside={"lesion_id": "ISIC 2024 gives it only to lesions that were biopsied"},
-    ),
-    Layout(
-        "milk10k-truth",
-        "MILK10k ground truth, by lesion",
-        required=tuple(_CLASSES_MILK10K),
-        one_hot=_CLASSES_MILK10K,
-        malignant=("melanoma",),
-    ),
-    Layout(
-        "isic2019-truth",
-        "ISIC 2019 ground truth",
-        required=tuple(_CLASSES_2019),
-        one_hot=_CLASSES_2019,
-        malignant=("melanoma",),
-    ),
-    Layout(
-        "isic2018-truth",
-        "ISIC 2018 task 3 ground truth",
-        required=tuple(_CLASSES_2018),
-        one_hot=_CLASSES_2018,
-        malignant=("melanoma",),
-    ),
-    Layout(
-        "isic2017-truth",
-        "ISIC 2017 part 3 ground truth",
-        required=("melanoma", "seborrheic_keratosis"),
-        one_hot={"melanoma": "melanoma", "seborrheic_keratosis": "seborrheic keratosis"},
-        # The challenge had three classes, and the third was nevus.
-        otherwise="nevus",
-        malignant=("melanoma",),
-    ),
-    Layout("isic2024-truth", "ISIC 2024 ground truth", required=("isic_id", "malignant")),
-    Layout(
-        "isic2020",
-        "ISIC 2020 train, test or ground truth v2",
-        required=("image_name",),
-        any_of=("patient_id", "anatom_site_general_challenge", "benign_malignant"),
-    ),
-    Layout(
-        "isic2020-test",
-        "ISIC 2020 official test metadata",
-        required=("image", "anatom_site_general_challenge"),
-    ),
-    Layout(
-        "isic2018-groupings",
-        "ISIC 2018 task 3 lesion groupings",
-        required=("image", "lesion_id", "diagnosis_confirm_type"),
-    ),
-    Layout("isic2019-metadata", "ISIC 2019 metadata", required=("image", "anatom_site_general")),
-    Layout(
-        "isic2017-metadata", "ISIC 2017 metadata", required=("image_id", "age_approximate", "sex")
-    ),
-    Layout("ham10000", "HAM10000 metadata", required=("image_id", "dx"), malignant=("melanoma",)),
-    Layout(
-        "isic2016-truth",
-        "ISBI 2016 part 3 ground truth (no header)",
-        required=("image_id", "benign_malignant"),
-        exact=True,
-    ),
-    Layout(
-        "milk10k",
-        "MILK10k metadata",
-        required=("isic_id", "lesion_id", "image_type"),
-        any_of=("monet_*", "skin_tone_class"),
-        extras=("monet_*", "skin_tone_class"),
-    ),
-    Layout(
-        "pad-ufes-20",
-        "PAD-UFES-20 metadata",
-        required=("img_id", "diagnostic"),
-        roles={Role.DIAGNOSIS: "diagnostic", Role.SITE: "region"},
-        words={"diagnostic": _CLASSES_PAD},
-        malignant=("melanoma",),
-        set_aside={"diagnostic": _ANSWER, "biopsed": _DECIDED},
-        extras=(
-            *("smoke", "drink", "background_father", "background_mother", "pesticide", "itch"),
-            *("cancer_history", "skin_cancer_history", "has_piped_water", "has_sewage_system"),
-            *("fitspatrick", "diameter_[12]", "grew", "hurt", "changed", "bleed", "elevation"),
-        ),
-        note=_CLINICAL.format("PAD-UFES-20 holds smartphone"),
-    ),
-    Layout(
-        "derm7pt",
-        "Derm7pt meta.csv",
-        required=("derm", "diagnosis"),
-        any_of=("case_num", "clinic", "seven_point_score"),
-        roles={Role.SITE: "location"},
-        malignant=("melanoma",),
-        set_aside={"management": _DECIDED, "level_of_diagnostic_difficulty": _DECIDED},
-        extras=(
-            *("case_num", "case_id", "clinic", "notes", "elevation", "seven_point_score"),
-            *("pigment_network", "streaks", "pigmentation", "regression_structures"),
-            *("dots_and_globules", "blue_whitish_veil", "vascular_structures"),
-        ),
-        note="the images are those of the column derm; the clinical ones of clinic are left out",
-    ),
-    Layout(
-        "bcn20000",
-        "BCN20000 metadata",
-        required=("bcn_filename",),
-        malignant=("melanoma",),
-        set_aside={"capture_date": "it describes when the photograph was taken, not the lesion"},
-    ),
-    Layout(
-        "fitzpatrick17k",
-        "Fitzpatrick17k table",
-        required=("md5hash", "three_partition_label"),
-        roles={Role.DIAGNOSIS: "label", Role.TARGET: "three_partition_label"},
-        words={"three_partition_label": {"non-neoplastic": "benign"}},
-        set_aside={"nine_partition_label": _ANSWER, "three_partition_label": _ANSWER},
-        extras=("fitzpatrick_*", "qc", "url", "url_alphanum"),
-        note=_CLINICAL.format("Fitzpatrick17k holds clinical")
-        + "; the target is three_partition_label, where non-neoplastic counts as benign",
-    ),
-    Layout(
-        "ddi",
-        "Diverse Dermatology Images (DDI) metadata",
-        required=("ddi_file", "malignant"),
-        roles={Role.DIAGNOSIS: "disease"},
-        set_aside={"disease": _ANSWER},
-        extras=("ddi_id", "skin_tone"),
-        note=_CLINICAL.format("DDI holds clinical"),
-    ),
-    Layout(
-        "isic-archive",
-        "isic-cli metadata",
-        required=("isic_id",),
-        any_of=("diagnosis_[1-5]", "anatom_site_[1-5]"),
-    ),
-    Layout(
-        "isic-archive-old",
-        "isic-cli metadata before diagnosis_1 to diagnosis_5",
-        required=("isic_id",),
-        any_of=("attribution", "copyright_license", "benign_malignant", "anatom_site_general"),
-    ),
-)
 
-# Further columns of the published tables, which no model reads and which need no note.
-KNOWN_COLUMNS: tuple[str, ...] = (
-    *(f"{family}*" for family in FAMILIES),
-    *("tbp_*", "clin_size_*", "anatom_site_*", "*_raw", "duplicate_cluster"),
-    *("fitzpatrick_skin_type", "family_hx_mm", "personal_hx_mm"),
+# The first that matches wins.
+LAYOUTS: tuple[Layout, ...] = tuple(
+    _read_layout(name, entry)
+    for name, entry in tomllib.loads(
+        Path(__file__).with_name("layouts.toml").read_text(encoding="utf-8")
+    ).items()
 )
 
 
-def column_key(column: object) -> str:
-    """Bring a column name to the form in which names are compared.
+def identify_layout(columns: Iterable[str]) -> str:
+    """Identify the layout of a table by its columns.
 
     Parameters
     ----------
-    column : object
-        A column's name.
+    columns : iterable of str
+        The table's column names; case and outer blanks do not matter.
 
     Returns
     -------
     str
-        Lower case, without outer blanks, inner blanks as underscores.
+        A name among `LAYOUTS`; ``"records"`` for other tables with an image, lesion or patient id
+        and at least one column that a record has; ``"image-facts"`` for an id with columns that
+        are all unknown, which can only be joined to another table.
+
+    Raises
+    ------
+    TableError
+        If no column names images, lesions or patients; the message lists what was found, what is
+        accepted and how to name columns.
 
     Examples
     --------
-    >>> column_key(" Image Name")
-    'image_name'
+    >>> identify_layout(["image_name", "patient_id", "sex", "age_approx", "target"])
+    'isic2020'
+    >>> identify_layout(["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization"])
+    'ham10000'
     """
-    return str(column).strip().lower().replace(" ", "_")
+    columns = list(columns)
+    keys = {column_key(column) for column in columns}
+    roles = {find_role(column) for column in columns} - {None}
+    named = not roles.isdisjoint(KEYS)
+    for layout in LAYOUTS:
+        if layout.matches(keys) and (named or not layout.one_hot):
+            return layout.name
+    if not named:
+        raise TableError(explain_unknown(columns))
+    return RECORDS if Role.PATH in roles or len(roles) > 1 else FACTS
+
+
+def explain_unknown(columns: Iterable[str]) -> str:
+    """Explain why no layout fits a table.
+
+    Parameters
+    ----------
+    columns : iterable of str
+        The table's column names.
+
+    Returns
+    -------
+    str
+        What was found, which layouts are accepted and which parameters name a column.
+    """
+    columns = [str(column) for column in columns]
+    shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if columns[20:] else "")
+    accepted = [
+        f"    {layout.name}: {', '.join(layout.required)}"
+        + (f", and any of {', '.join(layout.any_of)}" if layout.any_of else "")
+        for layout in LAYOUTS
+    ]
+    lines = [
+        f"no known layout has the columns {shown}.",
+        "  Accepted are tables that name the image and have these columns among others:",
+        *accepted,
+        f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
+        f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
+        "  Or name the columns with `id_column`, `target_column` and `columns`.",
+    ]
+    lines += [
+        f"  {column!r} may be {role}: `columns` {role}={column}."
+        for column in columns
+        for role in guess_roles(column)[:1]
+        if column_key(column) not in ROLE_COLUMNS[role]
+    ]
+    return "\n".join(lines)

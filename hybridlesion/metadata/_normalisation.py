@@ -9,34 +9,31 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import candidates, loose_key
+from hybridlesion.metadata._column_names import (
+    ROLE_COLUMNS,
+    Role,
+    column_key,
+    leak_reason,
+    loose_key,
+)
 from hybridlesion.metadata._columns import (
-    Columns,
     ColumnUse,
     Options,
+    RecognisedTable,
     describe_uses,
-    find_columns,
-    holds_role,
+    recognise_table,
+    take_alias,
 )
 from hybridlesion.metadata._image_id import image_ids, path_ids
-from hybridlesion.metadata._layouts import FAMILIES, ROLE_COLUMNS, Layout, Role, column_key
-from hybridlesion.metadata._reading import (
-    Findings,
-    SourceTable,
-    describe_rows,
-    read_numbers,
-    shorten,
-)
-from hybridlesion.metadata._targets import derive_diagnosis, derive_target, leak_reason
-from hybridlesion.metadata._values import (
-    Normalised,
-    normalise_age,
-    normalise_sex,
-    normalise_site,
-)
-from hybridlesion.metadata._vocabulary import MISSING_WORDS, SITE_REFINEMENTS
+from hybridlesion.metadata._layouts import FAMILIES, Layout
+from hybridlesion.metadata._reading import Findings, describe_rows, read_numbers, shorten
+from hybridlesion.metadata._table_files import SourceTable
+from hybridlesion.metadata._targets import derive_diagnosis, derive_target
+from hybridlesion.metadata._values import PARSERS, normalise_site
+from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS
 
 __all__ = [
     "MEASUREMENT_PREFIXES",
@@ -47,7 +44,6 @@ __all__ = [
     "report_shared_lesions",
 ]
 
-_PARSERS = {Role.AGE: normalise_age, Role.SEX: normalise_sex, Role.SITE: normalise_site}
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
 # How many faults of one kind are listed one by one.
 _SHOWN = 20
@@ -78,7 +74,7 @@ class TableRecords:
     key : Role, default="image_id"
         What the rows are: images, lesions or patients.
     uses : tuple of ColumnUse, default=()
-        What became of the columns.
+        How the columns were used.
     """
 
     name: str
@@ -110,97 +106,86 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
     TableError
         If the table has no known layout.
     """
-    columns = find_columns(source, options)
-    findings = Findings()
-    frame, rows = source.frame.reset_index(drop=True), source.rows
-    frame = _translate_words(frame, columns)
-    records = _record_columns(frame, columns, options, rows, findings)
-    extras, set_aside = _sort_columns(frame, columns)
+    table = recognise_table(source, options)
+    findings = table.findings
+    records = _record_columns(table, options)
+    extras, set_aside = _sort_columns(table)
     overshadowed = [name for name in extras if name in records]
     set_aside |= dict.fromkeys(overshadowed, "another column was named for its role")
-    uses = describe_uses(source, columns, extras, set_aside)
-    _note_layout(frame, columns, findings)
-    table = pd.DataFrame(records)
-    table = pd.concat([table, frame[[name for name in extras if name not in records]]], axis=1)
-    report_shared_lesions(table, rows, findings)
-    key = columns.key if columns.key in (Role.LESION_ID, Role.PATIENT_ID) else Role.IMAGE_ID
-    table = _merge_repeated(table, rows, findings, key)
+    uses = describe_uses(table, extras, set_aside)
+    _note_layout(table)
+    others = table.frame[[name for name in extras if name not in records]]
+    frame = pd.concat([pd.DataFrame(records), others], axis=1)
+    report_shared_lesions(frame, table.rows, findings)
+    key = table.key if table.key in (Role.LESION_ID, Role.PATIENT_ID) else Role.IMAGE_ID
+    frame = _merge_repeated(frame, table.rows, findings, key)
     labelled = Findings(
         [*source.faults, *(f"{source.name}, {problem}" for problem in findings.problems)],
         [*source.notes, *(f"{source.name}, {warning}" for warning in findings.warnings)],
         findings.words,
     )
-    return TableRecords(source.name, columns.layout, table, set_aside, labelled, key, uses)
+    return TableRecords(source.name, table.layout, frame, set_aside, labelled, key, uses)
 
 
-def _translate_words(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
-    """Write out the codes of a layout, such as nev in PAD-UFES-20."""
-    translated = {}
-    for key, words in columns.layout.words.items():
-        column = frame[columns.by_key[key]]
-        found = column.astype(str).str.strip().str.lower().map(words)
-        translated[columns.by_key[key]] = found.where(found.notna(), column)
-    return frame.assign(**translated)
-
-
-def _note_layout(frame: pd.DataFrame, columns: Columns, findings: Findings) -> None:
-    """Say what kinds of photographs a table lists, where not all are dermoscopic images."""
-    if columns.layout.note:
-        findings.warnings.append(f"{columns.layout.note}.")
-    if "image_type" in columns.by_key:
-        kinds = frame[columns.by_key["image_type"]].value_counts()
+def _note_layout(table: RecognisedTable) -> None:
+    """Warn if a table lists photographs that are not dermoscopic images."""
+    if table.layout.note:
+        table.findings.warnings.append(f"{table.layout.note}.")
+    if "image_type" in table.by_key:
+        kinds = table.frame[table.by_key["image_type"]].value_counts()
         if len(kinds) > 1:
             counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-            findings.warnings.append(
+            table.findings.warnings.append(
                 f"images of several kinds: {counts}. The features and the network that ships are "
                 "made for dermoscopic images; to keep one kind, filter the table by image_type."
             )
 
 
-def _record_columns(
-    frame: pd.DataFrame, columns: Columns, options: Options, rows: np.ndarray, findings: Findings
-) -> dict[str, pd.Series]:
-    found = columns.by_role
-    records = {"image_id": _row_ids(frame, columns, rows, findings)}
+def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Series]:
+    frame, found = table.frame, table.by_role
+    records = {"image_id": _row_ids(table)}
     for role in (Role.PATH, Role.PATIENT_ID, Role.LESION_ID):
-        own = columns.layout.set_aside.get(role.value)
-        if role in found and role is not columns.key and not own:
-            records[role.value] = normalise_ids(frame[found[role]])
-            _report_rounded(records[role.value], found[role], rows, findings)
-    if columns.key is Role.PATH:
+        own = table.layout.set_aside.get(role.value)
+        if role in found and role is not table.key and not own:
+            ids = records[role.value] = normalise_ids(frame[found[role]])
+            # Such as 1.23E+11: different ids look the same.
+            rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
+            if rounded.any():
+                table.findings.warnings.append(
+                    f"{describe_rows(table.rows[rounded])}: {found[role]} "
+                    f"{ids[rounded].iloc[0]!r} was rounded by a spreadsheet, so that different ids "
+                    "may look the same. Export the column as text."
+                )
+    if table.key is Role.PATH:
         records["path"] = normalise_ids(frame[found[Role.PATH]])
-    for role, parse in _PARSERS.items():
+    for role in PARSERS:
         if role in found:
-            values = _understood(parse(frame[found[role]], rows), role, findings)
-            records[role.value] = values.astype(float) if role is Role.AGE else values
+            records[role.value] = _parse(frame[found[role]], role, table.rows, table.findings)
     if "site" in records:
-        records["site"] = _refine_site(frame, records["site"], columns.by_key, rows)
-    diagnosis = derive_diagnosis(frame, columns, options, rows, findings)
-    target = derive_target(frame, diagnosis, columns, options, rows, findings)
+        records["site"] = _refine_site(frame, records["site"], table.by_key, table.rows)
+    diagnosis = derive_diagnosis(table, options)
+    target = derive_target(table, diagnosis, options)
     optional = {"diagnosis": diagnosis, "target": target}
     records |= {name: values for name, values in optional.items() if values is not None}
     for role, raw in _RAW.items():
         if role in found:
-            records[raw] = frame[columns.by_key.get(raw, found[role])]
+            records[raw] = frame[table.by_key.get(raw, found[role])]
     return records
 
 
-def _row_ids(
-    frame: pd.DataFrame, columns: Columns, rows: np.ndarray, findings: Findings
-) -> pd.Series:
-    column = columns.by_role[columns.key]
-    written = normalise_ids(frame[column])
+def _row_ids(table: RecognisedTable) -> pd.Series:
+    column = table.by_role[table.key]
+    written = normalise_ids(table.frame[column])
     blank = written.isna().to_numpy()
-    if columns.key in (Role.LESION_ID, Role.PATIENT_ID):
+    if table.key in (Role.LESION_ID, Role.PATIENT_ID):
         return written.fillna("")
     if blank.any():
-        findings.problems.append(
-            f"{describe_rows(rows[blank])}: {column} is blank. Every row needs an image id."
+        table.findings.problems.append(
+            f"{describe_rows(table.rows[blank])}: {column} is blank. Every row needs an image id."
         )
     names = written.fillna("").tolist()
-    by_path = Role.IMAGE_ID not in columns.by_role
-    ids = path_ids(names) if by_path else image_ids(names)
-    return pd.Series(ids, index=frame.index)
+    ids = image_ids(names) if table.key is Role.IMAGE_ID else path_ids(names)
+    return pd.Series(ids, index=table.frame.index)
 
 
 def normalise_ids(column: pd.Series) -> pd.Series:
@@ -236,36 +221,27 @@ def normalise_ids(column: pd.Series) -> pd.Series:
     return text
 
 
-def _report_rounded(ids: pd.Series, column: str, rows: np.ndarray, findings: Findings) -> None:
-    """Warn of ids that a spreadsheet rounded, such as 1.23E+11: different ones look the same."""
-    rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
-    if rounded.any():
-        findings.warnings.append(
-            f"{describe_rows(rows[rounded])}: {column} {ids[rounded].iloc[0]!r} was rounded by a "
-            "spreadsheet, so that different ids may look the same. Export the column as text."
-        )
-
-
-def _understood(result: Normalised, role: Role, findings: Findings) -> pd.Series:
-    """Take values; an unknown word becomes missing, an impossible age a problem.
+def _parse(column: pd.Series, role: Role, rows: np.ndarray, findings: Findings) -> pd.Series:
+    """Parse ages, sexes or sites; an unknown word becomes missing, an impossible age a problem.
 
     An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
     site is how real tables look, and the model takes missing values.
     """
-    findings.warnings.extend(result.notes)
+    parsed = PARSERS[role](column, rows)
+    findings.warnings.extend(parsed.notes)
     if role is Role.AGE:
-        findings.problems.extend(result.faults)
-    elif result.faults:
-        none = "" if result.values.notna().any() else " (no value of this column was understood)"
-        findings.warnings.extend(f"{fault}; taken as missing{none}" for fault in result.faults)
-    return result.values
+        findings.problems.extend(parsed.faults)
+        return parsed.values.astype(float)
+    none = "" if parsed.values.notna().any() else " (no value of this column was understood)"
+    findings.warnings.extend(f"{fault}; taken as missing{none}" for fault in parsed.faults)
+    return parsed.values
 
 
 def _refine_site(
     frame: pd.DataFrame, site: pd.Series, by_key: Mapping[str, str], rows: np.ndarray
 ) -> pd.Series:
     """Let the finer columns of the ISIC archive overrule the general site."""
-    for key, words in SITE_REFINEMENTS.items():
+    for key, words in GROUPS["site_refinements"].items():
         if key in by_key:
             cells = frame[by_key[key]]
             decisive = cells.astype(str).str.strip().str.lower().isin(words)
@@ -274,23 +250,20 @@ def _refine_site(
     return site
 
 
-def _sort_columns(frame: pd.DataFrame, columns: Columns) -> tuple[list[str], dict[str, str]]:
+def _sort_columns(table: RecognisedTable) -> tuple[list[str], dict[str, str]]:
     """Divide the other columns into those kept and those excluded."""
-    used = set(columns.by_role.values()) | {columns.by_key.get(raw) for raw in _RAW.values()}
+    used = set(table.by_role.values()) | {table.by_key.get(raw) for raw in _RAW.values()}
     extras, set_aside = [], {}
-    for key, column in columns.by_key.items():
-        reason = columns.layout.set_aside.get(key) or leak_reason(column)
-        if column == columns.by_role.get(Role.DIAGNOSIS):
+    for column in table.frame.columns:
+        reason = table.layout.set_aside.get(column_key(column)) or leak_reason(column)
+        if column == table.by_role.get(Role.DIAGNOSIS):
             reason = reason or leak_reason("diagnosis")
-        own = column.startswith(FAMILIES) or column == columns.by_role.get(Role.TARGET)
+        own = column.startswith(FAMILIES) or column == table.by_role.get(Role.TARGET)
         if reason and not own:
             set_aside[column] = reason
         elif column not in used:
             extras.append(column)
-    order = {column: place for place, column in enumerate(frame.columns)}
-    return sorted(extras, key=order.get), dict(
-        sorted(set_aside.items(), key=lambda item: order[item[0]])
-    )
+    return extras, set_aside
 
 
 def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Findings) -> None:
@@ -301,7 +274,7 @@ def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Fin
     table : DataFrame of shape (n, columns)
         Records.
     labels : ndarray of shape (n,)
-        What to call each row.
+        Label of each row.
     findings : Findings
         Receives one problem per such lesion.
     """
@@ -370,7 +343,7 @@ _ROLES = (Role.IMAGE_ID, Role.PATH, Role.PATIENT_ID, Role.LESION_ID, Role.AGE, R
 
 
 def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Bring the columns of a DataFrame to the names and words of records.
+    """Convert the columns of a DataFrame to the names and values of records.
 
     Parameters
     ----------
@@ -402,7 +375,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     >>> records[["age", "sex"]].to_dict("list")
     {'age': [85.0, nan], 'sex': ['female', nan]}
     >>> notes
-    ("row 1: gender 'x' is not among male, female; counts as missing",)
+    ("row 1: gender 'x' is not among male, female; taken as missing",)
     """
     frame = as_pandas(frame)
     rows, findings = frame.index.to_numpy(), Findings()
@@ -411,21 +384,15 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     if renamed:
         frame = frame.rename(columns=renamed)
     found = {}
-    for role, parse in _PARSERS.items():
-        if role not in named:
-            continue
-        # Messages name the column as the user knows it.
-        result = parse(frame[role.value].rename(named[role]), rows)
-        found[role.value] = result.values.astype(float) if role is Role.AGE else result.values
-        findings.warnings.extend(result.notes)
-        if role is Role.AGE:
-            findings.problems.extend(result.faults)
-        else:
-            findings.warnings.extend(f"{fault}; counts as missing" for fault in result.faults)
+    for role in PARSERS:
+        if role in named:
+            # Messages name the column as the user knows it.
+            column = frame[role.value].rename(named[role])
+            found[role.value] = _parse(column, role, rows, findings)
     if "site" in renamed.values():
         by_key = {column_key(column): column for column in reversed(list(frame.columns))}
         found["site"] = _refine_site(frame, found["site"], by_key, rows)
-    # Numbers are ids as they are; text may write one in two ways, or say that none is known.
+    # Numbers are unambiguous ids; text may write one in two ways, or say that it is unknown.
     for name in ("patient_id", "lesion_id"):
         if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
             found[name] = normalise_ids(frame[name])
@@ -433,15 +400,13 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
         if str(column).startswith(MEASUREMENT_PREFIXES) and column_key(column) not in _WORDS:
             found[column] = _read_numbers(frame[column], rows, findings)
     if findings.problems:
-        count = len(findings.problems)
-        raise TableError(
-            f"{count} problem{'s' if count > 1 else ''} in the records:", findings.problems
-        )
+        count = count_words(len(findings.problems), "problem")
+        raise TableError(f"{count} in the records:", findings.problems)
     words = [name for name, values in found.items() if values is None]
     changed = {
         name: values
         for name, values in found.items()
-        if name not in words and not values.equals(frame[name])
+        if values is not None and not values.equals(frame[name])
     }
     if words or changed:
         frame = frame.drop(columns=words).assign(**changed)
@@ -451,7 +416,7 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
 def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> dict[Role, str]:
     """Find the column of each role, as `read_records` does."""
     keys = pd.Index([column_key(column) for column in frame.columns])
-    named = {}
+    named: dict[Role, str] = {}
     for role in _ROLES:
         key = next((name for name in ROLE_COLUMNS[role] if name in keys), None)
         if key is None:
@@ -465,12 +430,9 @@ def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> 
         named[role] = columns[0]
     free = {loose_key(name): name for name in frame.columns if name not in named.values()}
     for role in _ROLES:
-        for name in candidates(role, free) if role not in named else ():
-            if holds_role(role, frame[name], rows, named, frame):
-                named[role] = name
-                findings.warnings.append(f"column {name!r} is read as {role}")
-                del free[loose_key(name)]
-                break
+        name = None if role in named else take_alias(role, free, frame, rows, named)
+        if name is not None:
+            findings.warnings.append(f"column {name!r} is read as {role}")
     return named
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -13,51 +13,66 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import find_role
-from hybridlesion.metadata._layouts import FAMILIES, Role, column_key
-from hybridlesion.metadata._table_files import parse_table, read_bytes
+from hybridlesion.metadata._column_names import Role, column_key, find_role
+from hybridlesion.metadata._layouts import FAMILIES
+from hybridlesion.metadata._table_files import SourceTable, parse_table, read_bytes
 from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
 
 __all__ = [
+    "MOST_FAULTS",
     "Findings",
-    "Numbers",
-    "SourceTable",
+    "ParsedColumn",
     "describe_rows",
     "is_measurement",
     "read_numbers",
     "read_source",
     "read_table",
     "shorten",
-    "uses_decimal_comma",
+    "shorten_faults",
 ]
+
+# How many faults of one column are listed one by one.
+MOST_FAULTS = 20
 
 
 @dataclass
 class Findings:
-    """What came to light while tables were read.
+    """Problems and warnings found while tables are read.
 
     Parameters
     ----------
     problems : list of str, optional
-        What makes a table unusable.
+        Errors that make a table unusable.
     warnings : list of str, optional
         What the user should know; the rows concerned count as missing or were merged.
     words : dict of str to list of str, optional
-        Diagnosis in our words -> as the tables write it.
+        Normalised diagnosis -> as the tables write it.
     """
 
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     words: dict[str, list[str]] = field(default_factory=dict)
 
+    def add_words(self, name: str, words: Iterable[str]) -> None:
+        """Note how a table writes a diagnosis.
+
+        Parameters
+        ----------
+        name : str
+            Normalised diagnosis.
+        words : iterable of str
+            As the table writes it.
+        """
+        self.words[name] = list(dict.fromkeys([*self.words.get(name, ()), *words]))
+
 
 def shorten(items: Sequence[object]) -> str:
-    """Write a list, at most ten items of it.
+    """Format a list, with at most ten items.
 
     Parameters
     ----------
     items : sequence
-        What to write.
+        Items.
 
     Returns
     -------
@@ -74,7 +89,7 @@ def shorten(items: Sequence[object]) -> str:
 
 
 def describe_rows(rows: np.ndarray) -> str:
-    """Name rows of a table.
+    """Format row labels.
 
     Parameters
     ----------
@@ -96,6 +111,27 @@ def describe_rows(rows: np.ndarray) -> str:
     return f"row{'s' if len(rows) > 1 else ''} {shorten(rows)}"
 
 
+def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
+    """List the faults of a column, at most twenty of them.
+
+    Parameters
+    ----------
+    faults : sequence of str
+        One line per cell value.
+    column : object
+        Name of the column.
+
+    Returns
+    -------
+    tuple of str
+        The faults, and how many more there are.
+    """
+    if len(faults) <= MOST_FAULTS:
+        return tuple(faults)
+    more = f"{column}: {len(faults) - MOST_FAULTS:,} more values of that kind"
+    return (*faults[:MOST_FAULTS], more)
+
+
 # Columns that hold numbers and nothing else; some of tbp_lv_* are words in every row.
 _MEASUREMENTS = (*(f"{family}*" for family in FAMILIES), "tbp_lv_*", "clin_size_*")
 _SCORES = ("score", "threshold")
@@ -103,26 +139,26 @@ _SCORES = ("score", "threshold")
 _NUMBER = re.compile(r"(?P<body>[-+]?[\d.,]*\d[.,]?)(?P<exponent>e[-+]?\d+)?", re.IGNORECASE)
 # Blanks and apostrophes between groups of digits: 1 234,5 and 1'234.5.
 _GAPS = re.compile("(?<=\\d)[ \u00a0\u202f\u2009'\u2019](?=\\d{3}(?!\\d))")
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A column read as numbers.
+class ParsedColumn:
+    """A column whose cells were parsed.
 
     Parameters
     ----------
     values : Series of shape (n,)
-        Numbers; the column as it was if it holds words.
-    notes : tuple of str, default=()
-        Cells taken as missing or read in one of two ways, with their rows.
+        The values; missing where the cell is blank or was not understood. Of a column of words
+        that was to be read as numbers, the column as it was.
     faults : tuple of str, default=()
-        Cells of a column of numbers that are none, with their rows.
+        One line per cell value that was not understood: rows, value, reason.
+    notes : tuple of str, default=()
+        What was understood in a way that the user should know of, such as the middle of a range.
     """
 
     values: pd.Series
-    notes: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def is_measurement(column: object) -> bool:
@@ -147,7 +183,7 @@ def is_measurement(column: object) -> bool:
     return key in _SCORES or any(fnmatchcase(key, name) for name in _MEASUREMENTS)
 
 
-def uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
+def _uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
     """Whether any column of a table has numbers with a decimal comma.
 
     Parameters
@@ -167,7 +203,9 @@ def uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
     return "," in marks
 
 
-def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = False) -> Numbers:
+def read_numbers(
+    column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = False
+) -> ParsedColumn:
     """Turn text into numbers where the column holds numbers.
 
     Parameters
@@ -182,20 +220,20 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
 
     Returns
     -------
-    Numbers
+    ParsedColumn
         The numbers, with notes and faults. A column without any number, or with words in a column
         that need not hold numbers, stays as it is.
     """
+    unchanged = ParsedColumn(column)
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return Numbers(column)
+        return unchanged
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
     texts = [_clean(cell) for cell in cells]
     must = is_measurement(column.name)
     # The first hundred settle it for nearly every column of words.
-    if not must and all(
-        _mark_of(*pair)[0] is None for pair in zip(cells[:100], texts[:100], strict=True)
-    ):
-        return Numbers(column)
+    first = zip(cells[:100], texts[:100], strict=True)
+    if not must and all(_mark_of(*pair)[0] is None for pair in first):
+        return unchanged
     marks = [_mark_of(*pair) for pair in zip(cells, texts, strict=True)]
     words = [
         code
@@ -203,20 +241,17 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
         if mark is None and text not in MISSING_NUMBERS
     ]
     if all(mark is None for mark, _ in marks) and (words or not must):
-        return Numbers(column)
-    if words:
-        faults = [_fault(column, rows, codes, code, cells, "is not a number") for code in words]
-        return (
-            Numbers(column, faults=tuple(_shortened(faults, column))) if must else Numbers(column)
-        )
+        return unchanged
     decimal, doubtful = _decimal_mark(marks, decimal_comma)
     unsure = [code for code, (mark, sure) in enumerate(marks) if mark and not sure]
-    if decimal is None:
+    if words or decimal is None:
         reason = "is one of two numbers, as its column has decimal points and decimal commas"
-        faults = [_fault(column, rows, codes, code, cells, reason) for code in unsure]
-        return (
-            Numbers(column, faults=tuple(_shortened(faults, column))) if must else Numbers(column)
-        )
+        faults = [
+            f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} "
+            f"{'is not a number' if words else reason}. Correct the cell, or leave it blank."
+            for code in words or unsure
+        ]
+        return ParsedColumn(column, shorten_faults(faults, column.name)) if must else unchanged
     numbers = [
         np.nan if mark is None else _number(text, mark if sure and mark else decimal)
         for text, (mark, sure) in zip(texts, marks, strict=True)
@@ -233,9 +268,8 @@ def read_numbers(column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = F
             f"is taken for {'a decimal mark' if marks[example][0] == decimal else 'thousands'}"
         )
     values = np.array([*numbers, np.nan])[codes]
-    return Numbers(
-        pd.Series(values, index=column.index, name=column.name), _shortened(notes, column)
-    )
+    numbers = pd.Series(values, index=column.index, name=column.name)
+    return ParsedColumn(numbers, notes=shorten_faults(notes, column.name))
 
 
 def _clean(cell: object) -> str:
@@ -244,14 +278,14 @@ def _clean(cell: object) -> str:
 
 
 def _mark_of(cell: object, text: str) -> tuple[str | None, bool]:
-    # Numbers among the words of a sheet or a frame are numbers, whatever mark their text has.
+    # Cells of a sheet or a frame that are numbers need no decimal mark to be recognised.
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return ".", True
     return _mark(text)
 
 
 def _mark(text: str) -> tuple[str | None, bool]:
-    """Decimal mark of a number: "" for none, None for no number; and whether it is beyond doubt."""
+    """Decimal mark of a number: "" for none, None for no number; and whether it is unambiguous."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None, False
@@ -291,66 +325,8 @@ def _number(text: str, decimal: str) -> float:
     return float(text.replace(other, "").replace(decimal, "."))
 
 
-def _fault(
-    column: pd.Series,
-    rows: np.ndarray,
-    codes: np.ndarray,
-    code: int,
-    cells: np.ndarray,
-    reason: str,
-) -> str:
-    return (
-        f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} {reason}. "
-        "Correct the cell, or leave it blank."
-    )
-
-
-def _shortened(texts: list[str], column: pd.Series) -> tuple[str, ...]:
-    if len(texts) <= _SHOWN:
-        return tuple(texts)
-    return (*texts[:_SHOWN], f"{column.name}: {len(texts) - _SHOWN:,} more values of that kind")
-
-
-@dataclass(frozen=True)
-class SourceTable:
-    """A table with the names by which people find its rows again.
-
-    Parameters
-    ----------
-    name : str
-        File name, or what stands for it.
-    frame : DataFrame of shape (n, columns)
-        The table, as it stands.
-    rows : ndarray of shape (n,)
-        Row label of each row: its row number in a text file or sheet (the header is row 1, a
-        missing header none), its position from 1 in a Parquet file, its index label in a
-        DataFrame.
-    notes : tuple of str, default=()
-        What the user should know, such as cells taken as missing.
-    faults : tuple of str, default=()
-        Cells of columns of numbers that are none.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    rows: np.ndarray
-    notes: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
-
-    def check_numbers(self) -> None:
-        """Refuse the table if a column of numbers holds words.
-
-        Raises
-        ------
-        TableError
-            If it does; the message lists the cells.
-        """
-        if self.faults:
-            raise TableError(f"{self.name} has cells that are not numbers:", self.faults)
-
-
 def read_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Read one table file as it stands.
+    """Read one table file without normalisation.
 
     Parameters
     ----------
@@ -440,15 +416,15 @@ def _read_file(path: str, text_columns: set[str]) -> SourceTable:
         return column_key(column) in text_columns or _is_text(column)
 
     content = read_bytes(path)
-    raw = parse_table(path, content, is_text)
-    words = [name for name in raw.frame if not is_text(name)]
-    decimal_comma = uses_decimal_comma(
-        raw.frame[name] for name in raw.frame if not pd.api.types.is_numeric_dtype(raw.frame[name])
+    source = parse_table(path, content, is_text)
+    frame = source.frame
+    words = [name for name in frame if not is_text(name)]
+    decimal_comma = _uses_decimal_comma(
+        column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)
     )
-    frame = raw.frame
-    if decimal_comma and raw.is_text:
-        frame = _restore_thousands(path, content, frame, words)
-    return _with_numbers(SourceTable(raw.name, frame, raw.rows, raw.notes), words, decimal_comma)
+    if decimal_comma and source.is_text:
+        source = replace(source, frame=_restore_thousands(path, content, frame, words))
+    return _with_numbers(source, words, decimal_comma)
 
 
 def _is_text(column: str) -> bool:
@@ -484,10 +460,9 @@ def _with_numbers(source: SourceTable, columns: list[str], decimal_comma: bool) 
     frame = source.frame.assign(**{name: numbers.values for name, numbers in read.items()})
     notes = [note for numbers in read.values() for note in numbers.notes]
     faults = [fault for numbers in read.values() for fault in numbers.faults]
-    return SourceTable(
-        source.name,
-        frame,
-        source.rows,
-        (*source.notes, *(f"{source.name}, {note}" for note in notes)),
-        tuple(f"{source.name}, {fault}" for fault in faults),
+    return replace(
+        source,
+        frame=frame,
+        notes=(*source.notes, *(f"{source.name}, {note}" for note in notes)),
+        faults=tuple(f"{source.name}, {fault}" for fault in faults),
     )

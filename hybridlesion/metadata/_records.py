@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import TypeAlias
 
 import pandas as pd
 
+from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import explain_unknown
+from hybridlesion.metadata._column_names import Role, column_key
 from hybridlesion.metadata._columns import (
     ColumnUse,
     Options,
@@ -21,21 +23,22 @@ from hybridlesion.metadata._columns import (
 )
 from hybridlesion.metadata._image_id import add_paths
 from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
-from hybridlesion.metadata._layouts import FACTS, Role, column_key
+from hybridlesion.metadata._layouts import FACTS, explain_unknown
 from hybridlesion.metadata._normalisation import TableRecords, normalise_table
-from hybridlesion.metadata._reading import Findings, SourceTable, read_source
-from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_untargeted
+from hybridlesion.metadata._reading import Findings, read_source
+from hybridlesion.metadata._table_files import SourceTable
+from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_unknown
 
 __all__ = ["Records", "read_records"]
 
-Table = str | os.PathLike | pd.DataFrame
+Table: TypeAlias = str | os.PathLike | pd.DataFrame
 
 _LEADING = (*(role.value for role in Role), "duplicate_cluster", "age_raw", "sex_raw", "site_raw")
 
 
 @dataclass(frozen=True)
 class Records:
-    """Records, and what happened on the way to them.
+    """Records, and a report on how they were read.
 
     Parameters
     ----------
@@ -53,12 +56,12 @@ class Records:
         What was taken as missing, merged or left out, with row numbers; and one table of the
         columns whose names are not those of a published table, if there are any.
     columns : tuple of ColumnUse, default=()
-        What became of each column of the tables, features apart.
+        How each column of the tables was used, except features.
     diagnoses : DataFrame of shape (m, 4), optional
         Which diagnoses count as malignant and which as benign: columns ``diagnosis, side, n_rows,
         words``, see `count_diagnoses`; empty without diagnoses.
     target_notes : tuple of str, default=()
-        Those of `warnings` that concern the target, which no one needs who scores the records.
+        Those of `warnings` that concern the target, irrelevant for scoring.
     """
 
     frame: pd.DataFrame
@@ -88,7 +91,7 @@ def read_records(
     ----------
     tables : str, path-like, DataFrame or sequence of them
         CSV, Parquet or Excel files (``FILE.xlsx`` or ``FILE.xlsx#SHEET``), or tables in memory, of
-        pandas or polars. Several are joined on the image id, whatever each calls it, with or
+        pandas or polars. Several are joined on the image id, whatever its column is called, with or
         without folder, extension and ``_downsampled``; a table without image ids on the lesion or
         patient id. Of Derm7pt, the files ``*_indexes.csv`` may be given too: they become the
         column ``split``.
@@ -100,7 +103,7 @@ def read_records(
     target_column : str or None, default=None
         Column that is 1 (or malignant, yes, a malignant diagnosis) and 0 (or benign, no, a benign
         one); None derives the target, see Notes. With `malignant` or `benign`, the column in which
-        their words are looked for.
+        their words are searched for.
     malignant : sequence of str or None, default=None
         Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``; all other
         known diagnoses count as benign.
@@ -167,23 +170,31 @@ def read_records(
         findings.problems.extend(part.findings.problems)
         findings.warnings.extend(part.findings.warnings)
         for name, words in part.findings.words.items():
-            findings.words[name] = [*dict.fromkeys([*findings.words.get(name, ()), *words])]
-    _check_substance(parts)
+            findings.add_words(name, words)
+    if all(part.layout.name == FACTS for part in parts):
+        columns_found = [use.column for use in parts[0].uses]
+        raise TableError(
+            f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns_found)}"
+        )
     findings.problems.extend(_check_diagnoses(parts, options, findings))
     frame = join_tables(parts, findings)
     if findings.problems:
-        raise TableError(_count_problems(findings, parts), findings.problems)
+        names = ", ".join(part.name for part in parts)
+        count = count_words(len(findings.problems), "problem")
+        raise TableError(f"{count} in {names}:", findings.problems)
     if images is not None:
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
-    target_notes = tuple(_note_diagnoses(frame, findings))
+    target_notes = _note_diagnoses(frame, findings)
     findings.warnings.extend(target_notes)
     uses = tuple(use for part in parts for use in part.uses)
     findings.warnings.extend(format_uses(uses))
     set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
+    arranged = [name for name in _LEADING if name in frame]
+    arranged += [name for name in frame.columns if name not in _LEADING]
     return Records(
-        _arrange(frame),
+        frame[arranged].reset_index(drop=True),
         tuple(part.layout.name for part in parts),
         set_aside,
         tuple(findings.warnings),
@@ -196,17 +207,18 @@ def read_records(
 def _open_tables(
     tables: Table | Sequence[Table], duplicates: Table | None, options: Options
 ) -> tuple[list[SourceTable], list[pd.DataFrame], list[SourceTable]]:
-    """Open all tables, and tell lists of duplicates and of row positions from the others."""
+    """Open all tables, and separate lists of duplicates and of row positions from the others."""
     tables = as_pandas(tables)
     if isinstance(tables, (str, os.PathLike, pd.DataFrame)):
         tables = [tables]
-    opened = [
-        read_source(table, options.named.values(), position)
-        for position, table in enumerate(tables, start=1)
-    ]
-    lists = [source for source in opened if _lists_pairs(source)]
-    splits = [source for source in opened if _column_keys(source) == {"indexes"}]
-    sources = [one for one in opened if one not in splits and not _lists_pairs(one)]
+    sources, lists, splits = [], [], []
+    for position, table in enumerate(tables, start=1):
+        source = read_source(table, options.named.values(), position)
+        keys = {column_key(column) for column in source.frame.columns}
+        if {"image_name_1", "image_name_2"} <= keys:
+            lists.append(source)
+        else:
+            (splits if keys == {"indexes"} else sources).append(source)
     if not sources:
         raise TableError("no table with records was given. Name at least one metadata table.")
     if duplicates is not None:
@@ -214,27 +226,10 @@ def _open_tables(
     return sources, [find_pairs(source) for source in lists], splits
 
 
-def _lists_pairs(source: SourceTable) -> bool:
-    return {"image_name_1", "image_name_2"} <= _column_keys(source)
-
-
-def _column_keys(source: SourceTable) -> set[str]:
-    return {column_key(column) for column in source.frame.columns}
-
-
-def _check_substance(parts: Sequence[TableRecords]) -> None:
-    """Refuse tables of which nothing but the image id was understood."""
-    if all(part.layout.name == FACTS for part in parts):
-        columns = [use.column for use in parts[0].uses]
-        raise TableError(
-            f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns)}"
-        )
-
-
 def _check_diagnoses(
     parts: Sequence[TableRecords], options: Options, findings: Findings
 ) -> list[str]:
-    """Name the diagnoses that the user named, and no row has."""
+    """Report diagnoses that the user named, but no row has."""
     named = dict.fromkeys(options.malignant or (), "malignant")
     named |= dict.fromkeys(options.benign, "benign")
     if not named:
@@ -248,7 +243,7 @@ def _check_diagnoses(
             f"{option} needs a diagnosis, and no table has one. Name its column with `columns`, or "
             "call it diagnosis in the table."
         ]
-    problems = []
+    problems: list[str] = []
     for word, side in named.items():
         if word not in found:
             close = get_close_matches(word, found, n=1)
@@ -260,32 +255,16 @@ def _check_diagnoses(
     return problems
 
 
-def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> list[str]:
-    if "diagnosis" not in frame:
-        return []
-    if "target" not in frame:
-        return [
+def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> tuple[str, ...]:
+    if "diagnosis" in frame and "target" not in frame:
+        return (
             "no column says what is malignant: there is no target. The diagnoses are "
             f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
-            "with `malignant`, or a column that says so with `target_column`."
-        ]
-    notes = []
-    unknown = list_untargeted(frame, understood=False)
-    if unknown:
-        notes.append(
-            f"not known as diagnoses, and so without a target: {unknown}. Name them with "
-            "`malignant` or `benign`."
+            "with `malignant`, or a column that says so with `target_column`.",
         )
-    return notes
-
-
-def _count_problems(findings: Findings, parts: Sequence[TableRecords]) -> str:
-    names = ", ".join(part.name for part in parts)
-    count = len(findings.problems)
-    return f"{count} problem{'s' if count > 1 else ''} in {names}:"
-
-
-def _arrange(frame: pd.DataFrame) -> pd.DataFrame:
-    leading = [name for name in _LEADING if name in frame]
-    rest = [name for name in frame.columns if name not in _LEADING]
-    return frame[[*leading, *rest]].reset_index(drop=True)
+    if unknown := list_unknown(frame):
+        return (
+            f"not known as diagnoses, and so without a target: {unknown}. Name them with "
+            "`malignant` or `benign`.",
+        )
+    return ()

@@ -17,7 +17,7 @@ import pandas as pd
 from hybridlesion._optional_imports import import_optional
 from hybridlesion.exceptions import MissingDependencyError, SourceError, TableError
 
-__all__ = ["RawTable", "parse_table", "read_bytes", "split_sheet"]
+__all__ = ["SourceTable", "parse_table", "read_bytes", "split_sheet"]
 
 _HEADERLESS_2016 = ["image_id", "benign_malignant"]
 _OUTCOMES_2016 = frozenset({"benign", "malignant", "0", "1", "0.0", "1.0"})
@@ -30,20 +30,23 @@ _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
 @dataclass(frozen=True)
-class RawTable:
-    """A table file as it is.
+class SourceTable:
+    """A table with row labels by which people find its rows.
 
     Parameters
     ----------
     name : str
-        File name without folders, with the sheet if one was named.
+        File name, or a substitute for it.
     frame : DataFrame of shape (n, columns)
-        Its cells.
+        The table, not normalised.
     rows : ndarray of shape (n,)
-        Row number of each row in a text file or sheet, where line 1 is the first; the position
-        from 1 in a Parquet file.
+        Row label of each row: its row number in a text file or sheet (the header is row 1, a
+        missing header none), its position from 1 in a Parquet file, its index label in a
+        DataFrame.
     notes : tuple of str, default=()
-        What the user should know, such as which of several sheets was read.
+        What the user should know, such as cells taken as missing.
+    faults : tuple of str, default=()
+        Cells of numeric columns that are not numbers.
     is_text : bool, default=False
         Whether the file is text, where numbers were guessed from how they are written.
     """
@@ -52,11 +55,23 @@ class RawTable:
     frame: pd.DataFrame
     rows: np.ndarray
     notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     is_text: bool = False
+
+    def check_numbers(self) -> None:
+        """Refuse the table if a column of numbers holds words.
+
+        Raises
+        ------
+        TableError
+            If it does; the message lists the cells.
+        """
+        if self.faults:
+            raise TableError(f"{self.name} has cells that are not numbers:", self.faults)
 
 
 def split_sheet(path: str) -> tuple[str, str | None]:
-    """Divide ``FILE.xlsx#SHEET``.
+    """Split ``FILE.xlsx#SHEET`` into file and sheet.
 
     Parameters
     ----------
@@ -122,13 +137,13 @@ def read_bytes(path: str) -> bytes:
         ) from error
 
 
-def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> RawTable:
-    """Turn the content of a table file into a frame.
+def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> SourceTable:
+    """Parse the content of a table file.
 
     Parameters
     ----------
     path : str
-        Path or address, perhaps with a sheet; its suffix tells the format.
+        Path or address, perhaps with a sheet; its suffix determines the format.
     content : bytes
         Content of the file.
     is_text : callable
@@ -136,7 +151,7 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> Ra
 
     Returns
     -------
-    RawTable
+    SourceTable
         The table without its blank rows.
 
     Raises
@@ -150,7 +165,13 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> Ra
     name = path.replace("\\", "/").rsplit("/", 1)[-1]
     suffix = os.path.splitext(name)[1].lower()
     if suffix in (".parquet", ".pq"):
-        return _parse_parquet(name, content)
+        try:
+            frame = pd.read_parquet(io.BytesIO(content))
+        except (OSError, ValueError) as error:
+            raise TableError(
+                f"{name} is not a Parquet table, or is damaged. Give CSV or Parquet."
+            ) from error
+        return SourceTable(name, frame, np.arange(1, len(frame) + 1))
     if suffix == ".xlsx" and not content.startswith(_OLD_EXCEL):
         return _parse_workbook(name, content, sheet, is_text)
     if content.startswith(_OLD_EXCEL):
@@ -174,17 +195,7 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> Ra
         raise TableError(_no_text(name)) from error
 
 
-def _parse_parquet(name: str, content: bytes) -> RawTable:
-    try:
-        frame = pd.read_parquet(io.BytesIO(content))
-    except (OSError, ValueError) as error:
-        raise TableError(
-            f"{name} is not a Parquet table, or is damaged. Give CSV or Parquet."
-        ) from error
-    return RawTable(name, frame, np.arange(1, len(frame) + 1))
-
-
-def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> RawTable:
+def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> SourceTable:
     encoding = _find_encoding(content)
     if encoding != "utf-16" and b"\0" in content:
         raise TableError(_no_text(name))
@@ -205,33 +216,21 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> Ra
     further = reader.line_num - 1
     columns = _name_columns(name, header)
     skipped = start + (columns is not _HEADERLESS_2016)
-    frame = _parse_csv(
-        name,
-        content,
-        sep=separator,
-        encoding=encoding,
-        names=columns,
-        header=None,
-        skiprows=skipped,
-        dtype={column: str for column in columns if is_text(column)},
-    )
-    # Blank lines are read, so that row numbers stay those of the file, and dropped here.
-    kept = frame.notna().any(axis=1).to_numpy()
-    rows = (np.arange(len(frame)) + skipped + further + 1)[kept]
-    return RawTable(name, frame.loc[kept].reset_index(drop=True), rows, is_text=True)
-
-
-def _parse_csv(name: str, content: bytes, **options: object) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             # pandas would cut rows that are longer than the header, with a warning only.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
+            frame = pd.read_csv(
                 io.BytesIO(content),
+                sep=separator,
+                encoding=encoding,
+                names=columns,
+                header=None,
+                skiprows=skipped,
+                dtype={column: str for column in columns if is_text(column)},
                 index_col=False,
                 skip_blank_lines=False,
                 low_memory=False,
-                **options,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise TableError(
@@ -239,6 +238,10 @@ def _parse_csv(name: str, content: bytes, **options: object) -> pd.DataFrame:
             "holds the separator, such as 43,86, must stand in quotes, or the columns must be "
             "separated by semicolons."
         ) from error
+    # Blank lines are read, so that row numbers stay those of the file, and dropped here.
+    kept = frame.notna().any(axis=1).to_numpy()
+    rows = (np.arange(len(frame)) + skipped + further + 1)[kept]
+    return SourceTable(name, frame.loc[kept].reset_index(drop=True), rows, is_text=True)
 
 
 def _no_text(name: str) -> str:
@@ -276,7 +279,7 @@ def _name_columns(name: str, header: list[str]) -> list[str]:
 
 def _parse_workbook(
     name: str, content: bytes, sheet: str | None, is_text: Callable[[str], bool]
-) -> RawTable:
+) -> SourceTable:
     openpyxl = import_optional(
         "openpyxl", feature=f"reading the spreadsheet {name}", install="hybridlesion[excel]"
     )
@@ -301,24 +304,20 @@ def _parse_workbook(
     if not filled:
         raise TableError(f"{label}: its sheet {chosen.title!r} is empty.{_offer(name, others)}")
     header = [_cell_text(cell) or "" for cell in cells[filled[0]]]
-    body = [cells[number] for number in filled[1:]]
-    width = max(
-        (
-            n + 1
-            for row in (cells[filled[0]], *body)
-            for n, c in enumerate(row)
-            if c.value is not None
-        )
+    width = 1 + max(
+        n for number in filled for n, cell in enumerate(cells[number]) if cell.value is not None
     )
     columns = _name_columns(label, [*header, *[""] * width][:width])
     start = 0 if columns is _HEADERLESS_2016 else 1
     body = [cells[number] for number in filled[start:]]
-    values = {
-        column: _read_cells([row[n] if n < len(row) else None for row in body], is_text(column))
-        for n, column in enumerate(columns)
-    }
+    values = {}
+    for n, column in enumerate(columns):
+        text = is_text(column)
+        read = _cell_text if text else _cell_value
+        found = pd.Series([read(row[n]) if n < len(row) else None for row in body], dtype=object)
+        values[column] = found if text else found.infer_objects()
     note = f"{name} has several sheets: {chosen.title!r} was read.{_offer(name, others)}"
-    return RawTable(
+    return SourceTable(
         label,
         pd.DataFrame(values),
         np.array(filled[start:], dtype=int) + 1,
@@ -344,12 +343,6 @@ def _offer(name: str, others: Sequence[str]) -> str:
     if not others:
         return ""
     return f" To read another, write {name}#SHEET; there are {', '.join(map(repr, others))} too."
-
-
-def _read_cells(cells: Sequence, text: bool) -> pd.Series:
-    if text:
-        return pd.Series([_cell_text(cell) for cell in cells], dtype=object)
-    return pd.Series([_cell_value(cell) for cell in cells], dtype=object).infer_objects()
 
 
 def _cell_value(cell: object) -> object:

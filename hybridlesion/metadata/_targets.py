@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._columns import Columns, Options
+from hybridlesion.metadata._column_names import Role
+from hybridlesion.metadata._columns import Options, RecognisedTable
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
-from hybridlesion.metadata._layouts import Role
 from hybridlesion.metadata._reading import Findings, describe_rows, shorten
-from hybridlesion.metadata._values import normalise, parse_diagnosis, parse_outcome
+from hybridlesion.metadata._values import normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 
 __all__ = [
     "COLUMNS",
-    "LEAK_COLUMNS",
     "count_diagnoses",
     "derive_diagnosis",
     "derive_target",
-    "is_acquisition",
-    "leak_reason",
     "list_diagnoses",
-    "list_untargeted",
+    "list_unknown",
     "refuse_unknown",
 ]
 
@@ -37,41 +32,34 @@ _DIAGNOSIS_LEVELS = ("diagnosis_3", "iddx_3", "diagnosis_2", "iddx_2")
 _OUTCOME_LEVELS = ("diagnosis_1", "iddx_1")
 
 
-def derive_diagnosis(
-    frame: pd.DataFrame, columns: Columns, options: Options, rows: np.ndarray, findings: Findings
-) -> pd.Series | None:
+def derive_diagnosis(table: RecognisedTable, options: Options) -> pd.Series | None:
     """Find the diagnosis of every row.
 
     Parameters
     ----------
-    frame : DataFrame of shape (n, columns)
-        The table.
-    columns : Columns
-        Where it keeps what.
+    table : RecognisedTable
+        The table; its findings receive the problems of 0/1 columns, and the words as written.
     options : Options
         The diagnoses that the user names: rows written so keep that word.
-    rows : ndarray of shape (n,)
-        Row labels.
-    findings : Findings
-        Receives the problems of 0/1 columns, and the words as written.
 
     Returns
     -------
     Series of shape (n,) or None
-        Diagnoses in our words; None if the table has none.
+        Normalised diagnoses; None if the table has none.
     """
     named = {*(options.malignant or ()), *options.benign}
-    if columns.layout.one_hot:
-        return _read_one_hot(frame, columns, named, rows, findings)
-    if Role.DIAGNOSIS in columns.by_role:
-        names, outcomes = [columns.by_role[Role.DIAGNOSIS]], []
+    if table.layout.one_hot:
+        return _read_one_hot(table, named)
+    if Role.DIAGNOSIS in table.by_role:
+        names, outcomes = [table.by_role[Role.DIAGNOSIS]], []
     else:
-        names = [columns.by_key[key] for key in _DIAGNOSIS_LEVELS if key in columns.by_key]
-        outcomes = [columns.by_key[key] for key in _OUTCOME_LEVELS if key in columns.by_key]
+        names = [table.by_key[key] for key in _DIAGNOSIS_LEVELS if key in table.by_key]
+        outcomes = [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key]
     diagnosis, written = None, None
     for name in [*names, *outcomes] if names else ():
-        level = normalise(frame[name], parse_diagnosis, rows).values
-        cells = frame[name].astype(object)
+        column = table.frame[name]
+        level = normalise(column, lambda cell: read_diagnosis(cell).name, table.rows).values
+        cells = column.astype(object)
         if diagnosis is None:
             diagnosis, written = level, cells
             continue
@@ -85,7 +73,9 @@ def derive_diagnosis(
     as_named = written.map({cell: " ".join(split_words(str(cell))) for cell in written.unique()})
     known = diagnosis.map(lambda word: read_diagnosis(word).named, na_action="ignore").eq(True)
     diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
-    _note_words(diagnosis, written, findings)
+    for name, same in written.groupby(diagnosis, sort=False):
+        words = [str(cell).strip() for cell in same.value_counts().index]
+        table.findings.add_words(name, words)
     return diagnosis
 
 
@@ -93,36 +83,19 @@ def _understood(diagnosis: pd.Series) -> pd.Series:
     return diagnosis.map(lambda word: read_diagnosis(word).understood, na_action="ignore").eq(True)
 
 
-def _note_words(diagnosis: pd.Series, written: pd.Series, findings: Findings) -> None:
-    for name, cells in written.groupby(diagnosis, sort=False):
-        words = [str(cell).strip() for cell in cells.value_counts().index]
-        findings.words[name] = list(dict.fromkeys([*findings.words.get(name, ()), *words]))
-
-
 def derive_target(
-    frame: pd.DataFrame,
-    diagnosis: pd.Series | None,
-    columns: Columns,
-    options: Options,
-    rows: np.ndarray,
-    findings: Findings,
+    table: RecognisedTable, diagnosis: pd.Series | None, options: Options
 ) -> pd.Series | None:
-    """Find out which rows are malignant.
+    """Determine which rows are malignant.
 
     Parameters
     ----------
-    frame : DataFrame of shape (n, columns)
-        The table.
+    table : RecognisedTable
+        The table; its findings receive values other than 0 and 1, and contradictions.
     diagnosis : Series of shape (n,) or None
-        Its diagnoses, in our words.
-    columns : Columns
-        Where it keeps what.
+        Its normalised diagnoses.
     options : Options
         The diagnoses that the user calls malignant, if any.
-    rows : ndarray of shape (n,)
-        Row labels.
-    findings : Findings
-        Receives values other than 0 and 1, and contradictions.
 
     Returns
     -------
@@ -138,11 +111,16 @@ def derive_target(
     table calls it benign, as most of ISIC 2020 is. A diagnosis that is not known, or in doubt,
     leaves the target missing, unless ``benign=`` names it.
     """
-    outcomes = [_read_outcome(frame, name, rows, findings) for name in _outcome_columns(columns)]
-    for other in outcomes[1:]:
-        _report_contradictions(outcomes[0], other, rows, findings)
+    outcomes = [_read_outcome(table, name) for name in _outcome_columns(table)]
     stated = outcomes[0] if outcomes else None
-    malignant = options.malignant or (() if outcomes else columns.layout.malignant)
+    for other in outcomes[1:]:
+        bad = (stated.notna() & other.notna() & (stated != other)).to_numpy()
+        if bad.any():
+            table.findings.problems.append(
+                f"{describe_rows(table.rows[bad])}: {stated.name} and {other.name} contradict each "
+                "other. Correct the table, or leave one column out."
+            )
+    malignant = options.malignant or (() if outcomes else table.layout.malignant)
     target = stated
     if diagnosis is not None and (malignant or (stated is None and _are_outcomes(diagnosis))):
         target = _judge(diagnosis, frozenset(malignant))
@@ -155,52 +133,45 @@ def derive_target(
 
 
 def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
-    """Say of each diagnosis whether it is among the malignant ones; NaN where that is not known."""
+    """Target of each diagnosis, given the malignant ones; NaN if it is unknown."""
 
     def judge(word: str) -> float:
         reading = read_diagnosis(word)
-        if word in malignant:
-            return 1.0
-        if reading.named:
-            return 0.0
+        if word in malignant or reading.named:
+            return float(word in malignant)
         # "not melanoma" may be another malignancy that the user counts.
-        known = reading.malignant is not None
-        return (
-            reading.malignant
-            if known and (word != NOT_MELANOMA or malignant == {"melanoma"})
-            else np.nan
-        )
+        if reading.malignant is None or (word == NOT_MELANOMA and malignant != {"melanoma"}):
+            return np.nan
+        return reading.malignant
 
     judged = {word: judge(word) for word in diagnosis.dropna().unique()}
     return diagnosis.map(judged).astype(float)
 
 
 def _are_outcomes(diagnosis: pd.Series) -> bool:
-    """Tell whether diagnoses are nothing but malignant and benign."""
+    """Whether the diagnoses only say malignant or benign."""
     readings = [read_diagnosis(word) for word in diagnosis.dropna().unique()]
     said = [reading.malignant is not None for reading in readings if reading.understood]
     return any(said) and not any(reading.named for reading in readings)
 
 
-def _outcome_columns(columns: Columns) -> list[str]:
-    names = [columns.by_role.get(Role.TARGET), columns.by_key.get("benign_malignant")]
+def _outcome_columns(table: RecognisedTable) -> list[str]:
+    names = [table.by_role.get(Role.TARGET), table.by_key.get("benign_malignant")]
     names = [name for name in dict.fromkeys(names) if name is not None]
     if names:
         return names
-    return [columns.by_key[key] for key in _OUTCOME_LEVELS if key in columns.by_key][:1]
+    return [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key][:1]
 
 
-def _read_outcome(
-    frame: pd.DataFrame, name: str, rows: np.ndarray, findings: Findings
-) -> pd.Series:
-    outcome = normalise(frame[name], parse_outcome, rows)
-    findings.problems.extend(outcome.faults)
-    _note_labels(frame[name], outcome.values, findings)
+def _read_outcome(table: RecognisedTable, name: str) -> pd.Series:
+    outcome = normalise(table.frame[name], parse_outcome, table.rows)
+    table.findings.problems.extend(outcome.faults)
+    _note_labels(table.frame[name], outcome.values, table.findings)
     return outcome.values.astype(float).rename(name)
 
 
 def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> None:
-    """Tell which words were read as malignant and benign, where they are not 0 and 1."""
+    """Report which words were read as malignant and benign, unless they are 0 and 1."""
     cells = column[outcome.notna()].map(lambda cell: str(cell).strip())
     counts = cells.groupby([outcome[outcome.notna()], cells]).size()
     plain = {"0", "1", "0.0", "1.0", "true", "false", "benign", "malignant"}
@@ -217,126 +188,26 @@ def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> N
     )
 
 
-def _report_contradictions(
-    one: pd.Series, other: pd.Series, rows: np.ndarray, findings: Findings
-) -> None:
-    bad = (one.notna() & other.notna() & (one != other)).to_numpy()
-    if bad.any():
-        findings.problems.append(
-            f"{describe_rows(rows[bad])}: {one.name} and {other.name} contradict each other. "
-            "Correct the table, or leave one column out."
-        )
-
-
-def _read_one_hot(
-    frame: pd.DataFrame, columns: Columns, named: set[str], rows: np.ndarray, findings: Findings
-) -> pd.Series:
+def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
     """Turn 0/1 columns into one diagnosis a row."""
-    layout = columns.layout
+    layout = table.layout
     # A class named by its code, such as MAL_OTH, keeps it.
     words_of = {key: key if key in named else word for key, word in layout.one_hot.items()}
-    flags = {
-        key: _read_outcome(frame, columns.by_key[key], rows, findings) for key in layout.one_hot
-    }
+    flags = {key: _read_outcome(table, table.by_key[key]) for key in layout.one_hot}
     chosen = np.column_stack([flag.to_numpy() == 1 for flag in flags.values()])
     several = chosen.sum(axis=1) > 1
     if several.any():
-        findings.problems.append(
-            f"{describe_rows(rows[several])}: more than one of {', '.join(flags)} is 1. Each image "
-            "has one diagnosis."
+        table.findings.problems.append(
+            f"{describe_rows(table.rows[several])}: more than one of {', '.join(flags)} is 1. Each "
+            "image has one diagnosis."
         )
     known = np.column_stack([flag.notna().to_numpy() for flag in flags.values()]).all(axis=1)
     words = np.array([*words_of.values()], dtype=object)
     rest = np.where(known, layout.otherwise, None) if layout.otherwise else None
     diagnosis = np.where(chosen.any(axis=1), words[chosen.argmax(axis=1)], rest)
     for key, word in words_of.items():
-        findings.words.setdefault(word, []).append(str(columns.by_key[key]))
-    return pd.Series(diagnosis, index=frame.index).infer_objects()
-
-
-_ANSWER = "it is the answer in other words"
-_AFTER = "it is known only after the diagnosis"
-_CAMERA = "it describes how the photograph was taken, stored or split, not the lesion"
-_ADMIN = "it names the source of the image, which gives the data set away"
-
-LEAK_COLUMNS: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(
-        (
-            *("diagnosis", "diagnosis_[1-9]", "diagnosis_full", "dx", "iddx_*"),
-            *("benign_malignant", "malignant", "label", "label_string", "b_m"),
-            *("mel", "nv", "bcc", "ak", "akiec", "bkl", "df", "vasc", "scc", "unk"),
-            *("melanoma", "seborrheic_keratosis"),
-        ),
-        _ANSWER,
-    )
-    | dict.fromkeys(
-        (
-            *("mel_*", "nevus_type", "melanocytic", "dx_type", "diagnosis_confirm_type"),
-            *("concomitant_biopsy", "invasion_thickness_interval", "rcm_case_id"),
-            "tbp_lv_dnn_lesion_confidence",
-        ),
-        _AFTER,
-    )
-    | dict.fromkeys(
-        (
-            *("width", "height", "orig_width", "orig_height", "image_width", "image_height"),
-            *("pixels", "pixels_[xy]", "pixel_count", "megapixels", "file_size", "filesize"),
-            *("size_bytes", "image_type", "image_manipulation", "dermoscopic_type"),
-            *("acquisition_day", "tfrecord", "fold", "split", "mask_source"),
-            *("score_weight", "validation_weight"),
-        ),
-        _CAMERA,
-    )
-    | dict.fromkeys(("attribution", "copyright_license", "source", "dataset"), _ADMIN)
-    | {"unnamed:_*": "it is the row number of a spreadsheet"}
-)
-
-
-def leak_reason(column: str) -> str | None:
-    """Say why a column must not reach a model.
-
-    Parameters
-    ----------
-    column : str
-        A column's name, as its table spells it.
-
-    Returns
-    -------
-    str or None
-        The reason, or None if the name is not known to leak.
-
-    Examples
-    --------
-    >>> leak_reason("iddx_full")
-    'it is the answer in other words'
-    >>> leak_reason("tbp_lv_areaMM2") is None
-    True
-    """
-    key = column.strip().lower().replace(" ", "_")
-    if key in LEAK_COLUMNS:
-        return LEAK_COLUMNS[key]
-    return next((why for name, why in LEAK_COLUMNS.items() if fnmatchcase(key, name)), None)
-
-
-def is_acquisition(column: str) -> bool:
-    """Tell whether a column says how or where an image was taken or stored.
-
-    Parameters
-    ----------
-    column : str
-        A column's name, as its table spells it.
-
-    Returns
-    -------
-    bool
-        True for sizes, cameras, archives and splits; False for all others, known to leak or not.
-
-    Examples
-    --------
-    >>> is_acquisition("file_size"), is_acquisition("iddx_full"), is_acquisition("sex")
-    (True, False, False)
-    """
-    return leak_reason(column) in (_CAMERA, _ADMIN)
+        table.findings.add_words(word, [str(table.by_key[key])])
+    return pd.Series(diagnosis, index=table.frame.index).infer_objects()
 
 
 COLUMNS = ("diagnosis", "side", "n_rows", "words")
@@ -348,7 +219,7 @@ _ORDER = ("malignant", "benign", "undecided", "unknown", "")
 def count_diagnoses(
     frame: pd.DataFrame, words: Mapping[str, Sequence[str]] | pd.DataFrame
 ) -> pd.DataFrame:
-    """Count the diagnoses of records by the side on which they count.
+    """Count the diagnoses of records, by target.
 
     Parameters
     ----------
@@ -360,7 +231,7 @@ def count_diagnoses(
     Returns
     -------
     DataFrame of shape (m, 4)
-        ``diagnosis`` in our words, "" where a record has none; ``side``: malignant, benign,
+        ``diagnosis``, normalised, "" where a record has none; ``side``: malignant, benign,
         undecided (known, but neither), unknown (no known diagnosis), or "" if the records have no
         target; ``n_rows``; ``words`` as written, a tuple. Empty if the records have no diagnoses.
     """
@@ -383,7 +254,7 @@ def count_diagnoses(
 
 
 def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | None = None) -> str:
-    """Write diagnoses with their counts, the most frequent first.
+    """Format diagnoses with their counts, the most frequent first.
 
     Parameters
     ----------
@@ -411,27 +282,23 @@ def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | No
     return shorten(parts)
 
 
-def list_untargeted(frame: pd.DataFrame, *, understood: bool) -> str:
-    """Write the diagnoses that leave the target missing, with their counts.
+def list_unknown(frame: pd.DataFrame) -> str:
+    """Format the words that leave the target missing because they are not known diagnoses.
 
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
         Records.
-    understood : bool
-        True for those that are known, but in doubt or stated as indeterminate; False for words
-        that are not known diagnoses.
 
     Returns
     -------
     str
-        As `list_diagnoses` writes them; empty if there are none.
+        The words with their counts, as `list_diagnoses` writes them; empty if there are none.
     """
     if not {"diagnosis", "target"} <= set(frame.columns):
         return ""
     diagnosis = frame.loc[frame["target"].isna(), "diagnosis"].dropna()
-    known = diagnosis.map(lambda word: read_diagnosis(word).understood).astype(bool)
-    return list_diagnoses(diagnosis[known == understood])
+    return list_diagnoses(diagnosis[~_understood(diagnosis)])
 
 
 def refuse_unknown(frame: pd.DataFrame) -> None:
@@ -447,7 +314,7 @@ def refuse_unknown(frame: pd.DataFrame) -> None:
     TableError
         If there are such records; the diagnoses are listed with their counts.
     """
-    unknown = list_untargeted(frame, understood=False)
+    unknown = list_unknown(frame)
     if unknown:
         raise TableError(
             f"these diagnoses are not known: {unknown}. None of them is taken as benign. Name each "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import count_words
+from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._diagnosis import WordSearch, fold, read_diagnosis, split_words
-from hybridlesion.metadata._reading import describe_rows
+from hybridlesion.metadata._reading import MOST_FAULTS, ParsedColumn, describe_rows, shorten_faults
 from hybridlesion.metadata._vocabulary import (
     AGE_LIMITS,
     MISSING_WORDS,
@@ -26,19 +26,7 @@ from hybridlesion.metadata._vocabulary import (
     Sex,
 )
 
-__all__ = [
-    "Normalised",
-    "is_approximate_age",
-    "normalise",
-    "normalise_age",
-    "normalise_sex",
-    "normalise_site",
-    "parse_age",
-    "parse_diagnosis",
-    "parse_outcome",
-    "parse_site",
-    "read_label",
-]
+__all__ = ["PARSERS", "normalise", "normalise_site", "parse_outcome", "read_label"]
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 # Years in one unit, by how the unit begins.
@@ -67,7 +55,7 @@ _DASHES = dict.fromkeys(
 )
 
 
-def parse_age(cell: str) -> float | None:
+def _parse_age(cell: str) -> float | None:
     """Read an age in years.
 
     Parameters
@@ -89,7 +77,7 @@ def parse_age(cell: str) -> float | None:
 
     Examples
     --------
-    >>> parse_age("90.0"), parse_age("45-50"), parse_age("<20"), parse_age("unknown")
+    >>> _parse_age("90.0"), _parse_age("45-50"), _parse_age("<20"), _parse_age("unknown")
     (85.0, 47.5, 20.0, None)
     """
     if cell in MISSING_WORDS:
@@ -107,13 +95,13 @@ def parse_age(cell: str) -> float | None:
     return min(sum(ages) / len(ages), TOP_AGE)
 
 
-def is_approximate_age(cell: str) -> bool:
-    """Tell whether an age is a range, a bound or a rough one, rather than a number.
+def _is_approximate_age(cell: str) -> bool:
+    """Whether an age is a range, a bound or approximate, rather than a number.
 
     Parameters
     ----------
     cell : str
-        A cell that `parse_age` reads.
+        A cell that `_parse_age` reads.
 
     Returns
     -------
@@ -122,7 +110,7 @@ def is_approximate_age(cell: str) -> bool:
 
     Examples
     --------
-    >>> is_approximate_age("45-50"), is_approximate_age("45 years"), is_approximate_age("85+")
+    >>> _is_approximate_age("45-50"), _is_approximate_age("45 years"), _is_approximate_age("85+")
     (True, False, False)
     """
     text = _plain(cell)
@@ -156,7 +144,6 @@ def _years(number: str, unit: str | None) -> float:
     return float(number.replace(",", ".")) * _UNITS[(unit or "y")[0]]
 
 
-_SHOWN = 20
 _SITE_TOKENS = {" ".join(split_words(word)): site for word, site in SITE_WORDS.items()}
 _SITE_SEARCH = WordSearch(
     {
@@ -174,29 +161,10 @@ _SITE_PARTS = frozenset(part for word in SITE_WORDS for part in split_words(word
 _SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 
 
-@dataclass(frozen=True)
-class Normalised:
-    """A column brought to the vocabulary.
-
-    Parameters
-    ----------
-    values : Series of shape (n,)
-        The values; missing where the cell is blank or was not understood.
-    faults : tuple of str
-        One line per cell value that was not understood: rows, value, what is allowed.
-    notes : tuple of str, default=()
-        What was understood in a way that the user should know of, such as the middle of a range.
-    """
-
-    values: pd.Series
-    faults: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-
-
 def normalise(
     column: pd.Series, parse: Callable[[str], float | str | None], rows: np.ndarray
-) -> Normalised:
-    """Bring a column to the vocabulary, parsing each distinct cell value once.
+) -> ParsedColumn:
+    """Parse a column, each distinct cell value once.
 
     Parameters
     ----------
@@ -210,48 +178,45 @@ def normalise(
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Values on the index of `column`, and faults in row order.
     """
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
     parsed: list[object] = []
     faults = []
     for code, cell in enumerate(cells):
-        value, reason = None, None
+        value = None
         try:
             value = parse(_clean(cell))
         except ValueError as error:
-            reason = str(error)
+            where = describe_rows(rows[codes == code]) if len(faults) < MOST_FAULTS else ""
+            faults.append(f"{where}: {column.name} {str(cell)!r} {error}")
         parsed.append(np.nan if value is None else value)
-        if reason is not None:
-            where = describe_rows(rows[codes == code]) if len(faults) < _SHOWN else ""
-            faults.append(f"{where}: {column.name} {str(cell)!r} {reason}")
-    if len(faults) > _SHOWN:
-        faults[_SHOWN:] = [f"{column.name}: {len(faults) - _SHOWN:,} more values of that kind"]
     # The code of a blank cell is -1, the last place.
     values = np.array([*parsed, np.nan], dtype=object)[codes]
-    return Normalised(pd.Series(values, index=column.index).infer_objects(), tuple(faults))
+    values = pd.Series(values, index=column.index).infer_objects()
+    return ParsedColumn(values, shorten_faults(faults, column.name))
 
 
-def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
-    """Bring a column of ages to years up to 85, as `normalise` does.
+def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
+    """Parse a column of ages in years, capped at 85.
 
     Parameters
     ----------
     column : Series of shape (n,)
-        Cells as written; see `parse_age`.
+        Cells as written; see `_parse_age`.
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Ages; a note counts the ranges and bounds.
     """
-    ages = normalise(column, parse_age, rows)
+    ages = normalise(column, _parse_age, rows)
     known = column[ages.values.notna()]
     # Each distinct cell once: a table of 400,000 rows has about a hundred ages.
-    cells = [cell for cell in known.unique() if is_approximate_age(_clean(cell))]
+    cells = [cell for cell in known.unique() if _is_approximate_age(_clean(cell))]
     rough = known[known.isin(cells)].map(_clean)
     if rough.empty:
         return ages
@@ -260,11 +225,11 @@ def normalise_age(column: pd.Series, rows: np.ndarray) -> Normalised:
         f"{column.name}: {count} without a single age, such as {rough.iloc[0]!r}; a range counts "
         "as its middle, an open one as its bound."
     )
-    return Normalised(ages.values, ages.faults, (note,))
+    return ParsedColumn(ages.values, ages.faults, (note,))
 
 
-def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
-    """Bring a column of sexes to the vocabulary, as `normalise` does.
+def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
+    """Parse a column of sexes.
 
     Parameters
     ----------
@@ -276,8 +241,8 @@ def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
 
     Returns
     -------
-    Normalised
-        Sexes; a note tells of initials that stand alone.
+    ParsedColumn
+        Sexes; a note reports an M without a counterpart.
 
     Notes
     -----
@@ -305,7 +270,7 @@ def normalise_sex(column: pd.Series, rows: np.ndarray) -> Normalised:
     notes = ()
     if set(letters) == {"m"} and not cells & SEX_WORDS.keys():
         notes = (f"{column.name}: the only letter is M; it was read as male.",)
-    return Normalised(sexes.values, sexes.faults, notes)
+    return ParsedColumn(sexes.values, sexes.faults, notes)
 
 
 def _read_letters(cells: set[str]) -> dict[str, Sex]:
@@ -321,25 +286,25 @@ def _read_letters(cells: set[str]) -> dict[str, Sex]:
     return {letter: sexes.pop() for letter, sexes in readings.items() if len(sexes) == 1}
 
 
-def normalise_site(column: pd.Series, rows: np.ndarray) -> Normalised:
-    """Bring a column of body sites to the vocabulary, as `normalise` does.
+def normalise_site(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
+    """Parse a column of body sites.
 
     Parameters
     ----------
     column : Series of shape (n,)
-        Cells as written; see `parse_site`.
+        Cells as written; see `_parse_site`.
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
     Returns
     -------
-    Normalised
+    ParsedColumn
         Sites.
     """
-    return normalise(column, parse_site, rows)
+    return normalise(column, _parse_site, rows)
 
 
-def parse_site(cell: str) -> str | None:
+def _parse_site(cell: str) -> str | None:
     """Read a body site.
 
     Parameters
@@ -359,8 +324,8 @@ def parse_site(cell: str) -> str | None:
 
     Examples
     --------
-    >>> parse_site("posterior torso"), parse_site("upper_extremity"), parse_site("back of the hand")
-    ('torso', 'upper extremity', 'upper extremity')
+    >>> _parse_site("posterior torso"), _parse_site("back of the hand")
+    ('torso', 'upper extremity')
     """
     if cell in MISSING_WORDS:
         return None
@@ -383,25 +348,7 @@ def _singular(word: str) -> str:
     return word
 
 
-def parse_diagnosis(cell: str) -> str | None:
-    """Name a diagnosis, see `read_diagnosis`.
-
-    Parameters
-    ----------
-    cell : str
-        For example ``"mel"``, ``"melanoma, nos"`` or ``"9. melanoma"``.
-
-    Returns
-    -------
-    str or None
-        The diagnosis in our words; as written, in lower case, where it is not known.
-
-    Examples
-    --------
-    >>> parse_diagnosis("nevus, nos, compound"), parse_diagnosis("mel"), parse_diagnosis("unknown")
-    ('nevus', 'melanoma', None)
-    """
-    return read_diagnosis(cell).name
+PARSERS = {Role.AGE: _normalise_age, Role.SEX: _normalise_sex, Role.SITE: normalise_site}
 
 
 def parse_outcome(cell: str) -> float | None:
@@ -430,7 +377,13 @@ def parse_outcome(cell: str) -> float | None:
         number = cell.replace(",", ".")
         value = OUTCOME_WORDS[word] if word in OUTCOME_WORDS else float(number)
     except ValueError:
-        value = _read_side(cell)
+        reading = read_diagnosis(cell)
+        if not reading.understood or (reading.named and reading.malignant is None):
+            raise ValueError(
+                "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
+                "`malignant`, and those that are benign with `benign`, or clear the cells"
+            ) from None
+        value = reading.malignant
     if value not in (0.0, 1.0, None):
         raise ValueError("is neither 0 or benign nor 1 or malignant")
     return value
@@ -459,16 +412,6 @@ def read_label(cell: str) -> float | None:
         return float(word)
     except ValueError:
         return OUTCOME_WORDS.get(fold(word), read_diagnosis(word).malignant)
-
-
-def _read_side(cell: str) -> float | None:
-    reading = read_diagnosis(cell)
-    if not reading.understood or (reading.named and reading.malignant is None):
-        raise ValueError(
-            "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
-            "`malignant`, and those that are benign with `benign`, or clear the cells"
-        )
-    return reading.malignant
 
 
 def _clean(cell: object) -> str:

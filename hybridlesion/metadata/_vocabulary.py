@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 __all__ = [
     "AGE_LIMITS",
-    "CODES",
+    "GROUPS",
     "MISSING_NUMBERS",
     "MISSING_WORDS",
-    "NARROWER_DIAGNOSES",
     "NOT_MELANOMA",
     "OUTCOME_WORDS",
     "QUALITIES",
@@ -22,18 +22,44 @@ __all__ = [
     "SEX_WORDS",
     "SITES",
     "SITE_DETAILS",
-    "SITE_REFINEMENTS",
     "SITE_WORDS",
     "TOP_AGE",
     "UNSPECIFIC",
     "WORDS",
     "Sex",
     "Site",
+    "invert",
     "load_words",
+    "split_list",
 ]
 
+Name = TypeVar("Name")
 
-def load_words(name: str) -> Mapping[str, tuple[str, ...] | Mapping[str, tuple[str, ...]]]:
+
+def split_list(text: str) -> tuple[str, ...]:
+    """Split a list of words separated by commas.
+
+    Parameters
+    ----------
+    text : str
+        The list.
+
+    Returns
+    -------
+    tuple of str
+        The words.
+
+    Examples
+    --------
+    >>> split_list("melanoma, nevus")
+    ('melanoma', 'nevus')
+    """
+    return tuple(word.strip() for word in text.split(","))
+
+
+def load_words(
+    name: str,
+) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Mapping[str, tuple[str, ...]]]]:
     """Load lists of words from a TOML file of this package.
 
     Parameters
@@ -43,28 +69,40 @@ def load_words(name: str) -> Mapping[str, tuple[str, ...] | Mapping[str, tuple[s
 
     Returns
     -------
-    mapping
-        The lists as tuples of words.
+    lists : mapping of str to tuple of str
+        The lists.
+    tables : mapping of str to mapping
+        The tables of lists.
     """
+    values = tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+    lists = {key: split_list(text) for key, text in values.items() if isinstance(text, str)}
+    tables = {
+        key: MappingProxyType({name: split_list(text) for name, text in table.items()})
+        for key, table in values.items()
+        if isinstance(table, dict)
+    }
+    return MappingProxyType(lists), MappingProxyType(tables)
 
-    def split(value: str | dict[str, str]) -> tuple[str, ...] | Mapping[str, tuple[str, ...]]:
-        if isinstance(value, dict):
-            return MappingProxyType({key: split(words) for key, words in value.items()})
-        return tuple(word.strip() for word in value.split(","))
 
-    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
-    return MappingProxyType({key: split(value) for key, value in tomllib.loads(text).items()})
+def invert(groups: Mapping[Name, Iterable[str]]) -> Mapping[str, Name]:
+    """Turn a mapping of names to their words into one of words to names.
 
+    Parameters
+    ----------
+    groups : mapping of name to iterable of str
+        Name -> its words.
 
-def _invert(groups: Mapping[str, tuple[str, ...]], *, own_word: bool = False) -> Mapping[str, str]:
-    """Turn name -> its words into word -> name; with `own_word`, each name is its own word too."""
-    return MappingProxyType(
-        {
-            word: name
-            for name, words in groups.items()
-            for word in ((name, *words) if own_word else words)
-        }
-    )
+    Returns
+    -------
+    mapping of str to name
+        Word -> name.
+
+    Examples
+    --------
+    >>> dict(invert({"male": ("m", "man")}))
+    {'m': 'male', 'man': 'male'}
+    """
+    return MappingProxyType({word: name for name, words in groups.items() for word in words})
 
 
 # The ISIC archive publishes every age above 85 as 85, so all tables are brought to that.
@@ -93,19 +131,14 @@ class Site(StrEnum):
 SEXES: tuple[str, ...] = tuple(sex.value for sex in Sex)
 SITES: tuple[str, ...] = tuple(site.value for site in Site)
 
-WORDS = load_words("vocabulary.toml")
+WORDS, GROUPS = load_words("vocabulary.toml")
 MISSING_WORDS: frozenset[str] = frozenset({"", *WORDS["missing"]})
 MISSING_NUMBERS: frozenset[str] = MISSING_WORDS | {*WORDS["missing_number"]}
-SEX_WORDS = _invert(WORDS["sex"], own_word=True)
-SITE_WORDS = _invert(WORDS["site"], own_word=True)
+# A name is its own word, too.
+SEX_WORDS = invert({name: (name, *words) for name, words in GROUPS["sex"].items()})
+SITE_WORDS = invert({name: (name, *words) for name, words in GROUPS["site"].items()})
 SITE_DETAILS: frozenset[str] = frozenset(WORDS["site_details"])
-SITE_REFINEMENTS = WORDS["site_refinements"]
-OUTCOME_WORDS: Mapping[str, float] = MappingProxyType(
-    dict.fromkeys(WORDS["outcome"]["benign"], 0.0)
-    | dict.fromkeys(WORDS["outcome"]["malignant"], 1.0)
-)
-CODES = _invert(WORDS["codes"])
-NARROWER_DIAGNOSES = WORDS["narrower"]
+OUTCOME_WORDS = invert({0.0: GROUPS["outcome"]["benign"], 1.0: GROUPS["outcome"]["malignant"]})
 
 # The meaning of a letter depends on the other letters of its column: M is male with F or W, and
 # female (mujer) with H. Other pairs are ambiguous: V and M are varon and mujer in Spanish, but

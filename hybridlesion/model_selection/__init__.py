@@ -1,4 +1,4 @@
-"""Which rows belong together, and folds that never part them."""
+"""Grouping of rows, and folds that keep groups whole."""
 
 from hybridlesion.model_selection._folds import (
     GROUP_COLUMNS,

@@ -20,7 +20,7 @@ from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.model_selection._folds import GROUP_COLUMNS, PARTS
 
-__all__ = ["KEY", "MARK", "Splits", "name_some", "parted", "read_splits", "write_splits"]
+__all__ = ["KEY", "MARK", "Splits", "parted", "read_splits", "write_splits"]
 
 # The first line of a CSV file, before the facts.
 MARK = "# hybridlesion splits "
@@ -94,11 +94,11 @@ class Splits:
         place = pd.Index(self.image_id).get_indexer(names)
         missing = [name for name, at in zip(names, place, strict=True) if at < 0]
         if missing:
+            kind = "part" if self.are_parts else "fold"
             raise TableError(
-                f"{len(missing):,} of {len(names):,} images are in no "
-                f"{'part' if self.are_parts else 'fold'} of the saved splits: "
-                f"{name_some(missing)}. "
-                "Make new splits from these records, or leave the images out."
+                f"{len(missing):,} of {len(names):,} images are in no {kind} of the saved splits: "
+                f"{_name_some(missing)}. Make new splits from these records, or leave the images "
+                "out."
             )
         return self.labels[place]
 
@@ -146,9 +146,14 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
     if len(repeated):
         raise TableError(
             f"splits name each image once; {len(repeated):,} occur more often: "
-            f"{name_some(repeated)}."
+            f"{_name_some(repeated)}."
         )
-    table = _to_table(splits)
+    columns = {"image_id": splits.image_id}
+    if splits.group is not None:
+        columns["group"] = splits.group
+    names = [f"fold_{k + 1}" for k in range(splits.labels.shape[1])]
+    columns |= zip(["part"] if splits.are_parts else names, splits.labels.T, strict=True)
+    table = pd.DataFrame(columns)
     facts = json.dumps({"random_state": splits.random_state, "sha256": splits.digest})
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".parquet":
@@ -162,24 +167,13 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
             temporary.write_text(f"{MARK}{facts}\n{rows}", encoding="utf-8")
 
 
-def _to_table(splits: Splits) -> pd.DataFrame:
-    columns = {"image_id": splits.image_id}
-    if splits.group is not None:
-        columns["group"] = splits.group
-    names = (
-        ["part"] if splits.are_parts else [f"fold_{k + 1}" for k in range(splits.labels.shape[1])]
-    )
-    columns |= dict(zip(names, splits.labels.T, strict=True))
-    return pd.DataFrame(columns)
-
-
-def name_some(names: Iterable[object]) -> str:
-    """Write a list, at most ten items of it.
+def _name_some(names: Iterable[object]) -> str:
+    """Format a list, with at most ten items.
 
     Parameters
     ----------
     names : iterable
-        What to write.
+        Items.
 
     Returns
     -------
@@ -188,7 +182,7 @@ def name_some(names: Iterable[object]) -> str:
 
     Examples
     --------
-    >>> name_some(["a", "b"])
+    >>> _name_some(["a", "b"])
     'a, b'
     """
     names = list(map(str, names))
@@ -243,8 +237,18 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
             "delete its first line; otherwise write the splits again."
         )
     if records is not None:
-        records = as_pandas(records)
-        _check_bonds(splits.of(records["image_id"]), records, name)
+        frame: pd.DataFrame = as_pandas(records)
+        in_parts = splits.of(frame["image_id"])
+        problems = []
+        for column in [column for column in GROUP_COLUMNS if column in frame]:
+            apart = frame[column][parted(frame[column], in_parts)].unique()
+            if len(apart):
+                problems.append(f"{column}: {len(apart):,} ({_name_some(apart)})")
+        if problems:
+            raise TableError(
+                f"{name} splits groups that belong together, so scores are not of unseen patients:",
+                problems,
+            )
     return splits
 
 
@@ -275,21 +279,6 @@ def parted(values: pd.Series, labels: np.ndarray) -> np.ndarray:
         kinds = pd.Series(pd.factorize(draw)[0][known]).groupby(codes[known]).transform("nunique")
         found[known] |= kinds.to_numpy() > 1
     return found
-
-
-def _check_bonds(labels: np.ndarray, records: pd.DataFrame, name: str) -> None:
-    problems = []
-    for column in GROUP_COLUMNS:
-        if column in records:
-            values = records[column]
-            apart = values[parted(values, labels)].unique()
-            if len(apart):
-                problems.append(f"{column}: {len(apart):,} ({name_some(apart)})")
-    if problems:
-        raise TableError(
-            f"{name} splits groups that belong together, so scores are not of unseen patients:",
-            problems,
-        )
 
 
 def _open(path: Path) -> tuple[pd.DataFrame, dict]:
@@ -326,14 +315,14 @@ def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
     if column is None:
         raise TableError(
             f"{name}: no column names the images. Call it image_id; columns found: "
-            f"{name_some(table.columns)}."
+            f"{_name_some(table.columns)}."
         )
     written = normalise_ids(table[column]).fillna("")
     ids = np.array([normalise_image_id(str(value)) for value in written], dtype=object)
     repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
     if len(repeated):
         raise TableError(
-            f"{name} names {len(repeated):,} images more than once: {name_some(repeated)}. Keep "
+            f"{name} names {len(repeated):,} images more than once: {_name_some(repeated)}. Keep "
             "one row of each."
         )
     return ids
@@ -345,7 +334,7 @@ def _read_labels(table: pd.DataFrame, name: str) -> np.ndarray:
     if bool(folds) == bool(part):
         raise TableError(
             f"{name} must have either a column part (train, validation, test) or a column fold "
-            f"(or fold_1, fold_2, ...), got the columns {name_some(table.columns)}."
+            f"(or fold_1, fold_2, ...), got the columns {_name_some(table.columns)}."
         )
     if part:
         return _read_parts(table[part], name)
@@ -356,7 +345,7 @@ def _read_parts(column: pd.Series, name: str) -> np.ndarray:
     words = [_PART_WORDS.get(str(value).strip().lower()) for value in column]
     strange = sorted({str(v) for v, word in zip(column, words, strict=True) if word is None})
     if strange:
-        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {name_some(strange)}.")
+        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {_name_some(strange)}.")
     return np.array(words, dtype=object)[:, None]
 
 
@@ -365,7 +354,7 @@ def _read_folds(column: pd.Series, name: str) -> np.ndarray:
     strange = column[(numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()].unique()
     if len(strange):
         raise TableError(
-            f"{name}: a {column.name} is a whole number from 0; got {name_some(strange)}."
+            f"{name}: a {column.name} is a whole number from 0; got {_name_some(strange)}."
         )
     labels = np.unique(numbers, return_inverse=True)[1]
     if labels.max() < 1:

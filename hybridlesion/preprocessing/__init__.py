@@ -14,11 +14,4 @@ from hybridlesion.preprocessing._occlusions import (
     remove_hair,
 )
 
-__all__ = [
-    "field_of_view",
-    "hair_mask",
-    "marker_mask",
-    "max_rgb",
-    "remove_hair",
-    "shades_of_gray",
-]
+__all__ = ["field_of_view", "hair_mask", "marker_mask", "max_rgb", "remove_hair", "shades_of_gray"]

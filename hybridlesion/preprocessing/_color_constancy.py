@@ -34,7 +34,7 @@ def shades_of_gray(
     Raises
     ------
     ImageError
-        If image or mask are none.
+        If image or mask are invalid.
     ValueError
         If `power` is below 1.
 
@@ -86,7 +86,7 @@ def max_rgb(
     Raises
     ------
     ImageError
-        If image or mask are none.
+        If image or mask are invalid.
     ValueError
         If `percentile` is outside 0 to 100.
 

@@ -1,4 +1,4 @@
-"""Detection of what hides the skin: dark corners, ink, stickers and hair; removal of hair."""
+"""Detection of occlusions: dark corners, ink, stickers and hair; removal of hair."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = [
     "remove_hair",
 ]
 
-# The vignette is large and smooth, so it is looked for at this long side, whatever the image's.
+# The vignette is large and smooth, so it is detected at this long side in images of any size.
 WORKING_LONG_SIDE = 160
 
 # Darker than this share of the frame's bright skin is black rather than skin.
 DARK_SHARE = 0.38
 
-# A vignette that would leave less of the frame than this is a dark image instead.
+# A vignette that would leave a smaller share of the frame is taken for a dark image.
 SMALLEST_SHARE = 0.25
 
 
@@ -87,7 +87,8 @@ def _dark_corners(image: np.ndarray) -> np.ndarray:
     region = in_corner[labels]
     if not region.any():
         return region
-    region = cv2.dilate(region.astype(np.uint8), _disc(reach)) > 0
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    region = cv2.dilate(region.astype(np.uint8), disc) > 0
     return region if region.mean() <= 1 - SMALLEST_SHARE else np.zeros_like(region)
 
 
@@ -109,10 +110,6 @@ def _corner_labels(labels: np.ndarray, reach: int) -> set[int]:
             counts = np.bincount(corner.ravel())
             found.update(np.flatnonzero(counts >= 0.5 * corner.size).tolist())
     return found - {0}
-
-
-def _disc(radius: int) -> np.ndarray:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
 def marker_mask(image: np.ndarray) -> np.ndarray:
@@ -160,23 +157,23 @@ HAIR_WEIGHTS = Path(__file__).with_name("hair.onnx")
 # Grey levels that the network takes as 0 and as its unit.
 MEAN, UNIT = 140.0, 60.0
 
-# Its deepest layer sees one pixel for so many by so many of the image.
+# Pixels of the image per pixel of the deepest layer, in each direction.
 STRIDE = 4
 
-# The image is continued by so many pixels, so that its frame, often a thin dark line, is none.
+# The image is padded by so many pixels, so that its border, often a thin dark line, is not marked.
 MARGIN = 8
 
-# A network holds the picture it works on, so each thread has its own.
+# A network stores its input, so each thread has its own.
 _own = threading.local()
 
 
 def hair_probability(image: np.ndarray) -> np.ndarray:
-    """Say of every two by two pixels how likely they show hair.
+    """Estimate the probability of hair for each block of two by two pixels.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
-        RGB image; the network was taught long sides of 300 to 400 pixels.
+        RGB image; the network was trained on long sides of 300 to 400 pixels.
 
     Returns
     -------
@@ -196,7 +193,7 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
     padded = cv2.copyMakeBorder(image, MARGIN, bottom, MARGIN, right, cv2.BORDER_REPLICATE)
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(padded, 1 / UNIT, mean=(MEAN,) * 3))
-    # Four numbers a place, for its four quarters.
+    # Four numbers for the four quarters of each place.
     quarters = network.forward()[0]
     _, rows, columns = quarters.shape
     found = quarters.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1)
@@ -216,7 +213,7 @@ def _network() -> cv2.dnn.Net:
     return network
 
 
-# A hair takes one to five pixels at this long side, at which every image is looked at.
+# A hair takes one to five pixels at this long side, at which every image is analysed.
 HAIR_LONG_SIDE = 352
 
 # Probability above which a pixel is hair: on drawn hair over images that the network learned from,
@@ -246,11 +243,12 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
 
     Notes
     -----
-    A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels, says of
-    every two by two pixels how likely they show hair. It learned lines from drawn hair, and what
-    is not hair (pigment nets, furrows, rulers, ink) from photographs on which people saw none;
-    ``HAIR_CARD.md`` next to the weights has details. The edge of a ruler or of a drop of gel may
-    pass, and perfectly sharp lines on perfectly flat ground, which no photograph has, may not.
+    A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels,
+    estimates the probability of hair for each block of two by two pixels. It was trained on drawn
+    hair, and on photographs in which annotators saw no hair (but pigment networks, furrows, rulers
+    or ink); ``HAIR_CARD.md`` next to the weights has details. The edge of a ruler or of a drop of
+    gel may be marked, and perfectly sharp lines on a perfectly uniform background, which no
+    photograph has, may be missed.
 
     Examples
     --------
@@ -262,22 +260,19 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
     """
     image = check_image(image)
     size = image.shape[:2]
-    probability = hair_probability(_at_working_size(image))
+    # Shrink or enlarge to the size of the images that the network was trained on.
+    scale = HAIR_LONG_SIDE / max(size)
+    resized = resize_long_side(image, HAIR_LONG_SIDE)
+    if scale > 1:
+        enlarged = tuple(round(scale * side) for side in size[::-1])
+        resized = cv2.resize(image, enlarged, interpolation=cv2.INTER_CUBIC)
+    probability = hair_probability(resized)
     found = cv2.resize(probability, size[::-1], interpolation=cv2.INTER_LINEAR) > THRESHOLD
     return found if fov is None else found & check_mask(fov, size)
 
 
-def _at_working_size(image: np.ndarray) -> np.ndarray:
-    """Shrink or enlarge to the size of the images that the network learned from."""
-    scale = HAIR_LONG_SIDE / max(image.shape[:2])
-    if scale <= 1:
-        return resize_long_side(image, HAIR_LONG_SIDE)
-    size = tuple(round(scale * side) for side in image.shape[1::-1])
-    return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
-
-
 def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
-    """Fill the hair pixels of an image with the mean colour of what lies around them.
+    """Fill the hair pixels of an image with the mean colour of their surroundings.
 
     Parameters
     ----------
@@ -294,14 +289,14 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
     Raises
     ------
     ImageError
-        If image or mask are none, or differ in size.
+        If image or mask are invalid, or differ in size.
 
     Notes
     -----
-    A hair pixel becomes the mean of the hairless pixels in a window round it. The window starts at
-    1 % of the long side and doubles for pixels that found none, so that narrow hairs take the
-    colour of their very neighbourhood and no blur crosses the lesion's border. If everything is
-    hair, nothing is changed.
+    A hair pixel becomes the mean of the hairless pixels in a window around it. The window starts
+    at 1 % of the long side and doubles where it contains none, so that narrow hairs take the
+    colour of their immediate neighbourhood and no blur crosses the lesion's border. If everything
+    is hair, nothing is changed.
 
     Examples
     --------
@@ -323,7 +318,7 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
         window = (2 * radius + 1, 2 * radius + 1)
         share = cv2.boxFilter(weight, -1, window, borderType=cv2.BORDER_CONSTANT)
         colour = cv2.boxFilter(known, -1, window, borderType=cv2.BORDER_CONSTANT)
-        # Half a pixel's weight: running sums in single precision may leave crumbs where none is.
+        # Half a pixel's weight, since running sums in single precision may not return to zero.
         found = missing & (share > 0.5 / (window[0] * window[1]))
         out[found] = np.rint(colour[found] / share[found][:, None]).clip(0, 255)
         missing = missing & ~found

@@ -6,14 +6,7 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = [
-    "blot_out",
-    "blur",
-    "change_light",
-    "darken_corners",
-    "draw_hair",
-    "random_affine",
-]
+__all__ = ["blot_out", "blur", "change_light", "darken_corners", "draw_hair", "random_affine"]
 
 
 def random_affine(
@@ -25,7 +18,7 @@ def random_affine(
     turned: float = 0.7,
     stretched: float = 0.08,
 ) -> np.ndarray:
-    """Flip, turn, stretch, scale and shift; turned in the true aspect, then squashed again.
+    """Draw a random flip, rotation, stretch, scale and shift, rotating in the true aspect ratio.
 
     Parameters
     ----------
@@ -38,7 +31,7 @@ def random_affine(
     rng : Generator
         Source of randomness.
     turned : float, default=0.7
-        Share of the views that are turned at all, since turning blurs.
+        Share of the views that are rotated at all, since rotation blurs.
     stretched : float, default=0.08
         Largest logarithm of the stretch.
 
@@ -84,7 +77,7 @@ def draw_hair(image: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Shade what lies outside a circle, as a dermatoscope's tube does.
+    """Darken the image outside a circle, as a dermatoscope's tube does.
 
     Parameters
     ----------
@@ -118,7 +111,7 @@ def change_light(image: np.ndarray, rng: np.random.Generator, strength: float = 
         Source of randomness. Log-normal factors with deviations of 8 % for each channel, 12 % for
         brightness, 25 % for saturation and 18 % for contrast.
     strength : float, default=1.0
-        By which these deviations are multiplied.
+        Factor of these deviations.
 
     Returns
     -------
@@ -136,7 +129,7 @@ def change_light(image: np.ndarray, rng: np.random.Generator, strength: float = 
 
 
 def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Take the focus off.
+    """Blur the image slightly.
 
     Parameters
     ----------

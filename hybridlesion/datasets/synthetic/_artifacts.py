@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+from numpy.random import Generator
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._skin import smooth_noise, smoothstep
@@ -13,7 +14,7 @@ from hybridlesion.datasets.synthetic._skin import smooth_noise, smoothstep
 __all__ = ["add_bubbles", "add_ink", "add_light", "add_ruler", "add_vignette", "draw_hair"]
 
 
-def add_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_light(image: np.ndarray, rng: Generator) -> np.ndarray:
     """Make the light uneven: a slope, and a fall-off towards the corners.
 
     Parameters
@@ -35,7 +36,7 @@ def add_light(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image * (1.0 + slope - falloff)[..., None]
 
 
-def add_vignette(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_vignette(image: np.ndarray, rng: Generator) -> np.ndarray:
     """Darken what lies outside the dermoscope's round window.
 
     Parameters
@@ -60,7 +61,7 @@ def add_vignette(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return dark + light * (image - dark)
 
 
-def add_ruler(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_ruler(image: np.ndarray, rng: Generator) -> np.ndarray:
     """Print a millimetre scale near one side.
 
     Parameters
@@ -102,7 +103,7 @@ def add_ruler(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image * (1 - alpha) + alpha * np.float32(0.12)
 
 
-def add_bubbles(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_bubbles(image: np.ndarray, rng: Generator) -> np.ndarray:
     """Put air bubbles into the contact gel: a dark rim, a bright arc and a highlight each.
 
     Parameters
@@ -133,7 +134,7 @@ def add_bubbles(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return image + 0.8 * bright * (1 - image)
 
 
-def add_ink(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def add_ink(image: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw a violet or blue pen stroke, as surgeons do, at the picture's edge.
 
     Parameters
@@ -168,11 +169,7 @@ def add_ink(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_bubble(
-    bright: np.ndarray,
-    dark: np.ndarray,
-    center: np.ndarray,
-    radius: float,
-    rng: np.random.Generator,
+    bright: np.ndarray, dark: np.ndarray, center: np.ndarray, radius: float, rng: Generator
 ) -> None:
     """Add one bubble to the layers of highlights and rims."""
     middle = np.round(center * 16).astype(int).tolist()
@@ -199,9 +196,7 @@ _POINTS = 24
 _LARGER = 2
 
 
-def draw_hair(
-    image: np.ndarray, amount: float, lightness: float, rng: np.random.Generator
-) -> np.ndarray:
+def draw_hair(image: np.ndarray, amount: float, lightness: float, rng: Generator) -> np.ndarray:
     """Lay hairs over a picture.
 
     Parameters
@@ -244,7 +239,7 @@ def draw_hair(
     return image + 0.9 * alpha * (brown.astype(np.float32) - image)
 
 
-def _hair_path(shape: tuple[int, int], heading: float, rng: np.random.Generator) -> np.ndarray:
+def _hair_path(shape: tuple[int, int], heading: float, rng: Generator) -> np.ndarray:
     """Points (x, y) of one hair, with a curvature that changes slowly along it."""
     height, width = shape
     length = max(shape) * rng.uniform(0.25, 1.1)
@@ -268,12 +263,5 @@ def _draw_tapered(cover: np.ndarray, path: np.ndarray, width: float, *, strength
         local = width * (0.6 if piece == 0 else 1.0 - 0.65 * piece / pieces)
         thickness = max(1, round(local))
         level = int(255 * strength * min(local / thickness, 1.0))
-        cv2.polylines(
-            cover,
-            [fixed[start : end + 1]],
-            False,
-            level,
-            thickness,
-            cv2.LINE_AA,
-            4,
-        )
+        points = [fixed[start : end + 1]]
+        cv2.polylines(cover, points, False, level, thickness, cv2.LINE_AA, 4)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 from scipy.special import ndtr
 
 from hybridlesion._validation import check_number
@@ -14,8 +15,6 @@ __all__ = [
     "ARTIFACTS",
     "ISIC2020_COLUMNS",
     "PATTERNS",
-    "RULE_SLOPE",
-    "RULE_WEIGHTS",
     "LesionTraits",
     "auc_ceiling",
     "isic2020_table",
@@ -27,10 +26,10 @@ __all__ = [
 
 # Share of asymmetry, border and colour in the score. Asymmetry leads, as it does in the ABCD
 # rule and in Pellacani's measurements; border and colour follow.
-RULE_WEIGHTS = (0.4, 0.25, 0.35)
+_RULE_WEIGHTS = (0.4, 0.25, 0.35)
 # Steepness: chosen so that the true risk itself reaches an AUC of about 0.95, as far as the best
 # published models come on ISIC 2020. The rest is chance, and no model can learn it.
-RULE_SLOPE = 12.0
+_RULE_SLOPE = 12.0
 
 
 def malignancy_risk(excess: np.ndarray, malignant_share: float) -> np.ndarray:
@@ -59,7 +58,7 @@ def malignancy_risk(excess: np.ndarray, malignant_share: float) -> np.ndarray:
     >>> round(float(risk.mean()), 3), bool(risk[1] > 10 * risk[0])
     (0.3, True)
     """
-    score = RULE_SLOPE * np.asarray(excess, float) @ np.array(RULE_WEIGHTS)
+    score = _RULE_SLOPE * np.asarray(excess, float) @ np.array(_RULE_WEIGHTS)
     low, high = -score.max() - 40.0, -score.min() + 40.0
     for _ in range(80):
         offset = (low + high) / 2
@@ -132,7 +131,7 @@ _SKINS = (
     (0.10, (91.0, 3.0, 1.0), (3.0, 2.5, 4.0)),  # overexposed
     (0.10, (58.0, 12.0, 18.0), (5.0, 3.0, 3.0)),  # brown
 )
-_DARK_SKIN = (0.5, (42.0, 12.0, 15.0), (6.0, 2.0, 3.0))
+_DARK_SKIN = ((42.0, 12.0, 15.0), (6.0, 2.0, 3.0))
 _DARK_SHARE = 0.06
 
 
@@ -193,7 +192,7 @@ class LesionTraits:
     artifacts: tuple[str, ...] = ()
 
 
-def random_patient(rng: np.random.Generator) -> LesionTraits:
+def random_patient(rng: Generator) -> LesionTraits:
     """Draw the typical lesion of a patient; `vary_traits` makes single lesions of it.
 
     Parameters
@@ -225,7 +224,7 @@ def random_patient(rng: np.random.Generator) -> LesionTraits:
 def vary_traits(
     patient: LesionTraits,
     excess: tuple[float, float, float],
-    rng: np.random.Generator,
+    rng: Generator,
     *,
     hair: float,
     artifacts: float,
@@ -276,33 +275,25 @@ def vary_traits(
     )
 
 
-def _random_skin(rng: np.random.Generator) -> tuple[float, float, float]:
-    if rng.random() < _DARK_SHARE:
-        _, mean, sd = _DARK_SKIN
-    else:
+def _random_skin(rng: Generator) -> tuple[float, float, float]:
+    mean, sd = _DARK_SKIN
+    if rng.random() >= _DARK_SHARE:
         weights = np.array([weight for weight, _, _ in _SKINS])
         _, mean, sd = _SKINS[rng.choice(len(_SKINS), p=weights / weights.sum())]
     return tuple(rng.normal(mean, sd).tolist())
 
 
-def _random_artifacts(rng: np.random.Generator, share: float) -> tuple[str, ...]:
+def _random_artifacts(rng: Generator, share: float) -> tuple[str, ...]:
     if rng.random() >= share:
         return ()
     some = rng.random(len(ARTIFACTS)) < (0.55, 0.35, 0.35, 0.12)
-    if not some.any():
-        some[0] = True
+    some[0] |= not some.any()
     return tuple(name for name, chosen in zip(ARTIFACTS, some, strict=True) if chosen)
 
 
 ISIC2020_COLUMNS = (
-    "image_name",
-    "patient_id",
-    "sex",
-    "age_approx",
-    "anatom_site_general_challenge",
-    "diagnosis",
-    "benign_malignant",
-    "target",
+    *("image_name", "patient_id", "sex", "age_approx", "anatom_site_general_challenge"),
+    *("diagnosis", "benign_malignant", "target"),
 )
 # Shares in the ISIC 2020 training table.
 _SITES = {
@@ -318,7 +309,7 @@ _MISSING = {"sex": 0.01, "age": 0.015, "site": 0.017}
 
 
 def random_cohort(
-    rng: np.random.Generator,
+    rng: Generator,
     *,
     n_patients: int,
     lesions_per_patient: tuple[int, int],
@@ -384,7 +375,10 @@ def random_cohort(
         }
     )
     cohort[["asymmetry", "border", "color"]] = excess
-    return _blank_some(cohort, rng), traits
+    # A few entries are empty, as in ISIC 2020.
+    for column, share in _MISSING.items():
+        cohort[column] = cohort[column].mask(rng.random(len(cohort)) < share)
+    return cohort, traits
 
 
 def isic2020_table(cohort: pd.DataFrame) -> pd.DataFrame:
@@ -400,34 +394,23 @@ def isic2020_table(cohort: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         With exactly `ISIC2020_COLUMNS`.
     """
-    names = {
-        "image_id": "image_name",
-        "age": "age_approx",
-        "site": "anatom_site_general_challenge",
-    }
-    table = cohort.rename(columns=names)
+    table = cohort.rename(columns={"image_id": "image_name", "age": "age_approx"})
+    table = table.rename(columns={"site": "anatom_site_general_challenge"})
     table["benign_malignant"] = np.where(table["target"] == 1, "malignant", "benign")
     return table[list(ISIC2020_COLUMNS)]
 
 
-def _latent_excess(rng: np.random.Generator, n: int) -> np.ndarray:
+def _latent_excess(rng: Generator, n: int) -> np.ndarray:
     """Correlated latent asymmetry, border and colour, mostly low with a long upper tail."""
     shared = rng.standard_normal((n, 1))
     own = rng.standard_normal((n, 3))
     return ndtr(np.sqrt(0.5) * shared + np.sqrt(0.5) * own) ** 1.8
 
 
-def _systematic_sample(rng: np.random.Generator, risk: np.ndarray) -> np.ndarray:
-    """0/1 of shape (n,), each 1 with its own probability, their sum as even as can be."""
+def _systematic_sample(rng: Generator, risk: np.ndarray) -> np.ndarray:
+    """Draw 0 or 1 with given probabilities, the sum within 1 of its mean."""
     order = rng.permutation(len(risk))
     edges = np.concatenate([[0.0], np.cumsum(risk[order])]) + rng.random()
     target = np.empty(len(risk), int)
     target[order] = np.floor(edges[1:]).astype(int) - np.floor(edges[:-1]).astype(int)
     return target
-
-
-def _blank_some(cohort: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Leave a few entries empty, as ISIC 2020 does."""
-    for column, share in _MISSING.items():
-        cohort[column] = cohort[column].mask(rng.random(len(cohort)) < share)
-    return cohort

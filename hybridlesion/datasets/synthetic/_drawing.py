@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.random import Generator
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.datasets.synthetic import _artifacts
-from hybridlesion.datasets.synthetic._artifacts import draw_hair
+from hybridlesion.datasets.synthetic._artifacts import (
+    add_bubbles,
+    add_ink,
+    add_light,
+    add_ruler,
+    add_vignette,
+    draw_hair,
+)
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
 from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
 
-__all__ = ["check_size", "draw_lesion", "draw_outline", "lesion_mask"]
+__all__ = ["check_size", "draw_lesion", "draw_outline"]
 
 
-def draw_outline(
-    traits: LesionTraits, shape: tuple[int, int], rng: np.random.Generator
-) -> np.ndarray:
-    """Draw how deep each pixel lies inside the lesion.
+def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
+    """Draw the depth of each pixel inside the lesion.
 
     Parameters
     ----------
@@ -59,7 +64,7 @@ def draw_outline(
     return depth
 
 
-def lesion_mask(depth: np.ndarray) -> np.ndarray:
+def _lesion_mask(depth: np.ndarray) -> np.ndarray:
     """Mark the lesion as an expert would: one piece, without holes, a little smoothed.
 
     Parameters
@@ -82,7 +87,7 @@ def lesion_mask(depth: np.ndarray) -> np.ndarray:
 
 
 def _bent_coordinates(
-    traits: LesionTraits, shape: tuple[int, int], rng: np.random.Generator
+    traits: LesionTraits, shape: tuple[int, int], rng: Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates along the lesion's axes in units of its half-axes, bent by noise."""
     height, width = shape
@@ -106,7 +111,7 @@ def _smooth_maximum(a: np.ndarray, b: np.ndarray, blend: float = 0.12) -> np.nda
     return np.maximum(a, b) + h * h * (blend / 4)
 
 
-def _rays(u: np.ndarray, v: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _rays(u: np.ndarray, v: np.ndarray, rng: Generator) -> np.ndarray:
     """Noise that changes along the rim but hardly along the radius: streaks."""
     count = int(rng.integers(90, 160))
     table = rng.standard_normal((6, count), dtype=np.float32)
@@ -167,9 +172,11 @@ def draw_lesion(
     shape = (max(round(height * scale), 1), max(round(width * scale), 1))
     depth = draw_outline(traits, shape, rng)
     lab = draw_pigment(draw_skin(traits.skin, shape, rng), depth, traits, rng)
-    image = cv2.cvtColor(_in_gamut(lab), cv2.COLOR_LAB2RGB)
+    lab = lab.astype(np.float32, copy=False)
+    np.clip(lab[..., 0], 2.0, 99.0, out=lab[..., 0])
+    image = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     image = _photograph(image, traits, rng)
-    mask = lesion_mask(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR))
+    mask = _lesion_mask(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR))
     return _expose(image, (width, height), rng), mask
 
 
@@ -203,30 +210,21 @@ def check_size(size: tuple[int, int]) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _in_gamut(lab: np.ndarray) -> np.ndarray:
-    """Lab as 32-bit floats with a possible lightness."""
-    lab = lab.astype(np.float32, copy=False)
-    np.clip(lab[..., 0], 2.0, 99.0, out=lab[..., 0])
-    return lab
-
-
-def _photograph(image: np.ndarray, traits: LesionTraits, rng: np.random.Generator) -> np.ndarray:
+def _photograph(image: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Add light, hair and artefacts, in the order in which they lie over the skin."""
-    image = _artifacts.add_light(image, rng)
+    image = add_light(image, rng)
     if "ink" in traits.artifacts:
-        image = _artifacts.add_ink(image, rng)
+        image = add_ink(image, rng)
     if traits.hair > 0:
         image = draw_hair(image, traits.hair, traits.hair_lightness, rng)
-    if "bubbles" in traits.artifacts:
-        image = _artifacts.add_bubbles(image, rng)
-    if "ruler" in traits.artifacts:
-        image = _artifacts.add_ruler(image, rng)
-    if "vignette" in traits.artifacts:
-        image = _artifacts.add_vignette(image, rng)
+    over_hair = {"bubbles": add_bubbles, "ruler": add_ruler, "vignette": add_vignette}
+    for name, add in over_hair.items():
+        if name in traits.artifacts:
+            image = add(image, rng)
     return image
 
 
-def _expose(image: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _expose(image: np.ndarray, size: tuple[int, int], rng: Generator) -> np.ndarray:
     """Blur a little, scale to `size`, add grain, and round to 8 bits."""
     sigma = max(image.shape) * rng.uniform(0.0003, 0.0010)
     image = cv2.GaussianBlur(image, (0, 0), sigma)

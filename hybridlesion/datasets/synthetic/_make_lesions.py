@@ -15,6 +15,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, isic2020_table, random_cohort
 from hybridlesion.datasets.synthetic._drawing import check_size, draw_lesion
 from hybridlesion.exceptions import SourceError
+from hybridlesion.io import write_mask
 
 __all__ = ["make_lesions"]
 
@@ -89,7 +90,19 @@ def make_lesions(
     ['SYN_0000001', 'SYN_0000002']
     """
     check_size(size)
-    _check_parameters(n_patients, lesions_per_patient, malignant_share, hair, artifacts)
+    check_number("n_patients", n_patients, low=1, integer=True)
+    try:
+        fewest, most = lesions_per_patient
+    except (TypeError, ValueError):
+        raise ValueError(
+            "lesions_per_patient must be (fewest, most), such as (1, 8), got "
+            f"{lesions_per_patient!r}."
+        ) from None
+    check_number("the fewest lesions_per_patient", fewest, low=1, integer=True)
+    check_number("the most lesions_per_patient", most, low=fewest, integer=True)
+    check_number("malignant_share", malignant_share, low=0.01, high=0.5)
+    check_number("hair", hair, low=0.0, high=1.0)
+    check_number("artifacts", artifacts, low=0.0, high=1.0)
     check_number("random_state", random_state, low=0, integer=True)
     folder = Path(folder)
     check_writable(folder / "metadata.csv")
@@ -106,35 +119,12 @@ def make_lesions(
     masks = [str(folder / "masks" / f"{i}_segmentation.png") for i in cohort["image_id"]]
     cohort.insert(2, "mask_path", masks)
     # One seed per image: the result does not depend on the thread that draws it.
-    jobs = zip(
-        traits, picture_seed.spawn(len(traits)), cohort["path"], cohort["mask_path"], strict=True
-    )
+    seeds = picture_seed.spawn(len(traits))
+    jobs = zip(traits, seeds, cohort["path"], cohort["mask_path"], strict=True)
     Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_write_lesion)(*job, size) for job in jobs)
     with atomic_path(folder / "metadata.csv") as temporary:
         isic2020_table(cohort).to_csv(temporary, index=False, lineterminator="\n")
     return cohort
-
-
-def _check_parameters(
-    n_patients: int,
-    lesions_per_patient: tuple[int, int],
-    malignant_share: float,
-    hair: float,
-    artifacts: float,
-) -> None:
-    check_number("n_patients", n_patients, low=1, integer=True)
-    try:
-        low, high = lesions_per_patient
-    except (TypeError, ValueError):
-        raise ValueError(
-            "lesions_per_patient must be (fewest, most), such as (1, 8), got "
-            f"{lesions_per_patient!r}."
-        ) from None
-    check_number("the fewest lesions_per_patient", low, low=1, integer=True)
-    check_number("the most lesions_per_patient", high, low=low, integer=True)
-    check_number("malignant_share", malignant_share, low=0.01, high=0.5)
-    check_number("hair", hair, low=0.0, high=1.0)
-    check_number("artifacts", artifacts, low=0.0, high=1.0)
 
 
 def _write_lesion(
@@ -145,14 +135,11 @@ def _write_lesion(
     size: tuple[int, int],
 ) -> None:
     image, mask = draw_lesion(traits, size, random_state=seed)
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _write(path, bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-    _write(mask_path, mask.astype(np.uint8) * 255, [])
-
-
-def _write(path: str, pixels: np.ndarray, options: list[int]) -> None:
-    done, data = cv2.imencode(Path(path).suffix, pixels, options)
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    )
     if not done:
         raise SourceError(f"OpenCV could not encode {path}.")
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.tobytes())
+    write_mask(mask_path, mask)

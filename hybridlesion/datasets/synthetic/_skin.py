@@ -5,28 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.random import Generator
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._cohort import LesionTraits
 
-__all__ = [
-    "PIGMENT_RAMP",
-    "band_noise",
-    "draw_pigment",
-    "draw_skin",
-    "fibre_noise",
-    "scatter_dots",
-    "smooth_noise",
-    "smoothstep",
-    "structure_pigment",
-]
+__all__ = ["draw_pigment", "draw_skin", "smooth_noise", "smoothstep"]
 
 # Standard deviation that white noise keeps after a Gaussian blur with sigma 1.
 _BLURRED_SD = 0.2821
 
 
 def smooth_noise(
-    rng: np.random.Generator,
+    rng: Generator,
     shape: tuple[int, int],
     wavelength: float,
     *,
@@ -69,7 +60,7 @@ def smooth_noise(
     return _resize(total, shape)
 
 
-def band_noise(rng: np.random.Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
+def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
     """Draw spots of about one size and spacing, with unit standard deviation.
 
     A difference of Gaussians of white noise: its bright spots lie as evenly as the holes of a
@@ -94,15 +85,10 @@ def band_noise(rng: np.random.Generator, shape: tuple[int, int], wavelength: flo
     return _resize(grid / grid.std(), shape)
 
 
-def fibre_noise(
-    rng: np.random.Generator,
-    shape: tuple[int, int],
-    wavelength: float,
-    *,
-    stretch: float = 6.0,
-    angle: float = 0.0,
+def _fibre_noise(
+    rng: Generator, shape: tuple[int, int], wavelength: float, *, stretch: float, angle: float
 ) -> np.ndarray:
-    """Draw noise drawn out along one direction, as skin lines and fibres are.
+    """Draw noise that is elongated along one direction, as skin lines and fibres are.
 
     Parameters
     ----------
@@ -112,9 +98,9 @@ def fibre_noise(
         (H, W) of the field in pixels.
     wavelength : float
         Spacing across the direction, as a share of the long side.
-    stretch : float, default=6.0
+    stretch : float
         How many times longer the structures are than wide.
-    angle : float, default=0.0
+    angle : float
         Direction in radians.
 
     Returns
@@ -135,12 +121,9 @@ def fibre_noise(
     turn = turn @ np.diag([step * stretch, step])
     center = np.array([grid.shape[1] / 2, grid.shape[0] / 2])
     offset = np.array([width / 2, height / 2]) - turn @ center
+    matrix = np.column_stack([turn, offset])
     return cv2.warpAffine(
-        grid,
-        np.column_stack([turn, offset]),
-        (width, height),
-        flags=cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REFLECT,
+        grid, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
 
 
@@ -169,7 +152,7 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3.0 - 2.0 * t)
 
 
-def _white(rng: np.random.Generator, shape: tuple[int, int], step: float) -> np.ndarray:
+def _white(rng: Generator, shape: tuple[int, int], step: float) -> np.ndarray:
     """White noise on a grid with `step` of the long side between its points."""
     scale = 1.0 / (step * max(shape))
     grid = (max(int(np.ceil(shape[0] * scale)), 3), max(int(np.ceil(shape[1] * scale)), 3))
@@ -183,7 +166,7 @@ def _resize(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def draw_skin(
-    tone: tuple[float, float, float], shape: tuple[int, int], rng: np.random.Generator
+    tone: tuple[float, float, float], shape: tuple[int, int], rng: Generator
 ) -> np.ndarray:
     """Draw skin without a lesion.
 
@@ -208,29 +191,28 @@ def draw_skin(
     )
     redness = 1.1 * smooth_noise(rng, shape, 0.22, octaves=3, persistence=0.6)
     lab[..., 0] = (
-        tone[0] + mottling * lightness - _skin_lines(shape, rng) - 0.6 * mottling * (redness)
+        tone[0] + mottling * lightness - _skin_lines(shape, rng) - 0.6 * mottling * redness
     )
     lab[..., 1] = tone[1] + mottling * redness
-    lab[..., 2] = tone[2] + mottling * (
-        1.2 * smooth_noise(rng, shape, 0.3, octaves=5, persistence=0.6) - 0.15 * redness
-    )
+    yellowness = 1.2 * smooth_noise(rng, shape, 0.3, octaves=5, persistence=0.6) - 0.15 * redness
+    lab[..., 2] = tone[2] + mottling * yellowness
     if rng.random() < 0.45:
         _add_vessels(lab, rng)
     if rng.random() < 0.35:
         _add_spots(lab, rng)
     if rng.random() < 0.3:
-        pores = smoothstep(band_noise(rng, shape, rng.uniform(0.02, 0.035)), 1.3, 2.4)
+        pores = smoothstep(_band_noise(rng, shape, rng.uniform(0.02, 0.035)), 1.3, 2.4)
         lab[..., 0] += rng.uniform(1.0, 4.0) * pores
     return lab
 
 
-def _skin_lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _skin_lines(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Depth, in L, of two crossing families of fine furrows."""
     depth = np.zeros(shape, np.float32)
     angle = rng.uniform(0, np.pi)
     strength = rng.gamma(2.0, 0.75)
     for turn, weight in ((0.0, 1.0), (rng.uniform(0.9, 1.6), 0.6)):
-        fibres = fibre_noise(
+        fibres = _fibre_noise(
             rng, shape, rng.uniform(0.007, 0.016), stretch=rng.uniform(4, 9), angle=angle + turn
         )
         patchy = 0.4 + smoothstep(smooth_noise(rng, shape, 0.3), -0.5, 1.5)
@@ -238,7 +220,7 @@ def _skin_lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return depth
 
 
-def _add_vessels(lab: np.ndarray, rng: np.random.Generator) -> None:
+def _add_vessels(lab: np.ndarray, rng: Generator) -> None:
     """Redden `lab` along a few branching, blurred lines."""
     height, width = lab.shape[:2]
     layer = np.zeros((height, width), np.uint8)
@@ -248,15 +230,9 @@ def _add_vessels(lab: np.ndarray, rng: np.random.Generator) -> None:
         stride = max(height, width) * rng.uniform(0.004, 0.009)
         start = rng.uniform((0, 0), (width, height))
         path = start + np.cumsum(np.column_stack([np.cos(headings), np.sin(headings)]), 0) * stride
-        cv2.polylines(
-            layer,
-            [np.round(path * 16).astype(np.int32)],
-            False,
-            int(rng.integers(80, 255)),
-            max(1, round(max(height, width) * rng.uniform(0.0012, 0.004))),
-            cv2.LINE_AA,
-            4,
-        )
+        points, level = [np.round(path * 16).astype(np.int32)], int(rng.integers(80, 255))
+        thickness = max(1, round(max(height, width) * rng.uniform(0.0012, 0.004)))
+        cv2.polylines(layer, points, False, level, thickness, cv2.LINE_AA, 4)
     sigma = max(height, width) * rng.uniform(0.0015, 0.005)
     red = cv2.GaussianBlur(layer, (0, 0), sigma).astype(np.float32) / 255
     red *= rng.uniform(0.5, 1.2)
@@ -265,7 +241,7 @@ def _add_vessels(lab: np.ndarray, rng: np.random.Generator) -> None:
     lab[..., 2] += 1.5 * red
 
 
-def _add_spots(lab: np.ndarray, rng: np.random.Generator) -> None:
+def _add_spots(lab: np.ndarray, rng: Generator) -> None:
     """Scatter freckles and pale lentigines, also below the lesion to come."""
     shape = lab.shape[:2]
     field = smooth_noise(rng, shape, rng.uniform(0.05, 0.13), octaves=4, persistence=0.55)
@@ -274,9 +250,7 @@ def _add_spots(lab: np.ndarray, rng: np.random.Generator) -> None:
     lab += spots[..., None] * np.array([-12.0, 6.0, 10.0], np.float32)
 
 
-def structure_pigment(
-    traits: LesionTraits, depth: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
     """Draw how the lesion's pattern darkens (positive) or lightens its pigment.
 
     Parameters
@@ -307,15 +281,15 @@ def structure_pigment(
         field += 0.8 * rim * _globules(shape, rng) + 0.3 * _network(shape, rng)
     else:
         field += 0.10 * _network(shape, rng)
-    field += 0.45 * traits.color * smoothstep(band_noise(rng, shape, 0.05), 0.6, 1.8)
+    field += 0.45 * traits.color * smoothstep(_band_noise(rng, shape, 0.05), 0.6, 1.8)
     if rng.random() < 0.35 + 0.3 * traits.color:
-        field += rng.uniform(0.5, 1.0) * scatter_dots(depth, rng, count=rng.integers(8, 60))
+        field += rng.uniform(0.5, 1.0) * _scatter_dots(depth, rng, count=rng.integers(8, 60))
     if rng.random() < 0.35:
-        field -= rng.uniform(0.3, 0.6) * scatter_dots(depth, rng, count=rng.integers(8, 50))
+        field -= rng.uniform(0.3, 0.6) * _scatter_dots(depth, rng, count=rng.integers(8, 50))
     return field
 
 
-def scatter_dots(depth: np.ndarray, rng: np.random.Generator, *, count: int) -> np.ndarray:
+def _scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarray:
     """Draw small soft dots at random places inside the lesion.
 
     Parameters
@@ -346,23 +320,23 @@ def scatter_dots(depth: np.ndarray, rng: np.random.Generator, *, count: int) -> 
     return blurred.astype(np.float32) / 255
 
 
-def _network(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _network(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Brown lines around roundish, lighter holes."""
-    holes = band_noise(rng, shape, rng.uniform(0.015, 0.026))
+    holes = _band_noise(rng, shape, rng.uniform(0.015, 0.026))
     contrast = 0.7 + 0.3 * smooth_noise(rng, shape, 0.15)
     return (0.17 - 0.42 * smoothstep(holes, -0.5, 1.7)) * contrast
 
 
-def _globules(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def _globules(shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Separate dark clods on a lighter ground."""
-    spots = band_noise(rng, shape, rng.uniform(0.022, 0.038))
+    spots = _band_noise(rng, shape, rng.uniform(0.022, 0.038))
     return 0.55 * smoothstep(spots, 0.5, 1.3) - 0.15
 
 
 # Lab shift from a light skin (L 74) at pigment density 0, 0.15, ... : light brown, brown, dark
 # brown, black. Follows the mean shift (-25, +10, +14) and the range of L (-46 to -7) measured
 # inside against outside the masks of 200 ISIC 2017 images.
-PIGMENT_RAMP = np.array(
+_PIGMENT_RAMP = np.array(
     [
         [0.00, 0.0, 0.0, 0.0],
         [0.15, -6.0, 3.5, 8.0],
@@ -378,7 +352,7 @@ _RAMP_STEPS = 2048
 
 
 def draw_pigment(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """Lay a lesion over skin.
 
@@ -408,7 +382,7 @@ def draw_pigment(
     return lab
 
 
-def _density(traits: LesionTraits, depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _density(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
     """Pigment density without the fading border."""
     shape = depth.shape
     cloud = smooth_noise(rng, shape, traits.radius * 1.1, octaves=3, persistence=0.6)
@@ -417,16 +391,14 @@ def _density(traits: LesionTraits, depth: np.ndarray, rng: np.random.Generator) 
     density *= 1.0 + (0.10 + 0.28 * traits.color) * cloud
     density *= 1.0 + _one_sided(shape, traits, rng)
     # Structures fade in the darkest lesions, as everything does under a black blotch.
-    density += min(traits.darkness, 0.6) * structure_pigment(traits, depth, rng)
+    density += min(traits.darkness, 0.6) * _structure_pigment(traits, depth, rng)
     if rng.random() < 0.15 + 0.75 * traits.color:
         blotch = _region(depth, traits, rng, share=0.25 + 0.2 * traits.color)
         density += rng.uniform(0.15, 0.5) * blotch
     return np.clip(density, 0.0, 1.25)
 
 
-def _one_sided(
-    shape: tuple[int, int], traits: LesionTraits, rng: np.random.Generator
-) -> np.ndarray:
+def _one_sided(shape: tuple[int, int], traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Relative pigment that rises from one side of the lesion to the other."""
     height, width = shape
     long_side = max(shape)
@@ -437,13 +409,11 @@ def _one_sided(
     return (0.05 + 0.5 * traits.asymmetry) * np.tanh(1.5 * along)
 
 
-def _tint(
-    lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: np.random.Generator
-) -> np.ndarray:
+def _tint(lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Shift `lab` along the pigment ramp."""
     steps = np.linspace(0, 1.3, _RAMP_STEPS)
     ramp = np.column_stack(
-        [np.interp(steps, PIGMENT_RAMP[:, 0], PIGMENT_RAMP[:, k]) for k in (1, 2, 3)]
+        [np.interp(steps, _PIGMENT_RAMP[:, 0], _PIGMENT_RAMP[:, k]) for k in (1, 2, 3)]
     )
     # The hue belongs to the brown; it dies out towards black, which has none.
     weight = np.minimum(steps / 0.3, 1.0) * np.clip(1.5 - steps, 0.2, 1.0)
@@ -460,9 +430,7 @@ def _tint(
     return lab
 
 
-def _region(
-    depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator, *, share: float
-) -> np.ndarray:
+def _region(depth: np.ndarray, traits: LesionTraits, rng: Generator, *, share: float) -> np.ndarray:
     """A soft, irregular part of the lesion: 0 outside, 1 within."""
     field = smooth_noise(rng, depth.shape, traits.radius * 1.5, octaves=5, persistence=0.5)
     inside = field[::3, ::3][depth[::3, ::3] > 0.05]
@@ -483,7 +451,7 @@ def _blend(lab: np.ndarray, color: np.ndarray, alpha: np.ndarray, *, detail: flo
 
 
 def _add_redness(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """Milky red areas, and a faint red rim around some lesions."""
     if rng.random() < 0.25:
@@ -498,7 +466,7 @@ def _add_redness(
 
 
 def _add_regression(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """Scar-like pale areas with grey-blue pepper."""
     if rng.random() >= 0.9 * traits.color - 0.2:
@@ -506,13 +474,13 @@ def _add_regression(
     region = _region(depth, traits, rng, share=rng.uniform(0.15, 0.4))
     tone = np.add(traits.skin, (2.0, rng.uniform(-3, 4), rng.uniform(-4, 0)))
     lab = _blend(lab, tone, rng.uniform(0.45, 0.85) * region, detail=0.6)
-    pepper = scatter_dots(depth, rng, count=int(rng.integers(60, 260))) * region
+    pepper = _scatter_dots(depth, rng, count=int(rng.integers(60, 260))) * region
     grey = np.multiply(traits.skin, (0.62, 0.5, 0.4)) - (0.0, 0.0, 4.0)
     return _blend(lab, grey, rng.uniform(0.3, 0.8) * pepper, detail=0.5)
 
 
 def _add_veil(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: np.random.Generator
+    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
     """A structureless blue-grey film with a whitish haze."""
     if rng.random() >= 1.3 * traits.color - 0.35:

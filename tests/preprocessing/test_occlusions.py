@@ -1,6 +1,10 @@
-"""Hair detection and removal on drawn hair, and against annotated photographs."""
+"""What hides the skin: dark corners, ink, stickers and hair."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,9 +12,50 @@ import pytest
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError
 from hybridlesion.io import read_image
-from hybridlesion.preprocessing import hair_mask, remove_hair
+from hybridlesion.preprocessing import field_of_view, hair_mask, marker_mask, remove_hair
+from hybridlesion.preprocessing._occlusions import hair_probability
 
 SKIN = (215, 170, 150)
+
+
+def frame(shape=(120, 160)):
+    return np.full((*shape, 3), SKIN, np.uint8)
+
+
+def test_plain_skin_is_usable_everywhere():
+    assert field_of_view(frame()).all()
+
+
+@pytest.mark.parametrize("scale", [1, 3])
+def test_black_corners_are_left_out_at_any_size(scale):
+    image = frame((120 * scale, 160 * scale))
+    rows, columns = np.mgrid[: 120 * scale, : 160 * scale]
+    disc = np.hypot(rows - 60 * scale, columns - 80 * scale) < 85 * scale
+    image[~disc] = 4
+    usable = field_of_view(image)
+    assert usable.shape == image.shape[:2]
+    assert not usable[0, 0]
+    assert not usable[-1, -1]
+    # The corners are blurred before they are cut, which may keep a pixel of their very edge.
+    assert usable[~disc].mean() < 0.01
+    assert usable[disc].mean() > 0.9
+
+
+def test_a_black_lesion_inside_stays():
+    image = frame()
+    image[50:70, 70:90] = 8
+    assert field_of_view(image).all()
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (30, 2), (200, 300)])
+def test_uniform_frames_are_kept(value, shape):
+    assert field_of_view(np.full((*shape, 3), value, np.uint8)).all()
+
+
+def test_a_float_image_is_refused():
+    with pytest.raises(ImageError, match="uint8"):
+        field_of_view(np.zeros((4, 4, 3)))
 
 
 def photographed(image):
@@ -158,3 +203,64 @@ def test_a_mask_of_another_size_is_refused():
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 3)])
 def test_tiny_images_have_no_hair(shape):
     assert not hair_mask(np.full((*shape, 3), 128, np.uint8)).any()
+
+
+def skin(height, width):
+    return np.full((height, width, 3), (215, 170, 150), np.uint8)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (64, 64), (63, 81), (256, 341), (384, 10)])
+def test_one_value_for_every_two_by_two_pixels(size):
+    found = hair_probability(skin(*size))
+    assert found.shape == ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    assert found.dtype == np.float32
+    assert 0 <= found.min() <= found.max() <= 1
+
+
+@pytest.mark.parametrize("place", [40, 41, 42, 43])
+def test_the_four_quarters_lie_where_they_belong(place, rng):
+    image = skin(96, 96)
+    image[8:88, place : place + 2] = (40, 30, 30)
+    # A soft line with grain, as in a photograph.
+    grain = rng.normal(0, 3, image.shape)
+    image = np.clip(cv2.GaussianBlur(image, (3, 3), 0.6) + grain, 0, 255).astype(np.uint8)
+    upright = hair_probability(image)[20:28].mean(0)
+    lying = hair_probability(np.ascontiguousarray(image.transpose(1, 0, 2)))[:, 20:28].mean(1)
+    assert upright.argmax() == pytest.approx(place // 2, abs=1)
+    assert lying.argmax() == pytest.approx(place // 2, abs=1)
+
+
+def test_threads_do_not_disturb_each_other(rng):
+    images = [rng.integers(0, 256, (64 + 4 * i, 80, 3), dtype=np.uint8) for i in range(6)]
+    alone = [hair_probability(image) for image in images]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(hair_probability, images * 4))
+    assert all(np.array_equal(one, other) for one, other in zip(alone * 4, together, strict=True))
+
+
+def test_torch_is_not_needed():
+    program = (
+        "import sys, numpy as np; from hybridlesion.preprocessing import hair_mask;"
+        "hair_mask(np.zeros((50, 50, 3), np.uint8)); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("color", [(20, 130, 220), (100, 200, 190), (90, 40, 130), (40, 160, 60)])
+def test_stickers_and_ink_are_marked(color):
+    image = np.full((20, 30, 3), (215, 170, 150), np.uint8)
+    image[5:15, 5:10] = color
+    expected = np.zeros((20, 30), bool)
+    expected[5:15, 5:10] = True
+    assert np.array_equal(marker_mask(image), expected)
+
+
+@pytest.mark.parametrize(
+    "color", [(215, 170, 150), (90, 50, 30), (30, 20, 20), (190, 60, 60), (110, 115, 130)]
+)
+def test_skin_pigment_blood_and_veil_are_not(color):
+    assert not marker_mask(np.full((4, 4, 3), color, np.uint8)).any()
+
+
+def test_tinted_light_is_no_marker():
+    assert not marker_mask(np.full((4, 4, 3), (100, 150, 255), np.uint8)).any()

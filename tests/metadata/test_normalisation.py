@@ -79,7 +79,7 @@ def test_a_frame_is_read_as_a_table_is():
     records, notes = normalise_records(frame)
     facts = ["image_id", "age", "sex", "site"]
     pd.testing.assert_frame_equal(records[facts], table[facts])
-    assert notes == ("row 2: sex 'x' is not among male, female; counts as missing",)
+    assert notes == ("row 2: sex 'x' is not among male, female; taken as missing",)
 
 
 def test_records_of_tables_come_back_as_they_are(lesions):
@@ -93,7 +93,7 @@ def test_numbers_for_a_sex_are_not_guessed(cells):
     records, notes = normalise_records(pd.DataFrame({"sex": cells}))
     assert records["sex"].isna().all()
     assert len(notes) == 2
-    assert all("sex" in note and "counts as missing" in note for note in notes)
+    assert all("sex" in note and "taken as missing" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,23 @@
-"""Locators to pixels: files, masks, sizes and the messages when it fails."""
+"""Reading, shrinking and writing of images and masks."""
 
 from __future__ import annotations
+
+import os
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from hybridlesion.exceptions import ImageError
-from hybridlesion.io import image_size, read_image, read_mask, scan_images
+from hybridlesion.exceptions import ImageError, SourceError
+from hybridlesion.io import (
+    image_size,
+    read_image,
+    read_mask,
+    resize_long_side,
+    scan_images,
+    write_image,
+    write_mask,
+)
 
 
 def test_read_image_takes_strings_and_paths(tmp_path, encode, photograph):
@@ -100,3 +110,90 @@ def test_real_masks_have_the_size_of_their_image(real_data):
         assert 0.005 < mask.mean() < 1
         image = next(path.parent.parent.rglob(path.name.replace("_lesion.png", ".[jb]*")))
         assert mask.shape == image_size(image)
+
+
+def test_each_pixel_is_the_mean_of_its_area():
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[:, 0] = 100
+    image[:, 3] = 40
+    assert resize_long_side(image, 2)[0, :, 0].tolist() == [50, 20]
+
+
+@pytest.mark.parametrize(
+    ("shape", "long_side", "expected"),
+    [
+        ((300, 400), 200, (150, 200)),
+        ((400, 300), 200, (200, 150)),
+        ((767, 575), 512, (512, 384)),
+        ((1, 100_000), 512, (1, 512)),
+        ((100_000, 1), 512, (512, 1)),
+        ((3, 3), 1, (1, 1)),
+    ],
+)
+def test_shape(shape, long_side, expected):
+    assert resize_long_side(np.zeros((*shape, 3), np.uint8), long_side).shape == (*expected, 3)
+
+
+@pytest.mark.parametrize("long_side", [8, 9, 10_000])
+def test_images_are_never_enlarged(long_side):
+    image = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
+    assert resize_long_side(image, long_side) is image
+
+
+def test_parameters_are_checked():
+    with pytest.raises(ValueError, match="long_side must be a whole number at least 1, got 0"):
+        resize_long_side(np.zeros((2, 2, 3), np.uint8), 0)
+    with pytest.raises(ImageError, match="image must be an RGB array"):
+        resize_long_side(np.zeros((2, 2)), 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".tiff"])
+def test_masks_come_back(tmp_path, suffix):
+    mask = np.zeros((5, 7), bool)
+    mask[1:4, 2:6] = True
+    path = tmp_path / "new" / f"ISIC_1_segmentation{suffix}"
+    write_mask(path, mask)
+    np.testing.assert_array_equal(read_mask(path), mask)
+    with PIL.Image.open(path) as stored:
+        assert stored.mode == "L"
+        assert np.unique(np.asarray(stored)).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".PNG"])
+def test_images_come_back(tmp_path, photograph, suffix):
+    write_image(tmp_path / f"ü{suffix}", photograph)
+    np.testing.assert_array_equal(read_image(tmp_path / f"ü{suffix}"), photograph)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_lossy_images_come_back_nearly(tmp_path, corners, suffix):
+    write_image(tmp_path / f"a{suffix}", corners)
+    back = read_image(tmp_path / f"a{suffix}").astype(int)
+    assert np.abs(back - corners).mean() < 6
+
+
+def test_nothing_but_the_file_is_left(tmp_path, corners):
+    write_image(tmp_path / "a.png", corners)
+    write_mask(tmp_path / "b.png", corners[:, :, 0] > 0)
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path, corners):
+    write_image(tmp_path / "a.png", corners)
+    with pytest.raises(ImageError, match="image must be an RGB array"):
+        write_image(tmp_path / "a.png", corners[:, :, 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), corners)
+
+
+def test_suffixes_are_checked(tmp_path, corners):
+    with pytest.raises(ImageError, match=r"must end in one of \.png, \.bmp.* got '\.jpg'"):
+        write_mask(tmp_path / "a.jpg", corners[:, :, 0] > 0)
+    with pytest.raises(ImageError, match=r"got '\.gif'"):
+        write_image(tmp_path / "a.gif", corners)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, corners):
+    (tmp_path / "file").touch()
+    with pytest.raises(SourceError, match="is a file; name a folder"):
+        write_image(tmp_path / "file" / "a.png", corners)
