@@ -189,6 +189,10 @@ _NEAR = 0.13  # the same, for what needs only the border: pigment is sought up t
 _SMALL = 2**20  # bytes; a larger window is not worth four times the memory
 _MIN_SKIN = 64  # pixels; fewer say nothing about the skin
 
+# Properties of the whole cut-out, skin included, that its near part takes over.
+_SHARED = ("skin_lab", "has_skin", "ground", "lab_inside", "lightness_levels", "lab_mean")
+_SHARED += ("lab_centered", "moments", "axes")
+
 
 class LesionContext:
     """A lesion cut out and resampled, and what several measures share, each computed once.
@@ -235,6 +239,12 @@ class LesionContext:
         """Lesion pixels on which colour is measured: usable ones, or all if none is usable."""
         clean = self.mask & self.usable
         return clean if clean.any() else self.mask
+
+    @cached_property
+    def core(self) -> np.ndarray:
+        """`inside` without the rim, or `inside` itself if nothing remains."""
+        core = self.inside & (self.depth > 0.03)
+        return core if core.any() else self.inside
 
     @cached_property
     def where(self) -> np.ndarray:
@@ -422,21 +432,14 @@ class LesionContext:
         """
         pad = int(np.ceil(_NEAR * self.diameter)) + 1
         rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
-        near = LesionContext(
-            *(
-                np.ascontiguousarray(layer[rows, columns])
-                for layer in (self.image, self.mask, self.usable)
-            ),
-            self.diagonal,
+        image, mask, usable, depth = (
+            np.ascontiguousarray(layer[rows, columns])
+            for layer in (self.image, self.mask, self.usable, self.depth)
         )
-        near.lab, near.reach = self.lab[rows, columns], self.reach[rows, columns]
-        near.depth = np.ascontiguousarray(self.depth[rows, columns])
-        # the skin is judged on all of it
-        near.skin, near.skin_lab = self.skin[rows, columns], self.skin_lab
-        near.has_skin, near.ground = self.has_skin, self.ground
-        near.lab_inside, near.lightness_levels = self.lab_inside, self.lightness_levels
-        near.lab_mean, near.lab_centered = self.lab_mean, self.lab_centered
-        near.moments, near.axes = self.moments, self.axes
+        near = LesionContext(image, mask, usable, self.diagonal)
+        near.lab, near.reach, near.depth = self.lab[rows, columns], self.reach[rows, columns], depth
+        for name in _SHARED:
+            setattr(near, name, getattr(self, name))
         near.near = near
         return near
 

@@ -165,9 +165,9 @@ class Curvature:
     ----------
     root : ndarray of shape (h, w), float32
         ``sqrt(half^2 + mixed^2)``.
-    strong, weak : ndarray of shape (h, w), float32
-        Larger and smaller eigenvalue of the Hessian by sign: both positive in a dark spot,
-        ``strong`` positive and ``weak`` near zero on a dark line.
+    dark_line, light_line : ndarray of shape (h, w), float32
+        Difference of the magnitudes of the eigenvalues, signed: large on dark (light) lines, small
+        on spots and saddles.
     """
 
     smooth: np.ndarray
@@ -181,44 +181,14 @@ class Curvature:
         return cv2.magnitude(self.half, self.mixed)
 
     @cached_property
-    def strong(self) -> np.ndarray:
-        """Larger eigenvalue."""
-        return cv2.add(self.mean, self.root)
-
-    @cached_property
-    def weak(self) -> np.ndarray:
-        """Smaller eigenvalue."""
-        return cv2.subtract(self.mean, self.root)
-
-    @cached_property
     def dark_line(self) -> np.ndarray:
-        """``strong - |weak|``: large on dark lines, small on spots and saddles."""
-        # min(strong - weak, strong + weak)
+        """Larger eigenvalue minus the magnitude of the smaller one."""
         return 2.0 * cv2.min(self.root, self.mean)
 
     @cached_property
     def light_line(self) -> np.ndarray:
-        """``-weak - |strong|``: the same of light lines."""
+        """Minus the smaller eigenvalue, minus the magnitude of the larger one."""
         return 2.0 * cv2.min(self.root, -self.mean)
-
-    def across(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Direction across the line (of `strong`) at some pixels.
-
-        Parameters
-        ----------
-        where : ndarray of shape (n,), int
-            Positions in the flattened image.
-
-        Returns
-        -------
-        cos, sin : ndarray of shape (n,), float32
-            Of twice the angle, so that the sign of the direction does not matter.
-        """
-        root, half, mixed = (
-            layer.ravel().take(where) for layer in (self.root, self.half, self.mixed)
-        )
-        root = np.maximum(root, 1e-6)
-        return half / root, mixed / root
 
 
 def curvature(image: np.ndarray, sigma: float, *, smoothed: float = 0.0) -> Curvature:

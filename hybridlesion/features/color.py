@@ -11,10 +11,9 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._feature import family_rows
 from hybridlesion.features._numerics import deviation
 
-__all__ = ["CATALOGUE", "COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
+__all__ = ["COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
 
 COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
 _STEP = 4  # Lab is looked up on a grid of 4 units: far below the distance of two references
@@ -173,8 +172,8 @@ def color(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> dict[str
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__color_``; those against the
-        skin are NaN when no skin is seen.
+        One value per feature of the family, keys without ``abcd__color_``; those relative to skin
+        are NaN if no skin is visible.
 
     References
     ----------
@@ -191,17 +190,14 @@ def _channels(lesion: LesionContext) -> dict[str, float]:
     centered = lesion.lab_centered
     second = np.diagonal(lesion.covariance)
     third = [(c * c) @ c / c.size for c in centered]
-    mean, *central = _moments(*_with_hsv(lesion.rgb_inside))
-    mean = np.concatenate([lesion.lab_mean, mean])
-    sd = np.sqrt(np.concatenate([second, central[0]]))
-    skew = np.concatenate([third, central[1]]) / np.maximum(sd, 1e-3) ** 3
-    delta = np.full(len(mean), np.nan)
-    if lesion.has_skin:
-        delta = mean - _skin_mean(lesion)
-    values = {}
-    for name, *row in zip(_CHANNELS, delta, sd, skew, strict=True):
-        values |= dict(zip((f"{name}_delta", f"{name}_sd", f"{name}_skew"), row, strict=True))
-    return values
+    first = np.stack([lesion.lab_mean, second, third])
+    mean, variance, cubed = np.hstack([first, _moments(*_with_hsv(lesion.rgb_inside))])
+    sd = np.sqrt(variance)
+    skew = cubed / np.maximum(sd, 1e-3) ** 3
+    delta = mean - _skin_mean(lesion) if lesion.has_skin else np.full(len(mean), np.nan)
+    values = {f"{name}_delta": value for name, value in zip(_CHANNELS, delta, strict=True)}
+    values |= {f"{name}_sd": value for name, value in zip(_CHANNELS, sd, strict=True)}
+    return values | {f"{name}_skew": value for name, value in zip(_CHANNELS, skew, strict=True)}
 
 
 def _with_hsv(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -213,7 +209,7 @@ def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
     """Mean, variance and third central moment of R, G, B, S and V from their histograms, (3, 5)."""
     channels = [*cv2.split(rgb), *cv2.split(hsv)[1:]]
     count = np.array(
-        [cv2.calcHist([channel], [0], None, [256], [0, 256]).ravel() for channel in channels], float
+        [cv2.calcHist([c], [0], None, [256], [0, 256]).ravel() for c in channels], float
     )
     count /= rgb.shape[1]
     mean = count @ _LEVELS
@@ -361,89 +357,3 @@ def _six_colors(lesion: LesionContext, palette: Palette) -> dict[str, float]:
     offset = np.hypot(*sums[present, 1:].T) / sums[present, 0]
     values["centroid_distance"] = offset.max(initial=0.0) / lesion.diameter
     return values
-
-
-_SKIN = "no skin is visible outside the lesion"
-
-CATALOGUE = (
-    *family_rows(
-        "color",
-        "Celebi 2007",
-        (
-            (f"{name}_delta", "unit", -high, high, f"mean {name} inside minus mean on skin")
-            for name, high in zip(_CHANNELS, (100.0, *7 * (255.0,)), strict=True)
-        ),
-        undefined=_SKIN,
-    ),
-    *family_rows(
-        "color",
-        "Celebi 2007",
-        (
-            row
-            for name in _CHANNELS
-            for row in (
-                (f"{name}_sd", "unit", 0.0, 128.0, f"sd of {name} inside"),
-                (f"{name}_skew", "1", -np.inf, np.inf, f"skewness of {name} inside"),
-            )
-        ),
-    ),
-    *family_rows(
-        "color",
-        "ISIC 2024",
-        (
-            ("hue_delta", "degrees", -180.0, 180.0, "hue angle minus that of the skin"),
-            ("chroma_delta", "unit", -190.0, 190.0, "chroma minus that of the skin"),
-            ("skin_contrast", "Delta-E", 0.0, 300.0, "mean colour inside to median colour of skin"),
-            ("darkest", "L*", -100.0, 100.0, "5th percentile of lightness minus skin"),
-            ("lightest", "L*", -100.0, 100.0, "95th percentile of lightness minus skin"),
-        ),
-        undefined=_SKIN,
-    ),
-    *family_rows(
-        "color",
-        "ISIC 2024",
-        (
-            ("lightness_mean", "L*", 0.0, 100.0, "mean lightness"),
-            ("lightness_median", "L*", 0.0, 100.0, "median lightness"),
-            ("lightness_range", "L*", 0.0, 100.0, "95th minus 5th percentile of lightness"),
-            ("chroma_mean", "unit", 0.0, 190.0, "chroma sqrt(a^2 + b^2) of the mean colour"),
-            ("hue_angle", "degrees", -180.0, 180.0, "hue angle atan2(b, a) of the mean colour"),
-            ("entropy", "bit", 0.0, 15.0, "entropy of Lab in cells of 6.25 x 8 x 8"),
-            ("cells", "count", 0.0, 200.0, "such cells that hold over 0.5 % of the lesion"),
-            ("spread", "Delta-E", 0.0, 300.0, "sqrt of the trace of the Lab covariance"),
-            ("spread_first", "Delta-E", 0.0, 300.0, "sd along the first principal colour axis"),
-            ("spread_rest", "Delta-E", 0.0, 300.0, "sd off the first principal colour axis"),
-            ("chroma_sd", "unit", 0.0, 128.0, "sd of chroma"),
-            ("hue_sd", "degrees", 0.0, 400.0, "circular sd of hue, sqrt(-2 ln R)"),
-            ("ring_outer_sd", "Delta-E", 0.0, 300.0, "colour sd in the outer third of depth"),
-            ("ring_middle_sd", "Delta-E", 0.0, 300.0, "colour sd in the middle third"),
-            ("ring_inner_sd", "Delta-E", 0.0, 300.0, "colour sd in the inner third"),
-            ("ring_gradient", "Delta-E", 0.0, 300.0, "mean colour of the inner to the outer third"),
-            ("ring_lightness", "L*", -100.0, 100.0, "lightness of the outer minus the inner third"),
-            ("local_fine", "Delta-E", 0.0, 150.0, "mean colour sd in windows of 1/18 diameter"),
-            ("local_coarse", "Delta-E", 0.0, 150.0, "the same in windows of 1/6 diameter"),
-            ("patch_spread", "Delta-E", 0.0, 300.0, "colour sd between patches of 0.16 diameters"),
-            ("patch_chroma_spread", "unit", 0.0, 200.0, "the same of a and b alone"),
-        ),
-    ),
-    *family_rows(
-        "color",
-        "Stolz 1994",
-        (
-            *((f"share_{c}", "share", 0.0, 1.0, f"part of the lesion that is {c}") for c in COLORS),
-            *(
-                (f"has_{c}", "0/1", 0.0, 1.0, f"{c} covers the palette's least share")
-                for c in COLORS
-            ),
-            ("count", "colours", 0.0, 6.0, "how many of the six colours are present"),
-            ("palette_entropy", "bit", 0.0, 2.59, "entropy of the six shares"),
-            (
-                "centroid_distance",
-                "diameters",
-                0.0,
-                np.inf,
-                "farthest centre of a present colour from the centre of the shape",
-            ),
-        ),
-    ),
-)

@@ -59,11 +59,7 @@ class Failure:
 
 
 def read_segmented(
-    rows: Iterable[Row],
-    *,
-    long_side: int,
-    segmenter: str,
-    tick: Callable[[], object] | None = None,
+    rows: Iterable[Row], *, long_side: int, segmenter: str, tick: Callable[[], object] | None = None
 ) -> Iterator[tuple[Row, tuple[np.ndarray, Segmentation] | Failure]]:
     """Decode and segment images.
 

@@ -65,7 +65,8 @@ default="checkerboard"
     Eight pixels are packed into a byte and the image is split into bit planes, so that a mean is a
     few population counts and a threshold a few bitwise operations. The error from rounding to at
     most 20 bits and from the order of summation is bounded; the means are recomputed in
-    scikit-image's order only if a pixel on the contour lies within that bound.
+    scikit-image's order only if a pixel on the contour lies within that bound, or if the weights
+    differ.
 
     References
     ----------
@@ -169,78 +170,57 @@ class _RegionForce:
         self.image = image
         self.lambda1 = lambda1
         self.lambda2 = lambda2
-        self.planes = None
+        self.planes: BitPlanes | None = None
         kind = np.finfo(image.dtype if image.dtype.kind == "f" else np.float64)
         smallest, largest = float(image.min()), float(image.max())
         top = max(abs(smallest), abs(largest))
-        weight = abs(lambda1) + abs(lambda2)
         eps = max(float(kind.eps), float(np.finfo(np.float64).eps))
         # Neither sums nor squares may overflow; NaN fails the comparison.
-        safe = top * max(image.size, 8 * weight * top) < float(kind.max)
-        if safe and smallest < largest and min(lambda1, lambda2) > 0:
+        safe = top * max(image.size, 16 * abs(lambda1) * top) < float(kind.max)
+        if safe and smallest < largest and lambda1 == lambda2 > 0:
             self.planes = BitPlanes(contour, image)
-            self.roots = float(np.sqrt(lambda1)), float(np.sqrt(lambda2))
             # Bounds the rounding of a pixel and of a mean to levels, and, with a factor of two to
             # spare, that of pairwise summation, a mean and the force in the image's float type.
             rounding = (20 + np.log2(image.size) / 2) * eps * top
-            self.margin = sum(self.roots) * (2 * self.planes.error + rounding)
-            self.least_contrast = float(np.sqrt(kind.tiny / kind.eps)) / min(self.roots)
+            self.margin = 2 * (2 * self.planes.error + rounding)
+            self.least_contrast = float(np.sqrt(kind.tiny / kind.eps / lambda1))
 
     def __call__(self) -> None:
         up, down, left, right = self.contour.sides()
         edge = cv2.bitwise_or(cv2.bitwise_xor(up, down), cv2.bitwise_xor(left, right))
-        target = self._quick_target(edge)
+        target = None if self.planes is None else self._quick_target(self.planes, edge)
         self.contour.assign(edge, self._exact_target() if target is None else target)
 
-    def _quick_target(self, edge: np.ndarray) -> np.ndarray | None:
+    def _quick_target(self, planes: BitPlanes, edge: np.ndarray) -> np.ndarray | None:
         """Packed plane of the pixels closer to the inner mean; None if rounding could decide."""
         inside = count_bits(self.contour.level)
         outside = self.image.size - inside
-        if self.planes is None or not (inside and outside):
+        if not (inside and outside):
             return None
-        planes = self.planes
         inner = planes.sum_inside()
         # scikit-image adds 1e-8 to the counts, too.
         c1 = (planes.low * inside + planes.step * inner) / (inside + 1e-8)
         c0 = (planes.low * outside + planes.step * (planes.total - inner)) / (outside + 1e-8)
-        if not abs(c1 - c0) > self.least_contrast:
+        window = self._window(planes, c0, c1) if abs(c1 - c0) > self.least_contrast else None
+        if window is None:
             return None
-        target = None
-        for value, slope in self._balances(c0, c1):
-            window = self._window(value, slope, c0, c1)
-            if window is None:
+        target = planes.above(window[0])
+        if window[1] > window[0]:
+            unclear = cv2.bitwise_xor(target, planes.above(window[1]))
+            if cv2.countNonZero(cv2.bitwise_and(unclear, edge)):
                 return None
-            plane = planes.above(window[0])
-            if window[1] > window[0]:
-                unclear = cv2.bitwise_xor(plane, planes.above(window[1]))
-                if cv2.countNonZero(cv2.bitwise_and(unclear, edge)):
-                    return None
-            target = plane if target is None else cv2.bitwise_xor(target, plane)
-        # Each balance changes the region; this is the region of the darkest values.
-        dark_is_inner = (self.roots[0], c1) < (self.roots[1], c0)
-        return cv2.bitwise_xor(target, self.contour.inside) if dark_is_inner else target
+        return cv2.bitwise_xor(target, self.contour.inside) if c1 < c0 else target
 
-    def _balances(self, c0: float, c1: float) -> list[tuple[float, float]]:
-        """Grey values of zero force, each with the slope of the difference in `_window` there."""
-        inner, outer = self.roots
-        found = [((inner * c1 + outer * c0) / (inner + outer), inner + outer)]
-        if inner != outer:
-            slope = inner - outer
-            found.append(((inner * c1 - outer * c0) / slope, abs(slope)))
-        return found
-
-    def _window(self, value: float, slope: float, c0: float, c1: float) -> tuple[int, int] | None:
+    def _window(self, planes: BitPlanes, c0: float, c1: float) -> tuple[int, int] | None:
         """Levels up to the first of which, and above the second, the region is certain."""
-        planes, (inner, outer) = self.planes, self.roots
-        below = int(np.floor((value - planes.low) / planes.step))
-        for reach in (0, int(self.margin / (slope * planes.step)) + 1):
+        below = int(np.floor(((c0 + c1) / 2 - planes.low) / planes.step))
+        for reach in (0, int(self.margin / (2 * planes.step)) + 1):
             # One level beyond those of the image is enough on either side.
             first = min(max(below - reach, -1), planes.largest)
             last = min(max(below + reach, first), planes.largest)
             ends = (planes.low + planes.step * level for level in (first, last + 1))
-            # The difference has the sign of the force and is linear near the balance.
-            differences = [inner * abs(end - c1) - outer * abs(end - c0) for end in ends]
-            if min(abs(difference) for difference in differences) > self.margin:
+            # The difference has the sign of the force and is linear near the middle of the means.
+            if min(abs(abs(end - c1) - abs(end - c0)) for end in ends) > self.margin:
                 return first, last
         return None
 

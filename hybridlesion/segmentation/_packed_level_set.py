@@ -162,24 +162,20 @@ class PackedLevelSet:
         self._rim = np.bitwise_or.reduce(self._edges)
 
 
-def count_bits(plane: np.ndarray, other: np.ndarray | None = None) -> int:
+def count_bits(*planes: np.ndarray) -> int:
     """Count the set pixels of a packed plane, or the pixels in which two planes differ.
 
     Parameters
     ----------
-    plane : ndarray, uint8
-        Packed plane.
-    other : ndarray or None, default=None
-        Plane to compare with.
+    *planes : ndarray, uint8
+        One or two packed planes.
 
     Returns
     -------
     int
         Number of pixels.
     """
-    if other is None:
-        return int(cv2.norm(plane, cv2.NORM_HAMMING))
-    return int(cv2.norm(plane, other, cv2.NORM_HAMMING))
+    return int(cv2.norm(*planes, cv2.NORM_HAMMING))
 
 
 # Number of bits to which an image is rounded, unless fewer are enough.
@@ -223,7 +219,7 @@ class BitPlanes:
         self.error = cv2.norm(levels * self.step + self.low, values, cv2.NORM_INF)
         levels = levels.astype(np.int32)
         self.planes = self._pack_levels(levels)
-        self._threshold = None
+        self._threshold: int | None = None
         self.largest = (1 << len(self.planes)) - 1
         self.total = sum(count_bits(plane) << bit for bit, plane in enumerate(self.planes))
 

@@ -22,10 +22,10 @@ def test_rectangle_mirrors_about_both_axes():
     mask = np.zeros((40, 60), bool)
     mask[10:30, 15:45] = True
     curves = _reflect(mask)
-    assert curves.shape[0] == pytest.approx(0.0, abs=1e-6)
-    assert curves.shape[6] == pytest.approx(0.0, abs=1e-6)
+    assert curves["shape"][0] == pytest.approx(0.0, abs=1e-6)
+    assert curves["shape"][6] == pytest.approx(0.0, abs=1e-6)
     # about the diagonal, 30 x 20 and 20 x 30 share 20 x 20 of 600
-    assert curves.shape[3] == pytest.approx(1 - 400 / 600, abs=0.02)
+    assert curves["shape"][3] == pytest.approx(1 - 400 / 600, abs=0.02)
 
 
 def test_t_shape_mirrors_about_one_axis_only():
@@ -33,8 +33,8 @@ def test_t_shape_mirrors_about_one_axis_only():
     mask[10:20, 10:50] = True
     mask[20:50, 25:35] = True
     curves = _reflect(mask)
-    assert curves.shape[6] == pytest.approx(0.0, abs=1e-6)
-    assert curves.shape[0] > 0.3
+    assert curves["shape"][6] == pytest.approx(0.0, abs=1e-6)
+    assert curves["shape"][0] > 0.3
 
 
 def test_pigment_asymmetry_sees_the_dark_half():
@@ -43,8 +43,8 @@ def test_pigment_asymmetry_sees_the_dark_half():
     pigment = np.zeros((40, 40), np.float32)
     pigment[10:30, 20:30] = 5.0
     curves = reflect(mask, np.zeros((40, 40, 3), np.float32), pigment, 0.0)
-    assert curves.pigment[0] == pytest.approx(0.0, abs=1e-6)
-    assert curves.pigment[6] == pytest.approx(1.0, abs=1e-6)
+    assert curves["pigment"][0] == pytest.approx(0.0, abs=1e-6)
+    assert curves["pigment"][6] == pytest.approx(1.0, abs=1e-6)
 
 
 def test_disc_is_symmetric_and_round(disc, plain):
