@@ -96,18 +96,12 @@ def box_counting_dimension(mask: np.ndarray) -> float:
     >>> round(box_counting_dimension(square), 1)
     1.0
     """
-    eroded = cv2.erode(
-        mask.view(np.uint8),
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
-    rim = np.bitwise_xor(mask.view(np.uint8), eroded)
+    zero = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
+    eroded = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), **zero)
     # boxes of twice the side hold four of the boxes before
-    height, width = (-(-n // _BOXES[-1]) * _BOXES[-1] for n in mask.shape)
-    rim = cv2.copyMakeBorder(
-        rim, 0, height - mask.shape[0], 0, width - mask.shape[1], cv2.BORDER_CONSTANT
-    )
+    down, right = (-n % _BOXES[-1] for n in mask.shape)
+    rim: np.ndarray = np.bitwise_xor(mask.view(np.uint8), eroded)
+    rim = cv2.copyMakeBorder(rim, 0, down, 0, right, cv2.BORDER_CONSTANT)
     counts = []
     for _ in _BOXES:
         rim = rim[::2] | rim[1::2]

@@ -148,7 +148,7 @@ def _window(pixels: int) -> np.ndarray:
     own, far = (inner**2 - 1) / 3.0, (inner + 1.0) ** 2
     # a quarter is the variance inside a block
     rim = ((pixels**2 - 1) / 12.0 - 0.25 - own) / (far - own) / 2.0
-    return np.float32([rim, *[(1.0 - 2.0 * rim) / inner] * inner, rim])
+    return np.array([rim, *[(1.0 - 2.0 * rim) / inner] * inner, rim], np.float32)
 
 
 _WINDOWS = {"fine": _window(9), "coarse": _window(25)}

@@ -243,7 +243,7 @@ def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
     framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
     stride = framed.shape[1]
     # In contiguous memory, lines that extend beyond a row end in the padding.
-    run = framed.ravel()
+    run: np.ndarray = framed.ravel()
     length = len(run) - 2 * largest
     lines = [run[largest : largest + length]]
     for reach in range(1, largest + 1):
