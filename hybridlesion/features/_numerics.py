@@ -1,4 +1,4 @@
-"""Fast percentiles, medians and deviations, and second derivatives of images."""
+"""Fast percentiles, medians and deviations; CIE Lab and second derivatives of images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["Curvature", "curvature", "deviation", "group_medians", "median", "percentiles"]
+__all__ = [
+    "Curvature",
+    "curvature",
+    "deviation",
+    "group_medians",
+    "median",
+    "percentiles",
+    "rgb_to_lab",
+]
 
 _FEW = 4096  # values from which selecting is quick
 
@@ -137,6 +145,24 @@ def group_medians(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     ordered = values[order].astype(float)
     start = np.cumsum(size) - size
     return (ordered[start + (size - 1) // 2] + ordered[start + size // 2]) / 2.0
+
+
+def rgb_to_lab(image: np.ndarray) -> np.ndarray:
+    """Convert an image to CIE Lab.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3), float32
+        L in 0 to 100, a and b about -127 to 127.
+    """
+    scaled = image.astype(np.float32)
+    scaled *= np.float32(1.0 / 255.0)
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)
 
 
 _KERNELS = np.array(

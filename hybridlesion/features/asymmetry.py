@@ -155,10 +155,8 @@ def shrink(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray, f
     height, width = lesion.mask.shape
     factor = min(1.0, _GRID / 2.0 / lesion.diameter)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    mask = (
-        cv2.resize(lesion.mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-        > 127
-    )
+    grey = lesion.mask.view(np.uint8) * np.uint8(255)
+    mask = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) > 127
     lab, hidden = lesion.lab, lesion.mask & ~lesion.inside
     if hidden.any():
         lab = lab.copy()

@@ -100,8 +100,8 @@ def box_counting_dimension(mask: np.ndarray) -> float:
     eroded = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), **zero)
     # boxes of twice the side hold four of the boxes before
     down, right = (-n % _BOXES[-1] for n in mask.shape)
-    rim: np.ndarray = np.bitwise_xor(mask.view(np.uint8), eroded)
-    rim = cv2.copyMakeBorder(rim, 0, down, 0, right, cv2.BORDER_CONSTANT)
+    edge = np.bitwise_xor(mask.view(np.uint8), eroded)
+    rim: np.ndarray = cv2.copyMakeBorder(edge, 0, down, 0, right, cv2.BORDER_CONSTANT)
     counts = []
     for _ in _BOXES:
         rim = rim[::2] | rim[1::2]
@@ -129,10 +129,9 @@ def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
     """Depth of the bays between the outline and its convex hull."""
     # a point inside a convex polygon is as deep as it is below the nearest side's line
     corner = outline.hull
-    side = np.concatenate([corner[1:] - corner[:-1], corner[:1] - corner[-1:]])
+    side = np.roll(corner, -1, axis=0) - corner
     length = np.hypot(*side.T)
-    if not length.all():
-        corner, side, length = (part[length > 0.0] for part in (corner, side, length))
+    corner, side, length = (part[length > 0.0] for part in (corner, side, length))
     depth = np.zeros(N_POINTS)
     if len(side):
         inward = side[:, ::-1] * (np.array([-1.0, 1.0]) * np.sign(signed_area(outline.hull)))
@@ -141,7 +140,7 @@ def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
         depth = (inward @ outline.points.T - level[:, None]).min(axis=0)
     depth = np.maximum(depth, 0.0) / diameter
     deep = depth > 0.02
-    starts = np.count_nonzero(deep[1:] & ~deep[:-1]) + bool(deep[0] and not deep[-1])
+    starts = np.count_nonzero(deep & ~np.roll(deep, 1))
     return {
         "bay_depth_max": float(depth.max()),
         "bay_depth_mean": float(depth.mean()),
@@ -285,8 +284,7 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
     seen[0] |= not seen.any()
     octant, slope, delta = octant[seen], slope[seen], delta[seen]
     drop, change = delta[:, 0], np.sqrt(np.einsum("lc,lc->l", delta, delta))
-    drops = group_medians(drop, octant)
-    slopes = group_medians(slope, octant)
+    drops, slopes = group_medians(drop, octant), group_medians(slope, octant)
     values = {
         "drop_mean": drop.mean(),
         "drop_sd": deviation(drops),

@@ -11,7 +11,7 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._numerics import deviation
+from hybridlesion.features._numerics import deviation, rgb_to_lab
 
 __all__ = ["COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
 
@@ -63,15 +63,8 @@ class Palette:
             for point in self.references[name]
         )
         # skin seen inside the outline is none of the six
-        points += ((len(COLORS), *_lab(np.array([self.skin], np.uint8))[0].tolist()),)
+        points += ((len(COLORS), *rgb_to_lab(np.array([[self.skin]], np.uint8))[0, 0].tolist()),)
         object.__setattr__(self, "_key", (points, float(self.radius), float(self.chroma_weight)))
-
-
-def _lab(rgb: np.ndarray) -> np.ndarray:
-    """Lab of some pixels, (n, 3) float32."""
-    scaled = rgb[None].astype(np.float32)
-    scaled *= np.float32(1.0 / 255.0)
-    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0]
 
 
 DEFAULT_PALETTE = Palette(
@@ -110,9 +103,9 @@ def classify_colors(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -
     own = cv2.cvtColor(ground, cv2.COLOR_LAB2RGB)[0, 0] * 255.0
     gain = np.asarray(palette.skin, np.float32) / np.maximum(own, 16.0)
     table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)
-    lab = _lab(cv2.LUT(lesion.rgb_inside[None], table[None])[0])
+    lab = rgb_to_lab(cv2.LUT(lesion.rgb_inside[None], table[None]))
     # rows and columns of the grid; no value is negative, so that cutting off is rounding down
-    cells = cv2.transform(lab[None], _TO_GRID)[0].astype(np.uint8)
+    cells = cv2.transform(lab, _TO_GRID)[0].astype(np.uint8)
     # float32 holds these whole numbers, and multiplies matrices many times quicker
     index = cells.astype(np.float32) @ _GRID_STRIDE
     return _lookup(palette._key).take(index.astype(np.int32))
@@ -191,7 +184,7 @@ def _channels(lesion: LesionContext) -> dict[str, float]:
     second = np.diagonal(lesion.covariance)
     third = [(c * c) @ c / c.size for c in centered]
     first = np.stack([lesion.lab_mean, second, third])
-    mean, variance, cubed = np.hstack([first, _moments(*_with_hsv(lesion.rgb_inside))])
+    mean, variance, cubed = np.hstack([first, _moments(lesion.rgb_inside[None])])
     sd = np.sqrt(variance)
     skew = cubed / np.maximum(sd, 1e-3) ** 3
     delta = mean - _skin_mean(lesion) if lesion.has_skin else np.full(len(mean), np.nan)
@@ -200,17 +193,11 @@ def _channels(lesion: LesionContext) -> dict[str, float]:
     return values | {f"{name}_skew": value for name, value in zip(_CHANNELS, skew, strict=True)}
 
 
-def _with_hsv(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """RGB and HSV of some pixels, (1, n, 3) uint8 each."""
-    return rgb[None], cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)
-
-
-def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
+def _moments(rgb: np.ndarray) -> np.ndarray:
     """Mean, variance and third central moment of R, G, B, S and V from their histograms, (3, 5)."""
-    channels = [*cv2.split(rgb), *cv2.split(hsv)[1:]]
-    count = np.array(
-        [cv2.calcHist([c], [0], None, [256], [0, 256]).ravel() for c in channels], float
-    )
+    channels = [*cv2.split(rgb), *cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))[1:]]
+    histograms = [cv2.calcHist([one], [0], None, [256], [0, 256]).ravel() for one in channels]
+    count = np.array(histograms, float)
     count /= rgb.shape[1]
     mean = count @ _LEVELS
     apart = _LEVELS - mean[:, None]
@@ -220,7 +207,8 @@ def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
 
 def _skin_mean(lesion: LesionContext) -> np.ndarray:
     """Mean of the eight channels on the skin, (8,) float."""
-    rgb, hsv = _with_hsv(lesion.image.reshape(-1, 3).take(lesion.skin_where, axis=0))
+    rgb = lesion.image.reshape(-1, 3).take(lesion.skin_where, axis=0)[None]
+    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
     lab = cv2.mean(lesion.skin_pixels[None])
     return np.array([*lab[:3], *cv2.mean(rgb)[:3], *cv2.mean(hsv)[1:3]])
 

@@ -45,7 +45,7 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
     # |p - q|^2 = p^2 + q^2 - 2 pq for all pairs of corners
     squared = (hull * hull).sum(axis=1)
     apart = squared[:, None] + squared - 2.0 * hull @ hull.T
-    edge_x, edge_y = np.vstack([hull[1:] - hull[:-1], hull[:1] - hull[-1:]]).T
+    edge_x, edge_y = (np.roll(hull, -1, axis=0) - hull).T
     across = hull @ np.stack([edge_y, -edge_x]) / np.hypot(edge_x, edge_y)
     feret_max = math.sqrt(apart.max())
     feret_min = float((across.max(axis=0) - across.min(axis=0)).min())

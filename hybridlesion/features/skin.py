@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._numerics import deviation, median, percentiles
+from hybridlesion.features._numerics import deviation, median, percentiles, rgb_to_lab
 
 __all__ = ["BANDS", "skin_tone"]
 
@@ -58,8 +58,7 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
         return dict.fromkeys(names, float("nan"))
     # every n-th pixel: the median of some thousand is as good
     pixels = rgb.reshape(-1, 3).take(clear[:: 1 + len(clear) // _MOST], axis=0)
-    scaled = pixels[None] * np.float32(1.0 / 255.0)
-    lightness, a, b = np.ascontiguousarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0].T)
+    lightness, a, b = np.ascontiguousarray(rgb_to_lab(pixels[None])[0].T)
     low, half, high = percentiles(lightness, 10, 50, 90)
     kept = np.flatnonzero((lightness >= low) & (lightness <= high))
     lightness, a, b = lightness[kept], a[kept], b[kept]

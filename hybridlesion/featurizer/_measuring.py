@@ -125,9 +125,8 @@ def _segment(
     block: list[Row], images: list[np.ndarray | Failure], segmenter: str
 ) -> Iterator[SegmentedImage | Failure]:
     """Segment all readable images together, or one by one if that fails."""
-    together: Iterator[Segmentation] | None
+    readable = [image for image in images if not isinstance(image, Failure)]
     try:
-        readable = [image for image in images if not isinstance(image, Failure)]
         together = iter(segment_many(readable, segmenter=segmenter))
     except _EXPECTED:
         together = None

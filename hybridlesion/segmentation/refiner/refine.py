@@ -472,17 +472,17 @@ def load_refiner(
 
     version = _file_version(path)
     about = _read_about(*version)
-    network = RefinerNetwork(evidence=about["evidence"])
     with _reading(version[0]):
+        network = RefinerNetwork(evidence=about["evidence"])
         state = {name: value.float() for name, value in load_file(version[0]).items()}
         # Step counters are not stored and keep their zeros.
         network.load_state_dict(network.state_dict() | state)
-    return network.eval(), about["size"], about["facts"]
+        return network.eval(), about["size"], about["facts"]
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn errors of a file that is no refiner into an ArtifactError."""
+    """Raise an ArtifactError if the file cannot be read as a refiner."""
     from safetensors import SafetensorError
 
     try:
@@ -497,16 +497,17 @@ def _read_about(path: Path, modified: int, length: int) -> dict[str, Any]:
     """What the header of a weight file says about the network."""
     from safetensors import safe_open
 
-    with _reading(path), safe_open(path, framework="np") as file:
-        metadata = file.metadata() or {}
-    if _KIND not in metadata:
-        raise ArtifactError(
-            f"{path} holds no refiner. Train one with `hybridlesion train-refiner`."
-        )
-    about = json.loads(metadata[_KIND])
-    if about["protocol"] != PROTOCOL:
-        raise ArtifactError(
-            f"{path} was written for protocol {about['protocol']}, and this version reads protocol "
-            f"{PROTOCOL}. Train it again, or install the version that wrote it."
-        )
-    return about
+    with _reading(path):
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+        if _KIND not in metadata:
+            raise ArtifactError(
+                f"{path} holds no refiner. Train one with `hybridlesion train-refiner`."
+            )
+        about = json.loads(metadata[_KIND])
+        if about["protocol"] != PROTOCOL:
+            raise ArtifactError(
+                f"{path} was written for protocol {about['protocol']}, and this version reads "
+                f"protocol {PROTOCOL}. Train it again, or install the version that wrote it."
+            )
+        return about
