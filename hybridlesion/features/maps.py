@@ -7,20 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
+from hybridlesion.features import structure
 from hybridlesion.features._context import LesionContext, cut_out
 from hybridlesion.features._numerics import group_medians
 from hybridlesion.features.asymmetry import N_AXES, reflect, shrink
 from hybridlesion.features.border import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette, classify_colors
-from hybridlesion.features.structure import (
-    CALM,
-    DENSE,
-    find_lines,
-    find_spots,
-    find_streaks,
-    local_variance,
-    veil_weight,
-)
 
 __all__ = [
     "ABRUPT",
@@ -224,13 +216,13 @@ def structure_maps(lesion: LesionContext) -> StructureMaps:
         marked.ravel()[where] = True
         return marked
 
-    lines, density = find_lines(lesion)
-    network = (density > DENSE) & lesion.core
-    spots = find_spots(lesion)
-    rim, _, radial, _ = find_streaks(lesion)
+    lines, density = structure.find_lines(lesion)
+    network = (density > structure.DENSE) & lesion.core
+    spots = structure.find_spots(lesion)
+    rim, _, radial, _ = structure.find_streaks(lesion)
     darkness = lesion.lab_inside[0] - np.float32(lesion.ground[0])
     veil = np.zeros(lesion.mask.shape, np.float32)
-    veil[lesion.inside] = veil_weight(lesion.lab_inside[2], darkness)
+    veil[lesion.inside] = structure.veil_weight(lesion.lab_inside[2], darkness)
     return StructureMaps(
         core=lesion.core,
         network=network,
@@ -239,7 +231,7 @@ def structure_maps(lesion: LesionContext) -> StructureMaps:
         globules=mark(spots["globules"][0]),
         rim=mark(rim),
         streaks=mark(rim[radial]),
-        structureless=(local_variance(lesion) < CALM**2) & lesion.inside,
+        structureless=(structure.local_variance(lesion) < structure.CALM**2) & lesion.inside,
         veil=veil,
     )
 
