@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from hybridlesion.features._abcd import (
+from hybridlesion.features._abcd import abcd
+from hybridlesion.features._catalogue import (
+    FAMILIES,
     FEATURES,
-    abcd,
+    INVARIANCES,
+    Feature,
     catalogue_page,
     catalogue_table,
     catalogue_text,
     feature_names,
 )
 from hybridlesion.features._context import LesionContext, cut_out
-from hybridlesion.features._feature import FAMILIES, INVARIANCES, Feature
 from hybridlesion.features.color import COLORS, DEFAULT_PALETTE, Palette
 
 __all__ = [

@@ -1,9 +1,6 @@
-"""All ABCD features of a lesion, and the catalogue that describes them."""
+"""All ABCD features of a lesion."""
 
 from __future__ import annotations
-
-import math
-import textwrap
 
 import numpy as np
 
@@ -19,40 +16,11 @@ from hybridlesion.features import (
     structure,
     texture,
 )
+from hybridlesion.features._catalogue import FEATURES, feature_names
 from hybridlesion.features._context import cut_out
-from hybridlesion.features._feature import FAMILIES, Feature
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette
 
-__all__ = [
-    "FEATURES",
-    "abcd",
-    "catalogue_page",
-    "catalogue_table",
-    "catalogue_text",
-    "feature_names",
-]
-
-_MODULES = (asymmetry, border, color, dimension, structure, texture, skin, scores)
-
-FEATURES: tuple[Feature, ...] = tuple(row for module in _MODULES for row in module.CATALOGUE)
-"""One row for each value returned by `abcd`, in the same order."""
-
-
-def feature_names() -> list[str]:
-    """Names of the columns of `abcd`, in order.
-
-    Returns
-    -------
-    list of str
-        All start with ``abcd__``.
-
-    Examples
-    --------
-    >>> from hybridlesion.features import feature_names
-    >>> feature_names()[0]
-    'abcd__asymmetry_shape_major'
-    """
-    return [feature.name for feature in FEATURES]
+__all__ = ["abcd"]
 
 
 def abcd(
@@ -141,80 +109,3 @@ def abcd(
     values |= scores.total_body(lesion, values)
     values |= {f"abcd__{name}": value for name, value in scores.scores(values).items()}
     return {feature.name: values[feature.name] for feature in FEATURES}
-
-
-_INTRODUCTION = """# Features
-
-Generated from the catalogue by `python -m hybridlesion.features > docs/features.md`; do not edit.
-
-{count} features of one lesion, returned by `hybridlesion.features.abcd(image, mask)`. Except for
-its size, the lesion is measured after resampling to an equivalent diameter of 160 pixels; *d* is
-that diameter. All features are NaN for an empty mask. *Invariant to* lists the changes of the
-photograph that do not affect the value, up to resampling: rotation, mirror, shift of the lesion in
-the frame, scale (resolution and distance) and gain (brightness of the light).
-"""
-
-
-def catalogue_page() -> str:
-    """Format the catalogue as a Markdown page with one table per family.
-
-    Returns
-    -------
-    str
-        The text of ``docs/features.md``.
-    """
-    parts = [_INTRODUCTION.format(count=len(FEATURES))]
-    for family in FAMILIES:
-        rows = [row for row in FEATURES if row.family == family]
-        parts.append(f"## {family.capitalize()} ({len(rows)})\n")
-        parts.append("| name | unit | range | description | invariant to | NaN when | source |")
-        parts.append("|---|---|---|---|---|---|---|")
-        for row in rows:
-            description = row.description.replace("|", "\\|")
-            invariance, undefined = ", ".join(row.invariance), row.undefined or "-"
-            cells = (f"`{row.name}`", row.unit, _span(row), description, invariance, undefined)
-            parts.append(f"| {' | '.join((*cells, row.source))} |")
-        parts.append("")
-    return "\n".join(parts)
-
-
-def catalogue_table() -> str:
-    """Format the catalogue as tab-separated values.
-
-    Returns
-    -------
-    str
-        A header, then name, family, unit, range and description of one feature per line.
-    """
-    rows = [("name", "family", "unit", "range", "description")]
-    rows += [(row.name, row.family, row.unit, _span(row), row.description) for row in FEATURES]
-    return "\n".join("\t".join(cells) for cells in rows)
-
-
-def catalogue_text(width: int = 80) -> str:
-    """Format the catalogue for a terminal, family by family.
-
-    Parameters
-    ----------
-    width : int, default=80
-        Maximum length of a line in characters, at least 60.
-
-    Returns
-    -------
-    str
-        Name, unit and range of each feature, followed by its description.
-    """
-    lines = []
-    for family in FAMILIES:
-        rows = [row for row in FEATURES if row.family == family]
-        lines += ["", f"{family.upper()} ({len(rows)})"]
-        for row in rows:
-            lines.append(f"  {row.name:<42} {f'{row.unit}, {_span(row)}':>{width - 45}}")
-            lines.append(textwrap.indent(textwrap.fill(row.description, width - 6), " " * 6))
-    lines += ["", f"{len(FEATURES)} features; all are NaN if no lesion was found."]
-    return "\n".join(lines[1:])
-
-
-def _span(row: Feature) -> str:
-    low, high = ("any" if math.isinf(x) else f"{x:g}" for x in (row.low, row.high))
-    return f"{low} to {high}"

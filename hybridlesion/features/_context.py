@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._numerics import Curvature, curvature, median, percentiles
+from hybridlesion.features._numerics import Curvature, curvature, median, percentiles, rgb_to_lab
 
 __all__ = [
     "DIAMETER",
@@ -62,9 +62,7 @@ class Outline:
     def normals(self) -> np.ndarray:
         """Unit normals that point outwards, (256, 2)."""
         curve = _complex(self.points)
-        tangent = np.empty_like(curve)
-        tangent[1:-1] = curve[2:] - curve[:-2]
-        tangent[0], tangent[-1] = curve[1] - curve[-1], curve[0] - curve[-2]
+        tangent = np.roll(curve, -1) - np.roll(curve, 1)
         # OpenCV walks outer contours in either sense depending on its version
         outwards = -1j if signed_area(self.points) > 0 else 1j
         return _pairs(tangent * outwards / np.maximum(np.abs(tangent), 1e-9))
@@ -189,6 +187,10 @@ _NEAR = 0.13  # the same, for what needs only the border: pigment is sought up t
 _SMALL = 2**20  # bytes; a larger window is not worth four times the memory
 _MIN_SKIN = 64  # pixels; fewer say nothing about the skin
 
+# Properties of the whole cut-out, skin included, that its near part takes over.
+_SHARED = ("skin_lab", "has_skin", "ground", "lab_inside", "lightness_levels", "lab_mean")
+_SHARED += ("lab_centered", "moments", "axes")
+
 
 class LesionContext:
     """A lesion cut out and resampled, and what several measures share, each computed once.
@@ -221,9 +223,7 @@ class LesionContext:
     @cached_property
     def lab(self) -> np.ndarray:
         """CIE Lab, (h, w, 3) float32: L in 0..100, a and b about -127..127."""
-        scaled = self.image.astype(np.float32)
-        scaled *= np.float32(1.0 / 255.0)
-        return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)
+        return rgb_to_lab(self.image)
 
     @cached_property
     def lightness(self) -> np.ndarray:
@@ -235,6 +235,12 @@ class LesionContext:
         """Lesion pixels on which colour is measured: usable ones, or all if none is usable."""
         clean = self.mask & self.usable
         return clean if clean.any() else self.mask
+
+    @cached_property
+    def core(self) -> np.ndarray:
+        """`inside` without the rim, or `inside` itself if nothing remains."""
+        core = self.inside & (self.depth > 0.03)
+        return core if core.any() else self.inside
 
     @cached_property
     def where(self) -> np.ndarray:
@@ -286,9 +292,8 @@ class LesionContext:
     def depth(self) -> np.ndarray:
         """Distance in diameters to the nearest pixel outside; 0 outside."""
         # what is beyond the cut-out counts as outside
-        framed = cv2.copyMakeBorder(
-            self.mask[self.box].view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT
-        )
+        own = self.mask[self.box].view(np.uint8)
+        framed = cv2.copyMakeBorder(own, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         distance = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
         depth = np.zeros(self.mask.shape, np.float32)
         np.multiply(distance, np.float32(1.0 / self.diameter), out=depth[self.box])
@@ -389,10 +394,8 @@ class LesionContext:
         where = where.astype(np.int32)
         row = where // width
         column = where - row * width
-        return tuple(
-            at.astype(np.float32) - np.float32(middle)
-            for at, middle in zip((column, row), self.center, strict=True)
-        )
+        x, y = map(np.float32, self.center)
+        return column.astype(np.float32) - x, row.astype(np.float32) - y
 
     def angle(self, where: np.ndarray) -> np.ndarray:
         """Direction from the centre to some pixels, counted from the major axis.
@@ -422,21 +425,14 @@ class LesionContext:
         """
         pad = int(np.ceil(_NEAR * self.diameter)) + 1
         rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
-        near = LesionContext(
-            *(
-                np.ascontiguousarray(layer[rows, columns])
-                for layer in (self.image, self.mask, self.usable)
-            ),
-            self.diagonal,
+        image, mask, usable, depth = (
+            np.ascontiguousarray(layer[rows, columns])
+            for layer in (self.image, self.mask, self.usable, self.depth)
         )
-        near.lab, near.reach = self.lab[rows, columns], self.reach[rows, columns]
-        near.depth = np.ascontiguousarray(self.depth[rows, columns])
-        # the skin is judged on all of it
-        near.skin, near.skin_lab = self.skin[rows, columns], self.skin_lab
-        near.has_skin, near.ground = self.has_skin, self.ground
-        near.lab_inside, near.lightness_levels = self.lab_inside, self.lightness_levels
-        near.lab_mean, near.lab_centered = self.lab_mean, self.lab_centered
-        near.moments, near.axes = self.moments, self.axes
+        near = LesionContext(image, mask, usable, self.diagonal)
+        near.lab, near.reach, near.depth = self.lab[rows, columns], self.reach[rows, columns], depth
+        for name in _SHARED:
+            setattr(near, name, getattr(self, name))
         near.near = near
         return near
 

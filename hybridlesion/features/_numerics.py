@@ -1,4 +1,4 @@
-"""Fast percentiles, medians and deviations, and second derivatives of images."""
+"""Fast percentiles, medians and deviations; CIE Lab and second derivatives of images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["Curvature", "curvature", "deviation", "group_medians", "median", "percentiles"]
+__all__ = [
+    "Curvature",
+    "curvature",
+    "deviation",
+    "group_medians",
+    "median",
+    "percentiles",
+    "rgb_to_lab",
+]
 
 _FEW = 4096  # values from which selecting is quick
 
@@ -139,6 +147,24 @@ def group_medians(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     return (ordered[start + (size - 1) // 2] + ordered[start + size // 2]) / 2.0
 
 
+def rgb_to_lab(image: np.ndarray) -> np.ndarray:
+    """Convert an image to CIE Lab.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB image.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3), float32
+        L in 0 to 100, a and b about -127 to 127.
+    """
+    scaled = image.astype(np.float32)
+    scaled *= np.float32(1.0 / 255.0)
+    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)
+
+
 _KERNELS = np.array(
     [
         [[1.0, 0.0, 1.0], [0.0, -4.0, 0.0], [1.0, 0.0, 1.0]],
@@ -165,9 +191,9 @@ class Curvature:
     ----------
     root : ndarray of shape (h, w), float32
         ``sqrt(half^2 + mixed^2)``.
-    strong, weak : ndarray of shape (h, w), float32
-        Larger and smaller eigenvalue of the Hessian by sign: both positive in a dark spot,
-        ``strong`` positive and ``weak`` near zero on a dark line.
+    dark_line, light_line : ndarray of shape (h, w), float32
+        Difference of the magnitudes of the eigenvalues, signed: large on dark (light) lines, small
+        on spots and saddles.
     """
 
     smooth: np.ndarray
@@ -181,44 +207,14 @@ class Curvature:
         return cv2.magnitude(self.half, self.mixed)
 
     @cached_property
-    def strong(self) -> np.ndarray:
-        """Larger eigenvalue."""
-        return cv2.add(self.mean, self.root)
-
-    @cached_property
-    def weak(self) -> np.ndarray:
-        """Smaller eigenvalue."""
-        return cv2.subtract(self.mean, self.root)
-
-    @cached_property
     def dark_line(self) -> np.ndarray:
-        """``strong - |weak|``: large on dark lines, small on spots and saddles."""
-        # min(strong - weak, strong + weak)
+        """Larger eigenvalue minus the magnitude of the smaller one."""
         return 2.0 * cv2.min(self.root, self.mean)
 
     @cached_property
     def light_line(self) -> np.ndarray:
-        """``-weak - |strong|``: the same of light lines."""
+        """Minus the smaller eigenvalue, minus the magnitude of the larger one."""
         return 2.0 * cv2.min(self.root, -self.mean)
-
-    def across(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Direction across the line (of `strong`) at some pixels.
-
-        Parameters
-        ----------
-        where : ndarray of shape (n,), int
-            Positions in the flattened image.
-
-        Returns
-        -------
-        cos, sin : ndarray of shape (n,), float32
-            Of twice the angle, so that the sign of the direction does not matter.
-        """
-        root, half, mixed = (
-            layer.ravel().take(where) for layer in (self.root, self.half, self.mixed)
-        )
-        root = np.maximum(root, 1e-6)
-        return half / root, mixed / root
 
 
 def curvature(image: np.ndarray, sigma: float, *, smoothed: float = 0.0) -> Curvature:

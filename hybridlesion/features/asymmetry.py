@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._feature import family_rows
 from hybridlesion.features._numerics import deviation
 
-__all__ = ["CATALOGUE", "N_AXES", "Reflections", "asymmetry", "reflect", "shrink"]
+__all__ = ["N_AXES", "asymmetry", "reflect", "shrink"]
 
 N_AXES = 12  # one each 15 degrees; 0 and 6 are the principal axes
 _MINOR = N_AXES // 2
 _GRID = 96  # side in pixels of the square on which lesions are mirrored
 
 
-@dataclass(frozen=True)
-class Reflections:
-    """Mismatch of a lesion with its mirror image about `N_AXES` axes through its centre.
-
-    Parameters
-    ----------
-    shape : ndarray of shape (12,), float
-        ``|M xor flip(M)| / (2 |M|)`` for each axis: 0 mirrors, 1 has nothing in common.
-    color : ndarray of shape (12,), float
-        Mean Delta-E (CIE 1976) of the pixels that both halves share.
-    pigment : ndarray of shape (12,), float
-        ``sum |p - flip(p)| / (2 sum p)``, p being how much darker than skin a pixel is.
-    """
-
-    shape: np.ndarray
-    color: np.ndarray
-    pigment: np.ndarray
-
-
-def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float) -> Reflections:
+def reflect(
+    mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
+) -> dict[str, np.ndarray]:
     """Mirror a lesion about twelve axes through its centroid.
 
     Parameters
@@ -54,8 +35,11 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
 
     Returns
     -------
-    Reflections
-        Three curves over the axes.
+    dict of str to ndarray of shape (12,), float
+        Mismatch of the lesion with its mirror image about each axis. ``shape`` is
+        ``|M xor flip(M)| / (2 |M|)``: 0 if symmetric, 1 if nothing overlaps. ``color`` is the mean
+        Delta-E (CIE 1976) of the pixels that both halves share. ``pigment`` is
+        ``sum |p - flip(p)| / (2 sum p)``, where p is how much darker than skin a pixel is.
 
     Examples
     --------
@@ -65,7 +49,7 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
     >>> lab = np.zeros((40, 40, 3), np.float32)
     >>> lab[:, 20:] = (30.0, 0.0, 40.0)
     >>> curves = reflect(half, lab, half.astype(np.float32), 0.0)
-    >>> curves.color[[0, 6]].round()  # about the row axis and the column axis
+    >>> curves["color"][[0, 6]].round()  # about the row axis and the column axis
     array([ 0., 50.])
     """
     own = mask.astype(np.float32)
@@ -94,7 +78,8 @@ def reflect(mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float
         lost = np.abs(own_weight - flipped) @ every + weight - flipped @ every
         lost /= 2.0 * weight
     # interpolation may carry a sum a little beyond its bounds
-    return Reflections(np.clip(shape, 0.0, 1.0), color.astype(float), np.clip(lost, 0.0, 1.0))
+    shape, lost = np.clip(shape, 0.0, 1.0), np.clip(lost, 0.0, 1.0)
+    return {"shape": shape, "color": color.astype(float), "pigment": lost}
 
 
 def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +103,7 @@ def asymmetry(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__asymmetry_``.
+        One value per feature of the family, keys without ``abcd__asymmetry_``.
 
     Notes
     -----
@@ -133,9 +118,9 @@ def asymmetry(lesion: LesionContext) -> dict[str, float]:
     mask, lab, pigment, size = shrink(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
     spread = max(float(np.sqrt(np.trace(lesion.covariance))), 1.0)
-    values = {"color_relative": float(curves.color.mean()) / spread}
-    for kind in ("shape", "color", "pigment"):
-        curve = getattr(curves, kind).tolist()
+    values = {"color_relative": float(curves["color"].mean()) / spread}
+    for kind, curve in curves.items():
+        curve = curve.tolist()
         best = curve.index(min(curve))
         values |= {
             f"{kind}_major": curve[0],
@@ -170,10 +155,8 @@ def shrink(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray, f
     height, width = lesion.mask.shape
     factor = min(1.0, _GRID / 2.0 / lesion.diameter)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    mask = (
-        cv2.resize(lesion.mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-        > 127
-    )
+    grey = lesion.mask.view(np.uint8) * np.uint8(255)
+    mask = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) > 127
     lab, hidden = lesion.lab, lesion.mask & ~lesion.inside
     if hidden.any():
         lab = lab.copy()
@@ -222,43 +205,3 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
     if first[4] == 0.0 or second[4] == 0.0:
         return 0.0
     return math.dist(first[:3] / first[4], second[:3] / second[4])
-
-
-_WHERE = {
-    "major": "about the major principal axis",
-    "minor": "about the minor principal axis",
-    "min": "about the best of 12 axes",
-    "cross": "about the axis perpendicular to the best one",
-    "mean": "averaged over 12 axes",
-    "max": "about the worst of 12 axes",
-}
-_WHAT = {
-    "shape": ("share", 1.0, "|M xor flip(M)| / (2|M|)"),
-    "color": ("Delta-E", 300.0, "mean Delta-E of mirrored pixels"),
-    "pigment": ("share", 1.0, "sum|p - flip(p)| / (2 sum p), p = max(0, L_skin - L),"),
-}
-
-CATALOGUE = (
-    *family_rows(
-        "asymmetry",
-        "Stolz 1994",
-        (
-            (f"{kind}_{where}", unit, 0.0, high, f"{formula} {text}")
-            for kind, (unit, high, formula) in _WHAT.items()
-            for where, text in _WHERE.items()
-        ),
-    ),
-    *family_rows(
-        "asymmetry",
-        "Pellacani 2006",
-        (
-            ("color_relative", "1", 0.0, np.inf, "color_mean over the colour's sd (at least 1)"),
-            ("shape_point", "share", 0.0, 1.0, "|M xor turn180(M)| / (2|M|)"),
-            ("halves_major", "Delta-E", 0.0, 300.0, "mean colours on both sides of the major axis"),
-            ("halves_minor", "Delta-E", 0.0, 300.0, "mean colours on both sides of the minor axis"),
-            ("pigment_offset", "diameters", 0.0, np.inf, "centre of pigment to centre of shape"),
-            ("quarter_area_sd", "share", 0.0, 0.5, "sd of the area shares of the four quarters"),
-            ("quarter_pigment_sd", "share", 0.0, 0.5, "sd of the quarters' pigment shares"),
-        ),
-    ),
-)

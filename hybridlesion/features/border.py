@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,13 +14,11 @@ from hybridlesion.features._context import (
     signed_area,
     smooth_curve,
 )
-from hybridlesion.features._feature import family_rows
 from hybridlesion.features._numerics import deviation, group_medians, median
 
 __all__ = [
     "ABRUPT",
     "OCTANTS",
-    "BorderProfiles",
     "abruptness",
     "border",
     "border_profiles",
@@ -48,7 +45,7 @@ def border(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__border_``.
+        One value per feature of the outline, keys without ``abcd__border_``.
 
     Notes
     -----
@@ -99,18 +96,12 @@ def box_counting_dimension(mask: np.ndarray) -> float:
     >>> round(box_counting_dimension(square), 1)
     1.0
     """
-    eroded = cv2.erode(
-        mask.view(np.uint8),
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
-    rim = mask.view(np.uint8) ^ eroded
+    zero = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
+    eroded = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), **zero)
     # boxes of twice the side hold four of the boxes before
-    height, width = (-(-n // _BOXES[-1]) * _BOXES[-1] for n in mask.shape)
-    rim = cv2.copyMakeBorder(
-        rim, 0, height - mask.shape[0], 0, width - mask.shape[1], cv2.BORDER_CONSTANT
-    )
+    down, right = (-n % _BOXES[-1] for n in mask.shape)
+    edge = np.bitwise_xor(mask.view(np.uint8), eroded)
+    rim: np.ndarray = cv2.copyMakeBorder(edge, 0, down, 0, right, cv2.BORDER_CONSTANT)
     counts = []
     for _ in _BOXES:
         rim = rim[::2] | rim[1::2]
@@ -138,10 +129,9 @@ def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
     """Depth of the bays between the outline and its convex hull."""
     # a point inside a convex polygon is as deep as it is below the nearest side's line
     corner = outline.hull
-    side = np.concatenate([corner[1:] - corner[:-1], corner[:1] - corner[-1:]])
+    side = np.roll(corner, -1, axis=0) - corner
     length = np.hypot(*side.T)
-    if not length.all():
-        corner, side, length = (part[length > 0.0] for part in (corner, side, length))
+    corner, side, length = (part[length > 0.0] for part in (corner, side, length))
     depth = np.zeros(N_POINTS)
     if len(side):
         inward = side[:, ::-1] * (np.array([-1.0, 1.0]) * np.sign(signed_area(outline.hull)))
@@ -150,7 +140,7 @@ def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
         depth = (inward @ outline.points.T - level[:, None]).min(axis=0)
     depth = np.maximum(depth, 0.0) / diameter
     deep = depth > 0.02
-    starts = np.count_nonzero(deep[1:] & ~deep[:-1]) + bool(deep[0] and not deep[-1])
+    starts = np.count_nonzero(deep & ~np.roll(deep, 1))
     return {
         "bay_depth_max": float(depth.max()),
         "bay_depth_mean": float(depth.mean()),
@@ -187,41 +177,6 @@ def _ellipse_misfit(lesion: LesionContext, major: float, minor: float) -> float:
     return np.count_nonzero(ellipse != lesion.mask) / (2.0 * np.count_nonzero(lesion.mask))
 
 
-_OUTLINE_ROWS = (
-    *family_rows(
-        "border",
-        "Claridge 1992",
-        (
-            ("compactness", "1", 0.5, np.inf, "P^2 / (4 pi A), 1 for a circle"),
-            ("circularity", "1", 0.0, 2.0, "4 pi A / P^2"),
-            ("solidity", "share", 0.0, 1.05, "A over the area of the convex hull"),
-            ("hull_ratio", "1", 0.0, 1.05, "perimeter of the convex hull over P"),
-            ("eccentricity", "1", 0.0, 1.0, "of the ellipse of equal second moments"),
-            ("axis_ratio", "1", 0.0, 1.0, "minor over major axis of that ellipse"),
-            ("box_dimension", "1", 0.0, 2.0, "box-counting dimension, boxes of 1/80 to 1/5 d"),
-            ("ellipse_misfit", "share", 0.0, np.inf, "|M xor E| / (2|M|), E that ellipse"),
-            ("parts", "count", 1.0, np.inf, "connected parts of the mask"),
-        ),
-    ),
-    *family_rows(
-        "border",
-        "Lee 2003",
-        (
-            ("radius_cv", "1", 0.0, np.inf, "sd over mean of the radius from the contour's centre"),
-            ("radius_range", "1", 0.0, np.inf, "(max - min) / mean of the radius"),
-            ("radius_lobes", "1", 0.0, np.inf, "amplitude of the radius at 3 to 8 cycles a turn"),
-            ("radius_jaggedness", "1", 0.0, np.inf, "amplitude of the radius at 9 to 32 cycles"),
-            ("bay_depth_max", "diameters", 0.0, np.inf, "deepest bay below the convex hull"),
-            ("bay_depth_mean", "diameters", 0.0, np.inf, "mean distance from the convex hull"),
-            ("bays", "count", 0.0, 128.0, "bays deeper than 0.02 diameters"),
-            ("bending", "1", 0.0, np.inf, "log(1 + mean squared curvature), in radii"),
-            ("concave_share", "share", 0.0, 1.0, "part of the outline that bends inwards"),
-            ("turning", "1", 0.0, np.inf, "total absolute turning / 2 pi, 1 when convex"),
-        ),
-    ),
-)
-
-
 _REACH = 0.14  # diameters on either side of the outline
 _SAMPLES = 23
 _OFFSETS = np.linspace(-_REACH, _REACH, _SAMPLES, dtype=np.float32)
@@ -232,23 +187,7 @@ OCTANTS = 8
 ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter; three quarters of ISIC 2017 lie below
 
 
-@dataclass(frozen=True)
-class BorderProfiles:
-    """Colour along lines across the border.
-
-    Parameters
-    ----------
-    lab : ndarray of shape (256, 23, 3), float32
-        CIE Lab from 0.14 diameters inside to as far outside; NaN where nothing is seen.
-    octant : ndarray of shape (256,), int
-        Octant of each line, 0 to 7, counted from the major axis.
-    """
-
-    lab: np.ndarray
-    octant: np.ndarray
-
-
-def border_profiles(lesion: LesionContext) -> BorderProfiles:
+def border_profiles(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
     """Sample the colour along the normals of the outline.
 
     Parameters
@@ -258,8 +197,11 @@ def border_profiles(lesion: LesionContext) -> BorderProfiles:
 
     Returns
     -------
-    BorderProfiles
-        256 lines of 23 samples.
+    lab : ndarray of shape (256, 23, 3), float32
+        CIE Lab along 256 lines, from 0.14 diameters inside to as far outside; NaN where nothing is
+        visible.
+    octant : ndarray of shape (256,), int
+        Octant of each line, 0 to 7, counted from the major axis.
     """
     outline = lesion.outline
     offset = _OFFSETS * np.float32(lesion.diameter)
@@ -274,16 +216,16 @@ def border_profiles(lesion: LesionContext) -> BorderProfiles:
     lab[seen < 0.5] = np.nan
     dx, dy = (outline.points - lesion.center).T
     turn = (np.arctan2(dy, dx) - lesion.axes[0]) / (2.0 * np.pi)
-    return BorderProfiles(lab, np.floor(turn * OCTANTS).astype(int) & (OCTANTS - 1))
+    return lab, np.floor(turn * OCTANTS).astype(int) & (OCTANTS - 1)
 
 
-def steepest_rise(profiles: BorderProfiles) -> np.ndarray:
+def steepest_rise(lab: np.ndarray) -> np.ndarray:
     """Steepest rise of lightness along each line.
 
     Parameters
     ----------
-    profiles : BorderProfiles
-        Lines across the border.
+    lab : ndarray of shape (256, 23, 3), float32
+        CIE Lab of `border_profiles`.
 
     Returns
     -------
@@ -291,7 +233,7 @@ def steepest_rise(profiles: BorderProfiles) -> np.ndarray:
         L* per tenth of a diameter, over three neighbouring samples; NaN where a line is not seen
         from end to end.
     """
-    lightness = profiles.lab[..., 0]
+    lightness = lab[..., 0]
     step = 2.0 * _REACH / (_SAMPLES - 1)
     return ((lightness[:, 3:] - lightness[:, :-3]) / np.float32(30.0 * step)).max(axis=1)
 
@@ -323,8 +265,8 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__border_``; NaN when no line
-        across the border is seen on both sides (the lesion fills the frame).
+        One value per feature of the cut-off, keys without ``abcd__border_``; NaN if no line across
+        the border is visible on both sides (the lesion fills the frame).
 
     Notes
     -----
@@ -334,18 +276,15 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
     slope exceeds a limit softly, ``sum 1 / (1 + exp(-(slope - 30) / 5))``, scaled to eight
     when some octants are not seen.
     """
-    profiles = border_profiles(lesion)
-    lab = profiles.lab
+    lab, octant = border_profiles(lesion)
     delta = np.einsum("s,lsc->lc", _ACROSS, lab)
-    slope = steepest_rise(profiles)
+    slope = steepest_rise(lab)
     seen = np.isfinite(slope)
-    if not seen.any():
-        return {row.name.removeprefix("abcd__border_"): float("nan") for row in _CUTOFF_ROWS}
-    octant, slope, delta = profiles.octant[seen], slope[seen], delta[seen]
+    # if no line is visible, a single one of NaN makes every value NaN
+    seen[0] |= not seen.any()
+    octant, slope, delta = octant[seen], slope[seen], delta[seen]
     drop, change = delta[:, 0], np.sqrt(np.einsum("lc,lc->l", delta, delta))
-    drops = group_medians(drop, octant)
-    slopes = group_medians(slope, octant)
-    sharp = abruptness(slopes)
+    drops, slopes = group_medians(drop, octant), group_medians(slope, octant)
     values = {
         "drop_mean": drop.mean(),
         "drop_sd": deviation(drops),
@@ -357,29 +296,9 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
         "width": min(max(median(drop / np.maximum(slope, 1e-3)), 0.0), 3.0) / 10.0,
         "color_change": change.mean(),
         "color_change_sd": deviation(change),
-        "abrupt": sharp.mean() * OCTANTS,
+        "abrupt": abruptness(slopes).mean() * OCTANTS,
     }
     return {name: float(value) for name, value in values.items()}
-
-
-_CUTOFF_ROWS = family_rows(
-    "border",
-    "Stolz 1994",
-    (
-        ("drop_mean", "L*", -100.0, 100.0, "mean rise of lightness across the border"),
-        ("drop_sd", "L*", 0.0, 100.0, "sd of the octants' drops"),
-        ("drop_min", "L*", -100.0, 100.0, "smallest drop of an octant"),
-        ("drop_max", "L*", -100.0, 100.0, "largest drop of an octant"),
-        ("slope_mean", "L*/0.1 d", -np.inf, np.inf, "mean steepest rise across the border"),
-        ("slope_sd", "L*/0.1 d", 0.0, np.inf, "sd of the octants' slopes"),
-        ("slope_max", "L*/0.1 d", -np.inf, np.inf, "steepest octant"),
-        ("width", "diameters", 0.0, 0.3, "median drop over slope: width of the transition"),
-        ("color_change", "Delta-E", 0.0, 300.0, "mean colour change across the border"),
-        ("color_change_sd", "Delta-E", 0.0, 300.0, "its sd along the border"),
-        ("abrupt", "octants", 0.0, 8.0, "octants with an abrupt cut-off, counted softly"),
-    ),
-    undefined="the border is not visible from both sides anywhere",
-)
 
 
 _AROUND = 0.12  # diameters outside the mask in which pigment is still looked for
@@ -398,7 +317,7 @@ def pigment_edge(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__border_``.
+        One value per feature of the pigment, keys without ``abcd__border_``.
 
     Notes
     -----
@@ -468,41 +387,8 @@ def crofton_perimeter(mask: np.ndarray) -> float:
     1.0
     """
     wide = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    straight = cv2.countNonZero(wide[1:] ^ wide[:-1]) + cv2.countNonZero(wide[:, 1:] ^ wide[:, :-1])
-    diagonal = cv2.countNonZero(wide[1:, 1:] ^ wide[:-1, :-1])
-    diagonal += cv2.countNonZero(wide[1:, :-1] ^ wide[:-1, 1:])
+    straight = np.count_nonzero(wide[1:] != wide[:-1])
+    straight += np.count_nonzero(wide[:, 1:] != wide[:, :-1])
+    diagonal = np.count_nonzero(wide[1:, 1:] != wide[:-1, :-1])
+    diagonal += np.count_nonzero(wide[1:, :-1] != wide[:-1, 1:])
     return float(np.pi / 8.0 * (straight + diagonal / np.sqrt(2.0)))
-
-
-_PIGMENT_ROWS = (
-    *family_rows(
-        "border",
-        "Lee 2003",
-        (
-            *(
-                (f"pigment_length_{p}", "diameters", 0.0, np.inf, f"length of the {p} % contours")
-                for p in _PIGMENT_LEVELS
-            ),
-            *(
-                (f"pigment_share_{p}", "1", 0.0, np.inf, f"area below the {p} % level over |M|")
-                for p in _PIGMENT_LEVELS
-            ),
-            ("pigment_compactness", "1", 0.0, np.inf, "P^2 / (4 pi A) of the dark part"),
-            ("pigment_solidity", "share", 0.0, 1.05, "its area over that of its convex hull"),
-            ("pigment_hull_ratio", "1", 0.0, 1.2, "its hull's perimeter over its own"),
-            ("pigment_parts", "count", 0.0, np.inf, "its parts above 0.0005 d^2, holes filled"),
-        ),
-    ),
-    *family_rows(
-        "border",
-        "Lee 2003",
-        (
-            ("pigment_visible_length", "diagonals", 0.0, np.inf, "its P over the frame's diagonal"),
-            ("pigment_visible_gaps", "1", 0.0, 1.0, "hull area minus area, over the diagonal^2"),
-        ),
-        invariance=("rotation", "mirror", "shift", "gain"),
-    ),
-)
-
-
-CATALOGUE = (*_OUTLINE_ROWS, *_CUTOFF_ROWS, *_PIGMENT_ROWS)

@@ -11,10 +11,9 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._feature import family_rows
-from hybridlesion.features._numerics import deviation
+from hybridlesion.features._numerics import deviation, rgb_to_lab
 
-__all__ = ["CATALOGUE", "COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
+__all__ = ["COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
 
 COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
 _STEP = 4  # Lab is looked up on a grid of 4 units: far below the distance of two references
@@ -64,15 +63,8 @@ class Palette:
             for point in self.references[name]
         )
         # skin seen inside the outline is none of the six
-        points += ((len(COLORS), *_lab(np.array([self.skin], np.uint8))[0].tolist()),)
+        points += ((len(COLORS), *rgb_to_lab(np.array([[self.skin]], np.uint8))[0, 0].tolist()),)
         object.__setattr__(self, "_key", (points, float(self.radius), float(self.chroma_weight)))
-
-
-def _lab(rgb: np.ndarray) -> np.ndarray:
-    """Lab of some pixels, (n, 3) float32."""
-    scaled = rgb[None].astype(np.float32)
-    scaled *= np.float32(1.0 / 255.0)
-    return cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0]
 
 
 DEFAULT_PALETTE = Palette(
@@ -111,9 +103,9 @@ def classify_colors(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -
     own = cv2.cvtColor(ground, cv2.COLOR_LAB2RGB)[0, 0] * 255.0
     gain = np.asarray(palette.skin, np.float32) / np.maximum(own, 16.0)
     table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)
-    lab = _lab(cv2.LUT(lesion.rgb_inside[None], table[None])[0])
+    lab = rgb_to_lab(cv2.LUT(lesion.rgb_inside[None], table[None]))
     # rows and columns of the grid; no value is negative, so that cutting off is rounding down
-    cells = cv2.transform(lab[None], _TO_GRID)[0].astype(np.uint8)
+    cells = cv2.transform(lab, _TO_GRID)[0].astype(np.uint8)
     # float32 holds these whole numbers, and multiplies matrices many times quicker
     index = cells.astype(np.float32) @ _GRID_STRIDE
     return _lookup(palette._key).take(index.astype(np.int32))
@@ -149,7 +141,7 @@ def _window(pixels: int) -> np.ndarray:
     own, far = (inner**2 - 1) / 3.0, (inner + 1.0) ** 2
     # a quarter is the variance inside a block
     rim = ((pixels**2 - 1) / 12.0 - 0.25 - own) / (far - own) / 2.0
-    return np.float32([rim, *[(1.0 - 2.0 * rim) / inner] * inner, rim])
+    return np.array([rim, *[(1.0 - 2.0 * rim) / inner] * inner, rim], np.float32)
 
 
 _WINDOWS = {"fine": _window(9), "coarse": _window(25)}
@@ -173,8 +165,8 @@ def color(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> dict[str
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__color_``; those against the
-        skin are NaN when no skin is seen.
+        One value per feature of the family, keys without ``abcd__color_``; those relative to skin
+        are NaN if no skin is visible.
 
     References
     ----------
@@ -191,30 +183,21 @@ def _channels(lesion: LesionContext) -> dict[str, float]:
     centered = lesion.lab_centered
     second = np.diagonal(lesion.covariance)
     third = [(c * c) @ c / c.size for c in centered]
-    mean, *central = _moments(*_with_hsv(lesion.rgb_inside))
-    mean = np.concatenate([lesion.lab_mean, mean])
-    sd = np.sqrt(np.concatenate([second, central[0]]))
-    skew = np.concatenate([third, central[1]]) / np.maximum(sd, 1e-3) ** 3
-    delta = np.full(len(mean), np.nan)
-    if lesion.has_skin:
-        delta = mean - _skin_mean(lesion)
-    values = {}
-    for name, *row in zip(_CHANNELS, delta, sd, skew, strict=True):
-        values |= dict(zip((f"{name}_delta", f"{name}_sd", f"{name}_skew"), row, strict=True))
-    return values
+    first = np.stack([lesion.lab_mean, second, third])
+    mean, variance, cubed = np.hstack([first, _moments(lesion.rgb_inside[None])])
+    sd = np.sqrt(variance)
+    skew = cubed / np.maximum(sd, 1e-3) ** 3
+    delta = mean - _skin_mean(lesion) if lesion.has_skin else np.full(len(mean), np.nan)
+    values = {f"{name}_delta": value for name, value in zip(_CHANNELS, delta, strict=True)}
+    values |= {f"{name}_sd": value for name, value in zip(_CHANNELS, sd, strict=True)}
+    return values | {f"{name}_skew": value for name, value in zip(_CHANNELS, skew, strict=True)}
 
 
-def _with_hsv(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """RGB and HSV of some pixels, (1, n, 3) uint8 each."""
-    return rgb[None], cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)
-
-
-def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
+def _moments(rgb: np.ndarray) -> np.ndarray:
     """Mean, variance and third central moment of R, G, B, S and V from their histograms, (3, 5)."""
-    channels = [*cv2.split(rgb), *cv2.split(hsv)[1:]]
-    count = np.array(
-        [cv2.calcHist([channel], [0], None, [256], [0, 256]).ravel() for channel in channels], float
-    )
+    channels = [*cv2.split(rgb), *cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV))[1:]]
+    histograms = [cv2.calcHist([one], [0], None, [256], [0, 256]).ravel() for one in channels]
+    count = np.array(histograms, float)
     count /= rgb.shape[1]
     mean = count @ _LEVELS
     apart = _LEVELS - mean[:, None]
@@ -224,7 +207,8 @@ def _moments(rgb: np.ndarray, hsv: np.ndarray) -> np.ndarray:
 
 def _skin_mean(lesion: LesionContext) -> np.ndarray:
     """Mean of the eight channels on the skin, (8,) float."""
-    rgb, hsv = _with_hsv(lesion.image.reshape(-1, 3).take(lesion.skin_where, axis=0))
+    rgb = lesion.image.reshape(-1, 3).take(lesion.skin_where, axis=0)[None]
+    hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
     lab = cv2.mean(lesion.skin_pixels[None])
     return np.array([*lab[:3], *cv2.mean(rgb)[:3], *cv2.mean(hsv)[1:3]])
 
@@ -361,89 +345,3 @@ def _six_colors(lesion: LesionContext, palette: Palette) -> dict[str, float]:
     offset = np.hypot(*sums[present, 1:].T) / sums[present, 0]
     values["centroid_distance"] = offset.max(initial=0.0) / lesion.diameter
     return values
-
-
-_SKIN = "no skin is visible outside the lesion"
-
-CATALOGUE = (
-    *family_rows(
-        "color",
-        "Celebi 2007",
-        (
-            (f"{name}_delta", "unit", -high, high, f"mean {name} inside minus mean on skin")
-            for name, high in zip(_CHANNELS, (100.0, *7 * (255.0,)), strict=True)
-        ),
-        undefined=_SKIN,
-    ),
-    *family_rows(
-        "color",
-        "Celebi 2007",
-        (
-            row
-            for name in _CHANNELS
-            for row in (
-                (f"{name}_sd", "unit", 0.0, 128.0, f"sd of {name} inside"),
-                (f"{name}_skew", "1", -np.inf, np.inf, f"skewness of {name} inside"),
-            )
-        ),
-    ),
-    *family_rows(
-        "color",
-        "ISIC 2024",
-        (
-            ("hue_delta", "degrees", -180.0, 180.0, "hue angle minus that of the skin"),
-            ("chroma_delta", "unit", -190.0, 190.0, "chroma minus that of the skin"),
-            ("skin_contrast", "Delta-E", 0.0, 300.0, "mean colour inside to median colour of skin"),
-            ("darkest", "L*", -100.0, 100.0, "5th percentile of lightness minus skin"),
-            ("lightest", "L*", -100.0, 100.0, "95th percentile of lightness minus skin"),
-        ),
-        undefined=_SKIN,
-    ),
-    *family_rows(
-        "color",
-        "ISIC 2024",
-        (
-            ("lightness_mean", "L*", 0.0, 100.0, "mean lightness"),
-            ("lightness_median", "L*", 0.0, 100.0, "median lightness"),
-            ("lightness_range", "L*", 0.0, 100.0, "95th minus 5th percentile of lightness"),
-            ("chroma_mean", "unit", 0.0, 190.0, "chroma sqrt(a^2 + b^2) of the mean colour"),
-            ("hue_angle", "degrees", -180.0, 180.0, "hue angle atan2(b, a) of the mean colour"),
-            ("entropy", "bit", 0.0, 15.0, "entropy of Lab in cells of 6.25 x 8 x 8"),
-            ("cells", "count", 0.0, 200.0, "such cells that hold over 0.5 % of the lesion"),
-            ("spread", "Delta-E", 0.0, 300.0, "sqrt of the trace of the Lab covariance"),
-            ("spread_first", "Delta-E", 0.0, 300.0, "sd along the first principal colour axis"),
-            ("spread_rest", "Delta-E", 0.0, 300.0, "sd off the first principal colour axis"),
-            ("chroma_sd", "unit", 0.0, 128.0, "sd of chroma"),
-            ("hue_sd", "degrees", 0.0, 400.0, "circular sd of hue, sqrt(-2 ln R)"),
-            ("ring_outer_sd", "Delta-E", 0.0, 300.0, "colour sd in the outer third of depth"),
-            ("ring_middle_sd", "Delta-E", 0.0, 300.0, "colour sd in the middle third"),
-            ("ring_inner_sd", "Delta-E", 0.0, 300.0, "colour sd in the inner third"),
-            ("ring_gradient", "Delta-E", 0.0, 300.0, "mean colour of the inner to the outer third"),
-            ("ring_lightness", "L*", -100.0, 100.0, "lightness of the outer minus the inner third"),
-            ("local_fine", "Delta-E", 0.0, 150.0, "mean colour sd in windows of 1/18 diameter"),
-            ("local_coarse", "Delta-E", 0.0, 150.0, "the same in windows of 1/6 diameter"),
-            ("patch_spread", "Delta-E", 0.0, 300.0, "colour sd between patches of 0.16 diameters"),
-            ("patch_chroma_spread", "unit", 0.0, 200.0, "the same of a and b alone"),
-        ),
-    ),
-    *family_rows(
-        "color",
-        "Stolz 1994",
-        (
-            *((f"share_{c}", "share", 0.0, 1.0, f"part of the lesion that is {c}") for c in COLORS),
-            *(
-                (f"has_{c}", "0/1", 0.0, 1.0, f"{c} covers the palette's least share")
-                for c in COLORS
-            ),
-            ("count", "colours", 0.0, 6.0, "how many of the six colours are present"),
-            ("palette_entropy", "bit", 0.0, 2.59, "entropy of the six shares"),
-            (
-                "centroid_distance",
-                "diameters",
-                0.0,
-                np.inf,
-                "farthest centre of a present colour from the centre of the shape",
-            ),
-        ),
-    ),
-)

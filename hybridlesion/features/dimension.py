@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._feature import family_rows
 
-__all__ = ["CATALOGUE", "dimension"]
+__all__ = ["dimension"]
 
 _PIXEL = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.int32)
 
@@ -25,7 +24,7 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__dimension_``.
+        One value per feature of the family, keys without ``abcd__dimension_``.
 
     Notes
     -----
@@ -46,7 +45,7 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
     # |p - q|^2 = p^2 + q^2 - 2 pq for all pairs of corners
     squared = (hull * hull).sum(axis=1)
     apart = squared[:, None] + squared - 2.0 * hull @ hull.T
-    edge_x, edge_y = np.vstack([hull[1:] - hull[:-1], hull[:1] - hull[-1:]]).T
+    edge_x, edge_y = (np.roll(hull, -1, axis=0) - hull).T
     across = hull @ np.stack([edge_y, -edge_x]) / np.hypot(edge_x, edge_y)
     feret_max = math.sqrt(apart.max())
     feret_min = float((across.max(axis=0) - across.min(axis=0)).min())
@@ -70,29 +69,3 @@ def _corners(mask: np.ndarray) -> np.ndarray:
     parts, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     centers = cv2.convexHull(np.vstack(parts))
     return (centers + _PIXEL).reshape(-1, 1, 2)
-
-
-CATALOGUE = (
-    *family_rows(
-        "dimension",
-        "ABCD rule",
-        (
-            ("area", "share", 0.0, 1.0, "lesion area over frame area"),
-            ("equivalent_diameter", "diagonals", 0.0, 1.13, "2 sqrt(A/pi) over the diagonal"),
-            ("feret_max", "diagonals", 0.0, 1.0, "maximum Feret diameter over the diagonal"),
-            ("feret_min", "diagonals", 0.0, 1.0, "minimum Feret diameter over the diagonal"),
-            ("box", "share", 0.0, 1.0, "upright bounding box over frame area"),
-            ("frame_contact", "share", 0.0, 1.0, "share of the frame edge in contact"),
-        ),
-        invariance=("mirror", "shift", "gain"),
-    ),
-    *family_rows(
-        "dimension",
-        "ABCD rule",
-        (
-            ("feret_ratio", "1", 0.0, 1.0, "minimum over maximum Feret diameter"),
-            ("feret_elongation", "1", 1.0, np.inf, "maximum Feret over equivalent diameter"),
-        ),
-        invariance=("rotation", "mirror", "shift", "scale", "gain"),
-    ),
-)

@@ -7,25 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
+from hybridlesion.features import structure
 from hybridlesion.features._context import LesionContext, cut_out
 from hybridlesion.features._numerics import group_medians
 from hybridlesion.features.asymmetry import N_AXES, reflect, shrink
 from hybridlesion.features.border import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette, classify_colors
-from hybridlesion.features.structure import (
-    CALM,
-    DENSE,
-    LEAST,
-    LINE,
-    RADIAL,
-    core_of,
-    density,
-    find_spots,
-    local_variance,
-    radial_direction,
-    rim_of,
-    veil_weight,
-)
 
 __all__ = [
     "ABRUPT",
@@ -106,7 +93,7 @@ def mirror_map(lesion: LesionContext, kind: str) -> MirrorMap:
         shape, and the mean of `difference` is ``asymmetry_color_min`` for the colour.
     """
     mask, lab, pigment, _ = shrink(lesion)
-    curve = getattr(reflect(mask, lab, pigment, lesion.axes[0]), kind)
+    curve = reflect(mask, lab, pigment, lesion.axes[0])[kind]
     best = int(curve.argmin())
     angle = lesion.axes[0] + best * np.pi / N_AXES
     layers = np.dstack([lab, mask.astype(np.float32)])
@@ -166,14 +153,13 @@ def octant_cutoffs(lesion: LesionContext) -> Octants:
         The mean weight of the octants that are seen, times eight, is the feature
         ``border_abrupt``.
     """
-    profiles = border_profiles(lesion)
-    rise = steepest_rise(profiles)
+    lab, octant = border_profiles(lesion)
+    rise = steepest_rise(lab)
     seen = np.isfinite(rise)
     slope = np.full(OCTANTS, np.nan)
     if seen.any():
-        octant = profiles.octant[seen]
-        slope[np.unique(octant)] = group_medians(rise[seen], octant)
-    return Octants(slope, abruptness(slope), profiles.octant)
+        slope[np.unique(octant[seen])] = group_medians(rise[seen], octant[seen])
+    return Octants(slope, abruptness(slope), octant)
 
 
 @dataclass(frozen=True)
@@ -224,37 +210,30 @@ def structure_maps(lesion: LesionContext) -> StructureMaps:
     StructureMaps
         A test holds that shares and counts taken from these maps are the features.
     """
-    return StructureMaps(
-        **_lines_and_spots(lesion),
-        **_streaks(lesion),
-        **_areas(lesion),
-    )
 
+    def mark(where: np.ndarray) -> np.ndarray:
+        marked = np.zeros(lesion.mask.shape, bool)
+        marked.ravel()[where] = True
+        return marked
 
-def _lines_and_spots(lesion: LesionContext) -> dict[str, np.ndarray]:
-    core, line = core_of(lesion), lesion.hessian(LINE)
-    lines = (line.dark_line > LEAST) & core
-    dense = (density(lines) > DENSE) & core
-    found = {"core": core, "network": dense, "lines": lines & dense}
-    for name, (where, _) in find_spots(lesion, line, core).items():
-        found[name] = np.zeros(core.shape, bool)
-        found[name].ravel()[where] = True
-    return found
-
-
-def _streaks(lesion: LesionContext) -> dict[str, np.ndarray]:
-    line, rim = lesion.hessian(LINE), rim_of(lesion)
-    every = np.arange(rim.size)
-    radial = radial_direction(lesion, line, every, lesion.angle(every)).reshape(rim.shape)
-    return {"rim": rim, "streaks": (line.dark_line > 1.5 * LEAST) & (radial > RADIAL) & rim}
-
-
-def _areas(lesion: LesionContext) -> dict[str, np.ndarray]:
+    lines, density = structure.find_lines(lesion)
+    network = (density > structure.DENSE) & lesion.core
+    spots = structure.find_spots(lesion)
+    rim, _, radial, _ = structure.find_streaks(lesion)
     darkness = lesion.lab_inside[0] - np.float32(lesion.ground[0])
     veil = np.zeros(lesion.mask.shape, np.float32)
-    veil[lesion.inside] = veil_weight(lesion.lab_inside[2], darkness)
-    calm = (local_variance(lesion) < CALM**2) & lesion.inside
-    return {"structureless": calm, "veil": veil}
+    veil[lesion.inside] = structure.veil_weight(lesion.lab_inside[2], darkness)
+    return StructureMaps(
+        core=lesion.core,
+        network=network,
+        lines=lines & network,
+        dots=mark(spots["dots"][0]),
+        globules=mark(spots["globules"][0]),
+        rim=mark(rim),
+        streaks=mark(rim[radial]),
+        structureless=(structure.local_variance(lesion) < structure.CALM**2) & lesion.inside,
+        veil=veil,
+    )
 
 
 @dataclass(frozen=True)

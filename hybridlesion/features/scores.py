@@ -13,7 +13,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._feature import family_rows
 
 __all__ = [
     "PerceptionScale",
@@ -47,7 +46,8 @@ def total_body(lesion: LesionContext, values: Mapping[str, float]) -> dict[str, 
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, by column name.
+        Values of `border_area_perimeter`, `border_norm`, `color_radial_sd`, `color_norm` and
+        `color_contrast`, by column name.
 
     Notes
     -----
@@ -74,8 +74,7 @@ def total_body(lesion: LesionContext, values: Mapping[str, float]) -> dict[str, 
     return {
         "abcd__border_area_perimeter": 4.0 * np.pi * compactness,
         "abcd__border_norm": _scale(
-            (compactness - 1.0) / (_JAGGED - 1.0),
-            values["abcd__asymmetry_shape_cross"] / _LOPSIDED,
+            (compactness - 1.0) / (_JAGGED - 1.0), values["abcd__asymmetry_shape_cross"] / _LOPSIDED
         ),
         "abcd__color_radial_sd": radial,
         "abcd__color_norm": _scale(values["abcd__color_spread"] / _SPREAD, radial / _PATCHY),
@@ -105,32 +104,6 @@ def _radial_spread(lesion: LesionContext) -> float:
     mean, square = np.hsplit(sums[large, 1:] / sums[large, :1], 2)
     variance = (square - mean * mean).sum(axis=1)
     return float(np.sqrt(max(variance.max(), 0.0) / 3.0))
-
-
-_TOTAL_BODY_ROWS = (
-    *family_rows(
-        "border",
-        "ISIC 2024",
-        (
-            ("area_perimeter", "1", 6.0, np.inf, "P^2 / A (tbp_lv_area_perim_ratio)"),
-            ("norm", "score", 0.0, 10.0, "jaggedness and second-axis asymmetry (norm_border)"),
-        ),
-    ),
-    *family_rows(
-        "color",
-        "ISIC 2024",
-        (
-            ("radial_sd", "unit", 0.0, 150.0, "largest spread in one of 8 concentric rings"),
-            ("norm", "score", 0.0, 10.0, "spread over all and within rings (norm_color)"),
-        ),
-    ),
-    *family_rows(
-        "color",
-        "ISIC 2024",
-        (("contrast", "unit", 0.0, 300.0, "sqrt(dL^2 + db^2) to the skin (tbp_lv_deltaLB)"),),
-        undefined="no skin is visible outside the lesion",
-    ),
-)
 
 
 _RIDGE = 10.0  # keeps a thousand images from hanging everything on one of several like features
@@ -239,13 +212,13 @@ def fit_perception(
     terms, columns = [], []
     for name, values in features.items():
         column = np.asarray(values, float)
-        term = Term(name, *map(float, np.nanpercentile(column, (10, 50, 90))), weight=1.0)
-        correlation = _correlation(
-            rankdata(np.where(np.isnan(column), term.middle, column)), target
-        )
+        low, middle, high = np.nanpercentile(column, (10, 50, 90)).tolist()
+        ranks = rankdata(np.where(np.isnan(column), middle, column))
+        correlation = _correlation(ranks, target)
         if abs(correlation) >= least:
-            terms.append(replace(term, weight=float(np.sign(correlation))))
-            columns.append([terms[-1].weight * _bounded(value, term) for value in column])
+            term = Term(name, low, middle, high, weight=float(np.sign(correlation)))
+            terms.append(term)
+            columns.append([term.weight * _bounded(value, term) for value in column])
     z = np.array(columns).T
     ridge = np.sqrt(_RIDGE) * np.eye(len(terms))
     weights, _ = nnls(
@@ -347,42 +320,5 @@ def scores(values: Mapping[str, float]) -> dict[str, float]:
         "color": 1.0 + 5.0 * ranks["color"],
         "structures": max(sum(structure_presence(values).values()), 1.0),
     }
-    result["tds"] = (
-        1.3 * result["asymmetry"]
-        + 0.1 * result["border"]
-        + 0.5 * result["color"]
-        + 0.5 * result["structures"]
-    )
-    return result
-
-
-_SCORE_ROWS = (
-    *family_rows(
-        "score",
-        "Stolz 1994; people's comparisons",
-        (("asymmetry", "score", 0.0, 2.0, "A: 2 x expected rank of perceived asymmetry"),),
-    ),
-    *family_rows(
-        "score",
-        "Stolz 1994; people's comparisons",
-        (
-            ("border", "score", 0.0, 8.0, "B: 8 x expected rank of perceived border irregularity"),
-            ("color", "score", 1.0, 6.0, "C: 1 + 5 x expected rank of perceived variegation"),
-        ),
-        invariance=("rotation", "mirror", "shift"),
-    ),
-    *family_rows(
-        "score",
-        "Stolz 1994",
-        (("structures", "score", 1.0, 5.0, "D: soft count of five structures, at least 1"),),
-    ),
-    *family_rows(
-        "score",
-        "Stolz 1994",
-        (("tds", "score", 1.0, 8.9, "1.3 A + 0.1 B + 0.5 C + 0.5 D"),),
-        invariance=("rotation", "mirror", "shift"),
-    ),
-)
-
-
-CATALOGUE = (*_TOTAL_BODY_ROWS, *_SCORE_ROWS)
+    a, b, c, d = result.values()
+    return result | {"tds": 1.3 * a + 0.1 * b + 0.5 * c + 0.5 * d}

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.features._feature import family_rows
-from hybridlesion.features._numerics import deviation, median, percentiles
+from hybridlesion.features._numerics import deviation, median, percentiles, rgb_to_lab
 
-__all__ = ["BANDS", "CATALOGUE", "skin_tone"]
+__all__ = ["BANDS", "skin_tone"]
 
 BANDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """Lower limits in degrees: very light, light, intermediate, tan, brown; below them dark."""
@@ -32,8 +31,8 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__skin_``; all NaN when fewer
-        than 32 pixels of skin are seen.
+        One value per feature of the family, keys without ``abcd__skin_``; all NaN if fewer than 32
+        pixels of skin are visible.
 
     Notes
     -----
@@ -55,18 +54,18 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     taken = cv2.dilate(taken, np.ones((wide, wide), np.uint8)) > 0
     clear = np.flatnonzero(usable[:height:block, :width:block] & ~taken)
     if len(clear) < _LEAST:
-        return {row.name.removeprefix("abcd__skin_"): float("nan") for row in CATALOGUE}
+        names = ("ita", "band", "lightness", "a", "b", "lightness_sd", "ita_iqr")
+        return dict.fromkeys(names, float("nan"))
     # every n-th pixel: the median of some thousand is as good
     pixels = rgb.reshape(-1, 3).take(clear[:: 1 + len(clear) // _MOST], axis=0)
-    scaled = pixels[None] * np.float32(1.0 / 255.0)
-    lightness, a, b = np.ascontiguousarray(cv2.cvtColor(scaled, cv2.COLOR_RGB2LAB)[0].T)
+    lightness, a, b = np.ascontiguousarray(rgb_to_lab(pixels[None])[0].T)
     low, half, high = percentiles(lightness, 10, 50, 90)
-    middle = np.flatnonzero((lightness >= low) & (lightness <= high))
-    lightness, a, b = lightness[middle], a[middle], b[middle]
-    first, middle, third = _typology_quartiles(lightness, b)
+    kept = np.flatnonzero((lightness >= low) & (lightness <= high))
+    lightness, a, b = lightness[kept], a[kept], b[kept]
+    first, ita, third = _typology_quartiles(lightness, b)
     return {
-        "ita": middle,
-        "band": float(sum(middle <= limit for limit in BANDS)),
+        "ita": ita,
+        "band": float(sum(ita <= limit for limit in BANDS)),
         "lightness": half,  # as many are left out below as above
         "a": median(a),
         "b": median(b),
@@ -81,19 +80,3 @@ def _typology_quartiles(lightness: np.ndarray, b: np.ndarray) -> list[float]:
         ratios = percentiles((lightness - 50.0) / b, 25, 50, 75)
         return np.degrees(np.arctan(ratios)).tolist()
     return percentiles(np.degrees(np.arctan2(lightness - 50.0, b)), 25, 50, 75)
-
-
-CATALOGUE = family_rows(
-    "skin",
-    "Chardon 1991",
-    (
-        ("ita", "degrees", -180.0, 180.0, "individual typology angle, trimmed median"),
-        ("band", "band", 0.0, 5.0, "0 very light, 1 light, 2 intermediate, 3 tan, 4 brown, 5 dark"),
-        ("lightness", "L*", 0.0, 100.0, "median lightness of the skin"),
-        ("a", "unit", -128.0, 127.0, "median a* of the skin"),
-        ("b", "unit", -128.0, 127.0, "median b* of the skin"),
-        ("lightness_sd", "L*", 0.0, 50.0, "sd of lightness of the trimmed skin"),
-        ("ita_iqr", "degrees", 0.0, 360.0, "interquartile range of the angle"),
-    ),
-    undefined="fewer than 32 pixels of skin are visible outside the lesion",
-)

@@ -6,24 +6,15 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._feature import family_rows
-from hybridlesion.features._numerics import Curvature, deviation, percentiles
+from hybridlesion.features._numerics import deviation, percentiles
 
 __all__ = [
-    "BLOBS",
     "CALM",
-    "CATALOGUE",
     "DENSE",
-    "LEAST",
-    "LINE",
-    "RADIAL",
-    "STANDING_OUT",
-    "core_of",
-    "density",
+    "find_lines",
     "find_spots",
+    "find_streaks",
     "local_variance",
-    "radial_direction",
-    "rim_of",
     "structure",
     "veil_weight",
 ]
@@ -43,8 +34,8 @@ _NEIGHBOURHOOD = (17, 17)  # pixels in which lines are counted
 _WINDOW = (9, 9)  # pixels in which lightness is compared
 
 
-def core_of(lesion: LesionContext) -> np.ndarray:
-    """The lesion without its rim, in which a network is looked for.
+def find_lines(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
+    """Find dark lines in the core of a lesion, and how dense they are.
 
     Parameters
     ----------
@@ -53,58 +44,22 @@ def core_of(lesion: LesionContext) -> np.ndarray:
 
     Returns
     -------
-    ndarray of shape (h, w), bool
-        All of it where nothing but rim is there.
-    """
-    core = lesion.inside & (lesion.depth > 0.03)
-    return core if core.any() else lesion.inside
-
-
-def density(lines: np.ndarray) -> np.ndarray:
-    """Share of each pixel's neighbourhood that lies on lines.
-
-    Parameters
-    ----------
     lines : ndarray of shape (h, w), bool
-        Pixels on dark lines.
-
-    Returns
-    -------
-    ndarray of shape (h, w), float32
-        0 to 1.
+        Pixels of the core on dark lines.
+    density : ndarray of shape (h, w), float32
+        Share of each pixel's neighbourhood on such lines; a network where it exceeds `DENSE`.
     """
-    return cv2.boxFilter(lines.view(np.uint8), cv2.CV_32F, _NEIGHBOURHOOD)
+    lines = (lesion.hessian(LINE).dark_line > LEAST) & lesion.core
+    return lines, cv2.boxFilter(lines.view(np.uint8), cv2.CV_32F, _NEIGHBOURHOOD)
 
 
-def rim_of(lesion: LesionContext) -> np.ndarray:
-    """Both sides of the border, where streaks are looked for.
-
-    Parameters
-    ----------
-    lesion : LesionContext
-        The lesion at measuring scale.
-
-    Returns
-    -------
-    ndarray of shape (h, w), bool
-        Usable pixels up to 0.1 diameters inside and 0.05 outside.
-    """
-    return (lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable
-
-
-def find_spots(
-    lesion: LesionContext, line: Curvature, core: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def find_spots(lesion: LesionContext) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Find round dark spots of two sizes, each spot once.
 
     Parameters
     ----------
     lesion : LesionContext
         The lesion at measuring scale.
-    line : Curvature
-        Its second derivatives at the scale of lines.
-    core : ndarray of shape (h, w), bool
-        Where lines count, as `core_of` gives it.
 
     Returns
     -------
@@ -119,9 +74,11 @@ def find_spots(
     globule's radius of 1.4 sigma, the one with the larger scale-normalised Laplacian counts.
     """
     # the core lies in the box of the lesion
-    lines = cv2.copyTo(cv2.max(line.dark_line[lesion.box], 0.0), core[lesion.box].view(np.uint8))
-    around = np.zeros(core.shape, np.float32)
-    around[lesion.box] = cv2.blur(lines, _NEIGHBOURHOOD, borderType=cv2.BORDER_CONSTANT)
+    box = lesion.box
+    strength = cv2.max(lesion.hessian(LINE).dark_line[box], 0.0)
+    lines = cv2.copyTo(strength, lesion.core[box].view(np.uint8))
+    around = np.zeros(lesion.mask.shape, np.float32)
+    around[box] = cv2.blur(lines, _NEIGHBOURHOOD, borderType=cv2.BORDER_CONSTANT)
     found = {name: _peaks(lesion, around.ravel(), sigma) for name, sigma in BLOBS.items()}
     (dots, dot_strength), (globules, globule_strength) = found["dots"], found["globules"]
     apart_x, apart_y = map(np.subtract.outer, lesion.places(dots), lesion.places(globules))
@@ -157,32 +114,37 @@ def _peaks(
     return where[kept], height[kept]
 
 
-def radial_direction(
-    lesion: LesionContext, line: Curvature, where: np.ndarray, angle: np.ndarray
-) -> np.ndarray:
-    """Compare the direction of lines with that of the radius.
+def find_streaks(
+    lesion: LesionContext,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Find dark lines in the rim of a lesion, 0.1 diameters inside to 0.05 outside the border.
 
     Parameters
     ----------
     lesion : LesionContext
         The lesion at measuring scale.
-    line : Curvature
-        Its second derivatives.
-    where : ndarray of shape (n,), int
-        Positions in the flattened cut-out.
-    angle : ndarray of shape (n,), int16
-        Their direction from the centre, as `LesionContext.angle` gives it.
 
     Returns
     -------
-    ndarray of shape (n,), float32
-        Cosine of twice the angle between them: 1 along the radius, -1 across it.
+    rim : ndarray of shape (n,), int
+        Positions of the usable pixels of the rim in the flattened cut-out.
+    octant : ndarray of shape (n,), int
+        Octant of each, 0 to 7, counted from the major axis.
+    radial, tangential : ndarray of shape (n,), bool
+        Whether it lies on a dark line along the radius, a streak, or across the radius.
     """
-    # across a streak is across the radius
+    line = lesion.hessian(LINE)
+    rim = np.flatnonzero((lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable)
+    angle = lesion.angle(rim)
     turn = angle * np.float32(2.0 * np.pi / 128.0)
     turn += np.float32(2.0 * lesion.axes[0])
-    cos, sin = line.across(where)
-    return -(cos * np.cos(turn) + sin * np.sin(turn))
+    root, half, mixed = (layer.ravel().take(rim) for layer in (line.root, line.half, line.mixed))
+    root = np.maximum(root, 1e-6)
+    # Cosine of twice the angle between line and radius. Twice the angle across the line has the
+    # cosine half / root and the sine mixed / root; across a streak is across the radius.
+    cosine = -(half / root * np.cos(turn) + mixed / root * np.sin(turn))
+    sharp = line.dark_line.ravel().take(rim) > 1.5 * LEAST
+    return rim, angle >> 5, sharp & (cosine > RADIAL), sharp & (cosine < -RADIAL)
 
 
 def local_variance(lesion: LesionContext) -> np.ndarray:
@@ -243,7 +205,7 @@ def structure(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__structure_``.
+        One value per feature of the family, keys without ``abcd__structure_``.
 
     Notes
     -----
@@ -258,20 +220,15 @@ def structure(lesion: LesionContext) -> dict[str, float]:
     Stolz et al. 1994; Barata et al. 2012, IEEE Trans. Biomed. Eng. 59; Madooei et al. 2013.
     """
     lesion = lesion.near
-    line = lesion.hessian(LINE)
-    core = core_of(lesion)
-    values = _network(lesion, line, core) | _blobs(lesion, line, core)
-    values |= _streaks(lesion, line) | _areas(lesion)
+    values = _network(lesion) | _blobs(lesion) | _streaks(lesion) | _areas(lesion)
     return {name: float(value) for name, value in values.items()}
 
 
-def _network(lesion: LesionContext, line: Curvature, core: np.ndarray) -> dict[str, float]:
+def _network(lesion: LesionContext) -> dict[str, float]:
     """Share, strength and evenness of dark lines in the core, which lies in the lesion's box."""
-    on_line = (line.dark_line > LEAST) & core
-    dense, dark, light = (
-        layer[lesion.box] for layer in (density(on_line), line.dark_line, line.light_line)
-    )
-    core, on_line = core[lesion.box], on_line[lesion.box]
+    line = lesion.hessian(LINE)
+    layers = (lesion.core, *find_lines(lesion), line.dark_line, line.light_line)
+    core, on_line, dense, dark, light = (layer[lesion.box] for layer in layers)
     total = np.count_nonzero(core)
     typical, spread, size = _masked(dense, core & (dense > DENSE))
     return {
@@ -287,13 +244,13 @@ def _network(lesion: LesionContext, line: Curvature, core: np.ndarray) -> dict[s
 def _masked(values: np.ndarray, where: np.ndarray) -> tuple[float, float, int]:
     """Mean, standard deviation and number of some values; 0 of none."""
     mean, sd = cv2.meanStdDev(values, mask=where.view(np.uint8))
-    return mean.item(), sd.item(), np.count_nonzero(where)
+    return mean.item(), sd.item(), int(np.count_nonzero(where))
 
 
-def _blobs(lesion: LesionContext, line: Curvature, core: np.ndarray) -> dict[str, float]:
+def _blobs(lesion: LesionContext) -> dict[str, float]:
     """Dark maxima of the Laplacian at two sizes: number, strength and evenness."""
     values = {}
-    for name, (where, strength) in find_spots(lesion, line, core).items():
+    for name, (where, strength) in find_spots(lesion).items():
         count = len(where)
         sector = np.bincount(lesion.angle(where) >> 5, minlength=8)
         shallow = np.count_nonzero(lesion.depth.ravel().take(where) < 0.12)
@@ -306,21 +263,16 @@ def _blobs(lesion: LesionContext, line: Curvature, core: np.ndarray) -> dict[str
     return values
 
 
-def _streaks(lesion: LesionContext, line: Curvature) -> dict[str, float]:
-    rim = np.flatnonzero(rim_of(lesion))
-    angle = lesion.angle(rim)
-    radial = radial_direction(lesion, line, rim, angle)
-    sharp = line.dark_line.ravel().take(rim) > 1.5 * LEAST
-    streak, around = sharp & (radial > RADIAL), sharp & (radial < -RADIAL)
-    total = max(len(rim), 1)
-    sector = angle >> 5
-    area = np.maximum(np.bincount(sector, minlength=8), 1)
-    share = np.bincount(sector[streak], minlength=8) / area
+def _streaks(lesion: LesionContext) -> dict[str, float]:
+    rim, octant, radial, tangential = find_streaks(lesion)
+    total, count = max(len(rim), 1), np.count_nonzero(radial)
+    area = np.maximum(np.bincount(octant, minlength=8), 1)
+    share = np.bincount(octant[radial], minlength=8) / area
     return {
-        "streaks_share": np.count_nonzero(streak) / total,
-        "streaks_octants": np.count_nonzero(share > 0.01),
+        "streaks_share": count / total,
+        "streaks_octants": float(np.count_nonzero(share > 0.01)),
         "streaks_unevenness": deviation(share),
-        "streaks_excess": (np.count_nonzero(streak) - np.count_nonzero(around)) / total,
+        "streaks_excess": (count - np.count_nonzero(tangential)) / total,
     }
 
 
@@ -345,57 +297,3 @@ def _areas(lesion: LesionContext) -> dict[str, float]:
         "local_spread": spread,
         "local_spread_sd": spread_sd,
     }
-
-
-CATALOGUE = (
-    *family_rows(
-        "structure",
-        "Barata 2012",
-        (
-            ("network_share", "share", 0.0, 1.0, "part of the lesion where dark lines are dense"),
-            ("network_density", "share", 0.0, 1.0, "part of the lesion that is a dark line"),
-            ("network_contrast", "L*", 0.0, np.inf, "mean strength of those lines"),
-            ("network_irregularity", "1", 0.0, np.inf, "coefficient of variation of its density"),
-            ("network_patchiness", "share", 0.0, 0.5, "sd of the density over the lesion"),
-            ("light_lines", "share", 0.0, 1.0, "part that is a light line (negative network)"),
-        ),
-    ),
-    *family_rows(
-        "structure",
-        "Lindeberg 1998",
-        (
-            row
-            for name in BLOBS
-            for row in (
-                (f"{name}_count", "count", 0.0, np.inf, f"number of dark {name}, each spot once"),
-                (f"{name}_strength", "L*", 0.0, np.inf, "mean Laplacian at their centres"),
-                (f"{name}_unevenness", "1", 0.0, 3.0, "sd over mean of the counts in 8 sectors"),
-                (f"{name}_in_rim", "share", 0.0, 1.0, "share within 0.12 d of the border"),
-            )
-        ),
-    ),
-    *family_rows(
-        "structure",
-        "Stolz 1994",
-        (
-            ("streaks_share", "share", 0.0, 1.0, "part of the rim on dark radial lines"),
-            ("streaks_octants", "octants", 0.0, 8.0, "octants where that share exceeds 0.01"),
-            ("streaks_unevenness", "share", 0.0, 0.5, "sd of the octants' shares"),
-            ("streaks_excess", "share", -1.0, 1.0, "radial minus tangential lines in the rim"),
-            ("structureless_share", "share", 0.0, 1.0, "part with a local sd of L* below 1.5"),
-            ("local_spread", "L*", 0.0, 50.0, "mean local sd of L* in windows of 1/18 diameter"),
-            ("local_spread_sd", "L*", 0.0, 50.0, "sd of that over the lesion"),
-        ),
-    ),
-    *family_rows(
-        "structure",
-        "Madooei 2013",
-        (
-            ("veil_share", "share", 0.0, 1.0, "blue-white veil: blue and darker than skin, soft"),
-            ("veil_strength", "unit", -128.0, 255.0, "95th percentile of (b_skin - b) x darkness"),
-            ("blue_lowest", "unit", -128.0, 127.0, "2nd percentile of b*"),
-            ("regression_share", "share", 0.0, 1.0, "as light as skin but paler: scar-like"),
-            ("grey_share", "share", 0.0, 1.0, "darker than skin with chroma below 12"),
-        ),
-    ),
-)

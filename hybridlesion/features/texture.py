@@ -8,18 +8,15 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
-from hybridlesion.features._feature import family_rows
 from hybridlesion.features._numerics import Curvature, curvature, deviation, percentiles
 
 __all__ = [
-    "CATALOGUE",
     "DIRECTIONS",
     "LEVELS",
     "PATTERNS",
     "cooccurrence",
     "haralick",
     "local_binary_pattern",
-    "pair_counts",
     "pattern_shares",
     "quantise",
     "texture",
@@ -92,42 +89,19 @@ def cooccurrence(
     array([[0, 2],
            [2, 2]])
     """
-    counts = pair_counts(grey.astype(np.uint8, copy=False), mask, step, levels)
-    counts = counts.reshape(levels, levels).astype(np.int64)
-    return counts + counts.T
-
-
-def pair_counts(
-    grey: np.ndarray, mask: np.ndarray, step: tuple[int, int], levels: int = LEVELS
-) -> np.ndarray:
-    """Count pairs of grey levels one way only, as a flat array.
-
-    Parameters
-    ----------
-    grey : ndarray of shape (h, w), uint8
-        Levels 0 to ``levels - 1``.
-    mask : ndarray of shape (h, w), bool
-        Where pixels count.
-    step : tuple of int
-        (rows, columns) from the first to the second pixel; rows not negative.
-    levels : int, default=16
-        Number of levels, 16 at most.
-
-    Returns
-    -------
-    ndarray of shape (levels * levels,), float32
-        Count of the pair (i, j) at ``levels * i + j``.
-    """
     down, right = step
     height, width = grey.shape
     if down >= height or abs(right) >= width:
-        return np.zeros(levels**2, np.float32)
+        return np.zeros((levels, levels), int)
     first = np.s_[: height - down, max(-right, 0) : width - max(right, 0)]
     second = np.s_[down:, max(right, 0) : width + min(right, 0)]
+    grey = grey.astype(np.uint8, copy=False)
     pair = grey[first] * np.uint8(levels)
     pair += grey[second]
     both = (mask[first] & mask[second]).view(np.uint8)
-    return cv2.calcHist([pair], [0], both, [levels**2], [0, levels**2]).ravel()
+    counts = cv2.calcHist([pair], [0], both, [levels**2], [0, levels**2]).astype(int)
+    counts = counts.reshape(levels, levels)
+    return counts + counts.T
 
 
 def haralick(counts: np.ndarray) -> dict[str, float]:
@@ -135,7 +109,7 @@ def haralick(counts: np.ndarray) -> dict[str, float]:
 
     Parameters
     ----------
-    counts : ndarray of shape (levels, levels), int
+    counts : ndarray of shape (levels, levels), int or float
         Symmetric counts of `cooccurrence`; may be all 0.
 
     Returns
@@ -150,15 +124,7 @@ def haralick(counts: np.ndarray) -> dict[str, float]:
     Haralick, Shanmugam and Dinstein 1973, IEEE Trans. SMC 3.
     """
     total = counts.sum()
-    if total == 0:
-        return {
-            "contrast": 0.0,
-            "homogeneity": 1.0,
-            "energy": 1.0,
-            "entropy": 0.0,
-            "correlation": 1.0,
-        }
-    p = counts.ravel() / total
+    p = counts.ravel() / total if total > 0 else np.eye(1, counts.size)[0]
     moments = _moment_weights(len(counts)) @ p
     contrast, homogeneity, mean, square, product = moments.tolist()
     variance, covariance = square - mean**2, product - mean**2
@@ -184,15 +150,9 @@ PATTERNS = 10
 """0 to 8 set neighbours in one run; 9 stands for every pattern with more than one run."""
 
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
-
-
-def _uniform_table() -> np.ndarray:
-    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
-    changes = (bits != np.roll(bits, 1, axis=1)).sum(axis=1)
-    return np.where(changes <= 2, bits.sum(axis=1), 9).astype(np.uint8)
-
-
-_TABLE = _uniform_table()
+_BITS = (np.arange(256)[:, None] >> np.arange(8)) & 1
+_CHANGES = (np.roll(_BITS, 1, axis=1) != _BITS).sum(axis=1)
+_TABLE = np.where(_CHANGES <= 2, _BITS.sum(axis=1), 9).astype(np.uint8)
 
 
 def local_binary_pattern(grey: np.ndarray, radius: int = 1) -> np.ndarray:
@@ -272,7 +232,6 @@ _SCALES = {"fine": 1.5, "middle": 3.0, "coarse": 6.0}  # pixels
 # Middle scale in pixels twice as large. The filters of 3 x 3 pixels smooth by themselves, and more
 # so there: counting that in keeps the value that the full grid gives.
 _MIDDLE_AT_HALF = np.sqrt(1.5**2 + 0.19)
-_HARALICK = ("contrast", "homogeneity", "energy", "entropy", "correlation")
 
 
 def texture(lesion: LesionContext) -> dict[str, float]:
@@ -286,7 +245,7 @@ def texture(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value for each row of `CATALOGUE`, keys without ``abcd__texture_``.
+        One value per feature of the family, keys without ``abcd__texture_``.
 
     Notes
     -----
@@ -304,18 +263,14 @@ def _cooccurrence(lesion: LesionContext) -> dict[str, float]:
     grey = quantise(lesion.lightness[lesion.box], inside, limits=limits)
     values = {}
     for step in _STEPS:
-        counts = np.stack(
-            [pair_counts(grey, inside, (down * step, right * step)) for down, right in DIRECTIONS]
-        )
-        both = counts.sum(axis=0).reshape(LEVELS, LEVELS)
-        total = haralick(both + both.T)
-        values |= {f"glcm{step}_{name}": total[name] for name in _HARALICK}
-        contrast = counts @ _SQUARED / np.maximum(counts.sum(axis=1), 1.0)
+        steps = np.multiply(DIRECTIONS, step).tolist()
+        counts = np.array([cooccurrence(grey, inside, at) for at in steps], np.float32)
+        total = haralick(counts.sum(axis=0))
+        values |= {f"glcm{step}_{name}": value for name, value in total.items()}
+        counts = counts.reshape(len(DIRECTIONS), -1)
+        contrast = counts @ _moment_weights(LEVELS)[0] / np.maximum(counts.sum(axis=1), 1.0)
         values[f"glcm{step}_anisotropy"] = deviation(contrast) / max(contrast.mean(), 1e-6)
     return values
-
-
-_SQUARED = (np.subtract.outer(np.arange(LEVELS), np.arange(LEVELS)) ** 2.0).ravel()
 
 
 def _patterns(lesion: LesionContext) -> dict[str, float]:
@@ -383,71 +338,3 @@ def _coarse(lesion: LesionContext) -> Curvature:
     return curvature(
         np.ascontiguousarray(middle), _SCALES["coarse"] / 2.0, smoothed=_MIDDLE_AT_HALF
     )
-
-
-CATALOGUE = (
-    *family_rows(
-        "texture",
-        "Haralick 1973",
-        (
-            row
-            for step, share in zip(_STEPS, ("1/160", "1/40"), strict=True)
-            for row in (
-                (f"glcm{step}_contrast", "1", 0.0, 225.0, f"sum p (i-j)^2, pairs {share} d apart"),
-                (f"glcm{step}_homogeneity", "1", 0.0, 1.0, f"sum p / (1 + (i-j)^2), {share} d"),
-                (f"glcm{step}_energy", "1", 0.0, 1.0, f"sqrt(sum p^2), {share} d"),
-                (f"glcm{step}_entropy", "bit", 0.0, 8.0, f"-sum p log2 p, {share} d"),
-                (f"glcm{step}_correlation", "1", -1.0, 1.0, f"correlation of i and j, {share} d"),
-                (
-                    f"glcm{step}_anisotropy",
-                    "1",
-                    0.0,
-                    2.0,
-                    f"variation of contrast over 4 directions, {share} d",
-                ),
-            )
-        ),
-        invariance=("mirror", "shift", "scale", "gain"),
-    ),
-    *family_rows(
-        "texture",
-        "Ojala 2002",
-        (
-            row
-            for r in (1, 3)
-            for row in (
-                (f"lbp{r}_entropy", "bit", 0.0, 3.33, f"entropy of the patterns, radius {r} px"),
-                (f"lbp{r}_mixed", "share", 0.0, 1.0, f"patterns of several runs, radius {r} px"),
-                (f"lbp{r}_flat", "share", 0.0, 1.0, f"no darker neighbour, radius {r} px"),
-                (f"lbp{r}_edge", "share", 0.0, 1.0, f"3 to 5 lighter neighbours, radius {r} px"),
-                (f"lbp{r}_spot", "share", 0.0, 1.0, f"only darker neighbours, radius {r} px"),
-            )
-        ),
-        invariance=("mirror", "shift", "scale"),
-    ),
-    *family_rows(
-        "texture",
-        "Freeman 1991",
-        (
-            row
-            for name, sigma in _SCALES.items()
-            for row in (
-                (f"energy_{name}", "L*", 0.0, np.inf, f"mean norm of the Hessian, {sigma:g}/160 d"),
-                (
-                    f"energy_{name}_sd",
-                    "L*",
-                    0.0,
-                    np.inf,
-                    f"its sd over the lesion, {sigma:g}/160 d",
-                ),
-                (
-                    f"coherence_{name}",
-                    "1",
-                    0.0,
-                    1.0,
-                    f"agreement of its direction, {sigma:g}/160 d",
-                ),
-            )
-        ),
-    ),
-)

@@ -138,15 +138,16 @@ def check_records(X: object) -> pd.DataFrame:
         If `X` is not a DataFrame or lacks image ids.
     """
     X = as_pandas(X)
-    records = read_frame(X) if isinstance(X, pd.DataFrame) else None
-    if records is None or "image_id" not in records:
-        came = type(X).__name__ if records is None else f"columns {list(X.columns)[:8]}"
-        raise TableError(
-            "records must be a DataFrame with at least an image_id column (and a path column where "
-            f"images are to be read), got {came}. hybridlesion.read_records makes one from any "
-            "ISIC table, hybridlesion.list_images from a folder."
-        )
-    return records
+    came = type(X).__name__
+    if isinstance(X, pd.DataFrame):
+        if "image_id" in (records := read_frame(X)):
+            return records
+        came = f"columns {list(X.columns)[:8]}"
+    raise TableError(
+        "records must be a DataFrame with at least an image_id column (and a path column where "
+        f"images are to be read), got {came}. hybridlesion.read_records makes one from any ISIC "
+        "table, hybridlesion.list_images from a folder."
+    )
 
 
 def metadata_columns(records: pd.DataFrame) -> list[str]:

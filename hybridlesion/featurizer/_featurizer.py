@@ -25,11 +25,12 @@ from hybridlesion.featurizer._columns import (
 from hybridlesion.featurizer._measuring import (
     COLOR_CONSTANCY,
     Failure,
+    MeasuredLesion,
     lesion_columns,
     read_lesions,
 )
 from hybridlesion.io import write_mask
-from hybridlesion.leakage import leave_out_optimistic, optimistic_rows
+from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
 from hybridlesion.segmentation import check_segmenter
 
 __all__ = ["FEATURE_VERSION", "FINETUNED", "LesionFeaturizer"]
@@ -231,7 +232,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "measurements_")
         records = check_records(X)
-        return self._choose_columns(records, self._featurize_or_complain(records))
+        return self._choose_columns(records, self._compute(records))
 
     def fit_transform(self, X: pd.DataFrame, y: object = None) -> pd.DataFrame:
         """Compute features for training; a Pipeline calls this in its own `fit`.
@@ -257,16 +258,16 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         X = as_pandas(X)
         records = check_records(X)
         self._fit(X, records)
-        table = self._featurize_or_complain(records)
-        optimistic = optimistic_rows(table)
-        if optimistic.any():
+        table = self._compute(records)
+        in_sample = in_sample_mask(table)
+        if in_sample.any():
             warnings.warn(
-                f"{optimistic.sum():,} of {len(table):,} rows have a cnn__score of a network that "
+                f"{in_sample.sum():,} of {len(table):,} rows have a cnn__score of a network that "
                 "learned from them; it was left out.",
                 UserWarning,
                 stacklevel=2,
             )
-        return self._choose_columns(records, leave_out_optimistic(table))
+        return self._choose_columns(records, blank_in_sample_scores(table))
 
     def featurize(
         self,
@@ -335,10 +336,9 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "measurements_")
         asked = self._passed()
-        unknown = getattr(self, "unknown_", ())
-        names = [name for name in self._computed_names() if name not in unknown]
-        features = [name for name in names if is_feature(name)]
-        return np.asarray([*asked, *(name for name in features if name not in asked)], dtype=object)
+        omitted = {*asked, *getattr(self, "unknown_", ())}
+        features = filter(is_feature, self._computed_names())
+        return np.asarray([*asked, *(n for n in features if n not in omitted)], dtype=object)
 
     def measured_names(self) -> list[str]:
         """Names of the columns that are measured in images.
@@ -359,24 +359,27 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             return [name for name in self.carried_ if name in IDS]
         return list(dict.fromkeys(self.passthrough or ()))
 
+    def _absent(self, records: pd.DataFrame) -> list[str]:
+        """Columns of `passthrough` that are neither in the records nor computed."""
+        known = {*records.columns, *self._computed_names()}
+        return [name for name in self._passed() if name not in known]
+
     def _check_passthrough(self, records: pd.DataFrame) -> None:
         if isinstance(self.passthrough, str) and self.passthrough != "ids":
             raise OptionError(
                 "passthrough must be 'ids' or a list of columns, for example "
                 f"[{self.passthrough!r}], got {self.passthrough!r}."
             )
-        known = {*records.columns, *self._computed_names()}
-        unknown = [name for name in self._passed() if name not in known]
-        if unknown:
+        absent = self._absent(records)
+        if absent:
             raise OptionError(
-                f"passthrough names {', '.join(map(repr, unknown))}. Under the names by which "
+                f"passthrough names {', '.join(map(repr, absent))}. Under the names by which "
                 f"they are read, the columns are {', '.join(map(str, records.columns[:20]))}; "
                 f"'ids' passes {', '.join(IDS)} through."
             )
 
     def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-        known = {*records.columns, *self._computed_names()}
-        absent = [name for name in self._passed() if name not in known]
+        absent = self._absent(records)
         # Absent ids are ignored; other columns were requested by name.
         if absent and self.passthrough != "ids":
             raise TableError(
@@ -417,28 +420,30 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 'example embedder="mobilenetv2_100".'
             )
 
-    def _featurize_or_complain(self, records: pd.DataFrame) -> pd.DataFrame:
-        table, failures = self._featurize_in_processes(records)
+    def _compute(self, records: pd.DataFrame) -> pd.DataFrame:
+        """Compute the complete table in `n_jobs` processes; failures warn or raise."""
+        from joblib import Parallel, delayed, effective_n_jobs
+
+        # Chunks of whole batches, so that the network gets the same batches as in one process.
+        step = self.batch_size
+        chunks = [records.iloc[start : start + step] for start in range(0, len(records), step)]
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(chunks))
+        if n_jobs > 1 and self.reads_images_:
+            parts = Parallel(n_jobs=n_jobs)(delayed(self.featurize)(chunk) for chunk in chunks)
+        else:
+            parts = [self.featurize(records)]
+        failures = [failure for _, failed in parts for failure in failed]
         if failures:
-            message = _summarise(failures, len(records))
+            lines = [f"{len(failures)} of {len(records)} images could not be used:"]
+            lines += [f"{failure.image_id}: {failure.reason}" for failure in failures[:10]]
+            if len(failures) > 10:
+                lines.append(f"... and {len(failures) - 10} more")
+            message = "\n  ".join(lines)
             if self.on_error == "raise":
                 raise ImageError(message)
             advice = "Their features are NaN: a score of such a row rests on its metadata alone."
             warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=4)
-        return table
-
-    def _featurize_in_processes(self, records: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]:
-        from joblib import Parallel, delayed, effective_n_jobs
-
-        step = self.batch_size
-        n_jobs = min(effective_n_jobs(self.n_jobs), -(-len(records) // step))
-        if n_jobs <= 1 or not self.reads_images_:
-            return self.featurize(records)
-        # Chunks of whole batches, so that the network gets the same batches as in one process.
-        chunks = [records.iloc[start : start + step] for start in range(0, len(records), step)]
-        parts = Parallel(n_jobs=n_jobs)(delayed(self.featurize)(chunk) for chunk in chunks)
-        table = pd.concat([part for part, _ in parts])
-        return table, [failure for _, failures in parts for failure in failures]
+        return pd.concat([part for part, _ in parts])
 
     def _measure_batch(
         self,
@@ -449,7 +454,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     ) -> list[Failure]:
         """Fill the rows of `out` that can be measured, and return the failures of all others."""
         fixed = lesion_columns()
-        failures, lesions = [], {}
+        failures: list[Failure] = []
+        lesions: dict[int, MeasuredLesion] = {}
         pairs = list(zip(rows["image_id"], rows["path"], strict=True))
         found = read_lesions(
             pairs,
@@ -477,11 +483,3 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 **known,
             )
         return failures
-
-
-def _summarise(failures: list[Failure], n_records: int) -> str:
-    lines = [f"{failure.image_id}: {failure.reason}" for failure in failures[:10]]
-    if len(failures) > len(lines):
-        lines.append(f"... and {len(failures) - len(lines)} more")
-    head = f"{len(failures)} of {n_records} images could not be used:"
-    return "\n  ".join([head, *lines])

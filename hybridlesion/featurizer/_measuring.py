@@ -35,6 +35,7 @@ BLOCK = 8
 _EXPECTED = (ImageError, SourceError, ArithmeticError, ValueError, IndexError, MemoryError)
 
 Row = tuple[str, object]
+SegmentedImage = tuple[np.ndarray, Segmentation]
 Answer = TypeVar("Answer")
 
 
@@ -59,12 +60,8 @@ class Failure:
 
 
 def read_segmented(
-    rows: Iterable[Row],
-    *,
-    long_side: int,
-    segmenter: str,
-    tick: Callable[[], object] | None = None,
-) -> Iterator[tuple[Row, tuple[np.ndarray, Segmentation] | Failure]]:
+    rows: Iterable[Row], *, long_side: int, segmenter: str, tick: Callable[[], object] | None = None
+) -> Iterator[tuple[Row, SegmentedImage | Failure]]:
     """Decode and segment images.
 
     Parameters
@@ -90,9 +87,7 @@ def read_segmented(
             images.append(attempt(row, "read", partial(_read, row[1], long_side)))
             if tick is not None:
                 tick()
-        segmented = _segment(block, images, segmenter)
-        for row, image, details in zip(block, images, segmented, strict=True):
-            yield row, details if isinstance(details, Failure) else (image, details)
+        yield from zip(block, _segment(block, images, segmenter), strict=True)
 
 
 def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failure:
@@ -126,23 +121,31 @@ def _read(path: object, long_side: int) -> np.ndarray:
     return resize_long_side(read_image(path, long_side=long_side), long_side)
 
 
-def _segment(block: list[Row], images: list, segmenter: str) -> list[Segmentation | Failure]:
+def _segment(
+    block: list[Row], images: list[np.ndarray | Failure], segmenter: str
+) -> Iterator[SegmentedImage | Failure]:
     """Segment all readable images together, or one by one if that fails."""
-    results = list(images)
-    readable = [i for i, image in enumerate(images) if not isinstance(image, Failure)]
+    readable = [image for image in images if not isinstance(image, Failure)]
     try:
-        found = segment_many([images[i] for i in readable], segmenter=segmenter)
+        together = iter(segment_many(readable, segmenter=segmenter))
     except _EXPECTED:
-        found = [
-            attempt(block[i], "segment", partial(segment_details, images[i], segmenter=segmenter))
-            for i in readable
-        ]
-    for i, details in zip(readable, found, strict=True):
-        results[i] = details
-    return results
+        together = None
+    for row, image in zip(block, images, strict=True):
+        if isinstance(image, Failure):
+            yield image
+            continue
+        if together is not None:
+            yield image, next(together)
+            continue
+        details = attempt(row, "segment", partial(segment_details, image, segmenter=segmenter))
+        yield details if isinstance(details, Failure) else (image, details)
 
 
-COLOR_CONSTANCY = {"none": None, "shades_of_gray": shades_of_gray, "max_rgb": max_rgb}
+COLOR_CONSTANCY: dict[str, Callable[..., np.ndarray] | None] = {
+    "none": None,
+    "shades_of_gray": shades_of_gray,
+    "max_rgb": max_rgb,
+}
 
 
 @dataclass(frozen=True)

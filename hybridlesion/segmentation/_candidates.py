@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.segmentation._contrast_maps import ContrastMaps
 
-__all__ = ["Candidate", "find_candidates"]
+__all__ = ["Candidate", "disc", "find_candidates"]
 
 # Area of a candidate as a share of the frame; smaller regions are freckles.
 SMALLEST_SHARE = 0.002
@@ -95,9 +96,25 @@ def _otsu(counts: np.ndarray) -> int | None:
 
 
 def _clean(mask: np.ndarray) -> np.ndarray:
-    radius = max(1, round(0.008 * max(mask.shape)))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, disc), cv2.MORPH_CLOSE, disc)
+    around = disc(max(1, round(0.008 * max(mask.shape))))
+    return cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, around), cv2.MORPH_CLOSE, around)
+
+
+@cache
+def disc(radius: int) -> np.ndarray:
+    """Make a disc-shaped structuring element.
+
+    Parameters
+    ----------
+    radius : int
+        In pixels, at least 0.
+
+    Returns
+    -------
+    ndarray of shape (2 * radius + 1, 2 * radius + 1), uint8
+        Ones on the disc. Shared, therefore read-only.
+    """
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
 
 def _regions(mask: np.ndarray) -> list[Candidate]:

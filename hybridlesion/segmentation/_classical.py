@@ -168,18 +168,14 @@ def _refine_boundary(selection: Selection, active_contour: bool) -> np.ndarray:
 
 def _shrink(hair: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Downsample a hair mask; pixels with a third of their area on hair are hair."""
-    if hair.shape == size:
-        return hair
     cover = cv2.resize(hair.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
     return cover > 85
 
 
 def _enlarge(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Upsample a mask, its boundary interpolated between pixels."""
-    return mask if mask.shape == size else _resize(mask.astype(np.float32), size) > 0.5
+    return _resize(mask.astype(np.float32), size) > 0.5
 
 
 def _resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if values.shape == size:
-        return values
     return cv2.resize(values, size[::-1], interpolation=cv2.INTER_LINEAR)

@@ -87,8 +87,6 @@ class ContrastMaps:
         CIE L*a*b*, slightly smoothed.
     skin : ndarray of shape (3,), float32
         L*a*b* of the surrounding skin.
-    shadow : ndarray of shape (h, w), float32
-        Drop of L* below the locally expected lightness of skin.
     maps : dict of str to ndarray of shape (h, w), uint8
         Maps ``blue``, ``shadow``, ``saturation`` and ``distance``, high in the lesion.
     """
@@ -98,7 +96,6 @@ class ContrastMaps:
     markers: np.ndarray
     lab: np.ndarray
     skin: np.ndarray
-    shadow: np.ndarray
     maps: dict[str, np.ndarray]
 
 
@@ -141,14 +138,13 @@ def compute_contrast_maps(
         "saturation": cv2.cvtColor(smooth, cv2.COLOR_RGB2HSV)[..., 1],
         "distance": np.clip(3 * distance, 0, 255).astype(np.uint8),
     }
-    return ContrastMaps(usable, field_of_view, markers, lab, skin, shadow, maps)
+    return ContrastMaps(usable, field_of_view, markers, lab, skin, maps)
 
 
 def _skin_color(lab: np.ndarray, field_of_view: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Median colour of the lighter pixels in a ring along the rim of the field of view."""
-    framed = cv2.copyMakeBorder(
-        field_of_view.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0
-    )
+    field = field_of_view.astype(np.uint8)
+    framed = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
     ring = usable & (depth <= RING_SHARE * max(usable.shape))
     if not ring.any():

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.segmentation._candidates import Candidate, find_candidates
+from hybridlesion.segmentation._candidates import Candidate, disc, find_candidates
 from hybridlesion.segmentation._contrast_maps import ContrastMaps
 
-__all__ = ["ContourBands", "Selection", "disc", "select_candidate"]
+__all__ = ["ContourBands", "Selection", "select_candidate"]
 
 # A candidate's weight in the likelihood falls by a factor of e for every 1 / SHARPNESS of expected
 # Jaccard index below the best candidate.
@@ -233,23 +233,6 @@ class ContourBands:
         return self._outer[group][area] & bit, self._inner[group][area] & bit
 
 
-@cache
-def disc(radius: int) -> np.ndarray:
-    """Make a disc-shaped structuring element.
-
-    Parameters
-    ----------
-    radius : int
-        In pixels, at least 0.
-
-    Returns
-    -------
-    ndarray of shape (2 * radius + 1, 2 * radius + 1), uint8
-        Ones on the disc. Shared, therefore read-only.
-    """
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-
-
 def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
     """Dilation by the larger disc minus that by the smaller one, for each bit of a plane.
 
@@ -260,7 +243,7 @@ def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
     framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
     stride = framed.shape[1]
     # In contiguous memory, lines that extend beyond a row end in the padding.
-    run = framed.ravel()
+    run: np.ndarray = framed.ravel()
     length = len(run) - 2 * largest
     lines = [run[largest : largest + length]]
     for reach in range(1, largest + 1):

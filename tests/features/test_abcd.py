@@ -131,3 +131,13 @@ def test_bad_input_is_refused():
         abcd(image / 255.0, mask)
     with pytest.raises(ImageError, match="raw must be"):
         abcd(image, mask, raw=image[:5])
+
+
+def test_values_do_not_depend_on_where_arrays_lie_in_memory():
+    rng = np.random.default_rng(0)
+    image = rng.integers(60, 200, (150, 190, 3), dtype=np.uint8)
+    mask = np.hypot(*(np.indices((150, 190)) - np.array([75, 95])[:, None, None])) < 60
+    first, kept = abcd(image, mask), []
+    for size in range(1, 16):
+        kept.append(np.empty(40_001 * size, np.uint8))
+        np.testing.assert_equal(abcd(image, mask), first)

@@ -1,4 +1,4 @@
-"""The catalogue, the stored baseline and the generated page agree with what `abcd` returns."""
+"""The catalogue, its formats, the stored baseline and the page agree with what `abcd` returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hybridlesion.features import FAMILIES, FEATURES, INVARIANCES, catalogue_page, feature_names
+from hybridlesion.features import (
+    FAMILIES,
+    FEATURES,
+    INVARIANCES,
+    catalogue_page,
+    catalogue_text,
+    feature_names,
+)
 
 HERE = Path(__file__).parent
 
@@ -54,3 +61,15 @@ def test_page_is_current():
 
 def test_baseline_is_no_degenerate_lesion(drawn_values):
     assert np.isfinite(list(drawn_values.values())).all()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_lines_fit_and_nothing_is_missing(width):
+    text = catalogue_text(width)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= max(width, 70)
+    assert [line.split()[0] for line in lines if line.startswith("  abcd__")] == [
+        feature.name for family in FAMILIES for feature in FEATURES if feature.family == family
+    ]
+    flat = " ".join(text.split())
+    assert all(" ".join(feature.description.split()) in flat for feature in FEATURES)

@@ -67,17 +67,10 @@ class RefinerNetwork(nn.Module):
             self.stages.append(stage)
         extra = EVIDENCE_CHANNELS if evidence else 0
         self.top = _lateral(160, 96)
-        self.skips = nn.ModuleList(
-            [_lateral(96, 96), _lateral(32, 48), _lateral(24, 32), _lateral(16, 16)]
-        )
-        self.decoders = nn.ModuleList(
-            [
-                _Separable(96 + extra, 80),
-                _Separable(80 + 48 + extra, 56),
-                _Separable(56 + 32 + extra, 40),
-                _Separable(40 + 16 + extra, 24),
-            ]
-        )
+        skips = ((96, 96), (32, 48), (24, 32), (16, 16))
+        self.skips = nn.ModuleList(_lateral(*widths) for widths in skips)
+        decoders = ((96, 80), (80 + 48, 56), (56 + 32, 40), (40 + 16, 24))
+        self.decoders = nn.ModuleList(_separable(into + extra, out) for into, out in decoders)
         self.head = nn.Conv2d(24, 1, 3, padding=1)
 
     def forward(self, image: torch.Tensor, evidence: torch.Tensor | None = None) -> torch.Tensor:
@@ -156,24 +149,20 @@ def load_imagenet_encoder(network: RefinerNetwork, state: dict[str, torch.Tensor
         If it is the state of a different network.
     """
     try:
-        _copy_encoder(network, state)
+        _copy_folded(network.stem[0], state, "conv_stem", "bn1")
+        for number, stage in enumerate(network.stages):
+            for position, block in enumerate(stage):
+                prefix = f"blocks.{number}.{position}."
+                names = ("conv_pw", "conv_dw", "conv_pwl")
+                if len(block.body) == 2:
+                    names = ("conv_dw", "conv_pw")
+                for index, (part, name) in enumerate(zip(block.body, names, strict=True), start=1):
+                    _copy_folded(part[0], state, prefix + name, f"{prefix}bn{index}")
     except (KeyError, RuntimeError) as error:
         raise ArtifactError(
             f"the encoder weights are not those of timm's mobilenetv2_100 ({error}). Pass a weight "
             "file of that network, or None for random weights."
         ) from error
-
-
-def _copy_encoder(network: RefinerNetwork, state: dict[str, torch.Tensor]) -> None:
-    _copy_folded(network.stem[0], state, "conv_stem", "bn1")
-    for number, stage in enumerate(network.stages):
-        for position, block in enumerate(stage):
-            prefix = f"blocks.{number}.{position}."
-            names = ("conv_pw", "conv_dw", "conv_pwl")
-            if len(block.body) == 2:
-                names = ("conv_dw", "conv_pw")
-            for index, (part, name) in enumerate(zip(block.body, names, strict=True), start=1):
-                _copy_folded(part[0], state, prefix + name, f"{prefix}bn{index}")
 
 
 def _copy_folded(conv: nn.Conv2d, state: dict, name: str, norm: str) -> None:
@@ -200,16 +189,15 @@ class _InvertedResidual(nn.Module):
         return x + self.body(x) if self.shortcut else self.body(x)
 
 
-class _Separable(nn.Sequential):
-    def __init__(self, channels: int, width: int):
-        super().__init__(
-            nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU6(inplace=True),
-            nn.Conv2d(channels, width, 1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU6(inplace=True),
-        )
+def _separable(channels: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU6(inplace=True),
+        nn.Conv2d(channels, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU6(inplace=True),
+    )
 
 
 def _conv(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -225,28 +225,21 @@ class Refiner:
         list of Segmentation
             One per image, in order, as described in `segment_refined`.
         """
-        results = [segment_classical(image) for image in images]
-        visible = [
-            i
-            for i, (image, classical) in enumerate(zip(images, results, strict=True))
-            if not _is_blank(image, classical.field_of_view)
-        ]
-        for start in range(0, len(visible), _BLOCK):
-            block = visible[start : start + _BLOCK]
-            inputs = [self._encode(images[i], results[i]) for i in block]
-            found = self._probability(*map(np.stack, zip(*inputs, strict=True)))
-            for i, probability in zip(block, found, strict=True):
-                results[i] = _refine(results[i], probability)
-        return results
-
-    def _probability(self, images: np.ndarray, evidence: np.ndarray) -> np.ndarray:
-        """Probability of "lesion", (n, S, S) float32, from encoded images and evidence."""
         import torch
 
-        with torch.inference_mode(), _one_thread():
-            # Views with the channels last in memory, the layout of the convolutions.
-            inputs = [torch.from_numpy(part).permute(0, 3, 1, 2) for part in (images, evidence)]
-            return self.network(*inputs).sigmoid()[:, 0].numpy()
+        results = [segment_classical(image) for image in images]
+        pairs = enumerate(zip(images, results, strict=True))
+        visible = [i for i, pair in pairs if not _is_blank(pair[0], pair[1].field_of_view)]
+        for start in range(0, len(visible), _BLOCK):
+            block = visible[start : start + _BLOCK]
+            inputs = zip(*(self._encode(images[i], results[i]) for i in block), strict=True)
+            with torch.inference_mode(), _one_thread():
+                # Views with the channels last in memory, the layout of the convolutions.
+                tensors = [torch.from_numpy(np.stack(part)).permute(0, 3, 1, 2) for part in inputs]
+                probabilities = self.network(*tensors).sigmoid()[:, 0].numpy()
+            for i, probability in zip(block, probabilities, strict=True):
+                results[i] = _refine(results[i], probability)
+        return results
 
     def _encode(self, image: np.ndarray, classical: Segmentation) -> tuple[np.ndarray, np.ndarray]:
         likelihood = np.round(255 * squash(classical.likelihood, self.size)).astype(np.uint8)
@@ -444,13 +437,7 @@ def check_refiner(path: str | os.PathLike) -> None:
     ArtifactError
         If the file does not contain a refiner, or one of another protocol.
     """
-    _check_header(*_file_version(path))
-
-
-@lru_cache
-def _check_header(path: Path, modified: int, length: int) -> None:
-    with _open(path, "np") as file:
-        _read_about(path, file.metadata() or {})
+    _read_about(*_file_version(path))
 
 
 def load_refiner(
@@ -479,40 +466,48 @@ def load_refiner(
     ArtifactError
         If the file does not contain a refiner, or one of another protocol.
     """
+    from safetensors.torch import load_file
+
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
-    path = _file_version(path)[0]
-    with _open(path, "pt") as file:
-        about = _read_about(path, file.metadata() or {})
-        state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    version = _file_version(path)
+    about = _read_about(*version)
+    with _reading(version[0]):
         network = RefinerNetwork(evidence=about["evidence"])
+        state = {name: value.float() for name, value in load_file(version[0]).items()}
         # Step counters are not stored and keep their zeros.
         network.load_state_dict(network.state_dict() | state)
         return network.eval(), about["size"], about["facts"]
 
 
 @contextmanager
-def _open(path: Path, framework: str) -> Iterator[object]:
-    """Open a safetensors file; failures become an ArtifactError."""
-    from safetensors import SafetensorError, safe_open
+def _reading(path: Path) -> Iterator[None]:
+    """Raise an ArtifactError if the file cannot be read as a refiner."""
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(path, framework=framework) as file:
-            yield file
+        yield
     except (SafetensorError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ArtifactError(f"{path} cannot be read as a refiner: {reason}") from error
 
 
-def _read_about(path: Path, metadata: dict[str, str]) -> dict[str, object]:
-    if _KIND not in metadata:
-        raise ArtifactError(
-            f"{path} holds no refiner. Train one with `hybridlesion train-refiner`."
-        )
-    about = json.loads(metadata[_KIND])
-    if about["protocol"] != PROTOCOL:
-        raise ArtifactError(
-            f"{path} was written for protocol {about['protocol']}, and this version reads protocol "
-            f"{PROTOCOL}. Train it again, or install the version that wrote it."
-        )
-    return about
+@lru_cache
+def _read_about(path: Path, modified: int, length: int) -> dict[str, Any]:
+    """What the header of a weight file says about the network."""
+    from safetensors import safe_open
+
+    with _reading(path):
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+        if _KIND not in metadata:
+            raise ArtifactError(
+                f"{path} holds no refiner. Train one with `hybridlesion train-refiner`."
+            )
+        about = json.loads(metadata[_KIND])
+        if about["protocol"] != PROTOCOL:
+            raise ArtifactError(
+                f"{path} was written for protocol {about['protocol']}, and this version reads "
+                f"protocol {PROTOCOL}. Train it again, or install the version that wrote it."
+            )
+        return about

@@ -230,9 +230,7 @@ def _initialise(recipe: Recipe, encoder: dict | None, device: str, steps: int) -
     known = {id(value) for value in tuned}
     fresh = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     rates = [recipe.encoder_rate, recipe.decoder_rate]
-    groups = [
-        {"params": part, "lr": rate} for part, rate in zip((tuned, fresh), rates, strict=True)
-    ]
+    groups = [{"params": tuned, "lr": rates[0]}, {"params": fresh, "lr": rates[1]}]
     optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, max(steps, 2), pct_start=0.1)
     return RefinerState(network, copy.deepcopy(network), optimizer, schedule)

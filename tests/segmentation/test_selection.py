@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.segmentation._selection import ContourBands, disc
+from hybridlesion.segmentation._candidates import disc
+from hybridlesion.segmentation._selection import ContourBands
 
 WHOLE = np.s_[:, :]
 
