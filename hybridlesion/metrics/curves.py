@@ -235,7 +235,7 @@ def decision_curve(
     >>> decision_curve([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.9], thresholds=[0.5]).iloc[0].to_dict()
     {'threshold': 0.5, 'net_benefit': 0.25, 'act_on_all': 0.0, 'act_on_none': 0.0}
     """
-    y, score = check_probabilities(*check_scores(y, score))
+    y, score = check_probabilities(y, score)
     prevalence = y.mean()
     if thresholds is None:
         thresholds = np.geomspace(min(prevalence / 10, 0.05), 0.5, 50)

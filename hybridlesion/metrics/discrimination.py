@@ -175,7 +175,8 @@ class Ranking:
             As `values`.
         """
         at_level, cumulated, negatives = self.tally(weights[:-1])
-        recall, false = self.place(at_level, cumulated, weights[-1]), _false_rates(negatives)
+        recall = self.place(at_level, cumulated, weights[-1])
+        false = np.vstack([np.zeros(negatives.shape[1]), negatives / negatives[-1]])
         precision = cumulated / (cumulated + negatives[1::2])
         ends = (recall[:-1], recall[1:], false[:-1], false[1:])
         values = {
@@ -253,10 +254,6 @@ def interpolate(recall: np.ndarray, along: np.ndarray, sensitivity: float) -> np
     share = (sensitivity - start_recall) / np.maximum(stop_recall - start_recall, 1e-300)
     start_along, stop_along = along[stop - 1, column], along[stop, column]
     return start_along + np.clip(share, 0, 1) * (stop_along - start_along)
-
-
-def _false_rates(negatives: np.ndarray) -> np.ndarray:
-    return np.vstack([np.zeros(negatives.shape[1]), negatives / negatives[-1]])
 
 
 def _sums(slots: np.ndarray, codes: np.ndarray, shape: tuple[int, int]) -> csr_matrix:

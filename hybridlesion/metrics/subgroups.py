@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from types import MappingProxyType
 
 import numpy as np
@@ -105,21 +106,28 @@ def evaluate_subgroups(
     codes = check_groups(groups, len(y))
     rows = []
     for attribute, group, inside in _list_groups(attributes):
-        described = _describe(
-            y[inside],
-            score[inside],
-            check_groups(codes[inside], int(inside.sum())),
-            threshold=threshold,
-            fewest=fewest,
-            confidence=confidence,
-            n_bootstrap=n_bootstrap,
-            random_state=random_state,
-        )
-        rows.append({"attribute": attribute, "group": group} | described)
+        truth, scores = y[inside], score[inside]
+        numbers = check_groups(codes[inside], len(truth))
+        counts = {"malignant": int(truth.sum()), "benign": int((~truth).sum())}
+        few = {kind for kind, count in counts.items() if count < fewest}
+        measures: list[Decisions | Ranking] = [Decisions(truth, scores, numbers, threshold)]
+        if not few:
+            measures.append(Ranking(truth, scores, numbers))
+        n_groups = int(numbers.max()) + 1
+        values = resample(measures, n_groups, n_bootstrap, random_state)
+        row = {"attribute": attribute, "group": group, "n": len(truth)}
+        row |= {"n_malignant": counts["malignant"], "n_groups": n_groups}
+        for column, (measure, needed) in _MEASURES.items():
+            cell = (np.nan, np.nan, np.nan)
+            if few.isdisjoint(needed):
+                cell = values[measure].value, *interval_of(values[measure], confidence)
+            row |= dict(zip((column, f"{column}_low", f"{column}_high"), cell, strict=True))
+        note = f"{counts['malignant']:,} malignant, {counts['benign']:,} benign: too few"
+        rows.append(row | {"note": note if few else ""})
     return pd.DataFrame(rows)
 
 
-def _list_groups(attributes: pd.DataFrame):
+def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.ndarray]]:
     """Yield attribute, group and its rows: the groups of a category in its order, unknown last."""
     yield "all", "all", np.ones(len(attributes), dtype=bool)
     for attribute, values in attributes.items():
@@ -132,34 +140,6 @@ def _list_groups(attributes: pd.DataFrame):
                 yield attribute, str(name), inside
         if len(known) < len(values):
             yield attribute, "unknown", values.isna().to_numpy()
-
-
-def _describe(
-    y: np.ndarray,
-    score: np.ndarray,
-    codes: np.ndarray,
-    *,
-    threshold: float,
-    fewest: int,
-    confidence: float,
-    n_bootstrap: int,
-    random_state: int | None,
-) -> dict:
-    malignant, benign = int(y.sum()), int((~y).sum())
-    enough = {"malignant": malignant >= fewest, "benign": benign >= fewest}
-    n_groups = int(codes.max()) + 1
-    measures = [Decisions(y, score, codes, threshold)]
-    if all(enough.values()):
-        measures.append(Ranking(y, score, codes))
-    values = resample(measures, n_groups, n_bootstrap, random_state)
-    row = {"n": len(y), "n_malignant": malignant, "n_groups": n_groups}
-    for column, (measure, needed) in _MEASURES.items():
-        cell = (np.nan, np.nan, np.nan)
-        if all(enough[kind] for kind in needed):
-            cell = values[measure].value, *interval_of(values[measure], confidence)
-        row |= dict(zip((column, f"{column}_low", f"{column}_high"), cell, strict=True))
-    few = f"{malignant:,} malignant, {benign:,} benign: too few"
-    return row | {"note": "" if all(enough.values()) else few}
 
 
 # Upper ends of the bands, the last one open, and their names. Who lies on an end is in the upper

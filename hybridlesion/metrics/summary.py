@@ -124,8 +124,7 @@ def evaluate(
         check_number("threshold", threshold)
     threshold = choose_threshold(y, score) if threshold is None else float(threshold)
     n_groups = int(codes.max()) + 1
-    measures = _measures(y, score, codes, threshold)
-    values = resample(measures, n_groups, n_bootstrap, random_state)
+    values = resample(_measures(y, score, codes, threshold), n_groups, n_bootstrap, random_state)
     rows = [
         (metric, values[metric].value, *interval_of(values[metric], confidence))
         for metric in (*_COMPARED, "prevalence")

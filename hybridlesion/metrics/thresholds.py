@@ -255,7 +255,6 @@ def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> floa
 
 
 _MEASURES = {"sensitivity": "recall", "specificity": "specificity", "precision": "precision"}
-_Rule = tuple[str, float, str | None, float]
 
 
 def operating_points(
@@ -328,7 +327,18 @@ def operating_points(
     codes = check_groups(groups, len(y))
     ratio = None if cost_ratio is None else check_cost_ratio(cost_ratio)
     cutoffs = Cutoffs(y, score, codes, sensitivities=tuple(sensitivities), cost_ratio=ratio)
-    rules = _list_rules(score, cutoffs.values(), sensitivities, ratio, threshold)
+    found = cutoffs.values()
+    # Of each rule: its name, its number, the name of its drawn threshold, and the threshold.
+    rules: list[tuple[str, float, str | None, float]] = []
+    if threshold is not None:
+        rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))
+    for at in sensitivities:
+        name = f"sensitivity_{at:g}"
+        rules.append(("sensitivity", float(at), name, found[name]))
+    if ratio is not None:
+        if score.min() >= 0 and score.max() <= 1:
+            rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
+        rules.append(("cost_best", ratio, "cost", found["cost"]))
     measures = {"": [cutoffs]} | {
         f"{number} ": [Decisions(y, score, codes, value)]
         for number, (*_, value) in enumerate(rules)
@@ -337,7 +347,7 @@ def operating_points(
     rows = []
     for number, (rule, at, name, value) in enumerate(rules):
         low, high = interval_of(values[name], confidence) if name else (np.nan, np.nan)
-        row = {"rule": rule, "at": at, "threshold": value}
+        row: dict[str, object] = {"rule": rule, "at": at, "threshold": value}
         row |= {"threshold_low": low, "threshold_high": high}
         for column, measure in _MEASURES.items():
             drawn = values[f"{number} {measure}"]
@@ -345,24 +355,3 @@ def operating_points(
             row[f"{column}_low"], row[f"{column}_high"] = interval_of(drawn, confidence)
         rows.append(row | {"called": float((score >= value).mean())})
     return pd.DataFrame(rows)
-
-
-def _list_rules(
-    score: np.ndarray,
-    found: dict[str, float],
-    sensitivities: Sequence[float],
-    ratio: float | None,
-    threshold: float | None,
-) -> list[_Rule]:
-    """List rule, its number, the name of its drawn threshold, and the threshold."""
-    rules: list[_Rule] = []
-    if threshold is not None:
-        rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))
-    for sensitivity in sensitivities:
-        name = f"sensitivity_{sensitivity:g}"
-        rules.append(("sensitivity", float(sensitivity), name, found[name]))
-    if ratio is not None:
-        if score.min() >= 0 and score.max() <= 1:
-            rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
-        rules.append(("cost_best", ratio, "cost", found["cost"]))
-    return rules

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hybridlesion.model._fold_model import (
-    FoldModel,
-    TrainingSettings,
-    are_metadata,
-    train_fold_models,
-)
+from hybridlesion.model._fold_model import FoldModel, are_metadata, train_fold_models
 
-__all__ = ["FoldEnsemble", "View", "in_company", "plan_views", "single_view_ensemble"]
+__all__ = ["FoldEnsemble", "View", "plan_views"]
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ class FoldEnsemble:
         y: np.ndarray,
         folds: np.ndarray,
         monotone: np.ndarray,
-        settings: TrainingSettings,
+        settings: Mapping[str, Any],
         seed: int,
         metadata: np.ndarray,
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -149,8 +145,8 @@ class FoldEnsemble:
             Grouped fold of each row.
         monotone : ndarray of shape (columns,), bool
             Columns along which the score is constrained to be monotone.
-        settings : TrainingSettings
-            How to train.
+        settings : mapping of str to object
+            Parameters of `HybridLesionClassifier`; ``n_jobs`` is the number of threads.
         seed : int
             Seed of this round.
         metadata : ndarray of int
@@ -171,16 +167,37 @@ class FoldEnsemble:
             members += news
             self.spread[k] += logits.std()
             held_out.append(logits)
-            blanked.append(logits)
             empty = np.isin(view.dense, metadata)
-            if empty.any():
-                blanked[k] = _held_out(news, dense, embedding, folds, empty)
+            bare = logits.copy()
+            for member in news if empty.any() else ():
+                # Each row, without its metadata, by the member that never saw it.
+                rows = np.flatnonzero(folds == member.fold)
+                columns = dense[rows]
+                columns[:, empty] = np.nan
+                bare[rows] = member.logit(columns, embedding[rows], n_jobs=1)
+            blanked.append(bare)
         return held_out, blanked
 
-    @property
-    def settings(self) -> list[bool]:
-        """Settings: with siblings (True) and without (False)."""
-        return list(dict.fromkeys(view.company for view in self.views))
+    def split(self, encoded: np.ndarray) -> dict[bool, np.ndarray]:
+        """Split rows by the setting in which they are scored: with siblings or without.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, columns), float32
+            Encoded table.
+
+        Returns
+        -------
+        dict of bool to ndarray of shape (n,), bool
+            Rows with other lesions of their patient (True), which have a known ``ctx__`` column,
+            and the others (False); all rows where the views have one setting.
+        """
+        settings = dict.fromkeys(view.company for view in self.views)
+        if len(settings) == 1:
+            return dict.fromkeys(settings, np.ones(len(encoded), dtype=bool))
+        context = [k for k, name in enumerate(self.names) if name.startswith("ctx__")]
+        company = ~np.isnan(encoded[:, context]).all(axis=1)
+        return {setting: company == setting for setting in settings}
 
     def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
         """Average the views of one setting.
@@ -190,7 +207,7 @@ class FoldEnsemble:
         logits : list of ndarray
             Of each view.
         company : bool
-            One of `settings`.
+            A key of `split`.
 
         Returns
         -------
@@ -208,7 +225,7 @@ class FoldEnsemble:
         encoded : ndarray of shape (n, columns), float32
             Encoded rows.
         company : bool
-            One of `settings`.
+            A key of `split`.
         n_folds : int
             Folds of a seed.
         n_jobs : int
@@ -245,14 +262,14 @@ class FoldEnsemble:
     def contributions(
         self, encoded: np.ndarray, company: bool, fold: int, n_jobs: int
     ) -> np.ndarray:
-        """Take the logits of one fold's members apart.
+        """Decompose the logits of one fold's members.
 
         Parameters
         ----------
         encoded : ndarray of shape (n, columns), float32
             Encoded rows.
         company : bool
-            One of `settings`.
+            A key of `split`.
         fold : int
             The fold that the members never saw.
         n_jobs : int
@@ -275,25 +292,6 @@ class FoldEnsemble:
                     n_members += 1
         return parts / n_members
 
-    def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
-        """Rows that are scored in a setting.
-
-        Parameters
-        ----------
-        company : bool
-            One of `settings`.
-        in_company : ndarray of shape (n,), bool
-            Rows that come with other lesions of their patient.
-
-        Returns
-        -------
-        ndarray of shape (n,), bool
-            Each row is scored in exactly one setting.
-        """
-        if len(self.settings) == 1:
-            return np.ones(len(in_company), dtype=bool)
-        return in_company == company
-
     def importances(self) -> np.ndarray:
         """Share of each encoded column in the scores, with siblings if there are two settings.
 
@@ -304,70 +302,12 @@ class FoldEnsemble:
         """
         share = np.zeros(len(self.names))
         for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
-            if view.company != self.settings[0]:
+            if view.company != self.views[0].company:
                 continue
             order = np.r_[view.dense, view.embedding]
             of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
             share[order] += spread * of_view
         return share
-
-
-def single_view_ensemble(names: list[str], members: list[FoldModel]) -> FoldEnsemble:
-    """Build the ensemble of a model that an early release saved.
-
-    Parameters
-    ----------
-    names : list of str
-        Encoded column names.
-    members : list of FoldModel
-        Members of all folds and seeds, which learned from all columns.
-
-    Returns
-    -------
-    FoldEnsemble
-        The ensemble, with one view.
-    """
-    wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
-    ensemble = FoldEnsemble(names)
-    ensemble.views = [View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)]
-    ensemble.members, ensemble.spread = [members], np.ones(1)
-    return ensemble
-
-
-def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
-    """Rows with patient context.
-
-    Parameters
-    ----------
-    encoded : ndarray of shape (n, columns), float32
-        Encoded table.
-    names : list of str
-        Encoded column names.
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-        True where a ``ctx__`` column is known.
-    """
-    context = [k for k, name in enumerate(names) if name.startswith("ctx__")]
-    return ~np.isnan(encoded[:, context]).all(axis=1)
-
-
-def _held_out(
-    members: list[FoldModel],
-    dense: np.ndarray,
-    embedding: np.ndarray,
-    folds: np.ndarray,
-    empty: np.ndarray,
-) -> np.ndarray:
-    """Score each row, some columns empty, by the member that never saw it."""
-    logits = np.empty(len(folds))
-    for member in members:
-        rows = np.flatnonzero(folds == member.fold)
-        columns = dense[rows]
-        columns[:, empty] = np.nan
-        logits[rows] = member.logit(columns, embedding[rows], n_jobs=1)
-    return logits
 
 
 def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:

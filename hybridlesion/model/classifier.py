@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
@@ -21,17 +19,17 @@ from hybridlesion.metrics import (
     threshold_interval,
 )
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
-from hybridlesion.model._ensemble import FoldEnsemble, in_company, single_view_ensemble
+from hybridlesion.model._ensemble import FoldEnsemble, View
 from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
-from hybridlesion.model._fold_model import TrainingSettings, metadata_columns
+from hybridlesion.model._fold_model import metadata_columns
 from hybridlesion.model._groups import (
     SENSITIVITY,
     check_folds,
-    check_order,
     check_parameters,
     make_folds,
     read_groups,
     read_target,
+    warn_of_order,
 )
 from hybridlesion.model.calibration import (
     ConformalSets,
@@ -315,9 +313,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             )
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
-        order = check_order(classes)
-        if order is not None:
-            warnings.warn(order, UserWarning, stacklevel=2)
+        warn_of_order(classes)
         # From here on nothing is refused: a fit that was leaves the former classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
@@ -326,8 +322,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         # On small matrices several threads of BLAS wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
             self.metadata_ = metadata_columns(X, names)
+            # Trees on few rows are grown before the threads have found each other.
+            n_jobs = min(effective_n_jobs(self.n_jobs), 1 + len(X) // _ROWS_A_THREAD)
+            settings = self.get_params(deep=False) | {"n_jobs": n_jobs}
+
+            def train(ensemble, draw, seed):
+                return ensemble.train(X, target, draw, directed, settings, seed, self.metadata_)
+
             rounds = [
-                self._train(self.ensemble_, X, draw, directed, seed)
+                train(self.ensemble_, draw, seed)
                 for seed, draw in enumerate(draws.T, start=self.random_state)
             ]
             n_folds = [int(self.folds_.max()) + 1] * len(rounds)
@@ -335,8 +338,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 # How far members differ takes a second draw; its members are not kept.
                 draw = self._draw_again(draws[:, 0])
                 n_folds.append(int(draw.max()) + 1)
-                other, seed = FoldEnsemble(names), self.random_state + 1
-                rounds.append(self._train(other, X, draw, directed, seed))
+                rounds.append(train(FoldEnsemble(names), draw, self.random_state + 1))
             weight = self.ensemble_.importances()[self.metadata_]
             self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
             self._calibrate(X, rounds, draws.shape[1], n_folds)
@@ -486,7 +488,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         if "members_" in state:  # the first releases had one view and one calibrator
             if self.encoder_ is not None:
                 vars(self.encoder_).update(given_=self.encoder_.names_, compared_=[])
-            self.ensemble_ = single_view_ensemble(self._encoded_names(), self.members_)
+            names = self._encoded_names()
+            wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
+            self.ensemble_ = FoldEnsemble(names)
+            view = View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)
+            self.ensemble_.views, self.ensemble_.members = [view], [self.members_]
+            self.ensemble_.spread = np.ones(1)
             self.calibrators_ = {False: self.calibrator_}
 
     def __sklearn_tags__(self):
@@ -494,15 +501,6 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
-
-    def _settings(self, n_rows):
-        names = [
-            name for name in TrainingSettings.__dataclass_fields__ if name != "lightgbm_params"
-        ]
-        values = {name: getattr(self, name) for name in names}
-        # Trees on few rows are grown before the threads have found each other.
-        values["n_jobs"] = min(effective_n_jobs(self.n_jobs), 1 + n_rows // _ROWS_A_THREAD)
-        return TrainingSettings(**values, lightgbm_params=dict(self.lightgbm_params or {}))
 
     def _read_training(self, X, y):
         if not is_feature_table(X):
@@ -545,10 +543,6 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             return [str(name) for name in fitted]
         return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
-    def _train(self, ensemble, X, draw, directed, seed):
-        settings = self._settings(len(X))
-        return ensemble.train(X, self.target_, draw, directed, settings, seed, self.metadata_)
-
     def _draw_again(self, draw):
         # Folds that were given may part groups; their parts stay apart here, too.
         pairs = np.column_stack([self.groups_, draw])
@@ -559,10 +553,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _calibrate(self, X, rounds, n_kept, n_folds):
         """Calibrate each setting: lesions with or without siblings, with or without metadata."""
-        company, missing = in_company(X, self.ensemble_.names), self._missing_metadata(X)
-        held_out = {}
-        for setting in self.ensemble_.settings:
-            like = self.ensemble_.scored(setting, company)
+        missing, held_out = self._missing_metadata(X), {}
+        for setting, like in self.ensemble_.split(X).items():
             for without in (False, True) if len(self.metadata_) else (False,):
                 draws = np.array([self.ensemble_.average(z[without], setting) for z in rounds])
                 noise = member_noise(draws, n_folds) / n_kept
@@ -588,15 +580,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _split(self, encoded):
         """Yield rows, their weights, whether they have siblings, and their calibrator."""
-        company, missing = (
-            in_company(encoded, self.ensemble_.names),
-            self._missing_metadata(encoded),
-        )
-        for setting, calibrator in self.calibrators_.items():
-            like = self.ensemble_.scored(setting, company)
-            yield from _weighted(like * (1 - missing), setting, calibrator)
+        missing = self._missing_metadata(encoded)
+        for setting, like in self.ensemble_.split(encoded).items():
+            weighted = [(like * (1 - missing), self.calibrators_[setting])]
             if missing.any():
-                yield from _weighted(like * missing, setting, self.bare_calibrators_[setting])
+                weighted.append((like * missing, self.bare_calibrators_[setting]))
+            for weight, calibrator in weighted:
+                rows = weight > 0
+                if rows.any():
+                    yield rows, weight[rows], setting, calibrator
 
     def _decide(self, target):
         if self.cost_ratio is not None:
@@ -608,10 +600,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         else:
             self.threshold_ = self.threshold
         self.threshold_intervals_ = {
-            sensitivity: threshold_interval(
-                target, self.oof_score_, sensitivity, groups=self.groups_
-            )
-            for sensitivity in SENSITIVITIES
+            at: threshold_interval(target, self.oof_score_, at, groups=self.groups_)
+            for at in SENSITIVITIES
         }
         self.thresholds_ = {key: found.value for key, found in self.threshold_intervals_.items()}
         self.conformal_ = ConformalSets().fit(target, self.oof_score_)
@@ -624,14 +614,6 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         names = self.encoder_.names_ if self.encoder_ else self._encoded_names()
         self.feature_names_ = np.array(names, dtype=object)
         share = self.ensemble_.importances()
+        share = share / share.sum() if share.sum() > 0 else share
         sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(share))
-        total = share.sum()
-        self.feature_importances_ = np.bincount(
-            sources, weights=share / total if total > 0 else share
-        )
-
-
-def _weighted(weight, company, calibrator):
-    rows = weight > 0
-    if rows.any():
-        yield rows, weight[rows], company, calibrator
+        self.feature_importances_ = np.bincount(sources, weights=share)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.model._boosting import BoosterState, draw_bag, grow
 from hybridlesion.model._fold_model import LinearModel, _directions
 
@@ -25,6 +26,9 @@ class _Scripted:
         return towards * np.where(self.y, 1.0, -1.0)
 
 
+_SETTINGS = HybridLesionClassifier(linear_weight=0.0, imbalance="none").get_params()
+
+
 def _members(best_at):
     y = np.arange(60) % 4 == 0
     rows = np.arange(60).reshape(len(best_at), -1)
@@ -35,16 +39,9 @@ def _members(best_at):
 
 
 def test_a_fold_has_no_say_in_its_own_number_of_trees():
-    settings = {
-        "linear_weight": 0.0,
-        "stopping": "log_loss",
-        "min_trees": 0,
-        "max_trees": 100,
-        "patience": 100,
-        "n_jobs": 1,
-    }
     y, members = _members((60, 60, 20))
-    n_trees, _ = grow(members, y, np.zeros(60), **settings)
+    settings = _SETTINGS | {"min_trees": 0, "max_trees": 100, "patience": 100}
+    n_trees, _ = grow(members, y, np.zeros(60), settings)
     # The third fold alone would keep 20 trees; the others ask for 60.
     assert n_trees[2] == 60
     assert max(n_trees[:2]) < 60
@@ -52,17 +49,8 @@ def test_a_fold_has_no_say_in_its_own_number_of_trees():
 
 def test_growth_ends_after_patience_and_keeps_the_floor():
     y, members = _members((20, 20, 20))
-    n_trees, logits = grow(
-        members,
-        y,
-        np.zeros(60),
-        linear_weight=0.0,
-        stopping="log_loss",
-        min_trees=50,
-        max_trees=400,
-        patience=30,
-        n_jobs=1,
-    )
+    settings = _SETTINGS | {"min_trees": 50, "max_trees": 400, "patience": 30}
+    n_trees, logits = grow(members, y, np.zeros(60), settings)
     assert members[0].booster.grown <= 60
     assert n_trees.min() >= 50
     assert logits.shape == (60,)
