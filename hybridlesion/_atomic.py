@@ -43,7 +43,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ['scores.csv']
     """
     path = Path(path)
-    _make_folder(path.parent)
+    in_the_way = next((folder for folder in path.parents if folder.is_file()), None)
+    if in_the_way is not None:
+        raise SourceError(f"{in_the_way} is a file; name a folder.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"cannot make the folder {path.parent}: {error.strerror}.") from error
     # The token keeps two runs on one output apart, on whichever machines of a shared folder; the
     # suffix stays, since writers such as cv2.imwrite choose the format by it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
@@ -140,13 +146,3 @@ def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _make_folder(folder: Path) -> None:
-    in_the_way = next((path for path in (folder, *folder.parents) if path.is_file()), None)
-    if in_the_way is not None:
-        raise SourceError(f"{in_the_way} is a file; name a folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(f"cannot make the folder {folder}: {error.strerror}.") from error

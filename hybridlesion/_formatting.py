@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 __all__ = ["count_words", "explain_measures", "measure_words", "name_rule", "threshold_words"]
 
@@ -37,7 +38,7 @@ def count_words(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def name_rule(parameters: Mapping[str, object]) -> str:
+def name_rule(parameters: Mapping[str, Any]) -> str:
     """Describe the rule by which a classifier chose its threshold.
 
     Parameters
@@ -114,9 +115,7 @@ def explain_measures(
     metrics = set(metrics)
     lines = []
     if "pauc" in metrics:
-        lines.append(
-            "pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."
-        )
+        lines += ["pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."]
     if "calibration_in_the_large" in metrics:
         lines.append(
             "calibration_in_the_large is the share of malignant over the mean score; 1 is right."
@@ -160,9 +159,10 @@ def measure_words(
         return "undefined", ""
     digits = 4 if metric in _SMALL else 3
     words = f"{int(value):,}" if metric in _COUNTS else f"{value:.{digits}f}"
-    known = _known(low) and _known(high)
-    return words, f"{low:.{digits}f} to {high:.{digits}f}" if known else ""
+    if not _known(low) or not _known(high):
+        return words, ""
+    return words, f"{low:.{digits}f} to {high:.{digits}f}"
 
 
-def _known(value: float | None) -> bool:
+def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ __all__ = ["LEFT_OUT", "as_pandas", "check_choice", "check_image", "check_mask",
 LEFT_OUT = "hybridlesion.left_out"
 
 
-def as_pandas(frame: object) -> object:
+def as_pandas(frame: Any) -> Any:
     """Return a data frame of another library, such as polars, as one of pandas.
 
     Parameters
@@ -144,7 +145,7 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
 
 def check_number(
     name: str,
-    value: object,
+    value: Any,
     *,
     low: float | None = None,
     high: float | None = None,
@@ -176,13 +177,10 @@ def check_number(
     kind = Integral if integer else Real
     bad = isinstance(value, bool) or not isinstance(value, kind) or value != value  # NaN
     if bad or (low is not None and value < low) or (high is not None and value > high):
+        bounds = {"at least": low, "at most": high}
+        limits = " and".join(f" {word} {at}" for word, at in bounds.items() if at is not None)
         noun = "a whole number" if integer else "a number"
-        bounds = [
-            f"at least {low}" if low is not None else "",
-            f"at most {high}" if high is not None else "",
-        ]
-        limits = " and ".join(bound for bound in bounds if bound)
-        raise OptionError(f"{name} must be {noun}{' ' + limits if limits else ''}, got {value!r}.")
+        raise OptionError(f"{name} must be {noun}{limits}, got {value!r}.")
     return value
 
 

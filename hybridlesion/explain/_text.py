@@ -175,9 +175,7 @@ def _measure_words(unit: str, value: float, high: float) -> str:
 
 
 def _number(value: float) -> str:
-    if value == round(value) and abs(value) < 1e6:
-        return f"{value:.0f}"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
 def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) -> str:
@@ -250,13 +248,9 @@ def points_words(share: float) -> str:
     ('+3.1 points', '-26 points', '+0.004 points')
     """
     points = 100 * share
-    if abs(points) >= 9.95:
-        text = f"{points:+.0f}"
-    elif abs(points) >= 0.995:
-        text = f"{points:+.1f}"
-    else:
-        text = f"{points:+.3f}" if abs(points) < 0.0995 else f"{points:+.2f}"
-    return f"{text} points"
+    # Decimals that leave two digits, and at most three of them.
+    decimals = sum(abs(points) < limit for limit in (9.95, 0.995, 0.0995))
+    return f"{points:+.{decimals}f} points"
 
 
 def reason_words(
@@ -370,11 +364,11 @@ def reason_columns(
         tone, hair and dark corner.
     """
     table = as_pandas(table)
-    chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _cut(table)]
+    chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _split(table)]
     return pd.concat(chunks).reindex(table.index)
 
 
-def _cut(table: pd.DataFrame) -> list[np.ndarray]:
+def _split(table: pd.DataFrame) -> list[np.ndarray]:
     """Split a table into chunks of some thousand rows without splitting patients."""
     groups = grouping(table).to_numpy()
     order = np.argsort(groups, kind="stable")
@@ -390,7 +384,7 @@ def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> 
     shares = family_shares(parts).add_prefix(SHARE_PREFIX)
     words = reason_words(model, rows, parts, n_reasons=n_reasons)
     padded = [[*row, *[np.nan] * (n_reasons - len(row))] for row in words]
-    reasons = pd.DataFrame(padded, index=rows.index, columns=range(n_reasons))
-    reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
+    names = [f"reason_{number + 1}" for number in range(n_reasons)]
+    reasons = pd.DataFrame(padded, index=rows.index, columns=names)
     shown = rows[[name for name in _SHOWN if name in rows]]
     return pd.concat([parts[["base"]], shares, reasons, shown], axis=1)

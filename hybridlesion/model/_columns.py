@@ -112,11 +112,16 @@ class ColumnEncoder:
         _refuse_repeated(names)
         self.given_ = names
         self.categories_ = {
-            name: _categories(table[name]) for name in names if not _is_number(table[name])
+            name: sorted({str(value) for value in table[name].dropna().unique()})
+            for name in names
+            if not _is_number(table[name])
         }
         for name, words in self.categories_.items():
             _refuse_numbers(name, words)
-        self.compared_ = self._choose_compared(table[names], table)
+        self.compared_ = []
+        if self.context != "none" and has_company(table).mean() >= _ENOUGH_COMPANY:
+            compared = context_columns(table[names])
+            self.compared_ = [name for name in compared if name not in self.categories_]
         context = self._context(table.head(0))
         self.names_ = names + [name for name in context if name not in names]
         self.sources_, self.encoded_names_ = [], []
@@ -168,13 +173,14 @@ class ColumnEncoder:
                 block = np.hstack(waiting)
                 encoded[:, position : position + block.shape[1]] = block
                 position, waiting = position + block.shape[1], []
-        self._refuse_infinite(encoded)
+        infinite = np.isinf(encoded).any(axis=0)
+        if infinite.any():
+            names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
+            raise TableError(
+                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
+                "as NaN."
+            )
         return encoded
-
-    def _choose_compared(self, features: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-        if self.context == "none" or has_company(table).mean() < _ENOUGH_COMPANY:
-            return []
-        return [name for name in context_columns(features) if name not in self.categories_]
 
     def _context(self, table: pd.DataFrame) -> pd.DataFrame:
         """Patient context of the rows; NaN if no patient is known."""
@@ -201,15 +207,6 @@ class ColumnEncoder:
         text = text.where(known, "").astype(str).to_numpy()
         _tell_new(column.name, text[known], values)
         return np.where(known[:, None], text[:, None] == np.array(values, dtype=object), np.nan)
-
-    def _refuse_infinite(self, encoded: np.ndarray) -> None:
-        infinite = np.isinf(encoded).any(axis=0)
-        if infinite.any():
-            names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
-            raise TableError(
-                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
-                "as NaN."
-            )
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -244,10 +241,6 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
             f"{f', and {others[0]!r}' if others else ''}. Write numbers with a decimal point, and "
             "missing values as NaN."
         )
-
-
-def _categories(column: pd.Series) -> list[str]:
-    return sorted({str(value) for value in column.dropna().unique()})
 
 
 def _refuse_repeated(names: Sequence[str]) -> None:

@@ -76,8 +76,8 @@ class FoldModel:
         if self.linear is not None:
             score += self.linear_weight * self.linear.logit(columns)
         for booster, shift in zip(self.boosters, self.shifts, strict=True):
-            raw = booster.predict(columns, raw_score=True, num_threads=n_jobs) + shift
-            score += (1 - self.linear_weight) / len(self.boosters) * raw
+            raw = np.asarray(booster.predict(columns, raw_score=True, num_threads=n_jobs))
+            score += (1 - self.linear_weight) / len(self.boosters) * (raw + shift)
         return score
 
     def contributions(self, dense: np.ndarray, embedding: np.ndarray, n_jobs: int) -> np.ndarray:
@@ -113,7 +113,7 @@ class FoldModel:
         if self.linear is not None:
             parts += self.linear_weight * self.linear.contributions(columns)
         for booster, shift in zip(self.boosters, self.shifts, strict=True):
-            raw = booster.predict(columns, pred_contrib=True, num_threads=n_jobs)
+            raw = np.asarray(booster.predict(columns, pred_contrib=True, num_threads=n_jobs))
             raw[:, -1] += shift
             parts += (1 - self.linear_weight) / len(self.boosters) * raw
         return parts

@@ -234,8 +234,15 @@ def patient_context(
         values = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
         against = patients.compare(values, kinds)
         found |= {f"ctx__{name.replace('__', '_', 1)}_{kind}": against[kind] for kind in kinds}
-    if distances:
-        found |= _distances(table, patients)
+    wide = [name for name in table.columns if str(name).startswith("emb__")]
+    if distances and wide:
+        found["ctx__embedding_distance"] = embedding_distance(
+            table[wide].to_numpy(np.float32), patients.patient, patients.lesion
+        )
+    measured = [name for name in _ABCD if name in table]
+    if distances and len(measured) > 1:
+        abcd = table[measured].to_numpy(np.float64)
+        found["ctx__abcd_outlier"] = outlier_factor(abcd, patients.patient)
     return pd.DataFrame(found, index=table.index).astype(np.float32)
 
 
@@ -288,19 +295,3 @@ def _count_below(values: np.ndarray, known: np.ndarray, group: np.ndarray) -> np
     frame = pd.Series(values[known]).groupby(group[known])
     below[known] = frame.rank(method="average").to_numpy() - 0.5
     return below
-
-
-def _distances(table: pd.DataFrame, patients: _Patients) -> dict[str, np.ndarray]:
-    found = {}
-    wide = [name for name in table.columns if str(name).startswith("emb__")]
-    if wide:
-        embedding = table[wide].to_numpy(np.float32)
-        found["ctx__embedding_distance"] = embedding_distance(
-            embedding, patients.patient, patients.lesion
-        )
-    measured = [name for name in _ABCD if name in table]
-    if len(measured) > 1:
-        found["ctx__abcd_outlier"] = outlier_factor(
-            table[measured].to_numpy(np.float64), patients.patient
-        )
-    return found

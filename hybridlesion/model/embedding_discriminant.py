@@ -49,6 +49,10 @@ class EmbeddingDiscriminant:
     (True, (30,))
     """
 
+    coef_: np.ndarray
+    intercept_: float
+    shrinkage_: float
+
     def __init__(self, shrinkages: tuple[float, ...] = SHRINKAGES):
         self.shrinkages = shrinkages
 
@@ -99,10 +103,10 @@ class EmbeddingDiscriminant:
         without: dict[frozenset[int], list[np.ndarray]] = {}
         for k in range(n_folds):
             rest = [whole - part for whole, part in zip(total, moments[k], strict=True)]
-            without[frozenset((k,))] = _discriminants(*rest, shrinkages)
+            without[frozenset((k,))] = _discriminants(rest, shrinkages)
             for j in range(k):
                 left = [whole - part for whole, part in zip(rest, moments[j], strict=True)]
-                without[frozenset((j, k))] = _discriminants(*left, shrinkages)
+                without[frozenset((j, k))] = _discriminants(left, shrinkages)
         fitted = []
         for k in range(n_folds):
             # The shrinkage whose inner scores rank best, without the rows of fold k.
@@ -143,9 +147,8 @@ def _moments(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     return n, np.array([X[~y].sum(axis=0), X[y].sum(axis=0)]), X.T @ X
 
 
-def _discriminants(
-    n: np.ndarray, sums: np.ndarray, squares: np.ndarray, shrinkages: tuple[float, ...]
-) -> list[np.ndarray]:
+def _discriminants(moments: list[np.ndarray], shrinkages: tuple[float, ...]) -> list[np.ndarray]:
+    n, sums, squares = moments
     if (n == 0).any():
         raise ValueError(
             "two folds hold every usable row of a class, so an embedding cannot be scored inside a "
