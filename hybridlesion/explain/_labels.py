@@ -91,74 +91,66 @@ def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
     return summed[[family for family in FAMILY_TITLES if family in summed]]
 
 
-_WHOLE = MappingProxyType(
-    {
-        "abcd__asymmetry": "asymmetry",
-        "abcd__border": "border irregularity",
-        "abcd__color": "colour variegation",
-        "abcd__structures": "dermoscopic structures",
-        "abcd__tds": "total dermoscopy score",
-        "abcd__border_norm": "border jaggedness",
-        "abcd__color_norm": "colour variation",
-        "abcd__color_count": "colours present",
-        "abcd__skin_ita": "skin tone (ITA)",
-        "abcd__skin_band": "skin tone",
-        "emb__": "the image as a whole (embedding)",
-        "cnn__score": "fine-tuned network's score",
-        "meta__age": "age",
-        "meta__sex_male": "sex",
-        "meta__tbp_lv_A": "a* of the lesion",
-        "meta__clin_size_long_diam_mm": "longest diameter",
-    }
-)
+_WHOLE = {
+    "abcd__asymmetry": "asymmetry",
+    "abcd__border": "border irregularity",
+    "abcd__color": "colour variegation",
+    "abcd__structures": "dermoscopic structures",
+    "abcd__tds": "total dermoscopy score",
+    "abcd__border_norm": "border jaggedness",
+    "abcd__color_norm": "colour variation",
+    "abcd__color_count": "colours present",
+    "abcd__skin_ita": "skin tone (ITA)",
+    "abcd__skin_band": "skin tone",
+    "emb__": "the image as a whole (embedding)",
+    "cnn__score": "fine-tuned network's score",
+    "meta__age": "age",
+    "meta__sex_male": "sex",
+    "meta__tbp_lv_A": "a* of the lesion",
+    "meta__clin_size_long_diam_mm": "longest diameter",
+}
 # Readable forms of words in column names; "" drops the word.
-_WORDS = MappingProxyType(
-    {
-        "a": "a* (red to green)",
-        "b": "b* (yellow to blue)",
-        "blue": "blue",
-        "color": "colour",
-        "cv": "variation",
-        "delta": "against the skin",
-        "sd": "spread",
-        "iqr": "spread",
-        "skew": "skewness",
-        "min": "least",
-        "max": "greatest",
-        "gray": "grey",
-        "share": "share of the lesion",
-        "has": "",
-        "feret": "Feret diameter",
-        "glcm1": "fine co-occurrence",
-        "glcm4": "coarse co-occurrence",
-        "lbp1": "fine pattern",
-        "lbp3": "coarse pattern",
-        "ita": "ITA",
-        "25": "at 25 %",
-        "50": "at 50 %",
-        "75": "at 75 %",
-        "meta": "",
-        "tbp": "",
-        "lv": "",
-        "clin": "",
-        "mm": "",
-    }
-)
+_WORDS = {
+    "a": "a* (red to green)",
+    "b": "b* (yellow to blue)",
+    "blue": "blue",
+    "color": "colour",
+    "cv": "variation",
+    "delta": "against the skin",
+    "sd": "spread",
+    "iqr": "spread",
+    "skew": "skewness",
+    "min": "least",
+    "max": "greatest",
+    "gray": "grey",
+    "share": "share of the lesion",
+    "has": "",
+    "feret": "Feret diameter",
+    "glcm1": "fine co-occurrence",
+    "glcm4": "coarse co-occurrence",
+    "lbp1": "fine pattern",
+    "lbp3": "coarse pattern",
+    "ita": "ITA",
+    "25": "at 25 %",
+    "50": "at 50 %",
+    "75": "at 75 %",
+    "meta": "",
+    "tbp": "",
+    "lv": "",
+    "clin": "",
+    "mm": "",
+}
 # By the kind of `hybridlesion.model.patient_context`.
-_CONTEXT = MappingProxyType(
-    {
-        "others": "mean of the patient's other lesions: {}",
-        "excess": "{} above the patient's other lesions",
-        "z": "{} above the patient's other lesions, in standard deviations",
-        "rank": "share of the patient's other lesions below in {}",
-        "ratio": "{} over the patient's other lesions",
-    }
-)
+_CONTEXT = {
+    "others": "mean of the patient's other lesions: {}",
+    "excess": "{} above the patient's other lesions",
+    "z": "{} above the patient's other lesions, in standard deviations",
+    "rank": "share of the patient's other lesions below in {}",
+    "ratio": "{} over the patient's other lesions",
+}
 SITE = "meta__site"
 """Joint name of all columns of the body site."""
-SITE_OF = MappingProxyType(
-    {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
-)
+SITE_OF = {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
 """Body site of each 0/1 column of the encoded metadata."""
 
 

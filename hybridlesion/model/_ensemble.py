@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridlesion.model._fold_model import FoldModel, are_metadata, train_fold_models
+from hybridlesion.model._fold_model import FoldModel, train_fold_models
 
 __all__ = ["FoldEnsemble", "View", "plan_views"]
 
@@ -128,7 +128,6 @@ class FoldEnsemble:
         encoded: np.ndarray,
         y: np.ndarray,
         folds: np.ndarray,
-        monotone: np.ndarray,
         settings: Mapping[str, Any],
         seed: int,
         metadata: np.ndarray,
@@ -143,8 +142,6 @@ class FoldEnsemble:
             Target.
         folds : ndarray of shape (n,), int
             Grouped fold of each row.
-        monotone : ndarray of shape (columns,), bool
-            Columns along which the score is constrained to be monotone.
         settings : mapping of str to object
             Parameters of `HybridLesionClassifier`; ``n_jobs`` is the number of threads.
         seed : int
@@ -160,10 +157,8 @@ class FoldEnsemble:
         held_out, blanked = [], []
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
-            blankable = are_metadata([self.names[j] for j in view.dense])
-            news, logits = train_fold_models(
-                dense, embedding, y, folds, monotone[view.dense], settings, seed, blankable
-            )
+            names = [self.names[column] for column in view.dense]
+            news, logits = train_fold_models(dense, embedding, names, y, folds, settings, seed)
             members += news
             self.spread[k] += logits.std()
             held_out.append(logits)

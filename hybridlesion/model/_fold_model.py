@@ -379,12 +379,11 @@ def metadata_columns(encoded: np.ndarray, names: Sequence[str]) -> np.ndarray:
 def train_fold_models(
     dense: np.ndarray,
     embedding: np.ndarray,
+    names: Sequence[str],
     y: np.ndarray,
     folds: np.ndarray,
-    monotone: np.ndarray,
     settings: Mapping[str, Any],
     seed: int,
-    metadata: np.ndarray,
 ) -> tuple[list[FoldModel], np.ndarray]:
     """Fit one model for each fold.
 
@@ -394,18 +393,16 @@ def train_fold_models(
         All features but the embedding.
     embedding : ndarray of shape (n, d), float32
         The embedding; d is 0 without one.
+    names : sequence of str
+        Names of the dense columns.
     y : ndarray of shape (n,), bool
         Target.
     folds : ndarray of shape (n,), int
         Grouped fold of each row.
-    monotone : ndarray of shape (columns,), bool
-        Dense columns along which the score is constrained to be monotone.
     settings : mapping of str to object
         Parameters of `HybridLesionClassifier`; ``n_jobs`` is the number of threads.
     seed : int
         Seed of this round.
-    metadata : ndarray of shape (columns,), bool
-        Dense columns of metadata, which may be missing in new lesions.
 
     Returns
     -------
@@ -424,13 +421,15 @@ def train_fold_models(
     for fold in range(int(folds.max()) + 1):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         columns, held_columns = dense[train], dense[held]
-        directed, blankable = monotone, metadata
+        # Columns along which the score is monotone, and columns that may be missing in new lesions.
+        directed = [settings["monotone"] and name.startswith("cnn__") for name in names]
+        blankable = are_metadata(names)
         probe = None
         if probes:
             probe, inner = probes[fold]
             columns = append_column(columns, inner[train])
             held_columns = append_column(held_columns, probe.score(embedding[held]))
-            directed, blankable = np.append(monotone, True), np.append(metadata, False)
+            directed, blankable = [*directed, True], np.append(blankable, False)
         member = FoldModel(fold, probe, None, [], [], linear_weight)
         if linear_weight > 0:
             member.linear = LinearModel().fit(columns, y[train], seed)
@@ -494,7 +493,7 @@ def _start(
     return lightgbm.Booster(params, data), shift
 
 
-def _directions(columns: np.ndarray, y: np.ndarray, directed: np.ndarray) -> list[int]:
+def _directions(columns: np.ndarray, y: np.ndarray, directed: Sequence[bool]) -> list[int]:
     """Return +1 or -1 for columns that rank the training rows clearly one way, else 0."""
     directions = np.zeros(len(directed), dtype=int)
     for k in np.flatnonzero(directed):

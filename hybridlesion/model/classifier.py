@@ -31,13 +31,7 @@ from hybridlesion.model._groups import (
     read_target,
     warn_of_order,
 )
-from hybridlesion.model.calibration import (
-    ConformalSets,
-    HeldOut,
-    calibration_parts,
-    cross_calibrate,
-    member_noise,
-)
+from hybridlesion.model.calibration import ConformalSets, HeldOut, cross_calibrate, member_noise
 from hybridlesion.model_selection import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
@@ -318,27 +312,21 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
         self.ensemble_ = FoldEnsemble(names)
-        directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
         # On small matrices several threads of BLAS wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
             self.metadata_ = metadata_columns(X, names)
             # Trees on few rows are grown before the threads have found each other.
             n_jobs = min(effective_n_jobs(self.n_jobs), 1 + len(X) // _ROWS_A_THREAD)
             settings = self.get_params(deep=False) | {"n_jobs": n_jobs}
-
-            def train(ensemble, draw, seed):
-                return ensemble.train(X, target, draw, directed, settings, seed, self.metadata_)
-
-            rounds = [
-                train(self.ensemble_, draw, seed)
-                for seed, draw in enumerate(draws.T, start=self.random_state)
-            ]
-            n_folds = [int(self.folds_.max()) + 1] * len(rounds)
-            if len(rounds) == 1:
+            trained, rounds = list(draws.T), []
+            if len(trained) == 1:
                 # How far members differ takes a second draw; its members are not kept.
-                draw = self._draw_again(draws[:, 0])
-                n_folds.append(int(draw.max()) + 1)
-                rounds.append(train(FoldEnsemble(names), draw, self.random_state + 1))
+                trained.append(self._draw_again(draws[:, 0]))
+            for number, draw in enumerate(trained):
+                ensemble = self.ensemble_ if number < draws.shape[1] else FoldEnsemble(names)
+                seed = self.random_state + number
+                rounds.append(ensemble.train(X, target, draw, settings, seed, self.metadata_))
+            n_folds = [int(draw.max()) + 1 for draw in trained]
             weight = self.ensemble_.importances()[self.metadata_]
             self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
             self._calibrate(X, rounds, draws.shape[1], n_folds)
@@ -562,10 +550,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 weight = like * (missing if without else 1 - missing)
                 logits = draws[:n_kept].mean(axis=0)
                 held_out[setting, without] = HeldOut(logits, noise, like, own, weight)
-        target = self.target_
-        parts = calibration_parts(target, self.groups_, self.random_state)
-        found = cross_calibrate(self.calibration, target, held_out, parts)
-        calibrators, self.oof_raw_, self.oof_score_ = found
+        calibrators, self.oof_raw_, self.oof_score_ = cross_calibrate(
+            self.calibration, self.target_, held_out, self.groups_, self.random_state
+        )
         self.calibrators_, self.bare_calibrators_ = (
             {setting: found for (setting, without), found in calibrators.items() if without == bare}
             for bare in (False, True)

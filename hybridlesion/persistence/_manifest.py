@@ -65,13 +65,15 @@ def make_manifest(
     """
     featurizer, classifier = split_steps(model)
     parameters = classifier.get_params(deep=False)
-    rows = [] if metrics is None else metrics.to_dict("records")
+    folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
+    if hasattr(classifier, "folds_"):  # few patients allow fewer folds than requested
+        folds["n_splits"] = int(classifier.folds_.max()) + 1
     manifest = {
         "intended_use": INTENDED_USE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": _versions(with_images=featurizer is not None),
         "model": {"class": type(classifier).__name__, "parameters": parameters},
-        "folds": _describe_folds(classifier, parameters),
+        "folds": folds,
         "threshold": getattr(classifier, "threshold_", None),
         "threshold_rule": name_rule(parameters),
         "thresholds": [
@@ -87,7 +89,7 @@ def make_manifest(
         },
         "checks": describe_checks(classifier),
         "training": dict(training),
-        "metrics": rows,
+        "metrics": [] if metrics is None else metrics.to_dict("records"),
     }
     return _plain(manifest)
 
@@ -127,13 +129,6 @@ def _versions(*, with_images: bool) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue  # it may be installed under another name, such as opencv-python-headless
     return found
-
-
-def _describe_folds(classifier: BaseEstimator, parameters: Mapping) -> dict:
-    """The folds that were made: few patients allow fewer than requested."""
-    folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
-    made = getattr(classifier, "folds_", None)
-    return folds if made is None else folds | {"n_splits": int(made.max()) + 1}
 
 
 def _describe_features(classifier: BaseEstimator) -> dict:
