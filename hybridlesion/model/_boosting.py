@@ -65,7 +65,7 @@ def grow(
     Parameters
     ----------
     members : list of BoosterState
-        At least one a fold; those of one fold are averaged. Their boosters grow in place.
+        At least one per fold; those of one fold are averaged. Their boosters grow in place.
     y : ndarray of shape (n,), bool
         Target.
     linear : ndarray of shape (n,), float64
@@ -191,15 +191,15 @@ def draw_bag(
     strategy : {"none", "class_weight", "undersample", "resample", "focal"}
         Strategy against imbalance; ``focal`` uses all rows, because the loss handles it.
     ratio : float
-        Negatives kept for each positive by ``undersample``; ``resample`` keeps as many, and draws
-        positives with replacement, three for each there is.
+        Negatives kept for each positive by ``undersample`` and ``resample``; the latter also draws
+        three times as many positives, with replacement.
     rng : Generator
         Random numbers.
 
     Returns
     -------
     rows : ndarray of shape (m,), int
-        Row numbers, rising.
+        Row numbers, increasing.
     weight : ndarray of shape (m,) or None
         Weights of these rows.
     shift : float
@@ -207,9 +207,9 @@ def draw_bag(
 
     Notes
     -----
-    With a share b of the negatives kept, a score p_s on the bag stands for
+    With a share b of the negatives kept, a probability p_s on the bag corresponds to
     ``p = b p_s / (b p_s - p_s + 1)``: on the logit scale, log(b) is added. Weighting positives by
-    w, or drawing each w times, has the effect of b = 1 / w.
+    w, or drawing each w times, is equivalent to b = 1 / w.
 
     References
     ----------

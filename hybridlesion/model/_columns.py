@@ -19,7 +19,7 @@ FAMILIES = ("abcd__", "emb__", "cnn__", "meta__", "ctx__")
 # Share of rows with another lesion of their patient from which context is used.
 _ENOUGH_COMPANY = 0.5
 
-# Kinds of context that paid in `benchmarks/stacking.py`.
+# Kinds of context that improved scores in `benchmarks/stacking.py`.
 CONTEXT_OF_MODEL = ("others", "excess", "z")
 
 # Columns written into the matrix together, which is faster than one by one.
@@ -38,7 +38,7 @@ def is_feature_table(X: object) -> bool:
     Parameters
     ----------
     X : object
-        What was handed to ``fit`` or ``predict``.
+        Argument of ``fit`` or ``predict``.
 
     Returns
     -------
@@ -154,7 +154,7 @@ class ColumnEncoder:
         Warns
         -----
         UserWarning
-            If a column of words has one that training did not have.
+            If a text column has a value that did not occur in training.
         """
         _refuse_repeated([name for name in table.columns if name in set(self.given_)])
         missing = [name for name in self.given_ if name not in table.columns]

@@ -94,8 +94,8 @@ def _origin(name: str) -> str:
     return "network" if bare.startswith(("cnn_", "emb_", "embedding_")) else "other"
 
 
-# Rows that one thread scores at once. All that is done to a block, not the trees alone, then runs
-# in parallel, and no view of a large table is ever copied whole.
+# Rows that one thread scores at once. All work on a block then runs in parallel, and no view of a
+# large table is copied whole.
 _ROWS_A_BLOCK = 4096
 
 
@@ -114,7 +114,7 @@ class FoldEnsemble:
     members : list of list of FoldModel
         Those of each view.
     spread : ndarray of shape (views,)
-        Standard deviations of their held-out logits, summed over seeds: how much each says.
+        Standard deviations of their held-out logits, summed over seeds: the weight of each.
     """
 
     def __init__(self, names: list[str]):
@@ -165,7 +165,7 @@ class FoldEnsemble:
             empty = np.isin(view.dense, metadata)
             bare = logits.copy()
             for member in news if empty.any() else ():
-                # Each row, without its metadata, by the member that never saw it.
+                # Score each row without its metadata by the member that was fitted without it.
                 rows = np.flatnonzero(folds == member.fold)
                 columns = dense[rows]
                 columns[:, empty] = np.nan
@@ -266,15 +266,15 @@ class FoldEnsemble:
         company : bool
             A key of `split`.
         fold : int
-            The fold that the members never saw.
+            The fold that the members were fitted without.
         n_jobs : int
             Threads.
 
         Returns
         -------
         ndarray of shape (n, columns + 2), float64
-            What each encoded column adds, averaged over seeds and views; then the embedding as a
-            whole, whose own columns hold 0; last a constant. A row sums to the fold's logit.
+            Contribution of each encoded column, averaged over seeds and views; then that of the
+            whole embedding, whose columns hold 0; last a constant. A row sums to the fold's logit.
         """
         parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
         for view, members in self._of_setting(company):
@@ -293,7 +293,7 @@ class FoldEnsemble:
         Returns
         -------
         ndarray of shape (columns,)
-            Averaged over members; a view counts by how far its logits spread.
+            Averaged over members; views are weighted by the spread of their logits.
         """
         share = np.zeros(len(self.names))
         for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
@@ -306,10 +306,10 @@ class FoldEnsemble:
 
 
 def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Split the matrix for a view, without a copy where it looks at all of it."""
+    """Split the matrix for a view, without a copy if it uses all columns."""
     if len(view.dense) == encoded.shape[1]:
         return encoded, encoded[:, :0]
-    # Indexing columns would lay them out one after the other, and every booster copy them back.
+    # Indexing would return column-major arrays, which every booster would copy again.
     return np.take(encoded, view.dense, axis=1), np.take(encoded, view.embedding, axis=1)
 
 

@@ -95,13 +95,13 @@ class FoldModel:
         Returns
         -------
         ndarray of shape (n, columns + 1) or (n, columns + 2), float64
-            What each dense column adds; then the embedding as a whole, if there is one; last a
-            constant: the answer of this member where no column is known.
+            Contribution of each dense column; then that of the whole embedding, if there is one;
+            last a constant, the logit where no column is known.
 
         Notes
         -----
-        The trees are taken apart by TreeSHAP [1]_, LightGBM's own; the linear part by the
-        distance of each column from its mean, which is the same where columns are independent.
+        Trees use LightGBM's TreeSHAP [1]_. The linear model uses the deviation of each column from
+        its mean, which gives the same values where columns are independent.
 
         References
         ----------
@@ -134,8 +134,8 @@ class FoldModel:
         Returns
         -------
         ndarray of shape (n_dense + columns of the embedding,)
-            Gain of the trees and absolute standardised weights of the linear part, each scaled
-            to sum to 1 and weighed as in the score.
+            Gain of the trees and absolute standardised weights of the linear model, each scaled
+            to sum to 1 and weighted as in the score.
         """
         share = np.zeros(n_dense + (self.probe is not None))
         if self.linear is not None:
@@ -149,19 +149,19 @@ class FoldModel:
 
 
 def append_column(dense: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Put one column behind a float32 matrix.
+    """Append one column to a float32 matrix.
 
     Parameters
     ----------
     dense : ndarray of shape (n, columns), float32
         Matrix.
     column : ndarray of shape (n,)
-        Column.
+        Last column.
 
     Returns
     -------
     ndarray of shape (n, columns + 1), float32
-        Both.
+        New matrix.
     """
     joined = np.empty((len(dense), dense.shape[1] + 1), dtype=np.float32)
     joined[:, :-1], joined[:, -1] = dense, column
@@ -173,14 +173,14 @@ def _normalise(share: np.ndarray) -> np.ndarray:
     return share / total if total > 0 else np.zeros(len(share))
 
 
-# Standard deviations beyond which a value counts no further: one broken measurement must not
-# decide a linear score.
+# Standard deviations at which values are clipped: one wrong measurement must not dominate a
+# linear score.
 _REACH = 5.0
 
 # Rows standardised at once, so that a large table is never copied whole.
 _CHUNK = 8192
 
-# Rows that the regression learns from at most; of a larger table negatives are drawn.
+# Most rows that the regression is fitted to; of a larger table, negatives are sampled.
 _MOST_ROWS = 25_000
 
 
@@ -206,8 +206,8 @@ class LinearModel:
         y : ndarray of shape (n,), bool
             Target.
         seed : int, default=0
-            Seed of the negatives drawn from more than 25,000 rows; what that does to the prior is
-            undone in the intercept.
+            Seed of the negatives sampled from more than 25,000 rows; the intercept corrects the
+            prior.
 
         Returns
         -------
@@ -260,12 +260,12 @@ class LinearModel:
         Returns
         -------
         ndarray of shape (n, columns + 1), float64
-            What each column adds against its mean; last the logit of a row of means.
+            Contribution of each column relative to its mean; last the logit of a row of means.
         """
         return np.column_stack([self._weigh(X), np.full(len(X), self.intercept_)])
 
     def _weigh(self, X: np.ndarray) -> np.ndarray:
-        """Standardise in place and in single precision, eight times as fast, and weigh."""
+        """Standardise and weight in place, in single precision, which is eight times as fast."""
         standard = X - self.mean_.astype(np.float32)
         standard *= (1 / self.scale_).astype(np.float32)
         np.copyto(standard, 0, where=np.isnan(standard))
@@ -329,7 +329,7 @@ def blank_at_random(
 
 
 def are_metadata(names: Sequence[str]) -> np.ndarray:
-    """Tell columns of metadata, and of their context, from measurements.
+    """Whether columns are metadata, or context of metadata, rather than measurements.
 
     Parameters
     ----------
@@ -414,6 +414,12 @@ def train_fold_models(
     import lightgbm
 
     probes = EmbeddingDiscriminant.cross_fit(embedding, y, folds) if embedding.shape[1] else []
+    names = [*names, "emb__"] if probes else names
+    # Columns along which the score is monotone, and columns that may be missing in new lesions.
+    directed = [
+        name == "emb__" or (settings["monotone"] and name.startswith("cnn__")) for name in names
+    ]
+    blankable = are_metadata(names)
     linear_weight = settings["linear_weight"]
     members: list[FoldModel] = []
     growths: list[BoosterState] = []
@@ -421,15 +427,11 @@ def train_fold_models(
     for fold in range(int(folds.max()) + 1):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         columns, held_columns = dense[train], dense[held]
-        # Columns along which the score is monotone, and columns that may be missing in new lesions.
-        directed = [settings["monotone"] and name.startswith("cnn__") for name in names]
-        blankable = are_metadata(names)
         probe = None
         if probes:
             probe, inner = probes[fold]
             columns = append_column(columns, inner[train])
             held_columns = append_column(held_columns, probe.score(embedding[held]))
-            directed, blankable = [*directed, True], np.append(blankable, False)
         member = FoldModel(fold, probe, None, [], [], linear_weight)
         if linear_weight > 0:
             member.linear = LinearModel().fit(columns, y[train], seed)
@@ -460,7 +462,7 @@ def _start(
     settings: Mapping[str, Any],
     rng: np.random.Generator,
 ) -> tuple[Booster, float]:
-    """Make a booster without trees on one bag of the training rows."""
+    """Make a booster without trees for one bag of the training rows, and its logit shift."""
     import lightgbm
 
     imbalance = settings["imbalance"]
@@ -469,7 +471,7 @@ def _start(
         "objective": "none" if imbalance == "focal" else "binary",
         "learning_rate": settings["learning_rate"],
         "num_leaves": settings["num_leaves"],
-        # A leaf needs enough rows to be believed, and small tables must still be split.
+        # A leaf needs enough rows for a reliable value, and small tables must still be split.
         "min_data_in_leaf": min(settings["min_child_samples"], max(1, len(rows) // 20)),
         "lambda_l2": 5.0,
         "feature_fraction": 0.7,
@@ -484,7 +486,7 @@ def _start(
     } | (settings["lightgbm_params"] or {})
     bag = columns[rows]
     blank_at_random(bag, y[rows], metadata, rng)
-    # The data set needs the parameters too: without them, it warns about tiny tables aloud.
+    # Without the parameters, the data set prints warnings about tiny tables.
     data = lightgbm.Dataset(bag, y[rows].astype(np.float32), weight=weight, params=params)
     if imbalance == "focal":
         # Custom losses start at zero, which is far off at 1 % prevalence.
@@ -494,7 +496,7 @@ def _start(
 
 
 def _directions(columns: np.ndarray, y: np.ndarray, directed: Sequence[bool]) -> list[int]:
-    """Return +1 or -1 for columns that rank the training rows clearly one way, else 0."""
+    """Return +1 or -1 for columns that clearly rank the training rows, else 0."""
     directions = np.zeros(len(directed), dtype=int)
     for k in np.flatnonzero(directed):
         known = ~np.isnan(columns[:, k])

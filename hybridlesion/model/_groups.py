@@ -33,12 +33,12 @@ __all__ = [
 
 
 def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
-    """Number the groups given, else those that the table knows of.
+    """Number the given groups, or those in the columns of the table.
 
     Parameters
     ----------
     table : DataFrame or array-like of shape (n, columns)
-        What was handed to ``fit``.
+        Argument of ``fit``.
     groups : array-like of shape (n,) or None
         Patient of each row, if given.
     n : int
@@ -47,7 +47,7 @@ def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), int
-        Group numbers; a row without a known group forms a group alone.
+        Group numbers; a row without a known group forms its own.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def make_folds(
 def check_folds(
     folds: np.ndarray, target: np.ndarray, groups: np.ndarray, *, has_embedding: bool
 ) -> np.ndarray:
-    """Return folds that were given as one column a draw, or say why they cannot be used.
+    """Validate given folds and return them as one column per draw.
 
     Parameters
     ----------
@@ -155,12 +155,12 @@ def check_folds(
     Returns
     -------
     ndarray of shape (n, r), int
-        Folds 0 to k - 1, k the same in every draw.
+        Folds 0 to k - 1, with the same k in every draw.
 
     Raises
     ------
     ValueError
-        If they are not such numbers, or a class occurs in too few folds.
+        If the folds are not such numbers, or a class occurs in too few of them.
     """
     draws = np.asarray(folds)
     draws = draws[:, None] if draws.ndim == 1 else draws
@@ -196,7 +196,7 @@ def check_folds(
     return draws.astype(np.intp)
 
 
-# Words for numbers are in the order of these.
+# Words for numbers, ordered as the numbers are.
 _NUMBERS = {"zero": 0.0, "one": 1.0, "two": 2.0}
 
 
@@ -216,7 +216,7 @@ def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarra
     classes : ndarray of shape (2,)
         The labels; the second is malignant.
     target : ndarray of shape (n,), bool
-        True where the second label stands.
+        True for the second label.
 
     Raises
     ------

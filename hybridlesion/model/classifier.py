@@ -75,20 +75,20 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     stopping : {"log_loss", "auc", "average_precision", "pauc"}, default="log_loss"
         Measure on the held-out rows of the other folds that chooses the number of trees.
     min_trees : int, default=20
-        Fewest trees a member keeps.
+        Fewest trees of a fold model.
     max_trees : int, default=400
-        Most trees a member grows.
+        Most trees of a fold model.
     patience : int, default=60
-        Trees without improvement after which growth ends.
+        Trees without improvement after which training stops.
     learning_rate : float, default=0.02
-        Of LightGBM.
+        Learning rate of LightGBM.
     num_leaves : int, default=7
-        Leaves a tree.
+        Leaves per tree.
     min_child_samples : int, default=20
-        Fewest rows a leaf; small tables take a twentieth of their rows.
+        Fewest rows per leaf; in small tables a twentieth of the rows.
     monotone : bool, default=True
-        Whether the score may only rise (or only fall) along each ``cnn__`` column that ranks the
-        training rows clearly. The embedding's score is held likewise.
+        Whether the score is constrained to be monotone in each ``cnn__`` column that clearly ranks
+        the training rows. It is always monotone in the embedding's score.
     context : {"auto", "none"}, default="auto"
         Whether scores and measurements are also compared with the patient's other lesions
         (`patient_context`): ``auto`` does so where at least half of the training rows come with
@@ -96,18 +96,18 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
         Method of `ScoreCalibrator`.
     sensitivity : float, default=0.9
-        Share of the malignant training lesions that `predict` calls malignant by their out-of-fold
-        scores, above 0 and up to 1; used unless `threshold` or `cost_ratio` is given.
+        Sensitivity of `predict` on the training lesions by their out-of-fold scores, above 0 and
+        up to 1; used unless `threshold` or `cost_ratio` is given.
     threshold : {"f1", "youden"} or float, default=None
-        From which probability on `predict` says malignant instead: the best by a rule on the
+        Probability from which `predict` returns malignant instead: the best by a rule on the
         out-of-fold scores, or a number. ``f1`` misses most melanomas where they are rare.
     cost_ratio : float, default=None
-        What one missed malignant lesion costs, in false positives. If given, `predict` says
-        malignant where that costs less than not to.
+        Cost of one missed malignant lesion, in false positives. If given, `predict` minimises the
+        expected cost.
     lightgbm_params : dict, default=None
-        Further parameters of LightGBM; they win over those above.
+        Further parameters of LightGBM; they override those above.
     n_jobs : int, default=1
-        Threads of LightGBM; -1 takes every core.
+        Threads of LightGBM; -1 uses all cores.
     random_state : int, default=0
         Seed.
     pos_label : int, float, bool or str, default=None
@@ -138,47 +138,48 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
         optimistic, since the same rows chose it.
     feature_names_ : ndarray of str
-        `feature_names_in_`, then the context computed from them.
+        `feature_names_in_`, then the computed context.
     feature_importances_ : ndarray of shape (number of feature_names_,)
-        Shares of gain and of absolute linear weights, summing to 1; where there is context, of the
-        members that use it.
+        Shares of gain and of absolute linear weights, summing to 1; if there is context, those of
+        the members that use it.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
-        Columns used; for a feature table those of its families only.
+        Columns used; of a feature table, those of its families only.
     ensemble_ : FoldEnsemble
-        All members, one a view, fold and seed.
+        All members, one per view, fold and seed.
     calibrators_ : dict of bool to ScoreCalibrator
         For lesions with siblings (True) and without (False), or all (False), fitted on their
         out-of-fold logits and then sharpened, since new rows are scored by more fold models.
     bare_calibrators_ : dict of bool to ScoreCalibrator
         The same for rows without any metadata, fitted on all rows with their metadata blanked;
-        empty without metadata, or where there is nothing else.
+        empty if the table has no metadata, or nothing else.
     metadata_ : ndarray of shape (m,), int
         Encoded columns that are empty in such a row.
     metadata_weight_ : ndarray of shape (m,)
-        Their importances, summing to 1: a row that lacks some of its metadata is scored by both
-        calibrators, weighted by what it lacks.
+        Their importances, summing to 1: the score of a row with partly missing metadata is the mean
+        of both calibrators, weighted by the importance of what is missing.
     target_ : ndarray of shape (n,), bool
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
-        Percentiles of each number column but the embedding's over the benign training rows.
+        Percentiles over the benign training rows of each numeric column except the embedding's.
 
     Notes
     -----
     A DataFrame (of pandas or polars) with columns of the families ``abcd__, emb__, cnn__, meta__,
-    ctx__`` is a feature table: other columns are ignored, the order is free, and the folds
-    are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given
-    groups. Anything else is treated as by any scikit-learn estimator, each row its own group.
+    ctx__`` is a feature table: other columns are ignored, columns may be in any order, and the
+    folds are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless groups are
+    passed to `fit`. Other input is treated as by any scikit-learn estimator, with each row its own
+    group.
 
     Missing values carry no evidence. Each fold model is trained with values blanked at random,
     equally often in both classes. Rows without metadata are calibrated on rows whose metadata were
     blanked.
 
-    Scores of new rows average the members of all folds and seeds, those out of fold the members of
-    one fold: calibrators are fitted on the latter and then sharpened by how far members of two
-    draws of the folds differ on rows that neither saw. With one seed, a second draw of three folds
-    is trained for that alone, which takes half as long again.
+    Scores of new rows average the members of all folds and seeds, out-of-fold scores the members of
+    one fold. Calibrators are fitted on the latter and then sharpened by how far members of two
+    draws of the folds differ on rows that neither was fitted to. With one seed, a second draw of
+    three folds is trained for this purpose only, which increases the training time by half.
 
     With several seeds `oof_raw_` averages logits of different folds. `oof_score_` comes from
     calibrators of two or three parameters, each fitted without a twentieth of the groups; among
@@ -190,10 +191,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     With tools of scikit-learn use labels of 0 and 1. Those that sort labels (the scorers
     ``"roc_auc"`` and ``"neg_log_loss"``) or encode them in sorted order before they fit
     (`cross_val_predict`, `StackingClassifier`, `CalibratedClassifierCV`) take "nevus" of
-    "melanoma" and "nevus" as positive, and the model cannot know it.
+    "melanoma" and "nevus" as positive, which the model cannot detect.
 
     Given the same data, seed and version of LightGBM, fits are equal to the last bit. A fit that
-    is refused leaves the labels and members of the former one.
+    raises keeps the labels and members of the previous one.
 
     Examples
     --------
@@ -270,8 +271,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         groups : array-like of shape (n,), default=None
             Patient of each row; None reads the table's own columns.
         folds : array-like of shape (n,) or (n, r), int, default=None
-            Folds to use, 0 to k - 1, in r draws; they take the place of `n_splits` and `n_seeds`.
-            None assigns whole groups.
+            Folds to use, 0 to k - 1, in r draws; they replace `n_splits` and `n_seeds`. None
+            assigns whole groups.
 
         Returns
         -------
@@ -290,8 +291,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If fewer folds are made than were asked for, given folds part a group, or the malignant
-            label does not come last in sorted order, which some scorers of scikit-learn expect.
+            If fewer folds are made than requested, given folds split a group, or the malignant
+            label is not last in sorted order, which some scorers of scikit-learn expect.
         """
         check_parameters(self)
         table = X = as_pandas(X)
@@ -308,19 +309,19 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
         warn_of_order(classes)
-        # From here on nothing is refused: a fit that was leaves the former classes and groups.
+        # Nothing below raises: a failed fit keeps the classes and groups of the previous one.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
         self.ensemble_ = FoldEnsemble(names)
-        # On small matrices several threads of BLAS wait for each other longer than they work.
+        # On small matrices, several BLAS threads wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
             self.metadata_ = metadata_columns(X, names)
-            # Trees on few rows are grown before the threads have found each other.
+            # On few rows, starting threads takes longer than growing the trees.
             n_jobs = min(effective_n_jobs(self.n_jobs), 1 + len(X) // _ROWS_A_THREAD)
             settings = self.get_params(deep=False) | {"n_jobs": n_jobs}
             trained, rounds = list(draws.T), []
             if len(trained) == 1:
-                # How far members differ takes a second draw; its members are not kept.
+                # The difference between members needs a second draw; its members are not kept.
                 trained.append(self._draw_again(draws[:, 0]))
             for number, draw in enumerate(trained):
                 ensemble = self.ensemble_ if number < draws.shape[1] else FoldEnsemble(names)
@@ -394,8 +395,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, 2), bool
-            One column for each of `classes_`. What is promised, and when not, stands in
-            `hybridlesion.model.calibration.ConformalSets`.
+            One column for each of `classes_`. See `hybridlesion.model.calibration.ConformalSets`
+            for the guarantee and its limits.
         """
         check_is_fitted(self, "conformal_")
         return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
@@ -406,16 +407,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
-            Table or matrix with the columns of training. Patients are compared within it, so a
-            patient's lesions belong into one call, as for `predict_proba`.
+            Table or matrix with the columns of training. Pass all lesions of a patient together,
+            as for `predict_proba`.
 
         Returns
         -------
         DataFrame of shape (n, 1 + columns)
-            ``base``, the model's answer where nothing is known of a row (it differs between
-            lesions with and without siblings, and with the metadata that are missing, which are
-            part of it), then what each column, given or of context, adds to it or subtracts from
-            it; the embedding is one column, ``emb__``. A row sums to its score within 1e-9.
+            ``base``, the score of an unknown lesion, which differs between lesions with and without
+            siblings and includes the effect of missing metadata; then the contribution of each
+            column, given or of context. The embedding is one column, ``emb__``. A row sums to its
+            score within 1e-9.
 
         Raises
         ------
@@ -433,7 +434,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         base, parts = spread_probability(
             self.ensemble_, self._split(encoded), encoded, n_folds, jobs
         )
-        # What is missing says nothing of a lesion: its share belongs to the base.
+        # Missing values carry no evidence: their contributions belong to the base.
         metadata = np.asarray(getattr(self, "metadata_", ()), dtype=int)
         missing = np.isnan(encoded[:, metadata])
         base = base + (parts[:, metadata] * missing).sum(axis=1)
@@ -442,7 +443,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
     def with_context(self, X):
-        """Add the context that the model computes for itself.
+        """Add the context that the model computes.
 
         Parameters
         ----------
@@ -452,7 +453,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, columns + context)
-            The table with the ``ctx__`` columns that scores rest on; as it is without context.
+            The table with the ``ctx__`` columns that the model uses; unchanged without context.
 
         Raises
         ------
@@ -500,7 +501,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         y = np.asarray(y)
         if y.shape != (len(X),):
             raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
-        # Refuse before anything of a former fit is overwritten.
+        # Raise before anything of a previous fit is overwritten.
         read_target(y, self.pos_label)
         encoder = ColumnEncoder(self.context).fit(X)
         encoded = encoder.transform(X)
@@ -532,7 +533,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
     def _draw_again(self, draw):
-        # Folds that were given may part groups; their parts stay apart here, too.
+        # Given folds may split groups; their parts stay separate here.
         pairs = np.column_stack([self.groups_, draw])
         units = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
         carriers = min(len(np.unique(units[self.target_ == value])) for value in (True, False))
@@ -597,7 +598,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _weigh_features(self):
-        """Average the members' shares, and add those of one column's categories."""
+        """Average the members' shares, and sum those of the categories of a column."""
         names = self.encoder_.names_ if self.encoder_ else self._encoded_names()
         self.feature_names_ = np.array(names, dtype=object)
         share = self.ensemble_.importances()

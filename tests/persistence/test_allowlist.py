@@ -1,4 +1,4 @@
-"""What a hostile file may try: nothing of it runs, and nothing fills the memory."""
+"""Hostile files execute nothing and do not fill the memory."""
 
 from __future__ import annotations
 
