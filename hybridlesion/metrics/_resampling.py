@@ -192,7 +192,7 @@ def resample(
 _NOTHING = (float("nan"), float("nan"))
 # Degrees of freedom from which Student's t is normal, and a quantile that holds everything.
 _MANY = 1e9
-# Logarithm of a ratio beyond which its interval says nothing.
+# Logarithm of a ratio beyond which its interval is uninformative.
 _ANY_RATIO = np.log(1000)
 
 

@@ -1,4 +1,4 @@
-"""Whether a score serves every group of patients."""
+"""Metrics of a score in subgroups of patients."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hybridlesion.metrics.discrimination import Ranking
 
 __all__ = ["BANDS", "band", "evaluate_subgroups"]
 
-# Column -> measure, and of which rows it needs some.
+# Column -> metric, and the kinds of rows that it needs.
 _MEASURES = {
     "auc": ("auc", ("malignant", "benign")),
     "sensitivity": ("recall", ("malignant",)),
@@ -42,7 +42,7 @@ def evaluate_subgroups(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Measure a score within each group of rows, at one threshold for all.
+    """Evaluate a score in each subgroup, at one threshold for all.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def evaluate_subgroups(
     score : array-like of shape (n,)
         Scores.
     attributes : DataFrame of shape (n, attributes)
-        One column an attribute (``sex``, ``site``, an age band ...), whose values are the groups.
-        Rows without a value make the group ``unknown``.
+        One column per attribute (``sex``, ``site``, an age band ...), whose values are the groups.
+        Rows without a value form the group ``unknown``.
     threshold : float
-        Rows are called malignant from this score on.
+        Rows with at least this score are classified as malignant.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     fewest : int, default=5
-        A cell stays empty where fewer rows than this bear on it.
+        Fewest rows from which a cell is computed.
     n_bootstrap : int, default=2000
         Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
@@ -71,9 +71,9 @@ def evaluate_subgroups(
     DataFrame of shape (subgroups, 18)
         ``attribute, group, n, n_malignant, n_groups``, then ``auc, sensitivity, specificity,
         calibration_in_the_large`` with ``_low`` and ``_high`` each, and ``note``. The first row,
-        attribute ``all``, holds every row. AUC needs `fewest` malignant and as many benign rows,
-        sensitivity and calibration as many malignant ones, specificity benign ones; what they do
-        not allow is NaN, and the note says why.
+        attribute ``all``, contains every row. AUC needs `fewest` malignant and as many benign rows,
+        sensitivity and calibration as many malignant ones, specificity benign ones; otherwise a
+        cell is NaN, and the note gives the reason.
 
     Raises
     ------
@@ -84,9 +84,9 @@ def evaluate_subgroups(
 
     Notes
     -----
-    Intervals are those of `evaluate` on the rows of the subgroup alone. A patient with lesions on
-    two sites is in both. They are not corrected for the number of subgroups: of twenty that do
-    not differ, one may seem to.
+    Intervals are those of `evaluate` on the rows of the subgroup only. A patient with lesions at
+    two sites is in both. Intervals are not corrected for the number of subgroups: of twenty
+    without a difference, one may appear to differ.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def evaluate_subgroups(
 
 
 def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.ndarray]]:
-    """Yield attribute, group and its rows: the groups of a category in its order, unknown last."""
+    """Yield attribute, group and rows; groups of a categorical in its order, unknown last."""
     yield "all", "all", np.ones(len(attributes), dtype=bool)
     for attribute, values in attributes.items():
         known = values.dropna()
@@ -142,8 +142,8 @@ def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.n
             yield attribute, "unknown", values.isna().to_numpy()
 
 
-# Upper ends of the bands, the last one open, and their names. Who lies on an end is in the upper
-# band. Skin tones: Chardon 1991, Del Bino 2013; the others are this package's own.
+# Upper ends of the bands, the last one open, and their names. An end belongs to the upper band.
+# Skin tones: Chardon 1991, Del Bino 2013; the others are specific to this package.
 BANDS = MappingProxyType(
     {
         "age": ((30, 45, 60, 75), ("under 30", "30 to 44", "45 to 59", "60 to 74", "75 and over")),
@@ -158,7 +158,7 @@ BANDS = MappingProxyType(
 
 
 def band(values: np.ndarray, kind: str) -> pd.Series:
-    """Put numbers into named bands.
+    """Group numbers into named bands.
 
     Parameters
     ----------
@@ -166,12 +166,12 @@ def band(values: np.ndarray, kind: str) -> pd.Series:
         ``age`` in years, ``skin_tone`` as individual typology angle in degrees, ``hair`` and
         ``dark_corner`` as share of the image, 0 to 1.
     kind : {"age", "skin_tone", "hair", "dark_corner"}
-        What the numbers are.
+        Quantity that the numbers measure.
 
     Returns
     -------
     Series of shape (n,), ordered categorical
-        Names of bands, from the lowest up; missing where the value is.
+        Names of bands in increasing order; missing where the value is.
 
     Raises
     ------
@@ -181,8 +181,8 @@ def band(values: np.ndarray, kind: str) -> pd.Series:
     Notes
     -----
     Skin tone: above 55 degrees very light, then light, intermediate from 28, tan from 10, brown
-    from -30, dark below [1]_ [2]_. The angle measured on a photograph is an estimate: light and
-    camera move it, and published estimates of the same images disagree.
+    from -30, dark below [1]_ [2]_. The angle measured on a photograph is an estimate: it depends on
+    light and camera, and published estimates of the same images disagree.
 
     References
     ----------
