@@ -10,7 +10,7 @@ __all__ = ["count_words", "explain_measures", "measure_words", "name_rule", "thr
 
 _COUNTS = ("n", "n_positive", "n_groups")
 _AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
-# Of rare malignancy these are small.
+# Metrics that are small if malignancy is rare.
 _SMALL = ("brier", "calibration_error", "net_benefit")
 _RULES = {"f1": "for the highest F1", "youden": "for the highest Youden index"}
 
@@ -21,9 +21,9 @@ def count_words(count: int, noun: str) -> str:
     Parameters
     ----------
     count : int
-        How many.
+        Number of things.
     noun : str
-        What is counted, in the singular of a noun that takes an s.
+        Noun in the singular, whose plural takes an s.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def name_rule(parameters: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        Words that follow "the threshold"; nothing if the parameters do not tell.
+        Words that follow "the threshold"; empty if the parameters do not name a rule.
 
     Examples
     --------
@@ -73,12 +73,12 @@ def threshold_words(threshold: float, rule: str | None = None) -> str:
     threshold : float
         Score from which a lesion is classified as malignant.
     rule : str or None, default=None
-        What `name_rule` gave; None or nothing if it is not known.
+        Result of `name_rule`; None or empty if it is unknown.
 
     Returns
     -------
     str
-        The words.
+        A noun phrase.
 
     Examples
     --------
@@ -91,21 +91,21 @@ def threshold_words(threshold: float, rule: str | None = None) -> str:
 def explain_measures(
     metrics: Iterable[str], threshold: float | None = None, rule: str | None = None
 ) -> list[str]:
-    """Explain the measures of a table that their names do not.
+    """Explain the metrics of a table whose names are not self-explanatory.
 
     Parameters
     ----------
     metrics : iterable of str
-        Names of the measures in the table.
+        Names of the metrics in the table.
     threshold : float or None, default=None
-        Operating point; None or NaN if it is not known.
+        Operating point; None or NaN if it is unknown.
     rule : str or None, default=None
-        How it was chosen, see `threshold_words`.
+        Rule that chose it, see `threshold_words`.
 
     Returns
     -------
     list of str
-        One sentence each.
+        Sentences.
 
     Examples
     --------
@@ -136,17 +136,17 @@ def measure_words(
     Parameters
     ----------
     metric : str
-        Name of the measure.
+        Name of the metric.
     value, low, high : float or None
-        Value and bounds; None or NaN where there is none.
+        Value and bounds; None or NaN if undefined.
 
     Returns
     -------
     value : str
-        Three decimals, four for measures that are small where malignancy is rare, or a whole
-        number for counts.
+        Three decimals, four for metrics that are small if malignancy is rare, or a whole number for
+        counts.
     interval : str
-        ``"LOW to HIGH"``, or nothing.
+        ``"LOW to HIGH"``, or empty.
 
     Examples
     --------

@@ -18,9 +18,9 @@ def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
     name : str
         The module to import, for example ``"h5py"``.
     feature : str
-        What the user asked for, for example ``"reading HDF5 image files"``.
+        What the library is needed for, for example ``"reading HDF5 image files"``.
     install : str
-        What to hand to pip, for example ``"hybridlesion[hdf5]"``.
+        Argument of ``pip install``, for example ``"hybridlesion[hdf5]"``.
 
     Returns
     -------

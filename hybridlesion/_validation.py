@@ -27,7 +27,7 @@ def as_pandas(frame: Any) -> Any:
     Returns
     -------
     object
-        What its method ``to_pandas`` gives; the same object where it has none.
+        Result of its method ``to_pandas``; the same object if it has none.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def as_pandas(frame: Any) -> Any:
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
-    """Return `image` as a C-contiguous (H, W, 3) uint8 RGB array, or say why it is none.
+    """Validate an RGB image and return it as a C-contiguous array.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 
 def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Return `mask` as a C-contiguous (H, W) bool array, or say why it is none.
+    """Validate a mask and return it as a C-contiguous boolean array.
 
     Parameters
     ----------
@@ -110,16 +110,16 @@ def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.nda
 
 
 def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
-    """Return `value` if it is among `allowed`, else raise with the nearest spelling.
+    """Validate a choice; the error proposes the closest allowed one.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     value : object
-        What came.
+        Its value.
     allowed : iterable of str
-        What is accepted.
+        Allowed values.
 
     Returns
     -------
@@ -151,18 +151,18 @@ def check_number(
     high: float | None = None,
     integer: bool = False,
 ) -> float | int:
-    """Return `value` if it is a number in the closed range, else raise.
+    """Validate a number in a closed range.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     value : object
-        What came.
+        Its value.
     low, high : float, default=None
-        Closed bounds; None leaves a side open.
+        Bounds, included; None leaves a side open.
     integer : bool, default=False
-        Whether only whole numbers are accepted.
+        Whether only whole numbers are allowed.
 
     Returns
     -------

@@ -111,7 +111,7 @@ def threshold_rule(model: BaseEstimator) -> str:
     Parameters
     ----------
     model : Pipeline or estimator
-        What `split_steps` takes.
+        Pipeline or classifier, as for `split_steps`.
 
     Returns
     -------

@@ -121,9 +121,8 @@ def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEst
 
 
 def _versions(*, with_images: bool) -> dict[str, str]:
-    libraries = (*_LIBRARIES, *(_IMAGE_LIBRARIES if with_images else ()))
     found = {"python": platform.python_version(), "hybridlesion": __version__}
-    for library in libraries:
+    for library in (*_LIBRARIES, *(_IMAGE_LIBRARIES if with_images else ())):
         try:
             found[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
@@ -185,12 +184,14 @@ def describe_manifest(manifest: Mapping) -> str:
     Learned from 90 lesions, 9 of them malignant (10.0 %).
     """
     try:
+        named = (manifest.get("versions") or {}).items()
+        versions = [f"{name} {version}" for name, version in named]
         paragraphs = [
             _model_lines(manifest),
             _training_lines(manifest.get("training") or {}),
             _metric_lines(manifest),
             _feature_lines(manifest),
-            _version_lines(manifest.get("versions") or {}),
+            [f"Created with {', '.join(versions)}."] if versions else [],
             [str(manifest["intended_use"])] if "intended_use" in manifest else [],
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -280,8 +281,3 @@ def _feature_lines(manifest: Mapping) -> list[str]:
         verb = f"Needs {facts[SIDECAR]} in its folder:" if SIDECAR in facts else "Includes"
         lines.append(f"{verb} {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
     return lines
-
-
-def _version_lines(versions: Mapping) -> list[str]:
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return [f"Created with {named}."] if versions else []
