@@ -100,7 +100,7 @@ def grow(
     while n_trees < max_trees:
         step = min(_STEP, max_trees - n_trees)
         for member in members:
-            # LightGBM says True when no split is left; further rounds would add empty trees.
+            # `update` returns True when no split is left; further rounds would add empty trees.
             any(member.booster.update(fobj=loss) for _ in range(step))
             # Without num_threads a prediction would set LightGBM's threads, which are global,
             # back to all cores for the growth that follows.

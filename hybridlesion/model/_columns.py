@@ -156,7 +156,7 @@ class ColumnEncoder:
         UserWarning
             If a text column has a value that did not occur in training.
         """
-        _refuse_repeated([name for name in table.columns if name in set(self.given_)])
+        _refuse_repeated(table.columns[table.columns.isin(self.given_)])
         missing = [name for name in self.given_ if name not in table.columns]
         if missing:
             raise TableError(
@@ -243,7 +243,7 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
         )
 
 
-def _refuse_repeated(names: Sequence[str]) -> None:
+def _refuse_repeated(names: Sequence[str] | pd.Index) -> None:
     index = pd.Index(names)
     if index.has_duplicates:
         raise TableError(

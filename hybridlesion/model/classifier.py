@@ -194,7 +194,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     "melanoma" and "nevus" as positive, which the model cannot detect.
 
     Given the same data, seed and version of LightGBM, fits are equal to the last bit. A fit that
-    raises keeps the labels and members of the previous one.
+    refuses its input keeps the labels and members of the previous one.
 
     Examples
     --------
@@ -303,13 +303,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         wide = any(name.startswith("emb__") for name in names)
         if folds is None:
             draws = make_folds(
-                *(target, groups, self.n_splits, self.n_seeds, self.random_state),
-                has_embedding=wide,
+                target, groups, self.n_splits, self.n_seeds, self.random_state, has_embedding=wide
             )
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
         warn_of_order(classes)
-        # Nothing below raises: a failed fit keeps the classes and groups of the previous one.
+        # The input is valid from here on: a refused fit keeps the previous classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
         self.ensemble_ = FoldEnsemble(names)
