@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._ensemble import in_company
 
 
 def main() -> None:
@@ -69,7 +68,8 @@ def make_table(options: argparse.Namespace) -> pd.DataFrame:
 def predict_bare(model: HybridLesionClassifier, table: pd.DataFrame, jobs: int) -> float:
     """Seconds that the boosters alone take on matrices that are ready."""
     encoded = model.encoder_.transform(table)
-    setting = bool(in_company(encoded, model.encoder_.encoded_names_).any())
+    rows = model.ensemble_.split(encoded)
+    setting = next(company for company in rows if rows[company].any())
     total = 0.0
     for view, members in zip(model.ensemble_.views, model.ensemble_.members, strict=True):
         if view.company != setting:

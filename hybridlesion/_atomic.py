@@ -43,9 +43,15 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ['scores.csv']
     """
     path = Path(path)
-    _make_folder(path.parent)
-    # The token keeps two runs on one output apart, on whichever machines of a shared folder; the
-    # suffix stays, since writers such as cv2.imwrite choose the format by it.
+    in_the_way = next((folder for folder in path.parents if folder.is_file()), None)
+    if in_the_way is not None:
+        raise SourceError(f"{in_the_way} is a file; name a folder.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SourceError(f"cannot make the folder {path.parent}: {error.strerror}.") from error
+    # The token separates two runs with the same output, even on different machines; the suffix
+    # stays, since writers such as cv2.imwrite choose the format by it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
@@ -57,12 +63,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike) -> Path:
-    """Check before long work that a file can be written at `path`; nothing is left there.
+    """Check before long work that a file can be written at `path`, without creating it.
 
     Parameters
     ----------
     path : str or path-like
-        The output file to come; its folder may be missing, `atomic_path` makes it.
+        Future output file; its folder may be missing, since `atomic_path` creates it.
 
     Returns
     -------
@@ -101,12 +107,12 @@ def check_apart(
     outputs : iterable of str or path-like
         Files to be written.
     inputs : iterable of str, path-like or None
-        What is read; None, addresses and missing files are ignored.
+        Files to be read; None, URLs and missing files are ignored.
 
     Raises
     ------
     SourceError
-        If a file is both.
+        If a file is both input and output.
     """
     outputs = list(outputs)
     for used in inputs:
@@ -119,17 +125,17 @@ def check_apart(
 
 
 def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
-    """Whether two names lead to one file or folder, through links of any kind.
+    """Whether two paths refer to the same file or folder, also through links.
 
     Parameters
     ----------
     one, other : str or path-like
-        The names; nothing need exist there.
+        The paths; they need not exist.
 
     Returns
     -------
     bool
-        Whether they do.
+        True if they do.
 
     Examples
     --------
@@ -140,13 +146,3 @@ def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
         return os.path.samefile(one, other)
     except (OSError, ValueError):
         return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _make_folder(folder: Path) -> None:
-    in_the_way = next((path for path in (folder, *folder.parents) if path.is_file()), None)
-    if in_the_way is not None:
-        raise SourceError(f"{in_the_way} is a file; name a folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SourceError(f"cannot make the folder {folder}: {error.strerror}.") from error

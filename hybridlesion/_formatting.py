@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard
 
 __all__ = ["count_words", "explain_measures", "measure_words", "name_rule", "threshold_words"]
 
 _COUNTS = ("n", "n_positive", "n_groups")
 _AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
-# Of rare malignancy these are small.
+# Metrics that are small if malignancy is rare.
 _SMALL = ("brier", "calibration_error", "net_benefit")
 _RULES = {"f1": "for the highest F1", "youden": "for the highest Youden index"}
 
@@ -20,9 +21,9 @@ def count_words(count: int, noun: str) -> str:
     Parameters
     ----------
     count : int
-        How many.
+        Number of things.
     noun : str
-        What is counted, in the singular of a noun that takes an s.
+        Noun in the singular, whose plural takes an s.
 
     Returns
     -------
@@ -37,7 +38,7 @@ def count_words(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def name_rule(parameters: Mapping[str, object]) -> str:
+def name_rule(parameters: Mapping[str, Any]) -> str:
     """Describe the rule by which a classifier chose its threshold.
 
     Parameters
@@ -48,7 +49,7 @@ def name_rule(parameters: Mapping[str, object]) -> str:
     Returns
     -------
     str
-        Words that follow "the threshold"; nothing if the parameters do not tell.
+        Words that follow "the threshold"; empty if the parameters do not name a rule.
 
     Examples
     --------
@@ -72,12 +73,12 @@ def threshold_words(threshold: float, rule: str | None = None) -> str:
     threshold : float
         Score from which a lesion is classified as malignant.
     rule : str or None, default=None
-        What `name_rule` gave; None or nothing if it is not known.
+        Result of `name_rule`; None or empty if it is unknown.
 
     Returns
     -------
     str
-        The words.
+        A noun phrase.
 
     Examples
     --------
@@ -90,21 +91,21 @@ def threshold_words(threshold: float, rule: str | None = None) -> str:
 def explain_measures(
     metrics: Iterable[str], threshold: float | None = None, rule: str | None = None
 ) -> list[str]:
-    """Explain the measures of a table that their names do not.
+    """Explain the metrics of a table whose names are not self-explanatory.
 
     Parameters
     ----------
     metrics : iterable of str
-        Names of the measures in the table.
+        Names of the metrics in the table.
     threshold : float or None, default=None
-        Operating point; None or NaN if it is not known.
+        Operating point; None or NaN if it is unknown.
     rule : str or None, default=None
-        How it was chosen, see `threshold_words`.
+        Rule that chose it, see `threshold_words`.
 
     Returns
     -------
     list of str
-        One sentence each.
+        Sentences.
 
     Examples
     --------
@@ -114,9 +115,7 @@ def explain_measures(
     metrics = set(metrics)
     lines = []
     if "pauc" in metrics:
-        lines.append(
-            "pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."
-        )
+        lines += ["pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."]
     if "calibration_in_the_large" in metrics:
         lines.append(
             "calibration_in_the_large is the share of malignant over the mean score; 1 is right."
@@ -137,17 +136,17 @@ def measure_words(
     Parameters
     ----------
     metric : str
-        Name of the measure.
+        Name of the metric.
     value, low, high : float or None
-        Value and bounds; None or NaN where there is none.
+        Value and bounds; None or NaN if undefined.
 
     Returns
     -------
     value : str
-        Three decimals, four for measures that are small where malignancy is rare, or a whole
-        number for counts.
+        Three decimals, four for metrics that are small if malignancy is rare, or a whole number for
+        counts.
     interval : str
-        ``"LOW to HIGH"``, or nothing.
+        ``"LOW to HIGH"``, or empty.
 
     Examples
     --------
@@ -160,9 +159,10 @@ def measure_words(
         return "undefined", ""
     digits = 4 if metric in _SMALL else 3
     words = f"{int(value):,}" if metric in _COUNTS else f"{value:.{digits}f}"
-    known = _known(low) and _known(high)
-    return words, f"{low:.{digits}f} to {high:.{digits}f}" if known else ""
+    if not _known(low) or not _known(high):
+        return words, ""
+    return words, f"{low:.{digits}f} to {high:.{digits}f}"
 
 
-def _known(value: float | None) -> bool:
+def _known(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)

@@ -18,9 +18,9 @@ def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
     name : str
         The module to import, for example ``"h5py"``.
     feature : str
-        What the user asked for, for example ``"reading HDF5 image files"``.
+        What the library is needed for, for example ``"reading HDF5 image files"``.
     install : str
-        What to hand to pip, for example ``"hybridlesion[hdf5]"``.
+        Argument of ``pip install``, for example ``"hybridlesion[hdf5]"``.
 
     Returns
     -------
@@ -69,6 +69,10 @@ def import_timm() -> ModuleType:
         ) from error
 
 
+# Declarations of operators live as long as their library object.
+_libraries: list[object] = []
+
+
 def _declare_torchvision_operators() -> None:
     """Declare the two operators that torchvision's Python code expects to exist.
 
@@ -85,8 +89,7 @@ def _declare_torchvision_operators() -> None:
     library = torch.library.Library("torchvision", "FRAGMENT")
     for operator in ("nms", "qnms"):
         library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    # The declarations live as long as the library object does.
-    _declare_torchvision_operators.library = library
+    _libraries.append(library)
 
 
 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ __all__ = ["LEFT_OUT", "as_pandas", "check_choice", "check_image", "check_mask",
 LEFT_OUT = "hybridlesion.left_out"
 
 
-def as_pandas(frame: object) -> object:
+def as_pandas(frame: Any) -> Any:
     """Return a data frame of another library, such as polars, as one of pandas.
 
     Parameters
@@ -26,7 +27,7 @@ def as_pandas(frame: object) -> object:
     Returns
     -------
     object
-        What its method ``to_pandas`` gives; the same object where it has none.
+        Result of its method ``to_pandas``; the same object if it has none.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def as_pandas(frame: object) -> object:
 
 
 def check_image(image: np.ndarray) -> np.ndarray:
-    """Return `image` as a C-contiguous (H, W, 3) uint8 RGB array, or say why it is none.
+    """Validate an RGB image and return it as a C-contiguous array.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def check_image(image: np.ndarray) -> np.ndarray:
 
 
 def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Return `mask` as a C-contiguous (H, W) bool array, or say why it is none.
+    """Validate a mask and return it as a C-contiguous boolean array.
 
     Parameters
     ----------
@@ -109,16 +110,16 @@ def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.nda
 
 
 def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
-    """Return `value` if it is among `allowed`, else raise with the nearest spelling.
+    """Validate a choice; the error proposes the closest allowed one.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     value : object
-        What came.
+        Its value.
     allowed : iterable of str
-        What is accepted.
+        Allowed values.
 
     Returns
     -------
@@ -144,24 +145,24 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
 
 def check_number(
     name: str,
-    value: object,
+    value: Any,
     *,
     low: float | None = None,
     high: float | None = None,
     integer: bool = False,
 ) -> float | int:
-    """Return `value` if it is a number in the closed range, else raise.
+    """Validate a number in a closed range.
 
     Parameters
     ----------
     name : str
-        The parameter's name, for the message.
+        Name of the parameter, for the message.
     value : object
-        What came.
+        Its value.
     low, high : float, default=None
-        Closed bounds; None leaves a side open.
+        Bounds, included; None leaves a side open.
     integer : bool, default=False
-        Whether only whole numbers are accepted.
+        Whether only whole numbers are allowed.
 
     Returns
     -------
@@ -176,13 +177,10 @@ def check_number(
     kind = Integral if integer else Real
     bad = isinstance(value, bool) or not isinstance(value, kind) or value != value  # NaN
     if bad or (low is not None and value < low) or (high is not None and value > high):
+        bounds = {"at least": low, "at most": high}
+        limits = " and".join(f" {word} {at}" for word, at in bounds.items() if at is not None)
         noun = "a whole number" if integer else "a number"
-        bounds = [
-            f"at least {low}" if low is not None else "",
-            f"at most {high}" if high is not None else "",
-        ]
-        limits = " and ".join(bound for bound in bounds if bound)
-        raise OptionError(f"{name} must be {noun}{' ' + limits if limits else ''}, got {value!r}.")
+        raise OptionError(f"{name} must be {noun}{limits}, got {value!r}.")
     return value
 
 

@@ -71,30 +71,11 @@ def make_hybrid_pipeline(
     >>> pipe.set_params(features__long_side=384).named_steps["features"].long_side
     384
     """
-    return Pipeline(
-        [
-            (
-                "features",
-                LesionFeaturizer(
-                    embedder,
-                    weights=weights,
-                    segmenter=segmenter,
-                    device=device,
-                    n_jobs=n_jobs,
-                    on_error=on_error,
-                    # Folds are grouped, and lesions compared, by patient and lesion.
-                    passthrough="ids",
-                ),
-            ),
-            (
-                "model",
-                HybridLesionClassifier(
-                    n_splits=n_splits, n_seeds=n_seeds, n_jobs=n_jobs, random_state=random_state
-                ),
-            ),
-        ],
-        memory=memory,
-    )
+    # Ids are passed through: folds are grouped, and lesions compared, by patient and lesion.
+    featurizer = LesionFeaturizer(embedder, weights=weights, segmenter=segmenter, passthrough="ids")
+    featurizer.set_params(device=device, n_jobs=n_jobs, on_error=on_error)
+    classifier = HybridLesionClassifier(n_splits, n_seeds, n_jobs=n_jobs, random_state=random_state)
+    return Pipeline([("features", featurizer), ("model", classifier)], memory=memory)
 
 
 def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEstimator]:
@@ -130,7 +111,7 @@ def threshold_rule(model: BaseEstimator) -> str:
     Parameters
     ----------
     model : Pipeline or estimator
-        What `split_steps` takes.
+        Pipeline or classifier, as for `split_steps`.
 
     Returns
     -------

@@ -1,10 +1,13 @@
 """Explanations of scores: contributions of the columns, as numbers and in words."""
 
 from hybridlesion.cnn.attribution import CnnMap, cnn_map
-from hybridlesion.explain._labels import FAMILY_TITLES, column_label, family_of, family_shares
 from hybridlesion.explain._text import (
+    FAMILY_TITLES,
     SHARE_PREFIX,
+    column_label,
     explain_scores,
+    family_of,
+    family_shares,
     points_words,
     rank_words,
     reason_columns,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -11,15 +12,19 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.exceptions import OptionError
-from hybridlesion.explain._labels import SITE, SITE_OF, column_label, family_shares
 from hybridlesion.features import FEATURES
+from hybridlesion.metadata import SITES
 from hybridlesion.model import shares_among_benign
 from hybridlesion.model_selection import grouping
 from hybridlesion.pipeline import split_steps
 
 __all__ = [
+    "FAMILY_TITLES",
     "SHARE_PREFIX",
+    "column_label",
     "explain_scores",
+    "family_of",
+    "family_shares",
     "points_words",
     "rank_words",
     "reason_columns",
@@ -105,6 +110,193 @@ def split_explainable(model: BaseEstimator) -> BaseEstimator:
     return classifier
 
 
+FAMILY_TITLES = MappingProxyType(
+    {
+        "asymmetry": "asymmetry",
+        "border": "border",
+        "color": "colour",
+        "structure": "dermoscopic structures",
+        "dimension": "size",
+        "texture": "texture",
+        "skin": "skin around the lesion",
+        "tds": "total dermoscopy score",
+        "cnn": "fine-tuned network",
+        "emb": "image embedding",
+        "meta": "age, sex, site and other data",
+        "ctx": "the patient's other lesions",
+        "other": "other columns",
+    }
+)
+"""Title of each family, in display order."""
+
+# A score belongs to the family that it summarises.
+_SCORES = {"abcd__structures": "structure"}
+_MEASURED = {
+    row.name: row.family
+    if row.family != "score"
+    else _SCORES.get(row.name, row.name.removeprefix("abcd__"))
+    for row in FEATURES
+}
+_PREFIXES = ("cnn", "emb", "meta", "ctx")
+
+
+def family_of(column: str) -> str:
+    """Family of a column.
+
+    Parameters
+    ----------
+    column : str
+        Column of a feature table.
+
+    Returns
+    -------
+    str
+        A key of `FAMILY_TITLES`.
+
+    Examples
+    --------
+    >>> family_of("abcd__border_bays"), family_of("abcd__color"), family_of("meta__age")
+    ('border', 'color', 'meta')
+    """
+    if column in _MEASURED:
+        return _MEASURED[column]
+    prefix = column.split("__")[0] if "__" in column else ""
+    return prefix if prefix in _PREFIXES else "other"
+
+
+def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
+    """Sum the contributions of each family.
+
+    Parameters
+    ----------
+    parts : DataFrame of shape (n, columns)
+        Result of `explain_scores`.
+
+    Returns
+    -------
+    DataFrame of shape (n, families)
+        One column per family that occurs, in the order of `FAMILY_TITLES`. With ``base`` they sum
+        to ``score`` within rounding.
+
+    Examples
+    --------
+    >>> parts = pd.DataFrame({"base": [0.1], "meta__age": [0.2], "meta__sex_male": [-0.1]})
+    >>> round(float(family_shares(parts).loc[0, "meta"]), 3)
+    0.1
+    """
+    columns = parts.drop(columns=["score", "base"], errors="ignore")
+    families = [family_of(str(name)) for name in columns]
+    summed = columns.T.groupby(families, sort=False).sum().T
+    return summed[[family for family in FAMILY_TITLES if family in summed]]
+
+
+_WHOLE = {
+    "abcd__asymmetry": "asymmetry",
+    "abcd__border": "border irregularity",
+    "abcd__color": "colour variegation",
+    "abcd__structures": "dermoscopic structures",
+    "abcd__tds": "total dermoscopy score",
+    "abcd__border_norm": "border jaggedness",
+    "abcd__color_norm": "colour variation",
+    "abcd__color_count": "colours present",
+    "abcd__skin_ita": "skin tone (ITA)",
+    "abcd__skin_band": "skin tone",
+    "emb__": "the image as a whole (embedding)",
+    "cnn__score": "fine-tuned network's score",
+    "meta__age": "age",
+    "meta__sex_male": "sex",
+    "meta__tbp_lv_A": "a* of the lesion",
+    "meta__clin_size_long_diam_mm": "longest diameter",
+}
+# Readable forms of words in column names; "" drops the word.
+_WORDS = {
+    "a": "a* (red to green)",
+    "b": "b* (yellow to blue)",
+    "color": "colour",
+    "cv": "variation",
+    "delta": "against the skin",
+    "sd": "spread",
+    "iqr": "spread",
+    "skew": "skewness",
+    "min": "least",
+    "max": "greatest",
+    "gray": "grey",
+    "share": "share of the lesion",
+    "has": "",
+    "feret": "Feret diameter",
+    "glcm1": "fine co-occurrence",
+    "glcm4": "coarse co-occurrence",
+    "lbp1": "fine pattern",
+    "lbp3": "coarse pattern",
+    "ita": "ITA",
+    "25": "at 25 %",
+    "50": "at 50 %",
+    "75": "at 75 %",
+    "meta": "",
+    "tbp": "",
+    "lv": "",
+    "clin": "",
+    "mm": "",
+}
+# By the kind of `hybridlesion.model.patient_context`.
+_CONTEXT = {
+    "others": "mean of the patient's other lesions: {}",
+    "excess": "{} above the patient's other lesions",
+    "z": "{} above the patient's other lesions, in standard deviations",
+    "rank": "share of the patient's other lesions below in {}",
+    "ratio": "{} over the patient's other lesions",
+}
+# Joint name of all columns of the body site, and the site of each 0/1 column.
+_SITE = "meta__site"
+_SITE_OF = {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
+
+
+def column_label(column: str) -> str:
+    """Human-readable name of a column.
+
+    Parameters
+    ----------
+    column : str
+        Column of a feature table.
+
+    Returns
+    -------
+    str
+        A few words in lower case, by default derived from the column name.
+
+    Examples
+    --------
+    >>> column_label("abcd__border"), column_label("abcd__color_lightness_sd")
+    ('border irregularity', 'colour: lightness spread')
+    >>> column_label("meta__site_torso"), column_label("ctx__abcd_border_excess")
+    ('site', "border irregularity above the patient's other lesions")
+    """
+    if column in _WHOLE:
+        return _WHOLE[column]
+    if column in _SITE_OF or column == _SITE:
+        return "site"
+    family, _, name = column.partition("__") if "__" in column else ("", "", column)
+    group = family_of(column)
+    if family == "abcd":
+        return f"{FAMILY_TITLES[group]}: {_spell(name.removeprefix(f'{group}_'))}"
+    if family == "ctx":
+        return _context_label(name)
+    return _spell(name)
+
+
+def _context_label(name: str) -> str:
+    """Label of a context column: the compared column and the kind of comparison."""
+    compared, _, kind = name.rpartition("_")
+    if kind not in _CONTEXT or "_" not in compared:
+        return f"against the patient's other lesions: {_spell(name)}"
+    return _CONTEXT[kind].format(column_label(compared.replace("_", "__", 1)))
+
+
+def _spell(name: str) -> str:
+    words = (_WORDS.get(word, word) for word in name.split("_"))
+    return " ".join(word for word in words if word)
+
+
 _TONES = ("very light", "light", "intermediate", "tan", "brown", "dark")
 _ROWS = {row.name: row for row in FEATURES}
 _UNITS = {
@@ -146,8 +338,8 @@ def value_words(column: str, value: object) -> str:
     if not isinstance(value, Real | np.bool_):
         return str(value)  # words, dates
     is_bool, value = isinstance(value, bool | np.bool_), float(value)
-    if column in SITE_OF:
-        return f"{'' if value >= 0.5 else 'not '}{SITE_OF[column]}"
+    if column in _SITE_OF:
+        return f"{'' if value >= 0.5 else 'not '}{_SITE_OF[column]}"
     if column == "meta__sex_male":
         return "male" if value >= 0.5 else "female"
     row = _ROWS.get(column)
@@ -175,9 +367,7 @@ def _measure_words(unit: str, value: float, high: float) -> str:
 
 
 def _number(value: float) -> str:
-    if value == round(value) and abs(value) < 1e6:
-        return f"{value:.0f}"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
 def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) -> str:
@@ -210,7 +400,10 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
     quantiles = reference.get(column)
     if quantiles is None or isinstance(value, str) or pd.isna(value):
         return ""
-    if _is_binary(column) or np.isin(quantiles, (0, 1)).all():
+    binary = column in _SITE_OF or column == "meta__sex_male"
+    if column in _ROWS:
+        binary = _ROWS[column].unit == "0/1"
+    if binary or np.isin(quantiles, (0, 1)).all():
         # References of earlier releases may contain values between 0 and 1.
         same = np.mean((quantiles >= 0.5) == (float(value) >= 0.5))
         if 0.01 <= same <= 0.99:
@@ -223,12 +416,6 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
         word, share = ("higher than", below) if below >= above else ("lower than", above)
     # A finite sample cannot justify 100 %.
     return f"{word} {min(int(100 * share + 1e-9), 99)} % of benign lesions"
-
-
-def _is_binary(column: str) -> bool:
-    if column in _ROWS:
-        return _ROWS[column].unit == "0/1"
-    return column in SITE_OF or column == "meta__sex_male"
 
 
 def points_words(share: float) -> str:
@@ -250,13 +437,9 @@ def points_words(share: float) -> str:
     ('+3.1 points', '-26 points', '+0.004 points')
     """
     points = 100 * share
-    if abs(points) >= 9.95:
-        text = f"{points:+.0f}"
-    elif abs(points) >= 0.995:
-        text = f"{points:+.1f}"
-    else:
-        text = f"{points:+.3f}" if abs(points) < 0.0995 else f"{points:+.2f}"
-    return f"{text} points"
+    # Decimals that leave two digits, and at most three of them.
+    decimals = sum(abs(points) < limit for limit in (9.95, 0.995, 0.0995))
+    return f"{points:+.{decimals}f} points"
 
 
 def reason_words(
@@ -300,37 +483,33 @@ def reason_words(
     columns = _join_sites(parts.drop(columns=["score", "base"], errors="ignore"))
     shares = columns.to_numpy()
     strongest = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :n_reasons]
+    known = table[[name for name in parts.columns if name in table]]
+    rows = (dict(zip(known, values, strict=True)) for values in known.itertuples(False, None))
     return [
         [
             _word(columns.columns[k], row, shares[number, k], reference)
             for k in strongest[number]
             if shares[number, k] != 0
         ]
-        for number, row in enumerate(_rows(table, parts.columns))
+        for number, row in enumerate(rows)
     ]
 
 
 def _join_sites(parts: pd.DataFrame) -> pd.DataFrame:
     """Sum the contributions of the 0/1 columns of the site, in place of the first."""
-    sites = [name for name in parts if name in SITE_OF]
+    sites = [name for name in parts if name in _SITE_OF]
     if len(sites) < 2:
         return parts
     joined = parts.assign(**{sites[0]: parts[sites].sum(axis=1)})
-    return joined.drop(columns=sites[1:]).rename(columns={sites[0]: SITE})
-
-
-def _rows(table: pd.DataFrame, names: pd.Index):
-    known = [name for name in names if name in table]
-    for values in table[known].itertuples(index=False, name=None):
-        yield dict(zip(known, values, strict=True))
+    return joined.drop(columns=sites[1:]).rename(columns={sites[0]: _SITE})
 
 
 def _word(column: str, row: Mapping, share: float, reference: Mapping) -> str:
     value = row.get(column)
-    if column == SITE:
+    if column == _SITE:
         # Show the lesion's own site.
-        known = {name: row[name] for name in SITE_OF if pd.notna(row.get(name))}
-        column = next((name for name in known if known[name] == 1), SITE)
+        known = {name: row[name] for name in _SITE_OF if pd.notna(row.get(name))}
+        column = next((name for name in known if known[name] == 1), _SITE)
         value = known.get(column, "not recognised" if known else None)
     said = [f"{column_label(column)} {value_words(column, value)}".rstrip()]
     rank = rank_words(column, value, reference)
@@ -370,11 +549,11 @@ def reason_columns(
         tone, hair and dark corner.
     """
     table = as_pandas(table)
-    chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _cut(table)]
+    chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _split(table)]
     return pd.concat(chunks).reindex(table.index)
 
 
-def _cut(table: pd.DataFrame) -> list[np.ndarray]:
+def _split(table: pd.DataFrame) -> list[np.ndarray]:
     """Split a table into chunks of some thousand rows without splitting patients."""
     groups = grouping(table).to_numpy()
     order = np.argsort(groups, kind="stable")
@@ -390,7 +569,7 @@ def _explain_chunk(model: BaseEstimator, rows: pd.DataFrame, n_reasons: int) -> 
     shares = family_shares(parts).add_prefix(SHARE_PREFIX)
     words = reason_words(model, rows, parts, n_reasons=n_reasons)
     padded = [[*row, *[np.nan] * (n_reasons - len(row))] for row in words]
-    reasons = pd.DataFrame(padded, index=rows.index, columns=range(n_reasons))
-    reasons.columns = [f"reason_{number + 1}" for number in range(n_reasons)]
+    names = [f"reason_{number + 1}" for number in range(n_reasons)]
+    reasons = pd.DataFrame(padded, index=rows.index, columns=names)
     shown = rows[[name for name in _SHOWN if name in rows]]
     return pd.concat([parts[["base"]], shares, reasons, shown], axis=1)

@@ -192,7 +192,7 @@ def resample(
 _NOTHING = (float("nan"), float("nan"))
 # Degrees of freedom from which Student's t is normal, and a quantile that holds everything.
 _MANY = 1e9
-# Logarithm of a ratio beyond which its interval says nothing.
+# Logarithm of a ratio beyond which its interval is uninformative.
 _ANY_RATIO = np.log(1000)
 
 
@@ -418,7 +418,26 @@ class Decisions:
         # Net benefit is undefined at the thresholds 0 and 1.
         inside = self._probabilities and 0 < threshold < 1
         self._odds = threshold / (1 - threshold) if inside else np.nan
-        self.support = self._find_support()
+        true, false, positive, n, *_ = self._sums
+        shares = {
+            "accuracy": n,
+            "precision": true + false,
+            "recall": positive,
+            "specificity": n - positive,
+            "f1": false + positive,
+            "prevalence": n,
+        }
+        groups, malignant = len(n), np.count_nonzero(positive)
+        # If groups are single rows, the variance of a proportion is known, without Student's t.
+        freedom = groups - 1 if n.max() > 1 else np.inf
+        self.support = {
+            name: Support("share", np.count_nonzero(of), freedom, of.sum())
+            for name, of in shares.items()
+        }
+        # The malignant rows have the large errors.
+        self.support["brier"] = Support("share", malignant, groups - 1)
+        self.support["calibration_in_the_large"] = Support("ratio", groups, groups - 1)
+        self.support["net_benefit"] = Support("number", malignant, malignant - 1)
 
     def values(self) -> dict[str, float]:
         """Evaluate the data.
@@ -461,30 +480,6 @@ class Decisions:
                 "net_benefit": (true - false * self._odds) / n,
                 "prevalence": positive / n,
             }
-
-    def _find_support(self) -> dict[str, Support]:
-        true, false, positive, n, *_ = self._sums
-        of = {
-            "accuracy": n,
-            "precision": true + false,
-            "recall": positive,
-            "specificity": n - positive,
-            "f1": false + positive,
-            "prevalence": n,
-        }
-        groups, malignant = len(n), np.count_nonzero(positive)
-        # If groups are single rows, the variance of a proportion is known, without Student's t.
-        freedom = groups - 1 if n.max() > 1 else np.inf
-        support = {
-            name: Support("share", np.count_nonzero(rows), freedom, rows.sum())
-            for name, rows in of.items()
-        }
-        return support | {
-            # The malignant rows have the large errors.
-            "brier": Support("share", malignant, groups - 1),
-            "calibration_in_the_large": Support("ratio", groups, groups - 1),
-            "net_benefit": Support("number", malignant, malignant - 1),
-        }
 
 
 def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -539,32 +534,33 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Validate that scores are probabilities.
+    """Validate truth and scores that are probabilities.
 
     Parameters
     ----------
-    y : ndarray of shape (n,), bool
-        True where malignant.
-    score : ndarray of shape (n,), float64
-        Scores.
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,), 0 to 1
+        Probabilities.
 
     Returns
     -------
     y : ndarray of shape (n,), bool
-        `y`.
+        True where malignant.
     score : ndarray of shape (n,), float64
-        `score`.
+        Probabilities.
 
     Raises
     ------
     ValueError
-        If a score lies outside 0 to 1.
+        As `check_scores`, and if a score lies outside 0 to 1.
 
     Examples
     --------
-    >>> check_probabilities(np.array([False, True]), np.array([0.2, 0.7]))[1]
+    >>> check_probabilities([0, 1], [0.2, 0.7])[1]
     array([0.2, 0.7])
     """
+    y, score = check_scores(y, score)
     if score.min() < 0 or score.max() > 1:
         raise ValueError(
             f"score must hold probabilities from 0 to 1, got {score.min():.4g} to "

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
-from hybridlesion.metrics._resampling import Support, check_probabilities, check_scores
+from hybridlesion.metrics._resampling import Support, check_probabilities
 
 __all__ = [
     "Reliability",
@@ -152,7 +152,7 @@ class Reliability:
         if not self._defined:
             return
         coarse = bin_scores(score, n_bins)
-        self._gap = _sums(coarse, codes, score - y)
+        self._gap = csr_matrix((score - y, (coarse, codes)))
         self._size = np.bincount(codes).astype(np.float64)
         self._gap_share = np.asarray(self._gap.sum(axis=1)).reshape(-1, 1) / len(y)
         x = logit(np.clip(score, _CLIP, 1 - _CLIP))
@@ -194,11 +194,6 @@ class Reliability:
             "calibration_slope": self._slope + self._influence @ (weights / weights.mean(axis=0)),
             "calibration_error": np.abs(gaps - self._gap_share).sum(axis=0),
         }
-
-
-def _sums(bins: np.ndarray, codes: np.ndarray, values: np.ndarray) -> csr_matrix:
-    shape = (int(bins.max()) + 1, int(codes.max()) + 1)
-    return csr_matrix((np.asarray(values, dtype=np.float64), (bins, codes)), shape=shape)
 
 
 def _logistic_slope(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
@@ -251,7 +246,7 @@ def brier_score(y: np.ndarray, score: np.ndarray) -> float:
     >>> brier_score([0, 1], [0.5, 0.5])
     0.25
     """
-    y, score = check_probabilities(*check_scores(y, score))
+    y, score = check_probabilities(y, score)
     return float(np.mean((score - y) ** 2))
 
 
@@ -326,7 +321,7 @@ def calibration_in_the_large(y: np.ndarray, score: np.ndarray) -> float:
     >>> calibration_in_the_large([0, 0, 0, 1], [0.125] * 4)
     2.0
     """
-    y, score = check_probabilities(*check_scores(y, score))
+    y, score = check_probabilities(y, score)
     with np.errstate(divide="ignore"):
         return float(y.mean() / score.mean())
 
@@ -368,6 +363,6 @@ def calibration_error(y: np.ndarray, score: np.ndarray, *, n_bins: int = 10) -> 
 
 
 def _measure(y: np.ndarray, score: np.ndarray, name: str, **options) -> float:
-    y, score = check_probabilities(*check_scores(y, score))
+    y, score = check_probabilities(y, score)
     reliability = Reliability(y, score, np.zeros(len(y), dtype=int), **options)
     return reliability.values()[name]

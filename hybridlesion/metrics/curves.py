@@ -45,8 +45,8 @@ def roc_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (points, 3)
-        ``false_positive_rate, sensitivity, threshold`` from (0, 0) to (1, 1); points on a
-        straight line are left out. The first threshold is infinite.
+        ``false_positive_rate, sensitivity, threshold`` from (0, 0) to (1, 1); collinear points are
+        omitted. The first threshold is infinite.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def precision_recall_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (points, 3)
-        ``recall, precision, threshold`` by rising threshold; the last point is recall 0 and
+        ``recall, precision, threshold`` by increasing threshold; the last point is recall 0 and
         precision 1, at an infinite threshold.
 
     Examples
@@ -105,11 +105,11 @@ def reliability_curve(
     Returns
     -------
     DataFrame of shape (bins, 5)
-        ``predicted, observed, low, high, n`` by rising score.
+        ``predicted, observed, low, high, n`` by increasing score.
 
     Notes
     -----
-    The interval is Wilson's, row by row; it does not know of patients.
+    Wilson's interval treats rows as independent, even those of the same patient.
 
     References
     ----------
@@ -149,7 +149,7 @@ def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
     score : array-like of shape (n,), 0 to 1
         Probabilities.
     threshold : float
-        Probability from which one acts, above 0 and below 1.
+        Probability from which to act, above 0 and below 1.
 
     Returns
     -------
@@ -163,8 +163,8 @@ def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
 
     Notes
     -----
-    ``TP / n - FP / n * t / (1 - t)`` at threshold t [1]_: who acts at 5 % holds one missed
-    malignant lesion for as bad as 19 unnecessary excisions.
+    ``TP / n - FP / n * t / (1 - t)`` at threshold t [1]_: acting from 5 % weights one missed
+    malignant lesion like 19 unnecessary excisions.
 
     References
     ----------
@@ -199,10 +199,10 @@ def decision_curve(
     score : array-like of shape (n,), 0 to 1
         Probabilities.
     thresholds : sequence of float, default=None
-        Probabilities at which one would act, above 0 and below 1. None takes 50 steps, evenly in
+        Probabilities from which to act, above 0 and below 1. None takes 50 values, evenly spaced in
         the logarithm, from a tenth of the prevalence to 0.5.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     n_bootstrap : int, default=0
         Number of draws; 0 gives no interval.
     confidence : float, default=0.95
@@ -213,7 +213,7 @@ def decision_curve(
     Returns
     -------
     DataFrame of shape (thresholds, 4) or (thresholds, 6)
-        ``threshold, net_benefit, act_on_all, act_on_none``, in true positives a row; with
+        ``threshold, net_benefit, act_on_all, act_on_none``, in true positives per row; with
         draws also ``low, high``, the interval of the net benefit.
 
     Raises
@@ -223,7 +223,7 @@ def decision_curve(
 
     Notes
     -----
-    See `net_benefit`. Calling all rows gives ``prevalence - (1 - prevalence) t / (1 - t)``.
+    See `net_benefit`. Acting on all rows gives ``prevalence - (1 - prevalence) t / (1 - t)``.
 
     References
     ----------
@@ -235,7 +235,7 @@ def decision_curve(
     >>> decision_curve([0, 0, 1, 1], [0.1, 0.6, 0.7, 0.9], thresholds=[0.5]).iloc[0].to_dict()
     {'threshold': 0.5, 'net_benefit': 0.25, 'act_on_all': 0.0, 'act_on_none': 0.0}
     """
-    y, score = check_probabilities(*check_scores(y, score))
+    y, score = check_probabilities(y, score)
     prevalence = y.mean()
     if thresholds is None:
         thresholds = np.geomspace(min(prevalence / 10, 0.05), 0.5, 50)

@@ -1,4 +1,4 @@
-"""Discrimination: ROC curve, precision-recall curve, and the thresholds on them."""
+"""Discrimination metrics, and thresholds on the ROC curve."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = [
     "specificity_at_sensitivity",
 ]
 
-# Of the error probability, the part below the interval of what depends on the lowest positives:
-# the lower end errs on the low side already, so most of it is left to the upper one.
+# Share of the error probability below intervals that depend on the lowest positives. Their lower
+# end is conservative already, so most of the error is allowed above.
 LOWER_TAIL = 1 / 3
 
 
@@ -48,7 +48,7 @@ class Ranking:
     n_groups : int
         Number of groups.
     levels : ndarray of shape (K,)
-        Distinct scores of the positives, from the highest down.
+        Distinct scores of the positives in decreasing order.
     support : dict of str to Support
         Type of interval of each metric.
 
@@ -56,12 +56,12 @@ class Ranking:
     -----
     Draws of the ROC curve are those of the Bayesian bootstrap [1]_ with one more weight than
     positives: m ordered scores divide the population of positives into m + 1 parts, whose shares
-    are distributed as normalised exponential weights. Hence a quantile of the positives that lies
-    below the lowest of them, as that for 95 % sensitivity does in half of all samples of 13, is
-    drawn as often as it happens; percentiles of the quantile's draws are those of fractional
-    order statistics [2]_. Between positives the curve is taken as straight, and so beyond the
-    lowest, down to specificity 0: a concave curve lies above that line, so that the lower end
-    errs on the low side. Of 5 % error a third is allowed below and two thirds above.
+    are distributed as normalised exponential weights. Hence a quantile of the positives lies below
+    the lowest of them as often in the draws as in samples (that for 95 % sensitivity in half of all
+    samples of 13); percentiles of its draws are those of fractional order statistics [2]_. The
+    curve is linear between positives, and beyond the lowest down to specificity 0: a concave curve
+    lies above that line, so the lower end is conservative. Of 5 % error a third is allowed below
+    and two thirds above.
 
     References
     ----------
@@ -86,7 +86,7 @@ class Ranking:
         }
         levels, level = np.unique(-score[y], return_inverse=True)
         self.levels = -levels
-        # Slots of the negatives, from the highest score down: above level 0, on it, below it ...
+        # Slots of the negatives in decreasing order: above level 0, on it, below it ...
         on_or_below = np.searchsorted(levels, -score[~y], side="left")
         tied = self.levels[np.minimum(on_or_below, len(levels) - 1)] == score[~y]
         self.n_groups = n_groups = int(codes.max()) + 1
@@ -103,7 +103,7 @@ class Ranking:
         self.support["average_precision"] = Support("share", fewest, fewest - 1)
 
     def tally(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weigh rows down the levels, in every draw.
+        """Sum the weights of rows by level, in every draw.
 
         Parameters
         ----------
@@ -175,7 +175,8 @@ class Ranking:
             As `values`.
         """
         at_level, cumulated, negatives = self.tally(weights[:-1])
-        recall, false = self.place(at_level, cumulated, weights[-1]), _false_rates(negatives)
+        recall = self.place(at_level, cumulated, weights[-1])
+        false = np.vstack([np.zeros(negatives.shape[1]), negatives / negatives[-1]])
         precision = cumulated / (cumulated + negatives[1::2])
         ends = (recall[:-1], recall[1:], false[:-1], false[1:])
         values = {
@@ -230,14 +231,14 @@ def first_level(recall: np.ndarray, sensitivity: float) -> np.ndarray:
 
 
 def interpolate(recall: np.ndarray, along: np.ndarray, sensitivity: float) -> np.ndarray:
-    """Read along the curve of each draw where it reaches a sensitivity.
+    """Interpolate along the curve of each draw at a sensitivity.
 
     Parameters
     ----------
     recall : ndarray of shape (points, B)
         From `Ranking.place`.
     along : ndarray of shape (points, B) or (points, 1)
-        What to read, at the same points.
+        Values at the same points.
     sensitivity : float
         Sensitivity to reach.
 
@@ -253,10 +254,6 @@ def interpolate(recall: np.ndarray, along: np.ndarray, sensitivity: float) -> np
     share = (sensitivity - start_recall) / np.maximum(stop_recall - start_recall, 1e-300)
     start_along, stop_along = along[stop - 1, column], along[stop, column]
     return start_along + np.clip(share, 0, 1) * (stop_along - start_along)
-
-
-def _false_rates(negatives: np.ndarray) -> np.ndarray:
-    return np.vstack([np.zeros(negatives.shape[1]), negatives / negatives[-1]])
 
 
 def _sums(slots: np.ndarray, codes: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
@@ -278,22 +275,22 @@ def _area_above(
     """
     if low <= 0:
         return ((stop - start) * (1 - (false_start + false_stop) / 2)).sum(axis=0)
-    # Above the first point that reaches `low` in any draw nothing counts.
+    # Points before the first that reaches `low` in any draw do not contribute.
     first = int(np.argmax((stop > low).any(axis=1)))
     start, stop = start[first:], stop[first:]
     false_start, false_stop = false_start[first:], false_stop[first:]
     width = stop - start
     inside = np.clip(stop - np.maximum(start, low), 0, None)
     share = inside / np.maximum(width, 1e-300)
-    # Of a part that straddles `low` only the upper share of the ramp counts: its mean
-    # specificity lies half of that share before the ramp's end.
+    # Of a segment that straddles `low` only the upper share contributes; its mean specificity is
+    # that of its middle.
     false_mean = false_stop - (false_stop - false_start) * share / 2
     return (inside * (1 - false_mean)).sum(axis=0)
 
 
-# Groups with a positive expected below a threshold from which it is a quantile of the positives.
-# With fewer it follows from the assumption about the curve beyond the lowest of them, and the
-# interval is wide enough as it is.
+# A threshold is a quantile of the positives if at least this many groups with a positive are
+# expected below it. Otherwise it depends on the assumption about the curve beyond the lowest
+# positive, and the interval is wide enough without expansion.
 _LEAST_BELOW = 2
 
 
@@ -340,12 +337,12 @@ class Cutoffs:
         self._ranking = Ranking(y, score, codes)
         self._targets = {f"sensitivity_{at:g}": at for at in sensitivities}
         self._cost_ratio = cost_ratio
-        # The next number above every score stands for no positive calls at all.
+        # The next number above every score means no positive calls.
         self._calls_nothing = np.nextafter(score.max(), np.inf)
         self._highest, self._negatives = score.max(), np.sort(score[~y])
         carriers = len(np.unique(codes[y]))
         self.support = {
-            # Rounding must not take ten groups at 80 % for fewer: (1 - 0.8) * 10 is below 2.
+            # Tolerance for rounding: (1 - 0.8) * 10 is below 2.
             name: Support("quantile", groups=carriers, tail=LOWER_TAIL)
             if (1 - target) * carriers > _LEAST_BELOW - 1e-9
             else Support("drawn", tail=LOWER_TAIL)
@@ -409,7 +406,7 @@ class Cutoffs:
         thresholds = np.append(self._calls_nothing, self._ranking.levels)
         missed = np.vstack([positives[-1], positives[-1] - positives])
         cost = self._cost_ratio * missed + np.vstack([np.zeros_like(positives[-1]), false])
-        # Of equal costs, which may differ in the last bits, the highest threshold comes first.
+        # Equal costs may differ in the last bits; the first is that of the highest threshold.
         best = np.argmax(cost <= cost.min(axis=0) * (1 + 1e-12), axis=0)
         return thresholds[best]
 
@@ -465,7 +462,7 @@ def average_precision(y: np.ndarray, score: np.ndarray) -> float:
 
 
 def partial_auc(y: np.ndarray, score: np.ndarray, *, min_sensitivity: float = 0.8) -> float:
-    """Area under the ROC curve and above a sensitivity: the measure of ISIC 2024.
+    """Area under the ROC curve and above a sensitivity: the metric of ISIC 2024.
 
     Parameters
     ----------
@@ -510,7 +507,7 @@ def specificity_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: fl
     Returns
     -------
     float
-        0 to 1. Between two thresholds nothing is interpolated.
+        0 to 1, without interpolation between thresholds.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The overlap of many masks in one table, with intervals over images."""
+"""Overlap of masks, single or in folders, with intervals over images."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
 def thresholded_jaccard(
     prediction: np.ndarray, truth: np.ndarray, *, threshold: float = 0.65
 ) -> float:
-    """Jaccard index, counted as 0 where it is too low to be of use.
+    """Jaccard index, set to 0 below a threshold.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ OVERLAPS = {"jaccard": jaccard, "thresholded_jaccard": thresholded_jaccard, "dic
 
 
 def measure_overlap(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Take every measure of overlap of two masks.
+    """Measure the overlap of two masks by every index.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def measure_overlap(prediction: np.ndarray, truth: np.ndarray) -> dict[str, floa
     Raises
     ------
     ImageError
-        If the sizes differ, or a mask is none.
+        If the sizes differ, or a mask is invalid.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def summarize_overlaps(
     Parameters
     ----------
     overlaps : DataFrame of shape (n, columns)
-        A column for each of OVERLAPS, one row an image.
+        A column for each of OVERLAPS, one row per image.
     n_bootstrap : int, default=1000
         Number of draws; 0 gives no intervals.
     random_state : int or None, default=0
@@ -209,7 +209,7 @@ def summarize_overlaps(
 
 
 def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.DataFrame:
-    """Measure the overlap of masks on disk with true ones of the same names.
+    """Measure the overlap of masks on disk with true masks of the same names.
 
     Parameters
     ----------
@@ -219,15 +219,15 @@ def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.Data
     Returns
     -------
     DataFrame of shape (n, columns)
-        Columns image_id, mask_path, truth_path and the overlaps; one row for each image that both
-        folders have.
+        Columns image_id, mask_path, truth_path and the overlaps; one row for each image in both
+        folders.
 
     Raises
     ------
     TableError
-        If no image has both.
+        If no image is in both folders.
     ImageError
-        If a mask cannot be read, or the two of an image differ in size.
+        If a mask cannot be read, or the two masks of an image differ in size.
     """
     expected = find_masks(truth)
     found = find_masks(masks, expected)

@@ -1,7 +1,8 @@
-"""Whether a score serves every group of patients."""
+"""Metrics of a score in subgroups of patients."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from types import MappingProxyType
 
 import numpy as np
@@ -20,7 +21,7 @@ from hybridlesion.metrics.discrimination import Ranking
 
 __all__ = ["BANDS", "band", "evaluate_subgroups"]
 
-# Column -> measure, and of which rows it needs some.
+# Column -> metric, and the kinds of rows that it needs.
 _MEASURES = {
     "auc": ("auc", ("malignant", "benign")),
     "sensitivity": ("recall", ("malignant",)),
@@ -41,7 +42,7 @@ def evaluate_subgroups(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Measure a score within each group of rows, at one threshold for all.
+    """Evaluate a score in each subgroup, at one threshold for all.
 
     Parameters
     ----------
@@ -50,14 +51,14 @@ def evaluate_subgroups(
     score : array-like of shape (n,)
         Scores.
     attributes : DataFrame of shape (n, attributes)
-        One column an attribute (``sex``, ``site``, an age band ...), whose values are the groups.
-        Rows without a value make the group ``unknown``.
+        One column per attribute (``sex``, ``site``, an age band ...), whose values are the groups.
+        Rows without a value form the group ``unknown``.
     threshold : float
-        Rows are called malignant from this score on.
+        Rows with at least this score are classified as malignant.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     fewest : int, default=5
-        A cell stays empty where fewer rows than this bear on it.
+        Fewest rows from which a cell is computed.
     n_bootstrap : int, default=2000
         Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
@@ -70,9 +71,9 @@ def evaluate_subgroups(
     DataFrame of shape (subgroups, 18)
         ``attribute, group, n, n_malignant, n_groups``, then ``auc, sensitivity, specificity,
         calibration_in_the_large`` with ``_low`` and ``_high`` each, and ``note``. The first row,
-        attribute ``all``, holds every row. AUC needs `fewest` malignant and as many benign rows,
-        sensitivity and calibration as many malignant ones, specificity benign ones; what they do
-        not allow is NaN, and the note says why.
+        attribute ``all``, contains every row. AUC needs `fewest` malignant and as many benign rows,
+        sensitivity and calibration as many malignant ones, specificity benign ones; otherwise a
+        cell is NaN, and the note gives the reason.
 
     Raises
     ------
@@ -83,9 +84,9 @@ def evaluate_subgroups(
 
     Notes
     -----
-    Intervals are those of `evaluate` on the rows of the subgroup alone. A patient with lesions on
-    two sites is in both. They are not corrected for the number of subgroups: of twenty that do
-    not differ, one may seem to.
+    Intervals are those of `evaluate` on the rows of the subgroup only. A patient with lesions at
+    two sites is in both. Intervals are not corrected for the number of subgroups: of twenty
+    without a difference, one may appear to differ.
 
     Examples
     --------
@@ -105,22 +106,29 @@ def evaluate_subgroups(
     codes = check_groups(groups, len(y))
     rows = []
     for attribute, group, inside in _list_groups(attributes):
-        described = _describe(
-            y[inside],
-            score[inside],
-            check_groups(codes[inside], int(inside.sum())),
-            threshold=threshold,
-            fewest=fewest,
-            confidence=confidence,
-            n_bootstrap=n_bootstrap,
-            random_state=random_state,
-        )
-        rows.append({"attribute": attribute, "group": group} | described)
+        truth, scores = y[inside], score[inside]
+        numbers = check_groups(codes[inside], len(truth))
+        counts = {"malignant": int(truth.sum()), "benign": int((~truth).sum())}
+        few = {kind for kind, count in counts.items() if count < fewest}
+        measures: list[Decisions | Ranking] = [Decisions(truth, scores, numbers, threshold)]
+        if not few:
+            measures.append(Ranking(truth, scores, numbers))
+        n_groups = int(numbers.max()) + 1
+        values = resample(measures, n_groups, n_bootstrap, random_state)
+        row = {"attribute": attribute, "group": group, "n": len(truth)}
+        row |= {"n_malignant": counts["malignant"], "n_groups": n_groups}
+        for column, (measure, needed) in _MEASURES.items():
+            cell = (np.nan, np.nan, np.nan)
+            if few.isdisjoint(needed):
+                cell = values[measure].value, *interval_of(values[measure], confidence)
+            row |= dict(zip((column, f"{column}_low", f"{column}_high"), cell, strict=True))
+        note = f"{counts['malignant']:,} malignant, {counts['benign']:,} benign: too few"
+        rows.append(row | {"note": note if few else ""})
     return pd.DataFrame(rows)
 
 
-def _list_groups(attributes: pd.DataFrame):
-    """Yield attribute, group and its rows: the groups of a category in its order, unknown last."""
+def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.ndarray]]:
+    """Yield attribute, group and rows; groups of a categorical in its order, unknown last."""
     yield "all", "all", np.ones(len(attributes), dtype=bool)
     for attribute, values in attributes.items():
         known = values.dropna()
@@ -134,36 +142,8 @@ def _list_groups(attributes: pd.DataFrame):
             yield attribute, "unknown", values.isna().to_numpy()
 
 
-def _describe(
-    y: np.ndarray,
-    score: np.ndarray,
-    codes: np.ndarray,
-    *,
-    threshold: float,
-    fewest: int,
-    confidence: float,
-    n_bootstrap: int,
-    random_state: int | None,
-) -> dict:
-    malignant, benign = int(y.sum()), int((~y).sum())
-    enough = {"malignant": malignant >= fewest, "benign": benign >= fewest}
-    n_groups = int(codes.max()) + 1
-    measures = [Decisions(y, score, codes, threshold)]
-    if all(enough.values()):
-        measures.append(Ranking(y, score, codes))
-    values = resample(measures, n_groups, n_bootstrap, random_state)
-    row = {"n": len(y), "n_malignant": malignant, "n_groups": n_groups}
-    for column, (measure, needed) in _MEASURES.items():
-        cell = (np.nan, np.nan, np.nan)
-        if all(enough[kind] for kind in needed):
-            cell = values[measure].value, *interval_of(values[measure], confidence)
-        row |= dict(zip((column, f"{column}_low", f"{column}_high"), cell, strict=True))
-    few = f"{malignant:,} malignant, {benign:,} benign: too few"
-    return row | {"note": "" if all(enough.values()) else few}
-
-
-# Upper ends of the bands, the last one open, and their names. Who lies on an end is in the upper
-# band. Skin tones: Chardon 1991, Del Bino 2013; the others are this package's own.
+# Upper ends of the bands, the last one open, and their names. An end belongs to the upper band.
+# Skin tones: Chardon 1991, Del Bino 2013; the others are specific to this package.
 BANDS = MappingProxyType(
     {
         "age": ((30, 45, 60, 75), ("under 30", "30 to 44", "45 to 59", "60 to 74", "75 and over")),
@@ -178,7 +158,7 @@ BANDS = MappingProxyType(
 
 
 def band(values: np.ndarray, kind: str) -> pd.Series:
-    """Put numbers into named bands.
+    """Group numbers into named bands.
 
     Parameters
     ----------
@@ -186,12 +166,12 @@ def band(values: np.ndarray, kind: str) -> pd.Series:
         ``age`` in years, ``skin_tone`` as individual typology angle in degrees, ``hair`` and
         ``dark_corner`` as share of the image, 0 to 1.
     kind : {"age", "skin_tone", "hair", "dark_corner"}
-        What the numbers are.
+        Quantity that the numbers measure.
 
     Returns
     -------
     Series of shape (n,), ordered categorical
-        Names of bands, from the lowest up; missing where the value is.
+        Names of bands in increasing order; missing where the value is.
 
     Raises
     ------
@@ -201,8 +181,8 @@ def band(values: np.ndarray, kind: str) -> pd.Series:
     Notes
     -----
     Skin tone: above 55 degrees very light, then light, intermediate from 28, tan from 10, brown
-    from -30, dark below [1]_ [2]_. The angle measured on a photograph is an estimate: light and
-    camera move it, and published estimates of the same images disagree.
+    from -30, dark below [1]_ [2]_. The angle measured on a photograph is an estimate: it depends on
+    light and camera, and published estimates of the same images disagree.
 
     References
     ----------

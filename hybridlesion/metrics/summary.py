@@ -1,4 +1,4 @@
-"""All metrics of a score, and of the comparison of two, with intervals over patients."""
+"""Metrics of a score and comparison of two scores, with intervals over patients."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def evaluate(
     score : array-like of shape (n,)
         Scores; probabilities if Brier score and calibration are wanted.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     threshold : float, default=None
-        Rows are called malignant from this score on. None takes the threshold of the best F1 on
-        these rows, which makes the figures at the threshold optimistic.
+        Rows with at least this score are classified as malignant. None takes the threshold with the
+        highest F1 on these rows, which makes the metrics at the threshold optimistic.
     n_bootstrap : int, default=1000
         Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
@@ -71,7 +71,7 @@ def evaluate(
         specificity_at_90_sensitivity, specificity_at_95_sensitivity, calibration_slope,
         calibration_in_the_large, calibration_error, prevalence, threshold, n, n_positive,
         n_groups``. The last four have no interval. NaN where a value is undefined: Brier score,
-        net benefit and calibration of scores outside 0 to 1, precision when nothing is called.
+        net benefit and calibration of scores outside 0 to 1, precision without positive calls.
 
     Raises
     ------
@@ -83,24 +83,26 @@ def evaluate(
     The intervals come from random weights of whole groups, the Bayesian bootstrap [1]_:
 
     - AUC, partial AUC and specificity at a sensitivity: percentiles of draws of the ROC curve.
-      These count with malignant lesions below the lowest one observed [2]_; see
+      These allow for malignant lesions below the lowest one observed [2]_; see
       `threshold_interval`.
-    - Average precision, Brier score and proportions: Wilson's interval with the rows that the
-      variance of the draws amounts to [3]_, fewer than there are where the lesions of a patient
-      are alike. Of single rows, sensitivity has Wilson's interval itself.
-    - Calibration slope, net benefit and observed over expected: Student's interval, the last of
-      the logarithm.
-    - Calibration error: it sums absolute values, so that noise only ever raises it [4]_. Its
-      interval is the value more or less how far, in 95 % of the draws, all gaps together lie from
-      those of the data; it holds value and truth, given the bins, and is on the wide side.
+    - Average precision, Brier score and proportions: Wilson's interval with the effective number
+      of rows [3]_, estimated from the variance of the draws; it is smaller than the number of rows
+      if the lesions of a patient are alike. For single rows, the interval of the sensitivity is
+      Wilson's.
+    - Calibration slope, net benefit and observed over expected: Student's interval, for the last
+      that of the logarithm.
+    - Calibration error: it sums absolute values, so noise always biases it upward [4]_. Its
+      interval is the value plus or minus the 95 % quantile, over the draws, of the summed distance
+      of all gaps from those of the data; it covers value and truth, given the bins, and is
+      conservative.
 
-    Over simulated patients with several lesions each, 13 to 100 of them malignant, 95 % intervals
-    hold the truth in 93 to 98 % of the data sets (``benchmarks/coverage.py``); percentiles of
-    resampled patients hold the AUC in 87 %, the partial AUC in 70 % and the specificity at 95 %
-    sensitivity in 60 % of those with 13. The threshold of the best F1 is taken as given, the number
-    of malignant rows as chance: where it was fixed beforehand, intervals of Brier score, precision
-    and F1, which depend on the prevalence, are too wide. See `interval_caveats` for what cannot be
-    had.
+    For simulated patients with several lesions each, 13 to 100 of them malignant, 95 % intervals
+    cover the truth in 93 to 98 % of the data sets (``benchmarks/coverage.py``). With 13 malignant
+    lesions, percentiles of resampled patients cover the AUC in 87 %, the partial AUC in 70 % and
+    the specificity at 95 % sensitivity in 60 % of them. The threshold of the highest F1 is treated
+    as given, the number of malignant rows as random: if it was fixed in advance, the intervals of
+    Brier score, precision and F1, which depend on the prevalence, are too wide. See
+    `interval_caveats` for the limits.
 
     References
     ----------
@@ -124,8 +126,7 @@ def evaluate(
         check_number("threshold", threshold)
     threshold = choose_threshold(y, score) if threshold is None else float(threshold)
     n_groups = int(codes.max()) + 1
-    measures = _measures(y, score, codes, threshold)
-    values = resample(measures, n_groups, n_bootstrap, random_state)
+    values = resample(_measures(y, score, codes, threshold), n_groups, n_bootstrap, random_state)
     rows = [
         (metric, values[metric].value, *interval_of(values[metric], confidence))
         for metric in (*_COMPARED, "prevalence")
@@ -158,12 +159,12 @@ _FEWEST_BELOW = {80: 19, 90: 39, 95: 80}
 
 
 def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
-    """Say what the intervals of `evaluate` cannot, because the data are too few.
+    """Limits of the intervals of `evaluate` on small data sets.
 
     Parameters
     ----------
     metrics : DataFrame
-        What `evaluate` gave.
+        Result of `evaluate`.
 
     Returns
     -------
@@ -173,13 +174,13 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
 
     Notes
     -----
-    From "few" (5 to 30 groups) on, variances over groups are too small and coverage suffers [1]_,
-    and the intervals were tried with 13 positives at the least. Both limits are rules of thumb.
+    With "few" groups (5 to 30), variances over groups are underestimated and coverage is too low
+    [1]_; the intervals were tested with at least 13 positives. Both limits are rules of thumb.
 
-    The second note is exact: of m positives none lies below the threshold for sensitivity s in
-    ``s**m`` of all samples. Where that is more than the error allowed below, 1.7 %, no method can
-    give the lower end of the threshold, or of the specificity there, without an assumption; see
-    `threshold_interval` for ours.
+    The second note is exact: none of m positives lies below the threshold for sensitivity s in
+    ``s**m`` of all samples. If that exceeds the error allowed below, 1.7 %, no method can determine
+    the lower end of the threshold, or of the specificity there, without an assumption; see
+    `threshold_interval` for the one used.
 
     References
     ----------
@@ -212,7 +213,7 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     return tuple(notes)
 
 
-# Of all other measures more is better, but for the calibration slope and the calibration in the
+# Of all other metrics higher is better, except the calibration slope and the calibration in the
 # large, which are best at 1.
 LOWER_IS_BETTER = ("brier", "calibration_error")
 
@@ -229,20 +230,21 @@ def compare_scores(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Compare two scores by every measure, on the same patients.
+    """Compare two scores of the same patients by every metric.
 
     Parameters
     ----------
     y : array-like of shape (n,), 0 or 1
         Truth; 1 is malignant.
     score : array-like of shape (n,)
-        Scores in question.
+        Scores.
     against : array-like of shape (n,)
-        Scores of the same rows to hold against.
+        Scores of the same rows to compare with.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     threshold : float, default=None
-        Rows are called malignant from this `score` on; None takes that of the best F1.
+        Rows with at least this `score` are classified as malignant; None takes the threshold with
+        the highest F1.
     threshold_against : float, default=None
         The same for `against`.
     n_bootstrap : int, default=2000
@@ -256,8 +258,7 @@ def compare_scores(
     -------
     DataFrame of shape (metrics, 7)
         ``metric, value, against, difference, low, high, p``; the difference is `score` minus
-        `against`. The interval of the calibration error is another one, see `evaluate`; its p is
-        NaN.
+        `against`. The calibration error has the interval described in `evaluate`, and its p is NaN.
 
     Raises
     ------
@@ -266,13 +267,12 @@ def compare_scores(
 
     Notes
     -----
-    Each draw gives whole groups random weights [1]_ and measures both scores under them, so that
-    what makes a patient easy or hard for both drops out of the difference. Interval and two-sided
-    p-value are those of Student's t, the difference over the standard deviation of its draws; for
-    the measures of the ROC curve the mean of the draws, see `evaluate`, stands for the difference.
-    Of simulated data sets with two scores of equal quality up to 6 % have p < 0.05, for partial
-    AUCs of 13 positives up to 8 % (``benchmarks/coverage.py``). p is not corrected for the number
-    of measures that are looked at.
+    Each draw gives whole groups random weights [1]_ and evaluates both scores with them, so that
+    the difficulty of a patient for both cancels in the difference. Interval and two-sided p-value
+    are those of Student's t, the difference over the standard deviation of its draws; for metrics
+    of the ROC curve, the mean of the draws replaces the difference, see `evaluate`. Of simulated
+    data sets with two scores of equal quality up to 6 % have p < 0.05, for partial AUCs of 13
+    positives up to 8 % (``benchmarks/coverage.py``). p is not corrected for multiple metrics.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Thresholds from which a lesion is classified as malignant."""
+"""Thresholds at which a lesion is classified as malignant."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def threshold_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: floa
     score : array-like of shape (n,)
         Scores.
     sensitivity : float, default=0.9
-        Share of malignant rows to be called, above 0 and up to 1.
+        Share of malignant rows to detect, above 0 and up to 1.
 
     Returns
     -------
     float
-        One of the scores; rows are called malignant where ``score >= threshold``.
+        One of the scores; rows are classified as malignant where ``score >= threshold``.
 
     Examples
     --------
@@ -80,9 +80,9 @@ def threshold_interval(
     score : array-like of shape (n,)
         Scores.
     sensitivity : float, default=0.9
-        Share of malignant rows to be called, above 0 and up to 1.
+        Share of malignant rows to detect, above 0 and up to 1.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     n_bootstrap : int, default=2000
         Number of draws.
     confidence : float, default=0.95
@@ -94,7 +94,7 @@ def threshold_interval(
     -------
     Interval
         The threshold of `threshold_at_sensitivity`, and the interval of the threshold that reaches
-        the sensitivity among all patients like these.
+        the sensitivity in the population of such patients.
 
     Raises
     ------
@@ -104,16 +104,16 @@ def threshold_interval(
     Notes
     -----
     The ends are percentiles of draws in which whole groups have random weights. For single rows
-    they are the fractional order statistics of the malignant scores [1]_; where lesions of a
-    patient are alike they lie further apart. Of 5 % error 1.7 % are allowed below and 3.3 % above:
-    of three intervals that miss, two lie too low, which is the safe side.
+    they are the fractional order statistics of the malignant scores [1]_; if lesions of a patient
+    are alike, they lie further apart. Of 5 % error 1.7 % are allowed below and 3.3 % above: of
+    three intervals that miss, two lie too low, which is the safe side.
 
-    To be sure of the sensitivity on new patients rather than to meet it on these, use ``low``.
-    With fewer than 19 malignant rows for 80 % sensitivity, 39 for 90 % and 80 for 95 %, ``low``
-    lies below all malignant scores, where no method can say how many malignant lesions there are.
-    It is then found among the benign scores, on the line from the lowest malignant score to the
-    corner of the ROC curve; this is on the safe side as long as that curve is concave, i.e. lower
-    scores do not mean more malignancy.
+    To reach the sensitivity on new patients rather than only on these, use ``low``. With fewer than
+    19 malignant rows for 80 % sensitivity, 39 for 90 % and 80 for 95 %, ``low`` lies below all
+    malignant scores, where no method can estimate how many malignant lesions there are. It is then
+    taken from the benign scores, on the line from the lowest malignant score to the corner of the
+    ROC curve; this is conservative if that curve is concave, i.e. lower scores do not mean more
+    malignancy.
 
     References
     ----------
@@ -145,7 +145,7 @@ def cost_threshold(cost_ratio: float) -> float:
     Returns
     -------
     float
-        ``1 / (1 + cost_ratio)``, between 0 and 1; for calibrated probabilities alone.
+        ``1 / (1 + cost_ratio)``, between 0 and 1; valid for calibrated probabilities only.
 
     Raises
     ------
@@ -184,8 +184,8 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
     Returns
     -------
     float
-        Score of a malignant row; rows are called where ``score >= threshold``. Where calling
-        nothing costs least, the next number above the highest score. Among equally good
+        Score of a malignant row; rows are classified as malignant where ``score >= threshold``. If
+        no positive calls cost least, the next number above the highest score. Of equally good
         thresholds the highest.
 
     Raises
@@ -195,7 +195,7 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
 
     Notes
     -----
-    The least of ``cost_ratio FN + FP``. On few malignant rows it is far less certain than
+    Minimises ``cost_ratio FN + FP``. With few malignant rows it is far less certain than
     `cost_threshold`, and optimistic on the rows that chose it; `operating_points` gives intervals.
 
     Examples
@@ -211,7 +211,7 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
 
 
 def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> float:
-    """Threshold that is best by a rule on these very rows.
+    """Best threshold by a rule on these rows.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> floa
 
     Notes
     -----
-    Figures at a threshold are optimistic on the rows that chose it.
+    Metrics at a threshold are optimistic on the rows that chose it.
 
     References
     ----------
@@ -255,7 +255,6 @@ def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> floa
 
 
 _MEASURES = {"sensitivity": "recall", "specificity": "specificity", "precision": "precision"}
-_Rule = tuple[str, float, str | None, float]
 
 
 def operating_points(
@@ -281,11 +280,11 @@ def operating_points(
     sensitivities : sequence of float, default=(0.8, 0.9, 0.95)
         Sensitivities to reach, 0 to 1.
     cost_ratio : float, default=None
-        Cost of one missed malignant lesion in false positives, above 0; None leaves these out.
+        Cost of one missed malignant lesion in false positives, above 0; None omits these.
     threshold : float, default=None
-        A threshold that was settled beforehand; None leaves it out.
+        A threshold that was fixed in advance; None omits it.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None takes each row for a patient.
+        Patient of each row; None treats each row as its own patient.
     n_bootstrap : int, default=2000
         Number of draws; 0 leaves the intervals empty.
     confidence : float, default=0.95
@@ -298,8 +297,8 @@ def operating_points(
     DataFrame of shape (rules, 15)
         ``rule`` (``given``, ``sensitivity``, ``cost_formula``, ``cost_best``), ``at`` (the
         sensitivity or cost ratio), ``threshold, sensitivity, specificity, precision`` with ``_low``
-        and ``_high`` each, and ``called``, the share of rows called. A given threshold and that of
-        the formula have no interval. ``cost_formula`` is omitted if scores are not
+        and ``_high`` each, and ``called``, the share of positive calls. A given threshold and that
+        of the formula have no interval. ``cost_formula`` is omitted if scores are not
         probabilities.
 
     Raises
@@ -312,8 +311,8 @@ def operating_points(
     The interval of a threshold covers the thresholds that the rule would choose on other patients;
     the intervals of the metrics hold for the threshold of these rows on other patients; see
     `threshold_interval` and `evaluate`. That of ``cost_best`` takes percentiles of the draws and
-    is too narrow: no method gives it from few malignant rows. Figures of ``sensitivity`` and
-    ``cost_best`` are optimistic: the rows that are measured chose them.
+    is too narrow: no method can estimate it from few malignant rows. Metrics of ``sensitivity`` and
+    ``cost_best`` are optimistic, since the same rows chose these thresholds.
 
     Examples
     --------
@@ -328,7 +327,18 @@ def operating_points(
     codes = check_groups(groups, len(y))
     ratio = None if cost_ratio is None else check_cost_ratio(cost_ratio)
     cutoffs = Cutoffs(y, score, codes, sensitivities=tuple(sensitivities), cost_ratio=ratio)
-    rules = _list_rules(score, cutoffs.values(), sensitivities, ratio, threshold)
+    found = cutoffs.values()
+    # Of each rule: its name, its number, the name of its drawn threshold, and the threshold.
+    rules: list[tuple[str, float, str | None, float]] = []
+    if threshold is not None:
+        rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))
+    for at in sensitivities:
+        name = f"sensitivity_{at:g}"
+        rules.append(("sensitivity", float(at), name, found[name]))
+    if ratio is not None:
+        if score.min() >= 0 and score.max() <= 1:
+            rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
+        rules.append(("cost_best", ratio, "cost", found["cost"]))
     measures = {"": [cutoffs]} | {
         f"{number} ": [Decisions(y, score, codes, value)]
         for number, (*_, value) in enumerate(rules)
@@ -337,7 +347,7 @@ def operating_points(
     rows = []
     for number, (rule, at, name, value) in enumerate(rules):
         low, high = interval_of(values[name], confidence) if name else (np.nan, np.nan)
-        row = {"rule": rule, "at": at, "threshold": value}
+        row: dict[str, object] = {"rule": rule, "at": at, "threshold": value}
         row |= {"threshold_low": low, "threshold_high": high}
         for column, measure in _MEASURES.items():
             drawn = values[f"{number} {measure}"]
@@ -345,24 +355,3 @@ def operating_points(
             row[f"{column}_low"], row[f"{column}_high"] = interval_of(drawn, confidence)
         rows.append(row | {"called": float((score >= value).mean())})
     return pd.DataFrame(rows)
-
-
-def _list_rules(
-    score: np.ndarray,
-    found: dict[str, float],
-    sensitivities: Sequence[float],
-    ratio: float | None,
-    threshold: float | None,
-) -> list[_Rule]:
-    """List rule, its number, the name of its drawn threshold, and the threshold."""
-    rules: list[_Rule] = []
-    if threshold is not None:
-        rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))
-    for sensitivity in sensitivities:
-        name = f"sensitivity_{sensitivity:g}"
-        rules.append(("sensitivity", float(sensitivity), name, found[name]))
-    if ratio is not None:
-        if score.min() >= 0 and score.max() <= 1:
-            rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
-        rules.append(("cost_best", ratio, "cost", found["cost"]))
-    return rules

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit, log_expit
 
 from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 
-__all__ = ["IMBALANCE", "STOPPING", "BoosterState", "FocalLoss", "draw_bag", "grow"]
+if TYPE_CHECKING:
+    from lightgbm import Booster, Dataset
+
+__all__ = ["IMBALANCE", "STOPPING", "BoosterState", "draw_bag", "focal_derivatives", "grow"]
 
 # Trees between two evaluations of the held-out scores.
 _STEP = 10
@@ -43,50 +48,31 @@ class BoosterState:
         The fold held out.
     shift : float
         Added to its logits, to undo sampling.
-    loss : callable or None, default=None
-        Loss that LightGBM does not know, as ``loss(logits, data)``.
     """
 
-    booster: object
+    booster: Booster
     held_out: np.ndarray
     rows: np.ndarray
     fold: int
     shift: float
-    loss: object = None
 
 
 def grow(
-    members: list[BoosterState],
-    y: np.ndarray,
-    linear: np.ndarray,
-    *,
-    linear_weight: float,
-    stopping: str,
-    min_trees: int,
-    max_trees: int,
-    patience: int,
-    n_jobs: int,
+    members: list[BoosterState], y: np.ndarray, linear: np.ndarray, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Train boosters in parallel with joint early stopping over the folds.
 
     Parameters
     ----------
     members : list of BoosterState
-        At least one a fold; those of one fold are averaged. Their boosters grow in place.
+        At least one per fold; those of one fold are averaged. Their boosters grow in place.
     y : ndarray of shape (n,), bool
         Target.
     linear : ndarray of shape (n,), float64
         Out-of-fold logits of the linear part.
-    linear_weight : float
-        Weight of `linear` in the blend that is judged, 0 to 1.
-    stopping : str
-        One of `STOPPING`, measured on the blended held-out scores.
-    min_trees, max_trees : int
-        Fewest and most trees kept.
-    patience : int
-        Trees without a better overall score before growth ends.
-    n_jobs : int
-        Threads.
+    settings : mapping of str to object
+        Parameters of `HybridLesionClassifier`; ``stopping`` is measured on the held-out scores,
+        blended with the linear part, and ``n_jobs`` is the number of threads.
 
     Returns
     -------
@@ -101,17 +87,21 @@ def grow(
     scores of fold k do not affect their own early stopping. With a few dozen positives, stopping
     on the fold itself would make its scores optimistic.
     """
-    measure = STOPPING[stopping]
-    folds = _folds_of(members, len(y))
+    measure, linear_weight = STOPPING[settings["stopping"]], settings["linear_weight"]
+    min_trees, max_trees = settings["min_trees"], settings["max_trees"]
+    loss = _focal_loss if settings["imbalance"] == "focal" else None
+    folds = np.empty(len(y), dtype=np.intp)
     boosted, snapshots, history = np.zeros(len(y)), [], []
     best, best_at, n_trees = -np.inf, 0, 0
     per_fold = np.bincount([member.fold for member in members])
     for member in members:
+        folds[member.rows] = member.fold
         boosted[member.rows] += member.shift / per_fold[member.fold]
     while n_trees < max_trees:
         step = min(_STEP, max_trees - n_trees)
         for member in members:
-            _advance(member, step)
+            # `update` returns True when no split is left; further rounds would add empty trees.
+            any(member.booster.update(fobj=loss) for _ in range(step))
             # Without num_threads a prediction would set LightGBM's threads, which are global,
             # back to all cores for the growth that follows.
             news = member.booster.predict(
@@ -119,7 +109,7 @@ def grow(
                 start_iteration=n_trees,
                 num_iteration=step,
                 raw_score=True,
-                num_threads=n_jobs,
+                num_threads=settings["n_jobs"],
             )
             boosted[member.rows] += news / per_fold[member.fold]
         n_trees += step
@@ -129,44 +119,35 @@ def grow(
         overall = float(np.mean(history[-1]))
         if overall > best + 1e-9:
             best, best_at = overall, n_trees
-        if n_trees >= max(min_trees, best_at + patience):
+        if n_trees >= max(min_trees, best_at + settings["patience"]):
             break
-    return _choose(np.array(history), snapshots, folds, min_trees, n_trees)
-
-
-def _advance(member: BoosterState, step: int) -> None:
-    for _ in range(step):
-        # LightGBM says True when no split is left; further rounds would add empty trees.
-        if member.booster.update(fobj=member.loss):
-            break
-
-
-def _folds_of(members: list[BoosterState], n: int) -> np.ndarray:
-    folds = np.empty(n, dtype=np.intp)
-    for member in members:
-        folds[member.rows] = member.fold
-    return folds
-
-
-def _choose(
-    history: np.ndarray, snapshots: list[np.ndarray], folds: np.ndarray, min_trees: int, grown: int
-) -> tuple[np.ndarray, np.ndarray]:
     first = min(max(0, -(-min_trees // _STEP) - 1), len(history) - 1)
     chosen = first + np.argmax(history[first:], axis=0)
-    logits = np.empty(len(folds))
+    logits = np.empty(len(y))
     for fold, at in enumerate(chosen):
         logits[folds == fold] = snapshots[at][folds == fold]
-    return np.minimum((chosen + 1) * _STEP, grown), logits
+    return np.minimum((chosen + 1) * _STEP, n_trees), logits
 
 
-class FocalLoss:
-    """Gradient and curvature of ``-(1 - p_t)^gamma log p_t`` for LightGBM.
+def focal_derivatives(
+    logits: np.ndarray, y: np.ndarray, gamma: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives of the focal loss ``-(1 - p_t)^gamma log p_t`` by the logit.
 
     Parameters
     ----------
+    logits : ndarray of shape (n,)
+        Logits of the positive class.
+    y : ndarray of shape (n,), bool
+        Target.
     gamma : float, default=1.0
         0 is the log loss; larger values down-weight rows whose probability ``p_t`` of the true
         class is high.
+
+    Returns
+    -------
+    gradient, curvature : ndarray of shape (n,)
+        First and second derivative; the second is at least 1e-6, since leaf values divide by it.
 
     References
     ----------
@@ -175,54 +156,21 @@ class FocalLoss:
 
     Examples
     --------
-    >>> gradient, curvature = FocalLoss(gamma=0.0).derivatives(np.array([0.0]), np.array([True]))
+    >>> gradient, curvature = focal_derivatives(np.array([0.0]), np.array([True]), gamma=0.0)
     >>> float(gradient[0]), float(curvature[0])
     (-0.5, 0.25)
     """
+    sign = np.where(y, 1.0, -1.0)
+    own, log_own = expit(sign * logits), log_expit(sign * logits)
+    rest = expit(-sign * logits)
+    slope = gamma * own * log_own - rest
+    gradient = sign * rest**gamma * slope
+    turn = rest * (gamma * log_own + gamma + 1.0) - gamma * slope
+    return gradient, np.maximum(own * rest**gamma * turn, 1e-6)
 
-    def __init__(self, gamma: float = 1.0):
-        self.gamma = gamma
 
-    def __call__(self, logits: np.ndarray, data: object) -> tuple[np.ndarray, np.ndarray]:
-        """Evaluate the loss for LightGBM.
-
-        Parameters
-        ----------
-        logits : ndarray of shape (n,)
-            Raw scores.
-        data : lightgbm.Dataset
-            Holds the labels.
-
-        Returns
-        -------
-        tuple of two ndarrays of shape (n,)
-            Gradient and curvature.
-        """
-        return self.derivatives(logits, data.get_label() > 0)
-
-    def derivatives(self, logits: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First and second derivative by the logit.
-
-        Parameters
-        ----------
-        logits : ndarray of shape (n,)
-            Logits of the positive class.
-        y : ndarray of shape (n,), bool
-            Target.
-
-        Returns
-        -------
-        tuple of two ndarrays of shape (n,)
-            Gradient, and the curvature, held above zero, where a tree could not divide by it.
-        """
-        sign = np.where(y, 1.0, -1.0)
-        own, log_own = expit(sign * logits), log_expit(sign * logits)
-        rest = expit(-sign * logits)
-        slope = self.gamma * own * log_own - rest
-        gradient = sign * rest**self.gamma * slope
-        turn = rest * (self.gamma * log_own + self.gamma + 1.0) - self.gamma * slope
-        curvature = own * rest**self.gamma * turn
-        return gradient, np.maximum(curvature, 1e-6)
+def _focal_loss(logits: np.ndarray, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    return focal_derivatives(logits, np.asarray(data.get_label()) > 0)
 
 
 IMBALANCE = ("none", "class_weight", "undersample", "resample", "focal")
@@ -243,15 +191,15 @@ def draw_bag(
     strategy : {"none", "class_weight", "undersample", "resample", "focal"}
         Strategy against imbalance; ``focal`` uses all rows, because the loss handles it.
     ratio : float
-        Negatives kept for each positive by ``undersample``; ``resample`` keeps as many, and draws
-        positives with replacement, three for each there is.
+        Negatives kept for each positive by ``undersample`` and ``resample``; the latter also draws
+        three times as many positives, with replacement.
     rng : Generator
         Random numbers.
 
     Returns
     -------
     rows : ndarray of shape (m,), int
-        Row numbers, rising.
+        Row numbers, increasing.
     weight : ndarray of shape (m,) or None
         Weights of these rows.
     shift : float
@@ -259,9 +207,9 @@ def draw_bag(
 
     Notes
     -----
-    With a share b of the negatives kept, a score p_s on the bag stands for
+    With a share b of the negatives kept, a probability p_s on the bag corresponds to
     ``p = b p_s / (b p_s - p_s + 1)``: on the logit scale, log(b) is added. Weighting positives by
-    w, or drawing each w times, has the effect of b = 1 / w.
+    w, or drawing each w times, is equivalent to b = 1 / w.
 
     References
     ----------

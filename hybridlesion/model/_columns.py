@@ -19,7 +19,7 @@ FAMILIES = ("abcd__", "emb__", "cnn__", "meta__", "ctx__")
 # Share of rows with another lesion of their patient from which context is used.
 _ENOUGH_COMPANY = 0.5
 
-# Kinds of context that paid in `benchmarks/stacking.py`.
+# Kinds of context that improved scores in `benchmarks/stacking.py`.
 CONTEXT_OF_MODEL = ("others", "excess", "z")
 
 # Columns written into the matrix together, which is faster than one by one.
@@ -38,7 +38,7 @@ def is_feature_table(X: object) -> bool:
     Parameters
     ----------
     X : object
-        What was handed to ``fit`` or ``predict``.
+        Argument of ``fit`` or ``predict``.
 
     Returns
     -------
@@ -112,11 +112,16 @@ class ColumnEncoder:
         _refuse_repeated(names)
         self.given_ = names
         self.categories_ = {
-            name: _categories(table[name]) for name in names if not _is_number(table[name])
+            name: sorted({str(value) for value in table[name].dropna().unique()})
+            for name in names
+            if not _is_number(table[name])
         }
         for name, words in self.categories_.items():
             _refuse_numbers(name, words)
-        self.compared_ = self._choose_compared(table[names], table)
+        self.compared_ = []
+        if self.context != "none" and has_company(table).mean() >= _ENOUGH_COMPANY:
+            compared = context_columns(table[names])
+            self.compared_ = [name for name in compared if name not in self.categories_]
         context = self._context(table.head(0))
         self.names_ = names + [name for name in context if name not in names]
         self.sources_, self.encoded_names_ = [], []
@@ -149,9 +154,9 @@ class ColumnEncoder:
         Warns
         -----
         UserWarning
-            If a column of words has one that training did not have.
+            If a text column has a value that did not occur in training.
         """
-        _refuse_repeated([name for name in table.columns if name in set(self.given_)])
+        _refuse_repeated(table.columns[table.columns.isin(self.given_)])
         missing = [name for name in self.given_ if name not in table.columns]
         if missing:
             raise TableError(
@@ -168,13 +173,14 @@ class ColumnEncoder:
                 block = np.hstack(waiting)
                 encoded[:, position : position + block.shape[1]] = block
                 position, waiting = position + block.shape[1], []
-        self._refuse_infinite(encoded)
+        infinite = np.isinf(encoded).any(axis=0)
+        if infinite.any():
+            names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
+            raise TableError(
+                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
+                "as NaN."
+            )
         return encoded
-
-    def _choose_compared(self, features: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-        if self.context == "none" or has_company(table).mean() < _ENOUGH_COMPANY:
-            return []
-        return [name for name in context_columns(features) if name not in self.categories_]
 
     def _context(self, table: pd.DataFrame) -> pd.DataFrame:
         """Patient context of the rows; NaN if no patient is known."""
@@ -201,15 +207,6 @@ class ColumnEncoder:
         text = text.where(known, "").astype(str).to_numpy()
         _tell_new(column.name, text[known], values)
         return np.where(known[:, None], text[:, None] == np.array(values, dtype=object), np.nan)
-
-    def _refuse_infinite(self, encoded: np.ndarray) -> None:
-        infinite = np.isinf(encoded).any(axis=0)
-        if infinite.any():
-            names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
-            raise TableError(
-                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
-                "as NaN."
-            )
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -246,11 +243,7 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
         )
 
 
-def _categories(column: pd.Series) -> list[str]:
-    return sorted({str(value) for value in column.dropna().unique()})
-
-
-def _refuse_repeated(names: Sequence[str]) -> None:
+def _refuse_repeated(names: Sequence[str] | pd.Index) -> None:
     index = pd.Index(names)
     if index.has_duplicates:
         raise TableError(

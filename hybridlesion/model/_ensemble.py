@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hybridlesion.model._fold_model import (
-    FoldModel,
-    TrainingSettings,
-    are_metadata,
-    train_fold_models,
-)
+from hybridlesion.model._fold_model import FoldModel, train_fold_models
 
-__all__ = ["FoldEnsemble", "View", "in_company", "plan_views", "single_view_ensemble"]
+__all__ = ["FoldEnsemble", "View", "plan_views"]
 
 
 @dataclass(frozen=True)
@@ -98,8 +94,8 @@ def _origin(name: str) -> str:
     return "network" if bare.startswith(("cnn_", "emb_", "embedding_")) else "other"
 
 
-# Rows that one thread scores at once. All that is done to a block, not the trees alone, then runs
-# in parallel, and no view of a large table is ever copied whole.
+# Rows that one thread scores at once. All work on a block then runs in parallel, and no view of a
+# large table is copied whole.
 _ROWS_A_BLOCK = 4096
 
 
@@ -118,7 +114,7 @@ class FoldEnsemble:
     members : list of list of FoldModel
         Those of each view.
     spread : ndarray of shape (views,)
-        Standard deviations of their held-out logits, summed over seeds: how much each says.
+        Standard deviations of their held-out logits, summed over seeds: the weight of each.
     """
 
     def __init__(self, names: list[str]):
@@ -132,8 +128,7 @@ class FoldEnsemble:
         encoded: np.ndarray,
         y: np.ndarray,
         folds: np.ndarray,
-        monotone: np.ndarray,
-        settings: TrainingSettings,
+        settings: Mapping[str, Any],
         seed: int,
         metadata: np.ndarray,
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -147,10 +142,8 @@ class FoldEnsemble:
             Target.
         folds : ndarray of shape (n,), int
             Grouped fold of each row.
-        monotone : ndarray of shape (columns,), bool
-            Columns along which the score is constrained to be monotone.
-        settings : TrainingSettings
-            How to train.
+        settings : mapping of str to object
+            Parameters of `HybridLesionClassifier`; ``n_jobs`` is the number of threads.
         seed : int
             Seed of this round.
         metadata : ndarray of int
@@ -164,23 +157,42 @@ class FoldEnsemble:
         held_out, blanked = [], []
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
-            blankable = are_metadata([self.names[j] for j in view.dense])
-            news, logits = train_fold_models(
-                dense, embedding, y, folds, monotone[view.dense], settings, seed, blankable
-            )
+            names = [self.names[column] for column in view.dense]
+            news, logits = train_fold_models(dense, embedding, names, y, folds, settings, seed)
             members += news
             self.spread[k] += logits.std()
             held_out.append(logits)
-            blanked.append(logits)
             empty = np.isin(view.dense, metadata)
-            if empty.any():
-                blanked[k] = _held_out(news, dense, embedding, folds, empty)
+            bare = logits.copy()
+            for member in news if empty.any() else ():
+                # Score each row without its metadata by the member that was fitted without it.
+                rows = np.flatnonzero(folds == member.fold)
+                columns = dense[rows]
+                columns[:, empty] = np.nan
+                bare[rows] = member.logit(columns, embedding[rows], n_jobs=1)
+            blanked.append(bare)
         return held_out, blanked
 
-    @property
-    def settings(self) -> list[bool]:
-        """Settings: with siblings (True) and without (False)."""
-        return list(dict.fromkeys(view.company for view in self.views))
+    def split(self, encoded: np.ndarray) -> dict[bool, np.ndarray]:
+        """Split rows by the setting in which they are scored: with siblings or without.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, columns), float32
+            Encoded table.
+
+        Returns
+        -------
+        dict of bool to ndarray of shape (n,), bool
+            Rows with other lesions of their patient (True), which have a known ``ctx__`` column,
+            and the others (False); all rows where the views have one setting.
+        """
+        settings = dict.fromkeys(view.company for view in self.views)
+        if len(settings) == 1:
+            return dict.fromkeys(settings, np.ones(len(encoded), dtype=bool))
+        context = [k for k, name in enumerate(self.names) if name.startswith("ctx__")]
+        company = ~np.isnan(encoded[:, context]).all(axis=1)
+        return {setting: company == setting for setting in settings}
 
     def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
         """Average the views of one setting.
@@ -190,7 +202,7 @@ class FoldEnsemble:
         logits : list of ndarray
             Of each view.
         company : bool
-            One of `settings`.
+            A key of `split`.
 
         Returns
         -------
@@ -208,7 +220,7 @@ class FoldEnsemble:
         encoded : ndarray of shape (n, columns), float32
             Encoded rows.
         company : bool
-            One of `settings`.
+            A key of `split`.
         n_folds : int
             Folds of a seed.
         n_jobs : int
@@ -245,24 +257,24 @@ class FoldEnsemble:
     def contributions(
         self, encoded: np.ndarray, company: bool, fold: int, n_jobs: int
     ) -> np.ndarray:
-        """Take the logits of one fold's members apart.
+        """Decompose the logits of one fold's members.
 
         Parameters
         ----------
         encoded : ndarray of shape (n, columns), float32
             Encoded rows.
         company : bool
-            One of `settings`.
+            A key of `split`.
         fold : int
-            The fold that the members never saw.
+            The fold that the members were fitted without.
         n_jobs : int
             Threads.
 
         Returns
         -------
         ndarray of shape (n, columns + 2), float64
-            What each encoded column adds, averaged over seeds and views; then the embedding as a
-            whole, whose own columns hold 0; last a constant. A row sums to the fold's logit.
+            Contribution of each encoded column, averaged over seeds and views; then that of the
+            whole embedding, whose columns hold 0; last a constant. A row sums to the fold's logit.
         """
         parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
         for view, members in self._of_setting(company):
@@ -275,36 +287,17 @@ class FoldEnsemble:
                     n_members += 1
         return parts / n_members
 
-    def scored(self, company: bool, in_company: np.ndarray) -> np.ndarray:
-        """Rows that are scored in a setting.
-
-        Parameters
-        ----------
-        company : bool
-            One of `settings`.
-        in_company : ndarray of shape (n,), bool
-            Rows that come with other lesions of their patient.
-
-        Returns
-        -------
-        ndarray of shape (n,), bool
-            Each row is scored in exactly one setting.
-        """
-        if len(self.settings) == 1:
-            return np.ones(len(in_company), dtype=bool)
-        return in_company == company
-
     def importances(self) -> np.ndarray:
         """Share of each encoded column in the scores, with siblings if there are two settings.
 
         Returns
         -------
         ndarray of shape (columns,)
-            Averaged over members; a view counts by how far its logits spread.
+            Averaged over members; views are weighted by the spread of their logits.
         """
         share = np.zeros(len(self.names))
         for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
-            if view.company != self.settings[0]:
+            if view.company != self.views[0].company:
                 continue
             order = np.r_[view.dense, view.embedding]
             of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
@@ -312,69 +305,11 @@ class FoldEnsemble:
         return share
 
 
-def single_view_ensemble(names: list[str], members: list[FoldModel]) -> FoldEnsemble:
-    """Build the ensemble of a model that an early release saved.
-
-    Parameters
-    ----------
-    names : list of str
-        Encoded column names.
-    members : list of FoldModel
-        Members of all folds and seeds, which learned from all columns.
-
-    Returns
-    -------
-    FoldEnsemble
-        The ensemble, with one view.
-    """
-    wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
-    ensemble = FoldEnsemble(names)
-    ensemble.views = [View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)]
-    ensemble.members, ensemble.spread = [members], np.ones(1)
-    return ensemble
-
-
-def in_company(encoded: np.ndarray, names: list[str]) -> np.ndarray:
-    """Rows with patient context.
-
-    Parameters
-    ----------
-    encoded : ndarray of shape (n, columns), float32
-        Encoded table.
-    names : list of str
-        Encoded column names.
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-        True where a ``ctx__`` column is known.
-    """
-    context = [k for k, name in enumerate(names) if name.startswith("ctx__")]
-    return ~np.isnan(encoded[:, context]).all(axis=1)
-
-
-def _held_out(
-    members: list[FoldModel],
-    dense: np.ndarray,
-    embedding: np.ndarray,
-    folds: np.ndarray,
-    empty: np.ndarray,
-) -> np.ndarray:
-    """Score each row, some columns empty, by the member that never saw it."""
-    logits = np.empty(len(folds))
-    for member in members:
-        rows = np.flatnonzero(folds == member.fold)
-        columns = dense[rows]
-        columns[:, empty] = np.nan
-        logits[rows] = member.logit(columns, embedding[rows], n_jobs=1)
-    return logits
-
-
 def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Split the matrix for a view, without a copy where it looks at all of it."""
+    """Split the matrix for a view, without a copy if it uses all columns."""
     if len(view.dense) == encoded.shape[1]:
         return encoded, encoded[:, :0]
-    # Indexing columns would lay them out one after the other, and every booster copy them back.
+    # Indexing would return column-major arrays, which every booster would copy again.
     return np.take(encoded, view.dense, axis=1), np.take(encoded, view.embedding, axis=1)
 
 

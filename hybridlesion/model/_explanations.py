@@ -109,15 +109,13 @@ def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd
     >>> sum_sources(np.array([0.1]), parts, ["a", "a", "emb__0"]).iloc[0].to_dict()
     {'base': 0.1, 'a': 0.5, 'emb__': 0.1}
     """
-    named = [*("emb__" if name.startswith("emb__") else name for name in names), "emb__"]
-    unique = [name for name in dict.fromkeys(named) if name != "emb__"]
-    unique += ["emb__"] * (named.count("emb__") > 1)
-    position = {name: k for k, name in enumerate(unique)}
-    summed = np.zeros((len(parts), len(unique)))
-    for column, name in enumerate(named):
-        if name in position:
-            summed[:, position[name]] += parts[:, column]
-    frame = pd.DataFrame(summed, columns=unique)
+    summed: dict[str, np.ndarray] = {}
+    for column, name in enumerate(names):
+        if not name.startswith("emb__"):
+            summed[name] = summed.get(name, 0.0) + parts[:, column]
+    if any(name.startswith("emb__") for name in names):
+        summed["emb__"] = parts[:, -1]
+    frame = pd.DataFrame(summed)
     frame.insert(0, "base", base)
     return frame
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import logit
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
-from hybridlesion.model._boosting import BoosterState, FocalLoss, draw_bag, grow
+from hybridlesion.model._boosting import BoosterState, draw_bag, grow
 from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 __all__ = [
     "FoldModel",
     "LinearModel",
-    "TrainingSettings",
     "are_metadata",
     "blank_at_random",
     "metadata_columns",
@@ -24,6 +27,7 @@ __all__ = [
 ]
 
 
+@dataclass
 class FoldModel:
     """Model fitted on all folds but one.
 
@@ -43,13 +47,12 @@ class FoldModel:
         Weight of the linear part, 0 to 1.
     """
 
-    def __init__(self, fold, probe, linear, boosters, shifts, linear_weight):
-        self.fold = fold
-        self.probe = probe
-        self.linear = linear
-        self.boosters = boosters
-        self.shifts = shifts
-        self.linear_weight = linear_weight
+    fold: int
+    probe: EmbeddingDiscriminant | None
+    linear: LinearModel | None
+    boosters: list[Booster]
+    shifts: list[float]
+    linear_weight: float
 
     def logit(self, dense: np.ndarray, embedding: np.ndarray, n_jobs: int) -> np.ndarray:
         """Score rows.
@@ -73,8 +76,8 @@ class FoldModel:
         if self.linear is not None:
             score += self.linear_weight * self.linear.logit(columns)
         for booster, shift in zip(self.boosters, self.shifts, strict=True):
-            raw = booster.predict(columns, raw_score=True, num_threads=n_jobs) + shift
-            score += (1 - self.linear_weight) / len(self.boosters) * raw
+            raw = np.asarray(booster.predict(columns, raw_score=True, num_threads=n_jobs))
+            score += (1 - self.linear_weight) / len(self.boosters) * (raw + shift)
         return score
 
     def contributions(self, dense: np.ndarray, embedding: np.ndarray, n_jobs: int) -> np.ndarray:
@@ -92,13 +95,13 @@ class FoldModel:
         Returns
         -------
         ndarray of shape (n, columns + 1) or (n, columns + 2), float64
-            What each dense column adds; then the embedding as a whole, if there is one; last a
-            constant: the answer of this member where no column is known.
+            Contribution of each dense column; then that of the whole embedding, if there is one;
+            last a constant, the logit where no column is known.
 
         Notes
         -----
-        The trees are taken apart by TreeSHAP [1]_, LightGBM's own; the linear part by the
-        distance of each column from its mean, which is the same where columns are independent.
+        Trees use LightGBM's TreeSHAP [1]_. The linear model uses the deviation of each column from
+        its mean, which gives the same values where columns are independent.
 
         References
         ----------
@@ -110,7 +113,7 @@ class FoldModel:
         if self.linear is not None:
             parts += self.linear_weight * self.linear.contributions(columns)
         for booster, shift in zip(self.boosters, self.shifts, strict=True):
-            raw = booster.predict(columns, pred_contrib=True, num_threads=n_jobs)
+            raw = np.asarray(booster.predict(columns, pred_contrib=True, num_threads=n_jobs))
             raw[:, -1] += shift
             parts += (1 - self.linear_weight) / len(self.boosters) * raw
         return parts
@@ -131,8 +134,8 @@ class FoldModel:
         Returns
         -------
         ndarray of shape (n_dense + columns of the embedding,)
-            Gain of the trees and absolute standardised weights of the linear part, each scaled
-            to sum to 1 and weighed as in the score.
+            Gain of the trees and absolute standardised weights of the linear model, each scaled
+            to sum to 1 and weighted as in the score.
         """
         share = np.zeros(n_dense + (self.probe is not None))
         if self.linear is not None:
@@ -146,19 +149,19 @@ class FoldModel:
 
 
 def append_column(dense: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Put one column behind a float32 matrix.
+    """Append one column to a float32 matrix.
 
     Parameters
     ----------
     dense : ndarray of shape (n, columns), float32
         Matrix.
     column : ndarray of shape (n,)
-        Column.
+        Last column.
 
     Returns
     -------
     ndarray of shape (n, columns + 1), float32
-        Both.
+        New matrix.
     """
     joined = np.empty((len(dense), dense.shape[1] + 1), dtype=np.float32)
     joined[:, :-1], joined[:, -1] = dense, column
@@ -170,14 +173,14 @@ def _normalise(share: np.ndarray) -> np.ndarray:
     return share / total if total > 0 else np.zeros(len(share))
 
 
-# Standard deviations beyond which a value counts no further: one broken measurement must not
-# decide a linear score.
+# Standard deviations at which values are clipped: one wrong measurement must not dominate a
+# linear score.
 _REACH = 5.0
 
 # Rows standardised at once, so that a large table is never copied whole.
 _CHUNK = 8192
 
-# Rows that the regression learns from at most; of a larger table negatives are drawn.
+# Most rows that the regression is fitted to; of a larger table, negatives are sampled.
 _MOST_ROWS = 25_000
 
 
@@ -203,15 +206,16 @@ class LinearModel:
         y : ndarray of shape (n,), bool
             Target.
         seed : int, default=0
-            Seed of the negatives drawn from more than 25,000 rows; what that does to the prior is
-            undone in the intercept.
+            Seed of the negatives sampled from more than 25,000 rows; the intercept corrects the
+            prior.
 
         Returns
         -------
         LinearModel
             Itself.
         """
-        rows, shift = _draw(y, np.random.default_rng(seed))
+        ratio = max(_MOST_ROWS / np.count_nonzero(y) - 1, 1)
+        rows, _, shift = draw_bag(y, "undersample", ratio, np.random.default_rng(seed))
         if len(rows) < len(y):
             X, y = X[rows], y[rows]
         known = ~np.isnan(X)
@@ -256,12 +260,12 @@ class LinearModel:
         Returns
         -------
         ndarray of shape (n, columns + 1), float64
-            What each column adds against its mean; last the logit of a row of means.
+            Contribution of each column relative to its mean; last the logit of a row of means.
         """
         return np.column_stack([self._weigh(X), np.full(len(X), self.intercept_)])
 
     def _weigh(self, X: np.ndarray) -> np.ndarray:
-        """Standardise in place and in single precision, eight times as fast, and weigh."""
+        """Standardise and weight in place, in single precision, which is eight times as fast."""
         standard = X - self.mean_.astype(np.float32)
         standard *= (1 / self.scale_).astype(np.float32)
         np.copyto(standard, 0, where=np.isnan(standard))
@@ -272,16 +276,6 @@ class LinearModel:
     def _standardise(self, X: np.ndarray) -> np.ndarray:
         standard = (X - self.mean_) / self.scale_
         return np.clip(np.nan_to_num(standard, copy=False, nan=0.0), -_REACH, _REACH)
-
-
-def _draw(y: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Choose the rows to learn from, and what to add to the logits for it."""
-    positive, negative = np.flatnonzero(y), np.flatnonzero(~y)
-    kept = max(_MOST_ROWS - len(positive), len(positive))
-    if kept >= len(negative):
-        return np.arange(len(y)), 0.0
-    drawn = rng.choice(negative, kept, replace=False)
-    return np.sort(np.r_[positive, drawn]), float(np.log(kept / len(negative)))
 
 
 # Names in artifacts of earlier releases.
@@ -335,7 +329,7 @@ def blank_at_random(
 
 
 def are_metadata(names: Sequence[str]) -> np.ndarray:
-    """Tell columns of metadata, and of their context, from measurements.
+    """Whether columns are metadata, or context of metadata, rather than measurements.
 
     Parameters
     ----------
@@ -382,46 +376,14 @@ def metadata_columns(encoded: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return np.flatnonzero(metadata & ~np.isnan(encoded).all(axis=0))
 
 
-@dataclass(frozen=True)
-class TrainingSettings:
-    """What `HybridLesionClassifier` asks of a round; its parameters of the same names say more.
-
-    Parameters
-    ----------
-    imbalance, stopping : str
-        Strategy against imbalance, and the measure that ends growth.
-    negatives_per_positive, linear_weight, learning_rate : float
-        See the classifier.
-    n_bags, min_trees, max_trees, patience, num_leaves, min_child_samples, n_jobs : int
-        See the classifier.
-    lightgbm_params : dict
-        Handed to LightGBM last.
-    """
-
-    imbalance: str
-    stopping: str
-    negatives_per_positive: float
-    linear_weight: float
-    learning_rate: float
-    n_bags: int
-    min_trees: int
-    max_trees: int
-    patience: int
-    num_leaves: int
-    min_child_samples: int
-    n_jobs: int
-    lightgbm_params: dict
-
-
 def train_fold_models(
     dense: np.ndarray,
     embedding: np.ndarray,
+    names: Sequence[str],
     y: np.ndarray,
     folds: np.ndarray,
-    monotone: np.ndarray,
-    settings: TrainingSettings,
+    settings: Mapping[str, Any],
     seed: int,
-    metadata: np.ndarray,
 ) -> tuple[list[FoldModel], np.ndarray]:
     """Fit one model for each fold.
 
@@ -431,18 +393,16 @@ def train_fold_models(
         All features but the embedding.
     embedding : ndarray of shape (n, d), float32
         The embedding; d is 0 without one.
+    names : sequence of str
+        Names of the dense columns.
     y : ndarray of shape (n,), bool
         Target.
     folds : ndarray of shape (n,), int
         Grouped fold of each row.
-    monotone : ndarray of shape (columns,), bool
-        Dense columns along which the score is constrained to be monotone.
-    settings : TrainingSettings
-        How to train.
+    settings : mapping of str to object
+        Parameters of `HybridLesionClassifier`; ``n_jobs`` is the number of threads.
     seed : int
         Seed of this round.
-    metadata : ndarray of shape (columns,), bool
-        Dense columns of metadata, which may be missing in new lesions.
 
     Returns
     -------
@@ -451,47 +411,46 @@ def train_fold_models(
     logits : ndarray of shape (n,), float64
         Held-out logits.
     """
-    if embedding.shape[1]:
-        probes = EmbeddingDiscriminant.cross_fit(embedding, y, folds)
-    else:
-        probes = [(None, None)] * (int(folds.max()) + 1)
-    members, growths, linear = [], [], np.zeros(len(y))
-    for fold, (probe, inner) in enumerate(probes):
+    import lightgbm
+
+    probes = EmbeddingDiscriminant.cross_fit(embedding, y, folds) if embedding.shape[1] else []
+    names = [*names, "emb__"] if probes else names
+    # Columns along which the score is monotone, and columns that may be missing in new lesions.
+    directed = [
+        name == "emb__" or (settings["monotone"] and name.startswith("cnn__")) for name in names
+    ]
+    blankable = are_metadata(names)
+    linear_weight = settings["linear_weight"]
+    members: list[FoldModel] = []
+    growths: list[BoosterState] = []
+    linear = np.zeros(len(y))
+    for fold in range(int(folds.max()) + 1):
         train, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         columns, held_columns = dense[train], dense[held]
-        directed, blankable = monotone, metadata
-        if probe is not None:
+        probe = None
+        if probes:
+            probe, inner = probes[fold]
             columns = append_column(columns, inner[train])
             held_columns = append_column(held_columns, probe.score(embedding[held]))
-            directed, blankable = np.append(monotone, True), np.append(metadata, False)
-        member = FoldModel(fold, probe, None, [], [], settings.linear_weight)
-        if settings.linear_weight > 0:
+        member = FoldModel(fold, probe, None, [], [], linear_weight)
+        if linear_weight > 0:
             member.linear = LinearModel().fit(columns, y[train], seed)
             linear[held] = member.linear.logit(held_columns)
-        if settings.linear_weight < 1:
+        if linear_weight < 1:
             directions = _directions(columns, y[train], directed)
-            for bag in range(settings.n_bags):
+            for bag in range(settings["n_bags"]):
                 rng = np.random.default_rng([seed, fold, bag])
                 booster, shift = _start(columns, y[train], directions, blankable, settings, rng)
-                loss = FocalLoss() if settings.imbalance == "focal" else None
-                growths.append(BoosterState(booster, held_columns, held, fold, shift, loss))
+                growths.append(BoosterState(booster, held_columns, held, fold, shift))
                 member.shifts.append(shift)
         members.append(member)
     if not growths:
         return members, linear
-    n_trees, logits = grow(
-        growths,
-        y,
-        linear,
-        linear_weight=settings.linear_weight,
-        stopping=settings.stopping,
-        min_trees=settings.min_trees,
-        max_trees=settings.max_trees,
-        patience=settings.patience,
-        n_jobs=settings.n_jobs,
-    )
+    n_trees, logits = grow(growths, y, linear, settings)
     for growth in growths:
-        members[growth.fold].boosters.append(_cut(growth.booster, int(n_trees[growth.fold])))
+        # As text, to keep the first trees without the training data.
+        text = growth.booster.model_to_string(num_iteration=int(n_trees[growth.fold]))
+        members[growth.fold].boosters.append(lightgbm.Booster(model_str=text))
     return members, logits
 
 
@@ -500,20 +459,20 @@ def _start(
     y: np.ndarray,
     directions: list[int],
     metadata: np.ndarray,
-    settings: TrainingSettings,
+    settings: Mapping[str, Any],
     rng: np.random.Generator,
-):
-    """Make a booster without trees on one bag of the training rows."""
+) -> tuple[Booster, float]:
+    """Make a booster without trees for one bag of the training rows, and its logit shift."""
     import lightgbm
 
-    rows, weight, shift = draw_bag(y, settings.imbalance, settings.negatives_per_positive, rng)
-    focal = settings.imbalance == "focal"
+    imbalance = settings["imbalance"]
+    rows, weight, shift = draw_bag(y, imbalance, settings["negatives_per_positive"], rng)
     params = {
-        "objective": "none" if focal else "binary",
-        "learning_rate": settings.learning_rate,
-        "num_leaves": settings.num_leaves,
-        # A leaf needs enough rows to be believed, and small tables must still be split.
-        "min_data_in_leaf": min(settings.min_child_samples, max(1, len(rows) // 20)),
+        "objective": "none" if imbalance == "focal" else "binary",
+        "learning_rate": settings["learning_rate"],
+        "num_leaves": settings["num_leaves"],
+        # A leaf needs enough rows for a reliable value, and small tables must still be split.
+        "min_data_in_leaf": min(settings["min_child_samples"], max(1, len(rows) // 20)),
         "lambda_l2": 5.0,
         "feature_fraction": 0.7,
         "bagging_fraction": 0.7,
@@ -521,23 +480,23 @@ def _start(
         "monotone_constraints": directions,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": settings.n_jobs,
+        "num_threads": settings["n_jobs"],
         "seed": int(rng.integers(2**31 - 1)),
         "verbosity": -1,
-    } | settings.lightgbm_params
+    } | (settings["lightgbm_params"] or {})
     bag = columns[rows]
     blank_at_random(bag, y[rows], metadata, rng)
-    # The data set needs the parameters too: without them, it warns about tiny tables aloud.
+    # Without the parameters, the data set prints warnings about tiny tables.
     data = lightgbm.Dataset(bag, y[rows].astype(np.float32), weight=weight, params=params)
-    if focal:
+    if imbalance == "focal":
         # Custom losses start at zero, which is far off at 1 % prevalence.
         shift = float(logit(y.mean()))
         data.set_init_score(np.full(len(rows), shift))
     return lightgbm.Booster(params, data), shift
 
 
-def _directions(columns: np.ndarray, y: np.ndarray, directed: np.ndarray) -> list[int]:
-    """Return +1 or -1 for columns that rank the training rows clearly one way, else 0."""
+def _directions(columns: np.ndarray, y: np.ndarray, directed: Sequence[bool]) -> list[int]:
+    """Return +1 or -1 for columns that clearly rank the training rows, else 0."""
     directions = np.zeros(len(directed), dtype=int)
     for k in np.flatnonzero(directed):
         known = ~np.isnan(columns[:, k])
@@ -551,11 +510,3 @@ def _directions(columns: np.ndarray, y: np.ndarray, directed: np.ndarray) -> lis
         z = (u - positives * negatives / 2) / error
         directions[k] = int(np.sign(z)) if abs(z) > 3 else 0
     return directions.tolist()
-
-
-def _cut(booster, n_trees: int):
-    """Keep the first trees, and let go of the training data."""
-    import lightgbm
-
-    text = booster.model_to_string(num_iteration=n_trees)
-    return lightgbm.Booster(model_str=text)

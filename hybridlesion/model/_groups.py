@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,26 +17,28 @@ from hybridlesion.model._columns import is_feature_table
 from hybridlesion.model.calibration import CALIBRATIONS
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
 __all__ = [
     "SENSITIVITY",
     "check_decision",
     "check_folds",
-    "check_order",
     "check_parameters",
-    "count_folds",
     "make_folds",
     "read_groups",
     "read_target",
+    "warn_of_order",
 ]
 
 
-def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
-    """Number the groups given, else those that the table knows of.
+def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
+    """Number the given groups, or those in the columns of the table.
 
     Parameters
     ----------
     table : DataFrame or array-like of shape (n, columns)
-        What was handed to ``fit``.
+        Argument of ``fit``.
     groups : array-like of shape (n,) or None
         Patient of each row, if given.
     n : int
@@ -44,7 +47,7 @@ def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), int
-        Group numbers; a row without a known group forms a group alone.
+        Group numbers; a row without a known group forms its own.
 
     Raises
     ------
@@ -75,52 +78,6 @@ def read_groups(table: object, groups: np.ndarray | None, n: int) -> np.ndarray:
     return np.arange(n)
 
 
-def count_folds(
-    target: np.ndarray, groups: np.ndarray, n_splits: int, *, has_embedding: bool
-) -> int:
-    """Return how many folds the groups allow.
-
-    Parameters
-    ----------
-    target : ndarray of shape (n,), bool
-        True where malignant.
-    groups : ndarray of shape (n,), int
-        Group of each row.
-    n_splits : int
-        Folds wanted.
-    has_embedding : bool
-        Whether an embedding asks for a third fold, to cross-fit inside.
-
-    Returns
-    -------
-    int
-        `n_splits`, or with a warning as many as hold both classes.
-
-    Raises
-    ------
-    ValueError
-        If a class occurs in too few groups.
-    """
-    carriers = min(len(np.unique(groups[target == value])) for value in (True, False))
-    least = 3 if has_embedding else 2
-    if carriers < least:
-        raise ValueError(
-            f"each class must occur in at least {least} groups (patients)"
-            f"{' when there are emb__ columns' if has_embedding else ''}, got {carriers}: a "
-            f"model cannot be checked out of fold. n_samples = {len(target)} with "
-            f"{int(target.sum())} positives. Bring more patients."
-        )
-    n_folds = max(least, min(n_splits, carriers))
-    if n_folds < n_splits:
-        warnings.warn(
-            f"only {carriers} groups hold one of the classes: {n_folds} folds are made "
-            f"instead of n_splits={n_splits}.",
-            UserWarning,
-            stacklevel=4,
-        )
-    return n_folds
-
-
 def make_folds(
     target: np.ndarray,
     groups: np.ndarray,
@@ -145,19 +102,35 @@ def make_folds(
     random_state : int
         Seed of the first draw.
     has_embedding : bool
-        Whether an embedding asks for a third fold.
+        Whether an embedding asks for a third fold, to cross-fit inside.
 
     Returns
     -------
     ndarray of shape (n, n_seeds), int
-        Folds, from 0.
+        Folds, from 0: `n_splits`, or with a warning as many as hold both classes.
 
     Raises
     ------
     ValueError
         If a class occurs in too few groups.
     """
-    n_folds = count_folds(target, groups, n_splits, has_embedding=has_embedding)
+    carriers = min(len(np.unique(groups[target == value])) for value in (True, False))
+    least = 3 if has_embedding else 2
+    if carriers < least:
+        raise ValueError(
+            f"each class must occur in at least {least} groups (patients)"
+            f"{' when there are emb__ columns' if has_embedding else ''}, got {carriers}: a "
+            f"model cannot be checked out of fold. n_samples = {len(target)} with "
+            f"{int(target.sum())} positives. Bring more patients."
+        )
+    n_folds = max(least, min(n_splits, carriers))
+    if n_folds < n_splits:
+        warnings.warn(
+            f"only {carriers} groups hold one of the classes: {n_folds} folds are made "
+            f"instead of n_splits={n_splits}.",
+            UserWarning,
+            stacklevel=3,
+        )
     return repeated_grouped_folds(
         target, groups, n_splits=n_folds, n_repeats=n_seeds, random_state=random_state
     )
@@ -166,7 +139,7 @@ def make_folds(
 def check_folds(
     folds: np.ndarray, target: np.ndarray, groups: np.ndarray, *, has_embedding: bool
 ) -> np.ndarray:
-    """Return folds that were given as one column a draw, or say why they cannot be used.
+    """Validate given folds and return them as one column per draw.
 
     Parameters
     ----------
@@ -182,12 +155,12 @@ def check_folds(
     Returns
     -------
     ndarray of shape (n, r), int
-        Folds 0 to k - 1, k the same in every draw.
+        Folds 0 to k - 1, with the same k in every draw.
 
     Raises
     ------
     ValueError
-        If they are not such numbers, or a class occurs in too few folds.
+        If the folds are not such numbers, or a class occurs in too few of them.
     """
     draws = np.asarray(folds)
     draws = draws[:, None] if draws.ndim == 1 else draws
@@ -223,12 +196,12 @@ def check_folds(
     return draws.astype(np.intp)
 
 
-# Words for numbers are in the order of these.
+# Words for numbers, ordered as the numbers are.
 _NUMBERS = {"zero": 0.0, "one": 1.0, "two": 2.0}
 
 
-def read_target(y: object, pos_label: object = None) -> tuple[np.ndarray, np.ndarray]:
-    """Split labels into the two classes and who belongs to the second.
+def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarray]:
+    """Split labels into the two classes and membership of the second.
 
     Parameters
     ----------
@@ -243,7 +216,7 @@ def read_target(y: object, pos_label: object = None) -> tuple[np.ndarray, np.nda
     classes : ndarray of shape (2,)
         The labels; the second is malignant.
     target : ndarray of shape (n,), bool
-        True where the second label stands.
+        True for the second label.
 
     Raises
     ------
@@ -278,27 +251,29 @@ def read_target(y: object, pos_label: object = None) -> tuple[np.ndarray, np.nda
     return (classes if positive else classes[::-1]), codes == positive
 
 
-def check_order(classes: np.ndarray) -> str | None:
-    """Warning about scorers if the malignant label is not last in sorted order.
+def warn_of_order(classes: np.ndarray) -> None:
+    """Warn if the malignant label is not last in sorted order, as some scorers expect.
 
     Parameters
     ----------
     classes : ndarray of shape (2,)
         The labels; the second is malignant.
 
-    Returns
-    -------
-    str or None
-        What some of scikit-learn's scorers do with such labels.
+    Warns
+    -----
+    UserWarning
+        If the malignant label comes first.
     """
     benign, malignant = classes.tolist()
     if benign < malignant:
-        return None
-    return (
+        return
+    warnings.warn(
         f"the label {malignant!r} is malignant, and classes_ is [{benign!r}, {malignant!r}]. "
         "Scorers of scikit-learn that sort labels, such as 'roc_auc' and 'neg_log_loss', take "
         f"{benign!r} as positive, so that an AUC of 0.9 reads 0.1. For them, fit and score with "
-        f"y == {malignant!r} as labels."
+        f"y == {malignant!r} as labels.",
+        UserWarning,
+        stacklevel=3,
     )
 
 
@@ -324,8 +299,17 @@ def _find_positive(classes: np.ndarray, pos_label: object) -> int:
 
 SENSITIVITY = 0.9
 
+_CHOICES = {
+    "imbalance": IMBALANCE,
+    "stopping": STOPPING,
+    "calibration": CALIBRATIONS,
+    "context": ("auto", "none"),
+}
+_LEAST = dict.fromkeys(("n_seeds", "n_bags", "max_trees", "patience", "n_jobs"), 1)
+_LEAST |= {"n_splits": 2, "min_trees": 0, "num_leaves": 2, "min_child_samples": 1}
 
-def check_parameters(model: object) -> None:
+
+def check_parameters(model: BaseEstimator) -> None:
     """Refuse parameters out of range by name.
 
     Parameters
@@ -338,25 +322,17 @@ def check_parameters(model: object) -> None:
     ValueError
         If a parameter is out of range or no known choice.
     """
-    choices = {
-        "imbalance": IMBALANCE,
-        "stopping": STOPPING,
-        "calibration": CALIBRATIONS,
-        "context": ("auto", "none"),
-    }
-    for name, allowed in choices.items():
-        check_choice(name, getattr(model, name), allowed)
-    least = dict.fromkeys(("n_seeds", "n_bags", "max_trees", "patience"), 1)
-    least |= {"n_splits": 2, "min_trees": 0, "num_leaves": 2, "min_child_samples": 1}
-    for name, low in least.items():
-        check_number(name, getattr(model, name), low=low, integer=True)
-    if model.n_jobs != -1:
-        check_number("n_jobs", model.n_jobs, low=1, integer=True)
-    check_number("linear_weight", model.linear_weight, low=0, high=1)
-    check_number("negatives_per_positive", model.negatives_per_positive, low=1)
-    check_number("learning_rate", model.learning_rate, low=1e-6, high=1)
-    check_number("random_state", model.random_state, low=0, high=2**31 - 1, integer=True)
-    check_decision(model.sensitivity, model.threshold, model.cost_ratio)
+    given = model.get_params(deep=False)
+    for name, allowed in _CHOICES.items():
+        check_choice(name, given[name], allowed)
+    for name, least in _LEAST.items():
+        if (name, given[name]) != ("n_jobs", -1):
+            check_number(name, given[name], low=least, integer=True)
+    check_number("linear_weight", given["linear_weight"], low=0, high=1)
+    check_number("negatives_per_positive", given["negatives_per_positive"], low=1)
+    check_number("learning_rate", given["learning_rate"], low=1e-6, high=1)
+    check_number("random_state", given["random_state"], low=0, high=2**31 - 1, integer=True)
+    check_decision(given["sensitivity"], given["threshold"], given["cost_ratio"])
 
 
 def check_decision(

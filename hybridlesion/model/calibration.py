@@ -21,7 +21,6 @@ __all__ = [
     "ConformalSets",
     "HeldOut",
     "ScoreCalibrator",
-    "calibration_parts",
     "cross_calibrate",
     "member_noise",
 ]
@@ -237,7 +236,11 @@ class HeldOut:
 
 
 def cross_calibrate(
-    method: str, y: np.ndarray, held_out: Mapping[Hashable, HeldOut], parts: np.ndarray
+    method: str,
+    y: np.ndarray,
+    held_out: Mapping[Hashable, HeldOut],
+    groups: np.ndarray,
+    random_state: int,
 ) -> tuple[dict[Hashable, ScoreCalibrator], np.ndarray, np.ndarray]:
     """Fit a calibrator for each setting, and calibrate each row out of fold.
 
@@ -249,8 +252,11 @@ def cross_calibrate(
         Target.
     held_out : mapping to HeldOut
         Logits of each setting.
-    parts : ndarray of shape (n,), int
-        From `calibration_parts`.
+    groups : ndarray of shape (n,), int
+        Group of each row. Whole groups form parts, each of which is calibrated on the others: 20,
+        or fewer if fewer groups contain one of the classes.
+    random_state : int
+        Seed of the parts.
 
     Returns
     -------
@@ -260,6 +266,9 @@ def cross_calibrate(
         Out-of-fold logits and probabilities. Probabilities come from calibrators fitted without
         the row's group, rearranged to be monotone in the logits within a setting.
     """
+    carriers = min(len(np.unique(groups[y == value])) for value in (True, False))
+    n_parts = max(2, min(_PARTS, carriers))
+    parts = grouped_folds(y, groups, n_splits=n_parts, random_state=random_state)
     calibrators, raw, score = {}, np.zeros(len(y)), np.zeros(len(y))
     for setting, found in held_out.items():
         source, rows = calibration_rows(y, found.like, parts), found.weight > 0
@@ -311,28 +320,6 @@ def member_noise(draws: np.ndarray, n_folds: Sequence[int]) -> np.ndarray:
     first, other = n_folds[0] - 1, n_folds[-1] - 1
     removed = 2 * other / (first + other)
     return removed * standard.var(axis=0, ddof=1) * spread[0] ** 2
-
-
-def calibration_parts(y: np.ndarray, groups: np.ndarray, random_state: int) -> np.ndarray:
-    """Assign whole groups to parts, each of which is calibrated on the others.
-
-    Parameters
-    ----------
-    y : ndarray of shape (n,), bool
-        Target.
-    groups : ndarray of shape (n,), int
-        Group of each row.
-    random_state : int
-        Seed.
-
-    Returns
-    -------
-    ndarray of shape (n,), int
-        Part of each row; at most 20, fewer if fewer groups contain one of the classes.
-    """
-    carriers = min(len(np.unique(groups[y == value])) for value in (True, False))
-    n_parts = max(2, min(_PARTS, carriers))
-    return grouped_folds(y, groups, n_splits=n_parts, random_state=random_state)
 
 
 def calibration_rows(y: np.ndarray, own: np.ndarray, parts: np.ndarray) -> np.ndarray:

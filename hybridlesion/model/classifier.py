@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
@@ -21,25 +19,19 @@ from hybridlesion.metrics import (
     threshold_interval,
 )
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
-from hybridlesion.model._ensemble import FoldEnsemble, in_company, single_view_ensemble
+from hybridlesion.model._ensemble import FoldEnsemble, View
 from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
-from hybridlesion.model._fold_model import TrainingSettings, metadata_columns
+from hybridlesion.model._fold_model import metadata_columns
 from hybridlesion.model._groups import (
     SENSITIVITY,
     check_folds,
-    check_order,
     check_parameters,
     make_folds,
     read_groups,
     read_target,
+    warn_of_order,
 )
-from hybridlesion.model.calibration import (
-    ConformalSets,
-    HeldOut,
-    calibration_parts,
-    cross_calibrate,
-    member_noise,
-)
+from hybridlesion.model.calibration import ConformalSets, HeldOut, cross_calibrate, member_noise
 from hybridlesion.model_selection import grouped_folds
 
 __all__ = ["HybridLesionClassifier"]
@@ -83,20 +75,20 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     stopping : {"log_loss", "auc", "average_precision", "pauc"}, default="log_loss"
         Measure on the held-out rows of the other folds that chooses the number of trees.
     min_trees : int, default=20
-        Fewest trees a member keeps.
+        Fewest trees of a fold model.
     max_trees : int, default=400
-        Most trees a member grows.
+        Most trees of a fold model.
     patience : int, default=60
-        Trees without improvement after which growth ends.
+        Trees without improvement after which training stops.
     learning_rate : float, default=0.02
-        Of LightGBM.
+        Learning rate of LightGBM.
     num_leaves : int, default=7
-        Leaves a tree.
+        Leaves per tree.
     min_child_samples : int, default=20
-        Fewest rows a leaf; small tables take a twentieth of their rows.
+        Fewest rows per leaf; in small tables a twentieth of the rows.
     monotone : bool, default=True
-        Whether the score may only rise (or only fall) along each ``cnn__`` column that ranks the
-        training rows clearly. The embedding's score is held likewise.
+        Whether the score is constrained to be monotone in each ``cnn__`` column that clearly ranks
+        the training rows. It is always monotone in the embedding's score.
     context : {"auto", "none"}, default="auto"
         Whether scores and measurements are also compared with the patient's other lesions
         (`patient_context`): ``auto`` does so where at least half of the training rows come with
@@ -104,18 +96,18 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     calibration : {"auto", "platt", "beta", "isotonic"}, default="auto"
         Method of `ScoreCalibrator`.
     sensitivity : float, default=0.9
-        Share of the malignant training lesions that `predict` calls malignant by their out-of-fold
-        scores, above 0 and up to 1; used unless `threshold` or `cost_ratio` is given.
+        Sensitivity of `predict` on the training lesions by their out-of-fold scores, above 0 and
+        up to 1; used unless `threshold` or `cost_ratio` is given.
     threshold : {"f1", "youden"} or float, default=None
-        From which probability on `predict` says malignant instead: the best by a rule on the
+        Probability from which `predict` returns malignant instead: the best by a rule on the
         out-of-fold scores, or a number. ``f1`` misses most melanomas where they are rare.
     cost_ratio : float, default=None
-        What one missed malignant lesion costs, in false positives. If given, `predict` says
-        malignant where that costs less than not to.
+        Cost of one missed malignant lesion, in false positives. If given, `predict` minimises the
+        expected cost.
     lightgbm_params : dict, default=None
-        Further parameters of LightGBM; they win over those above.
+        Further parameters of LightGBM; they override those above.
     n_jobs : int, default=1
-        Threads of LightGBM; -1 takes every core.
+        Threads of LightGBM; -1 uses all cores.
     random_state : int, default=0
         Seed.
     pos_label : int, float, bool or str, default=None
@@ -146,47 +138,48 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         `evaluate` of `oof_score_` at `threshold_`. Figures at the threshold are a little
         optimistic, since the same rows chose it.
     feature_names_ : ndarray of str
-        `feature_names_in_`, then the context computed from them.
+        `feature_names_in_`, then the computed context.
     feature_importances_ : ndarray of shape (number of feature_names_,)
-        Shares of gain and of absolute linear weights, summing to 1; where there is context, of the
-        members that use it.
+        Shares of gain and of absolute linear weights, summing to 1; if there is context, those of
+        the members that use it.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
-        Columns used; for a feature table those of its families only.
+        Columns used; of a feature table, those of its families only.
     ensemble_ : FoldEnsemble
-        All members, one a view, fold and seed.
+        All members, one per view, fold and seed.
     calibrators_ : dict of bool to ScoreCalibrator
         For lesions with siblings (True) and without (False), or all (False), fitted on their
         out-of-fold logits and then sharpened, since new rows are scored by more fold models.
     bare_calibrators_ : dict of bool to ScoreCalibrator
         The same for rows without any metadata, fitted on all rows with their metadata blanked;
-        empty without metadata, or where there is nothing else.
+        empty if the table has no metadata, or nothing else.
     metadata_ : ndarray of shape (m,), int
         Encoded columns that are empty in such a row.
     metadata_weight_ : ndarray of shape (m,)
-        Their importances, summing to 1: a row that lacks some of its metadata is scored by both
-        calibrators, weighted by what it lacks.
+        Their importances, summing to 1: the score of a row with partly missing metadata is the mean
+        of both calibrators, weighted by the importance of what is missing.
     target_ : ndarray of shape (n,), bool
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
-        Percentiles of each number column but the embedding's over the benign training rows.
+        Percentiles over the benign training rows of each numeric column except the embedding's.
 
     Notes
     -----
     A DataFrame (of pandas or polars) with columns of the families ``abcd__, emb__, cnn__, meta__,
-    ctx__`` is a feature table: other columns are ignored, the order is free, and the folds
-    are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless `fit` is given
-    groups. Anything else is treated as by any scikit-learn estimator, each row its own group.
+    ctx__`` is a feature table: other columns are ignored, columns may be in any order, and the
+    folds are grouped by its ``patient_id`` (``lesion_id``, ``duplicate_cluster``) unless groups are
+    passed to `fit`. Other input is treated as by any scikit-learn estimator, with each row its own
+    group.
 
     Missing values carry no evidence. Each fold model is trained with values blanked at random,
     equally often in both classes. Rows without metadata are calibrated on rows whose metadata were
     blanked.
 
-    Scores of new rows average the members of all folds and seeds, those out of fold the members of
-    one fold: calibrators are fitted on the latter and then sharpened by how far members of two
-    draws of the folds differ on rows that neither saw. With one seed, a second draw of three folds
-    is trained for that alone, which takes half as long again.
+    Scores of new rows average the members of all folds and seeds, out-of-fold scores the members of
+    one fold. Calibrators are fitted on the latter and then sharpened by how far members of two
+    draws of the folds differ on rows that neither was fitted to. With one seed, a second draw of
+    three folds is trained for this purpose only, which increases the training time by half.
 
     With several seeds `oof_raw_` averages logits of different folds. `oof_score_` comes from
     calibrators of two or three parameters, each fitted without a twentieth of the groups; among
@@ -198,10 +191,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     With tools of scikit-learn use labels of 0 and 1. Those that sort labels (the scorers
     ``"roc_auc"`` and ``"neg_log_loss"``) or encode them in sorted order before they fit
     (`cross_val_predict`, `StackingClassifier`, `CalibratedClassifierCV`) take "nevus" of
-    "melanoma" and "nevus" as positive, and the model cannot know it.
+    "melanoma" and "nevus" as positive, which the model cannot detect.
 
     Given the same data, seed and version of LightGBM, fits are equal to the last bit. A fit that
-    is refused leaves the labels and members of the former one.
+    refuses its input keeps the labels and members of the previous one.
 
     Examples
     --------
@@ -278,8 +271,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         groups : array-like of shape (n,), default=None
             Patient of each row; None reads the table's own columns.
         folds : array-like of shape (n,) or (n, r), int, default=None
-            Folds to use, 0 to k - 1, in r draws; they take the place of `n_splits` and `n_seeds`.
-            None assigns whole groups.
+            Folds to use, 0 to k - 1, in r draws; they replace `n_splits` and `n_seeds`. None
+            assigns whole groups.
 
         Returns
         -------
@@ -298,8 +291,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If fewer folds are made than were asked for, given folds part a group, or the malignant
-            label does not come last in sorted order, which some scorers of scikit-learn expect.
+            If fewer folds are made than requested, given folds split a group, or the malignant
+            label is not last in sorted order, which some scorers of scikit-learn expect.
         """
         check_parameters(self)
         table = X = as_pandas(X)
@@ -310,33 +303,30 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         wide = any(name.startswith("emb__") for name in names)
         if folds is None:
             draws = make_folds(
-                *(target, groups, self.n_splits, self.n_seeds, self.random_state),
-                has_embedding=wide,
+                target, groups, self.n_splits, self.n_seeds, self.random_state, has_embedding=wide
             )
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
-        order = check_order(classes)
-        if order is not None:
-            warnings.warn(order, UserWarning, stacklevel=2)
-        # From here on nothing is refused: a fit that was leaves the former classes and groups.
+        warn_of_order(classes)
+        # The input is valid from here on: a refused fit keeps the previous classes and groups.
         self.classes_, self.groups_, self.target_ = classes, groups, target
         self.folds_ = draws[:, 0]
         self.ensemble_ = FoldEnsemble(names)
-        directed = np.array([name.startswith("cnn__") for name in names]) & bool(self.monotone)
-        # On small matrices several threads of BLAS wait for each other longer than they work.
+        # On small matrices, several BLAS threads wait for each other longer than they work.
         with threadpool_limits(1, user_api="blas"):
             self.metadata_ = metadata_columns(X, names)
-            rounds = [
-                self._train(self.ensemble_, X, draw, directed, seed)
-                for seed, draw in enumerate(draws.T, start=self.random_state)
-            ]
-            n_folds = [int(self.folds_.max()) + 1] * len(rounds)
-            if len(rounds) == 1:
-                # How far members differ takes a second draw; its members are not kept.
-                draw = self._draw_again(draws[:, 0])
-                n_folds.append(int(draw.max()) + 1)
-                other, seed = FoldEnsemble(names), self.random_state + 1
-                rounds.append(self._train(other, X, draw, directed, seed))
+            # On few rows, starting threads takes longer than growing the trees.
+            n_jobs = min(effective_n_jobs(self.n_jobs), 1 + len(X) // _ROWS_A_THREAD)
+            settings = self.get_params(deep=False) | {"n_jobs": n_jobs}
+            trained, rounds = list(draws.T), []
+            if len(trained) == 1:
+                # The difference between members needs a second draw; its members are not kept.
+                trained.append(self._draw_again(draws[:, 0]))
+            for number, draw in enumerate(trained):
+                ensemble = self.ensemble_ if number < draws.shape[1] else FoldEnsemble(names)
+                seed = self.random_state + number
+                rounds.append(ensemble.train(X, target, draw, settings, seed, self.metadata_))
+            n_folds = [int(draw.max()) + 1 for draw in trained]
             weight = self.ensemble_.importances()[self.metadata_]
             self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
             self._calibrate(X, rounds, draws.shape[1], n_folds)
@@ -404,8 +394,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, 2), bool
-            One column for each of `classes_`. What is promised, and when not, stands in
-            `hybridlesion.model.calibration.ConformalSets`.
+            One column for each of `classes_`. See `hybridlesion.model.calibration.ConformalSets`
+            for the guarantee and its limits.
         """
         check_is_fitted(self, "conformal_")
         return self.conformal_.predict(self.predict_proba(X)[:, 1], coverage)
@@ -416,16 +406,16 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
-            Table or matrix with the columns of training. Patients are compared within it, so a
-            patient's lesions belong into one call, as for `predict_proba`.
+            Table or matrix with the columns of training. Pass all lesions of a patient together,
+            as for `predict_proba`.
 
         Returns
         -------
         DataFrame of shape (n, 1 + columns)
-            ``base``, the model's answer where nothing is known of a row (it differs between
-            lesions with and without siblings, and with the metadata that are missing, which are
-            part of it), then what each column, given or of context, adds to it or subtracts from
-            it; the embedding is one column, ``emb__``. A row sums to its score within 1e-9.
+            ``base``, the score of an unknown lesion, which differs between lesions with and without
+            siblings and includes the effect of missing metadata; then the contribution of each
+            column, given or of context. The embedding is one column, ``emb__``. A row sums to its
+            score within 1e-9.
 
         Raises
         ------
@@ -443,7 +433,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         base, parts = spread_probability(
             self.ensemble_, self._split(encoded), encoded, n_folds, jobs
         )
-        # What is missing says nothing of a lesion: its share belongs to the base.
+        # Missing values carry no evidence: their contributions belong to the base.
         metadata = np.asarray(getattr(self, "metadata_", ()), dtype=int)
         missing = np.isnan(encoded[:, metadata])
         base = base + (parts[:, metadata] * missing).sum(axis=1)
@@ -452,7 +442,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
     def with_context(self, X):
-        """Add the context that the model computes for itself.
+        """Add the context that the model computes.
 
         Parameters
         ----------
@@ -462,7 +452,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, columns + context)
-            The table with the ``ctx__`` columns that scores rest on; as it is without context.
+            The table with the ``ctx__`` columns that the model uses; unchanged without context.
 
         Raises
         ------
@@ -486,7 +476,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         if "members_" in state:  # the first releases had one view and one calibrator
             if self.encoder_ is not None:
                 vars(self.encoder_).update(given_=self.encoder_.names_, compared_=[])
-            self.ensemble_ = single_view_ensemble(self._encoded_names(), self.members_)
+            names = self._encoded_names()
+            wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
+            self.ensemble_ = FoldEnsemble(names)
+            view = View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)
+            self.ensemble_.views, self.ensemble_.members = [view], [self.members_]
+            self.ensemble_.spread = np.ones(1)
             self.calibrators_ = {False: self.calibrator_}
 
     def __sklearn_tags__(self):
@@ -494,15 +489,6 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
-
-    def _settings(self, n_rows):
-        names = [
-            name for name in TrainingSettings.__dataclass_fields__ if name != "lightgbm_params"
-        ]
-        values = {name: getattr(self, name) for name in names}
-        # Trees on few rows are grown before the threads have found each other.
-        values["n_jobs"] = min(effective_n_jobs(self.n_jobs), 1 + n_rows // _ROWS_A_THREAD)
-        return TrainingSettings(**values, lightgbm_params=dict(self.lightgbm_params or {}))
 
     def _read_training(self, X, y):
         if not is_feature_table(X):
@@ -514,7 +500,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         y = np.asarray(y)
         if y.shape != (len(X),):
             raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
-        # Refuse before anything of a former fit is overwritten.
+        # Raise before anything of a previous fit is overwritten.
         read_target(y, self.pos_label)
         encoder = ColumnEncoder(self.context).fit(X)
         encoded = encoder.transform(X)
@@ -545,12 +531,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             return [str(name) for name in fitted]
         return [self.encoder_.names_[k] for k in self.encoder_.sources_]
 
-    def _train(self, ensemble, X, draw, directed, seed):
-        settings = self._settings(len(X))
-        return ensemble.train(X, self.target_, draw, directed, settings, seed, self.metadata_)
-
     def _draw_again(self, draw):
-        # Folds that were given may part groups; their parts stay apart here, too.
+        # Given folds may split groups; their parts stay separate here.
         pairs = np.column_stack([self.groups_, draw])
         units = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
         carriers = min(len(np.unique(units[self.target_ == value])) for value in (True, False))
@@ -559,10 +541,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _calibrate(self, X, rounds, n_kept, n_folds):
         """Calibrate each setting: lesions with or without siblings, with or without metadata."""
-        company, missing = in_company(X, self.ensemble_.names), self._missing_metadata(X)
-        held_out = {}
-        for setting in self.ensemble_.settings:
-            like = self.ensemble_.scored(setting, company)
+        missing, held_out = self._missing_metadata(X), {}
+        for setting, like in self.ensemble_.split(X).items():
             for without in (False, True) if len(self.metadata_) else (False,):
                 draws = np.array([self.ensemble_.average(z[without], setting) for z in rounds])
                 noise = member_noise(draws, n_folds) / n_kept
@@ -570,10 +550,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 weight = like * (missing if without else 1 - missing)
                 logits = draws[:n_kept].mean(axis=0)
                 held_out[setting, without] = HeldOut(logits, noise, like, own, weight)
-        target = self.target_
-        parts = calibration_parts(target, self.groups_, self.random_state)
-        found = cross_calibrate(self.calibration, target, held_out, parts)
-        calibrators, self.oof_raw_, self.oof_score_ = found
+        calibrators, self.oof_raw_, self.oof_score_ = cross_calibrate(
+            self.calibration, self.target_, held_out, self.groups_, self.random_state
+        )
         self.calibrators_, self.bare_calibrators_ = (
             {setting: found for (setting, without), found in calibrators.items() if without == bare}
             for bare in (False, True)
@@ -588,15 +567,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _split(self, encoded):
         """Yield rows, their weights, whether they have siblings, and their calibrator."""
-        company, missing = (
-            in_company(encoded, self.ensemble_.names),
-            self._missing_metadata(encoded),
-        )
-        for setting, calibrator in self.calibrators_.items():
-            like = self.ensemble_.scored(setting, company)
-            yield from _weighted(like * (1 - missing), setting, calibrator)
+        missing = self._missing_metadata(encoded)
+        for setting, like in self.ensemble_.split(encoded).items():
+            weighted = [(like * (1 - missing), self.calibrators_[setting])]
             if missing.any():
-                yield from _weighted(like * missing, setting, self.bare_calibrators_[setting])
+                weighted.append((like * missing, self.bare_calibrators_[setting]))
+            for weight, calibrator in weighted:
+                rows = weight > 0
+                if rows.any():
+                    yield rows, weight[rows], setting, calibrator
 
     def _decide(self, target):
         if self.cost_ratio is not None:
@@ -608,10 +587,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         else:
             self.threshold_ = self.threshold
         self.threshold_intervals_ = {
-            sensitivity: threshold_interval(
-                target, self.oof_score_, sensitivity, groups=self.groups_
-            )
-            for sensitivity in SENSITIVITIES
+            at: threshold_interval(target, self.oof_score_, at, groups=self.groups_)
+            for at in SENSITIVITIES
         }
         self.thresholds_ = {key: found.value for key, found in self.threshold_intervals_.items()}
         self.conformal_ = ConformalSets().fit(target, self.oof_score_)
@@ -620,18 +597,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _weigh_features(self):
-        """Average the members' shares, and add those of one column's categories."""
+        """Average the members' shares, and sum those of the categories of a column."""
         names = self.encoder_.names_ if self.encoder_ else self._encoded_names()
         self.feature_names_ = np.array(names, dtype=object)
         share = self.ensemble_.importances()
+        share = share / share.sum() if share.sum() > 0 else share
         sources = self.encoder_.sources_ if self.encoder_ else np.arange(len(share))
-        total = share.sum()
-        self.feature_importances_ = np.bincount(
-            sources, weights=share / total if total > 0 else share
-        )
-
-
-def _weighted(weight, company, calibrator):
-    rows = weight > 0
-    if rows.any():
-        yield rows, weight[rows], company, calibrator
+        self.feature_importances_ = np.bincount(sources, weights=share)

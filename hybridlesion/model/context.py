@@ -20,7 +20,7 @@ __all__ = [
     "patient_context",
 ]
 
-# Neighbours that the local outlier factor looks at, and lesions below which it is not defined.
+# Neighbours of the local outlier factor, and fewest lesions for which it is defined.
 _NEIGHBOURS = 10
 _LEAST = 4
 
@@ -73,8 +73,8 @@ def outlier_factor(values: np.ndarray, patient: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), float64
-        About 1 amid others, larger apart from them, at most 10; NaN for patients with fewer than
-        four complete rows.
+        About 1 for inliers, larger for outliers, at most 10; NaN for patients with fewer than four
+        complete rows.
     """
     from sklearn.neighbors import LocalOutlierFactor
 
@@ -102,14 +102,14 @@ _MEASURES = ("asymmetry", "border", "color", "structures", "tds", "dimension_fer
 _ABCD = tuple(f"abcd__{name}" for name in _MEASURES)
 _MEASURED = ("meta__tbp_lv_", "meta__clin_size_")
 
-# Standard deviations of the others beyond which a lesion is simply far away.
+# Largest distance, in standard deviations of the other lesions.
 _REACH = 10.0
-# Others from which their standard deviation says something.
+# Fewest other lesions whose standard deviation is used.
 _ENOUGH = 3
 
 
 def context_columns(table: pd.DataFrame) -> list[str]:
-    """Name the columns whose context is worth knowing.
+    """Columns whose context may be informative.
 
     Parameters
     ----------
@@ -197,8 +197,8 @@ def patient_context(
 
     Notes
     -----
-    How many images a patient has is a fact of acquisition and no column; of the kinds given here
-    none grows with it by its definition, as the share of a sum or the largest value would.
+    The number of images of a patient reflects acquisition rather than disease. It is not a column,
+    and no kind grows with it by definition, as a share of the sum or a maximum would.
 
     References
     ----------
@@ -234,13 +234,20 @@ def patient_context(
         values = pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
         against = patients.compare(values, kinds)
         found |= {f"ctx__{name.replace('__', '_', 1)}_{kind}": against[kind] for kind in kinds}
-    if distances:
-        found |= _distances(table, patients)
+    wide = [name for name in table.columns if str(name).startswith("emb__")]
+    if distances and wide:
+        found["ctx__embedding_distance"] = embedding_distance(
+            table[wide].to_numpy(np.float32), patients.patient, patients.lesion
+        )
+    measured = [name for name in _ABCD if name in table]
+    if distances and len(measured) > 1:
+        abcd = table[measured].to_numpy(np.float64)
+        found["ctx__abcd_outlier"] = outlier_factor(abcd, patients.patient)
     return pd.DataFrame(found, index=table.index).astype(np.float32)
 
 
 class _Patients:
-    """Who belongs together: rows of one patient, and in these rows of one lesion."""
+    """Row numbers of patients, and of lesions within patients."""
 
     def __init__(self, table: pd.DataFrame):
         n = len(table)
@@ -259,7 +266,7 @@ class _Patients:
         return patient - np.bincount(self.lesion, weights=values)[self.lesion]
 
     def compare(self, values: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
-        """Compare one column, as `patient_context` says."""
+        """Compare one column by the kinds of `patient_context`."""
         known = np.isfinite(values)
         # Sums of values far from zero lose digits; a shift of all of them changes no comparison.
         centre = float(np.median(values[known])) if known.any() else 0.0
@@ -283,24 +290,8 @@ class _Patients:
 
 
 def _count_below(values: np.ndarray, known: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Count the known values of one's group that lie below, ties as half."""
+    """Count the known values of the same group that are lower, ties as half."""
     below = np.full(len(values), np.nan)
     frame = pd.Series(values[known]).groupby(group[known])
     below[known] = frame.rank(method="average").to_numpy() - 0.5
     return below
-
-
-def _distances(table: pd.DataFrame, patients: _Patients) -> dict[str, np.ndarray]:
-    found = {}
-    wide = [name for name in table.columns if str(name).startswith("emb__")]
-    if wide:
-        embedding = table[wide].to_numpy(np.float32)
-        found["ctx__embedding_distance"] = embedding_distance(
-            embedding, patients.patient, patients.lesion
-        )
-    measured = [name for name in _ABCD if name in table]
-    if len(measured) > 1:
-        found["ctx__abcd_outlier"] = outlier_factor(
-            table[measured].to_numpy(np.float64), patients.patient
-        )
-    return found

@@ -1,4 +1,4 @@
-"""One score out of an embedding: a linear discriminant, cross-fitted over folds."""
+"""Linear discriminant that turns an embedding into one score, cross-fitted over folds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SHRINKAGES = (0.05, 0.2, 0.5, 0.8, 0.95)
 class EmbeddingDiscriminant:
     """Regularised linear discriminant analysis of a wide embedding.
 
-    Trees split one column at a time and drown in a thousand embedding columns; one linear score
-    carries their news. The score of a training row must come from a discriminant that never saw
+    Trees, which split one column at a time, overfit to a thousand embedding columns; one linear
+    score summarises them. The score of a training row must come from a discriminant fitted without
     the row's fold, which `cross_fit` provides: it sums the moments of each fold once, so that
     leaving out folds costs a subtraction.
 
@@ -49,6 +49,10 @@ class EmbeddingDiscriminant:
     (True, (30,))
     """
 
+    coef_: np.ndarray
+    intercept_: float
+    shrinkage_: float
+
     def __init__(self, shrinkages: tuple[float, ...] = SHRINKAGES):
         self.shrinkages = shrinkages
 
@@ -61,7 +65,7 @@ class EmbeddingDiscriminant:
         *,
         shrinkages: tuple[float, ...] = SHRINKAGES,
     ) -> list[tuple[EmbeddingDiscriminant, np.ndarray]]:
-        """Fit one probe a fold, with honest scores for its training rows.
+        """Fit one discriminant per fold, with out-of-fold scores for its training rows.
 
         Parameters
         ----------
@@ -72,14 +76,14 @@ class EmbeddingDiscriminant:
         folds : ndarray of shape (n,), int
             Grouped fold of each row; at least three folds.
         shrinkages : tuple of float, default=(0.05, 0.2, 0.5, 0.8, 0.95)
-            Candidates. Their choice flatters the training scores a little (AUC of noise 0.51), and
-        those of the fold left out not at all.
+            Candidates. Their choice makes the training scores slightly optimistic (AUC of noise
+            0.51), but not those of the fold left out.
 
         Returns
         -------
         list of (EmbeddingDiscriminant, ndarray of shape (n,))
-            For fold k the probe of all other folds, and the scores of their rows: those of fold
-            j by the discriminant of the folds other than j and k. Rows of fold k are NaN.
+            For fold k the discriminant of all other folds, and the scores of their rows: those of
+            fold j by the discriminant of the folds other than j and k. Rows of fold k are NaN.
 
         Raises
         ------
@@ -92,19 +96,32 @@ class EmbeddingDiscriminant:
         usable = ~np.isnan(X).any(axis=1)
         centre = X[usable].mean(axis=0) if usable.any() else np.zeros(X.shape[1])
         # Only usable rows enter; centring them keeps the sums of squares exact in float64.
-        moments = [
-            _Moments.of(X[rows] - centre, y[rows])
-            for rows in (usable & (folds == k) for k in range(n_folds))
-        ]
-        total = sum(moments[1:], moments[0])
+        rows = [usable & (folds == k) for k in range(n_folds)]
+        moments = [_moments(X[fold] - centre, y[fold]) for fold in rows]
+        total = [sum(parts[1:], parts[0]) for parts in zip(*moments, strict=True)]
+        # Weights and, last, the constant of each shrinkage, without one fold or two.
         without: dict[frozenset[int], list[np.ndarray]] = {}
         for k in range(n_folds):
-            for j in range(k + 1):
-                left = total - moments[k] if j == k else total - moments[k] - moments[j]
-                without[frozenset((j, k))] = left.discriminants(shrinkages)
-        return [
-            cls(shrinkages)._choose(X, y, folds, usable, centre, k, without) for k in range(n_folds)
-        ]
+            rest = [whole - part for whole, part in zip(total, moments[k], strict=True)]
+            without[frozenset((k,))] = _discriminants(rest, shrinkages)
+            for j in range(k):
+                left = [whole - part for whole, part in zip(rest, moments[j], strict=True)]
+                without[frozenset((j, k))] = _discriminants(left, shrinkages)
+        fitted = []
+        for k in range(n_folds):
+            # The shrinkage whose inner scores rank best, without the rows of fold k.
+            inner = np.full((len(shrinkages), len(y)), np.nan)
+            for j in set(range(n_folds)) - {k}:
+                for candidate, plane in enumerate(without[frozenset((j, k))]):
+                    inner[candidate, rows[j]] = (X[rows[j]] - centre) @ plane[:-1] + plane[-1]
+            seen = usable & (folds != k)
+            best = int(np.argmax([roc_auc(y[seen], scores[seen]) for scores in inner]))
+            plane = without[frozenset((k,))][best]
+            one = cls(shrinkages)
+            one.shrinkage_, one.coef_ = shrinkages[best], plane[:-1]
+            one.intercept_ = float(plane[-1] - centre @ plane[:-1])
+            fitted.append((one, inner[best]))
+        return fitted
 
     def score(self, X: np.ndarray) -> np.ndarray:
         """Score embeddings.
@@ -122,63 +139,35 @@ class EmbeddingDiscriminant:
         # Row by row: the last bit of a matrix product depends on how many rows there are.
         return np.einsum("ij,j->i", X, self.coef_) + self.intercept_
 
-    def _choose(self, X, y, folds, usable, centre, k, without):
-        """Keep the shrinkage whose inner scores rank best; no row of fold k is looked at."""
-        inner = np.full((len(self.shrinkages), len(y)), np.nan)
-        for j in range(int(folds.max()) + 1):
-            rows = usable & (folds == j)
-            if j != k:
-                planes = without[frozenset((j, k))]
-                for candidate, plane in enumerate(planes):
-                    inner[candidate, rows] = (X[rows] - centre) @ plane[:-1] + plane[-1]
-        seen = usable & (folds != k)
-        best = int(np.argmax([roc_auc(y[seen], scores[seen]) for scores in inner]))
-        plane = without[frozenset((k,))][best]
-        self.shrinkage_, self.coef_ = self.shrinkages[best], plane[:-1]
-        self.intercept_ = float(plane[-1] - centre @ plane[:-1])
-        return self, inner[best]
+
+def _moments(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts and sums by class, and sums of squares: additive over rows."""
+    X = np.asarray(X, dtype=np.float64)
+    n = np.array([(~y).sum(), y.sum()])
+    return n, np.array([X[~y].sum(axis=0), X[y].sum(axis=0)]), X.T @ X
 
 
-class _Moments:
-    """Counts, sums and sums of squares by class: additive over rows."""
-
-    def __init__(self, n: np.ndarray, sums: np.ndarray, squares: np.ndarray):
-        self.n, self.sums, self.squares = n, sums, squares
-
-    @classmethod
-    def of(cls, X: np.ndarray, y: np.ndarray) -> _Moments:
-        X = np.asarray(X, dtype=np.float64)
-        n = np.array([(~y).sum(), y.sum()])
-        return cls(n, np.array([X[~y].sum(axis=0), X[y].sum(axis=0)]), X.T @ X)
-
-    def __add__(self, other: _Moments) -> _Moments:
-        return _Moments(self.n + other.n, self.sums + other.sums, self.squares + other.squares)
-
-    def __sub__(self, other: _Moments) -> _Moments:
-        return _Moments(self.n - other.n, self.sums - other.sums, self.squares - other.squares)
-
-    def discriminants(self, shrinkages: tuple[float, ...]) -> list[np.ndarray]:
-        """Return weights and, last, the constant of the discriminant for each shrinkage."""
-        if (self.n == 0).any():
-            raise ValueError(
-                "two folds hold every usable row of a class, so an embedding cannot be scored "
-                "inside a fold. Lower n_splits, bring more patients, or leave the emb__ columns "
-                "out."
-            )
-        means = self.sums / self.n[:, None]
-        within = self.squares - (self.n[:, None] * means).T @ means
-        spread = np.sqrt(np.maximum(np.diag(within), 0) / self.n.sum())
-        constant = spread <= 1e-9 * (1 + np.abs(means).max())
-        scale = np.where(constant, np.inf, spread)
-        correlation = within / self.n.sum() / np.outer(scale, scale)
-        difference = (means[1] - means[0]) / scale
-        planes = []
-        for shrinkage in shrinkages:
-            shrunk = (1 - shrinkage) * correlation
-            shrunk[np.diag_indices_from(shrunk)] += shrinkage
-            weights = np.linalg.solve(shrunk, difference) / scale
-            planes.append(np.append(weights, -weights @ means.mean(axis=0)))
-        return planes
+def _discriminants(moments: list[np.ndarray], shrinkages: tuple[float, ...]) -> list[np.ndarray]:
+    n, sums, squares = moments
+    if (n == 0).any():
+        raise ValueError(
+            "two folds hold every usable row of a class, so an embedding cannot be scored inside a "
+            "fold. Lower n_splits, bring more patients, or leave the emb__ columns out."
+        )
+    means = sums / n[:, None]
+    within = squares - (n[:, None] * means).T @ means
+    spread = np.sqrt(np.maximum(np.diag(within), 0) / n.sum())
+    constant = spread <= 1e-9 * (1 + np.abs(means).max())
+    scale = np.where(constant, np.inf, spread)
+    correlation = within / n.sum() / np.outer(scale, scale)
+    difference = (means[1] - means[0]) / scale
+    planes = []
+    for shrinkage in shrinkages:
+        shrunk = (1 - shrinkage) * correlation
+        shrunk[np.diag_indices_from(shrunk)] += shrinkage
+        weights = np.linalg.solve(shrunk, difference) / scale
+        planes.append(np.append(weights, -weights @ means.mean(axis=0)))
+    return planes
 
 
 # Name in artifacts and imports of earlier releases.

@@ -65,13 +65,15 @@ def make_manifest(
     """
     featurizer, classifier = split_steps(model)
     parameters = classifier.get_params(deep=False)
-    rows = [] if metrics is None else metrics.to_dict("records")
+    folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
+    if hasattr(classifier, "folds_"):  # few patients allow fewer folds than requested
+        folds["n_splits"] = int(classifier.folds_.max()) + 1
     manifest = {
         "intended_use": INTENDED_USE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": _versions(with_images=featurizer is not None),
         "model": {"class": type(classifier).__name__, "parameters": parameters},
-        "folds": _describe_folds(classifier, parameters),
+        "folds": folds,
         "threshold": getattr(classifier, "threshold_", None),
         "threshold_rule": name_rule(parameters),
         "thresholds": [
@@ -87,7 +89,7 @@ def make_manifest(
         },
         "checks": describe_checks(classifier),
         "training": dict(training),
-        "metrics": rows,
+        "metrics": [] if metrics is None else metrics.to_dict("records"),
     }
     return _plain(manifest)
 
@@ -119,21 +121,13 @@ def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEst
 
 
 def _versions(*, with_images: bool) -> dict[str, str]:
-    libraries = (*_LIBRARIES, *(_IMAGE_LIBRARIES if with_images else ()))
     found = {"python": platform.python_version(), "hybridlesion": __version__}
-    for library in libraries:
+    for library in (*_LIBRARIES, *(_IMAGE_LIBRARIES if with_images else ())):
         try:
             found[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue  # it may be installed under another name, such as opencv-python-headless
     return found
-
-
-def _describe_folds(classifier: BaseEstimator, parameters: Mapping) -> dict:
-    """The folds that were made: few patients allow fewer than requested."""
-    folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
-    made = getattr(classifier, "folds_", None)
-    return folds if made is None else folds | {"n_splits": int(made.max()) + 1}
 
 
 def _describe_features(classifier: BaseEstimator) -> dict:
@@ -190,12 +184,14 @@ def describe_manifest(manifest: Mapping) -> str:
     Learned from 90 lesions, 9 of them malignant (10.0 %).
     """
     try:
+        named = (manifest.get("versions") or {}).items()
+        versions = [f"{name} {version}" for name, version in named]
         paragraphs = [
             _model_lines(manifest),
             _training_lines(manifest.get("training") or {}),
             _metric_lines(manifest),
             _feature_lines(manifest),
-            _version_lines(manifest.get("versions") or {}),
+            [f"Created with {', '.join(versions)}."] if versions else [],
             [str(manifest["intended_use"])] if "intended_use" in manifest else [],
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -285,8 +281,3 @@ def _feature_lines(manifest: Mapping) -> list[str]:
         verb = f"Needs {facts[SIDECAR]} in its folder:" if SIDECAR in facts else "Includes"
         lines.append(f"{verb} {name} ({facts.get('bytes', 0) / 1e6:.1f} MB).")
     return lines
-
-
-def _version_lines(versions: Mapping) -> list[str]:
-    named = ", ".join(f"{name} {version}" for name, version in versions.items())
-    return [f"Created with {named}."] if versions else []

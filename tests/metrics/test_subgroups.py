@@ -1,4 +1,4 @@
-"""Groups of rows, each measured alone, and empty cells where there are too few."""
+"""Metrics of groups of rows, and bands of numbers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from hybridlesion.exceptions import TableError
-from hybridlesion.metrics import band, bootstrap_interval, evaluate, evaluate_subgroups
+from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.metrics import BANDS, band, bootstrap_interval, evaluate, evaluate_subgroups
 
 
 @pytest.fixture
@@ -105,3 +105,24 @@ def test_attributes_of_other_rows_are_refused(cases):
     y, score, patient, attributes = cases
     with pytest.raises(TableError, match="one row for each score, got 3 for 1500"):
         _table((y, score, patient, attributes.head(3)))
+
+
+@pytest.mark.parametrize("kind", sorted(BANDS))
+def test_an_end_belongs_to_the_upper_band(kind):
+    ends, names = BANDS[kind]
+    assert len(names) == len(ends) + 1
+    assert band(list(ends), kind).tolist() == list(names[1:])
+    below = [np.nextafter(end, -np.inf) for end in ends]
+    assert band(below, kind).tolist() == list(names[:-1])
+
+
+def test_bands_are_ordered_and_missing_values_stay_missing():
+    found = band(pd.Series([80, None, 20, "x"]), "age")
+    assert found.cat.ordered
+    assert found.isna().tolist() == [False, True, False, True]
+    assert found.min() == "under 30"
+
+
+def test_an_unknown_kind_of_band_is_refused():
+    with pytest.raises(OptionError, match="Did you mean 'skin_tone'"):
+        band([1], "skin_tones")

@@ -1,4 +1,4 @@
-"""Sampling, its prior correction, and the choice of the number of trees."""
+"""Sampling and its prior correction, the number of trees, and the focal loss."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hybridlesion.model._boosting import BoosterState, draw_bag, grow
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.model._boosting import BoosterState, draw_bag, focal_derivatives, grow
 from hybridlesion.model._fold_model import LinearModel, _directions
 
 
@@ -25,6 +26,9 @@ class _Scripted:
         return towards * np.where(self.y, 1.0, -1.0)
 
 
+_SETTINGS = HybridLesionClassifier(linear_weight=0.0, imbalance="none").get_params()
+
+
 def _members(best_at):
     y = np.arange(60) % 4 == 0
     rows = np.arange(60).reshape(len(best_at), -1)
@@ -35,16 +39,9 @@ def _members(best_at):
 
 
 def test_a_fold_has_no_say_in_its_own_number_of_trees():
-    settings = {
-        "linear_weight": 0.0,
-        "stopping": "log_loss",
-        "min_trees": 0,
-        "max_trees": 100,
-        "patience": 100,
-        "n_jobs": 1,
-    }
     y, members = _members((60, 60, 20))
-    n_trees, _ = grow(members, y, np.zeros(60), **settings)
+    settings = _SETTINGS | {"min_trees": 0, "max_trees": 100, "patience": 100}
+    n_trees, _ = grow(members, y, np.zeros(60), settings)
     # The third fold alone would keep 20 trees; the others ask for 60.
     assert n_trees[2] == 60
     assert max(n_trees[:2]) < 60
@@ -52,17 +49,8 @@ def test_a_fold_has_no_say_in_its_own_number_of_trees():
 
 def test_growth_ends_after_patience_and_keeps_the_floor():
     y, members = _members((20, 20, 20))
-    n_trees, logits = grow(
-        members,
-        y,
-        np.zeros(60),
-        linear_weight=0.0,
-        stopping="log_loss",
-        min_trees=50,
-        max_trees=400,
-        patience=30,
-        n_jobs=1,
-    )
+    settings = _SETTINGS | {"min_trees": 50, "max_trees": 400, "patience": 30}
+    n_trees, logits = grow(members, y, np.zeros(60), settings)
     assert members[0].booster.grown <= 60
     assert n_trees.min() >= 50
     assert logits.shape == (60,)
@@ -109,3 +97,27 @@ def test_linear_part_bears_gaps_constants_and_outliers(rng):
     assert part.coef_[1:].tolist() == [0, 0]
     far, farther = part.logit(np.array([[1e6, 1, 0], [1e9, 1, 0]], dtype=np.float32))
     assert far == farther
+
+
+def _focal_loss(logits, y, gamma):
+    own = expit(np.where(y, logits, -logits))
+    return -((1 - own) ** gamma) * np.log(own)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 1.0, 2.5])
+def test_derivatives_are_those_of_the_loss(gamma):
+    logits, y = np.tile(np.linspace(-5, 5, 41), 2), np.repeat([True, False], 41)
+    gradient, curvature = focal_derivatives(logits, y, gamma)
+    step = 1e-4
+    up, down = _focal_loss(logits + step, y, gamma), _focal_loss(logits - step, y, gamma)
+    np.testing.assert_allclose(gradient, (up - down) / (2 * step), atol=1e-6)
+    second = (up - 2 * _focal_loss(logits, y, gamma) + down) / step**2
+    np.testing.assert_allclose(curvature, np.maximum(second, 1e-6), atol=1e-4)
+
+
+def test_far_logits_stay_finite():
+    gradient, curvature = focal_derivatives(
+        np.array([-800.0, 800.0, 800.0]), np.array([True, True, False]), 2.0
+    )
+    assert np.isfinite(gradient).all()
+    assert (curvature > 0).all()

@@ -1,4 +1,4 @@
-"""Boosters as text that is checked before LightGBM follows its numbers."""
+"""Boosters as text, checked before LightGBM reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Lesions in company and lesions alone are scored by members of their own."""
+"""Separate fold models for lesions with and without siblings."""
+
+from __future__ import annotations
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Models of other library versions, by the stated rule."""
+"""Models saved with other library versions or protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds that the caller gives are the ones that are used."""
+"""Folds given by the caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models that say who wrote them."""
+"""Signed model files and key files."""
 
 from __future__ import annotations
 
