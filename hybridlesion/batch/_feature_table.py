@@ -16,10 +16,17 @@ import pyarrow.parquet as pq
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch._lock import locked
 from hybridlesion.batch._measure import fit_featurizer, run_shards
-from hybridlesion.batch._output import ExtractionResult, Output, check_mask_folder, check_originals
+from hybridlesion.batch._output import (
+    ExtractionResult,
+    Output,
+    check_mask_folder,
+    check_originals,
+    check_usable,
+)
 from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
-from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
+from hybridlesion.batch._storage import atomic_write
+from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
 from hybridlesion.io import is_address, open_address
 
@@ -137,12 +144,9 @@ def extract_features(
         errors = output.write_errors(run.failures)
         if len(run.failures) == len(records):
             output.shards.clear()
-            raise HybridLesionError(
-                f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
-                f"The first: {run.failures[0].reason}"
-            )
+        check_usable(run.failures, len(records), errors)
         schema = describe_columns(run.schema, run.configuration)
-        with output.writing() as temporary:
+        with atomic_write(output.storage, output.name) as temporary:
             n_rows = _write(output.shards.tables(run.n_shards, schema), schema, temporary)
         output.shards.clear()
     seconds = time.monotonic() - started

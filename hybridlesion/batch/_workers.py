@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import HybridLesionError
@@ -170,7 +170,7 @@ def run_supervised(
     HybridLesionError
         If workers cannot be started, or the first ones all die.
     """
-    workers: dict[Connection, _Worker] = {}
+    workers: dict[object, _Worker] = {}
     pieces = iter(pieces)
     piece = next(pieces, _NOTHING)
     packed = pickle.dumps(function) if piece is not _NOTHING else b""
@@ -222,7 +222,7 @@ class _Worker:
         with suppress(OSError):
             self.connection.send(piece)
 
-    def receive(self) -> tuple[object, object]:
+    def receive(self) -> tuple[Any, Any]:
         """Return the finished piece, if any, and its result or `WorkerDied`."""
         try:
             raised, answer = self.connection.recv()

@@ -205,9 +205,6 @@ def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     return list(unknown)
 
 
-_MOVED = ("score", "threshold")
-
-
 def trained_prevalence(training: Mapping[str, object]) -> float:
     """Compute the share of malignant lesions in a model's training data.
 
@@ -232,8 +229,7 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     0.02
     """
     n_rows, n_positive = training.get("n_rows"), training.get("n_positive")
-    known = isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows
-    if not known:
+    if not (isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows):
         raise OptionError(
             "the model does not say how many lesions it learned from, and how many of them were "
             "malignant, so its scores cannot be adjusted to another prevalence. Omit "
@@ -271,8 +267,11 @@ def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) ->
     >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
-    moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}
-    return scores.assign(**moved, prevalence=float(wanted))
+    return scores.assign(
+        score=shift_prevalence(scores["score"], trained, wanted),
+        threshold=shift_prevalence(scores["threshold"], trained, wanted),
+        prevalence=float(wanted),
+    )
 
 
 def threshold_in_use(
