@@ -140,25 +140,24 @@ class _MaskWork:
     limit: float | None = None
 
     def __call__(self, block: Block) -> Answer:
-        with time_limit(self.limit) as heartbeat:
-            return self._write_masks(block, heartbeat), len(block)
-
-    def _write_masks(self, block: Block, heartbeat: Callable[[], None]) -> dict[int, Failure]:
         positions, rows = zip(*block, strict=True)
-        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=heartbeat)
         failed = {}
-        for position, (row, answer) in zip(positions, found, strict=True):
-            heartbeat()
-            if not isinstance(answer, Failure):
-                # Read the size from the file again: the decoded image is smaller.
-                size = attempt(row, "read", partial(image_size, row[1]))
-                if isinstance(size, Failure):
-                    answer = size
-                else:
-                    self._write(row[0], size, *answer)
-            if isinstance(answer, Failure):
-                failed[position] = answer
-        return failed
+        with time_limit(self.limit) as heartbeat:
+            found = read_segmented(
+                rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=heartbeat
+            )
+            for position, (row, answer) in zip(positions, found, strict=True):
+                heartbeat()
+                if not isinstance(answer, Failure):
+                    # Read the size from the file again: the decoded image is smaller.
+                    size = attempt(row, "read", partial(image_size, row[1]))
+                    if isinstance(size, Failure):
+                        answer = size
+                    else:
+                        self._write(row[0], size, *answer)
+                if isinstance(answer, Failure):
+                    failed[position] = answer
+        return failed, len(block)
 
     def _write(
         self, image_id: str, size: tuple[int, int], image: np.ndarray, details: Segmentation

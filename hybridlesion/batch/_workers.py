@@ -189,8 +189,12 @@ def run_supervised(
                 if isinstance(answer, WorkerDied):
                     del workers[connection]
                     deaths += 1
-                    if not answers and not expect_deaths:
-                        _check_deaths(deaths, answer)
+                    if deaths >= _MAX_EARLY_DEATHS and not answers and not expect_deaths:
+                        raise HybridLesionError(
+                            f"the first {deaths} worker processes all died; the last: "
+                            f"{answer.reason()}. Check the machine's memory, or run the same "
+                            "command with a smaller `n_jobs`."
+                        )
                 elif piece is _NOTHING:
                     del workers[connection]
                     worker.stop()
@@ -228,7 +232,13 @@ class _Worker:
             raised, answer = self.connection.recv()
         except (EOFError, OSError):
             self.stop()
-            return self.piece, self._lost()
+            died = WorkerDied(self.process.exitcode)
+            if self.ready:
+                return self.piece, died
+            raise HybridLesionError(
+                f"a worker process could not start: {died.reason()}. In a script, calls with "
+                'several processes must be guarded by `if __name__ == "__main__":`.'
+            ) from None
         if raised:
             raise answer
         if self.ready:
@@ -240,15 +250,6 @@ class _Worker:
     def stop(self) -> None:
         self.connection.close()
         self.process.join()
-
-    def _lost(self) -> WorkerDied:
-        lost = WorkerDied(self.process.exitcode)
-        if self.ready:
-            return lost
-        raise HybridLesionError(
-            f"a worker process could not start: {lost.reason()}. In a script, calls with "
-            'several processes must be guarded by `if __name__ == "__main__":`.'
-        )
 
 
 @contextmanager
@@ -262,14 +263,6 @@ def _sigint_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _check_deaths(deaths: int, last: WorkerDied) -> None:
-    if deaths >= _MAX_EARLY_DEATHS:
-        raise HybridLesionError(
-            f"the first {deaths} worker processes all died; the last: {last.reason()}. Check the "
-            "machine's memory, or run the same command with a smaller `n_jobs`."
-        )
 
 
 def _stop(workers: Iterable[_Worker]) -> None:

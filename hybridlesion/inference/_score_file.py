@@ -240,27 +240,9 @@ class ScoreFile:
         ]
         return is_new, np.array(changed, dtype=bool)
 
-    def stamp(self, scores: pd.DataFrame, digests: Sequence[str | None]) -> pd.DataFrame:
-        """Add the columns that later runs compare.
-
-        Parameters
-        ----------
-        scores : DataFrame of shape (n, columns)
-            New scores.
-        digests : sequence of str or None
-            SHA-256 of each image; None where unknown.
-
-        Returns
-        -------
-        DataFrame of shape (n, columns + 4)
-            With ``image_sha256``, ``model``, ``scored_at`` (UTC) and ``schema``.
-        """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return scores.assign(
-            image_sha256=list(digests), model=self.model_id, scored_at=now, schema=SCHEMA
-        )
-
-    def merge(self, rows: pd.DataFrame | None, scores: pd.DataFrame) -> pd.DataFrame:
+    def merge(
+        self, rows: pd.DataFrame | None, scores: pd.DataFrame, digests: Sequence[str | None]
+    ) -> pd.DataFrame:
         """Append new rows; those of images that were scored again replace the old ones.
 
         Parameters
@@ -268,17 +250,23 @@ class ScoreFile:
         rows : DataFrame of shape (n, columns) or None
             From `read`.
         scores : DataFrame of shape (m, columns)
-            From `stamp`.
+            New scores.
+        digests : sequence of str or None
+            SHA-256 of each new image; None where unknown.
 
         Returns
         -------
-        DataFrame
-            The rows to write.
+        DataFrame of shape (r, columns + 4)
+            The rows to write, with the columns that later runs compare: ``image_sha256``,
+            ``model``, ``scored_at`` (UTC) and ``schema``.
         """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        scores = scores.assign(
+            image_sha256=list(digests), model=self.model_id, scored_at=now, schema=SCHEMA
+        )
         if rows is None:
             return scores
-        ids = scores["image_id"].astype(str)
-        kept = rows[~rows["image_id"].astype(str).isin(ids)]
+        kept = rows[~rows["image_id"].astype(str).isin(scores["image_id"].astype(str))]
         if kept.empty:
             return scores
         if self.out.suffix.lower() == ".csv":

@@ -85,23 +85,18 @@ def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
     TableError
         If two tables were measured differently.
     """
-    found: dict | None = None
-    for table in tables:
-        if Path(table).suffix.lower() not in (".parquet", ".pq"):
-            continue
-        _, configuration = read_features(table)
-        if configuration is None:
-            continue
-        if found is not None and configuration != found:
-            differing = sorted(
-                key for key in {*found, *configuration} if found.get(key) != configuration.get(key)
-            )
+    parquet = [path for path in tables if Path(path).suffix.lower() in (".parquet", ".pq")]
+    configurations = [read_features(path)[1] for path in parquet]
+    known = [configuration for configuration in configurations if configuration is not None]
+    for other in known[1:]:
+        keys = sorted({*known[0], *other})
+        differing = [key for key in keys if known[0].get(key) != other.get(key)]
+        if differing:
             raise TableError(
                 f"the feature tables were measured differently: {', '.join(differing)}. Extract "
                 "them again with the same options."
             )
-        found = configuration
-    return found
+    return known[-1] if known else None
 
 
 def complete_features(records: pd.DataFrame) -> pd.DataFrame:
