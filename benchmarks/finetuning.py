@@ -23,8 +23,9 @@ from hybridlesion.cnn import FinetuneRecipe
 from hybridlesion.metrics import roc_auc
 from hybridlesion.preprocessing import hair_mask, remove_hair
 from hybridlesion.training._crops import CropSettings, read_crops
-from hybridlesion.training._finetune import _deal, _gather, _group, _number_diagnoses
+from hybridlesion.training._finetune import _assign_folds, _gather, _number_diagnoses
 from hybridlesion.training._finetune_folds import FoldWork
+from hybridlesion.training._image_training import group_images
 
 SETS = ("isic2017", "ham10000", "isic2020")
 TABLES = (
@@ -72,7 +73,7 @@ def main() -> None:
     # One size for all epochs keeps the variants apart from the schedule of sizes.
     recipe = FinetuneRecipe(epochs=options.epochs, image_size=128, first_size=128)
     pictures = _read(records, options.work, options.jobs)
-    group = _group(records, pictures[:, 0])
+    group = group_images(records, pictures[:, 0])
     target = records["target"].to_numpy(int)
     work = FoldWork(
         folder=options.work,
@@ -81,7 +82,7 @@ def main() -> None:
         source=records["source"].to_numpy(int),
         diagnosis=_number_diagnoses(records),
         group=group,
-        fold=_deal(target, group, N_FOLDS, 0),
+        fold=_assign_folds(target, group, N_FOLDS, 0),
         recipe=recipe,
         backbone="mobilenetv2_100",
         weights=str(options.weights),

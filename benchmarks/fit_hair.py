@@ -38,7 +38,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.preprocessing._occlusions import HAIR_WEIGHTS
 from hybridlesion.segmentation.refiner import read_unsquashed
-from hybridlesion.training._run_dir import digest_ids
+from hybridlesion.training._image_training import digest_ids
 
 HAIRY, HAIRLESS, DRAWN = 1, 0, 2
 

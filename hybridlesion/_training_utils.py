@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybridlesion._atomic import atomic_path
 
@@ -106,7 +106,7 @@ def update_ema(average: torch.nn.Module, network: torch.nn.Module, share: float)
                 kept.copy_(new)
 
 
-def save_checkpoint(path: Path, parts: Mapping[str, object], facts: Mapping[str, object]) -> None:
+def save_checkpoint(path: Path, parts: Mapping[str, Any], facts: Mapping[str, object]) -> None:
     """Write a checkpoint atomically.
 
     Parameters
@@ -125,7 +125,7 @@ def save_checkpoint(path: Path, parts: Mapping[str, object], facts: Mapping[str,
         torch.save({"parts": states, "facts": dict(facts)}, temporary)
 
 
-def load_checkpoint(path: Path, parts: Mapping[str, object]) -> dict[str, object]:
+def load_checkpoint(path: Path, parts: Mapping[str, Any]) -> dict[str, Any]:
     """Restore a checkpoint.
 
     Parameters

@@ -17,6 +17,7 @@ from hybridlesion.batch._output import (
     check_originals,
     check_output,
     check_side_table,
+    check_usable,
     errors_path,
     write_errors,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "check_originals",
     "check_output",
     "check_side_table",
+    "check_usable",
     "count_jobs",
     "describe_featurizer",
     "errors_path",

@@ -16,16 +16,22 @@ import pyarrow.parquet as pq
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch._lock import locked
 from hybridlesion.batch._measure import fit_featurizer, run_shards
-from hybridlesion.batch._output import ExtractionResult, Output, check_mask_folder, check_originals
+from hybridlesion.batch._output import (
+    ExtractionResult,
+    Output,
+    check_mask_folder,
+    check_originals,
+    check_usable,
+)
 from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
-from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
+from hybridlesion.batch._storage import atomic_write
+from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
 from hybridlesion.io import is_address, open_address
 
 __all__ = [
     "FeatureTable",
-    "describe_columns",
     "extract_features",
     "read_feature_table",
     "read_features",
@@ -35,9 +41,12 @@ __all__ = [
 # at the end of the file short for millions of rows.
 _GROUP_ROWS = 4096
 
-# Number of tables that wait at once: each has hundreds of columns, and a column in many pieces
+# Number of tables to collect at once: each has hundreds of columns, and a column in many chunks
 # takes far more memory than its values.
 _MAX_PARTS = 16
+
+# Metadata key that gives the kind of each column, as JSON: kind -> column names.
+_COLUMNS_KEY = b"hybridlesion.columns"
 
 
 def extract_features(
@@ -137,12 +146,13 @@ def extract_features(
         errors = output.write_errors(run.failures)
         if len(run.failures) == len(records):
             output.shards.clear()
-            raise HybridLesionError(
-                f"not one of the {len(records)} images could be used; the reasons are in {errors}. "
-                f"The first: {run.failures[0].reason}"
-            )
-        schema = describe_columns(run.schema, run.configuration)
-        with output.writing() as temporary:
+        check_usable(run.failures, len(records), errors)
+        metadata = {
+            SCHEMA_KEY: json.dumps({"featurizer": run.configuration}),
+            _COLUMNS_KEY: json.dumps(column_kinds(run.schema.names)),
+        }
+        schema = run.schema.with_metadata(metadata)
+        with atomic_write(output.storage, output.name) as temporary:
             n_rows = _write(output.shards.tables(run.n_shards, schema), schema, temporary)
         output.shards.clear()
     seconds = time.monotonic() - started
@@ -179,10 +189,6 @@ def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table
         yield whole.combine_chunks()
 
 
-# Metadata key that tells other programs the kind of each column, as JSON: kind -> column names.
-_COLUMNS_KEY = b"hybridlesion.columns"
-
-
 @dataclass(frozen=True)
 class FeatureTable:
     """Feature table with its columns by kind.
@@ -209,29 +215,6 @@ class FeatureTable:
     quality: pd.DataFrame
     facts: pd.DataFrame
     configuration: dict | None
-
-
-def describe_columns(schema: pa.Schema, configuration: dict) -> pa.Schema:
-    """Add the kinds of the columns and the featurizer's configuration to a schema.
-
-    Parameters
-    ----------
-    schema : pyarrow.Schema
-        Columns of the table.
-    configuration : dict
-        Parameters of the featurizer; JSON-serialisable.
-
-    Returns
-    -------
-    pyarrow.Schema
-        The same columns, with metadata under ``hybridlesion`` and ``hybridlesion.columns``.
-    """
-    return schema.with_metadata(
-        {
-            SCHEMA_KEY: json.dumps({"featurizer": configuration}),
-            _COLUMNS_KEY: json.dumps(column_kinds(schema.names)),
-        }
-    )
 
 
 def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:

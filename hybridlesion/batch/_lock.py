@@ -70,9 +70,9 @@ def locked(storage: Storage, name: str) -> Iterator[None]:
     Raises
     ------
     SourceError
-        If another live run writes the same output, or the lock file is not one of ours. The lock
-        of a dead run is replaced: on this machine its process no longer exists; from another
-        machine, its time stamp is ten minutes old.
+        If another live run writes the same output, or the lock file was not written by this
+        program. The lock of a dead run is replaced: on this machine its process no longer exists;
+        from another machine, its time stamp is ten minutes old.
     """
     lock = f"{name}.lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}

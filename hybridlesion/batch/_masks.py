@@ -18,6 +18,7 @@ from hybridlesion.batch._output import (
     ExtractionResult,
     check_errors,
     check_mask_folder,
+    check_usable,
     write_errors,
 )
 from hybridlesion.batch._runners import TIME_LIMIT
@@ -28,7 +29,7 @@ from hybridlesion.batch._workers import (
     run_supervised,
     time_limit,
 )
-from hybridlesion.exceptions import HybridLesionError, TableError
+from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, write_image, write_mask
 from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
@@ -97,12 +98,9 @@ def segment_images(
         failures |= failed
         if progress is not None:
             progress(done, len(failures), len(rows))
-    errors = write_errors(out, [failures[position] for position in sorted(failures)])
-    if len(failures) == len(rows):
-        raise HybridLesionError(
-            f"not one of the {len(rows)} images could be used; the reasons are in {errors}. "
-            f"The first: {failures[min(failures)].reason}"
-        )
+    failed_rows = [failures[position] for position in sorted(failures)]
+    errors = write_errors(out, failed_rows)
+    check_usable(failed_rows, len(rows), errors)
     seconds = time.monotonic() - started
     return ExtractionResult(out, len(rows) - len(failures), len(failures), errors, seconds)
 
@@ -142,22 +140,24 @@ class _MaskWork:
     limit: float | None = None
 
     def __call__(self, block: Block) -> Answer:
-        with time_limit(self.limit) as heartbeat:
-            return self._write_masks(block, heartbeat), len(block)
-
-    def _write_masks(self, block: Block, heartbeat: Callable[[], None]) -> dict[int, Failure]:
         positions, rows = zip(*block, strict=True)
-        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=heartbeat)
         failed = {}
-        for position, (row, answer) in zip(positions, found, strict=True):
-            heartbeat()
-            if not isinstance(answer, Failure):
-                # Read the size from the file again: the decoded image is smaller.
-                size = attempt(row, "read", partial(image_size, row[1]))
-                answer = size if isinstance(size, Failure) else self._write(row[0], size, *answer)
-            if isinstance(answer, Failure):
-                failed[position] = answer
-        return failed
+        with time_limit(self.limit) as heartbeat:
+            found = read_segmented(
+                rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=heartbeat
+            )
+            for position, (row, answer) in zip(positions, found, strict=True):
+                heartbeat()
+                if not isinstance(answer, Failure):
+                    # Read the size from the file again: the decoded image is smaller.
+                    size = attempt(row, "read", partial(image_size, row[1]))
+                    if isinstance(size, Failure):
+                        answer = size
+                    else:
+                        self._write(row[0], size, *answer)
+                if isinstance(answer, Failure):
+                    failed[position] = answer
+        return failed, len(block)
 
     def _write(
         self, image_id: str, size: tuple[int, int], image: np.ndarray, details: Segmentation

@@ -8,7 +8,6 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -208,7 +207,9 @@ def run_shards(
     n_reused = done = total - sum(map(plan.n_records, missing))
     failed = sum(len(result.failures) for result in results.values())
     # Shards are cut one at a time: all of them at once would double the records in memory.
-    for shard, result in _compute(options.make_runner(), task, map(plan.shard, missing)):
+    shards = map(plan.shard, missing)
+    # If nothing is missing, do not even connect to a cluster.
+    for shard, result in _compute(options.make_runner(), task, shards) if missing else ():
         results[shard.number] = result
         done, failed = done + len(shard.records), failed + len(result.failures)
         if options.progress is not None:
@@ -228,12 +229,8 @@ def _compute(
     runner: Runner, task: ShardTask, shards: Iterator[Shard]
 ) -> Iterator[tuple[Shard, ShardResult]]:
     """Compute all shards; those that killed their workers come last, without any others."""
-    first = next(shards, None)
-    if first is None:
-        # Nothing is missing: do not even connect to a cluster.
-        return
     lost = []
-    for shard, answer in runner.run(task, chain([first], shards)):
+    for shard, answer in runner.run(task, shards):
         if isinstance(answer, WorkerDied):
             lost.append(shard)
         else:
@@ -310,8 +307,8 @@ def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
         Its parameters without those that do not affect the values, its measurement columns and
         the digests of its networks' weights.
     """
-    parameters = featurizer.get_params()
-    configuration = {name: parameters[name] for name in parameters if name not in _WITHOUT_EFFECT}
+    parameters = featurizer.get_params().items()
+    configuration = {name: value for name, value in parameters if name not in _WITHOUT_EFFECT}
     configuration["measurements"] = list(featurizer.measurements_)
     if featurizer.embedder_ is not None:
         configuration["weights_digest"] = featurizer.embedder_.weights_digest_

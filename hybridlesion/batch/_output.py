@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from hybridlesion._atomic import atomic_path, check_apart, check_writable, same_
 from hybridlesion.batch._lock import check_lock
 from hybridlesion.batch._shards import ShardStore
 from hybridlesion.batch._storage import LocalStorage, atomic_write, check_storage, open_storage
-from hybridlesion.exceptions import SourceError
+from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import Failure
 from hybridlesion.io import is_address, split_locator
 
@@ -26,8 +25,8 @@ __all__ = [
     "check_originals",
     "check_output",
     "check_side_table",
+    "check_usable",
     "errors_path",
-    "is_error_list",
     "write_errors",
     "write_failures",
 ]
@@ -85,29 +84,6 @@ def errors_path(out: str | os.PathLike) -> Path:
     return out.with_name(out.name + ".errors.csv")
 
 
-def is_error_list(data: bytes) -> bool:
-    """Whether a file starts like a list of failures.
-
-    Parameters
-    ----------
-    data : bytes
-        The file, or its beginning.
-
-    Returns
-    -------
-    bool
-        True if its first line is the header of `write_failures`.
-
-    Examples
-    --------
-    >>> is_error_list(b"image_id,path,stage,reason\\nISIC_1,a.jpg,read,no image\\n")
-    True
-    >>> is_error_list(b"image_id,comment\\n")
-    False
-    """
-    return data.split(b"\n", 1)[0].strip() == ",".join(_COLUMNS).encode()
-
-
 def check_errors(out: str | os.PathLike) -> None:
     """Check, before long work, that ``OUT.errors.csv`` is absent or a list of failures.
 
@@ -143,12 +119,17 @@ def check_side_table(path: Path, columns: Sequence[str]) -> None:
         return
     try:
         with open(path, "rb") as stream:
-            header = stream.readline(10_000).decode("utf-8", "replace").strip().split(",")
+            header = stream.readline(10_000)
     except OSError:
-        header = []
-    if header[: len(columns)] != list(columns):
+        header = b""
+    _check_header(path, header, columns)
+
+
+def _check_header(place: Path | str, header: bytes, columns: Sequence[str]) -> None:
+    names = header.decode("utf-8", "replace").strip().split(",")
+    if names[: len(columns)] != list(columns):
         raise SourceError(
-            f"{path} is in the way: a table of that name is written next to the output, and this "
+            f"{place} is in the way: a table of that name is written next to the output, and this "
             f"one was not written by this program (its header is not {','.join(columns)}). Move "
             "it, or choose another output."
         )
@@ -198,6 +179,30 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     rows.to_csv(path, index=False)
 
 
+def check_usable(failures: Sequence[Failure], total: int, errors: Path | str | None) -> None:
+    """Check that at least one image could be used.
+
+    Parameters
+    ----------
+    failures : sequence of Failure
+        The failures, in record order.
+    total : int
+        Number of images.
+    errors : Path, str or None
+        List of failures.
+
+    Raises
+    ------
+    HybridLesionError
+        If every image failed.
+    """
+    if failures and len(failures) == total:
+        raise HybridLesionError(
+            f"not one of the {total} images could be used; the reasons are in {errors}. "
+            f"The first: {failures[0].reason}"
+        )
+
+
 def check_output(out: str | os.PathLike) -> None:
     """Check, before long work, that a table and its side files can be written.
 
@@ -238,45 +243,28 @@ class Output:
             )
         self.storage = open_storage(parent or ".")
         check_storage(self.storage, self.name)
-        self.shards = ShardStore(open_storage(f"{self.storage}/{self.name}.shards"))
-        written = f"{self.storage}/{self.name}" if is_address(os.fspath(out)) else out
-        self.path: Path | str = Path(written) if self._is_local else written
-        self._check_side_files()
-
-    @property
-    def _is_local(self) -> bool:
-        return isinstance(self.storage, LocalStorage)
-
-    def _check_side_files(self) -> None:
+        place = f"{self.storage}/{self.name}"
+        self.shards = ShardStore(open_storage(f"{place}.shards"))
+        self.local: Path | None = None
+        if isinstance(self.storage, LocalStorage):
+            self.local = Path(place if is_address(os.fspath(out)) else out)
+        self.path: Path | str = self.local or place
         self.shards.check()
         check_lock(self.storage, self.name)
-        errors = f"{self.name}.errors.csv"
-        if self._is_local:
-            check_errors(self.path)
-        elif self.storage.has(errors) and not is_error_list(self.storage.read(errors)):
-            raise SourceError(
-                f"{self.storage}/{errors} is in the way: it is not a list of failures of this "
-                "program. Move it, or choose another output."
-            )
+        if self.local:
+            check_errors(self.local)
+        elif self.storage.has(errors := f"{self.name}.errors.csv"):
+            header = self.storage.read(errors).split(b"\n", 1)[0]
+            _check_header(f"{self.storage}/{errors}", header, _COLUMNS)
 
     def local_files(self) -> list[Path]:
         """List the local files that a run writes; empty for an address."""
-        return [self.path, errors_path(self.path)] if self._is_local else []
+        return [self.local, errors_path(self.local)] if self.local else []
 
     def make_folder(self) -> None:
         """Create the folder of the output if it is local; a bucket must exist."""
-        if self._is_local:
+        if self.local:
             self.storage.make()
-
-    def writing(self) -> AbstractContextManager[Path]:
-        """Yield a local path; what is written there becomes the output if the block succeeds.
-
-        Returns
-        -------
-        context manager
-            Yields the temporary path.
-        """
-        return atomic_write(self.storage, self.name)
 
     def write_errors(self, failures: Sequence[Failure]) -> Path | str | None:
         """Write the list of failures, or remove an old one if nothing failed.
@@ -291,8 +279,8 @@ class Output:
         Path, str or None
             Path of the list; None if nothing failed.
         """
-        if self._is_local:
-            return write_errors(self.path, failures)
+        if self.local:
+            return write_errors(self.local, failures)
         name = f"{self.name}.errors.csv"
         if not failures:
             self.storage.remove(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -256,7 +256,8 @@ class DaskRunner(Runner):
         import cloudpickle
 
         packed = cloudpickle.dumps(work.limited(self.time_limit))
-        task = _RemoteTask(str(work.store.storage), hashlib.sha256(packed).hexdigest())
+        digest = hashlib.sha256(packed).hexdigest()
+        task = partial(_run_stored, str(work.store.storage), digest)
         with self._client(distributed) as client:
             work.store.storage.write(_WORK, packed)
             yield from self._keep_busy(client, distributed, task, iter(shards))
@@ -278,7 +279,11 @@ class DaskRunner(Runner):
         return client
 
     def _keep_busy(
-        self, client, distributed, task: _RemoteTask, shards: Iterator[Shard]
+        self,
+        client,
+        distributed,
+        task: Callable[[Shard], ShardResult],
+        shards: Iterator[Shard],
     ) -> Answers:
         running = {}
         # A random key: another run on the same cluster must not share the result.
@@ -303,14 +308,9 @@ class DaskRunner(Runner):
             yield running.pop(future.key), _answer(future, distributed)
 
 
-class _RemoteTask:
-    """Location and digest of a pickled task, which a worker reads and runs."""
-
-    def __init__(self, folder: str, digest: str):
-        self.folder, self.digest = folder, digest
-
-    def __call__(self, shard: Shard) -> ShardResult:
-        return _fetch(self.folder, self.digest)(shard)
+def _run_stored(folder: str, digest: str, shard: Shard) -> ShardResult:
+    """Compute a shard by the stored task, in a worker."""
+    return _fetch(folder, digest)(shard)
 
 
 @lru_cache(maxsize=2)

@@ -26,7 +26,6 @@ __all__ = [
     "ShardStore",
     "arrow_schema",
     "file_state",
-    "shard_facts",
     "stale_reason",
 ]
 
@@ -57,7 +56,8 @@ class Shard:
     records : DataFrame
         The slice.
     facts : mapping
-        From `shard_facts`.
+        ``protocol`` (the feature version), ``configuration``, ``records`` (a SHA-256) and
+        ``images``: size and modification time of each file, None where unknown.
     crashing : mapping of int to str, optional
         Reason by position, for images that crash a worker and must be skipped.
     """
@@ -130,7 +130,14 @@ class ShardPlan:
             With the current state of its image files.
         """
         rows = self.records.iloc[self._bounds[number] : self._bounds[number + 1]]
-        return Shard(number, rows, shard_facts(rows, self.configuration))
+        digest = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
+        facts = {
+            "protocol": FEATURE_VERSION,
+            "configuration": self.configuration,
+            "records": digest,
+            "images": [file_state(path) for path in rows.get("path", ())],
+        }
+        return Shard(number, rows, facts)
 
 
 def _divide(n_records: int, size: int, part: int, least: int) -> list[int]:
@@ -141,32 +148,6 @@ def _divide(n_records: int, size: int, part: int, least: int) -> list[int]:
         step = max(least, min(size, left // part // least * least))
         bounds.append(min(n_records, bounds[-1] + step))
     return bounds
-
-
-def shard_facts(records: pd.DataFrame, configuration: dict) -> dict:
-    """Collect the facts that the result of a shard depends on.
-
-    Parameters
-    ----------
-    records : DataFrame
-        Its records.
-    configuration : dict
-        Everything else; JSON-serialisable.
-
-    Returns
-    -------
-    dict
-        ``protocol`` (the feature version), ``configuration``, ``records`` (a SHA-256) and
-        ``images``: size and modification time of each file, None where unknown.
-    """
-    images = [file_state(path) for path in records["path"]] if "path" in records else []
-    digest = hashlib.sha256(records.to_csv(index=False).encode()).hexdigest()
-    return {
-        "protocol": FEATURE_VERSION,
-        "configuration": configuration,
-        "records": digest,
-        "images": images,
-    }
 
 
 def stale_reason(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import HybridLesionError
@@ -170,7 +170,7 @@ def run_supervised(
     HybridLesionError
         If workers cannot be started, or the first ones all die.
     """
-    workers: dict[Connection, _Worker] = {}
+    workers: dict[object, _Worker] = {}
     pieces = iter(pieces)
     piece = next(pieces, _NOTHING)
     packed = pickle.dumps(function) if piece is not _NOTHING else b""
@@ -189,8 +189,12 @@ def run_supervised(
                 if isinstance(answer, WorkerDied):
                     del workers[connection]
                     deaths += 1
-                    if not answers and not expect_deaths:
-                        _check_deaths(deaths, answer)
+                    if deaths >= _MAX_EARLY_DEATHS and not answers and not expect_deaths:
+                        raise HybridLesionError(
+                            f"the first {deaths} worker processes all died; the last: "
+                            f"{answer.reason()}. Check the machine's memory, or run the same "
+                            "command with a smaller `n_jobs`."
+                        )
                 elif piece is _NOTHING:
                     del workers[connection]
                     worker.stop()
@@ -222,13 +226,19 @@ class _Worker:
         with suppress(OSError):
             self.connection.send(piece)
 
-    def receive(self) -> tuple[object, object]:
+    def receive(self) -> tuple[Any, Any]:
         """Return the finished piece, if any, and its result or `WorkerDied`."""
         try:
             raised, answer = self.connection.recv()
         except (EOFError, OSError):
             self.stop()
-            return self.piece, self._lost()
+            died = WorkerDied(self.process.exitcode)
+            if self.ready:
+                return self.piece, died
+            raise HybridLesionError(
+                f"a worker process could not start: {died.reason()}. In a script, calls with "
+                'several processes must be guarded by `if __name__ == "__main__":`.'
+            ) from None
         if raised:
             raise answer
         if self.ready:
@@ -240,15 +250,6 @@ class _Worker:
     def stop(self) -> None:
         self.connection.close()
         self.process.join()
-
-    def _lost(self) -> WorkerDied:
-        lost = WorkerDied(self.process.exitcode)
-        if self.ready:
-            return lost
-        raise HybridLesionError(
-            f"a worker process could not start: {lost.reason()}. In a script, calls with "
-            'several processes must be guarded by `if __name__ == "__main__":`.'
-        )
 
 
 @contextmanager
@@ -262,14 +263,6 @@ def _sigint_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _check_deaths(deaths: int, last: WorkerDied) -> None:
-    if deaths >= _MAX_EARLY_DEATHS:
-        raise HybridLesionError(
-            f"the first {deaths} worker processes all died; the last: {last.reason()}. Check the "
-            "machine's memory, or run the same command with a smaller `n_jobs`."
-        )
 
 
 def _stop(workers: Iterable[_Worker]) -> None:

@@ -6,12 +6,12 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -96,20 +96,20 @@ class FeatureCache:
     Parameters
     ----------
     folder : Path
-        Folder of the cache; made when it is first written to.
+        Folder of the cache; created by the first write.
     featurizer : LesionFeaturizer
         Fitted featurizer.
 
     Attributes
     ----------
     names : list of str
-        Columns that are kept.
+        Columns of an entry.
 
     Notes
     -----
-    Entries appear whole under their final name and are never changed, so any number of processes
-    may share a folder. One that is damaged does not fit its digest, and is measured and written
-    again. A read is noted in the time of the file, by which `trim_cache` knows what to remove.
+    Entries are written atomically and never changed, so any number of processes may share a
+    folder. A damaged entry does not match its digest; its image is measured again. Reading an
+    entry updates the modification time of its file, by which `trim_cache` orders the entries.
     """
 
     def __init__(self, folder: Path, featurizer: LesionFeaturizer):
@@ -210,12 +210,6 @@ def _configuration_digest(configuration: Mapping[str, object], names: Sequence[s
 _DIGITS = frozenset("0123456789abcdef")
 
 
-class _Entry(NamedTuple):
-    used: float
-    size: int
-    path: str
-
-
 def trim_cache(folder: Path, limit: float) -> int:
     """Remove the least recently used entries until a cache is within its limit.
 
@@ -237,23 +231,23 @@ def trim_cache(folder: Path, limit: float) -> int:
     image again.
     """
     entries = sorted(_entries(folder))
-    if sum(entry.size for entry in entries) <= limit * 1e9:
+    if sum(size for _, size, _ in entries) <= limit * 1e9:
         return 0
-    # Other programs name files by digests, too; open each only now that some must go.
-    entries = [entry for entry in entries if _is_ours(entry.path)]
-    excess = sum(entry.size for entry in entries) - limit * 1e9
+    # Other programs also name files by digests; open the files only now that some must go.
+    entries = [entry for entry in entries if _is_ours(entry[2])]
+    excess = sum(size for _, size, _ in entries) - limit * 1e9
     n_removed = 0
-    for entry in entries:
+    for _, size, path in entries:
         if excess <= 0:
             break
-        Path(entry.path).unlink(missing_ok=True)
-        excess -= entry.size
+        Path(path).unlink(missing_ok=True)
+        excess -= size
         n_removed += 1
     return n_removed
 
 
-def _entries(folder: Path) -> Iterator[_Entry]:
-    """Find entries by name: 64 hexadecimal digits, in a folder named after the first two."""
+def _entries(folder: Path) -> Iterator[tuple[float, int, str]]:
+    """Yield last use, size and path of the entries: 64 digits in a folder of the first two."""
     for part in _scan(folder):
         for found in _scan(part.path) if part.is_dir(follow_symlinks=False) else ():
             if len(found.name) == 64 and set(found.name) <= _DIGITS and found.name[:2] == part.name:
@@ -263,7 +257,7 @@ def _entries(folder: Path) -> Iterator[_Entry]:
                     continue
                 # A small file occupies a whole disk block.
                 size = max(state.st_size, 512 * getattr(state, "st_blocks", 0))
-                yield _Entry(state.st_mtime, size, found.path)
+                yield state.st_mtime, size, found.path
 
 
 def _is_ours(path: str) -> bool:
@@ -332,7 +326,7 @@ def measure_cached(
             records.iloc[missing],
             featurizer,
             output.shards,
-            replace(options, progress=_offset(options.progress, n_found)),
+            replace(options, progress=options.progress and partial(_report, options, n_found)),
         )
         failures, n_reused = new.failures, n_reused + new.n_reused
         measured = new.table.reindex(columns=cache.names).to_numpy(dtype=np.float32)
@@ -358,9 +352,5 @@ def measure_cached(
     return FeatureResult(pd.concat(parts, axis=1).reset_index(drop=True), failures, n_reused)
 
 
-def _offset(
-    progress: Callable[[int, int, int], None] | None, n_found: int
-) -> Callable[[int, int, int], None] | None:
-    if progress is None:
-        return None
-    return lambda done, failed, total: progress(n_found + done, failed, n_found + total)
+def _report(options: RunOptions, n_found: int, done: int, failed: int, total: int) -> None:
+    options.progress(n_found + done, failed, n_found + total)

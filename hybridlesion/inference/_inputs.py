@@ -13,7 +13,6 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records
 from hybridlesion.metadata import (
     Findings,
-    Records,
     explain_near,
     normalise_image_id,
     read_records,
@@ -29,10 +28,10 @@ __all__ = ["find_rows", "match_metadata"]
 
 def match_metadata(
     sources: Sequence[str | os.PathLike],
-    metadata: Sequence[str | os.PathLike] = (),
-    id_column: str | None = None,
-    roots: Sequence[str | os.PathLike] = (),
-    columns: Mapping[str, str] | None = None,
+    metadata: Sequence[str | os.PathLike],
+    id_column: str | None,
+    roots: Sequence[str | os.PathLike],
+    columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List images and join their metadata; keep images without a record.
 
@@ -40,13 +39,13 @@ def match_metadata(
     ----------
     sources : sequence of str or path-like
         Image sources of any kind.
-    metadata : sequence of str or path-like, default=()
+    metadata : sequence of str or path-like
         Tables in any ISIC layout; empty for images alone.
-    id_column : str, default=None
+    id_column : str or None
         Column of the tables that names the image; None detects it.
-    roots : sequence of str or path-like, default=()
+    roots : sequence of str or path-like
         Further folders to search for the images of a table of paths.
-    columns : mapping of str to str, default=None
+    columns : mapping of str to str or None
         Names of record columns in the tables, by record column.
 
     Returns
@@ -75,9 +74,22 @@ def match_metadata(
     images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
     records = read_records(list(metadata), id_column=id_column, columns=columns)
     findings = Findings()
-    _check_repeated(images["image_id"])
+    ids = images["image_id"]
+    repeated = ids[ids.duplicated()]
+    if len(repeated):
+        raise TableError(
+            f"{len(repeated)} images have the id of another one, the first is "
+            f"{repeated.iloc[0]!r}. Keep one file of each."
+        )
     images = rename_images(images, records.frame, findings)
-    _check_ids(images["image_id"], records.frame["image_id"])
+    ids, recorded = images["image_id"], records.frame["image_id"]
+    if not ids.isin(recorded).any():
+        near = "".join(f" {note}" for note in explain_near(list(ids), list(recorded)))
+        raise TableError(
+            f"the metadata has a record of none of the images. Images are called "
+            f"{ids.iloc[0]!r}, records {recorded.iloc[0]!r}. Check that it is the table of these "
+            f"images; if another column names the image, pass it as `id_column`.{near}"
+        )
     known = records.frame.drop(columns="path", errors="ignore")
     joined = images.merge(known, "left", "image_id", suffixes=("_of_images", ""))
     for name in known.columns.intersection(images.columns).drop("image_id"):
@@ -85,32 +97,13 @@ def match_metadata(
         own = joined.pop(f"{name}_of_images")
         joined[name] = joined[name].where(joined[name].notna(), own)
     notes = [note for note in records.warnings if note not in records.target_notes]
-    notes += [*findings.warnings, *_count_unmatched(images["image_id"], records)]
+    notes += [*findings.warnings, *_count_unmatched(ids, recorded)]
     return joined, (*found.warnings, *notes)
 
 
-def _check_repeated(images: pd.Series) -> None:
-    repeated = images[images.duplicated()]
-    if len(repeated):
-        raise TableError(
-            f"{len(repeated)} images have the id of another one, the first is "
-            f"{repeated.iloc[0]!r}. Keep one file of each."
-        )
-
-
-def _check_ids(images: pd.Series, records: pd.Series) -> None:
-    if not images.isin(records).any():
-        near = "".join(f" {note}" for note in explain_near(list(images), list(records)))
-        raise TableError(
-            f"the metadata has a record of none of the images. Images are called "
-            f"{images.iloc[0]!r}, records {records.iloc[0]!r}. Check that it is the table of these "
-            f"images; if another column names the image, pass it as `id_column`.{near}"
-        )
-
-
-def _count_unmatched(images: pd.Series, records: Records) -> list[str]:
-    notes, ids = [], records.frame["image_id"]
-    without, unused = images[~images.isin(ids)], ids[~ids.isin(images)]
+def _count_unmatched(images: pd.Series, records: pd.Series) -> list[str]:
+    notes = []
+    without, unused = images[~images.isin(records)], records[~records.isin(images)]
     if len(without):
         notes.append(
             f"{len(without):,} of {len(images):,} images have no record; they are scored with age, "
@@ -118,8 +111,8 @@ def _count_unmatched(images: pd.Series, records: Records) -> list[str]:
         )
     if len(unused):
         notes.append(
-            f"{len(unused):,} of {len(ids):,} records have no image, e.g. {unused.iloc[0]}; left "
-            "out."
+            f"{len(unused):,} of {len(records):,} records have no image, e.g. {unused.iloc[0]}; "
+            "left out."
         )
     return [*notes, *explain_near(list(unused), list(without))]
 
@@ -132,8 +125,8 @@ def find_rows(
     inputs: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike],
     id_column: str | None,
-    roots: Sequence[str | os.PathLike] = (),
-    columns: Mapping[str, str] | None = None,
+    roots: Sequence[str | os.PathLike],
+    columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, bool, tuple[str, ...]]:
     """Read the rows to score.
 
@@ -147,9 +140,9 @@ def find_rows(
         Tables with age, sex, site and patient.
     id_column : str or None
         Column of the tables that names the image; None detects it.
-    roots : sequence of str or path-like, default=()
+    roots : sequence of str or path-like
         Further folders to search for the images of a table of paths.
-    columns : mapping of str to str, default=None
+    columns : mapping of str to str or None
         Names of record columns in the tables, by record column.
 
     Returns

@@ -250,8 +250,7 @@ def score_inputs(
             if trained is not None:
                 scores = adjust_prevalence(scores, trained=trained, wanted=prevalence)
             if file is not None:
-                stamped = file.stamp(scores, [by_id.get(name) for name in scores["image_id"]])
-                scores = file.merge(old, stamped)
+                scores = file.merge(old, scores, [by_id.get(name) for name in scores["image_id"]])
             write_scores(scores, output.path)
     seconds = time.monotonic() - started
     n_failed = len(found.failures)

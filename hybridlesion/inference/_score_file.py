@@ -13,8 +13,8 @@ import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._sanitize import is_formula, plain_cell
-from hybridlesion.batch import write_errors
-from hybridlesion.exceptions import HybridLesionError, TableError
+from hybridlesion.batch import check_usable, write_errors
+from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import Failure
 from hybridlesion.model_selection import GROUP_COLUMNS
 
@@ -80,24 +80,23 @@ def reject_unsafe_ids(records: pd.DataFrame, out: Path) -> tuple[pd.DataFrame, l
     ``./``.
     """
     columns = [name for name in ("image_id", *GROUP_COLUMNS) if name in records]
-    reasons = [_harm(row, out) for row in records[columns].to_dict("records")]
-    harmless = [reason is None for reason in reasons]
+    reasons = [_find_unsafe(row, out) for row in records[columns].to_dict("records")]
     paths = records["path"] if "path" in records else [""] * len(records)
     failures = [
         Failure(str(name), str(path), "read", reason)
         for name, path, reason in zip(records["image_id"], paths, reasons, strict=True)
         if reason is not None
     ]
-    return records[harmless], failures
+    return records[[reason is None for reason in reasons]], failures
 
 
-def _harm(row: dict[str, object], out: Path) -> str | None:
+def _find_unsafe(row: dict[str, object], out: Path) -> str | None:
     for column, value in row.items():
         if isinstance(value, str) and not value.isprintable():
             return f"its {column} contains unprintable characters; rename it."
         if out.suffix.lower() == ".csv" and is_formula(value):
             return (
-                f"its {column} begins with {value[0]!r}, and a spreadsheet would run it as a "
+                f"its {column} begins with {str(value)[0]!r}, and a spreadsheet would run it as a "
                 "formula; rename it, or write .parquet."
             )
     return None
@@ -127,11 +126,7 @@ def write_failures(out: Path, failures: Sequence[Failure], n_rows: int) -> Path 
     """
     plain = [Failure(*map(plain_cell, astuple(failure))) for failure in failures]
     errors = write_errors(out, plain)
-    if failures and not n_rows:
-        raise HybridLesionError(
-            f"not one of the {len(failures)} images could be used; the reasons are in {errors}. "
-            f"The first: {plain[0].reason}"
-        )
+    check_usable(plain, len(plain) + n_rows, errors)
     return errors
 
 
@@ -162,16 +157,8 @@ def _plain_path(path: object) -> object:
 # Incremented when a column of the file changes its meaning or is removed.
 SCHEMA = 1
 
-_NEEDED = (
-    "image_id",
-    "score",
-    "label",
-    "threshold",
-    "image_sha256",
-    "model",
-    "scored_at",
-    "schema",
-)
+_NEEDED = ("image_id", "score", "label", "threshold")
+_STAMPS = ("image_sha256", "model", "scored_at", "schema")
 
 
 @dataclass(frozen=True)
@@ -208,7 +195,7 @@ class ScoreFile:
         if not self.out.exists():
             return None
         rows = _read(self.out)
-        lacking = [name for name in _NEEDED if name not in rows]
+        lacking = [name for name in (*_NEEDED, *_STAMPS) if name not in rows]
         if lacking:
             raise TableError(
                 f"{self.out} was not written with `append`: it lacks {', '.join(lacking)}. Choose "
@@ -242,40 +229,20 @@ class ScoreFile:
         changed : ndarray of shape (m,), bool
             Records whose image has changed since it was scored.
         """
-        known = (
-            {}
-            if rows is None
-            else dict(zip(rows["image_id"].astype(str), rows["image_sha256"], strict=True))
-        )
         ids = found["image_id"].astype(str)
-        is_new = [name not in known for name in ids]
+        if rows is None:
+            return np.ones(len(ids), dtype=bool), np.zeros(len(ids), dtype=bool)
+        known = dict(zip(rows["image_id"].astype(str), rows["image_sha256"], strict=True))
+        is_new = ~ids.isin(known).to_numpy()
         changed = [
-            name in known and digest is not None and known[name] != digest
+            digest is not None and known[name] != digest if name in known else False
             for name, digest in zip(ids, digests, strict=True)
         ]
-        return np.array(is_new, dtype=bool), np.array(changed, dtype=bool)
+        return is_new, np.array(changed, dtype=bool)
 
-    def stamp(self, scores: pd.DataFrame, digests: Sequence[str | None]) -> pd.DataFrame:
-        """Add the columns that later runs compare.
-
-        Parameters
-        ----------
-        scores : DataFrame of shape (n, columns)
-            New scores.
-        digests : sequence of str or None
-            SHA-256 of each image; None where unknown.
-
-        Returns
-        -------
-        DataFrame of shape (n, columns + 4)
-            With ``image_sha256``, ``model``, ``scored_at`` (UTC) and ``schema``.
-        """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return scores.assign(
-            image_sha256=list(digests), model=self.model_id, scored_at=now, schema=SCHEMA
-        )
-
-    def merge(self, rows: pd.DataFrame | None, scores: pd.DataFrame) -> pd.DataFrame:
+    def merge(
+        self, rows: pd.DataFrame | None, scores: pd.DataFrame, digests: Sequence[str | None]
+    ) -> pd.DataFrame:
         """Append new rows; those of images that were scored again replace the old ones.
 
         Parameters
@@ -283,24 +250,29 @@ class ScoreFile:
         rows : DataFrame of shape (n, columns) or None
             From `read`.
         scores : DataFrame of shape (m, columns)
-            From `stamp`.
+            New scores.
+        digests : sequence of str or None
+            SHA-256 of each new image; None where unknown.
 
         Returns
         -------
-        DataFrame
-            The rows to write.
+        DataFrame of shape (r, columns + 4)
+            The rows to write, with the columns that later runs compare: ``image_sha256``,
+            ``model``, ``scored_at`` (UTC) and ``schema``.
         """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        scores = scores.assign(
+            image_sha256=list(digests), model=self.model_id, scored_at=now, schema=SCHEMA
+        )
         if rows is None:
             return scores
-        ids = scores["image_id"].astype(str)
-        kept = rows[~rows["image_id"].astype(str).isin(ids)]
+        kept = rows[~rows["image_id"].astype(str).isin(scores["image_id"].astype(str))]
         if kept.empty:
             return scores
-        # Old cells of a CSV file keep every digit.
-        both = (
-            [kept, scores.astype(object)] if self.out.suffix.lower() == ".csv" else [kept, scores]
-        )
-        return pd.concat(both, ignore_index=True)
+        if self.out.suffix.lower() == ".csv":
+            # Old cells are text, which keeps every digit.
+            scores = scores.astype(object)
+        return pd.concat([kept, scores], ignore_index=True)
 
     def _check_same(self, rows: pd.DataFrame, column: str, wanted: str) -> None:
         found = {_text(value) for value in rows[column].unique()} - {wanted}

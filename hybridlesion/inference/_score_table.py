@@ -74,38 +74,35 @@ def note_caveats(
     >>> note_caveats(["cnn__score"], table)[1]
     'the CNN learned from 1 image of 3 and has no score without it; its score is optimistic.'
     """
-    return (*_note_cnn(names, table), *(_note_context(table) if context else ()))
-
-
-def _note_cnn(names: Sequence[str], table: pd.DataFrame) -> list[str]:
-    if _SEEN not in table or not any(name.startswith("cnn__") for name in names):
-        return []
-    notes, seen = [], table[_SEEN].to_numpy(float)
-    out_of_fold, optimistic = int((seen == _OUT_OF_FOLD).sum()), int((seen == _OPTIMISTIC).sum())
-    if out_of_fold:
-        notes.append(
-            f"the CNN learned from {count_words(out_of_fold, 'image')} of {len(table):,}; their "
-            "CNN score is that of a network which did not see them."
+    notes, total = [], f"{len(table):,}"
+    if _SEEN in table and any(name.startswith("cnn__") for name in names):
+        seen = table[_SEEN].to_numpy(float)
+        out_of_fold, optimistic = (
+            int((seen == code).sum()) for code in (_OUT_OF_FOLD, _OPTIMISTIC)
         )
-    if optimistic:
-        whose = "its score is" if optimistic == 1 else "their scores are"
-        notes.append(
-            f"the CNN learned from {count_words(optimistic, 'image')} of {len(table):,} and has no "
-            f"score without {'it' if optimistic == 1 else 'them'}; {whose} optimistic."
-        )
-    return notes
-
-
-def _note_context(table: pd.DataFrame) -> list[str]:
-    alone = len(table)
-    if "patient_id" in table:
-        alone -= int(table["patient_id"].dropna().duplicated(keep=False).sum())
-    if not alone:
-        return []
-    return [
-        f"the model compares a lesion with the patient's others; {alone:,} of {len(table):,} "
-        "images have none here, or no patient_id."
-    ]
+        if out_of_fold:
+            notes.append(
+                f"the CNN learned from {count_words(out_of_fold, 'image')} of {total}; their "
+                "CNN score is that of a network which did not see them."
+            )
+        if optimistic:
+            whose, them = (
+                ("its score is", "it") if optimistic == 1 else ("their scores are", "them")
+            )
+            notes.append(
+                f"the CNN learned from {count_words(optimistic, 'image')} of {total} and has no "
+                f"score without {them}; {whose} optimistic."
+            )
+    if context:
+        alone = len(table)
+        if "patient_id" in table:
+            alone -= int(table["patient_id"].dropna().duplicated(keep=False).sum())
+        if alone:
+            notes.append(
+                f"the model compares a lesion with the patient's others; {alone:,} of {total} "
+                "images have none here, or no patient_id."
+            )
+    return tuple(notes)
 
 
 def score_table(
@@ -205,9 +202,6 @@ def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     return list(unknown)
 
 
-_MOVED = ("score", "threshold")
-
-
 def trained_prevalence(training: Mapping[str, object]) -> float:
     """Compute the share of malignant lesions in a model's training data.
 
@@ -232,8 +226,7 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     0.02
     """
     n_rows, n_positive = training.get("n_rows"), training.get("n_positive")
-    known = isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows
-    if not known:
+    if not (isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows):
         raise OptionError(
             "the model does not say how many lesions it learned from, and how many of them were "
             "malignant, so its scores cannot be adjusted to another prevalence. Omit "
@@ -271,8 +264,11 @@ def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) ->
     >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
-    moved = {name: shift_prevalence(scores[name], trained, wanted) for name in _MOVED}
-    return scores.assign(**moved, prevalence=float(wanted))
+    return scores.assign(
+        score=shift_prevalence(scores["score"], trained, wanted),
+        threshold=shift_prevalence(scores["threshold"], trained, wanted),
+        prevalence=float(wanted),
+    )
 
 
 def threshold_in_use(

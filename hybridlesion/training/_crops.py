@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import cv2
-from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn.views import VIEWS, cut, frame_window, lesion_window
-from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.featurizer import Failure
 from hybridlesion.leakage import HASH_BYTES, perceptual_hash
 from hybridlesion.segmentation import segment
-from hybridlesion.segmentation.refiner import read_unsquashed
+from hybridlesion.training._image_training import read_images, read_recorded
 
 __all__ = ["CropSettings", "Crops", "read_crops"]
 
@@ -49,14 +48,14 @@ class Crops(NamedTuple):
     ----------
     crops : ndarray of shape (n, v, side, side, 3), uint8
         One or two views of each image, mapped from disk; black where an image failed.
-    looks : ndarray of shape (n, 32), uint8
-        Fingerprints of the whole images.
+    hashes : ndarray of shape (n, 32), uint8
+        Perceptual hashes of the whole images.
     failures : list of Failure
         The failures, in order.
     """
 
     crops: np.ndarray
-    looks: np.ndarray
+    hashes: np.ndarray
     failures: list[Failure]
 
 
@@ -86,63 +85,47 @@ def read_crops(
     Returns
     -------
     Crops
-        Crops, fingerprints and failures.
+        Crops, hashes and failures.
 
     Raises
     ------
     HybridLesionError
         If not one image could be read.
     """
-    views = VIEWS[settings.crop]
-    shape = (len(records), len(views), settings.side, settings.side, 3)
-    kept, looked, told = (folder / f"crops.{name}" for name in ("npy", "looks.npy", "failures.csv"))
-    if kept.is_file() and told.is_file():
-        failures = [Failure(*row) for row in pd.read_csv(told, dtype=str).to_numpy()]
-        return Crops(np.load(kept, mmap_mode="r"), np.load(looked), failures)
-    failures: dict[int, Failure] = {}
-    looks = np.zeros((len(records), HASH_BYTES), np.uint8)
-    columns = ("image_id", "path", "aspect")
-    rows = list(enumerate(zip(*(records[name] for name in columns), strict=True)))
-    with atomic_path(kept) as temporary:
+    shape = (len(records), len(VIEWS[settings.crop]), settings.side, settings.side, 3)
+    crop_file, hash_file, failure_file = (
+        folder / f"crops.{name}" for name in ("npy", "looks.npy", "failures.csv")
+    )
+    if crop_file.is_file() and failure_file.is_file():
+        failures = [Failure(*row) for row in pd.read_csv(failure_file, dtype=str).to_numpy()]
+        return Crops(np.load(crop_file, mmap_mode="r"), np.load(hash_file), failures)
+    hashes = np.zeros((len(records), HASH_BYTES), np.uint8)
+    with atomic_path(crop_file) as temporary:
         crops = np.lib.format.open_memmap(temporary, "w+", np.uint8, shape)
-        answers = map_unordered(_CropWork(settings), rows, n_jobs=count_jobs(n_jobs))
-        for done, (position, answer) in enumerate(answers, start=1):
-            if isinstance(answer, Failure):
-                failures[position] = answer
-            else:
-                crops[position], looks[position] = answer
-            if progress is not None:
-                progress(done, len(failures), len(rows))
-        crops.flush()
-    if len(failures) == len(rows):
-        first = next(iter(failures.values()))
-        raise HybridLesionError(
-            f"not one of {len(rows)} images could be read; {first.image_id}: {first.reason}"
+
+        def keep(position: int, answer: tuple[np.ndarray, np.ndarray]) -> None:
+            crops[position], hashes[position] = answer
+
+        failures = read_images(
+            partial(_read_crop, settings),
+            records[["image_id", "path", "aspect"]],
+            keep,
+            n_jobs=n_jobs,
+            progress=progress,
         )
-    with atomic_path(looked) as temporary:
-        np.save(temporary, looks)
-    found = [failures[position] for position in sorted(failures)]
-    with atomic_path(told) as temporary:
-        pd.DataFrame(
-            [vars(failure) for failure in found], columns=["image_id", "path", "stage", "reason"]
-        ).to_csv(temporary, index=False)
-    return Crops(np.load(kept, mmap_mode="r"), looks, found)
+        crops.flush()
+    with atomic_path(hash_file) as temporary:
+        np.save(temporary, hashes)
+    with atomic_path(failure_file) as temporary:
+        table = pd.DataFrame(failures, columns=["image_id", "path", "stage", "reason"])
+        table.to_csv(temporary, index=False)
+    return Crops(np.load(crop_file, mmap_mode="r"), hashes, failures)
 
 
-@dataclass(frozen=True)
-class _CropWork:
-    """The picklable function that reads one image."""
-
-    settings: CropSettings
-
-    def __call__(self, piece: tuple[int, tuple]) -> tuple[int, tuple | Failure]:
-        position, (image_id, path, aspect) = piece
-        try:
-            image = read_unsquashed(path, float(aspect) if pd.notna(aspect) else None)
-            crops = [_cut_out(image, view, self.settings) for view in VIEWS[self.settings.crop]]
-            return position, (np.stack(crops), perceptual_hash(image))
-        except (ImageError, SourceError) as error:
-            return position, Failure(str(image_id), str(path), "read", str(error))
+def _read_crop(settings: CropSettings, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    image = read_recorded(record)
+    crops = [_cut_out(image, view, settings) for view in VIEWS[settings.crop]]
+    return np.stack(crops), perceptual_hash(image)
 
 
 def _cut_out(image: np.ndarray, view: str, settings: CropSettings) -> np.ndarray:

@@ -1,12 +1,12 @@
-"""Fine-tune a backbone in grouped folds, and score every image by the fold that did not see it."""
+"""Fine-tuning of a backbone in grouped folds, with out-of-fold scores of every image."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,21 +17,27 @@ from hybridlesion.cnn import FinetuneRecipe, resolve_device
 from hybridlesion.cnn.views import VIEWS
 from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records, scan_sources
-from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
 from hybridlesion.metadata import read_table, refuse_unknown
-from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups, grouped_folds
+from hybridlesion.model_selection import grouped_folds
 from hybridlesion.training._crops import CropSettings, read_crops
 from hybridlesion.training._finetune_folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._finetune_results import check_results, write_results, write_whole
-from hybridlesion.training._lesion_masks import read_facts
-from hybridlesion.training._run_dir import check_run_dir, digest_data, open_run_dir
+from hybridlesion.training._image_training import (
+    as_paths,
+    check_run_dir,
+    digest_data,
+    digest_file,
+    group_images,
+    open_run_dir,
+    read_facts,
+)
 
 __all__ = ["Finetuning", "finetune"]
 
-# Crops are kept larger than the network sees them, so that views can be turned and enlarged.
+# Crops are larger than the input of the network, so that views can be rotated and enlarged.
 _CROP_SCALE = 1.15
 
-# A diagnosis needs so many images to be a class of the auxiliary head.
+# Minimum number of images for a diagnosis to be a class of the auxiliary head.
 _LEAST_DIAGNOSIS = 20
 
 
@@ -111,7 +117,7 @@ def finetune(
     n_folds : int, default=5
         Networks, at least 2.
     recipe : FinetuneRecipe, default=None
-        Settings; None takes the defaults.
+        Training settings; None uses the defaults.
     crop : {"lesion", "frame", "both"}, default="both"
         What the network sees; ``"both"`` learns from either and scores by the mean.
     margin : float, default=0.25
@@ -120,52 +126,51 @@ def finetune(
         Whether one more network learns from every image. ``whole.zip`` then holds it alone, with
         the out-of-fold scores of the training images: smaller and quicker than all folds.
     target_column : str, default=None
-        Column of the tables that holds the truth; None finds it.
+        Column of the tables with the target; None detects it.
     malignant, benign : sequence of str, default=None
-        Diagnoses that count as malignant where the tables give diagnoses only, and further words
-        that count as benign.
+        Diagnoses that count as malignant where the tables give diagnoses only, and unknown
+        diagnoses to count as benign.
     labels_from_folders : bool, default=False
         Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
         diagnosis.
     roots : sequence of str or path-like, default=()
-        Further folders, apart from that of a table of paths, in which its images may lie.
+        Further folders to search for the images of a table of paths.
     columns : mapping of str to str, default=None
-        Names that the tables use, by the record column that each stands for.
+        Names of record columns in the tables, by record column.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the networks learn.
+        Device that trains the networks.
     n_jobs : int, default=1
-        Processes that read images, and on a CPU train folds; -1 takes every core.
+        Processes that read images and, on a CPU, train folds; -1 uses every core.
     restart : bool, default=False
-        Whether to forget what an earlier fine-tuning into `out` left.
+        Whether to discard the results of an interrupted fine-tuning.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)``, with images while they are read and then with
-        steps of all folds.
+        Called as ``progress(done, failed, total)``: first counts images, then training steps of
+        all folds.
 
     Returns
     -------
     Finetuning
-        Path, counts and figures.
+        Path, counts and metrics.
 
     Raises
     ------
     TableError
-        If the truth or a diagnosis is unknown, or there are too few images for the folds or the
-        batches.
+        If there is no target, a diagnosis is unknown, or there are too few images for the folds.
     SourceError
-        If `out` cannot be written, holds files under the names to be written that no fine-tuning
-        left, or images or weights are not there.
+        If `out` cannot be written or holds other files of the same names, or images or weights are
+        missing.
     HybridLesionError
-        If an earlier fine-tuning into `out` had other settings.
+        If `out` holds a fine-tuning with other settings.
     ValueError
-        If a setting is out of range.
+        If a parameter is out of range.
 
     Notes
     -----
-    Images of one patient, lesion or duplicate, and images that look the same, stay in one fold. An
-    interrupted fine-tuning goes on at the epoch where it stopped.
+    Images of one patient or lesion, and near-duplicates, share a fold. An interrupted fine-tuning
+    resumes at the last finished epoch.
     """
     recipe = recipe or FinetuneRecipe()
-    sources = _as_list(images)
+    sources = as_paths(images)
     check_number("n_folds", n_folds, low=2, integer=True)
     check_choice("crop", crop, tuple(VIEWS))
     check_number("margin", margin, low=0, high=4)
@@ -174,25 +179,36 @@ def finetune(
     check_run_dir(out / "training")
     check_errors(out)
     device = resolve_device(device)
-    # A local import: scoring imports this module and does not need torch.
+    # Imported here, since scoring imports this module and does not need torch.
     from hybridlesion.cnn import create_network
 
-    # An unknown name, or weights that do not fit, are refused before the images are read.
+    # Reject an unknown backbone or unsuitable weights before reading images.
     create_network(backbone, weights, 0, dropout=0.0, seed=0)
-    truth = {"target_column": target_column, "malignant": malignant, "benign": benign}
-    truth |= {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
-    records, notes, diagnoses = _gather(sources, metadata, truth)
-    # Refused before long work: reading can only lose images.
-    _deal(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
+    options: dict[str, Any] = {
+        "target_column": target_column,
+        "malignant": malignant,
+        "benign": benign,
+    }
+    options |= {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
+    records, notes, diagnoses = _gather(sources, metadata, options)
+    # Check before long work: reading can only lose images.
+    _assign_folds(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
     settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
     work = out / "training"
-    described = _describe(records, recipe, settings, backbone, weights, n_folds)
+    described = {
+        "recipe": asdict(recipe),
+        "crops": asdict(settings),
+        "data": digest_data(records[["image_id", "target", "aspect"]].astype(str), records["path"]),
+        "backbone": backbone,
+        "folds": n_folds,
+        "weights": digest_file(weights),
+    }
     open_run_dir(work, described, restart=restart)
-    crops, looks, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
+    crops, hashes, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
     failed = {failure.image_id for failure in failures}
     rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
     records = records.iloc[rows].reset_index(drop=True)
-    group = _group(records, crops[rows, 0])
+    group = group_images(records, crops[rows, 0])
     target = records["target"].to_numpy(int)
     folds = FoldWork(
         folder=work,
@@ -201,7 +217,7 @@ def finetune(
         source=records["source"].to_numpy(int),
         diagnosis=_number_diagnoses(records),
         group=group,
-        fold=_deal(target, group, n_folds, recipe.seed),
+        fold=_assign_folds(target, group, n_folds, recipe.seed),
         recipe=recipe,
         backbone=backbone,
         weights=None if weights is None else os.fspath(weights),
@@ -209,7 +225,7 @@ def finetune(
     )
     numbers = [*range(n_folds), *([WHOLE] if whole else [])]
     odds = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress)
-    metrics = write_results(out, records, folds, odds, looks[rows], settings, sources)
+    metrics = write_results(out, records, folds, odds, hashes[rows], settings, sources)
     if whole:
         write_whole(out)
     return Finetuning(
@@ -225,10 +241,10 @@ def finetune(
 
 
 def _gather(
-    sources: Sequence[str], metadata: Sequence[str], truth: Mapping[str, object]
+    sources: Sequence[str], metadata: Sequence[str], options: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, tuple[str, ...], pd.DataFrame]:
-    """Records of all sources with the truth, the source's number, and the true aspect."""
-    found = find_records(sources, metadata=metadata, **truth)
+    """Read the records of all sources, with target, number of the source and true aspect."""
+    found = find_records(sources, metadata=metadata, **options)
     records, notes = found.frame, tuple(found.warnings)
     if "target" not in records:
         raise TableError(
@@ -241,7 +257,7 @@ def _gather(
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
     records = records[known].reset_index(drop=True)
-    listed = scan_sources(sources, roots=truth["roots"]).images
+    listed = scan_sources(sources, roots=options["roots"]).images
     number = dict(zip(listed["path"], listed["source"], strict=True))
     records = records.assign(
         source=records["path"].map(number),
@@ -257,18 +273,11 @@ def _read_aspects(metadata: Sequence[str]) -> pd.Series:
     return pd.concat(known).groupby("image_id")["aspect"].first() if known else pd.Series()
 
 
-def _deal(target: np.ndarray, group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+def _assign_folds(target: np.ndarray, group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     try:
         return grouped_folds(target, group, n_splits=n_folds, random_state=seed)
     except ValueError as error:
         raise TableError(str(error)) from error
-
-
-def _group(records: pd.DataFrame, crops: np.ndarray) -> np.ndarray:
-    known = [records[name] for name in GROUP_COLUMNS if name in records]
-    hashes = np.stack([perceptual_hash(crop) for crop in crops])
-    cropped = np.stack([crop_hashes(crop) for crop in crops])
-    return connected_groups(cluster_near_duplicates(hashes, cropped), *known)
 
 
 def _number_diagnoses(records: pd.DataFrame) -> np.ndarray:
@@ -277,33 +286,4 @@ def _number_diagnoses(records: pd.DataFrame) -> np.ndarray:
         return np.full(len(records), -1)
     counts = records["diagnosis"].value_counts()
     classes = sorted(counts.index[counts >= _LEAST_DIAGNOSIS])
-    number = {name: i for i, name in enumerate(classes)}
-    return records["diagnosis"].map(number).fillna(-1).to_numpy(int)
-
-
-def _describe(
-    records: pd.DataFrame,
-    recipe: FinetuneRecipe,
-    settings: CropSettings,
-    backbone: str,
-    weights: str | os.PathLike | None,
-    n_folds: int,
-) -> dict[str, object]:
-    """What decides the result."""
-    rows = records[["image_id", "target", "aspect"]].astype(str)
-    return {
-        "recipe": asdict(recipe),
-        "crops": asdict(settings),
-        "data": digest_data(rows, records["path"]),
-        "backbone": backbone,
-        "folds": n_folds,
-        "weights": None
-        if weights is None
-        else hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
-    }
-
-
-def _as_list(sources: str | os.PathLike | Sequence[str]) -> list[str]:
-    if isinstance(sources, (str, os.PathLike)):
-        return [os.fspath(sources)]
-    return [os.fspath(source) for source in sources]
+    return pd.Index(classes, dtype=object).get_indexer(records["diagnosis"])

@@ -1,4 +1,4 @@
-"""The networks of a fine-tuning, one for each fold, one after the other or in several processes."""
+"""Training of the networks of a fine-tuning, one per fold."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from hybridlesion.model_selection import grouped_folds
 
 __all__ = ["WHOLE", "FoldWork", "StepNote", "run_folds", "watch_steps"]
 
+# Seconds between two notes of one training.
 _SECONDS = 2.0
+
+Progress = Callable[[int, int, int], None]
 
 
 class StepNote:
-    """Progress callback that notes the steps of one training in a file, every two seconds at most.
+    """Progress callback that writes the steps of one training into a file, at most every 2 s.
 
     Parameters
     ----------
     folder : Path
-        Workspace.
+        Run directory.
     name : str
-        Of the training.
+        Name of the training.
     """
 
     def __init__(self, folder: Path, name: str):
@@ -38,12 +41,12 @@ class StepNote:
         self.written = -_SECONDS
 
     def __call__(self, done: int, total: int) -> None:
-        """Note the steps.
+        """Write the steps, unless they were written a moment ago.
 
         Parameters
         ----------
         done, total : int
-            Steps.
+            Steps done, and their total.
         """
         now = time.monotonic()
         if now - self.written < _SECONDS and done < total:
@@ -54,15 +57,13 @@ class StepNote:
 
 
 @contextmanager
-def watch_steps(
-    folder: Path, names: Sequence[str], progress: Callable[[int, int, int], None] | None
-) -> Iterator[None]:
-    """Report the sum of all noted steps while the block runs.
+def watch_steps(folder: Path, names: Sequence[str], progress: Progress | None) -> Iterator[None]:
+    """Report the sum of the steps of all trainings while the block runs.
 
     Parameters
     ----------
     folder : Path
-        Workspace.
+        Run directory.
     names : sequence of str
         The trainings.
     progress : callable or None
@@ -81,7 +82,7 @@ def watch_steps(
     def report() -> None:
         steps = [_read(_path(folder, name)) for name in names]
         if longest := max(total for _, total in steps):
-            # a training that has not begun counts as long as the longest
+            # A training that has not begun counts as long as the longest.
             total = sum(total or longest for _, total in steps)
             progress(sum(done for done, _ in steps), 0, total)
 
@@ -111,33 +112,33 @@ def _read(path: Path) -> tuple[int, int]:
     return int(done), int(total)
 
 
-# The number of a fold that no image is in: its network learns from all of them.
+# Fold number without images: its network is trained on all of them.
 WHOLE = -1
 
-# One in so many groups of a fold's training images chooses the best epoch, where one is chosen.
+# One in this many groups of the training images validates, if the recipe has a patience.
 _VALIDATION_PARTS = 8
 
 
 @dataclass(frozen=True)
 class FoldWork:
-    """The picklable function that trains the network of one fold and scores what it did not see.
+    """Picklable function that trains the network of one fold and scores the images of that fold.
 
     Parameters
     ----------
     folder : Path
-        Workspace, which holds ``crops.npy``.
+        Run directory with ``crops.npy``.
     rows : ndarray of shape (n,), int
-        Rows of the crops that could be read.
+        Rows of ``crops.npy`` that could be read.
     target, source, diagnosis, group, fold : ndarray of shape (n,), int
-        What is known about them.
+        Target, source, diagnosis (-1 if unknown), group and fold of each row.
     recipe : FinetuneRecipe
-        Settings.
+        Training settings.
     backbone : str
         A timm model name.
     weights : str or None
-        Its pretrained weights.
+        Its pretrained weights; None uses timm's.
     device : str
-        Where it learns.
+        Device of the training.
     """
 
     folder: Path
@@ -152,26 +153,29 @@ class FoldWork:
     weights: str | None
     device: str
 
-    def __call__(self, fold: int, progress: Callable | None = None) -> tuple[int, np.ndarray]:
+    def __call__(
+        self, fold: int, progress: Callable[[int, int], None] | None = None
+    ) -> tuple[int, np.ndarray]:
         """Train without a fold.
 
         Parameters
         ----------
         fold : int
-            Which; `WHOLE` leaves out none.
+            Fold to leave out; `WHOLE` leaves out none.
         progress : callable, default=None
-            Called as ``progress(steps_done, steps)``; None notes the steps in the workspace.
+            Called as ``progress(steps_done, steps)``; None writes them into the run
+            directory.
 
         Returns
         -------
         tuple of int and ndarray of shape (n_unseen,), float32
-            The fold, and the log odds of its images, which the network did not see.
+            The fold, and the log odds of its images.
         """
         from hybridlesion.cnn import create_network, predict, save_network, train
 
         name = _name(fold)
         crops = np.load(self.folder / "crops.npy", mmap_mode="r")
-        # Another seed for every fold, so that their errors are not those of one beginning.
+        # Different seeds make the errors of the folds independent of one initialisation.
         recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
         learned, chosen = self._parts(fold, recipe)
         network = create_network(
@@ -197,7 +201,7 @@ class FoldWork:
         return fold, predict(done.average, unseen, recipe.image_size, device=self.device)
 
     def _parts(self, fold: int, recipe: FinetuneRecipe) -> tuple[np.ndarray, np.ndarray]:
-        """Images to learn from, and those that choose the best epoch."""
+        """Split the other folds into training images and those that choose the best epoch."""
         rest = np.flatnonzero(self.fold != fold)
         if not recipe.patience:
             return rest, rest[:0]
@@ -223,38 +227,41 @@ def run_folds(
     folds: Sequence[int],
     *,
     n_jobs: int = 1,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> np.ndarray:
-    """Train every fold's network and score every image by the one that did not see it.
+    """Train one network per fold and score the images of the fold with it.
 
     Parameters
     ----------
     work : FoldWork
-        What is trained.
+        Data and settings.
     folds : sequence of int
-        Which folds, each once; `WHOLE` scores nothing.
+        Folds to train; `WHOLE` scores nothing.
     n_jobs : int, default=1
-        Processes, each with one thread; on a GPU always one.
+        Processes, each with one thread; a GPU always uses one.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` with the steps of all folds.
 
     Returns
     -------
     ndarray of shape (n,), float32
-        Log odds; NaN where no fold was asked for.
+        Log odds; NaN for images of other folds.
     """
     jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
     scores = np.full(len(work.rows), np.nan, np.float32)
-    if jobs == 1:
-        answers = _in_turn(work, folds, progress)
-    else:
-        answers = _side_by_side(work, folds, jobs, progress)
+    answers = (
+        _train_in_turn(work, folds, progress)
+        if jobs == 1
+        else _train_in_parallel(work, folds, jobs, progress)
+    )
     for fold, odds in answers:
         scores[work.fold == fold] = odds
     return scores
 
 
-def _in_turn(work: FoldWork, folds: Sequence[int], progress: Callable | None) -> Iterator:
+def _train_in_turn(
+    work: FoldWork, folds: Sequence[int], progress: Progress | None
+) -> Iterator[tuple[int, np.ndarray]]:
     for position, fold in enumerate(folds):
 
         def report(done: int, steps: int, position: int = position) -> None:
@@ -264,9 +271,9 @@ def _in_turn(work: FoldWork, folds: Sequence[int], progress: Callable | None) ->
         yield work(fold, report)
 
 
-def _side_by_side(
-    work: FoldWork, folds: Sequence[int], jobs: int, progress: Callable | None
-) -> Iterator:
+def _train_in_parallel(
+    work: FoldWork, folds: Sequence[int], jobs: int, progress: Progress | None
+) -> Iterator[tuple[int, np.ndarray]]:
     with watch_steps(work.folder, [_name(fold) for fold in folds], progress):
         yield from map_unordered(work, folds, n_jobs=jobs)
 

@@ -1,4 +1,4 @@
-"""Results of a fine-tuning: model card, out-of-fold scores, curves."""
+"""Results of a fine-tuning: out-of-fold scores, learning curves, model card."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from hybridlesion.leakage import TrainingMembership
 from hybridlesion.metrics import evaluate
 from hybridlesion.training._crops import CropSettings
 from hybridlesion.training._finetune_folds import FoldWork
-from hybridlesion.training._run_dir import digest_ids
+from hybridlesion.training._image_training import digest_ids
 
 __all__ = ["check_results", "write_finetune_card", "write_results", "write_whole"]
 
@@ -57,7 +58,7 @@ _VIEWS = {
 }
 
 
-def write_finetune_card(folder: Path, note: Mapping[str, object]) -> Path:
+def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
     """Write ``CARD.md`` from the note of a fine-tuned folder.
 
     Parameters
@@ -65,29 +66,26 @@ def write_finetune_card(folder: Path, note: Mapping[str, object]) -> Path:
     folder : Path
         The folder.
     note : mapping
-        What ``finetuned.json`` says.
+        Content of ``finetuned.json``.
 
     Returns
     -------
     Path
         The card.
     """
-    recipe = note["recipe"]
     count, figures = len(note["networks"]), note["figures"]
-    n_sources = sum(1 for figure in figures if figure["images"] != "all")
-    text = _TEXT.format(
-        backbone=note["backbone"],
-        networks=f"{count} networks, one for each fold,"
-        if note["folds"]
-        else f"{count} network(s)",
-        view=_VIEWS[note["crop"]],
-        image_size=note["image_size"],
-        n_images=note["n_images"],
-        n_malignant=note["n_malignant"],
-        n_sources="one collection" if n_sources == 1 else f"{n_sources} collections",
-        image_ids_sha256=note["image_ids_sha256"],
-        rows="\n".join(_row(figure) for figure in figures),
-        recipe=", ".join(f"{name} {value}" for name, value in recipe.items()),
+    n_sources = sum(figure["images"] != "all" for figure in figures)
+    text = _TEXT.format_map(
+        {
+            **note,
+            "networks": f"{count} networks, one for each fold,"
+            if note["folds"]
+            else f"{count} network(s)",
+            "view": _VIEWS[note["crop"]],
+            "n_sources": "one collection" if n_sources == 1 else f"{n_sources} collections",
+            "rows": "\n".join(map(_row, figures)),
+            "recipe": ", ".join(f"{name} {value}" for name, value in note["recipe"].items()),
+        }
     )
     path = folder / "CARD.md"
     with atomic_path(path) as temporary:
@@ -95,7 +93,7 @@ def write_finetune_card(folder: Path, note: Mapping[str, object]) -> Path:
     return path
 
 
-def _row(figure: Mapping[str, object]) -> str:
+def _row(figure: Mapping[str, Any]) -> str:
     numbers = f"{figure['n']:,} | {figure['malignant']:,}"
     if figure["auc"] is None:
         return f"| {figure['images']} | {numbers} | one class only | |"
@@ -103,7 +101,7 @@ def _row(figure: Mapping[str, object]) -> str:
     return f"| {figure['images']} | {numbers} | {figure['auc']:.3f} | {interval} |"
 
 
-# Of the weights of the folds only the first, with which the others stand or fall.
+# Files that identify a result; one fold stands for all.
 _FILES = (
     *(NOTE, SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png"),
     *("fold_0.safetensors", "whole.safetensors", "whole.zip"),
@@ -111,31 +109,31 @@ _FILES = (
 
 
 def check_results(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
-    """Make sure, before long work, that the results can be written and replace nothing.
+    """Check, before long work, that the results can be written and replace nothing.
 
     Parameters
     ----------
     out : Path
         The folder.
     inputs : sequence of str, path-like or None
-        Files that are read.
+        Input files.
 
     Raises
     ------
     SourceError
-        If the folder cannot be written, or holds an input or files of other origin under the names
-        of the results.
+        If the folder cannot be written, or contains an input or other files with the names of
+        the results.
     """
     check_writable(out / NOTE)
     check_apart([out / name for name in _FILES], inputs)
     if (out / NOTE).exists():
         return
-    # The workspace alone remains of an interrupted fine-tuning.
+    # An interrupted fine-tuning leaves only its run directory.
     other = [name for name in _FILES if (out / name).exists() and not (out / "training").exists()]
     if other:
         raise SourceError(
             f"{out} holds {other[0]}, which would be replaced, and no {NOTE} of an earlier "
-            "fine-tuning. Name a new folder."
+            "fine-tuning. Choose a new folder."
         )
 
 
@@ -144,33 +142,33 @@ def write_results(
     records: pd.DataFrame,
     folds: FoldWork,
     odds: np.ndarray,
-    looks: np.ndarray,
+    hashes: np.ndarray,
     settings: CropSettings,
     sources: Sequence[str],
 ) -> pd.DataFrame:
-    """Write scores, curves, training images, note and card.
+    """Write the scores, curves, training membership, note and card.
 
     Parameters
     ----------
     out : Path
         The folder.
     records : DataFrame of shape (n, columns)
-        What was trained on.
+        Training records.
     folds : FoldWork
-        How.
+        Data and settings of the training.
     odds : ndarray of shape (n,), float
         Out-of-fold log odds.
-    looks : ndarray of shape (n, 32), uint8
-        Fingerprints.
+    hashes : ndarray of shape (n, 32), uint8
+        Perceptual hashes of the images.
     settings : CropSettings
-        What the networks saw.
+        Settings of the crops.
     sources : sequence of str
         Paths of the sources, in the order of their numbers.
 
     Returns
     -------
     DataFrame
-        Columns metric, value, low, high, of all out-of-fold scores.
+        Columns metric, value, low, high: metrics of all out-of-fold scores.
     """
     names = _name_sources(sources)
     score = 1 / (1 + np.exp(-odds.astype(float)))
@@ -186,7 +184,7 @@ def write_results(
         pd.concat(curves).to_csv(temporary, index=False)
     metrics = _measure(folds.target, score, folds.group)
     with atomic_path(out / SEEN) as temporary:
-        temporary.write_bytes(TrainingMembership.of(records, folds.fold, odds, looks).to_bytes())
+        temporary.write_bytes(TrainingMembership.of(records, folds.fold, odds, hashes).to_bytes())
     note = {
         "backbone": folds.backbone,
         "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
@@ -206,7 +204,7 @@ def write_results(
 
 
 def write_whole(out: Path) -> Path:
-    """Pack the network that learned from every image, with the scores of those that did not.
+    """Pack the network of all images, with the out-of-fold scores of its training images.
 
     Parameters
     ----------
@@ -216,7 +214,7 @@ def write_whole(out: Path) -> Path:
     Returns
     -------
     Path
-        ``whole.zip``, which can be used like the folder.
+        ``whole.zip``, which is used like the folder.
     """
     tuned = Finetuned.read(out)
     note = tuned.note | {"networks": ["whole.safetensors"], "folds": False}
@@ -237,26 +235,27 @@ def _measure(target: np.ndarray, score: np.ndarray, group: np.ndarray) -> pd.Dat
 
 
 def _figures(folds: FoldWork, score: np.ndarray, sources: Sequence[str]) -> list[dict]:
-    """AUC of each source and of all together; a source of one class has none."""
+    """Compute the AUC of each source and of all images; None where there is only one class."""
     figures = []
     for number, name in [*enumerate(sources), (None, "all")]:
         rows = np.full(len(score), True) if number is None else folds.source == number
-        figure = {"images": name, "n": int(rows.sum()), "malignant": int(folds.target[rows].sum())}
-        found = dict.fromkeys(("auc", "low", "high"))
-        if 0 < figure["malignant"] < figure["n"]:
+        n_rows, n_malignant = int(rows.sum()), int(folds.target[rows].sum())
+        figure: dict[str, Any] = {"images": name, "n": n_rows, "malignant": n_malignant}
+        figure |= dict.fromkeys(("auc", "low", "high"))
+        if 0 < n_malignant < n_rows:
             metrics = _measure(folds.target[rows], score[rows], folds.group[rows])
-            auc = metrics.set_index("metric").loc["auc"]
-            found = {"auc": auc["value"], "low": auc["low"], "high": auc["high"]}
-        figures.append(figure | {name: _plain(value) for name, value in found.items()})
+            auc = metrics.set_index("metric").loc["auc", ["value", "low", "high"]]
+            figure |= zip(("auc", "low", "high"), map(_plain, auc), strict=True)
+        figures.append(figure)
     return figures if len(sources) > 1 else figures[:1]
 
 
-def _plain(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else round(float(value), 4)
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
 
 
 def _name_sources(sources: Sequence[str]) -> list[str]:
-    """Name each source by the end of its path, as much of it as tells them apart."""
+    """Name each source by the shortest end of its path that is unique."""
     parts = [Path(source).parts or (source,) for source in sources]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-depth:]) for part in parts]

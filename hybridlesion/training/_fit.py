@@ -1,7 +1,8 @@
-"""Fitting of a classifier on feature tables and metadata tables."""
+"""Fitting a classifier on feature tables and metadata tables."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,33 +13,35 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
-from hybridlesion._validation import check_choice
+from hybridlesion._validation import as_pandas, check_choice
 from hybridlesion.exceptions import TableError
-from hybridlesion.leakage import CNN_SEEN, LeakAudit
-from hybridlesion.metadata import ColumnUse
+from hybridlesion.leakage import CNN_SEEN, LeakAudit, hash_training_ids
+from hybridlesion.metadata import ColumnUse, read_records
 from hybridlesion.metrics import interval_caveats
 from hybridlesion.model import SENSITIVITY, HybridLesionClassifier, check_decision
 from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
-from hybridlesion.training._summary import describe_training
-from hybridlesion.training._tables import featurizer_of, read_configuration
-from hybridlesion.training._training_rows import TrainingRows, read_training_rows
+from hybridlesion.training._training_rows import (
+    choose_rows,
+    featurizer_of,
+    read_configuration,
+)
 
-__all__ = ["TrainedModel", "fit_tables"]
+__all__ = ["TrainedModel", "describe_training", "fit_tables"]
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A fitted model and what is known about its fit.
+    """Fitted model with its out-of-fold scores and the facts of the fit.
 
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
         Scores raw images and feature tables; a bare classifier if no table came from images.
     out_of_fold : DataFrame of shape (n, columns)
-        Columns image_id, patient_id, lesion_id and duplicate_cluster where known, target, score
-        and fold: every score from members that never saw the group; then threshold and
-        threshold_rule of the model. `report_scores` reads it.
+        Columns image_id, patient_id, lesion_id and duplicate_cluster where known, target,
+        out-of-fold score and fold; then threshold and threshold_rule of the model. `report_scores`
+        reads it.
     metrics : DataFrame
         Columns metric, value, low, high, of the out-of-fold scores.
     facts : dict
@@ -55,7 +58,7 @@ class TrainedModel:
         Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
         n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
     columns : tuple of ColumnUse, default=()
-        What became of the columns of the tables.
+        Use of the columns of the tables.
     """
 
     model: BaseEstimator
@@ -100,8 +103,8 @@ def fit_tables(
     target : str, default=None
         Column of the target; None detects it.
     groups : str, default=None
-        Column whose values must not be split between folds; None takes patient, lesion, known
-        duplicate and lookalike together, whichever are known.
+        Column whose values must not be split between folds; None uses patient, lesion, known
+        duplicate and near-duplicate together, whichever are known.
     malignant : sequence of str, default=None
         Diagnoses that count as malignant where the table gives diagnoses only.
     benign : sequence of str, default=None
@@ -119,19 +122,18 @@ def fit_tables(
     random_state : int, default=0
         Seed.
     cnn_seen : {"blank", "drop", "keep"}, default="blank"
-        What happens to rows whose ``cnn__score`` comes from a network that learned from them: the
-        score is left out, or the row, or neither. Out-of-fold scores are always kept.
+        Treatment of rows whose ``cnn__score`` comes from a network that was trained on them: blank
+        the score, drop the row, or keep both. Out-of-fold scores are always kept.
     splits : str or path-like, default=None
-        File that `hybridlesion.model_selection.read_splits` reads. Its folds take the place of
-        `n_splits` and `n_seeds`; of parts, train and validation are learned from and test is left
-        out.
+        File that `hybridlesion.model_selection.read_splits` reads. Its folds replace `n_splits`
+        and `n_seeds`; of parts, train and validation are used and test is left out.
     sensitivity : float, default=0.9
-        Share of malignant lesions that the model's threshold reaches out of fold; used unless
-        `threshold` or `cost_ratio` is given.
+        Out-of-fold sensitivity of the model's threshold; used unless `threshold` or `cost_ratio`
+        is given.
     threshold : {"f1", "youden"} or float, default=None
-        Another rule for the model's threshold, or the threshold itself.
+        Another rule for the model's threshold, or its value.
     cost_ratio : float, default=None
-        What one missed malignant lesion costs, in false positives; sets the model's threshold.
+        Cost of one missed malignant lesion, in false positives; sets the model's threshold.
     allow_leaks : bool, default=False
         Whether to fit even if the leakage audit fails.
     audit : str or path-like, default=None
@@ -140,7 +142,7 @@ def fit_tables(
     Returns
     -------
     TrainedModel
-        The model, its out-of-fold scores and their measures.
+        The model, its out-of-fold scores and their metrics.
 
     Raises
     ------
@@ -148,26 +150,29 @@ def fit_tables(
         If an option is out of range, or more than one of `sensitivity`, `threshold` and
         `cost_ratio` is set.
     TableError
-        If the tables cannot be joined, lack a target or a named column, hold one class only or a
-        diagnosis that is not known; if the splits lack an image; or if the audit finds a column
-        that tells the answer, or a patient, lesion or known duplicate that the given splits part.
+        If the tables cannot be joined, lack a target or a named column, or contain a single class
+        or an unknown diagnosis; if the splits lack an image; or if the audit finds target leakage,
+        or a patient, lesion or known duplicate in several of the given splits.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     check_decision(sensitivity, threshold, cost_ratio)
     configuration = read_configuration(tables)
-    rows = read_training_rows(
-        tables,
-        target=target,
-        groups=groups,
-        malignant=malignant,
-        benign=benign,
+    records = read_records(
+        list(tables),
         id_column=id_column,
+        target_column=target,
+        malignant=malignant,
         columns=columns,
-        n_splits=n_splits,
-        n_seeds=n_seeds,
-        random_state=random_state,
+        benign=benign,
+    )
+    rows = choose_rows(
+        records,
+        tables,
+        id_column=id_column,
+        groups=groups,
         cnn_seen=cnn_seen,
         splits=splits,
+        drawing=(n_splits, n_seeds, random_state),
     )
     if audit is not None:
         rows.audit.write(audit)
@@ -187,17 +192,10 @@ def fit_tables(
     except ValueError as error:
         # Unusable columns or folds without a class are errors of the tables.
         raise TableError(str(error)) from error
-    return _describe(
-        rows, _with_featurizer(classifier, configuration, rows.table), classifier, tables
-    )
-
-
-def _describe(
-    rows: TrainingRows,
-    model: BaseEstimator,
-    classifier: HybridLesionClassifier,
-    tables: Sequence[str | os.PathLike],
-) -> TrainedModel:
+    model: BaseEstimator = classifier
+    if configuration is not None:
+        featurizer = featurizer_of(configuration, rows.table)
+        model = Pipeline([("features", featurizer), ("model", classifier)])
     known = [name for name in ("image_id", *GROUP_COLUMNS) if name in rows.table]
     out_of_fold = rows.table[known].assign(
         target=rows.y,
@@ -206,14 +204,12 @@ def _describe(
         threshold=classifier.threshold_,
         threshold_rule=threshold_rule(classifier),
     )
-    splits = Splits(
-        rows.table["image_id"].to_numpy(), rows.folds, rows.groups, classifier.random_state
-    )
+    used = Splits(rows.table["image_id"].to_numpy(), rows.folds, rows.groups, random_state)
     facts = describe_training(rows.table, rows.y) | {
         "n_groups": int(pd.Series(rows.groups).nunique()),
         "tables": [Path(path).name for path in tables],
         "set_aside": dict(rows.set_aside),
-        "splits": splits.digest,
+        "splits": used.digest,
         "audit": rows.audit.facts(),
     }
     return TrainedModel(
@@ -224,16 +220,52 @@ def _describe(
         set_aside=dict(rows.set_aside),
         warnings=(*rows.notes, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
-        splits=splits,
+        splits=used,
         diagnoses=rows.diagnoses,
         columns=rows.columns,
     )
 
 
-def _with_featurizer(
-    classifier: HybridLesionClassifier, configuration: dict | None, table: pd.DataFrame
-) -> BaseEstimator:
-    """Combine the classifier with the featurizer of the table, if there is one."""
-    if configuration is None:
-        return classifier
-    return Pipeline([("features", featurizer_of(configuration, table)), ("model", classifier)])
+def describe_training(
+    X: pd.DataFrame, y: np.ndarray, *, patients: np.ndarray | None = None
+) -> dict[str, object]:
+    """Count and digest the rows that a model was fitted on.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n, columns)
+        Training table.
+    y : array-like of shape (n,), 0 or 1
+        Target, 1 for malignant.
+    patients : array-like of shape (n,), default=None
+        Patient of each row; None uses the table's ``patient_id``, if it has one.
+
+    Returns
+    -------
+    dict
+        ``digest`` (SHA-256 of ids, columns, values and target, in row order), ``n_rows``,
+        ``n_positive``, ``n_patients`` (None where patients are unknown), ``seen`` (salted hashes
+        of image and patient ids, by which `score` recognises training rows).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"patient_id": ["a", "a", "b"], "meta__age": [40.0, 41.0, 60.0]})
+    >>> facts = describe_training(table, [0, 0, 1])
+    >>> facts["n_rows"], facts["n_positive"], facts["n_patients"]
+    (3, 1, 2)
+    """
+    X, y = as_pandas(X), np.asarray(y)
+    if patients is None and "patient_id" in X:
+        patients = X["patient_id"].to_numpy(dtype=object)
+    ids = X[[name for name in ("image_id",) if name in X]]
+    ids = ids if patients is None else ids.assign(patient_id=np.asarray(patients, dtype=object))
+    digest = hashlib.sha256("\n".join(map(str, X.columns)).encode())
+    digest.update(pd.util.hash_pandas_object(X, index=False).to_numpy("<u8").tobytes())
+    digest.update(y.astype("<i8").tobytes())
+    return {
+        "seen": hash_training_ids(ids, digest.hexdigest()[:16]),
+        "digest": digest.hexdigest(),
+        "n_rows": len(X),
+        "n_positive": int(y.sum()),
+        "n_patients": None if patients is None else int(pd.Series(patients).nunique()),
+    }

@@ -1,11 +1,13 @@
-"""Train the refiner on images with true masks, and measure it on those it did not see."""
+"""Training of the refiner on images with true masks, measured out of fold."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,35 +19,88 @@ from hybridlesion.batch import check_errors, check_side_table, write_errors
 from hybridlesion.cnn import resolve_device
 from hybridlesion.cnn.backbone import read_state_dict
 from hybridlesion.exceptions import SourceError, TableError
-from hybridlesion.io import read_mask, write_mask
-from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
+from hybridlesion.io import find_masks, list_images, read_mask, write_mask
 from hybridlesion.metrics import measure_overlap, summarize_overlaps
-from hybridlesion.model_selection import connected_groups, grouped_folds
+from hybridlesion.model_selection import grouped_folds
 from hybridlesion.segmentation.refiner import (
     Recipe,
     Sample,
-    read_unsquashed,
+    read_sample,
     save_refiner,
     segment_refined,
 )
-from hybridlesion.training._lesion_masks import list_pairs, read_samples
-from hybridlesion.training._run_dir import (
+from hybridlesion.training._image_training import (
+    as_paths,
     check_run_dir,
-    describe_settings,
+    digest_data,
+    digest_file,
     digest_ids,
+    group_images,
+    known_aspect,
     open_run_dir,
+    read_facts,
+    read_images,
+    read_recorded,
 )
 
-__all__ = ["RefinerTraining", "measure_out_of_fold", "train_refiner"]
+__all__ = ["RefinerTraining", "list_pairs", "measure_out_of_fold", "train_refiner"]
+
+
+def list_pairs(
+    images: Sequence[str], masks: Sequence[str], metadata: Sequence[str] = ()
+) -> pd.DataFrame:
+    """List the images that have a true mask.
+
+    Parameters
+    ----------
+    images : sequence of str
+        Folders, archives or tables of images.
+    masks : sequence of str
+        Folder of masks for each source, as `hybridlesion.io.find_masks` reads it.
+    metadata : sequence of str, default=()
+        Tables with ``orig_width`` and ``orig_height`` of squashed images, or with patient and
+        lesion ids.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Columns image_id, path, mask_path, aspect (width over height of a squashed photograph,
+        otherwise missing), and patient_id, lesion_id where the tables have them. Of several
+        sources with one image id, the first is used.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of mask folders and image sources differ.
+    TableError
+        If no image has a mask, or a table has no image ids.
+    """
+    parts = []
+    for source, folder in zip(images, masks, strict=True):
+        part = list_images(source)
+        parts.append(
+            part.assign(mask_path=part["image_id"].map(find_masks(folder, part["image_id"])))
+        )
+    records = pd.concat(parts).dropna(subset="mask_path").drop_duplicates("image_id")
+    if records.empty:
+        raise TableError(
+            f"no image in {', '.join(images)} has a mask in {', '.join(masks)}; a mask is called "
+            "IMAGEID_segmentation."
+        )
+    nothing = pd.DataFrame({"image_id": [], "aspect": []}, dtype=object)
+    known = pd.concat([nothing, *map(read_facts, metadata)])
+    known = known.groupby("image_id", as_index=False).first()
+    records = records.merge(known, on="image_id", how="left")
+    return records.astype({"aspect": float})
 
 
 def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.DataFrame:
-    """Segment images as a user would, write the masks and measure them.
+    """Segment images with a trained network, write the masks and measure their overlap.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Columns image_id, path, mask_path, aspect, of images that the network did not see.
+        Columns image_id, path, mask_path, aspect; none of them a training image.
     weights : Path
         Weight file.
     out : Path
@@ -57,16 +112,15 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
         Columns image_id, the overlaps, confidence and flags.
     """
     rows = []
-    for record in records.itertuples():
-        aspect = float(record.aspect) if pd.notna(record.aspect) else None
-        details = segment_refined(read_unsquashed(record.path, aspect), weights=weights)
-        truth = read_mask(record.mask_path)
+    for record in records.to_dict("records"):
+        details = segment_refined(read_recorded(record), weights=weights)
+        truth = read_mask(record["mask_path"])
         grey = details.mask.astype("uint8") * 255
         mask = cv2.resize(grey, truth.shape[::-1], interpolation=cv2.INTER_LINEAR) > 127
-        write_mask(out / f"{record.image_id}_segmentation.png", mask)
+        write_mask(out / f"{record['image_id']}_segmentation.png", mask)
         rows.append(
             {
-                "image_id": record.image_id,
+                "image_id": record["image_id"],
                 **measure_overlap(mask, truth),
                 "confidence": details.confidence,
                 "flags": " ".join(details.flags),
@@ -133,54 +187,54 @@ def train_refiner(
     Parameters
     ----------
     images : str, path-like or sequence of str
-        Folder of images, or several.
+        Folders, archives or tables of images.
     masks : str, path-like or sequence of str
-        Folder of ``IMAGEID_segmentation`` files, one for each folder of images.
+        Folders of ``IMAGEID_segmentation`` files, one for each source of images.
     out : str or path-like
         Weight file to write, ending in ``.safetensors``. Also written are ``OUT.curve.csv`` (loss
         of each epoch), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
         the masks in ``OUT.out_of_fold/``.
     metadata : sequence of str, default=()
-        Tables with ``orig_width, orig_height`` of images that were squashed, and with patient or
-        lesion ids, whose images share a fold.
+        Tables with ``orig_width, orig_height`` of squashed images, and with patient or lesion
+        ids, whose images share a fold.
     weights : str or path-like, default=None
         Weight file of timm's ``mobilenetv2_100`` for the encoder; None initialises at random.
     n_folds : int, default=0
-        0 trains on all images; 2 or more train as many networks first, each measured on the images
-        that it did not see.
+        0 trains on all images only; 2 or more also train one network per fold, which is measured
+        on the images of that fold.
     recipe : Recipe, default=None
-        Settings; None takes the defaults of `Recipe`.
+        Training settings; None uses the defaults.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where the network learns.
+        Device of the training.
     n_jobs : int, default=1
-        Processes that gather the classical evidence; -1 takes every core.
+        Processes that read images; -1 uses every core.
     restart : bool, default=False
-        Whether to forget what an earlier training into `out` left.
+        Whether to discard the results of an interrupted training.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)``, with images while they are read and then with
-        steps of each training.
+        Called as ``progress(done, failed, total)``: first counts images, then steps of each
+        training.
 
     Returns
     -------
     RefinerTraining
-        Path, counts, losses and figures.
+        Path, counts, losses and metrics.
 
     Raises
     ------
     TableError
         If no image has a mask, or there are too few for the batches or the folds.
     SourceError
-        If `out` cannot be written or has another suffix, files of other origin have the names of
-        those beside it, or a folder is not there.
+        If `out` cannot be written or has another suffix, other files have the names of its side
+        files, or a folder is missing.
     HybridLesionError
-        If an earlier training into `out` had other settings, or nothing could be read.
+        If `out` holds a training with other settings, or nothing could be read.
     ValueError
-        If a setting is out of range.
+        If a parameter is out of range.
 
     Notes
     -----
-    An interrupted training goes on at the epoch where it stopped. Images that look the same, or
-    that share a patient or lesion, stay in one fold.
+    An interrupted training resumes at the last finished epoch. Images of one patient or lesion,
+    and near-duplicates, share a fold.
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -194,24 +248,41 @@ def train_refiner(
     _check_outputs(out, [*metadata, weights])
     device = resolve_device(device)
     encoder = None if weights is None else read_state_dict(weights)
-    records = list_pairs(_as_list(images), _as_list(masks), metadata)
-    # Refused before long work: reading can only lose images.
+    records = list_pairs(as_paths(images), as_paths(masks), metadata)
+    # Check before long work: reading can only lose images.
     _check_count(len(records), n_folds, recipe)
-    side = round(_SAMPLE_SCALE * recipe.image_size)
-    samples, failures = read_samples(records, side=side, n_jobs=n_jobs, progress=progress)
-    kept = np.array([sample is not None for sample in samples])
-    records = records[kept].reset_index(drop=True)
-    samples = [sample for sample in samples if sample is not None]
-    _check_count(len(samples), n_folds, recipe)
-    folds = _deal_folds(records, samples, n_folds, recipe.seed)
-    work = _Work(
-        _beside(out, ".training"), records, samples, folds, recipe, encoder, device, progress
+    samples: dict[int, Sample] = {}
+    failures = read_images(
+        partial(_read_pair, round(_SAMPLE_SCALE * recipe.image_size)),
+        records[["image_id", "path", "mask_path", "aspect"]],
+        samples.__setitem__,
+        n_jobs=n_jobs,
+        progress=progress,
+        noun="pairs of image and mask",
     )
-    settings = describe_settings(records, folds, recipe, weights)
+    records = records.iloc[sorted(samples)].reset_index(drop=True)
+    read = [samples[position] for position in sorted(samples)]
+    _check_count(len(read), n_folds, recipe)
+    folds = np.full(len(read), -1)
+    if n_folds:
+        groups = group_images(records, (sample.image for sample in read))
+        folds = grouped_folds(
+            np.ones(len(read)), groups, n_splits=n_folds, random_state=recipe.seed
+        )
+    work = _RefinerWork(
+        _with_suffix(out, ".training"), records, read, folds, recipe, encoder, device, progress
+    )
+    rows = records[["image_id", "aspect"]].assign(fold=folds)
+    settings = {
+        "recipe": asdict(recipe),
+        "data": digest_data(rows, [*records["path"], *records["mask_path"]]),
+        "encoder": digest_file(weights),
+    }
     open_run_dir(work.folder, settings, restart=restart)
     metrics = _cross_validate(work, out, n_folds) if n_folds else None
     losses = work.train(-1, out, metrics)
-    work.write_curve(_beside(out, ".curve.csv"))
+    with atomic_path(_with_suffix(out, ".curve.csv")) as temporary:
+        pd.DataFrame(work.curve).to_csv(temporary, index=False)
     return RefinerTraining(
         path=out,
         n_images=len(records),
@@ -222,9 +293,14 @@ def train_refiner(
     )
 
 
+def _read_pair(side: int, record: Mapping[str, Any]) -> Sample:
+    aspect = known_aspect(record["aspect"])
+    return read_sample(record["path"], record["mask_path"], side=side, aspect=aspect)
+
+
 @dataclass
-class _Work:
-    """Everything that the trainings of one call share."""
+class _RefinerWork:
+    """Data and settings that the trainings of one call share."""
 
     folder: Path
     records: pd.DataFrame
@@ -234,9 +310,7 @@ class _Work:
     encoder: dict | None
     device: str
     progress: Callable[[int, int, int], None] | None
-
-    def __post_init__(self):
-        self.curve: list[dict[str, object]] = []
+    curve: list[dict[str, object]] = field(default_factory=list)
 
     def train(self, fold: int, path: Path, metrics: pd.DataFrame | None = None) -> list[float]:
         """Train on all images outside `fold`, write the weights, return the losses."""
@@ -246,7 +320,7 @@ class _Work:
         part = "all" if fold < 0 else f"without_fold_{fold}"
         done = train_network(
             [self.samples[i] for i in chosen],
-            # Another seed for every fold, so that their errors are not those of one beginning.
+            # Different seeds make the errors of the folds independent of one initialisation.
             replace(self.recipe, seed=self.recipe.seed + 1 + fold),
             encoder=self.encoder,
             device=self.device,
@@ -258,7 +332,9 @@ class _Work:
             "n_images": len(chosen),
             "image_ids_sha256": digest_ids(self.records["image_id"].iloc[chosen]),
             "pretrained_encoder": self.encoder is not None,
-            "out_of_fold": _as_facts(metrics),
+            "out_of_fold": None
+            if metrics is None
+            else dict(zip(metrics["metric"], metrics["value"], strict=True)),
         }
         save_refiner(path, done.average, size=self.recipe.image_size, facts=facts)
         self.curve += [
@@ -267,78 +343,51 @@ class _Work:
         ]
         return done.losses
 
-    def write_curve(self, path: Path) -> None:
-        """Write the loss of every epoch of every training."""
-        with atomic_path(path) as temporary:
-            pd.DataFrame(self.curve).to_csv(temporary, index=False)
-
     def _report(self, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(done, 0, total)
 
 
-def _cross_validate(work: _Work, out: Path, n_folds: int) -> pd.DataFrame:
+def _cross_validate(work: _RefinerWork, out: Path, n_folds: int) -> pd.DataFrame:
     parts = []
     for fold in range(n_folds):
         path = work.folder / f"without_fold_{fold}.safetensors"
         work.train(fold, path)
         unseen = work.records[work.folds == fold]
-        found = measure_out_of_fold(unseen, path, _beside(out, ".out_of_fold"))
+        found = measure_out_of_fold(unseen, path, _with_suffix(out, ".out_of_fold"))
         parts.append(found.assign(fold=fold))
     overlaps = pd.concat(parts).sort_values("image_id")
-    with atomic_path(_beside(out, ".out_of_fold.csv")) as temporary:
+    with atomic_path(_with_suffix(out, ".out_of_fold.csv")) as temporary:
         overlaps.to_csv(temporary, index=False)
     return summarize_overlaps(overlaps)
 
 
 def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
-    """Make sure, before long work, that everything can be written and replaces nothing."""
+    """Check, before long work, that all outputs can be written and replace nothing."""
     check_writable(out)
-    tables = {_beside(out, end): columns for end, columns in _TABLES.items()}
+    tables = {_with_suffix(out, end): columns for end, columns in _TABLES.items()}
     check_apart([out, *tables], inputs)
     check_errors(out)
     for table, columns in tables.items():
         check_side_table(table, columns)
-    former = check_run_dir(_beside(out, ".training"))
-    masks = _beside(out, ".out_of_fold")
-    if former is None and masks.exists() and not _beside(out, ".out_of_fold.csv").exists():
+    former = check_run_dir(_with_suffix(out, ".training"))
+    masks = _with_suffix(out, ".out_of_fold")
+    if former is None and masks.exists() and not _with_suffix(out, ".out_of_fold.csv").exists():
         raise SourceError(
-            f"{masks} is in the way: masks go into a folder of that name, and this one was left by "
-            "no training. Move it, or name another output."
+            f"{masks} is in the way: masks go into a folder of that name, and this one was not "
+            "written by a training. Move it, or choose another output."
         )
 
 
 def _check_count(n_images: int, n_folds: int, recipe: Recipe) -> None:
-    # The smallest training set is that without the largest fold.
+    # The smallest training set is the one without the largest fold.
     smallest = n_images if n_folds == 0 else n_images - -(-n_images // n_folds)
     if smallest < recipe.batch_size or n_images < n_folds:
         raise TableError(
             f"{n_images} images with masks are too few for batches of {recipe.batch_size}"
-            f"{f' and {n_folds} folds' if n_folds else ''}. Bring more, or lower these."
+            f"{f' and {n_folds} folds' if n_folds else ''}. Use more images, or lower these."
         )
 
 
-def _deal_folds(
-    records: pd.DataFrame, samples: list[Sample], n_folds: int, seed: int
-) -> np.ndarray:
-    if n_folds == 0:
-        return np.full(len(records), -1)
-    known = [records[name] for name in ("patient_id", "lesion_id") if name in records]
-    hashes = np.stack([perceptual_hash(sample.image) for sample in samples])
-    cropped = np.stack([crop_hashes(sample.image) for sample in samples])
-    groups = connected_groups(cluster_near_duplicates(hashes, cropped), *known)
-    return grouped_folds(np.ones(len(records)), groups, n_splits=n_folds, random_state=seed)
-
-
-def _as_facts(metrics: pd.DataFrame | None) -> dict[str, float] | None:
-    return None if metrics is None else dict(zip(metrics["metric"], metrics["value"], strict=True))
-
-
-def _as_list(sources: str | os.PathLike | Sequence[str]) -> list[str]:
-    if isinstance(sources, (str, os.PathLike)):
-        return [os.fspath(sources)]
-    return [os.fspath(source) for source in sources]
-
-
-def _beside(out: Path, end: str) -> Path:
-    return out.with_name(out.name + end)
+def _with_suffix(out: Path, suffix: str) -> Path:
+    return out.with_name(out.name + suffix)

@@ -1,4 +1,4 @@
-"""From tables on disk to the rows, groups and folds of a fit, audited."""
+"""Training rows of a classifier: features, groups, folds and leakage audit of joined tables."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import count_words
+from hybridlesion.batch import read_features
 from hybridlesion.exceptions import TableError
+from hybridlesion.featurizer import LesionFeaturizer, encode_metadata
 from hybridlesion.leakage import (
     GROUP_KEYS,
     Finding,
@@ -29,9 +32,9 @@ from hybridlesion.leakage import (
 )
 from hybridlesion.metadata import (
     ColumnUse,
+    Records,
     count_diagnoses,
     list_diagnoses,
-    read_records,
     refuse_unknown,
 )
 from hybridlesion.model import FAMILIES, make_folds
@@ -42,46 +45,199 @@ from hybridlesion.model_selection import (
     grouping,
     read_splits,
 )
-from hybridlesion.training._tables import complete_features, keep_measured
 
 __all__ = [
     "TrainingRows",
-    "add_near_duplicates",
     "choose_groups",
-    "find_near_duplicates",
+    "choose_rows",
+    "complete_features",
+    "featurizer_of",
     "keep_labelled",
+    "keep_measured",
+    "known_metadata",
     "leave_out_test",
-    "read_training_rows",
+    "read_configuration",
 ]
 
-# Near-duplicates tie patients together as long as this share of the groups remains; where more
-# would merge, it is the camera that is alike.
+_MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
+_FROM_IMAGES = "abcd__", "emb__", "cnn__"
+
+# Near-duplicates join groups only if at least this share of the groups remains: if more would
+# merge, the photographs are similar because of the camera.
 _LEAST_LEFT = 0.9
+
+
+def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
+    """Read the featurizer's configuration from feature tables.
+
+    Parameters
+    ----------
+    tables : sequence of str or path-like
+        Tables of any kind.
+
+    Returns
+    -------
+    dict or None
+        Configuration of the featurizer; None if no table came from images.
+
+    Raises
+    ------
+    TableError
+        If two tables were measured differently.
+    """
+    parquet = [path for path in tables if Path(path).suffix.lower() in (".parquet", ".pq")]
+    configurations = [read_features(path)[1] for path in parquet]
+    known = [configuration for configuration in configurations if configuration is not None]
+    for other in known[1:]:
+        keys = sorted({*known[0], *other})
+        differing = [key for key in keys if known[0].get(key) != other.get(key)]
+        if differing:
+            raise TableError(
+                f"the feature tables were measured differently: {', '.join(differing)}. Extract "
+                "them again with the same options."
+            )
+    return known[-1] if known else None
+
+
+def complete_features(records: pd.DataFrame) -> pd.DataFrame:
+    """Encode the metadata of joined records, and drop features that no row has.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, with the feature families of whatever tables were joined.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        The records with ``meta__`` columns.
+    """
+    metadata = known_metadata(records)
+    table = pd.concat([records.drop(columns=metadata.columns, errors="ignore"), metadata], axis=1)
+    features = [name for name in table.columns if "__" in str(name)]
+    return table.drop(columns=[name for name in features if table[name].isna().all()])
+
+
+def known_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -> pd.DataFrame:
+    """Encode metadata row by row, from the record or else from the feature table.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records, perhaps with ``meta__`` columns of an earlier extraction.
+    extra : sequence of str, default=None
+        Further measurements to encode, as in `hybridlesion.featurizer.encode_metadata`.
+
+    Returns
+    -------
+    DataFrame of shape (n, metadata columns), float32
+        ``meta__`` columns on the index of `records`, NaN where unknown.
+
+    Examples
+    --------
+    >>> records = pd.DataFrame({"age": [50.0, None], "meta__age": [40.0, 60.0]})
+    >>> known_metadata(records)["meta__age"].tolist()
+    [50.0, 60.0]
+    """
+    metadata = encode_metadata(records, extra)
+    for name in metadata.columns.intersection(records.columns):
+        former = pd.to_numeric(records[name], errors="coerce").astype(np.float32)
+        metadata[name] = metadata[name].fillna(former)
+    return metadata
+
+
+def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Drop rows of a metadata table that have no measured image.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Joined tables; without any measured column, every row stays.
+
+    Returns
+    -------
+    table : DataFrame of shape (m, columns)
+        The rows with at least one measurement.
+    notes : tuple of str
+        The number of dropped rows, if any.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"image_id": ["a", "b"], "abcd__area_share": [0.2, None]})
+    >>> keep_measured(table)[1]
+    ('1 of 2 records have no measured image; left out.',)
+    """
+    measured = [name for name in table if str(name).startswith(_FROM_IMAGES)]
+    known = table[measured].notna().any(axis=1) if measured else pd.Series(True, table.index)
+    if known.all():
+        return table, ()
+    note = f"{(~known).sum():,} of {len(table):,} records have no measured image; left out."
+    return table.loc[known].reset_index(drop=True), (note,)
+
+
+def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> LesionFeaturizer:
+    """Recreate the fitted featurizer of a feature table.
+
+    Parameters
+    ----------
+    configuration : mapping
+        From `read_configuration`.
+    table : DataFrame of shape (n, columns)
+        The training table.
+
+    Returns
+    -------
+    LesionFeaturizer
+        Fitted; it measures new images like those of the table.
+
+    Raises
+    ------
+    TableError
+        If its weight file has changed since.
+    """
+    known = LesionFeaturizer().get_params()
+    parameters = {name: value for name, value in configuration.items() if name in known}
+    measured = {
+        str(name).removeprefix("meta__"): table[name]
+        for name in table.columns
+        if str(name).startswith(_MEASUREMENT)
+    }
+    carried = table.drop(columns=[name for name in measured if name in table])
+    records = pd.concat([carried, pd.DataFrame(measured, index=table.index)], axis=1)
+    # The classifier needs ids for patient context.
+    featurizer = LesionFeaturizer(**parameters, passthrough="ids").fit(records)
+    digest = configuration.get("weights_digest")
+    if digest is not None and featurizer.embedder_.weights_digest_ != digest:
+        raise TableError(
+            f"the weight file {featurizer.weights} is not the one that made the feature table. "
+            "Restore the former one, or extract the features again."
+        )
+    return featurizer
 
 
 def keep_labelled(
     frame: pd.DataFrame, columns: Sequence[ColumnUse] = ()
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out rows without a target.
+    """Drop rows without a target.
 
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
         Records.
     columns : sequence of ColumnUse, default=()
-        Columns of their tables, features apart.
+        Columns of their tables other than features.
 
     Returns
     -------
     table : DataFrame of shape (m, columns)
-        Those with a target.
+        The rows with a target.
     notes : list of str
-        How many were left out, if any were.
+        The number of dropped rows, if any.
 
     Raises
     ------
     TableError
-        If there is no target, one class only, or a diagnosis that is not known.
+        If there is no target, a single class, or an unknown diagnosis.
     """
     if "target" not in frame or frame["target"].isna().all():
         if "diagnosis" in frame and frame["diagnosis"].notna().any():
@@ -106,24 +262,6 @@ def keep_labelled(
     return frame.loc[known].reset_index(drop=True), notes
 
 
-def find_near_duplicates(table: pd.DataFrame) -> pd.Series | None:
-    """Number the clusters of near-duplicate photographs.
-
-    Parameters
-    ----------
-    table : DataFrame of shape (n, columns)
-        Joined tables.
-
-    Returns
-    -------
-    Series of shape (n,), float, or None
-        Cluster of each image that has a near-duplicate, else NaN, indexed by image id; None if the
-        table has no perceptual hashes.
-    """
-    hashes = read_hashes(table)
-    return None if hashes is None else cluster_near_duplicates(hashes).set_axis(table["image_id"])
-
-
 def choose_groups(
     table: pd.DataFrame, column: str | None, near_duplicates: pd.Series | None = None
 ) -> tuple[np.ndarray, list[str]]:
@@ -134,10 +272,10 @@ def choose_groups(
     table : DataFrame of shape (n, columns)
         Training table with ``image_id``.
     column : str or None
-        Column whose values are the groups; None and ``"patient_id"`` take patient, lesion, known
+        Column whose values are the groups; None and ``"patient_id"`` use patient, lesion, known
         duplicate and near-duplicate together, whichever are known.
     near_duplicates : Series, default=None
-        Cluster by image id, from `find_near_duplicates`.
+        Cluster of each image that has a near-duplicate, by image id.
 
     Returns
     -------
@@ -180,30 +318,30 @@ def choose_groups(
 def leave_out_test(
     table: pd.DataFrame, splits: Splits, near_duplicates: pd.Series | None = None
 ) -> tuple[pd.DataFrame, list[Finding], list[str]]:
-    """Leave out the test rows of saved parts, and look what lies on both sides.
+    """Drop the test rows of saved parts, and find groups in several parts.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
         Joined tables.
     splits : Splits
-        Parts, or folds: these leave out nothing.
+        Parts, or folds; folds drop nothing.
     near_duplicates : Series, default=None
-        Cluster by image id, from `find_near_duplicates`.
+        Cluster of each image that has a near-duplicate, by image id.
 
     Returns
     -------
     kept : DataFrame of shape (m, columns)
         Rows of train and validation.
     findings : list of Finding
-        Patients, lesions and copies in several parts.
+        Patients, lesions and duplicates in several parts.
     notes : list of str
-        What was left out, and images of the splits that the table lacks.
+        The number of dropped rows, and images of the splits that the table lacks.
 
     Raises
     ------
     TableError
-        If an image has no fold or part, or none is left to learn from.
+        If an image has no fold or part, or every image is in test.
     """
     labels, notes = splits.of(table["image_id"]), []
     unused = splits.unused(table["image_id"])
@@ -215,35 +353,12 @@ def leave_out_test(
         )
     if not splits.are_parts:
         return table, [], notes
-    findings = find_split_groups(
-        add_near_duplicates(table, near_duplicates), labels, where="parts", given=True
-    )
+    findings = find_split_groups(_bonds(table, near_duplicates), labels, where="parts", given=True)
     test = labels[:, 0] == "test"
     if test.all():
         raise TableError("the splits put every image into test; none is left to learn from.")
     notes.append(f"{count_words(int(test.sum()), 'row')} of the test part were left out.")
     return table[~test].reset_index(drop=True), findings, notes
-
-
-def add_near_duplicates(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:
-    """Add the column ``near_duplicate`` to the columns that tie rows together.
-
-    Parameters
-    ----------
-    table : DataFrame of shape (n, columns)
-        Training table.
-    near_duplicates : Series or None
-        Cluster by image id, from `find_near_duplicates`; None adds nothing.
-
-    Returns
-    -------
-    DataFrame of shape (n, columns)
-        ``image_id`` and the columns of bonds that are known.
-    """
-    bonds = table[[name for name in ("image_id", *GROUP_COLUMNS) if name in table]]
-    if near_duplicates is None:
-        return bonds
-    return bonds.assign(near_duplicate=table["image_id"].map(near_duplicates))
 
 
 @dataclass(frozen=True)
@@ -259,7 +374,7 @@ class TrainingRows:
     groups : ndarray of shape (n,), int
         Groups that folds do not split.
     folds : ndarray of shape (n, r), int
-        Folds of each draw.
+        Folds of each repetition.
     audit : LeakAudit
         Leakage audit.
     set_aside : mapping of str to str
@@ -283,63 +398,45 @@ class TrainingRows:
     diagnoses: pd.DataFrame
 
 
-def read_training_rows(
+def choose_rows(
+    records: Records,
     tables: Sequence[str | os.PathLike],
     *,
-    target: str | None,
-    groups: str | None,
-    malignant: Sequence[str] | None,
-    benign: Sequence[str] | None,
     id_column: str | None,
-    columns: Mapping[str, str] | None,
-    n_splits: int,
-    n_seeds: int,
-    random_state: int,
+    groups: str | None,
     cnn_seen: str,
     splits: str | os.PathLike | None,
+    drawing: tuple[int, int, int],
 ) -> TrainingRows:
-    """Join tables, choose rows, groups and folds, and audit them.
+    """Choose the rows, groups and folds of a fit, and audit them.
 
     Parameters
     ----------
+    records : Records
+        The joined tables.
     tables : sequence of str or path-like
-        As `fit_tables` takes them, and so are all that follow.
-    target, groups : str or None
-        Columns.
-    malignant, benign : sequence of str or None
-        Diagnoses that count as malignant, and further words that count as benign.
-    id_column : str or None
-        Column.
-    columns : mapping of str to str or None
-        Names that the tables use, by record column.
-    n_splits, n_seeds, random_state : int
-        Folds, draws and seed.
-    cnn_seen : str
-        What happens to scores of a network that learned from the row.
-    splits : str, path-like or None
-        File of saved folds or parts.
+        Their files, for facts of acquisition that the records lack.
+    id_column, groups, cnn_seen, splits : object
+        As in `fit_tables`.
+    drawing : tuple of int
+        ``(n_splits, n_seeds, random_state)`` of new folds.
 
     Returns
     -------
     TrainingRows
-        Rows, with whatever the audit found; nothing is refused for that yet.
+        The rows, with all findings of the audit; none is refused here.
 
     Raises
     ------
     TableError
         If no model can be fitted on the tables.
     """
-    records = read_records(
-        list(tables),
-        id_column=id_column,
-        target_column=target,
-        malignant=malignant,
-        columns=columns,
-        benign=benign,
-    )
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured, records.columns)
-    near_duplicates = find_near_duplicates(rows)
+    hashes = read_hashes(rows)
+    near_duplicates = (
+        None if hashes is None else cluster_near_duplicates(hashes).set_axis(rows["image_id"])
+    )
     saved = None if splits is None else read_splits(splits)
     findings, left_out = [], []
     if saved is not None:
@@ -348,9 +445,17 @@ def read_training_rows(
     table = complete_features(rows)
     y = table["target"].to_numpy(dtype=int)
     numbers, lonely = choose_groups(table, groups, near_duplicates)
-    folds = _choose_folds(table, y, numbers, saved, (n_splits, n_seeds, random_state))
-    bonds = add_near_duplicates(table, near_duplicates)
     given = saved is not None and not saved.are_parts
+    if given:
+        folds = saved.of(table["image_id"])
+    else:
+        has_embedding = any(str(name).startswith("emb__") for name in table)
+        try:
+            folds = make_folds(y == 1, numbers, *drawing, has_embedding=has_embedding)
+        except ValueError as error:
+            # The tables have too few patients of a class.
+            raise TableError(str(error)) from error
+    bonds = _bonds(table, near_duplicates)
     findings += find_split_groups(bonds, folds, where="folds", given=given)
     facts = acquisition_facts(table, tables, records.set_aside, id_column)
     findings += [
@@ -375,21 +480,12 @@ def read_training_rows(
     )
 
 
-def _choose_folds(
-    table: pd.DataFrame,
-    y: np.ndarray,
-    groups: np.ndarray,
-    saved: Splits | None,
-    dealing: tuple[int, int, int],
-) -> np.ndarray:
-    if saved is not None and not saved.are_parts:
-        return saved.of(table["image_id"])
-    has_embedding = any(str(name).startswith("emb__") for name in table)
-    try:
-        return make_folds(y == 1, groups, *dealing, has_embedding=has_embedding)
-    except ValueError as error:
-        # Too few patients of a class: the tables' fault.
-        raise TableError(str(error)) from error
+def _bonds(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:
+    """Select the image id and the columns of known groups, near-duplicates among them."""
+    bonds = table[[name for name in ("image_id", *GROUP_COLUMNS) if name in table]]
+    if near_duplicates is None:
+        return bonds
+    return bonds.assign(near_duplicate=table["image_id"].map(near_duplicates))
 
 
 def _find_in_columns(table: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Workers that die or hang: the run goes on, the image to blame is named, nothing else changes."""
+"""Workers that die or hang: the image is named and nothing else changes."""
 
 from __future__ import annotations
 

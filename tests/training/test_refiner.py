@@ -1,4 +1,4 @@
-"""Folders of images and masks to a weight file, folds and figures."""
+"""Training of the refiner: weights, folds, metrics and resuming."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
 from hybridlesion.io import read_image, read_mask, write_image, write_mask
 from hybridlesion.segmentation.refiner import Recipe, load_refiner, read_sample
 from hybridlesion.training import train_refiner
-from hybridlesion.training._lesion_masks import list_pairs
+from hybridlesion.training._refiner import list_pairs
 
 RECIPE = Recipe(epochs=1, batch_size=4, image_size=64)
 

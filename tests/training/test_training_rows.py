@@ -1,4 +1,4 @@
-"""Joined tables become features; featurizers come back from their configuration."""
+"""Training rows: features of joined tables, and the featurizer of their configuration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from hybridlesion.exceptions import TableError
 from hybridlesion.training import keep_measured
-from hybridlesion.training._tables import (
+from hybridlesion.training._training_rows import (
     complete_features,
     featurizer_of,
     known_metadata,

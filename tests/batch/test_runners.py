@@ -1,4 +1,4 @@
-"""A real scheduler and worker processes on loopback: the same bytes, whoever dies."""
+"""Runners on a real Dask scheduler: equal bytes, whichever workers die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However the work is divided or interrupted, the file is the same to the byte."""
+"""Measuring in shards: the file is identical to the byte, however the work is divided."""
 
 from __future__ import annotations
 

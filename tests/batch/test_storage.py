@@ -1,4 +1,4 @@
-"""Disks that fill up, folders that vanish, addresses: clear errors, and nothing lost."""
+"""Full disks, vanished folders, addresses: clear errors, and no finished work is lost."""
 
 from __future__ import annotations
 

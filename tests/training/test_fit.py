@@ -1,13 +1,16 @@
-"""Tables to a fitted model: groups, targets and what is told."""
+"""Fits on tables: groups, targets, notes, and the facts of the training rows."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.training import fit_tables
+from hybridlesion.leakage import membership_warning
+from hybridlesion.training import describe_training, fit_tables
 
 
 @pytest.fixture
@@ -111,3 +114,55 @@ def test_few_patients_are_told(table, tmp_path):
     trained = _fit(table.head(45), tmp_path)
     assert any("9 positives in 15 groups" in text for text in trained.warnings)
     assert not any("too few" in text for text in _fit(table, tmp_path).warnings)
+
+
+@pytest.fixture
+def rows() -> pd.DataFrame:
+    numbers = range(80)
+    return pd.DataFrame(
+        {
+            "image_id": [f"ISIC_{row:07d}" for row in numbers],
+            "patient_id": [f"IP_{row // 2}" for row in numbers],
+            "meta__age": np.linspace(20, 80, 80),
+        }
+    )
+
+
+def _facts(rows):
+    # As they come out of a manifest.
+    return json.loads(json.dumps(describe_training(rows, np.arange(len(rows)) % 2)))
+
+
+def test_training_rows_are_counted(rows):
+    (note,) = membership_warning(_facts(rows), rows)
+    assert note == (
+        "80 of 80 images, 40 of 40 patients were in the training; their scores are optimistic."
+    )
+
+
+def test_new_images_of_known_patients_are_told(rows):
+    new = rows.assign(image_id="NEW_" + rows["image_id"]).tail(10)
+    (note,) = membership_warning(_facts(rows), new)
+    assert note.startswith("0 of 10 images, 5 of 5 patients were")
+
+
+def test_names_of_files_and_unknown_patients(rows):
+    scored = pd.DataFrame({"image_id": ["ISIC_0000003_downsampled", "NEW"]})
+    (note,) = membership_warning(_facts(rows), scored)
+    assert note.startswith("1 of 2 images were")
+    assert membership_warning(_facts(rows.assign(patient_id=None)), scored) == (note,)
+
+
+def test_nothing_to_say(rows):
+    new = rows.assign(image_id="NEW_" + rows["image_id"], patient_id="NEW")
+    assert membership_warning(_facts(rows), new) == ()
+    assert membership_warning({}, rows) == ()
+    assert membership_warning({"seen": {"salt": "s", "images": "no base64!"}}, rows) == ()
+
+
+def test_ids_are_hashed_small_and_without_order(rows):
+    facts = _facts(rows)
+    assert "ISIC_" not in json.dumps(facts["seen"])
+    assert len(facts["seen"]["images"]) <= 11 * 80
+    other = describe_training(rows.assign(meta__age=1.0), np.arange(80) % 2)
+    assert other["seen"]["images"] != facts["seen"]["images"]

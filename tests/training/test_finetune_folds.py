@@ -1,4 +1,4 @@
-"""Steps that other processes note are summed while they work."""
+"""Steps of trainings in other processes are summed for the progress."""
 
 from __future__ import annotations
 

@@ -1,0 +1,344 @@
+"""Shared parts of the trainings of networks: reading and grouping of images, run directories."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._atomic import atomic_path
+from hybridlesion.batch import count_jobs, map_unordered
+from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
+from hybridlesion.featurizer import Failure
+from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
+from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
+from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
+from hybridlesion.segmentation.refiner import read_unsquashed
+
+__all__ = [
+    "as_paths",
+    "check_run_dir",
+    "digest_data",
+    "digest_file",
+    "digest_ids",
+    "group_images",
+    "known_aspect",
+    "open_run_dir",
+    "read_facts",
+    "read_images",
+    "read_recorded",
+]
+
+_ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
+_BONDS = ("patient_id", "lesion_id")
+
+# File that identifies a run directory.
+_NOTE = "settings.json"
+
+
+def as_paths(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str]:
+    """Convert one source or several into a list of paths.
+
+    Parameters
+    ----------
+    sources : str, path-like or sequence of these
+        The sources.
+
+    Returns
+    -------
+    list of str
+        Their paths.
+
+    Examples
+    --------
+    >>> as_paths("images")
+    ['images']
+    """
+    several = [sources] if isinstance(sources, (str, os.PathLike)) else sources
+    return [os.fspath(source) for source in several]
+
+
+def read_facts(table: str | os.PathLike) -> pd.DataFrame:
+    """Read the aspect ratio and the ids of images from a table.
+
+    Parameters
+    ----------
+    table : str or path-like
+        CSV or Parquet with a column of image ids.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        ``image_id``, and ``aspect``, ``patient_id``, ``lesion_id`` as far as the table has them.
+
+    Raises
+    ------
+    TableError
+        If it has no image ids.
+    """
+    raw = read_table(table)
+    id_column = next((name for name in _ID_COLUMNS if name in raw), None)
+    if id_column is None:
+        raise TableError(f"{table} has no column that names the image: {', '.join(_ID_COLUMNS)}.")
+    ids = normalise_ids(raw[id_column]).fillna("")
+    facts = pd.DataFrame({"image_id": ids.map(normalise_image_id)})
+    for name in _BONDS:
+        if name in raw:
+            facts[name] = normalise_ids(raw[name])
+    if {"orig_width", "orig_height"} <= set(raw):
+        width, height = (pd.to_numeric(raw[name]) for name in ("orig_width", "orig_height"))
+        facts["aspect"] = width / height
+    return facts
+
+
+def known_aspect(aspect: float) -> float | None:
+    """Convert a missing aspect ratio to None.
+
+    Parameters
+    ----------
+    aspect : float
+        Width over height; NaN where unknown.
+
+    Returns
+    -------
+    float or None
+        The aspect ratio.
+    """
+    return float(aspect) if pd.notna(aspect) else None
+
+
+def read_recorded(record: Mapping[str, Any]) -> np.ndarray:
+    """Read an image in the aspect ratio of its record.
+
+    Parameters
+    ----------
+    record : mapping
+        With ``path`` and ``aspect``.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), uint8
+        The image.
+    """
+    return read_unsquashed(record["path"], known_aspect(record["aspect"]))
+
+
+def read_images(
+    read: Callable[[Mapping[str, Any]], Any],
+    records: pd.DataFrame,
+    keep: Callable[[int, Any], None],
+    *,
+    n_jobs: int,
+    progress: Callable[[int, int, int], None] | None,
+    noun: str = "images",
+) -> list[Failure]:
+    """Read the images of all records, in several processes.
+
+    Parameters
+    ----------
+    read : callable
+        Picklable function of a record, a mapping of its columns.
+    records : DataFrame of shape (n, columns)
+        Records with ``image_id`` and ``path``.
+    keep : callable
+        Called as ``keep(position, what_was_read)``, in order of completion.
+    n_jobs : int
+        Processes; -1 uses every core.
+    progress : callable or None
+        Called as ``progress(done, failed, total)``.
+    noun : str, default="images"
+        What is read, for the error message.
+
+    Returns
+    -------
+    list of Failure
+        The failures, in record order.
+
+    Raises
+    ------
+    HybridLesionError
+        If nothing could be read.
+    """
+    pieces = list(enumerate(records.to_dict("records")))
+    failures: dict[int, Failure] = {}
+    answers = map_unordered(partial(_attempt, read), pieces, n_jobs=count_jobs(n_jobs))
+    for done, (position, answer) in enumerate(answers, start=1):
+        if isinstance(answer, Failure):
+            failures[position] = answer
+        else:
+            keep(position, answer)
+        if progress is not None:
+            progress(done, len(failures), len(pieces))
+    if len(failures) == len(pieces):
+        first = next(iter(failures.values()))
+        raise HybridLesionError(
+            f"not one of {len(pieces)} {noun} could be read; {first.image_id}: {first.reason}"
+        )
+    return [failures[position] for position in sorted(failures)]
+
+
+def _attempt(
+    read: Callable[[Mapping[str, Any]], Any], piece: tuple[int, Mapping[str, Any]]
+) -> tuple[int, Any]:
+    position, record = piece
+    try:
+        return position, read(record)
+    except (ImageError, SourceError) as error:
+        failure = Failure(str(record["image_id"]), str(record["path"]), "read", str(error))
+        return position, failure
+
+
+def group_images(records: pd.DataFrame, images: Iterable[np.ndarray]) -> np.ndarray:
+    """Group images of one patient or lesion, and near-duplicates.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records.
+    images : iterable of ndarray of shape (height, width, 3), uint8
+        Their images.
+
+    Returns
+    -------
+    ndarray of shape (n,), int
+        Group numbers.
+    """
+    hashes, cropped = zip(
+        *((perceptual_hash(image), crop_hashes(image)) for image in images), strict=True
+    )
+    known = [records[name] for name in GROUP_COLUMNS if name in records]
+    clusters = cluster_near_duplicates(np.stack(hashes), np.stack(cropped))
+    return connected_groups(clusters, *known)
+
+
+def digest_ids(image_ids: pd.Series) -> str:
+    """SHA-256 of image ids, independent of their order.
+
+    Parameters
+    ----------
+    image_ids : Series of str
+        The ids.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> digest_ids(pd.Series(["b", "a"])) == digest_ids(pd.Series(["a", "b"]))
+    True
+    """
+    return hashlib.sha256("\n".join(sorted(image_ids)).encode()).hexdigest()
+
+
+def digest_file(path: str | os.PathLike | None) -> str | None:
+    """SHA-256 of a file.
+
+    Parameters
+    ----------
+    path : str, path-like or None
+        The file, if there is one.
+
+    Returns
+    -------
+    str or None
+        64 hexadecimal digits; None without a file.
+    """
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
+    """SHA-256 of table rows, and of the paths and sizes of image files.
+
+    Parameters
+    ----------
+    rows : DataFrame of shape (n, columns)
+        Facts.
+    paths : iterable of str
+        Files; only the name of those that are not local is used.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    data = hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy("<u8").tobytes())
+    for path in paths:
+        file = Path(path)
+        data.update(f"{path} {file.stat().st_size if file.is_file() else ''}\n".encode())
+    return data.hexdigest()
+
+
+def check_run_dir(folder: Path) -> dict | None:
+    """Check, before long work, that a run directory is absent or was written by a training.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+
+    Returns
+    -------
+    dict or None
+        Settings of the training in it; None if there is none.
+
+    Raises
+    ------
+    SourceError
+        If something else has that name.
+    """
+    if not os.path.lexists(folder):
+        return None
+    try:
+        former = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        former = None
+    if not (isinstance(former, dict) and {"recipe", "data"} <= set(former)):
+        raise SourceError(
+            f"{folder} is in the way: checkpoints go into a folder of that name, and this one was "
+            f"not written by a training (it lacks a valid {_NOTE}). Move it, or choose another "
+            "output."
+        )
+    return former
+
+
+def open_run_dir(folder: Path, settings: Mapping[str, object], *, restart: bool) -> None:
+    """Create a run directory, or open one of the same settings.
+
+    Parameters
+    ----------
+    folder : Path
+        The run directory.
+    settings : mapping
+        Settings and data that determine the result; JSON-serialisable.
+    restart : bool
+        Whether to empty it first.
+
+    Raises
+    ------
+    HybridLesionError
+        If it belongs to other settings.
+    """
+    former = check_run_dir(folder)
+    if former is None or restart:
+        if former is not None:
+            shutil.rmtree(folder)
+        with atomic_path(folder / _NOTE) as temporary:
+            temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        return
+    if former != settings:
+        changed = [name for name in settings if former.get(name) != settings[name]]
+        raise HybridLesionError(
+            f"{folder} holds a training with another {' and '.join(changed)}. Pass the "
+            "same settings to resume it, choose another `out`, or pass `restart` to start over."
+        )
