@@ -65,10 +65,10 @@ VARIANTS = {
 def main() -> None:
     """Train the variants and print their table."""
     options = _options()
-    records, _ = _gather(
+    records, *_ = _gather(
         [str(options.data / name / "images") for name in SETS],
         [str(options.data / table) for table in TABLES],
-        None,
+        {"roots": ()},
     )
     # One size for all epochs keeps the variants apart from the schedule of sizes.
     recipe = FinetuneRecipe(epochs=options.epochs, image_size=128, first_size=128)
