@@ -335,47 +335,8 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
     return named
 
 
-def check_resources(pairs: list[str] | None, dask: str | None) -> dict[str, float]:
-    """Read ``NAME=NUMBER`` options.
-
-    Parameters
-    ----------
-    pairs : list of str or None
-        Values of ``--dask-resource``.
-    dask : str or None
-        Value of ``--dask``.
-
-    Returns
-    -------
-    dict of str to float
-        Number by name; empty without pairs.
-
-    Raises
-    ------
-    typer.BadParameter
-        If a value is not NAME=NUMBER, or there is no cluster.
-
-    Examples
-    --------
-    >>> check_resources(["GPU=1"], "tcp://10.0.0.1:8786")
-    {'GPU': 1.0}
-    """
-    if pairs and dask is None:
-        raise typer.BadParameter("--dask-resource needs a cluster: --dask ADDRESS.")
-    resources = {}
-    for pair in pairs or ():
-        name, _, number = pair.partition("=")
-        try:
-            resources[name] = float(number)
-        except ValueError as error:
-            raise typer.BadParameter(
-                f"--dask-resource takes NAME=NUMBER, such as GPU=1; got {pair!r}."
-            ) from error
-    return resources
-
-
 def choose_runner(
-    jobs: int, dask: str | None, resources: dict[str, float], time_limit: float
+    jobs: int, dask: str | None, resources: list[str] | None, time_limit: float
 ) -> Runner:
     """Create the runner that measures images.
 
@@ -385,8 +346,8 @@ def choose_runner(
         Number of processes.
     dask : str or None
         Address of a Dask scheduler; None uses processes of this machine.
-    resources : dict of str to float
-        Resources that the workers of the cluster must have.
+    resources : list of str or None
+        Resources that the workers of the cluster must have, as NAME=NUMBER.
     time_limit : float
         Seconds for one image.
 
@@ -394,12 +355,33 @@ def choose_runner(
     -------
     Runner
         Processes of this machine, or the workers of a cluster.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a resource is not NAME=NUMBER, or there is no cluster.
+
+    Examples
+    --------
+    >>> choose_runner(1, "tcp://10.0.0.1:8786", ["GPU=1"], 120.0).resources
+    {'GPU': 1.0}
     """
     from hybridlesion.batch import DaskRunner, ProcessRunner
 
     if dask is None:
+        if resources:
+            raise typer.BadParameter("--dask-resource needs a cluster: --dask ADDRESS.")
         return ProcessRunner(jobs, time_limit=time_limit)
-    return DaskRunner(dask, resources=resources, time_limit=time_limit)
+    numbers = {}
+    for pair in resources or ():
+        name, _, number = pair.partition("=")
+        try:
+            numbers[name] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"--dask-resource takes NAME=NUMBER, such as GPU=1; got {pair!r}."
+            ) from error
+    return DaskRunner(dask, resources=numbers, time_limit=time_limit)
 
 
 _EMBEDDERS = ("none", "finetuned")

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import echo
-
-__all__ = ["demo"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def demo(
@@ -19,8 +18,6 @@ def demo(
     random_state: options.Seed = 0,
 ) -> None:
     """Run every stage on synthetic lesions, in a few minutes."""
-    from hybridlesion.cli._print import format_metrics
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.demo import run_demo
 
     with show_progress("measuring") as progress:
@@ -32,7 +29,7 @@ def demo(
             progress=progress,
         )
     typer.echo("Held-out patients:")
-    echo(format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
+    output.echo(output.format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
     typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
     for title, path in result.paths.items():
         typer.echo(f"  {title:<18} {path}")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-
-__all__ = ["explain"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def _check_network(text: str) -> str:
@@ -55,8 +55,6 @@ def explain(
     It shows axes, border, colours and structures with their values.
     """
     from hybridlesion._atomic import check_writable
-    from hybridlesion.cli._print import print_result
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.io.discovery import find_images
     from hybridlesion.plotting import SHEET_SUFFIXES, write_abcd_sheets
 
@@ -77,4 +75,4 @@ def explain(
             network=None if network == "none" else network,
             progress=progress,
         )
-    print_result(result, "sheet")
+    output.print_result(result, "sheet")

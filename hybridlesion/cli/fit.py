@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import echo, echo_err
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_waiting
 
 if TYPE_CHECKING:
     from hybridlesion.training import TrainedModel
-
-__all__ = ["fit"]
 
 _CnnSeen = StrEnum("_CnnSeen", ["blank", "drop", "keep"])
 _Rule = StrEnum("_Rule", ["f1", "youden"])
@@ -116,8 +115,6 @@ def fit(
         if path is not None:
             check_writable(path)
 
-    from hybridlesion.cli._print import print_diagnoses, print_excluded, print_json, print_notes
-    from hybridlesion.cli._progress import show_waiting
     from hybridlesion.model_selection import write_splits
     from hybridlesion.persistence import read_key, save_artifact
     from hybridlesion.training import fit_tables
@@ -144,10 +141,10 @@ def fit(
             allow_leaks=allow_leaks,
             audit=audit,
         )
-    print_excluded(trained.set_aside)
-    print_diagnoses(trained.diagnoses)
-    print_notes(trained.warnings)
-    echo_err("\n".join(trained.audit.lines()))
+    output.print_excluded(trained.set_aside)
+    output.print_diagnoses(trained.diagnoses)
+    output.print_notes(trained.warnings)
+    output.echo_err("\n".join(trained.audit.lines()))
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
     if oof is not None:
         with atomic_path(oof) as temporary:
@@ -156,7 +153,7 @@ def fit(
         write_splits(save_splits, trained.splits)
     seconds = time.monotonic() - started
     if as_json:
-        print_json(_content(trained, out, seconds))
+        output.print_json(_content(trained, out, seconds))
     else:
         _print_fit(trained, out, seconds)
 
@@ -164,24 +161,23 @@ def fit(
 def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
     from dataclasses import asdict
 
-    from hybridlesion.cli._print import attributes, metrics_by_name, name_options
     from hybridlesion.pipeline import split_steps, threshold_rule
 
     _, classifier = split_steps(trained.model)
     return {
         "path": out,
         **{name: trained.facts[name] for name in ("n_rows", "n_groups", "n_positive")},
-        "metrics": metrics_by_name(trained.metrics),
+        "metrics": output.metrics_by_name(trained.metrics),
         "threshold": float(classifier.threshold_),
         "threshold_rule": threshold_rule(classifier),
         "thresholds": {
-            sensitivity: attributes(found, "value", "low", "high")
+            sensitivity: output.attributes(found, "value", "low", "high")
             for sensitivity, found in classifier.threshold_intervals_.items()
         },
         "set_aside": trained.set_aside,
         "columns": [asdict(use) for use in trained.columns],
         "diagnoses": trained.diagnoses.to_dict("records"),
-        "warnings": [name_options(text) for text in trained.warnings],
+        "warnings": [output.name_options(text) for text in trained.warnings],
         "audit": trained.audit.facts(),
         "seconds": seconds,
     }
@@ -189,7 +185,6 @@ def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, obje
 
 def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
     from hybridlesion._formatting import count_words
-    from hybridlesion.cli._print import format_metrics, format_thresholds
     from hybridlesion.pipeline import threshold_rule
 
     facts = trained.facts
@@ -197,7 +192,7 @@ def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
         f"Out-of-fold scores of {count_words(facts['n_rows'], 'lesion')} in "
         f"{count_words(facts['n_groups'], 'group')}, {facts['n_positive']:,} malignant:"
     )
-    echo(format_metrics(trained.metrics, threshold_rule(trained.model)))
-    echo(format_thresholds(trained.model))
+    output.echo(output.format_metrics(trained.metrics, threshold_rule(trained.model)))
+    output.echo(output.format_thresholds(trained.model))
     rows = count_words(facts["n_rows"], "row")
     typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-
-__all__ = ["report"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def report(
@@ -64,8 +64,6 @@ def report(
         raise typer.BadParameter(f"{name} needs --truth TABLE, to which it refers.")
 
     from hybridlesion._formatting import count_words
-    from hybridlesion.cli._print import attributes, name_options, print_json, print_notes
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.reporting import write_page
 
     with show_progress("reading images and drawing figures") as progress:
@@ -85,10 +83,12 @@ def report(
             n_jobs=jobs,
             progress=progress,
         )
-    print_notes(page.warnings)
+    output.print_notes(page.warnings)
     if as_json:
-        found = attributes(page, "path", "n_cases", "n_failed", "warnings", "seconds")
-        print_json(found | {"warnings": [name_options(text) for text in page.warnings]})
+        found = output.attributes(page, "path", "n_cases", "n_failed", "warnings", "seconds")
+        output.print_json(
+            found | {"warnings": [output.name_options(text) for text in page.warnings]}
+        )
         return
     typer.echo(
         f"wrote {page.path}: {count_words(page.n_cases, 'case')}, {page.n_failed:,} failed, "

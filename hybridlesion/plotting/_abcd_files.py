@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
@@ -40,11 +40,6 @@ from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._cnn_sheet import draw_cnn_sheet
 from hybridlesion.plotting._style import save_figure
 from hybridlesion.segmentation import Segmentation, check_segmenter
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["SHEET_SUFFIXES", "DrawnSheet", "SheetDrawing", "write_abcd_sheets"]
 
 
 @dataclass(frozen=True)

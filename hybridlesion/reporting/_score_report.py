@@ -31,16 +31,6 @@ from hybridlesion.plotting import (
 )
 from hybridlesion.reporting._score_table import ScoreTable, add_baseline, join_truth, read_scores
 
-__all__ = [
-    "ScoreReport",
-    "attributes_of",
-    "check_outputs",
-    "describe_tables",
-    "draw_figures",
-    "report_scores",
-    "write_tables",
-]
-
 # Attribute -> columns that hold it, in order of preference, and the kind of its bands.
 _SOURCES = {
     "age": (("age",), "age"),

@@ -20,8 +20,6 @@ from hybridlesion.metadata import (
 )
 from hybridlesion.model_selection import GROUP_COLUMNS
 
-__all__ = ["ScoreTable", "add_baseline", "join_truth", "read_scores"]
-
 _LONGEST_RULE = 60
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 

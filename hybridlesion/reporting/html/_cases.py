@@ -25,19 +25,6 @@ from hybridlesion.segmentation import segment
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "ERRORS",
-    "Bar",
-    "Card",
-    "Detail",
-    "Picture",
-    "draw_details",
-    "make_cards",
-    "run_parallel",
-    "take_pictures",
-    "webp",
-]
-
 Answer = TypeVar("Answer")
 
 

@@ -24,8 +24,6 @@ from hybridlesion.plotting import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Chart", "draw_charts", "figure_to_svg"]
-
 MODEL, MALIGNANT, INK, NOTE = (THEME[name] for name in ("model", "malignant", "ink", "note"))
 
 

@@ -46,8 +46,6 @@ from hybridlesion.reporting.html._summary import (
     subgroup_gaps,
 )
 
-__all__ = ["PageResult", "write_page"]
-
 # Above this number of lesions the images are smaller, since the page contains all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)

@@ -20,8 +20,6 @@ from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.reporting._score_table import join_truth, read_scores
 
-__all__ = ["Evaluation", "ReportData", "collect_report_data"]
-
 # Columns with reasons that the page shows.
 _EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
 

@@ -16,17 +16,6 @@ from hybridlesion.leakage import membership_warning
 from hybridlesion.reporting.html._cases import Bar
 from hybridlesion.reporting.html._report_data import ReportData
 
-__all__ = [
-    "LIMITS",
-    "Check",
-    "ChecklistItem",
-    "answer_checklists",
-    "check_leakage",
-    "describe_data",
-    "describe_model",
-    "weigh_families",
-]
-
 LIMITS = (
     "The model may fail on cameras, skin tones, ages or diagnoses that its training data do not "
     "contain. Its probabilities apply to a similar prevalence of malignant lesions.",

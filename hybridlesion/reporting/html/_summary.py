@@ -12,15 +12,6 @@ from hybridlesion.metrics import evaluate_subgroups, interval_caveats
 from hybridlesion.reporting._score_report import attributes_of
 from hybridlesion.reporting.html._report_data import Evaluation, ReportData
 
-__all__ = [
-    "METRIC_TITLES",
-    "MetricRow",
-    "audit_subgroups",
-    "describe_results",
-    "metric_rows",
-    "subgroup_gaps",
-]
-
 METRIC_TITLES = {
     "auc": (
         "Area under the ROC curve",

@@ -254,21 +254,23 @@ def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {row.pop("metric"): row for row in metrics.to_dict("records")}
 
 
-def failures(result: object) -> str:
+def failures(n_failed: int, errors_path: Path | None) -> str:
     """Format the number of failures, and the file that lists them.
 
     Parameters
     ----------
-    result : object
-        Anything with ``n_failed`` and ``errors_path``.
+    n_failed : int
+        Number of failures.
+    errors_path : Path or None
+        File that lists them, if there is one.
 
     Returns
     -------
     str
         For example ``"2 failed (see f.parquet.errors.csv)"``.
     """
-    listed = "" if result.errors_path is None else f" (see {result.errors_path})"
-    return f"{result.n_failed:,} failed{listed}"
+    listed = "" if errors_path is None else f" (see {errors_path})"
+    return f"{n_failed:,} failed{listed}"
 
 
 def print_result(result: ExtractionResult, noun: str = "row") -> None:
@@ -285,7 +287,8 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
 
     reused = f"{result.n_reused:,} reused, " if result.n_reused else ""
     rows = count_words(result.n_rows, noun)
-    typer.echo(f"wrote {result.path}: {rows}, {reused}{failures(result)}, {result.seconds:.1f} s")
+    failed = failures(result.n_failed, result.errors_path)
+    typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
 
 
 def print_diagnoses(diagnoses: pd.DataFrame) -> None:
