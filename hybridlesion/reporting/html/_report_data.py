@@ -158,9 +158,8 @@ def collect_report_data(
         if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
             threshold, rule = scored.threshold, scored.rule
         if truth:
-            options = {"id_column": id_column, "target_column": target}
-            options |= {"malignant": malignant, "benign": benign}
-            records = read_records(list(truth), **options)
+            labels = {"target_column": target, "malignant": malignant, "benign": benign}
+            records = read_records(list(truth), id_column=id_column, **labels)
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]
             of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
