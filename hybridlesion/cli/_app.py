@@ -247,23 +247,19 @@ def main() -> None:
     try:
         app()
     except Exception as error:
+        import tempfile
+        import traceback
+
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
+            file.writelines(traceback.format_exception(error))
         echo_err(
             f"hybridlesion: internal error; please report it. {type(error).__name__}: {error}. "
-            f"The details for a report are in {_write_traceback(error)}"
+            f"The details for a report are in {file.name}"
         )
         sys.exit(_REFUSED)
-
-
-def _write_traceback(error: Exception) -> str:
-    import tempfile
-    import traceback
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
-        file.writelines(traceback.format_exception(error))
-    return file.name
 
 
 def _print_warning(

@@ -17,32 +17,6 @@ DeviceName = StrEnum("DeviceName", ["auto", "cpu", "cuda"])
 """Values of ``--device``."""
 
 
-def complete_choices(*words: str) -> Callable[[str], list[str]]:
-    """Complete an option that takes one of a few words, or a file.
-
-    Parameters
-    ----------
-    *words : str
-        The words.
-
-    Returns
-    -------
-    callable
-        For ``autocompletion`` of the option: the words that begin with what was typed. Where none
-        does, the shell completes file names.
-
-    Examples
-    --------
-    >>> complete_choices("classical", "refined")("re")
-    ['refined']
-    """
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
-
-    return complete
-
-
 def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
     """Check the suffix of an output file.
 
@@ -131,7 +105,6 @@ Benign = Annotated[
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--column",
         metavar="RECORD=COLUMN",
         help="Column that holds age, sex, site, patient_id ...; repeat for more.",
     ),
@@ -173,8 +146,7 @@ Jobs = Annotated[
     typer.Option(min=-1, metavar="N", callback=_check_jobs, help="Processes; -1 uses every core."),
 ]
 Key = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="KEYFILE", help="Refuse a model not signed with this key."),
+    Path | None, typer.Option(metavar="KEYFILE", help="Refuse a model not signed with this key.")
 ]
 LabelsFromFolders = Annotated[
     bool,
@@ -195,17 +167,16 @@ Metadata = Annotated[
     typer.Option(metavar="TABLE", help="CSV, Parquet or Excel in any ISIC layout; repeat to join."),
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="Model file written by `fit`.")]
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
+OutFolder = Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")]
 OutModel = Annotated[
     Path,
     typer.Option(
-        "--out", metavar="MODEL.joblib", callback=ending_in(".joblib"), help="Model file to write."
+        metavar="MODEL.joblib", callback=ending_in(".joblib"), help="Model file to write."
     ),
 ]
 OutScores = Annotated[
     Path,
     typer.Option(
-        "--out",
         metavar="FILE",
         callback=ending_in(".csv", ".parquet"),
         help="Table of scores to write, .csv or .parquet.",
@@ -214,7 +185,6 @@ OutScores = Annotated[
 OutTable = Annotated[
     str,
     typer.Option(
-        "--out",
         metavar="FILE|ADDRESS",
         callback=ending_in(".parquet"),
         help="Feature table to write, .parquet; a file or an fsspec address.",
@@ -223,7 +193,6 @@ OutTable = Annotated[
 OutWeights = Annotated[
     Path,
     typer.Option(
-        "--out",
         metavar="FILE",
         callback=ending_in(".safetensors"),
         help="Weight file to write, .safetensors.",
@@ -239,9 +208,7 @@ Restart = Annotated[bool, typer.Option("--restart", help="Discard an interrupted
 Roots = Annotated[
     list[str] | None,
     typer.Option(
-        "--root",
-        metavar="DIR",
-        help="Another folder to search for the images of a table; repeat for more.",
+        metavar="DIR", help="Another folder to search for the images of a table; repeat for more."
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the random numbers.")]
@@ -250,7 +217,7 @@ Segmenter = Annotated[
     typer.Option(
         metavar="NAME",
         callback=_check_segmenter,
-        autocompletion=complete_choices("classical", "refined"),
+        autocompletion=lambda: ["classical", "refined"],
         help="Segmentation: classical, refined, or a weight file of train-refiner.",
     ),
 ]

@@ -291,18 +291,6 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
     typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
 
 
-def print_diagnoses(diagnoses: pd.DataFrame) -> None:
-    """Print on standard error which diagnoses count as malignant and which as benign.
-
-    Parameters
-    ----------
-    diagnoses : DataFrame of shape (m, 4)
-        Columns diagnosis, side, n_rows, words, as `Records.diagnoses`.
-    """
-    if len(diagnoses):
-        echo_err(format_diagnoses(diagnoses))
-
-
 def print_excluded(columns: Mapping[str, str]) -> None:
     """Print on standard error which columns the model does not use, grouped by reason.
 
@@ -467,29 +455,18 @@ def format_comparison(
     )
 
 
-def format_diagnoses(diagnoses: pd.DataFrame) -> str:
-    """Format which diagnoses count as malignant and which as benign.
+def print_diagnoses(diagnoses: pd.DataFrame) -> None:
+    """Print on standard error which diagnoses count as malignant and which as benign.
+
+    One line a diagnosis and side, with its number of rows and its spellings.
 
     Parameters
     ----------
     diagnoses : DataFrame of shape (m, 4)
         Columns diagnosis, side, n_rows, words, as in `hybridlesion.metadata.Records`.
-
-    Returns
-    -------
-    str
-        One line a diagnosis and side, with its number of rows and its spellings.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = [("melanoma", "malignant", 2, ("MEL", "MM")), ("", "benign", 9, ())]
-    >>> columns = ["diagnosis", "side", "n_rows", "words"]
-    >>> print(format_diagnoses(pd.DataFrame(rows, columns=columns)))
-    diagnosis  counts as  rows  written
-    melanoma   malignant  2     MEL, MM
-    (none)     benign     9
     """
+    if diagnoses.empty:
+        return
     rows = [("diagnosis", "counts as", "rows", "written")]
     for one in diagnoses.head(_MAX_DIAGNOSES).itertuples():
         spellings = ", ".join(one.words[:_MAX_SPELLINGS])
@@ -497,7 +474,7 @@ def format_diagnoses(diagnoses: pd.DataFrame) -> str:
         side = _SIDES.get(one.side, one.side)
         rows.append((one.diagnosis or "(none)", side, f"{one.n_rows:,}", spellings))
     more = len(diagnoses) - _MAX_DIAGNOSES
-    return _align(rows) + (f"\nand {more:,} more." if more > 0 else "")
+    echo_err(_align(rows) + (f"\nand {more:,} more." if more > 0 else ""))
 
 
 def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:

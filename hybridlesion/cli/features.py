@@ -30,14 +30,13 @@ def features(
         str,
         typer.Option(
             metavar="NAME|PATH|none",
-            autocompletion=options.complete_choices("finetuned", "none"),
+            autocompletion=lambda: ["finetuned", "none"],
             help="Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
         ),
     ] = "finetuned",
     weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Local weights for a model given by name."),
+        Path | None, typer.Option(metavar="FILE", help="Local weights for a model given by name.")
     ] = None,
     segmenter: options.Segmenter = "classical",
     masks: Annotated[

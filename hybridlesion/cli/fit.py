@@ -152,47 +152,42 @@ def fit(
     if save_splits is not None:
         write_splits(save_splits, trained.splits)
     seconds = time.monotonic() - started
-    if as_json:
-        output.print_json(_content(trained, out, seconds))
-    else:
-        _print_fit(trained, out, seconds)
+    _print_fit(trained, out, seconds, as_json)
 
 
-def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
+def _print_fit(trained: TrainedModel, out: Path, seconds: float, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from hybridlesion._formatting import count_words
     from hybridlesion.pipeline import split_steps, threshold_rule
 
-    _, classifier = split_steps(trained.model)
-    return {
-        "path": out,
-        **{name: trained.facts[name] for name in ("n_rows", "n_groups", "n_positive")},
-        "metrics": output.metrics_by_name(trained.metrics),
-        "threshold": float(classifier.threshold_),
-        "threshold_rule": threshold_rule(classifier),
-        "thresholds": {
-            sensitivity: output.attributes(found, "value", "low", "high")
-            for sensitivity, found in classifier.threshold_intervals_.items()
-        },
-        "set_aside": trained.set_aside,
-        "columns": [asdict(use) for use in trained.columns],
-        "diagnoses": trained.diagnoses.to_dict("records"),
-        "warnings": [output.name_options(text) for text in trained.warnings],
-        "audit": trained.audit.facts(),
-        "seconds": seconds,
-    }
-
-
-def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
-    from hybridlesion._formatting import count_words
-    from hybridlesion.pipeline import threshold_rule
-
-    facts = trained.facts
+    facts, rule = trained.facts, threshold_rule(trained.model)
+    if as_json:
+        _, classifier = split_steps(trained.model)
+        content = {
+            "path": out,
+            **{name: facts[name] for name in ("n_rows", "n_groups", "n_positive")},
+            "metrics": output.metrics_by_name(trained.metrics),
+            "threshold": float(classifier.threshold_),
+            "threshold_rule": rule,
+            "thresholds": {
+                sensitivity: output.attributes(found, "value", "low", "high")
+                for sensitivity, found in classifier.threshold_intervals_.items()
+            },
+            "set_aside": trained.set_aside,
+            "columns": [asdict(use) for use in trained.columns],
+            "diagnoses": trained.diagnoses.to_dict("records"),
+            "warnings": [output.name_options(text) for text in trained.warnings],
+            "audit": trained.audit.facts(),
+            "seconds": seconds,
+        }
+        output.print_json(content)
+        return
     typer.echo(
         f"Out-of-fold scores of {count_words(facts['n_rows'], 'lesion')} in "
         f"{count_words(facts['n_groups'], 'group')}, {facts['n_positive']:,} malignant:"
     )
-    output.echo(output.format_metrics(trained.metrics, threshold_rule(trained.model)))
+    output.echo(output.format_metrics(trained.metrics, rule))
     output.echo(output.format_thresholds(trained.model))
     rows = count_words(facts["n_rows"], "row")
     typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

@@ -52,16 +52,14 @@ def report(
 ) -> None:
     """Write report.html on a model, its performance and errors."""
     on_scores = {"--truth": truth, "--images": images, "--masks": masks}
-    if scores is None and any(on_scores.values()):
-        name = next(name for name, value in on_scores.items() if value)
+    if scores is None and (idle := [name for name, value in on_scores.items() if value]):
         raise typer.BadParameter(
-            f"{name} needs --scores SCORES; without scores the report shows the model alone."
+            f"{idle[0]} needs --scores SCORES; without scores the report shows the model alone."
         )
     of_truth = {"--target": target, "--malignant": malignant, "--benign": benign}
     of_truth["--id-column"] = id_column
-    if not truth and any(of_truth.values()):
-        name = next(name for name, value in of_truth.items() if value)
-        raise typer.BadParameter(f"{name} needs --truth TABLE, to which it refers.")
+    if not truth and (idle := [name for name, value in of_truth.items() if value]):
+        raise typer.BadParameter(f"{idle[0]} needs --truth TABLE, to which it refers.")
 
     from hybridlesion._formatting import count_words
     from hybridlesion.reporting import write_page

@@ -27,10 +27,7 @@ Answer = TypeVar("Answer")
 
 
 def run_parallel(
-    jobs: Iterable[tuple],
-    total: int,
-    n_jobs: int,
-    progress: Callable[[int, int, int], None] | None,
+    jobs: Iterable[tuple], total: int, n_jobs: int, progress: Callable[[int, int, int], None] | None
 ) -> list[Answer]:
     """Run jobs in processes and report progress.
 

@@ -37,13 +37,7 @@ from hybridlesion.plotting import (
     legend_words,
     square_panel,
 )
-from hybridlesion.reporting.html._cases import (
-    ERRORS,
-    Card,
-    draw_details,
-    make_cards,
-    take_pictures,
-)
+from hybridlesion.reporting.html._cases import ERRORS, Card, draw_details, make_cards, take_pictures
 from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
 from hybridlesion.reporting.html._sections import (
     LIMITS,

@@ -195,12 +195,7 @@ def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
 
 
 def _scored(
-    cases: pd.DataFrame,
-    threshold: float | None,
-    rule: str | None,
-    name: str,
-    *,
-    out_of_fold: bool,
+    cases: pd.DataFrame, threshold: float | None, rule: str | None, name: str, *, out_of_fold: bool
 ) -> Evaluation:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
     groups = grouping(cases).to_numpy()
