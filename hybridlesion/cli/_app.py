@@ -44,7 +44,7 @@ _OUTPUTS, _FAILURES = ("out", "oof", "save_splits", "audit"), ".errors.csv"
 
 
 class _Command(TyperCommand):
-    """A command that checks its words before any work, and turns errors into messages."""
+    """A command that checks its arguments before any work, and turns errors into messages."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:
         return [*required_words(self), self.options_metavar]
@@ -66,7 +66,7 @@ class _Command(TyperCommand):
         return rest
 
     def invoke(self, ctx: typer.Context) -> object:
-        """Run the command; an error that the library raises on purpose is exit code 1."""
+        """Run the command; errors of the library give a message and exit code 1."""
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning)
             warnings.showwarning = _print_warning
@@ -109,7 +109,7 @@ def required_words(command: TyperCommand) -> list[str]:
 
 
 def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -> None:
-    """Refuse empty words, as scripts make of unset variables, and options in place of values.
+    """Refuse empty arguments, which scripts pass for unset variables, and options as values.
 
     An empty path would mean the current folder.
     """
@@ -149,7 +149,7 @@ def _quote_value(error: typer.BadParameter, words: list[str]) -> typer.BadParame
 
 @contextmanager
 def _usage_errors(ctx: typer.Context) -> Iterator[None]:
-    """Name the options that usage errors of the library are about, or the command of an option."""
+    """Complete usage errors: option names for parameters, the usage line, other commands."""
     try:
         yield
     except _UsageError as error:
@@ -160,7 +160,7 @@ def _usage_errors(ctx: typer.Context) -> Iterator[None]:
 
 
 def _find_option(error: Exception, ctx: typer.Context) -> str:
-    """Name the commands that have an option which this one lacks and does not resemble."""
+    """Name the commands that have an unknown option, unless typer suggests a similar one."""
     name = getattr(error, "option_name", None)
     if getattr(error, "possibilities", None) != []:
         return ""

@@ -442,7 +442,7 @@ def format_comparison(
         p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
         rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
     table = _align(rows)
-    if not _fits(table, width):
+    if width is not None and max(map(len, table.splitlines())) > width:
         table = _align([(*row[:2], *row[3:]) for row in rows])
     return "\n".join(
         [
@@ -546,13 +546,9 @@ def format_thresholds(model: BaseEstimator) -> str:
 def _fit_width(build: Callable[[bool], str], width: int | None, file: str) -> str:
     """Build a table with intervals, or without them where it would be too wide."""
     table = build(True)
-    if _fits(table, width):
+    if width is None or max(map(len, table.splitlines())) <= width:
         return table
     return f"{build(False)}\nFor intervals see {file}, or widen the window."
-
-
-def _fits(table: str, width: int | None) -> bool:
-    return width is None or max(map(len, table.splitlines())) <= width
 
 
 def _cell(row: pd.Series, name: str, digits: int = 2, interval: bool = True) -> str:

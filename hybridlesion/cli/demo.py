@@ -13,7 +13,7 @@ from hybridlesion.cli._progress import show_progress
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path("demo"),
+    out: Annotated[Path, options.option("DIR", "Folder to write into.")] = Path("demo"),
     jobs: options.Jobs = -1,
     random_state: options.Seed = 0,
 ) -> None:

@@ -15,19 +15,16 @@ def evaluate(
     scores: Annotated[str, typer.Argument(metavar="SCORES", help="Table written by `score`.")],
     truth: Annotated[
         list[str],
-        typer.Option(
-            metavar="TABLE",
-            help="Diagnoses; repeat to join more, such as a feature table for skin tones.",
+        options.option(
+            "TABLE", "Diagnoses; repeat to join more, such as a feature table for skin tones."
         ),
     ],
     out: options.OutFolder,
     against: Annotated[
-        str | None,
-        typer.Option(metavar="SCORES2", help="Other scores of the same images, to compare with."),
+        str | None, options.option("SCORES2", "Other scores of the same images, to compare with.")
     ] = None,
     threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="X", help="Threshold; default: the one in SCORES."),
+        float | None, options.option("X", "Threshold; default: the one in SCORES.", min=0, max=1)
     ] = None,
     cost_ratio: options.CostRatio = None,
     target: options.Target = None,
@@ -36,7 +33,7 @@ def evaluate(
     id_column: options.IdColumn = None,
     column: options.Columns = None,
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Bootstrap samples for each interval.")
+        int, options.option("N", "Bootstrap samples for each interval.", min=0)
     ] = 2000,
     as_json: options.AsJson = False,
 ) -> None:

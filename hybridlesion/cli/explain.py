@@ -27,24 +27,22 @@ def explain(
     images: options.Images,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE|DIR",
-            help="One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder.",
+        options.option(
+            "FILE|DIR",
+            "One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder.",
         ),
     ] = None,
     segmenter: options.Segmenter = "classical",
     mask: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE|DIR", help="Mask to use instead; for several images a folder of masks."
-        ),
+        options.option("FILE|DIR", "Mask to use instead; for several images a folder of masks."),
     ] = None,
     network: Annotated[
         str,
-        typer.Option(
-            metavar="finetuned|DIR|none",
+        options.option(
+            "finetuned|DIR|none",
+            "Fine-tuned network to draw an attribution map of, as IMAGEID_cnn.png.",
             callback=_check_network,
-            help="Fine-tuned network to draw an attribution map of, as IMAGEID_cnn.png.",
         ),
     ] = "none",
     path_column: options.PathColumn = None,

@@ -28,19 +28,19 @@ def features(
     metadata: options.Metadata = None,
     embedder: Annotated[
         str,
-        typer.Option(
-            metavar="NAME|PATH|none",
-            autocompletion=lambda: ["finetuned", "none"],
-            help="Fine-tuned folder, timm model, weight file, or none; "
+        options.option(
+            "NAME|PATH|none",
+            "Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
+            autocompletion=lambda: ["finetuned", "none"],
         ),
     ] = "finetuned",
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Local weights for a model given by name.")
+        Path | None, options.option("FILE", "Local weights for a model given by name.")
     ] = None,
     segmenter: options.Segmenter = "classical",
     masks: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder to also write the masks into.")
+        Path | None, options.option("DIR", "Folder to also write the masks into.")
     ] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,

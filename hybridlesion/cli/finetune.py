@@ -21,20 +21,17 @@ def finetune(
     ],
     out: options.OutFolder,
     metadata: options.Metadata = None,
-    backbone: Annotated[str, typer.Option(metavar="NAME", help="timm model.")] = "mobilenetv2_100",
+    backbone: Annotated[str, options.option("NAME", "timm model.")] = "mobilenetv2_100",
     weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Its pretrained weights; default: from timm's hub."),
+        str | None, options.option("FILE", "Its pretrained weights; default: from timm's hub.")
     ] = None,
-    folds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Folds, with one network each.")
-    ] = 5,
+    folds: Annotated[int, options.option("N", "Folds, with one network each.", min=2)] = 5,
     epochs: options.Epochs = 16,
     image_size: Annotated[
-        int, typer.Option(min=32, metavar="N", help="Side of the network's input in pixels.")
+        int, options.option("N", "Side of the network's input in pixels.", min=32)
     ] = 160,
     crop: Annotated[
-        _Crop, typer.Option(metavar="lesion|frame|both", help="Views of the image to use.")
+        _Crop, options.option("lesion|frame|both", "Views of the image to use.")
     ] = _Crop.both,
     whole: Annotated[
         bool, typer.Option("--whole", help="Also train one network on all images, as whole.zip.")

@@ -27,10 +27,8 @@ def fit(
     out: options.OutModel,
     target: options.Target = None,
     groups: options.Groups = "patient_id",
-    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, grouped by patient.")] = 5,
-    seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Repetitions of the cross-validation.")
-    ] = 1,
+    folds: Annotated[int, options.option("N", "Folds, grouped by patient.", min=2)] = 5,
+    seeds: Annotated[int, options.option("N", "Repetitions of the cross-validation.", min=1)] = 1,
     malignant: options.Malignant = None,
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
@@ -39,59 +37,53 @@ def fit(
     random_state: options.Seed = 0,
     cnn_seen: Annotated[
         _CnnSeen,
-        typer.Option(
-            metavar="blank|drop|keep",
-            help="What to do with scores of a CNN that was trained on the row.",
+        options.option(
+            "blank|drop|keep", "What to do with scores of a CNN that was trained on the row."
         ),
     ] = _CnnSeen.blank,
     sign: Annotated[
-        Path | None,
-        typer.Option(metavar="KEYFILE", help="Sign the model with the key in this file."),
+        Path | None, options.option("KEYFILE", "Sign the model with the key in this file.")
     ] = None,
     oof: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        options.option(
+            "FILE",
+            "CSV for the out-of-fold scores; `evaluate` reads it.",
             callback=options.ending_in(".csv"),
-            help="CSV for the out-of-fold scores; `evaluate` reads it.",
         ),
     ] = None,
     splits: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Saved folds, or train and test parts; instead of --folds and --seeds.",
+        options.option(
+            "FILE", "Saved folds, or train and test parts; instead of --folds and --seeds."
         ),
     ] = None,
     save_splits: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        options.option(
+            "FILE",
+            "CSV or Parquet for the folds used; --splits reads it.",
             callback=options.ending_in(".csv", ".parquet"),
-            help="CSV or Parquet for the folds used; --splits reads it.",
         ),
     ] = None,
     audit: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            callback=options.ending_in(".json"),
-            help="JSON for the leakage audit, by row.",
+        options.option(
+            "FILE", "JSON for the leakage audit, by row.", callback=options.ending_in(".json")
         ),
     ] = None,
     sensitivity: Annotated[
         float | None,
-        typer.Option(
-            metavar="X",
+        options.option(
+            "X",
+            "Out-of-fold sensitivity at the threshold of the labels; default: 0.9.",
             callback=options.check_share("0.95", one=True),
-            help="Out-of-fold sensitivity at the threshold of the labels; default: 0.9.",
         ),
     ] = None,
     threshold: Annotated[
         _Rule | None,
-        typer.Option(
-            metavar="f1|youden",
-            help="Threshold with the highest F1 or Youden index instead of a sensitivity.",
+        options.option(
+            "f1|youden", "Threshold with the highest F1 or Youden index instead of a sensitivity."
         ),
     ] = None,
     cost_ratio: options.CostRatio = None,

@@ -16,32 +16,25 @@ def report(
     model: options.Model,
     out: options.OutFolder,
     scores: Annotated[
-        str | None,
-        typer.Option(metavar="SCORES", help="Table written by `score`, best with --explain."),
+        str | None, options.option("SCORES", "Table written by `score`, best with --explain.")
     ] = None,
     truth: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TABLE", help="Diagnosis, age, sex, site; repeat to join."),
+        list[str] | None, options.option("TABLE", "Diagnosis, age, sex, site; repeat to join.")
     ] = None,
     images: Annotated[
-        list[str] | None,
-        typer.Option(metavar="IMAGES", help="Image sources; default: the paths in SCORES."),
+        list[str] | None, options.option("IMAGES", "Image sources; default: the paths in SCORES.")
     ] = None,
     masks: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of masks; default: images are segmented."),
+        Path | None, options.option("DIR", "Folder of masks; default: images are segmented.")
     ] = None,
     ablation: Annotated[
-        Path | None, typer.Option(metavar="TABLE", help="Metrics of models without a component.")
+        Path | None, options.option("TABLE", "Metrics of models without a component.")
     ] = None,
     cases: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Maximum number of lesions in the gallery.")
+        int, options.option("N", "Maximum number of lesions in the gallery.", min=1)
     ] = 600,
     sheets: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Maximum number of ABCD sheets and CNN attribution maps."
-        ),
+        int, options.option("N", "Maximum number of ABCD sheets and CNN attribution maps.", min=0)
     ] = 100,
     target: options.Target = None,
     malignant: options.Malignant = None,

@@ -31,16 +31,14 @@ def score(
     column: options.Columns = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Folder that keeps features by image content, for later runs."
-        ),
+        options.option("DIR", "Folder that keeps features by image content, for later runs."),
     ] = None,
     cache_limit: Annotated[
         float | None,
-        typer.Option(
-            metavar="GB",
+        options.option(
+            "GB",
+            "Size of --cache in gigabytes; the least recently used features are removed.",
             min=0.001,
-            help="Size of --cache in gigabytes; the least recently used features are removed.",
         ),
     ] = None,
     append: Annotated[
@@ -48,10 +46,10 @@ def score(
     ] = False,
     prevalence: Annotated[
         float | None,
-        typer.Option(
-            metavar="SHARE",
+        options.option(
+            "SHARE",
+            "Expected share of malignant lesions, such as 0.02; adjusts the scores.",
             callback=options.check_share("0.02"),
-            help="Expected share of malignant lesions, such as 0.02; adjusts the scores.",
         ),
     ] = None,
     key: options.Key = None,

@@ -19,8 +19,7 @@ def segment(
         bool, typer.Option("--overlay", help="Also write each image with the contour.")
     ] = False,
     truth: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="True masks: print the agreement, show the worst."),
+        str | None, options.option("DIR", "True masks: print the agreement, show the worst.")
     ] = None,
     jobs: options.Jobs = -1,
     path_column: options.PathColumn = None,

@@ -16,18 +16,16 @@ def train_refiner(
         list[str], typer.Argument(metavar="IMAGES...", help="Folders of images, or archives.")
     ],
     masks: Annotated[
-        list[str],
-        typer.Option(metavar="DIR", help="Folder of true masks; one for each IMAGES, in order."),
+        list[str], options.option("DIR", "Folder of true masks; one for each IMAGES, in order.")
     ],
     out: options.OutWeights,
     metadata: options.Metadata = None,
     weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="ImageNet weights of mobilenetv2_100 for the encoder."),
+        str | None, options.option("FILE", "ImageNet weights of mobilenetv2_100 for the encoder.")
     ] = None,
     epochs: options.Epochs = 16,
     folds: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Folds of a cross-validation; 0 for none.")
+        int, options.option("N", "Folds of a cross-validation; 0 for none.", min=0)
     ] = 0,
     seed: options.Seed = 0,
     device: options.Device = options.DeviceName.auto,

@@ -115,8 +115,7 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     maps : LesionMaps
         The lesion.
     """
-    found, lesion = maps.shape, maps.lesion
-    size = lesion.mask.shape[::-1]
+    found, size = maps.shape, maps.lesion.mask.shape[::-1]
     own, theirs = (
         cv2.resize(layer, size, interpolation=cv2.INTER_CUBIC) > 0.5
         for layer in (found.own, found.mirrored)
@@ -251,12 +250,8 @@ def _parts(
     """Return the segments of a bar: start, end, colour."""
     if name != "tds":
         return [(low, value, MODEL)]
-    parts, start = [], 0.0
-    for (part, weight), shade in zip(_WEIGHTS.items(), _SHADES, strict=True):
-        stop = start + weight * values[f"abcd__{part}"]
-        parts.append((start, stop, shade))
-        start = stop
-    return parts
+    stops = np.cumsum([weight * values[f"abcd__{part}"] for part, weight in _WEIGHTS.items()])
+    return list(zip([0.0, *stops[:-1]], stops, _SHADES, strict=True))
 
 
 def _bar(axes: Axes, y: float, span: tuple[float, float], parts) -> None:

@@ -117,13 +117,11 @@ def decision_figure(
     See `hybridlesion.metrics.net_benefit`. The upper axis gives the odds that correspond to the
     probability: a threshold of 5 % accepts 19 false positives for one true positive.
     """
+    y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
+    options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     try:
         curve = decision_curve(
-            np.asarray(y, dtype=int),
-            np.asarray(score, dtype=float),
-            groups=None if groups is None else np.asarray(groups),
-            n_bootstrap=n_bootstrap,
-            random_state=random_state,
+            y, score, groups=None if groups is None else np.asarray(groups), **options
         )
     except ValueError as error:
         raise TableError(f"cannot compute the decision curve: {error}") from error
