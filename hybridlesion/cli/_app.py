@@ -49,6 +49,19 @@ class _Command(TyperCommand):
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:
         return [*required_words(self), self.options_metavar]
 
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:
+        """List arguments by their metavar, without the Python type that typer adds."""
+        for title, kind in (("Arguments", TyperArgument), ("Options", TyperOption)):
+            own = [one for one in self.get_params(ctx) if isinstance(one, kind)]
+            records = [(one, one.get_help_record(ctx)) for one in own]
+            rows = [
+                (one.metavar if kind is TyperArgument else record[0], record[1])
+                for one, record in records
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
