@@ -21,7 +21,7 @@ def test_it_is_small_and_its_card_tells_what_it_learned_from():
     assert f"{tuned.note['n_images']:,} images" in card
     for figure in tuned.note["figures"]:
         assert f"{figure['auc']:.3f}" in card
-    assert len(tuned.seen.names) == tuned.note["n_images"]
+    assert len(tuned.seen.image_ids) == tuned.note["n_images"]
 
 
 @pytest.mark.real
@@ -40,4 +40,5 @@ def test_it_knows_the_images_it_learned_from(real_data):
     scores = CNNScorer(device="cpu").fit().transform(images)
     assert (scores[:, 1] == 1).all()
     seen = Finetuned.read(SHIPPED).seen
-    assert np.isin(np.log(scores[:, 0] / (1 - scores[:, 0])).round(2), seen.odds.round(2)).all()
+    logits = np.log(scores[:, 0] / (1 - scores[:, 0]))
+    assert np.isin(logits.round(2), seen.oof_logit.round(2)).all()
