@@ -67,5 +67,5 @@ def test_a_missing_folder_of_true_masks_is_told_before_work(hybridlesion, lesion
     arguments = ("--out", tmp_path / "masks", "--truth", tmp_path / "absent")
     result = hybridlesion("segment", lesions / "images", *arguments)
     assert result.exit_code == 1
-    assert "is no folder" in result.output
+    assert "is not a folder" in result.output
     assert not (tmp_path / "masks").exists()
