@@ -120,34 +120,31 @@ def run_demo(
         n_jobs=n_jobs,
         random_state=random_state,
     )
-    records, training, held_out = _split(out, lesions, random_state)
+    truth, masks, scores = [out / "data" / "metadata.csv"], out / "masks", out / "scores.csv"
+    records = read_records(truth, images=lesions[["image_id", "path"]]).frame
+    held_out = _hold_out(records, random_state)
     step("measuring images of the training patients")
-    features = extract_features(
-        records[training], out / "features.parquet", n_jobs=n_jobs, progress=progress
-    )
+    table = out / "features.parquet"
+    extract_features(records[~held_out], table, n_jobs=n_jobs, progress=progress)
     step("fitting")
-    trained = fit_tables([features.path], n_splits=4, n_jobs=n_jobs, random_state=random_state)
+    trained = fit_tables([table], n_splits=4, n_jobs=n_jobs, random_state=random_state)
     model = out / "model.joblib"
     save_artifact(model, trained.model, training=trained.facts, metrics=trained.metrics)
     step("scoring held-out patients")
-    fitted, unseen, scores = load_artifact(model), records[held_out], out / "scores.csv"
-    score_records(
-        *(fitted, unseen, scores),
-        n_jobs=n_jobs,
-        masks=out / "masks",
-        explain=True,
-        progress=progress,
-    )
+    fitted, options = load_artifact(model), {"n_jobs": n_jobs, "masks": masks}
+    score_records(fitted, records[held_out], scores, explain=True, progress=progress, **options)
     step("evaluating")
-    report, sheet = _evaluate(out, scores, random_state)
-    step("writing the report")
-    page = write_page(
-        *(model, out),
-        scores=scores,
-        truth=[out / "data" / "metadata.csv"],
-        masks=out / "masks",
-        n_jobs=n_jobs,
+    report = report_scores(scores, truth, out / "evaluation", random_state=random_state)
+    sheet = case_sheet(
+        report.cases,
+        out / "cases.png",
+        masks=masks,
+        threshold=report.threshold,
+        threshold_rule=report.threshold_rule,
+        title="Lesions of held-out patients, highest score first",
     )
+    step("writing the report")
+    page = write_page(model, out, scores=scores, truth=truth, **options)
     paths = {
         "the report": page.path,
         "the summary": summary,
@@ -157,8 +154,8 @@ def run_demo(
         "the model": model,
     }
     risk = lesions.loc[lesions["image_id"].isin(report.cases["image_id"]), "risk"]
-    seconds = time.monotonic() - started
-    result = DemoResult(trained, report, auc_ceiling(risk.to_numpy()), len(lesions), paths, seconds)
+    ceiling, seconds = auc_ceiling(risk.to_numpy()), time.monotonic() - started
+    result = DemoResult(trained, report, ceiling, len(lesions), paths, seconds)
     with atomic_path(summary) as temporary:
         temporary.write_text(_summarise(result))
     return result
@@ -178,75 +175,37 @@ def _refuse_other_files(out: Path) -> None:
         )
 
 
-def _evaluate(out: Path, scores: Path, random_state: int) -> tuple[ScoreReport, Path]:
-    """Evaluate the scores, and draw the cases."""
-    report = report_scores(
-        scores, [out / "data" / "metadata.csv"], out / "evaluation", random_state=random_state
-    )
-    sheet = case_sheet(
-        report.cases,
-        out / "cases.png",
-        masks=out / "masks",
-        threshold=report.threshold,
-        threshold_rule=report.threshold_rule,
-        title="Lesions of held-out patients, highest score first",
-    )
-    return report, sheet
-
-
-def _split(
-    out: Path, lesions: pd.DataFrame, random_state: int
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Read the records as a user would, and hold out a third of the patients."""
-    located = lesions[["image_id", "path"]]
-    records = read_records([out / "data" / "metadata.csv"], images=located).frame
-    folds = grouped_folds(
-        records["target"].to_numpy(dtype=int),
-        records["patient_id"].to_numpy(),
-        n_splits=_HELD_OUT,
-        random_state=random_state,
-    )
-    return records, folds != 0, folds == 0
+def _hold_out(records: pd.DataFrame, random_state: int) -> np.ndarray:
+    """Return which records belong to the third of the patients that is held out."""
+    target, patient = records["target"].to_numpy(dtype=int), records["patient_id"].to_numpy()
+    folds = grouped_folds(target, patient, n_splits=_HELD_OUT, random_state=random_state)
+    return folds == 0
 
 
 def _summarise(result: DemoResult) -> str:
-    facts, cases = result.trained.facts, result.held_out.cases
-    rows = [
-        f"| {row.metric} | {' | '.join(measure_words(row.metric, row.value, row.low, row.high))} |"
-        for row in result.held_out.metrics.itertuples()
-    ]
-    folder = result.paths["the summary"].parent
+    facts, held_out = result.trained.facts, result.held_out
+    cases, folder = held_out.cases, result.paths["the summary"].parent
+    rows = ["| metric on held-out patients | value | 95 % interval |", "|---|---|---|"]
+    for row in held_out.metrics.itertuples():
+        value, interval = measure_words(row.metric, row.value, row.low, row.high)
+        rows.append(f"| {row.metric} | {value} | {interval} |")
     files = [f"- {what}: `{path.relative_to(folder)}`" for what, path in result.paths.items()]
-    return "\n".join(
-        [
-            _TITLE,
-            "",
-            f"The {result.n_images} lesions are synthetic; their truth is sampled from a known "
-            "risk that depends on asymmetry, border and colour. The model was trained on "
-            f"{facts['n_rows']} lesions of {facts['n_patients']} patients "
-            f"({facts['n_positive']} malignant) and evaluated on {len(cases)} lesions of "
-            f"{cases['patient_id'].nunique()} held-out patients "
-            f"({int(cases['target'].sum())} malignant).",
-            "",
-            f"No score can be expected to exceed an AUC of {result.ceiling:.3f} on them, since the "
-            "truth is random given the risk. With so few lesions the intervals are wide.",
-            "",
-            f"Lesions are classified as malignant at or above {_threshold(result.held_out)}, "
-            "chosen on out-of-fold scores of the training patients.",
-            "",
-            "| metric on held-out patients | value | 95 % interval |",
-            "|---|---|---|",
-            *rows,
-            "",
-            "Files in this folder:",
-            "",
-            *files,
-            "",
-            INTENDED_USE,
-            "",
-        ]
-    )
-
-
-def _threshold(report: ScoreReport) -> str:
-    return threshold_words(report.threshold, report.threshold_rule)
+    paragraphs = [
+        _TITLE,
+        f"The {result.n_images} lesions are synthetic; their truth is sampled from a known "
+        "risk that depends on asymmetry, border and colour. The model was trained on "
+        f"{facts['n_rows']} lesions of {facts['n_patients']} patients "
+        f"({facts['n_positive']} malignant) and evaluated on {len(cases)} lesions of "
+        f"{cases['patient_id'].nunique()} held-out patients "
+        f"({int(cases['target'].sum())} malignant).",
+        f"No score can be expected to exceed an AUC of {result.ceiling:.3f} on them, since the "
+        "truth is random given the risk. With so few lesions the intervals are wide.",
+        "Lesions are classified as malignant at or above "
+        f"{threshold_words(held_out.threshold, held_out.threshold_rule)}, chosen on out-of-fold "
+        "scores of the training patients.",
+        "\n".join(rows),
+        "Files in this folder:",
+        "\n".join(files),
+        f"{INTENDED_USE}\n",
+    ]
+    return "\n\n".join(paragraphs)

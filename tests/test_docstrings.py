@@ -22,7 +22,12 @@ def _public_callables():
         if parts[-1] == "__main__" or "cli" in parts:
             continue
         loaded = importlib.import_module(module.name)
-        for name in getattr(loaded, "__all__", []):
+        defined = [
+            name
+            for name, thing in vars(loaded).items()
+            if not name.startswith("_") and getattr(thing, "__module__", "") == loaded.__name__
+        ]
+        for name in getattr(loaded, "__all__", defined):
             thing = getattr(loaded, name)
             if not callable(thing) or not getattr(thing, "__module__", "").startswith(
                 "hybridlesion"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
+import io
 import re
 import sys
 import warnings
@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from hybridlesion import __version__
 from hybridlesion._sanitize import printable
-from hybridlesion.cli._print import echo_err, name_options, note, start_messages
+from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
@@ -32,41 +32,31 @@ from hybridlesion.cli.segment import segment
 from hybridlesion.cli.train_refiner import train_refiner
 from hybridlesion.exceptions import HybridLesionError
 
-__all__ = ["app", "main", "required_words"]
-
 # Modules whose warnings are shown: this package, and typer, which calls it.
 _OWN_FOLDERS = (Path(__file__).resolve().parents[1], Path(typer.__file__).resolve().parent)
 _REFUSED, _INTERRUPTED = 1, 130
 
 # typer exports BadParameter, but not its base class.
-_UsageError = typer.BadParameter.__base__
+_UsageError: type[Any] = typer.BadParameter.__base__
 
 # Parameters that name a file to write, and the ending of the list of failures written with it.
 _OUTPUTS, _FAILURES = ("out", "oof", "save_splits", "audit"), ".errors.csv"
 
 
-class _Group(TyperGroup):
-    """The group of commands; suggests the option that a misspelt one resembles."""
-
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
-        with _usage_errors(self, ctx):
-            return super().parse_args(ctx, args)
-
-
 class _Command(TyperCommand):
-    """A command that checks its words before any work, and turns errors into messages."""
+    """A command that checks its arguments before any work, and turns errors into messages."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:
         return [*required_words(self), self.options_metavar]
 
-    def format_options(self, ctx: typer.Context, formatter: object) -> None:
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:
+        """List arguments by their metavar, without the Python type that typer adds."""
         for title, kind in (("Arguments", TyperArgument), ("Options", TyperOption)):
-            parameters = [one for one in self.get_params(ctx) if isinstance(one, kind)]
-            # Arguments by their metavar, without the Python type that typer adds.
+            own = [one for one in self.get_params(ctx) if isinstance(one, kind)]
+            records = [(one, one.get_help_record(ctx)) for one in own]
             rows = [
                 (one.metavar if kind is TyperArgument else record[0], record[1])
-                for one in parameters
-                if (record := one.get_help_record(ctx)) is not None
+                for one, record in records
             ]
             if rows:
                 with formatter.section(title):
@@ -81,7 +71,7 @@ class _Command(TyperCommand):
             raise typer.BadParameter("--list must be given alone.", ctx=ctx)
         _check_values(self, ctx, words)
         try:
-            with _usage_errors(self, ctx):
+            with _usage_errors(ctx):
                 rest = super().parse_args(ctx, args)
         except typer.BadParameter as error:
             raise _quote_value(error, words) from error
@@ -89,12 +79,12 @@ class _Command(TyperCommand):
         return rest
 
     def invoke(self, ctx: typer.Context) -> object:
-        """Run the command; an error that the library raises on purpose is exit code 1."""
+        """Run the command; errors of the library give a message and exit code 1."""
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning)
             warnings.showwarning = _print_warning
             try:
-                with _usage_errors(self, ctx):
+                with _usage_errors(ctx):
                     return super().invoke(ctx)
             except HybridLesionError as error:
                 echo_err(f"hybridlesion: {error}")
@@ -132,7 +122,7 @@ def required_words(command: TyperCommand) -> list[str]:
 
 
 def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -> None:
-    """Refuse empty words, as scripts make of unset variables, and options in place of values.
+    """Refuse empty arguments, which scripts pass for unset variables, and options as values.
 
     An empty path would mean the current folder.
     """
@@ -171,30 +161,25 @@ def _quote_value(error: typer.BadParameter, words: list[str]) -> typer.BadParame
 
 
 @contextmanager
-def _usage_errors(command: TyperCommand, ctx: typer.Context) -> Iterator[None]:
-    """Name options in usage errors: the one that was meant, and those of library parameters."""
+def _usage_errors(ctx: typer.Context) -> Iterator[None]:
+    """Complete usage errors: option names for parameters, the usage line, other commands."""
     try:
         yield
     except _UsageError as error:
-        name = getattr(error, "option_name", None)
-        if name is not None and hasattr(error, "possibilities"):
-            error.possibilities, error.message = None, _no_option(command, ctx, name)
-        elif error.message:
-            error.message = name_options(error.message)
+        error.message = name_options(error.message) + _find_option(error, ctx)
         # With a context the usage is shown, which the parser leaves out for a missing value.
         error.ctx = error.ctx or ctx
         raise
 
 
-def _no_option(command: TyperCommand, ctx: typer.Context, name: str) -> str:
-    known = [opt for one in command.get_params(ctx) for opt in one.opts if opt.startswith("--")]
-    nearest = difflib.get_close_matches(name, known, n=1)
-    if nearest:
-        return f"No such option: {name}. Did you mean {nearest[0]}?"
-    others = getattr(ctx.parent and ctx.parent.command, "commands", {})
+def _find_option(error: Exception, ctx: typer.Context) -> str:
+    """Name the commands that have an unknown option, unless typer suggests a similar one."""
+    name = getattr(error, "option_name", None)
+    if getattr(error, "possibilities", None) != []:
+        return ""
+    others = getattr(ctx.parent.command, "commands", {})
     having = [one for one, other in others.items() if any(name in p.opts for p in other.params)]
-    where = f" It is an option of {' and '.join(having)}." if having else ""
-    return f"No such option: {name}.{where}"
+    return f". It is an option of {' and '.join(having)}." if having else ""
 
 
 def _check_outputs(command: TyperCommand, ctx: typer.Context) -> None:
@@ -234,7 +219,6 @@ def _flatten(value: object) -> list[str]:
 
 
 app = typer.Typer(
-    cls=_Group,
     name="hybridlesion",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -270,28 +254,25 @@ def hybridlesion(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # Characters that the terminal cannot show become escapes.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Characters that the terminal cannot show become escapes.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except Exception as error:
+        import tempfile
+        import traceback
+
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
+            file.writelines(traceback.format_exception(error))
         echo_err(
             f"hybridlesion: internal error; please report it. {type(error).__name__}: {error}. "
-            f"The details for a report are in {_write_traceback(error)}"
+            f"The details for a report are in {file.name}"
         )
         sys.exit(_REFUSED)
-
-
-def _write_traceback(error: Exception) -> str:
-    import tempfile
-    import traceback
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
-        file.writelines(traceback.format_exception(error))
-    return file.name
 
 
 def _print_warning(

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,30 +17,24 @@ DeviceName = StrEnum("DeviceName", ["auto", "cpu", "cuda"])
 """Values of ``--device``."""
 
 
-def complete_choices(*words: str) -> Callable[[str], list[str]]:
-    """Complete an option that takes one of a few words, or a file.
+def option(metavar: str, help: str, **settings: Any) -> Any:
+    """Declare an option with a value.
 
     Parameters
     ----------
-    *words : str
-        The words.
+    metavar : str
+        Placeholder of the value.
+    help : str
+        Help text.
+    **settings : object
+        Other parameters of `typer.Option`.
 
     Returns
     -------
-    callable
-        For ``autocompletion`` of the option: the words that begin with what was typed. Where none
-        does, the shell completes file names.
-
-    Examples
-    --------
-    >>> complete_choices("classical", "refined")("re")
-    ['refined']
+    OptionInfo
+        Annotation of a parameter.
     """
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
-
-    return complete
+    return typer.Option(metavar=metavar, help=help, **settings)
 
 
 def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
@@ -123,44 +117,28 @@ def _check_segmenter(name: str) -> str:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
 Benign = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAMES", help="Unknown diagnoses that count as benign, for example other,misc."
-    ),
+    str | None, option("NAMES", "Unknown diagnoses that count as benign, for example other,misc.")
 ]
 Columns = Annotated[
     list[str] | None,
-    typer.Option(
-        "--column",
-        metavar="RECORD=COLUMN",
-        help="Column that holds age, sex, site, patient_id ...; repeat for more.",
-    ),
+    option("RECORD=COLUMN", "Column that holds age, sex, site, patient_id ...; repeat for more."),
 ]
 CostRatio = Annotated[
     float | None,
-    typer.Option(
-        metavar="X",
+    option(
+        "X",
+        "False positives that cost as much as one missed malignant lesion.",
         callback=_check_cost_ratio,
-        help="False positives that cost as much as one missed malignant lesion.",
     ),
 ]
-Dask = Annotated[
-    str | None, typer.Option(metavar="ADDRESS", help="Scheduler of a Dask cluster to run on.")
-]
+Dask = Annotated[str | None, option("ADDRESS", "Scheduler of a Dask cluster to run on.")]
 DaskResource = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="NAME=NUMBER", help="Resource that Dask workers must have, such as GPU=1."
-    ),
+    list[str] | None, option("NAME=NUMBER", "Resource that Dask workers must have, such as GPU=1.")
 ]
-Device = Annotated[DeviceName, typer.Option(metavar="auto|cpu|cuda", help="Device of the network.")]
-Epochs = Annotated[int, typer.Option(min=1, metavar="N", help="Passes over the images.")]
-Groups = Annotated[
-    str, typer.Option(metavar="NAME", help="Column whose rows are kept in one fold.")
-]
-IdColumn = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column of image ids; default: detected.")
-]
+Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.")]
+Epochs = Annotated[int, option("N", "Passes over the images.", min=1)]
+Groups = Annotated[str, option("NAME", "Column whose rows are kept in one fold.")]
+IdColumn = Annotated[str | None, option("NAME", "Column of image ids; default: detected.")]
 Images = Annotated[
     str,
     typer.Argument(
@@ -168,14 +146,8 @@ Images = Annotated[
         help="Folder, image, zip, HDF5, table with a path column, or fsspec address.",
     ),
 ]
-Jobs = Annotated[
-    int,
-    typer.Option(min=-1, metavar="N", callback=_check_jobs, help="Processes; -1 uses every core."),
-]
-Key = Annotated[
-    Path | None,
-    typer.Option("--key", metavar="KEYFILE", help="Refuse a model not signed with this key."),
-]
+Jobs = Annotated[int, option("N", "Processes; -1 uses every core.", min=-1, callback=_check_jobs)]
+Key = Annotated[Path | None, option("KEYFILE", "Refuse a model not signed with this key.")]
 LabelsFromFolders = Annotated[
     bool,
     typer.Option(
@@ -185,84 +157,60 @@ LabelsFromFolders = Annotated[
 ]
 Malignant = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAMES",
-        help="Diagnoses that count as malignant, where a table gives only diagnoses: mel,bcc.",
+    option(
+        "NAMES", "Diagnoses that count as malignant, where a table gives only diagnoses: mel,bcc."
     ),
 ]
 Metadata = Annotated[
-    list[str] | None,
-    typer.Option(metavar="TABLE", help="CSV, Parquet or Excel in any ISIC layout; repeat to join."),
+    list[str] | None, option("TABLE", "CSV, Parquet or Excel in any ISIC layout; repeat to join.")
 ]
 Model = Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="Model file written by `fit`.")]
-OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write into.")]
+OutFolder = Annotated[Path, option("DIR", "Folder to write into.")]
 OutModel = Annotated[
-    Path,
-    typer.Option(
-        "--out", metavar="MODEL.joblib", callback=ending_in(".joblib"), help="Model file to write."
-    ),
+    Path, option("MODEL.joblib", "Model file to write.", callback=ending_in(".joblib"))
 ]
 OutScores = Annotated[
     Path,
-    typer.Option(
-        "--out",
-        metavar="FILE",
+    option(
+        "FILE",
+        "Table of scores to write, .csv or .parquet.",
         callback=ending_in(".csv", ".parquet"),
-        help="Table of scores to write, .csv or .parquet.",
     ),
 ]
 OutTable = Annotated[
     str,
-    typer.Option(
-        "--out",
-        metavar="FILE|ADDRESS",
+    option(
+        "FILE|ADDRESS",
+        "Feature table to write, .parquet; a file or an fsspec address.",
         callback=ending_in(".parquet"),
-        help="Feature table to write, .parquet; a file or an fsspec address.",
     ),
 ]
 OutWeights = Annotated[
-    Path,
-    typer.Option(
-        "--out",
-        metavar="FILE",
-        callback=ending_in(".safetensors"),
-        help="Weight file to write, .safetensors.",
-    ),
+    Path, option("FILE", "Weight file to write, .safetensors.", callback=ending_in(".safetensors"))
 ]
 PathColumn = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Column of paths, where IMAGES is a table; default: detected."
-    ),
+    str | None, option("NAME", "Column of paths, where IMAGES is a table; default: detected.")
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Discard an interrupted run.")]
 Roots = Annotated[
     list[str] | None,
-    typer.Option(
-        "--root",
-        metavar="DIR",
-        help="Another folder to search for the images of a table; repeat for more.",
-    ),
+    option("DIR", "Another folder to search for the images of a table; repeat for more."),
 ]
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the random numbers.")]
+Seed = Annotated[int, option("N", "Seed of the random numbers.", min=0)]
 Segmenter = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
+    option(
+        "NAME",
+        "Segmentation: classical, refined, or a weight file of train-refiner.",
         callback=_check_segmenter,
-        autocompletion=complete_choices("classical", "refined"),
-        help="Segmentation: classical, refined, or a weight file of train-refiner.",
+        autocompletion=lambda: ["classical", "refined"],
     ),
 ]
 Target = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Column that says what is malignant; default: detected."),
+    str | None, option("NAME", "Column that says what is malignant; default: detected.")
 ]
 TimeLimit = Annotated[
-    float,
-    typer.Option(
-        min=1, metavar="SECONDS", help="Time limit for one image; not applied with --jobs 1."
-    ),
+    float, option("SECONDS", "Time limit for one image; not applied with --jobs 1.", min=1)
 ]
 
 
@@ -335,47 +283,8 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
     return named
 
 
-def check_resources(pairs: list[str] | None, dask: str | None) -> dict[str, float]:
-    """Read ``NAME=NUMBER`` options.
-
-    Parameters
-    ----------
-    pairs : list of str or None
-        Values of ``--dask-resource``.
-    dask : str or None
-        Value of ``--dask``.
-
-    Returns
-    -------
-    dict of str to float
-        Number by name; empty without pairs.
-
-    Raises
-    ------
-    typer.BadParameter
-        If a value is not NAME=NUMBER, or there is no cluster.
-
-    Examples
-    --------
-    >>> check_resources(["GPU=1"], "tcp://10.0.0.1:8786")
-    {'GPU': 1.0}
-    """
-    if pairs and dask is None:
-        raise typer.BadParameter("--dask-resource needs a cluster: --dask ADDRESS.")
-    resources = {}
-    for pair in pairs or ():
-        name, _, number = pair.partition("=")
-        try:
-            resources[name] = float(number)
-        except ValueError as error:
-            raise typer.BadParameter(
-                f"--dask-resource takes NAME=NUMBER, such as GPU=1; got {pair!r}."
-            ) from error
-    return resources
-
-
 def choose_runner(
-    jobs: int, dask: str | None, resources: dict[str, float], time_limit: float
+    jobs: int, dask: str | None, resources: list[str] | None, time_limit: float
 ) -> Runner:
     """Create the runner that measures images.
 
@@ -385,8 +294,8 @@ def choose_runner(
         Number of processes.
     dask : str or None
         Address of a Dask scheduler; None uses processes of this machine.
-    resources : dict of str to float
-        Resources that the workers of the cluster must have.
+    resources : list of str or None
+        Resources that the workers of the cluster must have, as NAME=NUMBER.
     time_limit : float
         Seconds for one image.
 
@@ -394,12 +303,33 @@ def choose_runner(
     -------
     Runner
         Processes of this machine, or the workers of a cluster.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a resource is not NAME=NUMBER, or there is no cluster.
+
+    Examples
+    --------
+    >>> choose_runner(1, "tcp://10.0.0.1:8786", ["GPU=1"], 120.0).resources
+    {'GPU': 1.0}
     """
     from hybridlesion.batch import DaskRunner, ProcessRunner
 
     if dask is None:
+        if resources:
+            raise typer.BadParameter("--dask-resource needs a cluster: --dask ADDRESS.")
         return ProcessRunner(jobs, time_limit=time_limit)
-    return DaskRunner(dask, resources=resources, time_limit=time_limit)
+    numbers = {}
+    for pair in resources or ():
+        name, _, number = pair.partition("=")
+        try:
+            numbers[name] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(
+                f"--dask-resource takes NAME=NUMBER, such as GPU=1; got {pair!r}."
+            ) from error
+    return DaskRunner(dask, resources=numbers, time_limit=time_limit)
 
 
 _EMBEDDERS = ("none", "finetuned")

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["plain_line", "show_progress", "show_waiting"]
-
 _SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[int, int, int], None]

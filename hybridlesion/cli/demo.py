@@ -8,19 +8,16 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import echo
-
-__all__ = ["demo"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write into.")] = Path("demo"),
+    out: Annotated[Path, options.option("DIR", "Folder to write into.")] = Path("demo"),
     jobs: options.Jobs = -1,
     random_state: options.Seed = 0,
 ) -> None:
     """Run every stage on synthetic lesions, in a few minutes."""
-    from hybridlesion.cli._print import format_metrics
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.demo import run_demo
 
     with show_progress("measuring") as progress:
@@ -32,7 +29,7 @@ def demo(
             progress=progress,
         )
     typer.echo("Held-out patients:")
-    echo(format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
+    output.echo(output.format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
     typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
     for title, path in result.paths.items():
         typer.echo(f"  {title:<18} {path}")

@@ -7,28 +7,24 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import echo, table_width
-
-__all__ = ["evaluate"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_waiting
 
 
 def evaluate(
     scores: Annotated[str, typer.Argument(metavar="SCORES", help="Table written by `score`.")],
     truth: Annotated[
         list[str],
-        typer.Option(
-            metavar="TABLE",
-            help="Diagnoses; repeat to join more, such as a feature table for skin tones.",
+        options.option(
+            "TABLE", "Diagnoses; repeat to join more, such as a feature table for skin tones."
         ),
     ],
     out: options.OutFolder,
     against: Annotated[
-        str | None,
-        typer.Option(metavar="SCORES2", help="Other scores of the same images, to compare with."),
+        str | None, options.option("SCORES2", "Other scores of the same images, to compare with.")
     ] = None,
     threshold: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="X", help="Threshold; default: the one in SCORES."),
+        float | None, options.option("X", "Threshold; default: the one in SCORES.", min=0, max=1)
     ] = None,
     cost_ratio: options.CostRatio = None,
     target: options.Target = None,
@@ -37,7 +33,7 @@ def evaluate(
     id_column: options.IdColumn = None,
     column: options.Columns = None,
     bootstrap: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Bootstrap samples for each interval.")
+        int, options.option("N", "Bootstrap samples for each interval.", min=0)
     ] = 2000,
     as_json: options.AsJson = False,
 ) -> None:
@@ -53,16 +49,6 @@ def evaluate(
     started = time.monotonic()
 
     from hybridlesion._formatting import count_words
-    from hybridlesion.cli._print import (
-        format_comparison,
-        format_metrics,
-        format_operating_points,
-        format_subgroups,
-        print_diagnoses,
-        print_json,
-        print_notes,
-    )
-    from hybridlesion.cli._progress import show_waiting
     from hybridlesion.reporting import report_scores
 
     with show_waiting("evaluating"):
@@ -78,18 +64,18 @@ def evaluate(
             benign=options.split_words(benign),
             n_bootstrap=bootstrap,
         )
-    print_diagnoses(report.diagnoses)
-    print_notes(report.warnings)
+    output.print_diagnoses(report.diagnoses)
+    output.print_notes(report.warnings)
     if as_json:
-        print_json(report.content)
+        output.print_json(report.content)
         return
-    width = table_width()
-    echo(format_metrics(report.metrics, report.threshold_rule))
-    echo(f"\n{format_operating_points(report.operating_points, width)}")
-    echo(f"\n{format_subgroups(report.subgroups, width)}\n")
+    width = output.table_width()
+    output.echo(output.format_metrics(report.metrics, report.threshold_rule))
+    output.echo(f"\n{output.format_operating_points(report.operating_points, width)}")
+    output.echo(f"\n{output.format_subgroups(report.subgroups, width)}\n")
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
-        echo(f"{format_comparison(report.comparison, names, width)}\n")
+        output.echo(f"{output.format_comparison(report.comparison, names, width)}\n")
     files, rows = ", ".join(path.name for path in report.paths), len(report.cases)
     seconds = time.monotonic() - started
-    echo(f"wrote {out}: {files}, {count_words(rows, 'row')}, 0 failed, {seconds:.1f} s")
+    output.echo(f"wrote {out}: {files}, {count_words(rows, 'row')}, 0 failed, {seconds:.1f} s")

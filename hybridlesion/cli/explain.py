@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-
-__all__ = ["explain"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def _check_network(text: str) -> str:
@@ -27,24 +27,22 @@ def explain(
     images: options.Images,
     out: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE|DIR",
-            help="One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder.",
+        options.option(
+            "FILE|DIR",
+            "One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder.",
         ),
     ] = None,
     segmenter: options.Segmenter = "classical",
     mask: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE|DIR", help="Mask to use instead; for several images a folder of masks."
-        ),
+        options.option("FILE|DIR", "Mask to use instead; for several images a folder of masks."),
     ] = None,
     network: Annotated[
         str,
-        typer.Option(
-            metavar="finetuned|DIR|none",
+        options.option(
+            "finetuned|DIR|none",
+            "Fine-tuned network to draw an attribution map of, as IMAGEID_cnn.png.",
             callback=_check_network,
-            help="Fine-tuned network to draw an attribution map of, as IMAGEID_cnn.png.",
         ),
     ] = "none",
     path_column: options.PathColumn = None,
@@ -55,8 +53,6 @@ def explain(
     It shows axes, border, colours and structures with their values.
     """
     from hybridlesion._atomic import check_writable
-    from hybridlesion.cli._print import print_result
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.io.discovery import find_images
     from hybridlesion.plotting import SHEET_SUFFIXES, write_abcd_sheets
 
@@ -77,4 +73,4 @@ def explain(
             network=None if network == "none" else network,
             progress=progress,
         )
-    print_result(result, "sheet")
+    output.print_result(result, "sheet")

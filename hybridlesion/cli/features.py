@@ -8,17 +8,16 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-
-__all__ = ["features"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def _print_catalogue(wanted: bool) -> None:
     if not wanted:
         return
-    from hybridlesion.cli._print import table_width
     from hybridlesion.features import catalogue_table, catalogue_text
 
-    width = table_width()
+    width = output.table_width()
     typer.echo(catalogue_text(min(max(width, 60), 100)) if width else catalogue_table())
     raise typer.Exit
 
@@ -29,20 +28,19 @@ def features(
     metadata: options.Metadata = None,
     embedder: Annotated[
         str,
-        typer.Option(
-            metavar="NAME|PATH|none",
-            autocompletion=options.complete_choices("finetuned", "none"),
-            help="Fine-tuned folder, timm model, weight file, or none; "
+        options.option(
+            "NAME|PATH|none",
+            "Fine-tuned folder, timm model, weight file, or none; "
             "'finetuned' is the network that ships.",
+            autocompletion=lambda: ["finetuned", "none"],
         ),
     ] = "finetuned",
     weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Local weights for a model given by name."),
+        Path | None, options.option("FILE", "Local weights for a model given by name.")
     ] = None,
     segmenter: options.Segmenter = "classical",
     masks: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder to also write the masks into.")
+        Path | None, options.option("DIR", "Folder to also write the masks into.")
     ] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,
@@ -69,18 +67,8 @@ def features(
     from dataclasses import asdict
 
     from hybridlesion.batch import check_output
-    from hybridlesion.cli._print import (
-        check_device,
-        print_diagnoses,
-        print_excluded,
-        print_json,
-        print_notes,
-        print_result,
-        run_facts,
-    )
-    from hybridlesion.cli._progress import show_progress
 
-    resources = options.check_resources(dask_resource, dask)
+    runner = options.choose_runner(jobs, dask, dask_resource, time_limit)
     columns = options.split_columns(column)
     if "://" not in out:
         check_output(out)
@@ -101,21 +89,23 @@ def features(
         roots=root or (),
         labels_from_folders=labels_from_folders,
     )
-    print_excluded(records.set_aside)
-    print_diagnoses(records.diagnoses)
-    print_notes([*records.warnings, *check_device(str(device), parameters["embedder"])])
+    output.print_excluded(records.set_aside)
+    output.print_diagnoses(records.diagnoses)
+    output.print_notes(
+        [*records.warnings, *output.check_device(str(device), parameters["embedder"])]
+    )
     with show_progress("measuring") as progress:
         result = extract_features(
             *(records.frame, out),
             featurizer=LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device)),
             restart=restart,
             masks=masks,
-            runner=options.choose_runner(jobs, dask, resources, time_limit),
+            runner=runner,
             progress=progress,
         )
     if not as_json:
-        print_result(result)
+        output.print_result(result)
         return
     columns = [asdict(use) for use in records.columns]
     found = {"columns": columns, "diagnoses": records.diagnoses.to_dict("records")}
-    print_json(run_facts(result) | found)
+    output.print_json(output.run_facts(result) | found)

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import NOTES, echo
-
-__all__ = ["finetune"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 _Crop = StrEnum("_Crop", ["lesion", "frame", "both"])
 
@@ -22,20 +21,17 @@ def finetune(
     ],
     out: options.OutFolder,
     metadata: options.Metadata = None,
-    backbone: Annotated[str, typer.Option(metavar="NAME", help="timm model.")] = "mobilenetv2_100",
+    backbone: Annotated[str, options.option("NAME", "timm model.")] = "mobilenetv2_100",
     weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Its pretrained weights; default: from timm's hub."),
+        str | None, options.option("FILE", "Its pretrained weights; default: from timm's hub.")
     ] = None,
-    folds: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Folds, with one network each.")
-    ] = 5,
+    folds: Annotated[int, options.option("N", "Folds, with one network each.", min=2)] = 5,
     epochs: options.Epochs = 16,
     image_size: Annotated[
-        int, typer.Option(min=32, metavar="N", help="Side of the network's input in pixels.")
+        int, options.option("N", "Side of the network's input in pixels.", min=32)
     ] = 160,
     crop: Annotated[
-        _Crop, typer.Option(metavar="lesion|frame|both", help="Views of the image to use.")
+        _Crop, options.option("lesion|frame|both", "Views of the image to use.")
     ] = _Crop.both,
     whole: Annotated[
         bool, typer.Option("--whole", help="Also train one network on all images, as whole.zip.")
@@ -57,23 +53,12 @@ def finetune(
 
     import pandas as pd
 
-    from hybridlesion.cli._print import (
-        attributes,
-        failures,
-        format_metrics,
-        metrics_by_name,
-        print_diagnoses,
-        print_json,
-        print_notes,
-    )
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.cnn import FinetuneRecipe
     from hybridlesion.plotting import curve_figure
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()
     first_size = min(image_size, 128)
-    columns = options.split_columns(column)
     with show_progress("reading, then training") as progress:
         trained = train(
             *(images, out),
@@ -90,7 +75,7 @@ def finetune(
             malignant=options.split_words(malignant),
             labels_from_folders=labels_from_folders,
             roots=root or (),
-            columns=columns,
+            columns=options.split_columns(column),
             benign=options.split_words(benign),
             device=str(device),
             n_jobs=jobs,
@@ -98,18 +83,21 @@ def finetune(
             progress=progress,
         )
     curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
-    print_diagnoses(trained.diagnoses)
-    print_notes(trained.notes)
+    output.print_diagnoses(trained.diagnoses)
+    output.print_notes(trained.notes)
     seconds = time.monotonic() - started
     if as_json:
-        found = attributes(trained, "path", "n_images", "n_malignant", "n_failed", "errors_path")
-        found |= {"metrics": metrics_by_name(trained.metrics), "seconds": seconds}
-        found |= {"notes": list(NOTES), "diagnoses": trained.diagnoses.to_dict("records")}
-        print_json(found)
+        found = output.attributes(
+            trained, "path", "n_images", "n_malignant", "n_failed", "errors_path"
+        )
+        found |= {"metrics": output.metrics_by_name(trained.metrics), "seconds": seconds}
+        found |= {"notes": list(output.NOTES), "diagnoses": trained.diagnoses.to_dict("records")}
+        output.print_json(found)
         return
+    failed = output.failures(trained.n_failed, trained.errors_path)
     typer.echo("Out-of-fold scores:")
-    echo(format_metrics(trained.metrics))
+    output.echo(output.format_metrics(trained.metrics))
     typer.echo(
         f"wrote {trained.path}: {folds} networks of {trained.n_images:,} images, "
-        f"{trained.n_malignant:,} malignant, {failures(trained)}, {seconds:.1f} s"
+        f"{trained.n_malignant:,} malignant, {failed}, {seconds:.1f} s"
     )

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import echo, echo_err
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_waiting
 
 if TYPE_CHECKING:
     from hybridlesion.training import TrainedModel
-
-__all__ = ["fit"]
 
 _CnnSeen = StrEnum("_CnnSeen", ["blank", "drop", "keep"])
 _Rule = StrEnum("_Rule", ["f1", "youden"])
@@ -28,10 +27,8 @@ def fit(
     out: options.OutModel,
     target: options.Target = None,
     groups: options.Groups = "patient_id",
-    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, grouped by patient.")] = 5,
-    seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Repetitions of the cross-validation.")
-    ] = 1,
+    folds: Annotated[int, options.option("N", "Folds, grouped by patient.", min=2)] = 5,
+    seeds: Annotated[int, options.option("N", "Repetitions of the cross-validation.", min=1)] = 1,
     malignant: options.Malignant = None,
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
@@ -40,59 +37,53 @@ def fit(
     random_state: options.Seed = 0,
     cnn_seen: Annotated[
         _CnnSeen,
-        typer.Option(
-            metavar="blank|drop|keep",
-            help="What to do with scores of a CNN that was trained on the row.",
+        options.option(
+            "blank|drop|keep", "What to do with scores of a CNN that was trained on the row."
         ),
     ] = _CnnSeen.blank,
     sign: Annotated[
-        Path | None,
-        typer.Option(metavar="KEYFILE", help="Sign the model with the key in this file."),
+        Path | None, options.option("KEYFILE", "Sign the model with the key in this file.")
     ] = None,
     oof: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        options.option(
+            "FILE",
+            "CSV for the out-of-fold scores; `evaluate` reads it.",
             callback=options.ending_in(".csv"),
-            help="CSV for the out-of-fold scores; `evaluate` reads it.",
         ),
     ] = None,
     splits: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Saved folds, or train and test parts; instead of --folds and --seeds.",
+        options.option(
+            "FILE", "Saved folds, or train and test parts; instead of --folds and --seeds."
         ),
     ] = None,
     save_splits: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
+        options.option(
+            "FILE",
+            "CSV or Parquet for the folds used; --splits reads it.",
             callback=options.ending_in(".csv", ".parquet"),
-            help="CSV or Parquet for the folds used; --splits reads it.",
         ),
     ] = None,
     audit: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            callback=options.ending_in(".json"),
-            help="JSON for the leakage audit, by row.",
+        options.option(
+            "FILE", "JSON for the leakage audit, by row.", callback=options.ending_in(".json")
         ),
     ] = None,
     sensitivity: Annotated[
         float | None,
-        typer.Option(
-            metavar="X",
+        options.option(
+            "X",
+            "Out-of-fold sensitivity at the threshold of the labels; default: 0.9.",
             callback=options.check_share("0.95", one=True),
-            help="Out-of-fold sensitivity at the threshold of the labels; default: 0.9.",
         ),
     ] = None,
     threshold: Annotated[
         _Rule | None,
-        typer.Option(
-            metavar="f1|youden",
-            help="Threshold with the highest F1 or Youden index instead of a sensitivity.",
+        options.option(
+            "f1|youden", "Threshold with the highest F1 or Youden index instead of a sensitivity."
         ),
     ] = None,
     cost_ratio: options.CostRatio = None,
@@ -116,8 +107,6 @@ def fit(
         if path is not None:
             check_writable(path)
 
-    from hybridlesion.cli._print import print_diagnoses, print_excluded, print_json, print_notes
-    from hybridlesion.cli._progress import show_waiting
     from hybridlesion.model_selection import write_splits
     from hybridlesion.persistence import read_key, save_artifact
     from hybridlesion.training import fit_tables
@@ -144,10 +133,10 @@ def fit(
             allow_leaks=allow_leaks,
             audit=audit,
         )
-    print_excluded(trained.set_aside)
-    print_diagnoses(trained.diagnoses)
-    print_notes(trained.warnings)
-    echo_err("\n".join(trained.audit.lines()))
+    output.print_excluded(trained.set_aside)
+    output.print_diagnoses(trained.diagnoses)
+    output.print_notes(trained.warnings)
+    output.echo_err("\n".join(trained.audit.lines()))
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
     if oof is not None:
         with atomic_path(oof) as temporary:
@@ -155,49 +144,42 @@ def fit(
     if save_splits is not None:
         write_splits(save_splits, trained.splits)
     seconds = time.monotonic() - started
-    if as_json:
-        print_json(_content(trained, out, seconds))
-    else:
-        _print_fit(trained, out, seconds)
+    _print_fit(trained, out, seconds, as_json)
 
 
-def _content(trained: TrainedModel, out: Path, seconds: float) -> dict[str, object]:
+def _print_fit(trained: TrainedModel, out: Path, seconds: float, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from hybridlesion.cli._print import attributes, metrics_by_name, name_options
+    from hybridlesion._formatting import count_words
     from hybridlesion.pipeline import split_steps, threshold_rule
 
-    _, classifier = split_steps(trained.model)
-    return {
-        "path": out,
-        **{name: trained.facts[name] for name in ("n_rows", "n_groups", "n_positive")},
-        "metrics": metrics_by_name(trained.metrics),
-        "threshold": float(classifier.threshold_),
-        "threshold_rule": threshold_rule(classifier),
-        "thresholds": {
-            sensitivity: attributes(found, "value", "low", "high")
-            for sensitivity, found in classifier.threshold_intervals_.items()
-        },
-        "set_aside": trained.set_aside,
-        "columns": [asdict(use) for use in trained.columns],
-        "diagnoses": trained.diagnoses.to_dict("records"),
-        "warnings": [name_options(text) for text in trained.warnings],
-        "audit": trained.audit.facts(),
-        "seconds": seconds,
-    }
-
-
-def _print_fit(trained: TrainedModel, out: Path, seconds: float) -> None:
-    from hybridlesion._formatting import count_words
-    from hybridlesion.cli._print import format_metrics, format_thresholds
-    from hybridlesion.pipeline import threshold_rule
-
-    facts = trained.facts
+    facts, rule = trained.facts, threshold_rule(trained.model)
+    if as_json:
+        _, classifier = split_steps(trained.model)
+        content = {
+            "path": out,
+            **{name: facts[name] for name in ("n_rows", "n_groups", "n_positive")},
+            "metrics": output.metrics_by_name(trained.metrics),
+            "threshold": float(classifier.threshold_),
+            "threshold_rule": rule,
+            "thresholds": {
+                sensitivity: output.attributes(found, "value", "low", "high")
+                for sensitivity, found in classifier.threshold_intervals_.items()
+            },
+            "set_aside": trained.set_aside,
+            "columns": [asdict(use) for use in trained.columns],
+            "diagnoses": trained.diagnoses.to_dict("records"),
+            "warnings": [output.name_options(text) for text in trained.warnings],
+            "audit": trained.audit.facts(),
+            "seconds": seconds,
+        }
+        output.print_json(content)
+        return
     typer.echo(
         f"Out-of-fold scores of {count_words(facts['n_rows'], 'lesion')} in "
         f"{count_words(facts['n_groups'], 'group')}, {facts['n_positive']:,} malignant:"
     )
-    echo(format_metrics(trained.metrics, threshold_rule(trained.model)))
-    echo(format_thresholds(trained.model))
+    output.echo(output.format_metrics(trained.metrics, rule))
+    output.echo(output.format_thresholds(trained.model))
     rows = count_words(facts["n_rows"], "row")
     typer.echo(f"wrote {out}: fitted on {rows}, 0 failed, {seconds:.1f} s")

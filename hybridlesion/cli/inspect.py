@@ -8,8 +8,6 @@ import typer
 
 from hybridlesion.cli import _options as options
 
-__all__ = ["inspect"]
-
 
 def inspect(
     model: options.Model,

@@ -8,40 +8,33 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-
-__all__ = ["report"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def report(
     model: options.Model,
     out: options.OutFolder,
     scores: Annotated[
-        str | None,
-        typer.Option(metavar="SCORES", help="Table written by `score`, best with --explain."),
+        str | None, options.option("SCORES", "Table written by `score`, best with --explain.")
     ] = None,
     truth: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TABLE", help="Diagnosis, age, sex, site; repeat to join."),
+        list[str] | None, options.option("TABLE", "Diagnosis, age, sex, site; repeat to join.")
     ] = None,
     images: Annotated[
-        list[str] | None,
-        typer.Option(metavar="IMAGES", help="Image sources; default: the paths in SCORES."),
+        list[str] | None, options.option("IMAGES", "Image sources; default: the paths in SCORES.")
     ] = None,
     masks: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of masks; default: images are segmented."),
+        Path | None, options.option("DIR", "Folder of masks; default: images are segmented.")
     ] = None,
     ablation: Annotated[
-        Path | None, typer.Option(metavar="TABLE", help="Metrics of models without a component.")
+        Path | None, options.option("TABLE", "Metrics of models without a component.")
     ] = None,
     cases: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Maximum number of lesions in the gallery.")
+        int, options.option("N", "Maximum number of lesions in the gallery.", min=1)
     ] = 600,
     sheets: Annotated[
-        int,
-        typer.Option(
-            min=0, metavar="N", help="Maximum number of ABCD sheets and CNN attribution maps."
-        ),
+        int, options.option("N", "Maximum number of ABCD sheets and CNN attribution maps.", min=0)
     ] = 100,
     target: options.Target = None,
     malignant: options.Malignant = None,
@@ -52,20 +45,16 @@ def report(
 ) -> None:
     """Write report.html on a model, its performance and errors."""
     on_scores = {"--truth": truth, "--images": images, "--masks": masks}
-    if scores is None and any(on_scores.values()):
-        name = next(name for name, value in on_scores.items() if value)
+    if scores is None and (idle := [name for name, value in on_scores.items() if value]):
         raise typer.BadParameter(
-            f"{name} needs --scores SCORES; without scores the report shows the model alone."
+            f"{idle[0]} needs --scores SCORES; without scores the report shows the model alone."
         )
     of_truth = {"--target": target, "--malignant": malignant, "--benign": benign}
     of_truth["--id-column"] = id_column
-    if not truth and any(of_truth.values()):
-        name = next(name for name, value in of_truth.items() if value)
-        raise typer.BadParameter(f"{name} needs --truth TABLE, to which it refers.")
+    if not truth and (idle := [name for name, value in of_truth.items() if value]):
+        raise typer.BadParameter(f"{idle[0]} needs --truth TABLE, to which it refers.")
 
     from hybridlesion._formatting import count_words
-    from hybridlesion.cli._print import attributes, name_options, print_json, print_notes
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.reporting import write_page
 
     with show_progress("reading images and drawing figures") as progress:
@@ -85,10 +74,12 @@ def report(
             n_jobs=jobs,
             progress=progress,
         )
-    print_notes(page.warnings)
+    output.print_notes(page.warnings)
     if as_json:
-        found = attributes(page, "path", "n_cases", "n_failed", "warnings", "seconds")
-        print_json(found | {"warnings": [name_options(text) for text in page.warnings]})
+        found = output.attributes(page, "path", "n_cases", "n_failed", "warnings", "seconds")
+        output.print_json(
+            found | {"warnings": [output.name_options(text) for text in page.warnings]}
+        )
         return
     typer.echo(
         f"wrote {page.path}: {count_words(page.n_cases, 'case')}, {page.n_failed:,} failed, "

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-
-__all__ = ["score"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def score(
@@ -31,16 +31,14 @@ def score(
     column: options.Columns = None,
     cache: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="Folder that keeps features by image content, for later runs."
-        ),
+        options.option("DIR", "Folder that keeps features by image content, for later runs."),
     ] = None,
     cache_limit: Annotated[
         float | None,
-        typer.Option(
-            metavar="GB",
+        options.option(
+            "GB",
+            "Size of --cache in gigabytes; the least recently used features are removed.",
             min=0.001,
-            help="Size of --cache in gigabytes; the least recently used features are removed.",
         ),
     ] = None,
     append: Annotated[
@@ -48,10 +46,10 @@ def score(
     ] = False,
     prevalence: Annotated[
         float | None,
-        typer.Option(
-            metavar="SHARE",
+        options.option(
+            "SHARE",
+            "Expected share of malignant lesions, such as 0.02; adjusts the scores.",
             callback=options.check_share("0.02"),
-            help="Expected share of malignant lesions, such as 0.02; adjusts the scores.",
         ),
     ] = None,
     key: options.Key = None,
@@ -65,16 +63,8 @@ def score(
     Exit codes: 0 done, also if nothing was new; 1 refused, or no usable image; 2 wrong usage.
     """
     from hybridlesion.batch import check_output
-    from hybridlesion.cli._print import (
-        check_device,
-        print_json,
-        print_notes,
-        print_result,
-        run_facts,
-    )
-    from hybridlesion.cli._progress import show_progress
 
-    resources = options.check_resources(dask_resource, dask)
+    runner = options.choose_runner(jobs, dask, dask_resource, time_limit)
     columns = options.split_columns(column)
     if cache_limit is not None and cache is None:
         raise typer.BadParameter("--cache-limit needs a cache: --cache DIR.")
@@ -89,7 +79,9 @@ def score(
     fitted = load_artifact(model, key=secret)
     manifest = read_manifest(model, key=secret)
     featurizer, _ = split_steps(fitted)
-    print_notes(check_device(str(device), "none" if featurizer is None else featurizer.embedder))
+    output.print_notes(
+        output.check_device(str(device), "none" if featurizer is None else featurizer.embedder)
+    )
     with show_progress("scoring") as progress:
         result = score_inputs(
             *(fitted, inputs, out),
@@ -99,7 +91,7 @@ def score(
             columns=columns,
             training=manifest.get("training"),
             device=str(device),
-            runner=options.choose_runner(jobs, dask, resources, time_limit),
+            runner=runner,
             restart=restart,
             cache=cache,
             cache_limit=cache_limit,
@@ -111,10 +103,10 @@ def score(
         )
     used = threshold_in_use(fitted, manifest.get("training") or {}, prevalence)
     if as_json:
-        print_json(run_facts(result) | used)
+        output.print_json(output.run_facts(result) | used)
     elif append and not (result.n_rows or result.n_failed):
         typer.echo(f"nothing new: {out} contains every image already, {result.seconds:.1f} s")
     else:
         at = threshold_words(used["threshold"], used["threshold_rule"])
         typer.echo(f"label 1 is a score at or above {at}")
-        print_result(result)
+        output.print_result(result)

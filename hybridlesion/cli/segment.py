@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import echo
-
-__all__ = ["segment"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def segment(
@@ -20,8 +19,7 @@ def segment(
         bool, typer.Option("--overlay", help="Also write each image with the contour.")
     ] = False,
     truth: Annotated[
-        str | None,
-        typer.Option(metavar="DIR", help="True masks: print the agreement, show the worst."),
+        str | None, options.option("DIR", "True masks: print the agreement, show the worst.")
     ] = None,
     jobs: options.Jobs = -1,
     path_column: options.PathColumn = None,
@@ -33,14 +31,6 @@ def segment(
     Masks have the values 0 and 255 and the size of the image.
     """
     from hybridlesion.batch import segment_images
-    from hybridlesion.cli._print import (
-        format_metrics,
-        metrics_by_name,
-        print_json,
-        print_result,
-        run_facts,
-    )
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.io.discovery import find_images
 
     if truth is not None:
@@ -55,10 +45,10 @@ def segment(
         )
     agreement = None if truth is None else report_masks(records, out, truth)
     if as_json:
-        found = {} if agreement is None else {"metrics": metrics_by_name(agreement.metrics)}
-        print_json(run_facts(result) | found)
+        found = {} if agreement is None else {"metrics": output.metrics_by_name(agreement.metrics)}
+        output.print_json(output.run_facts(result) | found)
         return
-    print_result(result, "mask")
+    output.print_result(result, "mask")
     if agreement is not None:
-        echo(format_metrics(agreement.metrics))
+        output.echo(output.format_metrics(agreement.metrics))
         typer.echo(f"wrote {agreement.table} and {agreement.sheet}")

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from hybridlesion.cli import _options as options
-from hybridlesion.cli._print import NOTES, echo
-
-__all__ = ["train_refiner"]
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._progress import show_progress
 
 
 def train_refiner(
@@ -17,18 +16,16 @@ def train_refiner(
         list[str], typer.Argument(metavar="IMAGES...", help="Folders of images, or archives.")
     ],
     masks: Annotated[
-        list[str],
-        typer.Option(metavar="DIR", help="Folder of true masks; one for each IMAGES, in order."),
+        list[str], options.option("DIR", "Folder of true masks; one for each IMAGES, in order.")
     ],
     out: options.OutWeights,
     metadata: options.Metadata = None,
     weights: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="ImageNet weights of mobilenetv2_100 for the encoder."),
+        str | None, options.option("FILE", "ImageNet weights of mobilenetv2_100 for the encoder.")
     ] = None,
     epochs: options.Epochs = 16,
     folds: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Folds of a cross-validation; 0 for none.")
+        int, options.option("N", "Folds of a cross-validation; 0 for none.", min=0)
     ] = 0,
     seed: options.Seed = 0,
     device: options.Device = options.DeviceName.auto,
@@ -47,14 +44,6 @@ def train_refiner(
 
     import time
 
-    from hybridlesion.cli._print import (
-        attributes,
-        failures,
-        format_metrics,
-        metrics_by_name,
-        print_json,
-    )
-    from hybridlesion.cli._progress import show_progress
     from hybridlesion.segmentation.refiner import Recipe
     from hybridlesion.training import train_refiner as train
 
@@ -73,14 +62,14 @@ def train_refiner(
         )
     metrics, seconds = trained.metrics, time.monotonic() - started
     if as_json:
-        found = attributes(trained, "path", "n_images", "n_failed", "errors_path")
-        found["metrics"] = None if metrics is None else metrics_by_name(metrics)
-        print_json(found | {"seconds": seconds, "notes": list(NOTES)})
+        found = output.attributes(trained, "path", "n_images", "n_failed", "errors_path")
+        found["metrics"] = None if metrics is None else output.metrics_by_name(metrics)
+        output.print_json(found | {"seconds": seconds, "notes": list(output.NOTES)})
         return
     if metrics is not None:
         typer.echo("Overlap of out-of-fold masks with the true ones:")
-        echo(format_metrics(metrics))
+        output.echo(output.format_metrics(metrics))
+    failed = output.failures(trained.n_failed, trained.errors_path)
     typer.echo(
-        f"wrote {trained.path}: trained on {trained.n_images:,} images, {failures(trained)}, "
-        f"{seconds:.1f} s"
+        f"wrote {trained.path}: trained on {trained.n_images:,} images, {failed}, {seconds:.1f} s"
     )

@@ -162,9 +162,7 @@ def _map(image: np.ndarray, mask: np.ndarray | None, seer: _Seer, n_steps: int) 
     options = [{"crop": view, "margin": seer.margin} for view in views]
     crops = np.stack([prepare(image, mask, seer.spec, **one) for one in options])
     found = integrate_gradients(
-        *(seer.network, np.stack(two_views(crops)), seer.spec),
-        n_steps=n_steps,
-        device=seer.device,
+        *(seer.network, np.stack(two_views(crops)), seer.spec), n_steps=n_steps, device=seer.device
     )
     values = np.zeros(image.shape[:2], np.float32)
     # The second view is mirrored: see `two_views`.

@@ -1,4 +1,4 @@
-"""A frozen backbone on one device: blocks of uint8 pixels in, rows of numbers out."""
+"""Frozen timm backbones for inference on one device, and their weight files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,14 +34,14 @@ __all__ = [
     "weights_digest",
 ]
 
-# What training loops put before a backbone's own names.
+# Prefixes that training loops add to the names of a backbone's parameters.
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
 # Where training loops keep the weights inside a checkpoint; averaged weights go first.
 CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
-# The last layer's names where a model does not say how it calls it.
+# Names of the last layer, for models that do not state it.
 CLASSIFIERS = ("classifier", "fc", "head", "head.fc")
 SHOWN = 5
-# What torch's own reader raises, depending on where the bytes stop making sense to it.
+# Raised by torch's reader, depending on where the file is damaged.
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -178,7 +178,8 @@ def _bare_name(name: str, wanted: Mapping[str, object]) -> str:
 
 
 def _is_classifier(name: str, model: torch.nn.Module) -> bool:
-    names = model.pretrained_cfg.get("classifier") or CLASSIFIERS
+    config: Mapping[str, Any] = model.pretrained_cfg
+    names = config.get("classifier") or CLASSIFIERS
     names = (names,) if isinstance(names, str) else names
     return name.rpartition(".")[0] in names
 
@@ -206,7 +207,7 @@ WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
 
 
 def check_model_name(model: str) -> str:
-    """Return a timm model name if timm has it, else name the nearest ones.
+    """Check that timm has a model, and suggest similar names if not.
 
     Parameters
     ----------
@@ -261,14 +262,14 @@ def create_pretrained(model: str) -> torch.nn.Module:
     Raises
     ------
     SourceError
-        If the weights are neither on this machine nor to be had; the message says how to pass a
-        file instead.
+        If the weights are not cached and cannot be downloaded; the message says how to pass a file
+        instead.
     """
     timm = import_timm()
     config = timm.models.get_pretrained_cfg(model)
     address = _address(config)
     cached = _cached_file(config)
-    # The hub's own client tries for most of a minute before it gives up; ask once, shortly.
+    # The hub's own client retries for most of a minute; ask once, with a short timeout.
     if cached is None and not _answers(address):
         raise SourceError(_offline_help(model, f"{address or 'a hub'} does not answer"))
     overlay = {"file": cached} if cached else None
@@ -289,7 +290,7 @@ def _address(config) -> str | None:
 
 
 def _cached_file(config) -> str | None:
-    """Path of weights that an earlier download left on this machine."""
+    """Return the path of weights downloaded earlier."""
     if config.hf_hub_id:
         from huggingface_hub import try_to_load_from_cache
 
@@ -312,7 +313,7 @@ def _answers(address: str | None) -> bool:
         ):
             return True
     except urllib.error.HTTPError:
-        return True  # a refusal is an answer, and the hub's own client will say which
+        return True  # the hub is reachable; its own client reports the error
     except OSError:
         return False
 
@@ -328,9 +329,9 @@ def _offline_help(model: str, reason: str) -> str:
     )
 
 
-# On a CPU every pass has this many images, whatever was asked for: blocks that stay in cache are
+# On a CPU every pass has this many images, whatever the batch size: blocks that stay in cache are
 # faster than large ones, and one shape means one choice of kernels, so that a row does not depend
-# on how many other rows came with it.
+# on the number of other rows in the call.
 CPU_BLOCK = 8
 AGREEMENT = 1e-3  # largest relative difference accepted between the frozen graph and the model
 
@@ -346,14 +347,14 @@ class Network:
     device : str
         ``"cpu"`` or ``"cuda:N"``.
     spec : InputSpec, default=None
-        What the network takes; None reads it from timm's configuration of the model.
+        Input of the network; None reads it from timm's configuration of the model.
     n_features : int, default=None
         Length of a row; None takes that of the backbone's embedding.
 
     Attributes
     ----------
     spec : InputSpec
-        What the network takes.
+        Input of the network.
     n_features : int
         Length of a row.
     digest : str
@@ -392,8 +393,8 @@ class Network:
         self._std = 255 * torch.tensor(self.spec.std, device=device).view(1, 3, 1, 1)
         model = model.eval().requires_grad_(False)
         self._model = model.to(device=device, memory_format=torch.channels_last)
-        # Freezing takes seconds: left to the first pass, since a process that only hands the
-        # work to others never makes one.
+        # Freezing takes seconds: it waits for the first pass, since a process that delegates all
+        # images to workers never runs one.
         self._ready = device != "cpu"
 
     def block_size(self, batch_size: int) -> int:
@@ -402,12 +403,12 @@ class Network:
         Parameters
         ----------
         batch_size : int
-            What the user asked for.
+            Size requested by the user.
 
         Returns
         -------
         int
-            8 on a CPU; on a GPU `batch_size`, or what is left of it after memory ran out.
+            8 on a CPU; on a GPU `batch_size`, or less after memory ran out.
         """
         if self.device == "cpu":
             return CPU_BLOCK

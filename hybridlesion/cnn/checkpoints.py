@@ -1,4 +1,4 @@
-"""The folder that a fine-tuning leaves: its networks, and what they are."""
+"""Folder of fine-tuned networks: weights, metadata and list of training images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion.exceptions import ArtifactError, SourceError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTE", "PROTOCOL", "SEEN", "Finetuned", "is_finetuned", "note_bytes", "write_note"]
 
-# Raised when a folder of this number would no longer be read rightly.
+# Increase when folders of this protocol can no longer be read correctly.
 PROTOCOL = 1
 
 NOTE = "finetuned.json"
@@ -34,19 +34,19 @@ _NEEDED = ("backbone", "networks", "image_size", "crop", "margin", "folds")
 
 @dataclass(frozen=True)
 class Finetuned:
-    """Fine-tuned networks in memory, as they lie in a folder or in one packed file.
+    """Contents of a folder of fine-tuned networks, or of its packed file.
 
     Parameters
     ----------
     note : dict
-        Of these, ``backbone``, ``networks`` (names of the weight files), ``image_size``, ``crop``,
-        ``margin`` and ``folds`` (whether there is one network for each fold, or else networks
-        that learned from every image) are always there.
+        Metadata; always has ``backbone``, ``networks`` (names of the weight files),
+        ``image_size``, ``crop``, ``margin`` and ``folds`` (whether there is one network for each
+        fold, rather than networks trained on all images).
     files : dict of str to bytes
         The note, the list of training images, and the weights, by name.
     """
 
-    note: dict[str, object]
+    note: dict[str, Any]
     files: dict[str, bytes]
 
     @classmethod
@@ -61,7 +61,7 @@ class Finetuned:
         Returns
         -------
         Finetuned
-            With all that is needed to score images, and nothing else of the folder.
+            The files that are needed to score images.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Finetuned:
 
     @property
     def seen(self) -> TrainingMembership:
-        """The images that were learned from."""
+        """Training images."""
         return TrainingMembership.from_bytes(self.files[SEEN])
 
     @property
@@ -95,12 +95,12 @@ class Finetuned:
         return total.hexdigest()
 
     def pack(self) -> bytes:
-        """Make one file of it, the same to the last bit whenever it is made.
+        """Pack the files into a zip archive; the result is reproducible to the last bit.
 
         Returns
         -------
         bytes
-            A zip archive, which `read` takes like the folder.
+            The archive; `read` accepts it in place of the folder.
         """
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
@@ -130,7 +130,7 @@ class Finetuned:
 
 
 def is_finetuned(path: str | os.PathLike) -> bool:
-    """Whether a path is a folder that `hybridlesion finetune` wrote, or such a folder packed.
+    """Return whether a path is a folder of `hybridlesion finetune`, or one that is packed.
 
     Parameters
     ----------
@@ -155,12 +155,12 @@ def is_finetuned(path: str | os.PathLike) -> bool:
 
 
 def note_bytes(facts: dict[str, object]) -> bytes:
-    """Write down what weights are.
+    """Encode the metadata of weights.
 
     Parameters
     ----------
     facts : dict
-        What `Finetuned` needs, recipe and figures: anything that JSON can hold.
+        Metadata that `Finetuned` needs, recipe and metrics; values must be valid JSON.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def write_note(folder: Path, facts: dict[str, object]) -> None:
     folder : Path
         The folder.
     facts : dict
-        What `Finetuned` needs, recipe and figures: anything that JSON can hold.
+        Metadata that `Finetuned` needs, recipe and metrics; values must be valid JSON.
     """
     with atomic_path(folder / NOTE) as temporary:
         temporary.write_bytes(note_bytes(facts))
@@ -187,7 +187,7 @@ def write_note(folder: Path, facts: dict[str, object]) -> None:
 
 @contextmanager
 def _open(root: Path) -> Iterator[Callable[[str], bytes]]:
-    """Give a function that reads the files of a folder or of an archive by name."""
+    """Yield a function that reads files of a folder or an archive by name."""
     if root.is_dir():
         yield lambda name: (root / name).read_bytes()
         return
@@ -195,7 +195,7 @@ def _open(root: Path) -> Iterator[Callable[[str], bytes]]:
         yield archive.read
 
 
-def _check_note(root: Path, text: bytes) -> dict[str, object]:
+def _check_note(root: Path, text: bytes) -> dict[str, Any]:
     try:
         facts = json.loads(text)
         kind, protocol = facts["kind"], facts["protocol"]

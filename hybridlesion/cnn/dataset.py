@@ -1,4 +1,4 @@
-"""What a backbone is fine-tuned on, and how it is drawn."""
+"""Training examples, recipe and augmentation of a fine-tuning."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class FinetuneRecipe:
 
 @dataclass(frozen=True)
 class Examples:
-    """Crops and what is known about them.
+    """Crops with their labels.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Examples:
     target : ndarray of shape (n,), int
         1 is malignant.
     source : ndarray of shape (n,), int
-        Which collection each comes from, 0 to k - 1.
+        Data source of each, 0 to k - 1.
     diagnosis : ndarray of shape (n,), int
         Class of the auxiliary head; -1 where unknown.
     """
@@ -157,17 +157,17 @@ class Examples:
         return len(self.target)
 
     def subset(self, rows: np.ndarray) -> Examples:
-        """Take some rows.
+        """Select rows.
 
         Parameters
         ----------
         rows : ndarray of int
-            Which.
+            Row numbers.
 
         Returns
         -------
         Examples
-            Crops stay where they are until they are drawn, if all rows are taken.
+            The selected rows.
         """
         return Examples(
             self.crops[rows], self.target[rows], self.source[rows], self.diagnosis[rows]

@@ -1,4 +1,4 @@
-"""TimmEmbedder: images to rows of numbers by a pretrained backbone, as a transformer."""
+"""Embeddings of a pretrained timm backbone, as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         self.flips = flips
 
     def fit(self, X: object = None, y: object = None) -> TimmEmbedder:
-        """Check the parameters and load the network; no image is looked at.
+        """Check the parameters and load the network; images are ignored.
 
         Parameters
         ----------
@@ -247,11 +247,11 @@ def embed(
     batch_size : int, default=32
         Images of one pass on a GPU.
     crop : {"lesion", "frame"}, default="lesion"
-        A square about the lesion mask, or the frame.
+        A square around the lesion mask, or the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
     flips : bool, default=False
-        Whether a row is the mean of the image's and its mirror image's.
+        Whether to average the embeddings of the image and its mirror image.
 
     Returns
     -------
@@ -279,7 +279,7 @@ def embed(
 
 
 def _pairs(images, masks):
-    """Pair images with masks, refusing another number of masks before any work where possible."""
+    """Pair images with masks; a wrong number of masks is refused before any work if possible."""
     if masks is None:
         return zip(images, repeat(None), strict=False)
     if isinstance(images, Sized) and isinstance(masks, Sized) and len(images) != len(masks):

@@ -1,4 +1,4 @@
-"""Which part of the frame the network sees: a square about the lesion, or the frame."""
+"""Crops of an image for the network: a square around the lesion, or the frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "view_window",
 ]
 
-# What a network that is fine-tuned sees of an image, by the word of its crop.
+# Views of an image that a fine-tuned network uses, by its parameter ``crop``.
 VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
 
 
@@ -42,7 +42,7 @@ class Window(NamedTuple):
 
 
 def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
-    """Square about the lesion with a margin of surrounding skin.
+    """Return a square around the lesion with a margin of surrounding skin.
 
     Parameters
     ----------
@@ -60,9 +60,8 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
     Notes
     -----
     The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, at most the
-    long side of the frame. A square that would leave the frame is first moved inside, since true
-    skin tells more than mirrored skin; only where it is longer than the frame does it still reach
-    beyond.
+    long side of the frame. A square that would leave the frame is moved inside, since real skin is
+    more informative than mirrored skin; only a square longer than the frame reaches beyond it.
 
     Examples
     --------
@@ -91,7 +90,7 @@ def frame_window(
     crop_pct: float = 0.875,
     crop_mode: str = "center",
 ) -> Window:
-    """Part of the frame that timm's own evaluation transform would show the network.
+    """Return the part of the frame that timm's evaluation transform crops.
 
     Parameters
     ----------
@@ -125,14 +124,14 @@ def frame_window(
 
 
 def cut(image: np.ndarray, window: Window) -> np.ndarray:
-    """Pixels of a window, mirrored where it reaches beyond the frame.
+    """Crop a window, mirrored where it reaches beyond the frame.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     window : Window
-        What to cut out.
+        Window to crop.
 
     Returns
     -------
@@ -160,7 +159,7 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
 
 
 def _inside(start: int, length: int, limit: int) -> int:
-    """First index of a stretch moved into 0..limit, or centred on it where it is longer."""
+    """Return the start of an interval moved into 0..limit, or centred if it is longer."""
     if length > limit:
         return (limit - length) // 2
     return min(max(start, 0), limit - length)
@@ -168,7 +167,7 @@ def _inside(start: int, length: int, limit: int) -> int:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network was evaluated with.
+    """Input of a network in its evaluation.
 
     Parameters
     ----------
@@ -203,7 +202,7 @@ class InputSpec:
         Returns
         -------
         InputSpec
-            The same facts.
+            The specification.
         """
         return cls(
             size=tuple(config["input_size"][1:]),
@@ -234,14 +233,14 @@ def prepare(
     spec : InputSpec
         The network's input.
     crop : {"lesion", "frame"}, default="lesion"
-        Square about the lesion, or timm's own evaluation crop of the frame.
+        Square around the lesion, or timm's evaluation crop of the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
 
     Returns
     -------
     ndarray of shape (*spec.size, 3), uint8
-        What the network sees, before normalisation.
+        Input of the network, before normalisation.
     """
     window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
     pixels = cut(image, window)
@@ -260,7 +259,7 @@ def view_window(
     crop: str = "lesion",
     margin: float = 0.25,
 ) -> Window:
-    """Which part of an image `prepare` cuts out.
+    """Return the window that `prepare` crops.
 
     Parameters
     ----------
@@ -271,7 +270,7 @@ def view_window(
     spec : InputSpec
         The network's input.
     crop : {"lesion", "frame"}, default="lesion"
-        Square about the lesion, or timm's own evaluation crop of the frame.
+        Square around the lesion, or timm's evaluation crop of the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
@@ -40,11 +40,6 @@ from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._cnn_sheet import draw_cnn_sheet
 from hybridlesion.plotting._style import save_figure
 from hybridlesion.segmentation import Segmentation, check_segmenter
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["SHEET_SUFFIXES", "DrawnSheet", "SheetDrawing", "write_abcd_sheets"]
 
 
 @dataclass(frozen=True)
@@ -127,12 +122,10 @@ class SheetDrawing:
             title=image_id,
             notes=notes,
         )
-        return DrawnSheet(sheet, image, details.mask, self._attribute(image, details.mask))
-
-    def _attribute(self, image: np.ndarray, mask: np.ndarray) -> CnnMap | None:
-        if self.featurizer.embedder != FINETUNED:
-            return None
-        return cnn_map(image, mask, self.featurizer.weights, device=self.featurizer.device)
+        seen, featurizer = None, self.featurizer
+        if featurizer.embedder == FINETUNED:
+            seen = cnn_map(image, details.mask, featurizer.weights, device=featurizer.device)
+        return DrawnSheet(sheet, image, details.mask, seen)
 
     def _read_mask(
         self, image_id: str, path: str | os.PathLike, shape: tuple[int, int]
@@ -209,13 +202,20 @@ def write_abcd_sheets(
     if len(records) == 0:
         raise TableError("`records` is empty: there is nothing to explain.")
     records = as_pandas(records)
-    featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter), **_embedder(network))
-    rows = list(zip(records["image_id"], records["path"], strict=True))
-    targets = _targets([image_id for image_id, _ in rows], out)
-    _check_targets(targets, rows, masks, with_network=network is not None)
+    parameters = {"segmenter": check_segmenter(segmenter)}
+    if network is not None:
+        weights = None if network == FINETUNED else os.fspath(network)
+        # Fail before any image is read if the network cannot be used.
+        CNNScorer(weights).fit()
+        parameters |= {"embedder": FINETUNED, "weights": weights}
+    featurizer = LesionFeaturizer(**parameters)
+    image_ids, paths = list(records["image_id"]), list(records["path"])
+    rows = list(zip(image_ids, paths, strict=True))
+    targets = _targets(image_ids, out)
+    _check_targets(targets, paths, masks, with_network=network is not None)
     if len(rows) > 1:
         check_errors(out)
-    drawing = SheetDrawing(featurizer, _mask_paths([image_id for image_id, _ in rows], masks))
+    drawing = SheetDrawing(featurizer, _mask_paths(image_ids, masks))
     failures = []
     found = read_segmented(rows, long_side=featurizer.long_side, segmenter=segmenter)
     for done, (target, (row, answer)) in enumerate(zip(targets, found, strict=True), start=1):
@@ -243,33 +243,18 @@ def _network_target(target: Path) -> Path:
 
 
 def _check_targets(
-    targets: list[Path],
-    rows: list[tuple[str, str]],
-    masks: str | os.PathLike | None,
-    *,
-    with_network: bool,
+    targets: list[Path], paths: list[str], masks: str | os.PathLike | None, *, with_network: bool
 ) -> None:
     """Refuse to replace an image, a mask, or a file that no earlier run has written."""
     maps = [_network_target(target) for target in targets] if with_network else []
-    used = [path for _, path in rows]
-    used += [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
-    check_originals([*targets, *maps], used)
+    used = [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
+    check_originals([*targets, *maps], [*paths, *used])
     for target, other in zip(targets, maps, strict=False):
         if other.exists() and not target.exists():
             raise SourceError(
                 f"{other} exists already and would be replaced by an attribution map. Move it, or "
                 "choose another output."
             )
-
-
-def _embedder(network: str | os.PathLike | None) -> dict[str, str | None]:
-    """Return the parameters of a featurizer with or without a network."""
-    if network is None:
-        return {}
-    weights = None if network == FINETUNED else os.fspath(network)
-    # Fail before any image is read if the network cannot be used.
-    CNNScorer(weights).fit()
-    return {"embedder": FINETUNED, "weights": weights}
 
 
 def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -> ExtractionResult:

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from hybridlesion._optional_imports import cv2
-from hybridlesion.features import COLORS, FEATURES
-from hybridlesion.features.maps import LesionMaps
-from hybridlesion.features.scores import structure_presence
-from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "BLUE",
-    "GREEN",
-    "PINK",
-    "RED",
-    "SCORE_RANGES",
-    "SKY",
-    "YELLOW",
-    "Panel",
-    "color_word",
-    "fade",
-    "flag_words",
-    "hex_color",
-    "limit_view",
-    "make_page",
-    "make_panel",
-    "numbers_axes",
-    "percent",
-    "score_words",
-    "show_lesion",
-    "tint",
-    "unit_vector",
-]
+from hybridlesion.features import FEATURES
+from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text, write
 
 WIDTH, HEIGHT = 16.0, 10.0  # inches; 1600 x 1000 pixels at 100 dpi
 _SIDE, _TOP, _STEP_X, _STEP_Y = 3.6, 0.95, 3.95, 4.48
@@ -77,7 +47,7 @@ class Panel:
         """
         lines = textwrap.wrap(text, _CHARACTERS)
         for row, words in enumerate(lines, start=line):
-            _write(self.caption, 0.0, (row + 0.5) * _LINE, words)
+            write(self.caption, 0.0, (row + 0.5) * _LINE, words)
 
     def legend(self, entries: Sequence[tuple], n_columns: int = 2) -> None:
         """Write a legend into the caption.
@@ -85,17 +55,18 @@ class Panel:
         Parameters
         ----------
         entries : sequence of (mark, color, text, bold)
-            `mark` is a matplotlib marker or ``"ring"``; filled column by column.
+            `mark` is a matplotlib marker or ``"ring"``, `color` is RGB; filled column by column.
         n_columns : int, default=2
             Number of columns.
         """
         n_rows = -(-len(entries) // n_columns)
         for i, (mark, color, text, bold) in enumerate(entries):
             x, y = (i // n_rows) * _SIDE / n_columns + 0.08, (i % n_rows + 0.5) * _LINE
+            color = np.divide(color, 255)
             ring = {"marker": "o", "mfc": "none", "mec": color, "mew": 1.3}
             filled = {"marker": mark, "mfc": color, "mec": INK, "mew": 0.6}
             self.caption.plot(x, y, ms=8, clip_on=False, **(ring if mark == "ring" else filled))
-            _write(self.caption, x + 0.15, y, text, bold)
+            write(self.caption, x + 0.15, y, text, weight="bold" if bold else "normal")
 
     def scale(self, colormap: str, low: str, high: str, *, middle: bool = False) -> None:
         """Draw a colour bar in the last line, with labels at its ends.
@@ -115,8 +86,8 @@ class Panel:
         self.caption.imshow(ramp, cmap=colormap, extent=extent, aspect="auto")
         if middle:
             self.caption.plot([(start + stop) / 2] * 2, [y - 0.08, y + 0.08], color=INK, lw=0.8)
-        self.caption.text(start - 0.06, y, low, ha="right", va="center", fontsize=9.5, color=INK)
-        _write(self.caption, stop + 0.06, y, high)
+        write(self.caption, start - 0.06, y, low, ha="right")
+        write(self.caption, stop + 0.06, y, high)
         _frame(self.caption)
 
 
@@ -135,16 +106,11 @@ def make_page(title: str, notes: str) -> Figure:
     Figure
         Page with title, notes and the disclaimer.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=100, facecolor="white")
-    left = _LEFT / WIDTH
-    figure.text(left, 1 - 0.3 / HEIGHT, plain_text(title), fontsize=16, fontweight="bold",
-                va="center", color=INK, parse_math=False)  # fmt: skip
-    figure.text(left, 1 - 0.58 / HEIGHT, plain_text(notes, 180), fontsize=10, va="center",
-                color=NOTE, parse_math=False)  # fmt: skip
-    figure.text(1 - left, 0.16 / HEIGHT, RESEARCH_ONLY, fontsize=11, fontweight="bold",
-                ha="right", va="center", color=INK)  # fmt: skip
+    left, title, notes = _LEFT / WIDTH, plain_text(title), plain_text(notes, 180)
+    write(figure, left, 1 - 0.3 / HEIGHT, title, 16, weight="bold", parse_math=False)
+    write(figure, left, 1 - 0.58 / HEIGHT, notes, 10, color=NOTE, parse_math=False)
+    write(figure, 1 - left, 0.16 / HEIGHT, RESEARCH_ONLY, 11, weight="bold", ha="right")
     return figure
 
 
@@ -166,8 +132,7 @@ def make_panel(figure: Figure, column: int, row: int, title: str) -> Panel:
         Empty panel without ticks.
     """
     left, top = _LEFT + column * _STEP_X, _TOP + row * _STEP_Y + 0.15
-    figure.text(left / WIDTH, 1 - (top - 0.15) / HEIGHT, title, fontsize=12, fontweight="bold",
-                va="center", color=INK)  # fmt: skip
+    write(figure, left / WIDTH, 1 - (top - 0.15) / HEIGHT, title, 12, weight="bold")
     picture = _place(figure, left, top, _SIDE, _PICTURE)
     caption = _place(figure, left, top + _PICTURE + 0.06, _SIDE, _CAPTION)
     caption.set_axis_off()
@@ -204,130 +169,9 @@ def _frame(caption: Axes) -> None:
     caption.set(xlim=(0, _SIDE), ylim=(_CAPTION, 0))
 
 
-def _write(axes: Axes, x: float, y: float, text: str, bold: bool = False) -> None:
-    weight = "bold" if bold else "normal"
-    axes.text(x, y, text, va="center", fontsize=9.5, color=INK, fontweight=weight)
-
-
-# Okabe and Ito's colours, as RGB.
-SKY, GREEN, YELLOW = (86, 180, 233), (0, 158, 115), (240, 228, 66)
-BLUE, RED, PINK = (0, 114, 178), (213, 94, 0), (204, 121, 167)
-_BEYOND = (245, 245, 245)
-
-
-def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
-    """Show an image of the crop with the outline of the mask.
-
-    Parameters
-    ----------
-    panel : Panel
-        Panel to draw in.
-    maps : LesionMaps
-        The lesion.
-    picture : ndarray of shape (h, w, 3), uint8
-        Image of the size of the crop.
-    """
-    panel.picture.imshow(picture)
-    panel.picture.contour(maps.lesion.mask.astype(np.uint8), levels=[0.5], colors=INK,
-                          linewidths=0.9)  # fmt: skip
-
-
-def fade(maps: LesionMaps, towards_white: float = 0.3) -> np.ndarray:
-    """Lighten the crop of the photograph.
-
-    Parameters
-    ----------
-    maps : LesionMaps
-        The lesion.
-    towards_white : float, default=0.3
-        0 for no change, 1 for white.
-
-    Returns
-    -------
-    ndarray of shape (h, w, 3), uint8
-        Light grey outside the photograph.
-    """
-    image = maps.photograph
-    pale = cv2.addWeighted(image, 1.0 - towards_white, image, 0.0, 255.0 * towards_white)
-    pale[~maps.frame] = _BEYOND
-    return pale
-
-
-def tint(
-    image: np.ndarray, where: np.ndarray, color: tuple[int, int, int], alpha: float
-) -> np.ndarray:
-    """Blend a colour into a part of an image.
-
-    Parameters
-    ----------
-    image : ndarray of shape (h, w, 3), uint8
-        RGB image; not changed.
-    where : ndarray of shape (h, w), bool or float
-        Pixels to colour, or a weight of each, 0 to 1.
-    color : tuple of int
-        RGB.
-    alpha : float
-        Opacity, 0 to 1.
-
-    Returns
-    -------
-    ndarray of shape (h, w, 3), uint8
-        A new image.
-    """
-    weight = alpha * where[..., None].astype(np.float32)
-    return (image + weight * (np.array(color, np.float32) - image)).round().astype(np.uint8)
-
-
-def limit_view(panel: Panel, maps: LesionMaps) -> None:
-    """Limit the view to the crop, whatever was drawn outside it.
-
-    Parameters
-    ----------
-    panel : Panel
-        Panel to limit.
-    maps : LesionMaps
-        The lesion.
-    """
-    height, width = maps.lesion.mask.shape
-    panel.picture.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-
-
-def unit_vector(angle: float) -> np.ndarray:
-    """Return the unit vector of a direction.
-
-    Parameters
-    ----------
-    angle : float
-        Radians from the row axis towards rising rows.
-
-    Returns
-    -------
-    ndarray of shape (2,), float
-        (x, y) of length 1.
-    """
-    return np.array([np.cos(angle), np.sin(angle)])
-
-
-def hex_color(color: tuple[int, int, int]) -> str:
-    """Format an RGB colour for matplotlib.
-
-    Parameters
-    ----------
-    color : tuple of int
-        RGB.
-
-    Returns
-    -------
-    str
-        For example ``"#0072B2"``.
-    """
-    return "#{:02X}{:02X}{:02X}".format(*color)
-
-
 SCORE_RANGES = {row.name: (row.low, row.high) for row in FEATURES if row.family == "score"}
 """Lowest and highest value of each score by column name."""
 
-_LOOK = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
 _FLAGS = {
     "empty": "no lesion was found",
     "touches_border": "the lesion extends beyond the field of view",
@@ -335,22 +179,6 @@ _FLAGS = {
     "fills_frame": "there is little surrounding skin for comparison",
     "unrefined": "the refiner found no lesion, so the classical mask was kept",
 }
-
-
-def color_word(name: str) -> str:
-    """Return the name of a colour for display.
-
-    Parameters
-    ----------
-    name : str
-        One of `COLORS`.
-
-    Returns
-    -------
-    str
-        For example ``"blue-grey"``.
-    """
-    return "blue-grey" if name == "blue_gray" else name.replace("_", " ")
 
 
 def flag_words(flags: Sequence[str]) -> str:
@@ -394,43 +222,3 @@ def percent(share: float) -> str:
     ('13 %', '<1 %', '0 %')
     """
     return "<1 %" if 0.0 < share < 0.005 else f"{100 * max(share, 0.0):.0f} %"
-
-
-def score_words(name: str, values: Mapping[str, float]) -> list[str]:
-    """Explain an ABCD score in a few lines.
-
-    Parameters
-    ----------
-    name : {"asymmetry", "border", "color", "structures", "tds"}
-        Score.
-    values : mapping of str to float
-        Features by column name.
-
-    Returns
-    -------
-    list of str
-        Lines of at most 50 characters.
-    """
-    if name == "structures":
-        parts = [f"{part} {share:.1f}" for part, share in structure_presence(values).items()]
-        return [
-            "Each structure counts from 0 (absent) to 1:",
-            ", ".join(parts[:3]) + ",",
-            ", ".join(parts[3:]) + ". The sum is at least 1.",
-        ]
-    if name == "tds":
-        return [
-            "1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.",
-            "Published cut-offs apply to scores given by",
-            "dermatologists, not to these.",
-        ]
-    low, high = SCORE_RANGES[f"abcd__{name}"]
-    rank = (values[f"abcd__{name}"] - low) / (high - low)
-    lines = [
-        f"Estimated to look more {_LOOK[name]} than {percent(rank)}",
-        "of the lesions that human raters compared.",
-    ]
-    if name == "color":
-        count = sum(values[f"abcd__color_has_{color}"] > 0 for color in COLORS)
-        lines.append(f"Colours present: {count:.0f} of six.")
-    return lines

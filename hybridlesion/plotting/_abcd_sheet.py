@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd
 from hybridlesion.features.maps import ABRUPT, NOT_MEASURED, LesionMaps, lesion_maps
+from hybridlesion.features.scores import structure_presence
 from hybridlesion.plotting._abcd_layout import (
-    BLUE,
-    GREEN,
-    PINK,
-    RED,
+    HEIGHT,
     SCORE_RANGES,
-    SKY,
-    YELLOW,
+    WIDTH,
     Panel,
-    color_word,
-    fade,
-    hex_color,
-    limit_view,
     make_page,
     make_panel,
     numbers_axes,
     percent,
-    score_words,
-    show_lesion,
-    tint,
-    unit_vector,
 )
-from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE
+from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE, write
 from hybridlesion.segmentation import draw_overlay
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "draw_abcd_sheet",
-    "draw_border",
-    "draw_color_mirror",
-    "draw_colors",
-    "draw_numbers",
-    "draw_photograph",
-    "draw_shape_mirror",
-    "draw_structures",
-]
+# Okabe and Ito's colours, as RGB.
+SKY, GREEN, YELLOW = (86, 180, 233), (0, 158, 115), (240, 228, 66)
+BLUE, RED, PINK = (0, 114, 178), (213, 94, 0), (204, 121, 167)
+_BEYOND = (245, 245, 245)
 
 _STEEPEST = 2.0 * ABRUPT  # end of the colour scale, with the limit in the middle
 _SLOPES = "RdYlBu_r"
@@ -80,8 +63,6 @@ def draw_border(panel: Panel, maps: LesionMaps) -> None:
 
 def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
     """Draw the border of one octant, its value and its limits."""
-    from matplotlib import colormaps
-
     lesion, slope = maps.lesion, maps.octants.slope[octant]
     abrupt, seen = bool(maps.octants.abrupt[octant]), bool(np.isfinite(slope))
     own = maps.octants.of_point == octant
@@ -97,35 +78,27 @@ def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
     edge = 0.08 * lesion.diameter
     x, y = np.clip(place, edge, np.array(lesion.mask.shape[::-1]) - edge)
     # truncated, not rounded: a value shown as 30 is at least 30
-    panel.picture.text(x, y, f"{np.floor(slope):.0f}" if seen else "hidden", ha="center",
-                       va="center", fontsize=11 if abrupt else 9.5, color=INK,
-                       fontweight="bold" if abrupt else "normal",
-                       path_effects=_halo())  # fmt: skip
-
-
-def _halo() -> list:
-    """Return a white outline that keeps text legible on any image."""
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=3, foreground="white")]
+    text = f"{np.floor(slope):.0f}" if seen else "hidden"
+    size, weight = (11, "bold") if abrupt else (9.5, "normal")
+    # A white outline keeps the text legible on any image.
+    halo = [withStroke(linewidth=3, foreground="white")]
+    write(panel.picture, x, y, text, size, weight=weight, ha="center", path_effects=halo)
 
 
 def _band(panel: Panel, maps: LesionMaps, own: np.ndarray, color, abrupt: bool) -> None:
     """Draw the outline of one octant as a coloured band."""
-    from matplotlib.collections import PolyCollection
-
     lesion = maps.lesion
     half = 0.045 * lesion.diameter * lesion.outline.normals
     inner, outer = lesion.outline.points - half, lesion.outline.points + half
     corners = [inner, outer, np.roll(outer, -1, axis=0), np.roll(inner, -1, axis=0)]
     pieces = np.stack(corners, axis=1)[own]
     if abrupt:
-        panel.picture.add_collection(
-            PolyCollection(pieces, facecolors=INK, edgecolors=INK, linewidths=4.5)
-        )
-    panel.picture.add_collection(
-        PolyCollection(pieces, facecolors=[color], edgecolors=[color], linewidths=0.6, zorder=1.5)
+        frame = PolyCollection(pieces, facecolors=INK, edgecolors=INK, linewidths=4.5)
+        panel.picture.add_collection(frame)
+    band = PolyCollection(
+        pieces, facecolors=[color], edgecolors=[color], linewidths=0.6, zorder=1.5
     )
+    panel.picture.add_collection(band)
     limit_view(panel, maps)
 
 
@@ -142,8 +115,7 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     maps : LesionMaps
         The lesion.
     """
-    found, lesion = maps.shape, maps.lesion
-    size = lesion.mask.shape[::-1]
+    found, size = maps.shape, maps.lesion.mask.shape[::-1]
     own, theirs = (
         cv2.resize(layer, size, interpolation=cv2.INTER_CUBIC) > 0.5
         for layer in (found.own, found.mirrored)
@@ -197,6 +169,7 @@ def _axes(panel: Panel, maps: LesionMaps, angle: float) -> None:
     limit_view(panel, maps)
 
 
+_LOOK = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
 _BAR = 3.3  # inches
 _WEIGHTS = {"asymmetry": 1.3, "border": 0.1, "color": 0.5, "structures": 0.5}
 _SHADES = ("#0072B2", "#56B4E9", "#E69F00", "#009E73")
@@ -223,13 +196,52 @@ def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
     for name, title in _TITLES.items():
         value, (low, high) = values[f"abcd__{name}"], SCORE_RANGES[f"abcd__{name}"]
         lines = score_words(name, values)
-        axes.text(0, top, title, fontsize=12, fontweight="bold", va="center", color=INK)
-        axes.text(_BAR, top, f"{value:.1f}", fontsize=14, fontweight="bold", va="center",
-                  ha="right", color=INK)  # fmt: skip
+        write(axes, 0, top, title, 12, weight="bold")
+        write(axes, _BAR, top, f"{value:.1f}", 14, weight="bold", ha="right")
         _bar(axes, top + 0.32, (low, high), _parts(name, value, low, values))
         for row, line in enumerate(lines):
-            axes.text(0, top + 0.72 + 0.2 * row, line, fontsize=9.5, va="center", color=INK)
+            write(axes, 0, top + 0.72 + 0.2 * row, line)
         top += 1.17 + 0.2 * len(lines)
+
+
+def score_words(name: str, values: Mapping[str, float]) -> list[str]:
+    """Explain an ABCD score in a few lines.
+
+    Parameters
+    ----------
+    name : {"asymmetry", "border", "color", "structures", "tds"}
+        Score.
+    values : mapping of str to float
+        Features by column name.
+
+    Returns
+    -------
+    list of str
+        Lines of at most 50 characters.
+    """
+    if name == "structures":
+        parts = [f"{part} {share:.1f}" for part, share in structure_presence(values).items()]
+        return [
+            "Each structure counts from 0 (absent) to 1:",
+            ", ".join(parts[:3]) + ",",
+            ", ".join(parts[3:]) + ". The sum is at least 1.",
+        ]
+    if name == "tds":
+        return [
+            "1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.",
+            "Published cut-offs apply to scores given by",
+            "dermatologists, not to these.",
+        ]
+    low, high = SCORE_RANGES[f"abcd__{name}"]
+    rank = (values[f"abcd__{name}"] - low) / (high - low)
+    lines = [
+        f"Estimated to look more {_LOOK[name]} than {percent(rank)}",
+        "of the lesions that human raters compared.",
+    ]
+    if name == "color":
+        count = sum(values[f"abcd__color_has_{color}"] > 0 for color in COLORS)
+        lines.append(f"Colours present: {count:.0f} of six.")
+    return lines
 
 
 def _parts(
@@ -238,12 +250,8 @@ def _parts(
     """Return the segments of a bar: start, end, colour."""
     if name != "tds":
         return [(low, value, MODEL)]
-    parts, start = [], 0.0
-    for (part, weight), shade in zip(_WEIGHTS.items(), _SHADES, strict=True):
-        stop = start + weight * values[f"abcd__{part}"]
-        parts.append((start, stop, shade))
-        start = stop
-    return parts
+    stops = np.cumsum([weight * values[f"abcd__{part}"] for part, weight in _WEIGHTS.items()])
+    return list(zip([0.0, *stops[:-1]], stops, _SHADES, strict=True))
 
 
 def _bar(axes: Axes, y: float, span: tuple[float, float], parts) -> None:
@@ -253,10 +261,10 @@ def _bar(axes: Axes, y: float, span: tuple[float, float], parts) -> None:
         at, end = ((x - low) / (high - low) * _BAR for x in (start, stop))
         axes.barh(y, max(end - at, 0.0), 0.14, left=at, color=color)
         if len(parts) > 1 and end - at > 0.12:
-            axes.text((at + end) / 2, y, "ABCD"[_SHADES.index(color)], ha="center", va="center",
-                      fontsize=8, color="white")  # fmt: skip
+            letter = "ABCD"[_SHADES.index(color)]
+            write(axes, (at + end) / 2, y, letter, 8, ha="center", color="white")
     for x, bound, side in ((0, low, "left"), (_BAR, high, "right")):
-        axes.text(x, y + 0.19, f"{bound:g}", ha=side, va="center", fontsize=8.5, color=NOTE)
+        write(axes, x, y + 0.19, f"{bound:g}", 8.5, ha=side, color=NOTE)
 
 
 # Distinguishable by lightness with any colour vision.
@@ -332,13 +340,34 @@ def draw_colors(
     show_lesion(panel, maps, picture.astype(np.uint8))
     shares = {name: values[f"abcd__color_share_{name}"] for name in COLORS}
     entries = [
-        ("s", hex_color(_SHOWN[name]), f"{color_word(name)} {percent(share)}",
-         values[f"abcd__color_has_{name}"] > 0)
+        (
+            "s",
+            _SHOWN[name],
+            f"{color_word(name)} {percent(share)}",
+            values[f"abcd__color_has_{name}"] > 0,
+        )
         for name, share in shares.items()
-    ]  # fmt: skip
-    rest = ("s", hex_color(_NONE), f"none of them {percent(1 - sum(shares.values()))}", False)
+    ]
+    rest = ("s", _NONE, f"none of them {percent(1 - sum(shares.values()))}", False)
     panel.legend([*entries[:3], rest, *entries[3:]])
-    _write_under(panel, f"Bold: present ({percent(palette.minimum_share)} or more).")
+    # in the free place of a legend of seven entries in two columns of four
+    write(panel.caption, 1.8, 0.7, f"Bold: present ({percent(palette.minimum_share)} or more).")
+
+
+def color_word(name: str) -> str:
+    """Return the name of a colour for display.
+
+    Parameters
+    ----------
+    name : str
+        One of `COLORS`.
+
+    Returns
+    -------
+    str
+        For example ``"blue-grey"``.
+    """
+    return "blue-grey" if name == "blue_gray" else name.replace("_", " ")
 
 
 def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float]) -> None:
@@ -373,12 +402,12 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
 
     panel.legend(
         [
-            ("s", hex_color(BLUE), f"network {percent(value('network_share'))}", False),
-            ("s", hex_color(RED), f"streaks in {value('streaks_octants'):.0f} octants", False),
-            ("o", hex_color(YELLOW), f"dots {value('dots_count'):.0f}", False),
-            ("ring", hex_color(GREEN), f"globules {value('globules_count'):.0f}", False),
-            ("s", hex_color(SKY), f"structureless {percent(value('structureless_share'))}", False),
-            ("s", hex_color(PINK), f"blue-white veil {percent(value('veil_share'))}", False),
+            ("s", BLUE, f"network {percent(value('network_share'))}", False),
+            ("s", RED, f"streaks in {value('streaks_octants'):.0f} octants", False),
+            ("o", YELLOW, f"dots {value('dots_count'):.0f}", False),
+            ("ring", GREEN, f"globules {value('globules_count'):.0f}", False),
+            ("s", SKY, f"structureless {percent(value('structureless_share'))}", False),
+            ("s", PINK, f"blue-white veil {percent(value('veil_share'))}", False),
         ]
     )
 
@@ -392,19 +421,121 @@ def _bar_abcd_panels(panel: Panel, diameter: float, shape: tuple[int, ...]) -> N
     """Draw a scale bar of one lesion diameter, or a part of it."""
     height, width = shape[:2]
     box = panel.picture.get_position()
-    page = panel.picture.figure.get_size_inches()
-    inches_per_pixel = min(box.width * page[0] / width, box.height * page[1] / height)
+    inches_per_pixel = min(box.width * WIDTH / width, box.height * HEIGHT / height)
     parts = next(n for n in (1, 2, 4, 8) if diameter * inches_per_pixel / n < 1.3 or n == 8)
     length = diameter * inches_per_pixel / parts
     panel.caption.plot([0.05, 0.05 + length], [0.1, 0.1], color=INK, lw=3, solid_capstyle="butt")
     name = "1 lesion diameter" if parts == 1 else f"1/{parts} lesion diameter"
-    panel.caption.text(0.15 + length, 0.1, f"{name} (mm unknown)", va="center", fontsize=9.5,
-                       color=INK)  # fmt: skip
+    write(panel.caption, 0.15 + length, 0.1, f"{name} (mm unknown)")
 
 
-def _write_under(panel: Panel, text: str) -> None:
-    # in the free place of a legend of seven entries in two columns of four
-    panel.caption.text(1.8, 0.7, text, va="center", fontsize=9.5, color=INK)
+def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
+    """Show an image of the crop with the outline of the mask.
+
+    Parameters
+    ----------
+    panel : Panel
+        Panel to draw in.
+    maps : LesionMaps
+        The lesion.
+    picture : ndarray of shape (h, w, 3), uint8
+        Image of the size of the crop.
+    """
+    panel.picture.imshow(picture)
+    panel.picture.contour(maps.lesion.mask.astype(np.uint8), levels=[0.5], colors=INK,
+                          linewidths=0.9)  # fmt: skip
+
+
+def fade(maps: LesionMaps, towards_white: float = 0.3) -> np.ndarray:
+    """Lighten the crop of the photograph.
+
+    Parameters
+    ----------
+    maps : LesionMaps
+        The lesion.
+    towards_white : float, default=0.3
+        0 for no change, 1 for white.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3), uint8
+        Light grey outside the photograph.
+    """
+    image = maps.photograph
+    pale = cv2.addWeighted(image, 1.0 - towards_white, image, 0.0, 255.0 * towards_white)
+    pale[~maps.frame] = _BEYOND
+    return pale
+
+
+def tint(
+    image: np.ndarray, where: np.ndarray, color: tuple[int, int, int], alpha: float
+) -> np.ndarray:
+    """Blend a colour into a part of an image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        RGB image; not changed.
+    where : ndarray of shape (h, w), bool or float
+        Pixels to colour, or a weight of each, 0 to 1.
+    color : tuple of int
+        RGB.
+    alpha : float
+        Opacity, 0 to 1.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3), uint8
+        A new image.
+    """
+    weight = alpha * where[..., None].astype(np.float32)
+    return (image + weight * (np.array(color, np.float32) - image)).round().astype(np.uint8)
+
+
+def limit_view(panel: Panel, maps: LesionMaps) -> None:
+    """Limit the view to the crop, whatever was drawn outside it.
+
+    Parameters
+    ----------
+    panel : Panel
+        Panel to limit.
+    maps : LesionMaps
+        The lesion.
+    """
+    height, width = maps.lesion.mask.shape
+    panel.picture.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+
+
+def unit_vector(angle: float) -> np.ndarray:
+    """Return the unit vector of a direction.
+
+    Parameters
+    ----------
+    angle : float
+        Radians from the row axis towards rising rows.
+
+    Returns
+    -------
+    ndarray of shape (2,), float
+        (x, y) of length 1.
+    """
+    return np.array([np.cos(angle), np.sin(angle)])
+
+
+def hex_color(color: tuple[int, int, int]) -> str:
+    """Format an RGB colour for matplotlib.
+
+    Parameters
+    ----------
+    color : tuple of int
+        RGB.
+
+    Returns
+    -------
+    str
+        For example ``"#0072B2"``.
+    """
+    return "#{:02X}{:02X}{:02X}".format(*color)
 
 
 def draw_abcd_sheet(
@@ -471,8 +602,8 @@ def draw_abcd_sheet(
         make_panel(figure, 0, 0, "Photograph"), image if raw is None else raw, mask, **options
     )
     if not mask.any():
-        figure.text(0.6, 0.6, "No lesion was found: there is nothing to measure.", fontsize=15,
-                    ha="center", color=INK)  # fmt: skip
+        text = "No lesion was found: there is nothing to measure."
+        write(figure, 0.6, 0.6, text, 15, ha="center", va="baseline")
         return figure
     maps = lesion_maps(image, mask, raw=raw, palette=palette, **options)
     draw_shape_mirror(make_panel(figure, 1, 0, "A  Asymmetry of shape"), maps)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
@@ -13,11 +13,6 @@ from hybridlesion.explain import CnnMap
 from hybridlesion.plotting._abcd_layout import percent
 from hybridlesion.plotting._style import INK, MALIGNANT, MODEL, NOTE, RESEARCH_ONLY, plain_text
 from hybridlesion.segmentation import draw_overlay
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["MAP_KEY", "cnn_words", "draw_cnn_sheet", "paint_cnn_map"]
 
 MAP_KEY = "Orange regions raise the score, blue regions lower it."
 """Meaning of the colours of a map."""
@@ -132,8 +127,6 @@ def draw_cnn_sheet(
     >>> figure.get_size_inches() * figure.dpi
     array([1200.,  600.])
     """
-    from matplotlib.figure import Figure
-
     image = check_image(image)
     mask = check_mask(mask, image.shape[:2])
     figure = Figure(figsize=(12, 6), dpi=100, facecolor="white", layout="constrained")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from hybridlesion.exceptions import TableError
@@ -21,14 +22,8 @@ from hybridlesion.plotting._style import (
     finish_axes,
     plain_text,
     save_figure,
+    write,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["comparison_figure", "curve_figure", "decision_figure"]
-
-_NEEDED = {"fold", "epoch", "loss"}
 
 
 def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
@@ -52,18 +47,14 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     TableError
         If a column is missing, or there is no row.
     """
-    missing = _NEEDED - set(curves.columns)
-    if missing or curves.empty:
-        raise TableError(f"`curves` must have rows and the columns {', '.join(sorted(_NEEDED))}.")
-    from matplotlib.figure import Figure
-
+    if curves.empty or not {"fold", "epoch", "loss"} <= set(curves.columns):
+        raise TableError("`curves` must have rows and the columns epoch, fold, loss.")
     panels = [("loss", "training loss")]
     if "validation" in curves and curves["validation"].notna().any():
         panels.append(("validation", "validation average precision"))
     figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
-    for axes, (column, label) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True
-    ):
+    places = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (column, label) in zip(places, panels, strict=True):
         for _, curve in curves.groupby("fold"):
             axes.plot(curve["epoch"], curve[column], color=MODEL, alpha=0.35, linewidth=1)
         mean = curves.groupby("epoch")[column].mean()
@@ -126,15 +117,11 @@ def decision_figure(
     See `hybridlesion.metrics.net_benefit`. The upper axis gives the odds that correspond to the
     probability: a threshold of 5 % accepts 19 false positives for one true positive.
     """
-    from matplotlib.figure import Figure
-
+    y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
+    options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     try:
         curve = decision_curve(
-            np.asarray(y, dtype=int),
-            np.asarray(score, dtype=float),
-            groups=None if groups is None else np.asarray(groups),
-            n_bootstrap=n_bootstrap,
-            random_state=random_state,
+            y, score, groups=None if groups is None else np.asarray(groups), **options
         )
     except ValueError as error:
         raise TableError(f"cannot compute the decision curve: {error}") from error
@@ -145,9 +132,9 @@ def decision_figure(
     _finish(axes, curve, prevalence)
     if threshold is not None and curve["threshold"].min() <= threshold <= 0.5:
         axes.axvline(threshold, color=MALIGNANT, lw=1.2, ls="--")
-        axes.text(threshold, 0.985, f" threshold {threshold:.3g} ", color=MALIGNANT, fontsize=9,
-                  transform=axes.get_xaxis_transform(), va="top",
-                  ha="right" if threshold > 0.08 else "left")  # fmt: skip
+        place = {"transform": axes.get_xaxis_transform(), "va": "top"}
+        place["ha"] = "right" if threshold > 0.08 else "left"
+        write(axes, threshold, 0.985, f" threshold {threshold:.3g} ", 9, color=MALIGNANT, **place)
     heading = title or f"Net benefit: {len(y):,} images, {int(np.sum(y)):,} malignant"
     figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.02, ha="left")
     return save_figure(figure, out, dpi=150)
@@ -158,10 +145,8 @@ def _draw_lines(axes: Axes, curve: pd.DataFrame) -> None:
     axes.axhline(0, color=NOTE, lw=1.4, label="treat none")
     axes.plot(t, _LESIONS * curve["act_on_all"], color=BENIGN, lw=1.8, label="treat all")
     if "low" in curve:
-        axes.fill_between(
-            t, _LESIONS * curve["low"], _LESIONS * curve["high"], color=MODEL, alpha=0.15, lw=0,
-            label="95 % interval",
-        )  # fmt: skip
+        low, high = _LESIONS * curve["low"], _LESIONS * curve["high"]
+        axes.fill_between(t, low, high, color=MODEL, alpha=0.15, lw=0, label="95 % interval")
     axes.plot(t, _LESIONS * curve["net_benefit"], color=MODEL, lw=2.2, label="treat by score")
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], loc="lower left", fontsize=9, frameon=False)
@@ -232,8 +217,6 @@ def comparison_figure(
     TableError
         If only one class occurs.
     """
-    from matplotlib.figure import Figure
-
     y = np.asarray(y, dtype=int)
     if len(np.unique(y)) < 2:
         raise TableError("curves need benign and malignant cases; only one class occurs.")
@@ -248,9 +231,8 @@ def comparison_figure(
     ):
         curve = roc_curve(y, np.asarray(values, dtype=float))
         label = f"{name}: AUC {rows.loc['auc', column]:.3f}"
-        roc.plot(
-            curve["false_positive_rate"], curve["sensitivity"], color=colour, lw=2, label=label
-        )
+        x, height = curve["false_positive_rate"], curve["sensitivity"]
+        roc.plot(x, height, color=colour, lw=2, label=label)
     roc.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1)
     legend = roc.legend(loc="lower right", fontsize=9, frameon=False, reverse=True)
     for text in legend.get_texts():
@@ -281,8 +263,7 @@ def _draw_differences(axes: Axes, rows: pd.DataFrame) -> None:
         p = rows.loc[name, "p"]
         digits, p_text = 3 if abs(value) >= 0.002 else 5, "< 0.001" if p < 0.001 else f"{p:.3f}"
         words = f"{value:+.{digits}f}   p {p_text}"
-        axes.text(1.02, height, words, va="center", fontsize=9, color=INK,
-                  transform=axes.get_yaxis_transform())  # fmt: skip
+        write(axes, 1.02, height, words, 9, transform=axes.get_yaxis_transform())
         reach = max(reach, *map(abs, ends))
     labels = [_NAMES[name] + (", reversed" if name in LOWER_IS_BETTER else "") for name in known]
     axes.set_yticks(range(len(known)), labels[::-1])

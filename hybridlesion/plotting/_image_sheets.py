@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion._formatting import threshold_words
@@ -20,20 +21,16 @@ from hybridlesion.batch import check_mask_folder, check_side_table
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
 from hybridlesion.metrics import compare_masks, summarize_overlaps
-from hybridlesion.plotting._style import BENIGN, INK, MALIGNANT, NOTE, RESEARCH_ONLY, save_figure
+from hybridlesion.plotting._style import (
+    BENIGN,
+    INK,
+    MALIGNANT,
+    NOTE,
+    RESEARCH_ONLY,
+    save_figure,
+    write,
+)
 from hybridlesion.segmentation import draw_overlay, segment
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = [
-    "MaskReport",
-    "case_sheet",
-    "check_mask_report",
-    "choose_cases",
-    "mask_sheet",
-    "report_masks",
-]
 
 _LONG_SIDE = 360
 _TRUTH = {1: ("malignant", MALIGNANT), 0: ("benign", BENIGN)}
@@ -52,8 +49,6 @@ def _draw_sheet(
     min_width: float = 0.0,
 ) -> Path:
     """Draw one panel a row of a table, each with the image id below it."""
-    from matplotlib.figure import Figure
-
     n_columns = min(n_columns, len(rows))
     n_rows = -(-len(rows) // n_columns)
     size = (max(min_width, 2.35 * n_columns), row_height * n_rows + 0.9)
@@ -72,8 +67,8 @@ def _draw_sheet(
 def _show(axes: Axes, image: np.ndarray, image_id: str, title: str, **style: object) -> None:
     axes.imshow(image)
     axes.set_title(title, fontsize=10, **style)
-    axes.text(0.5, -0.03, image_id, ha="center", va="top", fontsize=7, color=NOTE,
-              transform=axes.transAxes)  # fmt: skip
+    place = {"transform": axes.transAxes, "ha": "center", "va": "top"}
+    write(axes, 0.5, -0.03, image_id, 7, color=NOTE, **place)
 
 
 def case_sheet(
@@ -172,8 +167,8 @@ def _draw_case(axes: Axes, case: pd.Series, masks, threshold: float | None) -> N
     try:
         image, mask = _read_case(case, masks)
     except (ImageError, SourceError) as error:
-        axes.text(0.5, 0.5, f"{case['image_id']}\n{error}", ha="center", va="center", wrap=True,
-                  fontsize=7, color=NOTE, transform=axes.transAxes)  # fmt: skip
+        place = {"transform": axes.transAxes, "ha": "center", "wrap": True}
+        write(axes, 0.5, 0.5, f"{case['image_id']}\n{error}", 7, color=NOTE, **place)
         return
     truth = case.get("target")
     word, color = _TRUTH[int(truth)] if pd.notna(truth) else ("truth unknown", NOTE)
@@ -281,10 +276,8 @@ def report_masks(
     ImageError
         If a mask cannot be read or has another size than the true one.
     """
-    masks = Path(masks)
-    overlaps = compare_masks(masks, truth).merge(
-        as_pandas(records)[["image_id", "path"]], on="image_id"
-    )
+    located: pd.DataFrame = as_pandas(records)
+    overlaps = compare_masks(masks, truth).merge(located[["image_id", "path"]], on="image_id")
     overlaps = overlaps.sort_values("jaccard", kind="stable", ignore_index=True)
     table, sheet = _paths(masks)
     with atomic_path(table) as temporary:
@@ -295,7 +288,7 @@ def report_masks(
 
 def _paths(masks: str | os.PathLike) -> tuple[Path, Path]:
     masks = Path(masks)
-    return tuple(masks.with_name(masks.name + end) for end in (".overlap.csv", ".worst.png"))
+    return masks.with_name(f"{masks.name}.overlap.csv"), masks.with_name(f"{masks.name}.worst.png")
 
 
 def mask_sheet(cases: pd.DataFrame, out: str | os.PathLike, *, n_columns: int = 5) -> Path:

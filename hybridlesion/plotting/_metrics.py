@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from hybridlesion._formatting import measure_words
@@ -21,20 +22,8 @@ from hybridlesion.plotting._style import (
     NOTE,
     finish_axes,
     save_figure,
+    write,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = [
-    "draw_precision_recall",
-    "draw_reliability",
-    "draw_roc",
-    "legend_words",
-    "metric_figure",
-    "reliability_figure",
-    "square_panel",
-]
 
 _MIN_SENSITIVITY = 0.8
 _MAX_BINS = 10
@@ -85,8 +74,6 @@ def metric_figure(
     partial AUC measures. Reliability bins hold equally many images each; bars are 95 % Wilson
     intervals.
     """
-    from matplotlib.figure import Figure
-
     y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
     if len(np.unique(y)) < 2:
         raise TableError("curves need benign and malignant cases; only one class occurs.")
@@ -146,8 +133,7 @@ def draw_roc(axes: Axes, y, score, threshold, words) -> None:
     axes.plot(curve["false_positive_rate"], curve["sensitivity"], color=MODEL, lw=2)
     if threshold is not None:
         called = score >= threshold
-        x, height = called[y == 0].mean(), called[y == 1].mean()
-        _mark_threshold(axes, x, height, threshold)
+        _mark_threshold(axes, called[y == 0].mean(), called[y == 1].mean(), threshold)
     square_panel(axes, "1 - specificity", "Sensitivity", "ROC curve")
     _note(axes, [("AUC", "auc"), ("pAUC", "pauc")], words)
 
@@ -203,20 +189,18 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
         ticks = _thin(score[y == value])
         axes.plot(ticks, np.full(len(ticks), height * limit), "|", color=color, ms=9)
     box = {"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 1}
-    axes.text(0.02, 0.945, "malignant", color=MALIGNANT, fontsize=8, va="top",
-              transform=axes.transAxes, bbox=box)  # fmt: skip
-    axes.text(0.98, 0.055, "benign", color=BENIGN, fontsize=8, ha="right",
-              transform=axes.transAxes, bbox=box)  # fmt: skip
+    place = {"transform": axes.transAxes, "bbox": box}
+    write(axes, 0.02, 0.945, "malignant", 8, color=MALIGNANT, va="top", **place)
+    write(axes, 0.98, 0.055, "benign", 8, color=BENIGN, ha="right", va="baseline", **place)
     square_panel(axes, "Predicted probability", "Observed fraction malignant", "Reliability", limit)
     _note(axes, [("Slope", "calibration_slope"), ("error", "calibration_error")], words)
 
 
 def _draw_bins(axes: Axes, bins: pd.DataFrame, **style: object) -> None:
+    observed = bins["observed"]
     # Rounding may put a bound of 0 or 1 slightly beyond the value.
-    below = (bins["observed"] - bins["low"]).clip(lower=0)
-    above = (bins["high"] - bins["observed"]).clip(lower=0)
-    yerr = [below, above]
-    axes.errorbar(bins["predicted"], bins["observed"], yerr=yerr, color=MODEL, **style)
+    yerr = [(observed - bins["low"]).clip(lower=0), (bins["high"] - observed).clip(lower=0)]
+    axes.errorbar(bins["predicted"], observed, yerr=yerr, color=MODEL, **style)
 
 
 def _thin(scores: np.ndarray) -> np.ndarray:
@@ -228,25 +212,17 @@ def _thin(scores: np.ndarray) -> np.ndarray:
 
 def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> None:
     axes.plot(x, height, "o", color=MALIGNANT, ms=8, mec="white", mew=1.2, zorder=5)
-    below = height > 0.5
-    axes.annotate(
-        f"threshold {threshold:.3g}",
-        (x, height),
-        xytext=(-10 if x > 0.7 else 10, -14 if below else 10),
-        textcoords="offset points",
-        ha="right" if x > 0.7 else "left",
-        fontsize=9,
-        color=MALIGNANT,
-        bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1},
-        zorder=4,
-    )
+    away, side = (-10, "right") if x > 0.7 else (10, "left")
+    place = {"xytext": (away, -14 if height > 0.5 else 10), "textcoords": "offset points"}
+    box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1}
+    style = {"ha": side, "fontsize": 9, "color": MALIGNANT, "bbox": box, "zorder": 4}
+    axes.annotate(f"threshold {threshold:.3g}", (x, height), **place, **style)
 
 
 def _note(axes: Axes, parts, words) -> None:
     """Write metrics between title and panel, where no curve runs."""
     text = ", ".join(f"{label} {words[name]}" for label, name in parts if name in words)
-    axes.text(0, 1.015, text, ha="left", va="bottom", fontsize=9, color=INK,
-              transform=axes.transAxes)  # fmt: skip
+    write(axes, 0, 1.015, text, 9, va="bottom", transform=axes.transAxes)
 
 
 def square_panel(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
@@ -323,8 +299,6 @@ def reliability_figure(
     .. [1] T. Dimitriadis, T. Gneiting, A. I. Jordan, "Stable reliability diagrams for
        probabilistic classifiers", PNAS 118 (8), e2016191118, 2021.
     """
-    from matplotlib.figure import Figure
-
     y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
     if len(np.unique(y)) < 2 or score.min() < 0 or score.max() > 1:
         raise TableError(
@@ -363,8 +337,8 @@ def _draw_curve(axes: Axes, y: np.ndarray, score: np.ndarray) -> float:
     _draw_bins(axes, bins, fmt="o", ms=5.5, elinewidth=1.4, zorder=3, label=label)
     axes.legend(loc="upper left", fontsize=9, frameon=False, labelcolor=INK)
     for words, x, height in (("too low", 0.3, 0.62), ("too high", 0.82, 0.36)):
-        axes.text(x, height, f"scores {words}", transform=axes.transAxes, color=NOTE, fontsize=8.5,
-                  ha="center", style="italic")  # fmt: skip
+        place = {"transform": axes.transAxes, "ha": "center", "va": "baseline"}
+        write(axes, x, height, f"scores {words}", 8.5, color=NOTE, style="italic", **place)
     return limit
 
 
@@ -381,9 +355,9 @@ def _draw_spread(axes: Axes, y: np.ndarray, score: np.ndarray, limit: float, rar
     axes.set_ylim(-height, height)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    for word, colour, place in (("malignant", MALIGNANT, 0.93), ("benign", BENIGN, 0.07)):
-        axes.text(0.995, place, word, transform=axes.transAxes, color=colour, fontsize=9,
-                  ha="right", va="top" if place > 0.5 else "bottom")  # fmt: skip
+    place = {"transform": axes.transAxes, "ha": "right"}
+    write(axes, 0.995, 0.93, "malignant", 9, color=MALIGNANT, va="top", **place)
+    write(axes, 0.995, 0.07, "benign", 9, color=BENIGN, va="bottom", **place)
 
 
 def _set_scale(axes: Axes, limit: float, rare: bool) -> None:

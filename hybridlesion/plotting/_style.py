@@ -5,27 +5,13 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from hybridlesion._atomic import atomic_path
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "BENIGN",
-    "GRID",
-    "INK",
-    "MALIGNANT",
-    "MODEL",
-    "NOTE",
-    "RESEARCH_ONLY",
-    "THEME",
-    "finish_axes",
-    "plain_text",
-    "save_figure",
-]
 
 # Palette of Okabe and Ito, distinguishable with all common types of colour vision.
 MODEL = "#0072B2"
@@ -66,8 +52,6 @@ def save_figure(figure: Figure, out: str | os.PathLike, *, dpi: int) -> Path:
     Path
         `out`.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     FigureCanvasAgg(figure)
     with atomic_path(out) as temporary:
         figure.savefig(temporary, dpi=dpi, facecolor="white")
@@ -90,6 +74,27 @@ def finish_axes(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def write(
+    place: Axes | Figure, x: float, y: float, text: str, size: float = 9.5, **style: object
+) -> None:
+    """Write text, vertically centred.
+
+    Parameters
+    ----------
+    place : Axes or Figure
+        Where to write.
+    x, y : float
+        Position, in the coordinates of `place`.
+    text : str
+        Text.
+    size : float, default=9.5
+        Size in points.
+    **style : object
+        Other properties of the text.
+    """
+    place.text(x, y, text, fontsize=size, **{"va": "center", "color": INK} | style)
 
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -126,6 +131,4 @@ def plain_text(text: str, longest: int = 80) -> str:
 
 @lru_cache(maxsize=1)
 def _known() -> frozenset[int]:
-    from matplotlib.font_manager import findfont, get_font
-
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.plotting._style import INK, MODEL, NOTE, finish_axes, plain_text, save_figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["subgroup_figure"]
+from hybridlesion.plotting._style import (
+    INK,
+    MODEL,
+    NOTE,
+    finish_axes,
+    plain_text,
+    save_figure,
+    write,
+)
 
 _PANELS = {
     "auc": "AUC",
@@ -66,8 +70,6 @@ def subgroup_figure(
     The vertical line and the pale band are the value and the interval of all lesions. With many
     subgroups, some intervals lie outside the band by chance.
     """
-    from matplotlib.figure import Figure
-
     missing = {"attribute", "group", "n", "n_malignant", *_PANELS} - set(subgroups.columns)
     if missing or subgroups.empty:
         raise TableError(
@@ -111,16 +113,14 @@ def _write_names(axes: Axes, subgroups: pd.DataFrame, lines: list[_Line]) -> Non
         axes.text(x, 0.7, word, ha="right", va="bottom", fontsize=9, color=NOTE)
     for line in lines:
         if line.row is None:
-            axes.text(0, line.height, line.heading, va="center", fontsize=9.5, color=INK,
-                      fontweight="bold", parse_math=False)  # fmt: skip
+            write(axes, 0, line.height, line.heading, weight="bold", parse_math=False)
             continue
         row = subgroups.iloc[line.row]
         name = "all" if line.row == 0 else plain_text(str(row["group"]), 26)
-        axes.text(0.04 if line.row else 0, line.height, name, va="center", fontsize=9.5, color=INK,
-                  fontweight="normal" if line.row else "bold", parse_math=False)  # fmt: skip
+        indent, weight = (0.04, "normal") if line.row else (0, "bold")
+        write(axes, indent, line.height, name, weight=weight, parse_math=False)
         for x, column in ((0.74, "n"), (1.0, "n_malignant")):
-            axes.text(x, line.height, f"{row[column]:,}", ha="right", va="center", fontsize=9.5,
-                      color=INK)  # fmt: skip
+            write(axes, x, line.height, f"{row[column]:,}", ha="right")
 
 
 def _draw_panel(axes: Axes, subgroups: pd.DataFrame, lines: list[_Line], column: str) -> None:
@@ -137,8 +137,8 @@ def _draw_panel(axes: Axes, subgroups: pd.DataFrame, lines: list[_Line], column:
         if line.row is None:
             continue
         if not np.isfinite(value[line.row]):
-            axes.text(0.02, line.height, "too few", transform=axes.get_yaxis_transform(),
-                      va="center", fontsize=8.5, color=NOTE, style="italic")  # fmt: skip
+            place = {"transform": axes.get_yaxis_transform()}
+            write(axes, 0.02, line.height, "too few", 8.5, color=NOTE, style="italic", **place)
             continue
         ends = np.clip([low[line.row], high[line.row]], *limits)
         axes.plot(ends, [line.height] * 2, color=MODEL, lw=1.6, solid_capstyle="butt")

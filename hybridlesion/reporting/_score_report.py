@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
@@ -30,16 +31,6 @@ from hybridlesion.plotting import (
     subgroup_figure,
 )
 from hybridlesion.reporting._score_table import ScoreTable, add_baseline, join_truth, read_scores
-
-__all__ = [
-    "ScoreReport",
-    "attributes_of",
-    "check_outputs",
-    "describe_tables",
-    "draw_figures",
-    "report_scores",
-    "write_tables",
-]
 
 # Attribute -> columns that hold it, in order of preference, and the kind of its bands.
 _SOURCES = {
@@ -190,59 +181,62 @@ def report_scores(
     SourceError
         If the folder cannot be written, or a file to be written is one of the tables.
     """
-    paths = check_outputs(out, against is not None)
+    names = _FILES if against is None else _FILES + _FILES_AGAINST
+    paths = {name: check_writable(Path(out) / name) for name in names}
     check_apart(paths.values(), [scores, against, *truth])
     table, baseline = read_scores(scores), None if against is None else read_scores(against)
     rule = None
     if threshold is None:
         threshold = table.threshold
         rule = "for the highest F1 here" if threshold is None else table.rule or "of the scores"
-    records = read_records(
-        list(truth),
-        id_column=id_column,
-        target_column=target,
-        malignant=malignant,
-        columns=columns,
-        benign=benign,
-    )
+    labels = {"target_column": target, "malignant": malignant, "benign": benign}
+    records = read_records(list(truth), id_column=id_column, columns=columns, **labels)
     scored = records.frame[records.frame["image_id"].isin(table.frame["image_id"])]
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     tables = _measure(cases, threshold, cost_ratio, draw)
-    both, comparison, more = _compare(cases, baseline, threshold, draw)
-    warnings = (
-        *(*records.warnings, *table.warnings, *notes, *more, *_note_unit(cases)),
-        *interval_caveats(tables["metrics"]),
-    )
+    both, tables["comparison"], more = _compare(cases, baseline, threshold, draw)
+    unit = _unit(cases)
+    if unit != "patients":
+        narrow = "are narrower than those over patients"
+        more = [*more, f"no patient_id: intervals resample {unit} and {narrow}."]
+    warnings = (*records.warnings, *table.warnings, *notes, *more)
+    warnings += tuple(interval_caveats(tables["metrics"]))
     diagnoses = count_diagnoses(scored, records.diagnoses)
-    facts = {
+    content = {
         "scores": Path(scores).name,
         "against": None if against is None else Path(against).name,
         "threshold": threshold,
         "threshold_rule": rule,
         "n_bootstrap": n_bootstrap,
-        "unit": _unit(cases),
+        "unit": unit,
         "diagnoses": diagnoses.to_dict("records"),
+        **{name: _plain(found) for name, found in tables.items()},
+        "warnings": list(warnings),
     }
     report = ScoreReport(
         **tables,
-        comparison=comparison,
         cases=cases,
         threshold=threshold,
         threshold_rule=rule,
-        content=facts | describe_tables(**tables, comparison=comparison, warnings=warnings),
+        content=content,
         paths=tuple(paths.values()),
         warnings=warnings,
         diagnoses=diagnoses,
     )
-    write_tables(report, paths)
+    for name, found in tables.items():
+        if found is not None:
+            with atomic_path(paths[f"{name}.csv"]) as temporary:
+                found.to_csv(temporary, index=False)
+    with atomic_path(paths["metrics.json"]) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
     draw_figures(report, both, paths, draw)
     return report
 
 
 def _measure(
-    cases: pd.DataFrame, threshold: float | None, cost_ratio: float | None, draw: dict
-) -> dict[str, pd.DataFrame]:
+    cases: pd.DataFrame, threshold: float | None, cost_ratio: float | None, draw: dict[str, int]
+) -> dict[str, pd.DataFrame | None]:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy()
     options = {"groups": grouping(cases).to_numpy(), **draw}
     metrics = evaluate(y, score, threshold=threshold, **options)
@@ -253,22 +247,22 @@ def _measure(
 
 
 def _compare(
-    cases: pd.DataFrame, baseline: ScoreTable | None, threshold: float | None, draw: dict
+    cases: pd.DataFrame, baseline: ScoreTable | None, threshold: float | None, draw: dict[str, int]
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Return the cases with both scores, the differences, and notes."""
     if baseline is None:
         return cases, None, []
     both, notes = add_baseline(cases, baseline.frame)
-    comparison = compare_scores(
-        both["target"].to_numpy(dtype=int),
-        both["score"].to_numpy(),
-        both["against"].to_numpy(),
-        groups=grouping(both).to_numpy(),
-        threshold=threshold,
-        threshold_against=baseline.threshold,
-        **draw,
-    )
+    thresholds = {"threshold": threshold, "threshold_against": baseline.threshold}
+    options = {"groups": grouping(both).to_numpy(), **thresholds, **draw}
+    comparison = compare_scores(*_both_scores(both), **options)
     return both, comparison, [*baseline.warnings, *notes]
+
+
+def _both_scores(both: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return truth, score and the score to compare with."""
+    y = both["target"].to_numpy(dtype=int)
+    return y, both["score"].to_numpy(), both["against"].to_numpy()
 
 
 def _unit(cases: pd.DataFrame) -> str:
@@ -279,11 +273,15 @@ def _unit(cases: pd.DataFrame) -> str:
     return "lesions" if others else "images"
 
 
-def _note_unit(cases: pd.DataFrame) -> list[str]:
-    unit = _unit(cases)
-    if unit == "patients":
-        return []
-    return [f"no patient_id: intervals resample {unit} and are narrower than those over patients."]
+def _plain(table: pd.DataFrame | None) -> list[dict] | dict[str, dict] | None:
+    """Convert a table for JSON: one dict a row, by metric if it has such a column."""
+    if table is None:
+        return None
+    rows = table.to_dict("records")
+    for row in rows:
+        numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+        row.update({name: None for name, value in numbers.items() if not math.isfinite(value)})
+    return {row.pop("metric"): row for row in rows} if "metric" in table else rows
 
 
 # Callers rely on the order of the first three.
@@ -292,86 +290,6 @@ _FILES = (
     *("reliability.png", "decision_curve.png", "subgroups.png"),
 )
 _FILES_AGAINST = ("comparison.csv", "comparison.png")
-
-
-def check_outputs(out: str | os.PathLike, compared: bool) -> dict[str, Path]:
-    """Check that every file can be written.
-
-    Parameters
-    ----------
-    out : str or path-like
-        Folder.
-    compared : bool
-        Whether there are files of a comparison.
-
-    Returns
-    -------
-    dict of str to Path
-        Path by file name.
-
-    Raises
-    ------
-    SourceError
-        If the folder cannot be made or written to.
-    """
-    names = _FILES + (_FILES_AGAINST if compared else ())
-    return {name: check_writable(Path(out) / name) for name in names}
-
-
-def describe_tables(
-    metrics: pd.DataFrame,
-    operating_points: pd.DataFrame,
-    subgroups: pd.DataFrame,
-    comparison: pd.DataFrame | None,
-    warnings: Sequence[str],
-) -> dict:
-    """Convert the result of an evaluation for JSON.
-
-    Parameters
-    ----------
-    metrics, operating_points, subgroups : DataFrame
-        See `ScoreReport`.
-    comparison : DataFrame or None
-        Differences to other scores.
-    warnings : sequence of str
-        Notes for the user.
-
-    Returns
-    -------
-    dict
-        Metrics by name, other tables as one dict a row; None for undefined and infinite numbers.
-    """
-    return {
-        "metrics": _by_measure(metrics),
-        "operating_points": _rows(operating_points),
-        "subgroups": _rows(subgroups),
-        "comparison": None if comparison is None else _by_measure(comparison),
-        "warnings": list(warnings),
-    }
-
-
-def write_tables(report: ScoreReport, paths: Mapping[str, Path]) -> None:
-    """Write the CSV files and the JSON file.
-
-    Parameters
-    ----------
-    report : ScoreReport
-        Report to write.
-    paths : mapping of str to Path
-        Result of `check_outputs`.
-    """
-    tables = {
-        "metrics.csv": report.metrics,
-        "operating_points.csv": report.operating_points,
-        "subgroups.csv": report.subgroups,
-        "comparison.csv": report.comparison,
-    }
-    for name, table in tables.items():
-        if table is not None:
-            with atomic_path(paths[name]) as temporary:
-                table.to_csv(temporary, index=False)
-    with atomic_path(paths["metrics.json"]) as temporary:
-        temporary.write_text(json.dumps(report.content, indent=2) + "\n")
 
 
 def draw_figures(
@@ -386,7 +304,7 @@ def draw_figures(
     both : DataFrame of shape (n, columns)
         Cases with the column ``against``, if there is a comparison.
     paths : mapping of str to Path
-        Result of `check_outputs`.
+        Path by file name.
     draw : mapping
         ``n_bootstrap`` and ``random_state`` of the band around the net benefit.
     """
@@ -394,36 +312,10 @@ def draw_figures(
     metrics, threshold = report.metrics, report.threshold
     metric_figure(y, score, paths["metrics.png"], threshold=threshold, metrics=metrics)
     reliability_figure(y, score, paths["reliability.png"], metrics=metrics)
-    decision_figure(
-        y,
-        score,
-        paths["decision_curve.png"],
-        threshold=threshold,
-        groups=grouping(report.cases).to_numpy(),
-        **draw,
-    )
+    options = {"threshold": threshold, "groups": grouping(report.cases).to_numpy(), **draw}
+    decision_figure(y, score, paths["decision_curve.png"], **options)
     subgroup_figure(report.subgroups, paths["subgroups.png"])
     if report.comparison is not None:
-        comparison_figure(
-            both["target"].to_numpy(dtype=int),
-            both["score"].to_numpy(),
-            both["against"].to_numpy(),
-            paths["comparison.png"],
-            comparison=report.comparison,
-            names=(report.content["scores"], report.content["against"]),
-        )
-
-
-def _rows(table: pd.DataFrame) -> list[dict]:
-    return [
-        {name: _plain(value) for name, value in row.items()} for row in table.to_dict("records")
-    ]
-
-
-def _by_measure(table: pd.DataFrame) -> dict[str, dict]:
-    return {row.pop("metric"): row for row in _rows(table)}
-
-
-def _plain(value: object) -> object:
-    undefined = isinstance(value, float) and not math.isfinite(value)
-    return None if undefined else value
+        names = (report.content["scores"], report.content["against"])
+        found = {"comparison": report.comparison, "names": names}
+        comparison_figure(*_both_scores(both), paths["comparison.png"], **found)

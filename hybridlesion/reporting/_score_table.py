@@ -20,9 +20,9 @@ from hybridlesion.metadata import (
 )
 from hybridlesion.model_selection import GROUP_COLUMNS
 
-__all__ = ["ScoreTable", "add_baseline", "join_truth", "read_scores"]
-
 _LONGEST_RULE = 60
+# Columns with reasons, which a report shows.
+_EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 
 
@@ -40,12 +40,15 @@ class ScoreTable:
         How it was chosen, if the file says so; see `hybridlesion._formatting.threshold_words`.
     warnings : tuple of str
         Notes on what was ignored.
+    reasons : DataFrame of shape (n, columns)
+        ``image_id``, then reasons, shares and feature values where the file has them.
     """
 
     frame: pd.DataFrame
     threshold: float | None
     rule: str | None
     warnings: tuple[str, ...]
+    reasons: pd.DataFrame
 
 
 def read_scores(path: str | os.PathLike) -> ScoreTable:
@@ -87,7 +90,9 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     threshold, warnings = _find_threshold(path, table)
     rule = None if threshold is None else _find_rule(table)
     notes = (*source.notes, *warnings)
-    return ScoreTable(pd.DataFrame(kept), threshold, rule, notes)
+    explained = [name for name in table if str(name).startswith(_EXPLAINED)]
+    reasons = table[explained].assign(image_id=image_id)
+    return ScoreTable(pd.DataFrame(kept), threshold, rule, notes, reasons)
 
 
 def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: np.ndarray) -> None:
@@ -95,8 +100,7 @@ def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: 
     if missing.any():
         raise TableError(
             f"{path}: {missing.sum()} rows have no {column} (lines {_name_some(rows[missing])}). "
-            "Fill it in, "
-            "or remove the rows."
+            "Fill it in, or remove the rows."
         )
     if image_id.duplicated().any():
         raise TableError(

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.cli._output import print_diagnoses
+
 WORDS = {True: ("melanoma (in situ)", "SSM"), False: ("clark nevus", "Lentigo simplex")}
 
 
@@ -54,6 +56,16 @@ def test_fit_says_which_words_count_as_what(hybridlesion, table):
         *(("nevus", "benign", 16), ("lentigo", "benign", 14), ("wen", "benign", 3)),
     ]
     assert "melanoma   malignant  15    melanoma (in situ), SSM\n" in done.stderr
+
+
+def test_rows_without_a_diagnosis_are_counted(capsys):
+    rows = [("melanoma", "malignant", 2, ("MEL", "MM")), ("", "benign", 9, ())]
+    print_diagnoses(pd.DataFrame(rows, columns=["diagnosis", "side", "n_rows", "words"]))
+    assert capsys.readouterr().err == (
+        "diagnosis  counts as  rows  written\n"
+        "melanoma   malignant  2     MEL, MM\n"
+        "(none)     benign     9\n"
+    )
 
 
 @pytest.mark.parametrize("words", ["mel,scc", "mel,wart"])

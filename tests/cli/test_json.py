@@ -10,7 +10,7 @@ from typer.core import TyperOption
 from typer.main import get_command
 
 from hybridlesion.cli import app
-from hybridlesion.cli._print import print_json
+from hybridlesion.cli._output import print_json
 
 OUTCOME = ["path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds", "notes"]
 

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from hybridlesion import reporting
 from hybridlesion.cli import app
-from hybridlesion.cli._print import NOTES, name_options, note, start_messages
+from hybridlesion.cli._output import NOTES, name_options, note, start_messages
 from hybridlesion.exceptions import TableError
 
 COMMANDS = get_command(app).commands

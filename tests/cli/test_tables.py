@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.cli import _print as _lines
-from hybridlesion.cli._print import format_comparison, format_operating_points, format_subgroups
+from hybridlesion.cli import _output as _lines
+from hybridlesion.cli._output import format_comparison, format_operating_points, format_subgroups
 from hybridlesion.metrics import compare_scores, evaluate_subgroups, operating_points
 
 

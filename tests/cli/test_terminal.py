@@ -121,7 +121,7 @@ def test_notes_stand_above_the_bar(tmp_path):
     arguments = ("features", IMAGES, "--out", tmp_path / "f.parquet", "--jobs", 1, *masks)
     shown, _ = _on_a_terminal(arguments)
     first, *_, last = _screen(shown)
-    assert first == ("note: --id-column had no effect without a table. Name one with --metadata.")
+    assert first == "note: --id-column had no effect without a table. Name one with --metadata."
     assert last.startswith("wrote ")
     assert max(map(len, _screen(shown)[:-1])) <= 80
 

@@ -13,7 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from hybridlesion.features import COLORS, abcd
 from hybridlesion.features.maps import lesion_maps
 from hybridlesion.plotting import draw_abcd_sheet
-from hybridlesion.plotting._abcd_layout import color_word, percent, score_words
+from hybridlesion.plotting._abcd_layout import percent
+from hybridlesion.plotting._abcd_sheet import color_word, score_words
 
 PANELS = ["Photograph", "A  Asymmetry of shape", "A  Asymmetry of colour"]
 PANELS += ["B  Border: pigment cut-off", "C  The six colours", "D  Structures"]

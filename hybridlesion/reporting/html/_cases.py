@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import HybridLesionError
@@ -22,30 +23,11 @@ from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
 from hybridlesion.plotting import SCORE_RANGES, DrawnSheet, SheetDrawing, cnn_words, paint_cnn_map
 from hybridlesion.segmentation import segment
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = [
-    "ERRORS",
-    "Bar",
-    "Card",
-    "Detail",
-    "Picture",
-    "draw_details",
-    "make_cards",
-    "run_parallel",
-    "take_pictures",
-    "webp",
-]
-
 Answer = TypeVar("Answer")
 
 
 def run_parallel(
-    jobs: Iterable[tuple],
-    total: int,
-    n_jobs: int,
-    progress: Callable[[int, int, int], None] | None,
+    jobs: Iterable[tuple], total: int, n_jobs: int, progress: Callable[[int, int, int], None] | None
 ) -> list[Answer]:
     """Run jobs in processes and report progress.
 
@@ -188,8 +170,6 @@ def _shrink(drawn: DrawnSheet) -> Detail:
 
 
 def _pixels(figure: Figure) -> np.ndarray:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     figure.set_dpi(_DPI)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -315,6 +295,7 @@ _SHEET = {
     "abcd__structures": "D structures",
     "abcd__tds": "total (TDS)",
 }
+_REASONS = ("reason_1", "reason_2", "reason_3")
 _MOST_BARS = 5
 
 
@@ -413,42 +394,36 @@ def make_cards(
     list of Card
         One a lesion, in order.
     """
-    patients = _texts(cases, "patient_id")
+    names = cases["patient_id"] if "patient_id" in cases else [None] * len(cases)
+    patients = [str(name) if pd.notna(name) else "" for name in names]
     together: dict[str, list[tuple[int, float]]] = {}
     for number, patient in enumerate(patients):
         if patient:
             together.setdefault(patient, []).append((number, float(cases["score"][number])))
-    records = cases.to_dict("records")
-    widest = _widest_share(cases)
-    return [
-        _make_card(
-            *(number, row, patients[number], pictures[number]),
-            *(details.get(str(row["image_id"]), Detail()), threshold, widest, together),
+    cards, widest = [], _widest_share(cases)
+    rows = zip(cases.to_dict("records"), patients, pictures, strict=True)
+    for number, (row, patient, picture) in enumerate(rows):
+        image_id, called = str(row["image_id"]), threshold is not None and row["score"] >= threshold
+        truth = {1: "malignant", 0: "benign"}.get(row.get("target"), "unknown")
+        others = tuple(together.get(patient, ()))
+        card = Card(
+            number=number,
+            image_id=image_id,
+            patient=patient,
+            score=float(row["score"]),
+            called=bool(called),
+            truth=truth,
+            error=_error(truth, called, threshold),
+            about=_about(row),
+            picture=picture,
+            detail=details.get(image_id, Detail()),
+            reasons=tuple(str(row[name]) for name in _REASONS if pd.notna(row.get(name))),
+            shares=_shares(row, widest),
+            sheet=_sheet(row),
+            others=others if len(others) > 1 else (),
         )
-        for number, row in enumerate(records)
-    ]
-
-
-def _make_card(number, row, patient, picture, detail, threshold, widest, together) -> Card:
-    called = threshold is not None and row["score"] >= threshold
-    truth = {1: "malignant", 0: "benign"}.get(row.get("target"), "unknown")
-    others = tuple(together.get(patient, ()))
-    return Card(
-        number=number,
-        image_id=str(row["image_id"]),
-        patient=patient,
-        score=float(row["score"]),
-        called=bool(called),
-        truth=truth,
-        error=_error(truth, called, threshold),
-        about=_about(row),
-        picture=picture,
-        detail=detail,
-        reasons=tuple(str(row[f"reason_{k}"]) for k in (1, 2, 3) if _known(row.get(f"reason_{k}"))),
-        shares=_shares(row, widest),
-        sheet=_sheet(row),
-        others=others if len(others) > 1 else (),
-    )
+        cards.append(card)
+    return cards
 
 
 def _error(truth: str, called: bool, threshold: float | None) -> str:
@@ -460,33 +435,27 @@ def _error(truth: str, called: bool, threshold: float | None) -> str:
 
 
 def _about(row: dict) -> str:
-    age = f"{row['age']:.0f} years" if _known(row.get("age")) else ""
-    rest = [str(row[name]) for name in ("sex", "site", "diagnosis") if _known(row.get(name))]
+    age = f"{row['age']:.0f} years" if pd.notna(row.get("age")) else ""
+    rest = [str(row[name]) for name in ("sex", "site", "diagnosis") if pd.notna(row.get(name))]
     return ", ".join([age, *rest] if age else rest)
 
 
 def _shares(row: dict, widest: float) -> tuple[Bar, ...]:
     """Return diverging bars: positive contributions to the right, negative to the left."""
-    found = {
-        family: float(row[f"{SHARE_PREFIX}{family}"])
-        for family in FAMILY_TITLES
-        if _known(row.get(f"{SHARE_PREFIX}{family}"))
-    }
-    strongest = sorted(found, key=lambda family: -abs(found[family]))[:_MOST_BARS]
+    shares = {title: row.get(f"{SHARE_PREFIX}{name}") for name, title in FAMILY_TITLES.items()}
+    known = [(title, float(share)) for title, share in shares.items() if pd.notna(share)]
     bars = []
-    for family in strongest:
-        share = found[family]
+    for title, share in sorted(known, key=lambda one: -abs(one[1]))[:_MOST_BARS]:
         length = 0.5 * abs(share) / widest
-        start = 0.5 if share >= 0 else 0.5 - length
-        kind = "up" if share >= 0 else "down"
-        bars.append(Bar(FAMILY_TITLES[family], points_words(share), start, length, kind))
+        start, kind = (0.5, "up") if share >= 0 else (0.5 - length, "down")
+        bars.append(Bar(title, points_words(share), start, length, kind))
     return tuple(bars)
 
 
 def _sheet(row: dict) -> tuple[Bar, ...]:
     bars = []
     for name, title in _SHEET.items():
-        if _known(row.get(name)):
+        if pd.notna(row.get(name)):
             low, high = SCORE_RANGES[name]
             length = (float(row[name]) - low) / (high - low)
             bars.append(Bar(title, f"{row[name]:.1f} of {high:g}", 0.0, length, "level"))
@@ -497,17 +466,3 @@ def _widest_share(cases: pd.DataFrame) -> float:
     names = [name for name in cases if str(name).startswith(SHARE_PREFIX)]
     widest = float(cases[names].abs().max(axis=None)) if names and len(cases) else 0.0
     return widest if widest > 0 else 1.0
-
-
-def _texts(cases: pd.DataFrame, name: str) -> list[str]:
-    if name not in cases:
-        return [""] * len(cases)
-    return [str(value) if _known(value) else "" for value in cases[name]]
-
-
-def _known(value: object) -> bool:
-    return (
-        value is not None
-        and value == value
-        and not (isinstance(value, float) and math.isnan(value))
-    )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from hybridlesion import __version__
 from hybridlesion._atomic import atomic_path, check_writable
@@ -19,17 +25,19 @@ from hybridlesion._validation import check_number
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
-from hybridlesion.plotting import MAP_KEY, RESEARCH_ONLY, choose_cases
-from hybridlesion.reporting.html._cases import (
-    ERRORS,
-    Card,
-    Detail,
-    Picture,
-    draw_details,
-    make_cards,
-    take_pictures,
+from hybridlesion.metrics import decision_curve
+from hybridlesion.plotting import (
+    MAP_KEY,
+    RESEARCH_ONLY,
+    THEME,
+    choose_cases,
+    draw_precision_recall,
+    draw_reliability,
+    draw_roc,
+    legend_words,
+    square_panel,
 )
-from hybridlesion.reporting.html._charts import draw_charts
+from hybridlesion.reporting.html._cases import ERRORS, Card, draw_details, make_cards, take_pictures
 from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
 from hybridlesion.reporting.html._sections import (
     LIMITS,
@@ -46,13 +54,13 @@ from hybridlesion.reporting.html._summary import (
     subgroup_gaps,
 )
 
-__all__ = ["PageResult", "write_page"]
-
 # Above this number of lesions the images are smaller, since the page contains all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
 # Number of cases laid out at once; more follow on scrolling.
 _BATCH = 24
+
+MODEL, MALIGNANT, INK, NOTE = (THEME[name] for name in ("model", "malignant", "ink", "note"))
 
 
 @dataclass(frozen=True)
@@ -150,15 +158,8 @@ def write_page(
     check_number("n_cases", n_cases, low=1, integer=True)
     check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
-    data = collect_report_data(
-        *(model,),
-        scores=scores,
-        truth=truth,
-        target=target,
-        malignant=malignant,
-        benign=benign,
-        id_column=id_column,
-    )
+    labels = {"target": target, "malignant": malignant, "benign": benign}
+    data = collect_report_data(model, scores=scores, truth=truth, id_column=id_column, **labels)
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
@@ -169,19 +170,25 @@ def write_page(
         long_side=_LONG_SIDES[len(shown) > _MANY],
         **options,
     )
-    drawn = _rows(_to_draw(shown, pictures, n_sheets))
+    # Sheets are drawn of lesions with a readable image.
+    readable = shown[[not picture.error for picture in pictures]]
+    drawn = _rows(choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
     details = draw_details(drawn, featurizer, **options)
     by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
     cards = make_cards(shown, pictures, by_image, data.threshold)
     content = _content(data, cards, None if ablation is None else read_table(ablation))
     with atomic_path(path) as temporary:
         temporary.write_text(_render(content), encoding="utf-8")
-    failed = [picture.error for picture in pictures if picture.error]
-    notes = (*data.notes, *_note_undrawn(details))
+    failed, undrawn = ([one.error for one in found if one.error] for found in (pictures, details))
+    notes = list(data.notes)
+    if undrawn:
+        first = f"could not be drawn. The first: {undrawn[0]}"
+        notes.append(f"{len(undrawn)} of {len(details)} ABCD sheets {first}")
     if failed:
-        of = f"{len(failed):,} of {len(pictures):,} lesions"
-        notes += (f"{of} have no image (the first: {failed[0]}); pass their location as `images`.",)
-    return PageResult(path, len(cards), len(failed), notes, time.monotonic() - started)
+        first = f"(the first: {failed[0]}); pass their location as `images`."
+        notes.append(f"{len(failed):,} of {len(pictures):,} lesions have no image {first}")
+    seconds = time.monotonic() - started
+    return PageResult(path, len(cards), len(failed), tuple(notes), seconds)
 
 
 def _choose(data: ReportData, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
@@ -203,26 +210,13 @@ def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
     return [] if cases.empty else list(zip(cases["image_id"], cases["path"], strict=True))
 
 
-def _to_draw(shown: pd.DataFrame, pictures: list[Picture], n_sheets: int) -> pd.DataFrame:
-    """Select the lesions whose sheets are drawn, among those with a readable image."""
-    readable = shown[[not picture.error for picture in pictures]]
-    return choose_cases(readable, n_sheets) if n_sheets and len(readable) else pd.DataFrame()
-
-
-def _note_undrawn(details: list[Detail]) -> list[str]:
-    reasons = [detail.error for detail in details if detail.error]
-    if not reasons:
-        return []
-    return [
-        f"{len(reasons)} of {len(details)} ABCD sheets could not be drawn. The first: {reasons[0]}"
-    ]
-
-
 def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
     subgroups, missing = pd.DataFrame({"attribute": []}), []
     if data.of_cases is not None:
         subgroups, missing = audit_subgroups(data.cases, data.of_cases)
     gaps = subgroup_gaps(subgroups, missing)
+    numbers = dict.fromkeys(("value", "low", "high"), float)
+    stored = pd.DataFrame(data.manifest.get("metrics") or [], columns=["metric", *numbers])
     return {
         "name": data.name,
         "version": __version__,
@@ -239,7 +233,7 @@ def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None)
             }
             for e in data.evaluations
         ],
-        "measures_stored": metric_rows(_stored_metrics(data)),
+        "measures_stored": metric_rows(stored.astype(numbers)),
         "families": weigh_families(data),
         "ablation": ablation,
         "subgroups": list(subgroups.itertuples()),
@@ -247,9 +241,7 @@ def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None)
         "checks": check_leakage(data),
         "card_rows": describe_model(data),
         "limits": LIMITS,
-        "checklists": answer_checklists(
-            data, with_subgroups=len(subgroups) > 0, with_ablation=ablation is not None
-        ),
+        "checklists": answer_checklists(data, len(subgroups) > 0, ablation is not None),
         "cards": cards,
         "batch": _BATCH,
         "n_drawn": sum(bool(card.detail.sheet) for card in cards),
@@ -261,11 +253,119 @@ def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None)
     }
 
 
-def _stored_metrics(data: ReportData) -> pd.DataFrame:
-    columns = ["metric", "value", "low", "high"]
-    return pd.DataFrame(data.manifest.get("metrics") or [], columns=columns).astype(
-        {"value": float, "low": float, "high": float}
-    )
+def draw_charts(
+    key: str, y: np.ndarray, score: np.ndarray, threshold: float | None, metrics: pd.DataFrame
+) -> list[dict[str, str]]:
+    """Draw ROC curve, precision-recall curve, reliability diagram and decision curve.
+
+    Parameters
+    ----------
+    key : str
+        Prefix of ids, unique on the page.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant; both classes occur.
+    score : ndarray of shape (n,), 0 to 1
+        Probabilities.
+    threshold : float or None
+        Threshold to mark.
+    metrics : DataFrame
+        Columns metric, value, low, high.
+
+    Returns
+    -------
+    list of dict
+        Four charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, without text
+        from outside; ``alt``, the text alternative; and ``caption``.
+    """
+    legend = legend_words(metrics)
+    words = dict.fromkeys(("auc", "average_precision", "calibration_slope"), "not available")
+    words |= legend
+    drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
+        "roc": (
+            lambda axes: draw_roc(axes, y, score, threshold, legend),
+            f"ROC curve, area {words['auc']}.",
+            "A curve closer to the upper left corner is better; the dotted line is chance.",
+        ),
+        "pr": (
+            lambda axes: draw_precision_recall(axes, y, score, threshold, legend),
+            f"Precision-recall curve, average precision {words['average_precision']}.",
+            "Share of positive lesions that are malignant, against sensitivity. The dotted line is "
+            "a random classifier.",
+        ),
+        "reliability": (
+            lambda axes: draw_reliability(axes, y, score, legend),
+            f"Reliability diagram, calibration slope {words['calibration_slope']}.",
+            "On the dotted line, one in ten lesions with a score of 10 % is malignant. Bars are "
+            "95 % intervals; ticks are single lesions.",
+        ),
+        "decision": (
+            lambda axes: _draw_decision(axes, y, score, threshold),
+            "Decision curve: net benefit of treating by score, treating all lesions, and none.",
+            "Where the line of the model is highest, treating by score has a higher net benefit "
+            "than treating all lesions or none, at that threshold probability.",
+        ),
+    }
+    charts = []
+    for name, (draw, alt, caption) in drawn.items():
+        prefix = f"{key}-{name}"
+        svg = figure_to_svg(prefix, draw)
+        charts.append({"key": prefix, "svg": svg, "alt": alt, "caption": caption})
+    return charts
+
+
+def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: float | None) -> None:
+    curve = decision_curve(y, score)
+    axes.axhline(0, color=NOTE, lw=1, ls=":")
+    axes.plot(curve["threshold"], curve["act_on_all"], color=NOTE, lw=1.4, ls="--", label="all")
+    axes.plot(curve["threshold"], curve["net_benefit"], color=MODEL, lw=2, label="model")
+    square_panel(axes, "Threshold probability", "Net benefit per lesion", "Decision curve")
+    top = max(float(curve["net_benefit"].max()), float(y.mean()), 1e-6)
+    axes.set(xlim=(0, curve["threshold"].max()), ylim=(-0.25 * top, 1.12 * top))
+    axes.plot([], [], color=NOTE, lw=1, ls=":", label="none")
+    if threshold is not None and threshold <= curve["threshold"].max():
+        axes.axvline(threshold, color=MALIGNANT, lw=1.2, label="threshold")
+    axes.legend(frameon=False, fontsize=9, labelcolor=INK, title="treat", alignment="left")
+    axes.get_legend().get_title().set(color=NOTE, fontsize=9)
+
+
+def figure_to_svg(key: str, draw: Callable[[Axes], None]) -> str:
+    """Draw one panel as SVG for the inside of a page.
+
+    Parameters
+    ----------
+    key : str
+        Prefix of its ids.
+    draw : callable
+        Draws into the panel, in colours of `hybridlesion.plotting.THEME`.
+
+    Returns
+    -------
+    str
+        An ``svg`` element whose colours are variables of the style sheet.
+    """
+    # Keep text as text: searchable, readable by screen readers, in the font of the page.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
+        figure = Figure(figsize=(4.4, 4.5), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        axes.tick_params(colors=INK, labelsize=9)
+        for spine in axes.spines.values():
+            spine.set_color(NOTE)
+        text = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    size = re.search(r'viewBox="[^"]*"', svg)[0]
+    svg = re.sub(r"<svg[^>]*>", f'<svg {size} aria-hidden="true" focusable="false">', svg, count=1)
+    # Remove addresses: links within the drawing need no namespace.
+    svg = re.sub(r'\bid="', f'id="{key}-', svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{key}-', svg)
+    svg = svg.replace("url(#", f"url(#{key}-")
+    for name, color in THEME.items():
+        svg = re.sub(color, f"var(--{name})", svg, flags=re.IGNORECASE)
+    return svg
 
 
 def _render(content: dict) -> str:

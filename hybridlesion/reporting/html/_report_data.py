@@ -13,18 +13,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion.featurizer import LesionFeaturizer
-from hybridlesion.metadata import normalise_image_id, read_records, read_table
+from hybridlesion.metadata import read_records
 from hybridlesion.metrics import evaluate
 from hybridlesion.model_selection import grouping
 from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.reporting._score_table import join_truth, read_scores
-
-__all__ = ["Evaluation", "ReportData", "collect_report_data"]
-
-# Columns with reasons that the page shows.
-_EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
-
 
 _OUT_OF_FOLD = "Training lesions, out-of-fold scores"
 
@@ -160,15 +154,15 @@ def collect_report_data(
         if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
             threshold, rule = scored.threshold, scored.rule
         if truth:
-            options = {"id_column": id_column, "target_column": target}
-            options |= {"malignant": malignant, "benign": benign}
-            records = read_records(list(truth), **options)
+            labels = {"target_column": target, "malignant": malignant, "benign": benign}
+            records = read_records(list(truth), id_column=id_column, **labels)
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]
             of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
             # Do not report the same scores twice.
             evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
-        cases = _with_reasons(cases, scores)
+        own = [name for name in scored.reasons if name == "image_id" or name not in cases]
+        cases = cases.merge(scored.reasons[own], on="image_id", how="left")
     return ReportData(
         Path(model).name,
         manifest,
@@ -198,12 +192,7 @@ def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
 
 
 def _scored(
-    cases: pd.DataFrame,
-    threshold: float | None,
-    rule: str | None,
-    name: str,
-    *,
-    out_of_fold: bool,
+    cases: pd.DataFrame, threshold: float | None, rule: str | None, name: str, *, out_of_fold: bool
 ) -> Evaluation:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
     groups = grouping(cases).to_numpy()
@@ -218,12 +207,3 @@ def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:
     """Return whether scores are the out-of-fold scores of the model, in any order."""
     kept = np.sort(np.asarray(getattr(classifier, "oof_score_", ())))
     return len(kept) == len(scores) and np.allclose(kept, np.sort(scores), rtol=0, atol=1e-5)
-
-
-def _with_reasons(cases: pd.DataFrame, scores: str | os.PathLike) -> pd.DataFrame:
-    """Add the columns with reasons that the truth does not have."""
-    table = read_table(scores)
-    ids = next(name for name in ("image_id", "image_name", "isic_id", "image") if name in table)
-    names = [n for n in table if str(n).startswith(_EXPLAINED) and n not in cases]
-    extra = table[names].assign(image_id=table[ids].astype(str).map(normalise_image_id))
-    return cases.merge(extra, on="image_id", how="left")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._formatting import count_words, threshold_words
@@ -15,17 +16,6 @@ from hybridlesion.explain import FAMILY_TITLES, family_of
 from hybridlesion.leakage import membership_warning
 from hybridlesion.reporting.html._cases import Bar
 from hybridlesion.reporting.html._report_data import ReportData
-
-__all__ = [
-    "LIMITS",
-    "Check",
-    "ChecklistItem",
-    "answer_checklists",
-    "check_leakage",
-    "describe_data",
-    "describe_model",
-    "weigh_families",
-]
 
 LIMITS = (
     "The model may fail on cameras, skin tones, ages or diagnoses that its training data do not "
@@ -81,10 +71,11 @@ def describe_model(data: ReportData) -> list[tuple[str, str]]:
     """
     manifest = data.manifest
     model, features = manifest.get("model") or {}, manifest.get("features") or {}
-    featurizer = manifest.get("featurizer")
-    families = ", ".join(f"{name} {n}" for name, n in (features.get("families") or {}).items())
+    featurizer, labels = manifest.get("featurizer"), "not recorded"
+    if data.threshold is not None:
+        labels = f"malignant at or above {threshold_words(data.threshold, data.rule)}"
+    families = _pairs(features.get("families") or {}, " ", "")
     measured = "none (feature tables only)" if featurizer is None else _pairs(featurizer)
-    files = manifest.get("files") or {}
     return [
         ("Intended use", _text(manifest.get("intended_use"))),
         ("File", f"{data.name}, artifact protocol {_text(manifest.get('protocol'))}"),
@@ -95,8 +86,8 @@ def describe_model(data: ReportData) -> list[tuple[str, str]]:
         ("Parameters", _pairs(model.get("parameters") or {})),
         ("Columns", f"{len(features.get('names') or ())} ({families})"),
         ("Featurizer", measured),
-        ("Network weights in the file", ", ".join(files) or "none"),
-        ("Labels", _labels(data)),
+        ("Network weights in the file", ", ".join(manifest.get("files") or ()) or "none"),
+        ("Labels", labels),
         ("Versions", _pairs(manifest.get("versions") or {}, " ")),
     ]  # fmt: skip
 
@@ -118,26 +109,18 @@ def weigh_families(data: ReportData) -> list[Bar]:
     shares = getattr(data.classifier, "feature_importances_", None)
     if shares is None or not len(names):
         return []
-    weights: dict[str, float] = {}
-    for name, share in zip(names, np.asarray(shares), strict=True):
-        family = family_of(str(name))
-        weights[family] = weights.get(family, 0.0) + float(share)
-    most = max(weights.values()) or 1.0
-    ordered = sorted(weights, key=lambda family: -weights[family])
+    families = [family_of(str(name)) for name in names]
+    weights = pd.Series(shares, dtype=float).groupby(families, sort=False).sum()
+    weights = weights.sort_values(ascending=False, kind="stable")
+    most = weights.iloc[0] or 1.0
     return [
-        Bar(FAMILY_TITLES[f], f"{100 * weights[f]:.0f} %", 0.0, weights[f] / most, "level")
-        for f in ordered
+        Bar(FAMILY_TITLES[family], f"{100 * weight:.0f} %", 0.0, weight / most, "level")
+        for family, weight in weights.items()
     ]
 
 
-def _labels(data: ReportData) -> str:
-    if data.threshold is None:
-        return "not recorded"
-    return f"malignant at or above {threshold_words(data.threshold, data.rule)}"
-
-
-def _pairs(values: Mapping, joint: str = "=") -> str:
-    return ", ".join(f"{name}{joint}{value}" for name, value in values.items()) or "not recorded"
+def _pairs(values: Mapping, joint: str = "=", none: str = "not recorded") -> str:
+    return ", ".join(f"{name}{joint}{value}" for name, value in values.items()) or none
 
 
 def _text(value: object) -> str:
@@ -183,98 +166,81 @@ def check_leakage(data: ReportData) -> list[Check]:
         Checks; ``"not known"`` where the data do not allow one.
     """
     facts = data.manifest.get("training") or {}
-    return [
-        _folds(data.classifier),
-        _patients(facts),
-        _columns(facts),
-        _network(data.classifier),
-        _scored(data, facts),
-        _audit(facts),
-        Check(
-            "Are calibration and threshold unbiased?",
-            "caution",
-            "Each lesion was calibrated on other patients. The threshold was chosen on all "
-            "out-of-fold scores: metrics at the threshold are slightly optimistic for these, and "
-            "unbiased for lesions scored later.",
-        ),
-    ]
+    unbiased = (
+        "Each lesion was calibrated on other patients. The threshold was chosen on all out-of-fold "
+        "scores: metrics at the threshold are slightly optimistic for these, and unbiased for "
+        "lesions scored later."
+    )
+    answers = {
+        "Is any patient in two folds?": _folds(data.classifier),
+        "Were patients identified?": _patients(facts),
+        "Does a column encode the diagnosis?": _columns(facts),
+        "Was the CNN trained on the lesions of this model?": _network(data.classifier),
+        "Were the scored lesions part of the training data?": _scored(data, facts),
+        "What did the leakage audit of the training data find?": _audit(facts),
+        "Are calibration and threshold unbiased?": ("caution", unbiased),
+    }
+    return [Check(question, verdict, words) for question, (verdict, words) in answers.items()]
 
 
-def _folds(classifier: BaseEstimator) -> Check:
-    question = "Is any patient in two folds?"
+_Answer = tuple[str, str]
+
+
+def _folds(classifier: BaseEstimator) -> _Answer:
     folds, groups = getattr(classifier, "folds_", None), getattr(classifier, "groups_", None)
     if folds is None or groups is None:
-        return Check(question, "not known", "The model file does not store the folds.")
+        return "not known", "The model file does not store the folds."
     pairs = np.unique(np.column_stack([groups, folds]), axis=0)
     split = len(pairs) - len(np.unique(groups))
     n_folds = int(np.max(folds)) + 1
     if split:
-        return Check(question, "caution", f"{split} groups are in more than one fold.")
-    return Check(
-        question,
-        "clear",
-        f"None of the {len(pairs):,} groups, over {n_folds} folds (recounted for this report).",
-    )
+        return "caution", f"{split} groups are in more than one fold."
+    counted = f"None of the {len(pairs):,} groups, over {n_folds} folds"
+    return "clear", f"{counted} (recounted for this report)."
 
 
-def _patients(facts: Mapping) -> Check:
-    question = "Were patients identified?"
+def _patients(facts: Mapping) -> _Answer:
     n_patients, n_groups = facts.get("n_patients"), facts.get("n_groups")
     if not n_patients:
-        return Check(
-            question,
-            "caution",
-            "No: images of one patient may be in training and test folds, which inflates the "
-            "metrics.",
-        )
+        risk = "images of one patient may be in training and test folds, which inflates the metrics"
+        return "caution", f"No: {risk}."
     other = "" if n_groups in (None, n_patients) else f", {n_groups:,} groups in total"
-    return Check(question, "clear", f"Yes, {n_patients:,} patients{other}; each is in one fold.")
+    return "clear", f"Yes, {n_patients:,} patients{other}; each is in one fold."
 
 
-def _columns(facts: Mapping) -> Check:
-    question = "Does a column encode the diagnosis?"
+def _columns(facts: Mapping) -> _Answer:
     set_aside = facts.get("set_aside")
     if set_aside is None:
-        return Check(question, "not known", "The model file does not record excluded columns.")
+        return "not known", "The model file does not record excluded columns."
     if not set_aside:
-        return Check(question, "clear", "The tables contained no column known to leak.")
+        return "clear", "The tables contained no column known to leak."
     reasons: dict[str, list[str]] = {}
     for column, reason in dict(set_aside).items():
         reasons.setdefault(str(reason), []).append(str(column))
     listed = "; ".join(f"{', '.join(columns)} ({reason})" for reason, columns in reasons.items())
-    return Check(question, "clear", f"Excluded from the model: {listed}.")
+    return "clear", f"Excluded from the model: {listed}."
 
 
-def _network(classifier: BaseEstimator) -> Check:
-    question = "Was the CNN trained on the lesions of this model?"
+def _network(classifier: BaseEstimator) -> _Answer:
     names = [str(name) for name in getattr(classifier, "feature_names_in_", ())]
     if any(name.startswith("cnn__") for name in names):
-        return Check(
-            question,
-            "clear",
-            "The score of a fine-tuned CNN is one of the columns. Lesions that it was trained on "
-            "have an out-of-fold score, or none.",
-        )
+        trained = "Lesions that it was trained on have an out-of-fold score, or none."
+        return "clear", f"The score of a fine-tuned CNN is one of the columns. {trained}"
     if any(name.startswith("emb__") for name in names):
-        return Check(
-            question,
-            "not known",
-            "The model uses CNN embeddings; whether the network was trained on these images is not "
-            "recorded.",
-        )
-    return Check(question, "clear", "The model uses no CNN.")
+        origin = "whether the network was trained on these images is not recorded"
+        return "not known", f"The model uses CNN embeddings; {origin}."
+    return "clear", "The model uses no CNN."
 
 
-def _audit(facts: Mapping) -> Check:
-    question = "What did the leakage audit of the training data find?"
+def _audit(facts: Mapping) -> _Answer:
     audit = facts.get("audit")
     if not isinstance(audit, Mapping):
-        return Check(question, "not known", "The model file contains no audit.")
+        return "not known", "The model file contains no audit."
     checks = ", ".join(map(str, audit.get("checks") or ()))
     found = [_format_finding(finding) for finding in audit.get("findings") or ()]
     if not found:
-        return Check(question, "clear", f"Nothing. Checks: {checks}.")
-    return Check(question, "caution", " ".join(found) + f" Checks: {checks}.")
+        return "clear", f"Nothing. Checks: {checks}."
+    return "caution", " ".join(found) + f" Checks: {checks}."
 
 
 def _format_finding(finding: Mapping) -> str:
@@ -284,24 +250,19 @@ def _format_finding(finding: Mapping) -> str:
     return f"{words[:1].upper()}{words[1:]}{counted}."
 
 
-def _scored(data: ReportData, facts: Mapping) -> Check:
-    question = "Were the scored lesions part of the training data?"
+def _scored(data: ReportData, facts: Mapping) -> _Answer:
     if data.cases is None:
-        return Check(question, "not known", "This report contains no further scored lesions.")
+        return "not known", "This report contains no further scored lesions."
     if data.out_of_fold:
-        return Check(
-            question,
-            "clear",
-            "They are the training lesions, with out-of-fold scores: no score comes from a model "
-            "that was trained on the patient.",
-        )
+        origin = "no score comes from a model that was trained on the patient"
+        return "clear", f"They are the training lesions, with out-of-fold scores: {origin}."
     if not facts.get("seen"):
-        return Check(question, "not known", "The model file does not list its training lesions.")
+        return "not known", "The model file does not list its training lesions."
     notes = membership_warning(facts, data.cases)
     if notes:
-        return Check(question, "caution", " ".join(notes))
+        return "caution", " ".join(notes)
     cases = count_words(len(data.cases), "lesion")
-    return Check(question, "clear", f"None of {cases} or their patients, compared by id.")
+    return "clear", f"None of {cases} or their patients, compared by id."
 
 
 @dataclass(frozen=True)
@@ -322,7 +283,7 @@ class ChecklistItem:
 
 
 def answer_checklists(
-    data: ReportData, *, with_subgroups: bool, with_ablation: bool
+    data: ReportData, with_subgroups: bool, with_ablation: bool
 ) -> dict[str, list[ChecklistItem]]:
     """Find which items of TRIPOD+AI and CLAIM the page reports.
 
@@ -343,9 +304,8 @@ def answer_checklists(
     known = {
         "intended_use": "intended_use" in data.manifest,
         "tables": bool(facts.get("tables")),
-        "featurizer": data.manifest.get("featurizer") is not None,
+        **dict.fromkeys(("featurizer", "measured"), data.manifest.get("featurizer") is not None),
         "features": bool((data.manifest.get("features") or {}).get("names")),
-        "measured": data.manifest.get("featurizer") is not None,
         "data": "n_rows" in facts,
         "model": bool(data.manifest.get("model")),
         "folds": hasattr(data.classifier, "folds_"),
@@ -353,9 +313,8 @@ def answer_checklists(
         "subgroups": with_subgroups,
         "threshold": data.threshold is not None,
         "software": bool(data.manifest.get("versions")),
-        "artifact": True,
+        **dict.fromkeys(("artifact", "limits"), True),
         "metrics": bool(data.evaluations or data.manifest.get("metrics")),
-        "limits": True,
         "ablation": with_ablation,
         "reasons": cases is not None and "reason_1" in cases,
         "oof": any(evaluation.key == "oof" for evaluation in data.evaluations),
@@ -364,8 +323,7 @@ def answer_checklists(
     checklists: dict[str, list[ChecklistItem]] = {}
     text = resources.files("hybridlesion.reporting.html").joinpath("checklists.csv").read_text()
     for row in csv.DictReader(text.splitlines()):
-        item = ChecklistItem(
-            row["number"], row["item"], row["section"] if known.get(row["fact"]) else ""
-        )
+        section = row["section"] if known.get(row["fact"]) else ""
+        item = ChecklistItem(row["number"], row["item"], section)
         checklists.setdefault(row["guideline"], []).append(item)
     return checklists

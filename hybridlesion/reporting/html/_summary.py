@@ -12,15 +12,6 @@ from hybridlesion.metrics import evaluate_subgroups, interval_caveats
 from hybridlesion.reporting._score_report import attributes_of
 from hybridlesion.reporting.html._report_data import Evaluation, ReportData
 
-__all__ = [
-    "METRIC_TITLES",
-    "MetricRow",
-    "audit_subgroups",
-    "describe_results",
-    "metric_rows",
-    "subgroup_gaps",
-]
-
 METRIC_TITLES = {
     "auc": (
         "Area under the ROC curve",
@@ -43,7 +34,8 @@ METRIC_TITLES = {
     "specificity_at_95_sensitivity": ("Specificity at 95 % sensitivity", ""),
     "calibration_slope": ("Calibration slope", "1 is ideal; below 1 the scores are too extreme"),
     "calibration_in_the_large": (
-        *("Calibration in the large", "prevalence divided by mean score; 1 is ideal"),
+        "Calibration in the large",
+        "prevalence divided by mean score; 1 is ideal",
     ),
     "calibration_error": (
         "Calibration error",
@@ -136,19 +128,15 @@ def _did(evaluation: Evaluation) -> list[str]:
         if evaluation.key == "oof"
         else f"On {count_words(len(evaluation.y), 'lesion')} scored later,"
     )
-    ranked = f"{who} the AUC is {_auc(values)}."
+    auc, low, high = values.loc["auc", ["value", "low", "high"]]
+    interval = "" if math.isnan(low) else f" (95 % interval {low:.3f} to {high:.3f})"
     threshold = threshold_words(evaluation.threshold, evaluation.rule)
     called = (
         f"Classifying lesions as malignant at or above {threshold} gives a sensitivity of "
         f"{_percent(values, 'recall')} and a specificity of {_percent(values, 'specificity')}."
     )
-    said = [f"{ranked} {called} {_calibration(values)}".strip()]
-    return said + [f"Caution: {caveat}" for caveat in interval_caveats(evaluation.metrics)]
-
-
-def _auc(values: pd.DataFrame) -> str:
-    value, low, high = values.loc["auc", ["value", "low", "high"]]
-    return f"{value:.3f}" + ("" if math.isnan(low) else f" (95 % interval {low:.3f} to {high:.3f})")
+    said = f"{who} the AUC is {auc:.3f}{interval}. {called} {_calibration(values)}".strip()
+    return [said] + [f"Caution: {caveat}" for caveat in interval_caveats(evaluation.metrics)]
 
 
 def _percent(values: pd.DataFrame, metric: str) -> str:
@@ -165,15 +153,14 @@ def _calibration(values: pd.DataFrame) -> str:
     slope, low, high = values.loc["calibration_slope", ["value", "low", "high"]]
     if math.isnan(slope) or math.isnan(low):
         return ""
-    if low <= 1 <= high:
-        return f"No miscalibration detected (slope {slope:.2f}, {low:.2f} to {high:.2f})."
     interval = f"(slope {slope:.2f}, {low:.2f} to {high:.2f})"
-    return (
-        f"The scores are too extreme {interval}: their ranking is more reliable than their values."
-        if slope < 1
-        else f"The scores are not extreme enough {interval}: "
-        "high ones should be higher, low ones lower."
-    )
+    if low <= 1 <= high:
+        return f"No miscalibration detected {interval}."
+    if slope < 1:
+        words = "their ranking is more reliable than their values"
+        return f"The scores are too extreme {interval}: {words}."
+    words = "high ones should be higher, low ones lower"
+    return f"The scores are not extreme enough {interval}: {words}."
 
 
 # Attributes to report; one without any value is named as unknown.
@@ -245,14 +232,10 @@ def subgroup_gaps(rows: pd.DataFrame, missing: list[str]) -> list[str]:
                 gaps.append(f"{title}: {words} is {gap}")
         few = own[own["sensitivity"].isna()]
         if len(few):
-            names = ", ".join(f"{r.group} ({r.n_malignant} of {r.n} malignant)"
-                              for r in few.itertuples())  # fmt: skip
-            gaps.append(f"{title}: too few lesions to evaluate {names}.")
-    gaps += [
-        f"{_title(name)}: unknown for all lesions, so a difference would not be noticed."
-        for name in missing
-    ]
-    return gaps
+            names = [f"{r.group} ({r.n_malignant} of {r.n} malignant)" for r in few.itertuples()]
+            gaps.append(f"{title}: too few lesions to evaluate {', '.join(names)}.")
+    unknown = "unknown for all lesions, so a difference would not be noticed"
+    return gaps + [f"{_title(name)}: {unknown}." for name in missing]
 
 
 def _gap(rows: pd.DataFrame, measure: str) -> str:

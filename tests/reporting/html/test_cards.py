@@ -10,7 +10,7 @@ import pytest
 
 from hybridlesion.metrics import evaluate
 from hybridlesion.reporting.html._cases import Picture, make_cards
-from hybridlesion.reporting.html._charts import draw_charts
+from hybridlesion.reporting.html._page import draw_charts
 from hybridlesion.reporting.html._summary import subgroup_gaps
 
 
@@ -62,14 +62,14 @@ def charts():
 
 def test_charts_take_the_colours_of_the_page(charts):
     for chart in charts:
-        assert chart.svg.startswith("<svg viewBox=")
-        assert "var(--model)" in chart.svg
-        assert re.findall(r"#[0-9a-f]{6}\b", chart.svg) == []
-        assert "http" not in chart.svg
+        assert chart["svg"].startswith("<svg viewBox=")
+        assert "var(--model)" in chart["svg"]
+        assert re.findall(r"#[0-9a-f]{6}\b", chart["svg"]) == []
+        assert "http" not in chart["svg"]
 
 
 def test_two_charts_share_no_id(charts):
-    ids = [name for chart in charts for name in re.findall(r'\bid="([^"]+)"', chart.svg)]
+    ids = [name for chart in charts for name in re.findall(r'\bid="([^"]+)"', chart["svg"])]
     assert len(ids) == len(set(ids))
     assert all(name.startswith("k-") for name in ids)
 

@@ -254,21 +254,23 @@ def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {row.pop("metric"): row for row in metrics.to_dict("records")}
 
 
-def failures(result: object) -> str:
+def failures(n_failed: int, errors_path: Path | None) -> str:
     """Format the number of failures, and the file that lists them.
 
     Parameters
     ----------
-    result : object
-        Anything with ``n_failed`` and ``errors_path``.
+    n_failed : int
+        Number of failures.
+    errors_path : Path or None
+        File that lists them, if there is one.
 
     Returns
     -------
     str
         For example ``"2 failed (see f.parquet.errors.csv)"``.
     """
-    listed = "" if result.errors_path is None else f" (see {result.errors_path})"
-    return f"{result.n_failed:,} failed{listed}"
+    listed = "" if errors_path is None else f" (see {errors_path})"
+    return f"{n_failed:,} failed{listed}"
 
 
 def print_result(result: ExtractionResult, noun: str = "row") -> None:
@@ -285,19 +287,8 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
 
     reused = f"{result.n_reused:,} reused, " if result.n_reused else ""
     rows = count_words(result.n_rows, noun)
-    typer.echo(f"wrote {result.path}: {rows}, {reused}{failures(result)}, {result.seconds:.1f} s")
-
-
-def print_diagnoses(diagnoses: pd.DataFrame) -> None:
-    """Print on standard error which diagnoses count as malignant and which as benign.
-
-    Parameters
-    ----------
-    diagnoses : DataFrame of shape (m, 4)
-        Columns diagnosis, side, n_rows, words, as `Records.diagnoses`.
-    """
-    if len(diagnoses):
-        echo_err(format_diagnoses(diagnoses))
+    failed = failures(result.n_failed, result.errors_path)
+    typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
 
 
 def print_excluded(columns: Mapping[str, str]) -> None:
@@ -451,7 +442,7 @@ def format_comparison(
         p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
         rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
     table = _align(rows)
-    if not _fits(table, width):
+    if width is not None and max(map(len, table.splitlines())) > width:
         table = _align([(*row[:2], *row[3:]) for row in rows])
     return "\n".join(
         [
@@ -464,29 +455,18 @@ def format_comparison(
     )
 
 
-def format_diagnoses(diagnoses: pd.DataFrame) -> str:
-    """Format which diagnoses count as malignant and which as benign.
+def print_diagnoses(diagnoses: pd.DataFrame) -> None:
+    """Print on standard error which diagnoses count as malignant and which as benign.
+
+    One line a diagnosis and side, with its number of rows and its spellings.
 
     Parameters
     ----------
     diagnoses : DataFrame of shape (m, 4)
         Columns diagnosis, side, n_rows, words, as in `hybridlesion.metadata.Records`.
-
-    Returns
-    -------
-    str
-        One line a diagnosis and side, with its number of rows and its spellings.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rows = [("melanoma", "malignant", 2, ("MEL", "MM")), ("", "benign", 9, ())]
-    >>> columns = ["diagnosis", "side", "n_rows", "words"]
-    >>> print(format_diagnoses(pd.DataFrame(rows, columns=columns)))
-    diagnosis  counts as  rows  written
-    melanoma   malignant  2     MEL, MM
-    (none)     benign     9
     """
+    if diagnoses.empty:
+        return
     rows = [("diagnosis", "counts as", "rows", "written")]
     for one in diagnoses.head(_MAX_DIAGNOSES).itertuples():
         spellings = ", ".join(one.words[:_MAX_SPELLINGS])
@@ -494,7 +474,7 @@ def format_diagnoses(diagnoses: pd.DataFrame) -> str:
         side = _SIDES.get(one.side, one.side)
         rows.append((one.diagnosis or "(none)", side, f"{one.n_rows:,}", spellings))
     more = len(diagnoses) - _MAX_DIAGNOSES
-    return _align(rows) + (f"\nand {more:,} more." if more > 0 else "")
+    echo_err(_align(rows) + (f"\nand {more:,} more." if more > 0 else ""))
 
 
 def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
@@ -566,13 +546,9 @@ def format_thresholds(model: BaseEstimator) -> str:
 def _fit_width(build: Callable[[bool], str], width: int | None, file: str) -> str:
     """Build a table with intervals, or without them where it would be too wide."""
     table = build(True)
-    if _fits(table, width):
+    if width is None or max(map(len, table.splitlines())) <= width:
         return table
     return f"{build(False)}\nFor intervals see {file}, or widen the window."
-
-
-def _fits(table: str, width: int | None) -> bool:
-    return width is None or max(map(len, table.splitlines())) <= width
 
 
 def _cell(row: pd.Series, name: str, digits: int = 2, interval: bool = True) -> str:
