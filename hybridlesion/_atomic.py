@@ -11,8 +11,6 @@ from pathlib import Path
 
 from hybridlesion.exceptions import SourceError
 
-__all__ = ["atomic_path", "check_apart", "check_writable", "same_file"]
-
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
-__all__ = ["count_words", "explain_measures", "measure_words", "name_rule", "threshold_words"]
-
 _COUNTS = ("n", "n_positive", "n_groups")
 _AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
 # Metrics that are small if malignancy is rare.

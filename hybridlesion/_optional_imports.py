@@ -7,8 +7,6 @@ from types import ModuleType
 
 from hybridlesion.exceptions import MissingDependencyError
 
-__all__ = ["cv2", "import_optional", "import_timm"]
-
 
 def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
     """Import a library that only one feature needs.
@@ -93,7 +91,7 @@ def _declare_torchvision_operators() -> None:
 
 
 try:
-    import cv2
+    import cv2  # noqa: F401
 except ModuleNotFoundError as error:
     raise MissingDependencyError(
         f"OpenCV could not be imported ({error}). Install it with: pip install opencv-python"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["is_formula", "plain_cell", "printable"]
-
 # First characters of a spreadsheet formula.
 _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 

@@ -11,14 +11,6 @@ from hybridlesion._atomic import atomic_path
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "load_checkpoint",
-    "mixed_precision",
-    "save_checkpoint",
-    "set_malloc_retention",
-    "update_ema",
-]
-
 # Options of glibc's mallopt.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 

@@ -10,8 +10,6 @@ import numpy as np
 
 from hybridlesion.exceptions import ImageError, OptionError
 
-__all__ = ["LEFT_OUT", "as_pandas", "check_choice", "check_image", "check_mask", "check_number"]
-
 # Key of DataFrame.attrs under which `LesionFeaturizer` names the group columns that it left out.
 LEFT_OUT = "hybridlesion.left_out"
 

@@ -30,13 +30,6 @@ from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
 from hybridlesion.io import is_address, open_address
 
-__all__ = [
-    "FeatureTable",
-    "extract_features",
-    "read_feature_table",
-    "read_features",
-]
-
 # Rows per row group: few enough to write with little memory, and enough to keep the list of groups
 # at the end of the file short for millions of rows.
 _GROUP_ROWS = 4096

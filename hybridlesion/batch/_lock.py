@@ -15,8 +15,6 @@ from pathlib import Path
 from hybridlesion.batch._storage import Storage
 from hybridlesion.exceptions import SourceError
 
-__all__ = ["check_lock", "locked"]
-
 # A live run renews the time stamp of its lock every minute, which other machines rely on.
 _HEARTBEAT = 60.0
 _STALE = 10 * _HEARTBEAT

@@ -34,8 +34,6 @@ from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, write_image, write_mask
 from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
 
-__all__ = ["segment_images"]
-
 # More pixels than this cost time without changing a mask.
 _LONG_SIDE = 512
 

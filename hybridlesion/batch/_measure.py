@@ -34,16 +34,6 @@ from hybridlesion.featurizer import BLOCK, FEATURE_VERSION, Failure, LesionFeatu
 from hybridlesion.io import join_locator, split_locator
 from hybridlesion.segmentation import segmenter_digest
 
-__all__ = [
-    "FeatureResult",
-    "Run",
-    "ShardTask",
-    "describe_featurizer",
-    "fit_featurizer",
-    "measure",
-    "run_shards",
-]
-
 
 @dataclass(frozen=True)
 class FeatureResult:

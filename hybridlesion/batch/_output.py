@@ -17,20 +17,6 @@ from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import Failure
 from hybridlesion.io import is_address, split_locator
 
-__all__ = [
-    "ExtractionResult",
-    "Output",
-    "check_errors",
-    "check_mask_folder",
-    "check_originals",
-    "check_output",
-    "check_side_table",
-    "check_usable",
-    "errors_path",
-    "write_errors",
-    "write_failures",
-]
-
 _COLUMNS = [field.name for field in fields(Failure)]
 
 

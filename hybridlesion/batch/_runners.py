@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     Answers = Iterator[tuple[Shard, ShardResult | WorkerDied]]
 
-__all__ = ["TIME_LIMIT", "DaskRunner", "ProcessRunner", "RunOptions", "Runner"]
-
 # Seconds: hundreds of times what an image takes, so that a busy machine is not mistaken for a
 # hanging one.
 TIME_LIMIT = 120.0

@@ -18,17 +18,6 @@ from hybridlesion.batch._storage import Storage
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import FEATURE_VERSION, Failure
 
-__all__ = [
-    "SCHEMA_KEY",
-    "Shard",
-    "ShardPlan",
-    "ShardResult",
-    "ShardStore",
-    "arrow_schema",
-    "file_state",
-    "stale_reason",
-]
-
 # Key of our own metadata in a Parquet file.
 SCHEMA_KEY = b"hybridlesion"
 

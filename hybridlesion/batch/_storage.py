@@ -14,17 +14,6 @@ from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
 from hybridlesion.io import is_address
 
-__all__ = [
-    "CURE",
-    "LocalStorage",
-    "RemoteStorage",
-    "Storage",
-    "atomic_write",
-    "check_storage",
-    "explained",
-    "open_storage",
-]
-
 # What to do after a full disk, a lost share or a closed bucket.
 CURE = "Finished work is kept: fix this, and run the same command again."
 

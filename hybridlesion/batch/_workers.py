@@ -19,16 +19,6 @@ from typing import Any, TypeVar
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import HybridLesionError
 
-__all__ = [
-    "TIME_LIMIT_EXIT",
-    "WorkerDied",
-    "count_jobs",
-    "map_unordered",
-    "one_thread",
-    "run_supervised",
-    "time_limit",
-]
-
 # Exit status of a process that exceeded its time limit; fixed by faulthandler.
 TIME_LIMIT_EXIT = 1
 

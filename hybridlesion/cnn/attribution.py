@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["Attribution", "CnnMap", "cnn_map", "integrate_gradients"]
-
 
 @dataclass(frozen=True)
 class CnnMap:

@@ -23,17 +23,6 @@ from hybridlesion.exceptions import ArtifactError, OptionError, SourceError
 if TYPE_CHECKING:
     import torch
 
-__all__ = [
-    "Network",
-    "check_model_name",
-    "create_pretrained",
-    "load_network",
-    "load_weight_file",
-    "read_state_dict",
-    "resolve_device",
-    "weights_digest",
-]
-
 # Prefixes that training loops add to the names of a backbone's parameters.
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
 # Where training loops keep the weights inside a checkpoint; averaged weights go first.

@@ -20,8 +20,6 @@ from hybridlesion.leakage import TrainingMembership
 if TYPE_CHECKING:
     from hybridlesion.cnn.network import LesionNetwork
 
-__all__ = ["NOTE", "PROTOCOL", "SEEN", "Finetuned", "is_finetuned", "note_bytes", "write_note"]
-
 # Increase when folders of this protocol can no longer be read correctly.
 PROTOCOL = 1
 

@@ -17,17 +17,6 @@ from hybridlesion.preprocessing.augmentation import (
     random_affine,
 )
 
-__all__ = [
-    "Examples",
-    "FinetuneRecipe",
-    "draw_order",
-    "draw_view",
-    "plain_view",
-    "positive_shares",
-    "prior_offsets",
-    "two_views",
-]
-
 
 @dataclass(frozen=True)
 class FinetuneRecipe:

@@ -15,15 +15,6 @@ from hybridlesion.cnn.backbone import check_model_name, create_pretrained, load_
 from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
 
-__all__ = [
-    "LesionNetwork",
-    "NetworkEnsemble",
-    "create_network",
-    "input_spec",
-    "load_network_state",
-    "save_network",
-]
-
 
 class LesionNetwork(nn.Module):
     """Backbone and heads.

@@ -24,8 +24,6 @@ from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "SHIPPED", "CNNScorer"]
-
 COLUMNS = ("cnn__score", "qa__cnn_seen")
 
 SHIPPED = Path(__file__).with_name("lesion_cnn.zip")

@@ -15,8 +15,6 @@ from hybridlesion.cnn.backbone import Network, load_network, resolve_device
 from hybridlesion.cnn.views import prepare
 from hybridlesion.exceptions import ArtifactError
 
-__all__ = ["CROPS", "TimmEmbedder", "embed"]
-
 CROPS = ("lesion", "frame")
 
 

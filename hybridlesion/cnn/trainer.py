@@ -31,8 +31,6 @@ from hybridlesion.cnn.dataset import (
 )
 from hybridlesion.cnn.network import LesionNetwork
 
-__all__ = ["Trainer", "predict", "train"]
-
 _DECAY = 0.8  # learning rate of a block over that of the next
 _LARGEST_GRADIENT = 5.0
 _PREDICTED_AT_ONCE = 32

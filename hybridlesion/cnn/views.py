@@ -9,17 +9,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = [
-    "VIEWS",
-    "InputSpec",
-    "Window",
-    "cut",
-    "frame_window",
-    "lesion_window",
-    "prepare",
-    "view_window",
-]
-
 # Views of an image that a fine-tuned network uses, by its parameter ``crop``.
 VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
 

@@ -14,20 +14,6 @@ import pandas as pd
 from hybridlesion.exceptions import SourceError
 from hybridlesion.metadata import read_records
 
-__all__ = [
-    "LocalCopy",
-    "load_derm7pt",
-    "load_folder",
-    "load_ham10000",
-    "load_isic2017",
-    "load_isic2018_task1",
-    "load_isic2018_task2",
-    "load_isic2020",
-    "load_ph2",
-    "records_of",
-    "scan_folder",
-]
-
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
 # Suffixes of mask names. The photograph must exist, too: a photograph may itself be called
 # P2_lesion or P2_R1.

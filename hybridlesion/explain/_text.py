@@ -18,20 +18,6 @@ from hybridlesion.model import shares_among_benign
 from hybridlesion.model_selection import grouping
 from hybridlesion.pipeline import split_steps
 
-__all__ = [
-    "FAMILY_TITLES",
-    "SHARE_PREFIX",
-    "column_label",
-    "explain_scores",
-    "family_of",
-    "family_shares",
-    "points_words",
-    "rank_words",
-    "reason_columns",
-    "reason_words",
-    "value_words",
-]
-
 
 def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     """Contributions of the columns to each score, on the probability scale.

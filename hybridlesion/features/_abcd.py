@@ -20,8 +20,6 @@ from hybridlesion.features._catalogue import FEATURES, feature_names
 from hybridlesion.features._context import cut_out
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette
 
-__all__ = ["abcd"]
-
 
 def abcd(
     image: np.ndarray,

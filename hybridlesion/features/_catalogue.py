@@ -8,17 +8,6 @@ import textwrap
 from dataclasses import dataclass
 from importlib import resources
 
-__all__ = [
-    "FAMILIES",
-    "FEATURES",
-    "INVARIANCES",
-    "Feature",
-    "catalogue_page",
-    "catalogue_table",
-    "catalogue_text",
-    "feature_names",
-]
-
 FAMILIES = ("asymmetry", "border", "color", "dimension", "structure", "texture", "skin", "score")
 INVARIANCES = ("rotation", "mirror", "shift", "scale", "gain")
 

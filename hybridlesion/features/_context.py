@@ -15,17 +15,6 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._numerics import Curvature, curvature, median, percentiles, rgb_to_lab
 
-__all__ = [
-    "DIAMETER",
-    "N_POINTS",
-    "LesionContext",
-    "Outline",
-    "cut_out",
-    "signed_area",
-    "smooth_curve",
-    "trace_outline",
-]
-
 N_POINTS = 256
 
 

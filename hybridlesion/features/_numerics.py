@@ -10,16 +10,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = [
-    "Curvature",
-    "curvature",
-    "deviation",
-    "group_medians",
-    "median",
-    "percentiles",
-    "rgb_to_lab",
-]
-
 _FEW = 4096  # values from which selecting is quick
 
 

@@ -10,8 +10,6 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 from hybridlesion.features._numerics import deviation
 
-__all__ = ["N_AXES", "asymmetry", "reflect", "shrink"]
-
 N_AXES = 12  # one each 15 degrees; 0 and 6 are the principal axes
 _MINOR = N_AXES // 2
 _GRID = 96  # side in pixels of the square on which lesions are mirrored

@@ -16,19 +16,6 @@ from hybridlesion.features._context import (
 )
 from hybridlesion.features._numerics import deviation, group_medians, median
 
-__all__ = [
-    "ABRUPT",
-    "OCTANTS",
-    "abruptness",
-    "border",
-    "border_profiles",
-    "box_counting_dimension",
-    "crofton_perimeter",
-    "cutoff",
-    "pigment_edge",
-    "steepest_rise",
-]
-
 _BOXES = (2, 4, 8, 16, 32)  # pixels; each twice the one before
 _LOG = np.log(_BOXES) - np.mean(np.log(_BOXES))
 _SLOPE = _LOG / (_LOG @ _LOG)  # of a line fitted over log s by least squares

@@ -13,8 +13,6 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 from hybridlesion.features._numerics import deviation, rgb_to_lab
 
-__all__ = ["COLORS", "DEFAULT_PALETTE", "Palette", "classify_colors", "color"]
-
 COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
 _STEP = 4  # Lab is looked up on a grid of 4 units: far below the distance of two references
 _SIDE = 256 // _STEP

@@ -8,8 +8,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["dimension"]
-
 _PIXEL = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.int32)
 
 

@@ -11,22 +11,8 @@ from hybridlesion.features import structure
 from hybridlesion.features._context import LesionContext, cut_out
 from hybridlesion.features._numerics import group_medians
 from hybridlesion.features.asymmetry import N_AXES, reflect, shrink
-from hybridlesion.features.border import ABRUPT, OCTANTS, abruptness, border_profiles, steepest_rise
+from hybridlesion.features.border import OCTANTS, abruptness, border_profiles, steepest_rise
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette, classify_colors
-
-__all__ = [
-    "ABRUPT",
-    "NOT_MEASURED",
-    "LesionMaps",
-    "MirrorMap",
-    "Octants",
-    "StructureMaps",
-    "color_map",
-    "lesion_maps",
-    "mirror_map",
-    "octant_cutoffs",
-    "structure_maps",
-]
 
 NOT_MEASURED = 255
 """Value outside the lesion and under hairs."""

@@ -14,16 +14,6 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 
-__all__ = [
-    "PerceptionScale",
-    "Term",
-    "fit_perception",
-    "load_perception",
-    "scores",
-    "structure_presence",
-    "total_body",
-]
-
 _RINGS = 8
 _LEAST = 32  # pixels; the spread of fewer is chance
 _EVERY = 3  # pixels; a standard deviation needs no more

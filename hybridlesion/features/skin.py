@@ -7,8 +7,6 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features._numerics import deviation, median, percentiles, rgb_to_lab
 
-__all__ = ["BANDS", "skin_tone"]
-
 BANDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """Lower limits in degrees: very light, light, intermediate, tan, brown; below them dark."""
 

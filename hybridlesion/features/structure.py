@@ -8,17 +8,6 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 from hybridlesion.features._numerics import deviation, percentiles
 
-__all__ = [
-    "CALM",
-    "DENSE",
-    "find_lines",
-    "find_spots",
-    "find_streaks",
-    "local_variance",
-    "structure",
-    "veil_weight",
-]
-
 LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
 BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels
 LEAST = 1.2  # L*; weaker lines and blobs are noise of the camera and of JPEG

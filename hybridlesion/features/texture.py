@@ -10,18 +10,6 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 from hybridlesion.features._numerics import Curvature, curvature, deviation, percentiles
 
-__all__ = [
-    "DIRECTIONS",
-    "LEVELS",
-    "PATTERNS",
-    "cooccurrence",
-    "haralick",
-    "local_binary_pattern",
-    "pattern_shares",
-    "quantise",
-    "texture",
-]
-
 LEVELS = 16
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))
 """Row and column step of 0, 45, 90 and 135 degrees."""

@@ -12,17 +12,6 @@ from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import MEASUREMENT_PREFIXES, SITES, leak_reason, normalise_records
 
-__all__ = [
-    "IDS",
-    "RECORD_COLUMNS",
-    "check_records",
-    "column_kinds",
-    "encode_metadata",
-    "is_feature",
-    "metadata_columns",
-    "read_frame",
-]
-
 # Columns that group rows.
 IDS = ("image_id", "patient_id", "lesion_id", "duplicate_cluster")
 _FACTS = ("age", "sex", "site")

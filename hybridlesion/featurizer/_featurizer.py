@@ -33,8 +33,6 @@ from hybridlesion.io import write_mask
 from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
 from hybridlesion.segmentation import check_segmenter
 
-__all__ = ["FEATURE_VERSION", "FINETUNED", "LesionFeaturizer"]
-
 # Raised whenever the same image would be measured differently; shards of older versions are then
 # recomputed.
 FEATURE_VERSION = 3

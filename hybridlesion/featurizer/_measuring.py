@@ -17,17 +17,6 @@ from hybridlesion.leakage import HASH_COLUMNS, encode_hash, perceptual_hash
 from hybridlesion.preprocessing import max_rgb, shades_of_gray
 from hybridlesion.segmentation import Segmentation, segment_details, segment_many
 
-__all__ = [
-    "BLOCK",
-    "COLOR_CONSTANCY",
-    "Failure",
-    "MeasuredLesion",
-    "attempt",
-    "lesion_columns",
-    "read_lesions",
-    "read_segmented",
-]
-
 # Images in memory, and in a batch of the segmentation network, at a time.
 BLOCK = 8
 

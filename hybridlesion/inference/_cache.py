@@ -35,8 +35,6 @@ from hybridlesion.featurizer import (
 from hybridlesion.io import read_bytes, split_locator
 from hybridlesion.metadata import normalise_image_id
 
-__all__ = ["MARK", "FeatureCache", "hash_images", "measure_cached", "trim_cache"]
-
 # Incremented when the format of an entry changes.
 _CACHE_PROTOCOL = 1
 

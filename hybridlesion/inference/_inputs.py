@@ -23,8 +23,6 @@ from hybridlesion.metadata import (
 from hybridlesion.pipeline import split_steps
 from hybridlesion.training import keep_measured
 
-__all__ = ["find_rows", "match_metadata"]
-
 
 def match_metadata(
     sources: Sequence[str | os.PathLike],

@@ -42,8 +42,6 @@ from hybridlesion.inference._score_table import (
 from hybridlesion.leakage import membership_warning
 from hybridlesion.pipeline import split_steps
 
-__all__ = ["score_inputs", "score_records"]
-
 
 def score_records(
     model: BaseEstimator,

@@ -18,15 +18,6 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import Failure
 from hybridlesion.model_selection import GROUP_COLUMNS
 
-__all__ = [
-    "SCHEMA",
-    "ScoreFile",
-    "check_score_file",
-    "reject_unsafe_ids",
-    "write_failures",
-    "write_scores",
-]
-
 _SUFFIXES = (".csv", ".parquet")
 
 

@@ -18,15 +18,6 @@ from hybridlesion.model_selection import GROUP_COLUMNS
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.training import known_metadata
 
-__all__ = [
-    "adjust_prevalence",
-    "note_caveats",
-    "score_table",
-    "threshold_in_use",
-    "trained_prevalence",
-    "uses_context",
-]
-
 _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 

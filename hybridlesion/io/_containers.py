@@ -17,16 +17,6 @@ from hybridlesion._optional_imports import import_optional
 from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.io._locators import suffix_of
 
-__all__ = [
-    "PassedOver",
-    "hdf5_keys",
-    "hdf5_value",
-    "is_hidden",
-    "open_zip_member",
-    "walk_folder",
-    "zip_members",
-]
-
 _OPEN_ARCHIVES = 4
 
 # Open archives of each process by its id. A forked child must not use its parent's, whose file

@@ -27,15 +27,6 @@ from hybridlesion.io._formats import (
     scale_divisor,
 )
 
-__all__ = [
-    "MAX_PIXELS",
-    "apply_orientation",
-    "decode_image",
-    "exif_orientation",
-    "rgb_array",
-    "shown_size",
-]
-
 _TAG = 0x0112
 _SHORT = 3
 

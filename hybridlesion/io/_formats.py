@@ -25,17 +25,6 @@ from hybridlesion.exceptions import ImageError, MissingDependencyError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = [
-    "FORMATS",
-    "HEAD_LENGTH",
-    "ImageFormat",
-    "JpegFile",
-    "ends_early",
-    "identify_format",
-    "is_text",
-    "scale_divisor",
-]
-
 # Bytes without 0xFF, so that they read as picture data; irregular, so that they change it.
 _FILLER = bytes((37 * k * k + 11 * k) % 254 + 1 for k in range(1024))
 

@@ -20,17 +20,6 @@ from hybridlesion.io._decoding import MAX_PIXELS, decode_image, shown_size
 from hybridlesion.io._formats import HEAD_LENGTH, identify_format
 from hybridlesion.io._locators import open_address, split_locator
 
-__all__ = [
-    "image_size",
-    "read_bytes",
-    "read_head",
-    "read_image",
-    "read_mask",
-    "resize_long_side",
-    "write_image",
-    "write_mask",
-]
-
 # No image of 200 megapixels is larger; a hostile archive could unpack to any size.
 _MAX_BYTES = 2 << 30
 

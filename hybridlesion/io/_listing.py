@@ -31,8 +31,6 @@ from hybridlesion.io._masks import choose_masks
 from hybridlesion.io._tables import table_images
 from hybridlesion.metadata import path_ids, split_sheet
 
-__all__ = ["ImageListing", "list_images", "scan_images"]
-
 _SHOWN_PAIRS = 5
 # Formats of the redundant copy of a photograph that is also stored in another format.
 _COPIES = frozenset((".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom"))

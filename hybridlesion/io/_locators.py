@@ -11,23 +11,6 @@ from typing import BinaryIO, NamedTuple
 
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
 
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "LOSSLESS_SUFFIXES",
-    "TABLE_SUFFIXES",
-    "Locator",
-    "image_id_from_path",
-    "in_mask_folder",
-    "is_address",
-    "is_table_name",
-    "join_locator",
-    "list_address",
-    "mask_stems",
-    "open_address",
-    "split_locator",
-    "suffix_of",
-]
-
 _ARCHIVES = ("zip", "hdf5")
 
 

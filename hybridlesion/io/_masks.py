@@ -25,8 +25,6 @@ from hybridlesion.io._locators import (
 )
 from hybridlesion.metadata import match_ids
 
-__all__ = ["choose_masks", "find_masks"]
-
 # Largest distance of a mask's value from its two levels, and the share of pixels that may exceed
 # it: JPEG and resizing blur the outline.
 _TOLERANCE = 24

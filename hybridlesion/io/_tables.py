@@ -28,8 +28,6 @@ from hybridlesion.metadata import (
     read_source,
 )
 
-__all__ = ["resolve_path", "table_images"]
-
 
 def resolve_path(folder: str | os.PathLike, name: str) -> str:
     r"""Resolve the name of a file against the folder that must hold it.

@@ -16,8 +16,6 @@ from hybridlesion.io._listing import ImageListing, scan_images
 from hybridlesion.io._locators import image_id_from_path, is_table_name, split_locator
 from hybridlesion.metadata import Records, path_ids, read_label, read_records
 
-__all__ = ["find_images", "find_records", "scan_sources"]
-
 _OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
 # Folders that hold a part of a collection, or files of one kind: never a class.
 _NO_CLASS = re.compile(

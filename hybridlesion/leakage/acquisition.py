@@ -22,8 +22,6 @@ from hybridlesion.metadata import (
 )
 from hybridlesion.metrics import evaluate
 
-__all__ = ["acquisition_facts", "find_acquisition_leaks"]
-
 _FEW_ROWS = 10_000
 
 # Columns that describe later processing, not the acquisition.

@@ -17,8 +17,6 @@ from hybridlesion._formatting import count_words
 from hybridlesion.exceptions import TableError
 from hybridlesion.model_selection import parted
 
-__all__ = ["GROUP_KEYS", "Finding", "LeakAudit", "Severity", "find_split_groups", "names_of"]
-
 _SHOWN = 6
 
 

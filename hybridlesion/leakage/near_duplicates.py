@@ -11,19 +11,6 @@ from scipy.sparse.csgraph import connected_components
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = [
-    "HASH_BYTES",
-    "HASH_COLUMNS",
-    "MAX_HAMMING",
-    "HashIndex",
-    "cluster_near_duplicates",
-    "crop_hashes",
-    "decode_hashes",
-    "encode_hash",
-    "perceptual_hash",
-    "read_hashes",
-]
-
 HASH_BYTES = 32
 
 # Largest Hamming distance, in bits of 256, between copies; benchmarks/near_duplicates.py measures

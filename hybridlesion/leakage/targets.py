@@ -16,16 +16,6 @@ from hybridlesion._formatting import count_words
 from hybridlesion.leakage.audit import Finding, Severity
 from hybridlesion.metadata import is_acquisition, leak_reason
 
-__all__ = [
-    "ColumnAUC",
-    "find_constant_columns",
-    "find_named_leaks",
-    "find_suspicious_columns",
-    "find_target_leaks",
-    "lower_bound",
-    "rank_by_column",
-]
-
 _FOLDS = 5
 # Numbers with up to so many distinct values are also ranked as codes; others are binned.
 _CODES, _BINS = 50, 20

@@ -20,18 +20,6 @@ from hybridlesion.leakage.audit import Finding, Severity, names_of
 from hybridlesion.leakage.near_duplicates import HASH_BYTES, HashIndex
 from hybridlesion.metadata import normalise_image_id
 
-__all__ = [
-    "CNN_SEEN",
-    "Match",
-    "TrainingMembership",
-    "blank_in_sample_scores",
-    "hash_ids",
-    "hash_training_ids",
-    "in_sample_mask",
-    "membership_warning",
-    "treat_in_sample_scores",
-]
-
 _GROUP_COLUMNS = ("patient_id", "lesion_id")
 
 

@@ -12,19 +12,6 @@ from types import MappingProxyType
 
 from hybridlesion.metadata._vocabulary import invert, load_words
 
-__all__ = [
-    "LEAK_COLUMNS",
-    "ROLE_COLUMNS",
-    "Role",
-    "candidates",
-    "column_key",
-    "find_role",
-    "guess_roles",
-    "is_acquisition",
-    "leak_reason",
-    "loose_key",
-]
-
 
 class Role(StrEnum):
     """What a column of a record holds; the value is its name in the record."""

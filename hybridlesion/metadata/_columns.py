@@ -41,21 +41,6 @@ from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._values import PARSERS, normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import MISSING_WORDS
 
-__all__ = [
-    "ColumnFate",
-    "ColumnUse",
-    "Options",
-    "RecognisedTable",
-    "check_named",
-    "check_options",
-    "describe_uses",
-    "find_path_column",
-    "format_uses",
-    "read_image_ids",
-    "recognise_table",
-    "take_alias",
-]
-
 # Columns that carry the same information as the column of a role.
 _SAID_BY: Mapping[Role, frozenset[str]] = {
     Role.DIAGNOSIS: frozenset({"diagnosis_2", "diagnosis_3", "iddx_2", "iddx_3"}),

@@ -19,8 +19,6 @@ from hybridlesion.metadata._vocabulary import (
     invert,
 )
 
-__all__ = ["Found", "Reading", "WordSearch", "fold", "read_diagnosis", "split_words"]
-
 _LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "ı": "i", "đ": "d"})
 # How nouns on -m and the like end in English, German and the Romance languages.
 _ENDING = "(?:a|as|ata|e|en|er|es|i|o|os|u|y)?"

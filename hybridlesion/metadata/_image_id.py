@@ -12,18 +12,6 @@ import pandas as pd
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._reading import Findings, shorten
 
-__all__ = [
-    "add_paths",
-    "explain_misses",
-    "explain_near",
-    "image_ids",
-    "is_image_name",
-    "match_ids",
-    "normalise_image_id",
-    "path_ids",
-    "rename_images",
-]
-
 _ENDING = r"\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom)"
 _SUFFIX = re.compile(rf"[^\\/]{_ENDING}\Z", re.IGNORECASE)
 _DECORATED = re.compile(

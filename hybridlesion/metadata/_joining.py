@@ -19,8 +19,6 @@ from hybridlesion.metadata._reading import Findings, shorten
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._vocabulary import GROUPS
 
-__all__ = ["add_splits", "find_pairs", "join_tables", "mark_duplicates"]
-
 # Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead. One
 # file has many paths: a metadata table's own, and the whole one in a feature table.
 _UNCOMPARED = ("age_raw", "sex_raw", "site_raw", "path")

@@ -19,19 +19,6 @@ from hybridlesion.metadata._column_names import (
 )
 from hybridlesion.metadata._vocabulary import split_list
 
-__all__ = [
-    "FACTS",
-    "FAMILIES",
-    "KEYS",
-    "KNOWN_COLUMNS",
-    "LAYOUTS",
-    "MEASURED",
-    "RECORDS",
-    "Layout",
-    "explain_unknown",
-    "identify_layout",
-]
-
 # Layouts of tables that no entry of layouts.toml fits: one that knows the images, but nothing that
 # a record holds, and any other.
 FACTS, RECORDS = "image-facts", "records"

@@ -35,15 +35,6 @@ from hybridlesion.metadata._targets import derive_diagnosis, derive_target
 from hybridlesion.metadata._values import PARSERS, normalise_site
 from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS
 
-__all__ = [
-    "MEASUREMENT_PREFIXES",
-    "TableRecords",
-    "normalise_ids",
-    "normalise_records",
-    "normalise_table",
-    "report_shared_lesions",
-]
-
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
 # How many faults of one kind are listed one by one.
 _SHOWN = 20

@@ -18,19 +18,6 @@ from hybridlesion.metadata._layouts import FAMILIES
 from hybridlesion.metadata._table_files import SourceTable, parse_table, read_bytes
 from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
 
-__all__ = [
-    "MOST_FAULTS",
-    "Findings",
-    "ParsedColumn",
-    "describe_rows",
-    "is_measurement",
-    "read_numbers",
-    "read_source",
-    "read_table",
-    "shorten",
-    "shorten_faults",
-]
-
 # How many faults of one column are listed one by one.
 MOST_FAULTS = 20
 

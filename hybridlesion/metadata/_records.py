@@ -29,8 +29,6 @@ from hybridlesion.metadata._reading import Findings, read_source
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_unknown
 
-__all__ = ["Records", "read_records"]
-
 Table: TypeAlias = str | os.PathLike | pd.DataFrame
 
 _LEADING = (*(role.value for role in Role), "duplicate_cluster", "age_raw", "sex_raw", "site_raw")

@@ -17,8 +17,6 @@ import pandas as pd
 from hybridlesion._optional_imports import import_optional
 from hybridlesion.exceptions import MissingDependencyError, SourceError, TableError
 
-__all__ = ["SourceTable", "parse_table", "read_bytes", "split_sheet"]
-
 _HEADERLESS_2016 = ["image_id", "benign_malignant"]
 _OUTCOMES_2016 = frozenset({"benign", "malignant", "0", "1", "0.0", "1.0"})
 _IMAGE_NAME = re.compile(r"ISIC_\d+(_downsampled)?(\.\w+)?", re.IGNORECASE)

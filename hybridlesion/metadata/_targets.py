@@ -16,16 +16,6 @@ from hybridlesion.metadata._reading import Findings, describe_rows, shorten
 from hybridlesion.metadata._values import normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 
-__all__ = [
-    "COLUMNS",
-    "count_diagnoses",
-    "derive_diagnosis",
-    "derive_target",
-    "list_diagnoses",
-    "list_unknown",
-    "refuse_unknown",
-]
-
 # Hierarchical diagnoses of the ISIC archive and of ISIC 2024, the most telling level first;
 # level 1 is the outcome.
 _DIAGNOSIS_LEVELS = ("diagnosis_3", "iddx_3", "diagnosis_2", "iddx_2")

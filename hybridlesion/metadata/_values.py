@@ -26,8 +26,6 @@ from hybridlesion.metadata._vocabulary import (
     Sex,
 )
 
-__all__ = ["PARSERS", "normalise", "normalise_site", "parse_outcome", "read_label"]
-
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 # Years in one unit, by how the unit begins.
 _UNITS = {"y": 1.0, "j": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "s": 7 / 365.25}

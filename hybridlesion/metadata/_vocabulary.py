@@ -9,30 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-__all__ = [
-    "AGE_LIMITS",
-    "GROUPS",
-    "MISSING_NUMBERS",
-    "MISSING_WORDS",
-    "NOT_MELANOMA",
-    "OUTCOME_WORDS",
-    "QUALITIES",
-    "SEXES",
-    "SEX_LETTERS",
-    "SEX_WORDS",
-    "SITES",
-    "SITE_DETAILS",
-    "SITE_WORDS",
-    "TOP_AGE",
-    "UNSPECIFIC",
-    "WORDS",
-    "Sex",
-    "Site",
-    "invert",
-    "load_words",
-    "split_list",
-]
-
 Name = TypeVar("Name")
 
 

@@ -13,22 +13,6 @@ from scipy.special import ndtr, stdtr, stdtrit
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
 
-__all__ = [
-    "Decisions",
-    "Drawn",
-    "Interval",
-    "Support",
-    "check_cost_ratio",
-    "check_groups",
-    "check_probabilities",
-    "check_scores",
-    "compare_draws",
-    "draw_weights",
-    "interval_of",
-    "resample",
-    "wilson",
-]
-
 # Weights held at once: a million float64 fit the cache, twice as fast as eight million.
 _CHUNK = 1_000_000
 

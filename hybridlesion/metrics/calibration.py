@@ -10,16 +10,6 @@ from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
 from hybridlesion.metrics._resampling import Support, check_probabilities
 
-__all__ = [
-    "Reliability",
-    "bin_scores",
-    "brier_score",
-    "calibration_error",
-    "calibration_in_the_large",
-    "calibration_slope",
-    "shift_prevalence",
-]
-
 
 def shift_prevalence(probabilities: np.ndarray, trained: float, wanted: float) -> np.ndarray:
     """Adjust calibrated probabilities to another prevalence.

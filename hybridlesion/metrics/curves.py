@@ -23,14 +23,6 @@ from hybridlesion.metrics._resampling import (
 )
 from hybridlesion.metrics.calibration import bin_scores
 
-__all__ = [
-    "decision_curve",
-    "net_benefit",
-    "precision_recall_curve",
-    "reliability_curve",
-    "roc_curve",
-]
-
 
 def roc_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     """Sensitivity against false positive rate.

@@ -8,15 +8,6 @@ from scipy.sparse import csr_matrix
 from hybridlesion._validation import check_number
 from hybridlesion.metrics._resampling import Support, check_scores
 
-__all__ = [
-    "Cutoffs",
-    "Ranking",
-    "average_precision",
-    "partial_auc",
-    "roc_auc",
-    "specificity_at_sensitivity",
-]
-
 # Share of the error probability below intervals that depend on the lowest positives. Their lower
 # end is conservative already, so most of the error is allowed above.
 LOWER_TAIL = 1 / 3

@@ -12,16 +12,6 @@ from hybridlesion.exceptions import ImageError, TableError
 from hybridlesion.io import find_masks, read_mask
 from hybridlesion.metrics._resampling import Support, interval_of, resample
 
-__all__ = [
-    "OVERLAPS",
-    "compare_masks",
-    "dice",
-    "jaccard",
-    "measure_overlap",
-    "summarize_overlaps",
-    "thresholded_jaccard",
-]
-
 
 def jaccard(prediction: np.ndarray, truth: np.ndarray) -> float:
     """Jaccard index (intersection over union) of two masks.

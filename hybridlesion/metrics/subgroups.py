@@ -19,8 +19,6 @@ from hybridlesion.metrics._resampling import (
 )
 from hybridlesion.metrics.discrimination import Ranking
 
-__all__ = ["BANDS", "band", "evaluate_subgroups"]
-
 # Column -> metric, and the kinds of rows that it needs.
 _MEASURES = {
     "auc": ("auc", ("malignant", "benign")),

@@ -21,17 +21,6 @@ from hybridlesion.metrics.calibration import Reliability
 from hybridlesion.metrics.discrimination import Ranking
 from hybridlesion.metrics.thresholds import choose_threshold
 
-__all__ = [
-    "LOWER_IS_BETTER",
-    "METRICS",
-    "PairedDifference",
-    "bootstrap_interval",
-    "compare_scores",
-    "evaluate",
-    "interval_caveats",
-    "paired_bootstrap",
-]
-
 
 def evaluate(
     y: np.ndarray,

@@ -19,15 +19,6 @@ from hybridlesion.metrics._resampling import (
 )
 from hybridlesion.metrics.discrimination import Cutoffs
 
-__all__ = [
-    "best_cost_threshold",
-    "choose_threshold",
-    "cost_threshold",
-    "operating_points",
-    "threshold_at_sensitivity",
-    "threshold_interval",
-]
-
 RULES = ("f1", "youden")
 
 

@@ -14,8 +14,6 @@ from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 if TYPE_CHECKING:
     from lightgbm import Booster, Dataset
 
-__all__ = ["IMBALANCE", "STOPPING", "BoosterState", "draw_bag", "focal_derivatives", "grow"]
-
 # Trees between two evaluations of the held-out scores.
 _STEP = 10
 

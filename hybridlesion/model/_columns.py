@@ -12,8 +12,6 @@ import pandas as pd
 from hybridlesion.exceptions import TableError
 from hybridlesion.model.context import context_columns, has_company, patient_context
 
-__all__ = ["FAMILIES", "ColumnEncoder", "is_feature_table"]
-
 FAMILIES = ("abcd__", "emb__", "cnn__", "meta__", "ctx__")
 
 # Share of rows with another lesion of their patient from which context is used.

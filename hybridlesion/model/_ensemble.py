@@ -11,8 +11,6 @@ import numpy as np
 
 from hybridlesion.model._fold_model import FoldModel, train_fold_models
 
-__all__ = ["FoldEnsemble", "View", "plan_views"]
-
 
 @dataclass(frozen=True)
 class View:

@@ -10,14 +10,6 @@ import pandas as pd
 from hybridlesion.model._ensemble import FoldEnsemble
 from hybridlesion.model.calibration import ScoreCalibrator
 
-__all__ = [
-    "benign_quantiles",
-    "rank_among_benign",
-    "shares_among_benign",
-    "spread_probability",
-    "sum_sources",
-]
-
 # For logits closer than this, the slope of the calibrator is measured over `_STEP`.
 _CLOSE, _STEP = 1e-6, 1e-3
 

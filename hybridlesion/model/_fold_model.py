@@ -17,15 +17,6 @@ from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-__all__ = [
-    "FoldModel",
-    "LinearModel",
-    "are_metadata",
-    "blank_at_random",
-    "metadata_columns",
-    "train_fold_models",
-]
-
 
 @dataclass
 class FoldModel:

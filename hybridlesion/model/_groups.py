@@ -20,17 +20,6 @@ from hybridlesion.model_selection import GROUP_COLUMNS, grouping, parted, repeat
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
-__all__ = [
-    "SENSITIVITY",
-    "check_decision",
-    "check_folds",
-    "check_parameters",
-    "make_folds",
-    "read_groups",
-    "read_target",
-    "warn_of_order",
-]
-
 
 def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
     """Number the given groups, or those in the columns of the table.

@@ -16,15 +16,6 @@ from hybridlesion._validation import check_choice, check_number
 from hybridlesion.metrics import check_scores
 from hybridlesion.model_selection import grouped_folds
 
-__all__ = [
-    "CALIBRATIONS",
-    "ConformalSets",
-    "HeldOut",
-    "ScoreCalibrator",
-    "cross_calibrate",
-    "member_noise",
-]
-
 CALIBRATIONS = ("auto", "platt", "beta", "isotonic")
 
 # Positives from which three parameters are estimated rather than two.

@@ -34,8 +34,6 @@ from hybridlesion.model._groups import (
 from hybridlesion.model.calibration import ConformalSets, HeldOut, cross_calibrate, member_noise
 from hybridlesion.model_selection import grouped_folds
 
-__all__ = ["HybridLesionClassifier"]
-
 SENSITIVITIES = (0.80, 0.90, 0.95)
 
 # Rows from which one more thread of LightGBM pays.

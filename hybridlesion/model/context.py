@@ -11,15 +11,6 @@ from hybridlesion._validation import as_pandas, check_choice
 from hybridlesion.exceptions import TableError
 from hybridlesion.model_selection import connected_groups
 
-__all__ = [
-    "CONTEXT_KINDS",
-    "context_columns",
-    "embedding_distance",
-    "has_company",
-    "outlier_factor",
-    "patient_context",
-]
-
 # Neighbours of the local outlier factor, and fewest lesions for which it is defined.
 _NEIGHBOURS = 10
 _LEAST = 4

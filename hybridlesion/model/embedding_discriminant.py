@@ -6,8 +6,6 @@ import numpy as np
 
 from hybridlesion.metrics import roc_auc
 
-__all__ = ["EmbeddingDiscriminant"]
-
 SHRINKAGES = (0.05, 0.2, 0.5, 0.8, 0.95)
 
 

@@ -13,15 +13,6 @@ from scipy.sparse.csgraph import connected_components
 from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.exceptions import TableError
 
-__all__ = [
-    "PARTS",
-    "connected_groups",
-    "grouped_folds",
-    "grouping",
-    "repeated_grouped_folds",
-    "train_validation_test",
-]
-
 PARTS = ("train", "validation", "test")
 
 

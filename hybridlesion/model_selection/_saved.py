@@ -20,8 +20,6 @@ from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.model_selection._folds import GROUP_COLUMNS, PARTS
 
-__all__ = ["KEY", "MARK", "Splits", "parted", "read_splits", "write_splits"]
-
 # The first line of a CSV file, before the facts.
 MARK = "# hybridlesion splits "
 # Where a Parquet file keeps the same facts.

@@ -21,8 +21,6 @@ import numpy as np
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.persistence._state import CALLS, Name, checked_text, fill_array, set_byte_order
 
-__all__ = ["FORMER_MODULES", "LISTED_CALLABLES", "LISTED_CLASSES", "loads_listed", "read_pickle"]
-
 # Recreated without running their constructor; then they receive their attributes.
 LISTED_CLASSES = frozenset(
     {

@@ -31,8 +31,6 @@ from hybridlesion.persistence._weights import (
 )
 from hybridlesion.pipeline import split_steps
 
-__all__ = ["load_artifact", "read_manifest", "restore_model", "save_artifact"]
-
 
 def save_artifact(
     path: str | os.PathLike,

@@ -25,8 +25,6 @@ from hybridlesion.exceptions import ArtifactError
 from hybridlesion.featurizer import FEATURE_VERSION
 from hybridlesion.model import HybridLesionClassifier
 
-__all__ = ["check_versions", "describe_checks"]
-
 _LIBRARIES = ("scikit-learn", "lightgbm", "numpy", "scipy")
 _N_ROWS = 16
 _TOLERANCE = 1e-6

@@ -15,16 +15,6 @@ from hybridlesion._atomic import atomic_path
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.persistence._allowlist import read_pickle
 
-__all__ = [
-    "FORMAT",
-    "PROTOCOL",
-    "Container",
-    "check_content",
-    "read_container",
-    "read_key",
-    "write_container",
-]
-
 FORMAT = "hybridlesion-artifact"
 
 # 1: boosters and pipelines pickled by their libraries. 2: boosters as text. 3: the file is a call

@@ -24,8 +24,6 @@ from hybridlesion.persistence._compatibility import describe_checks
 from hybridlesion.persistence._weights import SIDECAR
 from hybridlesion.pipeline import split_steps
 
-__all__ = ["INTENDED_USE", "check_schema", "describe_manifest", "make_manifest"]
-
 INTENDED_USE = (
     "Research on triage of dermoscopic images. Not a medical device: no score may decide about a "
     "patient. The scores are calibrated for the prevalence and the cameras of the training data."

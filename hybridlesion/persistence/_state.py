@@ -22,18 +22,6 @@ from hybridlesion.exceptions import ArtifactError
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-__all__ = [
-    "CALLS",
-    "Name",
-    "booster_from_text",
-    "checked_text",
-    "dumps_model",
-    "fill_array",
-    "frame_from_columns",
-    "pipeline_from_steps",
-    "set_byte_order",
-]
-
 # What scikit-learn stores for the next fit; it names a dozen of its internals.
 _METADATA_REQUEST = "_metadata_request"
 

@@ -21,16 +21,6 @@ from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import SEGMENTERS
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS
 
-__all__ = [
-    "MAX_INSIDE",
-    "SIDECAR",
-    "attach_weights",
-    "check_file_name",
-    "collect_files",
-    "detach_weights",
-    "write_sidecar_files",
-]
-
 # An artifact is read whole to check its digest: one of gigabytes would be slow to inspect.
 MAX_INSIDE = 256 << 20
 

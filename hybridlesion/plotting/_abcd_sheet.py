@@ -14,7 +14,8 @@ from matplotlib.patheffects import withStroke
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd
-from hybridlesion.features.maps import ABRUPT, NOT_MEASURED, LesionMaps, lesion_maps
+from hybridlesion.features.border import ABRUPT
+from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
 from hybridlesion.features.scores import structure_presence
 from hybridlesion.plotting._abcd_layout import (
     HEIGHT,

@@ -7,8 +7,6 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask, check_number
 
-__all__ = ["max_rgb", "shades_of_gray"]
-
 _MOST_PIXELS = 2**23
 
 

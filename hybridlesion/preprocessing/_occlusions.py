@@ -11,15 +11,6 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.io import resize_long_side
 
-__all__ = [
-    "HAIR_WEIGHTS",
-    "field_of_view",
-    "hair_mask",
-    "hair_probability",
-    "marker_mask",
-    "remove_hair",
-]
-
 # The vignette is large and smooth, so it is detected at this long side in images of any size.
 WORKING_LONG_SIDE = 160
 

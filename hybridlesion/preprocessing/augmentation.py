@@ -6,8 +6,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["blot_out", "blur", "change_light", "darken_corners", "draw_hair", "random_affine"]
-
 
 def random_affine(
     aspect: float,

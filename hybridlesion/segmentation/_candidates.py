@@ -11,8 +11,6 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion.segmentation._contrast_maps import ContrastMaps
 
-__all__ = ["Candidate", "disc", "find_candidates"]
-
 # Area of a candidate as a share of the frame; smaller regions are freckles.
 SMALLEST_SHARE = 0.002
 LARGEST_SHARE = 0.95

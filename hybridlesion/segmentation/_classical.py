@@ -13,8 +13,6 @@ from hybridlesion.segmentation._contrast_maps import compute_contrast_maps
 from hybridlesion.segmentation._morphological_snakes import morphological_chan_vese
 from hybridlesion.segmentation._selection import Selection, select_candidate
 
-__all__ = ["Segmentation", "extent_flags", "segment_classical"]
-
 # Long sides, in pixels, at which hair is removed and at which candidates are compared.
 HAIR_LONG_SIDE = 256
 SELECTION_LONG_SIDE = 160

@@ -9,8 +9,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["ContrastMaps", "compute_contrast_maps"]
-
 # Samples per side to which the surface is fitted; it is smooth, so that a coarse grid is enough.
 GRID = 40
 N_REWEIGHTS = 5

@@ -11,8 +11,6 @@ import numpy as np
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
 
-__all__ = ["morphological_chan_vese"]
-
 # Longest cycle of contours that is detected. A converged snake alternates between two or four
 # contours, because the smoothing operator alternates; longer cycles run to the last iteration.
 MAX_PERIOD = 8

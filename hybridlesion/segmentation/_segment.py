@@ -13,16 +13,6 @@ from hybridlesion._validation import check_choice, check_image, check_mask
 from hybridlesion.segmentation._classical import Segmentation, segment_classical
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, check_refiner, segment_batch
 
-__all__ = [
-    "SEGMENTERS",
-    "check_segmenter",
-    "draw_overlay",
-    "segment",
-    "segment_details",
-    "segment_many",
-    "segmenter_digest",
-]
-
 SEGMENTERS = ("classical", "refined") if SHIPPED_WEIGHTS.is_file() else ("classical",)
 
 

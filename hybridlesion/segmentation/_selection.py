@@ -14,8 +14,6 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.segmentation._candidates import Candidate, disc, find_candidates
 from hybridlesion.segmentation._contrast_maps import ContrastMaps
 
-__all__ = ["ContourBands", "Selection", "select_candidate"]
-
 # A candidate's weight in the likelihood falls by a factor of e for every 1 / SHARPNESS of expected
 # Jaccard index below the best candidate.
 SHARPNESS = 20.0

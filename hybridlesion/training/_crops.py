@@ -19,8 +19,6 @@ from hybridlesion.leakage import HASH_BYTES, perceptual_hash
 from hybridlesion.segmentation import segment
 from hybridlesion.training._image_training import read_images, read_recorded
 
-__all__ = ["CropSettings", "Crops", "read_crops"]
-
 
 @dataclass(frozen=True)
 class CropSettings:

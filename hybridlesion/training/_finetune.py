@@ -32,8 +32,6 @@ from hybridlesion.training._image_training import (
     read_facts,
 )
 
-__all__ = ["Finetuning", "finetune"]
-
 # Crops are larger than the input of the network, so that views can be rotated and enlarged.
 _CROP_SCALE = 1.15
 

@@ -17,8 +17,6 @@ from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn import Examples, FinetuneRecipe
 from hybridlesion.model_selection import grouped_folds
 
-__all__ = ["WHOLE", "FoldWork", "StepNote", "run_folds", "watch_steps"]
-
 # Seconds between two notes of one training.
 _SECONDS = 2.0
 

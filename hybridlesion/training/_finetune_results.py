@@ -20,8 +20,6 @@ from hybridlesion.training._crops import CropSettings
 from hybridlesion.training._finetune_folds import FoldWork
 from hybridlesion.training._image_training import digest_ids
 
-__all__ = ["check_results", "write_finetune_card", "write_results", "write_whole"]
-
 _TEXT = """# Fine-tuned {backbone}: model card
 
 **Purpose.** Ranks photographs of skin lesions by likelihood of malignancy, as one feature among

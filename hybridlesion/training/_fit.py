@@ -27,8 +27,6 @@ from hybridlesion.training._training_rows import (
     read_configuration,
 )
 
-__all__ = ["TrainedModel", "describe_training", "fit_tables"]
-
 
 @dataclass(frozen=True)
 class TrainedModel:

@@ -23,20 +23,6 @@ from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
 from hybridlesion.segmentation.refiner import read_unsquashed
 
-__all__ = [
-    "as_paths",
-    "check_run_dir",
-    "digest_data",
-    "digest_file",
-    "digest_ids",
-    "group_images",
-    "known_aspect",
-    "open_run_dir",
-    "read_facts",
-    "read_images",
-    "read_recorded",
-]
-
 _ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
 _BONDS = ("patient_id", "lesion_id")
 

@@ -43,8 +43,6 @@ from hybridlesion.training._image_training import (
     read_recorded,
 )
 
-__all__ = ["RefinerTraining", "list_pairs", "measure_out_of_fold", "train_refiner"]
-
 
 def list_pairs(
     images: Sequence[str], masks: Sequence[str], metadata: Sequence[str] = ()

@@ -46,19 +46,6 @@ from hybridlesion.model_selection import (
     read_splits,
 )
 
-__all__ = [
-    "TrainingRows",
-    "choose_groups",
-    "choose_rows",
-    "complete_features",
-    "featurizer_of",
-    "keep_labelled",
-    "keep_measured",
-    "known_metadata",
-    "leave_out_test",
-    "read_configuration",
-]
-
 _MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
 _FROM_IMAGES = "abcd__", "emb__", "cnn__"
 

@@ -11,8 +11,6 @@ from numpy.random import Generator
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._skin import smooth_noise, smoothstep
 
-__all__ = ["add_bubbles", "add_ink", "add_light", "add_ruler", "add_vignette", "draw_hair"]
-
 
 def add_light(image: np.ndarray, rng: Generator) -> np.ndarray:
     """Make the light uneven: a slope, and a fall-off towards the corners.

@@ -11,19 +11,6 @@ from scipy.special import ndtr
 
 from hybridlesion._validation import check_number
 
-__all__ = [
-    "ARTIFACTS",
-    "ISIC2020_COLUMNS",
-    "PATTERNS",
-    "LesionTraits",
-    "auc_ceiling",
-    "isic2020_table",
-    "malignancy_risk",
-    "random_cohort",
-    "random_patient",
-    "vary_traits",
-]
-
 # Share of asymmetry, border and colour in the score. Asymmetry leads, as it does in the ABCD
 # rule and in Pellacani's measurements; border and colour follow.
 _RULE_WEIGHTS = (0.4, 0.25, 0.35)

@@ -20,8 +20,6 @@ from hybridlesion.datasets.synthetic._artifacts import (
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
 from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
 
-__all__ = ["check_size", "draw_lesion", "draw_outline"]
-
 
 def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
     """Draw the depth of each pixel inside the lesion.

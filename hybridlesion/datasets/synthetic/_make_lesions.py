@@ -17,8 +17,6 @@ from hybridlesion.datasets.synthetic._drawing import check_size, draw_lesion
 from hybridlesion.exceptions import SourceError
 from hybridlesion.io import write_mask
 
-__all__ = ["make_lesions"]
-
 _JPEG_QUALITY = 90
 
 

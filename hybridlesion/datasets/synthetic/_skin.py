@@ -10,8 +10,6 @@ from numpy.random import Generator
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._cohort import LesionTraits
 
-__all__ = ["draw_pigment", "draw_skin", "smooth_noise", "smoothstep"]
-
 # Standard deviation that white noise keeps after a Gaussian blur with sigma 1.
 _BLURRED_SD = 0.2821
 

@@ -11,8 +11,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hybridlesion.exceptions import ArtifactError
 
-__all__ = ["EVIDENCE_CHANNELS", "RefinerNetwork", "fold_norms", "load_imagenet_encoder"]
-
 # Mask, signed distance to its boundary, lesion likelihood.
 EVIDENCE_CHANNELS = 3
 

@@ -28,21 +28,6 @@ from hybridlesion.segmentation.refiner.samples import encode_evidence, encode_im
 if TYPE_CHECKING:
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
-__all__ = [
-    "PROTOCOL",
-    "SHIPPED_WEIGHTS",
-    "Refiner",
-    "Region",
-    "check_refiner",
-    "expected_overlap",
-    "keep_lesion",
-    "load_refiner",
-    "refined_confidence",
-    "save_refiner",
-    "segment_batch",
-    "segment_refined",
-]
-
 # Raised when files of this number would be misread: other layers, evidence or image encoding.
 PROTOCOL = 1
 

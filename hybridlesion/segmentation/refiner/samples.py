@@ -20,18 +20,6 @@ from hybridlesion.preprocessing.augmentation import (
 )
 from hybridlesion.segmentation._classical import segment_classical
 
-__all__ = [
-    "Sample",
-    "Window",
-    "augment",
-    "close_window",
-    "encode_evidence",
-    "encode_image",
-    "read_sample",
-    "read_unsquashed",
-    "squash",
-]
-
 # Top, bottom, left and right, as shares of height and width.
 Window = tuple[float, float, float, float]
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
-__all__ = ["Recipe", "RefinerState", "mask_loss", "train_network"]
-
 
 @dataclass(frozen=True)
 class Recipe:
