@@ -1,0 +1,100 @@
+"""Diagnoses that the networks tell apart, and the scores that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+# Diagnoses in the order of the network's outputs, with their letters in column names.
+CLASSES = {
+    "melanoma": "mel",
+    "nevus": "nv",
+    "basal cell carcinoma": "bcc",
+    "actinic keratosis": "ak",
+    "squamous cell carcinoma": "scc",
+    "benign keratosis": "bkl",
+    "dermatofibroma": "df",
+    "vascular lesion": "vasc",
+}
+
+# Actinic keratosis is a precursor: it counts as malignant nowhere, and as benign nowhere either.
+_MALIGNANT = np.isin(list(CLASSES), ["melanoma", "basal cell carcinoma", "squamous cell carcinoma"])
+
+# Diagnoses of records that are kinds of a class.
+_KINDS = {
+    "seborrheic keratosis": "benign keratosis",
+    "solar lentigo": "benign keratosis",
+    "lichenoid keratosis": "benign keratosis",
+    "angiokeratoma": "vascular lesion",
+    "angioma": "vascular lesion",
+    "hemangioma": "vascular lesion",
+    "hemorrhage": "vascular lesion",
+    "pyogenic granuloma": "vascular lesion",
+}
+
+SCORE_COLUMNS = ("cnn__score", "cnn__melanoma", *(f"cnn__p_{code}" for code in CLASSES.values()))
+
+
+def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarray:
+    """Return the classes that each label admits.
+
+    Parameters
+    ----------
+    diagnosis : Series of shape (n,) or None
+        Diagnoses of records; missing where unknown.
+    target : ndarray of shape (n,), int
+        1 is malignant, 0 benign.
+
+    Returns
+    -------
+    ndarray of shape (n, 8), bool
+        The one class of a known diagnosis; else all malignant, or all other, classes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> allowed = allowed_classes(pd.Series(["angioma", None]), np.array([0, 1]))
+    >>> [[name for name, is_allowed in zip(CLASSES, row) if is_allowed] for row in allowed]
+    [['vascular lesion'], ['melanoma', 'basal cell carcinoma', 'squamous cell carcinoma']]
+    """
+    allowed = np.where(np.asarray(target, dtype=bool)[:, None], _MALIGNANT, ~_MALIGNANT)
+    if diagnosis is not None:
+        place = pd.Index(list(CLASSES)).get_indexer(diagnosis.replace(_KINDS))
+        known = place >= 0
+        allowed[known] = np.eye(len(CLASSES), dtype=bool)[place[known]]
+    return allowed
+
+
+def class_scores(logits: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Turn logits of balanced classes into the columns of a feature table.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, 8), float
+        Outputs of the network, which was trained as if all classes were equally frequent.
+    shares : sequence of float
+        Frequencies of the classes where the scores are used; they sum to 1.
+
+    Returns
+    -------
+    ndarray of shape (n, 10), float32
+        `SCORE_COLUMNS`: probability of melanoma, basal cell or squamous cell carcinoma together;
+        of melanoma; of each class. NaN where the logits are.
+
+    References
+    ----------
+    Menon et al. 2021, "Long-tail learning via logit adjustment", ICLR.
+
+    Examples
+    --------
+    >>> class_scores(np.zeros((1, 8)), [0.2, 0.3, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05])[0, :2].round(3)
+    array([0.4, 0.2], dtype=float32)
+    """
+    shifted = np.asarray(logits, dtype=float) + np.log(shares)
+    # Not scipy's softmax, whose last bits depend on the number of rows.
+    exponentials = np.exp(shifted - shifted.max(axis=1, keepdims=True))
+    shares_of = exponentials / exponentials.sum(axis=1, keepdims=True)
+    malignant = shares_of[:, _MALIGNANT].sum(axis=1)
+    return np.column_stack([malignant, shares_of[:, 0], shares_of]).astype(np.float32)
