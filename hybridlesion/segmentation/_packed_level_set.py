@@ -6,8 +6,6 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-__all__ = ["BitPlanes", "PackedLevelSet", "count_bits"]
-
 STRIPS = 8
 
 # An array, because a Python int takes numpy longer to convert than a row of bytes to shift.
