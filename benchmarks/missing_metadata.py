@@ -8,6 +8,8 @@ whole table of ISIC 2020 (published out-of-fold scores of a network, metadata):
 Three models a fold: trained without blanking, as shipped, and without the metadata columns. Each
 scores the rows held out as they are and, where it knows metadata, with all of them blanked. Rows
 whose network score is left out, since the network learned from them, are trained on but not judged.
+The price of blanking is also taken on rows with all metadata alone: on the others a model without
+blanking profits from which lesions lack their age, which tells nothing about new lesions.
 Feature tables are kept in `.cache/benchmarks`.
 """
 
@@ -90,19 +92,25 @@ def compare(name: str, table: pd.DataFrame, options: argparse.Namespace) -> None
         for rows, (score, called) in scores.items():
             figures = describe(y[judged], score[judged], called[judged])
             print(f"{name} | {label:16s} | {rows:5s} | {figures}", flush=True)
+    given = features[metadata].dropna(axis=1, how="all").notna().all(axis=1).to_numpy()
     known = {label: scores["known"] for label, scores in found.items()}
+    shipped, unblanked = known["as shipped"], known["no blanking"]
     pairs = {
-        "known: as shipped minus no blanking": (known["no blanking"], known["as shipped"]),
+        "as they are: as shipped minus no blanking": (unblanked, shipped, judged),
+        "known: as shipped minus no blanking": (unblanked, shipped, judged & given),
         "blanked: as shipped minus without metadata": (
             known["without metadata"],
             found["as shipped"]["bare"],
+            judged,
         ),
     }
-    for label, (reference, score) in pairs.items():
+    for label, (reference, score, rows) in pairs.items():
+        count = f"{rows.sum():,} rows, {y[rows].sum():,} malignant"
         for metric in ("auc", "average_precision"):
-            rows = [values[judged] for values in (y, reference, score)]
-            gap = paired_bootstrap(*rows, metric, groups=groups[judged])
-            print(f"{label}, {metric}: {gap.difference:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})")
+            drawn = [values[rows] for values in (y, reference, score)]
+            gap = paired_bootstrap(*drawn, metric, groups=groups[rows])
+            interval = f"{gap.difference:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})"
+            print(f"{label} ({count}), {metric}: {interval}", flush=True)
 
 
 def fit(table, y, groups, label, n_jobs) -> HybridLesionClassifier:

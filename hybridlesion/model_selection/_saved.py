@@ -17,7 +17,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import SourceError, TableError
-from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
+from hybridlesion.metadata import match_ids, normalise_ids, normalise_image_id, read_table
 from hybridlesion.model_selection._folds import GROUP_COLUMNS, PARTS
 
 # The first line of a CSV file, before the facts.
@@ -76,7 +76,8 @@ class Splits:
         Parameters
         ----------
         image_ids : sequence of shape (m,), str
-            Ids of the rows of a table, with or without folder and extension.
+            Ids of the rows of a table. Folder, suffix, and where it is unique case and Unicode
+            form may differ from those of the splits.
 
         Returns
         -------
@@ -88,8 +89,8 @@ class Splits:
         TableError
             If an image is in no fold or part; the first ten are named.
         """
-        names = [normalise_image_id(str(name)) for name in image_ids]
-        place = pd.Index(self.image_id).get_indexer(names)
+        names, found = self._match(image_ids)
+        place = pd.Index(self.image_id).get_indexer([found.get(name, name) for name in names])
         missing = [name for name, at in zip(names, place, strict=True) if at < 0]
         if missing:
             kind = "part" if self.are_parts else "fold"
@@ -113,8 +114,12 @@ class Splits:
         list of str
             Ids, in the order of the splits.
         """
+        used = list(self._match(image_ids)[1].values())
+        return [str(name) for name in self.image_id[~np.isin(self.image_id, used)]]
+
+    def _match(self, image_ids: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         names = [normalise_image_id(str(name)) for name in image_ids]
-        return [str(name) for name in self.image_id[~np.isin(self.image_id, names)]]
+        return names, match_ids(names, map(str, self.image_id))
 
 
 def write_splits(path: str | os.PathLike, splits: Splits) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
+from hybridlesion.segmentation._packed_level_set import BitPlanes, PackedLevelSet, count_bits
 
 # Longest cycle of contours that is detected. A converged snake alternates between two or four
 # contours, because the smoothing operator alternates; longer cycles run to the last iteration.
@@ -60,8 +60,11 @@ default="checkerboard"
     same name bit for bit, provided that the latter starts at an even number of curvature steps (it
     counts them across calls).
 
-    The curvature steps are bitwise operations on shifted views of the level set, the force is
-    computed on the contour only, and the iteration ends when the contour becomes periodic.
+    Eight pixels are packed into a byte and the image is split into bit planes, so that a mean is a
+    few population counts and a threshold a few bitwise operations. The error from rounding to at
+    most 20 bits and from the order of summation is bounded; the means are recomputed in
+    scikit-image's order only if a pixel on the contour lies within that bound, or if the weights
+    differ.
 
     References
     ----------
@@ -80,37 +83,13 @@ default="checkerboard"
         raise ValueError(f"image must have shape (H, W), got {image.shape}.")
     check_number("num_iter", num_iter, low=0, integer=True)
     check_number("smoothing", smoothing, low=0, integer=True)
-    contour = _LevelSet(_initial_level_set(init_level_set, image.shape))
-    _evolve(contour, num_iter, smoothing, partial(_attach, contour, image, lambda1, lambda2))
-    return contour.plane.copy()
+    contour = PackedLevelSet(_initial_level_set(init_level_set, image.shape))
+    return _evolve(contour, num_iter, smoothing, _RegionForce(contour, image, lambda1, lambda2))
 
 
-class _LevelSet:
-    """Binary level set in a frame of zeros; views of its flat memory shift it by a pixel.
-
-    Parameters
-    ----------
-    level : ndarray of shape (H, W), uint8
-        Zeros and ones.
-    """
-
-    def __init__(self, level: np.ndarray):
-        height, width = level.shape
-        stride = width + 2
-        # One pixel more at either end, for diagonal neighbours.
-        run = np.zeros((height + 2) * stride + 2, np.int8)
-        start, size = 1 + stride, height * stride
-        self.level = run[start : start + size]
-        self.plane = self.level.reshape(height, stride)[:, 1:-1]
-        self.plane[:] = level
-        # The two ends of each of the four 3-pixel lines through every pixel.
-        self.opposite_pairs = [
-            (run[start - offset :][:size], run[start + offset :][:size])
-            for offset in (stride, 1, stride + 1, stride - 1)
-        ]
-
-
-def _evolve(contour: _LevelSet, num_iter: int, smoothing: int, attach: Callable[[], None]) -> None:
+def _evolve(
+    contour: PackedLevelSet, num_iter: int, smoothing: int, step: Callable[[], None]
+) -> np.ndarray:
     """Alternate image force and smoothing, and stop early once the contour is periodic.
 
     An iteration depends only on the contour and on the parity of the curvature steps. Once a
@@ -118,7 +97,7 @@ def _evolve(contour: _LevelSet, num_iter: int, smoothing: int, attach: Callable[
     """
     seen: deque[bytes] = deque([contour.level.tobytes()], maxlen=MAX_PERIOD)
     for iteration in range(1, num_iter + 1):
-        attach()
+        step()
         for number in range(smoothing):
             even = ((iteration - 1) * smoothing + number) % 2 == 0
             for operator in (_inf_sup, _sup_inf) if even else (_sup_inf, _inf_sup):
@@ -130,46 +109,28 @@ def _evolve(contour: _LevelSet, num_iter: int, smoothing: int, attach: Callable[
         if period:
             left = (num_iter - iteration) % period
             last = state if left == 0 else seen[left - period]
-            contour.level[:] = np.frombuffer(last, np.int8)
+            contour.level[:] = np.frombuffer(last, np.uint8)
             break
         seen.append(state)
+    return contour.unpack()
 
 
-def _attach(contour: _LevelSet, image: np.ndarray, lambda1: float, lambda2: float) -> None:
-    """Move the pixels on the contour to the region whose mean is closer."""
-    level = contour.plane.astype(image.dtype)
-    n_inside = int(np.count_nonzero(level))
-    # scikit-image's order of summation and dtype, and its 1e-8.
-    c0 = (image * (1 - level)).sum() / (level.size - n_inside + 1e-8)
-    c1 = (image * level).sum() / (n_inside + 1e-8)
-    # Beyond the border a pixel is its own neighbour, as in a one-sided difference.
-    framed = cv2.copyMakeBorder(contour.plane, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
-    vertical = cv2.bitwise_xor(framed[2:, 1:-1], framed[:-2, 1:-1])
-    horizontal = cv2.bitwise_xor(framed[1:-1, 2:], framed[1:-1, :-2])
-    edge = np.flatnonzero(cv2.bitwise_or(vertical, horizontal).view(bool))
-    values = image.ravel().take(edge)
-    force = lambda1 * (values - c1) ** 2 - lambda2 * (values - c0) ** 2
-    framed_edge = edge + 2 * (edge // image.shape[1]) + 1
-    contour.level[framed_edge[force < 0]] = 1
-    contour.level[framed_edge[force > 0]] = 0
-
-
-def _sup_inf(contour: _LevelSet) -> None:
+def _sup_inf(contour: PackedLevelSet) -> None:
     """Keep a pixel if both ends of some 3-pixel line through it are inside."""
     either = None
-    for first, second in contour.opposite_pairs:
+    for first, second in contour.opposite_pairs():
         both = cv2.bitwise_and(first, second)
         either = both if either is None else cv2.bitwise_or(either, both, dst=either)
     cv2.bitwise_and(contour.level, either, dst=contour.level)
 
 
-def _inf_sup(contour: _LevelSet) -> None:
+def _inf_sup(contour: PackedLevelSet) -> None:
     """Add a pixel if every 3-pixel line through it has an end inside.
 
     No pixel is added beyond the image: the line along the border has no end there.
     """
     every = None
-    for first, second in contour.opposite_pairs:
+    for first, second in contour.opposite_pairs():
         some = cv2.bitwise_or(first, second)
         every = some if every is None else cv2.bitwise_and(every, some, dst=every)
     cv2.bitwise_or(contour.level, every, dst=contour.level)
@@ -197,3 +158,74 @@ def _initial_level_set(init: str | np.ndarray, shape: tuple[int, int]) -> np.nda
             "Resize it with nearest-neighbour interpolation first."
         )
     return np.ascontiguousarray(init > 0).view(np.uint8)
+
+
+class _RegionForce:
+    """Moves pixels on the contour to the region whose mean is closer."""
+
+    def __init__(self, contour: PackedLevelSet, image: np.ndarray, lambda1: float, lambda2: float):
+        self.contour = contour
+        self.image = image
+        self.lambda1 = lambda1
+        self.lambda2 = lambda2
+        self.planes: BitPlanes | None = None
+        kind = np.finfo(image.dtype if image.dtype.kind == "f" else np.float64)
+        smallest, largest = float(image.min()), float(image.max())
+        top = max(abs(smallest), abs(largest))
+        eps = max(float(kind.eps), float(np.finfo(np.float64).eps))
+        # Neither sums nor squares may overflow; NaN fails the comparison.
+        safe = top * max(image.size, 16 * abs(lambda1) * top) < float(kind.max)
+        if safe and smallest < largest and lambda1 == lambda2 > 0:
+            self.planes = BitPlanes(contour, image)
+            # Bounds the rounding of a pixel and of a mean to levels, and, with a factor of two to
+            # spare, that of pairwise summation, a mean and the force in the image's float type.
+            rounding = (20 + np.log2(image.size) / 2) * eps * top
+            self.margin = 2 * (2 * self.planes.error + rounding)
+            self.least_contrast = float(np.sqrt(kind.tiny / kind.eps / lambda1))
+
+    def __call__(self) -> None:
+        up, down, left, right = self.contour.sides()
+        edge = cv2.bitwise_or(cv2.bitwise_xor(up, down), cv2.bitwise_xor(left, right))
+        target = None if self.planes is None else self._quick_target(self.planes, edge)
+        self.contour.assign(edge, self._exact_target() if target is None else target)
+
+    def _quick_target(self, planes: BitPlanes, edge: np.ndarray) -> np.ndarray | None:
+        """Packed plane of the pixels closer to the inner mean; None if rounding could decide."""
+        inside = count_bits(self.contour.level)
+        outside = self.image.size - inside
+        if not (inside and outside):
+            return None
+        inner = planes.sum_inside()
+        # scikit-image adds 1e-8 to the counts, too.
+        c1 = (planes.low * inside + planes.step * inner) / (inside + 1e-8)
+        c0 = (planes.low * outside + planes.step * (planes.total - inner)) / (outside + 1e-8)
+        window = self._window(planes, c0, c1) if abs(c1 - c0) > self.least_contrast else None
+        if window is None:
+            return None
+        target = planes.above(window[0])
+        if window[1] > window[0]:
+            unclear = cv2.bitwise_xor(target, planes.above(window[1]))
+            if cv2.countNonZero(cv2.bitwise_and(unclear, edge)):
+                return None
+        return cv2.bitwise_xor(target, self.contour.inside) if c1 < c0 else target
+
+    def _window(self, planes: BitPlanes, c0: float, c1: float) -> tuple[int, int] | None:
+        """Levels up to the first of which, and above the second, the region is certain."""
+        below = int(np.floor(((c0 + c1) / 2 - planes.low) / planes.step))
+        for reach in (0, int(self.margin / (2 * planes.step)) + 1):
+            # One level beyond those of the image is enough on either side.
+            first = min(max(below - reach, -1), planes.largest)
+            last = min(max(below + reach, first), planes.largest)
+            ends = (planes.low + planes.step * level for level in (first, last + 1))
+            # The difference has the sign of the force and is linear near the middle of the means.
+            if min(abs(abs(end - c1) - abs(end - c0)) for end in ends) > self.margin:
+                return first, last
+        return None
+
+    def _exact_target(self) -> np.ndarray:
+        """The same plane from means in scikit-image's order of summation and dtype."""
+        level = self.contour.unpack()
+        c0 = (self.image * (1 - level)).sum() / float((1 - level).sum() + 1e-8)
+        c1 = (self.image * level).sum() / float(level.sum() + 1e-8)
+        force = self.lambda1 * (self.image - c1) ** 2 - self.lambda2 * (self.image - c0) ** 2
+        return self.contour.pack((force < 0) | ((level > 0) & ~(force > 0)))

@@ -7,7 +7,8 @@ import pytest
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import COLORS, abcd
-from hybridlesion.features.maps import ABRUPT, NOT_MEASURED, lesion_maps
+from hybridlesion.features.border import ABRUPT
+from hybridlesion.features.maps import NOT_MEASURED, lesion_maps
 from hybridlesion.features.scores import structure_presence
 
 

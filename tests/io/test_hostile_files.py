@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import time
 import zlib
 
 import numpy as np
@@ -24,8 +23,6 @@ from hybridlesion.io._decoding import shown_size
 CASES = int(os.environ.get("HYBRIDLESION_FUZZ_CASES", 3000))
 # Of these, so many that decode are segmented and measured too, which takes a hundred times longer.
 MEASURED = CASES // 50
-# Seconds; a hundred times what the slowest small file takes.
-LIMIT = 20.0
 
 
 def _encode(pixels, name, **options) -> bytes:
@@ -112,7 +109,6 @@ def test_thousands_of_bent_files_are_images_or_reasons(originals):
     # A refusal counts only with a reason, and every case is one or the other.
     for number in range(CASES):
         data = _bent(originals, number)
-        started = time.monotonic()
         try:
             image = decode_image(data, long_side=64)
             height, width = shown_size(io.BytesIO(data))
@@ -123,7 +119,6 @@ def test_thousands_of_bent_files_are_images_or_reasons(originals):
             assert image.shape[2:] == (3,), f"case {number}"
             assert min(image.shape) > 0 < min(height, width), f"case {number}"
             images += 1
-        assert time.monotonic() - started < LIMIT, f"case {number}"
     assert images > CASES // 50
     assert images + refused == CASES
 

@@ -54,6 +54,17 @@ def test_folds_come_back(records, folds, tmp_path, suffix):
     assert [entry.name for entry in tmp_path.iterdir()] == [file.name]
 
 
+def test_ids_match_whatever_their_case_and_suffix(folds):
+    written = [f"images/{name.lower()}.JPG" for name in folds.image_id]
+    assert (folds.of(written[::-1]) == folds.labels[::-1]).all()
+    assert folds.unused(written[5:]) == folds.image_id[:5].tolist()
+    ambiguous = Splits(np.array(["a", "A"]), np.array([[0], [1]]), None, None)
+    assert ambiguous.of(["A", "a"]).ravel().tolist() == [1, 0]
+    two = Splits(np.array(["Ab", "aB"]), np.array([[0], [1]]), None, None)
+    with pytest.raises(TableError, match="1 of 1 images are in no fold"):
+        two.of(["ab"])
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_parts_come_back(records, folds, tmp_path, suffix):
     parts = train_validation_test(records["target"], folds.group)

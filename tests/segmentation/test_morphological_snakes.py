@@ -13,7 +13,7 @@ from skimage.segmentation import morphsnakes
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.io import read_image
-from hybridlesion.segmentation import morphological_chan_vese
+from hybridlesion.segmentation import _morphological_snakes, morphological_chan_vese
 
 SHAPES = array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=24)
 INITS = st.one_of(
@@ -110,6 +110,14 @@ def test_what_is_not_finite_acts_as_in_the_reference(odd):
     image[rng.random(image.shape) < 0.02] = odd
     expected = reference(morphsnakes.morphological_chan_vese, image, 5)
     assert np.array_equal(morphological_chan_vese(image, 5), expected)
+
+
+def test_a_photograph_of_eight_bits_needs_no_exact_means(monkeypatch):
+    rng = np.random.default_rng(4)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (50, 70)).astype(np.uint8), (0, 0), 2) / 255.0
+    expected = reference(morphsnakes.morphological_chan_vese, image, 10)
+    monkeypatch.setattr(_morphological_snakes._RegionForce, "_exact_target", None)
+    assert np.array_equal(morphological_chan_vese(image, 10), expected)
 
 
 @pytest.mark.real
