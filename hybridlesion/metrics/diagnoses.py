@@ -200,9 +200,7 @@ class _Calls:
 class _Areas:
     """Areas under the ROC curves of each diagnosis against the rest, and their mean."""
 
-    def __init__(
-        self, truth: np.ndarray, p: np.ndarray, codes: np.ndarray, classes: Sequence[str]
-    ):
+    def __init__(self, truth: np.ndarray, p: np.ndarray, codes: np.ndarray, classes: Sequence[str]):
         self._rankings = {
             f"auc_{classes[k]}": Ranking(truth == k, p[:, k], codes) for k in np.unique(truth)
         }
