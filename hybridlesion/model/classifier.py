@@ -373,7 +373,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 f"diagnoses need the feature table that the model was fitted on, and one value for "
                 f"each of its {len(self.target_)} rows; got {len(named)}."
             )
-        model = DiagnosisClassifier(n_jobs=self.n_jobs, random_state=self.random_state)
+        n_jobs = min(effective_n_jobs(self.n_jobs), 1 + len(named) // _ROWS_A_THREAD)
+        model = DiagnosisClassifier(n_jobs=n_jobs, random_state=self.random_state)
         model.fit(as_pandas(X), named, folds=self.folds_)
         shares = pd.Series(self.target_).groupby(named.to_numpy()).mean()
         malignant = shares[model.classes_].to_numpy() > 0.5
@@ -389,7 +390,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     @property
     def oof_diagnoses_(self):
         """Out-of-fold `predict_diagnoses` of the training rows, a DataFrame of shape (n, 9)."""
-        return self._match(self._learned_diagnoses().oof_proba_, self.oof_score_)
+        return self._match(self._learned_diagnoses().oof_proba_.astype(float), self.oof_score_)
 
     def predict_diagnoses(self, X):
         """Return the probabilities of eight diagnoses, which agree with the score.
@@ -414,10 +415,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         -----
         The probabilities of a `DiagnosisClassifier` are scaled, those of malignant diagnoses by one
         factor and the others by another, so that the malignant ones sum to the score of
-        `predict_proba`: the score has the stronger model, and both always agree. Actinic keratosis
-        is on the side on which the target has most of its rows. The predicted diagnosis is that
-        whose probability exceeds its share of the training most, which suits rare diagnoses; it
-        need not be the most probable one, nor agree with the label.
+        `predict_proba`: both agree by construction. A diagnosis is malignant if most of its
+        training rows are. The predicted diagnosis is that whose probability before scaling exceeds
+        its share of the training most, which suits rare diagnoses; it need not be the most probable
+        one, nor agree with the label.
         """
         learned, X = self._learned_diagnoses(), as_pandas(X)
         found = self._match(learned.predict_proba(X), self.predict_proba(X)[:, 1])
@@ -437,7 +438,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         known = dict(zip(self.diagnosis_.classes_, matched.T, strict=True))
         nothing = np.zeros(len(matched))
         columns = {f"p_{code}": known.get(name, nothing) for name, code in CLASSES.items()}
-        return pd.DataFrame(columns).assign(diagnosis_predicted=self.diagnosis_.decide(matched))
+        return pd.DataFrame(columns).assign(
+            diagnosis_predicted=self.diagnosis_.decide(probabilities)
+        )
 
     def predict_proba(self, X):
         """Score rows.

@@ -25,7 +25,7 @@ _REACH, _LEAST = 5.0, 1e-5
 # Most rows of a class that a fold model is fitted to; intercepts restore its frequency.
 _MOST_ROWS = 5_000
 _FEWEST_CLASSES = 3
-_TREES = 120
+_TREES = 80
 # Rows that are scored at once.
 _CHUNK = 8192
 
