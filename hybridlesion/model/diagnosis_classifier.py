@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from threadpoolctl import threadpool_limits
 
 from hybridlesion._validation import as_pandas
@@ -118,7 +118,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
             If the table has no column of these families.
         """
         table, X = as_pandas(X), self._read_training(as_pandas(X), y)
-        y = np.asarray(y, dtype=object) if is_feature_table(table) else np.asarray(y)
+        y = column_or_1d(y, dtype=object if is_feature_table(table) else None, warn=True)
         codes = self._read_classes(y, least=_FEWEST_CLASSES if is_feature_table(table) else 2)
         if folds is None:
             folds = self._make_folds(codes, read_groups(table, groups, len(y)))
@@ -198,7 +198,9 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
     def _read_training(self, X, y):
         self.encoder_ = None
         if not is_feature_table(X):
-            X, y = validate_data(self, X, y, dtype=np.float32, ensure_all_finite="allow-nan")
+            X, y = validate_data(
+                self, X, y, dtype=np.float32, ensure_all_finite="allow-nan", ensure_min_samples=2
+            )
             check_classification_targets(y)
             self.logits_ = np.array([], dtype=int)
             return X

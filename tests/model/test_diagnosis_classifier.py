@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from hybridlesion.exceptions import TableError
 from hybridlesion.metrics import roc_auc
@@ -177,3 +179,11 @@ def test_kinds_of_a_class_are_learned_as_the_class():
         table, y == "melanoma", diagnoses=kinds
     )
     assert model.diagnosis_.classes_.tolist() == sorted(NAMES)
+
+
+def test_pipelines_hand_diagnoses_on():
+    table, y = make_table()
+    model = HybridLesionClassifier(n_splits=3, max_trees=10)
+    pipe = Pipeline([("same", FunctionTransformer()), ("model", model)])
+    pipe.fit(table, y == "melanoma", model__diagnoses=y)
+    assert pipe[-1].predict_diagnoses(pipe[:-1].transform(table)).shape == (600, 9)
