@@ -36,7 +36,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
     On the rows outside each fold a multinomial logistic regression, with scores of the network as
     logits, and LightGBM are fitted and their logarithmic probabilities averaged. One temperature,
     chosen on the held-out rows, calibrates them at the frequencies of the training. A new row gets
-    the mean of all folds.
+    the mean of all folds. A missing value counts as the mean of its column.
 
     Parameters
     ----------
@@ -283,8 +283,8 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
             "scale": np.where(square <= 1e-12 * (1 + mean**2), np.inf, np.sqrt(square)),
             "shift": np.log(share),
         }
-        model = LogisticRegression(C=self.C, max_iter=300)
-        model.fit(_standardise(member, columns), truth)
+        standard = _standardise(member, columns)
+        model = LogisticRegression(C=self.C, max_iter=300).fit(standard, truth)
         member["coef"] = np.zeros((len(share), X.shape[1]))
         # A class without rows outside the fold is as improbable as it gets.
         member["intercept"] = np.full(len(share), np.log(_LEAST))
@@ -292,10 +292,10 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         if len(model.classes_) == 2:
             coef, intercept = np.vstack([0 * coef, coef]), np.append(0, intercept)
         member["coef"][model.classes_], member["intercept"][model.classes_] = coef, intercept
-        member["trees"] = self._grow(columns, truth, int(rng.integers(2**31 - 1)))
+        member["trees"] = self._grow(standard, truth, int(rng.integers(2**31 - 1)))
         return member
 
-    def _grow(self, columns, truth, seed):
+    def _grow(self, standard, truth, seed):
         import lightgbm
 
         params = {
@@ -303,7 +303,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
             "num_class": len(self.classes_),
             "learning_rate": 0.1,
             "num_leaves": 7,
-            "min_data_in_leaf": min(20, max(1, len(columns) // 20)),
+            "min_data_in_leaf": min(20, max(1, len(truth) // 20)),
             "lambda_l2": 5.0,
             "feature_fraction": 0.2,
             "bagging_fraction": 0.7,
@@ -314,22 +314,22 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
             "seed": seed,
             "verbosity": -1,
         }
-        data = lightgbm.Dataset(columns, truth.astype(np.float32), params=params)
+        data = lightgbm.Dataset(standard, truth.astype(np.float32), params=params)
         booster = lightgbm.train(params, data, _TREES)
         # As text, to leave the training data behind.
         return lightgbm.Booster(model_str=booster.model_to_string())
 
     def _log_proba(self, member, X):
-        grown = member["trees"].predict(X, num_threads=self.n_jobs)
-        linear = np.empty((len(X), len(self.classes_)))
+        log_p = np.empty((len(X), len(self.classes_)))
         for start in range(0, len(X), _CHUNK):
             rows = slice(start, start + _CHUNK)
             standard = _standardise(member, X[rows])
-            for k, weights in enumerate(member["coef"]):
-                # Row by row: the last bit of a matrix product depends on the number of rows.
-                linear[rows, k] = (standard * weights).sum(axis=1)
-        linear = _log_softmax(linear + member["intercept"])
-        return (linear + np.log(np.maximum(grown, _LEAST))) / 2 + member["shift"]
+            # Row by row: the last bit of a matrix product depends on the number of rows.
+            linear = [(standard * weights).sum(axis=1) for weights in member["coef"]]
+            linear = _log_softmax(np.column_stack(linear) + member["intercept"])
+            grown = member["trees"].predict(standard, num_threads=self.n_jobs)
+            log_p[rows] = (linear + np.log(np.maximum(grown, _LEAST))) / 2 + member["shift"]
+        return log_p
 
 
 def _standardise(member: dict, columns: np.ndarray) -> np.ndarray:

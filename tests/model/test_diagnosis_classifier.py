@@ -112,10 +112,11 @@ def test_scores_of_a_network_count_as_logits():
     assert names == ["cnn__p_mel"]
 
 
-def test_missing_values_are_no_obstacle(fitted):
+def test_missing_values_count_as_the_mean(fitted):
     model, table, _ = fitted
-    p = model.predict_proba(table.assign(abcd__one=np.nan, meta__age=None))
-    assert np.isfinite(p).all()
+    missing = model.predict_proba(table.assign(abcd__one=np.nan, meta__age=None))
+    means = {name: table[name].mean() for name in ("abcd__one", "meta__age")}
+    np.testing.assert_allclose(missing, model.predict_proba(table.assign(**means)), atol=0.1)
 
 
 @pytest.mark.parametrize(
