@@ -159,7 +159,7 @@ def score_table(
         threshold_rule=threshold_rule(classifier),
     )
     if diagnoses:
-        scores = scores.join(classifier.predict_diagnoses(table))
+        scores = scores.join(classifier.predict_diagnoses(table, score))
     return scores.join(reason_columns(model, table)) if explain else scores
 
 

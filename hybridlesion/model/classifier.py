@@ -392,13 +392,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         """Out-of-fold `predict_diagnoses` of the training rows, a DataFrame of shape (n, 9)."""
         return self._match(self._learned_diagnoses().oof_proba_.astype(float), self.oof_score_)
 
-    def predict_diagnoses(self, X):
+    def predict_diagnoses(self, X, score=None):
         """Return the probabilities of eight diagnoses, which agree with the score.
 
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
             Table with the columns of training.
+        score : array-like of shape (n,), default=None
+            Scores of the rows, if known; None computes them.
 
         Returns
         -------
@@ -419,10 +421,15 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         training rows are. The predicted diagnosis is that whose probability before scaling exceeds
         its share of the training most, which suits rare diagnoses; it need not be the most probable
         one, nor agree with the label.
+
+        Scaling costs accuracy where the score is the weaker of the two. On HAM10000 (see
+        `DiagnosisClassifier`; melanoma and basal cell carcinoma malignant) it raises the log loss
+        of the diagnoses from 0.517 to 0.543; before it, their malignant part and the score differ
+        by 0.056 on average, with a rank correlation of 0.954.
         """
         learned, X = self._learned_diagnoses(), as_pandas(X)
-        found = self._match(learned.predict_proba(X), self.predict_proba(X)[:, 1])
-        return found.set_index(X.index)
+        score = self.predict_proba(X)[:, 1] if score is None else score
+        return self._match(learned.predict_proba(X), score).set_index(X.index)
 
     def _learned_diagnoses(self):
         check_is_fitted(self, "ensemble_")
