@@ -65,6 +65,10 @@ def make_hybrid_pipeline(
     ``pipe.named_steps["model"].set_fit_request(groups=True)`` and
     ``pipe.fit(records, y, groups=...)``.
 
+    After ``pipe.fit(records, y, model__diagnoses=records["diagnosis"])`` the classifier also gives
+    the probabilities of diagnoses: ``pipe[-1].predict_diagnoses(pipe[:-1].transform(records))``,
+    see `HybridLesionClassifier.predict_diagnoses`, and out of fold ``pipe[-1].oof_diagnoses_``.
+
     Examples
     --------
     >>> pipe = make_hybrid_pipeline(n_splits=3)

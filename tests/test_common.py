@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import check_classifiers_train, parametrize_with_checks
 
-from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.model import DiagnosisClassifier, HybridLesionClassifier
 
 # Every estimator that works on plain arrays, small enough for its checks to be quick.
-ESTIMATORS = [HybridLesionClassifier(n_splits=3, max_trees=20)]
+ESTIMATORS = [
+    DiagnosisClassifier(min_rows=1, n_splits=3),
+    HybridLesionClassifier(n_splits=3, max_trees=20),
+]
 
 # Checks that an estimator need not pass: class name -> {check: reason}.
 EXPECTED_FAILURES = {

@@ -42,7 +42,7 @@ def evaluate(
     Intervals of 95 % resample patients, where patients are known. Written are
     metrics.csv, .json (all tables in one; --json prints it) and .png, operating_points.csv,
     subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
-    comparison.csv and .png.
+    comparison.csv and .png, for scores with diagnoses by_diagnosis.csv, confusion.csv and .png.
     """
     import time
 
@@ -71,6 +71,8 @@ def evaluate(
         return
     width = output.table_width()
     output.echo(output.format_metrics(report.metrics, report.threshold_rule))
+    if report.by_diagnosis is not None:
+        output.echo(f"\n{output.format_metrics(report.by_diagnosis)}")
     output.echo(f"\n{output.format_operating_points(report.operating_points, width)}")
     output.echo(f"\n{output.format_subgroups(report.subgroups, width)}\n")
     if report.comparison is not None:

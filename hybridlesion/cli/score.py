@@ -56,6 +56,12 @@ def score(
     explain: Annotated[
         bool, typer.Option("--explain", help="Add the reasons for each score, as text and shares.")
     ] = False,
+    diagnoses: Annotated[
+        bool,
+        typer.Option(
+            "--diagnoses", help="Add the probabilities of eight diagnoses, and the predicted one."
+        ),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score new lesions: calibrated probability of malignancy.
@@ -99,6 +105,7 @@ def score(
             model_id=manifest["digest"][:16],
             prevalence=prevalence,
             explain=explain,
+            diagnoses=diagnoses,
             progress=progress,
         )
     used = threshold_in_use(fitted, manifest.get("training") or {}, prevalence)

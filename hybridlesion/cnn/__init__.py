@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
 from hybridlesion.cnn.dataset import Examples, FinetuneRecipe
+from hybridlesion.cnn.diagnosis import CLASSES, SCORE_COLUMNS, name_classes
 from hybridlesion.cnn.scorer import SHIPPED, CNNScorer
 from hybridlesion.cnn.timm_embedder import CROPS, TimmEmbedder, embed
 from hybridlesion.cnn.views import Window, cut, frame_window, lesion_window
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from hybridlesion.cnn.trainer import predict, train
 
 __all__ = [
+    "CLASSES",
     "CROPS",
     "NOTE",
+    "SCORE_COLUMNS",
     "SEEN",
     "SHIPPED",
     "CNNScorer",
@@ -35,6 +38,7 @@ __all__ = [
     "frame_window",
     "is_finetuned",
     "lesion_window",
+    "name_classes",
     "note_bytes",
     "predict",
     "resolve_device",

@@ -37,6 +37,28 @@ _KINDS = {
 SCORE_COLUMNS = ("cnn__score", "cnn__melanoma", *(f"cnn__p_{code}" for code in CLASSES.values()))
 
 
+def name_classes(diagnosis: pd.Series) -> pd.Series:
+    """Name the class of each diagnosis.
+
+    Parameters
+    ----------
+    diagnosis : Series of shape (n,)
+        Diagnoses of records; missing where unknown.
+
+    Returns
+    -------
+    Series of shape (n,)
+        One of `CLASSES`; None where the diagnosis is none of them.
+
+    Examples
+    --------
+    >>> name_classes(pd.Series(["angioma", "melanoma", "wart", None])).tolist()
+    ['vascular lesion', 'melanoma', None, None]
+    """
+    named = diagnosis.astype(object).replace(_KINDS)
+    return named.where(named.isin(list(CLASSES)), None)
+
+
 def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarray:
     """Return the classes that each label admits.
 
@@ -61,7 +83,7 @@ def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarr
     """
     allowed = np.where(np.asarray(target, dtype=bool)[:, None], _MALIGNANT, ~_MALIGNANT)
     if diagnosis is not None:
-        place = pd.Index(list(CLASSES)).get_indexer(diagnosis.replace(_KINDS))
+        place = pd.Index(list(CLASSES)).get_indexer(name_classes(diagnosis))
         known = place >= 0
         allowed[known] = np.eye(len(CLASSES), dtype=bool)[place[known]]
     return allowed

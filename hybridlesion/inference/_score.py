@@ -35,6 +35,8 @@ from hybridlesion.inference._score_file import (
 )
 from hybridlesion.inference._score_table import (
     adjust_prevalence,
+    check_diagnoses,
+    malignant_columns,
     score_table,
     trained_prevalence,
     uses_context,
@@ -49,6 +51,7 @@ def score_records(
     out: str | os.PathLike,
     *,
     explain: bool = False,
+    diagnoses: bool = False,
     **run_options: object,
 ) -> ExtractionResult:
     """Measure and score the images of records, and write the scores.
@@ -64,6 +67,8 @@ def score_records(
         CSV or Parquet file to write. Failures are listed in ``OUT.errors.csv``.
     explain : bool, default=False
         Whether to write the reasons of each score, too.
+    diagnoses : bool, default=False
+        Whether to write the probabilities of diagnoses, too.
     **run_options : object
         Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `masks`,
         `cache` or `progress`.
@@ -79,19 +84,22 @@ def score_records(
         If `out` cannot be written, is one of the images, or is being written by another run; or
         if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not ours.
     OptionError
-        If `cache_limit` is given without `cache`, or `cache` with `masks`.
+        If `cache_limit` is given without `cache`, or `cache` with `masks`; or if the model learned
+        no diagnoses and they are asked for.
     HybridLesionError
         If no image could be used.
     """
     started = time.monotonic()
     options = RunOptions(**run_options)
     output = Output(check_score_file(out))
+    if diagnoses:
+        check_diagnoses(model)
     check_originals(output.local_files(), records.get("path", ()))
     output.make_folder()
     with locked(output.storage, output.name):
         found = _measure(model, records, output, options)
         errors = write_failures(output.path, found.failures, len(found.table))
-        scores = score_table(model, found.table, explain=explain)
+        scores = score_table(model, found.table, explain=explain, diagnoses=diagnoses)
         write_scores(scores, output.path)
     seconds = time.monotonic() - started
     n_failed = len(found.failures)
@@ -139,6 +147,7 @@ def score_inputs(
     model_id: str | None = None,
     prevalence: float | None = None,
     explain: bool = False,
+    diagnoses: bool = False,
     **run_options: object,
 ) -> ExtractionResult:
     """Score images, or the rows of feature tables, and write the scores.
@@ -170,6 +179,8 @@ def score_inputs(
         training.
     explain : bool, default=False
         Whether to write the reasons of each score, too.
+    diagnoses : bool, default=False
+        Whether to write the probabilities of diagnoses, too.
     **run_options : object
         Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `cache` or
         `progress`.
@@ -183,9 +194,10 @@ def score_inputs(
     ------
     TableError
         If a table lacks what the model needs, or `out` holds scores of another model, schema or
-        prevalence.
+        prevalence, or with diagnoses where these have none.
     OptionError
-        If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache.
+        If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache; or if
+        the model learned no diagnoses and they are asked for.
     SourceError
         If there are no images; if `out` cannot be written, is an input, or is being written by
         another run; or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not
@@ -200,6 +212,8 @@ def score_inputs(
     started = time.monotonic()
     options = RunOptions(**run_options)
     output = Output(check_score_file(out))
+    if diagnoses:
+        check_diagnoses(model)
     check_apart(output.local_files(), [*inputs, *metadata])
     if options.cache is not None:
         check_writable(Path(options.cache) / "measured")
@@ -212,7 +226,7 @@ def score_inputs(
             "reasons add up to the score at the training's prevalence; pass `explain` or "
             "`prevalence`, not both."
         )
-    file = ScoreFile(output.path, str(model_id), prevalence) if append else None
+    file = ScoreFile(output.path, str(model_id), prevalence, diagnoses) if append else None
     rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots, columns)
     check_originals(output.local_files(), rows.get("path", ()))
     # After reading the inputs: unusable ones must not leave a folder behind.
@@ -242,11 +256,16 @@ def score_inputs(
         # If earlier rows are valid, a broken image does not make the run a failure.
         errors = write_failures(output.path, found.failures, n_rows + int((~wanted).sum()))
         if n_rows:
-            scores = score_table(model, found.table, explain=explain)
+            scores = score_table(model, found.table, explain=explain, diagnoses=diagnoses)
             scores = scores[scores["image_id"].isin(list(by_id))].reset_index(drop=True)
             n_rows = len(scores)
             if trained is not None:
-                scores = adjust_prevalence(scores, trained=trained, wanted=prevalence)
+                scores = adjust_prevalence(
+                    scores,
+                    trained=trained,
+                    wanted=prevalence,
+                    malignant=malignant_columns(model) if diagnoses else (),
+                )
             if file is not None:
                 scores = file.merge(old, scores, [by_id.get(name) for name in scores["image_id"]])
             write_scores(scores, output.path)

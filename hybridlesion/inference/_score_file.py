@@ -164,11 +164,14 @@ class ScoreFile:
         Identifies the model.
     prevalence : float, default=None
         Prevalence that the scores are adjusted to; None leaves them.
+    diagnoses : bool, default=False
+        Whether the new rows have probabilities of diagnoses.
     """
 
     out: Path
     model_id: str
     prevalence: float | None = None
+    diagnoses: bool = False
 
     def read(self) -> pd.DataFrame | None:
         """Read the file and check that new rows can be appended.
@@ -181,7 +184,8 @@ class ScoreFile:
         Raises
         ------
         TableError
-            If it has another schema, or was written by another model or for another prevalence.
+            If it has another schema, or was written by another model or for another prevalence,
+            or if the old or the new rows alone have diagnoses.
         """
         if not self.out.exists():
             return None
@@ -197,6 +201,11 @@ class ScoreFile:
         wanted = "" if self.prevalence is None else str(float(self.prevalence))
         found = rows["prevalence"] if "prevalence" in rows else pd.Series("", rows.index)
         self._check_same(rows.assign(prevalence=found), "prevalence", wanted)
+        if self.diagnoses != ("diagnosis_predicted" in rows):
+            raise TableError(
+                f"{self.out} holds scores {'without' if self.diagnoses else 'with'} diagnoses. "
+                f"{'Omit' if self.diagnoses else 'Pass'} `diagnoses`, or choose another `out`."
+            )
         return rows
 
     def compare(

@@ -10,14 +10,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._formatting import count_words
+from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.explain import reason_columns
 from hybridlesion.featurizer import read_frame
 from hybridlesion.metrics import shift_prevalence
+from hybridlesion.model import match_malignancy
 from hybridlesion.model_selection import GROUP_COLUMNS
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.training import known_metadata
 
+_PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 
@@ -97,7 +100,11 @@ def note_caveats(
 
 
 def score_table(
-    model: BaseEstimator, table: pd.DataFrame, *, explain: bool = False
+    model: BaseEstimator,
+    table: pd.DataFrame,
+    *,
+    explain: bool = False,
+    diagnoses: bool = False,
 ) -> pd.DataFrame:
     """Score the rows of a feature table.
 
@@ -110,17 +117,21 @@ def score_table(
         site are read as `hybridlesion.metadata.normalise_records` reads them.
     explain : bool, default=False
         Whether to add the columns of `hybridlesion.explain.reason_columns`.
+    diagnoses : bool, default=False
+        Whether to add the columns of `HybridLesionClassifier.predict_diagnoses`.
 
     Returns
     -------
     DataFrame of shape (n, columns)
         ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` where
         known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold),
-        ``threshold`` and ``threshold_rule``, as "for 90 % sensitivity"; then the reasons, if asked
-        for.
+        ``threshold`` and ``threshold_rule``, as "for 90 % sensitivity"; then the diagnoses and the
+        reasons, if asked for.
 
     Raises
     ------
+    OptionError
+        If diagnoses are asked for and the model learned none.
     TableError
         If the table lacks measurements that the model needs.
 
@@ -132,6 +143,8 @@ def score_table(
         lesion.
     """
     _, classifier = split_steps(model)
+    if diagnoses:
+        check_diagnoses(model)
     names = list(classifier.feature_names_in_)
     table = _align(read_frame(table).reset_index(drop=True), names)
     for note in note_caveats(names, table, context=uses_context(classifier)):
@@ -145,7 +158,48 @@ def score_table(
         threshold=threshold,
         threshold_rule=threshold_rule(classifier),
     )
+    if diagnoses:
+        scores = scores.join(classifier.predict_diagnoses(table, score))
     return scores.join(reason_columns(model, table)) if explain else scores
+
+
+def check_diagnoses(model: BaseEstimator) -> None:
+    """Refuse a model that learned no diagnoses.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+
+    Raises
+    ------
+    OptionError
+        If it cannot tell diagnoses.
+    """
+    if getattr(split_steps(model)[1], "diagnosis_", None) is None:
+        raise OptionError(
+            "this model learned no diagnoses, which `diagnoses` asks for. Fit it again on a table "
+            "with a column of diagnoses, at least three of these with 20 rows each: "
+            f"{', '.join(CLASSES)}."
+        )
+
+
+def malignant_columns(model: BaseEstimator) -> list[str]:
+    """Name the columns with the probabilities of malignant diagnoses.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model that learned diagnoses.
+
+    Returns
+    -------
+    list of str
+        For example ``["p_bcc", "p_mel"]``.
+    """
+    classifier = split_steps(model)[1]
+    names = classifier.diagnosis_.classes_[classifier.malignant_diagnoses_]
+    return [f"p_{CLASSES[name]}" for name in names]
 
 
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -226,7 +280,9 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     return n_positive / n_rows
 
 
-def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) -> pd.DataFrame:
+def adjust_prevalence(
+    scores: pd.DataFrame, *, trained: float, wanted: float, malignant: Sequence[str] = ()
+) -> pd.DataFrame:
     """Adjust scores to the prevalence where they are used.
 
     Parameters
@@ -237,12 +293,15 @@ def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) ->
         Share of malignant lesions in the training data, above 0 and below 1.
     wanted : float
         Share of malignant lesions where the scores are used, above 0 and below 1.
+    malignant : sequence of str, default=()
+        Columns with the probabilities of malignant diagnoses, of a model that learned any.
 
     Returns
     -------
     DataFrame of shape (n, columns + 1)
         With ``score`` and ``threshold`` adjusted by `hybridlesion.metrics.shift_prevalence`, and
-        ``prevalence``. The labels stay, since the threshold is adjusted as well.
+        ``prevalence``. Labels and predicted diagnoses stay, since the threshold is adjusted as
+        well; probabilities of diagnoses are scaled to agree with the score.
 
     Raises
     ------
@@ -255,8 +314,13 @@ def adjust_prevalence(scores: pd.DataFrame, *, trained: float, wanted: float) ->
     >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
+    score = shift_prevalence(scores["score"], trained, wanted)
+    if malignant and _PROBABILITIES[0] in scores:
+        p, marks = scores[_PROBABILITIES].to_numpy(), np.isin(_PROBABILITIES, malignant)
+        matched = match_malignancy(p, marks, score)
+        scores = scores.assign(**dict(zip(_PROBABILITIES, matched.T, strict=True)))
     return scores.assign(
-        score=shift_prevalence(scores["score"], trained, wanted),
+        score=score,
         threshold=shift_prevalence(scores["threshold"], trained, wanted),
         prevalence=float(wanted),
     )

@@ -15,6 +15,7 @@ from hybridlesion.metrics.curves import (
     reliability_curve,
     roc_curve,
 )
+from hybridlesion.metrics.diagnoses import confusion_matrix, evaluate_diagnoses
 from hybridlesion.metrics.discrimination import (
     average_precision,
     partial_auc,
@@ -69,10 +70,12 @@ __all__ = [
     "choose_threshold",
     "compare_masks",
     "compare_scores",
+    "confusion_matrix",
     "cost_threshold",
     "decision_curve",
     "dice",
     "evaluate",
+    "evaluate_diagnoses",
     "evaluate_subgroups",
     "interval_caveats",
     "jaccard",

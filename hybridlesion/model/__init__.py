@@ -6,17 +6,20 @@ from hybridlesion.model._groups import SENSITIVITY, check_decision, make_folds
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
 from hybridlesion.model.context import patient_context
+from hybridlesion.model.diagnosis_classifier import DiagnosisClassifier, match_malignancy
 from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant, EmbeddingProbe
 
 __all__ = [
     "FAMILIES",
     "SENSITIVITY",
+    "DiagnosisClassifier",
     "EmbeddingDiscriminant",
     "EmbeddingProbe",
     "HybridLesionClassifier",
     "ScoreCalibrator",
     "check_decision",
     "make_folds",
+    "match_malignancy",
     "patient_context",
     "rank_among_benign",
     "shares_among_benign",

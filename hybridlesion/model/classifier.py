@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from hybridlesion._validation import as_pandas
+from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.exceptions import TableError
 from hybridlesion.metrics import (
     choose_threshold,
@@ -32,6 +33,7 @@ from hybridlesion.model._groups import (
     warn_of_order,
 )
 from hybridlesion.model.calibration import ConformalSets, HeldOut, cross_calibrate, member_noise
+from hybridlesion.model.diagnosis_classifier import DiagnosisClassifier, match_malignancy
 from hybridlesion.model_selection import grouped_folds
 
 SENSITIVITIES = (0.80, 0.90, 0.95)
@@ -161,6 +163,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         True where a training row is malignant.
     reference_ : dict of str to ndarray of shape (101,)
         Percentiles over the benign training rows of each numeric column except the embedding's.
+    diagnosis_ : DiagnosisClassifier or None
+        Model of `predict_diagnoses`; None if `fit` got no diagnoses.
+    malignant_diagnoses_ : ndarray of shape (k,), bool
+        Which of its classes count as malignant: those of which most training rows do.
 
     Notes
     -----
@@ -256,7 +262,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.pos_label = pos_label
 
-    def fit(self, X, y, groups=None, folds=None):
+    def fit(self, X, y, groups=None, folds=None, diagnoses=None):
         """Fit members over grouped folds, calibrate them, choose thresholds.
 
         Parameters
@@ -271,6 +277,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         folds : array-like of shape (n,) or (n, r), int, default=None
             Folds to use, 0 to k - 1, in r draws; they replace `n_splits` and `n_seeds`. None
             assigns whole groups.
+        diagnoses : array-like of shape (n,), str, default=None
+            Diagnosis of each row of a feature table, for `predict_diagnoses`; missing, or other
+            than `hybridlesion.cnn.CLASSES` and their kinds, where it is not to be learned from.
+            In a pipeline pass ``model__diagnoses``.
 
         Returns
         -------
@@ -282,7 +292,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `y` does not hold two classes, or it is not known which is malignant, a class lies
             in a single group or in too few of the folds given, a parameter is out of range, or
-            more than one of `sensitivity`, `threshold` and `cost_ratio` is set.
+            more than one of `sensitivity`, `threshold` and `cost_ratio` is set; or if `diagnoses`
+            are too few, or all on one side.
         TableError
             If a table holds no feature columns, or infinite values.
 
@@ -331,7 +342,112 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             self._decide(target)
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
+        self.diagnosis_ = None
+        return self if diagnoses is None else self.fit_diagnoses(table, diagnoses)
+
+    def fit_diagnoses(self, X, diagnoses):
+        """Learn the diagnoses of the training rows, in the folds of the fitted model.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The feature table that the model was fitted on.
+        diagnoses : array-like of shape (n,), str
+            As for `fit`.
+
+        Returns
+        -------
+        HybridLesionClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            If fewer than three diagnoses have enough rows, or all of them count as malignant or
+            as benign.
+        """
+        check_is_fitted(self, "ensemble_")
+        named = name_classes(pd.Series(np.asarray(diagnoses, dtype=object)))
+        if self.encoder_ is None or len(named) != len(self.target_):
+            raise ValueError(
+                f"diagnoses need the feature table that the model was fitted on, and one value for "
+                f"each of its {len(self.target_)} rows; got {len(named)}."
+            )
+        n_jobs = min(effective_n_jobs(self.n_jobs), 1 + len(named) // _ROWS_A_THREAD)
+        model = DiagnosisClassifier(n_jobs=n_jobs, random_state=self.random_state)
+        model.fit(as_pandas(X), named, folds=self.folds_)
+        shares = pd.Series(self.target_).groupby(named.to_numpy()).mean()
+        malignant = shares[model.classes_].to_numpy() > 0.5
+        if malignant.all() or not malignant.any():
+            side = "malignant" if malignant.all() else "benign"
+            raise ValueError(
+                f"probabilities of diagnoses need malignant and benign ones, and all that have "
+                f"enough rows count as {side}: {', '.join(model.classes_)}."
+            )
+        self.diagnosis_, self.malignant_diagnoses_ = model, malignant
         return self
+
+    @property
+    def oof_diagnoses_(self):
+        """Out-of-fold `predict_diagnoses` of the training rows, a DataFrame of shape (n, 9)."""
+        return self._match(self._learned_diagnoses().oof_proba_.astype(float), self.oof_score_)
+
+    def predict_diagnoses(self, X, score=None):
+        """Return the probabilities of eight diagnoses, which agree with the score.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Table with the columns of training.
+        score : array-like of shape (n,), default=None
+            Scores of the rows, if known; None computes them.
+
+        Returns
+        -------
+        DataFrame of shape (n, 9)
+            ``p_mel, p_nv, p_bcc, p_ak, p_scc, p_bkl, p_df, p_vasc``, which sum to 1, and
+            ``diagnosis_predicted``. A diagnosis that was not learned has probability 0.
+
+        Raises
+        ------
+        ValueError
+            If the model learned no diagnoses.
+
+        Notes
+        -----
+        The probabilities of a `DiagnosisClassifier` are scaled, those of malignant diagnoses by one
+        factor and the others by another, so that the malignant ones sum to the score of
+        `predict_proba`: both agree by construction. A diagnosis is malignant if most of its
+        training rows are. The predicted diagnosis is that whose probability before scaling exceeds
+        its share of the training most, which suits rare diagnoses; it need not be the most probable
+        one, nor agree with the label.
+
+        Scaling costs accuracy where the score is the weaker of the two. On HAM10000 (see
+        `DiagnosisClassifier`; melanoma and basal cell carcinoma malignant) it raises the log loss
+        of the diagnoses from 0.517 to 0.543; before it, their malignant part and the score differ
+        by 0.056 on average, with a rank correlation of 0.954.
+        """
+        learned, X = self._learned_diagnoses(), as_pandas(X)
+        score = self.predict_proba(X)[:, 1] if score is None else score
+        return self._match(learned.predict_proba(X), score).set_index(X.index)
+
+    def _learned_diagnoses(self):
+        check_is_fitted(self, "ensemble_")
+        if getattr(self, "diagnosis_", None) is None:
+            raise ValueError(
+                "the model learned no diagnoses. Fit it again on a table with the diagnoses of at "
+                f"least three of these, 20 rows of each: {', '.join(CLASSES)}."
+            )
+        return self.diagnosis_
+
+    def _match(self, probabilities, score):
+        matched = match_malignancy(probabilities, self.malignant_diagnoses_, score)
+        known = dict(zip(self.diagnosis_.classes_, matched.T, strict=True))
+        nothing = np.zeros(len(matched))
+        columns = {f"p_{code}": known.get(name, nothing) for name, code in CLASSES.items()}
+        return pd.DataFrame(columns).assign(
+            diagnosis_predicted=self.diagnosis_.decide(probabilities)
+        )
 
     def predict_proba(self, X):
         """Score rows.

@@ -37,6 +37,7 @@ LISTED_CLASSES = frozenset(
         "hybridlesion.model._ensemble.View",
         "hybridlesion.model.calibration.ScoreCalibrator",
         "hybridlesion.model.calibration.ConformalSets",
+        "hybridlesion.model.diagnosis_classifier.DiagnosisClassifier",
         "hybridlesion.model.classifier.HybridLesionClassifier",
         "hybridlesion.model.embedding_discriminant.EmbeddingDiscriminant",
         "hybridlesion.model.embedding_discriminant.EmbeddingProbe",

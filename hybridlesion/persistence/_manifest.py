@@ -78,6 +78,7 @@ def make_manifest(
             {"sensitivity": key, "threshold": at.value, "low": at.low, "high": at.high}
             for key, at in getattr(classifier, "threshold_intervals_", {}).items()
         ],
+        "diagnoses": _describe_diagnoses(classifier),
         "features": _describe_features(classifier),
         "featurizer": None if featurizer is None else featurizer.get_params(deep=False),
         "files": {
@@ -133,6 +134,14 @@ def _describe_features(classifier: BaseEstimator) -> dict:
     families = Counter(name.split("__")[0] if "__" in name else "other" for name in names)
     digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
     return {"names": names, "sha256": digest, "families": families}
+
+
+def _describe_diagnoses(classifier: BaseEstimator) -> dict[str, bool]:
+    """Tell which diagnoses a classifier learned, and whether each counts as malignant."""
+    learned = getattr(classifier, "diagnosis_", None)
+    if learned is None:
+        return {}
+    return dict(zip(learned.classes_, classifier.malignant_diagnoses_, strict=True))
 
 
 def _plain(value: Any) -> Any:
@@ -271,6 +280,10 @@ def _feature_lines(manifest: Mapping) -> list[str]:
         families = ", ".join(f"{name} {n}" for name, n in (features.get("families") or {}).items())
         digest = str(features.get("sha256", ""))[:16]
         lines.append(f"{len(features['names'])} features ({families}), schema {digest}...")
+    learned = manifest.get("diagnoses") or {}
+    if learned:
+        named = [f"{name}{' (malignant)' if side else ''}" for name, side in learned.items()]
+        lines.append(f"Gives the probabilities of {', '.join(named)}.")
     if featurizer is None:
         return [*lines, "Scores feature tables; cannot measure images."]
     settings = ", ".join(f"{name}={value}" for name, value in featurizer.items())

@@ -236,10 +236,12 @@ _MAX_COLUMNS = 1_000_000
 
 _NODES = ["split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child"]
 _INNER = ["internal_value", "internal_weight", "internal_count"]
+_PER_CLASS = ["num_class", "num_tree_per_iteration"]
 _LEAVES = ["leaf_value", "leaf_weight", "leaf_count"]
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
-_OBJECTIVE = re.compile(r"binary sigmoid:\d+(\.\d+)?", re.ASCII)
+_OBJECTIVE = re.compile(r"binary sigmoid:\d+(\.\d+)?|multiclass num_class:(?P<n>\d+)", re.ASCII)
+_MAX_CLASSES = 64
 
 
 def booster_from_text(text: str) -> Booster:
@@ -258,7 +260,7 @@ def booster_from_text(text: str) -> Booster:
     Raises
     ------
     ArtifactError
-        If the text does not describe boosted trees for two classes.
+        If the text does not describe boosted trees of a classifier.
     """
     checked = checked_text(text)
     import lightgbm
@@ -285,23 +287,25 @@ def checked_text(text: str) -> str:
     Raises
     ------
     ArtifactError
-        If it holds anything but numeric splits for two classes, or a malformed tree.
+        If it holds anything but numeric splits of a classifier, or a malformed tree.
     """
     if type(text) is not str:
         _refuse_trees("they are not text")
     head, *blocks = re.split(r"^Tree=\d+\n", text.partition("\nend of trees")[0], flags=re.M)
     header = _read_lines(head)
     version, objective = header.get("version", ""), header.get("objective", "")
-    if not re.fullmatch(r"v\d", version) or not _OBJECTIVE.fullmatch(objective):
+    known = _OBJECTIVE.fullmatch(objective)
+    if not re.fullmatch(r"v\d", version) or known is None:
         _refuse_trees(f"unknown version {version[:20]!r} or objective {objective[:40]!r}")
-    if any(header.get(name) != "1" for name in ("num_class", "num_tree_per_iteration")):
-        _refuse_trees("they score more than two classes")
+    n_classes = int(known["n"] or 1)
+    per_class = [_whole(header, name, _MAX_CLASSES) for name in _PER_CLASS]
+    if per_class != [n_classes, n_classes] or not n_classes or len(blocks) % n_classes:
+        _refuse_trees("their number does not fit the number of classes")
     n_columns = _whole(header, "max_feature_idx", _MAX_COLUMNS) + 1
     lines = [
         "tree",
         f"version={version}",
-        "num_class=1",
-        "num_tree_per_iteration=1",
+        *(f"{name}={n_classes}" for name in _PER_CLASS),
         "label_index=0",
         f"max_feature_idx={n_columns - 1}",
         f"objective={objective}",

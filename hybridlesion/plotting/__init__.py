@@ -9,6 +9,7 @@ from hybridlesion.plotting._abcd_files import (
 from hybridlesion.plotting._abcd_layout import SCORE_RANGES
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._cnn_sheet import MAP_KEY, cnn_words, draw_cnn_sheet, paint_cnn_map
+from hybridlesion.plotting._confusion import confusion_figure
 from hybridlesion.plotting._curves import comparison_figure, curve_figure, decision_figure
 from hybridlesion.plotting._image_sheets import (
     MaskReport,
@@ -44,6 +45,7 @@ __all__ = [
     "choose_cases",
     "cnn_words",
     "comparison_figure",
+    "confusion_figure",
     "curve_figure",
     "decision_figure",
     "draw_abcd_sheet",

@@ -13,11 +13,15 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
+from hybridlesion._formatting import count_words
+from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.metadata import count_diagnoses, read_records
 from hybridlesion.metrics import (
     band,
     compare_scores,
+    confusion_matrix,
     evaluate,
+    evaluate_diagnoses,
     evaluate_subgroups,
     interval_caveats,
     operating_points,
@@ -25,12 +29,20 @@ from hybridlesion.metrics import (
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping
 from hybridlesion.plotting import (
     comparison_figure,
+    confusion_figure,
     decision_figure,
     metric_figure,
     reliability_figure,
     subgroup_figure,
 )
-from hybridlesion.reporting._score_table import ScoreTable, add_baseline, join_truth, read_scores
+from hybridlesion.reporting._score_table import (
+    PREDICTED,
+    PROBABILITIES,
+    ScoreTable,
+    add_baseline,
+    join_truth,
+    read_scores,
+)
 
 # Attribute -> columns that hold it, in order of preference, and the kind of its bands.
 _SOURCES = {
@@ -88,6 +100,11 @@ class ScoreReport:
         `hybridlesion.metrics.evaluate_subgroups`.
     comparison : DataFrame or None
         Differences to the other scores, if any.
+    by_diagnosis : DataFrame or None
+        Metrics of the probabilities of diagnoses, if the scores have them; see
+        `hybridlesion.metrics.evaluate_diagnoses`.
+    confusion : DataFrame or None
+        Their `hybridlesion.metrics.confusion_matrix`, with the column ``diagnosis``.
     cases : DataFrame of shape (n, columns)
         Records of the truth, each with a score.
     threshold : float or None
@@ -110,6 +127,8 @@ class ScoreReport:
     operating_points: pd.DataFrame
     subgroups: pd.DataFrame
     comparison: pd.DataFrame | None
+    by_diagnosis: pd.DataFrame | None
+    confusion: pd.DataFrame | None
     cases: pd.DataFrame
     threshold: float | None
     threshold_rule: str | None
@@ -181,10 +200,11 @@ def report_scores(
     SourceError
         If the folder cannot be written, or a file to be written is one of the tables.
     """
+    table, baseline = read_scores(scores), None if against is None else read_scores(against)
     names = _FILES if against is None else _FILES + _FILES_AGAINST
+    names += _FILES_DIAGNOSES if PREDICTED in table.frame else ()
     paths = {name: check_writable(Path(out) / name) for name in names}
     check_apart(paths.values(), [scores, against, *truth])
-    table, baseline = read_scores(scores), None if against is None else read_scores(against)
     rule = None
     if threshold is None:
         threshold = table.threshold
@@ -196,11 +216,14 @@ def report_scores(
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     tables = _measure(cases, threshold, cost_ratio, draw)
     both, tables["comparison"], more = _compare(cases, baseline, threshold, draw)
+    tables["by_diagnosis"], tables["confusion"], of_diagnoses = _measure_diagnoses(cases, draw)
+    if tables["confusion"] is None:
+        paths = {name: path for name, path in paths.items() if name not in _FILES_DIAGNOSES}
     unit = _unit(cases)
     if unit != "patients":
         narrow = "are narrower than those over patients"
         more = [*more, f"no patient_id: intervals resample {unit} and {narrow}."]
-    warnings = (*records.warnings, *table.warnings, *notes, *more)
+    warnings = (*records.warnings, *table.warnings, *notes, *of_diagnoses, *more)
     warnings += tuple(interval_caveats(tables["metrics"]))
     diagnoses = count_diagnoses(scored, records.diagnoses)
     content = {
@@ -259,6 +282,40 @@ def _compare(
     return both, comparison, [*baseline.warnings, *notes]
 
 
+def _measure_diagnoses(
+    cases: pd.DataFrame, draw: dict[str, int]
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None, list[str]]:
+    """Return metrics and confusion matrix of the diagnoses, if scores and truth have any."""
+    if PREDICTED not in cases:
+        return None, None, []
+    known = name_classes(cases["diagnosis"]) if "diagnosis" in cases else pd.Series(dtype=object)
+    known = known.dropna()
+    if known.nunique() < 2:
+        note = "the diagnoses of the scores were not evaluated: the truth names fewer than two of "
+        return None, None, [f"{note}{', '.join(CLASSES)}."]
+    rows, notes = cases.loc[known.index], []
+    if len(rows) < len(cases):
+        others = count_words(len(cases) - len(rows), "image")
+        notes.append(f"{others} of other diagnoses count for the score only.")
+    unknown = [
+        f"{name} ({(known == name).sum()})"
+        for name, column in zip(CLASSES, PROBABILITIES, strict=True)
+        if (known == name).any() and not rows[column].any()
+    ]
+    if unknown:
+        notes.append(f"the model did not learn these diagnoses: {', '.join(unknown)}.")
+    metrics = evaluate_diagnoses(
+        known.map(CLASSES),
+        rows[PROBABILITIES],
+        list(CLASSES.values()),
+        predicted=rows[PREDICTED].map(CLASSES),
+        groups=grouping(rows).to_numpy(),
+        **draw,
+    )
+    confusion = confusion_matrix(known, rows[PREDICTED], list(CLASSES))
+    return metrics, confusion.reset_index(), notes
+
+
 def _both_scores(both: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return truth, score and the score to compare with."""
     y = both["target"].to_numpy(dtype=int)
@@ -289,13 +346,14 @@ _FILES = (
     *("metrics.csv", "metrics.json", "metrics.png", "operating_points.csv", "subgroups.csv"),
     *("reliability.png", "decision_curve.png", "subgroups.png"),
 )
+_FILES_DIAGNOSES = ("by_diagnosis.csv", "confusion.csv", "confusion.png")
 _FILES_AGAINST = ("comparison.csv", "comparison.png")
 
 
 def draw_figures(
     report: ScoreReport, both: pd.DataFrame, paths: Mapping[str, Path], draw: Mapping
 ) -> None:
-    """Draw curves, reliability, net benefit, subgroups, and the comparison if there is one.
+    """Draw curves, reliability, net benefit, subgroups, and comparison and diagnoses, if any.
 
     Parameters
     ----------
@@ -319,3 +377,6 @@ def draw_figures(
         names = (report.content["scores"], report.content["against"])
         found = {"comparison": report.comparison, "names": names}
         comparison_figure(*_both_scores(both), paths["comparison.png"], **found)
+    if report.confusion is not None:
+        counts = report.confusion.set_index("diagnosis")
+        confusion_figure(counts, paths["confusion.png"], metrics=report.by_diagnosis)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._sanitize import printable
+from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import (
     explain_near,
@@ -21,6 +22,10 @@ from hybridlesion.metadata import (
 from hybridlesion.model_selection import GROUP_COLUMNS
 
 _LONGEST_RULE = 60
+# Columns with the probabilities of diagnoses, and the diagnosis predicted from them.
+PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
+PREDICTED = "diagnosis_predicted"
+_PER_ROW = 1e-3
 # Columns with reasons, which a report shows.
 _EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
@@ -33,7 +38,8 @@ class ScoreTable:
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        ``image_id`` and ``score``, then path and groups where the file has them.
+        ``image_id`` and ``score``, then path, groups and probabilities of diagnoses where the file
+        has them.
     threshold : float or None
         Threshold, if the file has exactly one.
     rule : str or None
@@ -69,7 +75,8 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     SourceError
         If the file cannot be opened.
     TableError
-        If it lacks ids or scores, a score is not a probability, or an image occurs twice.
+        If it lacks ids or scores, a score is not a probability, an image occurs twice, or the
+        probabilities of diagnoses are none.
     """
     source = read_source(path)
     source.check_numbers()
@@ -87,6 +94,7 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     kept |= {name: normalise_ids(table[name]) for name in GROUP_COLUMNS if name in table}
     if "path" in table:
         kept["path"] = table["path"]
+    kept |= _read_diagnoses(path, table, source.rows)
     threshold, warnings = _find_threshold(path, table)
     rule = None if threshold is None else _find_rule(table)
     notes = (*source.notes, *warnings)
@@ -126,6 +134,26 @@ def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray)
             f"{scores.max():g}). Divide percentages by 100; turn logits z into 1 / (1 + exp(-z))."
         )
     return scores.astype(float)
+
+
+def _read_diagnoses(
+    path: str | os.PathLike, table: pd.DataFrame, rows: np.ndarray
+) -> dict[str, pd.Series]:
+    """Read the probabilities of diagnoses, and the predicted one; nothing if one is missing."""
+    if not set(PROBABILITIES) <= set(table):
+        return {}
+    p = table[PROBABILITIES].apply(pd.to_numeric, errors="coerce").astype(float)
+    bad = ~((p >= 0).all(axis=1) & p.sum(axis=1).sub(1).abs().lt(_PER_ROW)).to_numpy()
+    predicted = pd.Series(list(CLASSES), PROBABILITIES)[p.fillna(0).idxmax(axis=1)]
+    predicted = table[PREDICTED] if PREDICTED in table else predicted.set_axis(table.index)
+    bad |= ~predicted.isin(list(CLASSES)).to_numpy()
+    if bad.any():
+        raise TableError(
+            f"{path}: the probabilities of diagnoses of {bad.sum()} rows do not sum to 1, or their "
+            f"{PREDICTED} is none of {', '.join(CLASSES)} (lines {_name_some(rows[bad])}). Score "
+            "the images again, or remove these columns."
+        )
+    return {**p, PREDICTED: predicted}
 
 
 def _name_some(numbers: np.ndarray) -> str:
@@ -183,7 +211,7 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
         )
     refuse_unknown(truth[truth["image_id"].isin(scored["image_id"])])
     known = truth.loc[truth["target"].notna()]
-    known = known.drop(columns=["path", "score"], errors="ignore")
+    known = known.drop(columns=["path", "score", *PROBABILITIES, PREDICTED], errors="ignore")
     scored, notes = _respell(scored, known["image_id"])
     cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
     for name in GROUP_COLUMNS:

@@ -13,11 +13,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas, check_choice
+from hybridlesion.cnn import name_classes
 from hybridlesion.exceptions import TableError
 from hybridlesion.leakage import CNN_SEEN, LeakAudit, hash_training_ids
 from hybridlesion.metadata import ColumnUse, read_records
-from hybridlesion.metrics import interval_caveats
+from hybridlesion.metrics import evaluate_diagnoses, interval_caveats
 from hybridlesion.model import SENSITIVITY, HybridLesionClassifier, check_decision
 from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
@@ -26,6 +28,9 @@ from hybridlesion.training._training_rows import (
     featurizer_of,
     read_configuration,
 )
+
+# Fewest classes of diagnoses whose probabilities say more than the score.
+_FEWEST_DIAGNOSES = 3
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,8 @@ class TrainedModel:
         Scores raw images and feature tables; a bare classifier if no table came from images.
     out_of_fold : DataFrame of shape (n, columns)
         Columns image_id, patient_id, lesion_id and duplicate_cluster where known, target,
-        out-of-fold score and fold; then threshold and threshold_rule of the model. `report_scores`
-        reads it.
+        out-of-fold score and fold; then threshold and threshold_rule of the model, and
+        out-of-fold probabilities of diagnoses if it learned any. `report_scores` reads it.
     metrics : DataFrame
         Columns metric, value, low, high, of the out-of-fold scores.
     facts : dict
@@ -190,6 +195,7 @@ def fit_tables(
     except ValueError as error:
         # Unusable columns or folds without a class are errors of the tables.
         raise TableError(str(error)) from error
+    learned = _learn_diagnoses(classifier, rows.table)
     model: BaseEstimator = classifier
     if configuration is not None:
         featurizer = featurizer_of(configuration, rows.table)
@@ -202,6 +208,8 @@ def fit_tables(
         threshold=classifier.threshold_,
         threshold_rule=threshold_rule(classifier),
     )
+    if classifier.diagnosis_ is not None:
+        out_of_fold = out_of_fold.join(classifier.oof_diagnoses_)
     used = Splits(rows.table["image_id"].to_numpy(), rows.folds, rows.groups, random_state)
     facts = describe_training(rows.table, rows.y) | {
         "n_groups": int(pd.Series(rows.groups).nunique()),
@@ -216,12 +224,43 @@ def fit_tables(
         metrics=classifier.metrics_,
         facts=facts,
         set_aside=dict(rows.set_aside),
-        warnings=(*rows.notes, *interval_caveats(classifier.metrics_)),
+        warnings=(*rows.notes, *learned, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
         splits=used,
         diagnoses=rows.diagnoses,
         columns=rows.columns,
     )
+
+
+def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) -> list[str]:
+    """Learn the diagnoses of a table that names at least three classes, and say so."""
+    named = name_classes(table["diagnosis"]) if "diagnosis" in table else pd.Series(dtype=object)
+    if named.nunique() < _FEWEST_DIAGNOSES:
+        return []
+    try:
+        classifier.fit_diagnoses(table, named)
+    except ValueError as error:
+        return [f"no probabilities of diagnoses: {error}"]
+    diagnosis = classifier.diagnosis_
+    known = named.isin(diagnosis.classes_).to_numpy()
+    found = evaluate_diagnoses(
+        named[known],
+        diagnosis.oof_proba_[known],
+        diagnosis.classes_,
+        predicted=diagnosis.decide(diagnosis.oof_proba_[known]),
+        n_bootstrap=0,
+    ).set_index("metric")["value"]
+    notes = [
+        f"{len(diagnosis.classes_)} diagnoses were learned from {count_words(known.sum(), 'row')}: "
+        f"out-of-fold balanced accuracy {found['balanced_accuracy']:.3f}, macro AUC "
+        f"{found['macro_auc']:.3f}."
+    ]
+    if diagnosis.left_out_:
+        rare = ", ".join(f"{name} ({n})" for name, n in diagnosis.left_out_.items())
+        notes.append(
+            f"diagnoses with fewer than {diagnosis.min_rows} rows get the probability 0: {rare}."
+        )
+    return notes
 
 
 def describe_training(

@@ -52,8 +52,8 @@ def test_texts_of_lightgbm_3_are_read(rng):
         ("num_cat=0", "num_cat=1", "splits by category"),
         ("is_linear=0", "is_linear=1", "is linear"),
         ("decision_type=2", "decision_type=1", "unknown way"),
-        ("num_class=1", "num_class=50", "more than two classes"),
-        ("num_tree_per_iteration=1", "num_tree_per_iteration=2", "more than two classes"),
+        ("num_class=1", "num_class=50", "number of classes"),
+        ("num_tree_per_iteration=1", "num_tree_per_iteration=2", "number of classes"),
         ("max_feature_idx=3", "max_feature_idx=0", "a column that does not exist"),
         ("max_feature_idx=3", "max_feature_idx=-1", "max_feature_idx"),
         ("max_feature_idx=3", "max_feature_idx=999999999", "max_feature_idx"),
@@ -71,6 +71,36 @@ def test_texts_that_are_no_trees(rng, old, new, reason):
         text = new
     with pytest.raises(ArtifactError, match=reason):
         booster_from_text(text.replace(old, new, 1))
+
+
+def _grow_three(rng) -> tuple[lightgbm.Booster, np.ndarray]:
+    parameters = PARAMETERS | {"objective": "multiclass", "num_class": 3}
+    X = rng.normal(size=(300, 4))
+    data = lightgbm.Dataset(X, np.digitize(X[:, 0], [-0.5, 0.5]), params=parameters)
+    return lightgbm.train(parameters, data, 3), X
+
+
+def test_three_classes_score_equally_to_the_last_bit(rng):
+    booster, X = _grow_three(rng)
+    again = booster_from_text(checked_text(booster.model_to_string()))
+    np.testing.assert_array_equal(again.predict(X), booster.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("num_class=3\n", "num_class=4\n"),
+        ("num_class:3", "num_class:0"),
+        ("num_tree_per_iteration=3", "num_tree_per_iteration=1"),
+        ("Tree=8\n", "Treetop=8\n"),
+        ("num_class", "num_class=99999999999\nother"),
+    ],
+)
+def test_numbers_of_classes_that_do_not_fit(rng, old, new):
+    text = _grow_three(rng)[0].model_to_string()
+    assert old in text
+    with pytest.raises(ArtifactError, match=r"cannot be trusted"):
+        booster_from_text(text.replace(old, new))
 
 
 @pytest.mark.parametrize("child", ["100000", "0", "-100000", "-1", "x"])

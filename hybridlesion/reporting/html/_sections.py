@@ -88,6 +88,7 @@ def describe_model(data: ReportData) -> list[tuple[str, str]]:
         ("Featurizer", measured),
         ("Network weights in the file", ", ".join(manifest.get("files") or ()) or "none"),
         ("Labels", labels),
+        ("Diagnoses", ", ".join(manifest.get("diagnoses") or ()) or "none"),
         ("Versions", _pairs(manifest.get("versions") or {}, " ")),
     ]  # fmt: skip
 
