@@ -20,14 +20,18 @@ from hybridlesion.leakage import TrainingMembership
 if TYPE_CHECKING:
     from hybridlesion.cnn.network import LesionNetwork
 
-# Increase when folders of this protocol can no longer be read correctly.
-PROTOCOL = 1
+# Increase when folders of this protocol can no longer be read correctly. Networks of protocol 1
+# have one output, log odds of malignancy; stored models contain such networks.
+PROTOCOL = 2
 
 NOTE = "finetuned.json"
 SEEN = "seen.npz"
 
 _KIND = "hybridlesion-finetuned"
-_NEEDED = ("backbone", "networks", "image_size", "crop", "margin", "folds")
+_NEEDED = {
+    1: ("backbone", "networks", "image_size", "crop", "margin", "folds"),
+    2: ("backbone", "networks", "image_size", "folds", "classes", "shares", "views", "mean", "std"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class Finetuned:
     Parameters
     ----------
     note : dict
-        Metadata; always has ``backbone``, ``networks`` (names of the weight files),
-        ``image_size``, ``crop``, ``margin`` and ``folds`` (whether there is one network for each
-        fold, rather than networks trained on all images).
+        Metadata; always has ``protocol``, ``backbone``, ``networks`` (names of the weight files),
+        ``image_size`` and ``folds`` (whether there is one network for each fold, rather than
+        networks trained on all images). Protocol 2 adds ``classes``, ``shares``, ``views``,
+        ``mean`` and ``std``; protocol 1 has ``crop`` and ``margin``.
     files : dict of str to bytes
         The note, the list of training images, and the weights, by name.
     """
@@ -112,7 +117,7 @@ class Finetuned:
         Returns
         -------
         list of LesionNetwork
-            In evaluation mode, float32, on the CPU, without the diagnosis head.
+            In evaluation mode, float32, on the CPU.
 
         Raises
         ------
@@ -199,12 +204,12 @@ def _check_note(root: Path, text: bytes) -> dict[str, Any]:
         kind, protocol = facts["kind"], facts["protocol"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{root / NOTE} cannot be read: {error}.") from error
-    if kind != _KIND or protocol != PROTOCOL:
+    if kind != _KIND or protocol not in _NEEDED:
         raise ArtifactError(
-            f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads "
-            f"{_KIND!r}, protocol {PROTOCOL}. Fine-tune again, or install the version it is for."
+            f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads {_KIND!r}, "
+            f"protocols 1 and {PROTOCOL}. Fine-tune again, or install the version it is for."
         )
-    missing = [name for name in _NEEDED if name not in facts]
+    missing = [name for name in _NEEDED[protocol] if name not in facts]
     if missing:
         raise ArtifactError(f"{root / NOTE} lacks {', '.join(missing)}. Fine-tune again.")
     return facts

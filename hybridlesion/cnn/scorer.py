@@ -16,8 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from hybridlesion._validation import check_image, check_mask, check_number
 from hybridlesion.cnn.backbone import Network, resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.dataset import two_views
-from hybridlesion.cnn.views import VIEWS, prepare
+from hybridlesion.cnn.views import VIEWS, prepare, two_views
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 

@@ -274,3 +274,20 @@ def view_window(
     if window is not None:
         return window
     return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)
+
+
+def two_views(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures of one lesion whose log odds are averaged when it is scored.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (S, S, 3) or (v, S, S, 3), uint8
+        One crop, or one or two.
+
+    Returns
+    -------
+    tuple of two ndarrays of shape (S, S, 3), uint8
+        The first crop as it is and the last one mirrored, which may be the same crop.
+    """
+    crops = crops if crops.ndim == 4 else crops[None]
+    return crops[0], crops[-1][:, ::-1]
