@@ -216,6 +216,10 @@ def fold_norms(network: nn.Module) -> nn.Module:
     for first, second in _adjacent_pairs(folded):
         conv, norm = modules[first], modules[second]
         rest = [getattr(norm, name) for name in ("drop", "act") if hasattr(norm, name)]
+        for act in rest:
+            # In place, torch copies the input of ReLU6 for its gradient.
+            if isinstance(act, nn.ReLU6):
+                act.inplace = False
         _replace(folded, first, _FoldedConv(conv, norm))
         _replace(folded, second, nn.Sequential(*rest))
     return folded
