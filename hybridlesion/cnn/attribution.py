@@ -14,9 +14,8 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask, check_number
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.views import two_views
 from hybridlesion.cnn.scorer import SHIPPED
-from hybridlesion.cnn.views import VIEWS, InputSpec, Window, prepare, view_window
+from hybridlesion.cnn.views import VIEWS, InputSpec, Window, prepare, two_views, view_window
 
 if TYPE_CHECKING:
     import torch

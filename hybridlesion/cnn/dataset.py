@@ -123,12 +123,9 @@ class FinetuneRecipe:
         >>> [FinetuneRecipe().size(done) for done in (0.0, 0.4, 0.75, 1.0)]
         [96, 128, 160, 160]
         """
-        end = 0.0
-        for share, scale in _STAGES:
-            end += share
-            if done < end:
-                break
-        return max(32, 32 * round(scale * self.image_size / 32))
+        shares, scales = np.array(_STAGES).T
+        stage = int(np.searchsorted(np.cumsum(shares[:-1]), done, side="right"))
+        return max(32, 32 * round(scales[stage] * self.image_size / 32))
 
 
 @dataclass(frozen=True)

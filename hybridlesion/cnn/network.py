@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_input, conv2d_weight
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import import_timm
@@ -80,6 +82,7 @@ def create_network(backbone: str, weights: str | None, *, dropout: float = 0.0) 
     ArtifactError
         If they do not fit.
     """
+    model: Any
     if weights is None:
         model = create_pretrained(check_model_name(backbone))
     else:
@@ -88,9 +91,25 @@ def create_network(backbone: str, weights: str | None, *, dropout: float = 0.0) 
         load_weight_file(model, weights)
     model.reset_classifier(len(CLASSES))
     model.drop_rate = dropout
-    for parameter in model.get_classifier().parameters():
+    for parameter in head_of(model):
         nn.init.zeros_(parameter)
     return model
+
+
+def head_of(network: Any) -> list[nn.Parameter]:
+    """Parameters of the classifier.
+
+    Parameters
+    ----------
+    network : nn.Module
+        timm's model.
+
+    Returns
+    -------
+    list of Parameter
+        Weight and bias.
+    """
+    return list(network.get_classifier().parameters())
 
 
 def set_training(network: nn.Module) -> nn.Module:
@@ -131,11 +150,11 @@ def blocks_of(network: nn.Module) -> list[list[nn.Parameter]]:
     list of list of Parameter
         One group per child; sequences are expanded.
     """
-    classifier = {id(p) for p in network.get_classifier().parameters()}
+    head = {id(p) for p in head_of(network)}
     groups = []
     for child in network.children():
         parts = child if isinstance(child, (nn.Sequential, nn.ModuleList)) else (child,)
-        groups += [[p for p in part.parameters() if id(p) not in classifier] for part in parts]
+        groups += [[p for p in part.parameters() if id(p) not in head] for part in parts]
     return [group for group in groups if group]
 
 
@@ -155,12 +174,12 @@ class _Depthwise5(torch.autograd.Function):
     def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         x, weight = ctx.saved_tensors
         groups, (height, width) = len(weight), x.shape[2:]
-        for_input = nn.grad.conv2d_input(x.shape, weight, gradient, padding=2, groups=groups)
+        for_input = conv2d_input(x.shape, weight, gradient, padding=2, groups=groups)
         padded, for_weight = F.pad(x, (2, 2, 2, 2)), torch.empty_like(weight)
         for top, left in ((0, 0), (0, 2), (2, 0), (2, 2)):
             shifted = padded[:, :, top : top + height + 2, left : left + width + 2]
             shifted = shifted.contiguous(memory_format=torch.channels_last)
-            for_weight[:, :, top : top + 3, left : left + 3] = nn.grad.conv2d_weight(
+            for_weight[:, :, top : top + 3, left : left + 3] = conv2d_weight(
                 shifted, (groups, 1, 3, 3), gradient, groups=groups
             )
         return for_input, for_weight, gradient.sum(dim=(0, 2, 3))

@@ -32,7 +32,14 @@ from hybridlesion.cnn.dataset import (
     truths,
 )
 from hybridlesion.cnn.diagnosis import SCORE_COLUMNS, class_scores
-from hybridlesion.cnn.network import as_input, blocks_of, fold_norms, input_spec, set_training
+from hybridlesion.cnn.network import (
+    as_input,
+    blocks_of,
+    fold_norms,
+    head_of,
+    input_spec,
+    set_training,
+)
 
 _LARGEST_GRADIENT = 3.0
 _LEAST_RATE = 0.02
@@ -196,7 +203,7 @@ def predict(
         Logits.
     """
     spec, fast = input_spec(network, size), fold_norms(network).eval()
-    logits = np.zeros((len(examples), network.num_classes), np.float32)
+    logits = np.zeros(examples.allowed.shape, np.float32)
     with torch.inference_mode():
         for start in range(0, len(examples), _PREDICTED_AT_ONCE):
             rows = range(start, min(start + _PREDICTED_AT_ONCE, len(examples)))
@@ -246,12 +253,11 @@ def _begin(network: nn.Module, recipe: FinetuneRecipe, device: str) -> Trainer:
         for parameter in block:
             parameter.requires_grad_(False)
     network = set_training(network.to(device=device, memory_format=torch.channels_last))
-    head = list(network.get_classifier().parameters())
     rest = [p for block in blocks for p in block if p.requires_grad]
     groups = [
         {"params": [p for p in rest if p.ndim > 1], "factor": 1.0},
         {"params": [p for p in rest if p.ndim == 1], "factor": 1.0, "weight_decay": 0.0},
-        {"params": head, "factor": recipe.head_factor},
+        {"params": head_of(network), "factor": recipe.head_factor},
     ]
     optimizer = torch.optim.AdamW(
         [group for group in groups if group["params"]],

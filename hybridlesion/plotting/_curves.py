@@ -25,7 +25,6 @@ from hybridlesion.plotting._style import (
     write,
 )
 
-
 # The palette of Okabe and Ito, for data sources.
 _COLORS = (MODEL, MALIGNANT, BENIGN, "#E69F00", "#56B4E9", "#CC79A7", INK)
 

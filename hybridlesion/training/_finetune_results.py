@@ -38,9 +38,9 @@ _TEXT = """# Fine-tuned {backbone}: model card
 melanoma and any malignancy, as features among others. Research software, not a medical device. The
 scores are not calibrated probabilities.
 
-**Network.** {networks} of `{backbone}` with the outputs {outputs}; weights in half precision. Logits
-are the mean over {views}, each of {image_size} by {image_size} pixels. The scores assume class
-frequencies of {frequencies}.
+**Network.** {networks} of `{backbone}`, weights in half precision. Its eight logits are the mean
+over {views}, each of {image_size} by {image_size} pixels.
+The scores assume these class frequencies: {frequencies}.
 
 **Data.** {n_images:,} images, {n_malignant:,} malignant, from {n_sources}. Images of one
 patient or lesion, and near-duplicates, share a fold. SHA-256 of the sorted ids:
@@ -90,7 +90,6 @@ def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
             "networks": f"{count} networks, one for each fold,"
             if note["folds"]
             else f"{count} network(s)",
-            "outputs": ", ".join(note["classes"]),
             "frequencies": ", ".join(f"{share:g} {name}" for name, share in shares),
             "views": ", ".join(_describe_view(*view) for view in note["views"]),
             "n_sources": "one collection" if n_sources == 1 else f"{n_sources} collections",

@@ -137,9 +137,8 @@ def read_store(
             n_jobs=n_jobs,
             progress=progress,
         )
-    with atomic_path(folder / _FACTS) as temporary:
-        with temporary.open("wb") as file:
-            np.savez(file, places=places, boxes=boxes, hashes=hashes)
+    with atomic_path(folder / _FACTS) as temporary, temporary.open("wb") as file:
+        np.savez(file, places=places, boxes=boxes, hashes=hashes)
     with atomic_path(folder / _FAILURES) as temporary:
         table = pd.DataFrame(failures, columns=["image_id", "path", "stage", "reason"])
         table.to_csv(temporary, index=False)
