@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from hybridlesion.training._image_training import read_images, read_recorded
 
 # Views of up to 256 pixels are cut from these copies.
 LONG_SIDE = 256
+
+# An interrupted reading continues after the last multiple of this.
+_IMAGES_BETWEEN_NOTES = 500
 
 _PIXELS, _FACTS, _FAILURES = "images.u8", "images.npz", "images.failures.csv"
 
@@ -101,7 +105,7 @@ def read_store(
     records : DataFrame of shape (n, columns)
         Columns image_id, path and aspect.
     folder : Path
-        Run directory; the copies of an earlier call are reused.
+        Run directory; an interrupted call is continued.
     n_jobs : int, default=1
         Processes; -1 uses every core.
     progress : callable, default=None
@@ -120,29 +124,48 @@ def read_store(
     # The table of failures is written last.
     if (folder / _FAILURES).is_file():
         return ImageStore.open(folder)
-    places = np.zeros((len(records), 3), np.int64)
-    boxes = np.zeros((len(records), 4), np.int64)
-    hashes = np.zeros((len(records), HASH_BYTES), np.uint8)
-    with atomic_path(folder / _PIXELS) as temporary, temporary.open("wb") as file:
+    facts: dict[str, np.ndarray] = {
+        "places": np.zeros((len(records), 3), np.int64),
+        "boxes": np.zeros((len(records), 4), np.int64),
+        "hashes": np.zeros((len(records), HASH_BYTES), np.uint8),
+    }
+    if (folder / _FACTS).is_file():
+        with np.load(folder / _FACTS) as saved:
+            facts = dict(saved)
+        # The last image is read again, so that not all of the rest can be unreadable.
+        facts["places"][facts["places"][:, 0].argmax()] = 0
+    places = facts["places"]
+    rest = np.flatnonzero(places[:, 1] == 0)
+    with (folder / _PIXELS).open("ab") as file:
+        file.truncate(int((places[:, 0] + 3 * places[:, 1] * places[:, 2]).max()))
+        file.seek(0, os.SEEK_END)
 
         def keep(position: int, answer: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-            image, boxes[position], hashes[position] = answer
-            places[position] = file.tell(), *image.shape[:2]
+            row = rest[position]
+            image, facts["boxes"][row], facts["hashes"][row] = answer
+            places[row] = file.tell(), *image.shape[:2]
             file.write(image.tobytes())
+            if np.count_nonzero(places[:, 1]) % _IMAGES_BETWEEN_NOTES == 0:
+                file.flush()
+                _save(folder / _FACTS, facts)
 
         failures = read_images(
             _read_small,
-            records[["image_id", "path", "aspect"]],
+            records.iloc[rest][["image_id", "path", "aspect"]],
             keep,
             n_jobs=n_jobs,
             progress=progress,
         )
-    with atomic_path(folder / _FACTS) as temporary, temporary.open("wb") as file:
-        np.savez(file, places=places, boxes=boxes, hashes=hashes)
+    _save(folder / _FACTS, facts)
     with atomic_path(folder / _FAILURES) as temporary:
         table = pd.DataFrame(failures, columns=["image_id", "path", "stage", "reason"])
         table.to_csv(temporary, index=False)
     return ImageStore.open(folder)
+
+
+def _save(path: Path, facts: dict[str, np.ndarray]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **facts)
 
 
 def _read_small(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
