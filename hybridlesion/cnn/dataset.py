@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridlesion._validation import check_number
 from hybridlesion.cnn.diagnosis import CLASSES, malignancy_of
-from hybridlesion.cnn.views import InputSpec, prepare
+from hybridlesion.cnn.views import LESION_LIMITS, InputSpec, prepare
 from hybridlesion.exceptions import OptionError
 from hybridlesion.preprocessing.augmentation import (
     darken_corners,
@@ -333,7 +333,7 @@ def _draw_window(
     short = float(frame.min())
     if rng.random() < 0.5 and box[2] > 0:
         side = max(box[2:]) * (1 + 2 * rng.uniform(0.05, 0.6))
-        side = np.clip(side, 0.3 * short, 1.15 * short)
+        side = np.clip(side, *(limit * short for limit in LESION_LIMITS))
         centre = np.where(
             side >= frame,
             frame / 2,
@@ -368,13 +368,12 @@ def scored_view(
     ndarray of shape (size, size, 3), uint8
         The view.
     """
-    crop, number = view
-    if crop == "frame":
-        return prepare(image, None, replace(spec, crop_pct=number), crop=crop)
+    crop, extent = view
+    spec = replace(spec, crop_pct=extent if crop == "frame" else 1.0, interpolation="bilinear")
     mask = np.zeros(image.shape[:2], dtype=bool)
     left, top, width, height = box
     mask[top : top + height, left : left + width] = True
-    return prepare(image, mask, replace(spec, crop_pct=SCORED_VIEWS[0][1]), margin=number)
+    return prepare(image, mask, spec, crop=crop, margin=extent, limits=LESION_LIMITS)
 
 
 def truths(allowed: np.ndarray) -> dict[str, np.ndarray]:

@@ -12,6 +12,10 @@ from hybridlesion._optional_imports import cv2
 # Views of an image that a fine-tuned network uses, by its parameter ``crop``.
 VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
 
+# Smallest and largest side of the square around a lesion, as shares of the short side of the frame,
+# for networks of protocol 2: larger ones would show mirrored copies of the lesion.
+LESION_LIMITS = (0.3, 1.15)
+
 
 class Window(NamedTuple):
     """A rectangle of pixels, which may reach beyond the frame.
@@ -30,7 +34,9 @@ class Window(NamedTuple):
     width: int
 
 
-def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
+def lesion_window(
+    mask: np.ndarray, *, margin: float = 0.25, limits: tuple[float, float] = (0.0, np.inf)
+) -> Window | None:
     """Return a square around the lesion with a margin of surrounding skin.
 
     Parameters
@@ -40,6 +46,8 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
     margin : float, default=0.25
         Skin added on each side, as a share of the longer side of the lesion's bounding box;
         0 or more.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side, as shares of the short side of the frame.
 
     Returns
     -------
@@ -48,8 +56,8 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
 
     Notes
     -----
-    The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, at most the
-    long side of the frame. A square that would leave the frame is moved inside, since real skin is
+    The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, within the
+    limits and at most the long side of the frame. A square that would leave the frame is moved inside, since real skin is
     more informative than mirrored skin; only a square longer than the frame reaches beyond it.
 
     Examples
@@ -63,7 +71,8 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     if width == 0:
         return None
-    side = min(round(max(height, width) * (1 + 2 * margin)), max(mask.shape))
+    low, high = (limit * min(mask.shape) for limit in limits)
+    side = round(min(max(max(height, width) * (1 + 2 * margin), low), high, max(mask.shape)))
     return Window(
         _inside(top + (height - side) // 2, side, mask.shape[0]),
         _inside(left + (width - side) // 2, side, mask.shape[1]),
@@ -210,6 +219,7 @@ def prepare(
     *,
     crop: str = "lesion",
     margin: float = 0.25,
+    limits: tuple[float, float] = (0.0, np.inf),
 ) -> np.ndarray:
     """Cut and scale one image for a network.
 
@@ -225,13 +235,16 @@ def prepare(
         Square around the lesion, or timm's evaluation crop of the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side of the square around the lesion, as shares of the short side of
+        the frame.
 
     Returns
     -------
     ndarray of shape (*spec.size, 3), uint8
         Input of the network, before normalisation.
     """
-    window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
+    window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin, limits=limits)
     pixels = cut(image, window)
     if window.height >= spec.size[0] and window.width >= spec.size[1]:
         method = cv2.INTER_AREA
@@ -247,6 +260,7 @@ def view_window(
     *,
     crop: str = "lesion",
     margin: float = 0.25,
+    limits: tuple[float, float] = (0.0, np.inf),
 ) -> Window:
     """Return the window that `prepare` crops.
 
@@ -262,6 +276,9 @@ def view_window(
         Square around the lesion, or timm's evaluation crop of the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side of the square around the lesion, as shares of the short side of
+        the frame.
 
     Returns
     -------
@@ -270,7 +287,7 @@ def view_window(
     """
     window = None
     if crop == "lesion" and mask is not None:
-        window = lesion_window(mask, margin=margin)
+        window = lesion_window(mask, margin=margin, limits=limits)
     if window is not None:
         return window
     return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)
