@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.leakage import TrainingMembership
 
 if TYPE_CHECKING:
-    from hybridlesion.cnn.network import LesionNetwork
+    from torch import nn
 
-# Increase when folders of this protocol can no longer be read correctly. Networks of protocol 1
-# have one output, log odds of malignancy; stored models contain such networks.
-PROTOCOL = 2
+# Networks of protocol 1 tell malignant from benign, those of protocol 2 the diagnoses of `CLASSES`.
+PROTOCOL = 1
 
 NOTE = "finetuned.json"
 SEEN = "seen.npz"
@@ -30,7 +30,10 @@ SEEN = "seen.npz"
 _KIND = "hybridlesion-finetuned"
 _NEEDED = {
     1: ("backbone", "networks", "image_size", "crop", "margin", "folds"),
-    2: ("backbone", "networks", "image_size", "folds", "classes", "shares", "views", "mean", "std"),
+    2: (
+        *("backbone", "networks", "image_size", "classes", "shares", "views", "mean", "std"),
+        "folds",
+    ),
 }
 
 
@@ -41,10 +44,9 @@ class Finetuned:
     Parameters
     ----------
     note : dict
-        Metadata; always has ``protocol``, ``backbone``, ``networks`` (names of the weight files),
-        ``image_size`` and ``folds`` (whether there is one network for each fold, rather than
-        networks trained on all images). Protocol 2 adds ``classes``, ``shares``, ``views``,
-        ``mean`` and ``std``; protocol 1 has ``crop`` and ``margin``.
+        Metadata; always has ``backbone``, ``networks`` (names of the weight files),
+        ``image_size``, ``crop``, ``margin`` and ``folds`` (whether there is one network for each
+        fold, rather than networks trained on all images).
     files : dict of str to bytes
         The note, the list of training images, and the weights, by name.
     """
@@ -111,12 +113,12 @@ class Finetuned:
                 archive.writestr(zipfile.ZipInfo(name), self.files[name])
         return buffer.getvalue()
 
-    def networks(self) -> list[LesionNetwork]:
-        """Build the networks.
+    def networks(self) -> list[nn.Module]:
+        """Build the networks with torch.
 
         Returns
         -------
-        list of LesionNetwork
+        list of nn.Module
             In evaluation mode, float32, on the CPU.
 
         Raises
@@ -126,8 +128,9 @@ class Finetuned:
         """
         from hybridlesion.cnn.network import load_network_state
 
+        n_classes = len(CLASSES) if self.note["protocol"] > 1 else 0
         return [
-            load_network_state(self.files[name], str(self.note["backbone"]), name)
+            load_network_state(self.files[name], str(self.note["backbone"]), name, n_classes)
             for name in self.note["networks"]
         ]
 
@@ -207,10 +210,14 @@ def _check_note(root: Path, text: bytes) -> dict[str, Any]:
     if kind != _KIND or protocol not in _NEEDED:
         raise ArtifactError(
             f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads "
-            f"{_KIND!r}, protocols 1 and {PROTOCOL}. Fine-tune again, or install the version it is "
-            "for."
+            f"{_KIND!r}, protocols {', '.join(map(str, _NEEDED))}. Fine-tune again, or install the "
+            "version it is for."
         )
     missing = [name for name in _NEEDED[protocol] if name not in facts]
     if missing:
         raise ArtifactError(f"{root / NOTE} lacks {', '.join(missing)}. Fine-tune again.")
+    if protocol > 1 and (facts["classes"] != list(CLASSES) or len(facts["shares"]) != len(CLASSES)):
+        raise ArtifactError(
+            f"{root / NOTE} lists other classes or shares than those of {', '.join(CLASSES)}."
+        )
     return facts

@@ -57,8 +57,9 @@ def lesion_window(
     Notes
     -----
     The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, within the
-    limits and at most the long side of the frame. A square that would leave the frame is moved inside, since real skin is
-    more informative than mirrored skin; only a square longer than the frame reaches beyond it.
+    limits and at most the long side of the frame. A square that would leave the frame is moved
+    inside, since real skin is more informative than mirrored skin; only a square longer than the
+    frame reaches beyond it.
 
     Examples
     --------

@@ -231,17 +231,17 @@ def _gather(
     """Read the records of all sources, with label, number of the source and true aspect."""
     found = find_records(sources, metadata=metadata, **options)
     records, notes = found.frame, tuple(found.warnings)
-    if "target" not in records:
+    for name in ("target", "diagnosis"):
+        if name not in records:
+            records = records.assign(**{name: np.nan if name == "target" else None})
+    if records[["target", "diagnosis"]].isna().all(axis=None):
         raise TableError(
             "no table says which images are malignant. Pass one as `metadata`; its column is "
             "detected, or passed as `target_column`, or derived from the `malignant` diagnoses. "
             "Folders named by class are labels with `labels_from_folders`."
         )
     refuse_unknown(records)
-    if "diagnosis" not in records:
-        records = records.assign(diagnosis=None)
-    single = allowed_classes(records["diagnosis"], np.zeros(len(records), int)).sum(axis=1) == 1
-    known = records["target"].notna() | single
+    known = records["target"].notna() | _has_class(records["diagnosis"])
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
     records = records[known].reset_index(drop=True)
@@ -251,7 +251,16 @@ def _gather(
         source=records["path"].map(number),
         aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
     )
-    return records, notes, found.diagnoses
+    used = found.diagnoses["side"].isin(("undecided", "")) & _has_class(
+        found.diagnoses["diagnosis"]
+    )
+    diagnoses = found.diagnoses.assign(side=found.diagnoses["side"].mask(used, "its class"))
+    return records, notes, diagnoses
+
+
+def _has_class(diagnosis: pd.Series) -> np.ndarray:
+    """Whether a diagnosis is one of the eight classes."""
+    return allowed_classes(diagnosis, np.zeros(len(diagnosis), int)).sum(axis=1) == 1
 
 
 def _read_aspects(metadata: Sequence[str]) -> pd.Series:

@@ -197,6 +197,7 @@ def write_results(
         seen = TrainingMembership.of(records, folds.fold, logits, hashes)
         temporary.write_bytes(seen.to_bytes())
     note = {
+        "protocol": 2,
         "backbone": folds.backbone,
         "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
         "folds": True,

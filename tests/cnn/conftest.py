@@ -12,10 +12,11 @@ from hybridlesion.cnn import (
     SEEN,
     Examples,
     FinetuneRecipe,
-    create_network,
     save_network,
     write_note,
 )
+from hybridlesion.cnn.backbone import load_weight_file
+from hybridlesion.cnn.network import LesionNetwork
 from hybridlesion.leakage import TrainingMembership, perceptual_hash
 
 TINY = "test_efficientnet"
@@ -60,39 +61,38 @@ def images():
 
 @pytest.fixture(scope="session")
 def drawn() -> Examples:
-    """Sixty crops of 48 pixels from two sources; the second has few malignant ones."""
+    """Sixty small images: melanomas are dark, nevi light; the second source has few melanomas."""
     rng = np.random.default_rng(0)
-    target = np.array([1, 0, 0] * 10 + [1] + [0] * 9 + [1] + [0] * 19)
-    crops = np.empty((60, 48, 48, 3), np.uint8)
-    for crop, malignant in zip(crops, target, strict=True):
-        crop[:] = (222, 178, 158)
-        cv2.circle(crop, (24, 24), 12, (60, 40, 40) if malignant else (170, 120, 95), -1)
-        crop[:] = (crop + rng.normal(0, 6, crop.shape)).clip(0, 255)
-    source = np.repeat([0, 1], 30)
-    return Examples(crops, target, source, np.where(np.arange(60) % 5 == 0, -1, target))
+    melanoma = np.array([True, False, False] * 10 + [True] + [False] * 29)
+    places = np.array([[i * 40 * 48 * 3, 40, 48] for i in range(60)])
+    pixels = np.empty((60, 40, 48, 3), np.uint8)
+    for image, dark in zip(pixels, melanoma, strict=True):
+        image[:] = (222, 178, 158)
+        cv2.circle(image, (24, 20), 10, (60, 40, 40) if dark else (170, 120, 95), -1)
+        image[:] = (image + rng.normal(0, 6, image.shape)).clip(0, 255)
+    allowed = np.eye(8, dtype=bool)[np.where(melanoma, 0, 1)]
+    # The last are known to be benign only.
+    allowed[50:] = [False, True, False, True, False, True, True, True]
+    boxes = np.tile([14, 10, 21, 21], (60, 1))
+    return Examples(pixels.reshape(-1), places, boxes, allowed, np.repeat([0, 1], 30), np.arange(60))
 
 
 @pytest.fixture(scope="session")
 def recipe() -> FinetuneRecipe:
     """Three quick epochs."""
     return FinetuneRecipe(
-        epochs=3,
-        batch_size=10,
-        image_size=32,
-        first_size=32,
-        frozen=0.0,
-        backbone_rate=2e-3,
-        head_rate=2e-2,
-        averaging=0.8,
+        epochs=3, batch_size=10, image_size=32, learning_rate=3e-3, averaging=0.8, warm_up=0.1
     )
 
 
 @pytest.fixture(scope="session")
 def tuned(tiny_weights, images, tmp_path_factory):
-    """A folder of three folds that learned from the first six images, of four patients."""
+    """A folder of protocol 1 with three folds that learned from the first six images, of four patients."""
     folder = tmp_path_factory.mktemp("tuned") / "network"
     for fold in range(3):
-        network = create_network("test_efficientnet", str(tiny_weights), 0, dropout=0.0, seed=0)
+        model = import_timm().create_model(TINY, pretrained=False, num_classes=0)
+        load_weight_file(model, tiny_weights)
+        network = LesionNetwork(model)
         with torch.no_grad():
             generator = torch.Generator().manual_seed(fold)
             network.malignancy.weight.normal_(std=2e-5, generator=generator)
