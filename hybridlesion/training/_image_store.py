@@ -124,6 +124,7 @@ def read_store(
     # The table of failures is written last.
     if (folder / _FAILURES).is_file():
         return ImageStore.open(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, np.ndarray] = {
         "places": np.zeros((len(records), 3), np.int64),
         "boxes": np.zeros((len(records), 4), np.int64),

@@ -26,7 +26,7 @@ def network(hybridlesion, lesions, tmp_path_factory):
     arguments = (lesions / "images", "--metadata", lesions / "metadata.csv")
     options = ("--backbone", TINY, "--weights", weights, "--folds", 3, "--epochs", 2)
     result = hybridlesion(
-        *("finetune", *arguments, *options, "--image-size", 32, "--jobs", 1),
+        *("finetune", *arguments, *options, "--image-size", 32, "--batch-size", 8, "--jobs", 1),
         *("--out", folder / "network"),
     )
     assert result.exit_code == 0, result.output

@@ -74,7 +74,9 @@ def drawn() -> Examples:
     # The last are known to be benign only.
     allowed[50:] = [False, True, False, True, False, True, True, True]
     boxes = np.tile([14, 10, 21, 21], (60, 1))
-    return Examples(pixels.reshape(-1), places, boxes, allowed, np.repeat([0, 1], 30), np.arange(60))
+    return Examples(
+        pixels.reshape(-1), places, boxes, allowed, np.repeat([0, 1], 30), np.arange(60)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +89,7 @@ def recipe() -> FinetuneRecipe:
 
 @pytest.fixture(scope="session")
 def tuned(tiny_weights, images, tmp_path_factory):
-    """A folder of protocol 1 with three folds that learned from the first six images, of four patients."""
+    """A folder of protocol 1: three folds that learned from six images of four patients."""
     folder = tmp_path_factory.mktemp("tuned") / "network"
     for fold in range(3):
         model = import_timm().create_model(TINY, pretrained=False, num_classes=0)

@@ -53,9 +53,7 @@ def test_resumed_equals_uninterrupted(begin, drawn, recipe, tmp_path, monkeypatc
             raise Stop
 
     with pytest.raises(Stop):
-        train(
-            begin(), drawn, recipe, held_out=drawn, checkpoint=checkpoint, progress=interrupt
-        )
+        train(begin(), drawn, recipe, held_out=drawn, checkpoint=checkpoint, progress=interrupt)
     resumed = train(begin(), drawn, recipe, held_out=drawn, checkpoint=checkpoint)
     assert _without_times(resumed.curve) == _without_times(whole.curve)
     for one, other in zip(
@@ -111,4 +109,4 @@ def test_a_fold_on_disk_scores_as_it_did(begin, drawn, recipe, tmp_path):
     loaded = load_network_state(data, TINY, "fold_0.safetensors", 8)
     before, after = (predict(net, drawn, 32) for net in (done.average, loaded))
     # float16 keeps three digits of a weight
-    np.testing.assert_allclose(before, after, atol=0.02)
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.999
