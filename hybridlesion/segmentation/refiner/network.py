@@ -105,7 +105,7 @@ class RefinerNetwork(nn.Module):
         self, maps: list[torch.Tensor], evidence: torch.Tensor | None
     ) -> torch.Tensor:
         if self.evidence:
-            maps = [*maps, F.adaptive_avg_pool2d(evidence, maps[0].shape[-2:])]
+            maps = [*maps, F.avg_pool2d(evidence, evidence.shape[-1] // maps[0].shape[-1])]
         return torch.cat(maps, 1) if len(maps) > 1 else maps[0]
 
 
