@@ -91,20 +91,22 @@ class Refiner(nn.Module):
         super().__init__()
         self.model = network
 
-    def forward(self, image: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, *evidence: torch.Tensor) -> torch.Tensor:
         """Segment images.
 
         Parameters
         ----------
-        image, evidence : Tensor of shape (n, S, S, 3)
-            Inputs of `RefinerNetwork`.
+        image : Tensor of shape (n, S, S, 3)
+            Normalised image.
+        *evidence : Tensor of shape (n, S, S, 3)
+            Classical evidence, if the network uses it.
 
         Returns
         -------
         Tensor of shape (n, S, S)
             Probability of "lesion".
         """
-        inputs = (values.permute(0, 3, 1, 2) for values in (image, evidence))
+        inputs = (values.permute(0, 3, 1, 2) for values in (image, *evidence))
         return self.model(*inputs).sigmoid()[:, 0]
 
 
@@ -183,12 +185,14 @@ def main() -> None:
         (folder / f"{name}.onnx").write_bytes(graph)
         print(f"{name}.onnx: {len(graph):,} bytes")
     square = torch.randn(2, 96, 96, 3)
-    graph = export(
-        Refiner(RefinerNetwork()), {"image": square, "evidence": square.clone()}, "probability"
-    )
-    folder = Path(segmentation.__file__).parent / "refiner"
-    (folder / "refiner.onnx").write_bytes(graph)
-    print(f"refiner.onnx: {len(graph):,} bytes")
+    for name, inputs in (
+        ("refiner", {"image": square, "evidence": square.clone()}),
+        ("refiner_without_evidence", {"image": square}),
+    ):
+        network = RefinerNetwork(evidence="evidence" in inputs)
+        graph = export(Refiner(network), inputs, "probability")
+        (Path(segmentation.__file__).parent / "refiner" / f"{name}.onnx").write_bytes(graph)
+        print(f"{name}.onnx: {len(graph):,} bytes")
 
 
 if __name__ == "__main__":

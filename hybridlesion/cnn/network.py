@@ -162,11 +162,11 @@ class NetworkEnsemble(nn.Module):
 
     Parameters
     ----------
-    networks : list of LesionNetwork
-        Of one backbone.
+    networks : list of nn.Module
+        Of one backbone: `LesionNetwork`, or classifiers of diagnoses.
     """
 
-    def __init__(self, networks: list[LesionNetwork]):
+    def __init__(self, networks: list[nn.Module]):
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
@@ -180,10 +180,11 @@ class NetworkEnsemble(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, n_networks)
-            Log odds of malignancy.
+        Tensor of shape (n, n_networks) or (n, n_networks * n_classes)
+            Log odds of malignancy, or the logits of each network's classes.
         """
-        return torch.stack([network(images)[0] for network in self.networks], dim=1)
+        found = [network(images) for network in self.networks]
+        return torch.cat([one[0][:, None] if isinstance(one, tuple) else one for one in found], 1)
 
 
 def save_network(path: Path, network: LesionNetwork) -> None:
@@ -206,8 +207,8 @@ def save_network(path: Path, network: LesionNetwork) -> None:
         temporary.write_bytes(save(state))
 
 
-def load_network_state(data: bytes, backbone: str, name: str) -> LesionNetwork:
-    """Build the network whose weights `save_network` wrote.
+def load_network_state(data: bytes, backbone: str, name: str, n_classes: int = 0) -> nn.Module:
+    """Build a network from its weight file.
 
     Parameters
     ----------
@@ -217,11 +218,14 @@ def load_network_state(data: bytes, backbone: str, name: str) -> LesionNetwork:
         Its timm model name.
     name : str
         Name of the file in messages.
+    n_classes : int, default=0
+        Outputs of timm's own classifier; 0 for the weights of a `LesionNetwork` that
+        `save_network` wrote.
 
     Returns
     -------
-    LesionNetwork
-        In evaluation mode, float32, on the CPU, without the diagnosis head.
+    nn.Module
+        In evaluation mode, float32, on the CPU; a `LesionNetwork` has no diagnosis head.
 
     Raises
     ------
@@ -229,8 +233,8 @@ def load_network_state(data: bytes, backbone: str, name: str) -> LesionNetwork:
         If it does not fit the backbone.
     """
     timm = import_timm()
-    model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=0)
-    network = LesionNetwork(model, 0)
+    model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=n_classes)
+    network = model if n_classes else LesionNetwork(model, 0)
     try:
         state = {key: value.float() for key, value in load(data).items()}
         network.load_state_dict(_counters(network) | state)
@@ -240,5 +244,5 @@ def load_network_state(data: bytes, backbone: str, name: str) -> LesionNetwork:
     return network.eval()
 
 
-def _counters(network: LesionNetwork) -> dict[str, torch.Tensor]:
+def _counters(network: nn.Module) -> dict[str, torch.Tensor]:
     return {k: v for k, v in network.state_dict().items() if not v.dtype.is_floating_point}

@@ -44,8 +44,8 @@ class TrainingMembership:
         Hashes of the image ids, sorted.
     fold : ndarray of shape (n,), int
         Fold in which each image was held out.
-    oof_logit : ndarray of shape (n,), float32
-        Out-of-fold logit of each image.
+    oof_logit : ndarray of shape (n,) or (n, k), float32
+        Out-of-fold logit of each image, or its logits of k classes.
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hash of each image.
     groups : ndarray of shape (m,), uint64
@@ -79,7 +79,7 @@ class TrainingMembership:
             Column ``image_id``, and ``patient_id`` and ``lesion_id`` where known.
         fold : ndarray of shape (n,), int
             Fold of each image.
-        oof_logit : ndarray of shape (n,), float
+        oof_logit : ndarray of shape (n,) or (n, k), float
             Out-of-fold logits.
         hashes : ndarray of shape (n, 32), uint8
             Perceptual hashes.
@@ -125,12 +125,13 @@ class TrainingMembership:
             over a group.
         fold : ndarray of shape (n,), int
             Fold in which the matching image or group was held out; -1 for new images.
-        oof_logit : ndarray of shape (n,), float32
-            Out-of-fold logit of the near-duplicate; NaN for all other images.
+        oof_logit : ndarray of shape (n,) or (n, k), float32
+            Out-of-fold logits of the near-duplicate; NaN for all other images.
         """
         match = np.full(len(hashes), Match.NEW)
         fold = np.full(len(hashes), -1)
-        oof_logit = np.full(len(hashes), np.nan, np.float32)
+        shape = (len(hashes), *self.oof_logit.shape[1:])
+        oof_logit = np.full(shape, np.nan, np.float32)
 
         def fill(wanted: np.ndarray, known: np.ndarray, folds: np.ndarray, kind: Match) -> None:
             if len(known):
@@ -156,7 +157,7 @@ class TrainingMembership:
         return HashIndex(self.hashes)
 
     def to_bytes(self) -> bytes:
-        """Serialise to an npz file.
+        """Serialise to an npz file; logits of several classes are rounded to float16.
 
         Returns
         -------
@@ -164,7 +165,10 @@ class TrainingMembership:
             Input of `from_bytes`.
         """
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{key: getattr(self, name) for name, key in _KEYS.items()})
+        parts = {key: getattr(self, name) for name, key in _KEYS.items()}
+        if self.oof_logit.ndim > 1:
+            parts[_KEYS["oof_logit"]] = self.oof_logit.astype(np.float16)
+        np.savez_compressed(buffer, **parts)
         return buffer.getvalue()
 
     @classmethod
@@ -189,8 +193,10 @@ class TrainingMembership:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as packed:
                 parts = {name: packed[key] for name, key in _KEYS.items()}
-            membership = cls(**parts | {"salt": str(parts["salt"])})
-            if membership.hashes.shape != (len(membership.image_ids), HASH_BYTES):
+            parts |= {"salt": str(parts["salt"])}
+            parts["oof_logit"] = parts["oof_logit"].astype(np.float32)
+            membership, n = cls(**parts), len(parts["image_ids"])
+            if membership.hashes.shape != (n, HASH_BYTES) or len(membership.oof_logit) != n:
                 raise ValueError(f"perceptual hashes of shape {membership.hashes.shape}")
         except Exception as error:  # zip, npy and numpy raise errors of many types on damaged data
             raise ArtifactError(f"cannot read the list of training images: {error}.") from error
