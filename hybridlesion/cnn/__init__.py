@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
 from hybridlesion.cnn.dataset import Examples, FinetuneRecipe
+from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.cnn.scorer import SHIPPED, CNNScorer
 from hybridlesion.cnn.timm_embedder import CROPS, TimmEmbedder, embed
 from hybridlesion.cnn.views import Window, cut, frame_window, lesion_window
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hybridlesion.cnn.trainer import predict, train
 
 __all__ = [
+    "CLASSES",
     "CROPS",
     "NOTE",
     "SEEN",

@@ -17,7 +17,7 @@ from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
 from hybridlesion.cnn.diagnosis import classes_of
 from hybridlesion.cnn.scorer import SHIPPED
-from hybridlesion.cnn.views import InputSpec, ImageView, Window
+from hybridlesion.cnn.views import ImageView, InputSpec, Window
 
 if TYPE_CHECKING:
     import torch
@@ -73,7 +73,7 @@ def cnn_map(
     mask: np.ndarray | None = None,
     weights: str | os.PathLike[str] | None = None,
     *,
-    column: str = "cnn__score",
+    column: str | None = None,
     n_steps: int = 8,
     device: str = "auto",
 ) -> CnnMap:
@@ -88,9 +88,9 @@ def cnn_map(
     weights : str, path-like or None, default=None
         Folder that `hybridlesion finetune` wrote, or such a folder packed. None takes the network
         that ships with the package.
-    column : str, default="cnn__score"
-        The score to map: a column of `CNNScorer`, such as ``"cnn__melanoma"``. Networks of the
-        first protocol have ``"cnn__score"`` only.
+    column : str or None, default=None
+        The score to map: a column of `CNNScorer`. None takes ``cnn__melanoma`` of networks that
+        tell diagnoses apart, and ``cnn__score`` of others.
     n_steps : int, default=8
         Number of integration points, at least 1; more are more accurate.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
@@ -190,12 +190,13 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, stamp: tuple[int, ...], column: str, device: str) -> _Seer:
+def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -> _Seer:
     import torch
 
     from hybridlesion.cnn.network import NetworkEnsemble
 
     tuned = Finetuned.read(path)
+    column = column or ("cnn__melanoma" if tuned.tells_diagnoses else "cnn__score")
     check_choice("column", column, tuned.score_columns)
     networks = tuned.networks()
     ensemble = NetworkEnsemble(networks).eval().requires_grad_(False)

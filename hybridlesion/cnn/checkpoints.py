@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion.cnn.diagnosis import CLASSES, SCORE_COLUMNS
-from hybridlesion.cnn.views import VIEWS, InputSpec, ImageView
+from hybridlesion.cnn.views import VIEWS, ImageView, InputSpec
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.leakage import TrainingMembership
 

@@ -9,7 +9,7 @@ import pytest
 
 from hybridlesion.cnn import CNNScorer
 from hybridlesion.cnn import attribution as module
-from hybridlesion.cnn.views import InputSpec, ImageView, lesion_window
+from hybridlesion.cnn.views import ImageView, InputSpec, lesion_window
 from hybridlesion.exceptions import ImageError, OptionError, SourceError
 from hybridlesion.explain import CnnMap, cnn_map
 from hybridlesion.io import read_image, read_mask
