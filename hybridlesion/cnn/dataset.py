@@ -8,7 +8,7 @@ import numpy as np
 
 from hybridlesion._validation import check_number
 from hybridlesion.cnn.diagnosis import CLASSES, malignancy_of
-from hybridlesion.cnn.views import LESION_LIMITS, InputSpec, prepare
+from hybridlesion.cnn.views import LESION_LIMITS, ImageView, InputSpec
 from hybridlesion.exceptions import OptionError
 from hybridlesion.preprocessing.augmentation import (
     darken_corners,
@@ -368,12 +368,11 @@ def scored_view(
     ndarray of shape (size, size, 3), uint8
         The view.
     """
-    crop, extent = view
-    spec = replace(spec, crop_pct=extent if crop == "frame" else 1.0, interpolation="bilinear")
     mask = np.zeros(image.shape[:2], dtype=bool)
     left, top, width, height = box
     mask[top : top + height, left : left + width] = True
-    return prepare(image, mask, spec, crop=crop, margin=extent, limits=LESION_LIMITS)
+    shown = ImageView(*view, limits=LESION_LIMITS)
+    return shown.prepare(image, mask, replace(spec, interpolation="bilinear"))
 
 
 def truths(allowed: np.ndarray) -> dict[str, np.ndarray]:

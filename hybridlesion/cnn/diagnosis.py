@@ -93,6 +93,29 @@ def malignancy_of(allowed: np.ndarray) -> np.ndarray:
     return np.where(precursor | mixed, np.nan, malignant)
 
 
+def classes_of(column: str) -> np.ndarray:
+    """Return the classes whose probabilities sum to a score.
+
+    Parameters
+    ----------
+    column : str
+        One of `SCORE_COLUMNS`.
+
+    Returns
+    -------
+    ndarray of shape (8,), bool
+        True for its classes.
+
+    Examples
+    --------
+    >>> classes_of("cnn__melanoma").astype(int)
+    array([1, 0, 0, 0, 0, 0, 0, 0])
+    """
+    if column == SCORE_COLUMNS[0]:
+        return _MALIGNANT
+    return np.arange(len(CLASSES)) == max(SCORE_COLUMNS.index(column) - 2, 0)
+
+
 def class_scores(logits: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     """Turn logits of balanced classes into the columns of a feature table.
 

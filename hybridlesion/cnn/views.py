@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -213,6 +213,78 @@ class InputSpec:
         )
 
 
+class ImageView(NamedTuple):
+    """A part of an image that a fine-tuned network is shown.
+
+    Parameters
+    ----------
+    crop : {"lesion", "frame"}
+        Square around the lesion, or in the middle of the frame.
+    extent : float
+        Skin on each side of the lesion, as a share of its longer side; or share of the shorter
+        side of the frame.
+    mirrored : bool, default=False
+        Whether left and right are exchanged.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side of the square around the lesion, as shares of the short side of
+        the frame.
+
+    Examples
+    --------
+    >>> spec = InputSpec((8, 8), (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bilinear")
+    >>> ImageView("frame", 0.5).window((40, 60), None, spec)
+    Window(top=10, left=20, height=20, width=20)
+    """
+
+    crop: str
+    extent: float
+    mirrored: bool = False
+    limits: tuple[float, float] = (0.0, np.inf)
+
+    def window(self, shape: tuple[int, int], mask: np.ndarray | None, spec: InputSpec) -> Window:
+        """Return the window of an image.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (H, W) of the image.
+        mask : ndarray of shape (H, W), bool, or None
+            True inside the lesion; None or an empty mask shows the frame.
+        spec : InputSpec
+            The network's input.
+
+        Returns
+        -------
+        Window
+            The rectangle, which may reach beyond the frame.
+        """
+        if self.crop == "frame":
+            spec = replace(spec, crop_pct=self.extent)
+        return view_window(
+            shape, mask, spec, crop=self.crop, margin=self.extent, limits=self.limits
+        )
+
+    def prepare(self, image: np.ndarray, mask: np.ndarray | None, spec: InputSpec) -> np.ndarray:
+        """Cut and scale an image.
+
+        Parameters
+        ----------
+        image : ndarray of shape (H, W, 3), uint8
+            RGB image.
+        mask : ndarray of shape (H, W), bool, or None
+            True inside the lesion.
+        spec : InputSpec
+            The network's input.
+
+        Returns
+        -------
+        ndarray of shape (*spec.size, 3), uint8
+            Input of the network, before normalisation.
+        """
+        pixels = _scale(image, self.window(image.shape[:2], mask, spec), spec)
+        return pixels[:, ::-1] if self.mirrored else pixels
+
+
 def prepare(
     image: np.ndarray,
     mask: np.ndarray | None,
@@ -220,7 +292,6 @@ def prepare(
     *,
     crop: str = "lesion",
     margin: float = 0.25,
-    limits: tuple[float, float] = (0.0, np.inf),
 ) -> np.ndarray:
     """Cut and scale one image for a network.
 
@@ -236,16 +307,17 @@ def prepare(
         Square around the lesion, or timm's evaluation crop of the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
-    limits : tuple of float, default=(0.0, inf)
-        Smallest and largest side of the square around the lesion, as shares of the short side of
-        the frame.
 
     Returns
     -------
     ndarray of shape (*spec.size, 3), uint8
         Input of the network, before normalisation.
     """
-    window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin, limits=limits)
+    window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
+    return _scale(image, window, spec)
+
+
+def _scale(image: np.ndarray, window: Window, spec: InputSpec) -> np.ndarray:
     pixels = cut(image, window)
     if window.height >= spec.size[0] and window.width >= spec.size[1]:
         method = cv2.INTER_AREA
@@ -292,20 +364,3 @@ def view_window(
     if window is not None:
         return window
     return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)
-
-
-def two_views(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two pictures of one lesion whose log odds are averaged when it is scored.
-
-    Parameters
-    ----------
-    crops : ndarray of shape (S, S, 3) or (v, S, S, 3), uint8
-        One crop, or one or two.
-
-    Returns
-    -------
-    tuple of two ndarrays of shape (S, S, 3), uint8
-        The first crop as it is and the last one mirrored, which may be the same crop.
-    """
-    crops = crops if crops.ndim == 4 else crops[None]
-    return crops[0], crops[-1][:, ::-1]

@@ -9,6 +9,7 @@ import torch
 
 from hybridlesion._optional_imports import cv2, import_timm
 from hybridlesion.cnn import (
+    CLASSES,
     SEEN,
     Examples,
     FinetuneRecipe,
@@ -110,4 +111,60 @@ def tuned(tiny_weights, images, tmp_path_factory):
     names = [f"fold_{fold}.safetensors" for fold in range(3)]
     facts = {"backbone": "test_efficientnet", "networks": names, "folds": True}
     write_note(folder, facts | {"image_size": 64, "crop": "both", "margin": 0.25})
+    return folder
+
+
+def random_classifier(backbone: str, seed: int) -> torch.nn.Module:
+    """A classifier of diagnoses with random weights, its batch norms fitted to noise."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = import_timm().create_model(backbone, pretrained=False, num_classes=8)
+        for module in model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = 1.0
+                torch.nn.init.normal_(module.bias, std=0.2)
+        with torch.no_grad():
+            model.train()(torch.randn(4, 3, 64, 64))
+            model.get_classifier().weight.mul_(0.1)  # logits of about 1
+    return model.eval().half().float()
+
+
+def classifier_bytes(model: torch.nn.Module) -> bytes:
+    """Weight file of a classifier, as it is in a folder."""
+    from safetensors.torch import save
+
+    state = model.state_dict().items()
+    return save({k: v.half().contiguous() for k, v in state if v.is_floating_point()})
+
+
+def diagnosis_note(backbone: str, n_networks: int) -> dict:
+    """Note of networks that tell diagnoses apart."""
+    return {
+        "protocol": 2,
+        "backbone": backbone,
+        "networks": [f"fold_{fold}.safetensors" for fold in range(n_networks)],
+        "folds": n_networks > 1,
+        "image_size": 64,
+        "classes": list(CLASSES),
+        "shares": [0.15, 0.55, 0.10, 0.03, 0.03, 0.10, 0.02, 0.02],
+        "views": [["frame", 0.95], ["frame", 0.7], ["lesion", 0.2]],
+        "mean": [0.5, 0.45, 0.4],
+        "std": [0.25, 0.25, 0.3],
+    }
+
+
+@pytest.fixture(scope="session")
+def diagnoser(images, tmp_path_factory):
+    """A folder of two folds that tell diagnoses apart and were trained on the first six images."""
+    folder = tmp_path_factory.mktemp("diagnoser") / "network"
+    folder.mkdir()
+    note = diagnosis_note("mobilenetv2_100.ra_in1k", 2)
+    for fold, name in enumerate(note["networks"]):
+        (folder / name).write_bytes(classifier_bytes(random_classifier("mobilenetv2_100", fold)))
+    records = pd.DataFrame({"image_id": list("abcdef")})
+    looks = np.stack([perceptual_hash(image) for image in images[0][:6]])
+    logits = np.linspace(-3, 2, 48).reshape(6, 8)
+    seen = TrainingMembership.of(records, np.array([0, 0, 1, 1, 0, 1]), logits, looks)
+    (folder / SEEN).write_bytes(seen.to_bytes())
+    write_note(folder, note)
     return folder
