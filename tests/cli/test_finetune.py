@@ -63,7 +63,7 @@ def test_its_scores_reach_a_model_that_carries_it(
     assert fitted.exit_code == 0, fitted.output
     assert "were in the training of the CNN" in fitted.output.replace("\n", " ")
     manifest = read_manifest(model)
-    assert manifest["features"]["families"]["cnn"] == 1
+    assert manifest["features"]["families"]["cnn"] == 9
     assert list(manifest["files"]) == ["network.zip"]
     assert str(tmp_path) not in str(manifest)
 

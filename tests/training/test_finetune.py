@@ -11,6 +11,7 @@ import pytest
 from hybridlesion.cnn import (
     CLASSES,
     SCORE_COLUMNS,
+    CNNScorer,
     Finetuned,
     FinetuneRecipe,
     allowed_classes,
@@ -203,7 +204,11 @@ def test_one_network_of_all_images_with_the_scores_of_the_folds(folder, weights,
     # the folds are those of a run without it
     table, other = (pd.read_csv(path / "out_of_fold.csv") for path in (made.path, trained.path))
     pd.testing.assert_frame_equal(table, other)
-    assert np.array_equal(packed.seen.oof_logit, Finetuned.read(made.path).seen.oof_logit)
+    paths = [folder / part / f"{i}.png" for i in table["image_id"] for part in ("first", "second")]
+    images = [read_image(path) for path in paths if path.exists()]
+    scores = CNNScorer(made.path / "whole.zip", device="cpu").fit().transform(images)
+    np.testing.assert_allclose(scores[:, :-1], table[list(SCORE_COLUMNS)], rtol=0.01)
+    assert (scores[:, -1] == 1).all()
 
 
 def _fresh(trained, name):
