@@ -44,7 +44,7 @@ from hybridlesion.cnn.network import (
 _LARGEST_GRADIENT = 3.0
 _LEAST_RATE = 0.02
 _PREDICTED_AT_ONCE = 32
-_STEPS_BETWEEN_CHECKPOINTS = 100
+_STEPS_BETWEEN_CHECKPOINTS = 50
 
 # Scores of the columns `SCORE_COLUMNS`, by the names of `truths`.
 _SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
@@ -134,7 +134,7 @@ def train(
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
-        File that is read if it exists, and written every 100 steps and after each epoch. It must
+        File that is read if it exists, and written every 50 steps and after each epoch. It must
         belong to these examples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
