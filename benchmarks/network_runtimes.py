@@ -73,9 +73,8 @@ def main() -> None:
     if options.runtime:
         print(measure(options.runtime, options.network, options.images))
         return
-    print(
-        "| runtime | s to the first score | images/s | ms an image alone | MB |\n|---|---|---|---|---|"
-    )
+    print("| runtime | s to the first score | images/s | ms an image alone | MB |")
+    print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.pickle")
         path.write_bytes(prepare(options.images, options.n_images))
