@@ -13,8 +13,8 @@ from hybridlesion.cnn.backbone import pad_block
 from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.cnn.views import InputSpec
 
-# Pictures of every pass: one shape means one choice of kernels, so that a row does not depend on the
-# other rows of a call. Eight are no faster, and four are often the views of one image.
+# Pictures of every pass: one shape means one choice of kernels, so that a row does not depend on
+# the other rows of a call. Eight are no faster, and four are often the views of one image.
 _BLOCK = 4
 
 
