@@ -276,7 +276,7 @@ def _allowed(records: pd.DataFrame) -> np.ndarray:
 
 
 def _number_lesions(records: pd.DataFrame) -> np.ndarray:
-    """Number the lesions; an image of an unknown lesion is a lesion of its own."""
+    """Number the lesions; an image of an unknown lesion counts as one lesion."""
     own = pd.Series("image " + records.index.astype(str), index=records.index)
     if "lesion_id" in records:
         own = ("lesion " + records["lesion_id"].astype("string")).fillna(own)
