@@ -234,7 +234,7 @@ class Sampler:
     Notes
     -----
     A source is drawn with probability proportional to the square root of its size. Labels that
-    admit several classes form a class of their own.
+    admit several classes are drawn as one more class.
     """
 
     def __init__(self, examples: Examples, recipe: FinetuneRecipe):
