@@ -23,7 +23,7 @@ import pandas as pd
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.cnn import CNNScorer
-from hybridlesion.cnn.views import Window, prepare, view_window
+from hybridlesion.cnn.views import Window
 from hybridlesion.explain import cnn_map
 from hybridlesion.io import read_image, read_mask
 
@@ -37,20 +37,14 @@ class Network:
 
     def __init__(self):
         loaded = CNNScorer(device="cpu").fit()._load()
-        self.network, self.spec, self.margin = loaded.network, loaded.network.spec, loaded.margin
+        self.network, self.spec, self.views = loaded.network, loaded.network.spec, loaded.views
 
     def sights(self, image, mask):
-        views = [
-            prepare(image, mask, self.spec, crop=crop, margin=self.margin)
-            for crop in ("lesion", "frame")
-        ]
-        return views[0], np.ascontiguousarray(views[1][:, ::-1])
+        views = (view.prepare(image, mask, self.spec) for view in self.views)
+        return [np.ascontiguousarray(view) for view in views]
 
     def windows(self, image, mask) -> list[Window]:
-        return [
-            view_window(image.shape[:2], mask, self.spec, crop=crop, margin=self.margin)
-            for crop in ("lesion", "frame")
-        ]
+        return [view.window(image.shape[:2], mask, self.spec) for view in self.views]
 
     def odds(self, pictures) -> np.ndarray:
         return self.network.rows([np.stack(pictures)]).mean(axis=1)

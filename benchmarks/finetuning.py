@@ -1,190 +1,158 @@
 """What each part of the fine-tuning recipe brings: AUC of each source with one thing changed.
 
-    python benchmarks/finetuning.py DATA --weights FILE [--folds 1] [--epochs 6] [--work DIR]
+    python benchmarks/finetuning.py WORK --weights FILE [--folds 1] [--epochs 4]
 
-ISIC 2017, HAM10000 and ISIC 2020 together, five grouped folds, of which the first ``--folds`` are
-trained. Every variant sees the same images in the same folds from the same seed. The score of the
-lesions of these folds is compared with that of the plain recipe by a paired bootstrap over groups.
-Crops are read once and kept in ``--work``, as are finished variants. One thread.
+WORK is the ``training`` folder of a finished ``hybridlesion finetune``, whose images, sources and
+folds are used again, and its ``out_of_fold.csv`` lies beside it. The first ``--folds`` folds are
+trained. Every variant sees the same images in the same folds from the same seed. Its scores of the
+lesions of these folds are compared with those of the plain recipe by a paired bootstrap over
+patients or lesions. Finished variants are kept in ``WORK/variants``. One thread.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hybridlesion._optional_imports import cv2
-from hybridlesion.cnn import FinetuneRecipe
-from hybridlesion.metrics import roc_auc
-from hybridlesion.preprocessing import hair_mask, remove_hair
-from hybridlesion.training._crops import CropSettings, read_crops
-from hybridlesion.training._finetune import _assign_folds, _gather, _number_diagnoses
-from hybridlesion.training._finetune_folds import FoldWork
-from hybridlesion.training._image_training import group_images
-
-SETS = ("isic2017", "ham10000", "isic2020")
-TABLES = (
-    "isic2017/ISIC-2017_Training_Part3_GroundTruth.csv",
-    "isic2017/ISIC-2017_Training_Data_metadata.csv",
-    "isic2017/index.csv",
-    "ham10000/HAM10000_metadata.csv",
-    "isic2020/train.csv",
-    "isic2020/ISIC_2020_Training_Duplicates.csv",
+from hybridlesion.cnn import (
+    CLASS_SHARES,
+    SCORE_COLUMNS,
+    FinetuneRecipe,
+    allowed_classes,
+    class_scores,
+    truths,
 )
-N_FOLDS = 5
-SIDE = 184
-
-
-@dataclass(frozen=True)
-class Variant:
-    """The recipe with something changed."""
-
-    crop: str = "both"
-    hairless: bool = False
-    changes: dict = field(default_factory=dict)
-
+from hybridlesion.metrics import roc_auc
+from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
+from hybridlesion.training._finetune_folds import FoldWork
+from hybridlesion.training._image_store import ImageStore
 
 VARIANTS = {
-    "the recipe": Variant(),
-    "lesion crop alone": Variant(crop="lesion"),
-    "whole frame alone": Variant(crop="frame"),
-    "without the diagnosis head": Variant(changes={"auxiliary": 0.0}),
-    "turned and scaled only": Variant(changes={"disturbed": False}),
-    "hair removed": Variant(hairless=True),
-    "96 pixels": Variant(changes={"image_size": 96, "first_size": 96}),
-    "160 pixels": Variant(changes={"image_size": 160}),
-    "no layer frozen": Variant(changes={"frozen": 0.0}),
+    "the recipe": {},
+    "constant light": {"light": 0.0},
+    "light at full strength": {"light": 1.0},
+    "no smoothing of labels": {"label_smoothing": 0.0},
+    "classes at their frequency": {"class_power": 1.0},
+    "classes drawn equally": {"class_power": 0.0},
+    "least share 0.01": {"least_share": 0.01},
+    "128 pixels": {"image_size": 128},
+    "first 40 % frozen": {"frozen": 0.4},
+    "twice the rate": {"learning_rate": 1.2e-3},
 }
 
 
 def main() -> None:
     """Train the variants and print their table."""
     options = _options()
-    records, *_ = _gather(
-        [str(options.data / name / "images") for name in SETS],
-        [str(options.data / table) for table in TABLES],
-        {"roots": ()},
-    )
-    # One size for all epochs keeps the variants apart from the schedule of sizes.
-    recipe = FinetuneRecipe(epochs=options.epochs, image_size=128, first_size=128)
-    pictures = _read(records, options.work, options.jobs)
-    group = group_images(records, pictures[:, 0])
-    target = records["target"].to_numpy(int)
-    work = FoldWork(
-        folder=options.work,
-        rows=np.arange(len(records)),
-        target=target,
-        source=records["source"].to_numpy(int),
-        diagnosis=_number_diagnoses(records),
-        group=group,
-        fold=_assign_folds(target, group, N_FOLDS, 0),
-        recipe=recipe,
-        backbone="mobilenetv2_100",
-        weights=str(options.weights),
-        device="cpu",
-    )
+    table = pd.read_csv(options.work.parent / "out_of_fold.csv", low_memory=False)
+    work = _work(table, options)
     chosen = {name: VARIANTS[name] for name in ("the recipe", *options.variants)}
-    found = {name: _scores(work, name, variant, options) for name, variant in chosen.items()}
-    _print(work, found, options.folds)
+    found = {name: _scores(work, name, changes, options) for name, changes in chosen.items()}
+    rows = work.fold < options.folds
+    print(f"{rows.sum():,} images of {options.folds} of {work.fold.max() + 1} folds, AUC by source")
+    print("| variant | melanoma | any malignancy | mean of melanoma, minus the recipe |")
+    print("|---|---|---|---|")
+    for name, scores in found.items():
+        cells = [
+            " ".join(_aucs(work, scores, rows, truth)) for truth in ("melanoma", "any malignancy")
+        ]
+        difference = "" if name == "the recipe" else _difference(work, found["the recipe"], scores)
+        print(f"| {name} | {' | '.join(cells)} | {difference} |", flush=True)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--backbone", default="tf_efficientnet_lite0")
     parser.add_argument("--folds", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("finetuning-work"))
+    parser.add_argument("--epochs", type=int, default=4)
     others = [name for name in VARIANTS if name != "the recipe"]
     parser.add_argument("--variants", nargs="*", choices=others, default=others)
     return parser.parse_args()
 
 
-def _read(records: pd.DataFrame, folder: Path, jobs: int) -> np.ndarray:
-    folder.mkdir(parents=True, exist_ok=True)
-    return read_crops(records, CropSettings(SIDE, "both", 0.25), folder, n_jobs=jobs).crops
+def _work(table: pd.DataFrame, options: argparse.Namespace) -> FoldWork:
+    own = pd.Series(np.arange(len(table)))
+    known = [table[name] for name in GROUP_COLUMNS if name in table]
+    lesion = table.get("lesion_id", own)
+    return FoldWork(
+        folder=options.work,
+        rows=np.flatnonzero(ImageStore.open(options.work).places[:, 1] > 0),
+        allowed=allowed_classes(table["diagnosis"], table["target"].fillna(0).to_numpy(int)),
+        source=table["source"].to_numpy(),
+        lesion=pd.factorize(lesion.astype("string").fillna("image " + own.astype("string")))[0],
+        group=connected_groups(own, *known),
+        fold=table["fold"].to_numpy(),
+        recipe=FinetuneRecipe(epochs=options.epochs),
+        backbone=options.backbone,
+        weights=str(options.weights),
+        device="cpu",
+    )
 
 
-def _scores(work: FoldWork, name: str, variant: Variant, options: argparse.Namespace) -> np.ndarray:
-    """Log odds of the folds that were trained; NaN for the others."""
-    folder = options.work / name.replace(" ", "-") / "training"
-    done = folder / f"odds-{options.folds}-{options.epochs}.npy"
-    if done.is_file():
-        return np.load(done)
+def _scores(work: FoldWork, name: str, changes: dict, options: argparse.Namespace) -> pd.DataFrame:
+    """Scores of the folds that were trained; NaN for the others."""
     import torch
 
     torch.set_num_threads(1)
+    words = f"{name} {options.folds} {options.epochs}".replace(" ", "-")
+    folder = options.work / "variants" / words / "training"
     folder.mkdir(parents=True, exist_ok=True)
-    _write_crops(options.work / "crops.npy", folder / "crops.npy", variant)
-    changed = replace(work, folder=folder, recipe=replace(work.recipe, **variant.changes))
-    odds = np.full(len(work.rows), np.nan)
+    for path in options.work.glob("images.*"):
+        (folder / path.name).unlink(missing_ok=True)
+        (folder / path.name).symlink_to(path.resolve())
+    changed = replace(work, folder=folder, recipe=replace(work.recipe, **changes))
+    logits = np.full(work.allowed.shape, np.nan)
     for fold in range(options.folds):
-        odds[work.fold == fold] = changed(fold)[1]
+        logits[work.fold == fold] = changed(fold)[1]
         print(f"{name}: fold {fold + 1} of {options.folds}", file=sys.stderr, flush=True)
-    np.save(done, odds)
-    (folder / "crops.npy").unlink()
-    return odds
+    names = {"cnn__score": "any malignancy", "cnn__melanoma": "melanoma"}
+    scores = pd.DataFrame(class_scores(logits, CLASS_SHARES), columns=SCORE_COLUMNS)
+    return scores.rename(columns=names)
 
 
-def _write_crops(source: Path, out: Path, variant: Variant) -> None:
-    crops = np.load(source, mmap_mode="r")
-    part = {"lesion": slice(0, 1), "frame": slice(1, 2), "both": slice(0, 2)}[variant.crop]
-    wanted = np.lib.format.open_memmap(out, "w+", np.uint8, crops[:, part].shape)
-    for row, pictures in enumerate(crops[:, part]):
-        if variant.hairless:
-            pictures = [_without_hair(np.ascontiguousarray(picture)) for picture in pictures]
-        wanted[row] = pictures
-    wanted.flush()
+def _aucs(work: FoldWork, scores: pd.DataFrame, rows: np.ndarray, name: str) -> list[str]:
+    truth, score = truths(work.allowed)[name], scores[name].to_numpy()
+    cells = []
+    for source in np.unique(work.source):
+        own = rows & (work.source == source) & np.isfinite(truth)
+        both = len(np.unique(truth[own])) == 2
+        cells.append(f"{roc_auc(truth[own] == 1, score[own]):.3f}" if both else "-")
+    return cells
 
 
-def _without_hair(picture: np.ndarray) -> np.ndarray:
-    # The hair network was taught long sides of 300 to 400 pixels.
-    large = cv2.resize(picture, (2 * SIDE, 2 * SIDE), interpolation=cv2.INTER_CUBIC)
-    clean = remove_hair(large, hair_mask(large))
-    return cv2.resize(clean, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-
-
-def _print(work: FoldWork, found: dict[str, np.ndarray], n_folds: int) -> None:
-    rows = work.fold < n_folds
-    print(f"{rows.sum():,} images of {n_folds} of {N_FOLDS} folds")
-    print(f"| variant | {' | '.join(SETS)} | ISIC 2017 and HAM10000, minus the recipe |")
-    print("|---|---|---|---|---|")
-    for name, odds in found.items():
-        aucs = [
-            f"{roc_auc(work.target[own] == 1, odds[own]):.3f}"
-            for own in (rows & (work.source == source) for source in range(len(SETS)))
-        ]
-        difference = "" if name == "the recipe" else _difference(work, found["the recipe"], odds)
-        print(f"| {name} | {' | '.join(aucs)} | {difference} |", flush=True)
-
-
-def _difference(work: FoldWork, base: np.ndarray, odds: np.ndarray) -> str:
-    """Mean difference of AUC of the first two sets, with a paired 95 % interval over groups."""
+def _difference(work: FoldWork, base: pd.DataFrame, other: pd.DataFrame) -> str:
+    """Mean difference of the AUC of melanoma, with a paired 95 % interval over groups."""
     rng = np.random.default_rng(0)
+    truth = truths(work.allowed)["melanoma"]
+    one, two = (scores["melanoma"].to_numpy() for scores in (base, other))
+    known = np.isfinite(one) & np.isfinite(truth)
     parts = []
-    for source in (0, 1):
-        rows = np.flatnonzero(np.isfinite(odds) & (work.source == source))
+    for source in np.unique(work.source):
+        rows = np.flatnonzero(known & (work.source == source))
+        if truth[rows].sum() < 5:
+            continue
         groups = pd.factorize(work.group[rows])[0]
         members = [rows[groups == number] for number in range(groups.max() + 1)]
         draws = [np.arange(len(members))]
-        draws += [rng.integers(0, len(members), len(members)) for _ in range(1000)]
-        parts.append(
-            [_gain(work.target, base, odds, np.concatenate([members[i] for i in d])) for d in draws]
-        )
-    means = np.mean(parts, axis=0)
-    low, high = np.percentile(means[1:], [2.5, 97.5])
+        draws += [rng.integers(0, len(members), len(members)) for _ in range(300)]
+        drawn = [np.concatenate([members[i] for i in draw]) for draw in draws]
+        parts.append([_gain(truth[i] == 1, one[i], two[i]) for i in drawn])
+    means = np.nanmean(parts, axis=0)
+    low, high = np.nanpercentile(means[1:], [2.5, 97.5])
     return f"{means[0]:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _gain(target: np.ndarray, base: np.ndarray, odds: np.ndarray, rows: np.ndarray) -> float:
-    truth = target[rows] == 1
-    return roc_auc(truth, odds[rows]) - roc_auc(truth, base[rows])
+def _gain(truth: np.ndarray, base: np.ndarray, other: np.ndarray) -> float:
+    if truth.all() or not truth.any():
+        return np.nan
+    return roc_auc(truth, other) - roc_auc(truth, base)
 
 
 if __name__ == "__main__":

@@ -150,5 +150,7 @@ def test_every_card_of_fitted_files_is_linked():
     fitted = [ROOT / "hybridlesion" / "features" / "perception.json"]
     for suffix in ("safetensors", "onnx", "zip"):
         fitted += (ROOT / "hybridlesion").rglob(f"*.{suffix}")
+    # Graphs of docs/make_graphs.py hold no weights: these are supplied when they are loaded.
+    fitted = [path for path in fitted if b"supplied" not in path.read_bytes()]
     assert len(fitted) == 4
     assert [path.name for path in fitted if f"`{path.name}`" not in page] == []

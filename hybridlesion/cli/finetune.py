@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,8 +9,6 @@ import typer
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
 from hybridlesion.cli._progress import show_progress
-
-_Crop = StrEnum("_Crop", ["lesion", "frame", "both"])
 
 
 def finetune(
@@ -21,18 +18,19 @@ def finetune(
     ],
     out: options.OutFolder,
     metadata: options.Metadata = None,
-    backbone: Annotated[str, options.option("NAME", "timm model.")] = "mobilenetv2_100",
+    backbone: Annotated[str, options.option("NAME", "timm model.")] = "tf_efficientnet_lite0",
     weights: Annotated[
         str | None, options.option("FILE", "Its pretrained weights; default: from timm's hub.")
     ] = None,
     folds: Annotated[int, options.option("N", "Folds, with one network each.", min=2)] = 5,
-    epochs: options.Epochs = 16,
+    epochs: options.Epochs = 8,
+    learning_rate: Annotated[
+        float, options.option("X", "Peak learning rate of the backbone.", min=0, max=1)
+    ] = 6e-4,
+    batch_size: Annotated[int, options.option("N", "Images of one training step.", min=1)] = 48,
     image_size: Annotated[
-        int, options.option("N", "Side of the network's input in pixels.", min=32)
+        int, options.option("N", "Side of the network's input, a multiple of 32 pixels.", min=32)
     ] = 160,
-    crop: Annotated[
-        _Crop, options.option("lesion|frame|both", "Views of the image to use.")
-    ] = _Crop.both,
     whole: Annotated[
         bool, typer.Option("--whole", help="Also train one network on all images, as whole.zip.")
     ] = False,
@@ -58,7 +56,6 @@ def finetune(
     from hybridlesion.training import finetune as train
 
     started = time.monotonic()
-    first_size = min(image_size, 128)
     with show_progress("reading, then training") as progress:
         trained = train(
             *(images, out),
@@ -67,9 +64,12 @@ def finetune(
             weights=weights,
             n_folds=folds,
             recipe=FinetuneRecipe(
-                epochs=epochs, image_size=image_size, first_size=first_size, seed=seed
+                epochs=epochs,
+                batch_size=batch_size,
+                image_size=image_size,
+                learning_rate=learning_rate,
+                seed=seed,
             ),
-            crop=str(crop),
             whole=whole,
             target_column=target,
             malignant=options.split_words(malignant),

@@ -137,6 +137,7 @@ def fit(
     output.print_diagnoses(trained.diagnoses)
     output.print_notes(trained.warnings)
     output.echo_err("\n".join(trained.audit.lines()))
+    _print_leading(trained)
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
     if oof is not None:
         with atomic_path(oof) as temporary:
@@ -145,6 +146,16 @@ def fit(
         write_splits(save_splits, trained.splits)
     seconds = time.monotonic() - started
     _print_fit(trained, out, seconds, as_json)
+
+
+def _print_leading(trained: TrainedModel) -> None:
+    leading = trained.facts["leading_score"]
+    if leading is not None:
+        counted = {
+            "cnn__score": "diagnoses other than melanoma count as malignant, too",
+            "cnn__melanoma": "no diagnosis other than melanoma counts as malignant",
+        }
+        output.echo_err(f"Leading score of the network: {leading} ({counted[leading]}).")
 
 
 def _print_fit(trained: TrainedModel, out: Path, seconds: float, as_json: bool) -> None:
@@ -168,6 +179,7 @@ def _print_fit(trained: TrainedModel, out: Path, seconds: float, as_json: bool) 
             },
             "set_aside": trained.set_aside,
             "columns": [asdict(use) for use in trained.columns],
+            "leading_score": facts["leading_score"],
             "diagnoses": trained.diagnoses.to_dict("records"),
             "warnings": [output.name_options(text) for text in trained.warnings],
             "audit": trained.audit.facts(),

@@ -9,20 +9,34 @@ from typing import TYPE_CHECKING
 
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
-from hybridlesion.cnn.dataset import Examples, FinetuneRecipe
-from hybridlesion.cnn.diagnosis import CLASSES, SCORE_COLUMNS, name_classes
+from hybridlesion.cnn.dataset import (
+    CLASS_SHARES,
+    SCORED_VIEWS,
+    Examples,
+    FinetuneRecipe,
+    truths,
+)
+from hybridlesion.cnn.diagnosis import (
+    CLASSES,
+    SCORE_COLUMNS,
+    allowed_classes,
+    class_scores,
+    name_classes,
+)
 from hybridlesion.cnn.scorer import SHIPPED, CNNScorer
 from hybridlesion.cnn.timm_embedder import CROPS, TimmEmbedder, embed
 from hybridlesion.cnn.views import Window, cut, frame_window, lesion_window
 
 if TYPE_CHECKING:
-    from hybridlesion.cnn.network import create_network, save_network
+    from hybridlesion.cnn.network import create_network, input_spec, save_network
     from hybridlesion.cnn.trainer import predict, train
 
 __all__ = [
     "CLASSES",
+    "CLASS_SHARES",
     "CROPS",
     "NOTE",
+    "SCORED_VIEWS",
     "SCORE_COLUMNS",
     "SEEN",
     "SHIPPED",
@@ -32,10 +46,13 @@ __all__ = [
     "Finetuned",
     "TimmEmbedder",
     "Window",
+    "allowed_classes",
+    "class_scores",
     "create_network",
     "cut",
     "embed",
     "frame_window",
+    "input_spec",
     "is_finetuned",
     "lesion_window",
     "name_classes",
@@ -44,6 +61,7 @@ __all__ = [
     "resolve_device",
     "save_network",
     "train",
+    "truths",
     "write_note",
 ]
 
@@ -52,6 +70,7 @@ _LAZY = {
     "create_network": "network",
     "train": "trainer",
     "predict": "trainer",
+    "input_spec": "network",
     "save_network": "network",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,16 +12,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion._validation import check_image, check_mask, check_number
+from hybridlesion._validation import check_choice, check_image, check_mask, check_number
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.dataset import two_views
+from hybridlesion.cnn.diagnosis import classes_of
 from hybridlesion.cnn.scorer import SHIPPED
-from hybridlesion.cnn.views import VIEWS, InputSpec, Window, prepare, view_window
+from hybridlesion.cnn.views import ImageView, InputSpec, Window
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class CnnMap:
         Log odds per pixel: positive values raise the score, negative values lower it; 0 outside
         the networks' input.
     log_odds : float
-        Of the image: its ``cnn__score`` is their sigmoid.
+        Of the image: its score is their sigmoid.
     blurred : float
         Of the blurred image. `values` sum to ``log_odds - blurred``, up to the integration error
         and the contribution of mirrored pixels beyond the frame.
@@ -73,6 +73,7 @@ def cnn_map(
     mask: np.ndarray | None = None,
     weights: str | os.PathLike[str] | None = None,
     *,
+    column: str | None = None,
     n_steps: int = 8,
     device: str = "auto",
 ) -> CnnMap:
@@ -87,6 +88,9 @@ def cnn_map(
     weights : str, path-like or None, default=None
         Folder that `hybridlesion finetune` wrote, or such a folder packed. None takes the network
         that ships with the package.
+    column : str or None, default=None
+        The score to map: a column of `CNNScorer`. None takes ``cnn__melanoma`` of networks that
+        tell diagnoses apart, and ``cnn__score`` of others.
     n_steps : int, default=8
         Number of integration points, at least 1; more are more accurate.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
@@ -114,11 +118,11 @@ def cnn_map(
 
     Notes
     -----
-    Integrated gradients of the mean log odds over all networks, along the straight line from a
-    blurred copy of the input (standard deviation a tenth of the side) to the input, for the two
-    views that `CNNScorer` uses. What remains in the blurred copy, such as the overall colour, does
-    not contribute. For training images, `CNNScorer` gives an out-of-fold score, whereas the map
-    always uses all networks.
+    Integrated gradients of the log odds that follow from the mean output of all networks and
+    views, along the straight line from a blurred copy of the inputs (standard deviation a tenth of
+    the side) to the inputs, which are the views that `CNNScorer` uses. What remains in the blurred
+    copy, such as the overall colour, does not contribute. For training images, `CNNScorer` gives an
+    out-of-fold score, whereas the map always uses all networks. The networks run by torch.
 
     ``benchmarks/cnn_map.py`` measures its faithfulness: blurring the regions that the map
     ranks highest lowers the score more than with an occlusion map, in half the time.
@@ -142,32 +146,29 @@ def cnn_map(
     mask = None if mask is None else check_mask(mask, image.shape[:2])
     check_number("n_steps", n_steps, low=1, integer=True)
     path = SHIPPED if weights is None else Path(weights).expanduser().absolute()
-    return _map(image, mask, _load(path, _stamp(path), resolve_device(device)), n_steps)
+    seer = _load(path, _stamp(path), column, resolve_device(device))
+    return _map(image, mask, seer, n_steps)
 
 
 class _Seer(NamedTuple):
     """Networks, and how their input is prepared."""
 
-    network: nn.Module
+    log_odds: Callable[[torch.Tensor], torch.Tensor]
     spec: InputSpec
-    crop: str
-    margin: float
+    views: tuple[ImageView, ...]
     device: str
 
 
 def _map(image: np.ndarray, mask: np.ndarray | None, seer: _Seer, n_steps: int) -> CnnMap:
-    views = VIEWS[seer.crop]
-    options = [{"crop": view, "margin": seer.margin} for view in views]
-    crops = np.stack([prepare(image, mask, seer.spec, **one) for one in options])
+    pictures = np.stack([view.prepare(image, mask, seer.spec) for view in seer.views])
     found = integrate_gradients(
-        *(seer.network, np.stack(two_views(crops)), seer.spec), n_steps=n_steps, device=seer.device
+        seer.log_odds, pictures, seer.spec, n_steps=n_steps, device=seer.device
     )
     values = np.zeros(image.shape[:2], np.float32)
-    # The second view is mirrored: see `two_views`.
-    for parts, one in ((found.parts[0], options[0]), (found.parts[1][:, ::-1], options[-1])):
-        window = view_window(image.shape[:2], mask, seer.spec, **one)
-        _add(values, parts / 2, window)
-    return CnnMap(values, float(found.log_odds.mean()), float(found.blurred.mean()))
+    for view, parts in zip(seer.views, found.parts, strict=True):
+        parts = parts[:, ::-1] if view.mirrored else parts
+        _add(values, parts, view.window(image.shape[:2], mask, seer.spec))
+    return CnnMap(values, found.log_odds, found.blurred)
 
 
 def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
@@ -189,23 +190,29 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1)
-def _load(path: Path, stamp: tuple[int, ...], device: str) -> _Seer:
+def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -> _Seer:
     import torch
 
-    from hybridlesion.cnn.network import NetworkEnsemble, input_spec
+    from hybridlesion.cnn.network import NetworkEnsemble
 
     tuned = Finetuned.read(path)
+    column = column or ("cnn__melanoma" if tuned.tells_diagnoses else "cnn__score")
+    check_choice("column", column, tuned.score_columns)
     networks = tuned.networks()
-    return _Seer(
-        NetworkEnsemble(networks)
-        .eval()
-        .requires_grad_(False)
-        .to(device=device, memory_format=torch.channels_last),
-        input_spec(networks[0], int(tuned.note["image_size"])),
-        str(tuned.note["crop"]),
-        float(tuned.note["margin"]),
-        device,
-    )
+    ensemble = NetworkEnsemble(networks).eval().requires_grad_(False)
+    ensemble = ensemble.to(device=device, memory_format=torch.channels_last)
+    if not tuned.tells_diagnoses:
+        return _Seer(
+            *(lambda views: ensemble(views).mean(), tuned.spec(networks), tuned.views, device)
+        )
+    offsets = torch.tensor(np.log(tuned.note["shares"]), dtype=torch.float32, device=device)
+    inside = torch.from_numpy(classes_of(column)).to(device)
+
+    def log_odds(views: torch.Tensor) -> torch.Tensor:
+        logits = ensemble(views).reshape(-1, len(offsets)).mean(dim=0) + offsets
+        return logits[inside].logsumexp(0) - logits[~inside].logsumexp(0)
+
+    return _Seer(log_odds, tuned.spec(networks), tuned.views, device)
 
 
 # Standard deviations of the blurs, relative to the side of the input: of the baseline image, and
@@ -215,38 +222,43 @@ _SMOOTHED = 0.025
 
 
 class Attribution(NamedTuple):
-    """Attribution of log odds to pixels.
+    """Attribution of log odds to the pixels of all views of an image.
 
     Parameters
     ----------
     parts : ndarray of shape (n, S, S), float32
-        Contribution of each pixel; they sum to ``log_odds - blurred``, up to
-        the integration error.
-    log_odds : ndarray of shape (n,), float32
-        Of the pictures.
-    blurred : ndarray of shape (n,), float32
+        Contribution of each pixel; all together sum to ``log_odds - blurred``, up to the
+        integration error.
+    log_odds : float
+        Of the views.
+    blurred : float
         Of their blurred copies.
     """
 
     parts: np.ndarray
-    log_odds: np.ndarray
-    blurred: np.ndarray
+    log_odds: float
+    blurred: float
 
 
 def integrate_gradients(
-    network: nn.Module, pictures: np.ndarray, spec: InputSpec, *, n_steps: int, device: str = "cpu"
+    log_odds: Callable[[torch.Tensor], torch.Tensor],
+    pictures: np.ndarray,
+    spec: InputSpec,
+    *,
+    n_steps: int,
+    device: str = "cpu",
 ) -> Attribution:
-    """Attribute log odds to pixels, relative to blurred copies of the images.
+    """Attribute log odds to pixels, relative to blurred copies of the views.
 
     Parameters
     ----------
-    network : nn.Module
-        From normalised images of shape (n, 3, S, S) to log odds of shape (n, k), averaged over k;
-        on `device`, its parameters frozen.
+    log_odds : callable
+        From the normalised views of an image, of shape (n, 3, S, S), to one number; on `device`,
+        its parameters frozen.
     pictures : ndarray of shape (n, S, S, 3), uint8
-        Inputs of the network.
+        Views of one image.
     spec : InputSpec
-        Its normalisation.
+        Their normalisation.
     n_steps : int
         Number of integration points between the blurred copy and the image.
     device : str, default="cpu"
@@ -270,9 +282,9 @@ def integrate_gradients(
     for share in (np.arange(n_steps) + 0.5) / n_steps:
         point = (blurred + share * way).contiguous(memory_format=torch.channels_last)
         point.requires_grad_(True)
-        total += torch.autograd.grad(network(point).mean(dim=1).sum(), point)[0]
+        total += torch.autograd.grad(log_odds(point), point)[0]
     with torch.no_grad():
-        ends = [network(array).mean(dim=1).cpu().numpy() for array in (seen, blurred)]
+        ends = [float(log_odds(array)) for array in (seen, blurred)]
     parts = (way * total / n_steps).sum(dim=1).cpu().numpy()
     smooth = [cv2.GaussianBlur(one, (0, 0), _SMOOTHED * side) for one in parts]
     return Attribution(np.stack(smooth), *ends)

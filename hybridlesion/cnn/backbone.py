@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import sys
 import urllib.error
 import urllib.request
 import warnings
@@ -190,6 +191,8 @@ def _differences(found: Mapping, wanted: Mapping) -> list[str]:
         if names
     ]
 
+
+_DEVICES = Path("/dev")
 
 TIMEOUT = 5.0  # seconds to wait for a hub's first answer
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
@@ -441,7 +444,7 @@ class Network:
             size = self.block_size(batch_size)
             part = block[start : start + size]
             try:
-                parts.append(self._forward(_padded(part, size))[: len(part)])
+                parts.append(self._forward(pad_block(part, size))[: len(part)])
                 start += len(part)
                 continue
             except torch.OutOfMemoryError as error:
@@ -541,8 +544,21 @@ def _load(model: str, file: Path | None, stamp: tuple[int, int] | None, device: 
     return Network(backbone, device)
 
 
-def _padded(block: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the last image until the block has `size` of them."""
+def pad_block(block: np.ndarray, size: int) -> np.ndarray:
+    """Repeat the last image until a block has a given number of them.
+
+    Parameters
+    ----------
+    block : ndarray of shape (n, height, width, 3)
+        At least one image.
+    size : int
+        Number of images.
+
+    Returns
+    -------
+    ndarray of shape (size, height, width, 3)
+        The images and the repetitions.
+    """
     missing = size - len(block)
     return np.concatenate([block, block[-1:].repeat(missing, axis=0)]) if missing else block
 
@@ -573,7 +589,7 @@ def resolve_device(device: str = "auto") -> str:
     kind, _, index = str(device).partition(":")
     if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
         raise OptionError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}.")
-    if kind == "cpu":
+    if kind == "cpu" or (kind == "auto" and not _may_have_gpu()):
         return "cpu"
     import torch
 
@@ -583,6 +599,15 @@ def resolve_device(device: str = "auto") -> str:
     if int(index or 0) < count:
         return f"cuda:{int(index or 0)}"
     raise OptionError(_why_not(device, count, torch.version.cuda))
+
+
+def _may_have_gpu() -> bool:
+    """Whether a GPU may be present, decided without torch, which takes seconds to import."""
+    if sys.platform == "darwin" or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    # Device files of NVIDIA's driver, of Windows beneath Linux, of AMD's and of Jetson's driver.
+    names = ("nvidia*", "dxg", "kfd", "nvhost-gpu", "nvmap")
+    return sys.platform != "linux" or any(any(_DEVICES.glob(name)) for name in names)
 
 
 def _why_not(device: str, count: int, built_for: str | None) -> str:

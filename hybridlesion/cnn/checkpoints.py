@@ -14,20 +14,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion.cnn.diagnosis import CLASSES, SCORE_COLUMNS
+from hybridlesion.cnn.views import LESION_LIMITS, VIEWS, ImageView, InputSpec
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.leakage import TrainingMembership
 
 if TYPE_CHECKING:
-    from hybridlesion.cnn.network import LesionNetwork
+    from torch import nn
 
-# Increase when folders of this protocol can no longer be read correctly.
+# Networks of protocol 1 tell malignant from benign, those of protocol 2 the diagnoses of `CLASSES`.
 PROTOCOL = 1
 
 NOTE = "finetuned.json"
 SEEN = "seen.npz"
 
 _KIND = "hybridlesion-finetuned"
-_NEEDED = ("backbone", "networks", "image_size", "crop", "margin", "folds")
+_NEEDED = {
+    1: ("backbone", "networks", "image_size", "crop", "margin", "folds"),
+    2: (
+        *("backbone", "networks", "image_size", "classes", "shares", "views", "mean", "std"),
+        "folds",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,11 @@ class Finetuned:
     Parameters
     ----------
     note : dict
-        Metadata; always has ``backbone``, ``networks`` (names of the weight files),
-        ``image_size``, ``crop``, ``margin`` and ``folds`` (whether there is one network for each
-        fold, rather than networks trained on all images).
+        Metadata; always has ``protocol``, ``backbone``, ``networks`` (names of the weight files),
+        ``image_size`` and ``folds`` (whether there is one network for each fold, rather than
+        networks trained on all images). Protocol 1 has ``crop`` and ``margin``; protocol 2 has
+        ``classes``, ``shares`` (their frequencies where the scores are used), ``views`` (see
+        `ImageView`), ``mean`` and ``std`` (of the pixels, 0 to 1).
     files : dict of str to bytes
         The note, the list of training images, and the weights, by name.
     """
@@ -106,13 +116,60 @@ class Finetuned:
                 archive.writestr(zipfile.ZipInfo(name), self.files[name])
         return buffer.getvalue()
 
-    def networks(self) -> list[LesionNetwork]:
-        """Build the networks.
+    @property
+    def tells_diagnoses(self) -> bool:
+        """Whether the networks tell the diagnoses of `CLASSES` apart (protocol 2)."""
+        return self.note["protocol"] > 1
+
+    @property
+    def score_columns(self) -> tuple[str, ...]:
+        """Columns that follow from the outputs of the networks."""
+        return SCORE_COLUMNS if self.tells_diagnoses else SCORE_COLUMNS[:1]
+
+    @property
+    def views(self) -> tuple[ImageView, ...]:
+        """Views of an image whose outputs are averaged."""
+        if self.tells_diagnoses:
+            return tuple(
+                ImageView(str(crop), float(extent), limits=LESION_LIMITS)
+                for crop, extent in self.note["views"]
+            )
+        extents = {"lesion": float(self.note["margin"]), "frame": 1.0}
+        crops = VIEWS[self.note["crop"]]
+        return tuple(
+            ImageView(crop, extents[crop], mirrored)
+            for crop, mirrored in ((crops[0], False), (crops[-1], True))
+        )
+
+    def spec(self, networks: list[nn.Module]) -> InputSpec:
+        """Input of the networks.
+
+        Parameters
+        ----------
+        networks : list of nn.Module
+            The networks, whose backbone's configuration counts in protocol 1; not used, and may
+            be empty, in protocol 2.
 
         Returns
         -------
-        list of LesionNetwork
-            In evaluation mode, float32, on the CPU, without the diagnosis head.
+        InputSpec
+            The input.
+        """
+        side = int(self.note["image_size"])
+        if self.tells_diagnoses:
+            mean, std = (tuple(map(float, self.note[name])) for name in ("mean", "std"))
+            return InputSpec((side, side), mean, std, 1.0, "center", "bilinear")
+        from hybridlesion.cnn.network import input_spec
+
+        return input_spec(networks[0], side)
+
+    def networks(self) -> list[nn.Module]:
+        """Build the networks with torch.
+
+        Returns
+        -------
+        list of nn.Module
+            In evaluation mode, float32, on the CPU.
 
         Raises
         ------
@@ -121,8 +178,9 @@ class Finetuned:
         """
         from hybridlesion.cnn.network import load_network_state
 
+        n_classes = len(CLASSES) if self.tells_diagnoses else 0
         return [
-            load_network_state(self.files[name], str(self.note["backbone"]), name)
+            load_network_state(self.files[name], str(self.note["backbone"]), name, n_classes)
             for name in self.note["networks"]
         ]
 
@@ -199,12 +257,17 @@ def _check_note(root: Path, text: bytes) -> dict[str, Any]:
         kind, protocol = facts["kind"], facts["protocol"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{root / NOTE} cannot be read: {error}.") from error
-    if kind != _KIND or protocol != PROTOCOL:
+    if kind != _KIND or protocol not in _NEEDED:
         raise ArtifactError(
             f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads "
-            f"{_KIND!r}, protocol {PROTOCOL}. Fine-tune again, or install the version it is for."
+            f"{_KIND!r}, protocols {', '.join(map(str, _NEEDED))}. Fine-tune again, or install the "
+            "version it is for."
         )
-    missing = [name for name in _NEEDED if name not in facts]
+    missing = [name for name in _NEEDED[protocol] if name not in facts]
     if missing:
         raise ArtifactError(f"{root / NOTE} lacks {', '.join(missing)}. Fine-tune again.")
+    if protocol > 1 and (facts["classes"] != list(CLASSES) or len(facts["shares"]) != len(CLASSES)):
+        raise ArtifactError(
+            f"{root / NOTE} lists other classes or shares than those of {', '.join(CLASSES)}."
+        )
     return facts

@@ -1,21 +1,39 @@
-"""Training examples, recipe and augmentation of a fine-tuning."""
+"""Training examples, recipe, sampling and views of a fine-tuning."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
+from hybridlesion.cnn.diagnosis import CLASSES, malignancy_of
+from hybridlesion.cnn.views import LESION_LIMITS, ImageView, InputSpec
+from hybridlesion.exceptions import OptionError
 from hybridlesion.preprocessing.augmentation import (
-    blot_out,
-    blur,
-    change_light,
     darken_corners,
+    darken_edges,
+    degrade,
     draw_hair,
-    random_affine,
+    vary_light,
+    warp_window,
 )
+
+# Views whose logits are averaged when an image is scored: the frame and the share of its short side
+# that is shown, or the lesion and the margin of skin around it as a share of its longer side.
+SCORED_VIEWS = (("frame", 0.95), ("frame", 0.70), ("lesion", 0.2), ("lesion", 0.5))
+
+# Frequencies of `CLASSES` where the scores are used: a clinic for pigmented lesions.
+CLASS_SHARES = (0.15, 0.55, 0.10, 0.03, 0.03, 0.10, 0.02, 0.02)
+
+# Share of the steps, and size of the views as a share of the final one.
+_STAGES = ((0.4, 0.6), (0.35, 0.8), (0.25, 1.0))
+
+# Frequencies of `CLASSES` among the malignant, and among the other lesions of unknown diagnosis.
+_DIVISION = np.array([0.70, 0.80, 0.20, 0.0, 0.10, 0.14, 0.03, 0.03])
+
+# Melanomas are drawn more often than their number alone implies.
+_MELANOMA_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
@@ -24,126 +42,138 @@ class FinetuneRecipe:
 
     Parameters
     ----------
-    epochs : int, default=16
+    epochs : int, default=8
         Epochs; each draws as many images as the training set has.
-    batch_size : int, default=32
+    batch_size : int, default=48
         Images per step.
-    accumulate : int, default=1
-        Steps whose gradients are summed before an optimizer step.
     image_size : int, default=160
-        Side of the input, in pixels.
-    first_size : int, default=128
-        Side in the first half of the epochs, which is faster at equal quality.
-    seed : int, default=0
-        Seed of the head, the draws and the augmentation.
-    frozen : float, default=0.4
-        Share of the backbone's blocks, from the input on, that are frozen.
-    warm_up : float, default=0.1
-        Share of all steps in which the rates rise; afterwards they fall along a cosine. In the
-        same share only the head learns.
-    backbone_rate : float, default=4e-4
-        Peak learning rate of the backbone's last block; each block before it learns 0.8 times as
-        fast as the next.
-    head_rate : float, default=2e-3
-        Peak learning rate of the head.
-    weight_decay : float, default=0.05
-        Of AdamW.
-    averaging : float, default=0.998
+        Side of the input in the last quarter of the steps, a multiple of 32 pixels; 0.6 and 0.8 of
+        it before, which is faster.
+    learning_rate : float, default=6e-4
+        Peak learning rate of the backbone.
+    head_factor : float, default=3.0
+        Learning rate of the classifier, as a multiple of that of the backbone.
+    weight_decay : float, default=0.03
+        Of AdamW; norms and biases do not decay.
+    warm_up : float, default=0.06
+        Share of the steps in which the rate rises; afterwards it falls along a cosine.
+    averaging : float, default=0.997
         Decay of the averaged weights per step; smaller in the first steps.
-    positives : float, default=0.35
-        Share of malignant lesions among the drawn images of each source.
-    most_repeats : float, default=4.0
-        Maximum number of draws of a malignant lesion per epoch.
     dropout : float, default=0.2
         Dropout rate of the embedding.
-    auxiliary : float, default=0.3
-        Weight of the auxiliary cross-entropy of the diagnosis; 0 disables it.
-    disturbed : bool, default=True
-        Whether to augment light, blur, hair, dark corners and blots, in addition to geometry.
-    light : float, default=0.4
-        How far the light of disturbed views changes, as a share of what masks are taught with: a
-        lesion's colours tell what it is more than where it ends.
-    patience : int, default=0
-        Epochs without a better score on validation images after which training stops and the best
-        average is kept; 0 trains on all images to the end.
+    label_smoothing : float, default=0.05
+        Weight of the uniform distribution over the classes in the loss.
+    class_power : float, default=0.5
+        A class of n images is drawn with probability proportional to n to this power.
+    least_share : float, default=0.03
+        Added to the share of each class of a source in the loss, so that a class that the source
+        lacks is learned as absent.
+    light : float, default=0.35
+        Strength of the changes of light.
+    frozen : float, default=0.0
+        Share of the backbone's blocks, from the input on, that are frozen.
+    seed : int, default=0
+        Seed of the draws, views and dropout.
     """
 
-    epochs: int = 16
-    batch_size: int = 32
-    accumulate: int = 1
+    epochs: int = 8
+    batch_size: int = 48
     image_size: int = 160
-    first_size: int = 128
-    seed: int = 0
-    frozen: float = 0.4
-    warm_up: float = 0.1
-    backbone_rate: float = 4e-4
-    head_rate: float = 2e-3
-    weight_decay: float = 0.05
-    averaging: float = 0.998
-    positives: float = 0.35
-    most_repeats: float = 4.0
+    learning_rate: float = 6e-4
+    head_factor: float = 3.0
+    weight_decay: float = 0.03
+    warm_up: float = 0.06
+    averaging: float = 0.997
     dropout: float = 0.2
-    auxiliary: float = 0.3
-    disturbed: bool = True
-    light: float = 0.4
-    patience: int = 0
+    label_smoothing: float = 0.05
+    class_power: float = 0.5
+    least_share: float = 0.03
+    light: float = 0.35
+    frozen: float = 0.0
+    seed: int = 0
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "accumulate"):
+        for name in ("epochs", "batch_size"):
             check_number(name, getattr(self, name), low=1, integer=True)
-        for name in ("seed", "patience"):
-            check_number(name, getattr(self, name), low=0, integer=True)
-        check_number("light", self.light, low=0)
-        for name in ("image_size", "first_size"):
-            check_number(name, getattr(self, name), low=32, integer=True)
-        for name in ("frozen", "warm_up", "positives", "dropout", "averaging"):
+        check_number("seed", self.seed, low=0, integer=True)
+        check_number("image_size", self.image_size, low=32, integer=True)
+        if self.image_size % 32:
+            raise OptionError(f"image_size must be a multiple of 32, got {self.image_size}.")
+        check_number("learning_rate", self.learning_rate, low=0, high=1)
+        for name in ("warm_up", "averaging", "dropout", "label_smoothing", "frozen"):
             check_number(name, getattr(self, name), low=0, high=1)
+        for name in ("head_factor", "weight_decay", "class_power", "least_share", "light"):
+            check_number(name, getattr(self, name), low=0)
 
-    def size(self, epoch: int) -> int:
-        """Side of the views of an epoch, in pixels.
+    def size(self, done: float) -> int:
+        """Side of the views, in pixels.
 
         Parameters
         ----------
-        epoch : int
-            From 0.
+        done : float
+            Share of the steps that are done, 0 to 1.
 
         Returns
         -------
         int
-            `first_size` in the first half, `image_size` in the second.
+            A multiple of 32.
 
         Examples
         --------
-        >>> [FinetuneRecipe(epochs=3).size(epoch) for epoch in range(3)]
-        [128, 160, 160]
+        >>> [FinetuneRecipe().size(done) for done in (0.0, 0.4, 0.75, 1.0)]
+        [96, 128, 160, 160]
         """
-        return self.first_size if epoch < self.epochs // 2 else self.image_size
+        shares, scales = np.array(_STAGES).T
+        stage = int(np.searchsorted(np.cumsum(shares[:-1]), done, side="right"))
+        return max(32, 32 * round(scales[stage] * self.image_size / 32))
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Crops with their labels.
+    """Images with their boxes and labels.
 
     Parameters
     ----------
-    crops : ndarray of shape (n, S, S, 3) or (n, v, S, S, 3), uint8
-        RGB crops, a little wider than the network's view; or several of each lesion, of which one
-        is drawn each time.
-    target : ndarray of shape (n,), int
-        1 is malignant.
+    pixels : ndarray of shape (bytes,), uint8
+        Pixels of all images, one after another; usually mapped from disk.
+    places : ndarray of shape (n, 3), int
+        First byte, height and width of each image.
+    boxes : ndarray of shape (n, 4), int
+        Left, top, width and height of each lesion; width 0 where none was found.
+    allowed : ndarray of shape (n, 8), bool
+        Classes that each label admits, see `allowed_classes`.
     source : ndarray of shape (n,), int
-        Data source of each, 0 to k - 1.
-    diagnosis : ndarray of shape (n,), int
-        Class of the auxiliary head; -1 where unknown.
+        Data source of each image, from 0.
+    lesion : ndarray of shape (n,), int
+        Lesion of each image.
     """
 
-    crops: np.ndarray
-    target: np.ndarray
+    pixels: np.ndarray
+    places: np.ndarray
+    boxes: np.ndarray
+    allowed: np.ndarray
     source: np.ndarray
-    diagnosis: np.ndarray
+    lesion: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.target)
+        return len(self.places)
+
+    def image(self, row: int) -> np.ndarray:
+        """Return one image.
+
+        Parameters
+        ----------
+        row : int
+            Row number.
+
+        Returns
+        -------
+        ndarray of shape (height, width, 3), uint8
+            RGB image.
+        """
+        start, height, width = (int(number) for number in self.places[row])
+        data = np.asarray(self.pixels[start : start + height * width * 3])
+        return data.reshape(height, width, 3)
 
     def subset(self, rows: np.ndarray) -> Examples:
         """Select rows.
@@ -156,162 +186,214 @@ class Examples:
         Returns
         -------
         Examples
-            The selected rows.
+            The selected rows; the pixels are shared.
         """
-        return Examples(
-            self.crops[rows], self.target[rows], self.source[rows], self.diagnosis[rows]
-        )
+        names = ("places", "boxes", "allowed", "source", "lesion")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
-def positive_shares(examples: Examples, recipe: FinetuneRecipe) -> np.ndarray:
-    """Share of malignant lesions that is drawn from each source.
+def divide_label(allowed: np.ndarray) -> np.ndarray:
+    """Divide a label over the classes that it admits.
+
+    Parameters
+    ----------
+    allowed : ndarray of shape (8,), bool
+        Admitted classes.
+
+    Returns
+    -------
+    ndarray of shape (8,), float
+        1 for a known diagnosis; rough frequencies for "benign" or "malignant".
+
+    Examples
+    --------
+    >>> divide_label(np.arange(8) == 3)
+    array([0., 0., 0., 1., 0., 0., 0., 0.])
+    """
+    if allowed.sum() == 1:
+        return allowed.astype(float)
+    division = _DIVISION * allowed
+    return division / division.sum()
+
+
+class Sampler:
+    """Draw a source, a class of it, a lesion of the class, and an image of the lesion.
 
     Parameters
     ----------
     examples : Examples
         Training images.
     recipe : FinetuneRecipe
-        ``positives`` and ``most_repeats``.
+        ``class_power`` and ``least_share``.
 
-    Returns
-    -------
-    ndarray of shape (k,), float
-        ``positives``, but no malignant lesion is drawn more often than ``most_repeats`` times, and
-        a source of one class alone keeps it.
-    """
-    size = np.bincount(examples.source)
-    malignant = np.bincount(examples.source, weights=examples.target)
-    share = np.minimum(recipe.positives, recipe.most_repeats * malignant / np.maximum(size, 1))
-    return np.where(malignant == size, 1.0, share)
-
-
-def draw_order(examples: Examples, recipe: FinetuneRecipe, rng: np.random.Generator) -> np.ndarray:
-    """Draw one epoch: sources by their size, with malignant lesions oversampled.
-
-    Parameters
+    Attributes
     ----------
-    examples : Examples
-        Training images.
-    recipe : FinetuneRecipe
-        Settings.
-    rng : Generator
-        Source of randomness.
+    log_shares : ndarray of shape (n_sources, 8), float32
+        Logarithms of the shares of the classes among the draws of each source.
 
-    Returns
-    -------
-    ndarray of shape (n,), int
-        Rows in random order. No row is repeated before all others of its source and class were
-        drawn.
+    Notes
+    -----
+    A source is drawn with probability proportional to the square root of its size. Labels that
+    admit several classes are drawn as one more class.
     """
-    size = np.bincount(examples.source)
-    shares = positive_shares(examples, recipe)
-    parts = []
-    for source in np.flatnonzero(size):
-        malignant = round(float(shares[source] * size[source]))
-        for target, count in ((1, malignant), (0, size[source] - malignant)):
-            rows = np.flatnonzero((examples.source == source) & (examples.target == target))
-            if len(rows):
-                rounds = [rng.permutation(rows) for _ in range(-(-count // len(rows)))]
-                parts.append(np.concatenate(rounds)[:count] if rounds else rows[:0])
-    return rng.permutation(np.concatenate(parts))
+
+    def __init__(self, examples: Examples, recipe: FinetuneRecipe):
+        labels, label = np.unique(examples.allowed, axis=0, return_inverse=True)
+        label = label.reshape(-1)
+        sizes = np.bincount(examples.source)
+        shares = np.full((len(sizes), len(CLASSES)), recipe.least_share)
+        self._cells: list[list[np.ndarray]] = []
+        odds = []
+        for source in np.flatnonzero(sizes):
+            own = np.flatnonzero(examples.source == source)
+            kinds, counts = np.unique(label[own], return_counts=True)
+            weights = counts**recipe.class_power
+            weights = weights * np.where(labels[kinds, 0] & ~labels[kinds, 1], _MELANOMA_FACTOR, 1)
+            weights /= weights.sum()
+            for kind, weight in zip(kinds, weights, strict=True):
+                self._cells.append(_by_lesion(own[label[own] == kind], examples.lesion))
+                shares[source] += weight * divide_label(labels[kind])
+            odds.append(np.sqrt(sizes[source]) * weights)
+        probability = np.concatenate(odds)
+        self._probability = probability / probability.sum()
+        shares /= shares.sum(axis=1, keepdims=True)
+        self.log_shares = np.log(np.maximum(shares, 1e-6)).astype(np.float32)
+
+    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw images.
+
+        Parameters
+        ----------
+        n : int
+            Their number.
+        rng : Generator
+            Source of randomness.
+
+        Returns
+        -------
+        ndarray of shape (n,), int
+            Rows; they may repeat.
+        """
+        rows = []
+        for cell in rng.choice(len(self._cells), n, p=self._probability):
+            lesions = self._cells[cell]
+            images = lesions[rng.integers(len(lesions))]
+            rows.append(images[rng.integers(len(images))])
+        return np.array(rows)
 
 
-def prior_offsets(examples: Examples, recipe: FinetuneRecipe) -> np.ndarray:
-    """Log odds of malignancy among the draws from each example's source.
-
-    Parameters
-    ----------
-    examples : Examples
-        Training images.
-    recipe : FinetuneRecipe
-        Settings.
-
-    Returns
-    -------
-    ndarray of shape (n,), float32
-        Added to the logit in training, so that the network does not learn to infer the prevalence
-        from the source. Prevalences are clipped to 0.02 to 0.98.
-
-    References
-    ----------
-    Menon et al. 2021, "Long-tail learning via logit adjustment", ICLR.
-    """
-    shares = np.clip(positive_shares(examples, recipe), 0.02, 0.98)
-    return np.log(shares / (1 - shares)).astype(np.float32)[examples.source]
+def _by_lesion(rows: np.ndarray, lesion: np.ndarray) -> list[np.ndarray]:
+    rows = rows[np.argsort(lesion[rows], kind="stable")]
+    return np.split(rows, np.flatnonzero(np.diff(lesion[rows])) + 1)
 
 
 def draw_view(
-    crop: np.ndarray, size: int, recipe: FinetuneRecipe, rng: np.random.Generator
+    image: np.ndarray,
+    box: np.ndarray,
+    size: int,
+    recipe: FinetuneRecipe,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw one random view of a crop.
+    """Draw one random view of an image.
 
     Parameters
     ----------
-    crop : ndarray of shape (S, S, 3) or (v, S, S, 3), uint8
-        RGB crop, or several of which one is drawn.
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    box : ndarray of shape (4,), int
+        Left, top, width and height of the lesion; width 0 where none was found.
     size : int
         Side of the view.
     recipe : FinetuneRecipe
-        Whether views are disturbed, and how much their light is.
+        ``light``.
     rng : Generator
         Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8
+        The lesion or the frame, each in half of the views: moved, turned, mirrored and scaled,
+        and with changes of light, hair, dark corners and loss of detail at times.
+    """
+    centre, side = _draw_window(image.shape, box, rng)
+    view = warp_window(image, centre, side, size, rng)
+    if rng.random() < 0.12:
+        draw_hair(view, rng)
+    view = vary_light(view, rng, recipe.light * rng.uniform(0.3, 1.3))
+    if rng.random() < 0.15:
+        view = darken_edges(view, rng) if rng.random() < 0.35 else darken_corners(view, rng)
+    return degrade(view, rng)
+
+
+def _draw_window(
+    shape: tuple[int, ...], box: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Centre (x, y) and side of a random square about the lesion or of the frame."""
+    frame = np.array([shape[1], shape[0]])
+    short = float(frame.min())
+    if rng.random() < 0.5 and box[2] > 0:
+        side = max(box[2:]) * (1 + 2 * rng.uniform(0.05, 0.6))
+        side = np.clip(side, *(limit * short for limit in LESION_LIMITS))
+        centre = np.where(
+            side >= frame,
+            frame / 2,
+            np.clip(box[:2] + box[2:] / 2, side / 2, np.maximum(frame - side / 2, side / 2)),
+        )
+        side *= rng.uniform(0.85, 1.15)
+        reach = 0.10
+    else:
+        centre, side = frame / 2, short * np.exp(rng.uniform(np.log(0.55), np.log(1.15)))
+        reach = 0.10 + 0.25 * max(0.0, 1 - side / short)
+    return centre + rng.uniform(-reach, reach, 2) * side, float(side)
+
+
+def scored_view(
+    image: np.ndarray, box: np.ndarray, view: tuple[str, float], spec: InputSpec
+) -> np.ndarray:
+    """View of an image as it is scored.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    box : ndarray of shape (4,), int
+        Left, top, width and height of the lesion; width 0 where none was found.
+    view : tuple of str and float
+        One of `SCORED_VIEWS`.
+    spec : InputSpec
+        Input of the network.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
         The view.
     """
-    if crop.ndim == 4:
-        crop = crop[rng.integers(len(crop))]
-    # Stretched as much as squashed copies of photographs may be.
-    matrix = random_affine(1.0, len(crop), size, rng, turned=0.85, stretched=0.2)
-    view = cv2.warpAffine(
-        crop, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-    if not recipe.disturbed:
-        return view
-    if rng.random() < 0.15:
-        draw_hair(view, rng)
-    if rng.random() < 0.08:
-        view = darken_corners(view, rng)
-    if rng.random() < 0.15:
-        view = blur(view, rng)
-    if rng.random() < 0.15:
-        blot_out(view, rng)
-    return change_light(view, rng, recipe.light).astype(np.uint8)
+    mask = np.zeros(image.shape[:2], dtype=bool)
+    left, top, width, height = box
+    mask[top : top + height, left : left + width] = True
+    shown = ImageView(*view, limits=LESION_LIMITS)
+    return shown.prepare(image, mask, replace(spec, interpolation="bilinear"))
 
 
-def plain_view(crop: np.ndarray, size: int) -> np.ndarray:
-    """View of a crop as it is when it is scored.
+def truths(allowed: np.ndarray) -> dict[str, np.ndarray]:
+    """Derive melanoma and malignancy from the classes that each label admits.
 
     Parameters
     ----------
-    crop : ndarray of shape (S, S, 3), uint8
-        RGB crop.
-    size : int
-        Side of the view.
+    allowed : ndarray of shape (n, 8), bool
+        Admitted classes.
 
     Returns
     -------
-    ndarray of shape (size, size, 3), uint8
-        Scaled, nothing else.
+    dict of str to ndarray of shape (n,), float
+        ``"any malignancy"`` and ``"melanoma"``: 1, 0, or NaN where the label leaves it open.
+        Actinic keratosis counts as neither malignant nor benign.
+
+    Examples
+    --------
+    >>> truths(np.eye(8, dtype=bool)[[0, 1, 2, 3]])["any malignancy"]
+    array([ 1.,  0.,  1., nan])
     """
-    method = cv2.INTER_AREA if len(crop) > size else cv2.INTER_LINEAR
-    return cv2.resize(crop, (size, size), interpolation=method)
-
-
-def two_views(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two pictures of one lesion whose log odds are averaged when it is scored.
-
-    Parameters
-    ----------
-    crops : ndarray of shape (S, S, 3) or (v, S, S, 3), uint8
-        One crop, or one or two.
-
-    Returns
-    -------
-    tuple of two ndarrays of shape (S, S, 3), uint8
-        The first crop as it is and the last one mirrored, which may be the same crop.
-    """
-    crops = crops if crops.ndim == 4 else crops[None]
-    return crops[0], crops[-1][:, ::-1]
+    single = allowed.sum(axis=1) == 1
+    melanoma = np.where(allowed[:, 0], np.where(single, 1.0, np.nan), 0.0)
+    return {"any malignancy": malignancy_of(allowed), "melanoma": melanoma}

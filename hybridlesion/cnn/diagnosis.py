@@ -22,6 +22,8 @@ CLASSES = {
 # Actinic keratosis is a precursor: it counts as malignant nowhere, and as benign nowhere either.
 _MALIGNANT = np.isin(list(CLASSES), ["melanoma", "basal cell carcinoma", "squamous cell carcinoma"])
 
+_PRECURSOR = list(CLASSES).index("actinic keratosis")
+
 # Diagnoses of records that are kinds of a class.
 _KINDS = {
     "seborrheic keratosis": "benign keratosis",
@@ -87,6 +89,53 @@ def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarr
         known = place >= 0
         allowed[known] = np.eye(len(CLASSES), dtype=bool)[place[known]]
     return allowed
+
+
+def malignancy_of(allowed: np.ndarray) -> np.ndarray:
+    """Whether the classes that each label admits are malignant.
+
+    Parameters
+    ----------
+    allowed : ndarray of shape (n, 8), bool
+        Admitted classes.
+
+    Returns
+    -------
+    ndarray of shape (n,), float
+        1 if all are malignant, 0 if none is; NaN for mixed labels and for actinic keratosis alone.
+
+    Examples
+    --------
+    >>> malignancy_of(np.array([_MALIGNANT, ~_MALIGNANT]))
+    array([1., 0.])
+    """
+    malignant = np.where(allowed[:, _MALIGNANT].any(axis=1), 1.0, 0.0)
+    precursor = allowed[:, _PRECURSOR] & (allowed.sum(axis=1) == 1)
+    mixed = (malignant == 1) & allowed[:, ~_MALIGNANT].any(axis=1)
+    return np.where(precursor | mixed, np.nan, malignant)
+
+
+def classes_of(column: str) -> np.ndarray:
+    """Return the classes whose probabilities sum to a score.
+
+    Parameters
+    ----------
+    column : str
+        One of `SCORE_COLUMNS`.
+
+    Returns
+    -------
+    ndarray of shape (8,), bool
+        True for its classes.
+
+    Examples
+    --------
+    >>> classes_of("cnn__melanoma").astype(int)
+    array([1, 0, 0, 0, 0, 0, 0, 0])
+    """
+    if column == SCORE_COLUMNS[0]:
+        return _MALIGNANT
+    return np.arange(len(CLASSES)) == max(SCORE_COLUMNS.index(column) - 2, 0)
 
 
 def class_scores(logits: np.ndarray, shares: Sequence[float]) -> np.ndarray:

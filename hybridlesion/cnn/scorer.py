@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,15 +16,16 @@ from sklearn.utils.validation import check_is_fitted
 from hybridlesion._validation import check_image, check_mask, check_number
 from hybridlesion.cnn.backbone import Network, resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.dataset import two_views
-from hybridlesion.cnn.views import VIEWS, prepare
+from hybridlesion.cnn.diagnosis import CLASSES, class_scores
+from hybridlesion.cnn.onnx_network import OnnxNetwork, has_graph
+from hybridlesion.cnn.views import ImageView
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("cnn__score", "qa__cnn_seen")
+_SEEN = "qa__cnn_seen"
 
 SHIPPED = Path(__file__).with_name("lesion_cnn.zip")
 
@@ -46,8 +47,10 @@ class CNNScorer(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
+    columns_ : tuple of str
+        Names of the columns.
     n_features_out_ : int
-        2.
+        Number of columns.
     weights_digest_ : str
         SHA-256 of the networks and of the list of their training images.
 
@@ -57,15 +60,30 @@ class CNNScorer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    ``cnn__score`` is the sigmoid of the mean log odds over two views of the lesion, one of them
-    mirrored. It ranks lesions but is not a probability, since the networks were trained on balanced
-    classes. ``qa__cnn_seen`` gives its origin:
+    Networks that tell diagnoses apart give, from their mean logits over several views and the
+    class frequencies that are stored with them:
+
+    - ``cnn__score``: probability of any malignancy (melanoma, basal cell or squamous cell
+      carcinoma).
+    - ``cnn__melanoma``: probability of melanoma, equal to ``cnn__p_mel``.
+    - ``cnn__p_mel``, ``cnn__p_nv``, ``cnn__p_bcc``, ``cnn__p_ak``, ``cnn__p_scc``, ``cnn__p_bkl``,
+      ``cnn__p_df``, ``cnn__p_vasc``: probability of melanoma, nevus, basal cell carcinoma, actinic
+      keratosis, squamous cell carcinoma, benign keratosis, dermatofibroma and vascular lesion.
+
+    Networks of the first protocol give ``cnn__score`` only: the sigmoid of the mean log odds over
+    two views of the lesion, one of them mirrored. It ranks lesions but is not a probability, since
+    these networks were trained on balanced classes. ``qa__cnn_seen`` gives the origin of the
+    scores:
 
     - 0: no network was trained on the image; the mean over all networks.
     - 1: the image, its patient or its lesion is in the training data; the score is out-of-fold.
     - 2: it is in the training data of every network; the score is optimistic.
 
     Training images are also recognised by their perceptual hash, whatever their name.
+
+    On a CPU, networks that tell diagnoses apart run by ONNX Runtime if the package has the graph of
+    their backbone (``tf_efficientnet_lite0``, ``mobilenetv2_100``); torch is not imported. All
+    others, and all on a GPU, run by torch.
 
     Examples
     --------
@@ -113,8 +131,10 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         if self.device not in ("auto", "cpu"):
             resolve_device(self.device)
         # Without torch: a process that delegates the images to workers needs no network.
-        self.weights_digest_ = Finetuned.read(self._path()).digest
-        self.n_features_out_ = len(COLUMNS)
+        tuned = Finetuned.read(self._path())
+        self.weights_digest_ = tuned.digest
+        self.columns_ = (*tuned.score_columns, _SEEN)
+        self.n_features_out_ = len(self.columns_)
         return self
 
     def transform(
@@ -138,8 +158,8 @@ class CNNScorer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (n_images, 2), float32
-            ``cnn__score`` and ``qa__cnn_seen``.
+        ndarray of shape (n_images, n_features_out_), float32
+            The columns of `get_feature_names_out`.
 
         Raises
         ------
@@ -163,9 +183,12 @@ class CNNScorer(TransformerMixin, BaseEstimator):
             if other is not None and len(other) != len(images):
                 raise ValueError(f"got {len(images)} images and {len(other)} {name}.")
         rows = loaded.network.rows(self._blocks(images, masks, loaded), batch_size=self.batch_size)
-        odds = rows.reshape(len(images), 2, loaded.network.n_features).mean(axis=1)
+        n_outputs = loaded.network.n_features // loaded.n_networks
+        shape = (len(images), len(loaded.views), loaded.n_networks, n_outputs)
+        logits = rows.reshape(shape).mean(axis=1)
         looks = np.stack([perceptual_hash(image) for image in images]) if images else _NO_LOOKS
-        return _choose(odds, loaded, *loaded.seen.match(records, looks))
+        chosen, seen = _choose(logits, loaded.folds, *loaded.seen.match(records, looks))
+        return np.column_stack([_scores(chosen, loaded.shares), seen]).astype(np.float32)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Names of the columns.
@@ -177,10 +200,11 @@ class CNNScorer(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (2,), object
-            ``cnn__score`` and ``qa__cnn_seen``.
+        ndarray of shape (n_features_out_,), object
+            The columns of scores, then ``qa__cnn_seen``.
         """
-        return np.array(COLUMNS, dtype=object)
+        # Scorers of earlier releases store no names.
+        return np.array(getattr(self, "columns_", ("cnn__score", _SEEN)), dtype=object)
 
     def _path(self) -> Path:
         return SHIPPED if self.weights is None else Path(self.weights).expanduser().absolute()
@@ -190,16 +214,11 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         return _load(path, _stamp(path), resolve_device(self.device))
 
     def _blocks(self, images: list, masks: list, loaded: _Loaded) -> Iterator[np.ndarray]:
-        spec, margin = loaded.network.spec, loaded.margin
-
         def views_of_all() -> Iterator[np.ndarray]:
             for image, mask in zip(images, masks, strict=True):
                 mask = None if mask is None else check_mask(mask, image.shape[:2])
-                views = [
-                    prepare(image, mask, spec, crop=view, margin=margin)
-                    for view in VIEWS[loaded.crop]
-                ]
-                yield from two_views(np.stack(views))
+                for view in loaded.views:
+                    yield view.prepare(image, mask, loaded.network.spec)
 
         pictures = views_of_all()
         while block := list(islice(pictures, loaded.network.block_size(self.batch_size))):
@@ -218,30 +237,35 @@ _NO_LOOKS = np.empty((0, 32), np.uint8)
 class _Loaded(NamedTuple):
     """Networks that are ready, and what is known about them."""
 
-    network: Network
+    network: Network | OnnxNetwork
+    n_networks: int
     seen: TrainingMembership
     digest: str
-    crop: str
-    margin: float
+    views: tuple[ImageView, ...]
     folds: bool
+    shares: Sequence[float] | None
 
 
 def _choose(
-    odds: np.ndarray, loaded: _Loaded, match: np.ndarray, fold: np.ndarray, kept: np.ndarray
-) -> np.ndarray:
-    """Choose the out-of-fold network or the stored out-of-fold score of training images."""
-    chosen = odds.mean(axis=1)
-    seen = np.full(len(odds), _NEW, np.float32)
+    logits: np.ndarray, folds: bool, match: np.ndarray, fold: np.ndarray, kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the out-of-fold network or the stored out-of-fold logits of training images."""
+    chosen = logits.mean(axis=1)
+    seen = np.full(len(logits), _NEW, np.float32)
     known = match != Match.NEW
-    if loaded.folds:
-        chosen[known] = odds[known, fold[known]]
+    if folds:
+        chosen[known] = logits[known, fold[known]]
         seen[known] = _OUT_OF_FOLD
     else:
         pictures = match == Match.IMAGE
-        chosen[pictures] = kept[pictures]
+        chosen[pictures] = kept.reshape(chosen.shape)[pictures]
         seen[known] = _OPTIMISTIC
         seen[pictures] = _OUT_OF_FOLD
-    return np.column_stack([1 / (1 + np.exp(-chosen)), seen]).astype(np.float32)
+    return chosen, seen
+
+
+def _scores(logits: np.ndarray, shares: Sequence[float] | None) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits)) if shares is None else class_scores(logits, shares)
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
@@ -252,16 +276,30 @@ def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
-    from hybridlesion.cnn.network import NetworkEnsemble, input_spec
-
     tuned = Finetuned.read(path)
-    networks = tuned.networks()
-    spec = input_spec(networks[0], int(tuned.note["image_size"]))
+    names = tuned.note["networks"]
     return _Loaded(
-        Network(NetworkEnsemble(networks), device, spec=spec, n_features=len(networks)),
+        _engine(tuned, device),
+        len(names),
         tuned.seen,
         tuned.digest,
-        str(tuned.note["crop"]),
-        float(tuned.note["margin"]),
+        tuned.views,
         bool(tuned.note["folds"]),
+        tuned.note["shares"] if tuned.tells_diagnoses else None,
+    )
+
+
+def _engine(tuned: Finetuned, device: str) -> Network | OnnxNetwork:
+    backbone, names = str(tuned.note["backbone"]), tuned.note["networks"]
+    if device == "cpu" and tuned.tells_diagnoses and has_graph(backbone):
+        return OnnxNetwork(backbone, [tuned.files[name] for name in names], tuned.spec([]))
+    from hybridlesion.cnn.network import NetworkEnsemble
+
+    networks = tuned.networks()
+    n_outputs = len(CLASSES) if tuned.tells_diagnoses else 1
+    return Network(
+        NetworkEnsemble(networks),
+        device,
+        spec=tuned.spec(networks),
+        n_features=n_outputs * len(networks),
     )

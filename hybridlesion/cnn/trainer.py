@@ -1,18 +1,19 @@
-"""Training loop with averaged weights and a checkpoint per epoch."""
+"""Training loop with averaged weights and checkpoints."""
 
 from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from torch import nn
 
-from hybridlesion._optional_imports import import_timm
 from hybridlesion._training_utils import (
     load_checkpoint,
     mixed_precision,
@@ -21,19 +22,32 @@ from hybridlesion._training_utils import (
     update_ema,
 )
 from hybridlesion.cnn.dataset import (
+    CLASS_SHARES,
+    SCORED_VIEWS,
     Examples,
     FinetuneRecipe,
-    draw_order,
+    Sampler,
     draw_view,
-    plain_view,
-    prior_offsets,
-    two_views,
+    scored_view,
+    truths,
 )
-from hybridlesion.cnn.network import LesionNetwork
+from hybridlesion.cnn.diagnosis import SCORE_COLUMNS, class_scores
+from hybridlesion.cnn.network import (
+    as_input,
+    blocks_of,
+    fold_norms,
+    head_of,
+    input_spec,
+    set_training,
+)
 
-_DECAY = 0.8  # learning rate of a block over that of the next
-_LARGEST_GRADIENT = 5.0
+_LARGEST_GRADIENT = 3.0
+_LEAST_RATE = 0.02
 _PREDICTED_AT_ONCE = 32
+_STEPS_BETWEEN_CHECKPOINTS = 50
+
+# Scores of the columns `SCORE_COLUMNS`, by the names of `truths`.
+_SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
 
 
 @dataclass
@@ -42,25 +56,28 @@ class Trainer:
 
     Parameters
     ----------
-    network : LesionNetwork
+    network : nn.Module
         The network being trained.
-    average : LesionNetwork
+    average : nn.Module
         Exponential moving average of its weights.
     optimizer : torch.optim.Optimizer
         AdamW over the parameters that are not frozen.
-    schedule : torch.optim.lr_scheduler.LRScheduler
-        Warm-up and cosine.
-    best : dict, optional
-        State of the best average so far, where validation images choose it; else empty.
+    step : int, default=0
+        Steps done.
+    losses : list of float, optional
+        Losses of the steps of the unfinished epoch.
+    seconds : float, default=0.0
+        Time spent.
     curve : list of dict, optional
-        Epoch, loss and validation score of each epoch so far.
+        Epoch, loss, rate, minutes, minutes left and AUCs of each epoch so far.
     """
 
-    network: LesionNetwork
-    average: LesionNetwork
+    network: nn.Module
+    average: nn.Module
     optimizer: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    best: dict = field(default_factory=dict)
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
@@ -71,7 +88,7 @@ class Trainer:
         path : Path
             File to write.
         """
-        save_checkpoint(path, self._parts(), {"best": self.best, "curve": self.curve})
+        save_checkpoint(path, self._parts(), {name: getattr(self, name) for name in _FACTS})
 
     def restore(self, path: Path) -> None:
         """Restore a checkpoint.
@@ -81,40 +98,23 @@ class Trainer:
         path : Path
             File from `save`, of the same recipe and the same examples.
         """
-        facts = load_checkpoint(path, self._parts())
-        self.best, self.curve = facts["best"], facts["curve"]
-
-    def is_over(self, recipe: FinetuneRecipe) -> bool:
-        """Whether all epochs are done, or validation has not improved for too long.
-
-        Parameters
-        ----------
-        recipe : FinetuneRecipe
-            Settings.
-
-        Returns
-        -------
-        bool
-            True if so.
-        """
-        if len(self.curve) >= recipe.epochs:
-            return True
-        scores = [row["validation"] for row in self.curve if "validation" in row]
-        return bool(scores) and len(scores) - 1 - int(np.argmax(scores)) >= recipe.patience
+        for name, value in load_checkpoint(path, self._parts()).items():
+            setattr(self, name, value)
 
     def _parts(self) -> dict[str, object]:
         return {name: getattr(self, name) for name in _PARTS}
 
 
-_PARTS = ("network", "average", "optimizer", "schedule")
+_PARTS = ("network", "average", "optimizer")
+_FACTS = ("step", "losses", "seconds", "curve")
 
 
 def train(
-    network: LesionNetwork,
+    network: nn.Module,
     examples: Examples,
     recipe: FinetuneRecipe,
     *,
-    validation: Examples | None = None,
+    held_out: Examples | None = None,
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -123,197 +123,229 @@ def train(
 
     Parameters
     ----------
-    network : LesionNetwork
-        Network with pretrained weights; modified in place.
+    network : nn.Module
+        Network with pretrained weights, see `create_network`; modified in place.
     examples : Examples
         Training images.
     recipe : FinetuneRecipe
         Settings.
-    validation : Examples, default=None
-        Images that choose the best epoch by average precision; used with ``patience`` above 0.
+    held_out : Examples, default=None
+        Images whose AUCs are measured after each epoch; they change nothing.
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
-        File that is read if it exists, and written after each epoch. It must belong to these
-        examples and settings.
+        File that is read if it exists, and written every 50 steps and after each epoch. It must
+        belong to these examples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
 
     Returns
     -------
     Trainer
-        Its ``average`` is the result: of the best epoch, or of the last without validation.
+        Its ``average`` is the result.
 
     Notes
     -----
-    Every random choice depends on the seed and the epoch only, so that a resumed training gives the
+    Every random choice depends on the seed and the step only, so that a resumed training gives the
     same result as an uninterrupted one; on a CPU with the same number of threads, bit for bit.
     """
     if device == "cpu":
         set_malloc_retention()
     per_epoch = max(len(examples) // recipe.batch_size, 1)
-    # An epoch ends with an optimizer step, since a checkpoint contains no gradients.
-    moves = recipe.epochs * -(-per_epoch // recipe.accumulate)
-    state = _begin(network, recipe, device, moves)
+    steps = recipe.epochs * per_epoch
+    state = _begin(network, recipe, device)
     if checkpoint is not None and checkpoint.is_file():
         state.restore(checkpoint)
-    offsets = prior_offsets(examples, recipe)
-    while not state.is_over(recipe):
-        epoch = len(state.curve)
-        losses = _run_epoch(state, examples, offsets, recipe, device, epoch, progress)
-        row = {"epoch": epoch + 1.0, "loss": float(np.mean(losses))}
-        if validation is not None and recipe.patience:
-            row["validation"] = _validate(state, validation, recipe, device)
-            if row["validation"] > max((r["validation"] for r in state.curve), default=-1.0):
-                state.best = copy.deepcopy(state.average.state_dict())
-        state.curve.append(row)
-        if checkpoint is not None:
+    learner = _Learner(state, examples, recipe, device, steps)
+    while state.step < steps:
+        began = time.monotonic()
+        state.losses.append(learner.learn())
+        state.step += 1
+        ends_epoch = state.step % per_epoch == 0
+        if ends_epoch:
+            state.curve.append(_summary(state, steps, recipe, held_out, device))
+            state.losses = []
+        state.seconds += time.monotonic() - began
+        if checkpoint is not None and (ends_epoch or state.step % _STEPS_BETWEEN_CHECKPOINTS == 0):
             state.save(checkpoint)
-    if state.best:
-        state.average.load_state_dict(state.best)
+        if progress is not None:
+            progress(state.step, steps)
     state.average.eval()
     return state
 
 
 def predict(
-    network: LesionNetwork, crops: np.ndarray, size: int, *, device: str = "cpu"
+    network: nn.Module,
+    examples: Examples,
+    size: int,
+    *,
+    views: tuple[tuple[str, float], ...] = SCORED_VIEWS,
+    device: str = "cpu",
 ) -> np.ndarray:
-    """Score crops.
+    """Score images.
 
     Parameters
     ----------
-    network : LesionNetwork
+    network : nn.Module
         A trained network on `device`.
-    crops : ndarray of shape (n, S, S, 3) or (n, v, S, S, 3), uint8
-        RGB crops; v is 1 or 2.
+    examples : Examples
+        The images.
     size : int
         Side of the input in pixels.
+    views : tuple, default=(("frame", 0.95), ("frame", 0.7), ("lesion", 0.2), ("lesion", 0.5))
+        Views whose logits are averaged.
     device : str, default="cpu"
         Device of the network.
 
     Returns
     -------
-    ndarray of shape (n,), float32
-        Log odds of malignancy among as many benign lesions: the mean over two views of each, see
-        `two_views`.
+    ndarray of shape (n, 8), float32
+        Logits.
     """
-    network.eval()
-    odds = np.empty((len(crops), 2), np.float32)
+    spec, fast = input_spec(network, size), fold_norms(network).eval()
+    logits = np.zeros(examples.allowed.shape, np.float32)
     with torch.inference_mode():
-        for start in range(0, len(crops), _PREDICTED_AT_ONCE):
-            part = slice(start, start + _PREDICTED_AT_ONCE)
-            for view, pictures in enumerate(zip(*map(two_views, crops[part]), strict=True)):
-                views = np.stack([plain_view(picture, size) for picture in pictures])
-                found = network(_as_input(network, views, device))[0]
-                odds[part, view] = found.float().cpu().numpy()
-    return odds.mean(axis=1)
+        for start in range(0, len(examples), _PREDICTED_AT_ONCE):
+            rows = range(start, min(start + _PREDICTED_AT_ONCE, len(examples)))
+            for view in views:
+                shown = [
+                    scored_view(examples.image(i), examples.boxes[i], view, spec) for i in rows
+                ]
+                found = fast(as_input(np.stack(shown), spec, device))
+                logits[rows] += found.float().cpu().numpy() / len(views)
+    return logits
 
 
-def _begin(network: LesionNetwork, recipe: FinetuneRecipe, device: str, moves: int) -> Trainer:
-    blocks = network.blocks()
-    frozen = round(recipe.frozen * len(blocks))
-    for parameter in (p for block in blocks[:frozen] for p in block):
-        parameter.requires_grad_(False)
-    network = network.to(device=device, memory_format=torch.channels_last).train()
-    tuned = blocks[frozen:]
-    heads = [p for name, p in network.named_parameters() if not name.startswith("backbone.")]
+def class_set_loss(
+    logits: torch.Tensor, allowed: torch.Tensor, log_shares: torch.Tensor, smoothing: float
+) -> torch.Tensor:
+    """Negative log probability of the classes that a label admits.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n, k)
+        Outputs of the network.
+    allowed : Tensor of shape (n, k), bool
+        Admitted classes.
+    log_shares : Tensor of shape (n, k)
+        Logarithm of the class frequencies in the source of each image, added to the logits: the
+        network then learns likelihoods, not the frequencies.
+    smoothing : float
+        Weight of the mean over all classes.
+
+    Returns
+    -------
+    Tensor
+        Mean over the images.
+
+    References
+    ----------
+    Menon et al. 2021, "Long-tail learning via logit adjustment", ICLR.
+    """
+    log_p = torch.log_softmax(logits + log_shares, dim=1)
+    truth = torch.logsumexp(log_p.masked_fill(~allowed, -1e4), dim=1)
+    return -((1 - smoothing) * truth + smoothing * log_p.mean(dim=1)).mean()
+
+
+def _begin(network: nn.Module, recipe: FinetuneRecipe, device: str) -> Trainer:
+    blocks = blocks_of(network)
+    for block in blocks[: round(recipe.frozen * len(blocks))]:
+        for parameter in block:
+            parameter.requires_grad_(False)
+    network = set_training(network.to(device=device, memory_format=torch.channels_last))
+    rest = [p for block in blocks for p in block if p.requires_grad]
     groups = [
-        {"params": block, "lr": recipe.backbone_rate * _DECAY ** (len(tuned) - 1 - i)}
-        for i, block in enumerate(tuned)
+        {"params": [p for p in rest if p.ndim > 1], "factor": 1.0},
+        {"params": [p for p in rest if p.ndim == 1], "factor": 1.0, "weight_decay": 0.0},
+        {"params": head_of(network), "factor": recipe.head_factor},
     ]
     optimizer = torch.optim.AdamW(
-        [*groups, {"params": heads, "lr": recipe.head_rate}], weight_decay=recipe.weight_decay
+        [group for group in groups if group["params"]],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.99),
+        eps=1e-6,
+        weight_decay=recipe.weight_decay,
     )
-    shapes = [_shape(recipe.warm_up * moves, moves, waits=True)] * len(tuned)
-    shapes.append(_shape(recipe.warm_up * moves, moves, waits=False))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, shapes)
-    return Trainer(network, copy.deepcopy(network), optimizer, schedule)
+    return Trainer(network, copy.deepcopy(network), optimizer)
 
 
-def _shape(warm: float, moves: int, *, waits: bool) -> Callable[[int], float]:
-    """Learning rate factor of each step; if `waits`, the warm-up starts after that of the head."""
-
-    def factor(move: int) -> float:
-        begin = warm if waits else 0.0
-        rising = (move + 1 - begin) / max(warm, 1.0)
-        falling = 0.5 * (1 + math.cos(math.pi * min(move / moves, 1.0)))
-        return float(np.clip(rising, 0.0, 1.0)) * falling
-
-    return factor
+def _rate(recipe: FinetuneRecipe, step: int, steps: int) -> float:
+    rising = min(1.0, (step + 1) / max(recipe.warm_up * steps, 1.0))
+    falling = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return recipe.learning_rate * rising * (_LEAST_RATE + (1 - _LEAST_RATE) * falling)
 
 
-def _run_epoch(
-    state: Trainer,
-    examples: Examples,
-    offsets: np.ndarray,
-    recipe: FinetuneRecipe,
-    device: str,
-    epoch: int,
-    progress: Callable[[int, int], None] | None,
-) -> list[float]:
-    rng = np.random.default_rng([recipe.seed, epoch])
-    # Dropout draws from torch's own generator.
-    torch.manual_seed(int(rng.integers(2**31)))
-    per_epoch = max(len(examples) // recipe.batch_size, 1)
-    order = draw_order(examples, recipe, rng)[: per_epoch * recipe.batch_size]
-    size = recipe.size(epoch)
-    losses = []
-    for step, rows in enumerate(np.array_split(order, per_epoch), start=1):
-        views = np.stack([draw_view(examples.crops[i], size, recipe, rng) for i in rows])
-        done = epoch * per_epoch + step
-        losses.append(_learn(state, views, examples, offsets, rows, recipe, device))
-        if step % recipe.accumulate == 0 or step == per_epoch:
-            _move(state, min(recipe.averaging, (1 + done) / (10 + done)))
-        if progress is not None:
-            progress(done, recipe.epochs * per_epoch)
-    return losses
+class _Learner:
+    """What one training needs for each of its steps."""
+
+    def __init__(
+        self, state: Trainer, examples: Examples, recipe: FinetuneRecipe, device: str, steps: int
+    ):
+        self.state, self.examples, self.recipe, self.device = state, examples, recipe, device
+        self.steps = steps
+        self.sampler = Sampler(examples, recipe)
+        self.network = fold_norms(state.network)
+        self.spec = input_spec(state.network, recipe.image_size)
+
+    def learn(self) -> float:
+        """Do one step; returns the loss."""
+        recipe, state = self.recipe, self.state
+        rng = np.random.default_rng([recipe.seed, state.step])
+        # Dropout draws from torch's own generator.
+        torch.manual_seed(int(rng.integers(2**31)))
+        rows = self.sampler.draw(min(recipe.batch_size, len(self.examples)), rng)
+        loss = self._loss(rows, recipe.size(state.step / self.steps), rng)
+        loss.backward()
+        nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
+        for group in state.optimizer.param_groups:
+            group["lr"] = _rate(recipe, state.step, self.steps) * group["factor"]
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        done = state.step + 1
+        update_ema(state.average, state.network, min(recipe.averaging, (1 + done) / (10 + done)))
+        return float(loss.detach())
+
+    def _loss(self, rows: np.ndarray, size: int, rng: np.random.Generator) -> torch.Tensor:
+        examples = self.examples
+        views = [
+            draw_view(examples.image(i), examples.boxes[i], size, self.recipe, rng) for i in rows
+        ]
+        # Processors without matrix instructions are slower in bfloat16 than in float32.
+        with mixed_precision(self.device) if self.device != "cpu" else nullcontext():
+            logits = self.network(as_input(np.stack(views), self.spec, self.device))
+        allowed = torch.from_numpy(examples.allowed[rows]).to(self.device)
+        shares = torch.from_numpy(self.sampler.log_shares[examples.source[rows]]).to(self.device)
+        return class_set_loss(logits.float(), allowed, shares, self.recipe.label_smoothing)
 
 
-def _learn(
-    state: Trainer,
-    views: np.ndarray,
-    examples: Examples,
-    offsets: np.ndarray,
-    rows: np.ndarray,
-    recipe: FinetuneRecipe,
-    device: str,
-) -> float:
-    """Add the gradients of one batch; returns its loss."""
-    with mixed_precision(device):
-        odds, diagnosis = state.network(_as_input(state.network, views, device))
-    truth = torch.from_numpy(examples.target[rows].astype(np.float32)).to(device)
-    shift = torch.from_numpy(offsets[rows]).to(device)
-    loss = F.binary_cross_entropy_with_logits(odds.float() + shift, truth)
-    known = examples.diagnosis[rows] >= 0
-    if diagnosis is not None and recipe.auxiliary and known.any():
-        classes = torch.from_numpy(examples.diagnosis[rows][known].astype(np.int64)).to(device)
-        loss = loss + recipe.auxiliary * F.cross_entropy(
-            diagnosis.float()[torch.from_numpy(known).to(device)], classes, label_smoothing=0.1
-        )
-    (loss / recipe.accumulate).backward()
-    return float(loss.detach())
+def _summary(
+    state: Trainer, steps: int, recipe: FinetuneRecipe, held_out: Examples | None, device: str
+) -> dict[str, float]:
+    """Row of the learning curve after an epoch."""
+    row = {
+        "epoch": len(state.curve) + 1.0,
+        "loss": float(np.mean(state.losses)),
+        "rate": _rate(recipe, state.step - 1, steps),
+        "minutes": state.seconds / 60,
+        "minutes_left": state.seconds / 60 * (steps - state.step) / state.step,
+    }
+    if held_out is None or not len(held_out):
+        return row
+    size = recipe.size((state.step - 1) / steps)
+    logits = predict(state.average, held_out, size, views=SCORED_VIEWS[:1], device=device)
+    return row | _aucs(held_out, class_scores(logits, CLASS_SHARES))
 
 
-def _move(state: Trainer, share: float) -> None:
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    state.schedule.step()
-    update_ema(state.average, state.network, share)
+def _aucs(held_out: Examples, scores: np.ndarray) -> dict[str, float]:
+    """AUC of each truth by source, for example ``melanoma_0``; only where both classes occur."""
+    from sklearn.metrics import roc_auc_score
 
-
-def _validate(state: Trainer, validation: Examples, recipe: FinetuneRecipe, device: str) -> float:
-    from sklearn.metrics import average_precision_score
-
-    scores = predict(state.average, validation.crops, recipe.image_size, device=device)
-    return float(average_precision_score(validation.target, scores))
-
-
-def _as_input(network: LesionNetwork, views: np.ndarray, device: str) -> torch.Tensor:
-    """Normalise as the backbone was pretrained; channels are last in memory already."""
-    config = import_timm().data.resolve_model_data_config(network.backbone)
-    mean, std = (
-        torch.tensor(config[name], device=device).view(1, 3, 1, 1) * 255 for name in ("mean", "std")
-    )
-    images = torch.from_numpy(views).to(device).permute(0, 3, 1, 2).float()
-    return images.sub_(mean).div_(std)
+    found = {}
+    for name, truth in truths(held_out.allowed).items():
+        score = scores[:, SCORE_COLUMNS.index(_SCORES[name])]
+        for source in np.unique(held_out.source):
+            rows = (held_out.source == source) & np.isfinite(truth)
+            if len(np.unique(truth[rows])) == 2:
+                key = f"{name.replace(' ', '_')}_{source}"
+                found[key] = float(roc_auc_score(truth[rows], score[rows]))
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +11,10 @@ from hybridlesion._optional_imports import cv2
 
 # Views of an image that a fine-tuned network uses, by its parameter ``crop``.
 VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
+
+# Smallest and largest side of the square around a lesion, as shares of the short side of the frame,
+# for networks of protocol 2: larger ones would show mirrored copies of the lesion.
+LESION_LIMITS = (0.3, 1.15)
 
 
 class Window(NamedTuple):
@@ -30,7 +34,9 @@ class Window(NamedTuple):
     width: int
 
 
-def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
+def lesion_window(
+    mask: np.ndarray, *, margin: float = 0.25, limits: tuple[float, float] = (0.0, np.inf)
+) -> Window | None:
     """Return a square around the lesion with a margin of surrounding skin.
 
     Parameters
@@ -40,6 +46,8 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
     margin : float, default=0.25
         Skin added on each side, as a share of the longer side of the lesion's bounding box;
         0 or more.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side, as shares of the short side of the frame.
 
     Returns
     -------
@@ -48,9 +56,10 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
 
     Notes
     -----
-    The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, at most the
-    long side of the frame. A square that would leave the frame is moved inside, since real skin is
-    more informative than mirrored skin; only a square longer than the frame reaches beyond it.
+    The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, within the
+    limits and at most the long side of the frame. A square that would leave the frame is moved
+    inside, since real skin is more informative than mirrored skin; only a square longer than the
+    frame reaches beyond it.
 
     Examples
     --------
@@ -63,7 +72,8 @@ def lesion_window(mask: np.ndarray, *, margin: float = 0.25) -> Window | None:
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     if width == 0:
         return None
-    side = min(round(max(height, width) * (1 + 2 * margin)), max(mask.shape))
+    low, high = (limit * min(mask.shape) for limit in limits)
+    side = round(min(max(max(height, width) * (1 + 2 * margin), low), high, max(mask.shape)))
     return Window(
         _inside(top + (height - side) // 2, side, mask.shape[0]),
         _inside(left + (width - side) // 2, side, mask.shape[1]),
@@ -203,6 +213,78 @@ class InputSpec:
         )
 
 
+class ImageView(NamedTuple):
+    """A part of an image that a fine-tuned network is shown.
+
+    Parameters
+    ----------
+    crop : {"lesion", "frame"}
+        Square around the lesion, or in the middle of the frame.
+    extent : float
+        Skin on each side of the lesion, as a share of its longer side; or share of the shorter
+        side of the frame.
+    mirrored : bool, default=False
+        Whether left and right are exchanged.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side of the square around the lesion, as shares of the short side of
+        the frame.
+
+    Examples
+    --------
+    >>> spec = InputSpec((8, 8), (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bilinear")
+    >>> ImageView("frame", 0.5).window((40, 60), None, spec)
+    Window(top=10, left=20, height=20, width=20)
+    """
+
+    crop: str
+    extent: float
+    mirrored: bool = False
+    limits: tuple[float, float] = (0.0, np.inf)
+
+    def window(self, shape: tuple[int, int], mask: np.ndarray | None, spec: InputSpec) -> Window:
+        """Return the window of an image.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (H, W) of the image.
+        mask : ndarray of shape (H, W), bool, or None
+            True inside the lesion; None or an empty mask shows the frame.
+        spec : InputSpec
+            The network's input.
+
+        Returns
+        -------
+        Window
+            The rectangle, which may reach beyond the frame.
+        """
+        if self.crop == "frame":
+            spec = replace(spec, crop_pct=self.extent)
+        return view_window(
+            shape, mask, spec, crop=self.crop, margin=self.extent, limits=self.limits
+        )
+
+    def prepare(self, image: np.ndarray, mask: np.ndarray | None, spec: InputSpec) -> np.ndarray:
+        """Cut and scale an image.
+
+        Parameters
+        ----------
+        image : ndarray of shape (H, W, 3), uint8
+            RGB image.
+        mask : ndarray of shape (H, W), bool, or None
+            True inside the lesion.
+        spec : InputSpec
+            The network's input.
+
+        Returns
+        -------
+        ndarray of shape (*spec.size, 3), uint8
+            Input of the network, before normalisation.
+        """
+        pixels = _scale(image, self.window(image.shape[:2], mask, spec), spec)
+        return pixels[:, ::-1] if self.mirrored else pixels
+
+
 def prepare(
     image: np.ndarray,
     mask: np.ndarray | None,
@@ -232,6 +314,10 @@ def prepare(
         Input of the network, before normalisation.
     """
     window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
+    return _scale(image, window, spec)
+
+
+def _scale(image: np.ndarray, window: Window, spec: InputSpec) -> np.ndarray:
     pixels = cut(image, window)
     if window.height >= spec.size[0] and window.width >= spec.size[1]:
         method = cv2.INTER_AREA
@@ -247,6 +333,7 @@ def view_window(
     *,
     crop: str = "lesion",
     margin: float = 0.25,
+    limits: tuple[float, float] = (0.0, np.inf),
 ) -> Window:
     """Return the window that `prepare` crops.
 
@@ -262,6 +349,9 @@ def view_window(
         Square around the lesion, or timm's evaluation crop of the frame.
     margin : float, default=0.25
         Skin on each side of the lesion, as a share of its longer side.
+    limits : tuple of float, default=(0.0, inf)
+        Smallest and largest side of the square around the lesion, as shares of the short side of
+        the frame.
 
     Returns
     -------
@@ -270,7 +360,7 @@ def view_window(
     """
     window = None
     if crop == "lesion" and mask is not None:
-        window = lesion_window(mask, margin=margin)
+        window = lesion_window(mask, margin=margin, limits=limits)
     if window is not None:
         return window
     return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)

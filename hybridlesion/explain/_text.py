@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._validation import as_pandas, check_number
+from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError
 from hybridlesion.features import FEATURES
 from hybridlesion.metadata import SITES
@@ -189,6 +190,11 @@ _WHOLE = {
     "abcd__skin_band": "skin tone",
     "emb__": "the image as a whole (embedding)",
     "cnn__score": "fine-tuned network's score",
+    "cnn__melanoma": "fine-tuned network's probability of melanoma",
+    **{
+        f"cnn__p_{code}": f"fine-tuned network's probability of {name}"
+        for name, code in CLASSES.items()
+    },
     "meta__age": "age",
     "meta__sex_male": "sex",
     "meta__tbp_lv_A": "a* of the lesion",
@@ -316,6 +322,8 @@ def value_words(column: str, value: object) -> str:
     ('5.2 of 8', '13 %')
     >>> value_words("meta__site_torso", 0.0), value_words("meta__sex_male", 1.0)
     ('not torso', 'male')
+    >>> value_words("cnn__melanoma", 0.314)
+    '31 %'
     """
     if column == "emb__":
         return ""
@@ -331,6 +339,8 @@ def value_words(column: str, value: object) -> str:
     row = _ROWS.get(column)
     if row is None and is_bool:
         return "yes" if value else "no"
+    if column == "cnn__melanoma" or column.startswith("cnn__p_"):
+        return _measure_words("share", value, 1.0)
     if row is None:
         return f"{_number(value)} {_UNITS.get(column, '')}".rstrip()
     return _measure_words(row.unit, value, row.high)

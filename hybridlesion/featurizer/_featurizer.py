@@ -51,8 +51,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     embedder : str, default="none"
-        Name of a timm model, whose embedding is used; ``"finetuned"`` for the score of fine-tuned
-        networks; or ``"none"``.
+        Name of a timm model, whose embedding is used; ``"finetuned"`` for the scores of fine-tuned
+        networks (see `hybridlesion.cnn.CNNScorer` for their columns); or ``"none"``.
     weights : str or None, default=None
         Local weight file of `embedder`; None means the pretrained weights of timm. For
         ``"finetuned"``, a folder written by `hybridlesion finetune`; None means the network that
@@ -245,8 +245,9 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, features)
-            The output of `transform`, with NaN for each ``cnn__score`` of a network trained on the
-            row (``qa__cnn_seen`` of 2), because a model would overestimate such in-sample scores.
+            The output of `transform`, with NaN for the ``cnn__`` columns of rows on which their
+            network was trained (``qa__cnn_seen`` of 2), because a model would overestimate such
+            in-sample scores.
 
         Warns
         -----
@@ -260,8 +261,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         in_sample = in_sample_mask(table)
         if in_sample.any():
             warnings.warn(
-                f"{in_sample.sum():,} of {len(table):,} rows have a cnn__score of a network that "
-                "learned from them; it was left out.",
+                f"{in_sample.sum():,} of {len(table):,} rows have CNN scores of a network that "
+                "was trained on them; they were left out.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from hybridlesion._formatting import count_words
 from hybridlesion.leakage.audit import Finding, Severity
+from hybridlesion.leakage.training_membership import is_network_score
 from hybridlesion.metadata import is_acquisition, leak_reason
 
 _FOLDS = 5
@@ -420,7 +421,9 @@ def _cannot_be_chance(y: np.ndarray, n_columns: int) -> bool:
 def _is_unseen_score(table: pd.DataFrame, name: str) -> bool:
     """Whether a column is the score of a hybridlesion network that was not trained on the rows."""
     return (
-        name == "cnn__score" and "qa__cnn_seen" in table and bool((table["qa__cnn_seen"] < 2).all())
+        is_network_score(name)
+        and "qa__cnn_seen" in table
+        and bool((table["qa__cnn_seen"] < 2).all())
     )
 
 

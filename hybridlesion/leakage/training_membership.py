@@ -44,8 +44,8 @@ class TrainingMembership:
         Hashes of the image ids, sorted.
     fold : ndarray of shape (n,), int
         Fold in which each image was held out.
-    oof_logit : ndarray of shape (n,), float32
-        Out-of-fold logit of each image.
+    oof_logit : ndarray of shape (n,) or (n, k), float32
+        Out-of-fold logit of each image, or its logits of k classes.
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hash of each image.
     groups : ndarray of shape (m,), uint64
@@ -79,7 +79,7 @@ class TrainingMembership:
             Column ``image_id``, and ``patient_id`` and ``lesion_id`` where known.
         fold : ndarray of shape (n,), int
             Fold of each image.
-        oof_logit : ndarray of shape (n,), float
+        oof_logit : ndarray of shape (n,) or (n, k), float
             Out-of-fold logits.
         hashes : ndarray of shape (n, 32), uint8
             Perceptual hashes.
@@ -125,12 +125,13 @@ class TrainingMembership:
             over a group.
         fold : ndarray of shape (n,), int
             Fold in which the matching image or group was held out; -1 for new images.
-        oof_logit : ndarray of shape (n,), float32
-            Out-of-fold logit of the near-duplicate; NaN for all other images.
+        oof_logit : ndarray of shape (n,) or (n, k), float32
+            Out-of-fold logits of the near-duplicate; NaN for all other images.
         """
         match = np.full(len(hashes), Match.NEW)
         fold = np.full(len(hashes), -1)
-        oof_logit = np.full(len(hashes), np.nan, np.float32)
+        shape = (len(hashes), *self.oof_logit.shape[1:])
+        oof_logit = np.full(shape, np.nan, np.float32)
 
         def fill(wanted: np.ndarray, known: np.ndarray, folds: np.ndarray, kind: Match) -> None:
             if len(known):
@@ -156,7 +157,7 @@ class TrainingMembership:
         return HashIndex(self.hashes)
 
     def to_bytes(self) -> bytes:
-        """Serialise to an npz file.
+        """Serialise to an npz file; logits of several classes are rounded to float16.
 
         Returns
         -------
@@ -164,7 +165,10 @@ class TrainingMembership:
             Input of `from_bytes`.
         """
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **{key: getattr(self, name) for name, key in _KEYS.items()})
+        parts = {key: getattr(self, name) for name, key in _KEYS.items()}
+        if self.oof_logit.ndim > 1:
+            parts[_KEYS["oof_logit"]] = self.oof_logit.astype(np.float16)
+        np.savez_compressed(buffer, **parts)
         return buffer.getvalue()
 
     @classmethod
@@ -189,8 +193,10 @@ class TrainingMembership:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as packed:
                 parts = {name: packed[key] for name, key in _KEYS.items()}
-            membership = cls(**parts | {"salt": str(parts["salt"])})
-            if membership.hashes.shape != (len(membership.image_ids), HASH_BYTES):
+            parts |= {"salt": str(parts["salt"])}
+            parts["oof_logit"] = parts["oof_logit"].astype(np.float32)
+            membership, n = cls(**parts), len(parts["image_ids"])
+            if membership.hashes.shape != (n, HASH_BYTES) or len(membership.oof_logit) != n:
                 raise ValueError(f"perceptual hashes of shape {membership.hashes.shape}")
         except Exception as error:  # zip, npy and numpy raise errors of many types on damaged data
             raise ArtifactError(f"cannot read the list of training images: {error}.") from error
@@ -327,18 +333,18 @@ def _decode_block(block: object) -> np.ndarray:
 
 CNN_SEEN = ("blank", "drop", "keep")
 
-_SCORE, _SEEN = "cnn__score", "qa__cnn_seen"
+_SEEN = "qa__cnn_seen"
 # Values of qa__cnn_seen, see `CNNScorer`.
 _OUT_OF_FOLD, _IN_SAMPLE = 1.0, 2.0
 
 
 def in_sample_mask(table: pd.DataFrame) -> np.ndarray:
-    """Find rows whose ``cnn__score`` comes from a network that was trained on them.
+    """Find rows whose CNN scores come from a network that was trained on them.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        Feature table; without ``cnn__score`` and ``qa__cnn_seen`` there are no such rows.
+        Feature table; without scores and ``qa__cnn_seen`` there are no such rows.
 
     Returns
     -------
@@ -351,9 +357,37 @@ def in_sample_mask(table: pd.DataFrame) -> np.ndarray:
     >>> in_sample_mask(table).tolist()
     [True, False]
     """
-    if _SCORE not in table or _SEEN not in table:
+    scores = _known_scores(table)
+    if not scores:
         return np.zeros(len(table), dtype=bool)
-    return ((table[_SEEN] == _IN_SAMPLE) & table[_SCORE].notna()).to_numpy(dtype=bool)
+    scored = table[scores].notna().any(axis=1)
+    return ((table[_SEEN] == _IN_SAMPLE) & scored).to_numpy(dtype=bool)
+
+
+def _known_scores(table: pd.DataFrame) -> list[str]:
+    """Columns of scores whose origin ``qa__cnn_seen`` gives."""
+    return [str(name) for name in table if is_network_score(str(name))] if _SEEN in table else []
+
+
+def is_network_score(name: str) -> bool:
+    """Whether a column is a score of `CNNScorer`, whose origin ``qa__cnn_seen`` gives.
+
+    Parameters
+    ----------
+    name : str
+        Column of a feature table.
+
+    Returns
+    -------
+    bool
+        True for ``cnn__score``, ``cnn__melanoma`` and the probabilities ``cnn__p_*``.
+
+    Examples
+    --------
+    >>> is_network_score("cnn__p_bcc"), is_network_score("cnn__mine")
+    (True, False)
+    """
+    return name in ("cnn__score", "cnn__melanoma") or name.startswith("cnn__p_")
 
 
 def blank_in_sample_scores(table: pd.DataFrame) -> pd.DataFrame:
@@ -378,7 +412,8 @@ def blank_in_sample_scores(table: pd.DataFrame) -> pd.DataFrame:
     in_sample = in_sample_mask(table)
     if not in_sample.any():
         return table
-    return table.assign(**{_SCORE: table[_SCORE].where(~in_sample)})
+    scores = _known_scores(table)
+    return table.assign(**{name: table[name].where(~in_sample) for name in scores})
 
 
 def treat_in_sample_scores(
@@ -389,10 +424,10 @@ def treat_in_sample_scores(
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        With ``image_id``, and ``cnn__score`` and ``qa__cnn_seen`` where a fine-tuned network
+        With ``image_id``, and the scores and ``qa__cnn_seen`` where a fine-tuned network
         measured it.
     cnn_seen : {"blank", "drop", "keep"}
-        Leave out the score, the row, or nothing.
+        Leave out the scores, the row, or nothing.
 
     Returns
     -------
@@ -413,9 +448,9 @@ def treat_in_sample_scores(
     ['b']
     """
     in_sample, n, ids = in_sample_mask(table), len(table), table["image_id"]
-    known = _SCORE in table and _SEEN in table
+    known = _known_scores(table)
     scores = [str(name) for name in table.columns if str(name).startswith("cnn__")]
-    unknown = tuple(name for name in scores if name != _SCORE or not known)
+    unknown = tuple(name for name in scores if name not in known)
     findings = []
 
     def add(severity: Severity, words: str, **named: tuple[str, ...]) -> None:
@@ -426,18 +461,18 @@ def treat_in_sample_scores(
         add(Severity.NOTE, words, columns=unknown)
     if known and (out_of_fold := int((table[_SEEN] == _OUT_OF_FOLD).sum())):
         found = f"{count_words(out_of_fold, 'row')} of {n:,} were in the training of the CNN"
-        add(Severity.NOTE, f"{found}; their cnn__score is that of a network not trained on them")
+        add(Severity.NOTE, f"{found}; their CNN scores are those of a network not trained on them")
     if not in_sample.any():
         return table, findings
     if cnn_seen == "keep":
-        done = "it was kept: the model overrates the CNN, and its metrics are optimistic"
+        done = "they were kept: the model overrates the CNN, and its metrics are optimistic"
     elif cnn_seen == "drop":
         done = "these rows were left out"
         table = table[~in_sample].reset_index(drop=True)
     else:
-        done = "it was left out (`cnn_seen`='drop' leaves out the rows)"
+        done = "they were left out (`cnn_seen`='drop' leaves out the rows)"
         table = blank_in_sample_scores(table)
-    found = f"{count_words(int(in_sample.sum()), 'row')} of {n:,} have a cnn__score of a network"
+    found = f"{count_words(int(in_sample.sum()), 'row')} of {n:,} have CNN scores of a network"
     words = f"{found} that was trained on them; {done}"
     if table.empty:
         raise TableError(f"{words}. No row is left.")

@@ -54,6 +54,60 @@ def is_feature_table(X: object) -> bool:
     return any(name.startswith(FAMILIES) or name in _RECORD_COLUMNS for name in names)
 
 
+# Scores of a network for any malignancy and for melanoma.
+CNN_SCORES = ("cnn__score", "cnn__melanoma")
+
+
+def leading_score(names: Sequence[str], leading: str = CNN_SCORES[1]) -> str | None:
+    """Return the score of a network that stands for malignancy.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Feature columns.
+    leading : {"cnn__melanoma", "cnn__score"}, default="cnn__melanoma"
+        The score that is preferred.
+
+    Returns
+    -------
+    str or None
+        `leading`, or the other one if it is the only one; None without either.
+
+    Examples
+    --------
+    >>> leading_score(["meta__age", "cnn__score", "cnn__melanoma"])
+    'cnn__melanoma'
+    >>> leading_score(["meta__age", "cnn__score"])
+    'cnn__score'
+    """
+    found = [name for name in (leading, *CNN_SCORES) if name in names]
+    return found[0] if found else None
+
+
+def secondary_scores(names: Sequence[str], leading: str) -> set[str]:
+    """Return the columns of a network that do not stand for malignancy.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Feature columns.
+    leading : {"cnn__melanoma", "cnn__score"}
+        The score that is preferred.
+
+    Returns
+    -------
+    set of str
+        The score that does not lead, and the probabilities of single diagnoses.
+
+    Examples
+    --------
+    >>> sorted(secondary_scores(["cnn__score", "cnn__melanoma", "cnn__p_nv"], "cnn__melanoma"))
+    ['cnn__p_nv', 'cnn__score']
+    """
+    others = {*CNN_SCORES} - {leading_score(names, leading)}
+    return {name for name in names if name in others or name.startswith("cnn__p_")}
+
+
 class ColumnEncoder:
     """Encode the feature columns of a table as a float32 matrix.
 
@@ -64,6 +118,9 @@ class ColumnEncoder:
     ----------
     context : {"auto", "none"}, default="none"
         Whether to add the context of the patient's other lesions, where half of the rows have any.
+    leading : {"cnn__melanoma", "cnn__score"}, default="cnn__melanoma"
+        Score of a network that is compared with those of the patient's other lesions, if there are
+        both.
 
     Attributes
     ----------
@@ -79,8 +136,9 @@ class ColumnEncoder:
         Position in `names_` of each of them.
     """
 
-    def __init__(self, context: str = "none"):
+    def __init__(self, context: str = "none", leading: str = CNN_SCORES[1]):
         self.context = context
+        self.leading = leading
 
     def fit(self, table: pd.DataFrame) -> ColumnEncoder:
         """Learn the columns and their categories.
@@ -108,6 +166,8 @@ class ColumnEncoder:
                 "'hybridlesion features'."
             )
         _refuse_repeated(names)
+        if "cnn__melanoma" in names:
+            names = [name for name in names if name != "cnn__p_mel"]  # the same values
         self.given_ = names
         self.categories_ = {
             name: sorted({str(value) for value in table[name].dropna().unique()})
@@ -119,7 +179,8 @@ class ColumnEncoder:
         self.compared_ = []
         if self.context != "none" and has_company(table).mean() >= _ENOUGH_COMPANY:
             compared = context_columns(table[names])
-            self.compared_ = [name for name in compared if name not in self.categories_]
+            left_out = secondary_scores(names, self.leading) | {*self.categories_}
+            self.compared_ = [name for name in compared if name not in left_out]
         context = self._context(table.head(0))
         self.names_ = names + [name for name in context if name not in names]
         self.sources_, self.encoded_names_ = [], []

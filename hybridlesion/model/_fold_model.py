@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
 from hybridlesion.model._boosting import BoosterState, draw_bag, grow
+from hybridlesion.model._columns import secondary_scores
 from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant
 
 if TYPE_CHECKING:
@@ -407,8 +408,11 @@ def train_fold_models(
     probes = EmbeddingDiscriminant.cross_fit(embedding, y, folds) if embedding.shape[1] else []
     names = [*names, "emb__"] if probes else names
     # Columns along which the score is monotone, and columns that may be missing in new lesions.
+    secondary = secondary_scores(names, settings["leading"])
     directed = [
-        name == "emb__" or (settings["monotone"] and name.startswith("cnn__")) for name in names
+        name == "emb__"
+        or (settings["monotone"] and name.startswith("cnn__") and name not in secondary)
+        for name in names
     ]
     blankable = are_metadata(names)
     linear_weight = settings["linear_weight"]

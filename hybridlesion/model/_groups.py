@@ -13,7 +13,7 @@ from hybridlesion._validation import LEFT_OUT, check_choice, check_number
 from hybridlesion.exceptions import OptionError
 from hybridlesion.metadata import read_label
 from hybridlesion.model._boosting import IMBALANCE, STOPPING
-from hybridlesion.model._columns import is_feature_table
+from hybridlesion.model._columns import CNN_SCORES, is_feature_table
 from hybridlesion.model.calibration import CALIBRATIONS
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
 
@@ -289,6 +289,7 @@ def _find_positive(classes: np.ndarray, pos_label: object) -> int:
 SENSITIVITY = 0.9
 
 _CHOICES = {
+    "leading": CNN_SCORES,
     "imbalance": IMBALANCE,
     "stopping": STOPPING,
     "calibration": CALIBRATIONS,

@@ -19,7 +19,7 @@ from hybridlesion.metrics import (
     threshold_at_sensitivity,
     threshold_interval,
 )
-from hybridlesion.model._columns import ColumnEncoder, is_feature_table
+from hybridlesion.model._columns import ColumnEncoder, is_feature_table, leading_score
 from hybridlesion.model._ensemble import FoldEnsemble, View
 from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
 from hybridlesion.model._fold_model import metadata_columns
@@ -87,8 +87,14 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     min_child_samples : int, default=20
         Fewest rows per leaf; in small tables a twentieth of the rows.
     monotone : bool, default=True
-        Whether the score is constrained to be monotone in each ``cnn__`` column that clearly ranks
-        the training rows. It is always monotone in the embedding's score.
+        Whether the score is constrained to be monotone in the leading score of a network, and in
+        ``cnn__`` columns of other origin, where they clearly rank the training rows. It is always
+        monotone in the embedding's score.
+    leading : {"cnn__melanoma", "cnn__score"}, default="cnn__melanoma"
+        Score of a network that tells diagnoses apart (`hybridlesion.cnn.CNNScorer`) that leads:
+        ``cnn__melanoma`` if only melanoma is malignant, ``cnn__score`` if other cancers are, too.
+        The leading score is monotone and compared with the patient's other lesions; the other
+        scores are plain columns. Where there is only one of the two, it leads.
     context : {"auto", "none"}, default="auto"
         Whether scores and measurements are also compared with the patient's other lesions
         (`patient_context`): ``auto`` does so where at least half of the training rows come with
@@ -142,6 +148,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     feature_importances_ : ndarray of shape (number of feature_names_,)
         Shares of gain and of absolute linear weights, summing to 1; if there is context, those of
         the members that use it.
+    leading_ : str or None
+        The score of a network that leads; None without one.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
@@ -228,6 +236,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         num_leaves=7,
         min_child_samples=20,
         monotone=True,
+        leading="cnn__melanoma",
         context="auto",
         calibration="auto",
         sensitivity=SENSITIVITY,
@@ -252,6 +261,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.num_leaves = num_leaves
         self.min_child_samples = min_child_samples
         self.monotone = monotone
+        self.leading = leading
         self.context = context
         self.calibration = calibration
         self.sensitivity = sensitivity
@@ -555,6 +565,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
+    @property
+    def leading_(self):
+        """Score of a network that leads; None without one."""
+        check_is_fitted(self, "ensemble_")
+        return leading_score(getattr(self, "feature_names_in_", ()), self.leading)
+
     def with_context(self, X):
         """Add the context that the model computes.
 
@@ -616,7 +632,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y must have one label a row, got shape {y.shape} for {len(X)} rows.")
         # Raise before anything of a previous fit is overwritten.
         read_target(y, self.pos_label)
-        encoder = ColumnEncoder(self.context).fit(X)
+        encoder = ColumnEncoder(self.context, self.leading).fit(X)
         encoded = encoder.transform(X)
         self.encoder_, self.n_features_in_ = encoder, len(encoder.given_)
         self.feature_names_in_ = np.array(encoder.given_, dtype=object)

@@ -110,8 +110,9 @@ def context_columns(table: pd.DataFrame) -> list[str]:
     Returns
     -------
     list of str
-        CNN scores, the summary scores of the ABCD rule with the largest diameter, and the
-        measurements of total-body photography, in table order.
+        CNN scores other than those of single diagnoses (``cnn__p_*``), the summary scores of the
+        ABCD rule with the largest diameter, and the measurements of total-body photography, in
+        table order.
 
     Examples
     --------
@@ -121,7 +122,9 @@ def context_columns(table: pd.DataFrame) -> list[str]:
     return [
         name
         for name in map(str, table.columns)
-        if name.startswith("cnn__") or name in _ABCD or name.startswith(_MEASURED)
+        if (name.startswith("cnn__") and not name.startswith("cnn__p_"))
+        or name in _ABCD
+        or name.startswith(_MEASURED)
     ]
 
 

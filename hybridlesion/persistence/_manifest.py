@@ -236,6 +236,8 @@ def _training_lines(facts: Mapping) -> list[str]:
         lines.append(f"Tables: {', '.join(map(str, facts['tables']))}.")
     if facts.get("digest"):
         lines.append(f"Digest of the training rows: {facts['digest'][:16]}...")
+    if facts.get("leading_score"):
+        lines.append(f"Leading score of the network: {facts['leading_score']}.")
     if facts.get("set_aside"):
         lines.append(f"Excluded columns: {', '.join(facts['set_aside'])}.")
     return lines

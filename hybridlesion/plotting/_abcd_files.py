@@ -76,10 +76,13 @@ class SheetDrawing:
     masks : dict of str to str, default=None
         Mask file that replaces the segmentation, by image id; of the size of the image, or of the
         size at which it is analysed.
+    column : str or None, default=None
+        Score whose attribution is mapped, see `hybridlesion.explain.cnn_map`.
     """
 
     featurizer: LesionFeaturizer
     masks: dict[str, str] | None = None
+    column: str | None = None
 
     def __call__(
         self, row: tuple[str, str], image: np.ndarray, details: Segmentation
@@ -124,7 +127,8 @@ class SheetDrawing:
         )
         seen, featurizer = None, self.featurizer
         if featurizer.embedder == FINETUNED:
-            seen = cnn_map(image, details.mask, featurizer.weights, device=featurizer.device)
+            options = {"column": self.column, "device": featurizer.device}
+            seen = cnn_map(image, details.mask, featurizer.weights, **options)
         return DrawnSheet(sheet, image, details.mask, seen)
 
     def _read_mask(

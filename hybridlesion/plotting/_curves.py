@@ -25,6 +25,9 @@ from hybridlesion.plotting._style import (
     write,
 )
 
+# The palette of Okabe and Ito, for data sources.
+_COLORS = (MODEL, MALIGNANT, BENIGN, "#E69F00", "#56B4E9", "#CC79A7", INK)
+
 
 def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     """Draw the learning curves of a fine-tuning run.
@@ -32,8 +35,8 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     Parameters
     ----------
     curves : DataFrame
-        Columns fold, epoch, loss, and validation where it was measured, as in ``curves.csv`` of
-        `hybridlesion finetune`.
+        Columns fold, epoch, loss, and AUCs of held-out images, for example ``melanoma AUC,
+        ham10000``, as in ``curves.csv`` of `hybridlesion finetune`.
     out : str or path-like
         File to write, usually PNG.
 
@@ -49,18 +52,24 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     """
     if curves.empty or not {"fold", "epoch", "loss"} <= set(curves.columns):
         raise TableError("`curves` must have rows and the columns epoch, fold, loss.")
-    panels = [("loss", "training loss")]
-    if "validation" in curves and curves["validation"].notna().any():
-        panels.append(("validation", "validation average precision"))
+    panels = {"training loss": {"": "loss"}}
+    for column in curves.columns:
+        measure, comma, source = column.partition(" AUC, ")
+        if comma:
+            panels.setdefault(f"{measure.replace('_', ' ')}, held-out AUC", {})[source] = column
     figure = Figure(figsize=(4.6 * len(panels), 3.4), layout="constrained")
     places = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (column, label) in zip(places, panels, strict=True):
-        for _, curve in curves.groupby("fold"):
-            axes.plot(curve["epoch"], curve[column], color=MODEL, alpha=0.35, linewidth=1)
-        mean = curves.groupby("epoch")[column].mean()
-        axes.plot(mean.index, mean, color=MODEL, linewidth=2.2, marker="o", markersize=4)
+    for axes, (label, columns) in zip(places, panels.items(), strict=True):
+        for number, (source, column) in enumerate(columns.items()):
+            color = _COLORS[number % len(_COLORS)] if len(columns) > 1 else MODEL
+            for _, curve in curves.groupby("fold"):
+                axes.plot(curve["epoch"], curve[column], color=color, alpha=0.25, linewidth=1)
+            mean = curves.groupby("epoch")[column].mean()
+            axes.plot(mean.index, mean, color=color, linewidth=2.2, label=plain_text(source))
         finish_axes(axes, x_label="epoch", y_label=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(columns) > 1:
+            axes.legend(fontsize=7, frameon=False)
     n_folds = curves["fold"].nunique()
     figure.suptitle(f"Bold: mean of {n_folds} folds. Pale: single folds.", fontsize=9, color=NOTE)
     return save_figure(figure, out, dpi=150)

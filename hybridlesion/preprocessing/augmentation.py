@@ -162,3 +162,151 @@ def blot_out(image: np.ndarray, rng: np.random.Generator) -> None:
     height, width = (rng.uniform(0.15, 0.4, 2) * side).astype(int)
     top, left = int(rng.integers(0, side - height)), int(rng.integers(0, side - width))
     image[top : top + height, left : left + width] = image.reshape(-1, 3).mean(axis=0)
+
+
+def warp_window(
+    image: np.ndarray,
+    centre: np.ndarray,
+    side: float,
+    size: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Cut a square window, turned, mirrored and stretched at random.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    centre : ndarray of shape (2,), float
+        Column and row of the middle of the window.
+    side : float
+        Its side in pixels of the image.
+    size : int
+        Its side in pixels of the view.
+    rng : Generator
+        Source of randomness: 70 % are turned by any angle, the others by right angles; stretched
+        by up to 10 %.
+
+    Returns
+    -------
+    ndarray of shape (size, size, 3), uint8
+        The view; mirrored where it reaches beyond the frame.
+    """
+    if side > 1.6 * size:  # average pixels first, so that fine structures do not alias
+        scale = 1.25 * size / side
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        centre, side = centre * scale, side * scale
+    turned = rng.random() < 0.7
+    angle = rng.uniform(0, 2 * np.pi) if turned else np.pi / 2 * rng.integers(4)
+    stretch = np.exp(rng.uniform(-0.1, 0.1))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = side / size * turn @ np.diag([rng.choice([-1.0, 1.0]) * stretch, 1 / stretch])
+    shift = centre - 0.5 - linear @ np.full(2, (size - 1) / 2)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    matrix = np.column_stack([linear, shift])
+    return cv2.warpAffine(
+        image, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101
+    )
+
+
+def vary_light(image: np.ndarray, rng: np.random.Generator, strength: float) -> np.ndarray:
+    """Change white balance, exposure, gamma, contrast, saturation and hue.
+
+    Parameters
+    ----------
+    image : ndarray of shape (S, S, 3), uint8
+        RGB image.
+    rng : Generator
+        Source of randomness.
+    strength : float
+        Factor of the deviations: 10 % for each channel, 15 % for exposure, 22 % for gamma, 25 % for
+        contrast, 30 % for saturation, 0.1 radian for hue, 3 % for the black level. Of the images, 5
+        % turn grey.
+
+    Returns
+    -------
+    ndarray of shape (S, S, 3), uint8
+        A copy.
+    """
+    gain = np.exp(rng.normal(0, 0.10 * strength, 3) + rng.normal(0, 0.15 * strength))
+    levels = np.clip(np.arange(256)[:, None] / 255 * gain, 0, 1)
+    levels **= np.exp(rng.normal(0, 0.22 * strength))
+    if rng.random() < 0.6:
+        pivot = rng.uniform(0.35, 0.75)
+        levels = pivot + (levels - pivot) * np.exp(rng.normal(0, 0.25 * strength))
+    levels = np.clip(levels + rng.normal(0, 0.03 * strength, 3), 0, 1) * 255
+    image = cv2.LUT(image, levels.astype(np.uint8).reshape(256, 1, 3))
+    if rng.random() < 0.7:
+        saturation, hue = np.exp(rng.normal(0, 0.3 * strength)), rng.normal(0, 0.1 * strength)
+        image = cv2.transform(image, _colour_matrix(saturation, hue))
+    if rng.random() < 0.05 * strength:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return image
+
+
+def _colour_matrix(saturation: float, hue: float) -> np.ndarray:
+    """Scale colours away from grey, and turn them about the grey axis."""
+    grey, colour = np.full((3, 3), 1 / 3), np.eye(3) - 1 / 3
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    turn = grey + np.cos(hue) * colour + np.sin(hue) * across
+    return turn @ (grey + saturation * colour)
+
+
+def darken_edges(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Darken stripes along the edges, as of a slide mount.
+
+    Parameters
+    ----------
+    image : ndarray of shape (S, S, 3), uint8
+        RGB image.
+    rng : Generator
+        Source of randomness: each edge with probability 0.6, up to a ninth of the side.
+
+    Returns
+    -------
+    ndarray of shape (S, S, 3), uint8
+        A copy.
+    """
+    image, shade = image.copy(), int(rng.integers(0, 25))
+    for edge in range(4):
+        if rng.random() < 0.6:
+            # Turned views share their memory with the copy.
+            np.rot90(image, edge)[: 1 + rng.integers(0, max(2, len(image) // 9))] = shade
+    return image
+
+
+def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Lose detail as lenses, resampling and JPEG do, each at times.
+
+    Parameters
+    ----------
+    image : ndarray of shape (S, S, 3), uint8
+        RGB image.
+    rng : Generator
+        Source of randomness: 30 % fewer pixels and back, 20 % blurred, 12 % sharpened, 15 % noise,
+        30 % JPEG of quality 25 to 95.
+
+    Returns
+    -------
+    ndarray of shape (S, S, 3), uint8
+        The image itself or a copy.
+    """
+    side = len(image)
+    if rng.random() < 0.3:
+        fewer = int(rng.uniform(min(48, side), side))
+        small = cv2.resize(image, (fewer, fewer), interpolation=cv2.INTER_AREA)
+        method = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
+        image = cv2.resize(small, (side, side), interpolation=method)
+    if rng.random() < 0.2:
+        image = blur(image, rng)
+    elif rng.random() < 0.15:
+        amount = rng.uniform(0.3, 1.2)
+        image = cv2.addWeighted(image, 1 + amount, cv2.GaussianBlur(image, (0, 0), 1.5), -amount, 0)
+    if rng.random() < 0.15:
+        noise = rng.normal(0, rng.uniform(2, 10), image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        quality = int(rng.uniform(25, 95))
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return image

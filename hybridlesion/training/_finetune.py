@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridlesion._validation import check_choice, check_number
+from hybridlesion._validation import check_number
 from hybridlesion.batch import check_errors, write_errors
-from hybridlesion.cnn import FinetuneRecipe, resolve_device
-from hybridlesion.cnn.views import VIEWS
+from hybridlesion.cnn import FinetuneRecipe, allowed_classes, resolve_device, truths
 from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records, scan_sources
 from hybridlesion.metadata import read_table, refuse_unknown
 from hybridlesion.model_selection import grouped_folds
-from hybridlesion.training._crops import CropSettings, read_crops
 from hybridlesion.training._finetune_folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._finetune_results import check_results, write_results, write_whole
+from hybridlesion.training._image_store import LONG_SIDE, read_store
 from hybridlesion.training._image_training import (
     as_paths,
     check_run_dir,
@@ -31,12 +30,6 @@ from hybridlesion.training._image_training import (
     open_run_dir,
     read_facts,
 )
-
-# Crops are larger than the input of the network, so that views can be rotated and enlarged.
-_CROP_SCALE = 1.15
-
-# Minimum number of images for a diagnosis to be a class of the auxiliary head.
-_LEAST_DIAGNOSIS = 20
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,8 @@ class Finetuning:
     n_failed : int
         Images that could not be read.
     metrics : DataFrame
-        Columns metric, value, low, high: of the out-of-fold scores.
+        Columns metric, value, low, high: of the out-of-fold scores of melanoma and of any
+        malignancy, and balanced accuracy over the diagnoses.
     errors_path : Path or None
         List of failures; None if there are none.
     notes : tuple of str
@@ -77,12 +71,10 @@ def finetune(
     out: str | os.PathLike,
     *,
     metadata: Sequence[str] = (),
-    backbone: str = "mobilenetv2_100",
+    backbone: str = "tf_efficientnet_lite0",
     weights: str | os.PathLike | None = None,
     n_folds: int = 5,
     recipe: FinetuneRecipe | None = None,
-    crop: str = "both",
-    margin: float = 0.25,
     whole: bool = False,
     target_column: str | None = None,
     malignant: Sequence[str] | None = None,
@@ -95,20 +87,21 @@ def finetune(
     restart: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> Finetuning:
-    """Fine-tune a timm backbone on malignancy, one network per fold.
+    """Fine-tune a timm backbone on eight diagnoses, one network per fold.
 
     Parameters
     ----------
     images : str, path-like or sequence of str
-        Folders, archives or tables of images. Each is a separate source:
-        malignant lesions are drawn from every source at the same rate.
+        Folders, archives or tables of images. Each is a separate source, drawn with probability
+        proportional to the square root of its size; the loss corrects for its class frequencies.
     out : str or path-like
         Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (id hashes
         and perceptual hashes of the training images), ``CARD.md``, ``out_of_fold.csv``,
-        ``curves.csv``, and ``training/`` with crops and checkpoints, which may be deleted.
+        ``curves.csv``, and ``training/`` with images and checkpoints, which may be deleted.
     metadata : sequence of str, default=()
-        Tables in any ISIC layout with the target.
-    backbone : str, default="mobilenetv2_100"
+        Tables in any ISIC layout with the target or the diagnosis. An image without target is used
+        if its diagnosis is one of the eight, and an unknown diagnosis by the target.
+    backbone : str, default="tf_efficientnet_lite0"
         A timm model name.
     weights : str or path-like, default=None
         Its pretrained weights; None uses timm's.
@@ -116,10 +109,6 @@ def finetune(
         Networks, at least 2.
     recipe : FinetuneRecipe, default=None
         Training settings; None uses the defaults.
-    crop : {"lesion", "frame", "both"}, default="both"
-        What the network sees; ``"both"`` learns from either and scores by the mean.
-    margin : float, default=0.25
-        Skin on each side of the lesion, as a share of its longer side, 0 to 4.
     whole : bool, default=False
         Whether one more network learns from every image. ``whole.zip`` then holds it alone, with
         the out-of-fold scores of the training images: smaller and quicker than all folds.
@@ -170,8 +159,6 @@ def finetune(
     recipe = recipe or FinetuneRecipe()
     sources = as_paths(images)
     check_number("n_folds", n_folds, low=2, integer=True)
-    check_choice("crop", crop, tuple(VIEWS))
-    check_number("margin", margin, low=0, high=4)
     out = Path(out)
     check_results(out, [*metadata, weights])
     check_run_dir(out / "training")
@@ -181,7 +168,7 @@ def finetune(
     from hybridlesion.cnn import create_network
 
     # Reject an unknown backbone or unsuitable weights before reading images.
-    create_network(backbone, weights, 0, dropout=0.0, seed=0)
+    create_network(backbone, None if weights is None else os.fspath(weights))
     options: dict[str, Any] = {
         "target_column": target_column,
         "malignant": malignant,
@@ -190,49 +177,49 @@ def finetune(
     options |= {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
     records, notes, diagnoses = _gather(sources, metadata, options)
     # Check before long work: reading can only lose images.
-    _assign_folds(records["target"].to_numpy(int), np.arange(len(records)), n_folds, recipe.seed)
-    settings = CropSettings(round(_CROP_SCALE * recipe.image_size), crop, margin)
+    _assign_folds(records, np.arange(len(records)), n_folds, recipe.seed)
     work = out / "training"
+    columns_of_data = ["image_id", "target", "diagnosis", "aspect"]
     described = {
         "recipe": asdict(recipe),
-        "crops": asdict(settings),
-        "data": digest_data(records[["image_id", "target", "aspect"]].astype(str), records["path"]),
+        "images": {"long_side": LONG_SIDE},
+        "data": digest_data(records[columns_of_data].astype(str), records["path"]),
         "backbone": backbone,
         "folds": n_folds,
         "weights": digest_file(weights),
     }
     open_run_dir(work, described, restart=restart)
-    crops, hashes, failures = read_crops(records, settings, work, n_jobs=n_jobs, progress=progress)
-    failed = {failure.image_id for failure in failures}
+    store = read_store(records, work, n_jobs=n_jobs, progress=progress)
+    failed = {failure.image_id for failure in store.failures}
     rows = np.flatnonzero(~records["image_id"].isin(failed).to_numpy())
     records = records.iloc[rows].reset_index(drop=True)
-    group = group_images(records, crops[rows, 0])
-    target = records["target"].to_numpy(int)
+    group = group_images(records, store.images(rows))
     folds = FoldWork(
         folder=work,
         rows=rows,
-        target=target,
+        allowed=_allowed(records),
         source=records["source"].to_numpy(int),
-        diagnosis=_number_diagnoses(records),
+        lesion=_number_lesions(records),
         group=group,
-        fold=_assign_folds(target, group, n_folds, recipe.seed),
+        fold=_assign_folds(records, group, n_folds, recipe.seed),
         recipe=recipe,
         backbone=backbone,
         weights=None if weights is None else os.fspath(weights),
         device=device,
     )
-    numbers = [*range(n_folds), *([WHOLE] if whole else [])]
-    odds = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress)
-    metrics = write_results(out, records, folds, odds, hashes[rows], settings, sources)
+    # The network of all images takes longest and goes first.
+    numbers = [*([WHOLE] if whole else []), *range(n_folds)]
+    logits = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress)
+    metrics = write_results(out, records, folds, logits, store.hashes[rows], sources)
     if whole:
         write_whole(out)
     return Finetuning(
         path=out,
         n_images=len(records),
-        n_malignant=int(target.sum()),
-        n_failed=len(failures),
+        n_malignant=int((truths(folds.allowed)["any malignancy"] == 1).sum()),
+        n_failed=len(store.failures),
         metrics=metrics,
-        errors_path=write_errors(out, failures),
+        errors_path=write_errors(out, store.failures),
         notes=notes,
         diagnoses=diagnoses,
     )
@@ -241,17 +228,20 @@ def finetune(
 def _gather(
     sources: Sequence[str], metadata: Sequence[str], options: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, tuple[str, ...], pd.DataFrame]:
-    """Read the records of all sources, with target, number of the source and true aspect."""
+    """Read the records of all sources, with label, number of the source and true aspect."""
     found = find_records(sources, metadata=metadata, **options)
     records, notes = found.frame, tuple(found.warnings)
-    if "target" not in records:
+    for name in ("target", "diagnosis"):
+        if name not in records:
+            records = records.assign(**{name: np.nan if name == "target" else None})
+    if records[["target", "diagnosis"]].isna().all(axis=None):
         raise TableError(
             "no table says which images are malignant. Pass one as `metadata`; its column is "
             "detected, or passed as `target_column`, or derived from the `malignant` diagnoses. "
             "Folders named by class are labels with `labels_from_folders`."
         )
     refuse_unknown(records)
-    known = records["target"].notna()
+    known = records["target"].notna() | _has_class(records["diagnosis"])
     if not known.all():
         notes += (f"{(~known).sum():,} of {len(records):,} images have no target; left out.",)
     records = records[known].reset_index(drop=True)
@@ -261,7 +251,16 @@ def _gather(
         source=records["path"].map(number),
         aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
     )
-    return records, notes, found.diagnoses
+    used = found.diagnoses["side"].isin(("undecided", "")) & _has_class(
+        found.diagnoses["diagnosis"]
+    )
+    diagnoses = found.diagnoses.assign(side=found.diagnoses["side"].mask(used, "its class"))
+    return records, notes, diagnoses
+
+
+def _has_class(diagnosis: pd.Series) -> np.ndarray:
+    """Whether a diagnosis is one of the eight classes."""
+    return allowed_classes(diagnosis, np.zeros(len(diagnosis), int)).sum(axis=1) == 1
 
 
 def _read_aspects(metadata: Sequence[str]) -> pd.Series:
@@ -271,17 +270,22 @@ def _read_aspects(metadata: Sequence[str]) -> pd.Series:
     return pd.concat(known).groupby("image_id")["aspect"].first() if known else pd.Series()
 
 
-def _assign_folds(target: np.ndarray, group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+def _allowed(records: pd.DataFrame) -> np.ndarray:
+    # A record without target has a diagnosis, which decides alone.
+    return allowed_classes(records["diagnosis"], records["target"].fillna(0).to_numpy(int))
+
+
+def _number_lesions(records: pd.DataFrame) -> np.ndarray:
+    """Number the lesions; an image of an unknown lesion counts as one lesion."""
+    own = pd.Series("image " + records.index.astype(str), index=records.index)
+    if "lesion_id" in records:
+        own = ("lesion " + records["lesion_id"].astype("string")).fillna(own)
+    return pd.factorize(own)[0]
+
+
+def _assign_folds(records: pd.DataFrame, group: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    malignant = truths(_allowed(records))["any malignancy"] == 1
     try:
-        return grouped_folds(target, group, n_splits=n_folds, random_state=seed)
+        return grouped_folds(malignant, group, n_splits=n_folds, random_state=seed)
     except ValueError as error:
         raise TableError(str(error)) from error
-
-
-def _number_diagnoses(records: pd.DataFrame) -> np.ndarray:
-    """Number the diagnoses that occur often enough; -1 for all others."""
-    if "diagnosis" not in records:
-        return np.full(len(records), -1)
-    counts = records["diagnosis"].value_counts()
-    classes = sorted(counts.index[counts >= _LEAST_DIAGNOSIS])
-    return pd.Index(classes, dtype=object).get_indexer(records["diagnosis"])

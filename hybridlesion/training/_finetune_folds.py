@@ -15,7 +15,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn import Examples, FinetuneRecipe
-from hybridlesion.model_selection import grouped_folds
+from hybridlesion.training._image_store import ImageStore
 
 # Seconds between two notes of one training.
 _SECONDS = 2.0
@@ -113,8 +113,8 @@ def _read(path: Path) -> tuple[int, int]:
 # Fold number without images: its network is trained on all of them.
 WHOLE = -1
 
-# One in this many groups of the training images validates, if the recipe has a patience.
-_VALIDATION_PARTS = 8
+# Held-out images of which the learning curve gives AUCs; more would take too long.
+_MOST_HELD_OUT = 1500
 
 
 @dataclass(frozen=True)
@@ -124,11 +124,13 @@ class FoldWork:
     Parameters
     ----------
     folder : Path
-        Run directory with ``crops.npy``.
+        Run directory with the images.
     rows : ndarray of shape (n,), int
-        Rows of ``crops.npy`` that could be read.
-    target, source, diagnosis, group, fold : ndarray of shape (n,), int
-        Target, source, diagnosis (-1 if unknown), group and fold of each row.
+        Images that could be read.
+    allowed : ndarray of shape (n, 8), bool
+        Classes that each label admits.
+    source, lesion, group, fold : ndarray of shape (n,), int
+        Source, lesion, group and fold of each row.
     recipe : FinetuneRecipe
         Training settings.
     backbone : str
@@ -141,9 +143,9 @@ class FoldWork:
 
     folder: Path
     rows: np.ndarray
-    target: np.ndarray
+    allowed: np.ndarray
     source: np.ndarray
-    diagnosis: np.ndarray
+    lesion: np.ndarray
     group: np.ndarray
     fold: np.ndarray
     recipe: FinetuneRecipe
@@ -166,28 +168,25 @@ class FoldWork:
 
         Returns
         -------
-        tuple of int and ndarray of shape (n_unseen,), float32
-            The fold, and the log odds of its images.
+        tuple of int and ndarray of shape (n_unseen, 8), float32
+            The fold, and the logits of its images.
         """
         from hybridlesion.cnn import create_network, predict, save_network, train
 
         name = _name(fold)
-        crops = np.load(self.folder / "crops.npy", mmap_mode="r")
+        finished = self.folder / f"{name}.logits.npy"
+        if finished.is_file():
+            return fold, np.load(finished)
         # Different seeds make the errors of the folds independent of one initialisation.
         recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
-        learned, chosen = self._parts(fold, recipe)
-        network = create_network(
-            self.backbone,
-            self.weights,
-            int(self.diagnosis.max()) + 1 if recipe.auxiliary else 0,
-            dropout=recipe.dropout,
-            seed=recipe.seed,
-        )
+        examples = self._examples()
+        unseen = examples.subset(np.flatnonzero(self.fold == fold))
+        few = np.random.default_rng(recipe.seed).permutation(len(unseen))[:_MOST_HELD_OUT]
         done = train(
-            network,
-            self._examples(crops, learned),
+            create_network(self.backbone, self.weights, dropout=recipe.dropout),
+            examples.subset(np.flatnonzero(self.fold != fold)),
             recipe,
-            validation=self._examples(crops, chosen) if len(chosen) else None,
+            held_out=unseen.subset(np.sort(few)),
             device=self.device,
             checkpoint=self.folder / f"{name}.pt",
             progress=progress or StepNote(self.folder, name),
@@ -195,29 +194,15 @@ class FoldWork:
         with atomic_path(self.folder / f"{name}.curve.csv") as temporary:
             pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
         save_network(self.folder.parent / f"{name}.safetensors", done.average)
-        unseen = crops[self.rows[self.fold == fold]]
-        return fold, predict(done.average, unseen, recipe.image_size, device=self.device)
+        logits = predict(done.average, unseen, recipe.image_size, device=self.device)
+        with atomic_path(finished) as temporary:
+            np.save(temporary, logits)
+        return fold, logits
 
-    def _parts(self, fold: int, recipe: FinetuneRecipe) -> tuple[np.ndarray, np.ndarray]:
-        """Split the other folds into training images and those that choose the best epoch."""
-        rest = np.flatnonzero(self.fold != fold)
-        if not recipe.patience:
-            return rest, rest[:0]
-        part = grouped_folds(
-            self.target[rest],
-            self.group[rest],
-            n_splits=_VALIDATION_PARTS,
-            random_state=recipe.seed,
-        )
-        return rest[part > 0], rest[part == 0]
-
-    def _examples(self, crops: np.ndarray, chosen: np.ndarray) -> Examples:
-        return Examples(
-            crops[self.rows[chosen]],
-            self.target[chosen],
-            self.source[chosen],
-            self.diagnosis[chosen],
-        )
+    def _examples(self) -> Examples:
+        store = ImageStore.open(self.folder)
+        places, boxes = store.places[self.rows], store.boxes[self.rows]
+        return Examples(store.pixels, places, boxes, self.allowed, self.source, self.lesion)
 
 
 def run_folds(
@@ -242,18 +227,18 @@ def run_folds(
 
     Returns
     -------
-    ndarray of shape (n,), float32
-        Log odds; NaN for images of other folds.
+    ndarray of shape (n, 8), float32
+        Logits; NaN for images of other folds.
     """
     jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
-    scores = np.full(len(work.rows), np.nan, np.float32)
+    scores = np.full(work.allowed.shape, np.nan, np.float32)
     answers = (
         _train_in_turn(work, folds, progress)
         if jobs == 1
         else _train_in_parallel(work, folds, jobs, progress)
     )
-    for fold, odds in answers:
-        scores[work.fold == fold] = odds
+    for fold, logits in answers:
+        scores[work.fold == fold] = logits
     return scores
 
 

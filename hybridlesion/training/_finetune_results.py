@@ -12,22 +12,35 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
-from hybridlesion.cnn import NOTE, SEEN, Finetuned, note_bytes, write_note
+from hybridlesion._optional_imports import import_timm
+from hybridlesion.cnn import (
+    CLASS_SHARES,
+    CLASSES,
+    NOTE,
+    SCORE_COLUMNS,
+    SCORED_VIEWS,
+    SEEN,
+    Finetuned,
+    class_scores,
+    note_bytes,
+    truths,
+    write_note,
+)
 from hybridlesion.exceptions import SourceError
 from hybridlesion.leakage import TrainingMembership
 from hybridlesion.metrics import evaluate
-from hybridlesion.training._crops import CropSettings
 from hybridlesion.training._finetune_folds import FoldWork
 from hybridlesion.training._image_training import digest_ids
 
 _TEXT = """# Fine-tuned {backbone}: model card
 
-**Purpose.** Ranks photographs of skin lesions by likelihood of malignancy, as one feature among
-others. Research software, not a medical device. The score is not a calibrated probability, since
-malignant lesions were oversampled.
+**Purpose.** Tells eight diagnoses of skin lesions apart on dermoscopic images, and from them scores
+melanoma and any malignancy, as features among others. Research software, not a medical device. The
+scores are not calibrated probabilities.
 
-**Network.** {networks} of `{backbone}`, weights in half precision; the view is {view} of
-{image_size} by {image_size} pixels.
+**Network.** {networks} of `{backbone}`, weights in half precision. Its eight logits are the mean
+over {views}, each of {image_size} by {image_size} pixels.
+The scores assume these class frequencies: {frequencies}.
 
 **Data.** {n_images:,} images, {n_malignant:,} malignant, from {n_sources}. Images of one
 patient or lesion, and near-duplicates, share a fold. SHA-256 of the sorted ids:
@@ -37,10 +50,12 @@ image, by which the package recognises training images.
 **Licence of the weights.** That of the images: weights learned from images for non-commercial
 use are for non-commercial use.
 
-**Performance.** Out-of-fold scores, with 95 % intervals over patients or lesions.
+**Performance.** Out-of-fold scores, with 95 % intervals over patients or lesions. Any malignancy is
+melanoma, basal cell or squamous cell carcinoma; images of actinic keratosis are left out of it.
+Balanced accuracy is the mean recall of the diagnoses that occur, at equal class frequencies.
 
-| images | number | malignant | AUC | interval |
-|---|---|---|---|---|
+| images | measure | number | positive | value | interval |
+|---|---|---|---|---|---|
 {rows}
 
 **Recipe.** {recipe}.
@@ -48,12 +63,6 @@ use are for non-commercial use.
 **Limitations.** Performance is lower on images from other cameras, lighting or skin types than
 those in the training data. Ink, rulers and dark corners can mislead the network.
 """
-
-_VIEWS = {
-    "lesion": "the lesion",
-    "frame": "the frame",
-    "both": "the lesion and then the frame, the mean of both,",
-}
 
 
 def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
@@ -72,17 +81,20 @@ def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
         The card.
     """
     count, figures = len(note["networks"]), note["figures"]
-    n_sources = sum(figure["images"] != "all" for figure in figures)
+    n_sources = len({figure["images"] for figure in figures} - {"all"})
+    recipe = note["recipe"].items()
+    shares = zip(note["classes"], note["shares"], strict=True)
     text = _TEXT.format_map(
         {
             **note,
             "networks": f"{count} networks, one for each fold,"
             if note["folds"]
             else f"{count} network(s)",
-            "view": _VIEWS[note["crop"]],
+            "frequencies": ", ".join(f"{share:g} {name}" for name, share in shares),
+            "views": ", ".join(_describe_view(*view) for view in note["views"]),
             "n_sources": "one collection" if n_sources == 1 else f"{n_sources} collections",
             "rows": "\n".join(map(_row, figures)),
-            "recipe": ", ".join(f"{name} {value}" for name, value in note["recipe"].items()),
+            "recipe": ", ".join(f"{name} {value}" for name, value in recipe),
         }
     )
     path = folder / "CARD.md"
@@ -91,12 +103,19 @@ def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
     return path
 
 
+def _describe_view(crop: str, number: float) -> str:
+    if crop == "frame":
+        return f"the frame ({number:.0%} of its short side)"
+    return f"the lesion with {number:.0%} of its length on each side"
+
+
 def _row(figure: Mapping[str, Any]) -> str:
-    numbers = f"{figure['n']:,} | {figure['malignant']:,}"
-    if figure["auc"] is None:
-        return f"| {figure['images']} | {numbers} | one class only | |"
-    interval = f"{figure['low']:.3f} to {figure['high']:.3f}"
-    return f"| {figure['images']} | {numbers} | {figure['auc']:.3f} | {interval} |"
+    positive = "" if figure["positive"] is None else f"{figure['positive']:,}"
+    value = "one class only" if figure["value"] is None else f"{figure['value']:.3f}"
+    known = figure["low"] is not None
+    interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
+    cells = [figure["images"], figure["measure"], f"{figure['n']:,}", positive, value, interval]
+    return f"| {' | '.join(cells)} |"
 
 
 # Files that identify a result; one fold stands for all.
@@ -139,9 +158,8 @@ def write_results(
     out: Path,
     records: pd.DataFrame,
     folds: FoldWork,
-    odds: np.ndarray,
+    logits: np.ndarray,
     hashes: np.ndarray,
-    settings: CropSettings,
     sources: Sequence[str],
 ) -> pd.DataFrame:
     """Write the scores, curves, training membership, note and card.
@@ -154,12 +172,10 @@ def write_results(
         Training records.
     folds : FoldWork
         Data and settings of the training.
-    odds : ndarray of shape (n,), float
-        Out-of-fold log odds.
+    logits : ndarray of shape (n, 8), float
+        Out-of-fold logits.
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hashes of the images.
-    settings : CropSettings
-        Settings of the crops.
     sources : sequence of str
         Paths of the sources, in the order of their numbers.
 
@@ -169,36 +185,55 @@ def write_results(
         Columns metric, value, low, high: metrics of all out-of-fold scores.
     """
     names = _name_sources(sources)
-    score = 1 / (1 + np.exp(-odds.astype(float)))
-    bonds = [name for name in ("patient_id", "lesion_id") if name in records]
-    table = records[["image_id", *bonds, "target", "source"]].assign(
-        fold=folds.fold, cnn__score=score
-    )
+    facts = [name for name in ("patient_id", "lesion_id", "diagnosis") if name in records]
+    table = records[["image_id", *facts, "target", "source"]].assign(fold=folds.fold)
+    table[list(SCORE_COLUMNS)] = class_scores(logits, CLASS_SHARES)
     with atomic_path(out / "out_of_fold.csv") as temporary:
         table.to_csv(temporary, index=False)
     n_folds = int(folds.fold.max()) + 1
-    curves = [pd.read_csv(folds.folder / f"fold_{k}.curve.csv") for k in range(n_folds)]
-    with atomic_path(out / "curves.csv") as temporary:
-        pd.concat(curves).to_csv(temporary, index=False)
-    metrics = _measure(folds.target, score, folds.group)
+    _write_curves(out, folds.folder, n_folds, names)
+    figures, metrics = _measure_all(folds, logits, table, names)
     with atomic_path(out / SEEN) as temporary:
-        temporary.write_bytes(TrainingMembership.of(records, folds.fold, odds, hashes).to_bytes())
+        seen = TrainingMembership.of(records, folds.fold, logits, hashes)
+        temporary.write_bytes(seen.to_bytes())
     note = {
+        "protocol": 2,
         "backbone": folds.backbone,
         "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
         "folds": True,
         "image_size": folds.recipe.image_size,
-        "crop": settings.crop,
-        "margin": settings.margin,
+        "classes": list(CLASSES),
+        "shares": CLASS_SHARES,
+        "views": SCORED_VIEWS,
+        **_normalisation(folds.backbone),
         "n_images": len(records),
-        "n_malignant": int(folds.target.sum()),
+        "n_malignant": int((truths(folds.allowed)["any malignancy"] == 1).sum()),
         "image_ids_sha256": digest_ids(records["image_id"]),
         "recipe": asdict(folds.recipe),
-        "figures": _figures(folds, score, names),
+        "figures": figures,
     }
     write_note(out, note)
     write_finetune_card(out, note)
     return metrics
+
+
+def _write_curves(out: Path, folder: Path, n_folds: int, sources: Sequence[str]) -> None:
+    """Write the learning curves of all folds, with the names of sources for their numbers."""
+    curves = pd.concat([pd.read_csv(folder / f"fold_{k}.curve.csv") for k in range(n_folds)])
+
+    def full_name(column: str) -> str:
+        measure, _, number = column.rpartition("_")
+        return f"{measure} AUC, {sources[int(number)]}" if number.isdecimal() else column
+
+    with atomic_path(out / "curves.csv") as temporary:
+        curves.rename(columns=full_name).to_csv(temporary, index=False)
+
+
+def _normalisation(backbone: str) -> dict[str, list[float]]:
+    """Mean and standard deviation of a backbone's input."""
+    timm = import_timm()
+    config = timm.data.resolve_model_data_config(timm.create_model(backbone, num_classes=0))
+    return {name: [float(value) for value in config[name]] for name in ("mean", "std")}
 
 
 def write_whole(out: Path) -> Path:
@@ -227,25 +262,52 @@ def write_whole(out: Path) -> Path:
     return path
 
 
-def _measure(target: np.ndarray, score: np.ndarray, group: np.ndarray) -> pd.DataFrame:
-    metrics = evaluate(target, score, groups=group)
-    return metrics[metrics["metric"].isin(("auc", "average_precision", "pauc"))]
+# Column of the scores, by the names of `truths`.
+_SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
 
 
-def _figures(folds: FoldWork, score: np.ndarray, sources: Sequence[str]) -> list[dict]:
-    """Compute the AUC of each source and of all images; None where there is only one class."""
-    figures = []
-    for number, name in [*enumerate(sources), (None, "all")]:
-        rows = np.full(len(score), True) if number is None else folds.source == number
-        n_rows, n_malignant = int(rows.sum()), int(folds.target[rows].sum())
-        figure: dict[str, Any] = {"images": name, "n": n_rows, "malignant": n_malignant}
-        figure |= dict.fromkeys(("auc", "low", "high"))
-        if 0 < n_malignant < n_rows:
-            metrics = _measure(folds.target[rows], score[rows], folds.group[rows])
-            auc = metrics.set_index("metric").loc["auc", ["value", "low", "high"]]
-            figure |= zip(("auc", "low", "high"), map(_plain, auc), strict=True)
-        figures.append(figure)
-    return figures if len(sources) > 1 else figures[:1]
+def _measure_all(
+    folds: FoldWork, logits: np.ndarray, scores: pd.DataFrame, sources: Sequence[str]
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Measure each source and all images: figures of the card, and metrics of all images."""
+    figures, metrics = [], []
+    places = [(name, folds.source == number) for number, name in enumerate(sources)]
+    everything = np.full(len(logits), True)
+    for name, rows in [*places, ("all", everything)] if len(places) > 1 else places:
+        for measure, truth in truths(folds.allowed).items():
+            found, figure = _measure(truth, scores[_SCORES[measure]].to_numpy(), folds.group, rows)
+            figures.append({"images": name, "measure": f"AUC of {measure}"} | figure)
+            if rows.sum() == len(rows):
+                prefix = "" if measure == "any malignancy" else f"{measure}_"
+                metrics.append(found.assign(metric=prefix + found["metric"]))
+        figure = _balanced_accuracy(folds.allowed[rows], logits[rows])
+        figures.append({"images": name, "measure": "balanced accuracy"} | figure)
+    last = {"metric": "balanced_accuracy", "value": figures[-1]["value"]}
+    return figures, pd.concat([*metrics[:2], pd.DataFrame([last])], ignore_index=True)
+
+
+def _measure(
+    truth: np.ndarray, score: np.ndarray, group: np.ndarray, rows: np.ndarray
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    rows = rows & np.isfinite(truth)
+    n_rows, n_positive = int(rows.sum()), int(truth[rows].sum())
+    figure: dict[str, Any] = {"n": n_rows, "positive": n_positive}
+    figure |= dict.fromkeys(("value", "low", "high"))
+    if not 0 < n_positive < n_rows:
+        return pd.DataFrame(columns=["metric", "value", "low", "high"]), figure
+    metrics = evaluate(truth[rows].astype(int), score[rows], groups=group[rows])
+    metrics = metrics[metrics["metric"].isin(("auc", "average_precision", "pauc"))]
+    auc = metrics.set_index("metric").loc["auc", ["value", "low", "high"]]
+    return metrics, figure | dict(zip(("value", "low", "high"), map(_plain, auc), strict=True))
+
+
+def _balanced_accuracy(allowed: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
+    """Mean recall of the diagnoses that are known, by the largest logit."""
+    known = allowed.sum(axis=1) == 1
+    truth, guess = allowed[known].argmax(axis=1), logits[known].argmax(axis=1)
+    recalls = [float((guess[truth == kind] == kind).mean()) for kind in np.unique(truth)]
+    value = round(float(np.mean(recalls)), 4) if len(recalls) > 1 else None
+    return {"n": int(known.sum()), "positive": None, "value": value, "low": None, "high": None}
 
 
 def _plain(value: float) -> float | None:

@@ -184,6 +184,7 @@ def fit_tables(
     classifier = HybridLesionClassifier(
         n_splits=int(rows.folds.max()) + 1,
         n_seeds=rows.folds.shape[1],
+        leading=_choose_leading(rows.table, rows.y),
         sensitivity=sensitivity,
         threshold=threshold,
         cost_ratio=cost_ratio,
@@ -217,6 +218,7 @@ def fit_tables(
         "set_aside": dict(rows.set_aside),
         "splits": used.digest,
         "audit": rows.audit.facts(),
+        "leading_score": classifier.leading_,
     }
     return TrainedModel(
         model=model,
@@ -261,6 +263,12 @@ def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) ->
             f"diagnoses with fewer than {diagnosis.min_rows} rows get the probability 0: {rare}."
         )
     return notes
+
+
+def _choose_leading(table: pd.DataFrame, y: np.ndarray) -> str:
+    """Choose the score of the network by the diagnoses that count as malignant."""
+    known = table["diagnosis"][y == 1].dropna() if "diagnosis" in table else ()
+    return "cnn__melanoma" if set(known) <= {"melanoma"} else "cnn__score"
 
 
 def describe_training(

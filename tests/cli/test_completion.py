@@ -44,7 +44,7 @@ def _offered(shell, line):
         ("hybridlesion features images --embedder f", ["finetuned"]),
         ("hybridlesion features images --device c", ["cpu", "cuda"]),
         ("hybridlesion fit features.parquet --cnn-seen ", ["blank", "drop", "keep"]),
-        ("hybridlesion finetune images --crop l", ["lesion"]),
+        ("hybridlesion finetune images --learning", ["--learning-rate"]),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )

@@ -26,7 +26,7 @@ def network(hybridlesion, lesions, tmp_path_factory):
     arguments = (lesions / "images", "--metadata", lesions / "metadata.csv")
     options = ("--backbone", TINY, "--weights", weights, "--folds", 3, "--epochs", 2)
     result = hybridlesion(
-        *("finetune", *arguments, *options, "--image-size", 32, "--jobs", 1),
+        *("finetune", *arguments, *options, "--image-size", 32, "--batch-size", 8, "--jobs", 1),
         *("--out", folder / "network"),
     )
     assert result.exit_code == 0, result.output
@@ -63,7 +63,7 @@ def test_its_scores_reach_a_model_that_carries_it(
     assert fitted.exit_code == 0, fitted.output
     assert "were in the training of the CNN" in fitted.output.replace("\n", " ")
     manifest = read_manifest(model)
-    assert manifest["features"]["families"]["cnn"] == 1
+    assert manifest["features"]["families"]["cnn"] == 9
     assert list(manifest["files"]) == ["network.zip"]
     assert str(tmp_path) not in str(manifest)
 

@@ -6,11 +6,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from torch import nn
 
 from hybridlesion.cnn import CNNScorer
 from hybridlesion.cnn import attribution as module
-from hybridlesion.cnn.views import InputSpec, lesion_window
+from hybridlesion.cnn.views import ImageView, InputSpec, lesion_window
 from hybridlesion.exceptions import ImageError, OptionError, SourceError
 from hybridlesion.explain import CnnMap, cnn_map
 from hybridlesion.io import read_image, read_mask
@@ -18,11 +17,16 @@ from hybridlesion.io import read_image, read_mask
 SPEC = InputSpec((80, 80), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 1.0, "center", "bilinear")
 
 
-class Redness(nn.Module):
-    """Log odds: how much red exceeds green over the picture."""
+VIEWS = {
+    "lesion": (ImageView("lesion", 0.25), ImageView("lesion", 0.25, True)),
+    "frame": (ImageView("frame", 1.0), ImageView("frame", 1.0, True)),
+    "both": (ImageView("lesion", 0.25), ImageView("frame", 1.0, True)),
+}
 
-    def forward(self, images):
-        return 0.01 * (images[:, 0] - images[:, 1]).clamp(min=0).sum(dim=(1, 2))[:, None]
+
+def _redness(views):
+    """Log odds: how much red exceeds green."""
+    return 0.01 * (views[:, 0] - views[:, 1]).clamp(min=0).sum(dim=(1, 2)).mean()
 
 
 @pytest.fixture
@@ -30,7 +34,7 @@ def plant(monkeypatch):
     """Let `cnn_map` use the planted network: plant(crop)."""
 
     def plant_network(crop):
-        seer = module._Seer(Redness(), SPEC, crop, 0.25, "cpu")
+        seer = module._Seer(_redness, SPEC, VIEWS[crop], "cpu")
         monkeypatch.setattr(module, "_load", lambda *_: seer)
 
     return plant_network

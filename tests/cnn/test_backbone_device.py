@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hybridlesion.cnn import backbone
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.exceptions import OptionError
 
@@ -17,7 +18,31 @@ def _gpus(monkeypatch, count, built_for="12.8"):
 @pytest.mark.parametrize(("count", "device"), [(0, "cpu"), (2, "cuda:0")])
 def test_auto_takes_a_gpu_if_there_is_one(monkeypatch, count, device):
     _gpus(monkeypatch, count)
+    monkeypatch.setattr(backbone, "_may_have_gpu", lambda: True)
     assert resolve_device("auto") == device
+
+
+@pytest.mark.parametrize(
+    ("platform", "names", "visible", "expected"),
+    [
+        ("linux", ["nvidiactl", "null"], None, True),
+        ("linux", ["dxg"], "0", True),
+        ("linux", ["kfd"], None, True),
+        ("linux", ["null"], None, False),
+        ("linux", ["nvidiactl"], "", False),
+        ("darwin", ["nvidiactl"], None, False),
+        ("win32", [], None, True),
+    ],
+)
+def test_a_gpu_needs_a_device_file(monkeypatch, tmp_path, platform, names, visible, expected):
+    for name in names:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(backbone, "_DEVICES", tmp_path)
+    monkeypatch.setattr(backbone.sys, "platform", platform)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert backbone._may_have_gpu() == expected
 
 
 def test_a_numbered_gpu_is_kept(monkeypatch):

@@ -31,7 +31,7 @@ def test_optimistic_scores_are_left_out_in_training_alone(tuned, records, tmp_pa
     note = Finetuned.read(folder).note
     write_note(folder, note | {"networks": ["fold_1.safetensors"], "folds": False})
     featurizer = LesionFeaturizer(**TUNED, weights=str(folder))
-    with pytest.warns(UserWarning, match="1 of 3 rows have a cnn__score"):
+    with pytest.warns(UserWarning, match="1 of 3 rows have CNN scores"):
         learned = featurizer.fit_transform(records)
     scored = featurizer.transform(records)
     assert scored["qa__cnn_seen"].tolist() == [1, 2, 0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybridlesion._optional_imports import import_timm
-from hybridlesion.cnn.views import InputSpec, prepare
+from hybridlesion.cnn.views import ImageView, InputSpec, frame_window, prepare
 
 SPEC = InputSpec((8, 8), (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bicubic")
 
@@ -43,3 +43,20 @@ def test_frame_crop_agrees_with_timm(rng):
     ours = (ours - np.reshape(spec.mean, (3, 1, 1))) / np.reshape(spec.std, (3, 1, 1))
     assert ours.shape == theirs.shape
     assert np.abs(ours - theirs).mean() == pytest.approx(0, abs=0.02)
+
+
+def test_views_of_a_network():
+    image = np.arange(40 * 60 * 3, dtype=np.uint32).reshape(40, 60, 3).astype(np.uint8)
+    mask = np.zeros((40, 60), dtype=bool)
+    mask[10:20, 30:40] = True
+    frame, lesion = ImageView("frame", 0.5), ImageView("lesion", 0.2)
+    assert frame.window((40, 60), mask, SPEC) == (10, 20, 20, 20)
+    assert lesion.window((40, 60), mask, SPEC) == (8, 28, 14, 14)
+    assert lesion.window((40, 60), None, SPEC) == frame_window(
+        (40, 60), size=SPEC.size, crop_pct=SPEC.crop_pct
+    )
+    np.testing.assert_array_equal(
+        lesion.prepare(image, mask, SPEC), prepare(image, mask, SPEC, margin=0.2)
+    )
+    mirrored = ImageView("lesion", 0.2, True).prepare(image, mask, SPEC)
+    np.testing.assert_array_equal(mirrored, lesion.prepare(image, mask, SPEC)[:, ::-1])

@@ -269,3 +269,11 @@ def test_columns_for_a_score_table(explained):
     score = model.predict_proba(table.head(7))[:, 1]
     np.testing.assert_allclose(columns[names].sum(axis=1), score, atol=1e-9)
     assert columns["reason_3"].str.endswith("points)").all()
+
+
+def test_probabilities_of_a_network_are_told_as_shares():
+    assert column_label("cnn__p_bcc") == "fine-tuned network's probability of basal cell carcinoma"
+    assert value_words("cnn__p_bcc", np.float32(0.256)) == "26 %"
+    assert value_words("cnn__melanoma", 0.0012) == "0.12 %"
+    label = column_label("ctx__cnn_melanoma_excess")
+    assert label.startswith("fine-tuned network's probability of melanoma above")

@@ -323,3 +323,13 @@ def test_a_value_that_the_images_of_one_lesion_share_is_no_answer():
     table = pd.DataFrame({"meta__age": 40.0 + lesions})
     assert not find_target_leaks(table, y, ["meta__age"], lesions)
     assert find_target_leaks(table, y, ["meta__age"])  # as codes of rows that were each their own
+
+
+def test_all_scores_of_a_row_are_blanked(table):
+    table = table.assign(cnn__melanoma=0.2, cnn__p_mel=0.2, cnn__mine=0.7)
+    table.loc[:2, "qa__cnn_seen"] = 2.0
+    kept, findings = treat_in_sample_scores(table, "blank")
+    scores = kept[["cnn__score", "cnn__melanoma", "cnn__p_mel"]]
+    assert scores.isna().all(axis=1).tolist() == [True] * 3 + [False] * 197
+    assert kept["cnn__mine"].notna().all()
+    assert findings[0].columns == ("cnn__mine",)

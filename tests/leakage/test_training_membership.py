@@ -93,3 +93,14 @@ def test_ids_cannot_be_read(membership):
 def test_damaged_bytes_are_refused(data):
     with pytest.raises(ArtifactError, match="list of training images"):
         TrainingMembership.from_bytes(data)
+
+
+def test_logits_of_several_classes(hashes):
+    logits = np.arange(32.0).reshape(4, 8) / 8
+    records = pd.DataFrame({"image_id": list("abcd")})
+    membership = TrainingMembership.of(records, np.zeros(4, int), logits, hashes[:4])
+    again = TrainingMembership.from_bytes(membership.to_bytes())
+    match, _, found = again.match(None, hashes[[2, 5]])
+    assert match.tolist() == [Match.IMAGE, Match.NEW]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [logits[2], np.full(8, np.nan)])

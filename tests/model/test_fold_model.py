@@ -155,3 +155,42 @@ def test_metadata_that_training_never_had_does_not_count():
     assert metadata_columns(encoded, names).tolist() == [1, 3]
     assert metadata_columns(encoded[:, 1:2], names[1:2]).tolist() == []
     assert metadata_columns(encoded, [""] * 4).tolist() == []
+
+
+def _with_diagnoses(n=900):
+    """Four lesions a patient; the network knows melanoma well, and its other scores follow."""
+    rng = np.random.default_rng(0)
+    y = rng.random(n) < 0.2
+    melanoma = expit(2.5 * y - 2 + rng.normal(size=n))
+    other = expit(rng.normal(size=n) - 2) * (1 - melanoma)
+    scores = {"score": melanoma + other, "melanoma": melanoma, "p_mel": melanoma, "p_bcc": other}
+    table = pd.DataFrame({f"cnn__{name}": values for name, values in scores.items()})
+    return table.assign(patient_id=np.arange(n) // 4), y
+
+
+@pytest.mark.parametrize("leading", ["cnn__melanoma", "cnn__score"])
+def test_one_score_of_the_network_leads(leading):
+    table, y = _with_diagnoses()
+    model = HybridLesionClassifier(n_splits=2, max_trees=30, leading=leading).fit(table, y)
+    assert model.leading_ == leading
+    # The probability of melanoma occurs once.
+    assert model.feature_names_in_.tolist() == ["cnn__score", "cnn__melanoma", "cnn__p_bcc"]
+    compared = f"ctx__{leading.replace('__', '_')}_"
+    context = [name for name in model.feature_names_ if name.startswith("ctx__")]
+    assert context == [f"{compared}{kind}" for kind in ("others", "excess", "z")]
+    view = next(view for view in model.ensemble_.views if view.company)
+    names = [model.feature_names_[k] for k in view.dense]
+    for member in model.ensemble_.members[model.ensemble_.views.index(view)]:
+        (text,) = (booster.model_to_string() for booster in member.boosters)
+        constraints = text.split("monotone_constraints: ")[1].split("]")[0].split(",")
+        ways = dict(zip(names, map(int, constraints), strict=True))
+        assert {name for name, way in ways.items() if way} == {leading}
+
+
+def test_the_only_score_leads():
+    table, y = _with_diagnoses()
+    table = table[["cnn__score"]]
+    model = HybridLesionClassifier(n_splits=2, max_trees=20).fit(table, y)
+    assert model.leading_ == "cnn__score"
+    bare = HybridLesionClassifier(n_splits=2, max_trees=20).fit(table.to_numpy(), y)
+    assert bare.leading_ is None

@@ -10,8 +10,12 @@ from hybridlesion.preprocessing.augmentation import (
     blur,
     change_light,
     darken_corners,
+    darken_edges,
+    degrade,
     draw_hair,
     random_affine,
+    vary_light,
+    warp_window,
 )
 
 
@@ -69,3 +73,49 @@ def test_a_blot_is_one_rectangle_of_the_mean_colour(skin, rng):
     blot_out(skin, rng)
     rows, columns = np.nonzero((skin == mean).all(axis=2))
     assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1) > 0
+
+
+def test_a_window_shows_what_lies_in_it(skin, rng):
+    skin[20:40, 30:50] = (60, 40, 40)
+    for _ in range(10):
+        view = warp_window(skin, np.array([40.0, 30.0]), 12.0, 32, rng)
+        assert view.shape == (32, 32, 3)
+        assert (view == (60, 40, 40)).all()
+    dark = [
+        warp_window(skin, np.array([40.0, 30.0]), 40.0, 32, rng)[..., 0] < 140 for _ in range(9)
+    ]
+    assert np.mean(dark) == pytest.approx(20 * 20 / 40**2, abs=0.02)
+
+
+def test_large_windows_are_averaged(skin, rng):
+    skin[::2] = 0
+    view = warp_window(skin, np.array([32.0, 32.0]), 64.0, 16, rng)
+    assert np.abs(view.astype(int) - (110, 87, 77)).max() < 40
+
+
+def test_light_of_no_strength_changes_nothing(skin, rng):
+    skin[:, 32:] = (60, 40, 40)
+    assert np.abs(vary_light(skin, rng, 0.0).astype(int) - skin).max() <= 1
+
+
+def test_varied_light_changes_all_pixels_of_one_colour_alike(skin, rng):
+    views = [vary_light(skin, rng, 1.0) for _ in range(20)]
+    assert max(np.ptp(view.reshape(-1, 3), axis=0).max() for view in views) == 0
+    assert np.ptp([view[0, 0] for view in views], axis=0).min() > 10
+
+
+def test_dark_edges_leave_the_middle(skin, rng):
+    before = skin.copy()
+    views = [darken_edges(skin, rng) for _ in range(10)]
+    assert np.array_equal(skin, before)
+    assert all(np.array_equal(view[8:-8, 8:-8], skin[8:-8, 8:-8]) for view in views)
+    assert min(view.min() for view in views) < 25
+
+
+def test_degraded_images_keep_their_mean(skin, rng):
+    skin[::4] = (150, 110, 90)
+    views = [degrade(skin, rng) for _ in range(40)]
+    assert all(view.shape == skin.shape and view.dtype == np.uint8 for view in views)
+    assert max(abs(view.mean() - skin.mean()) for view in views) < 4
+    assert any(np.array_equal(view, skin) for view in views)
+    assert not all(np.array_equal(view, skin) for view in views)

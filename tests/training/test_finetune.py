@@ -8,14 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.cnn import CNNScorer, Finetuned, FinetuneRecipe, is_finetuned
+from hybridlesion.cnn import (
+    CLASSES,
+    SCORE_COLUMNS,
+    CNNScorer,
+    Finetuned,
+    FinetuneRecipe,
+    allowed_classes,
+    is_finetuned,
+)
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.io import read_image, write_image
 from hybridlesion.training import finetune
 from hybridlesion.training._finetune_folds import FoldWork, run_folds
 
 TINY = "test_efficientnet"
-RECIPE = FinetuneRecipe(epochs=2, batch_size=8, image_size=32, first_size=32, frozen=0.0)
+RECIPE = FinetuneRecipe(epochs=2, batch_size=8, image_size=32)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +75,30 @@ def test_a_folder_of_folds_with_scores_and_a_note(trained):
     assert len(list(trained.path.glob("fold_*.safetensors"))) == 3
     table = pd.read_csv(trained.path / "out_of_fold.csv")
     assert len(table) == trained.n_images == 36
-    assert table["cnn__score"].between(0, 1).all()
+    assert table[list(SCORE_COLUMNS)].stack().between(0, 1).all()
+    np.testing.assert_allclose(table.filter(like="cnn__p_").sum(axis=1), 1, rtol=1e-4)
     assert (table.groupby("patient_id")["fold"].nunique() == 1).all()
     assert table["source"].value_counts().to_dict() == {0: 18, 1: 18}
-    assert set(trained.metrics["metric"]) == {"auc", "average_precision", "pauc"}
+    assert {"auc", "average_precision", "pauc"} <= set(trained.metrics["metric"])
     curves = pd.read_csv(trained.path / "curves.csv")
     assert curves.groupby("fold")["epoch"].max().tolist() == [2, 2, 2]
+    assert {"loss", "rate", "minutes", "minutes_left"} <= set(curves)
+    assert curves["any_malignancy AUC, first"].between(0, 1).all()
+
+
+def test_the_note_says_how_to_score(trained):
+    note = Finetuned.read(trained.path).note
+    assert note["protocol"] == 2
+    assert note["classes"] == list(CLASSES)
+    assert sum(note["shares"]) == pytest.approx(1)
+    assert note["views"] == [["frame", 0.95], ["frame", 0.7], ["lesion", 0.2], ["lesion", 0.5]]
+    assert note["mean"] == pytest.approx([0.485, 0.456, 0.406])
+    assert {figure["images"] for figure in note["figures"]} == {"first", "second", "all"}
+    assert trained.path.joinpath("CARD.md").read_text().count("AUC of melanoma") == 3
+
+
+def test_logits_of_eight_classes_are_kept(trained):
+    assert Finetuned.read(trained.path).seen.oof_logit.shape == (36, 8)
 
 
 def test_a_bad_image_is_told_and_the_others_go_on(trained):
@@ -115,13 +141,13 @@ def test_a_patients_labels_never_change_the_patients_own_scores(trained, weights
     table = pd.read_csv(trained.path / "out_of_fold.csv")
     patient = (table["patient_id"] == table["patient_id"].iloc[0]).to_numpy()
     target = table["target"].to_numpy(int)
-    # the failed image stands last among the crops
+    # the failed image stands last
     work = FoldWork(
         folder=trained.path / "training",
         rows=np.arange(36),
-        target=target,
+        allowed=allowed_classes(None, target),
         source=table["source"].to_numpy(),
-        diagnosis=np.full(36, -1),
+        lesion=np.arange(36),
         group=pd.factorize(table["patient_id"])[0],
         fold=table["fold"].to_numpy(),
         recipe=RECIPE,
@@ -129,13 +155,44 @@ def test_a_patients_labels_never_change_the_patients_own_scores(trained, weights
         weights=str(weights),
         device="cpu",
     )
+    flipped = allowed_classes(None, np.where(patient, 1 - target, target))
     before, after = (
-        run_folds(replace(work, target=labels, folder=_fresh(trained, name)), range(3))
-        for name, labels in (("as_is", target), ("flipped", np.where(patient, 1 - target, target)))
+        run_folds(replace(work, allowed=labels, folder=_fresh(trained, name)), range(3))
+        for name, labels in (("as_is", work.allowed), ("flipped", flipped))
     )
     assert np.array_equal(before[patient], after[patient])
     elsewhere = table["fold"].to_numpy() != table["fold"].to_numpy()[patient][0]
     assert not np.array_equal(before[elsewhere], after[elsewhere])
+
+
+def test_a_diagnosis_counts_where_the_target_is_missing(folder, weights, tmp_path):
+    table = pd.read_csv(folder / "table.csv").iloc[:-1]
+    table["diagnosis"] = np.where(table["target"] == 1, "melanoma", "nevus")
+    neither = table.index[table["target"] == 0][:4]
+    table.loc[neither, "diagnosis"] = "actinic keratosis"
+    table["target"] = table["target"].astype(float)
+    table.loc[neither, "target"] = np.nan
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "images").mkdir()
+    for part in ("first", "second"):
+        for path in (folder / part).glob("*.png"):
+            if path.stem in set(table["image_id"]):
+                (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
+    made = finetune(
+        str(tmp_path / "images"),
+        tmp_path / "net",
+        metadata=[str(tmp_path / "t.csv")],
+        backbone=TINY,
+        weights=weights,
+        n_folds=2,
+        recipe=replace(RECIPE, epochs=1),
+    )
+    assert made.n_images == 36
+    sides = made.diagnoses.set_index("diagnosis")["side"]
+    assert sides["actinic keratosis"] == "its class"
+    figures = {figure["measure"]: figure for figure in Finetuned.read(made.path).note["figures"]}
+    assert figures["AUC of any malignancy"]["n"] == 32
+    assert figures["AUC of melanoma"]["n"] == figures["balanced accuracy"]["n"] == 36
 
 
 def test_one_network_of_all_images_with_the_scores_of_the_folds(folder, weights, trained, tmp_path):
@@ -150,13 +207,14 @@ def test_one_network_of_all_images_with_the_scores_of_the_folds(folder, weights,
     paths = [folder / part / f"{i}.png" for i in table["image_id"] for part in ("first", "second")]
     images = [read_image(path) for path in paths if path.exists()]
     scores = CNNScorer(made.path / "whole.zip", device="cpu").fit().transform(images)
-    np.testing.assert_allclose(scores[:, 0], table["cnn__score"], rtol=1e-4)
-    assert (scores[:, 1] == 1).all()
+    np.testing.assert_allclose(scores[:, :-1], table[list(SCORE_COLUMNS)], rtol=0.01)
+    assert (scores[:, -1] == 1).all()
 
 
 def _fresh(trained, name):
-    """A workspace with the same crops and no checkpoints."""
+    """A workspace with the same images and no checkpoints."""
     folder = trained.path.parent / name / "training"
     folder.mkdir(parents=True)
-    (folder / "crops.npy").write_bytes((trained.path / "training" / "crops.npy").read_bytes())
+    for path in (trained.path / "training").glob("images.*"):
+        (folder / path.name).write_bytes(path.read_bytes())
     return folder

@@ -166,3 +166,25 @@ def test_ids_are_hashed_small_and_without_order(rows):
     assert len(facts["seen"]["images"]) <= 11 * 80
     other = describe_training(rows.assign(meta__age=1.0), np.arange(80) % 2)
     assert other["seen"]["images"] != facts["seen"]["images"]
+
+
+@pytest.mark.parametrize(
+    ("diagnoses", "leading"),
+    [
+        (["melanoma"], "cnn__melanoma"),
+        (["melanoma", "basal cell carcinoma"], "cnn__score"),
+        ([None], "cnn__melanoma"),
+    ],
+)
+def test_malignant_diagnoses_choose_the_leading_score(table, tmp_path, rng, diagnoses, leading):
+    malignant = table["target"] == 1
+    table["diagnosis"] = np.where(malignant, None, "nevus")
+    table.loc[malignant, "diagnosis"] = [diagnoses[k % len(diagnoses)] for k in range(30)]
+    table["cnn__score"] = rng.random(150)
+    table["cnn__melanoma"] = table["cnn__score"] * rng.random(150)
+    trained = _fit(table, tmp_path)
+    assert trained.facts["leading_score"] == trained.model.leading_ == leading
+
+
+def test_tables_without_a_network_have_no_leading_score(table, tmp_path):
+    assert _fit(table, tmp_path).facts["leading_score"] is None

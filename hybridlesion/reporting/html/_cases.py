@@ -117,6 +117,7 @@ def draw_details(
     rows: Sequence[tuple[str, str]],
     featurizer: LesionFeaturizer,
     *,
+    column: str | None = None,
     masks: str | os.PathLike | None = None,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
@@ -129,6 +130,8 @@ def draw_details(
         Images.
     featurizer : LesionFeaturizer
         Featurizer of the model.
+    column : str or None, default=None
+        Score of the network whose attribution is mapped.
     masks : str or path-like, default=None
         Folder of masks, as ``IMAGEID_segmentation.png``; images without a mask are segmented.
     n_jobs : int, default=1
@@ -144,11 +147,13 @@ def draw_details(
     from joblib import delayed
 
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
-    jobs = (delayed(_draw)(row, featurizer, found) for row in rows)
+    jobs = (delayed(_draw)(row, featurizer, found, column) for row in rows)
     return run_parallel(jobs, len(rows), n_jobs, progress)
 
 
-def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, str]) -> Detail:
+def _draw(
+    row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, str], column: str | None
+) -> Detail:
     from threadpoolctl import threadpool_limits
 
     # Drawing is parallel over images; threads within an image would compete for cores.
@@ -156,7 +161,7 @@ def _draw(row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, s
         reading = {"long_side": featurizer.long_side, "segmenter": featurizer.segmenter}
         _, found = next(iter(read_segmented([row], **reading)))
         if not isinstance(found, Failure):
-            drawing = SheetDrawing(featurizer, masks if row[0] in masks else None)
+            drawing = SheetDrawing(featurizer, masks if row[0] in masks else None, column)
             found = attempt(row, "features", partial(drawing, row, *found))
     return Detail(error=found.reason) if isinstance(found, Failure) else _shrink(found)
 

@@ -173,7 +173,8 @@ def write_page(
     # Sheets are drawn of lesions with a readable image.
     readable = shown[[not picture.error for picture in pictures]]
     drawn = _rows(choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
-    details = draw_details(drawn, featurizer, **options)
+    column = getattr(data.classifier, "leading_", None)
+    details = draw_details(drawn, featurizer, column=column, **options)
     by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
     cards = make_cards(shown, pictures, by_image, data.threshold)
     content = _content(data, cards, None if ablation is None else read_table(ablation))

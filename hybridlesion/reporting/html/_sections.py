@@ -226,7 +226,11 @@ def _network(classifier: BaseEstimator) -> _Answer:
     names = [str(name) for name in getattr(classifier, "feature_names_in_", ())]
     if any(name.startswith("cnn__") for name in names):
         trained = "Lesions that it was trained on have an out-of-fold score, or none."
-        return "clear", f"The score of a fine-tuned CNN is one of the columns. {trained}"
+        used = "The score of a fine-tuned CNN is one of the columns"
+        if "cnn__melanoma" in names:
+            leading = getattr(classifier, "leading_", "cnn__melanoma")
+            used = f"Scores of a fine-tuned CNN are among the columns; {leading} leads"
+        return "clear", f"{used}. {trained}"
     if any(name.startswith("emb__") for name in names):
         origin = "whether the network was trained on these images is not recorded"
         return "not known", f"The model uses CNN embeddings; {origin}."

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from hybridlesion.exceptions import ArtifactError
 
@@ -105,30 +102,8 @@ class RefinerNetwork(nn.Module):
         self, maps: list[torch.Tensor], evidence: torch.Tensor | None
     ) -> torch.Tensor:
         if self.evidence:
-            maps = [*maps, F.adaptive_avg_pool2d(evidence, maps[0].shape[-2:])]
+            maps = [*maps, F.avg_pool2d(evidence, evidence.shape[-1] // maps[0].shape[-1])]
         return torch.cat(maps, 1) if len(maps) > 1 else maps[0]
-
-
-def fold_norms(network: RefinerNetwork) -> RefinerNetwork:
-    """Fold the batch norms of the decoder into its convolutions, for faster inference.
-
-    Parameters
-    ----------
-    network : RefinerNetwork
-        In evaluation mode; not modified.
-
-    Returns
-    -------
-    RefinerNetwork
-        A copy for inference only.
-    """
-    network = copy.deepcopy(network)
-    for part in [*network.skips, network.top, *network.decoders]:
-        for i in range(len(part) - 1):
-            if isinstance(part[i + 1], nn.BatchNorm2d):
-                part[i] = fuse_conv_bn_eval(part[i], part[i + 1])
-                part[i + 1] = nn.Identity()
-    return network
 
 
 def load_imagenet_encoder(network: RefinerNetwork, state: dict[str, torch.Tensor]) -> None:

@@ -19,11 +19,10 @@ from hybridlesion.segmentation import SEGMENTERS, segment, segment_details
 from hybridlesion.segmentation.refiner import (
     SHIPPED_WEIGHTS,
     Refiner,
-    load_refiner,
     segment_batch,
     segment_refined,
 )
-from hybridlesion.segmentation.refiner.network import RefinerNetwork, fold_norms
+from hybridlesion.segmentation.refiner.network import RefinerNetwork
 from hybridlesion.segmentation.refiner.refine import (
     expected_overlap,
     keep_lesion,
@@ -97,7 +96,13 @@ def constant_refiner(logit):
     with torch.no_grad():
         network.head.weight.zero_()
         network.head.bias.fill_(logit)
-    return Refiner(network, 64)
+    return Refiner(_weights(network), 64)
+
+
+def _weights(network):
+    """Weights as they are in a file."""
+    state = network.state_dict().items()
+    return {name: value.numpy() for name, value in state if value.is_floating_point()}
 
 
 @pytest.mark.parametrize("shape", [(120, 160), (300, 225), (64, 64)])
@@ -183,20 +188,22 @@ def test_neighbours_in_a_batch_change_nothing(random_weights):
     assert segment_batch([], weights=random_weights) == []
 
 
-def test_folding_the_norms_changes_nothing_that_can_be_seen(random_weights):
-    network, size, _ = load_refiner(random_weights)
+@pytest.mark.parametrize("evidence", [True, False])
+@pytest.mark.parametrize("size", [64, 96])
+def test_probabilities_are_those_of_torch(evidence, size):
+    network = RefinerNetwork(evidence=evidence).eval()
+    generator = torch.manual_seed(0)
     with torch.no_grad():
         for part in network.modules():
             if isinstance(part, torch.nn.BatchNorm2d):
-                part.running_mean.normal_(0, 0.3)
-                part.running_var.uniform_(0.5, 2)
-    folded = fold_norms(network)
-    image, evidence = torch.randn(2, 1, 3, size, size, generator=torch.manual_seed(0))
-    with torch.no_grad():
-        expected = network(image, evidence)
-        assert float((folded(image, evidence) - expected).abs().max()) < 1e-4
-    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in folded.modules())
-    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules())
+                part.running_mean.normal_(0, 0.3, generator=generator)
+                part.running_var.uniform_(0.5, 2, generator=generator)
+        image, other = torch.randn(2, 3, size, size, 3, generator=generator)
+        inputs = {"image": image} | ({"evidence": other} if evidence else {})
+        expected = network(*(value.permute(0, 3, 1, 2) for value in inputs.values())).sigmoid()
+    refiner = Refiner(_weights(network), size, evidence=evidence)
+    found = refiner.graph.run(**{name: value.numpy() for name, value in inputs.items()})
+    np.testing.assert_allclose(found, expected[:, 0].numpy(), atol=1e-5)
 
 
 def test_a_weight_file_can_be_named_as_segmenter(echo_weights):

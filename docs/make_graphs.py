@@ -1,0 +1,199 @@
+"""Write the ONNX graphs of the networks, without weights, into the package.
+
+Run with ``python docs/make_graphs.py`` after a change of a network; needs the packages onnx and
+onnxscript beside torch. A weight of the graph has the name that it has in the state dict of torch,
+and is supplied when the graph is loaded (`hybridlesion._onnx`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+from torch import nn
+
+from hybridlesion import cnn, segmentation
+from hybridlesion._optional_imports import import_timm
+from hybridlesion.segmentation.refiner.network import RefinerNetwork
+
+BACKBONES = ("tf_efficientnet_lite0", "mobilenetv2_100")
+
+
+class Classifier(nn.Module):
+    """Backbone with classifier, from uint8 pixels to logits.
+
+    Parameters
+    ----------
+    model : nn.Module
+        timm model with 8 outputs.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        # Names of the two initializers that the note of a network gives, times 255.
+        self.input_mean = nn.Parameter(torch.empty(1, 3, 1, 1))
+        self.input_std = nn.Parameter(torch.empty(1, 3, 1, 1))
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Classify images.
+
+        Parameters
+        ----------
+        pixels : Tensor of shape (n, H, W, 3), uint8
+            RGB images.
+
+        Returns
+        -------
+        Tensor of shape (n, 8)
+            Logits.
+        """
+        values = pixels.permute(0, 3, 1, 2).float()
+        return self.model((values - self.input_mean) / self.input_std)
+
+
+class EvenConv2d(nn.Conv2d):
+    """Convolution that pads as TensorFlow does ("SAME") where the sides of the input are even."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, channels, H, W)
+            Feature map.
+
+        Returns
+        -------
+        Tensor
+            The convolution; half of each side for a stride of two.
+        """
+        total = self.kernel_size[0] - self.stride[0]
+        pad = (total // 2, total - total // 2) * 2
+        x = nn.functional.pad(x, pad)
+        return nn.functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+class Refiner(nn.Module):
+    """Refiner, from images and evidence with the channels last to probabilities.
+
+    Parameters
+    ----------
+    network : RefinerNetwork
+        The network.
+    """
+
+    def __init__(self, network: RefinerNetwork):
+        super().__init__()
+        self.model = network
+
+    def forward(self, image: torch.Tensor, *evidence: torch.Tensor) -> torch.Tensor:
+        """Segment images.
+
+        Parameters
+        ----------
+        image : Tensor of shape (n, S, S, 3)
+            Normalised image.
+        *evidence : Tensor of shape (n, S, S, 3)
+            Classical evidence, if the network uses it.
+
+        Returns
+        -------
+        Tensor of shape (n, S, S)
+            Probability of "lesion".
+        """
+        inputs = (values.permute(0, 3, 1, 2) for values in (image, *evidence))
+        return self.model(*inputs).sigmoid()[:, 0]
+
+
+def export(model: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> bytes:
+    """Export a graph whose weights are supplied when it is loaded.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Wrapper of a network ``model``.
+    inputs : dict of str to Tensor
+        Example of each input; the first three axes are dynamic.
+    output : str
+        Name of the output.
+
+    Returns
+    -------
+    bytes
+        The graph.
+    """
+    # The exporter would share weights of equal values.
+    for weight in model.state_dict().values():
+        if weight.is_floating_point():
+            weight.uniform_(0.5, 1.5)
+    buffer = io.BytesIO()
+    axes = {name: {0: "n", 1: "height", 2: "width"} for name in inputs}
+    with warnings.catch_warnings():
+        # The exporter of torch.export folds the weights, and loses their names.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model.eval(),
+            tuple(inputs.values()),
+            buffer,
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_axes=axes | {output: {0: "n"}},
+            do_constant_folding=False,
+            training=torch.onnx.TrainingMode.PRESERVE,
+            opset_version=17,
+            dynamo=False,
+        )
+    graph = onnx.load_from_string(buffer.getvalue())
+    weights = model.state_dict()
+    for tensor in graph.graph.initializer:
+        if tensor.name in weights:
+            tensor.ClearField("raw_data")
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            tensor.external_data.add(key="location", value="supplied")
+            _rename(graph.graph, tensor)
+    for node in graph.graph.node:
+        node.ClearField("doc_string")
+        node.ClearField("name")
+    return graph.SerializeToString()
+
+
+def _rename(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+    name = tensor.name.removeprefix("model.")
+    for node in graph.node:
+        for place, source in enumerate(node.input):
+            if source == tensor.name:
+                node.input[place] = name
+    tensor.name = name
+
+
+def main() -> None:
+    """Write all graphs."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    folder = Path(cnn.__file__).parent
+    for name in BACKBONES:
+        model = import_timm().create_model(name, num_classes=8, exportable=True)
+        for part in model.modules():
+            if type(part).__name__ == "Conv2dSame":
+                part.__class__ = EvenConv2d
+        pixels = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
+        graph = export(Classifier(model), {"pixels": pixels}, "logits")
+        (folder / f"{name}.onnx").write_bytes(graph)
+        print(f"{name}.onnx: {len(graph):,} bytes")
+    square = torch.randn(2, 96, 96, 3)
+    for name, inputs in (
+        ("refiner", {"image": square, "evidence": square.clone()}),
+        ("refiner_without_evidence", {"image": square}),
+    ):
+        network = RefinerNetwork(evidence="evidence" in inputs)
+        graph = export(Refiner(network), inputs, "probability")
+        (Path(segmentation.__file__).parent / "refiner" / f"{name}.onnx").write_bytes(graph)
+        print(f"{name}.onnx: {len(graph):,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Scores of networks that tell diagnoses apart."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from hybridlesion.cnn import SEEN, CNNScorer, Finetuned, write_note
+from hybridlesion.cnn.diagnosis import SCORE_COLUMNS, class_scores
+from hybridlesion.exceptions import ArtifactError, OptionError
+from hybridlesion.explain import cnn_map
+from tests.cnn.conftest import classifier_bytes, diagnosis_note, random_classifier
+
+
+@pytest.fixture(scope="module")
+def logits(diagnoser, images):
+    """Mean logits over the views of each image, by torch: (images, networks, classes)."""
+    tuned = Finetuned.read(diagnoser)
+    spec = tuned.spec([])
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
+    found = []
+    for image, mask in zip(*images, strict=True):
+        views = np.stack([view.prepare(image, mask, spec) for view in tuned.views])
+        values = (torch.from_numpy(views).permute(0, 3, 1, 2) / 255 - mean) / std
+        with torch.no_grad():
+            found.append(torch.stack([net(values).mean(dim=0) for net in tuned.networks()]))
+    return torch.stack(found).numpy()
+
+
+def test_columns_follow_from_the_mean_logits_of_torch(diagnoser, images, logits):
+    scorer = CNNScorer(diagnoser, device="cpu").fit()
+    assert list(scorer.get_feature_names_out()) == [*SCORE_COLUMNS, "qa__cnn_seen"]
+    scores = scorer.transform(*images)
+    assert scores.shape == (11, scorer.n_features_out_)
+    shares = Finetuned.read(diagnoser).note["shares"]
+    # Training images have the network of the other fold.
+    fold = np.array([0, 0, 1, 1, 0, 1])
+    expected = np.concatenate([logits[np.arange(6), fold], logits[6:].mean(axis=1)])
+    np.testing.assert_allclose(scores[:, :-1], class_scores(expected, shares), atol=1e-4)
+    assert scores[:, -1].tolist() == [1] * 6 + [0] * 5
+    np.testing.assert_allclose(scores[:, 2:10].sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_score_depends_on_its_own_image_alone(diagnoser, images):
+    scorer, (frames, masks) = CNNScorer(diagnoser, device="cpu").fit(), images
+    together = scorer.transform(frames, masks)
+    alone = np.concatenate([scorer.transform([frames[i]], [masks[i]]) for i in range(11)])
+    np.testing.assert_array_equal(alone, together)
+    assert scorer.transform([]).shape == (0, 11)
+
+
+def test_without_folds_training_images_keep_their_stored_logits(diagnoser, images, tmp_path):
+    folder = tmp_path / "network"
+    shutil.copytree(diagnoser, folder)
+    note = Finetuned.read(folder).note
+    write_note(folder, note | {"networks": note["networks"][:1], "folds": False})
+    frames, masks = images
+    records = pd.DataFrame({"image_id": [*"abcdef", "b"]})
+    scorer = CNNScorer(folder, device="cpu").fit()
+    scores = scorer.transform([*frames[:6], frames[8]], [*masks[:6], masks[8]], records=records)
+    kept = class_scores(np.linspace(-3, 2, 48).reshape(6, 8), note["shares"])
+    np.testing.assert_allclose(scores[:6, :-1], kept, atol=1e-3)
+    assert scores[:, -1].tolist() == [1] * 6 + [2]
+
+
+def test_a_backbone_without_graph_runs_by_torch(images, tmp_path, diagnoser):
+    note = diagnosis_note("test_efficientnet", 1)
+    model = random_classifier("test_efficientnet", 0)
+    (tmp_path / note["networks"][0]).write_bytes(classifier_bytes(model))
+    (tmp_path / SEEN).write_bytes((diagnoser / SEEN).read_bytes())
+    write_note(tmp_path, note)
+    scores = CNNScorer(tmp_path, device="cpu").fit().transform(*images)
+    assert scores.shape == (11, 11)
+    np.testing.assert_allclose(scores[:, 2:10].sum(axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("column", ["cnn__melanoma", "cnn__score", "cnn__p_nv"])
+def test_the_map_explains_the_score_asked_for(diagnoser, images, column):
+    image, mask = images[0][8], images[1][8]
+    scorer = CNNScorer(diagnoser, device="cpu").fit()
+    score = dict(
+        zip(scorer.get_feature_names_out(), scorer.transform([image], [mask])[0], strict=True)
+    )
+    found = cnn_map(image, mask, diagnoser, column=column, n_steps=1, device="cpu")
+    assert 1 / (1 + np.exp(-found.log_odds)) == pytest.approx(score[column], abs=1e-4)
+
+
+def test_the_map_is_of_melanoma_unless_asked(diagnoser, tuned, images):
+    image, mask = images[0][8], images[1][8]
+    options = {"n_steps": 1, "device": "cpu"}
+    assert (
+        cnn_map(image, mask, diagnoser, **options).log_odds
+        == cnn_map(image, mask, diagnoser, column="cnn__melanoma", **options).log_odds
+    )
+    with pytest.raises(OptionError, match="column"):
+        cnn_map(image, mask, tuned, column="cnn__melanoma", **options)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"classes": ["melanoma", "nevus"]}, "other classes"),
+        ({"shares": [0.5, 0.5]}, "other classes or shares"),
+        ({"protocol": 3}, "reads 'hybridlesion-finetuned', protocols 1, 2"),
+    ],
+)
+def test_notes_of_other_networks_are_refused(diagnoser, tmp_path, change, reason):
+    folder = tmp_path / "network"
+    shutil.copytree(diagnoser, folder)
+    write_note(folder, Finetuned.read(folder).note | change)
+    with pytest.raises(ArtifactError, match=reason):
+        Finetuned.read(folder)
+
+
+def test_a_note_without_views_is_refused(diagnoser, tmp_path):
+    folder = tmp_path / "network"
+    shutil.copytree(diagnoser, folder)
+    note = Finetuned.read(folder).note
+    write_note(folder, {name: note[name] for name in note if name != "views"})
+    with pytest.raises(ArtifactError, match="lacks views"):
+        Finetuned.read(folder)

@@ -1,0 +1,67 @@
+"""Features, a fit, scores and sheets of networks on ONNX Runtime never import torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._optional_imports import cv2
+from hybridlesion.cnn import Finetuned
+from hybridlesion.io import write_image
+
+STEPS = """
+import sys
+
+from hybridlesion.cli import main
+
+def call(*words):
+    sys.argv = ["hybridlesion", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert end.code in (0, None), (words, end.code)
+
+call("features", "images", "--metadata", "truth.csv", "--embedder", "network.zip",
+     "--segmenter", "refined", "--out", "table.parquet", "--jobs", "1")
+call("fit", "table.parquet", "--folds", "2", "--out", "model.joblib")
+call("score", "model.joblib", "images", "--out", "scores.csv", "--explain", "--jobs", "1")
+call("explain", "images", "--segmenter", "refined", "--out", "sheets")
+"""
+
+
+def test_no_step_imports_torch(diagnoser, tmp_path, rng):
+    # A module of this name that cannot be imported, here and in all subprocesses.
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    for name in ("torch", "timm", "torchvision"):
+        (blocked / f"{name}.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    rows = []
+    for i in range(12):
+        image = np.full((90, 120, 3), (222, 178, 158), np.float64)
+        cv2.circle(image, (60, 45), 18 + i, (60, 40, 40) if i % 2 else (150, 100, 80), -1)
+        image += rng.normal(0, 5, image.shape)
+        write_image(tmp_path / "images" / f"lesion_{i}.png", image.clip(0, 255).astype(np.uint8))
+        diagnosis = ("nevus", "melanoma")[i % 2]
+        rows.append({"image_id": f"lesion_{i}", "diagnosis": diagnosis, "target": i % 2})
+    pd.DataFrame(rows).to_csv(tmp_path / "truth.csv", index=False)
+    (tmp_path / "network.zip").write_bytes(Finetuned.read(diagnoser).pack())
+    paths = [str(blocked), *filter(None, sys.path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Leading score of the network: cnn__melanoma" in done.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert scores["score"].between(0, 1).all()
+    assert len(list((tmp_path / "sheets").glob("*.png"))) == 12
