@@ -106,7 +106,7 @@ def test_a_typo_in_a_choice_shows_the_choices(refused, name, option):
 
 def test_numbers_and_choices_were_found():
     assert len(_options(_is_number)) > 20
-    assert len(_options(_is_choice)) >= 6
+    assert len(_options(_is_choice)) >= 5
 
 
 def test_an_option_of_another_command_is_told(refused):
