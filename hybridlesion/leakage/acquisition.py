@@ -20,7 +20,6 @@ from hybridlesion.metadata import (
     normalise_image_id,
     read_table,
 )
-from hybridlesion.metrics import evaluate
 
 _FEW_ROWS = 10_000
 
@@ -95,6 +94,9 @@ def find_acquisition_leaks(
     """
     if facts.empty:
         return []
+    # Imports much of scikit-learn, which measuring images does not need.
+    from hybridlesion.metrics import evaluate
+
     measures = evaluate(y, _out_of_fold(facts, y, folds), groups=groups, n_bootstrap=200)
     auc, low, high = measures.set_index("metric").loc["auc", ["value", "low", "high"]]
     predictive = auc >= _WARN_AUC and low > 0.5
