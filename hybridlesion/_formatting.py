@@ -36,6 +36,29 @@ def count_words(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def shorten(items: Iterable[object]) -> str:
+    """Format a list, with at most ten items.
+
+    Parameters
+    ----------
+    items : iterable
+        Items.
+
+    Returns
+    -------
+    str
+        The items, and how many more there are.
+
+    Examples
+    --------
+    >>> shorten([3, 4])
+    '3, 4'
+    """
+    words = list(map(str, items))
+    text = ", ".join(words[:10])
+    return text if len(words) <= 10 else f"{text} and {len(words) - 10:,} more"
+
+
 def name_rule(parameters: Mapping[str, Any]) -> str:
     """Describe the rule by which a classifier chose its threshold.
 

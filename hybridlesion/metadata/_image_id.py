@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
+from hybridlesion._formatting import shorten
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._reading import Findings, shorten
+from hybridlesion.metadata._reading import Findings
 
 _ENDING = r"\.(?:jpe?g|jpe|jfif|png|bmp|tiff?|gif|webp|hei[cf]|hif|avif|dcm|dicom)"
 _SUFFIX = re.compile(rf"[^\\/]{_ENDING}\Z", re.IGNORECASE)

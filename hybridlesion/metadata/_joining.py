@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._image_id import explain_near, normalise_image_id
 from hybridlesion.metadata._layouts import FACTS, MEASURED
 from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
-from hybridlesion.metadata._reading import Findings, shorten
+from hybridlesion.metadata._reading import Findings
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._vocabulary import GROUPS
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import (
@@ -29,7 +29,7 @@ from hybridlesion.metadata._columns import (
 )
 from hybridlesion.metadata._image_id import image_ids, path_ids
 from hybridlesion.metadata._layouts import FAMILIES, Layout
-from hybridlesion.metadata._reading import Findings, describe_rows, read_numbers, shorten
+from hybridlesion.metadata._reading import Findings, describe_rows, read_numbers
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
 from hybridlesion.metadata._values import PARSERS, normalise_site

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import shorten
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import Role, column_key, find_role
@@ -51,28 +52,6 @@ class Findings:
             As the table writes it.
         """
         self.words[name] = list(dict.fromkeys([*self.words.get(name, ()), *words]))
-
-
-def shorten(items: Sequence[object]) -> str:
-    """Format a list, with at most ten items.
-
-    Parameters
-    ----------
-    items : sequence
-        Items.
-
-    Returns
-    -------
-    str
-        The items, and how many more there are.
-
-    Examples
-    --------
-    >>> shorten([3, 4])
-    '3, 4'
-    """
-    text = ", ".join(str(item) for item in items[:10])
-    return text if len(items) <= 10 else f"{text} and {len(items) - 10:,} more"
 
 
 def describe_rows(rows: np.ndarray) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._columns import Options, RecognisedTable
 from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
-from hybridlesion.metadata._reading import Findings, describe_rows, shorten
+from hybridlesion.metadata._reading import Findings, describe_rows
 from hybridlesion.metadata._values import normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 

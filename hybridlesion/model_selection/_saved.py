@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion._formatting import shorten
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.metadata import match_ids, normalise_ids, normalise_image_id, read_table
@@ -24,8 +25,6 @@ from hybridlesion.model_selection._folds import GROUP_COLUMNS, PARTS
 MARK = "# hybridlesion splits "
 # Where a Parquet file keeps the same facts.
 KEY = b"hybridlesion_splits"
-
-_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Splits:
             kind = "part" if self.are_parts else "fold"
             raise TableError(
                 f"{len(missing):,} of {len(names):,} images are in no {kind} of the saved splits: "
-                f"{_name_some(missing)}. Make new splits from these records, or leave the images "
+                f"{shorten(missing)}. Make new splits from these records, or leave the images "
                 "out."
             )
         return self.labels[place]
@@ -148,8 +147,7 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
     repeated = repeated[repeated.duplicated()].unique()
     if len(repeated):
         raise TableError(
-            f"splits name each image once; {len(repeated):,} occur more often: "
-            f"{_name_some(repeated)}."
+            f"splits name each image once; {len(repeated):,} occur more often: {shorten(repeated)}."
         )
     columns = {"image_id": splits.image_id}
     if splits.group is not None:
@@ -168,29 +166,6 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
         else:
             rows = table.to_csv(index=False, lineterminator="\n")
             temporary.write_text(f"{MARK}{facts}\n{rows}", encoding="utf-8")
-
-
-def _name_some(names: Iterable[object]) -> str:
-    """Format a list, with at most ten items.
-
-    Parameters
-    ----------
-    names : iterable
-        Items.
-
-    Returns
-    -------
-    str
-        The items, and how many more there are.
-
-    Examples
-    --------
-    >>> _name_some(["a", "b"])
-    'a, b'
-    """
-    names = list(map(str, names))
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN:,} more"
 
 
 _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image")
@@ -246,7 +221,7 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
         for column in [column for column in GROUP_COLUMNS if column in frame]:
             apart = frame[column][parted(frame[column], in_parts)].unique()
             if len(apart):
-                problems.append(f"{column}: {len(apart):,} ({_name_some(apart)})")
+                problems.append(f"{column}: {len(apart):,} ({shorten(apart)})")
         if problems:
             raise TableError(
                 f"{name} splits groups that belong together, so scores are not of unseen patients:",
@@ -318,14 +293,14 @@ def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
     if column is None:
         raise TableError(
             f"{name}: no column names the images. Call it image_id; columns found: "
-            f"{_name_some(table.columns)}."
+            f"{shorten(table.columns)}."
         )
     written = normalise_ids(table[column]).fillna("")
     ids = np.array([normalise_image_id(str(value)) for value in written], dtype=object)
     repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
     if len(repeated):
         raise TableError(
-            f"{name} names {len(repeated):,} images more than once: {_name_some(repeated)}. Keep "
+            f"{name} names {len(repeated):,} images more than once: {shorten(repeated)}. Keep "
             "one row of each."
         )
     return ids
@@ -337,7 +312,7 @@ def _read_labels(table: pd.DataFrame, name: str) -> np.ndarray:
     if bool(folds) == bool(part):
         raise TableError(
             f"{name} must have either a column part (train, validation, test) or a column fold "
-            f"(or fold_1, fold_2, ...), got the columns {_name_some(table.columns)}."
+            f"(or fold_1, fold_2, ...), got the columns {shorten(table.columns)}."
         )
     if part:
         return _read_parts(table[part], name)
@@ -348,7 +323,7 @@ def _read_parts(column: pd.Series, name: str) -> np.ndarray:
     words = [_PART_WORDS.get(str(value).strip().lower()) for value in column]
     strange = sorted({str(v) for v, word in zip(column, words, strict=True) if word is None})
     if strange:
-        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {_name_some(strange)}.")
+        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {shorten(strange)}.")
     return np.array(words, dtype=object)[:, None]
 
 
@@ -357,7 +332,7 @@ def _read_folds(column: pd.Series, name: str) -> np.ndarray:
     strange = column[(numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()].unique()
     if len(strange):
         raise TableError(
-            f"{name}: a {column.name} is a whole number from 0; got {_name_some(strange)}."
+            f"{name}: a {column.name} is a whole number from 0; got {shorten(strange)}."
         )
     labels = np.unique(numbers, return_inverse=True)[1]
     if labels.max() < 1:

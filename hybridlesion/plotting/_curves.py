@@ -68,8 +68,10 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
             axes.plot(mean.index, mean, color=color, linewidth=2.2, label=plain_text(source))
         finish_axes(axes, x_label="epoch", y_label=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if len(columns) > 1:
-            axes.legend(fontsize=7, frameon=False)
+    # The sources are the same in every panel.
+    if len(columns) > 1:
+        handles = axes.get_legend_handles_labels()
+        figure.legend(*handles, loc="outside right center", fontsize=8, frameon=False)
     n_folds = curves["fold"].nunique()
     figure.suptitle(f"Bold: mean of {n_folds} folds. Pale: single folds.", fontsize=9, color=NOTE)
     return save_figure(figure, out, dpi=150)

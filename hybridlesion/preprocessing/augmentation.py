@@ -144,26 +144,6 @@ def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4)))
 
 
-def blot_out(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Cover one rectangle with the image's mean colour (cut-out).
-
-    Parameters
-    ----------
-    image : ndarray of shape (S, S, 3), uint8
-        RGB image; changed in place.
-    rng : Generator
-        Source of randomness: sides of 15 to 40 % of the image's.
-
-    References
-    ----------
-    DeVries and Taylor 2017, arXiv:1708.04552.
-    """
-    side = len(image)
-    height, width = (rng.uniform(0.15, 0.4, 2) * side).astype(int)
-    top, left = int(rng.integers(0, side - height)), int(rng.integers(0, side - width))
-    image[top : top + height, left : left + width] = image.reshape(-1, 3).mean(axis=0)
-
-
 def warp_window(
     image: np.ndarray,
     centre: np.ndarray,

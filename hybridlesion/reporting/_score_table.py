@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import shorten
 from hybridlesion._sanitize import printable
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import TableError
@@ -107,7 +108,7 @@ def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: 
     missing = image_id.isna()
     if missing.any():
         raise TableError(
-            f"{path}: {missing.sum()} rows have no {column} (lines {_name_some(rows[missing])}). "
+            f"{path}: {missing.sum()} rows have no {column} (lines {shorten(rows[missing])}). "
             "Fill it in, or remove the rows."
         )
     if image_id.duplicated().any():
@@ -123,14 +124,14 @@ def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray)
     if absent.any():
         raise TableError(
             f"{path}: {absent.sum()} scores are missing or not numbers (lines "
-            f"{_name_some(rows[absent])}; the first is {written[absent].iloc[0]!r}). Remove "
+            f"{shorten(rows[absent])}; the first is {written[absent].iloc[0]!r}). Remove "
             "the rows, or score the images again."
         )
     outside = ~scores.between(0, 1)
     if outside.any():
         raise TableError(
             f"{path}: {outside.sum()} scores are not between 0 and 1 (lines "
-            f"{_name_some(rows[outside])}; all scores run from {scores.min():g} to "
+            f"{shorten(rows[outside])}; all scores run from {scores.min():g} to "
             f"{scores.max():g}). Divide percentages by 100; turn logits z into 1 / (1 + exp(-z))."
         )
     return scores.astype(float)
@@ -150,15 +151,10 @@ def _read_diagnoses(
     if bad.any():
         raise TableError(
             f"{path}: the probabilities of diagnoses of {bad.sum()} rows do not sum to 1, or their "
-            f"{PREDICTED} is none of {', '.join(CLASSES)} (lines {_name_some(rows[bad])}). Score "
+            f"{PREDICTED} is none of {', '.join(CLASSES)} (lines {shorten(rows[bad])}). Score "
             "the images again, or remove these columns."
         )
     return {**p, PREDICTED: predicted}
-
-
-def _name_some(numbers: np.ndarray) -> str:
-    more = f" and {len(numbers) - 5} more" if len(numbers) > 5 else ""
-    return ", ".join(map(str, numbers[:5])) + more
 
 
 def _find_threshold(

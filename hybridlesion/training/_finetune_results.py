@@ -315,8 +315,10 @@ def _plain(value: float) -> float | None:
 
 
 def _name_sources(sources: Sequence[str]) -> list[str]:
-    """Name each source by the shortest end of its path that is unique."""
+    """Name each source by the shortest end of its path that is unique, without a shared tail."""
     parts = [Path(source).parts or (source,) for source in sources]
+    while len(parts) > 1 and len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
+        parts = [part[:-1] for part in parts]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(names):

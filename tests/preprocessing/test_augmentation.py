@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hybridlesion.preprocessing.augmentation import (
-    blot_out,
     blur,
     change_light,
     darken_corners,
@@ -65,14 +64,6 @@ def test_blur_softens_an_edge_and_keeps_the_mean(skin, rng):
     soft = blur(skin, rng)
     assert len(np.unique(soft[32, :, 0])) > 2
     assert soft.mean() == pytest.approx(skin.mean(), abs=1)
-
-
-def test_a_blot_is_one_rectangle_of_the_mean_colour(skin, rng):
-    skin[:, 32:] = 0
-    mean = skin.reshape(-1, 3).mean(axis=0).astype(np.uint8)
-    blot_out(skin, rng)
-    rows, columns = np.nonzero((skin == mean).all(axis=2))
-    assert len(rows) == (np.ptp(rows) + 1) * (np.ptp(columns) + 1) > 0
 
 
 def test_a_window_shows_what_lies_in_it(skin, rng):

@@ -149,7 +149,7 @@ def test_scores_without_truth_are_counted(folder):
         (
             "scores.csv",
             lambda t: t.assign(image_id=t["image_id"].where(t.index > 6)),
-            r"7 rows have no image_id \(lines 2, 3, 4, 5, 6 and 2 more\)",
+            r"7 rows have no image_id \(lines 2, 3, 4, 5, 6, 7, 8\)",
         ),
         ("scores.csv", lambda t: pd.concat([t, t.head(2)]), "2 image ids occur more than once"),
         ("scores.csv", lambda t: t.assign(image_id="other" + t["image_id"]), "no scored image"),
