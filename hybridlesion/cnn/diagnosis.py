@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hybridlesion.metadata import read_diagnosis
+
 # Diagnoses in the order of the network's outputs, with their letters in column names.
 CLASSES = {
     "melanoma": "mel",
@@ -45,7 +47,8 @@ def name_classes(diagnosis: pd.Series) -> pd.Series:
     Parameters
     ----------
     diagnosis : Series of shape (n,)
-        Diagnoses of records; missing where unknown.
+        Diagnoses in the words of records or any others that `read_diagnosis` understands; missing
+        where unknown.
 
     Returns
     -------
@@ -54,11 +57,20 @@ def name_classes(diagnosis: pd.Series) -> pd.Series:
 
     Examples
     --------
-    >>> name_classes(pd.Series(["angioma", "melanoma", "wart", None])).tolist()
+    >>> name_classes(pd.Series(["angioma", "Melanoma (in situ)", "wart", None])).tolist()
     ['vascular lesion', 'melanoma', None, None]
     """
-    named = diagnosis.astype(object).replace(_KINDS)
-    return named.where(named.isin(list(CLASSES)), None)
+    return pd.Series(
+        [None if pd.isna(words) else _name_class(str(words)) for words in diagnosis],
+        index=diagnosis.index,
+        dtype=object,
+    )
+
+
+def _name_class(words: str) -> str | None:
+    name = read_diagnosis(words).name
+    name = _KINDS.get(name, name)
+    return name if name in CLASSES else None
 
 
 def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarray:

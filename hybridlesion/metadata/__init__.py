@@ -17,6 +17,7 @@ from hybridlesion.metadata._column_names import (
     leak_reason,
 )
 from hybridlesion.metadata._columns import ColumnFate, ColumnUse, find_path_column, read_image_ids
+from hybridlesion.metadata._diagnosis import read_diagnosis
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
@@ -69,6 +70,7 @@ __all__ = [
     "normalise_image_id",
     "normalise_records",
     "path_ids",
+    "read_diagnosis",
     "read_image_ids",
     "read_label",
     "read_records",

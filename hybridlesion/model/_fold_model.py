@@ -275,7 +275,7 @@ Member, LinearPart = FoldModel, LinearModel
 
 
 # Share of the rows that lose all metadata, and of the values of any family lost one by one.
-_ROWS, _VALUES = 0.2, 0.05
+_ROWS, _VALUES = 0.1, 0.05
 
 
 def blank_at_random(
@@ -299,25 +299,45 @@ def blank_at_random(
     LightGBM treats a missing value as zero if training had none, so an unknown age counts as that
     of an infant. Trees trained with values missing at random learn where such rows belong.
 
-    Where metadata are missing more often in one class, missingness itself would be evidence. So
-    each row also loses the metadata that a random row of the other class lacks. A row then lacks
-    what either of two rows lacks, one of each class, and the pattern is equally frequent in both.
+    Where metadata are missing more often in one class, missingness itself would be evidence, so
+    `_equalise` makes every pattern of missing metadata equally frequent in both classes.
     Measurements of the image keep their pattern: new lesions have them, and treating a network's
     score likewise, which is left out mostly of malignant lesions, would cost most of its use.
     Hence a measurement that is missing more often in one class remains evidence where it is
     missing.
     """
     gone = np.isnan(columns)
-    other = np.empty(len(y), dtype=np.intp)
-    for value in (False, True):
-        other[y == value] = rng.choice(np.flatnonzero(y != value), np.count_nonzero(y == value))
-    gone |= gone[other] & metadata
+    gone[:, metadata] = _equalise(gone[:, metadata], y, rng)
     gone |= rng.random(gone.shape, dtype=np.float32) < _VALUES
     if not metadata.all():
         gone[np.ix_(rng.random(len(y)) < _ROWS, metadata)] = True
     # A column of one value would tell nothing but where it is missing.
     gone |= np.fmin.reduce(columns) == np.fmax.reduce(columns)
     columns[gone] = np.nan
+
+
+def _equalise(gone: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make every pattern of missing values equally frequent in both classes.
+
+    The share of a pattern that both classes have stays as it is. Of what one class has beyond it,
+    each row also loses what a random row of the other class's surplus lacks, so that no more
+    values are lost than equal frequencies need.
+    """
+    _, first, pattern = np.unique(gone, axis=0, return_index=True, return_inverse=True)
+    pattern = pattern.ravel()
+    shares = np.stack(
+        [np.bincount(pattern[y == value], minlength=len(first)) for value in (False, True)]
+    ) / [[np.count_nonzero(~y)], [np.count_nonzero(y)]]
+    surplus = shares - shares.min(axis=0)
+    equal = gone.copy()
+    for value in (0, 1) if surplus.any() else ():
+        chance = np.divide(
+            surplus[value], shares[value], where=shares[value] > 0, out=np.zeros(len(first))
+        )
+        rows = np.flatnonzero((y == value) & (rng.random(len(y)) < chance[pattern]))
+        other = surplus[1 - value] / surplus[1 - value].sum()
+        equal[rows] |= gone[first[rng.choice(len(first), len(rows), p=other)]]
+    return equal
 
 
 def are_metadata(names: Sequence[str]) -> np.ndarray:

@@ -9,8 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
-from hybridlesion.cnn import SEEN, CNNScorer, Finetuned, write_note
-from hybridlesion.cnn.diagnosis import SCORE_COLUMNS, class_scores
+from hybridlesion.cnn import (
+    CLASSES,
+    SCORE_COLUMNS,
+    SEEN,
+    CNNScorer,
+    Finetuned,
+    allowed_classes,
+    class_scores,
+    name_classes,
+    write_note,
+)
 from hybridlesion.exceptions import ArtifactError, OptionError
 from hybridlesion.explain import cnn_map
 from tests.cnn.conftest import classifier_bytes, diagnosis_note, random_classifier
@@ -123,3 +132,16 @@ def test_a_note_without_views_is_refused(diagnoser, tmp_path):
     write_note(folder, {name: note[name] for name in note if name != "views"})
     with pytest.raises(ArtifactError, match="lacks views"):
         Finetuned.read(folder)
+
+
+def test_diagnoses_in_other_words_have_their_class():
+    words = ["melanoma (in situ)", "clark nevus", "Basalzellkarzinom", "Bowen's disease", "angioma"]
+    expected = [
+        *("melanoma", "nevus", "basal cell carcinoma", "squamous cell carcinoma"),
+        "vascular lesion",
+    ]
+    assert name_classes(pd.Series([*words, "melanoma?", "wen"])).tolist() == [*expected, None, None]
+    assert name_classes(pd.Series(list(CLASSES))).tolist() == list(CLASSES)
+    allowed = allowed_classes(pd.Series(words), np.array([1, 0, 1, 1, 0]))
+    assert [list(CLASSES)[row.argmax()] for row in allowed] == expected
+    assert (allowed.sum(axis=1) == 1).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from scipy.special import expit
 from hybridlesion.metrics import roc_auc
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.model import _fold_model as _linear
-from hybridlesion.model._fold_model import LinearModel, blank_at_random, metadata_columns
+from hybridlesion.model._fold_model import LinearModel, _equalise, blank_at_random, metadata_columns
 
 
 def _rows(n, seed=0, share=0.02):
@@ -147,6 +149,25 @@ def test_values_are_missing_equally_often_in_both_classes():
     # A column of one value says nothing but where it is missing.
     assert gone[:, 3].all()
     np.testing.assert_array_equal(columns[~gone], before[~gone])
+
+
+def test_equal_patterns_of_missing_values_stay():
+    rng = np.random.default_rng(0)
+    y = np.arange(20_000) % 10 == 0
+    gone = np.zeros((len(y), 3), dtype=bool)
+    gone[:, 0] = rng.random(len(y)) < np.where(y, 0.2, 0.5)
+    gone[:, 1] = rng.random(len(y)) < np.where(y, 0.3, 0.1)
+    equal = _equalise(gone, y, rng)
+    assert not (gone & ~equal).any()
+    for pattern in itertools.product((False, True), repeat=3):
+        share = (equal == pattern).all(axis=1)
+        assert share[y].mean() == pytest.approx(share[~y].mean(), abs=0.04)
+    # Three tenths of the benign rows and two tenths of the malignant ones may lose anything more.
+    assert (equal != gone).any(axis=1)[~y].mean() < 0.4
+    alike = np.repeat(rng.random((1000, 2)) < 0.5, 2, axis=0)
+    np.testing.assert_array_equal(_equalise(alike, np.arange(2000) % 2 == 0, rng), alike)
+    none = np.empty((2000, 0), dtype=bool)
+    np.testing.assert_array_equal(_equalise(none, np.arange(2000) % 2 == 0, rng), none)
 
 
 def test_metadata_that_training_never_had_does_not_count():
