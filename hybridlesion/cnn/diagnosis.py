@@ -21,7 +21,7 @@ CLASSES = {
     "vascular lesion": "vasc",
 }
 
-# Actinic keratosis is a precursor: it counts as malignant nowhere, and as benign nowhere either.
+# Actinic keratosis is a precursor: it counts as neither malignant nor benign.
 _MALIGNANT = np.isin(list(CLASSES), ["melanoma", "basal cell carcinoma", "squamous cell carcinoma"])
 
 _PRECURSOR = list(CLASSES).index("actinic keratosis")

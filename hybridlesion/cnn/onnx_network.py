@@ -14,7 +14,7 @@ from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.cnn.views import InputSpec
 
 # Pictures of every pass: one shape means one choice of kernels, so that a row does not depend on
-# the other rows of a call. Eight are no faster, and four are often the views of one image.
+# the other rows of a call. Eight take as long an image, and four are often the views of one image.
 _BLOCK = 4
 
 
