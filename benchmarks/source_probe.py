@@ -2,9 +2,9 @@
 
     python benchmarks/source_probe.py FOLDER [--per-cell 300]
 
-FOLDER was written by `hybridlesion finetune` and still holds ``training/``. A linear probe learns to
-tell the sources of nevi by the features of the network that did not see them (fold 0), of which
-half are kept for the test. Then it scores melanomas and the other nevi of each source: if the look
+FOLDER was written by `hybridlesion finetune` and still holds ``training/``. A linear probe learns
+to tell the sources of nevi by the features of the network that did not see them (fold 0); half of
+them are kept for the test. Then it scores melanomas and the other nevi of each source: if the look
 of a source with many melanomas had been learned as a sign of melanoma, melanomas would look like
 that source, and the probe would tell them from nevi. One thread.
 """

@@ -89,6 +89,14 @@ class _Command(TyperCommand):
             except HybridLesionError as error:
                 echo_err(f"hybridlesion: {error}")
                 raise typer.Exit(_REFUSED) from error
+            except ModuleNotFoundError as error:
+                if error.name not in ("torch", "timm"):
+                    raise
+                echo_err(
+                    f"hybridlesion: this needs {error.name}, which is not installed. Install it "
+                    'with: pip install "timm>=1.0.9" torch'
+                )
+                raise typer.Exit(_REFUSED) from error
             except OSError as error:
                 if error.errno == errno.EPIPE:  # the reader of the output has closed it
                     raise
