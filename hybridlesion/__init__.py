@@ -1,7 +1,7 @@
 """Calibrated malignancy scores from dermoscopic images and ISIC metadata.
 
-Classical segmentation gives a mask, the mask gives ABCD features, a timm network gives
-embeddings, and LightGBM joins both with age, sex and site. Research software, not a medical
+Classical segmentation yields a mask, on which ABCD features are measured; a timm network provides
+embeddings, and LightGBM combines both with age, sex and site. Research software, not a medical
 device.
 
 Examples
@@ -19,8 +19,8 @@ from hybridlesion import _former_names
 
 __version__ = "0.1.0"
 
-# Where each public name lives. They are imported on first use, so that `import hybridlesion`
-# and `hybridlesion --help` stay quick.
+# Module of each public name. Names are imported on first use, which keeps `import hybridlesion`
+# and `hybridlesion --help` fast.
 _HOMES = {
     "HybridLesionClassifier": "hybridlesion.model",
     "HybridLesionError": "hybridlesion.exceptions",

@@ -1,7 +1,7 @@
-"""``python -m hybridlesion`` is the command line."""
+"""Entry point of ``python -m hybridlesion``."""
 
 from hybridlesion.cli import main
 
-# Worker processes import this module again, under another name.
+# Worker processes import this module again under another name.
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Atomic writing: a file appears whole under its final name, or not at all."""
+"""Atomic writing: a file appears under its final name only once it is complete."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridlesion.exceptions import SourceError
 
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path next to `path`; it replaces `path` when the block succeeds.
+    """Yield a temporary path that replaces `path` when the block succeeds.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     Yields
     ------
     Path
-        A new name in the same folder with the same suffix. Nothing exists there yet.
+        New path in the same folder, with the same suffix. The file does not exist yet.
 
     Raises
     ------
     SourceError
-        If the folder cannot be made or the file cannot be moved.
+        If the folder cannot be created or the file cannot be moved.
 
     Examples
     --------
@@ -48,8 +48,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SourceError(f"cannot make the folder {path.parent}: {error.strerror}.") from error
-    # The token separates two runs with the same output, even on different machines; the suffix
-    # stays, since writers such as cv2.imwrite choose the format by it.
+    # The token distinguishes runs with the same output, even on different machines. The suffix is
+    # kept because writers such as cv2.imwrite infer the format from it.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     try:
         yield temporary
@@ -61,7 +61,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike) -> Path:
-    """Check before long work that a file can be written at `path`, without creating it.
+    """Check in advance that a file can be written at `path`, without creating it.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def check_writable(path: str | os.PathLike) -> Path:
     Raises
     ------
     SourceError
-        If `path` is a folder, or its folder cannot be made or written to.
+        If `path` is a folder, or its folder cannot be created or written to.
     """
     path = Path(path)
     try:
@@ -98,7 +98,7 @@ def check_writable(path: str | os.PathLike) -> Path:
 def check_apart(
     outputs: Iterable[str | os.PathLike], inputs: Iterable[str | os.PathLike | None]
 ) -> None:
-    """Check before long work that no output would replace an input.
+    """Check in advance that no output would overwrite an input.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def check_apart(
     Raises
     ------
     SourceError
-        If a file is both input and output.
+        If a file is both an input and an output.
     """
     outputs = list(outputs)
     for used in inputs:
@@ -123,17 +123,17 @@ def check_apart(
 
 
 def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:
-    """Whether two paths refer to the same file or folder, also through links.
+    """Check whether two paths refer to the same file or folder, following links.
 
     Parameters
     ----------
     one, other : str or path-like
-        The paths; they need not exist.
+        Paths to compare; they need not exist.
 
     Returns
     -------
     bool
-        True if they do.
+        True if both paths refer to the same file or folder.
 
     Examples
     --------

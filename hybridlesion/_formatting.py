@@ -8,20 +8,20 @@ from typing import Any, TypeGuard
 
 _COUNTS = ("n", "n_positive", "n_groups")
 _AT_THRESHOLD = ("accuracy", "precision", "recall", "specificity", "f1", "net_benefit")
-# Metrics that are small if malignancy is rare.
+# Metrics that are small when malignancy is rare.
 _SMALL = ("brier", "calibration_error", "net_benefit")
 _RULES = {"f1": "for the highest F1", "youden": "for the highest Youden index"}
 
 
 def count_words(count: int, noun: str) -> str:
-    """Write a count with its noun, in the plural unless it is one.
+    """Format a count with its noun, in the plural unless the count is one.
 
     Parameters
     ----------
     count : int
-        Number of things.
+        Number of items.
     noun : str
-        Noun in the singular, whose plural takes an s.
+        Singular noun that forms its plural with an s.
 
     Returns
     -------
@@ -37,17 +37,17 @@ def count_words(count: int, noun: str) -> str:
 
 
 def shorten(items: Iterable[object]) -> str:
-    """Format a list, with at most ten items.
+    """Join items by commas, showing at most ten of them.
 
     Parameters
     ----------
     items : iterable
-        Items.
+        Items to show.
 
     Returns
     -------
     str
-        The items, and how many more there are.
+        The first ten items, followed by the number of the others.
 
     Examples
     --------
@@ -65,12 +65,12 @@ def name_rule(parameters: Mapping[str, Any]) -> str:
     Parameters
     ----------
     parameters : mapping
-        Parameters of a `HybridLesionClassifier`, of this release or an earlier one.
+        Parameters of a `HybridLesionClassifier` from this or an earlier release.
 
     Returns
     -------
     str
-        Words that follow "the threshold"; empty if the parameters do not name a rule.
+        Phrase to follow "the threshold"; empty if the parameters do not name a rule.
 
     Examples
     --------
@@ -87,14 +87,14 @@ def name_rule(parameters: Mapping[str, Any]) -> str:
 
 
 def threshold_words(threshold: float, rule: str | None = None) -> str:
-    """Write a threshold with the rule that chose it.
+    """Format a threshold together with the rule that chose it.
 
     Parameters
     ----------
     threshold : float
-        Score from which a lesion is classified as malignant.
+        Score at or above which a lesion is classified as malignant.
     rule : str or None, default=None
-        Result of `name_rule`; None or empty if it is unknown.
+        Result of `name_rule`; None or empty if the rule is unknown.
 
     Returns
     -------
@@ -112,21 +112,21 @@ def threshold_words(threshold: float, rule: str | None = None) -> str:
 def explain_measures(
     metrics: Iterable[str], threshold: float | None = None, rule: str | None = None
 ) -> list[str]:
-    """Explain the metrics of a table whose names are not self-explanatory.
+    """Explain the metrics in a table whose names are not self-explanatory.
 
     Parameters
     ----------
     metrics : iterable of str
         Names of the metrics in the table.
     threshold : float or None, default=None
-        Operating point; None or NaN if it is unknown.
+        Operating point; None or NaN if unknown.
     rule : str or None, default=None
-        Rule that chose it, see `threshold_words`.
+        Rule that chose the threshold; see `threshold_words`.
 
     Returns
     -------
     list of str
-        Sentences.
+        Explanatory sentences.
 
     Examples
     --------
@@ -159,15 +159,15 @@ def measure_words(
     metric : str
         Name of the metric.
     value, low, high : float or None
-        Value and bounds; None or NaN if undefined.
+        Value and bounds of its interval; None or NaN if undefined.
 
     Returns
     -------
     value : str
-        Three decimals, four for metrics that are small if malignancy is rare, or a whole number for
-        counts.
+        Value with three decimals, or four for metrics that are small when malignancy is rare;
+        counts are whole numbers.
     interval : str
-        ``"LOW to HIGH"``, or empty.
+        ``"LOW to HIGH"``; empty if a bound is undefined.
 
     Examples
     --------

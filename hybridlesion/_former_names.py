@@ -1,4 +1,4 @@
-"""Packages of release 0.1.0 under their former names, for one release."""
+"""Former package names of release 0.1.0, importable for one more release."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RENAMED = {
 
 
 class _Renamed(MetaPathFinder, Loader):
-    """Import a former package as a module that reads its attributes from the new ones."""
+    """Import a former package as a module that looks up its attributes in the new ones."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         if fullname.removeprefix("hybridlesion.") not in _RENAMED:

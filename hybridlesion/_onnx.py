@@ -1,4 +1,4 @@
-"""Graphs of ONNX Runtime whose weights come from safetensors files."""
+"""ONNX Runtime graphs with weights from safetensors files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_weights(data: bytes) -> dict[str, np.ndarray]:
     Parameters
     ----------
     data : bytes
-        The file.
+        Contents of the file.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def read_weights(data: bytes) -> dict[str, np.ndarray]:
     Raises
     ------
     ArtifactError
-        If it is damaged, or holds types that numpy lacks.
+        If the file is damaged, or contains data types that NumPy lacks.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -38,19 +38,19 @@ def read_weights(data: bytes) -> dict[str, np.ndarray]:
 
 
 class Graph:
-    """A network on one thread of the CPU.
+    """Network that runs on a single CPU thread.
 
     Parameters
     ----------
     path : Path
         Graph without weights, written by ``docs/make_graphs.py``.
     weights : mapping of str to ndarray, float32
-        Weights by the names of the graph.
+        Weights by their names in the graph.
 
     Raises
     ------
     ArtifactError
-        If the weights are not those of the graph.
+        If the weights do not match the graph.
     """
 
     def __init__(self, path: Path, weights: Mapping[str, np.ndarray]):
@@ -58,8 +58,8 @@ class Graph:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # errors are raised, and need not be printed too
-        # The session refers to these arrays.
+        options.log_severity_level = 4  # errors are raised, so they need not be printed
+        # The session refers to these arrays, so they must be kept.
         self._weights = [onnxruntime.OrtValue.ortvalue_from_numpy(w) for w in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
         try:
@@ -81,6 +81,6 @@ class Graph:
         Returns
         -------
         ndarray
-            The first output; a row does not depend on the number of rows.
+            First output, in which each row is independent of the number of rows.
         """
         return self._session.run(None, inputs)[0]

@@ -1,4 +1,4 @@
-"""Imports of heavy or optional libraries, with errors that say what to install."""
+"""Import of heavy or optional libraries, with errors that say what to install."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hybridlesion.exceptions import MissingDependencyError
 
 
 def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
-    """Import a library that only one feature needs.
+    """Import a library that only one feature requires.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def import_optional(name: str, *, feature: str, install: str) -> ModuleType:
     Raises
     ------
     MissingDependencyError
-        If the module is absent; the message names the feature and the package.
+        If the module is missing; the message names the feature and the package.
     """
     try:
         return importlib.import_module(name)
@@ -45,12 +45,12 @@ def import_timm() -> ModuleType:
     Returns
     -------
     module
-        timm.
+        The module timm.
 
     Raises
     ------
     MissingDependencyError
-        If timm or torch is absent or broken in another way.
+        If timm or torch is missing, or broken in another way.
     """
     try:
         try:
@@ -74,8 +74,8 @@ _libraries: list[object] = []
 def _declare_torchvision_operators() -> None:
     """Declare the two operators that torchvision's Python code expects to exist.
 
-    A torchvision whose compiled part links to CUDA cannot load it with a CPU-only torch, and then
-    fails to register shape rules for undeclared operators. timm calls neither of them, so a
+    With a CPU-only torch, a torchvision built for CUDA cannot load its compiled part and then
+    fails to register shape rules for undeclared operators. timm calls neither operator, so a
     declaration without a kernel is enough.
     """
     import sys

@@ -9,17 +9,17 @@ _FORMULA_MARKS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: str) -> str:
-    r"""Escape control characters, which could manipulate a terminal.
+    r"""Escape control characters that could manipulate a terminal.
 
     Parameters
     ----------
     text : str
-        Any text; its line breaks stay.
+        Text to escape; line breaks are kept.
 
     Returns
     -------
     str
-        The text, each other unprintable character as a Python escape sequence.
+        The text, with all other unprintable characters as Python escape sequences.
 
     Examples
     --------
@@ -32,12 +32,12 @@ def printable(text: str) -> str:
 
 
 def is_formula(value: object) -> bool:
-    """Whether a spreadsheet that opens a CSV file would take a value for a formula.
+    """Check whether a spreadsheet program would interpret a CSV value as a formula.
 
     Parameters
     ----------
     value : object
-        A cell.
+        Value of a cell.
 
     Returns
     -------
@@ -58,19 +58,19 @@ def is_formula(value: object) -> bool:
 
 
 def plain_cell(value: object) -> object:
-    r"""Escape formulas and control characters in a cell of a table for people.
+    r"""Escape formulas and control characters in a table cell meant for display.
 
-    Not for ids of tables that are joined later, which must not change.
+    Not meant for ids in tables that are joined later, since these must not change.
 
     Parameters
     ----------
     value : object
-        A cell.
+        Value of a cell.
 
     Returns
     -------
     object
-        Text with an apostrophe before a formula; anything else as it is.
+        Escaped text, with an apostrophe before a formula; other objects are unchanged.
 
     Examples
     --------

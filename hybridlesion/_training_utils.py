@@ -1,4 +1,4 @@
-"""Utilities of training loops: mixed precision, averaged weights, checkpoints."""
+"""Utilities for training loops: mixed precision, averaged weights, checkpoints."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 
 
 def mixed_precision(device: str) -> torch.autocast:
-    """Compute in bfloat16 on a GPU, and on a CPU that has instructions for it.
+    """Enable bfloat16 on GPUs, and on CPUs that have instructions for it.
 
-    Other CPUs emulate bfloat16 and take ten to twenty times as long as with float32.
+    Other CPUs emulate bfloat16, which takes ten to twenty times as long as float32.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def mixed_precision(device: str) -> torch.autocast:
     Returns
     -------
     torch.autocast
-        A context; it has no effect where bfloat16 is slow.
+        Context manager, which has no effect if bfloat16 is slow.
 
     Examples
     --------
@@ -44,21 +44,22 @@ def mixed_precision(device: str) -> torch.autocast:
 def _cpu_has_bfloat16() -> bool:
     import torch
 
-    # Exists since torch 2.5; older versions use float32.
+    # Available since torch 2.5; with older versions, float32 is used.
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe and probe())
 
 
 def set_malloc_retention() -> bool:
-    """Make malloc retain freed memory, instead of returning it to the system after each step.
+    """Make malloc retain freed memory instead of returning it to the system after each step.
 
-    A step frees all its activations at once. By default glibc returns them to the system, which
-    zeroes them for the next step: a sixth to a third of the time of a small network on a CPU.
+    A training step frees all its activations at once. By default, glibc returns this memory to the
+    system, which zeroes it for the next step. For a small network on a CPU, this takes a sixth to a
+    third of the time.
 
     Returns
     -------
     bool
-        False if the C library has no such setting.
+        True if the C library accepted the settings.
 
     Examples
     --------
@@ -81,9 +82,9 @@ def update_ema(average: torch.nn.Module, network: torch.nn.Module, share: float)
     Parameters
     ----------
     average : torch.nn.Module
-        The average.
+        Moving average, modified in place.
     network : torch.nn.Module
-        The network, of the same structure.
+        Network of the same structure.
     share : float
         Decay of the average, 0 to 1.
     """
@@ -108,7 +109,7 @@ def save_checkpoint(path: Path, parts: Mapping[str, Any], facts: Mapping[str, ob
     parts : mapping of str to object
         Objects with a ``state_dict``: networks, optimizers, schedules.
     facts : mapping of str to object
-        Further plain values.
+        Additional plain values.
     """
     import torch
 
@@ -123,14 +124,14 @@ def load_checkpoint(path: Path, parts: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
-        File from `save_checkpoint`.
+        File written by `save_checkpoint`.
     parts : mapping of str to object
         Objects whose state is restored.
 
     Returns
     -------
     dict of str to object
-        The facts.
+        The `facts` passed to `save_checkpoint`.
     """
     import torch
 

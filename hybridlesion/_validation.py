@@ -10,22 +10,22 @@ import numpy as np
 
 from hybridlesion.exceptions import ImageError, OptionError
 
-# Key of DataFrame.attrs under which `LesionFeaturizer` names the group columns that it left out.
+# Key in DataFrame.attrs under which `LesionFeaturizer` lists the group columns that it left out.
 LEFT_OUT = "hybridlesion.left_out"
 
 
 def as_pandas(frame: Any) -> Any:
-    """Return a data frame of another library, such as polars, as one of pandas.
+    """Convert a data frame of another library, such as polars, to pandas.
 
     Parameters
     ----------
     frame : object
-        Anything.
+        Data frame, or any other object.
 
     Returns
     -------
     object
-        Result of its method ``to_pandas``; the same object if it has none.
+        Result of the method ``to_pandas``, or the same object if it has no such method.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def check_image(image: np.ndarray) -> np.ndarray:
     Raises
     ------
     ImageError
-        If shape or dtype differ.
+        If the shape or the dtype is wrong.
     """
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(
@@ -76,7 +76,7 @@ def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.nda
     mask : ndarray of shape (H, W), bool or 0/1 or 0/255
         True (non-zero) inside the lesion.
     shape : tuple of int, default=None
-        The (H, W) that the mask must have; None accepts any.
+        Required shape (H, W). If None, any shape is accepted.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.nda
     Raises
     ------
     ImageError
-        If the mask is not two-dimensional, holds grey values or has another size.
+        If the mask is not two-dimensional, contains grey values or has the wrong size.
     """
     if not isinstance(mask, np.ndarray) or mask.ndim != 2:
         raise ImageError(f"mask must be an array of shape (H, W), got {_describe(mask)}.")
@@ -108,14 +108,14 @@ def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.nda
 
 
 def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
-    """Validate a choice; the error proposes the closest allowed one.
+    """Validate a choice; the error message suggests the closest allowed value.
 
     Parameters
     ----------
     name : str
-        Name of the parameter, for the message.
+        Name of the parameter, used in the error message.
     value : object
-        Its value.
+        Value of the parameter.
     allowed : iterable of str
         Allowed values.
 
@@ -154,11 +154,11 @@ def check_number(
     Parameters
     ----------
     name : str
-        Name of the parameter, for the message.
+        Name of the parameter, used in the error message.
     value : object
-        Its value.
+        Value of the parameter.
     low, high : float, default=None
-        Bounds, included; None leaves a side open.
+        Inclusive bounds. If None, that side is unbounded.
     integer : bool, default=False
         Whether only whole numbers are allowed.
 
@@ -170,7 +170,7 @@ def check_number(
     Raises
     ------
     OptionError
-        If `value` has another type, is NaN or lies outside the bounds.
+        If `value` has the wrong type, is NaN or lies outside the bounds.
     """
     kind = Integral if integer else Real
     bad = isinstance(value, bool) or not isinstance(value, kind) or value != value  # NaN

@@ -1,4 +1,4 @@
-"""Every stage on synthetic lesions, in a few minutes and one folder."""
+"""Demo that runs every stage on synthetic lesions in a few minutes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["DemoResult", "run_demo"]
 # One in three patients is held out from the fit.
 _HELD_OUT = 3
 
-# First line of the summary, which identifies the folder of a demo.
+# First line of the summary, by which the folder of a demo is recognised.
 _TITLE = "# hybridlesion on synthetic lesions"
 
-# Prefixes of the names in the folder of a complete or interrupted demo.
+# Prefixes of the file names in the folder of a complete or interrupted demo.
 _OWN_FILES = (
     *("data", "features.parquet", "model.joblib", "masks", "scores.csv", "evaluation"),
     *("cases.png", "report.html", "summary.md", "."),
@@ -46,16 +46,16 @@ class DemoResult:
     Parameters
     ----------
     trained : TrainedModel
-        Model of the training patients.
+        Model fitted to the training patients.
     held_out : ScoreReport
         Metrics on held-out patients.
     ceiling : float
-        Highest AUC that can be expected on the held-out lesions, whose truth is sampled from a
+        Highest AUC that can be expected on the held-out lesions, whose labels are sampled from a
         known risk.
     n_images : int
         Number of images.
     paths : dict of str to Path
-        Files worth opening, by description.
+        Main output files, by description.
     seconds : float
         Wall time.
     """
@@ -77,18 +77,18 @@ def run_demo(
     step: Callable[[str], None] | None = None,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> DemoResult:
-    """Create lesions, measure, fit, score held-out patients, evaluate, and write a report.
+    """Create and measure lesions, fit and evaluate a model, and write a report.
 
     Parameters
     ----------
     out : str or path-like
-        Folder for everything.
+        Output folder.
     n_patients : int, default=40
-        Patients, at least 12; each has one to five lesions.
+        Number of patients, at least 12; each has one to five lesions.
     n_jobs : int, default=1
-        Processes; -1 uses every core.
+        Number of processes; -1 means all cores.
     random_state : int, default=0
-        Seed of the lesions, the folds and the bootstrap.
+        Seed for the lesions, the folds and the bootstrap.
     step : callable, default=None
         Called with a description before each step.
     progress : callable, default=None
@@ -102,7 +102,7 @@ def run_demo(
     Raises
     ------
     SourceError
-        If the folder cannot be written, or contains other files.
+        If the folder cannot be written to, or contains files that are not from a demo.
     """
     started = time.monotonic()
     out = Path(out)
@@ -162,7 +162,7 @@ def run_demo(
 
 
 def _refuse_other_files(out: Path) -> None:
-    """Refuse a folder with files that no demo wrote."""
+    """Raise an error if a folder contains files that are not from a demo."""
     names = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
     other = [name for name in names if not name.startswith(_OWN_FILES)]
     summary = out / "summary.md"
@@ -176,7 +176,7 @@ def _refuse_other_files(out: Path) -> None:
 
 
 def _hold_out(records: pd.DataFrame, random_state: int) -> np.ndarray:
-    """Return which records belong to the third of the patients that is held out."""
+    """Return a mask of the records that belong to the held-out third of the patients."""
     target, patient = records["target"].to_numpy(dtype=int), records["patient_id"].to_numpy()
     folds = grouped_folds(target, patient, n_splits=_HELD_OUT, random_state=random_state)
     return folds == 0

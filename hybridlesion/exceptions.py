@@ -1,6 +1,6 @@
-"""The errors that hybridlesion raises on purpose.
+"""Exceptions raised by hybridlesion.
 
-Each is also a builtin, so that code which never heard of this package can still catch it.
+Each of them also derives from a built-in exception, so that generic code can catch it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = [
 
 
 class HybridLesionError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of all exceptions raised by this package."""
 
 
 class ImageError(HybridLesionError, ValueError):
-    """One image cannot be read or accepted; a run lists it and goes on."""
+    """An image cannot be read or is invalid; batch runs report it and continue."""
 
 
 class SourceError(HybridLesionError, OSError):
-    """A folder, archive or address cannot be read or written as a whole."""
+    """A whole folder, archive or address cannot be read or written."""
 
 
 class TableError(HybridLesionError, ValueError):
@@ -38,7 +38,7 @@ class TableError(HybridLesionError, ValueError):
     message : str
         What is wrong with the table as a whole.
     problems : sequence of str, default=()
-        Every single problem found, in row order; shown below the message.
+        All problems found, in row order; shown below the message.
     """
 
     def __init__(self, message: str, problems: Sequence[str] = ()):
@@ -48,12 +48,12 @@ class TableError(HybridLesionError, ValueError):
 
 
 class OptionError(HybridLesionError, ValueError):
-    """A setting that the caller chose is unknown, out of range or contradicts another."""
+    """An option is unknown, out of range or in conflict with another option."""
 
 
 class ArtifactError(HybridLesionError, ValueError):
-    """A model file is foreign, changed, too new or holds what may not be loaded."""
+    """A model file is foreign, modified, too new or contains objects that may not be loaded."""
 
 
 class MissingDependencyError(HybridLesionError, ImportError):
-    """A library that a feature needs is absent or broken; the message names the cure."""
+    """A required library is missing or broken; the message says what to install."""

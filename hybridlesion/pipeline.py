@@ -32,25 +32,25 @@ def make_hybrid_pipeline(
     embedder : str, default="none"
         A timm model name, ``"finetuned"``, or ``"none"``; see `LesionFeaturizer`.
     weights : str or None, default=None
-        Local weight file for `embedder`; None uses timm's pretrained weights, or the fine-tuned
-        network that ships with the package.
+        Local weight file for `embedder`. If None, timm's pretrained weights are used, or the
+        fine-tuned network that ships with the package.
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Device of the networks.
+        Device on which the networks run.
     n_splits : int, default=5
-        Inner folds of the classifier, grouped by patient.
+        Number of inner folds of the classifier, grouped by patient.
     n_seeds : int, default=1
-        Number of draws of the folds; their fold models are averaged.
+        Number of times that the folds are drawn; all fold models are averaged.
     n_jobs : int, default=1
-        Processes that measure images, and threads that train.
+        Number of processes for measuring images, and of threads for training.
     on_error : {"warn", "raise"}, default="warn"
-        How to treat an image that cannot be read: warn and set its features to NaN, so that its
-        score depends on age, sex and site only; or raise an error.
+        How to handle an image that cannot be read: warn and set its features to NaN, so that its
+        score depends only on age, sex and site, or raise an error.
     memory : str or None, default=None
-        Folder that caches measured features between fits, as in scikit-learn.
+        Folder in which features are cached between fits, as in scikit-learn.
     random_state : int, default=0
-        Seed.
+        Seed for the classifier.
 
     Returns
     -------
@@ -60,14 +60,16 @@ def make_hybrid_pipeline(
 
     Notes
     -----
-    The inner folds are grouped by the ``patient_id`` of the records. Other groups are passed by
-    scikit-learn's metadata routing: ``sklearn.set_config(enable_metadata_routing=True)``, then
-    ``pipe.named_steps["model"].set_fit_request(groups=True)`` and
+    The inner folds are grouped by the ``patient_id`` of the records. Other groups can be passed
+    through scikit-learn's metadata routing: ``sklearn.set_config(enable_metadata_routing=True)``,
+    then ``pipe.named_steps["model"].set_fit_request(groups=True)`` and
     ``pipe.fit(records, y, groups=...)``.
 
-    After ``pipe.fit(records, y, model__diagnoses=records["diagnosis"])`` the classifier also gives
-    the probabilities of diagnoses: ``pipe[-1].predict_diagnoses(pipe[:-1].transform(records))``,
-    see `HybridLesionClassifier.predict_diagnoses`, and out of fold ``pipe[-1].oof_diagnoses_``.
+    After ``pipe.fit(records, y, model__diagnoses=records["diagnosis"])``, the classifier also
+    predicts probabilities of diagnoses:
+    ``pipe[-1].predict_diagnoses(pipe[:-1].transform(records))``, see
+    `HybridLesionClassifier.predict_diagnoses`. Their out-of-fold values are in
+    ``pipe[-1].oof_diagnoses_``.
 
     Examples
     --------
@@ -75,7 +77,7 @@ def make_hybrid_pipeline(
     >>> pipe.set_params(features__long_side=384).named_steps["features"].long_side
     384
     """
-    # Ids are passed through: folds are grouped, and lesions compared, by patient and lesion.
+    # Ids are passed through to group folds and compare lesions by patient and lesion.
     featurizer = LesionFeaturizer(embedder, weights=weights, segmenter=segmenter, passthrough="ids")
     featurizer.set_params(device=device, n_jobs=n_jobs, on_error=on_error)
     classifier = HybridLesionClassifier(n_splits, n_seeds, n_jobs=n_jobs, random_state=random_state)
@@ -88,14 +90,14 @@ def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEsti
     Parameters
     ----------
     model : Pipeline or estimator
-        A pipeline whose first step is a `LesionFeaturizer`, or a classifier of feature tables.
+        A pipeline whose first step is a `LesionFeaturizer`, or a classifier for feature tables.
 
     Returns
     -------
     featurizer : LesionFeaturizer or None
         The first step; None for a bare classifier.
     classifier : estimator
-        Everything after it.
+        The remaining step, or a pipeline of the remaining steps.
 
     Examples
     --------
@@ -110,7 +112,7 @@ def split_steps(model: BaseEstimator) -> tuple[LesionFeaturizer | None, BaseEsti
 
 
 def threshold_rule(model: BaseEstimator) -> str:
-    """Rule by which a model chose its threshold.
+    """Describe the rule by which a model chose its threshold.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ def threshold_rule(model: BaseEstimator) -> str:
     Returns
     -------
     str
-        Result of `hybridlesion._formatting.name_rule` for its classifier.
+        Result of `hybridlesion._formatting.name_rule` for the classifier.
 
     Examples
     --------

@@ -30,15 +30,15 @@ from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
 from hybridlesion.io import is_address, open_address
 
-# Rows per row group: few enough to write with little memory, and enough to keep the list of groups
-# at the end of the file short for millions of rows.
+# Rows per row group: few enough to write with little memory, but enough to keep the file footer,
+# which lists the groups, short for millions of rows.
 _GROUP_ROWS = 4096
 
-# Number of tables to collect at once: each has hundreds of columns, and a column in many chunks
-# takes far more memory than its values.
+# Maximum number of tables to collect before joining them: each has hundreds of columns, and a
+# column split into many chunks takes far more memory than its values.
 _MAX_PARTS = 16
 
-# Metadata key that gives the kind of each column, as JSON: kind -> column names.
+# Metadata key for the kinds of the columns, stored as JSON: kind -> column names.
 _COLUMNS_KEY = b"hybridlesion.columns"
 
 
@@ -56,61 +56,64 @@ def extract_features(
 ) -> ExtractionResult:
     """Measure every record and write one feature table.
 
-    Finished shards are stored next to `out`, so that an interrupted run resumes. The rows are in
-    the order of the records, and the file is identical to the byte whatever computes the shards
-    and however often the run was interrupted.
+    Finished shards are stored next to `out`, so that an interrupted run can be resumed. The rows
+    follow the order of the records, and the file is byte-for-byte identical regardless of the
+    runner and of any interruptions.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records, a pandas or polars table; read as by `LesionFeaturizer`.
+        Records, as a pandas or polars table, interpreted as by `LesionFeaturizer`.
     out : str or path-like
-        Parquet file to write, or its fsspec address. Failures are listed in ``OUT.errors.csv``.
+        Path or fsspec address of the Parquet file to write. Failures are listed in
+        ``OUT.errors.csv``.
     featurizer : LesionFeaturizer, default=None
-        What to measure; None uses the defaults.
+        Featurizer that takes the measurements. If None, a default `LesionFeaturizer` is used.
     n_jobs : int, default=1
-        Processes of this machine; 1 stays in the calling process, -1 uses every core. See
-        `ProcessRunner`.
+        Number of local processes. With 1, the work is done in the calling process; -1 means using
+        all cores. See `ProcessRunner`.
     restart : bool, default=False
         Whether to discard the results of an interrupted run.
     masks : str or path-like, default=None
-        Folder for the masks; None writes none.
+        Folder for the masks. If None, no masks are written.
     shard_size : int, default=None
-        Records per shard; None chooses by the number of records.
+        Records per shard. If None, it is chosen from the number of records.
     runner : Runner, default=None
-        Computes the shards, for example a `DaskRunner`; None starts `n_jobs` processes.
+        Runner that computes the shards, for example a `DaskRunner`. If None, `n_jobs` processes
+        are started.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` after every shard.
 
     Returns
     -------
     ExtractionResult
-        What was written, and the number of failures.
+        Path of the table, and the numbers of rows and failures.
 
     Raises
     ------
     SourceError
         If `out` cannot be written, is one of the images, or is being written by another run; or
-        if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not ours.
+        if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists but was not written by this
+        program.
     TableError
         If there are no records, or they contain invalid cells.
     HybridLesionError
-        If no image could be used, or all worker processes die.
+        If no image can be used, or all worker processes die.
 
     Warns
     -----
     UserWarning
-        If stored results of an earlier run cannot be reused, with the reason; or if words in the
-        records are unknown.
+        If stored results of an earlier run cannot be reused, or if the records contain unknown
+        words.
 
     Notes
     -----
-    During the run, ``OUT.lock`` names its process and the folder ``OUT.shards`` contains the
-    finished shards; both are removed at the end. An image that crashes a worker process, or that
-    exceeds the time limit there, is listed as a failure like one that cannot be read.
+    During the run, ``OUT.lock`` identifies the process and the folder ``OUT.shards`` contains the
+    finished shards; both are removed at the end. An image that crashes a worker process or exceeds
+    its time limit is listed as a failure, just like an unreadable image.
 
-    The metadata of the file say which columns are ids, target, diagnosis and features;
-    `read_feature_table` returns them separately.
+    The metadata of the file record which columns are ids, target, diagnosis and features;
+    `read_feature_table` returns these groups separately.
     """
     started = time.monotonic()
     options = RunOptions(
@@ -155,7 +158,7 @@ def extract_features(
 def _write(tables: Iterator[pa.Table], schema: pa.Schema, path: Path) -> int:
     """Write tables into one file, a row group at a time; return the number of rows."""
     rows = 0
-    # Measurements rarely repeat: building dictionaries of them would waste time and memory.
+    # Measurements rarely repeat: encoding them as dictionaries would waste time and memory.
     words = [field.name for field in schema if not pa.types.is_floating(field.type)]
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=words) as writer:
         for group in _regroup(tables, schema):
@@ -165,7 +168,7 @@ def _write(tables: Iterator[pa.Table], schema: pa.Schema, path: Path) -> int:
 
 
 def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Join and cut tables so that the file does not depend on the size of the shards."""
+    """Join and slice tables so that the file does not depend on the shard size."""
     waiting = [schema.empty_table()]
     for table in tables:
         waiting.append(table)
@@ -184,22 +187,22 @@ def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Feature table with its columns by kind.
+    """Feature table with its columns grouped by kind.
 
     Parameters
     ----------
     features : DataFrame of shape (n, features)
         Columns of the families ``meta__, abcd__, cnn__, emb__``.
     ids : DataFrame of shape (n, ids)
-        Those of ``image_id, path, patient_id, lesion_id, duplicate_cluster`` that exist.
+        The columns ``image_id, path, patient_id, lesion_id, duplicate_cluster``, if present.
     answer : DataFrame of shape (n, answers)
-        Those of ``diagnosis, target`` that exist.
+        The columns ``diagnosis, target``, if present.
     quality : DataFrame of shape (n, measures)
-        ``qa__`` columns: quality of photograph and mask.
+        ``qa__`` columns: quality of the photograph and of the mask.
     facts : DataFrame of shape (n, others)
-        Age, sex and site as recorded (the features contain them encoded), and any other column.
+        Age, sex and site as recorded (encoded among the features), and any other columns.
     configuration : dict or None
-        Parameters of the featurizer; None if another program wrote the file.
+        Parameters of the featurizer, or None if the file was written by another program.
     """
 
     features: pd.DataFrame
@@ -216,14 +219,14 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     Parameters
     ----------
     path : str or path-like
-        Parquet file that `extract_features` wrote, or its fsspec address.
+        Path or fsspec address of a Parquet file written by `extract_features`.
 
     Returns
     -------
     table : DataFrame of shape (n, features)
         The rows.
     configuration : dict or None
-        Parameters of the featurizer; None if another program wrote the file.
+        Parameters of the featurizer, or None if the file was written by another program.
 
     Raises
     ------
@@ -242,12 +245,12 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
     Parameters
     ----------
     path : str or path-like
-        Parquet file that `extract_features` wrote, or its fsspec address.
+        Path or fsspec address of a Parquet file written by `extract_features`.
 
     Returns
     -------
     FeatureTable
-        Its columns by kind.
+        Columns grouped by kind.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from pathlib import Path
 from hybridlesion.batch._storage import Storage
 from hybridlesion.exceptions import SourceError
 
-# A live run renews the time stamp of its lock every minute, which other machines rely on.
+# A live run renews the timestamp of its lock every minute, and other machines rely on that.
 _HEARTBEAT = 60.0
 _STALE = 10 * _HEARTBEAT
 
@@ -33,13 +33,13 @@ def check_lock(storage: Storage, name: str) -> None:
     Raises
     ------
     SourceError
-        If a file of that name exists that is not a lock.
+        If a file with that name exists and is not a lock file.
     """
     lock = f"{name}.lock"
     if not storage.has(lock):
         return
     if not _is_lock(_read(storage, lock)):
-        # It may be incomplete for a moment, or just removed.
+        # It may be momentarily incomplete, or have just been removed.
         time.sleep(1)
         if storage.has(lock) and not _is_lock(_read(storage, lock)):
             raise SourceError(
@@ -68,9 +68,9 @@ def locked(storage: Storage, name: str) -> Iterator[None]:
     Raises
     ------
     SourceError
-        If another live run writes the same output, or the lock file was not written by this
-        program. The lock of a dead run is replaced: on this machine its process no longer exists;
-        from another machine, its time stamp is ten minutes old.
+        If another live run is writing the same output, or the lock file was not written by this
+        program. The lock of a dead run is replaced. A run on this machine is dead if its process
+        no longer exists; a run on another machine, if its timestamp is over ten minutes old.
     """
     lock = f"{name}.lock"
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "token": secrets.token_hex(8)}
@@ -90,7 +90,7 @@ def locked(storage: Storage, name: str) -> Iterator[None]:
 
 
 def _acquire(storage: Storage, lock: str, name: str, owner: dict) -> None:
-    # Twice: the lock of a dead run is removed, then created again.
+    # Two attempts: the lock of a dead run is first removed, then created again.
     for _ in range(2):
         if storage.create(lock, _signed(owner)):
             break
@@ -111,7 +111,7 @@ def _acquire(storage: Storage, lock: str, name: str, owner: dict) -> None:
 
 def _keep_fresh(storage: Storage, lock: str, owner: dict, done: threading.Event) -> None:
     while not done.wait(_HEARTBEAT):
-        # If the storage is unavailable, the run itself reports it when it writes a shard.
+        # If the storage is unavailable, the run itself reports that when it writes a shard.
         with suppress(OSError):
             if _read(storage, lock).get("token") == owner["token"]:
                 storage.write(lock, _signed(owner))
@@ -122,7 +122,7 @@ def _signed(owner: dict) -> bytes:
 
 
 def _read(storage: Storage, lock: str) -> dict:
-    """Read the owner of a lock; empty if it is missing or damaged."""
+    """Read the owner of a lock; return an empty dict if the lock is missing or damaged."""
     try:
         owner = json.loads(storage.read(lock))
     except (OSError, ValueError):
@@ -137,7 +137,7 @@ def _is_lock(owner: dict) -> bool:
 def _lives(owner: dict) -> bool:
     if not isinstance(owner.get("signed"), (int, float)):
         return False
-    # Signal 0 only checks for existence; on Windows it would be Ctrl-C.
+    # Signal 0 only checks for existence on POSIX; on Windows it would be Ctrl-C.
     if owner.get("host") == socket.gethostname() and os.name == "posix":
         return _process_lives(owner)
     return time.time() - owner["signed"] < _STALE
@@ -155,9 +155,9 @@ def _process_lives(owner: dict) -> bool:
 
 
 def _birth(pid: int) -> str | None:
-    """Start time of a process in clock ticks since boot; None where /proc does not show it."""
+    """Return the start time of a process in clock ticks since boot; None if /proc lacks it."""
     try:
-        # After the name, which is in brackets and may contain anything.
+        # Skip the process name, which is in brackets and may contain any character.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None

@@ -34,7 +34,7 @@ from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, write_image, write_mask
 from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
 
-# More pixels than this cost time without changing a mask.
+# Larger images take longer to segment, with no visible change in the mask.
 _LONG_SIDE = 512
 
 
@@ -47,35 +47,38 @@ def segment_images(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> ExtractionResult:
-    """Segment every image and write ``IMAGEID_segmentation.png``, 0/255, in the image's size.
+    """Segment every image and write the masks as PNG files.
+
+    Each mask is written to ``IMAGEID_segmentation.png``, with values 0 and 255 and the size of
+    the image.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records with ``image_id`` and ``path``.
     out : str or path-like
-        Folder to write into. Failures are listed in ``OUT.errors.csv``.
+        Output folder. Failures are listed in ``OUT.errors.csv``.
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     overlay : bool, default=False
-        Whether to write ``IMAGEID_overlay.jpg`` too: the image with the mask's contour.
+        Whether to also write ``IMAGEID_overlay.jpg``, the image with the contour of the mask.
     n_jobs : int, default=1
-        Processes; -1 uses every core.
+        Number of processes; -1 means using all cores.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     ExtractionResult
-        What was written, and the number of failures.
+        Output folder, and the numbers of masks and failures.
 
     Raises
     ------
     SourceError
         If the folder cannot be written or contains the images, or if ``OUT.errors.csv`` exists
-        and is not ours.
+        but was not written by this program.
     HybridLesionError
-        If no image could be used.
+        If no image can be used.
     """
     started = time.monotonic()
     out, records = Path(out), as_pandas(records)
@@ -86,7 +89,7 @@ def segment_images(
         raise TableError("there are no records to segment.")
     rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
     n_jobs = count_jobs(n_jobs)
-    # Few images are split among all processes; many are sent in whole blocks.
+    # Small jobs are split evenly among the processes; large ones are sent in full blocks.
     step = min(BLOCK, -(-len(rows) // n_jobs))
     blocks = (rows[start : start + step] for start in range(0, len(rows), step))
     failures: dict[int, Failure] = {}
@@ -108,7 +111,7 @@ Answer = tuple[dict[int, Failure], int]
 
 
 def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[Answer]:
-    """Segment all blocks; of one that killed its worker, each image alone."""
+    """Segment all blocks; if a block killed its worker, retry each of its images alone."""
     if n_jobs == 1:
         with one_thread():
             yield from map(work, blocks)

@@ -1,4 +1,4 @@
-"""Measuring records in shards: the work on one shard, and the run over all of them."""
+"""Measure records in shards: the work on one shard, and the run over all shards."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class FeatureResult:
     table : DataFrame of shape (n, columns)
         One row per measured record, in the order of the records.
     failures : list of Failure
-        The records that could not be measured, in order.
+        Records that could not be measured, in order.
     n_reused : int, default=0
-        Records whose result was already there, from an interrupted run or a cache.
+        Number of records whose results came from an interrupted run or a cache.
     """
 
     table: pd.DataFrame
@@ -67,13 +67,13 @@ def measure(
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records, at least one; read as by `LesionFeaturizer`.
+        One or more records, interpreted as by `LesionFeaturizer`.
     featurizer : LesionFeaturizer
-        What to measure; it is cloned and fitted.
+        Featurizer, which is cloned and fitted.
     store : ShardStore
-        Scratch folder of the run. It is removed at the end.
+        Scratch folder of the run, which is removed at the end.
     options : RunOptions
-        How to run; `cache` is not used.
+        Options of the run; `cache` is ignored.
 
     Returns
     -------
@@ -103,16 +103,16 @@ def fit_featurizer(
     Parameters
     ----------
     featurizer : LesionFeaturizer
-        What to measure.
+        Featurizer to clone.
     records : DataFrame of shape (n, columns)
         Records.
     options : RunOptions
-        Their `device` replaces the featurizer's.
+        Options of the run. If `device` is set, it replaces the featurizer's device.
 
     Returns
     -------
     LesionFeaturizer
-        Fitted, with one job: the runner parallelises.
+        Fitted clone with ``n_jobs=1``, because the runner provides the parallelism.
     """
     featurizer = clone(featurizer).set_params(n_jobs=1)
     if options.device is not None:
@@ -121,22 +121,22 @@ def fit_featurizer(
 
 
 class Run(NamedTuple):
-    """A complete run, whose shards are still stored.
+    """Completed run whose shards are still stored.
 
     Parameters
     ----------
     n_shards : int
         Number of shards.
     schema : pyarrow.Schema
-        Columns and types of their rows.
+        Columns and types of the rows.
     configuration : dict
-        What determined the measurements.
+        Settings that determined the measurements.
     tables : list of pyarrow.Table
-        Rows of every shard, in order; empty unless they were kept in memory.
+        Rows of every shard, in order; empty unless the rows were kept in memory.
     failures : list of Failure
-        The records that could not be measured, in order.
+        Records that could not be measured, in order.
     n_reused : int
-        Records whose result an interrupted run had left.
+        Number of records whose results came from an interrupted run.
     """
 
     n_shards: int
@@ -155,25 +155,26 @@ def run_shards(
     *,
     keep: bool,
 ) -> Run:
-    """Measure every record that no interrupted run has measured; all shards stay stored.
+    """Measure all records not yet measured by an interrupted run, and keep the stored shards.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records, at least one.
+        One or more records.
     featurizer : LesionFeaturizer
-        What to measure, from `fit_featurizer`.
+        Fitted featurizer, as returned by `fit_featurizer`.
     store : ShardStore
         Scratch folder; valid results of an interrupted run are reused.
     options : RunOptions
-        How to run, with `masks` from `check_mask_folder`.
+        Options of the run, with `masks` as returned by `check_mask_folder`.
     keep : bool
-        Whether to keep the rows in memory. Without, memory use does not grow with the records.
+        Whether to keep the rows in memory. If False, memory use does not grow with the number of
+        records.
 
     Returns
     -------
     Run
-        The shards and failures.
+        Shards and failures.
 
     Raises
     ------
@@ -188,7 +189,7 @@ def run_shards(
         records,
         configuration | {"masks": str(masks)},
         options.shard_size,
-        # Without a network, shards need not be whole batches.
+        # Without a network, shards need not consist of whole batches.
         least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
     )
     results = _read_finished(store, plan, keep=keep)
@@ -196,9 +197,9 @@ def run_shards(
     total = len(records)
     n_reused = done = total - sum(map(plan.n_records, missing))
     failed = sum(len(result.failures) for result in results.values())
-    # Shards are cut one at a time: all of them at once would double the records in memory.
+    # Shards are cut one at a time, since a copy of all records would double the memory.
     shards = map(plan.shard, missing)
-    # If nothing is missing, do not even connect to a cluster.
+    # If no shard is missing, do not even connect to a cluster.
     for shard, result in _compute(options.make_runner(), task, shards) if missing else ():
         results[shard.number] = result
         done, failed = done + len(shard.records), failed + len(result.failures)
@@ -218,7 +219,7 @@ def run_shards(
 def _compute(
     runner: Runner, task: ShardTask, shards: Iterator[Shard]
 ) -> Iterator[tuple[Shard, ShardResult]]:
-    """Compute all shards; those that killed their workers come last, without any others."""
+    """Compute all shards; those that killed their workers come last, one at a time."""
     lost = []
     for shard, answer in runner.run(task, shards):
         if isinstance(answer, WorkerDied):
@@ -232,7 +233,7 @@ def _compute(
 def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
     """Compute a shard without the images that crash a worker."""
     crashing = _find_crashing_images(task, shard.records)
-    # If no image crashes alone, the limit was too short for the batch, not for an image.
+    # If no image crashes alone, the time limit was too short for the batch, not for an image.
     task = task if crashing else task.limited(None)
     ((_, answer),) = run_supervised(
         task, [replace(shard, crashing=crashing)], 1, expect_deaths=True
@@ -248,7 +249,7 @@ def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
 
 
 def _find_crashing_images(task: ShardTask, records: pd.DataFrame) -> dict[int, str]:
-    """Measure each image alone in a process; give the reason, by position, if it died."""
+    """Measure each image in a separate process; return the reasons for crashes by position."""
     rows = enumerate(records.iloc[[position]] for position in range(len(records)))
     return {
         position: answer.reason(task.limit)
@@ -258,7 +259,7 @@ def _find_crashing_images(task: ShardTask, records: pd.DataFrame) -> dict[int, s
 
 
 def _read_finished(store: ShardStore, plan: ShardPlan, *, keep: bool) -> dict[int, ShardResult]:
-    """Read the results of an earlier run that are still valid; warn of the others."""
+    """Read the stored results that are still valid; warn about those that are not."""
     results, reasons = {}, Counter()
     for number in sorted(store.numbers()):
         found = (
@@ -279,12 +280,12 @@ def _read_finished(store: ShardStore, plan: ShardPlan, *, keep: bool) -> dict[in
     return results
 
 
-# Parameters of the featurizer that do not change its measurements.
+# Parameters of the featurizer that do not affect its measurements.
 _WITHOUT_EFFECT = ("n_jobs", "on_error", "device", "passthrough")
 
 
 def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
-    """Describe what determines the measurements of a fitted featurizer.
+    """Return the settings that determine the measurements of a fitted featurizer.
 
     Parameters
     ----------
@@ -294,8 +295,8 @@ def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
     Returns
     -------
     dict
-        Its parameters without those that do not affect the values, its measurement columns and
-        the digests of its networks' weights.
+        Parameters that affect the values, the measurement columns, and the digests of the network
+        weights.
     """
     parameters = featurizer.get_params().items()
     configuration = {name: value for name, value in parameters if name not in _WITHOUT_EFFECT}
@@ -318,7 +319,7 @@ def _this_process() -> tuple[str, int]:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """Picklable function that measures a shard and stores the result, in any process.
+    """Picklable function that measures a shard and stores the result.
 
     Parameters
     ----------
@@ -329,13 +330,14 @@ class ShardTask:
     masks : Path or None
         Folder for the masks.
     keep : bool
-        Whether to return the rows as well as store them.
+        Whether to return the rows in addition to storing them.
     limit : float or None, default=None
-        Seconds per image, in any process but the one that created this object.
+        Time limit per image in seconds, applied in every process except the one that created this
+        object.
     root : str, optional
         Folder that relative paths refer to.
     origin : tuple of str and int, optional
-        Host and process that created this object; no limit applies there.
+        Host and process that created this object.
     code : tuple of str and int, optional
         Package version and feature version of the code that created this object.
     """
@@ -350,17 +352,17 @@ class ShardTask:
     code: tuple[str, int] = field(default_factory=_this_code)
 
     def limited(self, seconds: float | None) -> ShardTask:
-        """Copy this object with another limit.
+        """Copy this object with another time limit.
 
         Parameters
         ----------
         seconds : float or None
-            Seconds per image; None sets no limit.
+            Time limit per image in seconds, or None for no limit.
 
         Returns
         -------
         ShardTask
-            The copy.
+            Copy with the new limit.
         """
         return replace(self, limit=seconds)
 
@@ -376,18 +378,18 @@ class ShardTask:
         Parameters
         ----------
         shard : Shard
-            The shard.
+            Shard to measure.
 
         Returns
         -------
         ShardResult
-            Its failures in record order, and its rows if they are kept.
+            Failures in record order, and the rows if they are kept.
 
         Raises
         ------
         SourceError
-            If the result cannot be stored, the images have vanished, or this process runs
-            another version of the code.
+            If the result cannot be stored, images have vanished, or this process runs another
+            version of the code.
         """
         mine = _this_code()
         if self.code != mine:
@@ -413,12 +415,12 @@ class ShardTask:
         return ShardResult(failures, rows if self.keep else None)
 
     def probe(self, row: tuple[int, pd.DataFrame]) -> None:
-        """Measure one record and discard the result, to see whether this process survives it.
+        """Measure one record and discard the result, to test whether the process survives.
 
         Parameters
         ----------
         row : tuple of int and DataFrame
-            Position of the record, and the record.
+            Position of the record, and the record itself.
         """
         self._measure(row[1], {}, None)
 
@@ -437,16 +439,16 @@ class ShardTask:
         return table, [_as_recorded(failure, paths, reasons) for failure in failures]
 
     def _reachable(self, records: pd.DataFrame, crashing: dict[int, str]) -> pd.DataFrame:
-        """Make paths valid in this process, and remove those of images that crash it."""
+        """Make paths valid in this process, and blank the paths of images that crash it."""
         if "path" not in records or (not crashing and self.root == os.getcwd()):
             return records
         paths = [_absolute(path, self.root) for path in records["path"]]
-        # Without a path an image fails before it is touched, and its batch keeps its place.
+        # A record without a path fails before reading, and the other records keep their batches.
         paths = [None if position in crashing else path for position, path in enumerate(paths)]
         return records.assign(path=pd.Series(paths, index=records.index, dtype=object))
 
     def _check_still_there(self, shard: Shard, failures: list[Failure]) -> None:
-        """Raise if images vanished during the run, rather than list them as unreadable."""
+        """Raise an error if images vanished during the run, rather than call them unreadable."""
         failed = {failure.image_id for failure in failures if failure.stage == "read"}
         if not failed:
             return
@@ -459,7 +461,7 @@ class ShardTask:
 
 
 def _as_recorded(failure: Failure, paths: dict[str, object], crashing: dict[str, str]) -> Failure:
-    """Give a failure the path as recorded and, if its image crashed a worker, the reason."""
+    """Restore the recorded path of a failure, and add the reason if its image crashed a worker."""
     path = paths.get(failure.image_id)
     if isinstance(path, str):
         failure = replace(failure, path=path)

@@ -1,4 +1,4 @@
-"""Outputs of a run over many images: the file, its list of failures, and checks before work."""
+"""Outputs of a run over many images: files, lists of failures, and checks before a run."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class ExtractionResult:
     Parameters
     ----------
     path : Path or str
-        What was written: a file, or a folder of masks; an address as text.
+        File or mask folder that was written; a string if it is an address.
     n_rows : int
-        Images that succeeded.
+        Number of images that succeeded.
     n_failed : int
-        Images that failed; `errors_path` lists them.
+        Number of images that failed; they are listed in `errors_path`.
     errors_path : Path, str or None
         ``OUT.errors.csv``, or None if nothing failed.
     seconds : float
         Wall time.
     n_reused : int, default=0
-        Images whose result was reused.
+        Number of images whose results were reused.
     """
 
     path: Path | str
@@ -49,12 +49,12 @@ class ExtractionResult:
 
 
 def errors_path(out: str | os.PathLike) -> Path:
-    """Return the path of the list of failures of an output.
+    """Return the path of the list of failures for an output.
 
     Parameters
     ----------
     out : str or path-like
-        The output file or folder.
+        Output file or folder.
 
     Returns
     -------
@@ -71,17 +71,17 @@ def errors_path(out: str | os.PathLike) -> Path:
 
 
 def check_errors(out: str | os.PathLike) -> None:
-    """Check, before long work, that ``OUT.errors.csv`` is absent or a list of failures.
+    """Check, before a long run, that ``OUT.errors.csv`` is absent or a list of failures.
 
     Parameters
     ----------
     out : str or path-like
-        The output file or folder.
+        Output file or folder.
 
     Raises
     ------
     SourceError
-        If there is a file of that name that is not a list of failures.
+        If a file with that name exists and is not a list of failures.
     """
     check_side_table(errors_path(out), _COLUMNS)
 
@@ -99,7 +99,7 @@ def check_side_table(path: Path, columns: Sequence[str]) -> None:
     Raises
     ------
     SourceError
-        If there is another file of that name.
+        If a file with that name exists and has another header.
     """
     if not os.path.lexists(path):
         return
@@ -122,24 +122,24 @@ def _check_header(place: Path | str, header: bytes, columns: Sequence[str]) -> N
 
 
 def write_errors(out: str | os.PathLike, failures: Sequence[Failure]) -> Path | None:
-    """Write the list of failures of `out`, or remove an old one if nothing failed.
+    """Write the list of failures for `out`, or remove an old list if nothing failed.
 
     Parameters
     ----------
     out : str or path-like
-        The output file or folder.
+        Output file or folder.
     failures : sequence of Failure
-        The failures, in record order.
+        Failures, in record order.
 
     Returns
     -------
     Path or None
-        Path of the list; None if nothing failed.
+        Path of the list, or None if nothing failed.
 
     Raises
     ------
     SourceError
-        If another file has that name.
+        If a file with that name exists and is not a list of failures.
     """
     path = errors_path(out)
     check_errors(out)
@@ -152,14 +152,14 @@ def write_errors(out: str | os.PathLike, failures: Sequence[Failure]) -> Path | 
 
 
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:
-    """Write failures as CSV.
+    """Write failures to a CSV file.
 
     Parameters
     ----------
     path : Path
         File to write.
     failures : sequence of Failure
-        The failures, in record order.
+        Failures, in record order.
     """
     rows = pd.DataFrame([asdict(failure) for failure in failures], columns=_COLUMNS)
     rows.to_csv(path, index=False)
@@ -171,11 +171,11 @@ def check_usable(failures: Sequence[Failure], total: int, errors: Path | str | N
     Parameters
     ----------
     failures : sequence of Failure
-        The failures, in record order.
+        Failures, in record order.
     total : int
         Number of images.
     errors : Path, str or None
-        List of failures.
+        Path of the list of failures.
 
     Raises
     ------
@@ -190,7 +190,7 @@ def check_usable(failures: Sequence[Failure], total: int, errors: Path | str | N
 
 
 def check_output(out: str | os.PathLike) -> None:
-    """Check, before long work, that a table and its side files can be written.
+    """Check, before a long run, that a table and its side files can be written.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def check_output(out: str | os.PathLike) -> None:
     ------
     SourceError
         If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists
-        and is not ours.
+        but was not written by this program.
     """
     Output(out)
 
@@ -212,13 +212,13 @@ class Output:
     Parameters
     ----------
     out : str or path-like
-        The finished file.
+        Path or address of the finished file.
 
     Raises
     ------
     SourceError
         If it cannot be written, or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists
-        and is not ours.
+        but was not written by this program.
     """
 
     def __init__(self, out: str | os.PathLike):
@@ -244,26 +244,26 @@ class Output:
             _check_header(f"{self.storage}/{errors}", header, _COLUMNS)
 
     def local_files(self) -> list[Path]:
-        """List the local files that a run writes; empty for an address."""
+        """List the local files that a run writes; the list is empty for an address."""
         return [self.local, errors_path(self.local)] if self.local else []
 
     def make_folder(self) -> None:
-        """Create the folder of the output if it is local; a bucket must exist."""
+        """Create the folder of the output if it is local; a bucket must already exist."""
         if self.local:
             self.storage.make()
 
     def write_errors(self, failures: Sequence[Failure]) -> Path | str | None:
-        """Write the list of failures, or remove an old one if nothing failed.
+        """Write the list of failures, or remove an old list if nothing failed.
 
         Parameters
         ----------
         failures : sequence of Failure
-            The failures, in record order.
+            Failures, in record order.
 
         Returns
         -------
         Path, str or None
-            Path of the list; None if nothing failed.
+            Path of the list, or None if nothing failed.
         """
         if self.local:
             return write_errors(self.local, failures)
@@ -277,7 +277,7 @@ class Output:
 
 
 def check_originals(outputs: Iterable[str | os.PathLike], paths: Iterable[object]) -> None:
-    """Check that no output is one of the images, or an archive that contains them.
+    """Check that no output is one of the images or an archive that contains them.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def check_originals(outputs: Iterable[str | os.PathLike], paths: Iterable[object
     Raises
     ------
     SourceError
-        If a file is both.
+        If an output is an image or such an archive.
     """
     outputs = list(outputs)
     # Compare only the few images that share their file name with an output.
@@ -298,7 +298,7 @@ def check_originals(outputs: Iterable[str | os.PathLike], paths: Iterable[object
 
 
 def check_mask_folder(folder: str | os.PathLike, paths: Iterable[object]) -> Path:
-    """Check, before long work, that masks can be written, and not among the images.
+    """Check, before a long run, that masks can be written to a folder without images.
 
     Parameters
     ----------
@@ -310,13 +310,13 @@ def check_mask_folder(folder: str | os.PathLike, paths: Iterable[object]) -> Pat
     Returns
     -------
     Path
-        The folder, absolute.
+        Absolute path of the folder.
 
     Raises
     ------
     SourceError
-        If it cannot be written, or contains the images: reference masks of the same names would
-        be replaced.
+        If the folder cannot be written, or contains the images, because reference masks with the
+        same names would be replaced.
     """
     folder = Path(os.path.abspath(folder))
     check_writable(folder / "IMAGEID_segmentation.png")

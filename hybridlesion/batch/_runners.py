@@ -1,4 +1,4 @@
-"""Runners: who computes the shards, and the options of a run."""
+"""Runners, which compute the shards, and the options of a run."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     Answers = Iterator[tuple[Shard, ShardResult | WorkerDied]]
 
-# Seconds: hundreds of times what an image takes, so that a busy machine is not mistaken for a
-# hanging one.
+# In seconds. Hundreds of times longer than an image takes, so that a process on a busy machine is
+# not mistaken for a hung process.
 TIME_LIMIT = 120.0
 
 
@@ -44,7 +44,7 @@ class Runner(ABC):
     Attributes
     ----------
     time_limit : float or None
-        Seconds per image in a worker process; None sets no limit.
+        Time limit per image in a worker process, in seconds, or None for no limit.
     """
 
     time_limit: float | None = None
@@ -58,25 +58,25 @@ class Runner(ABC):
         work : ShardTask
             Picklable function that measures a shard, stores the result and returns it.
         shards : iterable of Shard
-            Draw from it as needed: all shards together may not fit into memory.
+            Shards, to be consumed lazily: all of them together may not fit into memory.
 
         Yields
         ------
         tuple
-            A shard, and what `work` returned for it or `WorkerDied`.
+            A shard, and either the value that `work` returned for it or `WorkerDied`.
         """
 
 
 class ProcessRunner(Runner):
-    """Supervised worker processes of this machine; one that dies or hangs is replaced.
+    """Runner for supervised local worker processes, which are replaced if they die or hang.
 
     Parameters
     ----------
     n_jobs : int, default=1
-        Processes. 1 measures in the calling process, without isolation; -1 uses every core, in
-        worker processes even on a single core.
+        Number of processes. With 1, images are measured in the calling process, without isolation;
+        -1 means using all cores, with worker processes even on a single core.
     time_limit : float or None, default=120.0
-        Seconds per image in a worker process; None sets no limit.
+        Time limit per image in a worker process, in seconds, or None for no limit.
     """
 
     def __init__(self, n_jobs: int = 1, *, time_limit: float | None = TIME_LIMIT):
@@ -87,14 +87,14 @@ class ProcessRunner(Runner):
         self.time_limit = time_limit
 
     def run(self, work: ShardTask, shards: Iterable[Shard]) -> Answers:
-        """Compute shards; retry one whose worker died, but not one that ran out of time.
+        """Compute shards, with a retry if a worker dies but not if it exceeds the time limit.
 
         Parameters
         ----------
         work : ShardTask
             Picklable function that measures a shard, stores the result and returns it.
         shards : iterable of Shard
-            Drawn one at a time, whenever a process is free.
+            Shards, consumed one at a time whenever a process is free.
 
         Yields
         ------
@@ -113,7 +113,7 @@ class ProcessRunner(Runner):
                 lost.append(shard)
             else:
                 yield shard, answer
-        # A single process has all the memory that several may have lacked.
+        # Retry in a single process, which has all the memory to itself.
         yield from run_supervised(work, lost, 1, expect_deaths=True)
 
 
@@ -124,32 +124,36 @@ class RunOptions:
     Parameters
     ----------
     n_jobs : int, default=1
-        Processes that measure images; 1 stays in the calling process, -1 uses every core.
+        Number of processes that measure images. With 1, the work is done in the calling process;
+        -1 means using all cores.
     runner : Runner, default=None
-        Computes the shards, for example a `DaskRunner`; None starts `n_jobs` processes.
+        Runner that computes the shards, for example a `DaskRunner`. If None, `n_jobs` processes
+        are started.
     time_limit : float or None, default=120.0
-        Seconds per image in a worker process; None sets no limit. A `runner` has its own.
+        Time limit per image in a worker process, in seconds, or None for no limit. Ignored if
+        `runner` is given, since a runner has a separate limit.
     device : {"auto", "cpu", "cuda"}, default=None
-        Device of the network; None keeps the featurizer's.
+        Device of the network. If None, the device of the featurizer is used.
     restart : bool, default=False
         Whether to discard the results of an interrupted run.
     masks : str or path-like, default=None
-        Folder for the masks, one ``IMAGEID_segmentation.png`` per image; None writes none.
+        Folder for the masks, one ``IMAGEID_segmentation.png`` per image. If None, no masks are
+        written.
     shard_size : int, default=None
-        Records per shard; None chooses by the number of records.
+        Records per shard. If None, it is chosen from the number of records.
     cache : str or path-like, default=None
-        Folder of measurements by image content, read and extended; None keeps none. Used for
-        scoring only.
+        Folder that caches measurements by image content. If None, no cache is used. Only used for
+        scoring.
     cache_limit : float, default=None
-        Size limit of the cache in gigabytes; the least recently used entries are removed. None
-        sets no limit.
+        Maximum size of the cache in gigabytes, or None for no limit. If it is exceeded, the least
+        recently used entries are removed.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` after every shard.
 
     Raises
     ------
     OptionError
-        If there is a `cache_limit` without a `cache`, or a cache together with `masks`.
+        If `cache_limit` is given without `cache`, or `cache` together with `masks`.
     """
 
     n_jobs: int = 1
@@ -174,43 +178,43 @@ class RunOptions:
             raise OptionError("masks need every image measured; omit `cache` or `masks`.")
 
     def make_runner(self) -> Runner:
-        """Return the runner, or processes of this machine.
+        """Return the runner, or by default a runner for local processes.
 
         Returns
         -------
         Runner
-            `runner`, or a `ProcessRunner` of `n_jobs` processes.
+            `runner` if given, else a `ProcessRunner` with `n_jobs` processes.
         """
         return self.runner or ProcessRunner(self.n_jobs, time_limit=self.time_limit)
 
 
-# The pickled task, stored with the shards: workers that join late read it from there, and the
-# scheduler need not send the weights of a network with every shard.
+# The pickled task, stored next to the shards: workers that join late can read it, and the scheduler
+# need not send the network weights with every shard.
 _WORK = "work.pickle"
 # Seconds to wait for the scheduler to recompute a shard whose result was lost.
 _AGAIN = 600
 
 
 class DaskRunner(Runner):
-    """Workers of an existing Dask cluster.
+    """Runner for the workers of an existing Dask cluster.
 
     Parameters
     ----------
     address : str
         Address of the scheduler, such as ``tcp://10.0.0.1:8786``.
     resources : mapping of str to float, default=None
-        Resources that each shard needs, such as ``{"GPU": 1}``; None uses every worker.
+        Resources that each shard needs, such as ``{"GPU": 1}``. If None, all workers are used.
     time_limit : float or None, default=120.0
-        Seconds per image; a worker that takes longer exits, and its nanny starts another. None
-        sets no limit.
+        Time limit per image in seconds, or None for no limit. A worker that exceeds the limit
+        exits, and its nanny starts a new worker.
 
     Notes
     -----
     Workers must see the images and the output folder under the same paths as this process, and
-    run the same version of this package. They may join late, leave and die. If the scheduler
+    run the same version of this package. They may join late, leave or die. If the scheduler
     gives up on a shard (by default after three dead workers), local worker processes compute it
-    and identify the image that causes the crash. At any time, twice as many shards are submitted
-    as the workers have threads.
+    and identify the image that causes the crash. The number of shards submitted at any time is
+    twice the number of worker threads.
     """
 
     def __init__(
@@ -234,7 +238,7 @@ class DaskRunner(Runner):
         work : ShardTask
             Picklable function that measures a shard, stores the result and returns it.
         shards : iterable of Shard
-            Drawn a few at a time.
+            Shards, consumed a few at a time.
 
         Yields
         ------
@@ -244,7 +248,7 @@ class DaskRunner(Runner):
         Raises
         ------
         SourceError
-            If the scheduler is unreachable, or a worker does not see the output folder.
+            If the scheduler is unreachable, or a worker cannot see the output folder.
         HybridLesionError
             If the connection to the scheduler is lost.
         """
@@ -284,11 +288,11 @@ class DaskRunner(Runner):
         shards: Iterator[Shard],
     ) -> Answers:
         running = {}
-        # A random key: another run on the same cluster must not share the result.
+        # Random keys, so that another run on the same cluster does not share the results.
         run = f"hybridlesion-{secrets.token_hex(6)}"
         finished = distributed.as_completed(loop=client.loop)
         while True:
-            # Recomputed each time, since workers may join late.
+            # Recomputed in every iteration, since workers may join late.
             wanted = 2 * max(1, sum(client.nthreads().values())) - len(running)
             for shard in islice(shards, max(0, wanted)):
                 future = client.submit(
@@ -307,13 +311,13 @@ class DaskRunner(Runner):
 
 
 def _run_stored(folder: str, digest: str, shard: Shard) -> ShardResult:
-    """Compute a shard by the stored task, in a worker."""
+    """Compute a shard with the stored task, in a worker."""
     return _fetch(folder, digest)(shard)
 
 
 @lru_cache(maxsize=2)
 def _fetch(folder: str, digest: str) -> ShardTask:
-    """Read the task once per process; the digest ensures that it is the one of this run."""
+    """Read the task once per process; the digest ensures that it belongs to this run."""
     import cloudpickle
 
     try:
@@ -330,7 +334,7 @@ def _fetch(folder: str, digest: str) -> ShardTask:
 
 def _answer(future, distributed) -> ShardResult | WorkerDied:
     if future.status == "lost":
-        # Its worker died with the result; the scheduler has the shard recomputed.
+        # The worker died together with the result; the scheduler has the shard recomputed.
         with suppress(TimeoutError, CancelledError):
             distributed.wait(future, timeout=_AGAIN)
     error = future.exception() if future.status == "error" else None

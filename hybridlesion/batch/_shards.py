@@ -18,19 +18,20 @@ from hybridlesion.batch._storage import Storage
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import FEATURE_VERSION, Failure
 
-# Key of our own metadata in a Parquet file.
+# Metadata key used by this package in Parquet files.
 SCHEMA_KEY = b"hybridlesion"
 
 # Numeric columns other than features.
 _NUMBERS = ("age", "target")
 
-# File that marks a scratch folder as ours; its name sorts last, so that it is removed last.
+# Marks a scratch folder as created by this program; the name sorts last, so it is removed last.
 _MARKER = "scratch-of-hybridlesion.txt"
 _MARKER_TEXT = b"An interrupted run goes on from here. Removed when it is done.\n"
 
-# (maximum number of records of a run, records per shard, fraction). Small shards lose little to an
-# interruption, but many files burden a shared folder. Towards the end a shard has at most one
-# fraction-th of what is left, so that no worker is busy long after the others.
+# (maximum number of records in a run, records per shard, divisor). With small shards an
+# interruption loses little work, but many files burden a shared folder. Towards the end, a shard
+# has at most the number of remaining records over the divisor, so that all workers finish at about
+# the same time.
 _SIZES = ((100_000, 32, 8), (2_000_000, 256, 64), (float("inf"), 1024, 64))
 
 
@@ -43,12 +44,12 @@ class Shard:
     number : int
         Index of the shard.
     records : DataFrame
-        The slice.
+        Records in the slice.
     facts : mapping
-        ``protocol`` (the feature version), ``configuration``, ``records`` (a SHA-256) and
-        ``images``: size and modification time of each file, None where unknown.
+        ``protocol`` (the feature version), ``configuration``, ``records`` (a SHA-256 digest) and
+        ``images`` (size and modification time of each file, or None if unknown).
     crashing : mapping of int to str, optional
-        Reason by position, for images that crash a worker and must be skipped.
+        Images that crash a worker and must be skipped: position -> reason.
     """
 
     number: int
@@ -65,17 +66,17 @@ class ShardPlan:
     records : DataFrame of shape (n, columns)
         Records.
     configuration : dict
-        Everything else that the result depends on; JSON-serialisable.
+        Everything else that the result depends on; must be JSON-serialisable.
     size : int or None
-        Records of every shard; None chooses by the number of records, and makes the last ones
-        smaller.
+        Records per shard. If None, it is chosen from the number of records, and the last shards
+        are smaller.
     least : int, default=32
-        Smallest size of the last shards.
+        Minimum size of the smaller shards near the end.
 
     Notes
     -----
-    The division depends on the number of records alone, so that a run can resume with another
-    number of workers.
+    The division does not depend on the number of workers, so that a run can be resumed with a
+    different number.
     """
 
     def __init__(
@@ -101,12 +102,12 @@ class ShardPlan:
         Returns
         -------
         int
-            Their number.
+            Number of records.
         """
         return self._bounds[number + 1] - self._bounds[number]
 
     def shard(self, number: int) -> Shard:
-        """Cut one shard.
+        """Cut one shard from the records.
 
         Parameters
         ----------
@@ -116,7 +117,7 @@ class ShardPlan:
         Returns
         -------
         Shard
-            With the current state of its image files.
+            Shard with the current state of its image files.
         """
         rows = self.records.iloc[self._bounds[number] : self._bounds[number + 1]]
         digest = hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
@@ -130,7 +131,7 @@ class ShardPlan:
 
 
 def _divide(n_records: int, size: int, part: int, least: int) -> list[int]:
-    """Compute the bounds of shards of multiples of `least`, so that batches stay whole."""
+    """Compute shard bounds in multiples of `least`, so that batches stay whole."""
     size, bounds = size // least * least, [0]
     while bounds[-1] < n_records:
         left = n_records - bounds[-1]
@@ -147,12 +148,12 @@ def stale_reason(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str
     stored, wanted : mapping
         Stored and current facts.
     records : DataFrame
-        The current records.
+        Current records.
 
     Returns
     -------
     str or None
-        The reason; None if the result is valid.
+        Reason, or None if the result is still valid.
 
     Examples
     --------
@@ -178,7 +179,7 @@ def stale_reason(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str
 
 
 def file_state(path: object) -> list[int] | None:
-    """Read size and modification time of a local file, or of the archive that contains it.
+    """Get the size and modification time of a local file, or of the archive that contains it.
 
     Parameters
     ----------
@@ -188,7 +189,7 @@ def file_state(path: object) -> list[int] | None:
     Returns
     -------
     list of int or None
-        Size in bytes and modification time in nanoseconds; None if remote or missing.
+        Size in bytes and modification time in nanoseconds, or None if remote or missing.
     """
     container = str(path).rsplit("::", 1)[-1]
     try:
@@ -209,9 +210,9 @@ class ShardResult(NamedTuple):
     Parameters
     ----------
     failures : list of Failure
-        The records that could not be measured, in order.
+        Records that could not be measured, in order.
     table : pyarrow.Table or None, default=None
-        Rows of the others; None if they are in storage only.
+        Rows of the measured records, or None if the rows are only in storage.
     """
 
     failures: list[Failure]
@@ -224,7 +225,7 @@ class ShardStore:
     Parameters
     ----------
     storage : LocalStorage or RemoteStorage
-        The folder.
+        Scratch folder.
     """
 
     def __init__(self, storage: Storage):
@@ -236,7 +237,7 @@ class ShardStore:
         Raises
         ------
         SourceError
-            If there is something of this name without our marker file.
+            If a file or folder with that name exists but lacks the marker file.
         """
         if self.storage.exists() and not self.storage.has(_MARKER):
             raise SourceError(
@@ -246,17 +247,17 @@ class ShardStore:
             )
 
     def open(self, *, restart: bool = False) -> None:
-        """Create the folder unless an interrupted run left it.
+        """Create the folder unless it is left over from an interrupted run.
 
         Parameters
         ----------
         restart : bool, default=False
-            Whether to empty it first.
+            Whether to empty the folder first.
 
         Raises
         ------
         SourceError
-            If it cannot be created, or was not created by this program.
+            If the folder cannot be created, or exists but was not created by this program.
         """
         self.check()
         if restart:
@@ -267,17 +268,17 @@ class ShardStore:
         try:
             self.storage.write(_MARKER, _MARKER_TEXT)
         except SourceError:
-            # Disk full: without its marker the next run would refuse the folder.
+            # The disk is full; without the marker, the next run would refuse the folder.
             self.storage.clear()
             raise
 
     def numbers(self) -> set[int]:
-        """List the stored shards.
+        """Return the numbers of the stored shards.
 
         Returns
         -------
         set of int
-            Their numbers.
+            Shard numbers.
         """
         names = (Path(name) for name in self.storage.names())
         return {int(name.stem) for name in names if name.stem.isdigit()}
@@ -288,21 +289,21 @@ class ShardStore:
         Parameters
         ----------
         shard : Shard
-            The shard.
+            Measured shard.
         table : pyarrow.Table
-            Its rows.
+            Rows of the shard.
         failures : list of Failure
-            Its failures.
+            Failures in the shard.
 
         Raises
         ------
         SourceError
-            If it cannot be stored.
+            If the result cannot be stored.
         """
         facts = {**shard.facts, "failures": [asdict(failure) for failure in failures]}
         table = table.replace_schema_metadata({SCHEMA_KEY: json.dumps(facts, default=str)})
         stream = io.BytesIO()
-        # Uncompressed: a shard is read at most once, and compression would cost more than it saves.
+        # Uncompressed: a shard is read at most once, so compression would cost more than it saves.
         pq.write_table(
             table, stream, compression="none", use_dictionary=False, write_statistics=False
         )
@@ -314,19 +315,19 @@ class ShardStore:
         Parameters
         ----------
         shard : Shard
-            The shard.
+            Shard whose result is read.
         keep : bool
-            Whether to read its rows, too.
+            Whether to read the rows, too.
 
         Returns
         -------
         ShardResult or str
-            The result if it is still valid, else the reason why not.
+            The result if it is still valid, otherwise the reason why it is not.
         """
         try:
             file = pq.ParquetFile(io.BytesIO(self.storage.read(_name(shard.number))))
             facts = json.loads(file.schema_arrow.metadata[SCHEMA_KEY])
-            # Through JSON, so that a tuple equals the list that was stored for it.
+            # Round-trip through JSON, so that tuples equal the lists that were stored for them.
             now = json.loads(json.dumps(dict(shard.facts), default=str))
             reason = stale_reason(facts, now, shard.records)
             if reason:
@@ -368,7 +369,7 @@ class ShardStore:
             yield table.cast(schema)
 
     def clear(self) -> None:
-        """Remove the folder and its contents, if it is ours."""
+        """Remove the folder and its contents if it was created by this program."""
         if self.storage.has(_MARKER):
             self.storage.clear()
 
@@ -379,12 +380,12 @@ def arrow_schema(table: pd.DataFrame) -> pa.Schema:
     Parameters
     ----------
     table : DataFrame
-        A feature table, possibly without rows.
+        Feature table, possibly without rows.
 
     Returns
     -------
     pyarrow.Schema
-        Features are float32, age and target float64, all others string.
+        Schema in which features are float32, age and target float64, and other columns string.
     """
     types = {name: pa.float32() if "__" in name else pa.string() for name in table.columns}
     types |= {name: pa.float64() for name in _NUMBERS if name in table}

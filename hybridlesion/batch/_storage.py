@@ -1,4 +1,4 @@
-"""Storage for the files of a run: a local folder, or an fsspec address."""
+"""Storage for the files of a run: a local folder or an fsspec address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
 from hybridlesion.io import is_address
 
-# What to do after a full disk, a lost share or a closed bucket.
+# Advice for errors such as a full disk, a lost network share or an inaccessible bucket.
 CURE = "Finished work is kept: fix this, and run the same command again."
 
 
@@ -24,7 +24,7 @@ class LocalStorage:
     Parameters
     ----------
     folder : Path
-        The folder; made absolute, so that other processes find it.
+        Path of the folder; it is made absolute, so that other processes find it.
     """
 
     def __init__(self, folder: Path):
@@ -39,22 +39,22 @@ class LocalStorage:
         Raises
         ------
         SourceError
-            If it cannot be created.
+            If the folder cannot be created.
         """
         with explained(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def exists(self) -> bool:
-        """Whether anything exists at the path, be it a file or a broken link."""
+        """Check whether anything exists at the path, including a file or a broken link."""
         return os.path.lexists(self.folder)
 
     def has(self, name: str) -> bool:
-        """Whether a file, folder or link of this name exists.
+        """Check whether a file, folder or link with this name exists.
 
         Parameters
         ----------
         name : str
-            Name of the file.
+            Name to look for.
 
         Returns
         -------
@@ -69,7 +69,7 @@ class LocalStorage:
         Returns
         -------
         list of str
-            Their names; empty if there is no such folder.
+            Names of the files; empty if the folder does not exist.
         """
         return os.listdir(self.folder) if self.folder.is_dir() else []
 
@@ -84,7 +84,7 @@ class LocalStorage:
         Returns
         -------
         bytes
-            Its content.
+            Content of the file.
         """
         return (self.folder / name).read_bytes()
 
@@ -96,7 +96,7 @@ class LocalStorage:
         name : str
             Name of the file.
         data : bytes
-            Its content.
+            Content of the file.
 
         Raises
         ------
@@ -109,19 +109,19 @@ class LocalStorage:
             temporary.write_bytes(data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless one of this name exists.
+        """Write a file unless a file with this name exists.
 
         Parameters
         ----------
         name : str
             Name of the file.
         data : bytes
-            Its content.
+            Content of the file.
 
         Returns
         -------
         bool
-            Whether it was written.
+            Whether the file was written.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class LocalStorage:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it exists.
+        """Remove a file if it exists.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class LocalStorage:
         (self.folder / name).unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Remove the folder and its contents, files in the order of their names."""
+        """Remove the folder and its contents, with the files in order of name."""
         for name in sorted(self.names()):
             with suppress(OSError):
                 (self.folder / name).unlink()
@@ -163,12 +163,12 @@ class LocalStorage:
 
 @contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Convert an OSError into a SourceError that says what to do.
+    """Convert an OSError into a SourceError with advice for the user.
 
     Parameters
     ----------
     folder : Path
-        Where the block writes.
+        Folder that the block writes to.
 
     Yields
     ------
@@ -196,12 +196,12 @@ class RemoteStorage:
     Parameters
     ----------
     address : str
-        The address, such as ``s3://bucket/run``.
+        Address of the folder, such as ``s3://bucket/run``.
 
     Notes
     -----
-    Object stores show a file only once it is complete. Elsewhere, a truncated shard is detected by
-    its missing footer, and computed again.
+    In object stores, a file becomes visible only once it is complete. In other storage, a truncated
+    shard is detected by its missing footer and recomputed.
     """
 
     def __init__(self, address: str):
@@ -211,22 +211,22 @@ class RemoteStorage:
         return self.address
 
     def make(self) -> None:
-        """Create the folder, if the store has folders.
+        """Create the folder if the store supports folders.
 
         Raises
         ------
         SourceError
-            If the store refuses.
+            If the store refuses the request.
         """
         with self._open("") as (fs, path):
             fs.makedirs(path, exist_ok=True)
 
     def exists(self) -> bool:
-        """Whether it contains files; few stores have empty folders."""
+        """Check whether the folder contains files, since few stores have empty folders."""
         return bool(self.names())
 
     def has(self, name: str) -> bool:
-        """Whether a file of this name exists.
+        """Check whether a file with this name exists.
 
         Parameters
         ----------
@@ -246,7 +246,7 @@ class RemoteStorage:
         Returns
         -------
         list of str
-            Their names.
+            Names of the files.
         """
         with self._open("") as (fs, path):
             fs.invalidate_cache()
@@ -265,7 +265,7 @@ class RemoteStorage:
         Returns
         -------
         bytes
-            Its content.
+            Content of the file.
         """
         with self._open(name) as (fs, path):
             return fs.cat_file(path)
@@ -278,35 +278,37 @@ class RemoteStorage:
         name : str
             Name of the file.
         data : bytes
-            Its content.
+            Content of the file.
 
         Raises
         ------
         SourceError
-            If the store refuses.
+            If the store refuses the request.
         """
         with self._open(name) as (fs, path):
             fs.pipe_file(path, data)
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write a file unless there is one of that name; two at the same instant both succeed.
+        """Write a file unless a file with this name exists.
+
+        The check is not atomic: two simultaneous calls can both succeed.
 
         Parameters
         ----------
         name : str
             Name of the file.
         data : bytes
-            Its content.
+            Content of the file.
 
         Returns
         -------
         bool
-            Whether it was written.
+            Whether the file was written.
 
         Raises
         ------
         SourceError
-            If the store refuses.
+            If the store refuses the request.
         """
         if name in self.names():
             return False
@@ -321,18 +323,18 @@ class RemoteStorage:
         name : str
             Name of the file.
         file : Path
-            Its content.
+            Local file.
 
         Raises
         ------
         SourceError
-            If the store refuses.
+            If the store refuses the request.
         """
         with self._open(name) as (fs, path):
             fs.put_file(str(file), path)
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it exists.
+        """Remove a file if it exists.
 
         Parameters
         ----------
@@ -369,7 +371,7 @@ Storage = LocalStorage | RemoteStorage
 
 
 def open_storage(folder: str | os.PathLike) -> Storage:
-    """Open a folder by path or address.
+    """Open a folder given by its path or address.
 
     Parameters
     ----------
@@ -379,7 +381,7 @@ def open_storage(folder: str | os.PathLike) -> Storage:
     Returns
     -------
     LocalStorage or RemoteStorage
-        The storage; nothing is created yet.
+        Storage for the folder, which is not created yet.
     """
     folder = os.fspath(folder)
     if folder.startswith(("file://", "local://")):
@@ -389,14 +391,14 @@ def open_storage(folder: str | os.PathLike) -> Storage:
 
 @contextmanager
 def atomic_write(storage: Storage, name: str) -> Iterator[Path]:
-    """Yield a local path; what is written there is moved into the storage if the block succeeds.
+    """Yield a temporary local path whose file is moved into the storage if the block succeeds.
 
     Parameters
     ----------
     storage : LocalStorage or RemoteStorage
-        Where the file belongs.
+        Destination of the file.
     name : str
-        Its name.
+        Name of the file.
 
     Yields
     ------
@@ -420,19 +422,19 @@ def atomic_write(storage: Storage, name: str) -> Iterator[Path]:
 
 
 def check_storage(storage: Storage, name: str) -> None:
-    """Check, before long work, that a file can be written.
+    """Check, before a long run, that a file can be written.
 
     Parameters
     ----------
     storage : LocalStorage or RemoteStorage
-        Where.
+        Destination of the file.
     name : str
-        Name of the file to come.
+        Name of the file.
 
     Raises
     ------
     SourceError
-        If it cannot be written.
+        If the file cannot be written.
     """
     if isinstance(storage, LocalStorage):
         check_writable(storage.folder / name)

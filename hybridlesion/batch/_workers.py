@@ -1,4 +1,4 @@
-"""Supervised worker processes: one that dies is reported and replaced."""
+"""Supervised worker processes, which are reported and replaced if they die."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from hybridlesion.exceptions import HybridLesionError
 # Exit status of a process that exceeded its time limit; fixed by faulthandler.
 TIME_LIMIT_EXIT = 1
 
-# The watchdog is per process; concurrent threads share it.
+# There is one watchdog per process, shared by concurrent threads.
 _active = 0
 _active_lock = threading.Lock()
 
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[Callable[[], None]]:
-    """End this process if its work gives no heartbeat for too long.
+    """Terminate this process if the block sends no heartbeat for too long.
 
     Parameters
     ----------
     seconds : float or None
-        Time without a heartbeat after which the process exits at once with status
-        `TIME_LIMIT_EXIT`; None sets no limit.
+        Time without a heartbeat after which the process exits immediately with status
+        `TIME_LIMIT_EXIT`, or None for no limit.
 
     Yields
     ------
     callable
-        The heartbeat: a call without arguments restarts the clock.
+        Heartbeat function without arguments, which restarts the clock.
 
     Notes
     -----
-    Exceptions, signals and Python threads wait for the interpreter, which a hanging codec never
-    releases. The watchdog thread of `faulthandler` does not need it. It ends the whole process, so
-    use it in supervised workers only.
+    Exceptions, signals and Python threads need the interpreter lock, which a hung codec never
+    releases. The watchdog thread of `faulthandler` does not need the lock. It terminates the whole
+    process, so it should only be used in supervised workers.
     """
     global _active
     if seconds is None:
         yield _no_heartbeat
         return
-    # Must stay open: the watchdog writes tracebacks to it, which users need not see.
+    # Must stay open: the watchdog writes tracebacks to this file, which users need not see.
     with open(os.devnull, "w") as null:
 
         def heartbeat() -> None:
@@ -78,7 +78,7 @@ def _no_heartbeat() -> None:
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
 
-# A forked child of a process with threads (torch, OpenCV) can hang; a spawned one cannot.
+# A forked child of a process with threads (torch, OpenCV) can hang; a spawned child cannot.
 _CONTEXT = multiprocessing.get_context("spawn")
 _NOTHING = object()
 # Seconds that a terminated worker may take to clean up.
@@ -89,12 +89,12 @@ _MAX_EARLY_DEATHS = 10
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """Stands in for a result whose worker died.
+    """Placeholder for a result whose worker died.
 
     Parameters
     ----------
     exit_code : int or None
-        Exit status of the process, negative for a signal; None if unknown.
+        Exit status of the process (negative for a signal), or None if unknown.
     """
 
     exit_code: int | None
@@ -105,12 +105,12 @@ class WorkerDied:
         Parameters
         ----------
         limit : float or None, default=None
-            Time limit in seconds, if there was one.
+            Time limit in seconds, or None if there was no limit.
 
         Returns
         -------
         str
-            A clause without a full stop.
+            Clause without a full stop.
 
         Examples
         --------
@@ -142,9 +142,9 @@ def run_supervised(
     Parameters
     ----------
     function : callable
-        Picklable function of one piece. An exception that it raises is raised here.
+        Picklable function of one piece. Its exceptions are re-raised here.
     pieces : iterable
-        Picklable pieces; drawn one at a time, whenever a worker is free.
+        Picklable pieces, consumed one at a time whenever a worker is free.
     n_workers : int
         Number of processes.
     expect_deaths : bool, default=False
@@ -153,12 +153,12 @@ def run_supervised(
     Yields
     ------
     tuple
-        The piece, and its result or `WorkerDied`.
+        A piece, and its result or `WorkerDied`.
 
     Raises
     ------
     HybridLesionError
-        If workers cannot be started, or the first ones all die.
+        If workers cannot be started, or if the first workers all die.
     """
     workers: dict[object, _Worker] = {}
     pieces = iter(pieces)
@@ -198,21 +198,21 @@ def run_supervised(
 
 
 class _Worker:
-    """Worker process, with the pipe to it and its current piece of work."""
+    """Worker process, with its pipe and its current piece of work."""
 
     def __init__(self, packed: bytes, piece: object):
         self.connection, theirs = _CONTEXT.Pipe()
         self.process = _CONTEXT.Process(target=_serve, args=(packed, theirs))
         with _sigint_blocked():
             self.process.start()
-        # The worker then holds the only other end, so that its death closes the pipe.
+        # Now only the worker holds the other end, so that its death closes the pipe.
         theirs.close()
         self.ready = False
         self.piece = piece
 
     def give(self, piece: object) -> None:
         self.piece = piece
-        # `receive` notices a dead worker by the end of the pipe.
+        # If the worker is dead, `receive` detects this from the closed pipe.
         with suppress(OSError):
             self.connection.send(piece)
 
@@ -244,7 +244,7 @@ class _Worker:
 
 @contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Block Ctrl-C, which reaches all processes of a terminal, while a process starts."""
+    """Block Ctrl-C, which reaches all processes in a terminal, while a process starts."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -272,7 +272,7 @@ def _serve(packed: bytes, connection: Connection) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The parent terminates workers; exiting this way removes the file being written.
+    # The parent terminates workers with SIGTERM; `sys.exit` lets them remove temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         function = _attempt(pickle.loads, packed, connection)
@@ -284,7 +284,7 @@ def _serve(packed: bytes, connection: Connection) -> None:
 
 
 def _attempt(function: Callable, argument: object, connection: Connection) -> object:
-    """Call the function; send an exception to the parent, with its traceback, and exit."""
+    """Call the function; on an exception, send it to the parent with its traceback and exit."""
     try:
         return function(argument)
     except Exception as error:
@@ -302,7 +302,7 @@ def count_jobs(n_jobs: int) -> int:
     Parameters
     ----------
     n_jobs : int
-        At least 1, or -1 for every core available to this process.
+        At least 1, or -1 for all cores available to this process.
 
     Returns
     -------
@@ -336,19 +336,19 @@ def map_unordered(
     function : callable
         Picklable function of one piece.
     pieces : iterable
-        Pieces of work; drawn as needed.
+        Pieces of work, consumed as needed.
     n_jobs : int
-        Number of processes; 1 stays in the calling process.
+        Number of processes. With 1, the work is done in the calling process.
 
     Yields
     ------
     object
-        Results.
+        Result for one piece.
 
     Raises
     ------
     HybridLesionError
-        If a worker process died.
+        If a worker process dies.
     """
     if n_jobs == 1:
         with one_thread():

@@ -1,4 +1,4 @@
-"""The command line: each command parses its options, calls the library once, and prints."""
+"""Command line, in which each command parses options, calls the library and prints results."""
 
 from hybridlesion.cli._app import app, main, required_words
 

@@ -1,4 +1,4 @@
-"""The application: its commands, exit codes, errors and warnings."""
+"""Command-line application: commands, exit codes, errors and warnings."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from hybridlesion.cli.segment import segment
 from hybridlesion.cli.train_refiner import train_refiner
 from hybridlesion.exceptions import HybridLesionError
 
-# Modules whose warnings are shown: this package, and typer, which calls it.
+# Warnings are shown from these folders: this package, and typer, which calls it.
 _OWN_FOLDERS = (Path(__file__).resolve().parents[1], Path(typer.__file__).resolve().parent)
 _REFUSED, _INTERRUPTED = 1, 130
 
 # typer exports BadParameter, but not its base class.
 _UsageError: type[Any] = typer.BadParameter.__base__
 
-# Parameters that name a file to write, and the ending of the list of failures written with it.
+# Parameters for output files, and the suffix of the list of failures written with an output.
 _OUTPUTS, _FAILURES = ("out", "oof", "save_splits", "audit"), ".errors.csv"
 
 
 class _Command(TyperCommand):
-    """A command that checks its arguments before any work, and turns errors into messages."""
+    """Command that checks its arguments before any work, and turns errors into messages."""
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:
         return [*required_words(self), self.options_metavar]
@@ -79,7 +79,7 @@ class _Command(TyperCommand):
         return rest
 
     def invoke(self, ctx: typer.Context) -> object:
-        """Run the command; errors of the library give a message and exit code 1."""
+        """Run the command; library errors result in a message and exit code 1."""
         with warnings.catch_warnings():
             warnings.filterwarnings("default", category=UserWarning)
             warnings.showwarning = _print_warning
@@ -112,17 +112,17 @@ class _Command(TyperCommand):
 
 
 def required_words(command: TyperCommand) -> list[str]:
-    """List the arguments and required options of a command, as its usage line shows them.
+    """List the arguments and required options of a command, as shown in its usage line.
 
     Parameters
     ----------
     command : TyperCommand
-        The command.
+        Command to describe.
 
     Returns
     -------
     list of str
-        Arguments, then required options with their values.
+        Arguments, followed by required options with their values.
     """
     arguments = [one.metavar for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption) and one.required]
@@ -130,9 +130,9 @@ def required_words(command: TyperCommand) -> list[str]:
 
 
 def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -> None:
-    """Refuse empty arguments, which scripts pass for unset variables, and options as values.
+    """Reject empty arguments, which scripts pass for unset variables, and options as values.
 
-    An empty path would mean the current folder.
+    An empty path would refer to the current folder.
     """
     parameters = {name: one for one in command.get_params(ctx) for name in one.opts}
     before = None
@@ -155,7 +155,7 @@ def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -
 
 
 def _quote_value(error: typer.BadParameter, words: list[str]) -> typer.BadParameter:
-    """Add the value given, which the messages of typer's parser leave out."""
+    """Add the given value, which is missing from the messages of the typer parser."""
     message = error.message.removeprefix("Value error, ")
     names = tuple(getattr(error.param, "opts", ()))
     given = [word.partition("=")[2] for word in words if word.startswith(names) and "=" in word]
@@ -170,18 +170,18 @@ def _quote_value(error: typer.BadParameter, words: list[str]) -> typer.BadParame
 
 @contextmanager
 def _usage_errors(ctx: typer.Context) -> Iterator[None]:
-    """Complete usage errors: option names for parameters, the usage line, other commands."""
+    """Extend usage errors with option names, the usage line and other commands."""
     try:
         yield
     except _UsageError as error:
         error.message = name_options(error.message) + _find_option(error, ctx)
-        # With a context the usage is shown, which the parser leaves out for a missing value.
+        # The usage line is only shown with a context, which the parser omits for missing values.
         error.ctx = error.ctx or ctx
         raise
 
 
 def _find_option(error: Exception, ctx: typer.Context) -> str:
-    """Name the commands that have an unknown option, unless typer suggests a similar one."""
+    """List other commands that have the unknown option, unless typer suggests a similar option."""
     name = getattr(error, "option_name", None)
     if getattr(error, "possibilities", None) != []:
         return ""
@@ -191,7 +191,7 @@ def _find_option(error: Exception, ctx: typer.Context) -> str:
 
 
 def _check_outputs(command: TyperCommand, ctx: typer.Context) -> None:
-    """Refuse an output that is also an input, or that another output would replace."""
+    """Reject an output that is also an input, or that another output would overwrite."""
     from hybridlesion._atomic import same_file
 
     named = [
@@ -230,7 +230,7 @@ app = typer.Typer(
     name="hybridlesion",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Plain text: boxes leave 28 of 80 columns for the help, and break paths.
+    # Plain text, since boxes leave only 28 of 80 columns for the help, and break paths.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -261,9 +261,9 @@ def hybridlesion(
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with the appropriate exit code."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Characters that the terminal cannot show become escapes.
+        # Escape characters that the terminal cannot display.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
@@ -286,7 +286,7 @@ def main() -> None:
 def _print_warning(
     message: Warning | str, category: type[Warning], filename: str, *_: object, **__: object
 ) -> None:
-    """Print warnings of this package; those of other libraries are for developers."""
+    """Print warnings from this package; warnings from other libraries are for developers."""
     folders = Path(filename).resolve().parents
     if category is UserWarning and any(folder in folders for folder in _OWN_FOLDERS):
         note(str(message))

@@ -1,4 +1,4 @@
-"""Options that several commands share, with the checks of their values."""
+"""Options shared by several commands, with checks of their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def option(metavar: str, help: str, **settings: Any) -> Any:
     Parameters
     ----------
     metavar : str
-        Placeholder of the value.
+        Placeholder for the value.
     help : str
         Help text.
     **settings : object
@@ -32,23 +32,23 @@ def option(metavar: str, help: str, **settings: Any) -> Any:
     Returns
     -------
     OptionInfo
-        Annotation of a parameter.
+        Annotation for a parameter.
     """
     return typer.Option(metavar=metavar, help=help, **settings)
 
 
 def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
-    """Check the suffix of an output file.
+    """Create a check for the suffix of an output file.
 
     Parameters
     ----------
     *suffixes : str
-        Suffixes allowed.
+        Allowed suffixes.
 
     Returns
     -------
     callable
-        For ``callback`` of the option; returns the path or None as it came.
+        Function for the ``callback`` of an option, which returns the path or None unchanged.
 
     Examples
     --------
@@ -66,19 +66,19 @@ def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
 
 
 def check_share(example: str, *, one: bool = False) -> Callable[[float | None], float | None]:
-    """Check a number between 0 and 1.
+    """Create a check for a number between 0 and 1.
 
     Parameters
     ----------
     example : str
-        A sensible value, for the message.
+        Sensible value, for the error message.
     one : bool, default=False
         Whether 1 is allowed.
 
     Returns
     -------
     callable
-        For ``callback`` of the option; returns the number or None as it came.
+        Function for the ``callback`` of an option, which returns the number or None unchanged.
     """
 
     def check(value: float | None) -> float | None:
@@ -225,7 +225,7 @@ def split_words(text: str | None) -> list[str] | None:
     Returns
     -------
     list of str or None
-        The words, stripped; None for None.
+        Stripped words, or None if `text` is None.
 
     Examples
     --------
@@ -241,7 +241,7 @@ def split_words(text: str | None) -> list[str] | None:
 
 
 def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
-    """Read ``RECORD=COLUMN`` options.
+    """Parse ``RECORD=COLUMN`` options.
 
     Parameters
     ----------
@@ -251,12 +251,12 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
     Returns
     -------
     dict of str to str, or None
-        Column of the table by record column; None without pairs.
+        Mapping from record columns to table columns, or None if `pairs` is empty.
 
     Raises
     ------
     typer.BadParameter
-        If a pair has no equals sign, or records have no such column.
+        If a pair has no equals sign, or the record column does not exist.
 
     Examples
     --------
@@ -293,21 +293,21 @@ def choose_runner(
     jobs : int
         Number of processes.
     dask : str or None
-        Address of a Dask scheduler; None uses processes of this machine.
+        Address of a Dask scheduler. If None, local processes are used.
     resources : list of str or None
-        Resources that the workers of the cluster must have, as NAME=NUMBER.
+        Resources that the cluster workers must have, as NAME=NUMBER.
     time_limit : float
-        Seconds for one image.
+        Time limit per image in seconds.
 
     Returns
     -------
     Runner
-        Processes of this machine, or the workers of a cluster.
+        Runner for local processes or for the workers of a cluster.
 
     Raises
     ------
     typer.BadParameter
-        If a resource is not NAME=NUMBER, or there is no cluster.
+        If a resource is not of the form NAME=NUMBER, or is given without a cluster.
 
     Examples
     --------
@@ -342,7 +342,7 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     Parameters
     ----------
     text : str
-        A timm model name, ``"finetuned"``, ``"none"``, a weight file, or a folder of
+        Name of a timm model, ``"finetuned"``, ``"none"``, a weight file, or a folder written by
         `hybridlesion finetune`.
     weights : Path or None
         Weight file for a model given by name.
@@ -355,12 +355,12 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
     Raises
     ------
     typer.BadParameter
-        If timm has no such model, `weights` has no model, the architecture of a weight file is
-        unknown, or a folder holds no fine-tuned networks.
+        If the timm model does not exist, `weights` is given without a model, the architecture of a
+        weight file is unknown, or a folder does not contain fine-tuned networks.
 
     Notes
     -----
-    A weight file or its folder should be named as timm names weights, ``ARCHITECTURE.TAG``:
+    A weight file or its folder should be named ``ARCHITECTURE.TAG``, as in timm, for example
     ``mobilenetv2_100.my_run.safetensors`` or ``mobilenetv2_100.my_run/model.safetensors``.
     """
     path = Path(text)

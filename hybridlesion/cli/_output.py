@@ -1,4 +1,4 @@
-"""Printing: results on standard output, everything else on standard error."""
+"""Printing of results on standard output, and of everything else on standard error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NOTES: list[str] = []
 _OPTIONS: dict[str, str] = {}
 """Option or argument of the running command, by parameter name."""
 
-# Parameters of library functions that a command sets by an option of another name.
+# Parameters of library functions that correspond to an option with a different name.
 _LIBRARY_NAMES = {
     "columns": "column",
     "masks": "mask",
@@ -48,12 +48,12 @@ _LIBRARY_NAMES = {
 
 
 def start_messages(command: TyperCommand) -> None:
-    """Forget the notes of an earlier command, and learn the option of each parameter.
+    """Clear the notes of an earlier command, and collect the option for each parameter.
 
     Parameters
     ----------
     command : TyperCommand
-        The command that is about to run.
+        Command that is about to run.
     """
     NOTES.clear()
     _OPTIONS.clear()
@@ -66,19 +66,19 @@ def start_messages(command: TyperCommand) -> None:
 
 
 def name_options(text: str) -> str:
-    """Replace the parameters that a message names by options of the running command.
+    """Replace the parameters in a message with the options of the running command.
 
     Parameters
     ----------
     text : str
-        A message of the library, with parameters in backticks: ```malignant```, or with a value,
-        ```segmenter="refined"```.
+        Message from the library, with parameters in backticks, such as ```malignant```, or
+        ```segmenter="refined"``` with a value.
 
     Returns
     -------
     str
-        The message with ``--malignant`` and ``--segmenter refined``. What is in backticks but no
-        parameter of the command stays as it is.
+        Message with ``--malignant`` and ``--segmenter refined``. Text in backticks that is not a
+        parameter of the command is left unchanged.
     """
     return re.sub(r"`(\w+)(?:=([^`]+))?`", _name_option, text)
 
@@ -102,7 +102,7 @@ def echo_err(text: str) -> None:
     Parameters
     ----------
     text : str
-        The message. On a terminal its lines are wrapped between words; paths are not broken.
+        Message. On a terminal, its lines are wrapped between words, without breaking paths.
     """
     width = min(_columns(), _MAX_WIDTH) if sys.stderr.isatty() else None
     typer.echo(_wrap(printable(name_options(text)), width), err=True)
@@ -114,7 +114,7 @@ def note(text: str) -> None:
     Parameters
     ----------
     text : str
-        The note.
+        Text of the note.
     """
     NOTES.append(name_options(text))
     echo_err(f"note: {text}")
@@ -126,30 +126,30 @@ def print_notes(notes: Iterable[str]) -> None:
     Parameters
     ----------
     notes : iterable of str
-        The notes.
+        Texts of the notes.
     """
     for text in notes:
         note(text)
 
 
 def echo(text: str) -> None:
-    """Print a result on standard output, wrapped where that is a terminal.
+    """Print a result on standard output, wrapped on a terminal.
 
     Parameters
     ----------
     text : str
-        Sentences, or a table no wider than `table_width`.
+        Sentences, or a table that does not exceed `table_width`.
     """
     typer.echo(_wrap(text, table_width()))
 
 
 def table_width() -> int | None:
-    """Return the number of columns of the terminal; None where standard output is not one.
+    """Return the width of the terminal.
 
     Returns
     -------
     int or None
-        Columns.
+        Number of columns, or None if standard output is not a terminal.
     """
     return _columns() if sys.stdout.isatty() else None
 
@@ -180,7 +180,7 @@ def print_json(content: Mapping[str, object]) -> None:
     Parameters
     ----------
     content : mapping
-        Anything that JSON can hold, and paths; undefined and infinite numbers become null.
+        Values that JSON can represent, or paths; NaN and infinite numbers become null.
     """
     typer.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
 
@@ -201,20 +201,20 @@ def attributes(result: object, *names: str) -> dict[str, object]:
     Parameters
     ----------
     result : object
-        The result.
+        Result of a command.
     *names : str
-        Names of its attributes.
+        Names of attributes of the result.
 
     Returns
     -------
     dict of str to object
-        Value by name.
+        Values by attribute name.
     """
     return {name: getattr(result, name) for name in names}
 
 
 def run_facts(result: ExtractionResult) -> dict[str, object]:
-    """Collect what a script wants to know of a run over images.
+    """Collect the information on a run over images that is useful in scripts.
 
     Parameters
     ----------
@@ -225,19 +225,19 @@ def run_facts(result: ExtractionResult) -> dict[str, object]:
     -------
     dict of str to object
         ``path``, ``n_rows``, ``n_reused``, ``n_failed``, ``errors_path``, ``seconds`` and
-        ``notes``, the notes printed so far.
+        ``notes`` (the notes printed so far).
     """
     names = ("path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds")
     return attributes(result, *names) | {"notes": list(NOTES)}
 
 
 def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Turn a table of metrics into a dictionary.
+    """Convert a table of metrics into a dictionary.
 
     Parameters
     ----------
     metrics : DataFrame
-        Columns metric, value, low, high.
+        Table with columns metric, value, low and high.
 
     Returns
     -------
@@ -255,14 +255,14 @@ def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def failures(n_failed: int, errors_path: Path | None) -> str:
-    """Format the number of failures, and the file that lists them.
+    """Format the number of failures and the path of the list of failures.
 
     Parameters
     ----------
     n_failed : int
         Number of failures.
     errors_path : Path or None
-        File that lists them, if there is one.
+        Path of the list of failures, if any.
 
     Returns
     -------
@@ -274,14 +274,14 @@ def failures(n_failed: int, errors_path: Path | None) -> str:
 
 
 def print_result(result: ExtractionResult, noun: str = "row") -> None:
-    """Print one line: the output, the number of rows and failures, and the time taken.
+    """Print a line with the output, the numbers of rows and failures, and the time taken.
 
     Parameters
     ----------
     result : ExtractionResult
         Result of the run.
     noun : str, default="row"
-        What is counted, in the singular.
+        Name of the counted items, in the singular.
     """
     from hybridlesion._formatting import count_words
 
@@ -292,12 +292,12 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
 
 
 def print_excluded(columns: Mapping[str, str]) -> None:
-    """Print on standard error which columns the model does not use, grouped by reason.
+    """Print the columns that the model does not use on standard error, grouped by reason.
 
     Parameters
     ----------
     columns : mapping of str to str
-        Reason by column.
+        Excluded columns with the reasons.
     """
     by_reason: dict[str, list[str]] = {}
     for column, reason in columns.items():
@@ -314,12 +314,12 @@ def check_device(device: str, embedder: str) -> list[str]:
     device : str
         Value of ``--device``.
     embedder : str
-        Network, or ``"none"``.
+        Name of the network, or ``"none"``.
 
     Returns
     -------
     list of str
-        The note, or an empty list.
+        List with the note, or an empty list.
 
     Examples
     --------
@@ -341,7 +341,7 @@ _RULES = {
     "cost_formula": "cost ratio {:g}, by formula",
     "cost_best": "cost ratio {:g}, best here",
 }
-# Column headings where intervals do not fit.
+# Column headings for tables without intervals.
 _SHORT = ("auc", "sens.", "spec.", "obs/exp")
 
 
@@ -353,13 +353,13 @@ def format_operating_points(points: pd.DataFrame, width: int | None = None) -> s
     points : DataFrame
         Result of `hybridlesion.metrics.operating_points`.
     width : int, default=None
-        Columns available; None sets no limit. Intervals that do not fit are left out.
+        Available columns, or None for no limit. Intervals that do not fit are omitted.
 
     Returns
     -------
     str
-        One line a rule: threshold, sensitivity, specificity and precision with 95 % intervals,
-        and the share of images classified as malignant.
+        One line per rule, with threshold, sensitivity, specificity and precision, their 95 %
+        intervals, and the fraction of images classified as malignant.
     """
     metrics = ("sensitivity", "specificity", "precision")
 
@@ -385,13 +385,13 @@ def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
     subgroups : DataFrame
         Result of `hybridlesion.metrics.evaluate_subgroups`.
     width : int, default=None
-        Columns available; None sets no limit. Intervals that do not fit are left out.
+        Available columns, or None for no limit. Intervals that do not fit are omitted.
 
     Returns
     -------
     str
-        One line a subgroup: counts, then AUC, sensitivity, specificity and calibration in the
-        large with 95 % intervals; a dash where there are too few rows.
+        One line per subgroup, with counts, AUC, sensitivity, specificity and calibration in the
+        large with 95 % intervals; a dash means that there are too few rows.
     """
     metrics = ("auc", "sensitivity", "specificity", "calibration_in_the_large")
 
@@ -420,15 +420,16 @@ def format_comparison(
     comparison : DataFrame
         Result of `hybridlesion.metrics.compare_scores`.
     names : tuple of str
-        Names of the score and of the score it is compared with.
+        Names of the score and of the score that it is compared with.
     width : int, default=None
-        Columns available; None sets no limit. Where the table does not fit, the value of the
-        other score is left out: it is the value minus the difference.
+        Available columns, or None for no limit. If the table does not fit, the value for the other
+        score is omitted, which equals the value minus the difference.
 
     Returns
     -------
     str
-        One line a metric: both values, difference with 95 % interval, p; then how to read them.
+        One line per metric, with both values, the difference, its 95 % interval and p; followed by
+        notes on their interpretation.
     """
     from hybridlesion._formatting import measure_words
     from hybridlesion.metrics import LOWER_IS_BETTER
@@ -456,14 +457,15 @@ def format_comparison(
 
 
 def print_diagnoses(diagnoses: pd.DataFrame) -> None:
-    """Print on standard error which diagnoses count as malignant and which as benign.
+    """Print the diagnoses that count as malignant or benign on standard error.
 
-    One line a diagnosis and side, with its number of rows and its spellings.
+    There is one line for each diagnosis and side, with the number of rows and the spellings.
 
     Parameters
     ----------
     diagnoses : DataFrame of shape (m, 4)
-        Columns diagnosis, side, n_rows, words, as in `hybridlesion.metadata.Records`.
+        Table with columns diagnosis, side, n_rows and words, as in
+        `hybridlesion.metadata.Records`.
     """
     if diagnoses.empty:
         return
@@ -483,14 +485,14 @@ def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
     Parameters
     ----------
     metrics : DataFrame
-        Columns metric, value, low, high.
+        Table with columns metric, value, low and high.
     rule : str or None, default=None
-        How the threshold was chosen, see `hybridlesion._formatting.threshold_words`.
+        Rule that determined the threshold; see `hybridlesion._formatting.threshold_words`.
 
     Returns
     -------
     str
-        One line a metric: name, value, and 95 % interval where there is one; then notes on the
+        One line per metric, with name, value, and 95 % interval (if any); followed by notes on the
         metrics.
 
     Examples
@@ -544,7 +546,7 @@ def format_thresholds(model: BaseEstimator) -> str:
 
 
 def _fit_width(build: Callable[[bool], str], width: int | None, file: str) -> str:
-    """Build a table with intervals, or without them where it would be too wide."""
+    """Build a table with intervals, or without intervals if it would be too wide."""
     table = build(True)
     if width is None or max(map(len, table.splitlines())) <= width:
         return table

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, a line every ten seconds elsewhere."""
+"""Progress on standard error: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def show_progress(what: str) -> Iterator[Progress]:
     Yields
     ------
     callable
-        To be called as ``progress(done, failed, total)``; restarts when `done` decreases.
+        Function to be called as ``progress(done, failed, total)``, which restarts if `done`
+        decreases.
     """
     if _is_terminal():
         with _bar(what) as progress:
@@ -67,18 +68,18 @@ def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fr
     Parameters
     ----------
     what : str
-        Description.
+        Description, such as ``"measuring"``.
     done, failed, total : int
-        Images processed, failed, and in total.
+        Numbers of processed images, failed images, and all images.
     seconds : float
-        Time for the rate.
+        Time over which the rate is computed.
     fresh : int
-        Images processed in that time; `done` may include those of an interrupted run.
+        Number of images processed in that time; `done` may include images from an interrupted run.
 
     Returns
     -------
     str
-        One line.
+        Formatted line.
 
     Examples
     --------
@@ -95,7 +96,7 @@ def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fr
 
 
 def _lines(what: str) -> Progress:
-    # Time and count at the first report, which may include images of an interrupted run.
+    # Time and count at the first report, which may include images from an interrupted run.
     first: list[tuple[float, int]] = []
     due = [time.monotonic() + _SECONDS_BETWEEN_LINES]
 

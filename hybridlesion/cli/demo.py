@@ -1,4 +1,4 @@
-"""``hybridlesion demo``: every stage on synthetic lesions."""
+"""``hybridlesion demo``: run every stage on synthetic lesions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hybridlesion evaluate``: scores against the truth."""
+"""``hybridlesion evaluate``: compare scores with the truth."""
 
 from __future__ import annotations
 

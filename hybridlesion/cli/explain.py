@@ -1,4 +1,4 @@
-"""``hybridlesion explain``: the ABCD features of a lesion as a figure."""
+"""``hybridlesion explain``: show the ABCD features of a lesion in a figure."""
 
 from __future__ import annotations
 

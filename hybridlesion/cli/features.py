@@ -1,4 +1,4 @@
-"""``hybridlesion features``: images and metadata to a feature table."""
+"""``hybridlesion features``: extract a feature table from images and metadata."""
 
 from __future__ import annotations
 

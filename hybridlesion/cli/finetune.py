@@ -1,4 +1,4 @@
-"""``hybridlesion finetune``: labelled images to a fine-tuned backbone."""
+"""``hybridlesion finetune``: fine-tune a backbone on labelled images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hybridlesion fit``: feature and metadata tables to a model file."""
+"""``hybridlesion fit``: fit a model to feature and metadata tables."""
 
 from __future__ import annotations
 

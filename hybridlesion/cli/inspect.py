@@ -1,4 +1,4 @@
-"""``hybridlesion inspect``: the manifest of a model file."""
+"""``hybridlesion inspect``: show the manifest of a model file."""
 
 from __future__ import annotations
 

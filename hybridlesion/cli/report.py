@@ -1,4 +1,4 @@
-"""``hybridlesion report``: a model, its performance and its cases on one page."""
+"""``hybridlesion report``: present a model, its performance and its cases on one page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``hybridlesion score``: a model applied to images or feature tables."""
+"""``hybridlesion score``: apply a model to images or feature tables."""
 
 from __future__ import annotations
 

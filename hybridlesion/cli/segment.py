@@ -1,4 +1,4 @@
-"""``hybridlesion segment``: images to masks."""
+"""``hybridlesion segment``: write lesion masks for images."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def segment(
     from hybridlesion.io.discovery import find_images
 
     if truth is not None:
-        # Check the true masks before the long work.
+        # Check the reference masks before the long computation.
         from hybridlesion.plotting import check_mask_report, report_masks
 
         check_mask_report(out, truth)

@@ -1,4 +1,4 @@
-"""``hybridlesion train-refiner``: images with true masks to a refiner."""
+"""``hybridlesion train-refiner``: train a refiner on images with reference masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolutional networks: timm embeddings, fine-tuning and the network that ships.
+"""Convolutional networks: timm embeddings, fine-tuning and the bundled network.
 
 Importing this package does not import torch.
 """
@@ -65,7 +65,7 @@ __all__ = [
     "write_note",
 ]
 
-# These need torch, which takes seconds to import.
+# These functions need torch, which takes seconds to import.
 _LAZY = {
     "create_network": "network",
     "train": "trainer",
@@ -75,7 +75,7 @@ _LAZY = {
 }
 
 
-# Former names, for one release.
+# Former names, kept for one release.
 _FORMER = {"LesionScorer": "CNNScorer", "optimize": "train"}
 
 

@@ -30,13 +30,13 @@ class CnnMap:
     Parameters
     ----------
     values : ndarray of shape (H, W), float32
-        Log odds per pixel: positive values raise the score, negative values lower it; 0 outside
-        the networks' input.
+        Log odds per pixel. Positive values raise the score, negative values lower it, and pixels
+        outside the networks' input are 0.
     log_odds : float
-        Of the image: its score is their sigmoid.
+        Log odds of the image, whose sigmoid is the score.
     blurred : float
-        Of the blurred image. `values` sum to ``log_odds - blurred``, up to the integration error
-        and the contribution of mirrored pixels beyond the frame.
+        Log odds of the blurred image. `values` sum to ``log_odds - blurred``, up to the integration
+        error and the contribution of mirrored pixels beyond the frame.
     """
 
     values: np.ndarray
@@ -44,7 +44,7 @@ class CnnMap:
     blurred: float
 
     def share_inside(self, mask: np.ndarray) -> float:
-        """Share of the absolute attribution that lies in a region.
+        """Compute the fraction of the absolute attribution that lies inside a region.
 
         Parameters
         ----------
@@ -54,7 +54,7 @@ class CnnMap:
         Returns
         -------
         float
-            0 to 1; NaN if the map is zero.
+            Fraction between 0 and 1, or NaN if the map is zero.
 
         Examples
         --------
@@ -84,48 +84,49 @@ def cnn_map(
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     mask : ndarray of shape (H, W), bool, default=None
-        True inside the lesion; None or an empty mask shows the networks the frame.
+        True inside the lesion. If None or empty, the networks are shown the frame.
     weights : str, path-like or None, default=None
-        Folder that `hybridlesion finetune` wrote, or such a folder packed. None takes the network
-        that ships with the package.
+        Folder written by `hybridlesion finetune`, or its packed file. If None, the network that
+        ships with the package is used.
     column : str or None, default=None
-        The score to map: a column of `CNNScorer`. None takes ``cnn__melanoma`` of networks that
-        tell diagnoses apart, and ``cnn__score`` of others.
+        Score to map, as a column of `CNNScorer`. If None, ``cnn__melanoma`` is used for networks
+        that distinguish diagnoses, and ``cnn__score`` for other networks.
     n_steps : int, default=8
-        Number of integration points, at least 1; more are more accurate.
+        Number of integration points, at least 1. Larger numbers are more accurate.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
-        Where the networks run.
+        Device used to run the networks.
 
     Returns
     -------
     CnnMap
-        The map, on the pixels of `image`.
+        Attribution map with the size of `image`.
 
     Raises
     ------
     ImageError
         If the image is not an (H, W, 3) uint8 array, or the mask has another size.
     OptionError
-        If a parameter is wrong, or the device cannot be used.
+        If a parameter is invalid, or the device cannot be used.
     SourceError
-        If there is no such folder.
+        If the folder does not exist.
     ArtifactError
-        If the folder is damaged, or its weights do not fit.
+        If the folder is damaged, or the weights do not fit the backbone.
 
     See Also
     --------
-    hybridlesion.cnn.CNNScorer : The score that is mapped.
+    hybridlesion.cnn.CNNScorer : Compute the score that is mapped.
 
     Notes
     -----
-    Integrated gradients of the log odds that follow from the mean output of all networks and
-    views, along the straight line from a blurred copy of the inputs (standard deviation a tenth of
-    the side) to the inputs, which are the views that `CNNScorer` uses. What remains in the blurred
-    copy, such as the overall colour, does not contribute. For training images, `CNNScorer` gives an
-    out-of-fold score, whereas the map always uses all networks. The networks run by torch.
+    The map consists of integrated gradients of the log odds that follow from the mean output of all
+    networks and views. The path is a straight line from a blurred copy of the inputs (with a
+    standard deviation of a tenth of the side) to the inputs, which are the views used by
+    `CNNScorer`. Properties that remain in the blurred copy, such as the overall colour, do not
+    contribute. For training images, `CNNScorer` returns an out-of-fold score, whereas the map
+    always uses all networks. The networks are run with torch.
 
-    ``benchmarks/cnn_map.py`` measures its faithfulness: blurring the regions that the map
-    ranks highest lowers the score more than with an occlusion map, in half the time.
+    ``benchmarks/cnn_map.py`` measures the faithfulness of the map: blurring the regions ranked
+    highest lowers the score more than with an occlusion map, which takes twice the time.
 
     References
     ----------
@@ -151,7 +152,7 @@ def cnn_map(
 
 
 class _Seer(NamedTuple):
-    """Networks, and how their input is prepared."""
+    """Networks, and the preparation of their input."""
 
     log_odds: Callable[[torch.Tensor], torch.Tensor]
     spec: InputSpec
@@ -185,7 +186,7 @@ def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Modification time, by which a rewritten file or folder is noticed."""
+    """Return the modification time, which changes if the file or folder is rewritten."""
     return (path.stat().st_mtime_ns,) if path.exists() else ()
 
 
@@ -215,8 +216,8 @@ def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -
     return _Seer(log_odds, tuned.spec(networks), tuned.views, device)
 
 
-# Standard deviations of the blurs, relative to the side of the input: of the baseline image, and
-# of the attribution.
+# Standard deviations of the Gaussian blurs of the baseline image and of the attribution, relative
+# to the side of the input.
 _BLURRED = 0.1
 _SMOOTHED = 0.025
 
@@ -227,12 +228,12 @@ class Attribution(NamedTuple):
     Parameters
     ----------
     parts : ndarray of shape (n, S, S), float32
-        Contribution of each pixel; all together sum to ``log_odds - blurred``, up to the
+        Contribution of each pixel. All contributions sum to ``log_odds - blurred``, up to the
         integration error.
     log_odds : float
-        Of the views.
+        Log odds of the views.
     blurred : float
-        Of their blurred copies.
+        Log odds of the blurred copies of the views.
     """
 
     parts: np.ndarray
@@ -253,12 +254,12 @@ def integrate_gradients(
     Parameters
     ----------
     log_odds : callable
-        From the normalised views of an image, of shape (n, 3, S, S), to one number; on `device`,
-        its parameters frozen.
+        Function that maps the normalised views of an image, of shape (n, 3, S, S), to a single
+        number. It must run on `device` and have frozen parameters.
     pictures : ndarray of shape (n, S, S, 3), uint8
-        Views of one image.
+        Views of an image.
     spec : InputSpec
-        Their normalisation.
+        Input of the network, including its normalisation.
     n_steps : int
         Number of integration points between the blurred copy and the image.
     device : str, default="cpu"
@@ -267,7 +268,7 @@ def integrate_gradients(
     Returns
     -------
     Attribution
-        The attribution, smoothed.
+        Smoothed attribution.
 
     References
     ----------

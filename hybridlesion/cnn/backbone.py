@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 # Prefixes that training loops add to the names of a backbone's parameters.
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
-# Where training loops keep the weights inside a checkpoint; averaged weights go first.
+# Keys under which training loops store the weights in a checkpoint, with averaged weights first.
 CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
-# Names of the last layer, for models that do not state it.
+# Names of the last layer, for models whose configuration lacks it.
 CLASSIFIERS = ("classifier", "fc", "head", "head.fc")
 SHOWN = 5
-# Raised by torch's reader, depending on where the file is damaged.
+# Exceptions that torch raises while reading, depending on where the file is damaged.
 UNREADABLE = (
     ValueError,
     TypeError,
@@ -50,24 +50,24 @@ def load_weight_file(model: torch.nn.Module, path: str | os.PathLike[str]) -> No
     Parameters
     ----------
     model : torch.nn.Module
-        Backbone made by ``timm.create_model(..., num_classes=0)``; changed in place.
+        Backbone created by ``timm.create_model(..., num_classes=0)``, modified in place.
     path : str or path-like
-        ``.safetensors``, or a ``.pth``, ``.pt``, ``.bin``, ``.ckpt`` that holds tensors only. The
-        prefixes ``module.``, ``model.``, ``backbone.``, ``encoder.`` and ``_orig_mod.`` are taken
-        off, and a classifier in the file is left out.
+        A ``.safetensors`` file, or a ``.pth``, ``.pt``, ``.bin`` or ``.ckpt`` file that contains
+        only tensors. The prefixes ``module.``, ``model.``, ``backbone.``, ``encoder.`` and
+        ``_orig_mod.`` are removed from the names, and any classifier in the file is ignored.
 
     Raises
     ------
     SourceError
-        If there is no such file.
+        If the file does not exist.
     ArtifactError
-        If it cannot be read as weights, or if names or shapes differ from the model's; all
-        differences are counted and the first few are named.
+        If the file cannot be read as weights, or if names or shapes differ from those of the model.
+        The message gives the number of differences and lists the first few.
     """
     wanted = model.state_dict()
     found = {_bare_name(k, wanted): v for k, v in read_state_dict(path).items()}
     found = {k: v for k, v in found.items() if k in wanted or not _is_classifier(k, model)}
-    # Counters of training steps, which older checkpoints lack and inference never reads.
+    # Counters of training steps, which are missing in older checkpoints and unused in inference.
     for name in wanted:
         if name.endswith("num_batches_tracked"):
             found.setdefault(name, wanted[name])
@@ -82,24 +82,24 @@ def load_weight_file(model: torch.nn.Module, path: str | os.PathLike[str]) -> No
 
 
 def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Read the tensors of a weight file onto the CPU, without running code from it.
+    """Read the tensors of a weight file to the CPU, without running any code from the file.
 
     Parameters
     ----------
     path : str or path-like
-        ``.safetensors``, or any file that ``torch.load(weights_only=True)`` accepts.
+        A ``.safetensors`` file, or any file that ``torch.load(weights_only=True)`` accepts.
 
     Returns
     -------
     dict of str to torch.Tensor
-        Names as in the file.
+        Tensors by their names in the file.
 
     Raises
     ------
     SourceError
-        If there is no such file.
+        If the file does not exist.
     ArtifactError
-        If it holds anything but tensors, or nothing readable.
+        If the file is not readable, or contains anything other than tensors.
     """
     file = Path(path).expanduser()
     if not file.is_file():
@@ -117,7 +117,9 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
 
 
 def weights_digest(model: torch.nn.Module) -> str:
-    """SHA-256 of a model's names, shapes and values, whatever file they came from.
+    """Compute the SHA-256 digest of a model's parameter names, shapes and values.
+
+    The digest does not depend on the format of the weight file.
 
     Parameters
     ----------
@@ -194,12 +196,12 @@ def _differences(found: Mapping, wanted: Mapping) -> list[str]:
 
 _DEVICES = Path("/dev")
 
-TIMEOUT = 5.0  # seconds to wait for a hub's first answer
+TIMEOUT = 5.0  # seconds to wait for the first response of a hub
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
 
 
 def check_model_name(model: str) -> str:
-    """Check that timm has a model, and suggest similar names if not.
+    """Check that a timm model exists, and suggest similar names if not.
 
     Parameters
     ----------
@@ -210,12 +212,12 @@ def check_model_name(model: str) -> str:
     Returns
     -------
     str
-        `model`.
+        The value of `model`.
 
     Raises
     ------
     OptionError
-        If timm has no such architecture or no such tag of it.
+        If the architecture or the tag does not exist in timm.
     """
     timm = import_timm()
     architecture, _, tag = str(model).partition(".")
@@ -237,31 +239,31 @@ def check_model_name(model: str) -> str:
 
 
 def create_pretrained(model: str) -> torch.nn.Module:
-    """Create a backbone without classifier, with timm's pretrained weights.
+    """Create a backbone without a classifier, with pretrained timm weights.
 
-    Weights in the local cache are used offline.
+    Weights in the local cache can be used offline.
 
     Parameters
     ----------
     model : str
-        A timm model name.
+        Name of a timm model.
 
     Returns
     -------
     torch.nn.Module
-        The backbone.
+        Pretrained backbone.
 
     Raises
     ------
     SourceError
-        If the weights are not cached and cannot be downloaded; the message says how to pass a file
-        instead.
+        If the weights are not cached and cannot be downloaded. The message explains how to pass a
+        file instead.
     """
     timm = import_timm()
     config = timm.models.get_pretrained_cfg(model)
     address = _address(config)
     cached = _cached_file(config)
-    # The hub's own client retries for most of a minute; ask once, with a short timeout.
+    # The client of the hub retries for almost a minute, so first try once with a short timeout.
     if cached is None and not _answers(address):
         raise SourceError(_offline_help(model, f"{address or 'a hub'} does not answer"))
     overlay = {"file": cached} if cached else None
@@ -305,7 +307,7 @@ def _answers(address: str | None) -> bool:
         ):
             return True
     except urllib.error.HTTPError:
-        return True  # the hub is reachable; its own client reports the error
+        return True  # the hub is reachable, and its client will report the error
     except OSError:
         return False
 
@@ -321,27 +323,27 @@ def _offline_help(model: str, reason: str) -> str:
     )
 
 
-# On a CPU every pass has this many images, whatever the batch size: blocks that stay in cache are
-# faster than large ones, and one shape means one choice of kernels, so that a row does not depend
-# on the number of other rows in the call.
+# Number of images per forward pass on a CPU, regardless of the batch size. Small blocks stay in the
+# cache and are therefore faster; with a fixed shape, the same kernels are always chosen, so that a
+# row does not depend on the number of other rows in the call.
 CPU_BLOCK = 8
-AGREEMENT = 1e-3  # largest relative difference accepted between the frozen graph and the model
+AGREEMENT = 1e-3  # maximum relative difference between the frozen graph and the model
 
 
 class Network:
-    """A backbone ready for inference.
+    """Backbone that is ready for inference.
 
     Parameters
     ----------
     model : torch.nn.Module
-        timm backbone with ``num_classes=0``, or any module from images to rows, on the CPU, with
-        its weights; it is modified in place.
+        Backbone from timm with ``num_classes=0``, or any module that maps images to rows, on the
+        CPU and with loaded weights. It is modified in place.
     device : str
         ``"cpu"`` or ``"cuda:N"``.
     spec : InputSpec, default=None
-        Input of the network; None reads it from timm's configuration of the model.
+        Input of the network. If None, it is read from the timm configuration of the model.
     n_features : int, default=None
-        Length of a row; None takes that of the backbone's embedding.
+        Length of a row. If None, the length of the backbone's embedding is used.
 
     Attributes
     ----------
@@ -350,16 +352,16 @@ class Network:
     n_features : int
         Length of a row.
     digest : str
-        SHA-256 of the weights.
+        SHA-256 digest of the weights.
     device : str
-        Where it runs.
+        Device of the network.
 
     Notes
     -----
-    On a CPU the traced graph is frozen, its batch norms are folded into the convolutions and its
-    memory is channels-last, in float32: the rows agree with the plain model to rounding. bfloat16
-    is left out: on dermoscopic images its rows reach a cosine of only 0.995 with these, and they
-    would depend on the CPU's type. On a GPU the model runs channels-last under float16
+    On a CPU, the traced graph is frozen, with batch norms folded into the convolutions, and runs
+    channels-last in float32; the rows agree with the original model up to rounding. bfloat16 is not
+    used, because on dermoscopic images the cosine similarity to the float32 rows is only 0.995, and
+    the rows would depend on the type of CPU. On a GPU, the model runs channels-last under float16
     autocast.
     """
 
@@ -385,22 +387,22 @@ class Network:
         self._std = 255 * torch.tensor(self.spec.std, device=device).view(1, 3, 1, 1)
         model = model.eval().requires_grad_(False)
         self._model = model.to(device=device, memory_format=torch.channels_last)
-        # Freezing takes seconds: it waits for the first pass, since a process that delegates all
-        # images to workers never runs one.
+        # Freezing takes seconds and is therefore delayed until the first forward pass: a process
+        # that delegates all images to workers never runs a forward pass.
         self._ready = device != "cpu"
 
     def block_size(self, batch_size: int) -> int:
-        """Images of one pass.
+        """Return the number of images per forward pass.
 
         Parameters
         ----------
         batch_size : int
-            Size requested by the user.
+            Batch size requested by the user.
 
         Returns
         -------
         int
-            8 on a CPU; on a GPU `batch_size`, or less after memory ran out.
+            8 on a CPU; on a GPU, `batch_size`, or less if memory has run out before.
         """
         if self.device == "cpu":
             return CPU_BLOCK
@@ -412,24 +414,24 @@ class Network:
         Parameters
         ----------
         blocks : iterable of ndarray of shape (n, height, width, 3), uint8
-            Prepared images; n may differ from block to block.
+            Prepared images; n may differ between blocks.
         batch_size : int, default=32
-            Images of one pass on a GPU.
+            Number of images per forward pass on a GPU.
 
         Returns
         -------
         ndarray of shape (n_images, n_features), float32
-            One row an image.
+            One row per image.
 
         Raises
         ------
         MemoryError
-            If a single image does not fit.
+            If a single image does not fit into memory.
         """
         import torch
 
-        # Rows stay on the device until the end, so that a GPU works while the next block is
-        # being prepared here.
+        # Rows stay on the device until the end, so that a GPU can work while the next block is
+        # being prepared on the CPU.
         with torch.inference_mode():
             parts = [part for block in blocks for part in self._passes(block, batch_size)]
             if not parts:
@@ -453,7 +455,7 @@ class Network:
                         f"One image does not fit into the memory of {self.device}. Free some of "
                         "it, choose a smaller model, or pass device='cpu'."
                     ) from error
-            # Outside the handler, where the failed pass no longer holds memory.
+            # Outside the except block, since the exception keeps the memory of the failed pass.
             self._largest = size // 2
             torch.cuda.empty_cache()
         return parts
@@ -470,19 +472,19 @@ class Network:
             return self._model(self._normalised(block))
 
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        # Channels are last in memory already, so the permutation is only another view.
+        # The memory layout is already channels-last, so the permutation does not copy.
         values = pixels.permute(0, 3, 1, 2).float()
         return values.sub_(self._mean).div_(self._std)
 
     def _frozen(self, model: torch.nn.Module) -> torch.nn.Module:
-        """Return the traced, frozen, folded graph, or `model` where its graph cannot be traced."""
+        """Return the traced, frozen and folded graph, or `model` if it cannot be traced."""
         import torch
 
         pixels = np.random.default_rng(0).integers(0, 256, (CPU_BLOCK, *self.spec.size, 3))
         example = self._normalised(torch.from_numpy(pixels.astype(np.uint8)))
         with warnings.catch_warnings(), torch.no_grad():
-            # torch recommends its compiler instead, which needs a C++ compiler on the user's
-            # machine and most of a minute; sizes taken as constants are right, since every
+            # torch recommends torch.compile instead, which needs a C++ compiler on the user's
+            # machine and almost a minute. Tracing sizes as constants is correct, since every
             # block has the same shape.
             warnings.filterwarnings("ignore", r"`torch\.jit", DeprecationWarning)
             warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)
@@ -499,27 +501,27 @@ class Network:
 def load_network(
     model: str, weights: str | os.PathLike[str] | None = None, device: str = "cpu"
 ) -> Network:
-    """Load a backbone, or return it again if this process loaded it before.
+    """Load a backbone, reusing the networks that this process loaded most recently.
 
     Parameters
     ----------
     model : str
-        A timm model name.
+        Name of a timm model.
     weights : str, path-like or None, default=None
-        A weight file; None takes timm's own pretrained weights.
+        Weight file. If None, the pretrained timm weights are used.
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
 
     Returns
     -------
     Network
-        Ready for inference. The last two are kept in memory, so that clones of an embedder and
-        the many tasks of one worker process share one network.
+        Network that is ready for inference. The last two networks are kept in memory, so that
+        clones of an embedder and the tasks of a worker process can share them.
 
     Raises
     ------
     ValueError
-        If timm has no such model.
+        If the model does not exist in timm.
     SourceError
         If the weights cannot be found.
     ArtifactError
@@ -530,7 +532,7 @@ def load_network(
         return _load(model, None, None, device)
     file = Path(weights).expanduser().absolute()
     status = file.stat() if file.is_file() else None
-    # A file that was rewritten counts as another file.
+    # Treat a rewritten file as a different file.
     stamp = (status.st_mtime_ns, status.st_size) if status else None
     return _load(model, file, stamp, device)
 
@@ -545,7 +547,7 @@ def _load(model: str, file: Path | None, stamp: tuple[int, int] | None, device: 
 
 
 def pad_block(block: np.ndarray, size: int) -> np.ndarray:
-    """Repeat the last image until a block has a given number of them.
+    """Pad a block to a given number of images by repeating the last image.
 
     Parameters
     ----------
@@ -557,7 +559,7 @@ def pad_block(block: np.ndarray, size: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (size, height, width, 3)
-        The images and the repetitions.
+        Padded block.
     """
     missing = size - len(block)
     return np.concatenate([block, block[-1:].repeat(missing, axis=0)]) if missing else block
@@ -569,7 +571,7 @@ def resolve_device(device: str = "auto") -> str:
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
-        ``auto`` uses the first GPU if there is one, else the CPU.
+        Device name; ``auto`` uses the first GPU if there is one, else the CPU.
 
     Returns
     -------
@@ -579,7 +581,7 @@ def resolve_device(device: str = "auto") -> str:
     Raises
     ------
     OptionError
-        If the name is unknown or the GPU that it names cannot be used; the message says why.
+        If the name is unknown, or the specified GPU cannot be used; the message gives the reason.
 
     Examples
     --------
@@ -602,10 +604,10 @@ def resolve_device(device: str = "auto") -> str:
 
 
 def _may_have_gpu() -> bool:
-    """Whether a GPU may be present, decided without torch, which takes seconds to import."""
+    """Check whether a GPU may be present, without importing torch, which takes seconds."""
     if sys.platform == "darwin" or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    # Device files of NVIDIA's driver, of Windows beneath Linux, of AMD's and of Jetson's driver.
+    # Device files of the NVIDIA driver, of WSL, and of the AMD and Jetson drivers.
     names = ("nvidia*", "dxg", "kfd", "nvhost-gpu", "nvmap")
     return sys.platform != "linux" or any(any(_DEVICES.glob(name)) for name in names)
 

@@ -1,4 +1,4 @@
-"""Folder of fine-tuned networks: weights, metadata and list of training images."""
+"""Folders of fine-tuned networks: weights, metadata and lists of training images."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from hybridlesion.leakage import TrainingMembership
 if TYPE_CHECKING:
     from torch import nn
 
-# Networks of protocol 1 tell malignant from benign, those of protocol 2 the diagnoses of `CLASSES`.
+# Networks of protocol 1 distinguish malignant from benign lesions, and networks of protocol 2
+# distinguish the diagnoses in `CLASSES`.
 PROTOCOL = 1
 
 NOTE = "finetuned.json"
@@ -45,13 +46,13 @@ class Finetuned:
     Parameters
     ----------
     note : dict
-        Metadata; always has ``protocol``, ``backbone``, ``networks`` (names of the weight files),
+        Metadata with ``protocol``, ``backbone``, ``networks`` (names of the weight files),
         ``image_size`` and ``folds`` (whether there is one network for each fold, rather than
-        networks trained on all images). Protocol 1 has ``crop`` and ``margin``; protocol 2 has
-        ``classes``, ``shares`` (their frequencies where the scores are used), ``views`` (see
-        `ImageView`), ``mean`` and ``std`` (of the pixels, 0 to 1).
+        networks trained on all images). Protocol 1 adds ``crop`` and ``margin``; protocol 2 adds
+        ``classes``, ``shares`` (class frequencies in the target population), ``views`` (see
+        `ImageView`), and ``mean`` and ``std`` (of pixels between 0 and 1).
     files : dict of str to bytes
-        The note, the list of training images, and the weights, by name.
+        The note, the list of training images, and the weights, by file name.
     """
 
     note: dict[str, Any]
@@ -59,7 +60,7 @@ class Finetuned:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Finetuned:
-        """Read a folder of `hybridlesion finetune`, or such a folder packed by `pack`.
+        """Read a folder written by `hybridlesion finetune`, or the result of `pack`.
 
         Parameters
         ----------
@@ -69,14 +70,14 @@ class Finetuned:
         Returns
         -------
         Finetuned
-            The files that are needed to score images.
+            Files needed to score images.
 
         Raises
         ------
         SourceError
-            If there is no such folder.
+            If the folder or file does not exist.
         ArtifactError
-            If it cannot be read, is incomplete, or was written for another protocol.
+            If it cannot be read, is incomplete, or was written with another protocol.
         """
         root = Path(path)
         if not is_finetuned(root):
@@ -96,19 +97,19 @@ class Finetuned:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the note, the list of training images and the weights."""
+        """SHA-256 digest of the note, the list of training images and the weights."""
         total = hashlib.sha256()
         for name in sorted(self.files):
             total.update(hashlib.sha256(self.files[name]).digest())
         return total.hexdigest()
 
     def pack(self) -> bytes:
-        """Pack the files into a zip archive; the result is reproducible to the last bit.
+        """Pack the files into a zip archive that is reproducible to the last bit.
 
         Returns
         -------
         bytes
-            The archive; `read` accepts it in place of the folder.
+            Archive, which `read` accepts in place of the folder.
         """
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w") as archive:
@@ -118,17 +119,17 @@ class Finetuned:
 
     @property
     def tells_diagnoses(self) -> bool:
-        """Whether the networks tell the diagnoses of `CLASSES` apart (protocol 2)."""
+        """Whether the networks distinguish the diagnoses in `CLASSES` (protocol 2)."""
         return self.note["protocol"] > 1
 
     @property
     def score_columns(self) -> tuple[str, ...]:
-        """Columns that follow from the outputs of the networks."""
+        """Score columns computed from the outputs of the networks."""
         return SCORE_COLUMNS if self.tells_diagnoses else SCORE_COLUMNS[:1]
 
     @property
     def views(self) -> tuple[ImageView, ...]:
-        """Views of an image whose outputs are averaged."""
+        """Views of an image over which the outputs are averaged."""
         if self.tells_diagnoses:
             return tuple(
                 ImageView(str(crop), float(extent), limits=LESION_LIMITS)
@@ -142,18 +143,18 @@ class Finetuned:
         )
 
     def spec(self, networks: list[nn.Module]) -> InputSpec:
-        """Input of the networks.
+        """Return the input specification of the networks.
 
         Parameters
         ----------
         networks : list of nn.Module
-            The networks, whose backbone's configuration counts in protocol 1; not used, and may
-            be empty, in protocol 2.
+            Networks whose backbone configuration is used in protocol 1. Ignored in protocol 2, and
+            may then be empty.
 
         Returns
         -------
         InputSpec
-            The input.
+            Input of the networks.
         """
         side = int(self.note["image_size"])
         if self.tells_diagnoses:
@@ -169,7 +170,7 @@ class Finetuned:
         Returns
         -------
         list of nn.Module
-            In evaluation mode, float32, on the CPU.
+            Networks in evaluation mode and float32, on the CPU.
 
         Raises
         ------
@@ -186,17 +187,17 @@ class Finetuned:
 
 
 def is_finetuned(path: str | os.PathLike) -> bool:
-    """Return whether a path is a folder of `hybridlesion finetune`, or one that is packed.
+    """Check whether a path is a folder of fine-tuned networks, or a packed folder.
 
     Parameters
     ----------
     path : str or path-like
-        Any path.
+        Path to check.
 
     Returns
     -------
     bool
-        True if so.
+        True for a folder written by `hybridlesion finetune`, or its packed file.
 
     Examples
     --------
@@ -216,26 +217,26 @@ def note_bytes(facts: dict[str, object]) -> bytes:
     Parameters
     ----------
     facts : dict
-        Metadata that `Finetuned` needs, recipe and metrics; values must be valid JSON.
+        Metadata required by `Finetuned`, recipe and metrics; values must be JSON-serialisable.
 
     Returns
     -------
     bytes
-        The note, with its kind and protocol.
+        Encoded note, including its kind and protocol.
     """
     text = json.dumps({"kind": _KIND, "protocol": PROTOCOL} | facts, indent=1)
     return f"{text}\n".encode()
 
 
 def write_note(folder: Path, facts: dict[str, object]) -> None:
-    """Write `note_bytes` to the note of a folder.
+    """Write the result of `note_bytes` to the note of a folder.
 
     Parameters
     ----------
     folder : Path
-        The folder.
+        Folder of fine-tuned networks.
     facts : dict
-        Metadata that `Finetuned` needs, recipe and metrics; values must be valid JSON.
+        Metadata required by `Finetuned`, recipe and metrics; values must be JSON-serialisable.
     """
     with atomic_path(folder / NOTE) as temporary:
         temporary.write_bytes(note_bytes(facts))
@@ -243,7 +244,7 @@ def write_note(folder: Path, facts: dict[str, object]) -> None:
 
 @contextmanager
 def _open(root: Path) -> Iterator[Callable[[str], bytes]]:
-    """Yield a function that reads files of a folder or an archive by name."""
+    """Yield a function that reads files from a folder or an archive by name."""
     if root.is_dir():
         yield lambda name: (root / name).read_bytes()
         return

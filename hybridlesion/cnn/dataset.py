@@ -1,4 +1,4 @@
-"""Training examples, recipe, sampling and views of a fine-tuning."""
+"""Training examples, recipe, sampling and views for fine-tuning."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from hybridlesion.preprocessing.augmentation import (
     warp_window,
 )
 
-# Views whose logits are averaged when an image is scored: the frame and the share of its short side
-# that is shown, or the lesion and the margin of skin around it as a share of its longer side.
+# Views over which the logits of an image are averaged: the frame, with the fraction of its short
+# side that is shown, or the lesion, with the margin of skin as a fraction of its longer side.
 SCORED_VIEWS = (("frame", 0.95), ("frame", 0.70), ("lesion", 0.2), ("lesion", 0.5))
 
-# Frequencies of `CLASSES` where the scores are used: a clinic for pigmented lesions.
+# Frequencies of `CLASSES` in the target population, a clinic for pigmented lesions.
 CLASS_SHARES = (0.15, 0.55, 0.10, 0.03, 0.03, 0.10, 0.02, 0.02)
 
-# Share of the steps, and size of the views as a share of the final one.
+# Fraction of the steps, and size of the views relative to the final size.
 _STAGES = ((0.4, 0.6), (0.35, 0.8), (0.25, 1.0))
 
-# Frequencies of `CLASSES` among the malignant, and among the other lesions of unknown diagnosis.
+# Frequencies of `CLASSES` among malignant and among non-malignant lesions of unknown diagnosis.
 _DIVISION = np.array([0.70, 0.80, 0.20, 0.0, 0.10, 0.14, 0.03, 0.03])
 
-# Melanomas are drawn more often than their number alone implies.
+# Factor by which melanomas are sampled more often than their number implies.
 _MELANOMA_FACTOR = 1.5
 
 
@@ -43,37 +43,39 @@ class FinetuneRecipe:
     Parameters
     ----------
     epochs : int, default=8
-        Epochs; each draws as many images as the training set has.
+        Number of epochs. In each epoch, as many images are sampled as there are training images.
     batch_size : int, default=48
-        Images per step.
+        Number of images per step.
     image_size : int, default=160
-        Side of the input in the last quarter of the steps, a multiple of 32 pixels; 0.6 and 0.8 of
-        it before, which is faster.
+        Side of the input in the last quarter of the steps, in pixels; a multiple of 32. In earlier
+        steps, the side is 0.6 and then 0.8 times this size, which is faster.
     learning_rate : float, default=6e-4
         Peak learning rate of the backbone.
     head_factor : float, default=3.0
         Learning rate of the classifier, as a multiple of that of the backbone.
     weight_decay : float, default=0.03
-        Of AdamW; norms and biases do not decay.
+        Weight decay of AdamW, which is not applied to norms and biases.
     warm_up : float, default=0.06
-        Share of the steps in which the rate rises; afterwards it falls along a cosine.
+        Fraction of the steps during which the learning rate rises; afterwards it falls along a
+        cosine.
     averaging : float, default=0.997
-        Decay of the averaged weights per step; smaller in the first steps.
+        Decay of the averaged weights per step, which is smaller in the first steps.
     dropout : float, default=0.2
         Dropout rate of the embedding.
     label_smoothing : float, default=0.05
         Weight of the uniform distribution over the classes in the loss.
     class_power : float, default=0.5
-        A class of n images is drawn with probability proportional to n to this power.
+        Exponent of class sampling: a class with n images is sampled with probability proportional
+        to n to this power.
     least_share : float, default=0.03
-        Added to the share of each class of a source in the loss, so that a class that the source
-        lacks is learned as absent.
+        Constant added to the frequency of each class in a source in the loss, so that a class that
+        is missing from the source is learned as absent.
     light : float, default=0.35
-        Strength of the changes of light.
+        Strength of the lighting augmentation.
     frozen : float, default=0.0
-        Share of the backbone's blocks, from the input on, that are frozen.
+        Fraction of the backbone's blocks that are frozen, counted from the input.
     seed : int, default=0
-        Seed of the draws, views and dropout.
+        Seed for sampling, views and dropout.
     """
 
     epochs: int = 8
@@ -106,17 +108,17 @@ class FinetuneRecipe:
             check_number(name, getattr(self, name), low=0)
 
     def size(self, done: float) -> int:
-        """Side of the views, in pixels.
+        """Return the side of the views in pixels.
 
         Parameters
         ----------
         done : float
-            Share of the steps that are done, 0 to 1.
+            Fraction of the steps that are done, 0 to 1.
 
         Returns
         -------
         int
-            A multiple of 32.
+            Side of the views, a multiple of 32.
 
         Examples
         --------
@@ -130,20 +132,20 @@ class FinetuneRecipe:
 
 @dataclass(frozen=True)
 class Examples:
-    """Images with their boxes and labels.
+    """Images with lesion bounding boxes and labels.
 
     Parameters
     ----------
     pixels : ndarray of shape (bytes,), uint8
-        Pixels of all images, one after another; usually mapped from disk.
+        Concatenated pixels of all images, usually memory-mapped from disk.
     places : ndarray of shape (n, 3), int
         First byte, height and width of each image.
     boxes : ndarray of shape (n, 4), int
-        Left, top, width and height of each lesion; width 0 where none was found.
+        Left, top, width and height of each lesion; the width is 0 if no lesion was found.
     allowed : ndarray of shape (n, 8), bool
-        Classes that each label admits, see `allowed_classes`.
+        Classes that are compatible with each label; see `allowed_classes`.
     source : ndarray of shape (n,), int
-        Data source of each image, from 0.
+        Data source of each image, starting at 0.
     lesion : ndarray of shape (n,), int
         Lesion of each image.
     """
@@ -159,7 +161,7 @@ class Examples:
         return len(self.places)
 
     def image(self, row: int) -> np.ndarray:
-        """Return one image.
+        """Return an image.
 
         Parameters
         ----------
@@ -186,24 +188,24 @@ class Examples:
         Returns
         -------
         Examples
-            The selected rows; the pixels are shared.
+            Selected rows, which share the pixels with the original.
         """
         names = ("places", "boxes", "allowed", "source", "lesion")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 def divide_label(allowed: np.ndarray) -> np.ndarray:
-    """Divide a label over the classes that it admits.
+    """Divide a label among its compatible classes.
 
     Parameters
     ----------
     allowed : ndarray of shape (8,), bool
-        Admitted classes.
+        Classes that are compatible with the label.
 
     Returns
     -------
     ndarray of shape (8,), float
-        1 for a known diagnosis; rough frequencies for "benign" or "malignant".
+        1 for a known diagnosis; approximate frequencies for "benign" or "malignant".
 
     Examples
     --------
@@ -217,24 +219,24 @@ def divide_label(allowed: np.ndarray) -> np.ndarray:
 
 
 class Sampler:
-    """Draw a source, a class of it, a lesion of the class, and an image of the lesion.
+    """Sampler that draws a source, a class, a lesion and an image in succession.
 
     Parameters
     ----------
     examples : Examples
         Training images.
     recipe : FinetuneRecipe
-        ``class_power`` and ``least_share``.
+        Training settings, of which ``class_power`` and ``least_share`` are used.
 
     Attributes
     ----------
     log_shares : ndarray of shape (n_sources, 8), float32
-        Logarithms of the shares of the classes among the draws of each source.
+        Logarithms of the class frequencies among the samples from each source.
 
     Notes
     -----
-    A source is drawn with probability proportional to the square root of its size. Labels that
-    admit several classes are drawn as one more class.
+    A source is drawn with probability proportional to the square root of its size. Labels that are
+    compatible with several classes are treated as additional classes.
     """
 
     def __init__(self, examples: Examples, recipe: FinetuneRecipe):
@@ -260,19 +262,19 @@ class Sampler:
         self.log_shares = np.log(np.maximum(shares, 1e-6)).astype(np.float32)
 
     def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw images.
+        """Draw random images.
 
         Parameters
         ----------
         n : int
-            Their number.
+            Number of images.
         rng : Generator
-            Source of randomness.
+            Random number generator.
 
         Returns
         -------
         ndarray of shape (n,), int
-            Rows; they may repeat.
+            Row numbers, possibly with repetitions.
         """
         rows = []
         for cell in rng.choice(len(self._cells), n, p=self._probability):
@@ -294,26 +296,27 @@ def draw_view(
     recipe: FinetuneRecipe,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draw one random view of an image.
+    """Generate a random view of an image.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     box : ndarray of shape (4,), int
-        Left, top, width and height of the lesion; width 0 where none was found.
+        Left, top, width and height of the lesion; the width is 0 if no lesion was found.
     size : int
-        Side of the view.
+        Side of the view in pixels.
     recipe : FinetuneRecipe
-        ``light``.
+        Training settings, of which ``light`` is used.
     rng : Generator
-        Source of randomness.
+        Random number generator.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        The lesion or the frame, each in half of the views: moved, turned, mirrored and scaled,
-        and with changes of light, hair, dark corners and loss of detail at times.
+        The lesion or the frame, with equal probability, after random translation, rotation,
+        reflection, scaling and changes of light. Some views also have hair, dark corners or less
+        detail.
     """
     centre, side = _draw_window(image.shape, box, rng)
     view = warp_window(image, centre, side, size, rng)
@@ -328,7 +331,7 @@ def draw_view(
 def _draw_window(
     shape: tuple[int, ...], box: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Centre (x, y) and side of a random square about the lesion or of the frame."""
+    """Draw the centre (x, y) and side of a random square around the lesion or in the frame."""
     frame = np.array([shape[1], shape[0]])
     short = float(frame.min())
     if rng.random() < 0.5 and box[2] > 0:
@@ -350,14 +353,14 @@ def _draw_window(
 def scored_view(
     image: np.ndarray, box: np.ndarray, view: tuple[str, float], spec: InputSpec
 ) -> np.ndarray:
-    """View of an image as it is scored.
+    """Return a view of an image as used in scoring.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     box : ndarray of shape (4,), int
-        Left, top, width and height of the lesion; width 0 where none was found.
+        Left, top, width and height of the lesion; the width is 0 if no lesion was found.
     view : tuple of str and float
         One of `SCORED_VIEWS`.
     spec : InputSpec
@@ -366,7 +369,7 @@ def scored_view(
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        The view.
+        RGB view.
     """
     mask = np.zeros(image.shape[:2], dtype=bool)
     left, top, width, height = box
@@ -376,18 +379,18 @@ def scored_view(
 
 
 def truths(allowed: np.ndarray) -> dict[str, np.ndarray]:
-    """Derive melanoma and malignancy from the classes that each label admits.
+    """Derive melanoma and malignancy from the classes that are compatible with each label.
 
     Parameters
     ----------
     allowed : ndarray of shape (n, 8), bool
-        Admitted classes.
+        Classes that are compatible with each label.
 
     Returns
     -------
     dict of str to ndarray of shape (n,), float
-        ``"any malignancy"`` and ``"melanoma"``: 1, 0, or NaN where the label leaves it open.
-        Actinic keratosis counts as neither malignant nor benign.
+        ``"any malignancy"`` and ``"melanoma"``: 1, 0, or NaN if the label is ambiguous. Actinic
+        keratosis counts as neither malignant nor benign.
 
     Examples
     --------

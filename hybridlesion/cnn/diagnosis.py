@@ -1,4 +1,4 @@
-"""Diagnoses that the networks tell apart, and the scores that follow from them."""
+"""Diagnoses that the networks distinguish, and scores derived from their probabilities."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from hybridlesion.metadata import read_diagnosis
 
-# Diagnoses in the order of the network's outputs, with their letters in column names.
+# Diagnoses in the order of the network outputs, with their abbreviations in column names.
 CLASSES = {
     "melanoma": "mel",
     "nevus": "nv",
@@ -21,12 +21,12 @@ CLASSES = {
     "vascular lesion": "vasc",
 }
 
-# Actinic keratosis is a precursor: it counts as neither malignant nor benign.
+# Actinic keratosis is a precursor that counts as neither malignant nor benign.
 _MALIGNANT = np.isin(list(CLASSES), ["melanoma", "basal cell carcinoma", "squamous cell carcinoma"])
 
 _PRECURSOR = list(CLASSES).index("actinic keratosis")
 
-# Diagnoses of records that are kinds of a class.
+# Diagnoses in records that are subtypes of a class.
 _KINDS = {
     "seborrheic keratosis": "benign keratosis",
     "solar lentigo": "benign keratosis",
@@ -42,18 +42,18 @@ SCORE_COLUMNS = ("cnn__score", "cnn__melanoma", *(f"cnn__p_{code}" for code in C
 
 
 def name_classes(diagnosis: pd.Series) -> pd.Series:
-    """Name the class of each diagnosis.
+    """Return the name of the class of each diagnosis.
 
     Parameters
     ----------
     diagnosis : Series of shape (n,)
-        Diagnoses in the words of records or any others that `read_diagnosis` understands; missing
-        where unknown.
+        Diagnoses in any wording that `read_diagnosis` understands, with missing values for unknown
+        diagnoses.
 
     Returns
     -------
     Series of shape (n,)
-        One of `CLASSES`; None where the diagnosis is none of them.
+        One of `CLASSES`, or None for any other diagnosis.
 
     Examples
     --------
@@ -74,19 +74,20 @@ def _name_class(words: str) -> str | None:
 
 
 def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarray:
-    """Return the classes that each label admits.
+    """Return the classes that are compatible with each label.
 
     Parameters
     ----------
     diagnosis : Series of shape (n,) or None
-        Diagnoses of records; missing where unknown.
+        Diagnoses of the records, with missing values for unknown diagnoses.
     target : ndarray of shape (n,), int
-        1 is malignant, 0 benign.
+        1 for malignant, 0 for benign.
 
     Returns
     -------
     ndarray of shape (n, 8), bool
-        The one class of a known diagnosis; else all malignant, or all other, classes.
+        A single class if the diagnosis is known; otherwise, all malignant or all other classes,
+        depending on the target.
 
     Examples
     --------
@@ -104,17 +105,18 @@ def allowed_classes(diagnosis: pd.Series | None, target: np.ndarray) -> np.ndarr
 
 
 def malignancy_of(allowed: np.ndarray) -> np.ndarray:
-    """Whether the classes that each label admits are malignant.
+    """Determine whether the classes that are compatible with each label are malignant.
 
     Parameters
     ----------
     allowed : ndarray of shape (n, 8), bool
-        Admitted classes.
+        Classes that are compatible with each label.
 
     Returns
     -------
     ndarray of shape (n,), float
-        1 if all are malignant, 0 if none is; NaN for mixed labels and for actinic keratosis alone.
+        1 if all classes are malignant, 0 if none are, and NaN for mixed labels and for actinic
+        keratosis alone.
 
     Examples
     --------
@@ -138,7 +140,7 @@ def classes_of(column: str) -> np.ndarray:
     Returns
     -------
     ndarray of shape (8,), bool
-        True for its classes.
+        True for the classes of the score.
 
     Examples
     --------
@@ -151,20 +153,20 @@ def classes_of(column: str) -> np.ndarray:
 
 
 def class_scores(logits: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """Turn logits of balanced classes into the columns of a feature table.
+    """Convert logits for balanced classes into the columns of a feature table.
 
     Parameters
     ----------
     logits : ndarray of shape (n, 8), float
         Outputs of the network, which was trained as if all classes were equally frequent.
     shares : sequence of float
-        Frequencies of the classes where the scores are used; they sum to 1.
+        Class frequencies in the target population, which sum to 1.
 
     Returns
     -------
     ndarray of shape (n, 10), float32
-        `SCORE_COLUMNS`: probability of melanoma, basal cell or squamous cell carcinoma together;
-        of melanoma; of each class. NaN where the logits are.
+        `SCORE_COLUMNS`: the probability of any malignancy (melanoma, basal cell or squamous cell
+        carcinoma), of melanoma, and of each class. Rows with NaN logits are NaN.
 
     References
     ----------
@@ -176,7 +178,7 @@ def class_scores(logits: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     array([0.4, 0.2], dtype=float32)
     """
     shifted = np.asarray(logits, dtype=float) + np.log(shares)
-    # Not scipy's softmax, whose last bits depend on the number of rows.
+    # Avoid scipy's softmax, whose last bits depend on the number of rows.
     exponentials = np.exp(shifted - shifted.max(axis=1, keepdims=True))
     shares_of = exponentials / exponentials.sum(axis=1, keepdims=True)
     malignant = shares_of[:, _MALIGNANT].sum(axis=1)

@@ -1,4 +1,4 @@
-"""Networks of a timm backbone: creation, training with folded batch norms, weight files."""
+"""Networks with a timm backbone: creation, training with folded batch norms, weight files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LesionNetwork(nn.Module):
     Parameters
     ----------
     backbone : nn.Module
-        timm model with ``num_classes=0``.
+        A timm model with ``num_classes=0``.
     """
 
     def __init__(self, backbone: nn.Module):
@@ -46,7 +46,7 @@ class LesionNetwork(nn.Module):
         Parameters
         ----------
         images : Tensor of shape (n, 3, S, S)
-            Normalised.
+            Normalised images.
 
         Returns
         -------
@@ -62,25 +62,25 @@ def create_network(backbone: str, weights: str | None, *, dropout: float = 0.0) 
     Parameters
     ----------
     backbone : str
-        A timm model name.
+        Name of a timm model.
     weights : str or None
-        Its weight file; None takes timm's own.
+        Weight file of the backbone. If None, the pretrained timm weights are used.
     dropout : float, default=0.0
         Dropout rate of the embedding in training.
 
     Returns
     -------
     nn.Module
-        timm's model on the CPU; its classifier is zero.
+        A timm model on the CPU, with the classifier set to zero.
 
     Raises
     ------
     OptionError
-        If timm has no such model.
+        If the model does not exist in timm.
     SourceError
         If the weights cannot be found.
     ArtifactError
-        If they do not fit.
+        If the weights do not fit the model.
     """
     model: Any
     if weights is None:
@@ -97,12 +97,12 @@ def create_network(backbone: str, weights: str | None, *, dropout: float = 0.0) 
 
 
 def head_of(network: Any) -> list[nn.Parameter]:
-    """Parameters of the classifier.
+    """Return the parameters of the classifier.
 
     Parameters
     ----------
     network : nn.Module
-        timm's model.
+        A timm model.
 
     Returns
     -------
@@ -118,17 +118,17 @@ def set_training(network: nn.Module) -> nn.Module:
     Parameters
     ----------
     network : nn.Module
-        Network; modified in place.
+        Network to modify in place.
 
     Returns
     -------
     nn.Module
-        The network.
+        The same network.
 
     Notes
     -----
-    The statistics of batch norms come from pretraining on far more images than a batch. Scale and
-    shift are learned.
+    The statistics of the batch norms were estimated in pretraining, on far more images than a batch
+    contains. Scale and shift are still learned.
     """
     network.train()
     for module in network.modules():
@@ -138,17 +138,17 @@ def set_training(network: nn.Module) -> nn.Module:
 
 
 def blocks_of(network: nn.Module) -> list[list[nn.Parameter]]:
-    """Group the parameters of a network from its input to its output, without the classifier.
+    """Group the parameters of a network from input to output, without the classifier.
 
     Parameters
     ----------
     network : nn.Module
-        timm's model.
+        A timm model.
 
     Returns
     -------
     list of list of Parameter
-        One group per child; sequences are expanded.
+        One group per child module, with sequences expanded.
     """
     head = {id(p) for p in head_of(network)}
     groups = []
@@ -159,10 +159,10 @@ def blocks_of(network: nn.Module) -> list[list[nn.Parameter]]:
 
 
 class _Depthwise5(torch.autograd.Function):
-    """Depthwise 5 x 5 convolution, whose weight gradient is made of four 3 x 3 ones.
+    """Depthwise 5 x 5 convolution whose weight gradient is assembled from four 3 x 3 gradients.
 
-    oneDNN has fast code for the weight gradient of 3 x 3 only; four of these are twice as fast as
-    one of 5 x 5.
+    oneDNN only has fast code for 3 x 3 weight gradients: four of them are twice as fast as a single
+    5 x 5 gradient.
     """
 
     @staticmethod
@@ -186,7 +186,7 @@ class _Depthwise5(torch.autograd.Function):
 
 
 class _FoldedConv(nn.Module):
-    """Convolution with the batch norm that follows it, whose statistics are fixed."""
+    """Convolution combined with a subsequent batch norm that has fixed statistics."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d):
         super().__init__()
@@ -196,7 +196,7 @@ class _FoldedConv(nn.Module):
             and (conv.kernel_size, conv.stride, conv.dilation) == ((5, 5), (1, 1), (1, 1))
             and conv.padding == (2, 2)
         )
-        # timm's convolutions with the padding of TensorFlow.
+        # Convolutions of timm with TensorFlow padding.
         self.same = isinstance(conv, import_timm().layers.Conv2dSame)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -225,9 +225,9 @@ def fold_norms(network: nn.Module) -> nn.Module:
     Returns
     -------
     nn.Module
-        The same function in fewer passes over memory, which nearly doubles the speed of training on
-        a CPU. It shares all parameters and buffers with `network`, so that training it trains the
-        network. A network with other norms is returned as a copy.
+        Equivalent network with fewer passes over memory, which nearly doubles the speed of training
+        on a CPU. All parameters and buffers are shared with `network`, so that both are trained
+        together. If the network has no such batch norms, a plain copy is returned.
     """
     tensors = [*network.parameters(), *network.buffers()]
     folded = set_training(copy.deepcopy(network, {id(tensor): tensor for tensor in tensors}))
@@ -236,7 +236,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
         conv, norm = modules[first], modules[second]
         rest = [getattr(norm, name) for name in ("drop", "act") if hasattr(norm, name)]
         for act in rest:
-            # In place, torch copies the input of ReLU6 for its gradient.
+            # If ReLU6 works in place, torch copies its input for the gradient.
             if isinstance(act, nn.ReLU6):
                 act.inplace = False
         _replace(folded, first, _FoldedConv(conv, norm))
@@ -245,7 +245,7 @@ def fold_norms(network: nn.Module) -> nn.Module:
 
 
 def _adjacent_pairs(network: nn.Module) -> list[tuple[str, str]]:
-    """Names of convolutions whose output goes into a batch norm, and of that norm."""
+    """List the names of convolutions that feed a batch norm, paired with that norm."""
     made: dict[int, tuple[str, torch.Tensor]] = {}
     pairs, hooks = [], []
 
@@ -272,7 +272,7 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 
 def as_input(views: np.ndarray, spec: InputSpec, device: str) -> torch.Tensor:
-    """Normalise views; channels stay last in memory.
+    """Normalise views, keeping the channels-last memory layout.
 
     Parameters
     ----------
@@ -297,31 +297,31 @@ def as_input(views: np.ndarray, spec: InputSpec, device: str) -> torch.Tensor:
 
 
 def input_spec(network: nn.Module, side: int) -> InputSpec:
-    """Describe the input of a network for scoring.
+    """Return the input specification of a network for scoring.
 
     Parameters
     ----------
     network : nn.Module
-        timm's model, or a network of protocol 1.
+        A timm model, or a network of protocol 1.
     side : int
-        Side in pixels of the square that it was fine-tuned on.
+        Side of the square views used in fine-tuning, in pixels.
 
     Returns
     -------
     InputSpec
-        That of its backbone, with another size and without a margin.
+        Input of the backbone, with the given size and without cropping.
     """
     config = import_timm().data.resolve_model_data_config(getattr(network, "backbone", network))
     return InputSpec.of(config | {"input_size": (3, side, side), "crop_pct": 1.0})
 
 
 class NetworkEnsemble(nn.Module):
-    """Several networks, evaluated on the same images.
+    """Ensemble of networks that are evaluated on the same images.
 
     Parameters
     ----------
     networks : list of nn.Module
-        Of one backbone: `LesionNetwork`, or classifiers of diagnoses.
+        Networks with the same backbone, either `LesionNetwork` or diagnosis classifiers.
     """
 
     def __init__(self, networks: list[nn.Module]):
@@ -334,26 +334,26 @@ class NetworkEnsemble(nn.Module):
         Parameters
         ----------
         images : Tensor of shape (n, 3, S, S)
-            Normalised.
+            Normalised images.
 
         Returns
         -------
         Tensor of shape (n, n_networks) or (n, n_networks * n_classes)
-            Log odds of malignancy, or the logits of each network's classes.
+            Log odds of malignancy, or the class logits of each network.
         """
         found = [network(images) for network in self.networks]
         return torch.cat([one[:, None] if one.ndim == 1 else one for one in found], dim=1)
 
 
 def save_network(path: Path, network: nn.Module) -> None:
-    """Write the weights of one network as float16, atomically.
+    """Write the weights of a network as float16, atomically.
 
     Parameters
     ----------
     path : Path
         File to write.
     network : nn.Module
-        The network.
+        Network to save.
     """
     # The counters of batch norms are not needed.
     state = {
@@ -371,23 +371,23 @@ def load_network_state(data: bytes, backbone: str, name: str, n_classes: int = 0
     Parameters
     ----------
     data : bytes
-        The file.
+        Content of the file.
     backbone : str
-        Its timm model name.
+        Name of the timm model.
     name : str
         Name of the file in messages.
     n_classes : int, default=0
-        Outputs of timm's own classifier; 0 for the weights of a `LesionNetwork`.
+        Number of outputs of the timm classifier; 0 for the weights of a `LesionNetwork`.
 
     Returns
     -------
     nn.Module
-        In evaluation mode, float32, on the CPU.
+        Network in evaluation mode and float32, on the CPU.
 
     Raises
     ------
     ArtifactError
-        If it does not fit the backbone.
+        If the weights do not fit the backbone.
     """
     timm = import_timm()
     model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=n_classes)

@@ -1,4 +1,4 @@
-"""Classifiers of diagnoses on ONNX Runtime, without torch."""
+"""Diagnosis classifiers that run on ONNX Runtime, without torch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from hybridlesion.cnn.backbone import pad_block
 from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.cnn.views import InputSpec
 
-# Pictures of every pass: one shape means one choice of kernels, so that a row does not depend on
-# the other rows of a call. Eight take as long an image, and four are often the views of one image.
+# Number of images per forward pass. With a fixed shape, the same kernels are always chosen, so that
+# a row does not depend on the other rows in a call. A pass with eight images takes just as long per
+# image, and an image often has four views.
 _BLOCK = 4
 
 
 def has_graph(backbone: str) -> bool:
-    """Return whether the package has the graph of a backbone.
+    """Check whether the package contains the graph of a backbone.
 
     Parameters
     ----------
     backbone : str
-        A timm model name, with or without a tag.
+        Name of a timm model, with or without a tag.
 
     Returns
     -------
@@ -44,14 +45,14 @@ def _graph_file(backbone: str) -> Path:
 
 
 class OnnxNetwork:
-    """Classifiers of one backbone, evaluated on the same images by one thread of the CPU.
+    """Classifiers with the same backbone, evaluated on the same images in a single CPU thread.
 
     Parameters
     ----------
     backbone : str
-        A timm model name; see `has_graph`.
+        Name of a timm model; see `has_graph`.
     files : sequence of bytes
-        Weights of each classifier: timm's state dict as safetensors.
+        Weights of each classifier, as a timm state dict in safetensors format.
     spec : InputSpec
         Input of the networks.
 
@@ -60,9 +61,9 @@ class OnnxNetwork:
     spec : InputSpec
         Input of the networks.
     n_features : int
-        Length of a row: 8 logits a network.
+        Length of a row, with 8 logits per network.
     digest : str
-        SHA-256 of the weights.
+        SHA-256 digest of the weights.
     device : str
         ``"cpu"``.
 
@@ -73,7 +74,7 @@ class OnnxNetwork:
 
     Notes
     -----
-    The logits agree with those of torch to rounding, about 1e-6.
+    The logits agree with those from torch up to rounding errors of about 1e-6.
     """
 
     def __init__(self, backbone: str, files: Sequence[bytes], spec: InputSpec):
@@ -89,17 +90,17 @@ class OnnxNetwork:
         self._graphs = [Graph(graph, read_weights(data) | pixels) for data in files]
 
     def block_size(self, batch_size: int) -> int:
-        """Images of one pass.
+        """Return the number of images per forward pass.
 
         Parameters
         ----------
         batch_size : int
-            Size requested by the user, which has no effect on a CPU.
+            Batch size requested by the user, which has no effect on a CPU.
 
         Returns
         -------
         int
-            Always the same.
+            Fixed number of images.
         """
         return _BLOCK
 
@@ -109,14 +110,14 @@ class OnnxNetwork:
         Parameters
         ----------
         blocks : iterable of ndarray of shape (n, height, width, 3), uint8
-            Prepared images; n may differ from block to block.
+            Prepared images; n may differ between blocks.
         batch_size : int, default=32
             Has no effect on a CPU.
 
         Returns
         -------
         ndarray of shape (n_images, n_features), float32
-            Logits of the first network, of the second, and so on.
+            Logits of the first network, followed by those of the second, and so on.
         """
         parts = [np.empty((0, self.n_features), np.float32)]
         for block in blocks:

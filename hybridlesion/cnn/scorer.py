@@ -33,17 +33,17 @@ _NEW, _OUT_OF_FOLD, _OPTIMISTIC = 0.0, 1.0, 2.0
 
 
 class CNNScorer(TransformerMixin, BaseEstimator):
-    """Score images by fine-tuned networks, on a CPU or a GPU.
+    """Score images with fine-tuned networks, on a CPU or a GPU.
 
     Parameters
     ----------
     weights : str, path-like or None, default=None
-        Folder that `hybridlesion finetune` wrote, or such a folder packed. None takes the network
-        that ships with the package.
+        Folder written by `hybridlesion finetune`, or its packed file. If None, the network that
+        ships with the package is used.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
-        Where the networks run.
+        Device used to run the networks.
     batch_size : int, default=32
-        Images of one pass on a GPU.
+        Number of images per forward pass on a GPU.
 
     Attributes
     ----------
@@ -52,16 +52,16 @@ class CNNScorer(TransformerMixin, BaseEstimator):
     n_features_out_ : int
         Number of columns.
     weights_digest_ : str
-        SHA-256 of the networks and of the list of their training images.
+        SHA-256 digest of the networks and of the list of their training images.
 
     See Also
     --------
-    hybridlesion.cnn.TimmEmbedder : Embeddings of a network without fine-tuning.
+    hybridlesion.cnn.TimmEmbedder : Embed images with a network that is not fine-tuned.
 
     Notes
     -----
-    Networks that tell diagnoses apart give, from their mean logits over several views and the
-    class frequencies that are stored with them:
+    For networks that distinguish diagnoses, the following columns are computed from the mean logits
+    over several views and the class frequencies stored with the networks:
 
     - ``cnn__score``: probability of any malignancy (melanoma, basal cell or squamous cell
       carcinoma).
@@ -70,20 +70,21 @@ class CNNScorer(TransformerMixin, BaseEstimator):
       ``cnn__p_df``, ``cnn__p_vasc``: probability of melanoma, nevus, basal cell carcinoma, actinic
       keratosis, squamous cell carcinoma, benign keratosis, dermatofibroma and vascular lesion.
 
-    Networks of the first protocol give ``cnn__score`` only: the sigmoid of the mean log odds over
-    two views of the lesion, one of them mirrored. It ranks lesions but is not a probability, since
-    these networks were trained on balanced classes. ``qa__cnn_seen`` gives the origin of the
+    For networks of protocol 1, only ``cnn__score`` is computed, as the sigmoid of the mean log odds
+    over two views of the lesion, one of them mirrored. It ranks lesions but is not a probability,
+    since these networks were trained on balanced classes. ``qa__cnn_seen`` gives the origin of the
     scores:
 
-    - 0: no network was trained on the image; the mean over all networks.
+    - 0: no network was trained on the image; the score is the mean over all networks.
     - 1: the image, its patient or its lesion is in the training data; the score is out-of-fold.
-    - 2: it is in the training data of every network; the score is optimistic.
+    - 2: the image, its patient or its lesion is in the training data of every network; the score is
+      optimistic.
 
-    Training images are also recognised by their perceptual hash, whatever their name.
+    Training images are also recognised by their perceptual hash, regardless of the file name.
 
-    On a CPU, networks that tell diagnoses apart run by ONNX Runtime if the package has the graph of
-    their backbone (``tf_efficientnet_lite0``, ``mobilenetv2_100``); torch is not imported. All
-    others, and all on a GPU, run by torch.
+    On a CPU, networks that distinguish diagnoses run on ONNX Runtime if the package contains the
+    graph of their backbone (``tf_efficientnet_lite0``, ``mobilenetv2_100``), and torch is not
+    imported. In all other cases, including on a GPU, torch is used.
 
     Examples
     --------
@@ -104,7 +105,7 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
 
     def fit(self, X: object = None, y: object = None) -> CNNScorer:
-        """Check the parameters and files; the networks are built for the first image.
+        """Check the parameters and files, without building the networks.
 
         Parameters
         ----------
@@ -116,21 +117,21 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         Returns
         -------
         CNNScorer
-            Itself.
+            The fitted scorer.
 
         Raises
         ------
         OptionError
-            If a parameter is wrong, or the device cannot be used.
+            If a parameter is invalid, or the device cannot be used.
         SourceError
-            If there is no such folder.
+            If the folder does not exist.
         ArtifactError
             If the folder is damaged.
         """
         check_number("batch_size", self.batch_size, low=1, integer=True)
         if self.device not in ("auto", "cpu"):
             resolve_device(self.device)
-        # Without torch: a process that delegates the images to workers needs no network.
+        # Do not import torch: a process that delegates the images to workers needs no network.
         tuned = Finetuned.read(self._path())
         self.weights_digest_ = tuned.digest
         self.columns_ = (*tuned.score_columns, _SEEN)
@@ -151,24 +152,24 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         X : iterable of ndarray of shape (H, W, 3), uint8
             RGB images.
         masks : iterable of ndarray of shape (H, W), bool, or None, default=None
-            One lesion mask an image, or None for an image without.
+            One lesion mask per image, or None for an image without a mask.
         records : DataFrame of shape (n_images, columns), default=None
-            ``image_id``, ``patient_id`` and ``lesion_id`` where known; None compares
-            perceptual hashes only.
+            Records with ``image_id``, ``patient_id`` and ``lesion_id``, if known. If None, only
+            perceptual hashes are compared.
 
         Returns
         -------
         ndarray of shape (n_images, n_features_out_), float32
-            The columns of `get_feature_names_out`.
+            Columns as listed by `get_feature_names_out`.
 
         Raises
         ------
         ImageError
-            If an image or mask is none, or their sizes differ.
+            If an image or mask is invalid, or their sizes differ.
         ValueError
-            If there are not as many masks or records as images.
+            If the number of masks or records differs from the number of images.
         ArtifactError
-            If the weights do not fit, or changed since `fit`.
+            If the weights do not fit the backbone, or have changed since `fit`.
         """
         check_is_fitted(self)
         loaded = self._load()
@@ -191,19 +192,19 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         return np.column_stack([_scores(chosen, loaded.shares), seen]).astype(np.float32)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Names of the columns.
+        """Return the names of the columns.
 
         Parameters
         ----------
         input_features : object, default=None
-            Ignored; images have no names.
+            Ignored, since images have no feature names.
 
         Returns
         -------
         ndarray of shape (n_features_out_,), object
-            The columns of scores, then ``qa__cnn_seen``.
+            Names of the score columns, followed by ``qa__cnn_seen``.
         """
-        # Scorers of earlier releases store no names.
+        # Scorers saved by earlier releases lack the names.
         return np.array(getattr(self, "columns_", ("cnn__score", _SEEN)), dtype=object)
 
     def _path(self) -> Path:
@@ -235,7 +236,7 @@ _NO_LOOKS = np.empty((0, 32), np.uint8)
 
 
 class _Loaded(NamedTuple):
-    """Networks that are ready, and what is known about them."""
+    """Networks that are ready for inference, and their metadata."""
 
     network: Network | OnnxNetwork
     n_networks: int
@@ -249,7 +250,7 @@ class _Loaded(NamedTuple):
 def _choose(
     logits: np.ndarray, folds: bool, match: np.ndarray, fold: np.ndarray, kept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the out-of-fold network or the stored out-of-fold logits of training images."""
+    """Choose the out-of-fold network or the stored out-of-fold logits for training images."""
     chosen = logits.mean(axis=1)
     seen = np.full(len(logits), _NEW, np.float32)
     known = match != Match.NEW
@@ -257,8 +258,9 @@ def _choose(
         chosen[known] = logits[known, fold[known]]
         seen[known] = _OUT_OF_FOLD
     else:
-        pictures = match == Match.IMAGE
-        chosen[pictures] = kept.reshape(chosen.shape)[pictures]
+        kept = kept.reshape(chosen.shape)
+        pictures = (match == Match.IMAGE) & np.isfinite(kept).all(axis=1)
+        chosen[pictures] = kept[pictures]
         seen[known] = _OPTIMISTIC
         seen[pictures] = _OUT_OF_FOLD
     return chosen, seen
@@ -269,7 +271,7 @@ def _scores(logits: np.ndarray, shares: Sequence[float] | None) -> np.ndarray:
 
 
 def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Names, times and sizes of the files, by which a change is noticed."""
+    """Return the names, times and sizes of the files, which are used to detect changes."""
     files = [path] if path.is_file() else sorted(path.glob("*.*"))
     return tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.is_file())
 

@@ -1,4 +1,4 @@
-"""Embeddings of a pretrained timm backbone, as a scikit-learn transformer."""
+"""Embeddings from a pretrained timm backbone, as a scikit-learn transformer."""
 
 from __future__ import annotations
 
@@ -19,52 +19,53 @@ CROPS = ("lesion", "frame")
 
 
 class TimmEmbedder(TransformerMixin, BaseEstimator):
-    """Embed images by a timm backbone, on a CPU or a GPU.
+    """Embed images with a timm backbone, on a CPU or a GPU.
 
     Parameters
     ----------
     model : str, default="mobilenetv2_100"
-        Any timm model name, with or without a tag.
+        Name of a timm model, with or without a tag.
     weights : str, path-like or None, default=None
-        A local weight file of that model (.safetensors, .pth), with or without its classifier.
-        None uses timm's pretrained weights, which timm downloads once.
+        Local weight file of the model (.safetensors, .pth), with or without the classifier. If
+        None, the pretrained timm weights are used, which are downloaded once.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
         Device of the network; ``auto`` uses a GPU if there is one.
     batch_size : int, default=32
-        Images per batch on a GPU, at least 1; halved when its memory runs out. On a CPU, batches
-        always have 8 images, which is fastest.
+        Number of images per batch on a GPU, at least 1; halved if the GPU runs out of memory. On a
+        CPU, batches always have 8 images, which is fastest.
     crop : {"lesion", "frame"}, default="lesion"
-        A square around the lesion mask, or the frame, cropped as in the model's evaluation.
-        The frame is used if there is no mask or it is empty.
+        Whether to crop a square around the lesion mask, or the frame as in the model's evaluation.
+        The frame is used if the mask is missing or empty.
     margin : float, default=0.25
-        Skin on each side of the lesion, as a share of its longer side, 0 to 4.
+        Skin on each side of the lesion, as a fraction of the lesion's longer side, 0 to 4.
     flips : bool, default=False
-        Whether to average the embeddings of the image and its mirror image, at twice the time.
+        Whether to average the embeddings of the image and its mirror image, which doubles the time.
 
     Attributes
     ----------
     n_features_out_ : int
         Length of an embedding.
     weights_digest_ : str
-        SHA-256 of the network's names, shapes and values: the same weights have the same digest
-        in every file format.
+        SHA-256 digest of the network's parameter names, shapes and values, which does not depend on
+        the file format.
 
     See Also
     --------
-    embed : The same in one call.
+    embed : Embed images in a single call.
 
     Notes
     -----
-    A row depends on its image only. On a CPU every batch has the same shape (the last one is
-    padded), so a row is identical to the last bit whatever the batch, the calls and the number of
-    threads; on another type of CPU, or a GPU, the last digits may differ.
+    A row only depends on its image. On a CPU, all batches have the same shape (the last batch is
+    padded), so a row is identical to the last bit for any batch, call and number of threads. On
+    another type of CPU, or on a GPU, the last digits may differ.
 
-    Pixels are cropped and scaled as uint8 and normalised on the device by the mean and standard
-    deviation of the model's pretrained configuration. The network is not part of a pickle or a
-    clone: each process loads it again and raises an error if its weights have changed since
+    Pixels are cropped and scaled as uint8, and normalised on the device with the mean and standard
+    deviation from the model's pretrained configuration. The network is not included in pickles or
+    clones: each process loads it again, and raises an error if the weights have changed since
     `fit`.
 
-    It takes images, not a numeric table, so scikit-learn's estimator checks do not apply to it.
+    The input consists of images rather than a numeric table, so the scikit-learn estimator checks
+    do not apply.
 
     References
     ----------
@@ -98,7 +99,7 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         self.flips = flips
 
     def fit(self, X: object = None, y: object = None) -> TimmEmbedder:
-        """Check the parameters and load the network; images are ignored.
+        """Check the parameters and load the network.
 
         Parameters
         ----------
@@ -110,12 +111,12 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         Returns
         -------
         TimmEmbedder
-            Itself.
+            The fitted embedder.
 
         Raises
         ------
         OptionError
-            If a parameter is wrong, timm has no such model or the device cannot be used.
+            If a parameter is invalid, the model does not exist, or the device cannot be used.
         SourceError
             If the weights cannot be found or downloaded.
         ArtifactError
@@ -138,23 +139,24 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : iterable of ndarray of shape (H, W, 3), uint8
-            RGB images, of any and of different sizes; a generator is read as it is needed.
+            RGB images, which may have different sizes. Generators are consumed lazily.
         masks : iterable of ndarray of shape (H, W), bool, or None, default=None
-            One lesion mask an image, or None for an image without; used by ``crop="lesion"``.
+            One lesion mask per image, or None for an image without a mask. Only used with
+            ``crop="lesion"``.
 
         Returns
         -------
         ndarray of shape (n_images, n_features_out_), float32
-            One row an image, in the order given.
+            One row per image, in the given order.
 
         Raises
         ------
         ImageError
-            If an image or mask is none, or their sizes differ.
+            If an image or mask is invalid, or their sizes differ.
         ValueError
-            If there are not as many masks as images.
+            If the number of masks differs from the number of images.
         ArtifactError
-            If the weights changed since `fit`, or give values that are not finite.
+            If the weights have changed since `fit`, or produce values that are not finite.
         """
         check_is_fitted(self)
         network = self._network()
@@ -170,12 +172,12 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         return rows
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Names of the columns.
+        """Return the names of the columns.
 
         Parameters
         ----------
         input_features : object, default=None
-            Ignored; images have no names.
+            Ignored, since images have no feature names.
 
         Returns
         -------
@@ -228,37 +230,37 @@ def embed(
     margin: float = 0.25,
     flips: bool = False,
 ) -> np.ndarray:
-    """Embed images in one call.
+    """Embed images in a single call.
 
     Parameters
     ----------
     images : iterable of ndarray of shape (H, W, 3), uint8
         RGB images.
     masks : iterable of ndarray of shape (H, W), bool, or None, default=None
-        One lesion mask an image.
+        One lesion mask per image, or None for an image without a mask.
     model : str, default="mobilenetv2_100"
-        Any timm model name.
+        Name of a timm model.
     weights : str, path-like or None, default=None
-        A local weight file; None takes timm's own pretrained weights.
+        Local weight file. If None, the pretrained timm weights are used.
     device : {"auto", "cpu", "cuda"} or "cuda:N", default="auto"
-        Where the network runs.
+        Device used to run the network.
     batch_size : int, default=32
-        Images of one pass on a GPU.
+        Number of images per forward pass on a GPU.
     crop : {"lesion", "frame"}, default="lesion"
-        A square around the lesion mask, or the frame.
+        Whether to crop a square around the lesion mask, or the frame.
     margin : float, default=0.25
-        Skin on each side of the lesion, as a share of its longer side.
+        Skin on each side of the lesion, as a fraction of the lesion's longer side.
     flips : bool, default=False
         Whether to average the embeddings of the image and its mirror image.
 
     Returns
     -------
     ndarray of shape (n_images, n_features), float32
-        One row an image.
+        One row per image.
 
     See Also
     --------
-    TimmEmbedder : The same as a transformer, with the errors it raises.
+    TimmEmbedder : Equivalent transformer, whose documentation lists the errors raised.
 
     Examples
     --------
@@ -277,7 +279,7 @@ def embed(
 
 
 def _pairs(images, masks):
-    """Pair images with masks; a wrong number of masks is refused before any work if possible."""
+    """Pair images with masks, and check the number of masks in advance if possible."""
     if masks is None:
         return zip(images, repeat(None), strict=False)
     if isinstance(images, Sized) and isinstance(masks, Sized) and len(images) != len(masks):

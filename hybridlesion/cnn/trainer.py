@@ -46,7 +46,7 @@ _LEAST_RATE = 0.02
 _PREDICTED_AT_ONCE = 32
 _STEPS_BETWEEN_CHECKPOINTS = 50
 
-# Scores of the columns `SCORE_COLUMNS`, by the names of `truths`.
+# Column in `SCORE_COLUMNS` for each name in `truths`.
 _SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
 
 
@@ -57,19 +57,19 @@ class Trainer:
     Parameters
     ----------
     network : nn.Module
-        The network being trained.
+        Network being trained.
     average : nn.Module
-        Exponential moving average of its weights.
+        Exponential moving average of the network's weights.
     optimizer : torch.optim.Optimizer
-        AdamW over the parameters that are not frozen.
+        AdamW optimizer for the parameters that are not frozen.
     step : int, default=0
-        Steps done.
+        Number of steps done.
     losses : list of float, optional
-        Losses of the steps of the unfinished epoch.
+        Losses of the steps in the current epoch.
     seconds : float, default=0.0
         Time spent.
     curve : list of dict, optional
-        Epoch, loss, rate, minutes, minutes left and AUCs of each epoch so far.
+        Epoch, loss, rate, minutes, minutes left and AUCs for each finished epoch.
     """
 
     network: nn.Module
@@ -96,7 +96,7 @@ class Trainer:
         Parameters
         ----------
         path : Path
-            File from `save`, of the same recipe and the same examples.
+            File written by `save` with the same recipe and examples.
         """
         for name, value in load_checkpoint(path, self._parts()).items():
             setattr(self, name, value)
@@ -124,30 +124,31 @@ def train(
     Parameters
     ----------
     network : nn.Module
-        Network with pretrained weights, see `create_network`; modified in place.
+        Network with pretrained weights (see `create_network`), modified in place.
     examples : Examples
         Training images.
     recipe : FinetuneRecipe
-        Settings.
+        Training settings.
     held_out : Examples, default=None
-        Images whose AUCs are measured after each epoch; they change nothing.
+        Images for which AUCs are computed after each epoch; they do not affect the training.
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
-        File that is read if it exists, and written every 50 steps and after each epoch. It must
-        belong to these examples and settings.
+        Checkpoint file, which is read if it exists and written every 50 steps and after each epoch.
+        It must belong to the same examples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
 
     Returns
     -------
     Trainer
-        Its ``average`` is the result.
+        Final state, whose ``average`` is the trained network.
 
     Notes
     -----
-    Every random choice depends on the seed and the step only, so that a resumed training gives the
-    same result as an uninterrupted one; on a CPU with the same number of threads, bit for bit.
+    Random choices only depend on the seed and the step, so that a resumed training gives the same
+    result as an uninterrupted training. On a CPU with the same number of threads, the results are
+    identical to the last bit.
     """
     if device == "cpu":
         set_malloc_retention()
@@ -187,13 +188,13 @@ def predict(
     Parameters
     ----------
     network : nn.Module
-        A trained network on `device`.
+        Trained network on `device`.
     examples : Examples
-        The images.
+        Images to score.
     size : int
         Side of the input in pixels.
     views : tuple, default=(("frame", 0.95), ("frame", 0.7), ("lesion", 0.2), ("lesion", 0.5))
-        Views whose logits are averaged.
+        Views over which the logits are averaged.
     device : str, default="cpu"
         Device of the network.
 
@@ -219,24 +220,24 @@ def predict(
 def class_set_loss(
     logits: torch.Tensor, allowed: torch.Tensor, log_shares: torch.Tensor, smoothing: float
 ) -> torch.Tensor:
-    """Negative log probability of the classes that a label admits.
+    """Compute the negative log probability of the classes that are compatible with each label.
 
     Parameters
     ----------
     logits : Tensor of shape (n, k)
         Outputs of the network.
     allowed : Tensor of shape (n, k), bool
-        Admitted classes.
+        Classes that are compatible with each label.
     log_shares : Tensor of shape (n, k)
-        Logarithm of the class frequencies in the source of each image, added to the logits: the
-        network then learns likelihoods, not the frequencies.
+        Logarithms of the class frequencies in the source of each image. They are added to the
+        logits, so that the network learns likelihoods rather than the frequencies.
     smoothing : float
         Weight of the mean over all classes.
 
     Returns
     -------
     Tensor
-        Mean over the images.
+        Mean loss over the images.
 
     References
     ----------
@@ -276,7 +277,7 @@ def _rate(recipe: FinetuneRecipe, step: int, steps: int) -> float:
 
 
 class _Learner:
-    """What one training needs for each of its steps."""
+    """Objects that a training needs in each step."""
 
     def __init__(
         self, state: Trainer, examples: Examples, recipe: FinetuneRecipe, device: str, steps: int
@@ -288,10 +289,10 @@ class _Learner:
         self.spec = input_spec(state.network, recipe.image_size)
 
     def learn(self) -> float:
-        """Do one step; returns the loss."""
+        """Do a training step and return the loss."""
         recipe, state = self.recipe, self.state
         rng = np.random.default_rng([recipe.seed, state.step])
-        # Dropout draws from torch's own generator.
+        # Dropout uses torch's global generator.
         torch.manual_seed(int(rng.integers(2**31)))
         rows = self.sampler.draw(min(recipe.batch_size, len(self.examples)), rng)
         loss = self._loss(rows, recipe.size(state.step / self.steps), rng)
@@ -321,7 +322,7 @@ class _Learner:
 def _summary(
     state: Trainer, steps: int, recipe: FinetuneRecipe, held_out: Examples | None, device: str
 ) -> dict[str, float]:
-    """Row of the learning curve after an epoch."""
+    """Compute the row of the learning curve after an epoch."""
     row = {
         "epoch": len(state.curve) + 1.0,
         "loss": float(np.mean(state.losses)),
@@ -337,7 +338,7 @@ def _summary(
 
 
 def _aucs(held_out: Examples, scores: np.ndarray) -> dict[str, float]:
-    """AUC of each truth by source, for example ``melanoma_0``; only where both classes occur."""
+    """Compute AUCs by truth and source, such as ``melanoma_0``, if both classes occur."""
     from sklearn.metrics import roc_auc_score
 
     found = {}

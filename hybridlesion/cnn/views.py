@@ -1,4 +1,4 @@
-"""Crops of an image for the network: a square around the lesion, or the frame."""
+"""Image crops for the network: a square around the lesion, or the frame."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-# Views of an image that a fine-tuned network uses, by its parameter ``crop``.
+# Views of an image used by a fine-tuned network, for each value of its parameter ``crop``.
 VIEWS = {"lesion": ("lesion",), "frame": ("frame",), "both": ("lesion", "frame")}
 
-# Smallest and largest side of the square around a lesion, as shares of the short side of the frame,
-# for networks of protocol 2: larger ones would show mirrored copies of the lesion.
+# Minimum and maximum side of the square around a lesion, as fractions of the short side of the
+# frame, for networks of protocol 2. Larger squares would show mirrored copies of the lesion.
 LESION_LIMITS = (0.3, 1.15)
 
 
 class Window(NamedTuple):
-    """A rectangle of pixels, which may reach beyond the frame.
+    """Rectangle of pixels, which may extend beyond the frame.
 
     Parameters
     ----------
@@ -44,22 +44,22 @@ def lesion_window(
     mask : ndarray of shape (H, W), bool
         True inside the lesion.
     margin : float, default=0.25
-        Skin added on each side, as a share of the longer side of the lesion's bounding box;
+        Skin added on each side, as a fraction of the longer side of the lesion's bounding box;
         0 or more.
     limits : tuple of float, default=(0.0, inf)
-        Smallest and largest side, as shares of the short side of the frame.
+        Minimum and maximum side, as fractions of the short side of the frame.
 
     Returns
     -------
     Window or None
-        The square; None for an empty mask.
+        Square window, or None if the mask is empty.
 
     Notes
     -----
     The side is ``max(h, w) * (1 + 2 * margin)`` for a bounding box of h x w pixels, within the
     limits and at most the long side of the frame. A square that would leave the frame is moved
-    inside, since real skin is more informative than mirrored skin; only a square longer than the
-    frame reaches beyond it.
+    inside, since real skin is more informative than mirrored skin. Only a square that is larger
+    than the frame extends beyond it.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def frame_window(
     crop_pct: float = 0.875,
     crop_mode: str = "center",
 ) -> Window:
-    """Return the part of the frame that timm's evaluation transform crops.
+    """Return the part of the frame that the evaluation transform of timm crops.
 
     Parameters
     ----------
@@ -98,15 +98,16 @@ def frame_window(
     size : tuple of int, default=(224, 224)
         (height, width) of the network's input.
     crop_pct : float, default=0.875
-        Share of the shorter side that is kept, 0 to 1, as the model was evaluated with.
+        Fraction of the shorter side that is kept in the evaluation of the model, 0 to 1.
     crop_mode : {"center", "squash", "border"}, default="center"
-        ``center`` keeps the aspect and cuts the longer side, ``squash`` gives up the aspect,
-        ``border`` keeps the whole longer side and reaches beyond the shorter one.
+        Treatment of the aspect ratio: ``center`` preserves it and crops the longer side, ``squash``
+        does not preserve it, and ``border`` preserves it and the whole longer side, and extends
+        beyond the shorter side.
 
     Returns
     -------
     Window
-        Centred on the frame.
+        Window centred on the frame.
 
     Examples
     --------
@@ -123,7 +124,7 @@ def frame_window(
 
 
 def cut(image: np.ndarray, window: Window) -> np.ndarray:
-    """Crop a window, mirrored where it reaches beyond the frame.
+    """Crop a window from an image, with mirrored pixels beyond the frame.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
     Returns
     -------
     ndarray of shape (window.height, window.width, 3), uint8
-        A view where the window lies inside the frame, else a copy.
+        A view if the window lies inside the frame, else a copy.
 
     Examples
     --------
@@ -158,7 +159,7 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
 
 
 def _inside(start: int, length: int, limit: int) -> int:
-    """Return the start of an interval moved into 0..limit, or centred if it is longer."""
+    """Return the start of an interval after moving it into 0..limit, or centring it if longer."""
     if length > limit:
         return (limit - length) // 2
     return min(max(start, 0), limit - length)
@@ -166,20 +167,20 @@ def _inside(start: int, length: int, limit: int) -> int:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Input of a network in its evaluation.
+    """Input specification of a network in evaluation.
 
     Parameters
     ----------
     size : tuple of int
         (height, width) in pixels.
     mean, std : tuple of float
-        Per channel, on the 0 to 1 scale.
+        Mean and standard deviation per channel, for pixels between 0 and 1.
     crop_pct : float
-        Share of the shorter side that is kept, 0 to 1.
+        Fraction of the shorter side that is kept, 0 to 1.
     crop_mode : {"center", "squash", "border"}
-        How a frame of another aspect is fitted.
+        Treatment of frames with another aspect ratio.
     interpolation : {"bicubic", "bilinear"}
-        Used for enlarging; shrinking always averages the pixels that fall together.
+        Method used to enlarge images. Shrinking always averages pixels.
     """
 
     size: tuple[int, int]
@@ -191,17 +192,17 @@ class InputSpec:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> InputSpec:
-        """Read the specification from what ``timm.data.resolve_model_data_config`` returns.
+        """Create the specification from the timm data configuration of a model.
 
         Parameters
         ----------
         config : dict
-            timm's data configuration of a model.
+            Data configuration from ``timm.data.resolve_model_data_config``.
 
         Returns
         -------
         InputSpec
-            The specification.
+            Input specification.
         """
         return cls(
             size=tuple(config["input_size"][1:]),
@@ -214,20 +215,20 @@ class InputSpec:
 
 
 class ImageView(NamedTuple):
-    """A part of an image that a fine-tuned network is shown.
+    """Part of an image that is shown to a fine-tuned network.
 
     Parameters
     ----------
     crop : {"lesion", "frame"}
         Square around the lesion, or in the middle of the frame.
     extent : float
-        Skin on each side of the lesion, as a share of its longer side; or share of the shorter
-        side of the frame.
+        Skin on each side of the lesion, as a fraction of the lesion's longer side, or fraction of
+        the shorter side of the frame.
     mirrored : bool, default=False
         Whether left and right are exchanged.
     limits : tuple of float, default=(0.0, inf)
-        Smallest and largest side of the square around the lesion, as shares of the short side of
-        the frame.
+        Minimum and maximum side of the square around the lesion, as fractions of the short side
+        of the frame.
 
     Examples
     --------
@@ -249,14 +250,14 @@ class ImageView(NamedTuple):
         shape : tuple of int
             (H, W) of the image.
         mask : ndarray of shape (H, W), bool, or None
-            True inside the lesion; None or an empty mask shows the frame.
+            True inside the lesion. If None or empty, the frame is used.
         spec : InputSpec
-            The network's input.
+            Input of the network.
 
         Returns
         -------
         Window
-            The rectangle, which may reach beyond the frame.
+            Window, which may extend beyond the frame.
         """
         if self.crop == "frame":
             spec = replace(spec, crop_pct=self.extent)
@@ -265,7 +266,7 @@ class ImageView(NamedTuple):
         )
 
     def prepare(self, image: np.ndarray, mask: np.ndarray | None, spec: InputSpec) -> np.ndarray:
-        """Cut and scale an image.
+        """Crop and scale an image.
 
         Parameters
         ----------
@@ -274,7 +275,7 @@ class ImageView(NamedTuple):
         mask : ndarray of shape (H, W), bool, or None
             True inside the lesion.
         spec : InputSpec
-            The network's input.
+            Input of the network.
 
         Returns
         -------
@@ -293,20 +294,20 @@ def prepare(
     crop: str = "lesion",
     margin: float = 0.25,
 ) -> np.ndarray:
-    """Cut and scale one image for a network.
+    """Crop and scale an image for a network.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     mask : ndarray of shape (H, W), bool, or None
-        True inside the lesion; None or an empty mask shows the frame.
+        True inside the lesion. If None or empty, the frame is used.
     spec : InputSpec
-        The network's input.
+        Input of the network.
     crop : {"lesion", "frame"}, default="lesion"
-        Square around the lesion, or timm's evaluation crop of the frame.
+        Square around the lesion, or the timm evaluation crop of the frame.
     margin : float, default=0.25
-        Skin on each side of the lesion, as a share of its longer side.
+        Skin on each side of the lesion, as a fraction of the lesion's longer side.
 
     Returns
     -------
@@ -342,21 +343,21 @@ def view_window(
     shape : tuple of int
         (H, W) of the image.
     mask : ndarray of shape (H, W), bool, or None
-        True inside the lesion; None or an empty mask shows the frame.
+        True inside the lesion. If None or empty, the frame is used.
     spec : InputSpec
-        The network's input.
+        Input of the network.
     crop : {"lesion", "frame"}, default="lesion"
-        Square around the lesion, or timm's evaluation crop of the frame.
+        Square around the lesion, or the timm evaluation crop of the frame.
     margin : float, default=0.25
-        Skin on each side of the lesion, as a share of its longer side.
+        Skin on each side of the lesion, as a fraction of the lesion's longer side.
     limits : tuple of float, default=(0.0, inf)
-        Smallest and largest side of the square around the lesion, as shares of the short side of
-        the frame.
+        Minimum and maximum side of the square around the lesion, as fractions of the short side
+        of the frame.
 
     Returns
     -------
     Window
-        The rectangle, which may reach beyond the frame.
+        Window, which may extend beyond the frame.
     """
     window = None
     if crop == "lesion" and mask is not None:

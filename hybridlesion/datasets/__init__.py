@@ -2,8 +2,8 @@
 
 `make_lesions` writes a synthetic set in the ISIC 2020 layout; `load_ph2`, `load_derm7pt`,
 `load_isic2017`, `load_isic2018_task1`, `load_isic2018_task2`, `load_isic2020` and `load_ham10000`
-read downloaded folders as records, and `load_folder` does so with any folder of images and one
-table. Nothing here uses a network.
+read downloaded folders as records, and `load_folder` does the same for any folder of images with a
+table. These functions never download anything.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from hybridlesion.exceptions import SourceError
 from hybridlesion.metadata import read_records
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
-# Suffixes of mask names. The photograph must exist, too: a photograph may itself be called
+# Suffixes of mask names. The photograph must also exist, since a photograph may itself be called
 # P2_lesion or P2_R1.
 _MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
 # Other images in the official archives: superpixels, ISIC 2018 task 2, PH2 regions and labels.
@@ -31,13 +31,13 @@ class LocalCopy:
     Parameters
     ----------
     folder : Path
-        Where it was searched.
+        Folder that was searched.
     images : dict of str to str
         Image id -> path, sorted by id.
     masks : dict of str to str
         Image id -> path of its mask.
     tables : tuple of Path
-        Every table, sorted.
+        Paths of all tables, sorted.
     """
 
     folder: Path
@@ -46,7 +46,7 @@ class LocalCopy:
     tables: tuple[Path, ...]
 
     def find_table(self, *patterns: str) -> Path | None:
-        """Find the first table whose name fits a pattern, the first pattern first.
+        """Find the first table whose name matches one of the patterns, tried in order.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class LocalCopy:
         Returns
         -------
         Path or None
-            The table, or None.
+            Path of the table, or None if no table matches.
         """
         fitting = (
             table
@@ -77,12 +77,12 @@ class LocalCopy:
         Returns
         -------
         Path
-            The table.
+            Path of the table.
 
         Raises
         ------
         SourceError
-            If no table fits.
+            If no table matches.
         """
         table = self.find_table(*patterns)
         if table is None:
@@ -95,7 +95,7 @@ class LocalCopy:
 
 
 def scan_folder(folder: str | os.PathLike) -> LocalCopy:
-    """Find images, masks and tables in a folder and all folders below it.
+    """Find images, masks and tables in a folder and its subfolders.
 
     Parameters
     ----------
@@ -110,13 +110,13 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
     Raises
     ------
     SourceError
-        If the folder is absent, holds no image, or holds two images of one id.
+        If the folder is missing, contains no image, or contains two images with the same id.
 
     Notes
     -----
-    A picture called ``NAME_segmentation``, ``NAME_lesion`` or ``NAME_mask`` is a mask where there
-    is a photograph ``NAME``, else a photograph. Superpixels, attributes, regions and labels of a
-    photograph are ignored.
+    An image called ``NAME_segmentation``, ``NAME_lesion`` or ``NAME_mask`` is a mask if there is a
+    photograph ``NAME``, and otherwise a photograph. Superpixels, attributes, regions and labels of
+    a photograph are ignored.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -130,7 +130,7 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
         if one.suffix.lower() in {".csv", ".txt", ".tab"} or one.name == "HAM10000_metadata"
     ]
     pictures = [one for one in files if one.suffix.lower() in _IMAGES and one.name[0] != "."]
-    # As file systems differ in it, case does not matter here.
+    # Case is ignored, since file systems differ in whether it matters.
     stems = {path.stem.lower(): path.stem for path in pictures}
     images: dict[str, str] = {}
     masks: dict[str, str] = {}
@@ -151,7 +151,7 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
 
 
 def _photograph(pattern: re.Pattern, path: Path, stems: dict[str, str]) -> str | None:
-    """Name the photograph that a picture belongs to; None if there is none."""
+    """Return the name of the photograph that an image belongs to; None if there is none."""
     found = pattern.fullmatch(path.stem)
     return None if found is None else stems.get(found["photograph"].lower())
 
@@ -159,23 +159,23 @@ def _photograph(pattern: re.Pattern, path: Path, stems: dict[str, str]) -> str |
 def records_of(
     copy: LocalCopy, tables: Path | pd.DataFrame | list[Path | pd.DataFrame], **options: object
 ) -> pd.DataFrame:
-    """Read tables as records of the images that are there, with their masks.
+    """Read tables as records of the images found, with their masks.
 
     Parameters
     ----------
     copy : LocalCopy
-        From `scan_folder`.
+        Result of `scan_folder`.
     tables : Path or DataFrame, or a list of them
-        Joined on the image id.
+        Tables, joined on the image id.
     **options
         Passed to `hybridlesion.metadata.read_records`.
 
     Returns
     -------
     DataFrame
-        Records, sorted by `image_id`, with `path` and, where any mask exists, `mask_path`
-        (missing for images without one); and `orig_width`, `orig_height` in pixels where an
-        ``index.csv`` next to the images has them.
+        Records, sorted by `image_id`, with `path` and, if there are masks, `mask_path` (missing for
+        images without a mask); and with `orig_width`, `orig_height` in pixels if an ``index.csv``
+        next to the images has them.
     """
     images = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
     frame = read_records(tables, images=images, **options).frame
@@ -206,32 +206,32 @@ def load_folder(
     Parameters
     ----------
     folder : str or path-like
-        Folder with the images, the table, and if at hand the masks (``IMAGEID_segmentation.png``),
-        in any folders below it.
+        Folder with the images, the table and, if available, the masks
+        (``IMAGEID_segmentation.png``), in any subfolders.
     table : str, default="index.csv"
-        File name of the table, or a pattern of it in lower case, such as ``"*metadata*.csv"``. Its
-        columns are recognised as those of any table; see `hybridlesion.metadata.read_records`.
+        File name of the table, or a lower-case pattern for it, such as ``"*metadata*.csv"``. Its
+        columns are recognised as in any table; see `hybridlesion.metadata.read_records`.
     target_column : str, default=None
-        Column that says which are malignant; None finds it.
+        Column that says which lesions are malignant. If None, it is detected.
     malignant : sequence of str, default=None
-        Diagnoses that make `target` 1.
+        Diagnoses for which `target` is 1.
     columns : mapping of str to str, default=None
-        Column of the table by record column, such as ``{"diagnosis": "label"}``.
+        Record column -> column of the table, such as ``{"diagnosis": "label"}``.
 
     Returns
     -------
     DataFrame
-        Records of the images found, sorted by `image_id`, with `path`, `mask_path` where there are
-        masks, what the table knows of `patient_id`, `lesion_id`, `age`, `sex`, `site`, `diagnosis`
-        and `target`, its other columns that do not give the answer away, and `orig_width`,
-        `orig_height` (pixels) where an ``index.csv`` has them.
+        Records of the images found, sorted by `image_id`, with `path`, `mask_path` if there are
+        masks, the table's `patient_id`, `lesion_id`, `age`, `sex`, `site`, `diagnosis` and
+        `target`, as far as known, its other columns that do not leak the target, and `orig_width`,
+        `orig_height` (pixels) if an ``index.csv`` has them.
 
     Raises
     ------
     SourceError
-        If folder, images or table are absent.
+        If the folder, the images or the table are missing.
     TableError
-        If the table is not understood.
+        If the table is not recognised.
 
     Examples
     --------
@@ -266,11 +266,11 @@ def load_derm7pt(
     ----------
     folder : str or path-like
         Folder with ``meta.csv``, ``train_indexes.csv``, ``valid_indexes.csv``,
-        ``test_indexes.csv`` and the images under the relative paths of its column ``derm``, in
-        any folders below it; or with an ``index.csv`` that names each image in ``image_id``.
+        ``test_indexes.csv`` and the images at the relative paths in the column ``derm``, in any
+        subfolders; or with an ``index.csv`` that lists each image in ``image_id``.
     malignant : sequence of str, default=("melanoma",)
-        What diagnoses begin with that make `target` 1; each melanoma has its stage behind it, as
-        in ``melanoma (in situ)``.
+        First words of the diagnoses for which `target` is 1; melanomas are followed by their
+        stage, as in ``melanoma (in situ)``.
 
     Returns
     -------
@@ -278,13 +278,13 @@ def load_derm7pt(
         Records of the images found, with `path`, `lesion_id` (the case), `sex`, `site`,
         `diagnosis` as written in the table, `target`, `split` (train, valid or test),
         `seven_point_score` (0 to 7), the seven criteria, and `clinical_path` of the close-up
-        photograph where it is there. `image_id` is the file name of ``derm``, with its folder and
-        ``_`` before it if file names repeat.
+        photograph if it exists. `image_id` is the file name in ``derm``, preceded by its folder
+        and ``_`` if file names repeat.
 
     Raises
     ------
     SourceError
-        If folder, images or table are absent.
+        If the folder, the images or the table are missing.
 
     References
     ----------
@@ -306,7 +306,7 @@ def load_derm7pt(
 
 
 def _read_meta(meta: Path) -> pd.DataFrame:
-    """The official table: a row a case, with paths of its dermoscopic and its clinical image."""
+    """Read the official table: one row per case, with its dermoscopic and clinical image paths."""
     table = pd.read_csv(meta).rename(columns={"location": "site"})
     table["lesion_id"] = "case_" + table["case_num"].astype(str)
     names = table["derm"].str.replace(r"\.\w+$", "", regex=True)
@@ -340,16 +340,16 @@ def _read_index(folder: Path) -> pd.DataFrame:
 def load_ham10000(
     folder: str | os.PathLike, *, malignant: Sequence[str] = ("melanoma",)
 ) -> pd.DataFrame:
-    """Read a local copy of HAM10000, which is ISIC 2018 task 3's training set too.
+    """Read a local copy of HAM10000, which is also the training set of ISIC 2018 task 3.
 
     Parameters
     ----------
     folder : str or path-like
         Folder with the images (``HAM10000_images_part_1`` and ``..._part_2``, or all in one),
-        ``HAM10000_metadata.csv`` (or the same without ending), and if at hand the masks
-        (``ISIC_*_segmentation.png``), in any folders below it.
+        ``HAM10000_metadata.csv`` (with or without the suffix) and, if available, the masks
+        (``ISIC_*_segmentation.png``), in any subfolders.
     malignant : sequence of str, default=("melanoma",)
-        Diagnoses that make `target` 1, such as ``("melanoma", "basal cell carcinoma")``.
+        Diagnoses for which `target` is 1, such as ``("melanoma", "basal cell carcinoma")``.
 
     Returns
     -------
@@ -360,7 +360,7 @@ def load_ham10000(
     Raises
     ------
     SourceError
-        If folder, images or table are absent.
+        If the folder, the images or the table are missing.
 
     References
     ----------
@@ -368,7 +368,7 @@ def load_ham10000(
     """
     copy = scan_folder(folder)
     table = copy.need_table("ham10000_metadata*")
-    # The archive at Harvard gives the table without an ending, separated by commas.
+    # The Harvard archive provides the table without a suffix, separated by commas.
     frame = pd.read_csv(table, sep=None, engine="python", dtype={"image_id": str})
     return records_of(copy, frame, malignant=tuple(malignant))
 
@@ -382,9 +382,9 @@ def load_isic2017(folder: str | os.PathLike) -> pd.DataFrame:
     Parameters
     ----------
     folder : str or path-like
-        Folder with the images (``ISIC_*.jpg``), and if at hand the masks
+        Folder with the images (``ISIC_*.jpg``) and, if available, the masks
         (``ISIC_*_segmentation.png``), ``ISIC-2017_*_Part3_GroundTruth.csv`` and
-        ``ISIC-2017_*_metadata.csv``, in any folders below it. Without the official labels, an
+        ``ISIC-2017_*_metadata.csv``, in any subfolders. Without the official labels, an
         ``index.csv`` with the same columns is read.
 
     Returns
@@ -396,7 +396,7 @@ def load_isic2017(folder: str | os.PathLike) -> pd.DataFrame:
     Raises
     ------
     SourceError
-        If folder, images or labels are absent.
+        If the folder, the images or the labels are missing.
 
     References
     ----------
@@ -418,20 +418,20 @@ def load_isic2018_task1(folder: str | os.PathLike) -> pd.DataFrame:
     Parameters
     ----------
     folder : str or path-like
-        Folder with the images and the masks (``ISIC_*_segmentation.png``), in any folders below
-        it. The challenge gave no labels; an ``index.csv`` with `image_id, diagnosis, age, sex,
-        anatomloc` is read where there is one.
+        Folder with the images and the masks (``ISIC_*_segmentation.png``), in any subfolders. The
+        challenge provided no labels; an ``index.csv`` with `image_id, diagnosis, age, sex,
+        anatomloc` is read if there is one.
 
     Returns
     -------
     DataFrame
         Records of the images found, with `path` and `mask_path`; `target` is 1 for melanoma and
-        missing where the diagnosis is unknown.
+        missing if the diagnosis is unknown.
 
     Raises
     ------
     SourceError
-        If folder or images are absent.
+        If the folder or the images are missing.
 
     References
     ----------
@@ -458,24 +458,25 @@ def load_isic2018_task2(
     Parameters
     ----------
     folder : str or path-like
-        Folder with the masks (``ISIC_*_attribute_globules.png``), and the images unless `images`
-        says where they are, in any folders below it.
+        Folder with the masks (``ISIC_*_attribute_globules.png``) and, unless `images` is given,
+        the images, in any subfolders.
     images : str or path-like, default=None
-        Folder of the images, which are those of task 1 and many of ISIC 2017; None takes `folder`.
+        Folder of the images, which are those of task 1 and many of ISIC 2017. If None, `folder` is
+        used.
 
     Returns
     -------
     DataFrame
-        Records of the images found that have a mask of any structure, with `path`, `mask_path` of
-        the lesion where there is one, and for each structure the path of its mask:
-        `pigment_network_path`, `negative_network_path`, `streaks_path`, `milia_like_cyst_path` and
-        `globules_path`, missing where there is none. In the official set a mask without a white
-        pixel says that the structure is absent; in a part of it a missing mask says nothing.
+        Records of the images that have a mask of any structure, with `path`, `mask_path` of the
+        lesion if there is one, and the path of the mask of each structure: `pigment_network_path`,
+        `negative_network_path`, `streaks_path`, `milia_like_cyst_path` and `globules_path`,
+        missing if there is none. In the official set, a mask without white pixels means that the
+        structure is absent; in a subset, a missing mask means nothing.
 
     Raises
     ------
     SourceError
-        If a folder is absent, or holds no image or no mask.
+        If a folder is missing, or contains no image or no mask.
 
     References
     ----------
@@ -506,19 +507,19 @@ def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:
     ----------
     folder : str or path-like
         Folder with the images and ``train.csv`` or ``ISIC_2020_Training_GroundTruth*.csv``, in
-        any folders below it. A part of the images is enough.
+        any subfolders. A subset of the images is enough.
 
     Returns
     -------
     DataFrame
         Records of the images found, with `path`, `patient_id`, `age`, `sex`, `site`, `diagnosis`
-        and `target` (1 for malignant). Where ``ISIC_2020_Training_Duplicates.csv`` is there too,
-        `duplicate_cluster` names the copies of one picture.
+        and `target` (1 for malignant). If ``ISIC_2020_Training_Duplicates.csv`` is also present,
+        `duplicate_cluster` identifies copies of the same image.
 
     Raises
     ------
     SourceError
-        If folder, images or table are absent.
+        If the folder, the images or the table are missing.
 
     References
     ----------
@@ -553,7 +554,7 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
     folder : str or path-like
         Folder with the images (``IMD*.bmp`` or ``.jpg``), the masks (``IMD*_lesion.bmp`` or
         ``.png``), and ``PH2_dataset.txt`` or a CSV export of ``PH2_dataset.xlsx``, in any
-        folders below it.
+        subfolders.
 
     Returns
     -------
@@ -561,13 +562,13 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
         Records with `path`, `mask_path`, `diagnosis` (common nevus, atypical nevus, melanoma),
         `target` (1 for melanoma), and the criteria: `ph2_asymmetry` (0, 1 or 2), `ph2_network`
         (T typical, AT atypical), `ph2_dots` (A absent, T, AT), `ph2_streaks`, `ph2_regression`,
-        `ph2_veil` (A absent, P present), and for each of six colours, such as `ph2_red`,
-        whether it is there (0 or 1).
+        `ph2_veil` (A absent, P present), and whether each of six colours is present (0 or 1),
+        such as `ph2_red`.
 
     Raises
     ------
     SourceError
-        If folder, images or table are absent.
+        If the folder, the images or the table are missing.
 
     References
     ----------
@@ -577,16 +578,16 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
     copy = scan_folder(folder)
     table = copy.need_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
     criteria = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
-    # The kinds of nevus stay distinct; records would call all of them nevus.
+    # The types of nevus are kept distinct, since records would call all of them nevus.
     truth = criteria[["image_id"]].assign(target=(criteria["diagnosis"] == "melanoma").astype(int))
     return records_of(copy, truth).merge(criteria, on="image_id", how="left")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """The spreadsheet: one column a diagnosis and a colour, with X where it holds."""
+    """Read the spreadsheet: one column per diagnosis and colour, marked X if present."""
     raw = pd.read_csv(path, dtype=str, keep_default_na=False)
     if "Image Name" not in raw:
-        # The spreadsheet's own export starts with a legend.
+        # A direct export of the spreadsheet starts with a legend.
         start = next(row for row, cells in enumerate(raw.to_numpy()) if "Image Name" in cells)
         raw = pd.DataFrame(raw.to_numpy()[start + 1 :], columns=raw.to_numpy()[start])
     raw = raw.map(str.strip)
@@ -602,7 +603,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_text(path: Path) -> pd.DataFrame:
-    """The text file: cells between bars, colours as numbers 1 to 6, diagnosis as 0 to 2."""
+    """Read the text file: cells between bars, colours numbered 1 to 6, diagnoses 0 to 2."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows = [
         [cell.strip() for cell in line.replace("||", "|").strip().strip("|").split("|")]

@@ -26,16 +26,16 @@ def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
-        Fitted model; of a pipeline, the classifier alone is used.
+        Fitted model; only the classifier of a pipeline is used.
     table : DataFrame of shape (n, columns)
-        Feature table with the columns of training. Pass all lesions of a patient together.
+        Feature table with the training columns. Pass all lesions of a patient together.
 
     Returns
     -------
     DataFrame of shape (n, 2 + columns)
-        ``score`` (0 to 1); ``base``, the score of an unknown lesion; then the contribution of each
-        column, including computed patient context. ``base`` and the contributions sum to ``score``
-        within 1e-9. An embedding is one column, ``emb__``.
+        ``score`` (0 to 1); ``base``, the score before any column contributes; then the contribution
+        of each column, including computed patient context. ``base`` and the contributions sum to
+        ``score`` within 1e-9. An embedding forms one column, ``emb__``.
 
     Raises
     ------
@@ -46,10 +46,10 @@ def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
 
     Notes
     -----
-    Uses TreeSHAP for the trees and deviations from the mean for the linear model, both on the
-    logit scale; the calibrated probability of each fold is then shared in proportion. See
-    `HybridLesionClassifier.contributions`. Contributions describe the model, not the causes of
-    disease.
+    Contributions are TreeSHAP values for the trees and deviations from the mean for the linear
+    model, both on the logit scale; the calibrated probability of each fold is then shared in
+    proportion. See `HybridLesionClassifier.contributions`. They describe the model, not the causes
+    of disease.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def split_explainable(model: BaseEstimator) -> BaseEstimator:
     Returns
     -------
     HybridLesionClassifier
-        Its classifier.
+        Classifier of the model.
 
     Raises
     ------
@@ -128,7 +128,7 @@ _PREFIXES = ("cnn", "emb", "meta", "ctx")
 
 
 def family_of(column: str) -> str:
-    """Family of a column.
+    """Return the family of a column.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, families)
-        One column per family that occurs, in the order of `FAMILY_TITLES`. With ``base`` they sum
-        to ``score`` within rounding.
+        One column per family that occurs, in the order of `FAMILY_TITLES`. Together with ``base``,
+        they sum to ``score`` within rounding.
 
     Examples
     --------
@@ -230,7 +230,7 @@ _WORDS = {
     "clin": "",
     "mm": "",
 }
-# By the kind of `hybridlesion.model.patient_context`.
+# Labels by the kinds of `hybridlesion.model.patient_context`.
 _CONTEXT = {
     "others": "mean of the patient's other lesions: {}",
     "excess": "{} above the patient's other lesions",
@@ -244,7 +244,7 @@ _SITE_OF = {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for s
 
 
 def column_label(column: str) -> str:
-    """Human-readable name of a column.
+    """Return a human-readable name of a column.
 
     Parameters
     ----------
@@ -308,13 +308,13 @@ def value_words(column: str, value: object) -> str:
     column : str
         Column of a feature table.
     value : float or str
-        Its value in one row; NaN, None or NA where it is missing.
+        Value of the column in one row; NaN, None or NA if missing.
 
     Returns
     -------
     str
-        The value, its unit and, for a score, its highest value; ``"unknown"`` if missing; nothing
-        for an embedding, whose label is sufficient.
+        The value, its unit and, for a score, the highest possible value; ``"unknown"`` if missing,
+        and empty for an embedding, whose label is sufficient.
 
     Examples
     --------
@@ -374,17 +374,17 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
     column : str
         Column of a feature table.
     value : float or str
-        Its value in one row.
+        Value of the column in one row.
     reference : mapping of str to ndarray of shape (101,)
         The classifier's `reference_`.
 
     Returns
     -------
     str
-        For example ``"higher than 94 % of benign lesions"``, counting strictly lower values;
-        ``"as in 80 % of benign lesions"`` if ties are more frequent than values on either side,
-        and for 0/1 columns. Empty for values that are missing or without order, and for columns
-        without benign values.
+        For example, ``"higher than 94 % of benign lesions"``, counting strictly lower values, or
+        ``"as in 80 % of benign lesions"`` if ties are more frequent than values on either side, and
+        for 0/1 columns. Empty for values that are missing or without order, and for columns without
+        benign values.
 
     Examples
     --------
@@ -425,7 +425,7 @@ def points_words(share: float) -> str:
     Returns
     -------
     str
-        Two digits, for example ``"+3.1 points"``.
+        Text with two digits, for example ``"+3.1 points"``.
 
     Examples
     --------
@@ -433,7 +433,7 @@ def points_words(share: float) -> str:
     ('+3.1 points', '-26 points', '+0.004 points')
     """
     points = 100 * share
-    # Decimals that leave two digits, and at most three of them.
+    # Decimals that leave two digits, but at most three decimals.
     decimals = sum(abs(points) < limit for limit in (9.95, 0.995, 0.0995))
     return f"{points:+.{decimals}f} points"
 
@@ -448,18 +448,18 @@ def reason_words(
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     table : DataFrame of shape (n, columns)
-        The whole feature table that was scored, since context compares the rows of a patient.
+        The entire feature table that was scored, since context compares the rows of a patient.
     parts : DataFrame of shape (n, columns)
-        Result of `explain_scores` for it.
+        Result of `explain_scores` for `table`.
     n_reasons : int, default=3
         Maximum number of reasons per row, at least 1.
 
     Returns
     -------
     list of list of str
-        Reasons of each row by decreasing absolute contribution: name, value with unit, rank among
-        the benign training lesions, and the contribution in percentage points in brackets. The
-        columns of the body site form one reason. Columns without contribution are omitted.
+        Reasons for each row by decreasing absolute contribution: name, value with unit, rank among
+        the benign training lesions and, in brackets, the contribution in percentage points. The
+        columns of the body site form one reason. Columns that contribute nothing are omitted.
 
     Examples
     --------
@@ -492,7 +492,7 @@ def reason_words(
 
 
 def _join_sites(parts: pd.DataFrame) -> pd.DataFrame:
-    """Sum the contributions of the 0/1 columns of the site, in place of the first."""
+    """Replace the 0/1 columns of the site by the sum of their contributions."""
     sites = [name for name in parts if name in _SITE_OF]
     if len(sites) < 2:
         return parts
@@ -526,23 +526,23 @@ _CHUNK = 4096
 def reason_columns(
     model: BaseEstimator, table: pd.DataFrame, *, n_reasons: int = 3
 ) -> pd.DataFrame:
-    """Explanation columns of a score table.
+    """Compute the explanation columns of a score table.
 
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     table : DataFrame of shape (n, columns)
-        Feature table with the columns of training, on an index without repeats.
+        Feature table with the training columns and a unique index.
     n_reasons : int, default=3
-        Reasons per row, at least 1.
+        Number of reasons per row, at least 1.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        ``base`` and ``share_FAMILY`` (parts of a probability: they sum to the score), then
-        ``reason_1`` and so on in words, and, where the table has them, the five ABCD scores, skin
-        tone, hair and dark corner.
+        ``base`` and ``share_FAMILY`` (parts of a probability that sum to the score), then
+        ``reason_1`` and so on in words and, if the table has them, the five ABCD scores, skin tone,
+        hair and dark corner.
     """
     table = as_pandas(table)
     chunks = [_explain_chunk(model, table.iloc[rows], n_reasons) for rows in _split(table)]
@@ -550,7 +550,7 @@ def reason_columns(
 
 
 def _split(table: pd.DataFrame) -> list[np.ndarray]:
-    """Split a table into chunks of some thousand rows without splitting patients."""
+    """Split a table into chunks of several thousand rows without splitting patients."""
     groups = grouping(table).to_numpy()
     order = np.argsort(groups, kind="stable")
     ends = np.flatnonzero(np.diff(groups[order])) + 1

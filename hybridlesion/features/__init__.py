@@ -1,4 +1,4 @@
-"""ABCD features: about 200 named numbers from an image and a lesion mask."""
+"""ABCD features: about 200 named measurements of an image and a lesion mask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m hybridlesion.features`` prints the catalogue as Markdown."""
+"""Print the feature catalogue as Markdown: ``python -m hybridlesion.features``."""
 
 from __future__ import annotations
 

@@ -37,32 +37,33 @@ def abcd(
     image : ndarray of shape (H, W, 3), uint8
         RGB image, usually after colour constancy.
     mask : ndarray of shape (H, W), bool
-        True inside the lesion. It may have holes and several parts; an empty mask gives NaN.
+        True inside the lesion, which may have holes and several parts. If empty, values are NaN.
     field_of_view : ndarray of shape (H, W), bool, default=None
-        True where skin is visible; False in dark corners. None means everywhere.
+        True on visible skin, False in dark corners. If None, the whole image is used.
     hair : ndarray of shape (H, W), bool, default=None
-        True on hair, which is excluded from colour but not from shape. None means no hair.
+        True on hair, which is excluded from colour but not from shape. If None, the image is
+        assumed to be free of hair.
     raw : ndarray of shape (H, W, 3), uint8, default=None
-        Image before colour constancy, on which skin tone is measured; None means `image`.
+        Image before colour constancy, on which skin tone is measured. If None, `image` is used.
     palette : Palette, default=DEFAULT_PALETTE
         Reference points of the six colours.
 
     Returns
     -------
     dict of str to float
-        One value for each row of `FEATURES`, in that order. Values are NaN only for an empty mask
-        and in the cases described by ``undefined`` of the row.
+        One value per row of `FEATURES`, in the same order. A value is NaN only if the mask is empty
+        or in the cases given by ``undefined`` in its row.
 
     Raises
     ------
     ImageError
-        If the image is not an (H, W, 3) uint8 array, or a mask has another size.
+        If the image is not an (H, W, 3) uint8 array, or a mask differs in size.
 
     Notes
     -----
-    Except for its size, all features are measured after resampling the lesion to an equivalent
-    diameter of 160 pixels. They do not depend on the resolution of the photograph, provided that
-    the diameter of the lesion is about that large or larger.
+    All features except size are measured after resampling the lesion to an equivalent diameter of
+    160 pixels. They do not depend on the resolution of the photograph, provided that the original
+    diameter of the lesion is at least about as large.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Catalogue of the features, and its formats for documents and terminals."""
+"""Feature catalogue, with formatters for documents and terminals."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ INVARIANCES = ("rotation", "mirror", "shift", "scale", "gain")
 
 @dataclass(frozen=True)
 class Feature:
-    """Row of the catalogue: description of a column of the feature table.
+    """Row of the catalogue, which describes a column of the feature table.
 
     Parameters
     ----------
     name : str
-        Column name, ``abcd__`` first.
+        Column name, which starts with ``abcd__``.
     family : str
         One of `FAMILIES`.
     unit : str
         Unit of the value; ``"1"`` for a ratio, ``"share"`` for a part of a whole.
     low, high : float
-        Closed range of possible values; infinite where there is no bound.
+        Closed range of possible values; infinite on unbounded sides.
     source : str
         Paper or rule that defines the measure.
     description : str
-        Definition, with a formula where needed.
+        Definition, with a formula if needed.
     undefined : str, default=''
-        Condition for NaN in addition to an empty mask, for which all features are NaN.
+        Condition under which the value is NaN; for an empty mask, all features are NaN.
     invariance : tuple of str, default=('rotation', 'mirror', 'shift', 'scale')
-        Changes of the photograph that do not affect the value, up to resampling; any of
+        Changes to the photograph that do not affect the value, up to resampling; any of
         `INVARIANCES`.
     """
 
@@ -62,12 +62,12 @@ FEATURES = _read_catalogue()
 
 
 def feature_names() -> list[str]:
-    """Names of the columns of `abcd`, in order.
+    """Return the names of all features, in the order of `abcd`.
 
     Returns
     -------
     list of str
-        All start with ``abcd__``.
+        Names, all of which start with ``abcd__``.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def catalogue_table() -> str:
     Returns
     -------
     str
-        A header, then name, family, unit, range and description of one feature per line.
+        A header, then the name, family, unit, range and description of one feature per line.
     """
     rows = [("name", "family", "unit", "range", "description")]
     rows += [(row.name, row.family, row.unit, _span(row), row.description) for row in FEATURES]

@@ -1,8 +1,8 @@
-"""One lesion at the scale at which it is measured, with every shared intermediate result.
+"""Lesion at measuring scale, with the intermediate results that features share.
 
-A lesion is cut out with a margin of skin and resampled until a circle of its area has a fixed
-diameter. All filters then have a fixed size in pixels, which *is* a fixed share of the lesion,
-and the time is the same for a thumbnail and for 24 megapixels.
+A lesion is cut out with a margin of skin and resampled so that a circle of equal area has a fixed
+diameter. A filter with a fixed size in pixels then covers a fixed share of the lesion, and the
+computing time is the same for a thumbnail and for 24 megapixels.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ N_POINTS = 256
 
 @dataclass(frozen=True)
 class Outline:
-    """Outer contour of a mask's largest part.
+    """Outer contour of the largest part of a mask.
 
-    Lengths and areas are those of the border of the pixels, not of the line through their
-    centres: half a pixel is added all around (Steiner's formula, exact for convex shapes).
+    Lengths and areas refer to the outer edges of pixels rather than the line through their centres:
+    half a pixel is added all around (Steiner's formula, which is exact for convex shapes).
 
     Parameters
     ----------
     points : ndarray of shape (256, 2), float
-        Evenly spaced (x, y), smoothed by a Gaussian.
+        Evenly spaced points (x, y), smoothed by a Gaussian.
     perimeter, area : float
         In pixels and square pixels.
     hull_perimeter, hull_area : float
-        The same of the convex hull.
+        The same for the convex hull.
     hull : ndarray of shape (k, 2), float
         Corners of the convex hull.
     parts : int
-        Connected parts of the mask.
+        Number of connected parts of the mask.
     """
 
     points: np.ndarray
@@ -49,10 +49,10 @@ class Outline:
 
     @property
     def normals(self) -> np.ndarray:
-        """Unit normals that point outwards, (256, 2)."""
+        """Outward unit normals, (256, 2)."""
         curve = _complex(self.points)
         tangent = np.roll(curve, -1) - np.roll(curve, 1)
-        # OpenCV walks outer contours in either sense depending on its version
+        # OpenCV traces outer contours in either direction, depending on its version
         outwards = -1j if signed_area(self.points) > 0 else 1j
         return _pairs(tangent * outwards / np.maximum(np.abs(tangent), 1e-9))
 
@@ -63,10 +63,10 @@ def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
     Parameters
     ----------
     mask : ndarray of shape (H, W), bool
-        At least one pixel.
+        Mask with at least one pixel.
     smooth : float
-        Standard deviation in pixels of the Gaussian along the contour that removes the stairs of
-        the pixel grid.
+        Standard deviation, in pixels, of the Gaussian that smooths the steps of the pixel grid
+        along the contour.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
     contours, ((*family,),) = cv2.findContours(
         np.ascontiguousarray(mask).view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
     )
-    # what has a parent is the border of a hole
+    # a contour with a parent is the border of a hole
     outer = [contour for contour, links in zip(contours, family, strict=True) if links[3] < 0]
     chain = max(outer, key=lambda c: (cv2.contourArea(c), len(c)))[:, 0, :]
     points = smooth_curve(_even(chain), smooth)
@@ -93,7 +93,7 @@ def trace_outline(mask: np.ndarray, *, smooth: float) -> Outline:
 
 
 def _even(chain: np.ndarray) -> np.ndarray:
-    """Resample a closed chain to `N_POINTS` points of equal spacing."""
+    """Resample a closed chain to `N_POINTS` evenly spaced points."""
     closed = np.append(_complex(chain.astype(float)), complex(*chain[0].tolist()))
     length = np.zeros(len(closed))
     np.abs(closed[1:] - closed[:-1]).cumsum(out=length[1:])
@@ -102,7 +102,7 @@ def _even(chain: np.ndarray) -> np.ndarray:
 
 
 def _complex(points: np.ndarray) -> np.ndarray:
-    """Points (x, y) as x + iy, (n,), and back: half as many calls for all that follows."""
+    """Return points (x, y) as x + iy, (n,), which halves the number of subsequent calls."""
     return np.ascontiguousarray(points).view(complex)[:, 0]
 
 
@@ -111,14 +111,14 @@ def _pairs(curve: np.ndarray) -> np.ndarray:
 
 
 def smooth_curve(points: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth an evenly spaced closed curve along itself, in the frequency domain.
+    """Smooth a closed, evenly spaced curve in the frequency domain.
 
     Parameters
     ----------
     points : ndarray of shape (n, 2), float
-        The curve.
+        Points on the curve.
     sigma : float
-        Standard deviation of the Gaussian, in the curve's own unit.
+        Standard deviation of the Gaussian, in the unit of the curve.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def smooth_curve(points: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _size(points: np.ndarray) -> tuple[float, float]:
-    """Perimeter and area of a closed polygon, grown by half a pixel."""
+    """Return perimeter and area of a closed polygon, dilated by half a pixel."""
     curve = _complex(points)
     arc = float(np.abs(curve[1:] - curve[:-1]).sum() + abs(curve[0] - curve[-1]))
     area = abs(signed_area(points))
@@ -144,17 +144,17 @@ def _size(points: np.ndarray) -> tuple[float, float]:
 
 
 def signed_area(points: np.ndarray) -> float:
-    """Area of a polygon by the shoelace formula, positive when x turns towards y.
+    """Compute the signed area of a polygon, positive if it turns from x towards y.
 
     Parameters
     ----------
     points : ndarray of shape (n, 2), float
-        Its corners in order.
+        Corners of the polygon, in order.
 
     Returns
     -------
     float
-        In square units of the points.
+        Area by the shoelace formula, in square units of the points.
 
     Examples
     --------
@@ -167,38 +167,38 @@ def signed_area(points: np.ndarray) -> float:
     return 0.5 * (complex(np.vdot(curve[:-1], curve[1:])) + last.conjugate() * first).imag
 
 
-DIAMETER = 160.0  # pixels; a pigment network of 1/40 of the lesion still spans 4
-_ENLARGE = 8.0  # limits the enlargement of lesions of a few pixels
+DIAMETER = 160.0  # pixels; a network mesh of 1/40 of the lesion still spans 4
+_ENLARGE = 8.0  # limits the enlargement of tiny lesions
 _LONG_SIDE = 480.0  # bounds the work for thread-like masks
 _MARGIN = 0.3  # skin around the lesion, in diameters
-_SEEN = 192  # of 255: a measuring pixel is usable when three quarters of it are
-_NEAR = 0.13  # the same, for what needs only the border: pigment is sought up to 0.12
-_SMALL = 2**20  # bytes; a larger window is not worth four times the memory
-_MIN_SKIN = 64  # pixels; fewer say nothing about the skin
+_SEEN = 192  # of 255; a resampled pixel is usable if three quarters of it are
+_NEAR = 0.13  # smaller margin, for features of the border: pigment is sought up to 0.12
+_SMALL = 2**20  # bytes; larger windows would take too much memory in float32
+_MIN_SKIN = 64  # pixels; fewer do not represent the skin
 
-# Properties of the whole cut-out, skin included, that its near part takes over.
+# Properties of the whole cut-out, including skin, that its near part inherits.
 _SHARED = ("skin_lab", "has_skin", "ground", "lab_inside", "lightness_levels", "lab_mean")
 _SHARED += ("lab_centered", "moments", "axes")
 
 
 class LesionContext:
-    """A lesion cut out and resampled, and what several measures share, each computed once.
+    """Resampled cut-out of a lesion, with shared intermediate results computed once.
 
     Parameters
     ----------
     image : ndarray of shape (h, w, 3), uint8
         RGB cut-out at measuring scale.
     mask : ndarray of shape (h, w), bool
-        The lesion; holes and several parts are kept.
+        Lesion mask; holes and separate parts are kept.
     usable : ndarray of shape (h, w), bool
-        Pixels inside the frame and the field of view that no hair covers.
+        True on hairless pixels inside the frame and the field of view.
     diagonal : float
         Diagonal of the frame in pixels of the cut-out.
 
     Attributes
     ----------
     diameter : float
-        Diameter in pixels of the circle of the mask's area.
+        Diameter, in pixels, of the circle with the area of the mask.
     """
 
     def __init__(self, image: np.ndarray, mask: np.ndarray, usable: np.ndarray, diagonal: float):
@@ -211,17 +211,17 @@ class LesionContext:
 
     @cached_property
     def lab(self) -> np.ndarray:
-        """CIE Lab, (h, w, 3) float32: L in 0..100, a and b about -127..127."""
+        """CIE Lab, (h, w, 3) float32: L from 0 to 100, a and b from about -127 to 127."""
         return rgb_to_lab(self.image)
 
     @cached_property
     def lightness(self) -> np.ndarray:
-        """L* alone, (h, w) float32."""
+        """Lightness L*, (h, w) float32."""
         return np.ascontiguousarray(self.lab[..., 0])
 
     @cached_property
     def inside(self) -> np.ndarray:
-        """Lesion pixels on which colour is measured: usable ones, or all if none is usable."""
+        """Lesion pixels on which colour is measured: the usable ones, or all if none are."""
         clean = self.mask & self.usable
         return clean if clean.any() else self.mask
 
@@ -233,15 +233,15 @@ class LesionContext:
 
     @cached_property
     def where(self) -> np.ndarray:
-        """Positions of the pixels of `inside` in a flattened array, (n,) int, in row order.
+        """Indices of the pixels of `inside` in a flattened array, (n,) int, in row order.
 
-        Taking by position is many times quicker than by a mask of three channels.
+        Taking pixels by index is many times faster than masking three channels.
         """
         return np.flatnonzero(self.inside)
 
     @cached_property
     def lab_inside(self) -> np.ndarray:
-        """Lab of the pixels of `inside`, (3, n) float32: sums run along memory."""
+        """Lab of the pixels of `inside`, (3, n) float32, contiguous for fast sums."""
         return np.ascontiguousarray(self.lab.reshape(-1, 3).take(self.where, axis=0).T)
 
     @cached_property
@@ -251,7 +251,7 @@ class LesionContext:
 
     @cached_property
     def lab_mean(self) -> np.ndarray:
-        """Mean Lab inside, (3,) float."""
+        """Mean Lab of the pixels of `inside`, (3,) float."""
         return self.lab_inside.mean(axis=1, dtype=np.float32).astype(float)
 
     @cached_property
@@ -261,26 +261,26 @@ class LesionContext:
 
     @cached_property
     def covariance(self) -> np.ndarray:
-        """Covariance of Lab inside, (3, 3) float."""
+        """Covariance of Lab over the pixels of `inside`, (3, 3) float."""
         centered = self.lab_centered
         return (centered @ centered.T).astype(float) / centered.shape[1]
 
     @cached_property
     def lightness_levels(self) -> dict[int, float]:
-        """Percentiles 1, 5, 50, 90, 95 and 99 of lightness inside, selected in one go."""
+        """Percentiles 1, 5, 50, 90, 95 and 99 of the lightness of the pixels of `inside`."""
         levels = (1, 5, 50, 90, 95, 99)
         return dict(zip(levels, percentiles(self.lab_inside[0], *levels), strict=True))
 
     @cached_property
     def box(self) -> tuple[slice, slice]:
-        """Rows and columns of the mask's bounding box."""
+        """Rows and columns of the bounding box of the mask."""
         x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
         return slice(y, y + height), slice(x, x + width)
 
     @cached_property
     def depth(self) -> np.ndarray:
-        """Distance in diameters to the nearest pixel outside; 0 outside."""
-        # what is beyond the cut-out counts as outside
+        """Distance, in diameters, to the nearest pixel outside the lesion; 0 outside."""
+        # everything beyond the cut-out counts as outside
         own = self.mask[self.box].view(np.uint8)
         framed = cv2.copyMakeBorder(own, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         distance = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
@@ -290,14 +290,14 @@ class LesionContext:
 
     @cached_property
     def reach(self) -> np.ndarray:
-        """Distance in diameters to the nearest lesion pixel; 0 inside."""
+        """Distance, in diameters, to the nearest lesion pixel; 0 inside."""
         distance = cv2.distanceTransform((~self.mask).view(np.uint8), cv2.DIST_L2, 3)
         distance *= np.float32(1.0 / self.diameter)
         return distance
 
     @cached_property
     def skin(self) -> np.ndarray:
-        """Usable skin near the lesion: 0.08 to 0.3 diameters away; all False when too little."""
+        """Usable skin 0.08 to 0.3 diameters from the lesion; all False if there is too little."""
         ring = (self.reach > 0.08) & (self.reach < _MARGIN) & self.usable
         if np.count_nonzero(ring) < _MIN_SKIN:
             ring = (self.reach > 0.0) & self.usable
@@ -305,32 +305,32 @@ class LesionContext:
 
     @cached_property
     def has_skin(self) -> bool:
-        """Whether enough skin is seen around the lesion."""
+        """Whether enough skin is visible around the lesion."""
         return bool(self.skin.any())
 
     @cached_property
     def skin_where(self) -> np.ndarray:
-        """Positions of every n-th pixel of `skin`, at most 8192: as good as all for a median."""
+        """Indices of every n-th pixel of `skin`, at most 8192, which are enough for a median."""
         where = np.flatnonzero(self.skin)
         return where[:: 1 + len(where) // 8192]
 
     @cached_property
     def skin_pixels(self) -> np.ndarray:
-        """Lab of those pixels, (n, 3) float32."""
+        """Lab of the pixels at `skin_where`, (n, 3) float32."""
         return self.lab.reshape(-1, 3).take(self.skin_where, axis=0)
 
     @cached_property
     def skin_lab(self) -> np.ndarray:
-        """Median Lab of the skin, (3,) float; NaN without skin."""
+        """Median Lab of the skin, (3,) float; NaN if no skin is visible."""
         if not self.has_skin:
             return np.full(3, np.nan)
         return np.array([median(channel) for channel in np.ascontiguousarray(self.skin_pixels.T)])
 
     @cached_property
     def ground(self) -> np.ndarray:
-        """Lab of unpigmented skin, (3,): `skin_lab`, or the lesion's lightest tenth without skin.
+        """Lab of unpigmented skin, (3,); without skin, that of the lesion's lightest tenth.
 
-        Lets pigment be defined for a lesion that fills the frame.
+        Pigment is thus defined even for a lesion that fills the frame.
         """
         if self.has_skin:
             return self.skin_lab
@@ -353,13 +353,13 @@ class LesionContext:
     def axes(self) -> tuple[float, float, float]:
         """Angle of the major principal axis in radians, and both axis lengths in pixels.
 
-        Lengths are those of the ellipse with the mask's second moments, as in regionprops.
+        Lengths are those of the ellipse with the second moments of the mask, as in regionprops.
         """
         m = self.moments
         xx, yy, xy = (m[k] / m["m00"] for k in ("mu20", "mu02", "mu11"))
         angle = 0.5 * np.arctan2(2.0 * xy, xx - yy)
         mean, half = (xx + yy) / 2.0, np.hypot((xx - yy) / 2.0, xy)
-        # 1/12 is the second moment of a pixel itself: a single pixel has a size
+        # 1/12 is the second moment of a single pixel, whose axes are thus not 0
         return (
             float(angle),
             4.0 * float(np.sqrt(mean + half + 1.0 / 12.0)),
@@ -367,17 +367,17 @@ class LesionContext:
         )
 
     def places(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Columns and rows, from the centre on, of some pixels.
+        """Return the columns and rows of pixels relative to the centroid.
 
         Parameters
         ----------
         where : ndarray of shape (n,), int
-            Positions in the flattened cut-out.
+            Indices into the flattened cut-out.
 
         Returns
         -------
         dx, dy : ndarray of shape (n,), float32
-            In pixels.
+            Offsets in pixels.
         """
         width = self.mask.shape[1]
         where = where.astype(np.int32)
@@ -387,30 +387,30 @@ class LesionContext:
         return column.astype(np.float32) - x, row.astype(np.float32) - y
 
     def angle(self, where: np.ndarray) -> np.ndarray:
-        """Direction from the centre to some pixels, counted from the major axis.
+        """Return the direction from the centroid to pixels, counted from the major axis.
 
         Parameters
         ----------
         where : ndarray of shape (n,), int
-            Positions in the flattened cut-out.
+            Indices into the flattened cut-out.
 
         Returns
         -------
         ndarray of shape (n,), int16
-            0 to 255 for a whole turn.
+            Directions, 0 to 255 for a full turn.
         """
         if where.size == 0:
             return np.zeros(0, np.int16)
         turn = cv2.phase(*self.places(where), angleInDegrees=True).ravel()
         turn *= np.float32(256.0 / 360.0)
-        turn += np.float32(512.0 - self.axes[0] * 128.0 / np.pi)  # positive, whatever the axis
+        turn += np.float32(512.0 - self.axes[0] * 128.0 / np.pi)  # positive for any axis
         return turn.astype(np.int16) & 255
 
     @cached_property
     def near(self) -> LesionContext:
-        """The lesion without the far skin: the box of the mask and 0.13 diameters around it.
+        """Smaller cut-out: the bounding box of the mask and 0.13 diameters around it.
 
-        What happens in the lesion and at its border needs no more, which halves the pixels.
+        This is enough for features of the lesion and its border, and halves the pixels.
         """
         pad = int(np.ceil(_NEAR * self.diameter)) + 1
         rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
@@ -426,12 +426,12 @@ class LesionContext:
         return near
 
     def hessian(self, sigma: float) -> Curvature:
-        """Second derivatives of lightness, each scale computed once.
+        """Return the second derivatives of lightness, computed once per scale.
 
         Parameters
         ----------
         sigma : float
-            Width of the smoothing in pixels.
+            Standard deviation of the Gaussian in pixels.
 
         Returns
         -------
@@ -444,7 +444,7 @@ class LesionContext:
 
     @cached_property
     def outline(self) -> Outline:
-        """Outer contour of the largest part."""
+        """Outer contour of the largest part of the mask."""
         return trace_outline(self.mask, smooth=self.diameter / 80.0)
 
 
@@ -455,24 +455,24 @@ def cut_out(
     field_of_view: np.ndarray | None = None,
     hair: np.ndarray | None = None,
 ) -> LesionContext:
-    """Cut a lesion out of its frame and bring it to measuring scale.
+    """Cut a lesion out of its frame and resample it to measuring scale.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     mask : ndarray of shape (H, W), bool
-        The lesion; at least one pixel.
+        Lesion mask with at least one pixel.
     field_of_view : ndarray of shape (H, W), bool, default=None
-        True where the picture shows skin; None means everywhere.
+        True on visible skin. If None, the whole image is used.
     hair : ndarray of shape (H, W), bool, default=None
-        True on hairs, which are left out; None means no hair.
+        True on hair, which is excluded. If None, the image is assumed to be free of hair.
 
     Returns
     -------
     LesionContext
-        With an equivalent diameter of 160 pixels, unless the lesion is smaller than 20 pixels
-        (enlarged 8 times at most) or thread-like (long side 480 pixels at most).
+        Cut-out with an equivalent diameter of 160 pixels, unless the lesion is smaller than 20
+        pixels (enlarged 8 times at most) or thread-like (long side 480 pixels at most).
     """
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
     diameter = np.sqrt(4.0 * np.count_nonzero(mask) / np.pi)
@@ -483,7 +483,7 @@ def cut_out(
     how = cv2.INTER_AREA if size[0] < width + 2 * margin else cv2.INTER_LINEAR
     small = cv2.resize(_window(mask.view(np.uint8) * np.uint8(255), window), size, None, 0, 0, how)
     lesion = small > 127
-    if not lesion.any():  # a thread thinner than one measuring pixel
+    if not lesion.any():  # a thread thinner than one resampled pixel
         lesion = small >= max(1, small.max())
     if field_of_view is None and hair is None:
         usable = _framed(mask.shape, window, size, how)
@@ -494,7 +494,7 @@ def cut_out(
         usable = cv2.resize(clear, size, None, 0, 0, how) > _SEEN
     colors = _window(image, window, cv2.BORDER_REPLICATE)
     if how == cv2.INTER_AREA and colors.size <= _SMALL:
-        # areas are averaged in two thirds of the time in float32, which rounds to the same bytes
+        # averaging takes a third less time in float32, which rounds to the same bytes
         colors = cv2.resize(colors.astype(np.float32), size, None, 0, 0, how)
         colors = cv2.convertScaleAbs(colors)
     else:
@@ -505,7 +505,7 @@ def cut_out(
 def _framed(
     shape: tuple[int, int], window: tuple[int, int, int, int], size: tuple[int, int], how: int
 ) -> np.ndarray:
-    """Where a resampled window shows the frame: its rows and columns are resampled alone."""
+    """Return where a resampled window shows the frame, from its rows and columns."""
     top, bottom, left, right = window
     if top >= 0 and left >= 0 and bottom <= shape[0] and right <= shape[1]:
         return np.ones(size[::-1], bool)
@@ -519,7 +519,7 @@ def _framed(
 def _window(
     array: np.ndarray, window: tuple[int, int, int, int], border: int = cv2.BORDER_CONSTANT
 ) -> np.ndarray:
-    """Rows and columns of a window that may reach beyond the array."""
+    """Crop a window, padded if it extends beyond the array."""
     top, bottom, left, right = window
     height, width = array.shape[:2]
     part = array[max(top, 0) : bottom, max(left, 0) : right]

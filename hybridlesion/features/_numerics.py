@@ -10,11 +10,11 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-_FEW = 4096  # values from which selecting is quick
+_FEW = 4096  # number of values up to which selection is fast
 
 
 def deviation(values: np.ndarray) -> float:
-    """Standard deviation, as `numpy.std` in a third of the time.
+    """Standard deviation, like `numpy.std` but in a third of the time.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def deviation(values: np.ndarray) -> float:
     Returns
     -------
     float
-        Root of the mean squared distance from the mean.
+        Square root of the mean squared distance from the mean.
 
     Examples
     --------
@@ -37,19 +37,19 @@ def deviation(values: np.ndarray) -> float:
 
 
 def percentiles(values: np.ndarray, *percent: float) -> list[float]:
-    """Percentiles of finite values, as `numpy.percentile` but many times quicker.
+    """Percentiles of finite values, like `numpy.percentile` but many times faster.
 
     Parameters
     ----------
     values : ndarray of shape (n,), float
-        At least one value, none of them NaN.
+        At least one value, without NaN.
     *percent : float
-        0 to 100.
+        Percentiles to compute, 0 to 100.
 
     Returns
     -------
     list of float
-        One for each of `percent`, interpolated linearly.
+        One value per element of `percent`, interpolated linearly.
 
     Examples
     --------
@@ -68,14 +68,14 @@ def percentiles(values: np.ndarray, *percent: float) -> list[float]:
 
 
 def _smallest(values: np.ndarray, ranks: list[int]) -> list[float]:
-    """The k-th smallest value for each of `ranks`, counted from 0."""
+    """Return the k-th smallest value for each k in `ranks`, counted from 0."""
     if len(values) <= _FEW:
         return np.partition(values, ranks)[ranks].tolist()
     low, high = float(values.min()), float(values.max())
     if low == high:
         return [low] * len(ranks)
-    # a histogram of bytes tells in which 256th of the range each rank lies: sorting that alone is
-    # several times quicker than selecting from all
+    # a histogram of bytes shows in which 256th of the range each rank lies; sorting only that part
+    # is several times faster than selecting from all values
     step = ((values - low) * (255.0 / (high - low))).astype(np.uint8)
     count = cv2.calcHist([step], [0], None, [256], [0, 256]).ravel().cumsum(dtype=float)
     steps = np.searchsorted(count, ranks, side="right").tolist()
@@ -90,12 +90,12 @@ def median(values: np.ndarray) -> float:
     Parameters
     ----------
     values : ndarray of shape (n,), float
-        At least one value, none of them NaN.
+        At least one value, without NaN.
 
     Returns
     -------
     float
-        The middle value, or the mean of the two in the middle.
+        The middle value, or the mean of the two middle values.
 
     Examples
     --------
@@ -112,14 +112,14 @@ def group_medians(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values : ndarray of shape (n,), float
-        At least one value, none of them NaN.
+        At least one value, without NaN.
     group : ndarray of shape (n,), int
-        Group of each value, 0 or more.
+        Group of each value; not negative.
 
     Returns
     -------
     ndarray of shape (k,), float
-        One median for each group that occurs, in order of the groups.
+        One median per group that occurs, in the order of the groups.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def group_medians(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     """
     size = np.bincount(group)
     size = size[size > 0]
-    # one sort of all: groups are moved apart by more than their values differ
+    # a single sort: groups are shifted apart by more than their values differ
     apart = group * (2.0 * float(np.abs(values).max()) + 1.0)
     order = np.argsort(values + apart)
     ordered = values[order].astype(float)
@@ -148,7 +148,7 @@ def rgb_to_lab(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (h, w, 3), float32
-        L in 0 to 100, a and b about -127 to 127.
+        L from 0 to 100, a and b from about -127 to 127.
     """
     scaled = image.astype(np.float32)
     scaled *= np.float32(1.0 / 255.0)
@@ -172,7 +172,7 @@ class Curvature:
     Parameters
     ----------
     smooth : ndarray of shape (h, w), float32
-        The smoothed image itself.
+        Smoothed image.
     mean, half, mixed : ndarray of shape (h, w), float32
         ``(xx + yy) / 2``, ``(xx - yy) / 2`` and ``xy`` of the Hessian. Its eigenvalues are
         ``mean + root`` and ``mean - root``, their directions ``half / root`` and ``mixed / root``.
@@ -182,7 +182,7 @@ class Curvature:
     root : ndarray of shape (h, w), float32
         ``sqrt(half^2 + mixed^2)``.
     dark_line, light_line : ndarray of shape (h, w), float32
-        Difference of the magnitudes of the eigenvalues, signed: large on dark (light) lines, small
+        Signed difference of the magnitudes of the eigenvalues: large on dark (light) lines, small
         on spots and saddles.
     """
 
@@ -193,7 +193,7 @@ class Curvature:
 
     @cached_property
     def root(self) -> np.ndarray:
-        """Half the distance of the eigenvalues."""
+        """Half the difference of the eigenvalues."""
         return cv2.magnitude(self.half, self.mixed)
 
     @cached_property
@@ -203,7 +203,7 @@ class Curvature:
 
     @cached_property
     def light_line(self) -> np.ndarray:
-        """Minus the smaller eigenvalue, minus the magnitude of the larger one."""
+        """Negated smaller eigenvalue minus the magnitude of the larger one."""
         return 2.0 * cv2.min(self.root, -self.mean)
 
 
@@ -213,17 +213,17 @@ def curvature(image: np.ndarray, sigma: float, *, smoothed: float = 0.0) -> Curv
     Parameters
     ----------
     image : ndarray of shape (h, w), float32
-        For example lightness.
+        Image, for example lightness.
     sigma : float
         Standard deviation of the Gaussian in pixels.
     smoothed : float, default=0.0
-        Standard deviation of a Gaussian that has smoothed the image already; less than `sigma`.
+        Standard deviation of any Gaussian already applied to the image; less than `sigma`.
 
     Returns
     -------
     Curvature
-        Eigenvalues and direction of the Hessian: the response of the best of all orientations,
-        in closed form.
+        Eigenvalues and direction of the Hessian, that is, the response at the best orientation in
+        closed form.
 
     References
     ----------

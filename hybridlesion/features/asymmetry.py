@@ -1,4 +1,4 @@
-"""Asymmetry: mismatch of a lesion with its mirror images about axes through the centroid."""
+"""Asymmetry: mismatch between a lesion and its mirror images about axes through the centroid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 from hybridlesion.features._numerics import deviation
 
-N_AXES = 12  # one each 15 degrees; 0 and 6 are the principal axes
+N_AXES = 12  # one every 15 degrees; 0 and 6 are the principal axes
 _MINOR = N_AXES // 2
 _GRID = 96  # side in pixels of the square on which lesions are mirrored
 
@@ -23,21 +23,21 @@ def reflect(
     Parameters
     ----------
     mask : ndarray of shape (h, w), bool
-        The lesion; at least one pixel.
+        Lesion mask with at least one pixel.
     lab : ndarray of shape (h, w, 3), float32
         CIE Lab.
     pigment : ndarray of shape (h, w), float32
-        Weight of each pixel, 0 or more.
+        Weight of each pixel; not negative.
     angle : float
-        Direction in radians of the first axis; the others follow by 15 degrees.
+        Direction of the first axis in radians; the others follow in steps of 15 degrees.
 
     Returns
     -------
     dict of str to ndarray of shape (12,), float
-        Mismatch of the lesion with its mirror image about each axis. ``shape`` is
-        ``|M xor flip(M)| / (2 |M|)``: 0 if symmetric, 1 if nothing overlaps. ``color`` is the mean
-        Delta-E (CIE 1976) of the pixels that both halves share. ``pigment`` is
-        ``sum |p - flip(p)| / (2 sum p)``, where p is how much darker than skin a pixel is.
+        Mismatch between the lesion and its mirror image about each axis. ``shape`` is
+        ``|M xor flip(M)| / (2 |M|)``: 0 if symmetric, 1 without overlap. ``color`` is the mean
+        Delta-E (CIE 1976) over the pixels that both halves share. ``pigment`` is
+        ``sum |p - flip(p)| / (2 sum p)``, where p is the darkness of a pixel relative to skin.
 
     Examples
     --------
@@ -54,12 +54,12 @@ def reflect(
     weighted = pigment * own
     y, x = np.nonzero(mask)
     axes = angle + np.arange(N_AXES) * (np.pi / N_AXES)
-    # only where the lesion is: what is mirrored elsewhere is known from the sums. A reflection is
-    # one affine map: no rotation there and back, one interpolation only
+    # only lesion pixels are sampled, since the rest of the mirror image follows from the sums. A
+    # reflection is a single affine map, which needs only one interpolation
     at_x, at_y = _mirrored(x, y, axes)
     layers = np.dstack([lab, own])
     *colors, theirs = cv2.split(cv2.remap(layers, at_x, at_y, cv2.INTER_LINEAR))
-    every = np.ones(len(x), np.float32)  # to sum over pixels, as a product of matrices
+    every = np.ones(len(x), np.float32)  # sums over pixels as a matrix product
     # |M xor flip(M)| = 2 (|M| - |M and flip(M)|)
     shape = 1.0 - (theirs @ every) / len(x)
     shared = (theirs > 0.5).astype(np.float32)
@@ -72,16 +72,16 @@ def reflect(
     lost = np.zeros(N_AXES)
     if weight > 0.0:
         flipped = cv2.remap(weighted, at_x, at_y, cv2.INTER_LINEAR)
-        # outside the lesion lies what of the mirrored pigment is not inside
+        # mirrored pigment that is not inside the lesion lies outside
         lost = np.abs(own_weight - flipped) @ every + weight - flipped @ every
         lost /= 2.0 * weight
-    # interpolation may carry a sum a little beyond its bounds
+    # interpolation may push a value slightly beyond its bounds
     shape, lost = np.clip(shape, 0.0, 1.0), np.clip(lost, 0.0, 1.0)
     return {"shape": shape, "color": color.astype(float), "pigment": lost}
 
 
 def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where points lie when mirrored about lines through their centre, (angles, points) each."""
+    """Mirror points about lines through their centroid; returns x and y, (angles, points)."""
     center_x, center_y = x.mean(), y.mean()
     points = np.array([x - center_x, y - center_y, np.ones(len(x))], np.float32)
     cos, sin = np.cos(2.0 * angles), np.sin(2.0 * angles)
@@ -101,13 +101,13 @@ def asymmetry(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value per feature of the family, keys without ``abcd__asymmetry_``.
+        One value per feature of the family, keyed without the prefix ``abcd__asymmetry_``.
 
     Notes
     -----
     Axes run through the centroid of the mask. *major* and *minor* are the principal axes; *min*
-    is the best axis of all twelve and *cross* the axis perpendicular to it, the second axis of
-    Stolz's rule. Pigment is ``p = max(0, L_skin - L)``, hidden hairs count as the lesion's mean.
+    is the best of all twelve axes and *cross* the axis perpendicular to it, the second axis of
+    Stolz's rule. Pigment is ``p = max(0, L_skin - L)``; pixels under hair take the lesion's mean.
 
     References
     ----------
@@ -142,11 +142,11 @@ def shrink(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray, f
     Returns
     -------
     mask : ndarray of shape (h, w), bool
-        The lesion.
+        Lesion mask.
     lab : ndarray of shape (h, w, 3), float32
         CIE Lab.
     pigment : ndarray of shape (h, w), float32
-        Difference in L* by which each pixel is darker than skin; 0 if it is lighter.
+        Difference in L* by which each pixel is darker than skin; 0 for lighter pixels.
     diameter : float
         Equivalent diameter in pixels.
     """
@@ -169,12 +169,12 @@ def shrink(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray, f
 def _balance(
     mask: np.ndarray, lab: np.ndarray, pigment: np.ndarray, angle: float, diameter: float
 ) -> dict[str, float]:
-    """Compare halves and quarters of the lesion, and the centre of pigment with that of shape."""
+    """Compare halves and quarters of the lesion, and the centroids of pigment and shape."""
     y, x = np.nonzero(mask)
     center_x, center_y = x.mean(), y.mean()
     dx, dy = x - center_x, y - center_y
     cos, sin = np.cos(angle), np.sin(angle)
-    # one row a quarter of the lesion: its sums of colour and weight, and its pixels
+    # one row per quarter of the lesion: sums of colour and weight, and the number of pixels
     quarter = 2 * (dx * cos + dy * sin > 0) + (dy * cos - dx * sin > 0)
     layers = np.ones((len(x), 5))
     layers[:, :3] = lab[y, x]
@@ -199,7 +199,7 @@ def _balance(
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Delta-E between the mean colours of two halves, given as sums; 0 when one is empty."""
+    """Delta-E between the mean colours of two halves, given as sums; 0 if either is empty."""
     if first[4] == 0.0 or second[4] == 0.0:
         return 0.0
     return math.dist(first[:3] / first[4], second[:3] / second[4])

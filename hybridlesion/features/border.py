@@ -16,9 +16,9 @@ from hybridlesion.features._context import (
 )
 from hybridlesion.features._numerics import deviation, group_medians, median
 
-_BOXES = (2, 4, 8, 16, 32)  # pixels; each twice the one before
+_BOXES = (2, 4, 8, 16, 32)  # pixels; each is twice the previous one
 _LOG = np.log(_BOXES) - np.mean(np.log(_BOXES))
-_SLOPE = _LOG / (_LOG @ _LOG)  # of a line fitted over log s by least squares
+_SLOPE = _LOG / (_LOG @ _LOG)  # of the least-squares line over log s
 
 
 def border(lesion: LesionContext) -> dict[str, float]:
@@ -32,12 +32,14 @@ def border(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value per feature of the outline, keys without ``abcd__border_``.
+        One value per feature of the outline, keyed without the prefix ``abcd__border_``.
 
     Notes
     -----
-    All from the outer contour of the mask's largest part, smoothed by 1/80 diameter, so holes and
-    satellites do not count. P and A are its perimeter and area.
+    The outline is the outer contour of the largest part of the mask, smoothed by 1/80 of the
+    diameter, so holes and satellites do not count. P and A are its perimeter and area. Box
+    dimension, eccentricity, axis ratio, deviation from the ellipse and number of parts use the
+    whole mask.
 
     References
     ----------
@@ -67,13 +69,13 @@ def box_counting_dimension(mask: np.ndarray) -> float:
     Parameters
     ----------
     mask : ndarray of shape (h, w), bool
-        At least one pixel.
+        Mask with at least one pixel.
 
     Returns
     -------
     float
         Slope of log N(s) over log 1/s for boxes of side s = 2 to 32 pixels: 1 for a smooth line,
-        towards 2 for one that fills the plane; 0 for a border that fits into one box.
+        close to 2 for a line that fills the plane, 0 for a border that fits into one box.
 
     Examples
     --------
@@ -85,7 +87,7 @@ def box_counting_dimension(mask: np.ndarray) -> float:
     """
     zero = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
     eroded = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), **zero)
-    # boxes of twice the side hold four of the boxes before
+    # a box of twice the side contains four of the previous boxes
     down, right = (-n % _BOXES[-1] for n in mask.shape)
     edge = np.bitwise_xor(mask.view(np.uint8), eroded)
     rim: np.ndarray = cv2.copyMakeBorder(edge, 0, down, 0, right, cv2.BORDER_CONSTANT)
@@ -114,7 +116,7 @@ def _radius(outline: Outline) -> dict[str, float]:
 
 def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
     """Depth of the bays between the outline and its convex hull."""
-    # a point inside a convex polygon is as deep as it is below the nearest side's line
+    # the depth of a point in a convex polygon is its distance to the line of the nearest side
     corner = outline.hull
     side = np.roll(corner, -1, axis=0) - corner
     length = np.hypot(*side.T)
@@ -136,8 +138,8 @@ def _hull_gaps(outline: Outline, diameter: float) -> dict[str, float]:
 
 
 def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
-    """Turning of the outline per diameter of its length."""
-    # second derivatives need twice the smoothing of the outline, or they see the pixel grid
+    """Bending and turning of the outline, from its curvature."""
+    # second derivatives need twice the smoothing, or they would follow the pixel grid
     points = smooth_curve(outline.points, diameter / 40.0)
     step = (outline.perimeter - np.pi) / N_POINTS
     if step <= 0.0:
@@ -157,7 +159,7 @@ def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
 
 
 def _ellipse_misfit(lesion: LesionContext, major: float, minor: float) -> float:
-    """|M xor E| / (2|M|) for the ellipse E of equal second moments."""
+    """|M xor E| / (2|M|) for the ellipse E with equal second moments."""
     ellipse = np.zeros(lesion.mask.shape, np.uint8)
     (x, y), angle = lesion.center, np.degrees(lesion.axes[0])
     cv2.ellipse(ellipse, ((x, y), (max(major, 1.0), max(minor, 1.0)), angle), 1, -1)
@@ -171,11 +173,11 @@ _THIRD = _SAMPLES // 3
 # outer third minus inner third
 _ACROSS = np.repeat(np.float32([-1, 0, 1]) / _THIRD, (_THIRD, _SAMPLES - 2 * _THIRD, _THIRD))
 OCTANTS = 8
-ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter; three quarters of ISIC 2017 lie below
+ABRUPT, _SOFT = 30.0, 5.0  # L* per tenth of a diameter, exceeded in a quarter of ISIC 2017
 
 
 def border_profiles(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
-    """Sample the colour along the normals of the outline.
+    """Sample colours along the normals of the outline.
 
     Parameters
     ----------
@@ -185,8 +187,8 @@ def border_profiles(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     lab : ndarray of shape (256, 23, 3), float32
-        CIE Lab along 256 lines, from 0.14 diameters inside to as far outside; NaN where nothing is
-        visible.
+        CIE Lab along 256 lines, from 0.14 diameters inside the outline to 0.14 outside; NaN at
+        pixels that are not visible.
     octant : ndarray of shape (256,), int
         Octant of each line, 0 to 7, counted from the major axis.
     """
@@ -212,13 +214,13 @@ def steepest_rise(lab: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     lab : ndarray of shape (256, 23, 3), float32
-        CIE Lab of `border_profiles`.
+        CIE Lab from `border_profiles`.
 
     Returns
     -------
     ndarray of shape (256,), float32
-        L* per tenth of a diameter, over three neighbouring samples; NaN where a line is not seen
-        from end to end.
+        L* per tenth of a diameter, over three neighbouring samples; NaN for lines that are not
+        visible from end to end.
     """
     lightness = lab[..., 0]
     step = 2.0 * _REACH / (_SAMPLES - 1)
@@ -226,17 +228,17 @@ def steepest_rise(lab: np.ndarray) -> np.ndarray:
 
 
 def abruptness(slope: np.ndarray) -> np.ndarray:
-    """Count slopes as abrupt, softly.
+    """Rate slopes as abrupt by a soft step.
 
     Parameters
     ----------
     slope : ndarray of shape (n,), float
-        L* per tenth of a diameter.
+        Slopes in L* per tenth of a diameter.
 
     Returns
     -------
     ndarray of shape (n,), float
-        ``1 / (1 + exp(-(slope - 30) / 5))``: 0 to 1, one half at the limit.
+        ``1 / (1 + exp(-(slope - 30) / 5))``, from 0 to 1 and one half at the limit.
     """
     return 0.5 + 0.5 * np.tanh((slope - ABRUPT) / (2.0 * _SOFT))
 
@@ -252,22 +254,22 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value per feature of the cut-off, keys without ``abcd__border_``; NaN if no line across
-        the border is visible on both sides (the lesion fills the frame).
+        One value per feature of the cut-off, keyed without the prefix ``abcd__border_``; NaN if no
+        line across the border is visible on both sides (the lesion fills the frame).
 
     Notes
     -----
-    On each line the *drop* is the mean lightness of the outer third minus that of the inner third
-    and the *slope* the steepest rise over three neighbouring samples, in L* per tenth of a
-    diameter. An octant's value is the median of its lines. *abrupt* counts octants whose median
-    slope exceeds a limit softly, ``sum 1 / (1 + exp(-(slope - 30) / 5))``, scaled to eight
-    when some octants are not seen.
+    On each line, the *drop* is the mean lightness of the outer third minus that of the inner third,
+    and the *slope* is the steepest rise over three neighbouring samples, in L* per tenth of a
+    diameter. The value of an octant is the median of its lines. *abrupt* is a soft count of the
+    octants whose median slope exceeds a limit, ``sum 1 / (1 + exp(-(slope - 30) / 5))``, scaled to
+    eight octants if some are not visible.
     """
     lab, octant = border_profiles(lesion)
     delta = np.einsum("s,lsc->lc", _ACROSS, lab)
     slope = steepest_rise(lab)
     seen = np.isfinite(slope)
-    # if no line is visible, a single one of NaN makes every value NaN
+    # if no line is visible, a single line of NaN makes every value NaN
     seen[0] |= not seen.any()
     octant, slope, delta = octant[seen], slope[seen], delta[seen]
     drop, change = delta[:, 0], np.sqrt(np.einsum("lc,lc->l", delta, delta))
@@ -288,13 +290,13 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
-_AROUND = 0.12  # diameters outside the mask in which pigment is still looked for
+_AROUND = 0.12  # diameters around the mask that are searched for pigment
 _PIGMENT_LEVELS = (25, 50, 75)  # percent of the way from skin to the darkest pigment
 _BLUR = 1.5  # pixels
 
 
 def pigment_edge(lesion: LesionContext) -> dict[str, float]:
-    """Measure the border of the dark pigment, found by thresholds instead of the mask.
+    """Measure the border of the dark pigment, found by thresholds rather than the mask.
 
     Parameters
     ----------
@@ -304,14 +306,14 @@ def pigment_edge(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value per feature of the pigment, keys without ``abcd__border_``.
+        One value per feature of the pigment, keyed without the prefix ``abcd__border_``.
 
     Notes
     -----
-    The region is the mask grown by 0.12 diameters. *otsu* is the part of it darker than Otsu's
-    threshold of its lightness; the levels 25, 50 and 75 lie at that percentage of the way from
-    the skin's lightness to the 5th percentile of the lesion's. Perimeters are Crofton's, of all
-    parts and holes together, so that islands and bays count.
+    The region is the mask dilated by 0.12 diameters. *otsu* is the part of it that is darker than
+    Otsu's threshold; the levels 25, 50 and 75 are percentages of the way from the lightness of skin
+    to the 5th percentile of the lightness of the lesion. Perimeters follow Crofton's formula and
+    include all parts and holes, so that islands and bays count.
 
     References
     ----------
@@ -329,7 +331,7 @@ def pigment_edge(lesion: LesionContext) -> dict[str, float]:
     grey = (cv2.min(smooth, 100.0) * np.float32(2.55)).astype(np.uint8)
     limit, _ = cv2.threshold(grey[region], 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     dark_part = region & (grey <= limit)
-    # where nothing is darker than anything else, the pigment is the lesion
+    # if nothing is darker than the rest, the whole lesion is pigment
     dark_part = dark_part if dark_part.any() else lesion.mask
     values |= _pigment_shape(dark_part, lesion.diameter, lesion.diagonal)
     return {f"pigment_{name}": float(value) for name, value in values.items()}
@@ -358,13 +360,13 @@ def crofton_perimeter(mask: np.ndarray) -> float:
     Parameters
     ----------
     mask : ndarray of shape (h, w), bool
-        May be empty; the frame counts as outside.
+        Mask, possibly empty; everything beyond it counts as outside.
 
     Returns
     -------
     float
-        Length in pixels, ``pi/8 (n_0 + n_90 + (n_45 + n_135) / sqrt(2))``, n being how often
-        neighbours in that direction differ.
+        Length in pixels, ``pi/8 (n_0 + n_90 + (n_45 + n_135) / sqrt(2))``, where n is the number of
+        pairs of neighbours in each direction that differ.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Colour of the lesion relative to its skin, and the six colours of dermoscopy."""
+"""Colour of the lesion relative to the skin, and the six colours of dermoscopy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridlesion.features._context import LesionContext
 from hybridlesion.features._numerics import deviation, rgb_to_lab
 
 COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
-_STEP = 4  # Lab is looked up on a grid of 4 units: far below the distance of two references
+_STEP = 4  # grid step in Lab units, far below the distance between two references
 _SIDE = 256 // _STEP
 _TO_GRID = np.array(
     [[2.55 / _STEP, 0, 0, 0], [0, 1 / _STEP, 0, 128 / _STEP], [0, 0, 1 / _STEP, 128 / _STEP]],
@@ -25,21 +25,22 @@ _GRID_STRIDE = np.array([_SIDE * _SIDE, _SIDE, 1], np.float32)
 
 @dataclass(frozen=True)
 class Palette:
-    """Reference colours in CIE Lab on a standard skin, and how far a pixel may lie from its colour.
+    """Reference colours in CIE Lab on standard skin, and how pixels are assigned to them.
 
     Parameters
     ----------
     references : mapping of str to sequence of (L, a, b)
-        For each of `COLORS` one or more reference points, as seen on skin of the colour `skin`.
+        One or more reference points for each of `COLORS`, as seen on skin of the colour `skin`.
     skin : tuple of int, default=(206, 166, 146)
-        RGB of the standard skin. Before colours are named, each channel is multiplied so that the
-        skin around the lesion gets this colour (von Kries): light and camera then matter little.
+        RGB of the standard skin. Before pixels are classified, each channel is scaled so that the
+        skin around the lesion takes this colour (von Kries), which reduces the effect of light and
+        camera.
     radius : float, default=40.0
         Delta-E beyond which a pixel has none of the six colours.
     chroma_weight : float, default=1.6
-        Weight of a and b against L in that distance: hue tells blue-grey from brown, shading not.
+        Weight of a and b relative to L in that distance, since hue separates blue-grey from brown.
     minimum_share : float, default=0.03
-        Share of the lesion from which a colour counts as present.
+        Minimum share of the lesion for a colour to count as present.
     """
 
     references: Mapping[str, tuple[tuple[float, float, float], ...]]
@@ -60,7 +61,7 @@ class Palette:
             for name in COLORS
             for point in self.references[name]
         )
-        # skin seen inside the outline is none of the six
+        # skin inside the outline has none of the six colours
         points += ((len(COLORS), *rgb_to_lab(np.array([[self.skin]], np.uint8))[0, 0].tolist()),)
         object.__setattr__(self, "_key", (points, float(self.radius), float(self.chroma_weight)))
 
@@ -78,7 +79,7 @@ DEFAULT_PALETTE = Palette(
 
 
 def classify_colors(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> np.ndarray:
-    """Name the colour of every lesion pixel.
+    """Assign every lesion pixel to one of the six colours.
 
     Parameters
     ----------
@@ -90,28 +91,28 @@ def classify_colors(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -
     Returns
     -------
     ndarray of shape (n,), uint8
-        For each pixel of ``lesion.inside``, in row order, its index into `COLORS`, or 6 where it
-        looks like skin or no reference is near.
+        Index into `COLORS` for each pixel of ``lesion.inside``, in row order; 6 if the pixel looks
+        like skin or is far from all references.
 
     Notes
     -----
-    Where no skin is seen, the lightest tenth of the lesion stands for it.
+    If no skin is visible, the lightest tenth of the lesion is used instead.
     """
     ground = lesion.ground.astype(np.float32)[None, None]
     own = cv2.cvtColor(ground, cv2.COLOR_LAB2RGB)[0, 0] * 255.0
     gain = np.asarray(palette.skin, np.float32) / np.maximum(own, 16.0)
     table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)
     lab = rgb_to_lab(cv2.LUT(lesion.rgb_inside[None], table[None]))
-    # rows and columns of the grid; no value is negative, so that cutting off is rounding down
+    # rows and columns of the grid; values are not negative, so truncation rounds down
     cells = cv2.transform(lab, _TO_GRID)[0].astype(np.uint8)
-    # float32 holds these whole numbers, and multiplies matrices many times quicker
+    # float32 represents these integers exactly, and matrix products are many times faster
     index = cells.astype(np.float32) @ _GRID_STRIDE
     return _lookup(palette._key).take(index.astype(np.int32))
 
 
 @lru_cache(maxsize=8)
 def _lookup(key: tuple) -> np.ndarray:
-    """Nearest colour of every cell of a grid over Lab."""
+    """Return the nearest colour of every cell of a grid over Lab."""
     points, radius, chroma = key
     axis = np.arange(_SIDE) * _STEP + _STEP / 2.0
     cells = np.stack(
@@ -131,9 +132,9 @@ _CHANNELS = ("lightness", "a", "b", "red", "green", "blue", "saturation", "value
 
 
 def _window(pixels: int) -> np.ndarray:
-    """Weights on pixels twice as large that stand for the mean over a window of pixels.
+    """Weights on pixels of twice the size that approximate the mean over a window of pixels.
 
-    The outermost weights are such that its variance is that of the window, (n^2 - 1) / 12.
+    The outermost weights are chosen so that the variance is that of the window, (n^2 - 1) / 12.
     """
     inner = 2 * ((pixels - 2) // 4) + 1
     own, far = (inner**2 - 1) / 3.0, (inner + 1.0) ** 2
@@ -151,7 +152,7 @@ _CELL_STRIDE = np.array([1024.0, 32.0, 1.0], np.float32)
 
 
 def color(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> dict[str, float]:
-    """Measure the colours inside the lesion and against the skin around it.
+    """Measure the colours of the lesion, alone and relative to the skin around it.
 
     Parameters
     ----------
@@ -163,8 +164,8 @@ def color(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> dict[str
     Returns
     -------
     dict of str to float
-        One value per feature of the family, keys without ``abcd__color_``; those relative to skin
-        are NaN if no skin is visible.
+        One value per feature of the family, keyed without the prefix ``abcd__color_``; those
+        relative to skin are NaN if no skin is visible.
 
     References
     ----------
@@ -177,7 +178,7 @@ def color(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> dict[str
 
 
 def _channels(lesion: LesionContext) -> dict[str, float]:
-    """Mean minus skin, sd and skewness of eight channels."""
+    """Mean relative to skin, standard deviation and skewness of eight channels."""
     centered = lesion.lab_centered
     second = np.diagonal(lesion.covariance)
     third = [(c * c) @ c / c.size for c in centered]
@@ -212,7 +213,7 @@ def _skin_mean(lesion: LesionContext) -> np.ndarray:
 
 
 def _contrast(lesion: LesionContext) -> dict[str, float]:
-    """Level of colour, alone and against skin."""
+    """Mean colour, alone and relative to skin."""
     lightness, a, b = lesion.lab_mean.tolist()
     skin, levels = lesion.skin_lab.tolist(), lesion.lightness_levels
     hue, chroma = math.atan2(b, a), math.hypot(a, b)
@@ -235,7 +236,7 @@ def _spread(lesion: LesionContext) -> dict[str, float]:
     """Variety of colour: entropy and principal spread."""
     lab = lesion.lab_inside
     variances = np.maximum(np.linalg.eigvalsh(lesion.covariance), 0.0)[::-1]
-    # cells of 6.25 x 8 x 8 units, about the smallest difference that has another name
+    # cells of 6.25 x 8 x 8 units, about the smallest difference between named colours
     cells = lab + _CELL_ORIGIN
     cells *= _CELL_SCALE
     cells = _CELL_STRIDE @ np.floor(cells, out=cells)
@@ -260,8 +261,8 @@ def _rings(lesion: LesionContext) -> dict[str, float]:
     lab = lesion.lab_centered
     depth = lesion.depth.ravel().take(lesion.where)
     deepest = max(float(depth.max()), 1e-6)
-    # one row a ring: its pixels, then sums of Lab and of squared lengths. Both inner bounds give
-    # all three, since the sums over the whole lesion are known
+    # one row per ring: number of pixels, then sums of Lab and of squared lengths. Two inner bounds
+    # are enough for three rings, since the sums over the whole lesion are known
     within = depth <= np.array([[1.0 / 3.0], [2.0 / 3.0]], np.float32) * np.float32(deepest)
     layers = np.empty((5, lab.shape[1]), np.float32)
     layers[0], layers[1:4] = 1.0, lab
@@ -269,7 +270,7 @@ def _rings(lesion: LesionContext) -> dict[str, float]:
     whole = np.array([lab.shape[1], 0.0, 0.0, 0.0, np.trace(lesion.covariance) * lab.shape[1]])
     inner = np.vstack([np.zeros(5), within.astype(np.float32) @ layers.T, whole])
     sums = np.diff(inner, axis=0)
-    # a lesion a few pixels wide has no middle: its rings are all the same
+    # in a lesion a few pixels wide, an empty ring takes the values of the whole lesion
     sums[sums[:, 0] == 0.0] = whole
     means = sums[:, 1:4] / sums[:, :1]
     variances = sums[:, 4] / sums[:, 0] - (means * means).sum(axis=1)
@@ -284,15 +285,15 @@ def _rings(lesion: LesionContext) -> dict[str, float]:
 
 
 def _patches(lesion: LesionContext) -> dict[str, float]:
-    """Colour spread inside windows and between them."""
+    """Colour spread within windows and between them."""
     lab, square, inside = _halved(lesion.near)
     values = {}
     for name, kernel in _WINDOWS.items():
         mean = cv2.sepFilter2D(lab, cv2.CV_32F, kernel, kernel)
-        # the variance of three channels is the mean square length minus that of the mean
+        # the variance of three channels is the mean squared length minus that of the mean
         variance = cv2.sepFilter2D(square, cv2.CV_32F, kernel, kernel) - _square_length(mean)
         values[f"local_{name}"] = cv2.mean(cv2.sqrt(cv2.max(variance, 0.0)), mask=inside)[0]
-    # between patches: the means of the larger windows
+    # spread between patches, from the means of the larger windows
     _, sd = cv2.meanStdDev(mean, mask=inside)
     return values | {
         "patch_spread": math.hypot(*sd.ravel()),
@@ -301,11 +302,11 @@ def _patches(lesion: LesionContext) -> dict[str, float]:
 
 
 def _halved(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lab, its square length and the lesion, averaged over blocks of 2 x 2 pixels.
+    """Return Lab, its squared length and the lesion, averaged over blocks of 2 x 2 pixels.
 
-    Sums over windows are the same, at every second place in a quarter of the time.
+    Window sums at every second pixel are the same and take a quarter of the time.
     """
-    around = len(_WINDOWS["coarse"]) + 1  # pixels, half a window
+    around = len(_WINDOWS["coarse"]) + 1  # in pixels; half a window
     corner = [max(side.start - around, 0) for side in lesion.box]
     size = [
         min(side.stop + around, n) - start
@@ -327,9 +328,9 @@ def _square_length(lab: np.ndarray) -> np.ndarray:
 
 
 def _six_colors(lesion: LesionContext, palette: Palette) -> dict[str, float]:
-    """Share and presence of the six colours, and how far apart their centres lie."""
+    """Share and presence of the six colours, and the largest offset of their centroids."""
     named = classify_colors(lesion, palette)
-    # one row a colour: its pixels and the sums of their places
+    # one row per colour: number of pixels and sums of their coordinates
     places = np.ones((3, len(named)), np.float32)
     places[1:] = lesion.places(lesion.where)
     sums = (named == _COLOR_INDEX).astype(np.float32) @ places.T

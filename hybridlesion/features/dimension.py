@@ -1,4 +1,4 @@
-"""Dimension: how large the lesion is in its frame; a photograph alone knows no millimetres."""
+"""Dimension: size of the lesion relative to the frame, since photographs have no known scale."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
     Parameters
     ----------
     mask : ndarray of shape (H, W), bool
-        Whole frame; at least one pixel.
+        Lesion mask of the whole frame, with at least one pixel.
 
     Returns
     -------
     dict of str to float
-        One value per feature of the family, keys without ``abcd__dimension_``.
+        One value per feature of the family, keyed without the prefix ``abcd__dimension_``.
 
     Notes
     -----
-    The maximum Feret diameter is the largest distance of two corners of lesion pixels; the
-    minimum is the least width between two parallel lines. Lengths are divided by the diagonal of
-    the frame, so that the same photograph at 256 and at 6000 pixels gives the same number.
+    The maximum Feret diameter is the largest distance between two corners of lesion pixels; the
+    minimum is the smallest width between two parallel lines. Lengths are divided by the diagonal of
+    the frame, so that a photograph yields the same values at 256 and at 6000 pixels.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def dimension(mask: np.ndarray) -> dict[str, float]:
 
 
 def _corners(mask: np.ndarray) -> np.ndarray:
-    """Corners of the pixels on the hull of the pixel centres, (n, 1, 2): enough for the hull."""
+    """Return the corners of pixels on the hull of all centres, (n, 1, 2), which span the hull."""
     parts, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     centers = cv2.convexHull(np.vstack(parts))
     return (centers + _PIXEL).reshape(-1, 1, 2)

@@ -19,7 +19,7 @@ NOT_MEASURED = 255
 
 
 def color_map(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> np.ndarray:
-    """Put the colour of every measured pixel where it belongs.
+    """Map the colour of every measured pixel.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def color_map(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> np.n
     Returns
     -------
     ndarray of shape (h, w), uint8
-        Index into `COLORS`, 6 for none of them, 255 where nothing was measured.
+        Index into `COLORS`; 6 for none of the colours, 255 for pixels that were not measured.
     """
     named = np.full(lesion.mask.shape, NOT_MEASURED, np.uint8)
     named[lesion.inside] = classify_colors(lesion, palette)
@@ -40,18 +40,18 @@ def color_map(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -> np.n
 
 @dataclass(frozen=True)
 class MirrorMap:
-    """A lesion and its mirror image about its best axis, at the scale at which both are compared.
+    """Lesion and its mirror image about the best axis, at the scale of the comparison.
 
     Parameters
     ----------
     angle : float
-        Direction of the best axis in radians, from the row axis towards rising rows.
+        Direction of the best axis in radians, from the row axis towards increasing rows.
     best, cross : float
-        Mismatch about that axis, and about the one perpendicular to it.
+        Mismatch about the best axis and about the axis perpendicular to it.
     own, mirrored : ndarray of shape (h, w), float32
         The mask and its mirror image, 0 to 1.
     difference : ndarray of shape (h, w), float32
-        Delta-E of each pixel to its mirror image; NaN where the halves do not overlap.
+        Delta-E between each pixel and its mirror image; NaN where the halves do not overlap.
     """
 
     angle: float
@@ -63,20 +63,21 @@ class MirrorMap:
 
 
 def mirror_map(lesion: LesionContext, kind: str) -> MirrorMap:
-    """Mirror a lesion about the axis that suits its shape, or its colour, best.
+    """Mirror a lesion about the axis of best symmetry in shape or colour.
 
     Parameters
     ----------
     lesion : LesionContext
         The lesion at measuring scale.
     kind : {"shape", "color"}
-        What shall match best.
+        Property by which the best axis is chosen.
 
     Returns
     -------
     MirrorMap
-        ``sum |own - mirrored| / (2 sum own)`` is the feature ``asymmetry_shape_min`` for the
-        shape, and the mean of `difference` is ``asymmetry_color_min`` for the colour.
+        For the shape, ``sum |own - mirrored| / (2 sum own)`` is the feature
+        ``asymmetry_shape_min``; for the colour, the mean of `difference` is
+        ``asymmetry_color_min``.
     """
     mask, lab, pigment, _ = shrink(lesion)
     curve = reflect(mask, lab, pigment, lesion.axes[0])[kind]
@@ -102,15 +103,15 @@ def _reflection(mask: np.ndarray, angle: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Octants:
-    """The cut-off of eight octants, counted from the major axis towards rising rows.
+    """Cut-off of the eight octants, counted from the major axis towards increasing rows.
 
     Parameters
     ----------
     slope : ndarray of shape (8,), float
-        Median of the steepest rises of lightness, L* per tenth of a diameter; NaN where the border
-        is not seen from both sides.
+        Median of the steepest rises of lightness, in L* per tenth of a diameter; NaN if the border
+        is not visible on both sides.
     weight : ndarray of shape (8,), float
-        How much the octant counts as abrupt, 0 to 1; from 0.5 on it does. NaN where not seen.
+        How abrupt the octant is, from 0 to 1; NaN if it is not visible.
     of_point : ndarray of shape (256,), int
         Octant of each point of the outline.
     """
@@ -121,12 +122,12 @@ class Octants:
 
     @property
     def abrupt(self) -> np.ndarray:
-        """Octants that count as abrupt, (8,) bool."""
+        """Octants that count as abrupt, with a weight of at least 0.5, (8,) bool."""
         return self.weight >= 0.5
 
 
 def octant_cutoffs(lesion: LesionContext) -> Octants:
-    """Measure the cut-off octant by octant.
+    """Measure the cut-off at the border in each octant.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ def octant_cutoffs(lesion: LesionContext) -> Octants:
     Returns
     -------
     Octants
-        The mean weight of the octants that are seen, times eight, is the feature
+        Cut-off by octant. The mean weight of the visible octants, times eight, is the feature
         ``border_abrupt``.
     """
     lab, octant = border_profiles(lesion)
@@ -150,26 +151,26 @@ def octant_cutoffs(lesion: LesionContext) -> Octants:
 
 @dataclass(frozen=True)
 class StructureMaps:
-    """Structures of one lesion at measuring scale, all of its cut-out's size.
+    """Structures of one lesion at measuring scale; all maps have the size of the cut-out.
 
     Parameters
     ----------
     core : ndarray of shape (h, w), bool
-        The lesion without its rim, in which a network is looked for.
+        Lesion without its rim, which is searched for a network.
     network : ndarray of shape (h, w), bool
-        Where dark lines are dense.
+        Areas with dense dark lines.
     lines : ndarray of shape (h, w), bool
-        Those lines.
+        Dark lines in these areas.
     dots, globules : ndarray of shape (h, w), bool
         Centres of dark spots.
     rim : ndarray of shape (h, w), bool
-        The rim, in which streaks are looked for.
+        Rim of the lesion, which is searched for streaks.
     streaks : ndarray of shape (h, w), bool
         Dark radial lines in the rim.
     structureless : ndarray of shape (h, w), bool
-        Where lightness hardly changes.
+        Areas with nearly constant lightness.
     veil : ndarray of shape (h, w), float32
-        How much each pixel counts as blue-white veil, 0 to 1.
+        How much each pixel resembles blue-white veil, 0 to 1.
     """
 
     core: np.ndarray
@@ -184,7 +185,7 @@ class StructureMaps:
 
 
 def structure_maps(lesion: LesionContext) -> StructureMaps:
-    """Find the structures where `hybridlesion.features.structure` counts them.
+    """Locate the structures that `hybridlesion.features.structure` counts.
 
     Parameters
     ----------
@@ -194,7 +195,7 @@ def structure_maps(lesion: LesionContext) -> StructureMaps:
     Returns
     -------
     StructureMaps
-        A test holds that shares and counts taken from these maps are the features.
+        Maps whose shares and counts equal the features, as verified by a test.
     """
 
     def mark(where: np.ndarray) -> np.ndarray:
@@ -224,22 +225,22 @@ def structure_maps(lesion: LesionContext) -> StructureMaps:
 
 @dataclass(frozen=True)
 class LesionMaps:
-    """A lesion cut out at measuring scale, and what was found where.
+    """Lesion cut out at measuring scale, with maps of its features.
 
     Parameters
     ----------
     lesion : LesionContext
         Cut-out, mask, axes and outline.
     photograph : ndarray of shape (h, w, 3), uint8
-        The same cut-out of `raw`.
+        The same cut-out from `raw`, as passed to `lesion_maps`.
     frame : ndarray of shape (h, w), bool
-        True inside the photograph, False where the cut-out reaches beyond it.
+        True inside the photograph, False where the cut-out extends beyond it.
     shape, color : MirrorMap
         The lesion mirrored about the best axis of its shape, and of its colour.
     octants : Octants
         Cut-off at the border.
     colors : ndarray of shape (h, w), uint8
-        Named colours, as `color_map` gives them.
+        Named colours, as returned by `color_map`.
     structures : StructureMaps
         Network, spots, streaks and areas.
     """
@@ -263,27 +264,27 @@ def lesion_maps(
     raw: np.ndarray | None = None,
     palette: Palette = DEFAULT_PALETTE,
 ) -> LesionMaps:
-    """Find where in a lesion its features come from; takes what `abcd` takes.
+    """Locate the sources of a lesion's features; the parameters are those of `abcd`.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image, usually after colour constancy.
     mask : ndarray of shape (H, W), bool
-        The lesion; at least one pixel.
+        Lesion mask with at least one pixel.
     field_of_view : ndarray of shape (H, W), bool, default=None
-        True where the picture shows skin; None means everywhere.
+        True on visible skin. If None, the whole image is used.
     hair : ndarray of shape (H, W), bool, default=None
-        True on hairs; None means no hair.
+        True on hair. If None, the image is assumed to be free of hair.
     raw : ndarray of shape (H, W, 3), uint8, default=None
-        The image before colour constancy; None means `image`.
+        Image before colour constancy. If None, `image` is used.
     palette : Palette, default=DEFAULT_PALETTE
         Reference points of the six colours.
 
     Returns
     -------
     LesionMaps
-        All at the scale at which the features are measured.
+        Maps at the scale at which features are measured.
     """
     lesion = cut_out(image, mask, field_of_view=field_of_view, hair=hair)
     shown = cut_out(image if raw is None else raw, mask)

@@ -1,4 +1,4 @@
-"""Composite measures: terms of total-body photography, ABCD scores and the TDS."""
+"""Composite measures: total-body photography, ABCD scores and the TDS."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features._context import LesionContext
 
 _RINGS = 8
-_LEAST = 32  # pixels; the spread of fewer is chance
-_EVERY = 3  # pixels; a standard deviation needs no more
+_LEAST = 32  # pixels; the spread of fewer is unreliable
+_EVERY = 3  # every third pixel is enough for a standard deviation
 
-# Value from which a part of a 0-to-10 scale counts as 10: about the 95th percentile of ISIC 2017.
+# Value at which a part of a 0-to-10 scale reaches 10: about the 95th percentile of ISIC 2017.
 # The scales of total-body photography are not published.
 _JAGGED, _LOPSIDED, _SPREAD, _PATCHY = 1.9, 0.25, 21.0, 12.0
 
 
 def total_body(lesion: LesionContext, values: Mapping[str, float]) -> dict[str, float]:
-    """Measure a lesion in the terms of the ``tbp_lv_*`` columns of ISIC 2024.
+    """Measure counterparts of the ``tbp_lv_*`` columns of ISIC 2024.
 
     Parameters
     ----------
     lesion : LesionContext
         The lesion at measuring scale.
     values : mapping of str to float
-        Features of the families asymmetry, border and color by column name.
+        Features of the families asymmetry, border and color, by column name.
 
     Returns
     -------
@@ -42,17 +42,17 @@ def total_body(lesion: LesionContext, values: Mapping[str, float]) -> dict[str, 
     Notes
     -----
     ``border_area_perimeter = P^2 / A`` is ``tbp_lv_area_perim_ratio``. ``border_norm`` (0-10,
-    ``tbp_lv_norm_border``) is the mean of jaggedness ``10 (compactness - 1) / 0.9`` and of the
+    ``tbp_lv_norm_border``) is the mean of the jaggedness ``10 (compactness - 1) / 0.9`` and the
     asymmetry about the second axis ``10 shape_cross / 0.25``. ``color_radial_sd``
     (``tbp_lv_radial_color_std_max``) is the largest spread of colour within one of eight concentric
-    rings round the centre. ``color_norm`` (0-10, ``tbp_lv_norm_color``) is the mean of
+    rings around the centre. ``color_norm`` (0-10, ``tbp_lv_norm_color``) is the mean of
     ``10 spread / 21`` and ``10 radial_sd / 12``. ``color_contrast`` (``tbp_lv_deltaLB``) is
-    ``sqrt(dL^2 + db^2)`` to the median colour of the skin. Parts of 0-to-10 scales are clipped.
+    ``sqrt(dL^2 + db^2)`` from the median colour of the skin. Parts of 0-to-10 scales are clipped.
 
     ``tbp_lv_symm_2axis`` is ``asymmetry_shape_cross``, ``tbp_lv_eccentricity`` is
     ``border_eccentricity``, ``tbp_lv_H`` is ``color_hue_angle`` and ``tbp_lv_deltaL`` is
-    ``color_lightness_delta``. Cameras and light differ: the columns mean the same and are not on
-    the same scale.
+    ``color_lightness_delta``. Since cameras and light differ, the columns have the same meaning but
+    not the same scale.
 
     References
     ----------
@@ -73,17 +73,17 @@ def total_body(lesion: LesionContext, values: Mapping[str, float]) -> dict[str, 
 
 
 def _scale(*parts: float) -> float:
-    """Mean of parts that count from 0 to 1, on a scale of 0 to 10."""
+    """Mean of parts clipped to 0 to 1, on a scale from 0 to 10."""
     return float(10.0 * np.clip(parts, 0.0, 1.0).mean())
 
 
 def _radial_spread(lesion: LesionContext) -> float:
-    """Largest root mean variance of Lab within one ring; 0 when all rings are tiny."""
+    """Largest root mean variance of Lab within a ring; 0 if all rings are tiny."""
     dx, dy = lesion.places(lesion.where[::_EVERY])
     radius = cv2.magnitude(dx, dy).ravel()
     ring = (radius * np.float32(_RINGS / max(float(radius.max()), 1.0))).astype(np.uint8)
     inside = np.minimum(ring, _RINGS - 1) == np.arange(_RINGS, dtype=np.uint8)[:, None]
-    # one row a ring: its pixels, then sums of Lab and of its squares
+    # one row per ring: number of pixels, then sums of Lab and of its squares
     layers = np.ones((7, len(ring)), np.float32)
     layers[1:4] = lesion.lab_centered[:, ::_EVERY]
     np.multiply(layers[1:4], layers[1:4], out=layers[4:])
@@ -96,21 +96,21 @@ def _radial_spread(lesion: LesionContext) -> float:
     return float(np.sqrt(max(variance.max(), 0.0) / 3.0))
 
 
-_RIDGE = 10.0  # keeps a thousand images from hanging everything on one of several like features
+_RIDGE = 10.0  # spreads the weight over correlated features in a fit to a thousand images
 
 
 @dataclass(frozen=True)
 class Term:
-    """One feature's part in a scale.
+    """Contribution of one feature to a scale.
 
     Parameters
     ----------
     feature : str
         Column name.
     low, middle, high : float
-        10th, 50th and 90th percentile among the images of the fit.
+        10th, 50th and 90th percentiles over the images used for fitting.
     weight : float
-        Weight; negative where people see less the larger the feature is.
+        Weight; negative if the perceived strength decreases with the feature.
     """
 
     feature: str
@@ -122,28 +122,28 @@ class Term:
 
 @dataclass(frozen=True)
 class PerceptionScale:
-    """Expected rank, from 0 to 1, of a lesion among those that people compared.
+    """Expected rank, from 0 to 1, of a lesion among those that observers compared.
 
     Parameters
     ----------
     terms : tuple of Term
-        Features with weights.
+        Features and their weights.
     offset : float
-        Mean of the weighted sum among the images of the fit.
+        Mean of the weighted sum over the images used for fitting.
 
     Notes
     -----
     ``1 / (1 + exp(-4 (sum w z - offset)))`` with
-    ``z = clip((x - middle) / (high - low), -1, 1)``; the slope at the middle is 1. A feature that
-    is NaN counts as its middle. A weight never works against its feature's own correlation, so the
-    scale is monotone as one expects.
+    ``z = clip((x - middle) / (high - low), -1, 1)``; the slope at the middle is 1. NaN is replaced
+    by the middle value of a feature. Each weight has the sign of the feature's own correlation, so
+    the scale is monotone as expected.
     """
 
     terms: tuple[Term, ...]
     offset: float
 
     def rank(self, values: Mapping[str, float]) -> float:
-        """Place one lesion.
+        """Compute the rank of a lesion.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class PerceptionScale:
         Returns
         -------
         float
-            0 to 1.
+            Rank, 0 to 1.
         """
         total = -self.offset
         for term in self.terms:
@@ -175,17 +175,17 @@ def fit_perception(
     Parameters
     ----------
     features : mapping of str to ndarray of shape (n,)
-        Columns of a feature table to choose from.
+        Candidate columns of a feature table.
     strength : sequence of float of length n
         Perceived strength, for example from paired comparisons; only its order matters.
     least : float, default=0.2
-        Rank correlation with the strength from which a feature is used.
+        Minimum absolute rank correlation with the strength for a feature to be used.
 
     Returns
     -------
     PerceptionScale
-        Ridge least squares in which each feature may only push to the side to which it goes with
-        the strength by itself; features of no weight are left out.
+        Ridge regression in which each weight has the sign of the feature's own correlation with
+        the strength; features with zero weight are dropped.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def fit_perception(
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson's; 0 where one of them is constant."""
+    """Pearson correlation; 0 if either array is constant."""
     one, other = one - one.mean(), other - other.mean()
     size = np.sqrt((one @ one) * (other @ other))
     return float(one @ other / size) if size > 0 else 0.0
@@ -237,7 +237,7 @@ def load_perception() -> dict[str, PerceptionScale]:
     Returns
     -------
     dict of str to PerceptionScale
-        ``asymmetry``, ``border`` and ``color``; ``perception.json`` also holds their card.
+        Scales ``asymmetry``, ``border`` and ``color``; ``perception.json`` also describes them.
     """
     text = resources.files(__package__).joinpath("perception.json").read_text(encoding="utf-8")
     return {
@@ -257,7 +257,7 @@ _PRESENT = {
 
 
 def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
-    """Say how much each of the five structures adds to D.
+    """Compute how much each of the five structures adds to D.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        0 to 1 by structure; their sum, at least 1, is the feature ``structures``.
+        Values from 0 to 1; their sum, but at least 1, is the feature ``structures``.
     """
     return {
         name.removeprefix("abcd__structure_").split("_")[0]: float(
@@ -278,7 +278,7 @@ def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def scores(values: Mapping[str, float]) -> dict[str, float]:
-    """Sum up the features of a lesion by the ABCD rule.
+    """Summarise the features of a lesion by the ABCD rule.
 
     Parameters
     ----------
@@ -292,11 +292,12 @@ def scores(values: Mapping[str, float]) -> dict[str, float]:
 
     Notes
     -----
-    Asymmetry, border and colour are ``low + (high - low) r``, r being the expected rank of the
-    lesion among those whose asymmetry, border irregularity and colour variegation people compared
-    in pairs (see `PerceptionScale`). Structures count softly: each of network, structureless areas,
-    streaks, dots and globules adds ``1 / (1 + exp(-(x - half) / width))``, and one at least is
-    there. ``TDS = 1.3 A + 0.1 B + 0.5 C + 0.5 D``. Stolz's limits 4.75 and 5.45 hold for
+    Asymmetry, border and colour are ``low + (high - low) r``, where r is the expected rank of the
+    lesion among those whose asymmetry, border irregularity and colour variegation were compared in
+    pairs by observers (see `PerceptionScale`). Structures are counted softly: network,
+    structureless areas, streaks, dots and globules each add
+    ``1 / (1 + exp(-(x - half) / width))``, and the count is at least 1.
+    ``TDS = 1.3 A + 0.1 B + 0.5 C + 0.5 D``. The limits of 4.75 and 5.45 by Stolz et al. apply to
     scores given by dermatologists; they are not decision limits for these scores.
 
     References

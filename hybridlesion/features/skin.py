@@ -1,4 +1,4 @@
-"""Tone of the skin around the lesion: individual typology angle."""
+"""Skin tone around the lesion: the individual typology angle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hybridlesion.features._numerics import deviation, median, percentiles, rgb_
 BANDS = (55.0, 41.0, 28.0, 10.0, -30.0)
 """Lower limits in degrees: very light, light, intermediate, tan, brown; below them dark."""
 
-_LONG_SIDE = 160  # pixels, about; a median needs no more
+_LONG_SIDE = 160  # pixels, approximately; enough for a median
 _LEAST, _MOST = 32, 4096  # pixels
 
 
@@ -20,29 +20,30 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
-        RGB image before colour constancy: a correction towards grey would erase the tone.
+        RGB image before colour constancy, which would remove the skin tone.
     lesion : ndarray of shape (H, W), bool
-        The lesion.
+        True inside the lesion.
     usable : ndarray of shape (H, W), bool
-        Pixels in the field of view without hair.
+        True on hairless pixels in the field of view.
 
     Returns
     -------
     dict of str to float
-        One value per feature of the family, keys without ``abcd__skin_``; all NaN if fewer than 32
-        pixels of skin are visible.
+        One value per feature of the family, keyed without the prefix ``abcd__skin_``; all NaN
+        if fewer than 32 pixels of skin are visible.
 
     Notes
     -----
     ``ITA = atan2(L* - 50, b*) * 180 / pi``, equal to the usual arctan((L* - 50) / b*) for b* > 0.
-    Pixels closer to the lesion than 5 % of the frame and the darkest and lightest tenth of the
-    rest are left out; the value is the median. Light and camera shift it: it is an estimate.
+    Pixels closer to the lesion than 5 % of the frame are excluded, as are the darkest and lightest
+    tenths of the rest; the value is the median. It is an estimate, since it depends on light and
+    camera.
 
     References
     ----------
     Chardon, Cretois and Hourseau 1991, Int. J. Cosmetic Science 13.
     """
-    # whole blocks of pixels: averaging them is many times quicker than any other reduction
+    # whole blocks of pixels, since averaging them is many times faster than any other reduction
     block = max(1, round(max(lesion.shape) / _LONG_SIDE))
     size = tuple(max(1, n // block) for n in lesion.shape[::-1])
     height, width = (min(n * block, full) for n, full in zip(size[::-1], lesion.shape, strict=True))
@@ -54,7 +55,7 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     if len(clear) < _LEAST:
         names = ("ita", "band", "lightness", "a", "b", "lightness_sd", "ita_iqr")
         return dict.fromkeys(names, float("nan"))
-    # every n-th pixel: the median of some thousand is as good
+    # every n-th pixel, since the median of a few thousand is as good
     pixels = rgb.reshape(-1, 3).take(clear[:: 1 + len(clear) // _MOST], axis=0)
     lightness, a, b = np.ascontiguousarray(rgb_to_lab(pixels[None])[0].T)
     low, half, high = percentiles(lightness, 10, 50, 90)
@@ -64,7 +65,7 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
     return {
         "ita": ita,
         "band": float(sum(ita <= limit for limit in BANDS)),
-        "lightness": half,  # as many are left out below as above
+        "lightness": half,  # as many pixels are excluded below as above
         "a": median(a),
         "b": median(b),
         "lightness_sd": deviation(lightness),
@@ -74,7 +75,7 @@ def skin_tone(image: np.ndarray, lesion: np.ndarray, usable: np.ndarray) -> dict
 
 def _typology_quartiles(lightness: np.ndarray, b: np.ndarray) -> list[float]:
     """Quartiles of the individual typology angle in degrees."""
-    if b.min() > 0.0:  # the angle grows with the ratio, so that three arctangents will do
+    if b.min() > 0.0:  # the angle grows with the ratio, so three arctangents are enough
         ratios = percentiles((lightness - 50.0) / b, 25, 50, 75)
         return np.degrees(np.arctan(ratios)).tolist()
     return percentiles(np.degrees(np.arctan2(lightness - 50.0, b)), 25, 50, 75)

@@ -10,21 +10,21 @@ from hybridlesion.features._numerics import deviation, percentiles
 
 LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
 BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels
-LEAST = 1.2  # L*; weaker lines and blobs are noise of the camera and of JPEG
-DENSE = 0.18  # share of a neighbourhood on dark lines from which it is a network
-# Times the strength of the lines around it, from which a spot counts. From 4 to 5 the counts agree
-# with the experts of PH2 alike; the higher, the less they repeat when a picture is turned.
+LEAST = 1.2  # L*; weaker lines and blobs are camera or JPEG noise
+DENSE = 0.18  # minimum share of a neighbourhood on dark lines for a network
+# Factor by which a spot must exceed the strength of the lines around it. From 4 to 5, the counts
+# agree equally well with the experts of PH2; higher factors repeat less well on rotated images.
 STANDING_OUT = 4.5
 RADIAL = 0.7  # cosine of twice the angle to the radius, above which a line is a streak
-CALM = 1.5  # L*; a smaller local deviation is structureless
+CALM = 1.5  # L*; areas with a smaller local deviation are structureless
 
-_RADIUS = 1.4  # sigma; a spot of this radius answers most
+_RADIUS = 1.4  # in sigma; spots of this radius have the strongest response
 _NEIGHBOURHOOD = (17, 17)  # pixels in which lines are counted
 _WINDOW = (9, 9)  # pixels in which lightness is compared
 
 
 def find_lines(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
-    """Find dark lines in the core of a lesion, and how dense they are.
+    """Find dark lines in the core of a lesion, and their density.
 
     Parameters
     ----------
@@ -36,14 +36,14 @@ def find_lines(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
     lines : ndarray of shape (h, w), bool
         Pixels of the core on dark lines.
     density : ndarray of shape (h, w), float32
-        Share of each pixel's neighbourhood on such lines; a network where it exceeds `DENSE`.
+        Share of each pixel's neighbourhood on such lines; above `DENSE`, they form a network.
     """
     lines = (lesion.hessian(LINE).dark_line > LEAST) & lesion.core
     return lines, cv2.boxFilter(lines.view(np.uint8), cv2.CV_32F, _NEIGHBOURHOOD)
 
 
 def find_spots(lesion: LesionContext) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Find round dark spots of two sizes, each spot once.
+    """Find round dark spots of two sizes, counting each spot once.
 
     Parameters
     ----------
@@ -53,16 +53,17 @@ def find_spots(lesion: LesionContext) -> dict[str, tuple[np.ndarray, np.ndarray]
     Returns
     -------
     dict of str to (ndarray of shape (n,), int, ndarray of shape (n,), float32)
-        For ``dots`` and ``globules`` the positions of their centres in the flattened cut-out, and
+        For ``dots`` and ``globules``, the indices of their centres in the flattened cut-out, and
         half the Laplacian there, in L*.
 
     Notes
     -----
-    A spot stands out: half its Laplacian exceeds 4.5 times the mean strength of dark lines around
-    it, else it is a knot of the network. Of a dot and a globule that overlap, closer than the
-    globule's radius of 1.4 sigma, the one with the larger scale-normalised Laplacian counts.
+    Half the Laplacian of a spot must exceed 4.5 times the mean strength of the dark lines around
+    it; otherwise, the spot is a node of the network. If a dot and a globule are closer than the
+    radius of the globule, 1.4 sigma, only the spot with the larger scale-normalised Laplacian is
+    counted.
     """
-    # the core lies in the box of the lesion
+    # the core lies inside the bounding box of the lesion
     box = lesion.box
     strength = cv2.max(lesion.hessian(LINE).dark_line[box], 0.0)
     lines = cv2.copyTo(strength, lesion.core[box].view(np.uint8))
@@ -85,7 +86,7 @@ def find_spots(lesion: LesionContext) -> dict[str, tuple[np.ndarray, np.ndarray]
 def _peaks(
     lesion: LesionContext, around: np.ndarray, sigma: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and strengths of dark spots of one size."""
+    """Return the indices and strengths of dark spots of one size."""
     hessian = lesion.hessian(sigma)
     # round enough: mean - root > (mean + root) / 2, that is, the weaker curvature is at least half
     # the stronger one
@@ -106,7 +107,7 @@ def _peaks(
 def find_streaks(
     lesion: LesionContext,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Find dark lines in the rim of a lesion, 0.1 diameters inside to 0.05 outside the border.
+    """Find dark lines in the rim, from 0.1 diameters inside to 0.05 outside the border.
 
     Parameters
     ----------
@@ -116,11 +117,11 @@ def find_streaks(
     Returns
     -------
     rim : ndarray of shape (n,), int
-        Positions of the usable pixels of the rim in the flattened cut-out.
+        Indices of the usable pixels of the rim in the flattened cut-out.
     octant : ndarray of shape (n,), int
-        Octant of each, 0 to 7, counted from the major axis.
+        Octant of each pixel, 0 to 7, counted from the major axis.
     radial, tangential : ndarray of shape (n,), bool
-        Whether it lies on a dark line along the radius, a streak, or across the radius.
+        Whether each pixel lies on a dark line along the radius (a streak) or across it.
     """
     line = lesion.hessian(LINE)
     rim = np.flatnonzero((lesion.depth < 0.1) & (lesion.reach < 0.05) & lesion.usable)
@@ -129,15 +130,15 @@ def find_streaks(
     turn += np.float32(2.0 * lesion.axes[0])
     root, half, mixed = (layer.ravel().take(rim) for layer in (line.root, line.half, line.mixed))
     root = np.maximum(root, 1e-6)
-    # Cosine of twice the angle between line and radius. Twice the angle across the line has the
-    # cosine half / root and the sine mixed / root; across a streak is across the radius.
+    # Cosine of twice the angle between line and radius. Twice the angle of the direction across the
+    # line has cosine half / root and sine mixed / root; across a streak is across the radius.
     cosine = -(half / root * np.cos(turn) + mixed / root * np.sin(turn))
     sharp = line.dark_line.ravel().take(rim) > 1.5 * LEAST
     return rim, angle >> 5, sharp & (cosine > RADIAL), sharp & (cosine < -RADIAL)
 
 
 def local_variance(lesion: LesionContext) -> np.ndarray:
-    """Variance of lightness round each pixel.
+    """Compute the variance of lightness around each pixel.
 
     Parameters
     ----------
@@ -147,8 +148,8 @@ def local_variance(lesion: LesionContext) -> np.ndarray:
     Returns
     -------
     ndarray of shape (h, w), float32
-        In windows of 1/18 diameter, inside the lesion's bounding box; rounding may leave a little
-        below 0.
+        Variance in windows of 1/18 of the diameter, inside the bounding box of the lesion; may be
+        slightly negative due to rounding.
     """
     rows, columns = (
         slice(max(side.start - half, 0), side.stop + half)
@@ -166,25 +167,25 @@ def local_variance(lesion: LesionContext) -> np.ndarray:
 
 
 def veil_weight(b: np.ndarray, darkness: np.ndarray) -> np.ndarray:
-    """Say how much pixels look like blue-white veil: blue and dark, each by a soft step.
+    """Rate how much pixels resemble blue-white veil, by soft steps in b* and darkness.
 
     Parameters
     ----------
     b : ndarray of shape (n,), float
         b* of the pixels.
     darkness : ndarray of shape (n,), float
-        L* minus that of the skin.
+        L* of the pixels minus that of the skin.
 
     Returns
     -------
     ndarray of shape (n,), float
-        0 to 1.
+        Weights, 0 to 1.
     """
     return 1.0 / ((1.0 + np.exp((b - 2.0) / 2.0)) * (1.0 + np.exp((darkness + 14.0) / 3.0)))
 
 
 def structure(lesion: LesionContext) -> dict[str, float]:
-    """Measure the structures of the D of ABCD.
+    """Measure dermoscopic structures, the D of ABCD.
 
     Parameters
     ----------
@@ -194,14 +195,14 @@ def structure(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value per feature of the family, keys without ``abcd__structure_``.
+        One value per feature of the family, keyed without the prefix ``abcd__structure_``.
 
     Notes
     -----
     Network lines are dark ridges of the steerable second derivative of a Gaussian that are dense
-    in their neighbourhood; dots and globules are maxima of the scale-normalised Laplacian of a
-    Gaussian (Lindeberg) with both curvatures positive that stand out from the lines around them,
-    each counted at the size at which it is stronger; streaks are ridges in the rim that point
+    in their neighbourhood. Dots and globules are maxima of the scale-normalised Laplacian of a
+    Gaussian (Lindeberg) with two positive curvatures that stand out from the lines around them;
+    each is counted at the size at which it is stronger. Streaks are ridges in the rim that point
     away from the centre.
 
     References
@@ -214,7 +215,7 @@ def structure(lesion: LesionContext) -> dict[str, float]:
 
 
 def _network(lesion: LesionContext) -> dict[str, float]:
-    """Share, strength and evenness of dark lines in the core, which lies in the lesion's box."""
+    """Share, strength and evenness of dark lines in the core, inside the bounding box."""
     line = lesion.hessian(LINE)
     layers = (lesion.core, *find_lines(lesion), line.dark_line, line.light_line)
     core, on_line, dense, dark, light = (layer[lesion.box] for layer in layers)
@@ -231,7 +232,7 @@ def _network(lesion: LesionContext) -> dict[str, float]:
 
 
 def _masked(values: np.ndarray, where: np.ndarray) -> tuple[float, float, int]:
-    """Mean, standard deviation and number of some values; 0 of none."""
+    """Mean, standard deviation and number of the masked values; all 0 if there are none."""
     mean, sd = cv2.meanStdDev(values, mask=where.view(np.uint8))
     return mean.item(), sd.item(), int(np.count_nonzero(where))
 
@@ -266,7 +267,7 @@ def _streaks(lesion: LesionContext) -> dict[str, float]:
 
 
 def _areas(lesion: LesionContext) -> dict[str, float]:
-    """Veil, regression and structureless share, by colour and local spread."""
+    """Shares of veil, regression and structureless areas, from colour and local spread."""
     lightness, a, b = lesion.lab_inside - lesion.ground.astype(np.float32)[:, None]
     own_a, own_b = lesion.lab_inside[1:]
     box = lesion.box

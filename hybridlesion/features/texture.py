@@ -21,23 +21,23 @@ def quantise(
     levels: int = LEVELS,
     limits: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Cut values into equal steps between the mask's 1st and 99th percentile.
+    """Quantise values in equal steps between the 1st and 99th percentiles inside a mask.
 
     Parameters
     ----------
     values : ndarray of shape (h, w), float
-        For example lightness.
+        Values, for example lightness.
     mask : ndarray of shape (h, w), bool
-        At least one pixel.
+        Mask with at least one pixel.
     levels : int, default=16
         Number of steps.
     limits : tuple of float, default=None
-        The two percentiles, where they are known already.
+        The two percentiles, if already known.
 
     Returns
     -------
     ndarray of shape (h, w), uint8
-        0 to ``levels - 1``; all 0 when the values are constant.
+        0 to ``levels - 1``; all 0 if the values are constant.
     """
     low, high = percentiles(values[mask], 1, 99) if limits is None else limits
     step = (high - low) / levels
@@ -50,23 +50,23 @@ def quantise(
 def cooccurrence(
     grey: np.ndarray, mask: np.ndarray, step: tuple[int, int], levels: int = LEVELS
 ) -> np.ndarray:
-    """Count pairs of grey levels one step apart, both pixels inside the mask.
+    """Count pairs of grey levels one step apart, with both pixels inside a mask.
 
     Parameters
     ----------
     grey : ndarray of shape (h, w), int
-        Levels 0 to ``levels - 1``.
+        Grey levels, 0 to ``levels - 1``.
     mask : ndarray of shape (h, w), bool
-        Where pixels count.
+        True on pixels that count.
     step : tuple of int
-        (rows, columns) from the first to the second pixel; rows not negative.
+        Offset (rows, columns) from the first to the second pixel; the rows must not be negative.
     levels : int, default=16
-        Number of levels, 16 at most: a pair then fits into a byte.
+        Number of levels, at most 16 so that a pair fits into a byte.
 
     Returns
     -------
     ndarray of shape (levels, levels), int
-        Symmetric counts: each pair is counted both ways.
+        Symmetric counts, in which each pair is counted in both directions.
 
     Examples
     --------
@@ -98,14 +98,14 @@ def haralick(counts: np.ndarray) -> dict[str, float]:
     Parameters
     ----------
     counts : ndarray of shape (levels, levels), int or float
-        Symmetric counts of `cooccurrence`; may be all 0.
+        Symmetric counts from `cooccurrence`; may all be 0.
 
     Returns
     -------
     dict of str to float
         ``contrast`` sum p (i-j)^2, ``homogeneity`` sum p / (1 + (i-j)^2), ``energy``
-        sqrt(sum p^2), ``entropy`` -sum p log2 p, ``correlation``. Without any pair they are those
-        of a constant region: 0, 1, 1, 0 and 1.
+        sqrt(sum p^2), ``entropy`` -sum p log2 p, ``correlation``. Without any pairs, the values
+        are those of a constant region: 0, 1, 1, 0 and 1.
 
     References
     ----------
@@ -128,7 +128,7 @@ def haralick(counts: np.ndarray) -> dict[str, float]:
 
 @lru_cache(maxsize=4)
 def _moment_weights(levels: int) -> np.ndarray:
-    """Weights of all pairs (i, j) that sum p to its contrast, homogeneity, E i, E i^2 and E ij."""
+    """Weights of pairs (i, j) whose sums over p are contrast, homogeneity, E i, E i^2 and E ij."""
     i, j = np.indices((levels, levels)).reshape(2, -1)
     squared = (i - j) ** 2
     return np.stack([squared, 1.0 / (1.0 + squared), i, i * i, i * j])
@@ -144,24 +144,24 @@ _TABLE = np.where(_CHANGES <= 2, _BITS.sum(axis=1), 9).astype(np.uint8)
 
 
 def local_binary_pattern(grey: np.ndarray, radius: int = 1) -> np.ndarray:
-    """Name the pattern of each pixel's eight neighbours.
+    """Classify the pattern of the eight neighbours of each pixel.
 
     Parameters
     ----------
     grey : ndarray of shape (h, w), uint8 or float32
-        Image.
+        Grey image.
     radius : int, default=1
-        Pixels from the centre to the neighbours on a square ring.
+        Distance, in pixels, from the centre to the neighbours on a square ring.
 
     Returns
     -------
     ndarray of shape (h, w), uint8
-        Number of neighbours not darker than the centre if they form one run, else 9.
+        Number of neighbours not darker than the centre if they form one run, otherwise 9.
 
     Notes
     -----
-    The neighbours are the eight pixels of the square ring, without interpolation; the frame is
-    continued by its edge.
+    The neighbours are eight pixels on the square ring, without interpolation; the image is padded
+    with its edge values.
 
     References
     ----------
@@ -179,14 +179,14 @@ def local_binary_pattern(grey: np.ndarray, radius: int = 1) -> np.ndarray:
 
 
 def pattern_shares(grey: np.ndarray, mask: np.ndarray, radius: int = 1) -> np.ndarray:
-    """Share of each pattern inside a mask.
+    """Compute the share of each pattern inside a mask.
 
     Parameters
     ----------
     grey : ndarray of shape (h, w), uint8 or float32
-        Image.
+        Grey image.
     mask : ndarray of shape (h, w), bool
-        Where patterns count; at least one pixel.
+        True on pixels that count; at least one.
     radius : int, default=1
         As in `local_binary_pattern`.
 
@@ -196,7 +196,7 @@ def pattern_shares(grey: np.ndarray, mask: np.ndarray, radius: int = 1) -> np.nd
         Shares that add up to 1.
     """
     count = cv2.calcHist([_codes(grey, radius)], [0], mask.view(np.uint8), [256], [0, 256])
-    # naming 256 codes is quicker than naming every pixel
+    # classifying 256 codes is faster than classifying every pixel
     count = np.bincount(_TABLE, count.ravel(), PATTERNS)
     return count / count.sum()
 
@@ -209,7 +209,7 @@ def _codes(grey: np.ndarray, radius: int) -> np.ndarray:
     for down, right in _RING:
         top, left = radius * (1 + down), radius * (1 + right)
         neighbour = wide[top : top + height, left : left + width]
-        # each bit moves up by one when the next is added; where the run starts does not matter
+        # each bit moves up by one when the next is added; the start of a run does not matter
         code += code
         code |= (neighbour >= grey).view(np.uint8)
     return code
@@ -217,8 +217,8 @@ def _codes(grey: np.ndarray, radius: int) -> np.ndarray:
 
 _STEPS = (1, 4)  # pixels: 1/160 and 1/40 of the diameter
 _SCALES = {"fine": 1.5, "middle": 3.0, "coarse": 6.0}  # pixels
-# Middle scale in pixels twice as large. The filters of 3 x 3 pixels smooth by themselves, and more
-# so there: counting that in keeps the value that the full grid gives.
+# Middle scale in pixels of twice the size. The filters of 3 x 3 pixels add some smoothing, and more
+# at this size; accounting for it preserves the value on the full grid.
 _MIDDLE_AT_HALF = np.sqrt(1.5**2 + 0.19)
 
 
@@ -233,12 +233,12 @@ def texture(lesion: LesionContext) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        One value per feature of the family, keys without ``abcd__texture_``.
+        One value per feature of the family, keyed without the prefix ``abcd__texture_``.
 
     Notes
     -----
     Co-occurrence counts only pairs of pixels inside the lesion, on 16 levels between the 1st and
-    99th percentile of its lightness, so it does not change with gain or offset of the light.
+    99th percentiles of its lightness, so it does not change with gain or offset of the light.
     """
     lesion = lesion.near
     values = _cooccurrence(lesion) | _patterns(lesion) | _energies(lesion)
@@ -262,7 +262,7 @@ def _cooccurrence(lesion: LesionContext) -> dict[str, float]:
 
 
 def _patterns(lesion: LesionContext) -> dict[str, float]:
-    # half a unit of lightness: less is noise of the sensor and of JPEG
+    # steps of half a unit of lightness; smaller differences are sensor or JPEG noise
     grey = (lesion.lightness[lesion.box] * 2.0).astype(np.uint8)
     inside = lesion.inside[lesion.box]
     values = {}
@@ -280,7 +280,7 @@ def _patterns(lesion: LesionContext) -> dict[str, float]:
 
 
 def _energies(lesion: LesionContext) -> dict[str, float]:
-    """Mean strength of lines and blobs at three scales, and how much they agree in direction."""
+    """Mean strength of lines and blobs at three scales, and their agreement in direction."""
     values = {}
     for name, sigma in _SCALES.items():
         if name == "coarse":
@@ -288,7 +288,7 @@ def _energies(lesion: LesionContext) -> dict[str, float]:
         else:
             ridge, part, own = lesion.hessian(sigma), lesion.box, lesion.box
         inside = lesion.inside[part]
-        # exclude the border, which is not texture: pixels at least half a filter away from it
+        # the border is not texture, so only pixels at least half a filter away from it are used
         where = inside & (lesion.depth[part] > sigma / lesion.diameter)
         where = (where if where.any() else inside).view(np.uint8)
         mean, root, half, mixed = (
@@ -312,10 +312,9 @@ def _energies(lesion: LesionContext) -> dict[str, float]:
 
 
 def _length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Square root of the sum of squares, to the last bit the same wherever the arrays lie.
+    """Square root of the sum of squares, bit for bit independent of the memory layout.
 
-    OpenCV's magnitude of a part of an array is not: it depends on the address of each row, which
-    a copy has not.
+    OpenCV's magnitude of a part of an array is not, since it depends on the address of each row.
     """
     return cv2.magnitude(np.ascontiguousarray(x), np.ascontiguousarray(y))
 

@@ -16,14 +16,14 @@ from hybridlesion.metadata import MEASUREMENT_PREFIXES, SITES, leak_reason, norm
 IDS = ("image_id", "patient_id", "lesion_id", "duplicate_cluster")
 _FACTS = ("age", "sex", "site")
 _ANSWER = ("diagnosis", "target")
-# Columns of the records that a feature table on disk contains in addition to the measured ones.
+# Columns of the records that feature tables on disk contain in addition to the measured ones.
 RECORD_COLUMNS = ("image_id", "path", *IDS[1:], *_FACTS, *_ANSWER)
 
 _FEATURES = ("meta__", "abcd__", "cnn__", "emb__", "ctx__")
 
 
 def is_feature(name: object) -> bool:
-    """Whether a column is a feature that a model may use.
+    """Check whether a column is a feature that a model may use.
 
     Parameters
     ----------
@@ -54,9 +54,9 @@ def column_kinds(names: Iterable[str]) -> dict[str, list[str]]:
     Returns
     -------
     dict of str to list of str
-        ``features``; ``ids`` (including the path); ``answer`` (diagnosis and target); ``quality``
-        (``qa__`` columns on photograph and mask); ``facts`` (age, sex and site, which are encoded
-        as features, and all other columns). Each in the order of `names`.
+        Columns by role: ``features``; ``ids`` (including the path); ``answer`` (diagnosis and
+        target); ``quality`` (``qa__`` columns on photograph and mask); ``facts`` (age, sex and
+        site, which are encoded as features, and all other columns). The order is that of `names`.
 
     Examples
     --------
@@ -84,17 +84,17 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        Records or a feature table, of pandas or polars.
+        Records or a feature table, in pandas or polars.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        The frame normalised by `hybridlesion.metadata.normalise_records`.
+        The frame, normalised by `hybridlesion.metadata.normalise_records`.
 
     Raises
     ------
     TableError
-        If it contains invalid values.
+        If the frame contains invalid values.
 
     Warns
     -----
@@ -109,12 +109,12 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_records(X: object) -> pd.DataFrame:
-    """Read records, or raise an error that explains why `X` has none.
+    """Normalise records, or raise an error that explains why `X` has none.
 
     Parameters
     ----------
     X : object
-        Candidate for records.
+        Object that should be a DataFrame of records.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def check_records(X: object) -> pd.DataFrame:
 
 
 def metadata_columns(records: pd.DataFrame) -> list[str]:
-    """Names of additional numeric columns that are safe to use as features.
+    """Return the names of additional numeric columns that are safe to use as features.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -
     records : DataFrame of shape (n, columns)
         Records; absent columns count as missing values.
     extra : sequence of str, default=None
-        Measurement columns to include as ``meta__NAME``; None means those of `metadata_columns`.
+        Measurement columns to add as ``meta__NAME``. If None, those of `metadata_columns` are used.
 
     Returns
     -------

@@ -33,8 +33,8 @@ from hybridlesion.io import write_mask
 from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
 from hybridlesion.segmentation import check_segmenter
 
-# Raised whenever the same image would be measured differently; shards of older versions are then
-# recomputed.
+# Incremented whenever the same image would be measured differently; shards of older versions are
+# then recomputed.
 FEATURE_VERSION = 3
 
 # Name of the embedder for networks from `hybridlesion finetune`, regardless of their backbone.
@@ -42,21 +42,21 @@ FINETUNED = "finetuned"
 
 
 class LesionFeaturizer(TransformerMixin, BaseEstimator):
-    """Compute features of records: ABCD features, embedding and encoded metadata.
+    """Compute features of records: ABCD features, embeddings and encoded metadata.
 
     Each image is decoded once, at the smallest sufficient scale. The transformer learns nothing
-    from the data, so that nothing leaks between folds. The output is numeric and suits any
-    classifier; it contains neither ids nor target nor diagnosis.
+    from the data, so nothing can leak between folds. The output is numeric and suitable for any
+    classifier; by default, it contains no ids, target or diagnosis.
 
     Parameters
     ----------
     embedder : str, default="none"
-        Name of a timm model, whose embedding is used; ``"finetuned"`` for the scores of fine-tuned
-        networks (see `hybridlesion.cnn.CNNScorer` for their columns); or ``"none"``.
+        Name of a timm model whose embedding is used, ``"finetuned"`` for the scores of fine-tuned
+        networks (see `hybridlesion.cnn.CNNScorer` for their columns), or ``"none"``.
     weights : str or None, default=None
-        Local weight file of `embedder`; None means the pretrained weights of timm. For
-        ``"finetuned"``, a folder written by `hybridlesion finetune`; None means the network that
-        comes with the package.
+        Local weight file for `embedder`. If None, the pretrained weights of timm are used. For
+        ``"finetuned"``, a folder written by `hybridlesion finetune`; if None, the network that
+        ships with the package is used.
     segmenter : str, default="classical"
         Segmentation method; one of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a
         refiner.
@@ -68,27 +68,27 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Input of the network: the lesion with a margin, or the whole frame. Fine-tuned networks
         store their own setting.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Device of the network.
+        Device on which the network runs.
     batch_size : int, default=32
-        Images per network batch.
+        Number of images per network batch.
     n_jobs : int, default=1
-        Processes used by `transform`; -1 means all cores.
+        Number of processes used by `transform`; -1 means all cores.
     on_error : {"warn", "raise"}, default="warn"
         Whether `transform` sets the features of unreadable images to NaN and warns once, or raises
         an error.
     passthrough : "ids" or sequence of str, default=None
-        Columns that `transform` returns before the features. ``"ids"`` means all of ``image_id``,
-        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` that the records have;
+        Columns that `transform` returns before the features. ``"ids"`` selects those of
+        ``image_id``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` that the records have;
         `HybridLesionClassifier` uses them to group its folds and to compare the lesions of a
-        patient. A sequence names columns of the records, or ``qa__`` columns. None means features
-        only.
+        patient. A sequence may name columns of the records and ``qa__`` columns. If None, only
+        features are returned.
 
     Attributes
     ----------
     measurements_ : list of str
         Additional measurement columns seen by `fit` (ISIC 2024).
     unknown_ : list of str
-        ``meta__`` columns that are omitted, because they had no values in `fit`.
+        ``meta__`` columns that are omitted because they had no values in `fit`.
     embedder_ : TimmEmbedder, CNNScorer or None
         The fitted embedder.
 
@@ -104,14 +104,14 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     not features; `featurize`, feature tables on disk and `passthrough` provide them. Columns of
     age, sex or site without any value in `fit` are omitted, unless `passthrough` is ``"ids"``.
 
-    Any DataFrame of pandas or polars is normalised like a table in `read_records`: names and
-    values such as ``age_approx``, ``"M"`` or ``"anterior torso"`` are recognised, and a warning
-    lists all others (see `hybridlesion.metadata.normalise_records`).
+    Any pandas or polars DataFrame is normalised like a table in `read_records`: names and values
+    such as ``age_approx``, ``"M"`` or ``"anterior torso"`` are recognised, and a warning lists all
+    that are not (see `hybridlesion.metadata.normalise_records`).
 
     Examples
     --------
-    In a pipeline with a classifier of scikit-learn, here on metadata only. Records with a ``path``
-    column add image features:
+    Use in a pipeline with a scikit-learn classifier, here on metadata only. For records with a
+    ``path`` column, image features are added:
 
     >>> from sklearn.ensemble import HistGradientBoostingClassifier
     >>> from sklearn.pipeline import make_pipeline
@@ -158,12 +158,12 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         self.__dict__.setdefault("passthrough", "ids")
 
     def fit(self, X: pd.DataFrame, y: object = None) -> LesionFeaturizer:
-        """Check the parameters and note which columns the records have.
+        """Check the parameters and store which columns the records have.
 
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
-            Records with at least an ``image_id``, and a ``path`` where images are to be read; see
+            Records with at least an ``image_id``, and a ``path`` if images are to be read; see
             Notes.
         y : object, default=None
             Ignored.
@@ -171,13 +171,13 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         LesionFeaturizer
-            This object.
+            Fitted transformer.
 
         Raises
         ------
         ValueError
-            If a parameter is out of range; TableError if `X` has no records, or invalid
-            values.
+            If a parameter is out of range. If `X` has no records or contains invalid values, the
+            exception is a TableError.
 
         Warns
         -----
@@ -197,7 +197,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         self.embedder_ = self._make_embedder()
         self._check_passthrough(records)
         encoded = encode_metadata(records, self.measurements_)
-        # HybridLesionClassifier accepts columns without values; others may not.
+        # HybridLesionClassifier accepts columns without values; other classifiers may not.
         drop = self.passthrough != "ids" and len(records) > 0
         self.unknown_ = encoded.columns[encoded.isna().all()].tolist() if drop else []
         return self
@@ -214,7 +214,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         -------
         DataFrame of shape (n, features)
             One row per record, in order: the columns of `passthrough`, then the features as
-            float32, NaN where missing. `set_output` chooses another container.
+            float32, with NaN for missing values. Another container can be chosen by `set_output`.
 
         Raises
         ------
@@ -245,9 +245,9 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, features)
-            The output of `transform`, with NaN for the ``cnn__`` columns of rows on which their
-            network was trained (``qa__cnn_seen`` of 2), because a model would overestimate such
-            in-sample scores.
+            The output of `transform`, with NaN in the ``cnn__`` columns of rows on which their
+            network was trained (``qa__cnn_seen`` is 2), because a model would give too much weight
+            to such in-sample scores.
 
         Warns
         -----
@@ -275,16 +275,16 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         masks: str | Path | None = None,
         tick: Callable[[], object] | None = None,
     ) -> tuple[pd.DataFrame, list[Failure]]:
-        """Compute the complete feature table in this process, and return failures.
+        """Compute the complete feature table in the current process, and return failures.
 
         Parameters
         ----------
         records : DataFrame of shape (n, columns)
             Records.
         masks : str, Path or None, default=None
-            Folder that receives each mask as ``IMAGEID_segmentation.png``.
+            Folder in which each mask is saved as ``IMAGEID_segmentation.png``.
         tick : callable, default=None
-            Heartbeat, called after each image that was read or measured.
+            Heartbeat, called after each image is read or measured.
 
         Returns
         -------
@@ -321,12 +321,12 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return pd.concat(parts, axis=1), failures
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Names of the columns returned by `transform`.
+        """Return the names of the columns returned by `transform`.
 
         Parameters
         ----------
         input_features : object, default=None
-            Ignored; the names follow from the parameters and the records seen by `fit`.
+            Ignored; the names depend only on the parameters and the records seen by `fit`.
 
         Returns
         -------
@@ -340,12 +340,12 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         return np.asarray([*asked, *(n for n in features if n not in omitted)], dtype=object)
 
     def measured_names(self) -> list[str]:
-        """Names of the columns that are measured in images.
+        """Return the names of the columns that are measured in images.
 
         Returns
         -------
         list of str
-            ``qa__`` and ``abcd__`` columns, then those of the embedder; none if `fit` saw no paths.
+            ``qa__`` and ``abcd__`` columns, then those of the embedder; empty if `fit` saw no path.
         """
         check_is_fitted(self, "measurements_")
         if not self.reads_images_:
@@ -423,7 +423,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         """Compute the complete table in `n_jobs` processes; failures warn or raise."""
         from joblib import Parallel, delayed, effective_n_jobs
 
-        # Chunks of whole batches, so that the network gets the same batches as in one process.
+        # Chunks consist of whole batches, so the network gets the same batches as in one process.
         step = self.batch_size
         chunks = [records.iloc[start : start + step] for start in range(0, len(records), step)]
         n_jobs = min(effective_n_jobs(self.n_jobs), len(chunks))
@@ -451,7 +451,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         masks: str | Path | None,
         tick: Callable[[], object] | None,
     ) -> list[Failure]:
-        """Fill the rows of `out` that can be measured, and return the failures of all others."""
+        """Fill the rows of `out` that can be measured, and return the failures of the others."""
         fixed = lesion_columns()
         failures: list[Failure] = []
         lesions: dict[int, MeasuredLesion] = {}
@@ -474,7 +474,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             if masks is not None:
                 write_mask(Path(masks) / f"{image_id}_segmentation.png", lesion.details.mask)
         if self.embedder_ is not None and lesions:
-            # Fine-tuned networks look up whether they were trained on an image, patient or lesion.
+            # Fine-tuned networks check whether they were trained on an image, patient or lesion.
             known = {"records": rows.iloc[list(lesions)]} if self.embedder == FINETUNED else {}
             out[list(lesions), len(fixed) :] = self.embedder_.transform(
                 [lesion.image for lesion in lesions.values()],

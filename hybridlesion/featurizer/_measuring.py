@@ -17,7 +17,7 @@ from hybridlesion.leakage import HASH_COLUMNS, encode_hash, perceptual_hash
 from hybridlesion.preprocessing import max_rgb, shades_of_gray
 from hybridlesion.segmentation import Segmentation, segment_details, segment_many
 
-# Images in memory, and in a batch of the segmentation network, at a time.
+# Number of images in memory, and in a batch of the segmentation network, at a time.
 BLOCK = 8
 
 # Errors that an image can cause; any other exception is a bug and propagates.
@@ -35,7 +35,7 @@ class Failure:
     Parameters
     ----------
     image_id, path : str
-        Image and its locator.
+        Id and locator of the image.
     stage : {"read", "segment", "features", "worker"}
         Step that failed.
     reason : str
@@ -58,16 +58,16 @@ def read_segmented(
     rows : iterable of (image_id, path)
         Image ids and locators, as returned by `hybridlesion.io.list_images`.
     long_side : int
-        Long side in pixels at which they are segmented.
+        Long side in pixels at which images are segmented.
     segmenter : str
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     tick : callable, default=None
-        Heartbeat, called after each image that was read.
+        Heartbeat, called after each image is read.
 
     Yields
     ------
     tuple
-        The row, and either its image and segmentation or its failure; in order.
+        Each row in order, with either its image and segmentation or its failure.
     """
     rows = iter(rows)
     while block := list(islice(rows, BLOCK)):
@@ -85,11 +85,11 @@ def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failur
     Parameters
     ----------
     row : tuple of image_id and path
-        Image and its locator.
+        Id and locator of the image.
     stage : str
         Name of the step, as reported in a failure.
     work : callable
-        The step.
+        Step to run.
 
     Returns
     -------
@@ -157,12 +157,12 @@ class MeasuredLesion:
 
 
 def lesion_columns() -> list[str]:
-    """Names of the columns measured by `read_lesions`, in order.
+    """Return the names of the columns measured by `read_lesions`, in order.
 
     Returns
     -------
     list of str
-        ``qa__`` columns, which end with the perceptual hash, then ``abcd__`` columns.
+        ``qa__`` columns, ending with the perceptual hash, followed by ``abcd__`` columns.
     """
     return [*_QUALITY, *HASH_COLUMNS, *feature_names()]
 
@@ -182,13 +182,13 @@ def read_lesions(
     rows : iterable of (image_id, path)
         Image ids and locators, as returned by `hybridlesion.io.list_images`.
     long_side : int
-        Long side in pixels at which they are analysed.
+        Long side in pixels at which images are analysed.
     segmenter : str
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     color_constancy : str
         A key of `COLOR_CONSTANCY`.
     tick : callable, default=None
-        Heartbeat, called after each image that was read.
+        Heartbeat, called after each image is read.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""Scores of a fitted model for new images or feature tables."""
+"""Scoring of new images or feature tables with a fitted model."""
 
 from hybridlesion.inference._score import score_inputs, score_records
 from hybridlesion.inference._score_table import score_table, threshold_in_use

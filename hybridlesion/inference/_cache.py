@@ -42,32 +42,33 @@ _CACHE_PROTOCOL = 1
 MARK = b"hybridlesion-features\n"
 _HEAD = struct.Struct(f"<{len(MARK)}sI32s")
 
-# Files read concurrently, since a shared folder or store has latency; and paths per batch.
+# Number of files read concurrently, to hide the latency of shared folders and object stores, and
+# number of paths per batch.
 _READERS = 8
 _READ_AHEAD = 1024
 
-# The location of weights does not matter, only their digest.
+# Only the digest of the weights matters, not their location.
 _PLACES = {"weights": "weights_digest", "segmenter": "segmenter_digest"}
 
 
 def hash_images(paths: Iterable[object]) -> list[str | None]:
-    """Hash the files of images, without decoding them.
+    """Hash image files without decoding them.
 
     Parameters
     ----------
     paths : iterable of str
-        Paths or locators, as `hybridlesion.io.list_images` gives them.
+        Paths or locators, as returned by `hybridlesion.io.list_images`.
 
     Returns
     -------
     list of str or None
-        SHA-256 of each file, 64 hexadecimal digits; None where it cannot be read.
+        SHA-256 digest of each file as 64 hexadecimal digits, or None if the file cannot be read.
     """
     paths, digests = list(paths), []
     with ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(paths), _READ_AHEAD):
             some = paths[start : start + _READ_AHEAD]
-            # Threads would contend for the one open file of an archive.
+            # Threads would contend for the open archive file.
             hashed = map if any(map(_in_archive, some)) else readers.map
             digests += hashed(_hash_image, some)
     return digests
@@ -85,16 +86,16 @@ def _hash_image(path: object) -> str | None:
 
 
 class FeatureCache:
-    """Folder of measurements, one small file per image.
+    """Folder of measurements, with one small file per image.
 
-    The key of an entry is a SHA-256 of the image file, the featurizer's configuration and the
-    feature version. Age, sex and site are not cached. With a fine-tuned network, the key contains
-    the ids of image, patient and lesion, by which the network recognises its training images.
+    The key of an entry is a SHA-256 digest of the image file, the featurizer's configuration and
+    the feature version. Age, sex and site are not cached. With a fine-tuned network, the key also
+    covers the image, patient and lesion ids, which identify its training images.
 
     Parameters
     ----------
     folder : Path
-        Folder of the cache; created by the first write.
+        Folder of the cache, created by the first write.
     featurizer : LesionFeaturizer
         Fitted featurizer.
 
@@ -105,9 +106,9 @@ class FeatureCache:
 
     Notes
     -----
-    Entries are written atomically and never changed, so any number of processes may share a
-    folder. A damaged entry does not match its digest; its image is measured again. Reading an
-    entry updates the modification time of its file, by which `trim_cache` orders the entries.
+    Entries are written atomically and never changed, so any number of processes can share a
+    folder. A damaged entry does not match its digest, and the image is measured again. Reading an
+    entry updates the modification time of its file, which `trim_cache` uses to order entries.
     """
 
     def __init__(self, folder: Path, featurizer: LesionFeaturizer):
@@ -124,12 +125,12 @@ class FeatureCache:
         records : DataFrame of shape (n, columns)
             Records.
         digests : sequence of str or None
-            From `hash_images`.
+            Digests of the images, from `hash_images`.
 
         Returns
         -------
         list of str or None
-            Keys; None where the image cannot be read.
+            Keys, with None for images that cannot be read.
         """
         ids = [""] * len(records)
         if self._by_record:
@@ -152,12 +153,12 @@ class FeatureCache:
         Parameters
         ----------
         key : str or None
-            From `keys`.
+            Key of the entry, from `keys`.
 
         Returns
         -------
         ndarray of shape (names,), float32, or None
-            The measurements; None if missing or damaged.
+            Measurements, or None if the entry is missing or damaged.
         """
         if key is None:
             return None
@@ -181,9 +182,9 @@ class FeatureCache:
         Parameters
         ----------
         key : str
-            From `keys`.
+            Key of the entry, from `keys`.
         values : ndarray of shape (names,), float32
-            The measurements.
+            Measurements of the image.
         """
         data = np.ascontiguousarray(values, dtype="<f4").tobytes()
         head = _HEAD.pack(MARK, len(self.names), hashlib.sha256(data).digest())
@@ -209,14 +210,14 @@ _DIGITS = frozenset("0123456789abcdef")
 
 
 def trim_cache(folder: Path, limit: float) -> int:
-    """Remove the least recently used entries until a cache is within its limit.
+    """Remove the least recently used entries until the cache is within its size limit.
 
     Parameters
     ----------
     folder : Path
         Folder of the cache.
     limit : float
-        Total size of the entries on disk, in gigabytes (10^9 bytes).
+        Maximum total size of the entries on disk, in gigabytes (10^9 bytes).
 
     Returns
     -------
@@ -225,13 +226,13 @@ def trim_cache(folder: Path, limit: float) -> int:
 
     Notes
     -----
-    Other files in the folder are left alone. Another process that misses an entry measures its
-    image again.
+    Other files in the folder are left alone. If another process still needs a removed entry, it
+    measures the image again.
     """
     entries = sorted(_entries(folder))
     if sum(size for _, size, _ in entries) <= limit * 1e9:
         return 0
-    # Other programs also name files by digests; open the files only now that some must go.
+    # Other programs may also name files by digest, so check the contents before removing any.
     entries = [entry for entry in entries if _is_ours(entry[2])]
     excess = sum(size for _, size, _ in entries) - limit * 1e9
     n_removed = 0
@@ -245,7 +246,7 @@ def trim_cache(folder: Path, limit: float) -> int:
 
 
 def _entries(folder: Path) -> Iterator[tuple[float, int, str]]:
-    """Yield last use, size and path of the entries: 64 digits in a folder of the first two."""
+    """Yield last use, size and path of each entry, a file named by 64 digits in a subfolder."""
     for part in _scan(folder):
         for found in _scan(part.path) if part.is_dir(follow_symlinks=False) else ():
             if len(found.name) == 64 and set(found.name) <= _DIGITS and found.name[:2] == part.name:
@@ -253,7 +254,7 @@ def _entries(folder: Path) -> Iterator[tuple[float, int, str]]:
                     state = found.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                # A small file occupies a whole disk block.
+                # Even a small file occupies a whole disk block.
                 size = max(state.st_size, 512 * getattr(state, "st_blocks", 0))
                 yield state.st_mtime, size, found.path
 
@@ -281,25 +282,25 @@ def measure_cached(
     options: RunOptions,
     digests: Sequence[str | None] | None = None,
 ) -> FeatureResult:
-    """Measure records, except those whose measurements are in the cache.
+    """Measure the records whose measurements are not in the cache.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records with ``image_id`` and ``path``.
     featurizer : LesionFeaturizer
-        What to measure.
+        Featurizer that takes the measurements.
     output : Output
-        Its scratch folder stores finished shards until the run is complete.
+        Output whose scratch folder stores finished shards until the run is complete.
     options : RunOptions
-        How to run; without a `cache`, every record is measured.
+        Options of the run. Without `cache`, every record is measured.
     digests : sequence of str or None, default=None
-        From `hash_images`; None reads the images.
+        Digests of the images, from `hash_images`. If None, they are computed.
 
     Returns
     -------
     FeatureResult
-        Measurements and failures.
+        Measurements, including those from the cache, and failures.
 
     Raises
     ------
@@ -331,7 +332,7 @@ def measure_cached(
         by_id = dict(zip(new.table["image_id"], measured, strict=True))
         ids = records["image_id"].to_numpy()
         found |= {row: by_id.get(ids[row]) for row in missing}
-        # Files that changed while they were measured are not cached.
+        # Do not cache files that changed while they were being measured.
         rows = [row for row in missing if found[row] is not None and keys[row] is not None]
         paths = records["path"].to_numpy()[rows]
         for row, digest in zip(rows, hash_images(paths), strict=True):

@@ -1,4 +1,4 @@
-"""Reading of inputs for scoring: images with their metadata, or feature tables."""
+"""Read inputs for scoring: images with their metadata, or feature tables."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ def match_metadata(
     roots: Sequence[str | os.PathLike],
     columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """List images and join their metadata; keep images without a record.
+    """List images and join their metadata, keeping images without a record.
 
     Parameters
     ----------
     sources : sequence of str or path-like
         Image sources of any kind.
     metadata : sequence of str or path-like
-        Tables in any ISIC layout; empty for images alone.
+        Tables in any ISIC layout. If empty, the images have no metadata.
     id_column : str or None
-        Column of the tables that names the image; None detects it.
+        Column of the tables that contains the image ids. If None, it is detected automatically.
     roots : sequence of str or path-like
-        Further folders to search for the images of a table of paths.
+        Additional folders to search for the images listed in a table of paths.
     columns : mapping of str to str or None
-        Names of record columns in the tables, by record column.
+        Mapping from record columns to the column names in the tables.
 
     Returns
     -------
     records : DataFrame of shape (images, columns)
-        One row per image, in the order of the sources; unknown metadata is missing.
+        One row per image, in the order of the sources, with missing values for unknown metadata.
     notes : tuple of str
         Notes for the user.
 
@@ -58,12 +58,12 @@ def match_metadata(
     SourceError
         If there are no images, or two sources contain the same image id.
     TableError
-        If the metadata cannot be used, belongs to none of the images, or two files have one id.
+        If the metadata cannot be used or do not match any image, or if two files share an id.
 
     Notes
     -----
-    A fit may drop images without a record. Scoring must not: a missing score goes unnoticed in a
-    long list, and the model handles unknown age, sex and site.
+    Fitting may drop images without a record, but scoring must not: a missing score goes unnoticed
+    in a long list, and the model can handle unknown age, sex and site.
     """
     found = find_records(sources, roots=roots, labels_from_folders=None)
     images = found.frame
@@ -91,7 +91,7 @@ def match_metadata(
     known = records.frame.drop(columns="path", errors="ignore")
     joined = images.merge(known, "left", "image_id", suffixes=("_of_images", ""))
     for name in known.columns.intersection(images.columns).drop("image_id"):
-        # A table of paths may contain values that the metadata lacks.
+        # A table of paths may contain values that are missing from the metadata.
         own = joined.pop(f"{name}_of_images")
         joined[name] = joined[name].where(joined[name].notna(), own)
     notes = [note for note in records.warnings if note not in records.target_notes]
@@ -133,20 +133,20 @@ def find_rows(
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     inputs : sequence of str or path-like
-        Image sources of any kind, or feature tables; not both at once.
+        Image sources of any kind or feature tables, but not a mixture.
     metadata : sequence of str or path-like
         Tables with age, sex, site and patient.
     id_column : str or None
-        Column of the tables that names the image; None detects it.
+        Column of the tables that contains the image ids. If None, it is detected automatically.
     roots : sequence of str or path-like
-        Further folders to search for the images of a table of paths.
+        Additional folders to search for the images listed in a table of paths.
     columns : mapping of str to str or None
-        Names of record columns in the tables, by record column.
+        Mapping from record columns to the column names in the tables.
 
     Returns
     -------
     rows : DataFrame of shape (n, columns)
-        Records of images, or measured rows.
+        Image records or measured rows.
     measured : bool
         Whether the rows are already measured.
     notes : tuple of str
@@ -182,7 +182,7 @@ def _read_rows(
     id_column: str | None,
     columns: Mapping[str, str] | None,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Concatenate tables, each joined with the metadata of its rows."""
+    """Join each table with the metadata of its rows, and concatenate the results."""
     rows, notes = [], []
     for table in tables:
         records = read_records([table, *metadata], id_column=id_column, columns=columns)
@@ -194,7 +194,7 @@ def _read_rows(
 
 
 def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
-    """Whether a source is a table of rows to score; a table of image paths is not."""
+    """Check whether a source is a table of rows to score, rather than of image paths."""
     if Path(split_sheet(str(source))[0]).suffix.lower() not in _TABLE_SUFFIXES:
         return False
     columns = [str(name) for name in read_table(source).columns]

@@ -1,4 +1,4 @@
-"""Scoring images, records or feature tables into a score file."""
+"""Score images, records or feature tables, and write a score file."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def score_records(
     Parameters
     ----------
     model : Pipeline
-        Fitted pipeline of `make_hybrid_pipeline`.
+        Fitted pipeline, created by `make_hybrid_pipeline`.
     records : DataFrame of shape (n, columns)
-        Records with ``image_id`` and ``path``, a pandas or polars table; read as by
+        Records with ``image_id`` and ``path``, as a pandas or polars table, interpreted as by
         `LesionFeaturizer`.
     out : str or path-like
         CSV or Parquet file to write. Failures are listed in ``OUT.errors.csv``.
     explain : bool, default=False
-        Whether to write the reasons of each score, too.
+        Whether to also write the reasons for each score.
     diagnoses : bool, default=False
-        Whether to write the probabilities of diagnoses, too.
+        Whether to also write the probabilities of the diagnoses.
     **run_options : object
         Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `masks`,
         `cache` or `progress`.
@@ -76,18 +76,19 @@ def score_records(
     Returns
     -------
     ExtractionResult
-        What was written, and the number of failures.
+        Path of the score file, and the numbers of rows and failures.
 
     Raises
     ------
     SourceError
         If `out` cannot be written, is one of the images, or is being written by another run; or
-        if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not ours.
+        if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists but was not written by this
+        program.
     OptionError
-        If `cache_limit` is given without `cache`, or `cache` with `masks`; or if the model learned
-        no diagnoses and they are asked for.
+        If `cache_limit` is given without `cache`, or `cache` together with `masks`; or if diagnoses
+        are requested but the model did not learn any.
     HybridLesionError
-        If no image could be used.
+        If no image can be used.
     """
     started = time.monotonic()
     options = RunOptions(**run_options)
@@ -113,7 +114,7 @@ def _measure(
     options: RunOptions,
     digests: Sequence[str | None] | None = None,
 ) -> FeatureResult:
-    """Measure records with the featurizer of a model; unsafe ids count as failures."""
+    """Measure records with the featurizer of a model; records with unsafe ids are failures."""
     safe, rejected = reject_unsafe_ids(check_records(records), output.path)
     if digests is not None:
         kept = records.index.isin(safe.index)
@@ -157,30 +158,31 @@ def score_inputs(
     model : Pipeline or HybridLesionClassifier
         Fitted model, for example from `load_artifact`.
     inputs : sequence of str or path-like
-        Image sources of any kind, or feature tables; not both at once.
+        Image sources of any kind or feature tables, but not a mixture.
     out : str or path-like
         CSV or Parquet file to write. Failures are listed in ``OUT.errors.csv``.
     metadata : sequence of str or path-like, default=()
-        Tables with age, sex, site and patient; images without a record are scored, too.
+        Tables with age, sex, site and patient. Images without a record are also scored.
     id_column : str, default=None
-        Column of the tables that names the image; None detects it.
+        Column of the tables that contains the image ids. If None, it is detected automatically.
     roots : sequence of str or path-like, default=()
-        Further folders to search for the images of a table of paths.
+        Additional folders to search for the images listed in a table of paths.
     columns : mapping of str to str, default=None
-        Names of record columns in the tables, by record column.
+        Mapping from record columns to the column names in the tables.
     training : mapping, default=None
-        The manifest's description of the training; None cannot detect training images.
+        Description of the training data from the manifest. If None, training images are not
+        detected.
     append : bool, default=False
-        Whether to keep the rows of `out`, and score only images that are new or changed.
+        Whether to keep the rows of `out` and score only images that are new or changed.
     model_id : str, default=None
-        Identifies the model, for example the digest of its file; `append` needs it.
+        Identifier of the model, for example the digest of its file. Required by `append`.
     prevalence : float, default=None
-        Share of malignant lesions where the scores are used, 0 to 1; None keeps that of the
-        training.
+        Proportion of malignant lesions in the population to be scored, 0 to 1. If None, the scores
+        keep the prevalence of the training data.
     explain : bool, default=False
-        Whether to write the reasons of each score, too.
+        Whether to also write the reasons for each score.
     diagnoses : bool, default=False
-        Whether to write the probabilities of diagnoses, too.
+        Whether to also write the probabilities of the diagnoses.
     **run_options : object
         Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `cache` or
         `progress`.
@@ -188,26 +190,26 @@ def score_inputs(
     Returns
     -------
     ExtractionResult
-        What was written, and the number of failures.
+        Path of the score file, and the numbers of new rows and failures.
 
     Raises
     ------
     TableError
-        If a table lacks what the model needs, or `out` holds scores of another model, schema or
-        prevalence, or with diagnoses where these have none.
+        If a table lacks columns that the model needs, or rows cannot be appended to `out` because
+        the model, schema, prevalence or use of diagnoses differs.
     OptionError
-        If the prevalence cannot be used, `append` lacks a model id, or `cache_limit` a cache; or if
-        the model learned no diagnoses and they are asked for.
+        If the prevalence cannot be used, `append` is given without `model_id`, or `cache_limit`
+        without `cache`; or if diagnoses are requested but the model did not learn any.
     SourceError
         If there are no images; if `out` cannot be written, is an input, or is being written by
-        another run; or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists and is not
-        ours.
+        another run; or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists but was not
+        written by this program.
 
     Warns
     -----
     UserWarning
-        If the model uses metadata and none is known, rows were dropped in a join, images have
-        no record, or images or patients were in the training.
+        If the model uses metadata but none are known, rows were dropped in a join, images have
+        no record, or images or patients were part of the training data.
     """
     started = time.monotonic()
     options = RunOptions(**run_options)
@@ -229,10 +231,10 @@ def score_inputs(
     file = ScoreFile(output.path, str(model_id), prevalence, diagnoses) if append else None
     rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots, columns)
     check_originals(output.local_files(), rows.get("path", ()))
-    # After reading the inputs: unusable ones must not leave a folder behind.
+    # Only after reading the inputs, so that invalid inputs do not leave an empty folder behind.
     output.make_folder()
     with locked(output.storage, output.name):
-        # Before long work: refuse an old file that new rows cannot be appended to.
+        # Refuse a file that cannot be appended to before the long computation.
         old = file.read() if file else None
         _warn(notes)
         digests = hash_images(rows["path"]) if file and not from_table else [None] * len(rows)
@@ -253,7 +255,7 @@ def score_inputs(
         else:
             found = _measure(model, rows, output, options, digests if file else None)
         n_rows = len(found.table)
-        # If earlier rows are valid, a broken image does not make the run a failure.
+        # If there are valid rows from earlier runs, the run may have nothing but failures.
         errors = write_failures(output.path, found.failures, n_rows + int((~wanted).sum()))
         if n_rows:
             scores = score_table(model, found.table, explain=explain, diagnoses=diagnoses)
@@ -275,7 +277,7 @@ def score_inputs(
 
 
 def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:
-    """Mark the other lesions of these patients, if the model uses patient context."""
+    """Mark all lesions of the patients to be scored if the model uses patient context."""
     if not uses_context(split_steps(model)[1]) or "patient_id" not in rows:
         return np.zeros(len(rows), dtype=bool)
     patients = rows["patient_id"][wanted].dropna()

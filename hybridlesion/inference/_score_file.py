@@ -22,7 +22,7 @@ _SUFFIXES = (".csv", ".parquet")
 
 
 def check_score_file(out: str | os.PathLike) -> Path:
-    """Check, before long work, that scores can be written.
+    """Check, before a long run, that scores can be written.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def check_score_file(out: str | os.PathLike) -> Path:
     Returns
     -------
     Path
-        `out`.
+        The path `out`.
 
     Raises
     ------
     TableError
-        If its suffix is neither ``.csv`` nor ``.parquet``.
+        If the suffix is neither ``.csv`` nor ``.parquet``.
     SourceError
-        If it cannot be written.
+        If the file cannot be written.
     """
     if Path(out).suffix.lower() not in _SUFFIXES:
         raise TableError(f"scores are written as .csv or .parquet, got {Path(out).name!r}.")
@@ -54,21 +54,21 @@ def reject_unsafe_ids(records: pd.DataFrame, out: Path) -> tuple[pd.DataFrame, l
     records : DataFrame of shape (n, columns)
         Records to score.
     out : Path
-        The score file.
+        Score file.
 
     Returns
     -------
     records : DataFrame of shape (m, columns)
-        The rows with safe ids.
+        Rows with safe ids.
     failures : list of Failure
-        The others.
+        Rows with unsafe ids.
 
     Notes
     -----
-    Ids are join keys and never changed. An image whose id, patient id or lesion id a spreadsheet
-    would run as a formula is not scored into CSV (Parquet is safe), and one whose id contains
-    control characters is not scored at all. A path that looks like a formula gets the prefix
-    ``./``.
+    Ids are join keys and are never changed. If a spreadsheet would run the image, patient or lesion
+    id as a formula, the image is rejected for CSV output (Parquet is safe). If an id contains
+    control characters, the image is always rejected. A path that looks like a formula is prefixed
+    with ``./``.
     """
     columns = [name for name in ("image_id", *GROUP_COLUMNS) if name in records]
     reasons = [_find_unsafe(row, out) for row in records[columns].to_dict("records")]
@@ -94,26 +94,26 @@ def _find_unsafe(row: dict[str, object], out: Path) -> str | None:
 
 
 def write_failures(out: Path, failures: Sequence[Failure], n_rows: int) -> Path | None:
-    """Write the list of failures of a score file, safe for spreadsheets.
+    """Write the list of failures for a score file, made safe for spreadsheets.
 
     Parameters
     ----------
     out : Path
-        The score file.
+        Score file.
     failures : sequence of Failure
-        The failures.
+        Failures.
     n_rows : int
         Number of rows that did not fail.
 
     Returns
     -------
     Path or None
-        Path of the list; None if nothing failed.
+        Path of the list, or None if nothing failed.
 
     Raises
     ------
     HybridLesionError
-        If nothing remains to be scored.
+        If every row failed.
     """
     plain = [Failure(*map(plain_cell, astuple(failure))) for failure in failures]
     errors = write_errors(out, plain)
@@ -122,12 +122,12 @@ def write_failures(out: Path, failures: Sequence[Failure], n_rows: int) -> Path 
 
 
 def write_scores(scores: pd.DataFrame, out: Path) -> None:
-    """Write scores atomically, in the format of the suffix.
+    """Write scores atomically, in the format given by the suffix.
 
     Parameters
     ----------
     scores : DataFrame of shape (n, columns)
-        From `score_table`.
+        Scores from `score_table`.
     out : Path
         File to write.
     """
@@ -137,7 +137,7 @@ def write_scores(scores: pd.DataFrame, out: Path) -> None:
             return
         if "path" in scores:
             scores = scores.assign(path=[_plain_path(path) for path in scores["path"]])
-        # Full precision: CSV, Parquet and memory hold the same scores.
+        # Full precision: CSV, Parquet and in-memory scores are identical.
         scores.to_csv(temporary, index=False)
 
 
@@ -145,7 +145,7 @@ def _plain_path(path: object) -> object:
     return f"./{path}" if is_formula(path) else path
 
 
-# Incremented when a column of the file changes its meaning or is removed.
+# Incremented when a column changes its meaning or is removed.
 SCHEMA = 1
 
 _NEEDED = ("image_id", "score", "label", "threshold")
@@ -154,18 +154,18 @@ _STAMPS = ("image_sha256", "model", "scored_at", "schema")
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """Score file of earlier runs, to which this run appends.
+    """Score file from earlier runs, to which new rows are appended.
 
     Parameters
     ----------
     out : Path
-        The file; may be missing.
+        Path of the file, which need not exist.
     model_id : str
-        Identifies the model.
+        Identifier of the model.
     prevalence : float, default=None
-        Prevalence that the scores are adjusted to; None leaves them.
+        Prevalence that the scores are adjusted to. If None, they are not adjusted.
     diagnoses : bool, default=False
-        Whether the new rows have probabilities of diagnoses.
+        Whether the new rows contain probabilities of diagnoses.
     """
 
     out: Path
@@ -179,13 +179,13 @@ class ScoreFile:
         Returns
         -------
         DataFrame of shape (n, columns) or None
-            Its rows, as text if it is CSV; None if there is no file.
+            Rows of the file (as text if the format is CSV), or None if it does not exist.
 
         Raises
         ------
         TableError
-            If it has another schema, or was written by another model or for another prevalence,
-            or if the old or the new rows alone have diagnoses.
+            If the file has another schema, model or prevalence, or if only the old or only the
+            new rows contain diagnoses.
         """
         if not self.out.exists():
             return None
@@ -216,18 +216,18 @@ class ScoreFile:
         Parameters
         ----------
         rows : DataFrame of shape (n, columns) or None
-            From `read`.
+            Rows of earlier runs, from `read`.
         found : DataFrame of shape (m, columns)
             Records with ``image_id``.
         digests : sequence of str or None
-            SHA-256 of their images; None where unknown.
+            SHA-256 digest of each image, or None if unknown.
 
         Returns
         -------
         is_new : ndarray of shape (m,), bool
-            Records that are not in the file.
+            True for records that are not in the file.
         changed : ndarray of shape (m,), bool
-            Records whose image has changed since it was scored.
+            True for records whose image has changed since it was scored.
         """
         ids = found["image_id"].astype(str)
         if rows is None:
@@ -243,22 +243,22 @@ class ScoreFile:
     def merge(
         self, rows: pd.DataFrame | None, scores: pd.DataFrame, digests: Sequence[str | None]
     ) -> pd.DataFrame:
-        """Append new rows; those of images that were scored again replace the old ones.
+        """Append new rows, replacing the old rows of images that were scored again.
 
         Parameters
         ----------
         rows : DataFrame of shape (n, columns) or None
-            From `read`.
+            Rows of earlier runs, from `read`.
         scores : DataFrame of shape (m, columns)
             New scores.
         digests : sequence of str or None
-            SHA-256 of each new image; None where unknown.
+            SHA-256 digest of each new image, or None if unknown.
 
         Returns
         -------
         DataFrame of shape (r, columns + 4)
-            The rows to write, with the columns that later runs compare: ``image_sha256``,
-            ``model``, ``scored_at`` (UTC) and ``schema``.
+            Rows to write, with four columns for use by later runs: ``image_sha256``, ``model``,
+            ``scored_at`` (UTC) and ``schema``.
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         scores = scores.assign(
@@ -270,7 +270,7 @@ class ScoreFile:
         if kept.empty:
             return scores
         if self.out.suffix.lower() == ".csv":
-            # Old cells are text, which keeps every digit.
+            # Old cells are read as text, which preserves every digit.
             scores = scores.astype(object)
         return pd.concat([kept, scores], ignore_index=True)
 

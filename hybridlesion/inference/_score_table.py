@@ -1,4 +1,4 @@
-"""Scores of the rows of feature tables, with notes on their limitations."""
+"""Score the rows of feature tables, with notes on the limitations of the scores."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 
 
 def uses_context(classifier: BaseEstimator) -> bool:
-    """Whether a classifier uses patient context.
+    """Check whether a classifier uses patient context.
 
     Parameters
     ----------
@@ -55,12 +55,12 @@ def note_caveats(
     table : DataFrame of shape (n, columns)
         Measured rows to score.
     context : bool, default=False
-        Whether the model compares each lesion with the patient's others.
+        Whether the model compares each lesion with other lesions of the same patient.
 
     Returns
     -------
     tuple of str
-        The notes.
+        Notes for the user.
 
     Examples
     --------
@@ -111,10 +111,10 @@ def score_table(
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
-        Fitted model; of a pipeline, the classifier alone is used.
+        Fitted model. Only the classifier step of a pipeline is used.
     table : DataFrame of shape (n, columns)
-        Feature table, or records for a model of metadata alone, of pandas or polars. Age, sex and
-        site are read as `hybridlesion.metadata.normalise_records` reads them.
+        Pandas or polars feature table, or records if the model uses only metadata. Age, sex and
+        site are interpreted as by `hybridlesion.metadata.normalise_records`.
     explain : bool, default=False
         Whether to add the columns of `hybridlesion.explain.reason_columns`.
     diagnoses : bool, default=False
@@ -123,24 +123,24 @@ def score_table(
     Returns
     -------
     DataFrame of shape (n, columns)
-        ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` where
-        known, ``score`` (0 to 1), ``label`` (1 where the score reaches the threshold),
-        ``threshold`` and ``threshold_rule``, as "for 90 % sensitivity"; then the diagnoses and the
-        reasons, if asked for.
+        ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster``, if present
+        in `table`; ``score`` (0 to 1), ``label`` (1 if the score reaches the threshold, else 0),
+        ``threshold`` and ``threshold_rule``, such as "for 90 % sensitivity"; then the diagnoses and
+        the reasons, if requested.
 
     Raises
     ------
     OptionError
-        If diagnoses are asked for and the model learned none.
+        If diagnoses are requested but the model did not learn any.
     TableError
         If the table lacks measurements that the model needs.
 
     Warns
     -----
     UserWarning
-        If the model uses metadata and no row has any, or the table lacks a column of it, if the CNN
-        learned from images that are scored, or if a model of patient context gets patients with one
-        lesion.
+        If the model uses metadata but no row has any, or a metadata column is missing; if the CNN
+        learned from the images being scored; or if the model uses patient context and some patients
+        have only one lesion.
     """
     _, classifier = split_steps(model)
     if diagnoses:
@@ -164,7 +164,7 @@ def score_table(
 
 
 def check_diagnoses(model: BaseEstimator) -> None:
-    """Refuse a model that learned no diagnoses.
+    """Check that a model has learned diagnoses.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def check_diagnoses(model: BaseEstimator) -> None:
     Raises
     ------
     OptionError
-        If it cannot tell diagnoses.
+        If the model did not learn any diagnoses.
     """
     if getattr(split_steps(model)[1], "diagnosis_", None) is None:
         raise OptionError(
@@ -185,7 +185,7 @@ def check_diagnoses(model: BaseEstimator) -> None:
 
 
 def malignant_columns(model: BaseEstimator) -> list[str]:
-    """Name the columns with the probabilities of malignant diagnoses.
+    """Return the names of the columns with the probabilities of malignant diagnoses.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def malignant_columns(model: BaseEstimator) -> list[str]:
     Returns
     -------
     list of str
-        For example ``["p_bcc", "p_mel"]``.
+        Column names, for example ``["p_bcc", "p_mel"]``.
     """
     classifier = split_steps(model)[1]
     names = classifier.diagnosis_.classes_[classifier.malignant_diagnoses_]
@@ -203,7 +203,7 @@ def malignant_columns(model: BaseEstimator) -> list[str]:
 
 
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Add the features that the model was fitted on; unknown metadata is missing."""
+    """Add features that the model was fitted on, with missing values for unknown metadata."""
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
     unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
@@ -236,7 +236,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
-    """List metadata of which a table has neither the raw nor the encoded column."""
+    """List metadata for which a table has neither the raw nor the encoded column."""
     unknown = {}
     for name in names:
         if name.startswith("meta__") and name not in table:
@@ -248,17 +248,17 @@ def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
 
 
 def trained_prevalence(training: Mapping[str, object]) -> float:
-    """Compute the share of malignant lesions in a model's training data.
+    """Compute the proportion of malignant lesions in a model's training data.
 
     Parameters
     ----------
     training : mapping
-        From `hybridlesion.training.describe_training`, for example in a manifest.
+        Description from `hybridlesion.training.describe_training`, for example in a manifest.
 
     Returns
     -------
     float
-        Above 0 and below 1.
+        Prevalence, above 0 and below 1.
 
     Raises
     ------
@@ -283,25 +283,25 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
 def adjust_prevalence(
     scores: pd.DataFrame, *, trained: float, wanted: float, malignant: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Adjust scores to the prevalence where they are used.
+    """Adjust scores to the prevalence in the population to be scored.
 
     Parameters
     ----------
     scores : DataFrame of shape (n, columns)
-        From `score_table`.
+        Scores from `score_table`.
     trained : float
-        Share of malignant lesions in the training data, above 0 and below 1.
+        Proportion of malignant lesions in the training data, above 0 and below 1.
     wanted : float
-        Share of malignant lesions where the scores are used, above 0 and below 1.
+        Proportion of malignant lesions in the population to be scored, above 0 and below 1.
     malignant : sequence of str, default=()
-        Columns with the probabilities of malignant diagnoses, of a model that learned any.
+        Columns with the probabilities of malignant diagnoses, if the model learned diagnoses.
 
     Returns
     -------
     DataFrame of shape (n, columns + 1)
-        With ``score`` and ``threshold`` adjusted by `hybridlesion.metrics.shift_prevalence`, and
-        ``prevalence``. Labels and predicted diagnoses stay, since the threshold is adjusted as
-        well; probabilities of diagnoses are scaled to agree with the score.
+        Copy with ``score`` and ``threshold`` adjusted by `hybridlesion.metrics.shift_prevalence`,
+        and a new column ``prevalence``. Labels and predicted diagnoses do not change, since the
+        threshold is adjusted as well. Diagnosis probabilities are scaled to agree with the score.
 
     Raises
     ------
@@ -329,21 +329,22 @@ def adjust_prevalence(
 def threshold_in_use(
     model: BaseEstimator, training: Mapping[str, object], prevalence: float | None = None
 ) -> dict[str, object]:
-    """Return the threshold for the label and the rule that chose it.
+    """Return the threshold for the label and the rule that determined it.
 
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
         Fitted model.
     training : mapping
-        See `trained_prevalence`.
+        Description of the training data; see `trained_prevalence`.
     prevalence : float or None, default=None
-        Share of malignant lesions that the scores are adjusted to; None leaves them.
+        Proportion of malignant lesions that the scores are adjusted to. If None, they are not
+        adjusted.
 
     Returns
     -------
     dict
-        ``threshold`` and ``threshold_rule``, as every row of the scores has them.
+        ``threshold`` and ``threshold_rule``, as in every row of the scores.
     """
     threshold = float(split_steps(model)[1].threshold_)
     if prevalence is not None:

@@ -19,8 +19,8 @@ from hybridlesion.io._locators import suffix_of
 
 _OPEN_ARCHIVES = 4
 
-# Open archives of each process by its id. A forked child must not use its parent's, whose file
-# position it would share, nor close them; under its own id it finds none and opens its own.
+# Open archives of each process, by process id. A forked child must neither use nor close the
+# handles of its parent, whose file position it would share, so it opens new ones under its own id.
 _handles: dict[int, OrderedDict[tuple, Any]] = {}
 
 
@@ -35,7 +35,7 @@ def zip_members(archive: str) -> list[str]:
     Returns
     -------
     list of str
-        Names with forward slashes, folders left out.
+        Names with forward slashes, without folders.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def open_zip_member(archive: str, member: str) -> Iterator[BinaryIO]:
     archive : str
         Path of the archive.
     member : str
-        Name, as `zip_members` gives it.
+        Name of the file, as returned by `zip_members`.
 
     Yields
     ------
@@ -111,7 +111,7 @@ def hdf5_keys(archive: str) -> list[str]:
 
 
 def hdf5_value(archive: str, key: str) -> bytes:
-    """Read the file that is stored under a key of an HDF5 file.
+    """Read the image file stored under a key of an HDF5 file.
 
     Parameters
     ----------
@@ -147,17 +147,17 @@ def hdf5_value(archive: str, key: str) -> bytes:
 
 
 def _opened(archive: str, open_archive: Callable[[str], Any]) -> Any:
-    """Return this process's open handle of an archive, the last few used being kept."""
+    """Return this process's handle of an archive, keeping the last few handles open."""
     try:
         status = os.stat(archive)
     except OSError as error:
         raise SourceError(f"cannot open {archive}: {error.strerror}.") from error
-    # With time and size, so that a replaced archive is opened again.
+    # Time and size are included so that a replaced archive is reopened.
     key = (archive, status.st_mtime_ns, status.st_size)
     mine = _handles.setdefault(os.getpid(), OrderedDict())
     handle = mine.pop(key, None) or open_archive(archive)
     mine[key] = handle
-    # Dropped, not closed: another thread may still be reading.
+    # Handles are dropped, not closed, since another thread may still be reading.
     while len(mine) > _OPEN_ARCHIVES:
         mine.popitem(last=False)
     return handle
@@ -178,7 +178,7 @@ def _open_hdf5(archive: str) -> Any:
         raise SourceError(f"{archive} is not a readable HDF5 file: {error}") from error
 
 
-# Files that are common in folders of images and not reported.
+# Files that are common in folders of images and therefore not reported.
 _ORDINARY = frozenset(
     (
         *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".geojson", ".xml", ".yaml", ".yml", ".toml"),
@@ -199,7 +199,7 @@ _HINTS = dict.fromkeys((".zip", ".hdf5", ".h5"), "name it as a source")
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file is hidden, as the ``._name`` files that macOS puts into archives.
+    """Whether a file is hidden, such as the ``._name`` files that macOS adds to archives.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def is_hidden(name: str) -> bool:
 
 
 class PassedOver:
-    """Count files that are not images, with an example of each kind.
+    """Counter of files that are not images, with an example of each kind.
 
     Examples
     --------
@@ -238,11 +238,11 @@ class PassedOver:
         Parameters
         ----------
         one, several : str
-            What files of its kind are called.
+            Singular and plural name of this kind of file.
         name : str
-            The file, with or without folders.
+            File name, with or without folders.
         hint : str, default=""
-            What can be done with it.
+            Advice on what to do with it.
         """
         kind = one, several
         self._counts[kind] += 1
@@ -250,14 +250,14 @@ class PassedOver:
         self._examples.setdefault(kind, f"{example}: {hint}" if hint else example)
 
     def add_file(self, name: str, *, ordinary: bool = False) -> None:
-        """Count a file by its suffix; ordinary ones are left out of the description.
+        """Count a file by its suffix; ordinary files are left out of the description.
 
         Parameters
         ----------
         name : str
-            The file, with or without folders.
+            File name, with or without folders.
         ordinary : bool, default=False
-            Whether it is an ordinary file, such as a text.
+            Whether it is an ordinary file, such as a text file.
         """
         suffix = suffix_of(name)
         ordinary |= posixpath.basename(name).lower() in _ORDINARY_NAMES
@@ -271,17 +271,17 @@ class PassedOver:
             self.add(kind, kind, name, _HINTS.get(suffix, ""))
 
     def describe(self, *, ordinary: bool = False) -> str:
-        """Write what was counted.
+        """Describe the counted files.
 
         Parameters
         ----------
         ordinary : bool, default=False
-            Whether to count texts and tables, too.
+            Whether to include ordinary files, such as texts and tables.
 
         Returns
         -------
         str
-            Counts with examples; empty if there is nothing to say.
+            Counts with examples; empty if there is nothing to report.
         """
         parts = [
             f"{count:,} {kind[count > 1]} ({self._examples[kind]})"
@@ -300,13 +300,13 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
     folder : str
         Absolute path.
     passed_over : PassedOver
-        Receives broken links, and links to what was listed before.
+        Receives broken links, and links to files or folders that are already listed.
 
     Returns
     -------
     list of str
-        Paths, through linked folders too. Hidden folders are left out. A file that several paths
-        lead to has the one without links, if there is one.
+        Paths, including those in linked folders; hidden folders are left out. A file that can be
+        reached by several paths is listed under the path without links, if there is one.
 
     Raises
     ------
@@ -319,7 +319,7 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
     links: deque[str] = deque()
     seen: set[str] = set()
     while waiting or links:
-        # Links wait until all files and folders without links are listed.
+        # Links are followed after all files and folders without links have been listed.
         current = waiting.popleft() if waiting else links.popleft()
         real = os.path.realpath(current)
         if os.path.islink(current) and current != folder:

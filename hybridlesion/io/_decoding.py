@@ -34,18 +34,18 @@ _SHORT = 3
 def exif_orientation(exif: bytes | None) -> int:
     """Read the orientation from an EXIF block.
 
-    Pillow's own reader builds every tag and warns of damaged ones; one number is needed here,
-    and a damaged block means that there is none.
+    Pillow's own reader builds every tag and warns about damaged ones. Only one number is needed
+    here, and a damaged block is treated as having none.
 
     Parameters
     ----------
     exif : bytes
-        The block, with or without its leading ``Exif`` mark; None or empty when there is none.
+        The block, with or without its leading ``Exif`` mark; None or empty if there is none.
 
     Returns
     -------
     int
-        1 to 8 as TIFF 6.0 defines them, and 1 (as stored) where nothing valid is said.
+        1 to 8 as defined by TIFF 6.0; 1 (as stored) if the block contains no valid value.
 
     Examples
     --------
@@ -72,19 +72,19 @@ def exif_orientation(exif: bytes | None) -> int:
 
 
 def apply_orientation(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn and mirror stored pixels into the way they are shown.
+    """Rotate and mirror stored pixels for display.
 
     Parameters
     ----------
     image : ndarray of shape (H, W) or (H, W, 3)
         Pixels as stored.
     orientation : int
-        1 to 8: the corner of the shown image where the stored first row and first column lie.
+        1 to 8: the corner of the displayed image in which the stored first row and column meet.
 
     Returns
     -------
     ndarray of shape (H, W, ...) or (W, H, ...)
-        Contiguous pixels as shown; rows and columns change places for 5 to 8.
+        Contiguous pixels for display; rows and columns are swapped for 5 to 8.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def apply_orientation(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-# Standard error belongs to the whole process: two threads must not swap it at once.
+# Standard error belongs to the whole process: two threads must not redirect it at the same time.
 _standard_error = threading.Lock()
 
 
@@ -111,13 +111,13 @@ def _silenced(format_name: str) -> Iterator[None]:
     Parameters
     ----------
     format_name : str
-        Name of an `ImageFormat`. JPEG's reader never warns and is exempt from the guard,
-        which would make Python forget, at every image, which warnings it has shown once already.
+        Name of an `ImageFormat`. The JPEG reader never warns and is exempt, because the guard
+        would make Python forget after every image which warnings it has already shown.
     """
     if format_name == "JPEG":
         yield
         return
-    # libtiff writes its complaints to file descriptor 2, past Python and Pillow.
+    # libtiff writes its warnings to file descriptor 2, bypassing Python and Pillow.
     muted = _muted_descriptor() if format_name == "TIFF" else nullcontext()
     with warnings.catch_warnings(), muted:
         warnings.simplefilter("ignore")
@@ -142,8 +142,8 @@ def _muted_descriptor() -> Iterator[None]:
             os.close(kept)
 
 
-# Pixels converted at a time: large enough to be quick, small enough to stay in cache and to
-# keep no second copy of a large image.
+# Pixels converted at a time: large enough to be fast, small enough to stay in the cache and to
+# avoid a second copy of a large image.
 _STRIP_PIXELS = 1 << 19
 
 
@@ -153,20 +153,20 @@ def rgb_array(image: Image, *, background: int = 255) -> np.ndarray:
     Parameters
     ----------
     image : Image
-        Loaded image of any mode with 1, 8 or 16 bits a sample.
+        Loaded image of any mode with 1, 8 or 16 bits per sample.
     background : int, default=255
-        Grey level, 0 to 255, that shows through where the image is transparent.
+        Grey level, 0 to 255, that shows through transparent pixels.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        Writable RGB image. Grey becomes three equal channels, 16 bits are scaled by 1/257,
-        CMYK becomes (255 - C)(255 - K) / 255 and so on, without a colour profile.
+        Writable RGB image. Grey becomes three equal channels, 16-bit values are scaled by 1/257,
+        and CMYK becomes (255 - C)(255 - K) / 255 and so on, without a colour profile.
 
     Raises
     ------
     ImageError
-        If the mode holds floats, 32-bit integers or another colour space.
+        If the image contains floats or 32-bit integers, or has another colour space.
 
     Examples
     --------
@@ -225,21 +225,21 @@ def decode_image(
     data : bytes
         A whole JPEG, PNG, BMP, TIFF, GIF or WebP file.
     long_side : int, default=None
-        Pixels that are needed on the longer side. A JPEG is decoded at the smallest of 1, 1/2,
-        1/4 and 1/8 of its size that still has them, in a fraction of the time and memory; other
-        formats always come whole. None needs all.
+        Pixels needed on the longer side. A JPEG is decoded at the smallest of 1, 1/2, 1/4 and 1/8
+        of its size that still provides them, in a fraction of the time and memory; other formats
+        are always decoded in full. If None, JPEGs are decoded in full, too.
     max_pixels : int, default=200_000_000
-        A file whose header announces more is refused before anything is decoded.
+        Largest number of pixels. A file whose header announces more is rejected before decoding.
     background : int, default=255
-        Grey level, 0 to 255, that shows through where the image is transparent. White, as
-        most programs show it: a transparent corner is then brighter than skin, and is not taken
-        for a dark lesion.
+        Grey level, 0 to 255, that shows through transparent pixels. The default is white, as in
+        most programs: a transparent corner is then brighter than skin and not mistaken for a dark
+        lesion.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB image as it is to be shown, EXIF orientation applied. Of an animation the first
-        frame, of 16 bits the upper range; colour profiles are not applied.
+        RGB image for display, with the EXIF orientation applied. Only the first frame of an
+        animation is decoded, and 16 bits are scaled to 8; colour profiles are not applied.
 
     Raises
     ------
@@ -248,9 +248,9 @@ def decode_image(
 
     Notes
     -----
-    Any shape is accepted, 1 x 100000 too. Pillow decodes, not OpenCV, although OpenCV is
-    somewhat quicker (``benchmarks/decode.py`` prints both): OpenCV's codecs write warnings to
-    the process's standard error, which no setting stops, and pass a JPEG whose data ends early.
+    Any shape is accepted, even 1 x 100000. Pillow is used although OpenCV is somewhat faster
+    (``benchmarks/decode.py`` compares them), because OpenCV's codecs write warnings to standard
+    error, which no setting prevents, and accept a JPEG whose data ends early.
 
     Examples
     --------
@@ -282,12 +282,12 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
     Parameters
     ----------
     stream : binary file
-        Seekable, at its start; only the header is read.
+        Seekable file, positioned at its start; only the header is read.
 
     Returns
     -------
     tuple of int
-        (height, width) in pixels as `decode_image` would give them at full size.
+        (height, width) in pixels, as in the result of `decode_image` at full size.
 
     Raises
     ------
@@ -296,7 +296,7 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
     """
     with _opened(stream) as (header, _):
         if isinstance(header, TiffImageFile):
-            # Some versions of Pillow have turned a TIFF's size here already, others have not.
+            # Some versions of Pillow have already swapped a TIFF's size here, others have not.
             width, height = header.tag_v2[_TIFF_WIDTH], header.tag_v2[_TIFF_HEIGHT]
             orientation = header.tag_v2.get(_TIFF_ORIENTATION, 1)
         else:
@@ -307,7 +307,7 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
 
 @contextmanager
 def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
-    """Parse a header, and convert errors there and in the block to an ImageError."""
+    """Parse a header, and convert errors in it and in the ``with`` block to an ImageError."""
     image_format = identify_format(stream.read(HEAD_LENGTH))
     stream.seek(0)
     try:
@@ -331,12 +331,12 @@ def _check_size(header: ImageFile, max_pixels: int) -> None:
 
 
 def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> None:
-    """Refuse a file without its end mark.
+    """Reject a file without an end mark.
 
-    Pillow refuses most of them too, unless the caller's program has set the widespread
-    ``ImageFile.LOAD_TRUNCATED_IMAGES``; this answer does not depend on a global setting.
+    Pillow rejects most of these files, too, unless the program has set the popular
+    ``ImageFile.LOAD_TRUNCATED_IMAGES``; this check does not depend on a global setting.
     """
-    # Behind the header, since a thumbnail in the header has its own end mark.
+    # Search after the header, since a thumbnail in the header has its own end mark.
     if image_format.end and data.rfind(image_format.end, header.fp.tell()) < 0:
         raise ImageError(
             f"truncated {image_format.name} file: its {len(data):,} bytes have no end mark. "

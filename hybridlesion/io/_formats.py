@@ -25,19 +25,20 @@ from hybridlesion.exceptions import ImageError, MissingDependencyError
 if TYPE_CHECKING:
     from types import ModuleType
 
-# Bytes without 0xFF, so that they read as picture data; irregular, so that they change it.
+# Bytes without 0xFF, so that they are read as picture data, and irregular, so that they alter it.
 _FILLER = bytes((37 * k * k + 11 * k) % 254 + 1 for k in range(1024))
 
 
 class JpegFile(JpegImageFile):
-    """Pillow's JPEG reader, silent about EXIF and right about CMYK without an Adobe marker.
+    """JPEG reader of Pillow that ignores EXIF and handles CMYK without an Adobe marker.
 
     Parameters
     ----------
     fp : binary file
-        Seekable, at its start; the header is parsed at once, the pixels on ``load()``.
+        Seekable file, positioned at its start. The header is parsed at once, the pixels on
+        ``load()``.
     filename : str, default=None
-        Name of the file, which Pillow keeps.
+        Name of the file, which Pillow stores.
     """
 
     def _open(self) -> None:
@@ -47,7 +48,7 @@ class JpegFile(JpegImageFile):
             self.tile = [self.tile[0]._replace(args=("CMYK", ""))]
 
     def _read_dpi_from_exif(self) -> None:
-        """Leave EXIF alone: the resolution is of no use, and damaged EXIF would warn."""
+        """Ignore EXIF: the resolution is not used, and damaged EXIF would cause a warning."""
 
     def set_divisor(self, divisor: int) -> None:
         """Choose the scale at which ``load()`` will decode.
@@ -68,7 +69,7 @@ def scale_divisor(long_side: int, wanted: int | None) -> int:
     long_side : int
         Longer side of the stored image in pixels.
     wanted : int, default=None
-        Pixels needed on the longer side; None needs all.
+        Pixels needed on the longer side. If None, all are needed.
 
     Returns
     -------
@@ -93,22 +94,22 @@ def ends_early(data: bytes, image: Image, divisor: int) -> bool:
     data : bytes
         The whole file.
     image : Image
-        What Pillow decoded from it, in the file's own colour mode.
+        Image that Pillow decoded from the file, in the colour mode of the file.
     divisor : int
-        The divisor that it was decoded with.
+        Divisor with which it was decoded.
 
     Returns
     -------
     bool
-        True if blocks are missing, though the file has an end mark.
+        True if blocks are missing even though the file has an end mark.
 
     Notes
     -----
     libjpeg fills blocks for which there is no data with mid-grey and only warns. A grey last
-    block is therefore suspicious, but may be real. So the file is decoded once more with
-    additional picture data before its end mark: a complete picture ignores the addition, an
-    incomplete one changes. Bytes that were altered inside the data without shortening it cannot
-    be distinguished from a picture.
+    block is therefore suspicious, but may be genuine. In that case, the file is decoded again with
+    additional picture data before its end mark, which leaves a complete picture unchanged but
+    alters an incomplete one. Bytes that were altered without shortening the data cannot be
+    detected.
     """
     if not _last_block_is_grey(image):
         return False
@@ -120,7 +121,7 @@ def ends_early(data: bytes, image: Image, divisor: int) -> bool:
 
 
 def _last_block_is_grey(image: Image) -> bool:
-    # A pixel of the last block is enough: this only chooses which files get the second look.
+    # A pixel of the last block is enough, since this only selects files for the second check.
     values = image.getpixel((image.width - 1, image.height - 1))
     return set(np.atleast_1d(values).tolist()) <= {127, 128}
 
@@ -134,12 +135,12 @@ def _open_heif(stream: BinaryIO) -> ImageFile:
     Parameters
     ----------
     stream : binary file
-        Seekable, at its start.
+        Seekable file, positioned at its start.
 
     Returns
     -------
     ImageFile
-        Its first image, already turned as it is to be shown.
+        Its first image, already in display orientation.
 
     Raises
     ------
@@ -155,7 +156,7 @@ def _open_avif(stream: BinaryIO) -> ImageFile:
     Parameters
     ----------
     stream : binary file
-        Seekable, at its start.
+        Seekable file, positioned at its start.
 
     Returns
     -------
@@ -178,18 +179,18 @@ def _open_avif(stream: BinaryIO) -> ImageFile:
 
 
 class DicomFile(ImageFile):
-    """A DICOM object with one image, such as a dermoscopic or a photographic one.
+    """A DICOM object with one image, such as a dermoscopic image or a photograph.
 
-    This is Pillow's interface over pydicom: the header is parsed at once, the pixels on ``load()``.
-    Of the other attributes, the patient's among them, none is kept. `ImageError` is raised if
-    pydicom is not installed, or the object has no image or several.
+    Wraps pydicom in Pillow's interface: the header is parsed at once, the pixels on ``load()``.
+    The other attributes, including those of the patient, are not kept. `ImageError` is raised if
+    pydicom is not installed, or if the object has no image or several images.
 
     Parameters
     ----------
     fp : binary file
-        Seekable, at its start.
+        Seekable file, positioned at its start.
     filename : str, default=None
-        Name of the file, which Pillow keeps.
+        Name of the file, which Pillow stores.
     """
 
     format = "DICOM"
@@ -216,12 +217,12 @@ class DicomFile(ImageFile):
 
 
 def _dicom_pixels(dataset: Any) -> np.ndarray:
-    """Decode grey or RGB pixels of 8 bits."""
+    """Decode the image to 8-bit grey or RGB pixels."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
     interpretation = dataset.PhotometricInterpretation
     try:
-        # Luminance and chrominance become RGB here.
+        # Luminance and chrominance are converted to RGB here.
         pixels = pixel_array(dataset)
     # No decoder for this compression, or for this transfer syntax.
     except (RuntimeError, NotImplementedError) as error:
@@ -258,11 +259,11 @@ def _import(name: str, feature: str, extra: str) -> ModuleType:
     try:
         return import_optional(name, feature=feature, install=f"hybridlesion[{extra}]")
     except MissingDependencyError as error:
-        # One such file is listed as unreadable; the others are read.
+        # Such a file is listed as unreadable, and the other files are read.
         raise ImageError(str(error)) from error
 
 
-# Bytes that identify_format needs; DICOM has its signature at 128.
+# Bytes that identify_format needs; the signature of DICOM is at byte 128.
 HEAD_LENGTH = 132
 
 
@@ -273,16 +274,15 @@ class ImageFormat:
     Parameters
     ----------
     name : str
-        What people call it.
+        Common name.
     signature : bytes
         Regular expression that the file's first bytes match.
     reader : callable
-        Pillow's class that parses the header when it is made and the pixels on ``load()``, or a
-        function that returns such an image. It is used directly: ``PIL.Image.open`` would try
-        every plugin, and would apply Pillow's own pixel limit, which is a global setting and not
-        ours.
+        Pillow class that parses the header on creation and the pixels on ``load()``, or a function
+        that returns such an image. It is used directly because ``PIL.Image.open`` would try every
+        plugin and apply Pillow's own pixel limit, which is a global setting.
     end : bytes, default=b""
-        What a complete file has behind its pixels; empty where the format has no such mark.
+        Mark after the pixels of a complete file; empty if the format has no such mark.
     """
 
     name: str
@@ -298,7 +298,7 @@ FORMATS = (
     ImageFormat("TIFF", rb"II[*+]\0|MM\0[*+]", TiffImageFile),
     ImageFormat("GIF", rb"GIF8[79]a", GifImageFile),
     ImageFormat("WebP", rb"RIFF....WEBP", WebPImageFile),
-    # Before HEIC: both may begin as mif1, and name their kind behind it.
+    # Before HEIC, since both may begin with mif1 and give their kind after it.
     ImageFormat("AVIF", rb"....ftyp(avif|avis|mif1....(....){0,8}?avif)", _open_avif),
     ImageFormat("HEIC", rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", _open_heif),
     ImageFormat("DICOM", rb".{128}DICM", DicomFile),
@@ -306,7 +306,7 @@ FORMATS = (
 
 _TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"
 
-# Formats that often have the name of an image. The first match counts.
+# Formats that are often found in files named like images. The first match counts.
 _OTHER_FORMATS = (
     (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, as a failed download leaves it"),
     (rb"\s*<\?xml|\s*<svg", "XML or SVG text"),
@@ -322,7 +322,7 @@ _OTHER_FORMATS = (
 
 
 def identify_format(head: bytes) -> ImageFormat:
-    r"""Name the format of a file by its first bytes.
+    r"""Identify the format of a file by its first bytes.
 
     Parameters
     ----------
@@ -337,7 +337,7 @@ def identify_format(head: bytes) -> ImageFormat:
     Raises
     ------
     ImageError
-        If it is none of them; the message names what it resembles.
+        If it is none of these; the message says what it resembles.
 
     Examples
     --------
@@ -354,7 +354,7 @@ def identify_format(head: bytes) -> ImageFormat:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether a file is text in ASCII, by its first bytes.
+    """Whether a file is ASCII text, judging by its first bytes.
 
     Parameters
     ----------
@@ -364,7 +364,7 @@ def is_text(head: bytes) -> bool:
     Returns
     -------
     bool
-        True also for an empty file.
+        True for text and for an empty file.
     """
     return not head or re.match(_TEXT, head) is not None
 

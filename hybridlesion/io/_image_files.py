@@ -20,27 +20,28 @@ from hybridlesion.io._decoding import MAX_PIXELS, decode_image, shown_size
 from hybridlesion.io._formats import HEAD_LENGTH, identify_format
 from hybridlesion.io._locators import open_address, split_locator
 
-# No image of 200 megapixels is larger; a hostile archive could unpack to any size.
+# No image of 200 megapixels is larger, but a malicious archive could unpack to any size.
 _MAX_BYTES = 2 << 30
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """Read the whole file that a locator names, if it begins like an image.
+    """Read the whole file at a path or locator if its first bytes are those of an image.
 
     Parameters
     ----------
     path : str or path-like
-        Path or locator, as `list_images` gives it.
+        Path or locator, as returned by `list_images`.
 
     Returns
     -------
     bytes
-        The file.
+        Content of the file.
 
     Raises
     ------
     ImageError
-        If it is not an image by its first bytes, larger than 2 GiB or not in its archive.
+        If its first bytes are not those of an image, or it is larger than 2 GiB or not in its
+        archive.
     OSError
         If the file or its archive cannot be opened.
     """
@@ -49,7 +50,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
         return hdf5_value(locator.container, locator.inner)
     with _opened(path) as stream:
         head = stream.read(HEAD_LENGTH)
-        # Before the rest is read: it may be a video of 4 GB.
+        # Checked before reading the rest, which may be a video of 4 GB.
         identify_format(head)
         data = head + stream.read(_MAX_BYTES)
     if len(data) > _MAX_BYTES:
@@ -103,17 +104,16 @@ def read_image(
     Parameters
     ----------
     path : str or path-like
-        Path or locator, as `list_images` gives it.
+        Path or locator, as returned by `list_images`.
     long_side : int, default=None
-        Pixels that are needed on the longer side; see `decode_image`. The image is not
-        resized further.
+        Pixels needed on the longer side; see `decode_image`. The image is not resized further.
     max_pixels : int, default=200_000_000
-        Limit that the header is held against before decoding.
+        Largest number of pixels; the header is checked before decoding.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB image, EXIF orientation applied.
+        RGB image, with the EXIF orientation applied.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def read_image(
 
     See Also
     --------
-    decode_image : The same for bytes, with what happens to each kind of file.
+    decode_image : The same for bytes; describes how each kind of file is handled.
     """
     with _named(path):
         return decode_image(read_bytes(path), long_side=long_side, max_pixels=max_pixels)
@@ -135,12 +135,12 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
     Parameters
     ----------
     path : str or path-like
-        Path or locator, as `list_images` gives it. Of a plain file only the header is read.
+        Path or locator, as returned by `list_images`. Only the header of a plain file is read.
 
     Returns
     -------
     tuple of int
-        (height, width) in pixels, EXIF orientation applied.
+        (height, width) in pixels, with the EXIF orientation applied.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def read_mask(path: str | os.PathLike) -> np.ndarray:
-    """Read a mask by the rule of the ISIC challenges: inside is above 128.
+    """Read a mask by the rule of the ISIC challenges: pixels above 128 are inside.
 
     Parameters
     ----------
@@ -166,12 +166,12 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W), bool
-        True inside the lesion. Colours are judged by their luma, transparent pixels are outside.
+        True inside the lesion. Colours are converted to luma; transparent pixels are outside.
 
     Raises
     ------
     ImageError
-        If the file cannot be read, or holds 0 and 1 only, which the rule would read as empty.
+        If the file cannot be read, or contains only 0 and 1, which the rule would read as empty.
     """
     with _named(path):
         image = decode_image(read_bytes(path), background=0)
@@ -185,7 +185,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
 
 @contextmanager
 def _named(path: str | os.PathLike) -> Iterator[None]:
-    """Prefix errors on one image with its locator."""
+    """Prefix errors about an image with its locator."""
     try:
         yield
     except ImageError as error:
@@ -202,13 +202,13 @@ def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     long_side : int
-        Wanted pixels of the longer side, at least 1.
+        Pixels on the longer side, at least 1.
 
     Returns
     -------
     ndarray of shape (h, w, 3), uint8
-        Each pixel is the mean of the area that it replaces. An image that is small enough
-        already is returned as it is, never enlarged.
+        Shrunk image, each pixel of which is the mean of the area that it replaces. An image that
+        is already small enough is returned unchanged, never enlarged.
 
     Notes
     -----
@@ -242,7 +242,7 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
     ----------
     path : str or path-like
         Name ending in ``.png``, ``.bmp``, ``.tif`` or ``.tiff``; lossy formats would blur the
-        outline. Its folder is made if it is missing.
+        outline. The folder is created if it is missing.
     mask : ndarray of shape (H, W), bool
         True inside the lesion.
 
@@ -263,7 +263,7 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     ----------
     path : str or path-like
         Name ending in ``.png``, ``.bmp``, ``.tif``, ``.tiff`` (all without loss), ``.jpg``,
-        ``.jpeg`` or ``.webp`` (quality 95). Its folder is made if it is missing.
+        ``.jpeg`` or ``.webp`` (quality 95). The folder is created if it is missing.
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
 
@@ -284,7 +284,7 @@ def _write(path: str | os.PathLike, pixels: np.ndarray, allowed: tuple[str, ...]
             f"{os.fspath(path)}: the name must end in one of {', '.join(allowed)}, got {suffix!r}."
         )
     flag = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
-    # Encoded in memory: cv2.imwrite fails silently and on names beyond ASCII.
+    # Encoded in memory, since cv2.imwrite fails silently, and on non-ASCII names.
     done, encoded = cv2.imencode(suffix, pixels, [flag, _QUALITY] if suffix in _LOSSY else [])
     if not done:
         raise ImageError(f"{os.fspath(path)}: OpenCV could not encode {pixels.shape} pixels.")

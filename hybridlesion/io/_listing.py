@@ -1,4 +1,4 @@
-"""Lists of the images of a source: locators and ids."""
+"""Listing of the images of a source, with locators and ids."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from hybridlesion.io._tables import table_images
 from hybridlesion.metadata import path_ids, split_sheet
 
 _SHOWN_PAIRS = 5
-# Formats of the redundant copy of a photograph that is also stored in another format.
+# Formats of redundant copies of photographs that are also stored in another format.
 _COPIES = frozenset((".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom"))
 
 
@@ -45,7 +45,7 @@ class ImageListing:
     images : DataFrame of shape (n, 2)
         ``image_id`` and ``path``, sorted by ``image_id``.
     notes : tuple of str
-        Skipped files, by kind, and ids that are not the file names.
+        Messages about skipped files, by kind, and about ids that differ from the file names.
     """
 
     images: pd.DataFrame
@@ -63,28 +63,28 @@ def list_images(
     Parameters
     ----------
     source : str or path-like
-        A folder (searched through all its folders, linked ones too), one image file, a table
-        (CSV, Parquet or Excel) with a column of paths, a zip archive, an HDF5 file whose keys are
-        image ids (ISIC 2024), or an fsspec address (``s3://bucket/folder``) of a folder, a file,
-        a pattern, a zip archive or a table.
+        A folder (searched recursively, including linked folders), an image file, a table (CSV,
+        Parquet or Excel) with a column of paths, a zip archive, an HDF5 file whose keys are image
+        ids (ISIC 2024), or an fsspec address (``s3://bucket/folder``) of a folder, a file, a
+        pattern, a zip archive or a table.
     path_column : str, default=None
-        Column of a table that holds the paths; None looks for ``path``, ``file_name`` and the
-        like.
+        Column of a table that contains the paths. If None, ``path``, ``file_name`` and similar
+        names are tried.
     roots : sequence of str or path-like, default=()
-        Folders, in addition to that of the table, in which a table's images may lie.
-        Relative paths are tried below each.
+        Folders, in addition to that of the table, in which its images may lie. Relative paths are
+        tried in each folder.
 
     Returns
     -------
     DataFrame of shape (n, 2)
-        ``image_id`` and ``path``, an absolute path or a locator such as
-        ``zip://MEMBER::/archive.zip`` that `read_image` opens in any process. Sorted by
+        ``image_id`` and ``path``, which is an absolute path or a locator such as
+        ``zip://MEMBER::/archive.zip`` that `read_image` can open in any process; sorted by
         ``image_id``.
 
     Raises
     ------
     SourceError
-        If the source is missing, cannot be read or holds no image, or if two images would have
+        If the source is missing, cannot be read or contains no image, or if two images would have
         the same id.
     TableError
         If a table has no column of paths, paths that lead out of its folder and the roots, or ids
@@ -95,19 +95,19 @@ def list_images(
     Warns
     -----
     UserWarning
-        If files were skipped, with a count and an example of each kind, or if ids are not
-        the file names.
+        If files were skipped, with a count and an example of each kind, or if ids differ from the
+        file names.
 
     Notes
     -----
-    An id is what the table gives, else the file's name without its suffix. Where several files
-    have one name, as in ``benign/1.jpg`` and ``malignant/1.jpg``, their ids begin with their
-    folders: ``train-benign-1``.
+    Ids are taken from the table if it has them, else from the file names without suffix. If several
+    files have the same name, as in ``benign/1.jpg`` and ``malignant/1.jpg``, their ids begin with
+    their folders: ``train-benign-1``.
 
-    In folders, archives and addresses, files are chosen by their suffix, and without one by their
-    first bytes. Hidden files are skipped, and masks: files called ``NAME_mask`` or the like,
-    or in a folder of masks, that lie next to the photograph ``NAME`` or have two values only. A
-    file or a table row that the caller names is taken as it is.
+    In folders, archives and addresses, files are selected by their suffix, or by their first bytes
+    if they have none. Hidden files and masks are skipped. A mask is a file called ``NAME_mask`` or
+    similar, or in a folder of masks, that lies next to the photograph ``NAME`` or has only two
+    values. A file or a table row that the caller names is always included.
 
     Examples
     --------
@@ -133,18 +133,18 @@ def scan_images(
     id_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
 ) -> ImageListing:
-    """List images as `list_images` does, and return its notes instead of warning.
+    """List images as `list_images` does, but return its notes instead of warning.
 
     Parameters
     ----------
     source : str or path-like
         Source of images.
     path_column : str, default=None
-        Column of a table that holds the paths; None finds it.
+        Column of a table that contains the paths. If None, it is detected.
     id_column : str, default=None
-        Column of a table that holds the image ids, if the table has it; None finds it.
+        Column of a table that contains the image ids, if present. If None, it is detected.
     roots : sequence of str or path-like, default=()
-        Further folders in which a table's images may lie.
+        Further folders in which the images of a table may lie.
 
     Returns
     -------
@@ -154,7 +154,7 @@ def scan_images(
     Raises
     ------
     SourceError, TableError, MissingDependencyError
-        As `list_images` does.
+        As in `list_images`.
     """
     source = os.fspath(source)
     if is_address(source) and split_locator(source).scheme == "file":
@@ -179,7 +179,7 @@ def scan_images(
     images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
-        # With the name of the source: a folder has the same ids when listed alone or in another.
+        # The name of the source is included so that listing a folder or its parent gives equal ids.
         own = _own_name(source)
         images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
         example = images.loc[repeated, "image_id"].iloc[0]
@@ -196,7 +196,7 @@ def _check_exists(source: str) -> None:
 
 
 def _find(source: str) -> tuple[dict[str, str], PassedOver]:
-    """Locators of a source with their names below it, and the skipped files."""
+    """Return the locators of a source with their names relative to it, and the skipped files."""
     passed_over = PassedOver()
     if is_address(source):
         return _at_address(source, passed_over), passed_over
@@ -223,7 +223,7 @@ def _find(source: str) -> tuple[dict[str, str], PassedOver]:
 
 def _at_address(source: str, passed_over: PassedOver) -> dict[str, str]:
     locator = split_locator(source)
-    # The locator of one archive member is a source too.
+    # The locator of one archive member is also a source.
     if locator.container:
         return {source: locator.inner}
     if suffix_of(source) in (".hdf5", ".h5"):
@@ -239,7 +239,7 @@ def _at_address(source: str, passed_over: PassedOver) -> dict[str, str]:
 
 
 def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict[str, str]:
-    """Choose the images among files, and count the others."""
+    """Select the images among files, and count the other files."""
     images = {}
     for locator, name in names.items():
         if is_hidden(name):
@@ -250,7 +250,7 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
             images[locator] = name
         else:
             passed_over.add_file(name, ordinary=kind == "text")
-    # The name of the source counts, too: it may be a folder of masks.
+    # The name of the source is included, since it may be a folder of masks.
     own = _own_name(source)
     masks = choose_masks({locator: f"{own}/{name}" for locator, name in images.items()})
     for mask in sorted(masks):
@@ -271,7 +271,7 @@ def _own_name(source: str) -> str:
 
 
 def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
-    """Keep the JPEG where a camera wrote HEIC and JPEG of one photograph."""
+    """Keep only the JPEG if a camera stored a photograph as both HEIC and JPEG."""
     by_stem = defaultdict(list)
     for locator, name in images.items():
         by_stem[posixpath.splitext(name)[0]].append(locator)

@@ -33,7 +33,7 @@ class Locator(NamedTuple):
 
 
 def is_address(path: str) -> bool:
-    """Whether a string has the form of an address and not of a path.
+    """Whether a string is an address rather than a path.
 
     Parameters
     ----------
@@ -43,18 +43,18 @@ def is_address(path: str) -> bool:
     Returns
     -------
     bool
-        True if it holds ``://``.
+        True if it contains ``://``.
     """
     return "://" in path
 
 
 def join_locator(scheme: str, inner: str, container: str) -> str:
-    """Format the locator of a member of an archive.
+    """Format the locator of an archive member.
 
     Parameters
     ----------
     scheme : {"zip", "hdf5"}
-        Kind of the archive.
+        Kind of archive.
     inner : str
         Member or key.
     container : str
@@ -97,7 +97,7 @@ def split_locator(locator: str | os.PathLike) -> Locator:
     if not is_address(locator):
         return Locator("file", locator, "")
     scheme, rest = locator.split("://", 1)
-    # The archive's path is behind the last separator, since member names may hold anything.
+    # The archive's path follows the last separator, since member names may contain anything.
     inner, separator, container = rest.rpartition("::")
     if scheme in _ARCHIVES and separator and not is_address(container):
         return Locator(scheme, inner, container)
@@ -112,11 +112,11 @@ IMAGE_SUFFIXES = LOSSLESS_SUFFIXES | frozenset(
 )
 TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".xlsx"))
 
-# A suffix has a letter: the numbers of a DICOM identifier, 1.2.840.10008, are not suffixes.
+# A suffix has a letter, so the numbers in a DICOM identifier, 1.2.840.10008, are not suffixes.
 _SUFFIX = re.compile(r"\.(?=\d*[a-z])[a-z0-9~+-]+", re.IGNORECASE)
 _SHEET = re.compile(r"(?<=\.xlsx)#[^/\\]*\Z", re.IGNORECASE)
 
-# Those of the ISIC challenges, of PH2, and what people write.
+# Words that mark masks in the ISIC challenges, in PH2 and in common use.
 _WORDS_BEFORE = r"masks?|seg|segmentation|gt|ground[ _-]?truth"
 _WORDS_AFTER = rf"{_WORDS_BEFORE}|segmented|lesion|superpixels?|annotations?|labels?|roi|binary"
 _AFTER = re.compile(rf"(.*[^ ._-])[ ._-]+(?:{_WORDS_AFTER})", re.IGNORECASE | re.DOTALL)
@@ -149,7 +149,7 @@ def suffix_of(name: str) -> str:
 
 
 def is_table_name(source: str) -> bool:
-    """Whether a source is a table, by its name.
+    """Whether a source is a table, judging by its name.
 
     Parameters
     ----------
@@ -159,13 +159,13 @@ def is_table_name(source: str) -> bool:
     Returns
     -------
     bool
-        True for the suffixes of tables.
+        True if it has the suffix of a table.
     """
     return suffix_of(_SHEET.sub("", source)) in TABLE_SUFFIXES
 
 
 def mask_stems(stem: str) -> tuple[str, ...]:
-    """Strip from a file name the words that mark it as a mask.
+    """Strip the words that mark a file as a mask from its name.
 
     Parameters
     ----------
@@ -192,12 +192,12 @@ def mask_stems(stem: str) -> tuple[str, ...]:
 
 
 def in_mask_folder(name: str) -> bool:
-    """Whether a folder of a file is one of masks, by its name.
+    """Whether a file lies in a folder of masks, judging by the folder names.
 
     Parameters
     ----------
     name : str
-        Path with forward slashes, from the folder on that a user names.
+        Path with forward slashes, starting with the folder that the user named.
 
     Returns
     -------
@@ -220,7 +220,7 @@ def image_id_from_path(path: str) -> str:
     Parameters
     ----------
     path : str
-        Path or locator, as `list_images` gives it.
+        Path or locator, as returned by `list_images`.
 
     Returns
     -------
@@ -251,12 +251,12 @@ def list_address(address: str) -> list[str]:
     Returns
     -------
     list of str
-        The address of each file, whatever its kind.
+        Addresses of all files, of any kind.
 
     Raises
     ------
     SourceError
-        If nothing is there or it cannot be listed.
+        If nothing is found or the address cannot be listed.
     MissingDependencyError
         If the storage needs a driver that is not installed.
     """

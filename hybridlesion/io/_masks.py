@@ -30,7 +30,7 @@ from hybridlesion.metadata import match_ids
 _TOLERANCE = 24
 _BLURRED = 0.05
 _LONG_SIDE = 256
-# Where a name may end and an addition to it begin.
+# Positions at which a name may end and an addition to it begin.
 _WORD_BEGIN = re.compile(r"(?<=[^\W_])[\W_]|(?<=\d)(?=[^\W\d])")
 
 
@@ -41,21 +41,22 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
     ----------
     folder : str or path-like
         Folder of files named ``IMAGEID_segmentation``, ``IMAGEID_lesion``, ``IMAGEID_mask``,
-        ``mask_IMAGEID`` or similar, with any image suffix and in any case. If it has none, masks
-        that have the name of their image.
+        ``mask_IMAGEID`` or similar, in any case and with any image suffix. If it has none, masks
+        with the same name as their image are used.
     image_ids : iterable of str, default=None
-        Images whose masks are wanted. Their ids find masks whose names differ in case or in
-        Unicode form, where only one does. None takes all masks, as their names have it.
+        Images whose masks are wanted. An id also matches a mask name that differs in case or
+        Unicode form, if there is only one. If None, all masks are returned, with ids from their
+        names.
 
     Returns
     -------
     dict of str to str
-        Path by image id, in order of the ids.
+        Image id -> path, sorted by id.
 
     Raises
     ------
     SourceError
-        If there is no such folder, it holds no masks, or two masks of one image.
+        If the folder does not exist, or contains no masks or two masks of the same image.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -91,7 +92,7 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
     Parameters
     ----------
     names : mapping of str to str
-        Locator -> its name below the source, with forward slashes.
+        Locator -> name relative to the source, with forward slashes.
 
     Returns
     -------
@@ -100,11 +101,11 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
 
     Notes
     -----
-    Names and folders only raise a suspicion, since ``back_lesion.jpg`` is a photograph. A
-    suspected file is a mask, without being opened, if it is lossless and lies next to the
-    photograph or in a folder of masks for one; otherwise, if its pixels have only two values. The
-    pixels alone decide on other lossless files whose name equals that of another file or begins
-    with it.
+    Names and folders only indicate candidates, since ``back_lesion.jpg`` is a photograph. A
+    candidate is taken as a mask without being opened if it is lossless and lies next to its
+    photograph, or in a folder of masks and has a photograph elsewhere; otherwise, it is a mask if
+    its pixels have only two values. Other lossless files whose name equals or begins with that of
+    another file are judged by their pixels alone.
     """
     suspects: dict[str, tuple[Sequence[str], bool]] = {}
     neighbours: set[tuple[str, str]] = set()
@@ -131,7 +132,7 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
 
 
 def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
-    """Find lossless files of two values that have, or begin with, the name of a photograph."""
+    """Find lossless two-valued files whose name equals or begins with that of a photograph."""
     by_stem: dict[str, list[str]] = defaultdict(list)
     for locator, name in names.items():
         by_stem[_folder_and_stem(name)[1].casefold()].append(locator)
@@ -160,7 +161,7 @@ def _looks_like_mask(path: str) -> bool:
     Returns
     -------
     bool
-        False for photographs, and for what cannot be read.
+        False for photographs and for files that cannot be read.
     """
     try:
         image = read_image(path, long_side=_LONG_SIDE)

@@ -30,15 +30,15 @@ from hybridlesion.metadata import (
 
 
 def resolve_path(folder: str | os.PathLike, name: str) -> str:
-    r"""Resolve the name of a file against the folder that must hold it.
+    r"""Resolve a file name against the folder that must contain it.
 
     Parameters
     ----------
     folder : str or path-like
-        Folder of the images, or an fsspec address of one.
+        Folder of the images, or its fsspec address.
     name : str
         Path relative to `folder`, an absolute path inside it, or the locator of a member of an
-        archive inside it. Backslashes count as slashes, since tables come from Windows too.
+        archive inside it. Backslashes count as slashes, since tables may come from Windows.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
     Raises
     ------
     ImageError
-        If the name is empty, holds ``..``, or leads out of `folder`, by a symbolic link too.
+        If the name is empty, contains ``..``, or leads out of `folder`, even by a symbolic link.
 
     Examples
     --------
@@ -63,20 +63,20 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
 
 
 class _FolderGuard:
-    """`resolve_path` for many names of one folder.
+    """Resolver for many names in one folder; see `resolve_path`.
 
     Parameters
     ----------
     folder : str or path-like
-        Folder of the images, or an fsspec address of one.
+        Folder of the images, or its fsspec address.
     roots : sequence of str or path-like, default=()
-        Further folders in which a name may end, also by ``..`` or a symbolic link.
+        Further folders to which a name may lead, even by ``..`` or a symbolic link.
     """
 
     def __init__(self, folder: str | os.PathLike, roots: Sequence[str | os.PathLike] = ()):
         self.folder = _absolute(folder)
         self.allowed = [self.folder, *map(_absolute, roots)]
-        # Symbolic links of whole folders are followed once, not once for each of their files.
+        # Symbolic links to folders are followed once, not once for each file in them.
         self._real_folder = cache(os.path.realpath)
 
     def resolve(self, name: str) -> str:
@@ -142,9 +142,9 @@ _MOST_NAMED = 20
 
 _PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
 
-# Most problems that a message lists.
+# Largest number of problems listed in a message.
 _SHOWN_PROBLEMS = 20
-# Paths that are tried to locate the others.
+# Number of paths that are tried in order to locate the others.
 _TRIED = 100
 
 _WINDOWS = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
@@ -157,33 +157,33 @@ def table_images(
     id_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """List the images that a table names.
+    """List the images in a table.
 
     Parameters
     ----------
     table : str
-        Path or fsspec address of a table of any kind that `read_table` reads.
+        Path or fsspec address of any table that `read_table` can read.
     path_column : str, default=None
-        Column with the paths; None takes the first known name that the table has, in any
-        case, or another name for it, or the only column of names of image files.
+        Column with the paths. If None, the first known name in the table is used, in any case, or
+        an alias, or the only column of image file names.
     id_column : str, default=None
-        Column with the image ids, if the table has it; None finds it.
+        Column with the image ids, if present. If None, it is detected.
     roots : sequence of str or path-like, default=()
         Further folders in which images may lie.
 
     Returns
     -------
     images : DataFrame of shape (n, 2)
-        ``image_id`` and ``path``, each image once. Ids are the table's own, else the file names,
-        with their folders where names repeat.
+        ``image_id`` and ``path``, each image once. Ids are taken from the table if it has them,
+        else from the file names, with their folders if names repeat.
     notes : tuple of str
-        What a user should know.
+        Messages for the user.
 
     Raises
     ------
     TableError
         If there is no such column, a path is missing or leads out of the table's folder and the
-        roots, or ids and paths contradict each other; all such rows together, numbered as in the
+        roots, or ids and paths contradict each other. All such rows are listed, numbered as in the
         file.
     SourceError
         If a root is not a folder.
@@ -215,7 +215,7 @@ def table_images(
 
 
 class _Finder:
-    """Where the paths of a table lie: in its folder, or in the roots."""
+    """Search for the paths of a table, in its folder and in the roots."""
 
     def __init__(self, table: str, roots: Sequence[str | os.PathLike]):
         folder = posixpath.dirname(table) if is_address(table) else os.path.dirname(table) or "."
@@ -228,7 +228,7 @@ class _Finder:
         self.guards = [_FolderGuard(place, places) for place in places]
 
     def find(self, name: str) -> str | ImageError:
-        """Resolve a path as it is written, against the first folder that has it."""
+        """Resolve a path as written, against the first folder that contains it."""
         if _WINDOWS.match(name) and os.sep == "/":
             return ImageError(
                 f"{name!r} is a path of another computer, and lies in no folder here."
@@ -244,7 +244,7 @@ class _Finder:
     def find_elsewhere(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find paths of another computer by their ends, dropping as many folders from each."""
+        """Find paths from another computer, dropping the same number of folders from each."""
         foreign = {
             row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
             for row, path in enumerate(paths)
@@ -277,7 +277,7 @@ class _Finder:
     def find_respelt(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find files whose names the table spells in another case or Unicode form."""
+        """Find files whose names differ from those in the table in case or Unicode form."""
         gone = [row for row, path in enumerate(paths) if isinstance(path, str) and _is_file(path)]
         gone = [row for row in gone if not os.path.exists(paths[row])]
         tries = {row: list(self._resolved(self.guards, names[row])) for row in gone}
@@ -305,7 +305,7 @@ class _Finder:
                 yield guard.resolve(name)
 
     def propose(self, names: Sequence[str]) -> str:
-        """Name the folder of the files that lie outside."""
+        """Suggest the folder of the files that lie outside."""
         folder = self.guards[0].folder
         if all(is_address(name) for name in names):
             scheme = names[0].partition("://")[0]
@@ -335,7 +335,7 @@ def _is_file(path: str) -> bool:
 
 
 def _respell(paths: Iterable[str]) -> dict[str, str]:
-    """Find files and folders with nearly the same name as paths that do not exist."""
+    """Find files and folders with nearly the same names as paths that do not exist."""
     by_folder = defaultdict(list)
     for path in dict.fromkeys(paths):
         folder, name = os.path.split(path)
@@ -356,14 +356,14 @@ def _respell(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _is_gone(name: str) -> bool:
-    """Whether a path is absolute, and nothing is there."""
+    """Whether a path is absolute and does not exist."""
     if _WINDOWS.match(name):
         return not os.path.exists(name)
     return name.startswith("/") and "\0" not in name and not os.path.lexists(name)
 
 
 def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
-    """Refuse ids of several files, and files of several ids."""
+    """Raise an error if an id has several files, or a file several ids."""
     problems = [
         f"row {row}: it has no image id."
         for row, one in zip(source.rows, images["image_id"], strict=True)
@@ -412,6 +412,6 @@ def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> 
 
 
 def _some(columns: Sequence[str]) -> str:
-    """Name columns; a feature table has hundreds."""
+    """List the first few columns, since a feature table has hundreds."""
     more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
     return ", ".join(map(str, columns[:_MOST_NAMED])) + more or "none"

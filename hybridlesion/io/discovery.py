@@ -1,4 +1,4 @@
-"""Images of several sources, joined with their metadata."""
+"""Images from several sources, joined with their metadata."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridlesion.io._locators import image_id_from_path, is_table_name, split_l
 from hybridlesion.metadata import Records, path_ids, read_label, read_records
 
 _OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
-# Folders that hold a part of a collection, or files of one kind: never a class.
+# Names of folders with a part of a collection or with files of one kind, which are never classes.
 _NO_CLASS = re.compile(
     r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
     r"|(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?|data|dataset|all|raw)([ _-]?\d+)?",
@@ -38,47 +38,47 @@ def find_records(
     roots: Sequence[str | os.PathLike] = (),
     labels_from_folders: bool | None = False,
 ) -> Records:
-    """List images and join their metadata.
+    """List images and join them with their metadata.
 
     Parameters
     ----------
     sources : str, path-like or sequence of these
         Folders, files, archives, tables with a path column, or fsspec addresses.
     metadata : sequence of str or path-like, default=()
-        Tables in any ISIC layout; empty for images alone, or where the sources are tables of
-        paths, whose other columns are then read.
+        Tables in any ISIC layout. If empty, only the images are listed, or, if the sources are
+        tables of paths, their other columns are read.
     id_column : str, default=None
-        Column of the tables that names the image; None finds it.
+        Column of the tables with the image id. If None, it is detected.
     target_column : str, default=None
-        Column of the tables that holds the truth; None finds it.
+        Column of the tables with the ground truth. If None, it is detected.
     malignant, benign : sequence of str, default=None
         Diagnoses that count as malignant, and further words that count as benign; see
         `hybridlesion.metadata.read_records`.
     columns : mapping of str to str, default=None
-        Names that the tables use, by the record column that each stands for.
+        Record column -> name in the tables.
     path_column : str, default=None
-        Column with the paths, where the sources are tables; None finds it.
+        Column with the paths, if the sources are tables. If None, it is detected.
     roots : sequence of str or path-like, default=()
         Folders, in addition to that of a table, in which its images may lie.
     labels_from_folders : bool or None, default=False
-        Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
-        diagnosis. Folders such as ``train`` and ``images`` name none. If it is False, folders
-        named after classes cause a warning; None suppresses it.
+        Whether the folder of an image is its class: ``benign`` and ``malignant``, or a diagnosis.
+        Folders such as ``train`` and ``images`` are ignored. If False, folders named after classes
+        cause a warning; if None, they do not.
 
     Returns
     -------
     Records
-        One row per image, with `image_id`, `path` and what the metadata knows. The warnings
-        count the skipped files.
+        One row per image, with `image_id`, `path` and its metadata. The warnings include the number
+        of skipped files.
 
     Raises
     ------
     SourceError
-        If there are no images, or two sources hold the same image id.
+        If there are no images, or two sources contain the same image id.
     TableError
         If the metadata cannot be used, or belongs to none of the images.
     OptionError
-        If a setting contradicts another, or labels are to be taken from folders that name none.
+        If options contradict each other, or labels are requested but no folder names a class.
     """
     sources = _as_list(sources)
     id_name = id_column or (columns or {}).get("image_id")
@@ -109,14 +109,14 @@ def find_images(
     path_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
 ) -> pd.DataFrame:
-    """List the images of several sources, each image once.
+    """List the images in several sources, each image once.
 
     Parameters
     ----------
     sources : str, path-like or sequence of these
         Folders, files, archives, tables with a path column, or fsspec addresses.
     path_column : str, default=None
-        Column with the paths, where the sources are tables; None finds it.
+        Column with the paths, if the sources are tables. If None, it is detected.
     roots : sequence of str or path-like, default=()
         Folders, in addition to that of a table, in which its images may lie.
 
@@ -128,7 +128,7 @@ def find_images(
     Raises
     ------
     SourceError
-        If there are no images, or two sources hold the same image id.
+        If there are no images, or two sources contain the same image id.
     TableError
         If a table has no column with paths, or paths that cannot be used.
     OptionError
@@ -137,7 +137,7 @@ def find_images(
     Warns
     -----
     UserWarning
-        If files were skipped, or ids are not the file names.
+        If files were skipped, or ids differ from the file names.
     """
     listing = scan_sources(sources, path_column=path_column, roots=roots)
     for note in listing.notes:
@@ -152,28 +152,28 @@ def scan_sources(
     id_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
 ) -> ImageListing:
-    """List images as `find_images` does, and return its notes instead of warning.
+    """List images as `find_images` does, but return its notes instead of warning.
 
     Parameters
     ----------
     sources : str, path-like or sequence of these
         Sources of images.
     path_column : str, default=None
-        Column with the paths, where the sources are tables; None finds it.
+        Column with the paths, if the sources are tables. If None, it is detected.
     id_column : str, default=None
-        Column with the image ids, where tables have it; None finds it.
+        Column with the image ids, if tables have it. If None, it is detected.
     roots : sequence of str or path-like, default=()
         Folders, in addition to that of a table, in which its images may lie.
 
     Returns
     -------
     ImageListing
-        Images of all sources with the ``source`` number of each as a third column, and notes.
+        Images of all sources, with the number of the ``source`` as a third column, and notes.
 
     Raises
     ------
     SourceError, TableError, OptionError
-        As `find_images` does.
+        As in `find_images`.
     """
     sources = _as_list(sources)
     options = {"path_column": path_column, "id_column": id_column, "roots": roots}
@@ -209,7 +209,7 @@ def scan_sources(
 
 
 def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
-    """Refuse a table if none of its paths exists."""
+    """Raise an error if none of the paths in a table exists."""
     if not is_table_name(str(source)):
         return
     locators = [split_locator(path) for path in paths]
@@ -223,7 +223,7 @@ def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
 
 
 def _full_name(path: str) -> str:
-    """Write a path with the archive that holds it as a folder."""
+    """Return a path in which the archive, if any, is written as a folder."""
     locator = split_locator(path)
     folder = re.sub(r"\.zip\Z", "", locator.container, flags=re.IGNORECASE)
     return f"{folder}/{locator.inner}" if folder else path
@@ -238,7 +238,7 @@ def _images_alone(images: pd.DataFrame, *notes: str) -> Records:
 
 
 def _class_folder(path: str) -> str | None:
-    """Name the nearest folder of an image that may be a class."""
+    """Return the nearest folder of an image that may be a class."""
     folders = re.split(r"[\\/]+", _full_name(path))[:-1]
     for folder in reversed(folders):
         if re.fullmatch(r"(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?)", folder, re.IGNORECASE):
@@ -262,7 +262,7 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _offer_labels(images: pd.DataFrame) -> list[str]:
-    """Offer labels from folders if at least two folders are named after classes."""
+    """Suggest labels from folders if at least two folders are named after classes."""
     counts = Counter(images["path"].map(_class_folder).dropna())
     known = [folder for folder in counts if read_label(folder) is not None]
     if len(known) < 2 or 2 * len(known) < len(counts):
@@ -282,7 +282,7 @@ def _read_own_columns(
 ) -> Records:
     """Read the other columns of tables of paths, or only the paths if that fails.
 
-    With options that refer to the columns, a failure is an error; without, it is a note.
+    If options refer to the columns, a failure is an error; otherwise, it is a note.
     """
     named = {} if path_column is None else {"path": path_column}
     columns = named | dict(options["columns"] or {})

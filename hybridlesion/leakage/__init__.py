@@ -1,4 +1,4 @@
-"""Leakage: near-duplicates, training membership, acquisition facts, split and target audits."""
+"""Leakage: near-duplicates, training membership, acquisition, and audits of splits and targets."""
 
 from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition_leaks
 from hybridlesion.leakage.audit import GROUP_KEYS, Finding, LeakAudit, Severity, find_split_groups
@@ -65,7 +65,7 @@ __all__ = [
     "treat_in_sample_scores",
 ]
 
-# Names of the previous release, kept for one more.
+# Names used in the previous release, kept for one more release.
 _FORMER = {
     "FINGERPRINT_BYTES": HASH_BYTES,
     "LOOK_COLUMNS": HASH_COLUMNS,

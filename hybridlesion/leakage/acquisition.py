@@ -26,9 +26,9 @@ _FEW_ROWS = 10_000
 # Columns that describe later processing, not the acquisition.
 _NO_FACTS = ("fold", "split", "tfrecord", "score_weight", "validation_weight", "mask_source")
 _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
-# Distinct texts of a fact that are distinguished; further ones are pooled.
+# Number of texts of a fact that are distinguished; rarer texts are pooled.
 _MAX_LEVELS = 100
-# AUC from which acquisition facts give a warning.
+# AUC at which acquisition facts start to cause a warning.
 _WARN_AUC = 0.6
 
 
@@ -43,13 +43,13 @@ def acquisition_facts(
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        Training table with ``image_id``; ``patient_id`` and ``path`` where known.
+        Training table with ``image_id`` and, if known, ``patient_id`` and ``path``.
     sources : sequence of str or path-like
-        The tables that it was joined from.
+        Tables from which it was joined.
     excluded : iterable of str
-        Their columns that are excluded from the features.
+        Columns of these tables that are excluded from the features.
     id_column : str, default=None
-        Column of the tables with the image id; None detects it.
+        Column of the tables with the image id. If None, it is detected.
 
     Returns
     -------
@@ -78,23 +78,23 @@ def find_acquisition_leaks(
     Parameters
     ----------
     facts : DataFrame of shape (n, facts)
-        From `acquisition_facts`.
+        Result of `acquisition_facts`.
     y : ndarray of shape (n,), 0 or 1
         Target.
     groups : ndarray of shape (n,), int
-        Group of each row, for the interval.
+        Group of each row, for the confidence interval.
     folds : ndarray of shape (n,), int
-        Grouped folds.
+        Grouped fold of each row.
 
     Returns
     -------
     list of Finding
-        The AUC of a small gradient boosting model on the facts; a warning if it is at least 0.6
-        and its interval lies above 0.5.
+        The AUC of a small gradient boosting model fitted to the facts; a warning if the AUC is at
+        least 0.6 and its interval lies above 0.5.
     """
     if facts.empty:
         return []
-    # Imports much of scikit-learn, which measuring images does not need.
+    # Imports much of scikit-learn, which is not needed to measure images.
     from hybridlesion.metrics import evaluate
 
     measures = evaluate(y, _out_of_fold(facts, y, folds), groups=groups, n_bootstrap=200)
@@ -131,7 +131,7 @@ def _read_facts(
 
 
 def _file_facts(paths: pd.Series) -> pd.DataFrame:
-    """Size in bytes and pixels of local files; NaN for archive members and remote files."""
+    """Measure local files in bytes and pixels; NaN for archive members and remote files."""
     facts = []
     for path in paths:
         width, height, size = np.nan, np.nan, np.nan
@@ -158,7 +158,7 @@ def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.nd
         random_state=0,
     )
     score = np.empty(len(y))
-    # On few rows the overhead of several threads exceeds their gain.
+    # With few rows, the overhead of several threads exceeds their benefit.
     with threadpool_limits(1 if len(y) < _FEW_ROWS else None):
         for fold in np.unique(folds):
             held = folds == fold
@@ -168,7 +168,7 @@ def _out_of_fold(facts: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.nd
 
 
 def _encode(column: pd.Series) -> np.ndarray:
-    """Numbers unchanged; texts by the rank of their frequency."""
+    """Encode texts by the rank of their frequency, leaving numbers unchanged."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     texts = column.astype(object)

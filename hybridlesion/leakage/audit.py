@@ -24,8 +24,8 @@ class Severity(StrEnum):
     """Severity of a finding."""
 
     REFUSE = "refuse"  # the metrics of such a model would be meaningless
-    WARN = "warn"  # they may be optimistic
-    NOTE = "note"  # it was handled, or is useful to know
+    WARN = "warn"  # the metrics may be optimistic
+    NOTE = "note"  # the issue was handled, or is useful to know
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Finding:
     Parameters
     ----------
     kind : str
-        The check, in one word or two.
+        Name of the check, in one or two words.
     severity : Severity
-        How severe it is.
+        Severity of the finding.
     words : str
-        What was found, what it means and what to do, without a full stop; it names no image and no
-        patient.
+        What was found, what it means and what to do, without a full stop and without names of
+        images or patients.
     columns : tuple of str, default=()
         Columns concerned.
     rows : tuple of str, default=()
-        Image ids, patients or other names of the rows concerned.
+        Image ids, patient ids or other names of the rows concerned.
 
     Examples
     --------
@@ -72,11 +72,11 @@ class LeakAudit:
     Parameters
     ----------
     n_rows : int
-        Rows that were audited.
+        Number of rows audited.
     checks : tuple of str
         Checks that were made, whether or not they found anything.
     findings : tuple of Finding
-        In the order of the checks.
+        Findings, in the order of the checks.
 
     Examples
     --------
@@ -96,7 +96,7 @@ class LeakAudit:
         Parameters
         ----------
         severity : Severity
-            The severity.
+            Severity to select.
 
         Returns
         -------
@@ -129,7 +129,7 @@ class LeakAudit:
         Raises
         ------
         TableError
-            Lists these findings.
+            If there are such findings; the message lists them.
         """
         refused = self.of(Severity.REFUSE)
         if refused:
@@ -167,7 +167,7 @@ class LeakAudit:
         Parameters
         ----------
         path : str or path-like
-            File to write, atomically.
+            Output file, written atomically.
 
         Raises
         ------
@@ -204,7 +204,7 @@ def names_of(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(str, values)))
 
 
-# Column that ties rows together -> kind of the finding.
+# Column that groups rows -> kind of finding.
 GROUP_KEYS = {
     "patient_id": "patient",
     "lesion_id": "lesion",
@@ -221,14 +221,14 @@ def find_split_groups(
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        ``image_id``, and those of ``patient_id, lesion_id, duplicate_cluster, near_duplicate``
-        that are known.
+        Table with ``image_id`` and the known columns among ``patient_id, lesion_id,
+        duplicate_cluster, near_duplicate``.
     labels : ndarray of shape (n, r)
-        Folds or parts.
+        Folds or parts of each row.
     where : str
         Name of the labels in the messages: ``"folds"`` or ``"parts"``.
     given : bool
-        Whether the labels were read from a file. Groups that it splits are refused, except for
+        Whether the labels were read from a file. If so, split groups are refused, except for
         near-duplicates, which need visual confirmation.
 
     Returns

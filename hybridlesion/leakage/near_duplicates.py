@@ -13,26 +13,26 @@ from hybridlesion._optional_imports import cv2
 
 HASH_BYTES = 32
 
-# Largest Hamming distance, in bits of 256, between copies; benchmarks/near_duplicates.py measures
-# which copies it finds and how many pairs of different photographs lie as close.
+# Largest Hamming distance between copies, out of 256 bits; benchmarks/near_duplicates.py measures
+# which copies it finds and how many pairs of different photographs are as close.
 MAX_HAMMING = 12
 
 # A float32 holds integers of 24 bits exactly, and a feature table holds only numbers.
 _BYTES_PER_NUMBER = 3
 HASH_COLUMNS = tuple(f"qa__look_{k:02d}" for k in range(-(-HASH_BYTES // _BYTES_PER_NUMBER)))
 
-# Shares of width and height without which images are compared, too. A crop of 2 % alters about as
-# many bits as copies may differ in.
+# Shares of width and height that are cropped for additional comparisons. A crop of 2 % alters about
+# as many bits as may differ between copies.
 _CROPS = (0.025, 0.05, 0.075, 0.1)
 
-# Number of bits that are set in each byte; numpy 1 has no bitwise_count.
+# Number of set bits in each byte; NumPy 1 has no bitwise_count.
 _BIT_COUNT = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1)
 # Neighbouring gradients agree too often; scattered bits make the bands more selective.
 _BANDS = np.array_split(np.random.default_rng(0).permutation(8 * HASH_BYTES), MAX_HAMMING + 1)
 
 
 def perceptual_hash(image: np.ndarray) -> np.ndarray:
-    """Signs of the horizontal grey gradients of an image resampled to 16 x 17 pixels.
+    """Compute the signs of horizontal grey gradients of an image resampled to 16 x 17 pixels.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def perceptual_hash(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (32,), uint8
-        256 bits; rescaling, squashing, recompression and a change of brightness alter few of them.
+        256 bits, few of which change with rescaling, squashing, recompression or brightness.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def perceptual_hash(image: np.ndarray) -> np.ndarray:
 
 
 def crop_hashes(image: np.ndarray) -> np.ndarray:
-    """Perceptual hashes of centre crops of an image.
+    """Compute perceptual hashes of centre crops of an image.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def crop_hashes(image: np.ndarray) -> np.ndarray:
 
 
 def encode_hash(image_hash: np.ndarray) -> np.ndarray:
-    """Encode a hash as the numbers of the columns `HASH_COLUMNS` of a feature table.
+    """Encode a hash as numbers for the columns `HASH_COLUMNS` of a feature table.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def encode_hash(image_hash: np.ndarray) -> np.ndarray:
 
 
 def decode_hashes(numbers: np.ndarray) -> np.ndarray:
-    """Decode the numbers of `encode_hash`.
+    """Decode hashes encoded by `encode_hash`.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def read_hashes(table: pd.DataFrame) -> np.ndarray | None:
     Returns
     -------
     ndarray of shape (n, 32), uint8, or None
-        Hashes, zero where a row has none; None if no row has one.
+        Hashes, zero for rows without a hash; None if no row has one.
     """
     names = list(HASH_COLUMNS)
     if not set(names) <= set(table.columns):
@@ -144,7 +144,7 @@ class HashIndex:
     Parameters
     ----------
     hashes : ndarray of shape (n, 32), uint8
-        Hashes. A hash of zeros, as of an image of one colour, is never a near-duplicate.
+        Hashes. A hash of zeros, as for an image of a single colour, is never a near-duplicate.
 
     Notes
     -----
@@ -226,7 +226,7 @@ def _band_keys(hashes: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _expand(start: np.ndarray, stop: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows with a range and a place in it, one place of each range at a time."""
+    """Yield rows with a position in their range, until all positions have been visited."""
     rows = np.flatnonzero(start < stop)
     while len(rows):
         yield rows, start[rows]
@@ -242,13 +242,13 @@ def cluster_near_duplicates(hashes: np.ndarray, cropped: np.ndarray | None = Non
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hashes.
     cropped : ndarray of shape (n, 4, 32), uint8, default=None
-        Results of `crop_hashes`, if the images are at hand, to find cropped copies as well.
+        Results of `crop_hashes`, if the images are available, to find cropped copies as well.
 
     Returns
     -------
     Series of shape (n,), float
         Cluster of each photograph that has a near-duplicate, NaN for all others. Clusters are the
-        connected components of the pairs of `HashIndex`.
+        connected components of the pairs found by `HashIndex`.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from hybridlesion.leakage.training_membership import is_network_score
 from hybridlesion.metadata import is_acquisition, leak_reason
 
 _FOLDS = 5
-# Numbers with up to so many distinct values are also ranked as codes; others are binned.
+# Numbers with at most this many distinct values are also ranked as codes; others are binned.
 _CODES, _BINS = 50, 20
 # Text is parsed as numbers or dates if at least this share of it can be.
 _READABLE = 0.95
@@ -32,9 +32,9 @@ class ColumnAUC(NamedTuple):
     auc : float
         Area under the ROC curve in the better direction.
     known : ndarray of shape (n,), bool
-        Rows that it is computed over.
+        Rows on which it is computed.
     by_missing : bool
-        Whether rows are ranked by whether they have a value, rather than by the value.
+        Whether rows are ranked by missingness rather than by value.
     """
 
     auc: float
@@ -54,15 +54,16 @@ def rank_by_column(
     y : ndarray of shape (n,), 0 or 1
         Target.
     groups : ndarray of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as a separate patient.
     codes : bool, default=True
         Whether numbers are also treated as codes without an order.
 
     Returns
     -------
     list of ColumnAUC
-        By the order of the values, if they have one; for text and codes, by the out-of-fold share
-        of malignant rows with the same value; and by missingness, if values are missing.
+        Rankings by the order of the values, if they have one; for text and codes, by the
+        out-of-fold share of malignant rows with the same value; and by missingness, if values are
+        missing.
 
     Examples
     --------
@@ -91,16 +92,16 @@ def rank_by_column(
 
 
 def lower_bound(auc: float, n_positive: int, n_negative: int, confidence: float = 0.975) -> float:
-    """Lower confidence bound of an AUC.
+    """Compute the lower confidence bound of an AUC.
 
     Parameters
     ----------
     auc : float
         Area under the ROC curve, 0.5 to 1.
     n_positive, n_negative : int
-        Rows of each class, at least 1.
+        Number of rows of each class, at least 1.
     confidence : float, default=0.975
-        One-sided.
+        One-sided confidence level.
 
     Returns
     -------
@@ -109,8 +110,8 @@ def lower_bound(auc: float, n_positive: int, n_negative: int, confidence: float 
 
     Notes
     -----
-    Uses the standard error of Hanley and McNeil [1]_ at the bound; at the estimate it is 0 for an
-    AUC of 1 [2]_.
+    Uses the standard error of Hanley and McNeil [1]_ at the bound, because at the estimate it is 0
+    for an AUC of 1 [2]_.
 
     References
     ----------
@@ -132,7 +133,7 @@ def lower_bound(auc: float, n_positive: int, n_negative: int, confidence: float 
 
 
 def _as_numbers(column: pd.Series) -> np.ndarray | None:
-    """Convert numbers, dates and text that holds either; None for unordered values."""
+    """Convert numbers, dates, and text that contains either; None for unordered values."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     known = column.notna()
@@ -163,7 +164,7 @@ def _as_codes(column: pd.Series, numbers: np.ndarray | None) -> np.ndarray:
 
 
 def _shares(codes: np.ndarray, y: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """Share of malignant rows of each code in the other folds, shrunk towards the prevalence."""
+    """Compute out-of-fold shares of malignant rows by code, shrunk towards the prevalence."""
     groups = np.arange(len(y)) if groups is None else pd.factorize(np.asarray(groups))[0]
     of_group = np.random.default_rng(0).permutation(groups.max() + 1) % _FOLDS
     fold, shares, n_codes = of_group[groups], np.empty(len(y)), codes.max() + 2
@@ -184,13 +185,13 @@ def _auc(values: np.ndarray, y: np.ndarray) -> float:
 
 # AUC of a single column above which it must encode the target.
 _TOO_GOOD = 0.995
-# AUC on a sample of so many rows of each class from which all rows are used.
+# All rows are used if the AUC exceeds this on a sample of this many rows of each class.
 _SAMPLE_AUC, _SAMPLE_ROWS = 0.98, 1000
 # Family-wise probability that noise is reported.
 _BY_CHANCE = 1e-3
 _FROM_PIXELS = ("abcd__", "emb__")
 # A metadata column is suspicious above the first AUC, or above the second if it exceeds all other
-# columns by the margin, and if the lower confidence bound is high enough.
+# columns by the margin, provided that the lower confidence bound is high enough.
 _HIGH, _REMARKABLE, _MARGIN = 0.90, 0.80, 0.10
 _AT_LEAST_HIGH, _AT_LEAST = 0.75, 0.70
 _STANDARD = ("meta__age", "meta__sex_male", "meta__site_")
@@ -200,7 +201,7 @@ _ENOUGH_ROWS = 10_000
 def find_target_leaks(
     table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None = None
 ) -> list[Finding]:
-    """Find columns that separate the classes almost perfectly on their own.
+    """Find single columns that separate the classes almost perfectly.
 
     Parameters
     ----------
@@ -211,18 +212,18 @@ def find_target_leaks(
     names : sequence of str
         Columns that the model reads.
     groups : ndarray of shape (n,), default=None
-        Patient or lesion of each row, so that a code shared only by its own images is not
-        reported; None treats each row as its own group.
+        Patient or lesion of each row, so that a code shared only by images of one group is not
+        reported. If None, each row is treated as a separate group.
 
     Returns
     -------
     list of Finding
-        Refused if the column is metadata or a score of unknown origin; a warning if it was
-        measured from the pixels, which can happen with easy images.
+        Columns of metadata or scores of unknown origin are refused; columns measured from the
+        pixels cause a warning, since they may separate the classes of easy images.
 
     Notes
     -----
-    A column is reported if its AUC in the better direction exceeds 0.995, over the rows that have a
+    A column is reported if its AUC in the better direction exceeds 0.995, on the rows that have a
     value or by missingness, and if chance is ruled out: the number of ways to choose the
     positives, ``C(n, p)``, must exceed a thousand times the number of columns.
     """
@@ -260,10 +261,10 @@ def find_suspicious_columns(
     y : ndarray of shape (n,), 0 or 1
         Target.
     names : sequence of str
-        Columns that the model reads. Those of ``meta__`` are tested; measurements of the image
-        serve for comparison.
+        Columns that the model reads. Columns that begin with ``meta__`` are tested; measurements of
+        the image serve for comparison.
     groups : ndarray of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as a separate patient.
 
     Returns
     -------
@@ -273,10 +274,10 @@ def find_suspicious_columns(
     Notes
     -----
     A column is reported if its AUC is above 0.90 and, with 97.5 % confidence, above 0.75; or if it
-    is above 0.80, exceeds every other column by 0.10, and with the same confidence exceeds them
-    and 0.70. The other columns are age, sex, site, measurements of the image, and columns below
-    0.80. In both cases the AUC must exceed the best of as many columns of noise. Columns reported
-    by `find_target_leaks` or `find_named_leaks` are not repeated.
+    is above 0.80, exceeds every other column by 0.10, and with the same confidence exceeds these
+    columns and 0.70. The other columns are age, sex, site, measurements of the image, and columns
+    below 0.80. In both cases, the AUC must exceed the best of the same number of noise columns.
+    Columns reported by `find_target_leaks` or `find_named_leaks` are not repeated.
     """
     y = np.asarray(y) == 1
     sample = _sample(y, _ENOUGH_ROWS)
@@ -297,18 +298,18 @@ def find_suspicious_columns(
 
 
 def find_named_leaks(names: Sequence[str]) -> list[Finding]:
-    """Find feature columns whose name shows that a model must not use them.
+    """Find feature columns whose names show that a model must not use them.
 
     Parameters
     ----------
     names : sequence of str
-        Columns that the model reads, such as ``meta__mel_thick_mm``; only those of ``meta__`` and
-        ``ctx__`` are checked.
+        Columns that the model reads, such as ``meta__mel_thick_mm``; only columns that begin with
+        ``meta__`` or ``ctx__`` are checked.
 
     Returns
     -------
     list of Finding
-        Columns known only at or after diagnosis are refused; acquisition facts give a warning.
+        Columns known only at or after diagnosis are refused; acquisition facts cause a warning.
     """
     bare = {name: name.split("__", 1)[1] for name in names if name.startswith(("meta__", "ctx__"))}
     leaks = [name for name in bare if leak_reason(bare[name]) is not None]
@@ -335,7 +336,7 @@ def find_constant_columns(table: pd.DataFrame, names: Sequence[str]) -> list[Fin
     Returns
     -------
     list of Finding
-        A note: such columns stay in the model, with weight 0.
+        A note that such columns stay in the model, with weight 0.
     """
     constant = [name for name in names if table[name].nunique(dropna=False) < 2]
     words = "the same value in every row: kept, with weight 0"
@@ -343,7 +344,7 @@ def find_constant_columns(table: pd.DataFrame, names: Sequence[str]) -> list[Fin
 
 
 def _report(kind: str, *found: tuple[Severity, str, str, list[str]]) -> list[Finding]:
-    """Make a finding of each severity, verb, words and columns, unless there are no columns."""
+    """Make a finding from each severity, verb, words and columns, if there are columns."""
     return [
         Finding(kind, severity, f"{_columns(names, verb)} {words}", tuple(names))
         for severity, verb, words, names in found
@@ -363,7 +364,7 @@ def _sample(y: np.ndarray, most: int = _SAMPLE_ROWS) -> np.ndarray:
 def _rank_all(
     table: pd.DataFrame, y: np.ndarray, names: Sequence[str], groups: np.ndarray | None
 ) -> list[tuple[str, ColumnAUC]]:
-    """Best ranking of each column; by missingness once for columns missing in the same rows."""
+    """Rank by each column, and by missingness once for columns missing in the same rows."""
     patterns, rankings = set(), []
     for name in names:
         found = rank_by_column(table[name], y, groups)

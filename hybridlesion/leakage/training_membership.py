@@ -1,4 +1,4 @@
-"""Training membership: which images, patients and lesions a model or a network was trained on."""
+"""Training membership: the images, patients and lesions that a model or network was trained on."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class TrainingMembership:
     Parameters
     ----------
     salt : str
-        Prefix of every id that is hashed.
+        Prefix added to every id before hashing.
     image_ids : ndarray of shape (n,), uint64
         Hashes of the image ids, sorted.
     fold : ndarray of shape (n,), int
         Fold in which each image was held out.
     oof_logit : ndarray of shape (n,) or (n, k), float32
-        Out-of-fold logit of each image, or its logits of k classes.
+        Out-of-fold logit of each image, or its logits for k classes.
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hash of each image.
     groups : ndarray of shape (m,), uint64
@@ -71,12 +71,12 @@ class TrainingMembership:
     def of(
         cls, records: pd.DataFrame, fold: np.ndarray, oof_logit: np.ndarray, hashes: np.ndarray
     ) -> TrainingMembership:
-        """Describe training images.
+        """Create an instance from training images.
 
         Parameters
         ----------
         records : DataFrame of shape (n, columns)
-            Column ``image_id``, and ``patient_id`` and ``lesion_id`` where known.
+            Table with ``image_id`` and, if known, ``patient_id`` and ``lesion_id``.
         fold : ndarray of shape (n,), int
             Fold of each image.
         oof_logit : ndarray of shape (n,) or (n, k), float
@@ -87,7 +87,7 @@ class TrainingMembership:
         Returns
         -------
         TrainingMembership
-            Rows sorted by hash, so that the order of `records` is not disclosed.
+            Training images, sorted by hash so that the order of `records` is not disclosed.
         """
         ids = records["image_id"].map(normalise_image_id)
         salt = hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()[:16]
@@ -114,7 +114,8 @@ class TrainingMembership:
         Parameters
         ----------
         records : DataFrame of shape (n, columns) or None
-            ``image_id``, ``patient_id``, ``lesion_id`` where known; None compares hashes only.
+            Table with ``image_id``, ``patient_id`` and ``lesion_id``, if known. If None, only
+            perceptual hashes are compared.
         hashes : ndarray of shape (n, 32), uint8
             Perceptual hashes.
 
@@ -162,7 +163,7 @@ class TrainingMembership:
         Returns
         -------
         bytes
-            Input of `from_bytes`.
+            Input for `from_bytes`.
         """
         buffer = io.BytesIO()
         parts = {key: getattr(self, name) for name, key in _KEYS.items()}
@@ -203,7 +204,7 @@ class TrainingMembership:
         return membership
 
 
-# Attribute -> array of the npz file, whose names are those of the first release.
+# Attribute -> array in the npz file, where the names are those of the first release.
 _KEYS = {
     "salt": "salt",
     "image_ids": "names",
@@ -234,7 +235,7 @@ def hash_ids(values: Iterable[str], salt: str) -> np.ndarray:
     values : iterable of str
         Ids.
     salt : str
-        Prefix of every id.
+        Prefix added to every id.
 
     Returns
     -------
@@ -253,7 +254,7 @@ def hash_training_ids(table: pd.DataFrame, salt: str) -> dict[str, str]:
     table : DataFrame of shape (n, columns)
         Training table; ``image_id`` and ``patient_id`` may be absent or missing.
     salt : str
-        Prefix of every id, so that two models do not disclose which ids they share.
+        Prefix added to every id, so that two models do not disclose which ids they share.
 
     Returns
     -------
@@ -284,15 +285,15 @@ def membership_warning(training: Mapping[str, object], records: pd.DataFrame) ->
     Parameters
     ----------
     training : mapping
-        Training facts of a manifest, with the result of `hash_training_ids` under ``seen``;
-        nothing is known without it.
+        Training facts of a manifest, with the result of `hash_training_ids` under ``seen``; without
+        it, there is never a warning.
     records : DataFrame of shape (n, columns)
-        Records to score, with ``image_id`` and ``patient_id`` where known.
+        Records to score, with ``image_id`` and ``patient_id`` if known.
 
     Returns
     -------
     tuple of str
-        One warning if any image or patient was in the training data, else none.
+        One warning if any image or patient was in the training data, otherwise empty.
 
     Examples
     --------
@@ -344,12 +345,12 @@ def in_sample_mask(table: pd.DataFrame) -> np.ndarray:
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        Feature table; without scores and ``qa__cnn_seen`` there are no such rows.
+        Feature table; without scores and ``qa__cnn_seen``, no rows are found.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        True where ``qa__cnn_seen`` is 2 and there is a score.
+        True for rows with a score whose ``qa__cnn_seen`` is 2.
 
     Examples
     --------
@@ -365,12 +366,12 @@ def in_sample_mask(table: pd.DataFrame) -> np.ndarray:
 
 
 def _known_scores(table: pd.DataFrame) -> list[str]:
-    """Columns of scores whose origin ``qa__cnn_seen`` gives."""
+    """List the columns of scores whose origin is given by ``qa__cnn_seen``."""
     return [str(name) for name in table if is_network_score(str(name))] if _SEEN in table else []
 
 
 def is_network_score(name: str) -> bool:
-    """Whether a column is a score of `CNNScorer`, whose origin ``qa__cnn_seen`` gives.
+    """Whether a column is a score of `CNNScorer`, whose origin is given by ``qa__cnn_seen``.
 
     Parameters
     ----------
@@ -424,10 +425,10 @@ def treat_in_sample_scores(
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        With ``image_id``, and the scores and ``qa__cnn_seen`` where a fine-tuned network
-        measured it.
+        Table with ``image_id`` and, if a fine-tuned network was used, the scores and
+        ``qa__cnn_seen``.
     cnn_seen : {"blank", "drop", "keep"}
-        Leave out the scores, the row, or nothing.
+        Whether to leave out the scores, the rows, or nothing.
 
     Returns
     -------

@@ -1,9 +1,9 @@
-"""Metadata tables of any layout, normalised to records with one row per image.
+"""Metadata tables in any layout, normalised to records with one row per image.
 
-`read_records` recognises each table by its columns, normalises ages, sexes,
-sites and diagnoses, joins several tables on the image id, excludes leaking columns with the
-reason, and reports every problem of a table at once. `normalise_records` converts a DataFrame to
-the same names and values.
+`read_records` recognises the layout of each table by its columns, normalises ages, sexes, sites
+and diagnoses, joins several tables on the image id, excludes columns that leak and gives the
+reason, and reports all problems at once. `normalise_records` converts a DataFrame to the same
+names and values.
 """
 
 from __future__ import annotations

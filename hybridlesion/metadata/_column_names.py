@@ -1,4 +1,4 @@
-"""Column names of tables in several languages, the roles they suggest, and columns that leak."""
+"""Column names in several languages, the roles that they suggest, and columns that leak."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridlesion.metadata._vocabulary import invert, load_words
 
 
 class Role(StrEnum):
-    """What a column of a record holds; the value is its name in the record."""
+    """Role of a column; the value is the name of the column in the records."""
 
     IMAGE_ID = "image_id"
     PATH = "path"
@@ -28,7 +28,7 @@ class Role(StrEnum):
 
 
 _LISTS, _TABLES = load_words("column_names.toml")
-# Names of each role in published tables, the first that a table has being taken, and its aliases.
+# Names of each role in published tables, of which the first one present is used, and aliases.
 ROLE_COLUMNS: Mapping[Role, tuple[str, ...]] = MappingProxyType(
     {Role(role): names for role, names in _TABLES["published"].items()}
 )
@@ -43,12 +43,12 @@ def column_key(column: object) -> str:
     Parameters
     ----------
     column : object
-        A column's name.
+        Column name.
 
     Returns
     -------
     str
-        Lower case, without outer blanks, inner blanks as underscores.
+        The name in lower case, stripped, with inner spaces replaced by underscores.
 
     Examples
     --------
@@ -64,12 +64,12 @@ def loose_key(column: object) -> str:
     Parameters
     ----------
     column : object
-        A column's name.
+        Column name.
 
     Returns
     -------
     str
-        Lower case, without accents, blanks, punctuation and harmless brackets such as a unit.
+        The name in lower case, without accents, spaces, punctuation or brackets such as a unit.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def loose_key(column: object) -> str:
 
 
 def candidates(role: Role, by_loose: Mapping[str, str]) -> list[str]:
-    """List the columns that may hold a role by an alias, the best first.
+    """List the columns whose alias suggests a role, the best first.
 
     Parameters
     ----------
@@ -96,23 +96,23 @@ def candidates(role: Role, by_loose: Mapping[str, str]) -> list[str]:
     Returns
     -------
     list of str
-        Columns.
+        Names of the columns.
     """
     return [by_loose[name] for name in _ALIASES[role] if name in by_loose]
 
 
 def find_role(column: object) -> Role | None:
-    """Find the role of a column by its name.
+    """Find the role of a column from its name.
 
     Parameters
     ----------
     column : object
-        A column's name.
+        Column name.
 
     Returns
     -------
     Role or None
-        The role; None if the name is not known.
+        The role, or None if the name is not known.
 
     Examples
     --------
@@ -128,12 +128,12 @@ def guess_roles(column: object) -> list[Role]:
     Parameters
     ----------
     column : object
-        A column's name.
+        Column name.
 
     Returns
     -------
     list of Role
-        Roles, the likeliest first.
+        Roles, the most likely first.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def leak_reason(column: str) -> str | None:
     Parameters
     ----------
     column : str
-        A column's name, as its table spells it.
+        Column name, as spelt in the table.
 
     Returns
     -------
@@ -211,12 +211,12 @@ def is_acquisition(column: str) -> bool:
     Parameters
     ----------
     column : str
-        A column's name, as its table spells it.
+        Column name, as spelt in the table.
 
     Returns
     -------
     bool
-        True for sizes, cameras, archives and splits; False for all others, known to leak or not.
+        True for sizes, cameras, archives and splits; False for all other columns, even leaks.
 
     Examples
     --------

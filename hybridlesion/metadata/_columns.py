@@ -1,4 +1,4 @@
-"""The role of each column of a table, and the report on how it was used."""
+"""Recognition of the role of each column in a table, and a report on how it was used."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ _SAID_BY: Mapping[Role, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """Columns and diagnoses that the user named.
+    """Columns and diagnoses named by the user.
 
     Parameters
     ----------
     named : mapping of Role to str, optional
-        Role -> the user's column name.
+        Role -> column named by the user.
     malignant : tuple of str or None, default=None
-        Normalised diagnoses that make the target 1; None leaves it to the layout.
+        Normalised diagnoses for which the target is 1. If None, those of the layout are used.
     benign : tuple of str, default=()
-        Further words, which are not known diagnoses, that make the target 0.
+        Additional words, not known as diagnoses, for which the target is 0.
     """
 
     named: Mapping[Role, str] = field(default_factory=dict)
@@ -76,15 +76,15 @@ class RecognisedTable:
     name : str
         Name of the table.
     frame : DataFrame of shape (n, columns)
-        Its cells, with codes of the layout written out.
+        Its cells, with the codes of the layout spelt out.
     rows : ndarray of shape (n,)
         Row labels.
     layout : Layout
-        The layout it has.
+        Layout of the table.
     by_role : mapping of Role to str
-        Role -> column, as the table spells it.
+        Role -> column, as spelt in the table.
     by_key : mapping of str to str
-        Comparable name -> column, as the table spells it.
+        Normalised name -> column, as spelt in the table.
     guessed : frozenset of Role, default=frozenset()
         Roles whose column has a name that no published table uses.
     findings : Findings, optional
@@ -102,7 +102,7 @@ class RecognisedTable:
 
     @property
     def key(self) -> Role:
-        """Role that names the rows: the image, else its path, the lesion or the patient."""
+        """Role that identifies the rows: the image, else its path, the lesion or the patient."""
         return next(role for role in KEYS if role in self.by_role)
 
 
@@ -118,9 +118,9 @@ def check_options(
     Parameters
     ----------
     id_column, target_column : str or None
-        Columns named individually.
+        Columns named by separate options.
     malignant, benign : sequence of str or None
-        Diagnoses, in any words.
+        Diagnoses, in any wording.
     columns : mapping of str to str or None
         Role -> column.
 
@@ -174,7 +174,7 @@ def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
         reading = read_diagnosis(str(word))
         if reading.name is None:
             raise OptionError(f"`{option}` names {word!r}, which is not a diagnosis.")
-        # A kind of nevus, say, which does not make all nevi malignant; kinds of melanoma do.
+        # Naming one type of nevus must not select all nevi; a type of melanoma selects all.
         words_in = split_words(str(word))
         narrower = reading.malignant == 0 and len(words_in) > len(split_words(reading.name))
         names.append(" ".join(words_in) if narrower else reading.name)
@@ -189,17 +189,17 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
     source : SourceTable
         The table.
     options : Options
-        Columns that the user named win over known names.
+        Columns named by the user, which take precedence over known names.
 
     Returns
     -------
     RecognisedTable
-        The table.
+        The recognised table.
 
     Raises
     ------
     TableError
-        If no column names the images, or two columns have the same name but for case.
+        If no column identifies the images, or two column names differ only in case.
     """
     by_key = {column_key(column): column for column in reversed(list(source.frame.columns))}
     if len(by_key) < source.frame.shape[1]:
@@ -212,7 +212,7 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
     try:
         name = identify_layout([*source.frame.columns, *named])
     except TableError as error:
-        # Another sheet may be meant.
+        # The user may have meant another sheet.
         notes = "".join(f"\n  {note}" for note in source.notes[:1])
         raise TableError(f"{source.name}: {error}{notes}") from None
     # The generic layout "records" has no entry.
@@ -237,7 +237,7 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
 def _find_roles(
     source: SourceTable, by_key: Mapping[str, str], layout: Layout | None, options: Options
 ) -> tuple[dict[Role, str], set[Role]]:
-    """Take the user's names, then those of the layout, then known ones, then likely ones."""
+    """Find columns by the user's names, then the layout's, then known names, then aliases."""
     own = {} if layout is None else layout.roles
     by_role: dict[Role, str] = {}
     guessed: set[Role] = set()
@@ -246,7 +246,7 @@ def _find_roles(
         found = [by_key[name] for name in wanted if name in by_key]
         if found:
             by_role[role] = found[0]
-    # Named for one role, a column is not guessed for another.
+    # A column named for one role is not a candidate for another.
     taken = set(by_role.values())
     free = {loose_key(c): c for key, c in reversed(by_key.items()) if c not in taken}
     stated = layout is not None and (layout.one_hot or layout.name == "duplicates")
@@ -279,25 +279,25 @@ def take_alias(
     rows: np.ndarray,
     by_role: dict[Role, str],
 ) -> str | None:
-    """Find a column that holds a role under an alias.
+    """Find a column for a role by its aliases.
 
     Parameters
     ----------
     role : Role
         The role.
     free : dict of str to str
-        Loose key -> column, of the columns without a role; the column that is found is removed.
+        Loose key -> column, for columns without a role; the column found is removed.
     frame : DataFrame of shape (n, columns)
         The table.
     rows : ndarray of shape (n,)
         Row labels.
     by_role : dict of Role to str
-        Columns found before; the column that is found is added.
+        Columns found so far; the new column is added.
 
     Returns
     -------
     str or None
-        The column; None if there is none.
+        The column, or None if none is suitable.
     """
     for name in candidates(role, free):
         if _holds_role(role, name, frame, rows, by_role):
@@ -307,19 +307,19 @@ def take_alias(
 
 
 def _names_files(column: str, values: pd.Series) -> bool:
-    """Whether a column with an unknown name holds image files.
+    """Whether a column with an unknown name contains names of image files.
 
     Parameters
     ----------
     column : str
-        Its name.
+        Name of the column.
     values : Series of shape (n,)
-        Its cells.
+        Cells of the column.
 
     Returns
     -------
     bool
-        True if its name mentions images or files, not masks, and each cell has an image suffix.
+        True if the name mentions images or files but not masks, and all cells have an image suffix.
     """
     name, cells = loose_key(column), values.dropna()
     if not re.search("path|file|image|img|photo|picture|bild|foto", name) or "mask" in name:
@@ -328,7 +328,7 @@ def _names_files(column: str, values: pd.Series) -> bool:
 
 
 def find_path_column(frame: pd.DataFrame) -> str | None:
-    """Find the column that holds the paths of images.
+    """Find the column with the image paths.
 
     Parameters
     ----------
@@ -338,7 +338,8 @@ def find_path_column(frame: pd.DataFrame) -> str | None:
     Returns
     -------
     str or None
-        The first known name, else an alias, else the only column of image file names.
+        The column with the first known name, else with an alias, else the only column of image
+        file names; None if there is none.
     """
     columns = list(frame.columns)
     by_key = {column_key(column): column for column in reversed(columns)}
@@ -360,14 +361,14 @@ def read_image_ids(
     frame : DataFrame of shape (n, columns)
         The table.
     path_column : str
-        Its column of paths.
+        Column of paths.
     id_column : str or None, default=None
-        Its column of ids, if it exists; None takes the known names.
+        Column of ids. If it is None or not in the table, the known names are tried.
 
     Returns
     -------
     list of str or None
-        The ids; None if the table has none apart from the paths.
+        The ids, or None if the table has only paths.
     """
     by_key = {column_key(name): name for name in reversed(list(frame.columns))}
     keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
@@ -396,13 +397,13 @@ def _holds_role(
     rows : ndarray of shape (n,)
         Row labels.
     by_role : mapping of Role to str
-        Columns found before.
+        Columns found so far.
 
     Returns
     -------
     bool
-        Whether at least half of the ages, one sex, site or diagnosis, or every outcome is
-        understood; whether ids differ from row to row, and no lesion belongs to two patients.
+        True if at least half of the ages, at least one sex, site or diagnosis, or all outcomes are
+        understood; for ids, if most images differ and no lesion belongs to two patients.
     """
     column = frame[name]
     text = column.dropna().astype(str).str.strip()
@@ -425,19 +426,19 @@ def _holds_role(
 
 
 def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
-    """List the named columns that no table has.
+    """List the columns named by the user that are in no table.
 
     Parameters
     ----------
     frames : sequence of DataFrame
         All tables.
     options : Options
-        What the user named.
+        Columns named by the user.
 
     Returns
     -------
     list of str
-        One problem for each missing column, with the most similar name.
+        One message for each missing column, with the most similar name.
     """
     known = {column_key(column): column for frame in frames for column in frame.columns}
     problems = []
@@ -467,7 +468,7 @@ class ColumnFate(StrEnum):
 
 @dataclass(frozen=True)
 class ColumnUse:
-    """One column of a table, and how it was used.
+    """How one column of a table was used.
 
     Parameters
     ----------
@@ -476,15 +477,15 @@ class ColumnUse:
     column : str
         Name of the column.
     field : str
-        The record column that it was read as, or may be, or the measurement that it is; empty if
-        there is none.
+        Record column or measurement that the column was read as, or may be; empty if there is
+        none.
     fate : ColumnFate
         Read; proposed (it may be `field`, but was not read); kept as an extra column, which no
         model reads; excluded as a leak; or not understood, and kept as an extra column.
     detail : str
-        Reason, or how to have it read.
+        Reason, or the option by which it would be read.
     guessed : bool, default=False
-        Whether it was read although no published table uses the name.
+        Whether it was read under a name that no published table uses.
     """
 
     table: str
@@ -498,21 +499,21 @@ class ColumnUse:
 def describe_uses(
     table: RecognisedTable, extras: Sequence[str], set_aside: Mapping[str, str]
 ) -> tuple[ColumnUse, ...]:
-    """Describe how the columns of a table were used, except features.
+    """Describe how the columns of a table, except features, were used.
 
     Parameters
     ----------
     table : RecognisedTable
         The table.
     extras : sequence of str
-        Columns kept as they are.
+        Columns kept unchanged.
     set_aside : mapping of str to str
-        Column -> why no model may see it.
+        Column -> reason why no model may use it.
 
     Returns
     -------
     tuple of ColumnUse
-        In the order of the table.
+        Uses, in the order of the columns.
     """
     roles = {column: role for role, column in table.by_role.items()}
     quiet = (*KNOWN_COLUMNS, *table.layout.extras, *table.layout.one_hot)
@@ -563,12 +564,12 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
     Parameters
     ----------
     uses : sequence of ColumnUse
-        Columns.
+        Uses of the columns.
 
     Returns
     -------
     list of str
-        One text of several lines; nothing if every column has a name that is known.
+        One multi-line string, or an empty list if all column names are known.
     """
     lines = []
     for table in dict.fromkeys(use.table for use in uses):

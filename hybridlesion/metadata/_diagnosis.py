@@ -20,7 +20,7 @@ from hybridlesion.metadata._vocabulary import (
 )
 
 _LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "ı": "i", "đ": "d"})
-# How nouns on -m and the like end in English, German and the Romance languages.
+# Endings of nouns in -m and similar in English, German and the Romance languages.
 _ENDING = "(?:a|as|ata|e|en|er|es|i|o|os|u|y)?"
 
 
@@ -35,7 +35,7 @@ def fold(text: str) -> str:
     Returns
     -------
     str
-        Lower case without accents; umlauts lose their dots.
+        The text in lower case, without accents or umlaut dots.
 
     Examples
     --------
@@ -69,12 +69,12 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Found:
-    """A known word in a list of words.
+    """A known word or phrase in a list of words.
 
     Parameters
     ----------
     name : str
-        What the word stands for.
+        Name that it stands for.
     first, last : int
         Positions of its first and last word.
     """
@@ -85,13 +85,13 @@ class Found:
 
 
 class WordSearch:
-    """Search for words that stand for names; of nested matches the longest counts.
+    """Search for words that stand for names, preferring the longest of nested matches.
 
     Parameters
     ----------
     *groups : mapping of str to iterable of str
-        Name -> its words and phrases. ``*`` stands for any letters, ``~`` for the ending of a
-        noun. Where two names have the same word, the first takes it.
+        Name -> its words and phrases. ``*`` matches any letters, ``~`` the ending of a noun. If
+        two names have the same word, it stands for the first.
     """
 
     def __init__(self, *groups: Mapping[str, Iterable[str]]):
@@ -110,7 +110,7 @@ class WordSearch:
         Returns
         -------
         list of Found
-            In their order.
+            Known words, in order of appearance.
         """
         sentence = " ".join(words)
         found: list[Found] = []
@@ -156,7 +156,7 @@ _CODES = invert(GROUPS["codes"])
 _UNSPECIFIC = {*UNSPECIFIC, *_OTHERS}
 
 _DENIALS = frozenset({"no", "not", "non", "nicht", "kein", "ne", "pas", "nao", "geen", "niet"})
-# How many words before a diagnosis may deny it: "kein Anhalt fuer ein Melanom".
+# Number of words before a diagnosis in which a denial counts: "kein Anhalt fuer ein Melanom".
 _REACH = 4
 # "negative for melanoma" denies what follows.
 _FORWARD = frozenset({"for", "of", "fur", "de", "di", "per", "para", "pour", "voor"})
@@ -180,14 +180,14 @@ class Reading:
     Parameters
     ----------
     name : str or None
-        The normalised diagnosis, else as written in lower case; None if the cell is blank.
+        The normalised diagnosis, or else the text in lower case; None if the cell is blank.
     malignant : float or None, default=None
-        1 malignant, 0 benign; None where the words do not say, or opinions differ.
+        1 if malignant, 0 if benign; None if the text does not say, or if opinions differ.
     named : bool, default=False
-        Whether it names a diagnosis, rather than just calling a lesion malignant or benign.
+        Whether the text names a diagnosis, rather than just calling a lesion malignant or benign.
     understood : bool, default=True
-        Whether it is known at all. What is in doubt ("melanoma?") is understood, without being
-        named or malignant or benign.
+        Whether the text is known at all. A doubtful diagnosis ("melanoma?") is understood, but
+        neither named nor malignant nor benign.
     """
 
     name: str | None
@@ -208,13 +208,13 @@ def read_diagnosis(cell: str) -> Reading:
     Returns
     -------
     Reading
-        What it says.
+        Its interpretation.
 
     Notes
     -----
-    A text that contains a known diagnosis counts as it, unless it is denied or in doubt there. Of
-    two that are found together ("melanoma arising in a nevus") the malignant one counts. Between
-    alternatives ("nevus vs melanoma") nothing is decided, unless all of them are benign.
+    A text that contains a known diagnosis is read as that diagnosis, unless the text denies or
+    doubts it. If two occur together ("melanoma arising in a nevus"), the malignant one counts.
+    Alternatives ("nevus vs melanoma") are left undecided, unless all of them are benign.
 
     Examples
     --------
@@ -262,13 +262,13 @@ def _split_clauses(written: str) -> list[list[str]]:
 
 
 def _is_open(clause: list[str]) -> bool:
-    """Tell whether a clause denies that something is excluded."""
+    """Whether a clause denies that something is excluded."""
     rest = _without(clause, excluded := _EXCLUDED.find(clause))
     return bool(excluded) and not {"cannot", *_DENIALS}.isdisjoint(rest)
 
 
 def _find(words: list[str], starts: list[int]) -> list[Found]:
-    """Find diagnoses, codes at the start of a clause, and what just says malignant or benign."""
+    """Find diagnoses, codes at the start of a clause, and words for malignant or benign."""
     found = _NAMES.find(words)
     left = _without(words, found)
     found += [Found(_CODES[left[place]], place, place) for place in starts if left[place] in _CODES]
@@ -307,7 +307,7 @@ def _is_denied_after(words: list[str]) -> bool:
 
 
 def _choose(names: list[Found], words: list[str]) -> str | None:
-    """Pick the diagnosis that counts; None where that is not decided."""
+    """Choose the diagnosis that counts; None if undecided."""
     distinct = list(dict.fromkeys(one.name for one in names))
     if len(distinct) == 1 or {_SIDES[name] for name in distinct} == {0.0}:
         return distinct[0]

@@ -29,7 +29,7 @@ _NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 
 def normalise_image_id(name: str) -> str:
-    """Strip folder, image extension and ``_downsampled`` from an image name.
+    """Strip the folder, image extension and ``_downsampled`` from an image name.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def normalise_image_id(name: str) -> str:
     Returns
     -------
     str
-        The image id that all tables of the ISIC archive share.
+        The image id, as used in all tables of the ISIC archive.
 
     Examples
     --------
@@ -69,19 +69,19 @@ def is_image_name(name: str) -> bool:
 
 
 def path_ids(names: Sequence[str]) -> list[str]:
-    """Derive image ids from paths, with folders only where names repeat.
+    """Derive image ids from paths, adding folders only to repeated names.
 
     Parameters
     ----------
     names : sequence of str
-        Paths, relative or absolute, with slashes of either kind.
+        Relative or absolute paths, with forward slashes or backslashes.
 
     Returns
     -------
     list of str
-        The file's name without suffix; where several files have it, its last two folders before
-        it, or as many as it takes, joined by hyphens. Two, so that ``train/benign/1.jpg`` and
-        ``test/benign/1.jpg`` differ also where each is listed alone.
+        File names without suffix. If several files share a name, their last two folders, or as
+        many as it takes, are prepended with hyphens. Two folders are used so that
+        ``train/benign/1.jpg`` and ``test/benign/1.jpg`` differ even if each is listed separately.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def image_ids(names: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        What `normalise_image_id` gives, or `path_ids` where paths end in one file name.
+        Results of `normalise_image_id`, or of `path_ids` if several paths share a file name.
 
     Examples
     --------
@@ -131,14 +131,14 @@ def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]
     Parameters
     ----------
     wanted, available : iterable of str
-        Ids of two tables, or of a table and of files.
+        Ids of two tables, or of a table and a set of files.
 
     Returns
     -------
     dict of str to str
-        Wanted id -> available one: the equal one, else the only one that differs from it in case,
-        Unicode form, outer blanks, folder, suffix or ``_downsampled`` alone. The others are left
-        out. No available id is given twice.
+        Wanted id -> available id: the equal one, else the only one that differs just in case,
+        Unicode form, surrounding spaces, folder, suffix or ``_downsampled``. Ids without a match
+        are left out, and no available id is used twice.
 
     Examples
     --------
@@ -156,21 +156,21 @@ def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]
 
 
 def _match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
-    """Match paths by their ends, such as those of a table and of files on another disk.
+    """Match paths by their last parts, such as those of a table and of files on another disk.
 
     Parameters
     ----------
     wanted : sequence of str
-        Paths as written, relative or absolute, also of Windows.
+        Relative or absolute paths as written, including Windows paths.
     available : sequence of str
         Paths or locators of files.
 
     Returns
     -------
     dict of int to int
-        Position in `wanted` -> position in `available`. As many leading folders are dropped from
-        all wanted paths as makes most of them the end of one available path, and of one only.
-        Suffix, case and Unicode form do not count.
+        Position in `wanted` -> position in `available`. The number of leading folders dropped from
+        all wanted paths is chosen so that as many as possible are the end of exactly one available
+        path. Suffix, case and Unicode form are ignored.
 
     Examples
     --------
@@ -206,14 +206,14 @@ def explain_misses(
     Parameters
     ----------
     wanted, available : sequence of str
-        Ids of records, and of images.
+        Ids of the records and of the images.
     found : dict of str to str
-        What `match_ids` found.
+        Result of `match_ids`.
 
     Returns
     -------
     list of str
-        Up to three sentences: on records, on images, and on what would match them.
+        Up to three sentences: about records, about images, and about what would match them.
     """
     taken = set(found.values())
     alone = [one for one in dict.fromkeys(wanted) if one not in found]
@@ -240,7 +240,7 @@ def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        One sentence with an example, or nothing.
+        One sentence with an example, or an empty list.
 
     Examples
     --------
@@ -270,33 +270,33 @@ def _key(name: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, ...]:
-    """Split a path or locator, the last part without suffix."""
+    """Split a path or locator into parts, stripping the suffix of the last."""
     inner = name.split("::")[0].strip()
     parts = [part for part in re.split(r"[\\/]+", inner) if part not in ("", ".")]
     return (*parts[:-1], normalise_image_id(parts[-1])) if parts else ("",)
 
 
 def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> pd.DataFrame:
-    """Keep the records that have an image, and give them its path.
+    """Keep the records that have an image, and add its path.
 
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
         Records.
     images : DataFrame of shape (m, 2)
-        ``image_id, path``; ids may carry what `normalise_image_id` strips.
+        ``image_id, path``; ids may contain what `normalise_image_id` strips.
     findings : Findings
-        Receives the counts of what was left out, as warnings.
+        Receives warnings that count the records and images left out.
 
     Returns
     -------
     DataFrame of shape (k, columns)
-        Records with ``path``, in their order.
+        Records with ``path``, in their original order.
 
     Raises
     ------
     TableError
-        If two images have one id, or no image belongs to any record.
+        If two images have the same id, or no image belongs to any record.
     """
     paths = images[["image_id", "path"]].copy()
     paths["image_id"] = [normalise_image_id(str(name)) for name in paths["image_id"]]
@@ -320,26 +320,27 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
 
 
 def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Findings) -> pd.DataFrame:
-    """Give images the ids of their records: by path where the records have one, else by name.
+    """Give images the ids of their records, matched by path if there is one, else by name.
 
     Parameters
     ----------
     images : DataFrame of shape (m, columns)
         ``image_id, path``.
     records : DataFrame of shape (n, columns)
-        ``image_id``, and ``path`` where the table has it.
+        ``image_id``, and ``path`` if the table has it.
     findings : Findings
-        Receives a warning where ids are equal but for their spelling.
+        Receives a warning if ids differ only in spelling.
 
     Returns
     -------
     DataFrame of shape (m, columns)
-        The images; those without a record keep their ids, unless a record has it.
+        The images. An image without a record keeps its id, unless a record has the same id.
 
     Raises
     ------
     TableError
-        If several images have the name of one record, and no path determines which is meant.
+        If several images have the name of one record and no path determines which is meant, or
+        several records share one path.
     """
     ids, new = records["image_id"].tolist(), {}
     if "path" in records:
@@ -370,7 +371,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
         )
     new |= {places[its]: one for one, its in found.items()}
     taken = set(new.values())
-    # Files of one name in several folders have longer ids, which no table knows.
+    # Files with the same name in several folders have longer ids, which are in no table.
     stems = Counter(
         normalise_image_id(str(path)) for i, path in enumerate(images["path"]) if i not in new
     )
@@ -380,6 +381,6 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
             f"several image files are called like one record: {shorten(unclear)}. Keep one file of "
             "each, or give the table a column named path that says which."
         )
-    # A file named like the record of another file belongs to no record.
+    # A file that shares its name with the record of another file belongs to no record.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]
     return images.assign(image_id=kept)

@@ -1,4 +1,4 @@
-"""Joins of several tables of records on the image id."""
+"""Joining of several tables of records on the image id."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hybridlesion.metadata._reading import Findings
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._vocabulary import GROUPS
 
-# Raw values of one fact may differ in spelling ("45", "45.0"); the facts are compared instead. One
-# file has many paths: a metadata table's own, and the whole one in a feature table.
+# Raw values of the same fact may be spelt differently ("45", "45.0"), so the facts are compared.
+# A file may have several paths: as written in a metadata table, and in full in a feature table.
 _UNCOMPARED = ("age_raw", "sex_raw", "site_raw", "path")
 _NAMES = ("patient_id", "lesion_id")
-# Words of the names of split files, and the parts that they stand for.
+# Words in the names of split files, and the parts that they stand for.
 _PARTS = {"train": "train", "val": "validation", "test": "test"}
-# Fewer pairs of ids that happen to differ are more likely errors than another way of naming.
+# Fewer pairs of differing ids are more likely to be errors than another naming scheme.
 _FEWEST_TRANSLATED = 10
 
 
@@ -35,23 +35,22 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     Parameters
     ----------
     tables : sequence of TableRecords
-        At least one table that brings more than facts about images.
+        Tables, of which at least one has a layout other than ``image-facts``.
     findings : Findings
-        Receives values that differ between tables, as problems, and images that only some tables
-        have, as warnings.
+        Receives problems about values that differ between tables, and warnings about images that
+        only some tables have.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        Every image of every table, in order of first mention; tables of layout ``image-facts``
-        add columns but no images, and tables of facts by lesion or patient add them to every
-        image of the lesion or patient.
+        All images of all tables, in order of first appearance. Tables of layout ``image-facts``
+        add columns but not images, and facts about a lesion or patient are added to each of its
+        images.
 
     Raises
     ------
     TableError
-        If no table names images, or a table of facts by lesion or patient has no table that says
-        which images these are.
+        If no table has image ids, or facts about lesions or patients cannot be linked to images.
     """
     of_images = [table for table in tables if table.key is Role.IMAGE_ID]
     keyed = [table for table in tables if table.key is not Role.IMAGE_ID]
@@ -70,7 +69,7 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
         if other.layout.name == FACTS:
             added = added.reindex(joined.index)
         joined = _join_two(joined, added, other.name, findings)
-    # Facts by patient come last: a table by lesion may say who the patient is.
+    # Patient facts are joined last, since a table of lesions may add the patient ids.
     for other in sorted(keyed, key=lambda table: table.key is Role.PATIENT_ID):
         joined = _join_two(joined, _spread(joined, other, findings), other.name, findings)
     joined = joined.rename_axis("image_id").reset_index()
@@ -142,7 +141,7 @@ def _loose_id(name: str) -> str:
 
 
 def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
-    """Warn of patients and lesions whose ids differ in leading zeros only."""
+    """Warn about patient and lesion ids that differ only in leading zeros."""
     for column in joined.columns.intersection(_NAMES):
         ids = pd.Series(joined[column].dropna().unique(), dtype=str)
         numbers = ids[ids.str.isdecimal()]
@@ -174,7 +173,7 @@ def _join_two(
                 findings.problems.append(_describe(column, name, left, right, differing))
         joined[column] = left.where(left.notna(), right)
     joined |= {column: values for column, values in other.items() if column not in joined}
-    # Unlike pd.concat, this lays the columns together, which later insertions need.
+    # Unlike pd.concat, this consolidates the columns, which later insertions need.
     return pd.DataFrame(joined, index=ids)
 
 
@@ -244,26 +243,26 @@ def _report_coverage(
 def add_splits(
     tables: Sequence[TableRecords], lists: Sequence[SourceTable]
 ) -> Sequence[TableRecords]:
-    """Turn lists of row positions, as Derm7pt has them, into a column ``split``.
+    """Convert lists of row positions, as in Derm7pt, to a column ``split``.
 
     Parameters
     ----------
     tables : sequence of TableRecords
-        Records; the positions count the rows of Derm7pt's table, or of the only one, from 0.
+        Records. Positions count the rows of the Derm7pt table, or of the only table, from 0.
     lists : sequence of SourceTable
-        Tables of one column ``indexes``, named after their part: train, valid or test.
+        Tables with one column ``indexes``, named after their part: train, valid or test.
 
     Returns
     -------
     sequence of TableRecords
-        The same, that table with ``split``: train, validation or test, missing for rows in no
-        list.
+        The tables, with ``split`` added to that table: train, validation or test, or missing for
+        rows in no list.
 
     Raises
     ------
     TableError
-        If there is no such table, a file name contains no part, a position is invalid, or a row is
-        in two parts.
+        If there is no such table, a file name does not contain a part, a position is invalid, or a
+        row is in two parts.
     """
     if not lists:
         return tables
@@ -307,7 +306,7 @@ def find_pairs(source: SourceTable) -> pd.DataFrame:
     Returns
     -------
     DataFrame of shape (n, 2)
-        Image ids of both images of each pair; pairs with a blank are left out.
+        Image ids of each pair; pairs with a blank are left out.
 
     Raises
     ------
@@ -338,8 +337,8 @@ def _cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series of shape (m,)
-        Image id -> id of the first-listed image of its cluster, for all images in `pairs`, those
-        of the first column before those of the second.
+        Image id -> id of the first-listed image of its cluster, for all images in `pairs`; images
+        in the first column precede those in the second.
 
     Examples
     --------
@@ -354,7 +353,7 @@ def _cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     one, other = codes[: len(pairs)], codes[len(pairs) :]
     links = coo_array((np.ones(len(pairs)), (one, other)), shape=(len(ids), len(ids)))
     _, cluster = connected_components(links, directed=False)
-    # Codes follow the order of listing, so the first member of a cluster leads it.
+    # Codes follow the listing order, so the leader of a cluster is its first member.
     leaders = pd.Series(np.arange(len(ids))).groupby(cluster).transform("first")
     return pd.Series(np.asarray(ids)[leaders], index=pd.Index(ids, name="image_id"))
 
@@ -362,7 +361,7 @@ def _cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
 def mark_duplicates(
     frame: pd.DataFrame, pairs: pd.DataFrame, drop: bool, findings: Findings
 ) -> pd.DataFrame:
-    """Give known duplicates one cluster id, or keep one image of each cluster.
+    """Give known duplicates a common cluster id, or keep one image of each cluster.
 
     Parameters
     ----------
@@ -371,9 +370,9 @@ def mark_duplicates(
     pairs : DataFrame of shape (m, 2)
         Image ids of each pair.
     drop : bool
-        Whether only the first-listed image that `frame` has of each cluster stays.
+        Whether to keep only the first-listed image of each cluster that is in `frame`.
     findings : Findings
-        Receives the counts, as warnings.
+        Receives warnings with the counts.
 
     Returns
     -------
@@ -393,7 +392,7 @@ def mark_duplicates(
 
 
 def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
-    """Count copies; with a feature table, only among the images that it measured."""
+    """Warn about copies; with a feature table, only among the measured images."""
     measured = [name for name in members if str(name).startswith(MEASURED)]
     if measured:
         members = members[members[measured].notna().any(axis=1)]

@@ -1,4 +1,4 @@
-"""Known table layouts, and the recognition of the layout that a table has."""
+"""Known table layouts, and recognition of the layout of a table."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from hybridlesion.metadata._column_names import (
 )
 from hybridlesion.metadata._vocabulary import split_list
 
-# Layouts of tables that no entry of layouts.toml fits: one that knows the images, but nothing that
-# a record holds, and any other.
+# Layouts of tables that match no entry of layouts.toml: tables with image ids but without any other
+# record column, and all other tables.
 FACTS, RECORDS = "image-facts", "records"
 
 # Column families of a feature table.
 FAMILIES: tuple[str, ...] = ("abcd__", "emb__", "cnn__", "meta__", "ctx__", "qa__")
-# Those of them that come from the pixels of an image.
+# Families that are measured from the pixels of an image.
 MEASURED: tuple[str, ...] = ("abcd__", "emb__", "cnn__")
 
-# What may name the rows of a table, the most specific first.
+# Roles that may identify the rows of a table, the most specific first.
 KEYS = (Role.IMAGE_ID, Role.PATH, Role.LESION_ID, Role.PATIENT_ID)
 
-# Further columns of the published tables, which no model reads and which need no note.
+# Other columns of published tables, which no model reads and which are not reported.
 KNOWN_COLUMNS: tuple[str, ...] = (
     *(f"{family}*" for family in FAMILIES),
     *("tbp_*", "clin_size_*", "anatom_site_*", "*_raw", "duplicate_cluster"),
@@ -41,7 +41,7 @@ KNOWN_COLUMNS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Layout:
-    """One table layout: how it is recognised and what it means.
+    """Table layout: how it is recognised and what its columns mean.
 
     Parameters
     ----------
@@ -50,26 +50,26 @@ class Layout:
     title : str
         Common name of the table.
     required : tuple of str
-        Required columns, in addition to one that names the image, lesion or patient; ``*``
-        and ``[..]`` match as in file names.
+        Required columns, in addition to an image, lesion or patient id; ``*`` and ``[..]`` match
+        as in file names.
     any_of : tuple of str, default=()
-        Columns of which one at least must be there.
+        Columns of which at least one must be present.
     exact : bool, default=False
-        Whether no other column may be there.
+        Whether other columns are forbidden.
     roles : mapping of Role to str, optional
-        Columns that hold a record's values under names of this layout only.
+        Role -> column name that has this role only in this layout.
     one_hot : mapping of str to str, optional
-        0/1 column -> diagnosis it stands for.
+        0/1 column -> diagnosis that it stands for.
     otherwise : str or None, default=None
-        Diagnosis where every 0/1 column is 0; None leaves it missing.
+        Diagnosis of rows in which every 0/1 column is 0. If None, it is missing.
     words : mapping of str to mapping, optional
-        Column -> its codes, in lower case -> the word that each stands for.
+        Column -> code in lower case -> word that it stands for.
     malignant : tuple of str, default=()
-        Diagnoses that make the target 1 where the table has no target.
+        Diagnoses for which the target is 1 if the table has no target column.
     set_aside : mapping of str to str, optional
         Columns that leak in this layout only -> reason.
     extras : tuple of str, default=()
-        Its further columns, which no model reads; ``*`` and ``[..]`` match as in file names.
+        Other columns, which no model reads; ``*`` and ``[..]`` match as in file names.
     note : str, default=""
         What users of the data set should know.
     """
@@ -89,17 +89,17 @@ class Layout:
     note: str = ""
 
     def matches(self, keys: set[str]) -> bool:
-        """Whether columns with these keys have this layout.
+        """Whether columns with these names have this layout.
 
         Parameters
         ----------
         keys : set of str
-            Column names in lower case, blanks as underscores.
+            Column names in lower case, with underscores instead of spaces.
 
         Returns
         -------
         bool
-            Whether they do.
+            True if they match.
         """
         if self.exact and keys != set(self.required):
             return False
@@ -117,7 +117,7 @@ def _read_layout(name: str, entry: dict[str, Any]) -> Layout:
     return Layout(name, **entry)
 
 
-# The first that matches wins.
+# The first matching layout wins.
 LAYOUTS: tuple[Layout, ...] = tuple(
     _read_layout(name, entry)
     for name, entry in tomllib.loads(
@@ -132,20 +132,20 @@ def identify_layout(columns: Iterable[str]) -> str:
     Parameters
     ----------
     columns : iterable of str
-        The table's column names; case and outer blanks do not matter.
+        Column names of the table; case and surrounding spaces are ignored.
 
     Returns
     -------
     str
-        A name among `LAYOUTS`; ``"records"`` for other tables with an image, lesion or patient id
-        and at least one column that a record has; ``"image-facts"`` for an id with columns that
-        are all unknown, which can only be joined to another table.
+        Name of one of `LAYOUTS`; ``"records"`` for other tables with an image, lesion or patient id
+        and at least one record column; ``"image-facts"`` for tables with an id and only unknown
+        columns, which can only be joined to another table.
 
     Raises
     ------
     TableError
-        If no column names images, lesions or patients; the message lists what was found, what is
-        accepted and how to name columns.
+        If no column identifies images, lesions or patients; the message lists the columns found,
+        the layouts accepted and how to name columns.
 
     Examples
     --------
@@ -172,12 +172,12 @@ def explain_unknown(columns: Iterable[str]) -> str:
     Parameters
     ----------
     columns : iterable of str
-        The table's column names.
+        Column names of the table.
 
     Returns
     -------
     str
-        What was found, which layouts are accepted and which parameters name a column.
+        The columns found, the layouts accepted and the parameters that name a column.
     """
     columns = [str(column) for column in columns]
     shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if columns[20:] else "")

@@ -36,9 +36,9 @@ from hybridlesion.metadata._values import PARSERS, normalise_site
 from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS
 
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
-# How many faults of one kind are listed one by one.
+# Number of faults of one kind that are listed individually.
 _SHOWN = 20
-# Ids as a table holds them where a program took them for numbers.
+# Forms of ids that a program has mistaken for numbers.
 _DECIMALS = re.compile(r"\d+[.,]\d+")
 _WHOLE = re.compile(r"\d+[.,]0+")
 _ROUNDED = re.compile(r"\d[.,]\d+e\+?\d+", re.IGNORECASE)
@@ -55,15 +55,15 @@ class TableRecords:
     layout : Layout
         Its layout.
     frame : DataFrame of shape (n, columns)
-        One row per image, ``image_id`` first; record columns, raw values, other columns. A table
-        of facts by lesion or patient has one row for each of these instead, and their ids in
-        place of ``image_id``.
+        One row per image: ``image_id``, record columns, raw values and other columns. A table of
+        facts about lesions or patients has one row for each of these instead, and their ids as
+        ``image_id``.
     set_aside : dict of str to str
-        Column -> why no model may see it.
+        Column -> reason why no model may use it.
     findings : Findings
         Problems and warnings.
     key : Role, default="image_id"
-        What the rows are: images, lesions or patients.
+        What the rows represent: images, lesions or patients.
     uses : tuple of ColumnUse, default=()
         How the columns were used.
     """
@@ -78,19 +78,19 @@ class TableRecords:
 
 
 def normalise_table(source: SourceTable, options: Options) -> TableRecords:
-    """Turn one table into records.
+    """Convert a table to records.
 
     Parameters
     ----------
     source : SourceTable
         The table.
     options : Options
-        What the user said about the columns.
+        Columns and diagnoses named by the user.
 
     Returns
     -------
     TableRecords
-        Records; where problems were found, the values concerned are missing.
+        Records; values with problems are missing.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
 
 
 def _note_layout(table: RecognisedTable) -> None:
-    """Warn if a table lists photographs that are not dermoscopic images."""
+    """Add the note of the layout, and warn if a table lists several kinds of images."""
     if table.layout.note:
         table.findings.warnings.append(f"{table.layout.note}.")
     if "image_type" in table.by_key:
@@ -139,7 +139,7 @@ def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Se
         own = table.layout.set_aside.get(role.value)
         if role in found and role is not table.key and not own:
             ids = records[role.value] = normalise_ids(frame[found[role]])
-            # Such as 1.23E+11: different ids look the same.
+            # Such as 1.23E+11, as which different ids look the same.
             rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
             if rounded.any():
                 table.findings.warnings.append(
@@ -180,7 +180,7 @@ def _row_ids(table: RecognisedTable) -> pd.Series:
 
 
 def normalise_ids(column: pd.Series) -> pd.Series:
-    """Read ids as text, also those that a file or a frame holds as numbers.
+    """Convert ids to text, including ids stored as numbers.
 
     Parameters
     ----------
@@ -190,9 +190,9 @@ def normalise_ids(column: pd.Series) -> pd.Series:
     Returns
     -------
     Series of shape (n,)
-        Text without outer blanks; missing where the cell is blank or says so. 12, 12.0 and
-        "12.0" (or "12,0") are the same id, unless another id of the column has other decimals,
-        such as 12.1; leading zeros stay.
+        Stripped text; missing if the cell is blank or a word for a missing value. 12, 12.0 and
+        "12.0" (or "12,0") are the same id, unless another id in the column has other decimals,
+        such as 12.1. Leading zeros are kept.
 
     Examples
     --------
@@ -215,8 +215,8 @@ def normalise_ids(column: pd.Series) -> pd.Series:
 def _parse(column: pd.Series, role: Role, rows: np.ndarray, findings: Findings) -> pd.Series:
     """Parse ages, sexes or sites; an unknown word becomes missing, an impossible age a problem.
 
-    An impossible number is a damaged table or the wrong column; an unknown word for a sex or a
-    site is how real tables look, and the model takes missing values.
+    An impossible number indicates a damaged table or the wrong column, whereas unknown words for
+    sexes and sites are common in real tables, and the model accepts missing values.
     """
     parsed = PARSERS[role](column, rows)
     findings.warnings.extend(parsed.notes)
@@ -231,7 +231,7 @@ def _parse(column: pd.Series, role: Role, rows: np.ndarray, findings: Findings) 
 def _refine_site(
     frame: pd.DataFrame, site: pd.Series, by_key: Mapping[str, str], rows: np.ndarray
 ) -> pd.Series:
-    """Let the finer columns of the ISIC archive overrule the general site."""
+    """Let the finer columns of the ISIC archive override the general site."""
     for key, words in GROUPS["site_refinements"].items():
         if key in by_key:
             cells = frame[by_key[key]]
@@ -242,7 +242,7 @@ def _refine_site(
 
 
 def _sort_columns(table: RecognisedTable) -> tuple[list[str], dict[str, str]]:
-    """Divide the other columns into those kept and those excluded."""
+    """Divide the other columns into kept and excluded ones."""
     used = set(table.by_role.values()) | {table.by_key.get(raw) for raw in _RAW.values()}
     extras, set_aside = [], {}
     for column in table.frame.columns:
@@ -288,7 +288,7 @@ def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Fin
 def _merge_repeated(
     table: pd.DataFrame, rows: np.ndarray, findings: Findings, key: Role
 ) -> pd.DataFrame:
-    """Merge rows of one image, lesion or patient that agree, and report those that do not."""
+    """Merge rows of the same image, lesion or patient, and report rows that differ."""
     noun = key.value.removesuffix("_id")
     if key is not Role.IMAGE_ID:
         blank = (table["image_id"] == "").to_numpy()
@@ -299,7 +299,7 @@ def _merge_repeated(
     repeated = (ids.duplicated(keep=False) & (ids != "")).to_numpy()
     if not repeated.any():
         return table
-    # A blank does not contradict a value: nunique leaves blanks out.
+    # A blank does not contradict a value, since nunique ignores blanks.
     groups = table[repeated].groupby("image_id", sort=False)
     compared = [name for name in table.columns if name not in {"image_id", *_RAW.values()}]
     differing = groups[compared].nunique().gt(1) if compared else pd.DataFrame()
@@ -324,9 +324,9 @@ def _merge_repeated(
     )
 
 
-# Measurements of total-body photography (ISIC 2024) that exist for new lesions too.
+# Measurements of total-body photography (ISIC 2024) that are also available for new lesions.
 MEASUREMENT_PREFIXES = ("tbp_lv_", "clin_size_")
-# Columns of ISIC 2024 under these prefixes that are words by design.
+# Columns of ISIC 2024 with these prefixes that contain words by design.
 _WORDS = frozenset({"tbp_lv_location", "tbp_lv_location_simple"})
 
 # Diagnosis and target are not features, and stay unchanged.
@@ -339,25 +339,25 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        One row per image, of pandas or polars. Ids, paths, age, sex and site may stand under any
-        name that `read_records` knows, such as ``age_approx`` or ``gender``.
+        One row per image, in pandas or polars. Ids, paths, age, sex and site may have any name
+        that `read_records` recognises, such as ``age_approx`` or ``gender``.
 
     Returns
     -------
     frame : DataFrame of shape (n, columns)
-        The same rows, with the columns ``image_id, path, patient_id, lesion_id, age, sex, site``
-        under these names. ``age`` is float years up to 85, ``sex`` and ``site`` hold values of the
-        vocabulary, patients and lesions that are not known ("unknown") are missing, and the
-        measurements of ISIC 2024 (``tbp_lv_*``, ``clin_size_*``) are numbers.
-        All else stays as it is. Records of `read_records` come back unchanged.
+        The same rows, with columns renamed to ``image_id, path, patient_id, lesion_id, age, sex,
+        site``. ``age`` is in years (float, up to 85), ``sex`` and ``site`` contain values of the
+        vocabulary, patients and lesions given as "unknown" are missing, and the measurements of
+        ISIC 2024 (``tbp_lv_*``, ``clin_size_*``) are numbers. Everything else is unchanged, as are
+        records from `read_records`.
     notes : tuple of str
-        What was not understood and counts as missing, with rows and cells.
+        Cells that were not understood and count as missing, with their rows.
 
     Raises
     ------
     TableError
-        If an age is impossible, a measurement holds a cell that is not a number, or two columns
-        have one name. All such cells are listed with the index labels of their rows.
+        If an age is impossible, a measurement contains a cell that is not a number, or two columns
+        have the same name. All such cells are listed with the index labels of their rows.
 
     Examples
     --------
@@ -377,13 +377,13 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     found = {}
     for role in PARSERS:
         if role in named:
-            # Messages name the column as the user knows it.
+            # Messages use the user's name for the column.
             column = frame[role.value].rename(named[role])
             found[role.value] = _parse(column, role, rows, findings)
     if "site" in renamed.values():
         by_key = {column_key(column): column for column in reversed(list(frame.columns))}
         found["site"] = _refine_site(frame, found["site"], by_key, rows)
-    # Numbers are unambiguous ids; text may write one in two ways, or say that it is unknown.
+    # Numeric ids are unambiguous; as text, an id may have two spellings or be given as unknown.
     for name in ("patient_id", "lesion_id"):
         if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
             found[name] = normalise_ids(frame[name])
@@ -428,7 +428,7 @@ def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> 
 
 
 def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd.Series | None:
-    """Read a measurement that is held as text; None if all its cells are words."""
+    """Convert a measurement stored as text to numbers; None if all its cells are words."""
     found = read_numbers(column, rows)
     if not found.faults and not pd.api.types.is_numeric_dtype(found.values):
         word = found.values.dropna().iloc[0]

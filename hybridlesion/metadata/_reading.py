@@ -1,4 +1,4 @@
-"""Tables as stored in files and DataFrames, their numeric columns parsed."""
+"""Reading of tables from files and DataFrames, with numeric columns parsed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hybridlesion.metadata._layouts import FAMILIES
 from hybridlesion.metadata._table_files import SourceTable, parse_table, read_bytes
 from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
 
-# How many faults of one column are listed one by one.
+# Number of faults of one column that are listed individually.
 MOST_FAULTS = 20
 
 
@@ -32,9 +32,9 @@ class Findings:
     problems : list of str, optional
         Errors that make a table unusable.
     warnings : list of str, optional
-        What the user should know; the rows concerned count as missing or were merged.
+        Messages for the user, for example about values taken as missing or rows merged.
     words : dict of str to list of str, optional
-        Normalised diagnosis -> as the tables write it.
+        Normalised diagnosis -> spellings in the tables.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -42,14 +42,14 @@ class Findings:
     words: dict[str, list[str]] = field(default_factory=dict)
 
     def add_words(self, name: str, words: Iterable[str]) -> None:
-        """Note how a table writes a diagnosis.
+        """Record how a table spells a diagnosis.
 
         Parameters
         ----------
         name : str
             Normalised diagnosis.
         words : iterable of str
-            As the table writes it.
+            Spellings in the table.
         """
         self.words[name] = list(dict.fromkeys([*self.words.get(name, ()), *words]))
 
@@ -60,12 +60,12 @@ def describe_rows(rows: np.ndarray) -> str:
     Parameters
     ----------
     rows : ndarray of shape (n,)
-        Row labels: row numbers of the file, where the header is row 1.
+        Row labels, such as row numbers in a file whose header is row 1.
 
     Returns
     -------
     str
-        ``"row 7"``, or ``"rows 7, 9 and 31 more"`` with at most ten named.
+        For example ``"row 7"`` or ``"rows 7, 9 and 31 more"``; at most ten rows are listed.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def describe_rows(rows: np.ndarray) -> str:
 
 
 def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
-    """List the faults of a column, at most twenty of them.
+    """List at most twenty faults of a column.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        The faults, and how many more there are.
+        The faults, followed by the number of those left out, if any.
     """
     if len(faults) <= MOST_FAULTS:
         return tuple(faults)
@@ -98,12 +98,12 @@ def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
     return (*faults[:MOST_FAULTS], more)
 
 
-# Columns that hold numbers and nothing else; some of tbp_lv_* are words in every row.
+# Columns that must contain numbers only; some of tbp_lv_* contain words in every row.
 _MEASUREMENTS = (*(f"{family}*" for family in FAMILIES), "tbp_lv_*", "clin_size_*")
 _SCORES = ("score", "threshold")
 
 _NUMBER = re.compile(r"(?P<body>[-+]?[\d.,]*\d[.,]?)(?P<exponent>e[-+]?\d+)?", re.IGNORECASE)
-# Blanks and apostrophes between groups of digits: 1 234,5 and 1'234.5.
+# Spaces and apostrophes between groups of digits: 1 234,5 and 1'234.5.
 _GAPS = re.compile("(?<=\\d)[ \u00a0\u202f\u2009'\u2019](?=\\d{3}(?!\\d))")
 
 
@@ -114,12 +114,12 @@ class ParsedColumn:
     Parameters
     ----------
     values : Series of shape (n,)
-        The values; missing where the cell is blank or was not understood. Of a column of words
-        that was to be read as numbers, the column as it was.
+        The values; missing if the cell is blank or was not understood. A column of words that was
+        to be read as numbers is unchanged.
     faults : tuple of str, default=()
         One line per cell value that was not understood: rows, value, reason.
     notes : tuple of str, default=()
-        What was understood in a way that the user should know of, such as the middle of a range.
+        Interpretations that the user should know about, such as the middle of a range.
     """
 
     values: pd.Series
@@ -128,7 +128,7 @@ class ParsedColumn:
 
 
 def is_measurement(column: object) -> bool:
-    """Whether a column must hold numbers, by its name.
+    """Whether a column must contain numbers, judging by its name.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def _uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
     Returns
     -------
     bool
-        Whether there is a number such as ``1,5`` or ``1.234,5``, and none such as ``1,234.5``.
+        Whether there is a number such as ``1,5`` or ``1.234,5``.
     """
     marks = set()
     for column in columns:
@@ -172,7 +172,7 @@ def _uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
 def read_numbers(
     column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = False
 ) -> ParsedColumn:
-    """Turn text into numbers where the column holds numbers.
+    """Convert text to numbers if the column contains numbers.
 
     Parameters
     ----------
@@ -181,14 +181,14 @@ def read_numbers(
     rows : ndarray of shape (n,)
         Row labels.
     decimal_comma : bool, default=False
-        Whether other columns of the table have a decimal comma, which settles what 1.234 is where
-        this column does not say.
+        Whether other columns of the table have a decimal comma, which decides how 1.234 is read if
+        this column leaves it open.
 
     Returns
     -------
     ParsedColumn
-        The numbers, with notes and faults. A column without any number, or with words in a column
-        that need not hold numbers, stays as it is.
+        The numbers, with notes and faults. A column is unchanged if it contains no numbers, or if
+        it contains words and need not be numeric.
     """
     unchanged = ParsedColumn(column)
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
@@ -196,7 +196,7 @@ def read_numbers(
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
     texts = [_clean(cell) for cell in cells]
     must = is_measurement(column.name)
-    # The first hundred settle it for nearly every column of words.
+    # The first hundred cells are enough to recognise nearly every column of words.
     first = zip(cells[:100], texts[:100], strict=True)
     if not must and all(_mark_of(*pair)[0] is None for pair in first):
         return unchanged
@@ -244,14 +244,14 @@ def _clean(cell: object) -> str:
 
 
 def _mark_of(cell: object, text: str) -> tuple[str | None, bool]:
-    # Cells of a sheet or a frame that are numbers need no decimal mark to be recognised.
+    # Numeric cells of a sheet or a DataFrame need no decimal mark to be recognised.
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         return ".", True
     return _mark(text)
 
 
 def _mark(text: str) -> tuple[str | None, bool]:
-    """Decimal mark of a number: "" for none, None for no number; and whether it is unambiguous."""
+    """Return the decimal mark ("" if absent, None if not a number) and whether it is certain."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None, False
@@ -274,7 +274,7 @@ def _mark(text: str) -> tuple[str | None, bool]:
 def _decimal_mark(
     marks: list[tuple[str | None, bool]], decimal_comma: bool
 ) -> tuple[str | None, bool]:
-    """Decide which mark is the decimal one in a column, and whether that is a guess."""
+    """Return the decimal mark of a column, and whether it is a guess."""
     sure = {mark for mark, beyond in marks if beyond and mark}
     unsure = {mark for mark, beyond in marks if mark and not beyond}
     if not unsure:
@@ -297,18 +297,18 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
     Parameters
     ----------
     path : str or path-like
-        CSV (comma, semicolon or tab, any compression that pandas knows, with or without byte
-        order mark or Excel's line ``sep=;``), Parquet, or ``FILE.xlsx`` or ``FILE.xlsx#SHEET``,
-        which take the extra ``excel``; a local path or any fsspec address. A two-column file
-        without a header, as ISBI 2016 published them, gets the columns ``image_id,
+        Local path or fsspec address of a CSV file (comma, semicolon or tab, compressed
+        or not, with or without a byte order mark or Excel's line ``sep=;``), a Parquet
+        file, or ``FILE.xlsx`` or ``FILE.xlsx#SHEET``, which require the extra ``excel``. A
+        two-column file without a header, as published by ISBI 2016, gets the columns ``image_id,
         benign_malignant``.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        The table. Ids, ages, sexes, sites and diagnoses are text as written; other columns are
-        numbers where all their values are, also with a decimal comma (``4,98E-05``,
-        ``1.234,5``) and with words for a missing one (``k.A.``). Blank rows are dropped.
+        The table. Ids, ages, sexes, sites and diagnoses are text as written. Other columns are
+        numeric if all their values are numbers, including decimal commas (``4,98E-05``,
+        ``1.234,5``) and words for missing values (``k.A.``). Blank rows are dropped.
 
     Raises
     ------
@@ -337,7 +337,7 @@ def read_table(path: str | os.PathLike) -> pd.DataFrame:
 def read_source(
     table: str | os.PathLike | pd.DataFrame, text_columns: Iterable[str] = (), position: int = 1
 ) -> SourceTable:
-    """Read a file, or take a DataFrame, together with its row labels.
+    """Read a file or a DataFrame as a table with row labels.
 
     Parameters
     ----------
@@ -346,7 +346,7 @@ def read_source(
     text_columns : iterable of str, default=()
         Further columns to keep as text.
     position : int, default=1
-        Which of several tables this is, to name a DataFrame by.
+        Position among several tables, used to name a DataFrame.
 
     Returns
     -------
@@ -358,7 +358,7 @@ def read_source(
     SourceError
         If the file cannot be opened.
     TableError
-        If it is empty or no table.
+        If it is empty or not a table.
     """
     table = as_pandas(table)
     if isinstance(table, pd.DataFrame):
@@ -401,7 +401,7 @@ def _is_text(column: str) -> bool:
 def _restore_thousands(
     path: str, content: bytes, frame: pd.DataFrame, words: list[str]
 ) -> pd.DataFrame:
-    """Re-read numbers as text where 1.234 may mean 1234, in a table with decimal commas."""
+    """Re-read columns as text if 1.234 may mean 1234, in a table with decimal commas."""
     doubtful = [
         name
         for name in words

@@ -41,25 +41,25 @@ class Records:
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        One row per image: those of ``image_id, path, patient_id, lesion_id, age, sex, site,
-        diagnosis, target, duplicate_cluster`` that are known, then ``age_raw, sex_raw,
-        site_raw`` as written, then all other columns that are not known to leak. ``age`` is
-        float years up to 85, ``target`` float 0/1, missing values are NaN.
+        One row per image, with the known columns among ``image_id, path, patient_id, lesion_id,
+        age, sex, site, diagnosis, target, duplicate_cluster``, then ``age_raw, sex_raw,
+        site_raw`` as written, then all other columns that are not known to leak. ``age`` is in
+        years (float, up to 85), ``target`` is 0 or 1 (float), and missing values are NaN.
     layout : tuple of str
-        Layout of each table, as `identify_layout` names it.
+        Layout of each table, as named by `identify_layout`.
     set_aside : dict of str to str
-        Column of the tables -> why no model may see it. A diagnosis is listed here and still
-        found as the record's ``diagnosis``.
+        Column of the tables -> reason why no model may use it. A diagnosis column is listed here,
+        but is still available as ``diagnosis`` in the records.
     warnings : tuple of str
-        What was taken as missing, merged or left out, with row numbers; and one table of the
-        columns whose names are not those of a published table, if there are any.
+        Messages about values taken as missing, merged or left out, with row numbers; and a list of
+        columns whose names are not used by published tables, if there are any.
     columns : tuple of ColumnUse, default=()
-        How each column of the tables was used, except features.
+        How each column of the tables, except features, was used.
     diagnoses : DataFrame of shape (m, 4), optional
-        Which diagnoses count as malignant and which as benign: columns ``diagnosis, side, n_rows,
-        words``, see `count_diagnoses`; empty without diagnoses.
+        Diagnoses that count as malignant and as benign, with columns ``diagnosis, side, n_rows,
+        words``; see `count_diagnoses`. Empty if the records have no diagnoses.
     target_notes : tuple of str, default=()
-        Those of `warnings` that concern the target, irrelevant for scoring.
+        The `warnings` that concern the target, which are irrelevant for scoring.
     """
 
     frame: pd.DataFrame
@@ -88,22 +88,22 @@ def read_records(
     Parameters
     ----------
     tables : str, path-like, DataFrame or sequence of them
-        CSV, Parquet or Excel files (``FILE.xlsx`` or ``FILE.xlsx#SHEET``), or tables in memory, of
-        pandas or polars. Several are joined on the image id, whatever its column is called, with or
-        without folder, extension and ``_downsampled``; a table without image ids on the lesion or
-        patient id. Of Derm7pt, the files ``*_indexes.csv`` may be given too: they become the
-        column ``split``.
+        CSV, Parquet or Excel files (``FILE.xlsx`` or ``FILE.xlsx#SHEET``), or DataFrames of pandas
+        or polars. Several tables are joined on the image id, whatever its column is called and
+        ignoring folder, extension and ``_downsampled``; tables without image ids are joined on the
+        lesion or patient id. The ``*_indexes.csv`` files of Derm7pt may be included: they become
+        the column ``split``.
     images : DataFrame or None, default=None
-        Images as `hybridlesion.io.list_images` gives them (``image_id, path``). Records
+        Images as returned by `hybridlesion.io.list_images` (``image_id, path``). Records
         without an image and images without a record are left out and counted in the warnings.
     id_column : str or None, default=None
-        Column with the image id; None takes the known names.
+        Column with the image id. If None, the known names are tried.
     target_column : str or None, default=None
-        Column that is 1 (or malignant, yes, a malignant diagnosis) and 0 (or benign, no, a benign
-        one); None derives the target, see Notes. With `malignant` or `benign`, the column in which
-        their words are searched for.
+        Column with 1 (or malignant, yes, a malignant diagnosis) and 0 (or benign, no, a benign
+        diagnosis). If None, the target is derived, see Notes. With `malignant` or `benign`, the
+        column that is searched for their words.
     malignant : sequence of str or None, default=None
-        Diagnoses that count as malignant, in words or codes, such as ``["mel", "bcc"]``; all other
+        Diagnoses that count as malignant, as words or codes, such as ``["mel", "bcc"]``; all other
         known diagnoses count as benign.
     benign : sequence of str or None, default=None
         Words that count as benign although they are not known diagnoses, such as ``["other"]``.
@@ -111,10 +111,10 @@ def read_records(
         Record column -> name in the table, for tables with other names, such as
         ``{"age": "Alter"}``.
     duplicates : str, path-like, DataFrame or None, default=None
-        Pairs of images known to show the same (``image_name_1, image_name_2``). Adds the column
+        Pairs of images known to be duplicates (``image_name_1, image_name_2``). Adds the column
         ``duplicate_cluster``: one id for all copies, missing for images without copies.
     drop_duplicates : bool, default=False
-        Whether to keep only the first-listed image of each cluster that the tables have.
+        Whether to keep only the first-listed image of each cluster that is in the tables.
 
     Returns
     -------
@@ -126,25 +126,26 @@ def read_records(
     SourceError
         If a file cannot be opened.
     TableError
-        If a table is unknown or has problems, or no row has a diagnosis named in `malignant` or
-        `benign`; all problems of all tables are listed, with row numbers of the file (the header
+        If a table is not recognised or has problems, or no row has a diagnosis named in `malignant`
+        or `benign`. All problems of all tables are listed, with row numbers in the file (the header
         is row 1).
     OptionError
         If options are unknown or contradict each other.
 
     Notes
     -----
-    The target is the first of: diagnoses in `malignant`; `target_column`, ``target`` or
-    ``malignant``; ``benign_malignant``; ``diagnosis_1`` or ``iddx_1`` (Indeterminate is missing);
-    melanoma against the rest for ISIC 2017, 2018, 2019, HAM10000, BCN20000, MILK10k, Derm7pt and
-    PAD-UFES-20, which agrees with ISIC 2020, where all malignant lesions are melanomas; diagnoses
-    that say malignant or benign and nothing else. A written diagnosis counts as the known one that
-    it contains: "melanoma (in situ)" is a melanoma, "clark nevus" a nevus. A diagnosis that is not
-    known, or in doubt ("melanoma?"), leaves the target missing; a warning lists it.
+    The target is taken from the first of these that applies: diagnoses in `malignant`;
+    `target_column`, ``target`` or ``malignant``; ``benign_malignant``; ``diagnosis_1`` or
+    ``iddx_1`` (Indeterminate is missing); melanoma against the rest for ISIC 2017, 2018, 2019,
+    HAM10000, BCN20000, MILK10k, Derm7pt and PAD-UFES-20, which agrees with ISIC 2020, where all
+    malignant lesions are melanomas; diagnoses that only say malignant or benign. A written
+    diagnosis is read as the known diagnosis that it contains: "melanoma (in situ)" is a melanoma,
+    "clark nevus" a nevus. An unknown or doubtful diagnosis ("melanoma?") leaves the target missing,
+    and a warning lists it.
 
-    Unknown sexes and sites become missing with a warning. Ages outside 0 to 120,
-    targets other than 0 and 1, rows of one image that contradict each other, tables that
-    contradict each other and lesions of several patients are problems.
+    Unknown sexes and sites become missing, with a warning. Ages outside 0 to 120, targets other
+    than 0 and 1, contradictory rows of one image, contradictory tables, and lesions that belong to
+    several patients are reported as problems.
 
     Examples
     --------
@@ -227,7 +228,7 @@ def _open_tables(
 def _check_diagnoses(
     parts: Sequence[TableRecords], options: Options, findings: Findings
 ) -> list[str]:
-    """Report diagnoses that the user named, but no row has."""
+    """Report diagnoses that the user named but that do not occur in any row."""
     named = dict.fromkeys(options.malignant or (), "malignant")
     named |= dict.fromkeys(options.benign, "benign")
     if not named:

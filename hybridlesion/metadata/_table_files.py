@@ -20,16 +20,16 @@ from hybridlesion.exceptions import MissingDependencyError, SourceError, TableEr
 _HEADERLESS_2016 = ["image_id", "benign_malignant"]
 _OUTCOMES_2016 = frozenset({"benign", "malignant", "0", "1", "0.0", "1.0"})
 _IMAGE_NAME = re.compile(r"ISIC_\d+(_downsampled)?(\.\w+)?", re.IGNORECASE)
-# The line by which Excel names the separator, perhaps in quotes or filled up with separators.
+# Line in which Excel names the separator, possibly quoted or padded with separators.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<mark>\\t|.)"?[\s,;]*', re.IGNORECASE | re.DOTALL)
 _SHEET = re.compile(r"(?P<file>.*\.xlsx)#(?P<sheet>.+)", re.IGNORECASE | re.DOTALL)
-# How a zip and an old Excel file (or an encrypted new one) start.
+# First bytes of a zip file, and of an old Excel file (or an encrypted new one).
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table with row labels by which people find its rows.
+    """A table with labels by which users can find its rows.
 
     Parameters
     ----------
@@ -38,15 +38,14 @@ class SourceTable:
     frame : DataFrame of shape (n, columns)
         The table, not normalised.
     rows : ndarray of shape (n,)
-        Row label of each row: its row number in a text file or sheet (the header is row 1, a
-        missing header none), its position from 1 in a Parquet file, its index label in a
-        DataFrame.
+        Label of each row: its row number in a text file or sheet (the header, if any, is row 1),
+        its position from 1 in a Parquet file, or its index label in a DataFrame.
     notes : tuple of str, default=()
-        What the user should know, such as cells taken as missing.
+        Messages for the user, for example about cells taken as missing.
     faults : tuple of str, default=()
         Cells of numeric columns that are not numbers.
     is_text : bool, default=False
-        Whether the file is text, where numbers were guessed from how they are written.
+        Whether the file is text, in which numbers were recognised by how they are written.
     """
 
     name: str
@@ -57,12 +56,12 @@ class SourceTable:
     is_text: bool = False
 
     def check_numbers(self) -> None:
-        """Refuse the table if a column of numbers holds words.
+        """Raise an error if a numeric column contains words.
 
         Raises
         ------
         TableError
-            If it does; the message lists the cells.
+            If there are such cells; the message lists them.
         """
         if self.faults:
             raise TableError(f"{self.name} has cells that are not numbers:", self.faults)
@@ -79,9 +78,9 @@ def split_sheet(path: str) -> tuple[str, str | None]:
     Returns
     -------
     file : str
-        The file.
+        Path or address of the file.
     sheet : str or None
-        Name of the sheet; None if none was named.
+        Name of the sheet, or None if it was not given.
 
     Examples
     --------
@@ -93,7 +92,7 @@ def split_sheet(path: str) -> tuple[str, str | None]:
 
 
 def read_bytes(path: str) -> bytes:
-    """Read a whole file, decompressed by its suffix.
+    """Read a whole file, decompressed according to its suffix.
 
     Parameters
     ----------
@@ -103,7 +102,7 @@ def read_bytes(path: str) -> bytes:
     Returns
     -------
     bytes
-        Its content.
+        Content of the file.
 
     Raises
     ------
@@ -141,11 +140,11 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> So
     Parameters
     ----------
     path : str
-        Path or address, perhaps with a sheet; its suffix determines the format.
+        Path or address, optionally with a sheet; its suffix determines the format.
     content : bytes
         Content of the file.
     is_text : callable
-        Whether the column of this name is kept as text.
+        Function that returns whether the column with a given name is kept as text.
 
     Returns
     -------
@@ -155,7 +154,7 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> So
     Raises
     ------
     TableError
-        If it is empty or no table, or has no such sheet.
+        If it is empty or not a table, or has no such sheet.
     MissingDependencyError
         If a spreadsheet is to be read without openpyxl.
     """
@@ -210,13 +209,13 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> So
         separator = named["mark"].replace("\\t", "\t")
     reader = csv.reader(lines[start:], delimiter=separator)
     header = [field.strip() for field in next(reader)]
-    # A column name in quotes may run over several lines, which pandas skips as one.
+    # A quoted column name may span several lines, which pandas skips as one.
     further = reader.line_num - 1
     columns = _name_columns(name, header)
     skipped = start + (columns is not _HEADERLESS_2016)
     try:
         with warnings.catch_warnings():
-            # pandas would cut rows that are longer than the header, with a warning only.
+            # pandas would truncate rows that are longer than the header, and only warn.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 io.BytesIO(content),
@@ -236,7 +235,7 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> So
             "holds the separator, such as 43,86, must stand in quotes, or the columns must be "
             "separated by semicolons."
         ) from error
-    # Blank lines are read, so that row numbers stay those of the file, and dropped here.
+    # Blank lines are read to keep the row numbers of the file, and dropped here.
     kept = frame.notna().any(axis=1).to_numpy()
     rows = (np.arange(len(frame)) + skipped + further + 1)[kept]
     return SourceTable(name, frame.loc[kept].reset_index(drop=True), rows, is_text=True)
@@ -257,7 +256,7 @@ def _find_encoding(content: bytes) -> str:
 
 
 def _name_columns(name: str, header: list[str]) -> list[str]:
-    """Check the first line, and name columns without a name as pandas does."""
+    """Check the header, and name unnamed columns as pandas does."""
     if _IMAGE_NAME.fullmatch(header[0]):
         if len(header) == 2 and header[1].lower() in _OUTCOMES_2016:
             return _HEADERLESS_2016
@@ -282,7 +281,7 @@ def _parse_workbook(
         "openpyxl", feature=f"reading the spreadsheet {name}", install="hybridlesion[excel]"
     )
     with warnings.catch_warnings():
-        # openpyxl warns of styles and form elements that it does not know.
+        # openpyxl warns about styles and form elements that it does not support.
         warnings.simplefilter("ignore")
         try:
             book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
@@ -290,7 +289,7 @@ def _parse_workbook(
             cells = list(chosen.iter_rows())
         except TableError:
             raise
-        # A damaged archive shows in many ways, each with an error of the library that meets it.
+        # Damaged archives cause many kinds of errors, depending on the library that fails.
         except Exception as error:
             raise TableError(
                 f"{name} cannot be read as a spreadsheet: {error}. Save it again as .xlsx, or as "
@@ -344,7 +343,7 @@ def _offer(name: str, others: Sequence[str]) -> str:
 
 
 def _cell_value(cell: object) -> object:
-    """Value of a cell: dates as text, errors such as #N/A as missing."""
+    """Return the value of a cell, with dates as text and errors such as #N/A as None."""
     value = getattr(cell, "value", None)
     if getattr(cell, "data_type", None) == "e":
         return None
@@ -356,7 +355,7 @@ def _cell_value(cell: object) -> object:
 
 
 def _cell_text(cell: object) -> str | None:
-    """Text that a spreadsheet shows for an id: 17 in the format 0000 is 0017."""
+    """Return the text that a spreadsheet shows for an id: 17 in the format 0000 is 0017."""
     value = _cell_value(cell)
     if value is None or isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""Diagnoses and targets of tables, and columns that leak them."""
+"""Derivation of diagnoses and targets from tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridlesion.metadata._reading import Findings, describe_rows
 from hybridlesion.metadata._values import normalise, parse_outcome
 from hybridlesion.metadata._vocabulary import NOT_MELANOMA
 
-# Hierarchical diagnoses of the ISIC archive and of ISIC 2024, the most telling level first;
+# Hierarchical diagnoses of the ISIC archive and of ISIC 2024, the most informative level first;
 # level 1 is the outcome.
 _DIAGNOSIS_LEVELS = ("diagnosis_3", "iddx_3", "diagnosis_2", "iddx_2")
 _OUTCOME_LEVELS = ("diagnosis_1", "iddx_1")
@@ -28,9 +28,9 @@ def derive_diagnosis(table: RecognisedTable, options: Options) -> pd.Series | No
     Parameters
     ----------
     table : RecognisedTable
-        The table; its findings receive the problems of 0/1 columns, and the words as written.
+        The table; its findings receive problems of 0/1 columns and the spellings of diagnoses.
     options : Options
-        The diagnoses that the user names: rows written so keep that word.
+        Diagnoses named by the user, which are kept in the rows that use them.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def derive_diagnosis(table: RecognisedTable, options: Options) -> pd.Series | No
         if diagnosis is None:
             diagnosis, written = level, cells
             continue
-        # A finer level that is not known says less than a broader one, be it just the outcome.
+        # An unknown finer level says less than a broader level, even if that is just the outcome.
         better = diagnosis.notna() & ~_understood(diagnosis) & _understood(level)
         if name not in outcomes:
             better |= diagnosis.isna() & level.notna()
@@ -85,21 +85,21 @@ def derive_target(
     diagnosis : Series of shape (n,) or None
         Its normalised diagnoses.
     options : Options
-        The diagnoses that the user calls malignant, if any.
+        Diagnoses that the user named as malignant, if any.
 
     Returns
     -------
     Series of shape (n,), float or None
-        1 malignant, 0 benign, NaN unknown; None if the table does not say.
+        1 if malignant, 0 if benign, NaN if unknown; None if the table does not say.
 
     Notes
     -----
-    The first that applies: the diagnoses given by ``malignant=``; a target column;
-    ``benign_malignant``; the first level of a hierarchical diagnosis; the layout's default
-    (melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000); diagnoses that are nothing
-    but malignant or benign. With ``malignant=``, a row without a diagnosis counts as 0 where the
-    table calls it benign, as most of ISIC 2020 is. A diagnosis that is not known, or in doubt,
-    leaves the target missing, unless ``benign=`` names it.
+    The target is taken from the first of these that applies: the diagnoses given by ``malignant=``;
+    a target column; ``benign_malignant``; the first level of a hierarchical diagnosis; the default
+    of the layout (melanoma against the rest for ISIC 2017, 2018, 2019 and HAM10000); diagnoses that
+    only say malignant or benign. With ``malignant=``, a row without a diagnosis counts as 0 if the
+    table calls it benign, as for most of ISIC 2020. An unknown or doubtful diagnosis leaves the
+    target missing, unless ``benign=`` names it.
     """
     outcomes = [_read_outcome(table, name) for name in _outcome_columns(table)]
     stated = outcomes[0] if outcomes else None
@@ -123,13 +123,13 @@ def derive_target(
 
 
 def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:
-    """Target of each diagnosis, given the malignant ones; NaN if it is unknown."""
+    """Return the target of each diagnosis, given the malignant diagnoses; NaN if unknown."""
 
     def judge(word: str) -> float:
         reading = read_diagnosis(word)
         if word in malignant or reading.named:
             return float(word in malignant)
-        # "not melanoma" may be another malignancy that the user counts.
+        # "not melanoma" may be another diagnosis that counts as malignant.
         if reading.malignant is None or (word == NOT_MELANOMA and malignant != {"melanoma"}):
             return np.nan
         return reading.malignant
@@ -179,9 +179,9 @@ def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> N
 
 
 def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
-    """Turn 0/1 columns into one diagnosis a row."""
+    """Convert 0/1 columns to one diagnosis per row."""
     layout = table.layout
-    # A class named by its code, such as MAL_OTH, keeps it.
+    # A class that the user named by its code, such as MAL_OTH, keeps the code.
     words_of = {key: key if key in named else word for key, word in layout.one_hot.items()}
     flags = {key: _read_outcome(table, table.by_key[key]) for key in layout.one_hot}
     chosen = np.column_stack([flag.to_numpy() == 1 for flag in flags.values()])
@@ -216,14 +216,14 @@ def count_diagnoses(
     frame : DataFrame of shape (n, columns)
         Records.
     words : mapping of str to sequence of str, or DataFrame
-        Diagnosis -> how the tables write it; or an earlier count, which knows that.
+        Diagnosis -> spellings in the tables; or an earlier count, which includes them.
 
     Returns
     -------
     DataFrame of shape (m, 4)
-        ``diagnosis``, normalised, "" where a record has none; ``side``: malignant, benign,
-        undecided (known, but neither), unknown (no known diagnosis), or "" if the records have no
-        target; ``n_rows``; ``words`` as written, a tuple. Empty if the records have no diagnoses.
+        ``diagnosis``, normalised, or "" for records without one; ``side``: malignant, benign,
+        undecided (known, but neither), unknown (not a known diagnosis), or "" if the records have
+        no target; ``n_rows``; ``words``, a tuple of spellings. Empty without diagnoses.
     """
     if "diagnosis" not in frame:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -251,7 +251,7 @@ def list_diagnoses(diagnosis: pd.Series, words: Mapping[str, Sequence[str]] | No
     diagnosis : Series of shape (n,)
         Diagnoses.
     words : mapping of str to sequence of str, default=None
-        Diagnosis -> how the tables write it, where that is to be written, too.
+        Diagnosis -> spellings in the tables, if they are to be shown.
 
     Returns
     -------
@@ -283,7 +283,7 @@ def list_unknown(frame: pd.DataFrame) -> str:
     Returns
     -------
     str
-        The words with their counts, as `list_diagnoses` writes them; empty if there are none.
+        The words with their counts, formatted by `list_diagnoses`; empty if there are none.
     """
     if not {"diagnosis", "target"} <= set(frame.columns):
         return ""
@@ -292,7 +292,7 @@ def list_unknown(frame: pd.DataFrame) -> str:
 
 
 def refuse_unknown(frame: pd.DataFrame) -> None:
-    """Refuse records whose target is missing because their diagnosis is not known.
+    """Raise an error if a target is missing because the diagnosis is not known.
 
     Parameters
     ----------

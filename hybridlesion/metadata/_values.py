@@ -27,7 +27,7 @@ from hybridlesion.metadata._vocabulary import (
 )
 
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
-# Years in one unit, by how the unit begins.
+# Years per unit, by the first letter of the unit.
 _UNITS = {"y": 1.0, "j": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "s": 7 / 365.25}
 _UNITS |= {"d": 1 / 365.25, "t": 1 / 365.25}
 _UNIT = (
@@ -65,13 +65,13 @@ def _parse_age(cell: str) -> float | None:
     Returns
     -------
     float or None
-        The age, at most 85: the ISIC archive publishes older patients as 85. Of a range the
-        middle, of an open one its bound.
+        The age, at most 85, since the ISIC archive gives the age of older patients as 85. A range
+        is read as its middle, an open range as its bound.
 
     Raises
     ------
     ValueError
-        If it is not a number of years from 0 to 120.
+        If it is not an age from 0 to 120 years.
 
     Examples
     --------
@@ -99,12 +99,12 @@ def _is_approximate_age(cell: str) -> bool:
     Parameters
     ----------
     cell : str
-        A cell that `_parse_age` reads.
+        A cell that `_parse_age` accepts.
 
     Returns
     -------
     bool
-        Whether it is; not for ``"85+"``, which is how tables write the highest age there is.
+        True if it is; False for ``"85+"``, which is how tables write the highest age.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def _plain(cell: str) -> str:
 
 
 def _read_text(text: str) -> list[float]:
-    """Read the ends of a range, or the one number there is."""
+    """Read both ends of a range, or a single number."""
     if found := _RANGE.fullmatch(text):
         low, unit, high, other = found.groups()[:4] if found[1] else found.groups()[4:]
         return [_years(low, unit or other), _years(high, other or unit)]
@@ -155,29 +155,29 @@ _SITE_SEARCH = WordSearch(
     }
 )
 _SITE_PARTS = frozenset(part for word in SITE_WORDS for part in split_words(word))
-# Spanish initials: together with H, M is mujer.
+# Initials implied by Spanish words: together with H, M stands for mujer.
 _SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 
 
 def normalise(
     column: pd.Series, parse: Callable[[str], float | str | None], rows: np.ndarray
 ) -> ParsedColumn:
-    """Parse a column, each distinct cell value once.
+    """Parse a column, evaluating each distinct cell value once.
 
     Parameters
     ----------
     column : Series of shape (n,)
         Cells as written.
     parse : callable
-        Takes a cell in lower case; returns its value, or None if it says that the value is
-        missing; raises ValueError with what is allowed.
+        Takes a cell in lower case and returns its value, or None if it stands for a missing value;
+        raises a ValueError that says what is allowed.
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
     Returns
     -------
     ParsedColumn
-        Values on the index of `column`, and faults in row order.
+        Values with the index of `column`, and faults in row order.
     """
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
     parsed: list[object] = []
@@ -190,7 +190,7 @@ def normalise(
             where = describe_rows(rows[codes == code]) if len(faults) < MOST_FAULTS else ""
             faults.append(f"{where}: {column.name} {str(cell)!r} {error}")
         parsed.append(np.nan if value is None else value)
-    # The code of a blank cell is -1, the last place.
+    # The code of a blank cell is -1, which selects the last value.
     values = np.array([*parsed, np.nan], dtype=object)[codes]
     values = pd.Series(values, index=column.index).infer_objects()
     return ParsedColumn(values, shorten_faults(faults, column.name))
@@ -213,7 +213,7 @@ def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     """
     ages = normalise(column, _parse_age, rows)
     known = column[ages.values.notna()]
-    # Each distinct cell once: a table of 400,000 rows has about a hundred ages.
+    # Each distinct cell is checked once: a table of 400,000 rows has about a hundred ages.
     cells = [cell for cell in known.unique() if _is_approximate_age(_clean(cell))]
     rough = known[known.isin(cells)].map(_clean)
     if rough.empty:
@@ -232,8 +232,8 @@ def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     Parameters
     ----------
     column : Series of shape (n,)
-        Cells as written: words of several languages, or initials, which are read as pairs: M is
-        male with F or W, and female with H (hombre and mujer).
+        Cells as written: words in several languages, or initials, which are read in pairs: M is
+        male with F or W, but female with H (hombre and mujer).
     rows : ndarray of shape (n,)
         Row labels, for the faults.
 
@@ -272,7 +272,7 @@ def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
 
 
 def _read_letters(cells: set[str]) -> dict[str, Sex]:
-    """Read initials together; letters that may mean either sex are left out."""
+    """Interpret initials jointly, leaving out letters that may mean either sex."""
     known = {letter for pair in SEX_LETTERS for letter in pair}
     found = frozenset(cells & known)
     found |= {letter for word, implied in _SPANISH.items() if word in cells for letter in implied}
@@ -313,12 +313,12 @@ def _parse_site(cell: str) -> str | None:
     Returns
     -------
     str or None
-        One of `SITES`, or None.
+        One of `SITES`, or None if it is missing.
 
     Raises
     ------
     ValueError
-        If no site is known in it, or several are.
+        If it contains no known site, or more than one.
 
     Examples
     --------
@@ -361,12 +361,12 @@ def parse_outcome(cell: str) -> float | None:
     Returns
     -------
     float or None
-        1.0 malignant, 0.0 benign, None undecided.
+        1.0 if malignant, 0.0 if benign, None if undecided.
 
     Raises
     ------
     ValueError
-        If it is none of them.
+        If it is none of these.
     """
     if cell in MISSING_WORDS:
         return None
@@ -398,7 +398,8 @@ def read_label(cell: str) -> float | None:
     Returns
     -------
     float or None
-        The number, or 1.0 malignant and 0.0 benign; None if the word is not known or undecided.
+        The number, or 1.0 for malignant and 0.0 for benign; None if the word is unknown or
+        undecided.
 
     Examples
     --------

@@ -41,7 +41,7 @@ def load_words(
     Parameters
     ----------
     name : str
-        File name. Each value is a list of words separated by commas, or a table of such lists.
+        File name. Each value in the file is a comma-separated list of words, or a table of these.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def load_words(
 
 
 def invert(groups: Mapping[Name, Iterable[str]]) -> Mapping[str, Name]:
-    """Turn a mapping of names to their words into one of words to names.
+    """Invert a mapping from names to words.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def invert(groups: Mapping[Name, Iterable[str]]) -> Mapping[str, Name]:
     return MappingProxyType({word: name for name, words in groups.items() for word in words})
 
 
-# The ISIC archive publishes every age above 85 as 85, so all tables are brought to that.
+# The ISIC archive publishes every age above 85 as 85, so ages in all tables are capped at 85.
 TOP_AGE = 85.0
 AGE_LIMITS = (0.0, 120.0)
 
@@ -110,13 +110,13 @@ SITES: tuple[str, ...] = tuple(site.value for site in Site)
 WORDS, GROUPS = load_words("vocabulary.toml")
 MISSING_WORDS: frozenset[str] = frozenset({"", *WORDS["missing"]})
 MISSING_NUMBERS: frozenset[str] = MISSING_WORDS | {*WORDS["missing_number"]}
-# A name is its own word, too.
+# A name is also a word for itself.
 SEX_WORDS = invert({name: (name, *words) for name, words in GROUPS["sex"].items()})
 SITE_WORDS = invert({name: (name, *words) for name, words in GROUPS["site"].items()})
 SITE_DETAILS: frozenset[str] = frozenset(WORDS["site_details"])
 OUTCOME_WORDS = invert({0.0: GROUPS["outcome"]["benign"], 1.0: GROUPS["outcome"]["malignant"]})
 
-# The meaning of a letter depends on the other letters of its column: M is male with F or W, and
+# The meaning of a letter depends on the other letters in its column: M is male with F or W, and
 # female (mujer) with H. Other pairs are ambiguous: V and M are varon and mujer in Spanish, but
 # vrouw and man in Dutch.
 SEX_LETTERS: Mapping[frozenset[str], Mapping[str, Sex]] = MappingProxyType(
@@ -128,7 +128,7 @@ SEX_LETTERS: Mapping[frozenset[str], Mapping[str, Sex]] = MappingProxyType(
     | {frozenset(letter): {letter: Sex.FEMALE} for letter in "fw"}
 )
 
-# Ignored where a narrower malignancy is named, too.
+# Ignored if a narrower malignancy is also named.
 UNSPECIFIC: frozenset[str] = frozenset({"carcinoma", "sarcoma", "non-melanoma skin cancer"})
 # "not melanoma" may be any other malignancy.
 NOT_MELANOMA = "not melanoma"

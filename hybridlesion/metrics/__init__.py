@@ -1,4 +1,4 @@
-"""Metrics of scores and of masks, with intervals over patients."""
+"""Metrics for scores and masks, with intervals over patients."""
 
 from hybridlesion.metrics._resampling import Interval, check_scores
 from hybridlesion.metrics.calibration import (

@@ -13,26 +13,28 @@ from scipy.special import ndtr, stdtr, stdtrit
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
 
-# Weights held at once: a million float64 fit the cache, twice as fast as eight million.
+# Weights drawn at once; a million float64 fit the cache and are twice as fast as eight million.
 _CHUNK = 1_000_000
 
 
 @dataclass(frozen=True)
 class Support:
-    """Type of interval of a metric, and how much of the data it rests on.
+    """Type of a metric's interval, and how much of the data the metric depends on.
 
     Parameters
     ----------
     kind : {"drawn", "quantile", "share", "ratio", "number", "gaps"}
-        ``drawn`` uses percentiles of the draws and ``quantile`` expanded percentiles; ``share``
-        Wilson's interval, for a metric from 0 to 1; ``ratio`` and ``number`` Student's interval of
-        the logarithm and of the metric itself; ``gaps`` that of a sum of absolute values.
+        ``drawn`` uses percentiles of the draws, and ``quantile`` expanded percentiles; ``share``
+        uses Wilson's interval, for a metric from 0 to 1; ``ratio`` and ``number`` use Student's
+        interval for the logarithm and for the metric itself; ``gaps`` is for a sum of absolute
+        values.
     groups : float, default=inf
-        Groups that it rests on. With few groups the draws vary too little, which is corrected.
+        Number of groups that the metric depends on. With few groups, draws vary too little; this is
+        corrected.
     freedom : float, default=inf
         Degrees of freedom of Student's t.
     rows : float, default=inf
-        Rows that a plain proportion rests on.
+        Number of rows that a plain proportion is based on.
     tail : float, default=0.5
         Share of the error probability of ``drawn`` and ``quantile`` that lies below the interval.
     """
@@ -46,14 +48,14 @@ class Support:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A metric of the data and of the draws.
+    """A metric evaluated on the data and on draws.
 
     Parameters
     ----------
     value : float
-        On the data.
+        Value on the data.
     draws : ndarray of shape (B,)
-        On each draw; for ``gaps``, the summed distance of all gaps from those of the data.
+        Value on each draw; for ``gaps``, the summed distance of all gaps from those of the data.
     support : Support
         Type of interval.
     """
@@ -91,26 +93,27 @@ class _Measure(Protocol):
 
 
 def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> Iterator[np.ndarray]:
-    """Draw the weights of groups, chunk by chunk.
+    """Draw weights for the groups in chunks.
 
     Parameters
     ----------
     n_groups : int
         Number of groups.
     n_bootstrap : int
-        Number of draws in all.
+        Total number of draws.
     random_state : int or None
-        Seed.
+        Random seed.
 
     Yields
     ------
     ndarray of shape (n_groups + 1, draws of this chunk), float64
-        Standard exponential weights. The last row is the weight of what lies beyond the highest
+        Standard exponential weights. The last row is the weight of the part beyond the highest
         malignant score; see `Ranking`.
 
     Notes
     -----
-    The Bayesian bootstrap [1]_. Its weights are positive, so that no draw lacks a class.
+    This is the Bayesian bootstrap [1]_. Its weights are positive, so every draw contains both
+    classes.
 
     References
     ----------
@@ -139,14 +142,14 @@ def resample(
     Parameters
     ----------
     measures : sequence of Ranking, Decisions, Reliability and the like, or mapping to such
-        Groups of metrics, evaluated under the same weights. The key of a mapping is a prefix of
+        Groups of metrics, evaluated with the same weights. The keys of a mapping are prefixes of
         the names.
     n_groups : int
         Number of groups.
     n_bootstrap : int
-        Number of draws; 0 measures the data alone.
+        Number of draws; if 0, only the data are evaluated.
     random_state : int or None
-        Seed.
+        Random seed.
 
     Returns
     -------
@@ -174,19 +177,19 @@ def resample(
 
 
 _NOTHING = (float("nan"), float("nan"))
-# Degrees of freedom from which Student's t is normal, and a quantile that holds everything.
+# Degrees of freedom above which Student's t is taken as normal; also the largest quantile.
 _MANY = 1e9
 # Logarithm of a ratio beyond which its interval is uninformative.
 _ANY_RATIO = np.log(1000)
 
 
 def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
-    """Interval of a metric.
+    """Compute the interval of a metric.
 
     Parameters
     ----------
     drawn : Drawn
-        The metric of the data and of the draws.
+        The metric on the data and on the draws.
     confidence : float
         Coverage, between 0 and 1.
 
@@ -198,20 +201,20 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
 
     Notes
     -----
-    By the kind of `Support`:
+    The method depends on the kind of `Support`:
 
     - ``drawn``: percentiles of the draws.
     - ``quantile``: expanded percentiles [3]_. With n groups, the normal quantile of the requested
       confidence is replaced by ``sqrt(n / (n - 1))`` times Student's with n - 1 degrees of
       freedom, and the percentiles at the confidence of that quantile are taken.
-    - ``share``: Wilson's interval [1]_ with the effective number of rows [2]_, that of a proportion
-      with the variance of the draws, and a quantile of Student's t. It is the number of rows if
-      each group is one row, and smaller if the lesions of a patient are alike. If all rows agree,
-      each group counts as one row.
+    - ``share``: Wilson's interval [1]_ with a quantile of Student's t and the effective number of
+      rows [2]_, i.e. that of a proportion with the variance of the draws. It equals the number of
+      rows if each group is one row, and is smaller if a patient's lesions are similar. If all rows
+      agree, each group counts as one row.
     - ``ratio`` and ``number``: value and standard deviation of the draws, with Student's t.
     - ``gaps``: the value plus or minus the quantile of the summed distance of all gaps from those
-      of the data. By the triangle inequality this covers value and truth, given the bins, and is
-      conservative; the sum of absolute values of a resample is always biased upward by noise.
+      of the data. By the triangle inequality, this covers the value and the truth, given the bins,
+      and is conservative. In a resample, noise always biases the sum of absolute values upward.
 
     References
     ----------
@@ -247,7 +250,7 @@ def interval_of(drawn: Drawn, confidence: float) -> tuple[float, float]:
             low, high = wilson(value, _effective_rows(drawn), t)
         elif support.kind == "ratio" and value > 0:
             reach = t * _deviation(draws, support) / value
-            # Two or three groups allow any ratio.
+            # With two or three groups, any ratio is possible.
             if reach > _ANY_RATIO:
                 return _NOTHING
             low, high = value * np.exp(-reach), value * np.exp(reach)
@@ -271,7 +274,7 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
     -------
     difference, low, high, p_value : float
         ``one - other`` on the data, its interval, and its two-sided p-value from Student's t of the
-        difference over the standard deviation of its draws. For ``drawn`` metrics both refer to
+        difference over the standard deviation of its draws. For ``drawn`` metrics, both refer to
         the mean of the draws, which varies less than the value on the data. NaN if undefined;
         ``gaps`` have the interval of `interval_of` and no p-value.
 
@@ -294,7 +297,7 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
     deviation = _deviation(draws, support)
     if deviation == 0 and difference == 0:
         return 0.0, 0.0, 0.0, 1.0
-    # Without spread, all groups differ alike, and nothing is known about other groups.
+    # Without spread, all groups have the same difference, which reveals nothing about others.
     if support.freedom < 1 or deviation == 0:
         return difference, *_NOTHING, float("nan")
     centre = float(draws.mean()) if support.kind == "drawn" else difference
@@ -307,7 +310,7 @@ def compare_draws(one: Drawn, other: Drawn, confidence: float) -> tuple[float, f
 
 
 def wilson(share: np.ndarray, rows: np.ndarray, quantile: float) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's interval of a proportion.
+    """Compute Wilson's interval for a proportion.
 
     Parameters
     ----------
@@ -316,12 +319,12 @@ def wilson(share: np.ndarray, rows: np.ndarray, quantile: float) -> tuple[np.nda
     rows : float or ndarray
         Number of rows, not necessarily an integer.
     quantile : float
-        Upper quantile of the normal, or of Student's, distribution.
+        Upper quantile of the normal distribution or of Student's t.
 
     Returns
     -------
     low, high : float or ndarray
-        Ends, within 0 and 1.
+        Ends of the interval, between 0 and 1.
 
     References
     ----------
@@ -350,14 +353,14 @@ def _effective_rows(drawn: Drawn) -> float:
 
 
 def _deviation(draws: np.ndarray, support: Support) -> float:
-    """Standard deviation of the metric, from that of its draws."""
+    """Estimate the standard deviation of the metric from its draws."""
     # Equal draws may differ in their last bits.
     deviation = float(np.std(draws))
     return deviation * _few(support) if deviation > 1e-12 else 0.0
 
 
 def _few(support: Support) -> float:
-    """Factor by which draws of few groups vary too little."""
+    """Factor by which draws from few groups vary too little."""
     if not 1 < support.groups < np.inf:
         return 1.0
     return float(np.sqrt((support.groups + 1) / (support.groups - 1)))
@@ -380,7 +383,7 @@ class Decisions:
     Parameters
     ----------
     y : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     score : ndarray of shape (n,), float64
         Scores.
     codes : ndarray of shape (n,), int
@@ -412,7 +415,7 @@ class Decisions:
             "prevalence": n,
         }
         groups, malignant = len(n), np.count_nonzero(positive)
-        # If groups are single rows, the variance of a proportion is known, without Student's t.
+        # If groups are single rows, the variance of a proportion is known and needs no Student's t.
         freedom = groups - 1 if n.max() > 1 else np.inf
         self.support = {
             name: Support("share", np.count_nonzero(of), freedom, of.sum())
@@ -424,18 +427,18 @@ class Decisions:
         self.support["net_benefit"] = Support("number", malignant, malignant - 1)
 
     def values(self) -> dict[str, float]:
-        """Evaluate the data.
+        """Evaluate the metrics on the data.
 
         Returns
         -------
         dict of str to float
-            As `draws`.
+            Values by metric, as in `draws`.
         """
         ones = np.ones((self._sums.shape[1] + 1, 1))
         return {name: float(value[0]) for name, value in self.draws(ones).items()}
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Evaluate draws.
+        """Evaluate the metrics on draws.
 
         Parameters
         ----------
@@ -446,8 +449,8 @@ class Decisions:
         -------
         dict of str to ndarray of shape (B,)
             ``brier, calibration_in_the_large, accuracy, precision, recall, specificity, f1,
-            net_benefit, prevalence``; NaN if the divisor is 0, and for ``brier``,
-            ``calibration_in_the_large`` and ``net_benefit`` of scores outside 0 to 1.
+            net_benefit, prevalence``; NaN if the divisor is 0. For scores outside 0 to 1,
+            ``brier``, ``calibration_in_the_large`` and ``net_benefit`` are also NaN.
         """
         true, false, positive, n, expected, squares = self._sums @ weights[:-1]
         if not self._probabilities:
@@ -479,15 +482,15 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     y : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     score : ndarray of shape (n,), float64
         Scores.
 
     Raises
     ------
     ValueError
-        If lengths differ, values are missing, `y` holds other values than 0 and 1, or only one
-        of them.
+        If lengths differ, values are missing, or `y` contains only one class or values other than 0
+        and 1.
 
     Examples
     --------
@@ -518,7 +521,7 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Validate truth and scores that are probabilities.
+    """Validate truth and probabilities.
 
     Parameters
     ----------
@@ -530,14 +533,14 @@ def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, n
     Returns
     -------
     y : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     score : ndarray of shape (n,), float64
         Probabilities.
 
     Raises
     ------
     ValueError
-        As `check_scores`, and if a score lies outside 0 to 1.
+        If `check_scores` raises it, or a score lies outside 0 to 1.
 
     Examples
     --------
@@ -569,7 +572,7 @@ def check_cost_ratio(cost_ratio: float) -> float:
     Raises
     ------
     OptionError
-        If it is not a finite number above 0.
+        If `cost_ratio` is not a finite number above 0.
     """
     ratio = float(check_number("cost_ratio", cost_ratio))
     if not 0 < ratio < np.inf:
@@ -586,19 +589,19 @@ def check_groups(groups: np.ndarray | None, n: int) -> np.ndarray:
     Parameters
     ----------
     groups : array-like of shape (n,) or None
-        Patient of each row; None treats each row as its own group.
+        Patient of each row. If None, each row is treated as its own group.
     n : int
         Number of rows.
 
     Returns
     -------
     ndarray of shape (n,), int
-        Numbers by first appearance; a row without a group forms its own.
+        Numbers in order of first appearance; each row without a group forms a separate group.
 
     Raises
     ------
     ValueError
-        If `groups` has another length.
+        If `groups` does not have `n` values.
 
     Examples
     --------

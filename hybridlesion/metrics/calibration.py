@@ -19,25 +19,25 @@ def shift_prevalence(probabilities: np.ndarray, trained: float, wanted: float) -
     probabilities : array-like of any shape, 0 to 1
         Probabilities of malignancy, calibrated at the prevalence `trained`; NaN stays NaN.
     trained : float
-        Share of malignant lesions where the probabilities were calibrated, above 0 and below 1.
+        Prevalence at which the probabilities were calibrated, above 0 and below 1.
     wanted : float
-        Share of malignant lesions where they are used, above 0 and below 1.
+        Prevalence at which the probabilities are used, above 0 and below 1.
 
     Returns
     -------
     ndarray of the same shape, float64
-        Probabilities, 0 to 1; 0 and 1 stay, and the ranking stays.
+        Adjusted probabilities, 0 to 1. Values of 0 and 1 and the ranking do not change.
 
     Raises
     ------
     OptionError
-        If a prevalence is not between 0 and 1, or a probability lies outside.
+        If a prevalence is not between 0 and 1, or a probability lies outside 0 to 1.
 
     Notes
     -----
-    On the logit scale, ``z + logit(wanted) - logit(trained)``: Bayes' rule with other odds before
-    the image is seen [1]_ [2]_. This is valid only if the share of malignant lesions differs and
-    benign and malignant lesions otherwise look the same, which another clinic or camera violates.
+    On the logit scale, the result is ``z + logit(wanted) - logit(trained)``, which is Bayes' rule
+    with different prior odds [1]_ [2]_. This is valid only if the prevalence differs while benign
+    and malignant lesions look the same, an assumption that another clinic or camera violates.
 
     References
     ----------
@@ -78,7 +78,7 @@ def bin_scores(score: np.ndarray, n_bins: int) -> np.ndarray:
     score : ndarray of shape (n,)
         Scores.
     n_bins : int
-        Number of bins wanted; ties may leave fewer.
+        Number of bins requested; ties may reduce it.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def bin_scores(score: np.ndarray, n_bins: int) -> np.ndarray:
     _, level, size = np.unique(score, return_inverse=True, return_counts=True)
     if len(size) <= n_bins:
         return level
-    # A level belongs to the bin in which the middle of its rows lies.
+    # A level belongs to the bin that contains the middle of its rows.
     middle = (np.cumsum(size) - size / 2) / len(score)
     bins = np.minimum((middle * n_bins).astype(int), n_bins - 1)
     return np.unique(bins, return_inverse=True)[1][level]
@@ -105,13 +105,13 @@ class Reliability:
     Parameters
     ----------
     y : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     score : ndarray of shape (n,), float64
         Probabilities.
     codes : ndarray of shape (n,), int
         Group of each row, from 0.
     n_bins : int, default=10
-        Bins of equal size for the calibration error.
+        Number of bins of equal size for the calibration error.
 
     Attributes
     ----------
@@ -121,8 +121,8 @@ class Reliability:
     Notes
     -----
     A draw of the slope is one step of Newton's method from the slope of the data [1]_: a sum over
-    groups, whose variance is the sandwich estimate for clusters. Slopes fitted to each draw
-    scatter far more where few positives are drawn, and some are infinite.
+    groups, whose variance is the sandwich estimate for clusters. Slopes fitted to each draw would
+    scatter far more if few positives are drawn, and some would be infinite.
 
     References
     ----------
@@ -150,7 +150,7 @@ class Reliability:
         self._influence = np.bincount(codes, weights=influence)
 
     def values(self) -> dict[str, float]:
-        """Evaluate the data.
+        """Evaluate the metrics on the data.
 
         Returns
         -------
@@ -163,7 +163,7 @@ class Reliability:
         return {"calibration_slope": self._slope, "calibration_error": error}
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Evaluate draws.
+        """Evaluate the metrics on draws.
 
         Parameters
         ----------
@@ -173,8 +173,8 @@ class Reliability:
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            ``calibration_slope``, and as ``calibration_error`` how far, summed over bins, the gaps
-            of a draw lie from those of the data.
+            ``calibration_slope`` and, as ``calibration_error``, the distance between the gaps of a
+            draw and those of the data, summed over bins.
         """
         if not self._defined:
             return dict.fromkeys(self.support, np.full(weights.shape[1], np.nan))
@@ -187,12 +187,12 @@ class Reliability:
 
 
 def _logistic_slope(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-    """Fit y ~ expit(a + b x) by Newton's method; return b and what each row moves it by."""
+    """Fit y ~ expit(a + b x) by Newton's method; return b and the influence of each row on it."""
     nothing = float("nan"), np.full(len(y), np.nan)
     scale = x.std()
     if scale == 0:
         return nothing
-    # Standardised, steps of the same length reach any slope.
+    # After standardisation, steps of the same length reach any slope.
     x = (x - x.mean()) / scale
     a, b = logit(y.mean()), 0.0
     for _ in range(30):
@@ -224,7 +224,7 @@ def brier_score(y: np.ndarray, score: np.ndarray) -> float:
     Returns
     -------
     float
-        0 (best) to 1.
+        Score from 0 (best) to 1.
 
     Raises
     ------
@@ -289,7 +289,7 @@ def calibration_in_the_large(y: np.ndarray, score: np.ndarray) -> float:
     -------
     float
         1 is ideal; above 1 malignancy is more frequent than predicted, below 1 less frequent.
-        Infinite where all probabilities are 0.
+        Infinite if all probabilities are 0.
 
     Raises
     ------
@@ -298,8 +298,8 @@ def calibration_in_the_large(y: np.ndarray, score: np.ndarray) -> float:
 
     Notes
     -----
-    Observed over expected, O/E. A ratio rather than a difference: at 1 % prevalence a difference
-    of 0.01 would mean half as many or twice as many.
+    This is observed over expected, O/E. It is a ratio rather than a difference, because a
+    difference of 0.01 at 1 % prevalence could mean half as many or twice as many.
 
     References
     ----------
@@ -326,7 +326,7 @@ def calibration_error(y: np.ndarray, score: np.ndarray, *, n_bins: int = 10) -> 
     score : array-like of shape (n,), 0 to 1
         Probabilities.
     n_bins : int, default=10
-        Bins of equal size; equal scores share one.
+        Number of bins of equal size; equal scores share a bin.
 
     Returns
     -------
@@ -340,8 +340,9 @@ def calibration_error(y: np.ndarray, score: np.ndarray, *, n_bins: int = 10) -> 
 
     Notes
     -----
-    Bins of equal size rather than equal width: at 1 % prevalence nearly all rows would share
-    the lowest bin of equal width. The error is never negative, hence biased upward on few rows.
+    Bins have equal size rather than equal width, because at 1 % prevalence nearly all rows would
+    share the lowest bin of equal width. The error is never negative, and hence biased upward for
+    few rows.
 
     Examples
     --------

@@ -25,7 +25,7 @@ from hybridlesion.metrics.calibration import bin_scores
 
 
 def roc_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
-    """Sensitivity against false positive rate.
+    """Sensitivity against the false positive rate.
 
     Parameters
     ----------
@@ -90,9 +90,9 @@ def reliability_curve(
     score : array-like of shape (n,), 0 to 1
         Probabilities.
     n_bins : int, default=10
-        Bins of equal size; equal scores share one.
+        Number of bins of equal size; equal scores share a bin.
     confidence : float, default=0.95
-        Coverage of the interval of the observed share.
+        Coverage of the interval for the observed share.
 
     Returns
     -------
@@ -141,21 +141,21 @@ def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
     score : array-like of shape (n,), 0 to 1
         Probabilities.
     threshold : float
-        Probability from which to act, above 0 and below 1.
+        Lowest probability at which to act, above 0 and below 1.
 
     Returns
     -------
     float
-        At most the prevalence; 0 is as good as never acting.
+        Net benefit, at most the prevalence; 0 is that of never acting.
 
     Raises
     ------
     ValueError
-        If `threshold` is not between 0 and 1, or `y` or `score` cannot be used.
+        If `threshold` is not between 0 and 1, or `y` or `score` is invalid.
 
     Notes
     -----
-    ``TP / n - FP / n * t / (1 - t)`` at threshold t [1]_: acting from 5 % weights one missed
+    ``TP / n - FP / n * t / (1 - t)`` at threshold t [1]_: acting at 5 % or more weights one missed
     malignant lesion like 19 unnecessary excisions.
 
     References
@@ -182,7 +182,7 @@ def decision_curve(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Net benefit of acting on the score, on all and on none.
+    """Net benefit of acting by the score, on all rows and on none.
 
     Parameters
     ----------
@@ -191,27 +191,27 @@ def decision_curve(
     score : array-like of shape (n,), 0 to 1
         Probabilities.
     thresholds : sequence of float, default=None
-        Probabilities from which to act, above 0 and below 1. None takes 50 values, evenly spaced in
-        the logarithm, from a tenth of the prevalence to 0.5.
+        Lowest probabilities at which to act, above 0 and below 1. If None, 50 values from a tenth
+        of the prevalence to 0.5, evenly spaced on a log scale.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     n_bootstrap : int, default=0
-        Number of draws; 0 gives no interval.
+        Number of draws; if 0, no interval is computed.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     DataFrame of shape (thresholds, 4) or (thresholds, 6)
-        ``threshold, net_benefit, act_on_all, act_on_none``, in true positives per row; with
-        draws also ``low, high``, the interval of the net benefit.
+        ``threshold, net_benefit, act_on_all, act_on_none``, in true positives per row; with draws,
+        also ``low, high``, the interval of the net benefit.
 
     Raises
     ------
     ValueError
-        If a threshold is not between 0 and 1, or `y` or `score` cannot be used.
+        If a threshold is not between 0 and 1, or `y` or `score` is invalid.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""Metrics of several diagnoses at once, with intervals over patients."""
+"""Metrics for several diagnoses at once, with intervals over patients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from hybridlesion.metrics._resampling import Support, check_groups, interval_of, resample
 from hybridlesion.metrics.discrimination import Ranking
 
-# Probabilities of one row sum to 1 within this.
+# Tolerance for the sum of a row's probabilities.
 _TOLERANCE = 1e-3
 
 
@@ -25,48 +25,48 @@ def evaluate_diagnoses(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Measure probabilities of several diagnoses.
+    """Evaluate the probabilities of several diagnoses.
 
     Parameters
     ----------
     y : array-like of shape (n,), str
-        Diagnoses, each one of `classes`; at least two occur.
+        Diagnoses, each one of `classes`; at least two must occur.
     probabilities : array-like of shape (n, k), 0 to 1
         Probabilities in the order of `classes`; rows sum to 1.
     classes : sequence of str
         The k diagnoses.
     predicted : array-like of shape (n,), str, default=None
-        Predicted diagnoses; None takes the most probable ones.
+        Predicted diagnoses. If None, the most probable diagnoses are used.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     n_bootstrap : int, default=1000
-        Number of draws; 0 leaves the intervals empty.
+        Number of draws; if 0, the intervals are NaN.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     DataFrame of shape (metrics, 4)
         ``metric, value, low, high`` with rows ``balanced_accuracy`` (mean recall), ``macro_auc``
-        (mean of one diagnosis against the rest), ``log_loss``, ``accuracy``, then
-        ``recall_CLASS`` and ``auc_CLASS`` of each diagnosis that occurs in `y`; both means are
-        over these. Last ``n`` and ``n_groups``, without intervals.
+        (mean AUC of each diagnosis against the rest), ``log_loss``, ``accuracy``, then
+        ``recall_CLASS`` and ``auc_CLASS`` of each diagnosis that occurs in `y`; both means are over
+        these diagnoses. The last rows are ``n`` and ``n_groups``, without intervals.
 
     Raises
     ------
     ValueError
-        If shapes differ, a diagnosis is not among `classes`, only one occurs, or a row is not a
-        distribution.
+        If shapes differ, a diagnosis is not among `classes`, only one occurs, or a row of
+        `probabilities` is not a distribution.
 
     Notes
     -----
-    Draws are those of `evaluate`: random weights of whole groups. Recalls and their mean have
-    Wilson's interval with the effective number of rows, AUCs percentiles of the draws, the log loss
-    Student's interval. With few patients of a diagnosis the intervals of the means are too narrow.
-    In the log loss, a probability of 0 counts as the smallest difference of double precision, as
-    in scikit-learn.
+    As in `evaluate`, draws are random weights of whole groups. Recalls and their mean have Wilson's
+    interval with the effective number of rows, AUCs have percentiles of the draws, and the log loss
+    has Student's interval. With few patients per diagnosis, the intervals of the means are too
+    narrow. In the log loss, a probability of 0 counts as the machine epsilon of double precision,
+    as in scikit-learn.
 
     Examples
     --------
@@ -104,7 +104,7 @@ def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str
     Returns
     -------
     DataFrame of shape (k, k), int
-        One row a diagnosis, one column a predicted diagnosis, in the order of `classes`.
+        One row per diagnosis and one column per predicted diagnosis, in the order of `classes`.
 
     Raises
     ------

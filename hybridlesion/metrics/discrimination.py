@@ -9,22 +9,22 @@ from hybridlesion._validation import check_number
 from hybridlesion.metrics._resampling import Support, check_scores
 
 # Share of the error probability below intervals that depend on the lowest positives. Their lower
-# end is conservative already, so most of the error is allowed above.
+# end is already conservative, so most of the error is allowed above.
 LOWER_TAIL = 1 / 3
 
 
 class Ranking:
     """Ranking metrics of many draws from a single sort of the scores.
 
-    Ranking metrics change only at the scores of positives. With positives at K distinct
-    scores, the negatives matter only by how many lie above, on and between those scores:
-    ``2 K + 1`` counts. A sparse matrix of these counts by group, times the weights of the groups,
-    gives the sums of every draw.
+    Ranking metrics change only at the scores of positives. With positives at K distinct scores,
+    negatives matter only through the numbers above, on and between those scores: ``2 K + 1``
+    counts. A sparse matrix of these counts by group, times the weights of the groups, gives the
+    sums of every draw.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     score : ndarray of shape (n,), float64
         Scores.
     codes : ndarray of shape (n,), int
@@ -32,7 +32,7 @@ class Ranking:
     min_sensitivity : float, default=0.8
         Lower end of the partial area.
     sensitivities : tuple of float, default=(0.8, 0.9, 0.95)
-        Where specificity is read.
+        Sensitivities at which specificity is read.
 
     Attributes
     ----------
@@ -45,13 +45,13 @@ class Ranking:
 
     Notes
     -----
-    Draws of the ROC curve are those of the Bayesian bootstrap [1]_ with one more weight than
-    positives: m ordered scores divide the population of positives into m + 1 parts, whose shares
-    are distributed as normalised exponential weights. Hence a quantile of the positives lies below
-    the lowest of them as often in the draws as in samples (that for 95 % sensitivity in half of all
-    samples of 13); percentiles of its draws are those of fractional order statistics [2]_. The
-    curve is linear between positives, and beyond the lowest down to specificity 0: a concave curve
-    lies above that line, so the lower end is conservative. Of 5 % error a third is allowed below
+    ROC curves are drawn by the Bayesian bootstrap [1]_ with one more weight than positives: m
+    ordered scores divide the population of positives into m + 1 parts, whose shares are distributed
+    as normalised exponential weights. Hence a quantile of the positives lies below the lowest
+    positive as often in the draws as in samples (for 95 % sensitivity, in half of all samples of
+    13), and percentiles of its draws are those of fractional order statistics [2]_. The curve is
+    linear between positives, and from the lowest positive to specificity 0; a concave curve lies
+    above that line, so the lower end is conservative. Of an error of 5 %, a third is allowed below
     and two thirds above.
 
     References
@@ -83,10 +83,10 @@ class Ranking:
         self.n_groups = n_groups = int(codes.max()) + 1
         self._negatives = _sums(2 * on_or_below + tied, codes[~y], (2 * len(levels) + 1, n_groups))
         self._positives = _sums(level, codes[y], (len(levels), n_groups))
-        # Of c positives at one score, c - 1 of the gaps between neighbours have no width.
+        # With c positives at one score, c - 1 of the gaps between neighbours have no width.
         self._between = (1 / np.bincount(level))[:, None]
         fewest = min(len(np.unique(codes[y])), len(np.unique(codes[~y])))
-        # The others depend on the lowest positives alone, whose draws vary too little.
+        # These metrics depend only on the lowest positives, whose draws vary too little.
         names = ("pauc", *self._targets)
         self.support = dict.fromkeys(names, Support("drawn", freedom=fewest - 1, tail=LOWER_TAIL))
         self.support["pauc"] = Support("drawn", fewest, fewest - 1, tail=LOWER_TAIL)
@@ -108,24 +108,25 @@ class Ranking:
         positives : ndarray of shape (K, B)
             Positives on or above each level.
         negatives : ndarray of shape (2 K + 1, B)
-            Negatives above the first level, on or above it, above the second and so on; last all.
+            Negatives above the first level, on or above it, above the second level and so on;
+            finally all negatives.
         """
         at_level = self._positives @ weights
         return at_level, np.cumsum(at_level, axis=0), np.cumsum(self._negatives @ weights, axis=0)
 
     def values(self) -> dict[str, float]:
-        """Evaluate the data.
+        """Evaluate the metrics on the data.
 
         Returns
         -------
         dict of str to float
-            ``auc``, ``average_precision``, ``pauc``, ``specificity_at_80_sensitivity`` ...
+            ``auc``, ``average_precision``, ``pauc``, ``specificity_at_80_sensitivity`` and so on.
         """
         ones = np.ones((self.n_groups, 1))
         return {name: float(value[0]) for name, value in self.measure(ones).items()}
 
     def measure(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Evaluate weighted rows.
+        """Evaluate the metrics on weighted rows.
 
         Parameters
         ----------
@@ -135,7 +136,7 @@ class Ranking:
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            As `values`.
+            Values by name, as in `values`.
         """
         at_level, cumulated, negatives = self.tally(weights)
         before, through = negatives[0:-1:2], negatives[1::2]
@@ -153,17 +154,18 @@ class Ranking:
         return values
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Evaluate draws.
+        """Evaluate the metrics on draws.
 
         Parameters
         ----------
         weights : ndarray of shape (groups + 1, B), float64
-            Weights of the groups; the last row is that of the part above the highest positive.
+            Weights of the groups; the last row is the weight of the part above the highest
+            positive.
 
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            As `values`.
+            Values by name, as in `values`.
         """
         at_level, cumulated, negatives = self.tally(weights[:-1])
         recall = self.place(at_level, cumulated, weights[-1])
@@ -192,7 +194,7 @@ class Ranking:
         Returns
         -------
         ndarray of shape (2 K + 2, B)
-            At the corner 0, where each level begins and ends, and at the corner 1.
+            Sensitivities at the corner 0, at both ends of each level, and at the corner 1.
         """
         total = cumulated[-1] + beyond
         recall = np.empty((2 * len(at_level) + 2, len(total)))
@@ -208,14 +210,14 @@ def first_level(recall: np.ndarray, sensitivity: float) -> np.ndarray:
     Parameters
     ----------
     recall : ndarray of shape (K, B)
-        Sensitivity down the levels, in each draw.
+        Sensitivity at decreasing levels, in each draw.
     sensitivity : float
         Sensitivity to reach.
 
     Returns
     -------
     ndarray of shape (B,), int
-        Index of the level; 0 where nothing is defined.
+        Index of the level; 0 if undefined.
     """
     # Rounding must not miss a sensitivity that is met exactly.
     return np.argmax(recall >= sensitivity - 1e-12, axis=0)
@@ -236,7 +238,7 @@ def interpolate(recall: np.ndarray, along: np.ndarray, sensitivity: float) -> np
     Returns
     -------
     ndarray of shape (B,)
-        Linear between points.
+        Values interpolated linearly between points.
     """
     stop = np.maximum(first_level(recall, sensitivity), 1)
     draw = np.arange(recall.shape[1])
@@ -248,7 +250,7 @@ def interpolate(recall: np.ndarray, along: np.ndarray, sensitivity: float) -> np
 
 
 def _sums(slots: np.ndarray, codes: np.ndarray, shape: tuple[int, int]) -> csr_matrix:
-    """Return how many rows of each group lie in each slot, as a sparse matrix."""
+    """Count the rows of each group in each slot, as a sparse matrix."""
     return csr_matrix((np.ones(len(slots)), (slots, codes)), shape=shape)
 
 
@@ -273,28 +275,28 @@ def _area_above(
     width = stop - start
     inside = np.clip(stop - np.maximum(start, low), 0, None)
     share = inside / np.maximum(width, 1e-300)
-    # Of a segment that straddles `low` only the upper share contributes; its mean specificity is
-    # that of its middle.
+    # Only the upper part of a segment that straddles `low` contributes; its mean specificity is
+    # that at its middle.
     false_mean = false_stop - (false_stop - false_start) * share / 2
     return (inside * (1 - false_mean)).sum(axis=0)
 
 
 # A threshold is a quantile of the positives if at least this many groups with a positive are
-# expected below it. Otherwise it depends on the assumption about the curve beyond the lowest
-# positive, and the interval is wide enough without expansion.
+# expected below it. Otherwise the threshold depends on the assumption about the curve beyond the
+# lowest positive, and the interval is wide enough without expansion.
 _LEAST_BELOW = 2
 
 
 class Cutoffs:
-    """Thresholds at sensitivities, and of the least cost.
+    """Thresholds at given sensitivities and at the lowest cost.
 
-    Both lie at the score of a positive, because between two positives a lower threshold only adds
-    false positives. Each draw therefore costs only the sums of `Ranking`.
+    Both kinds lie at the score of a positive, because a lower threshold between two positives only
+    adds false positives. Each draw therefore needs only the sums of `Ranking`.
 
     Parameters
     ----------
     y : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     score : ndarray of shape (n,), float64
         Scores.
     codes : ndarray of shape (n,), int
@@ -302,7 +304,7 @@ class Cutoffs:
     sensitivities : tuple of float, default=()
         Sensitivities to reach.
     cost_ratio : float, default=None
-        Cost of one missed malignant row, in false positives; None omits this threshold.
+        Cost of one missed malignant row, in false positives. If None, this threshold is omitted.
 
     Attributes
     ----------
@@ -311,9 +313,9 @@ class Cutoffs:
 
     Notes
     -----
-    A draw's threshold at a sensitivity lies on the curve of `Ranking`: between two malignant
-    scores, or, beyond the lowest, at the score of the negatives where the specificity is that of
-    the straight line to the corner.
+    A draw's threshold at a sensitivity lies on the curve of `Ranking`: between two malignant scores
+    or, beyond the lowest, at the score of the negatives whose specificity is that of the straight
+    line to the corner.
     """
 
     def __init__(
@@ -328,7 +330,7 @@ class Cutoffs:
         self._ranking = Ranking(y, score, codes)
         self._targets = {f"sensitivity_{at:g}": at for at in sensitivities}
         self._cost_ratio = cost_ratio
-        # The next number above every score means no positive calls.
+        # The next number above every score stands for no positive calls.
         self._calls_nothing = np.nextafter(score.max(), np.inf)
         self._highest, self._negatives = score.max(), np.sort(score[~y])
         carriers = len(np.unique(codes[y]))
@@ -343,12 +345,12 @@ class Cutoffs:
             self.support["cost"] = Support("drawn")
 
     def values(self) -> dict[str, float]:
-        """Find the thresholds of the data.
+        """Find the thresholds on the data.
 
         Returns
         -------
         dict of str to float
-            ``sensitivity_0.8`` ... and ``cost``.
+            Thresholds ``sensitivity_0.8`` and so on, and ``cost``.
         """
         ranking = self._ranking
         _, positives, negatives = ranking.tally(np.ones((ranking.n_groups, 1)))
@@ -361,17 +363,18 @@ class Cutoffs:
         return values
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """Find the thresholds of draws.
+        """Find the thresholds on draws.
 
         Parameters
         ----------
         weights : ndarray of shape (groups + 1, B), float64
-            Weights of the groups; the last row is that of the part above the highest positive.
+            Weights of the groups; the last row is the weight of the part above the highest
+            positive.
 
         Returns
         -------
         dict of str to ndarray of shape (B,)
-            As `values`.
+            Values by name, as in `values`.
         """
         at_level, positives, negatives = self._ranking.tally(weights[:-1])
         values = {}
@@ -397,7 +400,7 @@ class Cutoffs:
         thresholds = np.append(self._calls_nothing, self._ranking.levels)
         missed = np.vstack([positives[-1], positives[-1] - positives])
         cost = self._cost_ratio * missed + np.vstack([np.zeros_like(positives[-1]), false])
-        # Equal costs may differ in the last bits; the first is that of the highest threshold.
+        # Equal costs may differ in the last bits; the first belongs to the highest threshold.
         best = np.argmax(cost <= cost.min(axis=0) * (1 + 1e-12), axis=0)
         return thresholds[best]
 
@@ -415,7 +418,7 @@ def roc_auc(y: np.ndarray, score: np.ndarray) -> float:
     Returns
     -------
     float
-        0 to 1; ties count one half.
+        Area from 0 to 1; ties count one half.
 
     Examples
     --------
@@ -426,7 +429,7 @@ def roc_auc(y: np.ndarray, score: np.ndarray) -> float:
 
 
 def average_precision(y: np.ndarray, score: np.ndarray) -> float:
-    """Area under the precision-recall curve, by steps.
+    """Area under the stepwise precision-recall curve.
 
     Parameters
     ----------
@@ -438,11 +441,11 @@ def average_precision(y: np.ndarray, score: np.ndarray) -> float:
     Returns
     -------
     float
-        0 to 1; random scores give the prevalence.
+        Area from 0 to 1; random scores give the prevalence.
 
     Notes
     -----
-    Sum over thresholds of ``(R_k - R_(k-1)) P_k`` with recall R and precision P.
+    This is the sum over thresholds of ``(R_k - R_(k-1)) P_k`` with recall R and precision P.
 
     Examples
     --------
@@ -498,7 +501,7 @@ def specificity_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: fl
     Returns
     -------
     float
-        0 to 1, without interpolation between thresholds.
+        Specificity from 0 to 1, without interpolation between thresholds.
 
     Examples
     --------

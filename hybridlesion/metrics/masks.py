@@ -1,4 +1,4 @@
-"""Overlap of masks, single or in folders, with intervals over images."""
+"""Overlap of single masks and of folders of masks, with intervals over images."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def jaccard(prediction: np.ndarray, truth: np.ndarray) -> float:
     Parameters
     ----------
     prediction, truth : ndarray of shape (H, W), bool or uint8
-        Masks; grey values count as inside above 128, as in the ISIC scoring.
+        Masks; grey values above 128 count as inside, as in the ISIC scoring.
 
     Returns
     -------
     float
-        0 to 1; 1 if both are empty.
+        Value from 0 to 1; 1 if both masks are empty.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def jaccard(prediction: np.ndarray, truth: np.ndarray) -> float:
     Notes
     -----
     ``|A & B| / |A | B|``. Unlike elsewhere in this package, integer masks must be 0/255 here: a
-    mask of zeros and ones is all below 129 and would be empty, so it is refused.
+    mask of zeros and ones would count as empty and is therefore rejected.
 
     References
     ----------
@@ -57,12 +57,12 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
     Parameters
     ----------
     prediction, truth : ndarray of shape (H, W), bool or uint8
-        Masks; grey values count as inside above 128.
+        Masks; grey values above 128 count as inside.
 
     Returns
     -------
     float
-        0 to 1; 1 if both are empty.
+        Value from 0 to 1; 1 if both masks are empty.
 
     Raises
     ------
@@ -92,14 +92,14 @@ def thresholded_jaccard(
     Parameters
     ----------
     prediction, truth : ndarray of shape (H, W), bool or uint8
-        Masks; grey values count as inside above 128.
+        Masks; grey values above 128 count as inside.
     threshold : float, default=0.65
-        Lower values count as 0; the ISIC challenges use 0.65.
+        Values below it count as 0; the ISIC challenges use 0.65.
 
     Returns
     -------
     float
-        0, or `threshold` to 1.
+        0, or a value from `threshold` to 1.
 
     Raises
     ------
@@ -143,12 +143,12 @@ def measure_overlap(prediction: np.ndarray, truth: np.ndarray) -> dict[str, floa
     Parameters
     ----------
     prediction, truth : ndarray of shape (H, W), bool or uint8
-        Masks; grey values count as inside above 128.
+        Masks; grey values above 128 count as inside.
 
     Returns
     -------
     dict of str to float
-        A value for each of OVERLAPS.
+        Value of each index in `OVERLAPS`.
 
     Raises
     ------
@@ -172,16 +172,16 @@ def summarize_overlaps(
     Parameters
     ----------
     overlaps : DataFrame of shape (n, columns)
-        A column for each of OVERLAPS, one row per image.
+        A column for each index in `OVERLAPS`, one row per image.
     n_bootstrap : int, default=1000
-        Number of draws; 0 gives no intervals.
+        Number of draws; if 0, the intervals are NaN.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     DataFrame
-        Columns metric, value, low, high; a row for each of OVERLAPS, then ``n``.
+        Columns metric, value, low, high; a row for each index in `OVERLAPS`, then ``n``.
 
     Examples
     --------
@@ -199,12 +199,12 @@ def summarize_overlaps(
 
 
 def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.DataFrame:
-    """Measure the overlap of masks on disk with true masks of the same names.
+    """Measure the overlap of masks on disk with true masks of the same name.
 
     Parameters
     ----------
     masks, truth : str or path-like
-        Folders, as `hybridlesion.io.find_masks` reads them.
+        Folders of masks, searched by `hybridlesion.io.find_masks`.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.Data
     Raises
     ------
     TableError
-        If no image is in both folders.
+        If no image has a mask in both folders.
     ImageError
         If a mask cannot be read, or the two masks of an image differ in size.
     """

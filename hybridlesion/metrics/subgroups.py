@@ -1,4 +1,4 @@
-"""Metrics of a score in subgroups of patients."""
+"""Metrics for a score in subgroups of patients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def evaluate_subgroups(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Evaluate a score in each subgroup, at one threshold for all.
+    """Evaluate a score in each subgroup at a common threshold.
 
     Parameters
     ----------
@@ -54,37 +54,37 @@ def evaluate_subgroups(
     threshold : float
         Rows with at least this score are classified as malignant.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     fewest : int, default=5
-        Fewest rows from which a cell is computed.
+        Minimum number of rows from which a value is computed.
     n_bootstrap : int, default=2000
-        Number of draws; 0 leaves the intervals empty.
+        Number of draws; if 0, the intervals are NaN.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     DataFrame of shape (subgroups, 18)
         ``attribute, group, n, n_malignant, n_groups``, then ``auc, sensitivity, specificity,
         calibration_in_the_large`` with ``_low`` and ``_high`` each, and ``note``. The first row,
-        attribute ``all``, contains every row. AUC needs `fewest` malignant and as many benign rows,
-        sensitivity and calibration as many malignant ones, specificity benign ones; otherwise a
-        cell is NaN, and the note gives the reason.
+        with attribute ``all``, covers every row. AUC needs `fewest` malignant and `fewest` benign
+        rows, sensitivity and calibration need the malignant rows, and specificity the benign rows;
+        otherwise the value is NaN, and the note gives the reason.
 
     Raises
     ------
     TableError
-        If `attributes` has another number of rows.
+        If `attributes` and `y` differ in length.
     ValueError
-        If `y` or `score` cannot be used, or an option is out of range.
+        If `y` or `score` is invalid, or an option is out of range.
 
     Notes
     -----
     Intervals are those of `evaluate` on the rows of the subgroup only. A patient with lesions at
-    two sites is in both. Intervals are not corrected for the number of subgroups: of twenty
-    without a difference, one may appear to differ.
+    two sites belongs to both subgroups. Intervals are not corrected for the number of subgroups: of
+    twenty subgroups without a difference, one may appear to differ.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def evaluate_subgroups(
 
 
 def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.ndarray]]:
-    """Yield attribute, group and rows; groups of a categorical in its order, unknown last."""
+    """Yield attribute, group and rows; categories keep their order, and unknown comes last."""
     yield "all", "all", np.ones(len(attributes), dtype=bool)
     for attribute, values in attributes.items():
         known = values.dropna()
@@ -140,8 +140,8 @@ def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.n
             yield attribute, "unknown", values.isna().to_numpy()
 
 
-# Upper ends of the bands, the last one open, and their names. An end belongs to the upper band.
-# Skin tones: Chardon 1991, Del Bino 2013; the others are specific to this package.
+# Upper ends of the bands, the last of which is open, and their names. Each end belongs to the band
+# above. Skin tones: Chardon 1991, Del Bino 2013; the others are specific to this package.
 BANDS = MappingProxyType(
     {
         "age": ((30, 45, 60, 75), ("under 30", "30 to 44", "45 to 59", "60 to 74", "75 and over")),
@@ -162,14 +162,14 @@ def band(values: np.ndarray, kind: str) -> pd.Series:
     ----------
     values : array-like of shape (n,)
         ``age`` in years, ``skin_tone`` as individual typology angle in degrees, ``hair`` and
-        ``dark_corner`` as share of the image, 0 to 1.
+        ``dark_corner`` as a share of the image, 0 to 1.
     kind : {"age", "skin_tone", "hair", "dark_corner"}
         Quantity that the numbers measure.
 
     Returns
     -------
     Series of shape (n,), ordered categorical
-        Names of bands in increasing order; missing where the value is.
+        Name of the band of each value, with bands in increasing order; missing values stay missing.
 
     Raises
     ------
@@ -178,9 +178,9 @@ def band(values: np.ndarray, kind: str) -> pd.Series:
 
     Notes
     -----
-    Skin tone: above 55 degrees very light, then light, intermediate from 28, tan from 10, brown
-    from -30, dark below [1]_ [2]_. The angle measured on a photograph is an estimate: it depends on
-    light and camera, and published estimates of the same images disagree.
+    Skin tone is very light from 55 degrees, light from 41, intermediate from 28, tan from 10, brown
+    from -30, and dark below [1]_ [2]_. The angle measured on a photograph is only an estimate: it
+    depends on lighting and camera, and published estimates for the same images disagree.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Metrics of a score and comparison of two scores, with intervals over patients."""
+"""Metrics for a score and comparison of two scores, with intervals over patients."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def evaluate(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> pd.DataFrame:
-    """Measure ranking, decisions and calibration of a score.
+    """Evaluate the ranking, decisions and calibration of a score.
 
     Parameters
     ----------
     y : array-like of shape (n,), 0 or 1
         Truth; 1 is malignant.
     score : array-like of shape (n,)
-        Scores; probabilities if Brier score and calibration are wanted.
+        Scores; they must be probabilities for the Brier score and calibration.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     threshold : float, default=None
-        Rows with at least this score are classified as malignant. None takes the threshold with the
-        highest F1 on these rows, which makes the metrics at the threshold optimistic.
+        Rows with at least this score are classified as malignant. If None, the threshold with the
+        highest F1 on these rows is used, which makes the metrics at the threshold optimistic.
     n_bootstrap : int, default=1000
-        Number of draws; 0 leaves the intervals empty.
+        Number of draws; if 0, the intervals are NaN.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
@@ -59,39 +59,39 @@ def evaluate(
         precision, recall, specificity, f1, net_benefit, specificity_at_80_sensitivity,
         specificity_at_90_sensitivity, specificity_at_95_sensitivity, calibration_slope,
         calibration_in_the_large, calibration_error, prevalence, threshold, n, n_positive,
-        n_groups``. The last four have no interval. NaN where a value is undefined: Brier score,
-        net benefit and calibration of scores outside 0 to 1, precision without positive calls.
+        n_groups``. The last four have no interval. Undefined values are NaN: Brier score, net
+        benefit and calibration of scores outside 0 to 1, and precision without positive calls.
 
     Raises
     ------
     ValueError
-        If `y` does not hold both 0 and 1, or lengths differ, or values are missing.
+        If `y` does not contain both 0 and 1, lengths differ, or values are missing.
 
     Notes
     -----
-    The intervals come from random weights of whole groups, the Bayesian bootstrap [1]_:
+    The intervals are based on random weights of whole groups, the Bayesian bootstrap [1]_:
 
     - AUC, partial AUC and specificity at a sensitivity: percentiles of draws of the ROC curve.
       These allow for malignant lesions below the lowest one observed [2]_; see
       `threshold_interval`.
-    - Average precision, Brier score and proportions: Wilson's interval with the effective number
-      of rows [3]_, estimated from the variance of the draws; it is smaller than the number of rows
-      if the lesions of a patient are alike. For single rows, the interval of the sensitivity is
-      Wilson's.
-    - Calibration slope, net benefit and observed over expected: Student's interval, for the last
-      that of the logarithm.
-    - Calibration error: it sums absolute values, so noise always biases it upward [4]_. Its
+    - Average precision, Brier score and proportions: Wilson's interval with the effective number of
+      rows [3]_, estimated from the variance of the draws; it is smaller than the number of rows if
+      the lesions of a patient are similar. If each group is one row, the interval of the
+      sensitivity is Wilson's.
+    - Calibration slope, net benefit and observed over expected: Student's interval, on a log scale
+      for the last of these.
+    - Calibration error: this sums absolute values, so noise always biases it upward [4]_. Its
       interval is the value plus or minus the 95 % quantile, over the draws, of the summed distance
-      of all gaps from those of the data; it covers value and truth, given the bins, and is
+      of all gaps from those of the data; it covers the value and the truth, given the bins, and is
       conservative.
 
-    For simulated patients with several lesions each, 13 to 100 of them malignant, 95 % intervals
-    cover the truth in 93 to 98 % of the data sets (``benchmarks/coverage.py``). With 13 malignant
-    lesions, percentiles of resampled patients cover the AUC in 87 %, the partial AUC in 70 % and
-    the specificity at 95 % sensitivity in 60 % of them. The threshold of the highest F1 is treated
-    as given, the number of malignant rows as random: if it was fixed in advance, the intervals of
-    Brier score, precision and F1, which depend on the prevalence, are too wide. See
-    `interval_caveats` for the limits.
+    For simulated patients with several lesions each, 13 to 100 of which are malignant, 95 %
+    intervals cover the truth in 93 to 98 % of the data sets (``benchmarks/coverage.py``). With 13
+    malignant lesions, percentiles of resampled patients cover the true AUC in 87 %, the partial AUC
+    in 70 % and the specificity at 95 % sensitivity in 60 % of them. The threshold with the highest
+    F1 is treated as given, and the number of malignant rows as random. If this number was fixed in
+    advance, the intervals of Brier score, precision and F1, which depend on the prevalence, are too
+    wide. See `interval_caveats` for limitations.
 
     References
     ----------
@@ -143,12 +143,13 @@ _COMPARED = (*METRICS[:4], *_AT_THRESHOLD, *METRICS[4:])
 
 _FEWEST_GROUPS = 20
 _FEWEST_POSITIVES = 10
-# Positives from which one in 60 samples at most has none below the threshold for a sensitivity.
+# Fewest positives for which at most one in 60 samples has none below the threshold for a
+# sensitivity.
 _FEWEST_BELOW = {80: 19, 90: 39, 95: 80}
 
 
 def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
-    """Limits of the intervals of `evaluate` on small data sets.
+    """Describe the limits of the intervals of `evaluate` on small data sets.
 
     Parameters
     ----------
@@ -158,18 +159,18 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One note if there are fewer than 20 groups or fewer than 10 positives; one if there are
-        fewer than 80 positives.
+        One note if there are fewer than 20 groups or fewer than 10 positives, and another if there
+        are fewer than 80 positives.
 
     Notes
     -----
     With "few" groups (5 to 30), variances over groups are underestimated and coverage is too low
     [1]_; the intervals were tested with at least 13 positives. Both limits are rules of thumb.
 
-    The second note is exact: none of m positives lies below the threshold for sensitivity s in
-    ``s**m`` of all samples. If that exceeds the error allowed below, 1.7 %, no method can determine
-    the lower end of the threshold, or of the specificity there, without an assumption; see
-    `threshold_interval` for the one used.
+    The second note is exact: in ``s**m`` of all samples, none of m positives lies below the
+    threshold for sensitivity s. If this share exceeds 1.7 %, the error allowed below the interval,
+    no method can determine the lower end of the threshold, or of the specificity there, without an
+    assumption; `threshold_interval` describes the one used.
 
     References
     ----------
@@ -202,8 +203,8 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     return tuple(notes)
 
 
-# Of all other metrics higher is better, except the calibration slope and the calibration in the
-# large, which are best at 1.
+# For all other metrics, higher is better, except for the calibration slope and the calibration in
+# the large, which are best at 1.
 LOWER_IS_BETTER = ("brier", "calibration_error")
 
 
@@ -230,18 +231,18 @@ def compare_scores(
     against : array-like of shape (n,)
         Scores of the same rows to compare with.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     threshold : float, default=None
-        Rows with at least this `score` are classified as malignant; None takes the threshold with
-        the highest F1.
+        Rows with at least this `score` are classified as malignant. If None, the threshold with the
+        highest F1 is used.
     threshold_against : float, default=None
         The same for `against`.
     n_bootstrap : int, default=2000
-        Number of draws; 0 leaves intervals and p empty.
+        Number of draws; if 0, the intervals and p are NaN.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
@@ -252,16 +253,17 @@ def compare_scores(
     Raises
     ------
     ValueError
-        If `y`, `score` or `against` cannot be used.
+        If `y`, `score` or `against` is invalid.
 
     Notes
     -----
     Each draw gives whole groups random weights [1]_ and evaluates both scores with them, so that
-    the difficulty of a patient for both cancels in the difference. Interval and two-sided p-value
-    are those of Student's t, the difference over the standard deviation of its draws; for metrics
-    of the ROC curve, the mean of the draws replaces the difference, see `evaluate`. Of simulated
-    data sets with two scores of equal quality up to 6 % have p < 0.05, for partial AUCs of 13
-    positives up to 8 % (``benchmarks/coverage.py``). p is not corrected for multiple metrics.
+    the difficulty of a patient for both scores cancels in the difference. The interval and the
+    two-sided p-value are those of Student's t, the difference over the standard deviation of its
+    draws; for metrics of the ROC curve, the mean of the draws replaces the difference (see
+    `evaluate`). Of simulated data sets with two scores of equal quality, up to 6 % have p < 0.05,
+    and up to 8 % for the partial AUC with 13 positives (``benchmarks/coverage.py``). The p-values
+    are not corrected for multiple metrics.
 
     References
     ----------
@@ -312,7 +314,7 @@ class PairedDifference:
     low, high : float
         Ends of the interval of the difference.
     p_value : float
-        Two-sided, see `compare_scores`; NaN for ``calibration_error``.
+        Two-sided p-value, see `compare_scores`; NaN for ``calibration_error``.
     """
 
     value_a: float
@@ -333,7 +335,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     random_state: int | None = 0,
 ) -> Interval:
-    """One metric of a score, with an interval over patients.
+    """Compute one metric of a score, with an interval over patients.
 
     Parameters
     ----------
@@ -344,13 +346,13 @@ def bootstrap_interval(
     metric : str, default="auc"
         One of `METRICS`.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     n_bootstrap : int, default=1000
         Number of draws.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
@@ -360,11 +362,11 @@ def bootstrap_interval(
     Raises
     ------
     ValueError
-        If the metric is unknown, or `y` or `score` cannot be used.
+        If the metric is unknown, or `y` or `score` is invalid.
 
     Notes
     -----
-    A row of `evaluate`; see there for the types of interval.
+    The result is one row of `evaluate`, which describes the types of interval.
 
     Examples
     --------
@@ -400,23 +402,23 @@ def paired_bootstrap(
     metric : str, default="auc"
         One of `METRICS`.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     n_bootstrap : int, default=1000
         Number of draws.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     PairedDifference
-        Both values, b minus a, its interval and a p-value.
+        Both values, the difference b minus a, its interval and its p-value.
 
     Raises
     ------
     ValueError
-        If the metric is unknown, or `y` or a score cannot be used.
+        If the metric is unknown, or `y` or a score is invalid.
 
     Examples
     --------

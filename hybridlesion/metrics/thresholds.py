@@ -37,7 +37,7 @@ def threshold_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: floa
     Returns
     -------
     float
-        One of the scores; rows are classified as malignant where ``score >= threshold``.
+        One of the scores; rows are classified as malignant if ``score >= threshold``.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def threshold_at_sensitivity(y: np.ndarray, score: np.ndarray, sensitivity: floa
     check_number("sensitivity", sensitivity, low=0, high=1)
     y, score = check_scores(y, score)
     positives = np.sort(score[y])[::-1]
-    # Rounding must not ask for one positive more than a sensitivity met exactly needs.
+    # Rounding must not require one positive more than a sensitivity that is met exactly.
     needed = int(np.ceil(sensitivity * len(positives) - 1e-9))
     return float(positives[max(needed, 1) - 1])
 
@@ -73,37 +73,37 @@ def threshold_interval(
     sensitivity : float, default=0.9
         Share of malignant rows to detect, above 0 and up to 1.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     n_bootstrap : int, default=2000
         Number of draws.
     confidence : float, default=0.95
         Coverage of the interval.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     Interval
-        The threshold of `threshold_at_sensitivity`, and the interval of the threshold that reaches
-        the sensitivity in the population of such patients.
+        The threshold of `threshold_at_sensitivity`, with an interval for the threshold that reaches
+        the sensitivity in the population of these patients.
 
     Raises
     ------
     ValueError
-        If `y` or `score` cannot be used, or an option is out of range.
+        If `y` or `score` is invalid, or an option is out of range.
 
     Notes
     -----
-    The ends are percentiles of draws in which whole groups have random weights. For single rows
-    they are the fractional order statistics of the malignant scores [1]_; if lesions of a patient
-    are alike, they lie further apart. Of 5 % error 1.7 % are allowed below and 3.3 % above: of
-    three intervals that miss, two lie too low, which is the safe side.
+    The ends are percentiles of draws in which whole groups have random weights. If each group is
+    one row, they are the fractional order statistics of the malignant scores [1]_; if the lesions
+    of a patient are similar, they lie further apart. Of an error of 5 %, 1.7 % is allowed below and
+    3.3 % above: of three intervals that miss, two lie too low, which is the safe side.
 
     To reach the sensitivity on new patients rather than only on these, use ``low``. With fewer than
     19 malignant rows for 80 % sensitivity, 39 for 90 % and 80 for 95 %, ``low`` lies below all
     malignant scores, where no method can estimate how many malignant lesions there are. It is then
     taken from the benign scores, on the line from the lowest malignant score to the corner of the
-    ROC curve; this is conservative if that curve is concave, i.e. lower scores do not mean more
+    ROC curve; this is conservative if that curve is concave, i.e. lower scores do not imply more
     malignancy.
 
     References
@@ -145,8 +145,9 @@ def cost_threshold(cost_ratio: float) -> float:
 
     Notes
     -----
-    Classifying a lesion of probability p as malignant costs ``(1 - p) c_FP`` on average, and as
-    benign ``p c_FN``. The former is smaller from ``p = c_FP / (c_FP + c_FN)`` on [1]_.
+    Classifying a lesion of probability p as malignant costs ``(1 - p) c_FP`` on average, and
+    classifying it as benign costs ``p c_FN``. The former is smaller if p exceeds
+    ``c_FP / (c_FP + c_FN)`` [1]_.
 
     References
     ----------
@@ -175,19 +176,20 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
     Returns
     -------
     float
-        Score of a malignant row; rows are classified as malignant where ``score >= threshold``. If
-        no positive calls cost least, the next number above the highest score. Of equally good
-        thresholds the highest.
+        Score of a malignant row or, if making no positive calls costs least, the next number above
+        the highest score. Rows are classified as malignant if ``score >= threshold``. Of equally
+        good thresholds, the highest is returned.
 
     Raises
     ------
     ValueError
-        If `y` or `score` cannot be used, or `cost_ratio` is not above 0.
+        If `y` or `score` is invalid, or `cost_ratio` is not above 0.
 
     Notes
     -----
-    Minimises ``cost_ratio FN + FP``. With few malignant rows it is far less certain than
-    `cost_threshold`, and optimistic on the rows that chose it; `operating_points` gives intervals.
+    The threshold minimises ``cost_ratio FN + FP``. With few malignant rows, it is far less certain
+    than `cost_threshold`, and optimistic on the rows used to choose it; `operating_points` gives
+    intervals.
 
     Examples
     --------
@@ -202,7 +204,7 @@ def best_cost_threshold(y: np.ndarray, score: np.ndarray, cost_ratio: float) -> 
 
 
 def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> float:
-    """Best threshold by a rule on these rows.
+    """Choose the best threshold on these rows by a rule.
 
     Parameters
     ----------
@@ -216,12 +218,12 @@ def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> floa
     Returns
     -------
     float
-        One of the scores; rows are called malignant where ``score >= threshold``. Among equally
-        good thresholds the highest.
+        One of the scores; rows are classified as malignant if ``score >= threshold``. Of equally
+        good thresholds, the highest is returned.
 
     Notes
     -----
-    Metrics at a threshold are optimistic on the rows that chose it.
+    Metrics at a threshold are optimistic on the rows used to choose it.
 
     References
     ----------
@@ -241,7 +243,7 @@ def choose_threshold(y: np.ndarray, score: np.ndarray, rule: str = "f1") -> floa
         merit = 2 * true / (called + y.sum())
     else:
         merit = true / y.sum() - (called - true) / (~y).sum()
-    # Equal merits may differ in the last bits; the first of them is the highest threshold.
+    # Equal merits may differ in the last bits; the first belongs to the highest threshold.
     return float(-levels[np.argmax(merit >= merit.max() - 1e-12)])
 
 
@@ -271,39 +273,40 @@ def operating_points(
     sensitivities : sequence of float, default=(0.8, 0.9, 0.95)
         Sensitivities to reach, 0 to 1.
     cost_ratio : float, default=None
-        Cost of one missed malignant lesion in false positives, above 0; None omits these.
+        Cost of one missed malignant lesion in false positives, above 0. If None, the rules based on
+        costs are omitted.
     threshold : float, default=None
-        A threshold that was fixed in advance; None omits it.
+        A threshold that was fixed in advance, if any.
     groups : array-like of shape (n,), default=None
-        Patient of each row; None treats each row as its own patient.
+        Patient of each row. If None, each row is treated as its own patient.
     n_bootstrap : int, default=2000
-        Number of draws; 0 leaves the intervals empty.
+        Number of draws; if 0, the intervals are NaN.
     confidence : float, default=0.95
         Coverage of the intervals.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
 
     Returns
     -------
     DataFrame of shape (rules, 15)
         ``rule`` (``given``, ``sensitivity``, ``cost_formula``, ``cost_best``), ``at`` (the
         sensitivity or cost ratio), ``threshold, sensitivity, specificity, precision`` with ``_low``
-        and ``_high`` each, and ``called``, the share of positive calls. A given threshold and that
-        of the formula have no interval. ``cost_formula`` is omitted if scores are not
+        and ``_high`` each, and ``called``, the share of positive calls. A given threshold and the
+        threshold of the formula have no interval. ``cost_formula`` is omitted if scores are not
         probabilities.
 
     Raises
     ------
     ValueError
-        If `y` or `score` cannot be used, or an option is out of range.
+        If `y` or `score` is invalid, or an option is out of range.
 
     Notes
     -----
-    The interval of a threshold covers the thresholds that the rule would choose on other patients;
-    the intervals of the metrics hold for the threshold of these rows on other patients; see
-    `threshold_interval` and `evaluate`. That of ``cost_best`` takes percentiles of the draws and
-    is too narrow: no method can estimate it from few malignant rows. Metrics of ``sensitivity`` and
-    ``cost_best`` are optimistic, since the same rows chose these thresholds.
+    The interval of a threshold covers the thresholds that the rule would choose on other patients,
+    and the intervals of the metrics hold for the threshold of these rows on other patients; see
+    `threshold_interval` and `evaluate`. The interval of ``cost_best`` uses percentiles of the draws
+    and is too narrow: no method can estimate it from few malignant rows. Metrics of ``sensitivity``
+    and ``cost_best`` are optimistic, since these thresholds were chosen on the same rows.
 
     Examples
     --------
@@ -319,7 +322,7 @@ def operating_points(
     ratio = None if cost_ratio is None else check_cost_ratio(cost_ratio)
     cutoffs = Cutoffs(y, score, codes, sensitivities=tuple(sensitivities), cost_ratio=ratio)
     found = cutoffs.values()
-    # Of each rule: its name, its number, the name of its drawn threshold, and the threshold.
+    # For each rule: its name, its number, the name of its drawn threshold, and the threshold.
     rules: list[tuple[str, float, str | None, float]] = []
     if threshold is not None:
         rules.append(("given", np.nan, None, float(check_number("threshold", threshold))))

@@ -1,4 +1,4 @@
-"""Classifier of feature tables with calibrated malignancy scores."""
+"""Classifiers for feature tables, with calibrated malignancy scores."""
 
 from hybridlesion.model._columns import FAMILIES
 from hybridlesion.model._explanations import rank_among_benign, shares_among_benign

@@ -1,4 +1,4 @@
-"""LightGBM boosters of all folds with joint early stopping, focal loss, and resampling."""
+"""LightGBM boosters for all folds, with joint early stopping, focal loss and resampling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 if TYPE_CHECKING:
     from lightgbm import Booster, Dataset
 
-# Trees between two evaluations of the held-out scores.
+# Trees grown between two evaluations of the held-out scores.
 _STEP = 10
 
 
@@ -43,9 +43,9 @@ class BoosterState:
     rows : ndarray of shape (m,), int
         Positions of these rows in the table.
     fold : int
-        The fold held out.
+        The held-out fold.
     shift : float
-        Added to its logits, to undo sampling.
+        Offset added to the booster's logits to undo sampling.
     """
 
     booster: Booster
@@ -63,7 +63,7 @@ def grow(
     Parameters
     ----------
     members : list of BoosterState
-        At least one per fold; those of one fold are averaged. Their boosters grow in place.
+        At least one per fold; logits within a fold are averaged. The boosters grow in place.
     y : ndarray of shape (n,), bool
         Target.
     linear : ndarray of shape (n,), float64
@@ -77,7 +77,7 @@ def grow(
     n_trees : ndarray of shape (folds,), int
         Trees to keep.
     logits : ndarray of shape (n,), float64
-        Held-out blended logits at these numbers of trees.
+        Blended held-out logits at these numbers of trees.
 
     Notes
     -----
@@ -100,8 +100,8 @@ def grow(
         for member in members:
             # `update` returns True when no split is left; further rounds would add empty trees.
             any(member.booster.update(fobj=loss) for _ in range(step))
-            # Without num_threads a prediction would set LightGBM's threads, which are global,
-            # back to all cores for the growth that follows.
+            # Without num_threads, a prediction would reset LightGBM's global number of threads to
+            # all cores for the growth that follows.
             news = member.booster.predict(
                 member.held_out,
                 start_iteration=n_trees,
@@ -130,7 +130,7 @@ def grow(
 def focal_derivatives(
     logits: np.ndarray, y: np.ndarray, gamma: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives of the focal loss ``-(1 - p_t)^gamma log p_t`` by the logit.
+    """Derivatives of the focal loss ``-(1 - p_t)^gamma log p_t`` with respect to the logit.
 
     Parameters
     ----------
@@ -145,7 +145,8 @@ def focal_derivatives(
     Returns
     -------
     gradient, curvature : ndarray of shape (n,)
-        First and second derivative; the second is at least 1e-6, since leaf values divide by it.
+        First and second derivatives; the second is at least 1e-6, because leaf values are divided
+        by it.
 
     References
     ----------
@@ -187,25 +188,25 @@ def draw_bag(
     y : ndarray of shape (n,), bool
         Target of the training rows.
     strategy : {"none", "class_weight", "undersample", "resample", "focal"}
-        Strategy against imbalance; ``focal`` uses all rows, because the loss handles it.
+        Strategy for class imbalance; ``focal`` uses all rows, because the loss handles it.
     ratio : float
         Negatives kept for each positive by ``undersample`` and ``resample``; the latter also draws
         three times as many positives, with replacement.
     rng : Generator
-        Random numbers.
+        Random number generator.
 
     Returns
     -------
     rows : ndarray of shape (m,), int
-        Row numbers, increasing.
+        Row numbers in increasing order.
     weight : ndarray of shape (m,) or None
         Weights of these rows.
     shift : float
-        To be added to the member's logits.
+        Offset to add to the booster's logits.
 
     Notes
     -----
-    With a share b of the negatives kept, a probability p_s on the bag corresponds to
+    If a share b of the negatives is kept, a probability p_s on the bag corresponds to
     ``p = b p_s / (b p_s - p_s + 1)``: on the logit scale, log(b) is added. Weighting positives by
     w, or drawing each w times, is equivalent to b = 1 / w.
 

@@ -14,19 +14,19 @@ from hybridlesion.model._fold_model import FoldModel, train_fold_models
 
 @dataclass(frozen=True)
 class View:
-    """Feature subset that some of the fold models use.
+    """Feature subset used by some of the fold models.
 
     Parameters
     ----------
     name : str
         Name of the subset.
     dense : ndarray of shape (columns,), int
-        Positions of all columns but the embedding's.
+        Positions of all columns except those of the embedding.
     embedding : ndarray of shape (d,), int
-        Positions of the embedding's columns.
+        Positions of the embedding columns.
     company : bool
-        Whether it uses the patient's other lesions. Rows with siblings are scored by such subsets
-        only, and other rows by the rest.
+        Whether the subset uses the patient's other lesions. Only subsets that do score rows with
+        siblings; the remaining subsets score all other rows.
     """
 
     name: str
@@ -41,20 +41,20 @@ def plan_views(names: Sequence[str]) -> list[View]:
     Parameters
     ----------
     names : sequence of str
-        Encoded column names; those of a plain matrix are empty.
+        Encoded column names; empty strings for a plain matrix.
 
     Returns
     -------
     list of View
-        One of all columns; for a table with handcrafted and with network columns, one of each
-        with the metadata instead; for a table with ``ctx__`` columns, the same again without them,
-        for lesions without siblings.
+        One view of all columns or, if the table has both handcrafted and network columns, one view
+        of each kind together with the metadata. If there are ``ctx__`` columns, each view is
+        repeated without them for lesions without siblings.
 
     Notes
     -----
     Among two hundred handcrafted columns, trees rarely split on the single score of a network and
-    overfit to the few malignant lesions. Averaging the logits of fold models of one family each
-    gives a higher AUC (`benchmarks/accuracy.py`).
+    overfit to the few malignant lesions. Averaging the logits of fold models that each use one
+    family gives a higher AUC (`benchmarks/accuracy.py`).
 
     A fold model trained on patients with several lesions never encounters missing context, which
     LightGBM would treat as zero. Lesions without siblings therefore have separate fold models.
@@ -85,15 +85,15 @@ def plan_views(names: Sequence[str]) -> list[View]:
 
 
 def _origin(name: str) -> str:
-    """Tell whether a column, or what it compares, was measured by hand or by a network."""
+    """Classify a column, or the column it compares, as handcrafted, network or other."""
     bare = name.removeprefix("ctx__")
     if bare.startswith(("abcd_",)):
         return "handcrafted"
     return "network" if bare.startswith(("cnn_", "emb_", "embedding_")) else "other"
 
 
-# Rows that one thread scores at once. All work on a block then runs in parallel, and no view of a
-# large table is copied whole.
+# Rows that one thread scores at once. All work on a block thus runs in parallel, and no view of a
+# large table is copied as a whole.
 _ROWS_A_BLOCK = 4096
 
 
@@ -110,9 +110,9 @@ class FoldEnsemble:
     views : list of View
         Feature subsets.
     members : list of list of FoldModel
-        Those of each view.
+        Fold models of each view.
     spread : ndarray of shape (views,)
-        Standard deviations of their held-out logits, summed over seeds: the weight of each.
+        Weight of each view: the standard deviation of its held-out logits, summed over seeds.
     """
 
     def __init__(self, names: list[str]):
@@ -145,12 +145,12 @@ class FoldEnsemble:
         seed : int
             Seed of this round.
         metadata : ndarray of int
-            Columns that are empty in a row without metadata.
+            Columns that are missing in a row without metadata.
 
         Returns
         -------
         held_out, blanked : list of ndarray of shape (n,), float64
-            Held-out logits of each view, as the rows are and without their metadata.
+            Held-out logits of each view, with the metadata of the rows and without it.
         """
         held_out, blanked = [], []
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
@@ -163,7 +163,7 @@ class FoldEnsemble:
             empty = np.isin(view.dense, metadata)
             bare = logits.copy()
             for member in news if empty.any() else ():
-                # Score each row without its metadata by the member that was fitted without it.
+                # Score each row, without its metadata, by the member that held it out.
                 rows = np.flatnonzero(folds == member.fold)
                 columns = dense[rows]
                 columns[:, empty] = np.nan
@@ -182,8 +182,8 @@ class FoldEnsemble:
         Returns
         -------
         dict of bool to ndarray of shape (n,), bool
-            Rows with other lesions of their patient (True), which have a known ``ctx__`` column,
-            and the others (False); all rows where the views have one setting.
+            True: rows with a known ``ctx__`` value, whose patient has other lesions. False: all
+            other rows. If the views have only one setting, it contains all rows.
         """
         settings = dict.fromkeys(view.company for view in self.views)
         if len(settings) == 1:
@@ -193,19 +193,19 @@ class FoldEnsemble:
         return {setting: company == setting for setting in settings}
 
     def average(self, logits: list[np.ndarray], company: bool) -> np.ndarray:
-        """Average the views of one setting.
+        """Average the logits of the views of one setting.
 
         Parameters
         ----------
         logits : list of ndarray
-            Of each view.
+            Logits of each view.
         company : bool
-            A key of `split`.
+            Setting, a key of the result of `split`.
 
         Returns
         -------
         ndarray
-            Their mean.
+            Mean logits.
         """
         own = [z for view, z in zip(self.views, logits, strict=True) if view.company == company]
         return np.mean(own, axis=0)
@@ -218,11 +218,11 @@ class FoldEnsemble:
         encoded : ndarray of shape (n, columns), float32
             Encoded rows.
         company : bool
-            A key of `split`.
+            Setting, a key of the result of `split`.
         n_folds : int
-            Folds of a seed.
+            Number of folds per seed.
         n_jobs : int
-            Threads, each of which takes blocks of rows.
+            Number of threads, each of which scores blocks of rows.
 
         Returns
         -------
@@ -262,17 +262,18 @@ class FoldEnsemble:
         encoded : ndarray of shape (n, columns), float32
             Encoded rows.
         company : bool
-            A key of `split`.
+            Setting, a key of the result of `split`.
         fold : int
             The fold that the members were fitted without.
         n_jobs : int
-            Threads.
+            Number of threads.
 
         Returns
         -------
         ndarray of shape (n, columns + 2), float64
             Contribution of each encoded column, averaged over seeds and views; then that of the
-            whole embedding, whose columns hold 0; last a constant. A row sums to the fold's logit.
+            whole embedding, whose own columns are 0; finally a constant. Each row sums to the
+            fold's logit.
         """
         parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
         for view, members in self._of_setting(company):
@@ -286,12 +287,12 @@ class FoldEnsemble:
         return parts / n_members
 
     def importances(self) -> np.ndarray:
-        """Share of each encoded column in the scores, with siblings if there are two settings.
+        """Importance of each encoded column, for rows with siblings if there are two settings.
 
         Returns
         -------
         ndarray of shape (columns,)
-            Averaged over members; views are weighted by the spread of their logits.
+            Mean over members, with views weighted by the spread of their logits.
         """
         share = np.zeros(len(self.names))
         for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
@@ -304,12 +305,12 @@ class FoldEnsemble:
 
 
 def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
-    """Split the matrix for a view, without a copy if it uses all columns."""
+    """Split the matrix for a view, without copying it if the view uses all columns."""
     if len(view.dense) == encoded.shape[1]:
         return encoded, encoded[:, :0]
     # Indexing would return column-major arrays, which every booster would copy again.
     return np.take(encoded, view.dense, axis=1), np.take(encoded, view.embedding, axis=1)
 
 
-# Name in artifacts of earlier releases.
+# Name used in artifacts of earlier releases.
 Ensemble = FoldEnsemble

@@ -1,4 +1,4 @@
-"""Explanations: contributions of columns to a calibrated score, and benign reference values."""
+"""Contributions of columns to a calibrated score, and benign reference values."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ def spread_probability(
     Parameters
     ----------
     ensemble : FoldEnsemble
-        Fold models; those of one setting and fold are averaged before calibration.
+        Fold models; the logits of one setting and fold are averaged before calibration.
     settings : iterable of (ndarray of shape (n,), ndarray of shape (m,), bool, ScoreCalibrator)
-        Rows of a setting, its weight in each of them, whether they have siblings, and the
+        For each setting: its rows, its weight in each row, whether the rows have siblings, and the
         calibrator.
     encoded : ndarray of shape (n, columns), float32
         Encoded table.
     n_folds : int
-        Folds of a seed.
+        Number of folds per seed.
     n_jobs : int
-        Threads.
+        Number of threads.
 
     Returns
     -------
     base : ndarray of shape (n,), float64
-        Probability of an unknown lesion; equal for rows with equal settings and weights.
+        Probability before any column contributes; equal for rows with equal settings and weights.
     parts : ndarray of shape (n, columns + 1), float64
-        Contribution of each encoded column. That of the whole embedding is in the last column;
-        the columns of the embedding hold 0.
+        Contribution of each encoded column. The last column is that of the whole embedding, whose
+        own columns are 0.
 
     Notes
     -----
-    A fold's logit is ``b + sum(phi)`` and its probability ``c(b + sum(phi))``, c being the
+    A fold's logit is ``b + sum(phi)`` and its probability ``c(b + sum(phi))``, where c is the
     calibrator. Along the straight path from b to the logit z, as in integrated gradients [1]_ and
     the Aumann-Shapley value [2]_, column j contributes ``phi_j * (c(z) - c(b)) / (z - b)``: the
-    change in probability is shared in proportion to the logits. The contributions of a fold sum
-    to its probability minus its base, and their means to those of the score.
+    change in probability is shared in proportion to the logits. The contributions of a fold sum to
+    its probability minus its base; averaged over folds, they sum to the score minus `base`.
 
     References
     ----------
@@ -85,15 +85,15 @@ def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd
     base : ndarray of shape (n,)
         Constant of each row.
     parts : ndarray of shape (n, encoded columns + 1)
-        Contribution of each encoded column; last that of the whole embedding.
+        Contribution of each encoded column, followed by that of the whole embedding.
     names : sequence of str
-        Column of the table behind each encoded one.
+        Table column behind each encoded column.
 
     Returns
     -------
     DataFrame of shape (n, 1 + columns)
-        ``base``, then one column per name in order of first appearance; the columns of an
-        embedding are replaced by ``emb__``, in last place.
+        ``base``, then one column per name in order of first appearance; the columns of an embedding
+        are replaced by a final column ``emb__``.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd
 
 
 _LEVELS = np.linspace(0, 1, 101)
-# Rows that suffice for percentiles.
+# Number of rows that suffices for percentiles.
 _ENOUGH_ROWS = 20_000
 
 
@@ -125,17 +125,17 @@ def benign_quantiles(
     Parameters
     ----------
     X : ndarray of shape (n, columns), float32
-        Features, NaN where missing; at most 20,000 evenly spaced benign rows are used.
+        Features, NaN if missing; at most 20,000 evenly spaced benign rows are used.
     target : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     names : sequence of str
-        Name of each column; repeated names are the categories of a text. These are left out, and
-        so are the columns of an embedding.
+        Name of each column. Repeated names, which are the categories of a text column, and the
+        columns of an embedding are left out.
 
     Returns
     -------
     dict of str to ndarray of shape (101,), float32
-        Percentiles 0 to 100 of the known values; a column without any is left out.
+        Percentiles 0 to 100 of the known values; columns without known values are left out.
 
     Examples
     --------
@@ -160,19 +160,19 @@ def benign_quantiles(
 
 
 def rank_among_benign(value: float, quantiles: np.ndarray) -> float:
-    """Share of the benign rows below a value, ties counted half.
+    """Share of the benign rows below a value, counting ties as half.
 
     Parameters
     ----------
     value : float
-        A number.
+        Value to compare.
     quantiles : ndarray of shape (101,)
-        Percentiles of `benign_quantiles`.
+        Percentiles from `benign_quantiles`.
 
     Returns
     -------
     float
-        0 to 1.
+        Share, 0 to 1.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def rank_among_benign(value: float, quantiles: np.ndarray) -> float:
     (0.25, 0.5)
     """
     below, upto = _positions(value, quantiles)
-    # A value between two percentiles lies halfway between them.
+    # A value between two percentiles is placed halfway between them.
     return float(np.clip((below + upto - 1) / 2 / (len(quantiles) - 1), 0, 1))
 
 
@@ -190,15 +190,15 @@ def shares_among_benign(value: float, quantiles: np.ndarray) -> tuple[float, flo
     Parameters
     ----------
     value : float
-        A number.
+        Value to compare.
     quantiles : ndarray of shape (101,)
-        Percentiles of `benign_quantiles`.
+        Percentiles from `benign_quantiles`.
 
     Returns
     -------
     tuple of float
-        Below, equal, above; each 0 to 1. Below and above are lower bounds, from the percentiles
-        strictly on that side.
+        Shares below, equal and above, each 0 to 1. Those below and above are lower bounds, since
+        they count only the percentiles strictly on that side.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Validation of targets, groups, folds and parameters of a fit."""
+"""Validation of targets, groups, folds and parameters before a fit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
-    """Number the given groups, or those in the columns of the table.
+    """Number the given groups, or the groups found in the columns of the table.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
     Returns
     -------
     ndarray of shape (n,), int
-        Group numbers; a row without a known group forms its own.
+        Group numbers; each row without a known group forms a separate group.
 
     Raises
     ------
     ValueError
-        If `groups` has another length.
+        If `groups` does not have `n` values.
 
     Warns
     -----
@@ -62,7 +62,7 @@ def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
                 UserWarning,
                 stacklevel=3,
             )
-        # Rows of the same image form one group, too.
+        # Rows of the same image also form one group.
         return grouping(table, (*GROUP_COLUMNS, "image_id")).to_numpy()
     return np.arange(n)
 
@@ -76,27 +76,28 @@ def make_folds(
     *,
     has_embedding: bool,
 ) -> np.ndarray:
-    """Assign whole groups to as many folds as they allow.
+    """Assign whole groups to folds, using fewer folds if necessary.
 
     Parameters
     ----------
     target : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     groups : ndarray of shape (n,), int
         Group of each row.
     n_splits : int
-        Folds wanted.
+        Number of folds requested.
     n_seeds : int
-        Draws.
+        Number of draws.
     random_state : int
         Seed of the first draw.
     has_embedding : bool
-        Whether an embedding asks for a third fold, to cross-fit inside.
+        Whether an embedding, which is cross-fitted within folds, requires a third fold.
 
     Returns
     -------
     ndarray of shape (n, n_seeds), int
-        Folds, from 0: `n_splits`, or with a warning as many as hold both classes.
+        Folds numbered from 0: `n_splits` of them or, with a warning, as many as can contain both
+        classes.
 
     Raises
     ------
@@ -135,11 +136,11 @@ def check_folds(
     folds : array-like of shape (n,) or (n, r)
         Fold of each row.
     target : ndarray of shape (n,), bool
-        True where malignant.
+        True for malignant rows.
     groups : ndarray of shape (n,), int
         Group of each row.
     has_embedding : bool
-        Whether an embedding asks for a third fold, to cross-fit inside.
+        Whether an embedding, which is cross-fitted within folds, requires a third fold.
 
     Returns
     -------
@@ -149,7 +150,7 @@ def check_folds(
     Raises
     ------
     ValueError
-        If the folds are not such numbers, or a class occurs in too few of them.
+        If the folds are not numbered 0 to k - 1 in every draw, or a class occurs in too few folds.
     """
     draws = np.asarray(folds)
     draws = draws[:, None] if draws.ndim == 1 else draws
@@ -185,20 +186,20 @@ def check_folds(
     return draws.astype(np.intp)
 
 
-# Words for numbers, ordered as the numbers are.
+# Number words, ordered like the numbers.
 _NUMBERS = {"zero": 0.0, "one": 1.0, "two": 2.0}
 
 
 def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarray]:
-    """Split labels into the two classes and membership of the second.
+    """Return the two classes, and whether each label is the malignant one.
 
     Parameters
     ----------
     y : array-like of shape (n,)
         Labels.
     pos_label : int, float, bool or str, default=None
-        The malignant label. None takes the greater of two numbers, and of two words the one that
-        is known to be malignant.
+        The malignant label. If None, the greater of two numbers or, of two words, the one known to
+        mean malignant.
 
     Returns
     -------
@@ -210,7 +211,7 @@ def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarra
     Raises
     ------
     ValueError
-        If labels are missing, or not two, or it is not known which of them is malignant.
+        If labels are missing, there are not two classes, or the malignant one cannot be determined.
     """
     if pd.isna(y).any():
         raise ValueError(
@@ -218,7 +219,7 @@ def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarra
         )
     y = np.asarray(y)
     if y.dtype == object:
-        # Numbers and booleans of an object column, as joins of tables leave them.
+        # Joins of tables may leave numbers and booleans in an object column.
         y = pd.Series(y.ravel()).infer_objects().to_numpy().reshape(y.shape)
     kinds = {type(label).__name__ for label in y.ravel()} if y.dtype == object else {"str"}
     if kinds != {"str"}:
@@ -267,7 +268,7 @@ def warn_of_order(classes: np.ndarray) -> None:
 
 
 def _find_positive(classes: np.ndarray, pos_label: object) -> int:
-    """Position of the malignant one of two sorted labels."""
+    """Return the position of the malignant label in two sorted labels."""
     labels = classes.tolist()
     if pos_label is not None:
         if pos_label not in labels:
@@ -300,7 +301,7 @@ _LEAST |= {"n_splits": 2, "min_trees": 0, "num_leaves": 2, "min_child_samples": 
 
 
 def check_parameters(model: BaseEstimator) -> None:
-    """Refuse parameters out of range by name.
+    """Validate the parameters of the classifier.
 
     Parameters
     ----------
@@ -310,7 +311,7 @@ def check_parameters(model: BaseEstimator) -> None:
     Raises
     ------
     ValueError
-        If a parameter is out of range or no known choice.
+        If a parameter is out of range or not among its choices.
     """
     given = model.get_params(deep=False)
     for name, allowed in _CHOICES.items():
@@ -328,7 +329,7 @@ def check_parameters(model: BaseEstimator) -> None:
 def check_decision(
     sensitivity: float, threshold: str | float | None, cost_ratio: float | None
 ) -> None:
-    """Refuse rules for the threshold that are out of range or exclude each other.
+    """Validate the rules for the threshold, which exclude each other.
 
     Parameters
     ----------
@@ -342,7 +343,7 @@ def check_decision(
     Raises
     ------
     ValueError
-        If one is out of range, or more than one is set.
+        If a value is out of range, or more than one rule is set.
     """
     check_number("sensitivity", sensitivity, low=1e-6, high=1)
     if cost_ratio is not None:

@@ -18,7 +18,7 @@ from hybridlesion.model_selection import grouped_folds
 
 CALIBRATIONS = ("auto", "platt", "beta", "isotonic")
 
-# Positives from which three parameters are estimated rather than two.
+# Fewest positives for estimating three parameters rather than two.
 _ENOUGH_FOR_BETA = 1000
 
 # Largest factor by which `sharpen` multiplies slopes.
@@ -32,8 +32,8 @@ class ScoreCalibrator(BaseEstimator):
     ----------
     method : {"auto", "platt", "beta", "isotonic"}, default="auto"
         ``platt`` fits ``expit(a + b z)`` to logits z; ``beta`` fits
-        ``expit(c + a log p - b log(1 - p))`` with ``p = expit(z)``; ``isotonic`` a step function.
-        ``auto`` is beta from 1,000 positives on, else platt.
+        ``expit(c + a log p - b log(1 - p))`` with ``p = expit(z)``; ``isotonic`` fits a step
+        function. ``auto`` uses beta with 1,000 or more positives, and platt otherwise.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ScoreCalibrator(BaseEstimator):
     coef_ : ndarray of shape (2,) or (3,)
         Constant, then the non-negative slopes; absent for ``isotonic``.
     line_ : tuple of two floats
-        Constant and slope applied to the logits first, from `sharpen`; absent without it.
+        Constant and slope applied to the logits first; set by `sharpen`, otherwise absent.
 
     Notes
     -----
@@ -80,12 +80,12 @@ class ScoreCalibrator(BaseEstimator):
         Returns
         -------
         ScoreCalibrator
-            Itself.
+            Fitted calibrator.
 
         Raises
         ------
         ValueError
-            If the method is unknown, or `y` holds one class.
+            If the method is unknown, or `y` contains only one class.
         """
         check_choice("method", self.method, CALIBRATIONS)
         y, z = check_scores(y, z)
@@ -102,21 +102,21 @@ class ScoreCalibrator(BaseEstimator):
         return self
 
     def sharpen(self, z: np.ndarray, y: np.ndarray, noise: np.ndarray) -> ScoreCalibrator:
-        """Adapt a calibrator fitted on single fold models to means of several.
+        """Adapt a calibrator fitted to single fold models to the mean of several.
 
         Parameters
         ----------
         z : array-like of shape (n,)
-            The logits it was fitted on, each of a single fold model.
+            Logits that the calibrator was fitted to, each from a single fold model.
         y : array-like of shape (n,), 0 or 1
             Target.
         noise : array-like of shape (n,)
-            Variance of these logits that averaging removes.
+            Variance that averaging removes from each logit.
 
         Returns
         -------
         ScoreCalibrator
-            Itself.
+            Adapted calibrator.
 
         Notes
         -----
@@ -138,7 +138,7 @@ class ScoreCalibrator(BaseEstimator):
         steeper = 1 / np.clip(2 - ratio, 1 / _MOST_STEEPER, 1)
         variance = z.var()
         kept = 1 - min(np.mean(noise) / variance, 1) if variance > 0 else 1.0
-        # Expected means of fold models, after the change of slope.
+        # Expected means of the fold models after the change of slope.
         expected, score = z.mean() + steeper * np.sqrt(kept) * (z - z.mean()), self.predict(z)
 
         def excess(shift: float) -> float:
@@ -150,7 +150,7 @@ class ScoreCalibrator(BaseEstimator):
         return self
 
     def predict(self, z: np.ndarray) -> np.ndarray:
-        """Turn logits into probabilities.
+        """Convert logits to probabilities.
 
         Parameters
         ----------
@@ -193,28 +193,28 @@ def _fit_monotone(basis: np.ndarray, target: np.ndarray) -> np.ndarray:
     return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
 
 
-# Calibrators fitted without a twentieth of the rows hardly differ; with five parts they differ
-# enough to reorder the highest scores of different folds.
+# Calibrators that each leave out a twentieth of the rows hardly differ; with five parts, they
+# differ enough to reorder the highest scores of different folds.
 _PARTS = 20
 
-# Fewest lesions of each class, outside any part, to calibrate a setting by its rows alone.
+# Fewest lesions of each class, outside any one part, for calibrating a setting by its rows alone.
 _LEAST = 20
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Logits of one setting: lesions with or without siblings, with or without metadata.
+    """Held-out logits of one setting: lesions with or without siblings and metadata.
 
     Parameters
     ----------
     logits : ndarray of shape (n,), float64
-        Held-out logits of every row, treated as in this setting.
+        Held-out logits of all rows, each scored as if it belonged to this setting.
     noise : ndarray of shape (n,), float64
-        Variance of these logits that averaging all fold models removes.
+        Variance that averaging all fold models removes from each logit.
     like : ndarray of shape (n,), bool
         Rows that represent this setting.
     own : ndarray of shape (n,), float64
-        Logits of every row as it is.
+        Held-out logits of all rows as they are.
     weight : ndarray of shape (n,), float64
         Weight of this setting in the score of each row, 0 to 1; the weights sum to 1.
     """
@@ -244,15 +244,15 @@ def cross_calibrate(
     held_out : mapping to HeldOut
         Logits of each setting.
     groups : ndarray of shape (n,), int
-        Group of each row. Whole groups form parts, each of which is calibrated on the others: 20,
-        or fewer if fewer groups contain one of the classes.
+        Group of each row. Whole groups form 20 parts, or fewer if fewer groups contain one of the
+        classes; each part is calibrated on the others.
     random_state : int
-        Seed of the parts.
+        Seed used to assign groups to parts.
 
     Returns
     -------
     calibrators : dict to ScoreCalibrator
-        One for each setting, fitted on all rows, for new lesions.
+        One for each setting, fitted to all rows, for use on new lesions.
     raw, score : ndarray of shape (n,), float64
         Out-of-fold logits and probabilities. Probabilities come from calibrators fitted without
         the row's group, rearranged to be monotone in the logits within a setting.
@@ -282,21 +282,21 @@ def member_noise(draws: np.ndarray, n_folds: Sequence[int]) -> np.ndarray:
     Parameters
     ----------
     draws : ndarray of shape (r, n), float64
-        Out-of-fold logits of at least two draws of the folds.
+        Out-of-fold logits from at least two draws of the folds.
     n_folds : sequence of int
-        Folds of each draw; the noise is that of the first.
+        Number of folds in each draw; the noise is that of the first draw.
 
     Returns
     -------
     ndarray of shape (n,), float64
-        Removed variance of each row.
+        Variance removed from the logit of each row.
 
     Notes
     -----
-    Two fold models that both held out a row differ in their training rows. If variances fall as
-    one over the number of rows, models of two draws of k and l folds differ by
+    Two fold models that both held out a row differ in their training rows. If variances are
+    inversely proportional to the number of rows, models from two draws of k and l folds differ by
     ``1 / (k - 1) + 1 / (l - 1)`` in some unit, and averaging the k models of a draw removes
-    ``2 / (k - 1)`` of half of that unit.
+    ``2 / (k - 1)`` of half that unit.
 
     The target is not used, so the estimate is precise even with few positives. Draws are first
     standardised, because models of fewer folds are trained on fewer rows.
@@ -321,14 +321,14 @@ def calibration_rows(y: np.ndarray, own: np.ndarray, parts: np.ndarray) -> np.nd
     y : ndarray of shape (n,), bool
         Target.
     own : ndarray of shape (n,), bool
-        Rows that represent it.
+        Rows that represent the setting.
     parts : ndarray of shape (n,), int
-        Parts that are held out in turn.
+        Part of each row; parts are held out in turn.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        Its own rows; all rows if too few of them are malignant or benign.
+        Rows that represent the setting, or all rows if too few of these are malignant or benign.
     """
     for value in (True, False):
         found = np.bincount(parts[own & (y == value)], minlength=1)
@@ -348,13 +348,13 @@ def keep_order(score: np.ndarray, logits: np.ndarray) -> np.ndarray:
     score : ndarray of shape (n,)
         Out-of-fold probabilities.
     logits : ndarray of shape (n,)
-        Logits that they were calibrated from.
+        Logits from which the probabilities were calibrated.
 
     Returns
     -------
     ndarray of shape (n,)
-        The same probabilities: the k-th smallest belongs to the k-th smallest logit, and equal
-        logits share the mean.
+        The same probabilities, rearranged so that the k-th smallest belongs to the k-th smallest
+        logit; equal logits share the mean.
 
     References
     ----------
@@ -377,7 +377,7 @@ class ConformalSets:
     Attributes
     ----------
     nonconformity_ : tuple of two ndarrays, float64
-        Nonconformity scores of the benign and of the malignant calibration rows, sorted: one minus
+        Sorted nonconformity scores of the benign and of the malignant calibration rows: one minus
         the probability of the true label.
 
     Notes
@@ -388,7 +388,7 @@ class ConformalSets:
     probability, for malignant and for benign lesions [1]_. There is no guarantee for another
     camera, clinic or selection of lesions. Lesions of one patient are not exchangeable one by one,
     so the guarantee holds on average over many patients. With m malignant calibration rows, no
-    coverage above ``m / (m + 1)`` can be guaranteed; the set then always contains malignant.
+    coverage above ``m / (m + 1)`` can be guaranteed; beyond it, every set contains malignant.
 
     References
     ----------
@@ -413,17 +413,17 @@ class ConformalSets:
         y : array-like of shape (n,), 0 or 1
             Truth; 1 is malignant.
         score : array-like of shape (n,)
-            Probabilities of rows that their model never saw.
+            Probabilities from models that were not fitted to these rows.
 
         Returns
         -------
         ConformalSets
-            Itself.
+            Fitted prediction sets.
 
         Raises
         ------
         ValueError
-            If `y` holds one class, or the scores cannot be used.
+            If `y` contains only one class, or the scores are invalid.
         """
         y, score = check_scores(y, score)
         self.nonconformity_ = (np.sort(score[~y]), np.sort(1 - score[y]))
@@ -442,8 +442,8 @@ class ConformalSets:
         Returns
         -------
         ndarray of shape (n, 2), bool
-            Whether the set contains benign, and malignant. With both the model abstains; with
-            neither the row is unlike either class.
+            Whether the set contains benign, and whether it contains malignant. If it contains both,
+            the model abstains; if neither, the row is unlike either class.
 
         Raises
         ------
@@ -461,6 +461,6 @@ class ConformalSets:
         return np.column_stack(found)
 
     def __setstate__(self, state: dict) -> None:
-        # Artifacts of the first release name the scores "strangeness_".
+        # In artifacts of the first release, the scores are called "strangeness_".
         former = state.pop("strangeness_", None)
         vars(self).update(state if former is None else {**state, "nonconformity_": former})

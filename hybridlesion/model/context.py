@@ -26,12 +26,12 @@ def embedding_distance(
     embedding : ndarray of shape (n, d), float32
         Vectors; rows with NaN are ignored.
     patient, lesion : ndarray of shape (n,), int
-        Numbers of patients and, within them, of lesions.
+        Patient number of each row, and lesion number within the patient.
 
     Returns
     -------
     ndarray of shape (n,), float64
-        0 to 2; NaN without others.
+        Distance from 0 to 2; NaN if the patient has no other lesion.
     """
     length = np.linalg.norm(embedding, axis=1)
     known = np.isfinite(length) & (length > 0)
@@ -57,9 +57,9 @@ def outlier_factor(values: np.ndarray, patient: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values : ndarray of shape (n, d), float64
-        Columns, standardised here by median and absolute deviation within the patient.
+        Columns; they are standardised by median and median absolute deviation within the patient.
     patient : ndarray of shape (n,), int
-        Numbers of patients.
+        Patient number of each row.
 
     Returns
     -------
@@ -100,7 +100,7 @@ _ENOUGH = 3
 
 
 def context_columns(table: pd.DataFrame) -> list[str]:
-    """Columns whose context may be informative.
+    """List the columns whose context may be informative.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def context_columns(table: pd.DataFrame) -> list[str]:
     -------
     list of str
         CNN scores other than those of single diagnoses (``cnn__p_*``), the summary scores of the
-        ABCD rule with the largest diameter, and the measurements of total-body photography, in
-        table order.
+        ABCD rule, the largest diameter, and the measurements of total-body photography, in table
+        order.
 
     Examples
     --------
@@ -129,17 +129,17 @@ def context_columns(table: pd.DataFrame) -> list[str]:
 
 
 def has_company(table: pd.DataFrame) -> np.ndarray:
-    """Rows with another lesion of the same patient.
+    """Find the rows whose patient has another lesion.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        Feature table; without ``patient_id`` no row has siblings.
+        Feature table; without ``patient_id``, no row has siblings.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        True where the patient is known and has a row of another lesion.
+        True if the patient is known and has a row for another lesion.
 
     Examples
     --------
@@ -166,21 +166,22 @@ def patient_context(
     table : DataFrame of shape (n, columns)
         Feature table with ``patient_id`` and, if known, ``lesion_id``.
     columns : sequence of str, default=None
-        Numeric columns to compare; None takes `context_columns`.
+        Numeric columns to compare. If None, those listed by `context_columns`.
     kinds : sequence of str, default=("others", "excess", "z", "rank", "ratio")
         ``others`` is the mean m of the patient's other lesions, ``excess`` is x - m, ``z`` is
-        (x - m) over the others' standard deviation (-10 to 10; from three others on), ``rank`` the
-        share of the others that lie below (0 to 1, ties half), ``ratio`` x / m where m > 0.
+        ``excess`` over the standard deviation of the other lesions (-10 to 10; needs at least
+        three), ``rank`` is the share of the other lesions with lower values (0 to 1, ties count
+        half), and ``ratio`` is x / m if m > 0.
     distances : bool, default=True
         Whether to add ``ctx__embedding_distance`` (one minus the cosine to the mean direction of
-        the others' ``emb__`` vectors, 0 to 2) and ``ctx__abcd_outlier`` (local outlier factor
-        within the patient), where the table has such columns.
+        the other lesions' ``emb__`` vectors, 0 to 2) and ``ctx__abcd_outlier`` (local outlier
+        factor within the patient), if the table has the columns for them.
 
     Returns
     -------
     DataFrame of shape (n, columns x kinds + distances), float32
-        Columns ``ctx__cnn_score_excess`` and so on, on the index of `table`. NaN for a patient
-        with one lesion, an unknown patient, and where a value is missing.
+        Columns such as ``ctx__cnn_score_excess``, with the index of `table`. NaN if the patient is
+        unknown or has only one lesion, or if a value is missing.
 
     Raises
     ------
@@ -191,8 +192,8 @@ def patient_context(
 
     Notes
     -----
-    The number of images of a patient reflects acquisition rather than disease. It is not a column,
-    and no kind grows with it by definition, as a share of the sum or a maximum would.
+    The number of images of a patient reflects acquisition rather than disease. It is therefore not
+    a column, and no kind grows with it by construction, as a share of the sum or a maximum would.
 
     References
     ----------
@@ -241,7 +242,7 @@ def patient_context(
 
 
 class _Patients:
-    """Row numbers of patients, and of lesions within patients."""
+    """Numbers of the patient, and of the lesion within the patient, for each row."""
 
     def __init__(self, table: pd.DataFrame):
         n = len(table)
@@ -249,7 +250,7 @@ class _Patients:
         self.patient = connected_groups(known, n=n)
         self.lesion = np.arange(n)
         if "lesion_id" in table:
-            # A lesion is one within its patient; ids of other clinics may repeat.
+            # Lesion ids are unique only within a patient; other clinics may use the same ids.
             lesion = connected_groups(table["lesion_id"], n=n)
             self.lesion = pd.factorize(self.patient * np.int64(n + 1) + lesion)[0]
         self.count = self._others(np.ones(n))
@@ -262,7 +263,7 @@ class _Patients:
     def compare(self, values: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
         """Compare one column by the kinds of `patient_context`."""
         known = np.isfinite(values)
-        # Sums of values far from zero lose digits; a shift of all of them changes no comparison.
+        # Sums of values far from zero lose precision; shifting all values changes no comparison.
         centre = float(np.median(values[known])) if known.any() else 0.0
         shifted = np.where(known, values - centre, 0.0)
         count = self._others(known.astype(np.float64))
@@ -284,7 +285,7 @@ class _Patients:
 
 
 def _count_below(values: np.ndarray, known: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Count the known values of the same group that are lower, ties as half."""
+    """Count the lower known values in the same group, with ties as half."""
     below = np.full(len(values), np.nan)
     frame = pd.Series(values[known]).groupby(group[known])
     below[known] = frame.rank(method="average").to_numpy() - 0.5

@@ -1,4 +1,4 @@
-"""DiagnosisClassifier: calibrated probabilities of several diagnoses over grouped folds."""
+"""Calibrated probabilities of several diagnoses, fitted over grouped folds."""
 
 from __future__ import annotations
 
@@ -22,51 +22,52 @@ from hybridlesion.model._groups import read_groups
 _USED = ("abcd__", "cnn__", "meta__")
 # Standard deviations and probabilities at which values are clipped.
 _REACH, _LEAST = 5.0, 1e-5
-# Most rows of a class that a fold model is fitted to; intercepts restore its frequency.
+# Most rows per class to which a fold model is fitted; intercepts restore class frequencies.
 _MOST_ROWS = 5_000
 _FEWEST_CLASSES = 3
 _TREES = 80
-# Rows that are scored at once.
+# Rows scored at once.
 _CHUNK = 8192
 
 
 class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
-    """Stack of measurements, scores of a network and metadata into probabilities of diagnoses.
+    """Stacked classifier of diagnoses from measurements, network scores and metadata.
 
-    On the rows outside each fold a multinomial logistic regression, with scores of the network as
-    logits, and LightGBM are fitted and their logarithmic probabilities averaged. One temperature,
-    chosen on the held-out rows, calibrates them at the frequencies of the training. A new row gets
-    the mean of all folds. A missing value counts as the mean of its column.
+    For each fold, a multinomial logistic regression (with the network scores as logits) and
+    LightGBM are fitted to the rows outside the fold, and their log probabilities are averaged. A
+    single temperature, chosen on the held-out rows, calibrates them at the class frequencies of the
+    training data. The probabilities of a new row are averaged over all folds. Missing values are
+    replaced by the mean of the column.
 
     Parameters
     ----------
     C : float, default=0.1
         Inverse strength of the L2 penalty on standardised columns.
     min_rows : int, default=20
-        Fewest rows of a diagnosis; rarer ones are left out.
+        Minimum number of rows per diagnosis; rarer diagnoses are left out.
     n_splits : int, default=5
-        Folds of whole groups, unless folds are passed to `fit`.
+        Number of folds of whole groups, unless folds are passed to `fit`.
     n_jobs : int, default=1
-        Threads of LightGBM.
+        Number of LightGBM threads.
     random_state : int, default=0
-        Seed.
+        Random seed.
 
     Attributes
     ----------
     classes_ : ndarray of shape (k,)
-        Diagnoses that are learned, sorted.
+        Learned diagnoses, sorted.
     prior_ : ndarray of shape (k,)
-        Their shares of the training rows.
+        Share of each diagnosis in the training rows.
     left_out_ : dict
-        Number of rows of each diagnosis that is too rare.
+        Number of rows for each diagnosis that is too rare.
     oof_proba_ : ndarray of shape (n, k), float32
-        Out-of-fold probabilities of all rows, also of those without a diagnosis.
+        Out-of-fold probabilities of all rows, including rows without a diagnosis.
     temperature_ : float
-        Divisor of the logarithmic probabilities.
+        Divisor of the log probabilities.
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
-        Columns used; of a feature table, those of the families ``abcd__, cnn__, meta__``.
+        Columns used; for a feature table, those of the families ``abcd__, cnn__, meta__``.
 
     Examples
     --------
@@ -86,30 +87,30 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X, y, groups=None, folds=None):
-        """Fit one model a fold and calibrate them.
+        """Fit one model per fold and calibrate them.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
             Feature table, or any numeric matrix; NaN is a missing value.
         y : array-like of shape (n,)
-            Diagnoses; rows where it is missing are not learned from.
+            Diagnoses; rows without a diagnosis are not used for fitting.
         groups : array-like of shape (n,), default=None
-            Patient of each row; None reads the table's own columns.
+            Patient of each row. If None, groups are read from the columns of the table.
         folds : array-like of shape (n,), int, default=None
-            Fold of each row, 0 to k - 1; None assigns whole groups.
+            Fold of each row, 0 to k - 1. If None, whole groups are assigned to folds.
 
         Returns
         -------
         DiagnosisClassifier
-            Itself.
+            Fitted classifier.
 
         Raises
         ------
         ValueError
-            If fewer than three diagnoses (of a plain matrix, two) have enough rows.
+            If fewer than three diagnoses (two for a plain matrix) have enough rows.
         TableError
-            If the table has no column of these families.
+            If the table has no column of the families used.
         """
         table, X = as_pandas(X), self._read_training(as_pandas(X), y)
         y = column_or_1d(y, dtype=object if is_feature_table(table) else None, warn=True)
@@ -129,22 +130,22 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X):
-        """Return the probabilities of the diagnoses, at the frequencies of the training.
+        """Return the probabilities of the diagnoses at the frequencies of the training data.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
-            Table or matrix with the columns of training.
+            Table or matrix with the training columns.
 
         Returns
         -------
         ndarray of shape (n, k)
-            In the order of `classes_`; rows sum to 1.
+            Probabilities in the order of `classes_`; rows sum to 1.
 
         Raises
         ------
         TableError
-            If a column of training is missing.
+            If a training column is missing.
         """
         check_is_fitted(self, "members_")
         X = self._read(as_pandas(X))
@@ -159,13 +160,13 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n, columns)
-            Table or matrix with the columns of training.
+            Table or matrix with the training columns.
 
         Returns
         -------
         ndarray of shape (n,)
-            The diagnosis whose probability exceeds its share of the training most, as a ratio: the
-            rule of the highest balanced accuracy.
+            The diagnosis with the highest ratio of probability to share of the training rows, the
+            rule that maximises balanced accuracy.
         """
         return self.decide(self.predict_proba(X))
 
@@ -175,7 +176,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         probabilities : array-like of shape (n, k)
-            In the order of `classes_`.
+            Probabilities in the order of `classes_`.
 
         Returns
         -------
@@ -230,7 +231,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         return encoded
 
     def _read_classes(self, y, least):
-        """Return the position of each label in `classes_`; -1 where it is not learned."""
+        """Return the position of each label in `classes_`; -1 if it is not learned."""
         present = ~pd.isna(y)
         counts = pd.Series(y[present]).value_counts()
         kept = sorted(counts.index[counts >= self.min_rows])
@@ -256,7 +257,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         return folds
 
     def _fit_member(self, X, codes, rows, fold):
-        """Fit both models on some rows, of frequent classes a part."""
+        """Fit both models to the given rows, sampling frequent classes."""
         rng = np.random.default_rng([self.random_state, fold])
         of_class = [rows[codes[rows] == k] for k in range(len(self.classes_))]
         drawn = [
@@ -280,7 +281,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         standard = _standardise(member, columns)
         model = LogisticRegression(C=self.C, max_iter=300).fit(standard, truth)
         member["coef"] = np.zeros((len(share), X.shape[1]))
-        # A class without rows outside the fold is as improbable as it gets.
+        # A class without rows outside the fold gets the lowest possible probability.
         member["intercept"] = np.full(len(share), np.log(_LEAST))
         coef, intercept = model.coef_, model.intercept_
         if len(model.classes_) == 2:
@@ -310,7 +311,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         }
         data = lightgbm.Dataset(standard, truth.astype(np.float32), params=params)
         booster = lightgbm.train(params, data, _TREES)
-        # As text, to leave the training data behind.
+        # Converted to text and back, to drop the training data.
         return lightgbm.Booster(model_str=booster.model_to_string())
 
     def _log_proba(self, member, X):
@@ -327,13 +328,13 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _standardise(member: dict, columns: np.ndarray) -> np.ndarray:
-    """Standardise and clip; a missing value counts as the mean."""
+    """Standardise and clip the columns, replacing missing values by the mean."""
     standard = (columns - member["mean"]) / member["scale"]
     return np.clip(np.nan_to_num(standard, nan=0.0), -_REACH, _REACH)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    # Not scipy's, whose last bits depend on the number of rows.
+    # The last bits of scipy's version depend on the number of rows.
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
@@ -355,21 +356,21 @@ def _find_temperature(log_p: np.ndarray, codes: np.ndarray) -> float:
 def match_malignancy(
     probabilities: np.ndarray, malignant: np.ndarray, score: np.ndarray
 ) -> np.ndarray:
-    """Scale probabilities of diagnoses so that those of malignant ones sum to a score.
+    """Scale diagnosis probabilities so that those of malignant diagnoses sum to a score.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n, k)
         Rows sum to 1.
     malignant : ndarray of shape (k,), bool
-        Diagnoses that count as malignant; at least one does, and one does not.
+        Whether each diagnosis counts as malignant; both values must occur.
     score : ndarray of shape (n,)
         Probability of malignancy.
 
     Returns
     -------
     ndarray of shape (n, k)
-        Proportions among malignant, and among other, diagnoses are kept.
+        Probabilities with unchanged proportions among malignant and among other diagnoses.
 
     Examples
     --------

@@ -15,22 +15,22 @@ class EmbeddingDiscriminant:
     Trees, which split one column at a time, overfit to a thousand embedding columns; one linear
     score summarises them. The score of a training row must come from a discriminant fitted without
     the row's fold, which `cross_fit` provides: it sums the moments of each fold once, so that
-    leaving out folds costs a subtraction.
+    leaving out folds takes only a subtraction.
 
     Parameters
     ----------
     shrinkages : tuple of float, default=(0.05, 0.2, 0.5, 0.8, 0.95)
-        Weights of the identity against the within-class correlation, above 0 and up to 1; the
-        best by cross-fitted AUC on the training folds is taken.
+        Weights of the identity against the within-class correlation, above 0 and up to 1; the value
+        with the highest cross-fitted AUC on the training folds is used.
 
     Attributes
     ----------
     coef_ : ndarray of shape (d,)
-        Weights of the embedding's columns.
+        Weights of the embedding columns.
     intercept_ : float
         Constant; the score is 0 halfway between the class means.
     shrinkage_ : float
-        The shrinkage taken.
+        The shrinkage chosen.
 
     References
     ----------
@@ -74,30 +74,31 @@ class EmbeddingDiscriminant:
         folds : ndarray of shape (n,), int
             Grouped fold of each row; at least three folds.
         shrinkages : tuple of float, default=(0.05, 0.2, 0.5, 0.8, 0.95)
-            Candidates. Their choice makes the training scores slightly optimistic (AUC of noise
-            0.51), but not those of the fold left out.
+            Candidate values. Choosing among them makes the training scores slightly optimistic (AUC
+            of noise 0.51), but not the scores of the fold left out.
 
         Returns
         -------
         list of (EmbeddingDiscriminant, ndarray of shape (n,))
-            For fold k the discriminant of all other folds, and the scores of their rows: those of
-            fold j by the discriminant of the folds other than j and k. Rows of fold k are NaN.
+            For each fold k, the discriminant fitted to all other folds, and the scores of their
+            rows. Rows of fold j are scored by the discriminant fitted to the folds other than j and
+            k; rows of fold k are NaN.
 
         Raises
         ------
         ValueError
-            If there are fewer than three folds, or two folds hold every row of a class.
+            If there are fewer than three folds, or two folds contain every row of a class.
         """
         n_folds = int(folds.max()) + 1
         if n_folds < 3:
             raise ValueError(f"an embedding needs at least 3 folds, got {n_folds}.")
         usable = ~np.isnan(X).any(axis=1)
         centre = X[usable].mean(axis=0) if usable.any() else np.zeros(X.shape[1])
-        # Only usable rows enter; centring them keeps the sums of squares exact in float64.
+        # Only usable rows are summed; centring them keeps the sums of squares exact in float64.
         rows = [usable & (folds == k) for k in range(n_folds)]
         moments = [_moments(X[fold] - centre, y[fold]) for fold in rows]
         total = [sum(parts[1:], parts[0]) for parts in zip(*moments, strict=True)]
-        # Weights and, last, the constant of each shrinkage, without one fold or two.
+        # Weights followed by the constant for each shrinkage, without one or two folds.
         without: dict[frozenset[int], list[np.ndarray]] = {}
         for k in range(n_folds):
             rest = [whole - part for whole, part in zip(total, moments[k], strict=True)]
@@ -132,7 +133,7 @@ class EmbeddingDiscriminant:
         Returns
         -------
         ndarray of shape (n,), float64
-            The higher, the more likely malignant; NaN for rows with a missing value.
+            Scores; the higher, the more likely malignant. NaN for rows with a missing value.
         """
         # Row by row: the last bit of a matrix product depends on how many rows there are.
         return np.einsum("ij,j->i", X, self.coef_) + self.intercept_
@@ -168,5 +169,5 @@ def _discriminants(moments: list[np.ndarray], shrinkages: tuple[float, ...]) -> 
     return planes
 
 
-# Name in artifacts and imports of earlier releases.
+# Name used in artifacts and imports of earlier releases.
 EmbeddingProbe = EmbeddingDiscriminant

@@ -30,7 +30,7 @@ def grouped_folds(
     n_splits : int, default=5
         Number of folds, at least 2.
     random_state : int or None, default=0
-        Seed of the order of groups of equal size.
+        Seed used to shuffle groups of equal size.
 
     Returns
     -------
@@ -40,13 +40,13 @@ def grouped_folds(
     Raises
     ------
     ValueError
-        If fewer groups than folds hold a positive, or hold any row.
+        If fewer than `n_splits` groups contain a positive row.
 
     Notes
     -----
-    Largest group first, to the fold that lacks most: groups with positives by their number of
-    positives, then the others by their rows. The time is O(n + groups log groups), so that
-    400,000 ungrouped rows take a second or two.
+    Groups are assigned from largest to smallest, each to the fold that lacks most: first groups
+    with positives, by number of positives, then all other groups, by number of rows. The time is
+    O(n + groups log groups), so that 400,000 ungrouped rows take a second or two.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def repeated_grouped_folds(
     n_repeats: int = 1,
     random_state: int = 0,
 ) -> np.ndarray:
-    """Assign whole groups to folds repeatedly, each time with another seed.
+    """Assign whole groups to folds repeatedly, each time with a different seed.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ def repeated_grouped_folds(
     n_splits : int, default=5
         Number of folds, at least 2.
     n_repeats : int, default=1
-        How often the folds are drawn, at least once.
+        Number of times the folds are drawn, at least 1.
     random_state : int, default=0
-        Seed of the first draw; each further one takes the next number.
+        Seed of the first draw; each further draw uses the next integer.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def repeated_grouped_folds(
     Raises
     ------
     ValueError
-        If fewer groups than folds hold a positive, or hold any row.
+        If fewer than `n_splits` groups contain a positive row.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def train_validation_test(
     sizes: Sequence[float] = (0.7, 0.15, 0.15),
     random_state: int | None = 0,
 ) -> np.ndarray:
-    """Split rows into train, validation and test by whole groups with similar prevalence.
+    """Split whole groups into train, validation and test sets of similar prevalence.
 
     Parameters
     ----------
@@ -127,9 +127,9 @@ def train_validation_test(
     groups : array-like of shape (n,)
         Group of each row, for example from `grouping`.
     sizes : sequence of 3 floats, default=(0.7, 0.15, 0.15)
-        Shares of train, validation and test; they sum to 1. A share of 0 leaves a part empty.
+        Shares of train, validation and test, which sum to 1. A share of 0 leaves a part empty.
     random_state : int or None, default=0
-        Seed of the order of groups of equal size.
+        Seed used to shuffle groups of equal size.
 
     Returns
     -------
@@ -139,8 +139,8 @@ def train_validation_test(
     Raises
     ------
     ValueError
-        If the shares are not three, negative, or do not sum to 1, or if there are fewer groups
-        than parts.
+        If `sizes` are not three non-negative shares that sum to 1, or there are fewer groups than
+        parts.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def train_validation_test(
 
 
 def _summarise(y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the group code of each row, then positives and rows of each group."""
+    """Return the group code of each row, and the positives and rows of each group."""
     y = pd.to_numeric(pd.Series(y), errors="raise").to_numpy(dtype=float, na_value=0.0)
     codes, _ = pd.factorize(pd.Series(groups).reset_index(drop=True))
     if len(y) != len(codes):
@@ -178,7 +178,7 @@ def _summarise(y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def _deal(
     positives: np.ndarray, sizes: np.ndarray, shares: np.ndarray, random_state: int | None
 ) -> np.ndarray:
-    """Return the part of each group: first by positives, then by rows."""
+    """Assign each group to a part, balancing first positives and then rows."""
     part = np.empty(len(sizes), dtype=np.intp)
     shuffled = np.random.default_rng(random_state).permutation(len(sizes))
     carriers = shuffled[positives[shuffled] > 0]
@@ -194,8 +194,8 @@ def _deal(
 def _fill(loads: np.ndarray, shares: np.ndarray, filled: np.ndarray) -> np.ndarray:
     """Give each load in turn to the part that lacks most of its share."""
     total = loads.sum() + filled.sum()
-    # The heap holds minus what is lacking, so that its first entry lacks most; parts that lack
-    # the same are served from the first on.
+    # The heap contains the negative of what each part lacks, so that its first entry lacks most;
+    # ties go to the first part.
     heap = [
         (done - share * total, k)
         for k, (share, done) in enumerate(zip(shares, filled, strict=True))
@@ -209,29 +209,29 @@ def _fill(loads: np.ndarray, shares: np.ndarray, filled: np.ndarray) -> np.ndarr
     return part
 
 
-# From the widest to the narrowest. Rows that share any of them share a group.
+# From the widest to the narrowest. Rows that share a value in any column share a group.
 GROUP_COLUMNS = ("patient_id", "lesion_id", "duplicate_cluster")
 
 
 def grouping(records: pd.DataFrame, columns: Sequence[str] = GROUP_COLUMNS) -> pd.Series:
-    """Give rows of one patient, one lesion or one duplicated picture the same group.
+    """Group rows by patient, lesion and duplicated picture.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records; absent `columns` are ignored.
     columns : sequence of str, default=("patient_id", "lesion_id", "duplicate_cluster")
-        Columns that tie rows together. A missing value ties a row to nothing.
+        Columns that link rows. Missing values do not link rows.
 
     Returns
     -------
     Series of shape (n,), int
-        Group numbers from 0, by first appearance, on the index of `records`.
+        Group numbers from 0, in order of first appearance, with the index of `records`.
 
     Notes
     -----
-    Several columns are joined: when a duplicated picture occurs under two patient ids, both
-    patients are one group (the connected components of the graph of rows and values).
+    Groups are the connected components of the graph of rows and values: if a duplicated picture
+    occurs under two patient ids, both patients form one group.
 
     Examples
     --------
@@ -253,14 +253,14 @@ def connected_groups(*columns: Sequence, n: int | None = None) -> np.ndarray:
     Parameters
     ----------
     *columns : sequence of shape (n,)
-        Identifiers; missing values (None, NaN) tie a row to nothing.
+        Identifiers; missing values (None, NaN) do not link rows.
     n : int, default=None
-        Number of rows; needed only when there are no columns.
+        Number of rows; required only without columns.
 
     Returns
     -------
     ndarray of shape (n,), int
-        Group numbers from 0, by first appearance.
+        Group numbers from 0, in order of first appearance.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Saved folds and parts."""
+"""Reading and writing of folds and parts."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.metadata import match_ids, normalise_ids, normalise_image_id, read_table
 from hybridlesion.model_selection._folds import GROUP_COLUMNS, PARTS
 
-# The first line of a CSV file, before the facts.
+# Start of the first line of a CSV file, before seed and digest.
 MARK = "# hybridlesion splits "
-# Where a Parquet file keeps the same facts.
+# Metadata key for seed and digest in a Parquet file.
 KEY = b"hybridlesion_splits"
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Which fold or which part each image belongs to.
+    """Fold or part of each image.
 
     Parameters
     ----------
     image_id : ndarray of shape (n,), str
-        Image ids, each once.
+        Unique image ids.
     labels : ndarray of shape (n, r)
-        Folds, 0 to k - 1, of each of r draws; or one column of parts, ``"train"``,
-        ``"validation"`` and ``"test"``.
+        Folds, 0 to k - 1, in each of r draws, or one column of parts, ``"train"``, ``"validation"``
+        and ``"test"``.
     group : ndarray of shape (n,), int, or None, default=None
-        Group that was kept whole; None where it is not known.
+        Group of each image, which was kept whole; None if unknown.
     random_state : int or None, default=None
-        Seed of the first draw; None where it is not known.
+        Seed of the first draw; None if unknown.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Splits:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over ids and labels, whatever the order of the rows."""
+        """SHA-256 digest of ids and labels, independent of the order of the rows."""
         lines = (
             "\t".join((str(name), *map(str, row)))
             for name, row in zip(self.image_id, self.labels.tolist(), strict=True)
@@ -70,18 +70,18 @@ class Splits:
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
     def of(self, image_ids: Sequence[str]) -> np.ndarray:
-        """Look up images.
+        """Look up the labels of images.
 
         Parameters
         ----------
         image_ids : sequence of shape (m,), str
-            Ids of the rows of a table. Folder, suffix, and where it is unique case and Unicode
-            form may differ from those of the splits.
+            Ids of the rows of a table. They may differ from those of the splits in folder, suffix
+            and, if unambiguous, case and Unicode form.
 
         Returns
         -------
         ndarray of shape (m, r)
-            Labels of each.
+            Labels of each image.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Splits:
         return self.labels[place]
 
     def unused(self, image_ids: Sequence[str]) -> list[str]:
-        """Name the images that the splits have and a table lacks.
+        """List the images in the splits that a table lacks.
 
         Parameters
         ----------
@@ -111,7 +111,7 @@ class Splits:
         Returns
         -------
         list of str
-            Ids, in the order of the splits.
+            Image ids in the order of the splits.
         """
         used = list(self._match(image_ids)[1].values())
         return [str(name) for name in self.image_id[~np.isin(self.image_id, used)]]
@@ -122,23 +122,23 @@ class Splits:
 
 
 def write_splits(path: str | os.PathLike, splits: Splits) -> None:
-    """Write folds or parts, whole or not at all.
+    """Write folds or parts to a file, completely or not at all.
 
     Parameters
     ----------
     path : str or path-like
-        ``.csv`` or ``.parquet`` file with the columns ``image_id``, ``group`` where known, and
-        ``part``, or ``fold_1, fold_2, ...`` for each draw. The facts (seed, digest) are a first
-        line that begins with ``#``, or metadata of the Parquet file.
+        ``.csv`` or ``.parquet`` file with the columns ``image_id``, ``group`` if known, and either
+        ``part`` or ``fold_1, fold_2, ...``, one for each draw. Seed and digest are stored in a
+        first line that begins with ``#``, or in the metadata of the Parquet file.
     splits : Splits
-        What is written.
+        Folds or parts to write.
 
     Raises
     ------
     TableError
-        If the suffix is another, or ids occur twice.
+        If the suffix is neither ``.csv`` nor ``.parquet``, or an id occurs more than once.
     SourceError
-        If it cannot be written.
+        If the file cannot be written.
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
@@ -175,31 +175,31 @@ _FOLD = re.compile(r"fold(_\d+)?")
 
 
 def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) -> Splits:
-    """Read folds or parts, from `write_splits` or made by other means.
+    """Read folds or parts, written by `write_splits` or made by other means.
 
     Parameters
     ----------
     path : str or path-like
-        CSV or Parquet with an image id and either ``part`` (or ``split``: train, validation,
-        test) or ``fold`` (or ``fold_1, fold_2, ...``: whole numbers). The out-of-fold scores of a
-        fit are such a file.
+        CSV or Parquet with an image id and either ``part`` (or ``split``: train, validation, test)
+        or ``fold`` (or ``fold_1, fold_2, ...``: whole numbers). Out-of-fold scores of a fit are in
+        this format.
     records : DataFrame of shape (m, columns), default=None
-        Records that the splits are for, with ``image_id`` and whichever of ``patient_id``,
-        ``lesion_id`` and ``duplicate_cluster`` are known; None checks the file alone.
+        Records that the splits are for, with ``image_id`` and, if known, ``patient_id``,
+        ``lesion_id`` and ``duplicate_cluster``. If None, only the file is checked.
 
     Returns
     -------
     Splits
-        Labels; folds are numbered from 0 in their order.
+        The splits, with folds renumbered from 0 in ascending order.
 
     Raises
     ------
     SourceError
-        If there is no such file.
+        If the file does not exist.
     TableError
-        If a column is missing, an image occurs twice or has no label, the file was changed after
-        it was written, or images of `records` are in no fold or one of their patients, lesions
-        or duplicates is in several.
+        If a column is missing, an image occurs twice or has no label, the file was changed after it
+        was written, an image of `records` is in no fold, or a patient, lesion or duplicate is in
+        several folds.
     """
     path = Path(path)
     table, facts = _open(path)
@@ -236,14 +236,14 @@ def parted(values: pd.Series, labels: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values : Series of shape (n,)
-        What ties rows together; a missing value ties a row to nothing.
+        Values that link rows; missing values do not link rows.
     labels : ndarray of shape (n, r)
         Folds or parts in r draws.
 
     Returns
     -------
     ndarray of shape (n,), bool
-        True where another row of the same value has another label in any draw.
+        True if another row with the same value has a different label in any draw.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def parted(values: pd.Series, labels: np.ndarray) -> np.ndarray:
 
 
 def _open(path: Path) -> tuple[pd.DataFrame, dict]:
-    """Read the table and the stored facts."""
+    """Read the table, and the stored seed and digest."""
     if path.suffix.lower() in (".parquet", ".pq"):
         import pyarrow.parquet as pq
 

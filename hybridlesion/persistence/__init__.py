@@ -1,4 +1,4 @@
-"""Model files: save a fitted model, load it safely, sign it and read its manifest."""
+"""Model files: saving, safe loading, signing, and reading the manifest."""
 
 from hybridlesion.persistence._allowlist import LISTED_CALLABLES, LISTED_CLASSES
 from hybridlesion.persistence._artifact import (

@@ -1,9 +1,9 @@
-"""Restricted unpickling: listed classes, checked calls and nothing else.
+"""Restricted unpickling, limited to listed classes and checked calls.
 
 Restricting ``find_class`` of the standard unpickler is not enough: it would still call a listed
 class with arbitrary arguments, let attributes replace methods, and allocate gigabytes for a stream
-of nine bytes. This module interprets the opcodes itself. A name in the stream becomes an inert
-`Name`; calls, new instances and their attributes are checked before they happen.
+of nine bytes. This module therefore interprets the opcodes itself. A name in the stream becomes an
+inert `Name`, and every call, new instance or attribute is checked before it takes effect.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.persistence._state import CALLS, Name, checked_text, fill_array, set_byte_order
 
-# Recreated without running their constructor; then they receive their attributes.
+# Instances are created without running the constructor, and their attributes are then restored.
 LISTED_CLASSES = frozenset(
     {
         "hybridlesion.cnn.scorer.CNNScorer",
@@ -48,10 +48,10 @@ LISTED_CLASSES = frozenset(
     }
 )
 
-# Each is called through the function of `CALLS` that checks its arguments.
+# Each callable is replaced by the function in `CALLS` that checks its arguments.
 LISTED_CALLABLES = frozenset(CALLS)
 
-# Where earlier releases kept a class or function: a module, or a module and a name.
+# Modules or qualified names in earlier releases -> current ones.
 FORMER_MODULES = {
     "hybridlesion.artifact._booster": "hybridlesion.persistence._state",
     "hybridlesion.artifact._pickler": "hybridlesion.persistence._state",
@@ -72,7 +72,7 @@ FORMER_MODULES = {
 
 _MAX_OPCODES = 2_000_000
 _MAX_REASON = 300
-# Opcodes whose argument is the value.
+# Opcodes whose argument is the value itself.
 _VALUES = re.compile(r"BININT[12]?|LONG[14]|BINFLOAT|(SHORT_)?BIN(UNICODE|BYTES)8?|BYTEARRAY8")
 _CONSTANTS: dict[str, Callable[[], object]] = {
     "NONE": lambda: None,
@@ -87,12 +87,12 @@ _SCALARS = (str, bytes, int, float, bool, type(None))
 
 
 def loads_listed(payload: bytes) -> object:
-    """Unpickle a model, admitting `LISTED_CLASSES` and `LISTED_CALLABLES` only.
+    """Unpickle a model, allowing only `LISTED_CLASSES` and `LISTED_CALLABLES`.
 
     Parameters
     ----------
     payload : bytes
-        A pickle of protocol 4 or 5.
+        Pickle with protocol 4 or 5.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def loads_listed(payload: bytes) -> object:
     Raises
     ------
     ArtifactError
-        If the payload names anything that is not listed, uses a listed name in another way than
-        models do, or is damaged.
+        If the payload refers to anything that is not listed, uses a listed name in a way that
+        models do not, or is damaged.
 
     Examples
     --------
@@ -130,12 +130,12 @@ def read_pickle(
     Parameters
     ----------
     data : bytes
-        A pickle; bytes after its end are ignored.
+        Pickle. Any bytes after its end are ignored.
     calls : mapping of str to callable or None
-        The function that stands in for each callable, by module and name; None for a name that may
-        occur as an argument but is never called.
+        Function that replaces each callable, by qualified name; None for a name that may occur as
+        an argument but is never called.
     classes : frozenset of str, default=frozenset()
-        Classes that may be instantiated, by module and name.
+        Qualified names of the classes that may be instantiated.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def read_pickle(
     Raises
     ------
     ArtifactError
-        If the pickle uses anything else, or is damaged.
+        If the pickle uses any other name, or is damaged.
     """
     interpreter = _Interpreter(calls, classes)
     try:
@@ -158,7 +158,7 @@ def read_pickle(
         return interpreter.stack.pop()
     except ArtifactError:
         raise
-    # A crafted stream can make the interpreter or a listed __setstate__ fail in any way.
+    # A crafted stream can make the interpreter or a listed __setstate__ raise any exception.
     except Exception as error:
         raise ArtifactError(
             f"it cannot be restored ({type(error).__name__}: {str(error)[:_MAX_REASON]}). It is "
@@ -167,7 +167,7 @@ def read_pickle(
 
 
 class _Interpreter:
-    """The stack machine of pickle, with the opcodes that models are written with."""
+    """Stack machine for pickles, with only the opcodes that occur in models."""
 
     def __init__(self, calls: Mapping[str, Callable | None], classes: frozenset[str]):
         self.calls, self.classes = calls, classes
@@ -241,7 +241,7 @@ class _Interpreter:
         return items
 
     def _container(self, *kinds: type):
-        """The container to fill; the standard unpickler would call any object's `append`."""
+        """Return the container to fill; the standard unpickler would call any `append` method."""
         filled = self.stack[-1]
         if type(filled) not in kinds:
             raise ArtifactError(f"it fills a {type(filled).__name__} as if it were a container")
@@ -271,7 +271,7 @@ class _Interpreter:
         return listed.__new__(listed)
 
     def _set_state(self, instance: Any, state: Any) -> None:
-        """Set the attributes of an instance of a listed class, but no method."""
+        """Set the attributes of an instance of a listed class, but never replace a method."""
         if type(instance) is np.ndarray:
             return fill_array(instance, state)
         if isinstance(instance, np.dtype):
@@ -295,7 +295,7 @@ class _Interpreter:
 
 
 def _checked_keys(keys: list) -> list:
-    """Admit flat keys only: hashing a deeply nested tuple would overflow the stack of C."""
+    """Allow only flat keys: hashing a deeply nested tuple would overflow the C stack."""
     for key in keys:
         parts = key if type(key) is tuple else (key,)
         if not all(type(part) in _SCALARS or isinstance(part, np.generic) for part in parts):
@@ -304,5 +304,5 @@ def _checked_keys(keys: list) -> list:
 
 
 def _describe(value: object) -> str:
-    """Name a hostile value by its type: its text could be made to fill the memory."""
+    """Describe a value by its type only, since its text could be crafted to fill the memory."""
     return value.address if type(value) is Name else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""Save a fitted model to one file and load it without trusting the file."""
+"""Save a fitted model to a single file and load it without trusting the file."""
 
 from __future__ import annotations
 
@@ -40,41 +40,41 @@ def save_artifact(
     metrics: pd.DataFrame | None = None,
     key: bytes | None = None,
 ) -> dict:
-    """Write a fitted model and its manifest to one joblib file.
+    """Write a fitted model and its manifest to a joblib file.
 
     Parameters
     ----------
     path : str or path-like
         File to write, usually ``MODEL.joblib``.
     model : Pipeline or HybridLesionClassifier
-        Fitted pipeline of `make_hybrid_pipeline`, which scores images and feature tables, or a
+        Fitted pipeline from `make_hybrid_pipeline`, which scores images and feature tables, or a
         fitted classifier, which scores feature tables.
     training : mapping, default=None
-        Facts on the training data, from `hybridlesion.training.describe_training`.
+        Description of the training data, from `hybridlesion.training.describe_training`.
     metrics : DataFrame, default=None
-        Columns metric, value, low, high, from `hybridlesion.metrics.evaluate`.
+        Table with columns metric, value, low and high, from `hybridlesion.metrics.evaluate`.
     key : bytes, default=None
-        Key to sign the file with, from `read_key`; None leaves it unsigned.
+        Key to sign the file with, from `read_key`. If None, the file is not signed.
 
     Returns
     -------
     dict
-        The manifest.
+        Manifest of the model.
 
     Raises
     ------
     ArtifactError
-        If the model holds a class that loading would refuse, or its weight file is missing.
+        If the model contains a class that could not be loaded again, or a weight file is missing.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
 
     Notes
     -----
-    The digest in the file detects corruption, not tampering: anyone who can write the file can
-    write its digest. The list of classes makes loading safe; the signature proves the origin.
+    The digest in the file detects corruption but not tampering: anyone who can change the file can
+    also change its digest. The list of classes makes loading safe; the signature proves the origin.
 
-    Weight files of more than 256 MiB are written to the same folder, as ``MODEL.NAME`` (or
-    ``MODEL.DIGEST.NAME`` where another file has that name), and their digest is checked on loading.
+    Weight files larger than 256 MiB are written to the same folder, as ``MODEL.NAME`` (or
+    ``MODEL.DIGEST.NAME`` if that name is taken), and their digests are checked on loading.
     """
     check_is_fitted(split_steps(model)[1])
     model, files = detach_weights(model)
@@ -95,15 +95,15 @@ def save_artifact(
 
 
 def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseEstimator:
-    """Load the model of an artifact; only listed classes are admitted.
+    """Load the model from an artifact, allowing only listed classes.
 
     Parameters
     ----------
     path : str or path-like
         File written by `save_artifact` or ``hybridlesion fit``.
     key : bytes, default=None
-        Key that the file must be signed with, from `read_key`. It is checked before anything is
-        unpickled. None accepts unsigned files.
+        Key that the file must be signed with, from `read_key`. The signature is checked before
+        anything is unpickled. If None, unsigned files are accepted, too.
 
     Returns
     -------
@@ -113,45 +113,45 @@ def load_artifact(path: str | os.PathLike, *, key: bytes | None = None) -> BaseE
     Raises
     ------
     ArtifactError
-        If the file is not signed with the key, not an artifact, damaged or too new, if it holds
-        anything that is not listed, if its manifest describes other features than the model takes,
+        If the file is not signed with the key, not an artifact, damaged or too new; if it contains
+        anything that is not listed; if the features in the manifest differ from those of the model;
         or if the model scores differently with the installed libraries.
 
     Warns
     -----
     UserWarning
-        If the minor version of LightGBM, scikit-learn, numpy or scipy differs from that of the
-        saved model, or if this release measures images differently.
+        If the minor version of LightGBM, scikit-learn, numpy or scipy differs from that used to
+        save the model, or if this release measures images differently.
 
     Notes
     -----
-    Where a library differs, 16 synthetic rows whose scores the file stores are scored again. If
-    all agree to 1e-6 the model is loaded with a warning, otherwise it is refused. Boosted trees are
-    stored as text that every LightGBM since version 3 reads.
+    If the version of a library differs, 16 synthetic rows are scored and compared with the scores
+    stored in the file. If all agree to within 1e-6, the model is loaded with a warning; otherwise
+    an error is raised. Boosted trees are stored as text that LightGBM 3 or later can read.
 
-    ``joblib.load(path)`` returns the same model, but executes whatever an untrusted file contains.
+    ``joblib.load(path)`` returns the same model, but executes arbitrary code in untrusted files.
     """
     return _open(path, read_container(path, key), Path(path).parent)
 
 
 def restore_model(content: dict) -> BaseEstimator:
-    """Restore the model from the content of an artifact; ``joblib.load`` calls this function.
+    """Restore the model from the content of an artifact; called by ``joblib.load``.
 
     Parameters
     ----------
     content : dict
-        The plain values of an artifact file.
+        Plain values from an artifact file.
 
     Returns
     -------
     Pipeline or HybridLesionClassifier
-        The fitted model, after the checks of `load_artifact` except that of a signature.
+        The fitted model, which has passed the checks of `load_artifact` except for the signature.
 
     Raises
     ------
     ArtifactError
-        As for `load_artifact`, and if weight files are stored in the folder of the artifact, which
-        is unknown here.
+        As for `load_artifact`, or if weight files are stored in the folder of the artifact, which
+        is not known to this function.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def restore_model(content: dict) -> BaseEstimator:
     return _open("the model file", check_content("the model file", content), None)
 
 
-# Files of protocol 3 name this address.
+# Files of protocol 3 refer to the function by this module.
 restore_model.__module__ = "hybridlesion.persistence"
 
 
@@ -189,13 +189,13 @@ def read_manifest(path: str | os.PathLike, *, key: bytes | None = None) -> dict:
     path : str or path-like
         File written by `save_artifact` or ``hybridlesion fit``.
     key : bytes, default=None
-        Key that the file must be signed with; None accepts unsigned files.
+        Key that the file must be signed with. If None, unsigned files are accepted, too.
 
     Returns
     -------
     dict
-        Manifest, with the ``protocol``, ``digest`` (SHA-256 of the content) and ``signature``
-        ("none", "unchecked" or "valid") of the file added.
+        Manifest, plus the ``protocol``, ``digest`` (SHA-256 of the content) and ``signature``
+        ("none", "unchecked" or "valid") of the file.
 
     Raises
     ------

@@ -1,14 +1,14 @@
-"""Check that a saved model scores the same with the libraries installed here.
+"""Check that a saved model gives the same scores with the installed libraries.
 
-The rule, for LightGBM, scikit-learn, numpy and scipy, whose code computes the scores:
+LightGBM, scikit-learn, numpy and scipy, which compute the scores, are compared by version:
 
-1. Same major and minor version (1.5.0 and 1.5.2): accepted silently.
-2. Any other version: 16 synthetic rows, whose scores the manifest stores, are scored again. If all
-   agree to 1e-6 the model is loaded with a warning, otherwise it is refused.
-3. A file of protocol 1 stores no such rows: a warning names the versions that differ.
+1. If the major and minor versions agree (1.5.0 and 1.5.2), the model is accepted silently.
+2. Otherwise, 16 synthetic rows are scored and compared with the scores stored in the manifest. If
+   all agree to within 1e-6, the model is loaded with a warning; otherwise it is rejected.
+3. Files of protocol 1 store no such scores, so a warning lists the versions that differ.
 
-A release of hybridlesion that measures images differently gives a warning: scores of images would
-differ from those the model was fitted for, while earlier feature tables remain valid.
+A warning is also issued if this release of hybridlesion measures images differently: the scores of
+images would be unreliable, while earlier feature tables remain valid.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TOLERANCE = 1e-6
 
 
 def describe_checks(classifier: BaseEstimator) -> dict:
-    """Score the check rows of a model, for its manifest.
+    """Compute the check scores of a model for its manifest.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def describe_checks(classifier: BaseEstimator) -> dict:
     Returns
     -------
     dict
-        ``scores`` of the check rows (empty unless it is a `HybridLesionClassifier`) and
-        ``measuring``, the feature version.
+        ``scores`` of the check rows (empty unless the classifier is a `HybridLesionClassifier`)
+        and ``measuring``, the feature version.
     """
     scores = []
     if isinstance(classifier, HybridLesionClassifier):
@@ -51,26 +51,26 @@ def describe_checks(classifier: BaseEstimator) -> dict:
 
 
 def check_versions(path: str | os.PathLike, manifest: dict, classifier: BaseEstimator) -> None:
-    """Apply the rule of this module to a loaded model.
+    """Apply the rules of this module to a loaded model.
 
     Parameters
     ----------
     path : str or path-like
-        Its file, for messages.
+        File of the model, for messages.
     manifest : dict
-        Its manifest.
+        Manifest of the model.
     classifier : estimator
-        The loaded classifier.
+        Loaded classifier.
 
     Raises
     ------
     ArtifactError
-        If a library differs and the check rows score differently.
+        If the version of a library differs and the scores of the check rows have changed.
 
     Warns
     -----
     UserWarning
-        If a library differs, or images are measured differently.
+        If the version of a library differs, or images are measured differently.
     """
     checks = manifest.get("checks")
     checks = checks if isinstance(checks, dict) else {}
@@ -118,10 +118,10 @@ def _differing(saved: object) -> str:
 
 
 def _score_rows(classifier: HybridLesionClassifier) -> np.ndarray:
-    """Score rows of all magnitudes and both signs, and one without any value."""
+    """Score rows with values of all magnitudes and both signs, and a row of missing values."""
     n_columns = classifier.n_features_in_
     row, column = np.mgrid[:_N_ROWS, :n_columns]
-    # Sines rather than random numbers, whose streams a version of numpy may change.
+    # Sines rather than random numbers, because random streams may change between numpy versions.
     values = np.sin(1 + 7.1 * row + 1.3 * column) * 10.0 ** (row % 8 - 3)
     values[-1] = np.nan
     names = getattr(classifier, "feature_names_in_", None)
@@ -135,7 +135,7 @@ def _score_rows(classifier: HybridLesionClassifier) -> np.ndarray:
         for name, known in classifier.encoder_.categories_.items()
         if name in table
     }
-    # Patients with three lesions, and one with a single lesion: they are scored differently.
+    # Patients with three lesions and a patient with a single lesion, who are scored differently.
     patients = [f"patient {k // 3}" for k in range(_N_ROWS)]
     return classifier.predict_proba(table.assign(**text, patient_id=patients))[:, 1]
 

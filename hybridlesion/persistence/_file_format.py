@@ -1,4 +1,4 @@
-"""The artifact file: plain values in one pickled call, and an optional signature after it."""
+"""Artifact files: plain values in a pickled call, followed by an optional signature."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from hybridlesion.persistence._allowlist import read_pickle
 FORMAT = "hybridlesion-artifact"
 
 # 1: boosters and pipelines pickled by their libraries. 2: boosters as text. 3: the file is a call
-# of `restore_model`, so that joblib.load returns the model. Raise it when older releases could not
-# read the file; keep reading every number below it.
+# to `restore_model`, so that joblib.load returns the model. Increment it when older releases could
+# not read the file, and keep supporting all earlier protocols.
 PROTOCOL = 3
 
 _MAX_BYTES = 8 << 30
 
-# The size of a manifest as JSON, where parts that the file shares are written out in full.
+# Limits for a manifest as JSON, in which parts shared within the pickle are written out in full.
 _MAX_VALUES, _MAX_CHARACTERS = 1_000_000, 1 << 28
 
 _SIGNATURE_MARK = b"\nhybridlesion-hmac-sha256:"
 _SIGNATURE_LENGTH = len(_SIGNATURE_MARK) + 64
-# Prevents the signature of a model from being valid for anything else under the same key.
+# Prevents the signature of a model from being valid for other data signed with the same key.
 _PURPOSE = b"hybridlesion-artifact\0"
 _MIN_KEY, _MAX_KEY = 16, 1 << 16
 
 
 @dataclass(frozen=True)
 class Container:
-    """The content of an artifact file.
+    """Content of an artifact file.
 
     Parameters
     ----------
     manifest : dict
         Plain JSON values.
     payload : bytes
-        The pickled model; only `loads_listed` may open it.
+        Pickled model, which must only be unpickled by `loads_listed`.
     files : dict of str to bytes
         Weight files that the model needs to score images, by name.
     protocol : int, default=3
         Protocol number of the file.
     signed : bool, default=False
-        Whether the file carries a signature, checked or not.
+        Whether the file has a signature, checked or not.
     """
 
     manifest: dict
@@ -59,19 +59,19 @@ class Container:
     signed: bool = False
 
     def digest(self) -> str:
-        """SHA-256 of the whole content, as 64 hexadecimal digits."""
+        """Return the SHA-256 digest of the whole content, as 64 hexadecimal digits."""
         manifest = json.dumps(self.manifest, sort_keys=True).encode()
         named = [(name.encode(), self.files[name]) for name in sorted(self.files)]
         total = hashlib.sha256(str(self.protocol).encode())
         for part in (manifest, self.payload, *(part for pair in named for part in pair)):
-            # The length in front keeps bytes from moving between neighbouring parts.
+            # The length prefix prevents bytes from moving between adjacent parts.
             total.update(len(part).to_bytes(8, "big"))
             total.update(part)
         return total.hexdigest()
 
 
 class _Call:
-    """Pickles into a call of `restore_model` with `content`."""
+    """Object that is pickled as a call to `restore_model` with `content`."""
 
     def __init__(self, content: dict):
         self.content = content
@@ -88,11 +88,11 @@ def write_container(path: str | os.PathLike, container: Container, key: bytes | 
     Parameters
     ----------
     path : str or path-like
-        The file to write.
+        File to write.
     container : Container
-        Its content.
+        Content of the file.
     key : bytes, default=None
-        Key to sign it with; None writes it unsigned.
+        Key to sign the file with. If None, the file is not signed.
     """
     content = {
         "format": FORMAT,
@@ -113,15 +113,15 @@ def read_container(path: str | os.PathLike, key: bytes | None = None) -> Contain
     Parameters
     ----------
     path : str or path-like
-        The file.
+        File to read.
     key : bytes, default=None
-        Key that the file must be signed with, checked before anything else; None accepts unsigned
-        files.
+        Key that the file must be signed with. The signature is checked before anything else. If
+        None, unsigned files are accepted, too.
 
     Returns
     -------
     Container
-        Its content; the model is still pickled.
+        Content of the file, with the model still pickled.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def read_container(path: str | os.PathLike, key: bytes | None = None) -> Contain
     signed = data[-_SIGNATURE_LENGTH:].startswith(_SIGNATURE_MARK)
     if key is not None:
         _check_signature(path, data, signed, key)
-    # The first byte of every uncompressed pickle; compressed files are never unpacked.
+    # Every uncompressed pickle begins with this byte; compressed files are never unpacked.
     if not data.startswith(b"\x80"):
         _refuse(path, "it is not a joblib file" if data else "it is empty")
     try:
@@ -156,21 +156,21 @@ def check_content(path: str | os.PathLike, content: object, *, signed: bool = Fa
     Parameters
     ----------
     path : str or path-like
-        The file, for messages.
+        Path of the file, for messages.
     content : object
-        The plain values of the file.
+        Plain values from the file.
     signed : bool, default=False
-        Whether the file carries a signature.
+        Whether the file has a signature.
 
     Returns
     -------
     Container
-        The content.
+        Checked content.
 
     Raises
     ------
     ArtifactError
-        If it is not an artifact, too new or damaged.
+        If the content is not an artifact, is too new or is damaged.
     """
     if type(content) is not dict or content.get("format") != FORMAT:
         _refuse(path, "it lacks the format mark")
@@ -202,7 +202,7 @@ def check_content(path: str | os.PathLike, content: object, *, signed: bool = Fa
 
 
 def _check_extent(path: str | os.PathLike, manifest: dict) -> None:
-    """Refuse a manifest that is small in the file but huge or endless as JSON."""
+    """Reject a manifest that is small in the file but huge or endless as JSON."""
     waiting: list = [manifest]
     values = characters = 0
     while waiting:
@@ -231,12 +231,12 @@ def read_key(path: str | os.PathLike) -> bytes:
     Parameters
     ----------
     path : str or path-like
-        File of at least 16 bytes, not counting a line break at its end.
+        File of at least 16 bytes, not counting trailing line breaks.
 
     Returns
     -------
     bytes
-        The key.
+        Key without trailing line breaks.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The manifest of a model file: plain JSON values, and their description as text."""
+"""Manifest of a model file: plain JSON values, and their description as text."""
 
 from __future__ import annotations
 
@@ -41,25 +41,26 @@ def make_manifest(
     files: Mapping[str, bytes],
     sidecars: Mapping[str, str],
 ) -> dict:
-    """Describe a fitted model.
+    """Create the manifest of a fitted model.
 
     Parameters
     ----------
     model : Pipeline or estimator
-        The fitted model.
+        Fitted model.
     training : mapping
-        Facts on the training data, from `hybridlesion.training.describe_training`.
+        Description of the training data, from `hybridlesion.training.describe_training`.
     metrics : DataFrame or None
-        Columns metric, value, low, high.
+        Table with columns metric, value, low and high.
     files : mapping of str to bytes
         Weight files of the model.
     sidecars : mapping of str to str
-        File names in the folder of the artifact of those that are too large to be stored inside.
+        Names of weight files stored in the folder of the artifact because they are too large to be
+        stored inside.
 
     Returns
     -------
     dict
-        Plain JSON values; NaN and infinities become None.
+        Plain JSON values, with NaN and infinities replaced by None.
     """
     featurizer, classifier = split_steps(model)
     parameters = classifier.get_params(deep=False)
@@ -94,21 +95,21 @@ def make_manifest(
 
 
 def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEstimator) -> None:
-    """Check that a model takes the columns that its manifest describes.
+    """Check that the columns of a model match the description in its manifest.
 
     Parameters
     ----------
     path : str or path-like
-        Its file, for the message.
+        File of the model, for the message.
     manifest : mapping
-        Its manifest.
+        Manifest of the model.
     classifier : estimator
-        The loaded classifier.
+        Loaded classifier.
 
     Raises
     ------
     ArtifactError
-        If the digests of the names differ: the manifest belongs to another model.
+        If the digests of the column names differ, so that the manifest belongs to another model.
     """
     described = manifest.get("features")
     digest = described.get("sha256") if isinstance(described, Mapping) else None
@@ -137,7 +138,7 @@ def _describe_features(classifier: BaseEstimator) -> dict:
 
 
 def _describe_diagnoses(classifier: BaseEstimator) -> dict[str, bool]:
-    """Tell which diagnoses a classifier learned, and whether each counts as malignant."""
+    """Return the diagnoses that a classifier learned, and whether each counts as malignant."""
     learned = getattr(classifier, "diagnosis_", None)
     if learned is None:
         return {}
@@ -145,7 +146,7 @@ def _describe_diagnoses(classifier: BaseEstimator) -> dict[str, bool]:
 
 
 def _plain(value: Any) -> Any:
-    """Convert numpy values, tuples and mappings to JSON values, anything else to its repr."""
+    """Convert numpy values, tuples and mappings to JSON values, and other objects to their repr."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset, np.ndarray, pd.Series)):
@@ -171,18 +172,18 @@ def describe_manifest(manifest: Mapping) -> str:
     Parameters
     ----------
     manifest : mapping
-        Result of `read_manifest`.
+        Manifest, as returned by `read_manifest`.
 
     Returns
     -------
     str
-        Paragraphs on the model, its training data, its performance and the versions of libraries;
-        control characters are escaped.
+        Paragraphs on the model, its training data, its performance and library versions, with
+        control characters escaped.
 
     Raises
     ------
     ArtifactError
-        If a part of the manifest has another form than this release writes.
+        If part of the manifest does not have the form that this release writes.
 
     Examples
     --------
@@ -253,7 +254,7 @@ def _metric_lines(manifest: Mapping) -> list[str]:
         shown = f"  ({interval})" if interval else ""
         lines.append(f"  {row.get('metric')!s:<{width}}  {value}{shown}")
     if threshold is not None:
-        # Files of earlier releases have no rule, but the parameters that it follows from.
+        # Files from earlier releases lack the rule, but it follows from the parameters.
         parameters = (manifest.get("model") or {}).get("parameters") or {}
         rule = manifest.get("threshold_rule") or name_rule(parameters)
         lines.append(
@@ -268,7 +269,7 @@ def _metric_lines(manifest: Mapping) -> list[str]:
 
 
 def _unit(facts: Mapping) -> str:
-    """The unit of the bootstrap: patients only where every group is one."""
+    """Return the unit of the bootstrap, which is "patients" only if every group is a patient."""
     n_groups = facts.get("n_groups", facts.get("n_patients"))
     if facts.get("n_patients") and n_groups == facts["n_patients"]:
         return "patients"

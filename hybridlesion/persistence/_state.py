@@ -1,4 +1,4 @@
-"""The parts of a model as plain values, and how each is restored after a check."""
+"""Represent the parts of a model as plain values, and restore them after checks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from hybridlesion.exceptions import ArtifactError
 if TYPE_CHECKING:
     from lightgbm import Booster
 
-# What scikit-learn stores for the next fit; it names a dozen of its internals.
+# Attribute that scikit-learn stores for the next fit; it refers to a dozen private classes.
 _METADATA_REQUEST = "_metadata_request"
 
 
 def dumps_model(model: object) -> bytes:
-    """Pickle a model; tables, boosters and pipelines inside it become plain values.
+    """Pickle a model, with tables, boosters and pipelines converted to plain values.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ def dumps_model(model: object) -> bytes:
 
 
 class _ModelPickler(pickle.Pickler):
-    # A DataFrame's own pickle names a dozen internals of pandas and pyarrow, a Booster's and a
-    # Pipeline's hold attributes of one release: all change between versions.
+    # The default pickle of a DataFrame refers to a dozen internals of pandas and pyarrow, and those
+    # of a Booster or Pipeline contain private attributes: all of them change between versions.
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         if kind is pd.DataFrame:
@@ -63,7 +63,7 @@ class _ModelPickler(pickle.Pickler):
 
 @dataclass(frozen=True)
 class Name:
-    """A listed class or function as the payload sees it: inert, so that nothing can call it.
+    """Inert placeholder for a listed class or function, which the payload cannot call.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def frame_from_columns(columns: dict[str, list]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The table, its rows numbered from 0.
+        Table with rows numbered from 0.
 
     Raises
     ------
@@ -105,22 +105,22 @@ def frame_from_columns(columns: dict[str, list]) -> pd.DataFrame:
 
 
 def pipeline_from_steps(steps: list[tuple[str, BaseEstimator]]) -> Pipeline:
-    """Restore a pipeline; where it cached intermediate results is not kept.
+    """Restore a pipeline, without its cache location.
 
     Parameters
     ----------
     steps : list of (str, estimator)
-        Name and step.
+        Names and steps.
 
     Returns
     -------
     Pipeline
-        The pipeline.
+        Pipeline of the steps.
 
     Raises
     ------
     ArtifactError
-        If a step is not an estimator, or there is none.
+        If a step is not an estimator, or `steps` is empty.
     """
     if type(steps) is not list or not steps or not all(map(_is_step, steps)):
         raise ArtifactError("it makes a pipeline of other than estimators")
@@ -138,14 +138,14 @@ def _default_dict(factory: object) -> defaultdict:
     return defaultdict(OrderedDict)
 
 
-# Arrays: numpy itself trusts every dtype and shape ------------------------------------------------
+# Arrays, since numpy trusts any dtype and shape --------------------------------------------------
 
 # Booleans, integers, floats, text and bytes of fixed length, and objects.
 _DTYPES = re.compile(r"b1|[iu][1248]|f[248]|[US]\d{1,5}|O8?")
 
 
 def _dtype(code: str, align: bool = False, copy: bool = False) -> np.dtype:
-    """Make a dtype; a copy, since a payload could change numpy's shared one."""
+    """Create a dtype as a copy, since a payload could change numpy's shared instance."""
     if (align, copy) != (False, True) or type(code) is not str or not _DTYPES.fullmatch(code):
         raise ArtifactError("it holds an array of a type that models do not have")
     return np.dtype(code, False, True)
@@ -157,9 +157,9 @@ def set_byte_order(dtype: Any, state: Any) -> None:
     Parameters
     ----------
     dtype : numpy.dtype
-        A dtype that the payload made.
+        Dtype created from the payload.
     state : object
-        What the payload stores for it.
+        State of the dtype in the payload.
 
     Raises
     ------
@@ -184,19 +184,19 @@ def _empty_array(kind: object, shape: object, code: object) -> np.ndarray:
 
 
 def fill_array(array: np.ndarray, state: Any) -> None:
-    """Set shape, dtype and values of an empty array.
+    """Set the shape, dtype and values of an empty array.
 
     Parameters
     ----------
     array : ndarray
-        An empty array that the payload made.
+        Empty array created from the payload.
     state : object
-        Version, shape, dtype, whether the order is Fortran's, and the bytes or objects.
+        Version, shape, dtype, whether the array is in Fortran order, and the bytes or objects.
 
     Raises
     ------
     ArtifactError
-        If the number of values differs from the shape.
+        If the number of values does not match the shape.
     """
     if type(state) is not tuple or len(state) != 5 or type(state[3]) is not bool or state[0] != 1:
         raise ArtifactError("it holds an array of an unknown form")
@@ -229,7 +229,7 @@ def _check_values(shape: Any, dtype: Any, values: Any) -> None:
         raise ArtifactError("it holds an array with more or fewer values than its shape says")
 
 
-# Boosted trees as text: LightGBM follows child numbers without checking them ---------------------
+# Boosted trees as text, since LightGBM follows child indices unchecked ---------------------------
 
 _MAX_LEAVES = 8192  # LightGBM walks trees by recursion
 _MAX_COLUMNS = 1_000_000
@@ -250,17 +250,17 @@ def booster_from_text(text: str) -> Booster:
     Parameters
     ----------
     text : str
-        Result of ``Booster.model_to_string`` or `checked_text`.
+        Text from ``Booster.model_to_string`` or `checked_text`.
 
     Returns
     -------
     lightgbm.Booster
-        Ready to predict.
+        Booster that is ready to predict.
 
     Raises
     ------
     ArtifactError
-        If the text does not describe boosted trees of a classifier.
+        If the text does not describe the boosted trees of a classifier.
     """
     checked = checked_text(text)
     import lightgbm
@@ -272,12 +272,12 @@ def booster_from_text(text: str) -> Booster:
 
 
 def checked_text(text: str) -> str:
-    """Check the text of a booster and rewrite it with what prediction needs.
+    """Check the text of a booster and reduce it to the parts needed for prediction.
 
     Parameters
     ----------
     text : str
-        Result of ``Booster.model_to_string``, of any LightGBM since version 3.
+        Text from ``Booster.model_to_string`` of LightGBM 3 or later.
 
     Returns
     -------
@@ -287,7 +287,7 @@ def checked_text(text: str) -> str:
     Raises
     ------
     ArtifactError
-        If it holds anything but numeric splits of a classifier, or a malformed tree.
+        If the text is not that of a classifier with numeric splits, or a tree is malformed.
     """
     if type(text) is not str:
         _refuse_trees("they are not text")
@@ -326,7 +326,7 @@ def _checked_tree(tree: dict[str, str], n_columns: int) -> list[str]:
     lines = [f"num_leaves={n_leaves}", "num_cat=0"]
     for name, length in lengths.items():
         values = tree.get(name, "").split()
-        # A tree of one leaf has only its value.
+        # A tree with a single leaf has only the leaf value.
         short = n_leaves == 1 and name in ("leaf_weight", "leaf_count")
         if len(values) != length and not short:
             _refuse_trees(f"a tree of {n_leaves} leaves has {len(values)} values of {name}")
@@ -341,7 +341,7 @@ def _checked_tree(tree: dict[str, str], n_columns: int) -> list[str]:
 
 
 def _check_splits(tree: dict[str, str], n_leaves: int, n_columns: int) -> None:
-    """Every node but the root is the child of exactly one earlier node, every leaf of one."""
+    """Check that each node but the root has one earlier parent, and each leaf one parent."""
     left, right, columns, kinds = (
         _whole_numbers(tree, name)
         for name in ("left_child", "right_child", "split_feature", "decision_type")
@@ -387,7 +387,7 @@ def _refuse_trees(reason: str) -> NoReturn:
     raise ArtifactError(f"the boosted trees in the model cannot be trusted: {reason}.")
 
 
-# The function that stands in for each callable that a payload may name.
+# Function that replaces each callable that may occur in a payload.
 CALLS: dict[str, Callable | None] = {
     "collections.OrderedDict": lambda: OrderedDict(),
     "collections.defaultdict": _default_dict,

@@ -1,4 +1,4 @@
-"""Weight files of a model's networks, which travel with it."""
+"""Weight files of a model's networks, which are stored with the model."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import SEGMENTERS
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS
 
-# An artifact is read whole to check its digest: one of gigabytes would be slow to inspect.
+# An artifact is read completely to check its digest, so a multi-gigabyte file would be slow to
+# inspect.
 MAX_INSIDE = 256 << 20
 
-# Key in the manifest of a file that is stored in the folder of the artifact.
+# Manifest key for the name of a weight file stored in the folder of the artifact.
 SIDECAR = "beside"
 
 
 def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes]]:
-    """Take the weight files out of a model, so that no path of this machine is stored.
+    """Extract the weight files from a model, so that no local path is stored.
 
     Parameters
     ----------
@@ -39,16 +40,16 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
     Returns
     -------
     model : Pipeline or estimator
-        A shallow copy that names its weight files without their folders.
+        Shallow copy that refers to its weight files by name, without folders.
     files : dict of str to bytes
-        The files of the embedder and of the segmenter by these names; a fine-tuned folder is packed
-        into one file. Weights that ship with the package or come from timm's hub are included,
-        because another release or the hub may change them. Empty if the model has no network.
+        Files of the embedder and of the segmenter, by name. A fine-tuned folder is packed into one
+        file. Weights that ship with the package or come from timm's hub are included, because
+        another release or the hub may change them. Empty if the model has no network.
 
     Raises
     ------
     ArtifactError
-        If a weight file is missing, or timm's hub has other weights than the model was fitted with.
+        If a weight file is missing, or the weights on timm's hub differ from those used in the fit.
     """
     featurizer, _ = split_steps(model)
     if featurizer is None:
@@ -60,24 +61,24 @@ def detach_weights(model: BaseEstimator) -> tuple[BaseEstimator, dict[str, bytes
 
 
 def attach_weights(model: BaseEstimator, files: Mapping[str, bytes]) -> BaseEstimator:
-    """Write the weight files of a loaded model to where its networks can read them.
+    """Write the weight files of a loaded model to the user's cache folder.
 
     Parameters
     ----------
     model : Pipeline or estimator
-        Result of `detach_weights`, after unpickling.
+        Unpickled model from `detach_weights`.
     files : mapping of str to bytes
-        The files of the artifact.
+        Weight files of the artifact.
 
     Returns
     -------
     Pipeline or estimator
-        The model; it refers to files in the user's cache folder and to no other file.
+        Copy of the model that only refers to files in the cache folder.
 
     Raises
     ------
     ArtifactError
-        If the artifact lacks a file that the model names.
+        If the artifact lacks a file that the model refers to.
     """
     featurizer, _ = split_steps(model)
     if featurizer is None:
@@ -99,21 +100,21 @@ def attach_weights(model: BaseEstimator, files: Mapping[str, bytes]) -> BaseEsti
 def write_sidecar_files(
     path: Path, files: Mapping[str, bytes]
 ) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Write files that are too large for the artifact to its folder.
+    """Write files that are too large for the artifact to the artifact's folder.
 
     Parameters
     ----------
     path : Path
-        The artifact to be written.
+        Path of the artifact.
     files : mapping of str to bytes
-        The files of the model.
+        Weight files of the model.
 
     Returns
     -------
     inside : dict of str to bytes
-        Files that the artifact stores.
+        Files to store in the artifact.
     sidecars : dict of str to str
-        File names in the folder of `path`, by the name that the model uses.
+        Names of the files in the folder of `path`, by the names that the model uses.
     """
     inside, sidecars = {}, {}
     for name, data in files.items():
@@ -123,7 +124,7 @@ def write_sidecar_files(
         digest = hashlib.sha256(data).hexdigest()
         file = path.with_name(f"{path.stem}.{name}")
         if _digest(file) not in (None, digest):
-            # Another model or a user may need the file that is there.
+            # Do not overwrite the existing file, which another model or the user may need.
             file = path.with_name(f"{path.stem}.{digest[:16]}.{name}")
         with atomic_path(file) as temporary:
             temporary.write_bytes(data)
@@ -142,13 +143,13 @@ def collect_files(
     Parameters
     ----------
     path : str or path-like
-        The artifact, for messages.
+        Path of the artifact, for messages.
     folder : Path or None
-        Its folder; None if it is unknown.
+        Folder of the artifact, or None if unknown.
     inside : mapping of str to bytes
-        Files that the artifact stores.
+        Files stored in the artifact.
     described : mapping of str to object
-        All files as its manifest describes them.
+        Descriptions of all files in the manifest.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def collect_files(
     Raises
     ------
     ArtifactError
-        If a file outside is missing or has another content.
+        If an outside file is missing or its content has changed.
     """
     files = {check_file_name(name): data for name, data in inside.items()}
     for name, facts in described.items():
@@ -186,22 +187,22 @@ def collect_files(
 
 
 def check_file_name(name: Any) -> str:
-    """Check that a name in an artifact is a plain file name that leads to no other folder.
+    """Check that a name in an artifact is a plain file name without a folder.
 
     Parameters
     ----------
     name : object
-        What the artifact stores.
+        Name from the artifact.
 
     Returns
     -------
     str
-        `name`.
+        The value of `name`.
 
     Raises
     ------
     ArtifactError
-        If it contains a folder or unprintable characters, is hidden, or too long.
+        If the name contains a folder or unprintable characters, is hidden, or is too long.
 
     Examples
     --------
@@ -215,7 +216,7 @@ def check_file_name(name: Any) -> str:
 
 
 def _embedder_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
-    """Name and content of the network that embeds or scores images; None without one."""
+    """Return name and content of the embedder's weight file, or None without an embedder."""
     if featurizer.embedder == "none":
         return None
     if featurizer.embedder == FINETUNED:
@@ -231,7 +232,7 @@ def _embedder_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
 
 
 def _segmenter_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
-    """Name and content of the refiner; None where masks are drawn without a network."""
+    """Return name and content of the refiner's weight file, or None without a refiner."""
     if featurizer.segmenter == "classical":
         return None
     shipped = featurizer.segmenter in SEGMENTERS
@@ -240,7 +241,7 @@ def _segmenter_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
 
 
 def _from_hub(featurizer: LesionFeaturizer) -> bytes:
-    """Pack timm's own weights, which this machine has since the model was fitted with them."""
+    """Pack the pretrained timm weights, which were downloaded when the model was fitted."""
     from safetensors.torch import save
 
     from hybridlesion.cnn.backbone import create_pretrained, weights_digest
@@ -274,7 +275,7 @@ def _read(path: Path, parameter: str) -> bytes:
 
 
 def _digest(path: Path) -> str | None:
-    """SHA-256 of a file; None if it does not exist."""
+    """Return the SHA-256 digest of a file, or None if it does not exist."""
     if not path.is_file():
         return None
     with open(path, "rb") as file:
@@ -282,7 +283,7 @@ def _digest(path: Path) -> str | None:
 
 
 def _write_to_cache(name: str, data: bytes) -> Path:
-    """Write a file once per content; a file that was changed there is written again."""
+    """Write a file to the cache once per content; a modified cached file is replaced."""
     digest = hashlib.sha256(data).hexdigest()
     path = _cache_folder() / "weights" / digest[:32] / check_file_name(name)
     if _digest(path) != digest:
@@ -292,7 +293,7 @@ def _write_to_cache(name: str, data: bytes) -> Path:
 
 
 def _cache_folder() -> Path:
-    """The user's cache folder, or a private temporary one if that is not writable."""
+    """Return the user's cache folder, or a private temporary folder if it is not writable."""
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     folder = Path(home) / "hybridlesion"
     try:
@@ -304,7 +305,7 @@ def _cache_folder() -> Path:
 
 
 def _with_files(model: Pipeline, **named: str | None) -> Pipeline:
-    """Copy the pipeline and its featurizer, with other files; fitted parts are shared."""
+    """Copy the pipeline and its featurizer with other files, sharing the fitted parts."""
     featurizer = copy.copy(model[0])
     for parameter, name in named.items():
         setattr(featurizer, parameter, name)

@@ -1,4 +1,4 @@
-"""Figures of scores and masks, and sheets of lesions (matplotlib and OpenCV)."""
+"""Figures for scores and masks, and sheets for lesions (matplotlib and OpenCV)."""
 
 from hybridlesion.plotting._abcd_files import (
     SHEET_SUFFIXES,

@@ -1,4 +1,4 @@
-"""Draw ABCD sheets and CNN maps of images into files."""
+"""Draw ABCD sheets and CNN maps of images to files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from hybridlesion.segmentation import Segmentation, check_segmenter
 
 @dataclass(frozen=True)
 class DrawnSheet:
-    """Figures of one image.
+    """Figures drawn for one image.
 
     Parameters
     ----------
@@ -71,13 +71,13 @@ class SheetDrawing:
     Parameters
     ----------
     featurizer : LesionFeaturizer
-        Featurizer, fitted or not; with ``embedder="finetuned"`` attribution maps of its networks
-        are drawn as well.
+        Featurizer, fitted or not; with ``embedder="finetuned"``, attribution maps of its networks
+        are also drawn.
     masks : dict of str to str, default=None
-        Mask file that replaces the segmentation, by image id; of the size of the image, or of the
-        size at which it is analysed.
+        Mask files that replace the segmentation, by image id. Masks must have the size of the
+        image, or the size at which it is analysed.
     column : str or None, default=None
-        Score whose attribution is mapped, see `hybridlesion.explain.cnn_map`.
+        Score whose attribution is mapped; see `hybridlesion.explain.cnn_map`.
     """
 
     featurizer: LesionFeaturizer
@@ -92,11 +92,11 @@ class SheetDrawing:
         Parameters
         ----------
         row : tuple of image_id and path
-            The image.
+            Id and path of the image.
         image : ndarray of shape (H, W, 3), uint8
             Image at the scale of the analysis.
         details : Segmentation
-            Its segmentation.
+            Segmentation of the image.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class SheetDrawing:
         Raises
         ------
         ImageError
-            If there is no mask of the image, or it has another size.
+            If the image has no mask, or the mask has a different size.
         """
         image_id, path = row
         segmenter = Path(self.featurizer.segmenter).name
@@ -138,7 +138,8 @@ class SheetDrawing:
             raise ImageError(f"there is no mask of {image_id}.")
         own = self.masks[image_id]
         mask, size = read_mask(own), image_size(path)
-        # Masks of a segmentation have the image's size, those of a feature run the analysis's.
+        # Masks of a segmentation have the size of the image; those of a feature run, that of the
+        # analysis.
         if mask.shape not in (size, shape):
             raise ImageError(
                 f"{own}: mask and image must have the same size, got mask {mask.shape} and image "
@@ -169,18 +170,18 @@ def write_abcd_sheets(
     records : DataFrame of shape (n, columns)
         Records with ``image_id`` and ``path``.
     out : str or path-like, default=None
-        For one record a file ending in .png, .pdf or .svg, or a folder for ``IMAGEID_abcd.png``;
-        None writes that into the current folder. For several records a folder; failures then go
-        to ``OUT.errors.csv``.
+        For one record, a file ending in .png, .pdf or .svg, or a folder for ``IMAGEID_abcd.png``.
+        If None, this file is written to the current folder. For several records, a folder; failures
+        are then listed in ``OUT.errors.csv``.
     segmenter : str, default="classical"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     masks : str or path-like, default=None
-        Mask that replaces the segmentation, of the size of the image; for several records a
+        Mask that replaces the segmentation, with the size of the image; for several records, a
         folder of masks, named as by ``hybridlesion segment``.
     network : str or path-like, default=None
         Fine-tuned network whose attribution map is also drawn, as ``IMAGEID_cnn.png``:
-        ``"finetuned"`` for the one that ships, or a folder of ``hybridlesion finetune``, packed or
-        not. None draws no map.
+        ``"finetuned"`` for the bundled network, or a folder written by ``hybridlesion finetune``,
+        packed or not. If None, no map is drawn.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -200,7 +201,7 @@ def write_abcd_sheets(
     ArtifactError
         If the network is damaged.
     HybridLesionError
-        If not one image could be used.
+        If no image could be used.
     """
     started = time.monotonic()
     if len(records) == 0:
@@ -249,7 +250,7 @@ def _network_target(target: Path) -> Path:
 def _check_targets(
     targets: list[Path], paths: list[str], masks: str | os.PathLike | None, *, with_network: bool
 ) -> None:
-    """Refuse to replace an image, a mask, or a file that no earlier run has written."""
+    """Refuse to replace an image, a mask, or a file not written by an earlier run."""
     maps = [_network_target(target) for target in targets] if with_network else []
     used = [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
     check_originals([*targets, *maps], [*paths, *used])
@@ -262,7 +263,7 @@ def _check_targets(
 
 
 def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -> ExtractionResult:
-    """Report failures: of a single image as an error, of several in a list of failures."""
+    """Raise the failure of a single image, or list the failures of several images."""
     if n_rows == 1 and failures:
         raise HybridLesionError(failures[0].reason)
     errors = None if n_rows == 1 else write_errors(path, failures)

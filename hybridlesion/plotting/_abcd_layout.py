@@ -16,8 +16,8 @@ from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text, w
 WIDTH, HEIGHT = 16.0, 10.0  # inches; 1600 x 1000 pixels at 100 dpi
 _SIDE, _TOP, _STEP_X, _STEP_Y = 3.6, 0.95, 3.95, 4.48
 _LEFT, _PICTURE, _CAPTION = 0.3, 3.22, 0.8
-_LINE = 0.2  # inches from one line of a caption to the next
-_CHARACTERS = 52  # of a line of a caption
+_LINE = 0.2  # inches between lines of a caption
+_CHARACTERS = 52  # per line of a caption
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Panel:
     picture : Axes
         Axes of the image.
     caption : Axes
-        Axes below it, in inches from their top left corner, y downwards.
+        Axes below the image, in inches from their top left corner, with y downwards.
     """
 
     picture: Axes
@@ -43,7 +43,7 @@ class Panel:
         text : str
             Text, wrapped to the width of the caption.
         line : int, default=0
-            First line.
+            Line to start at.
         """
         lines = textwrap.wrap(text, _CHARACTERS)
         for row, words in enumerate(lines, start=line):
@@ -55,7 +55,8 @@ class Panel:
         Parameters
         ----------
         entries : sequence of (mark, color, text, bold)
-            `mark` is a matplotlib marker or ``"ring"``, `color` is RGB; filled column by column.
+            `mark` is a matplotlib marker or ``"ring"``, `color` is RGB. Entries are placed column
+            by column.
         n_columns : int, default=2
             Number of columns.
         """
@@ -76,9 +77,9 @@ class Panel:
         colormap : str
             Name of a matplotlib colour map.
         low, high : str
-            Labels of its ends.
+            Labels of the ends.
         middle : bool, default=False
-            Whether to mark its middle.
+            Whether to mark the middle.
         """
         y, start, stop = _CAPTION - 0.5 * _LINE, 0.55, 1.9
         ramp = np.linspace(0, 1, 128)[None]
@@ -97,9 +98,9 @@ def make_page(title: str, notes: str) -> Figure:
     Parameters
     ----------
     title : str
-        Title, any text.
+        Title, which may be any text.
     notes : str
-        A line below it.
+        Line below the title.
 
     Returns
     -------
@@ -120,9 +121,9 @@ def make_panel(figure: Figure, column: int, row: int, title: str) -> Panel:
     Parameters
     ----------
     figure : Figure
-        Page of `make_page`.
+        Page from `make_page`.
     column, row : int
-        Position, 0 to 2 and 0 to 1.
+        Position of the panel, 0 to 2 and 0 to 1.
     title : str
         Title of the panel.
 
@@ -142,17 +143,17 @@ def make_panel(figure: Figure, column: int, row: int, title: str) -> Panel:
 
 
 def numbers_axes(figure: Figure) -> Axes:
-    """Make the right column, in inches from its top left corner, y downwards.
+    """Make the axes of the right column, in inches from the top left corner, with y downwards.
 
     Parameters
     ----------
     figure : Figure
-        Page of `make_page`.
+        Page from `make_page`.
 
     Returns
     -------
     Axes
-        3.4 by 8.6 inches, without ticks.
+        3.5 by 8.75 inches, without ticks.
     """
     axes = _place(figure, _LEFT + 3 * _STEP_X, _TOP - 0.15, 3.5, 8.75)
     axes.set(xlim=(0, 3.5), ylim=(8.75, 0))
@@ -192,7 +193,7 @@ def flag_words(flags: Sequence[str]) -> str:
     Returns
     -------
     str
-        A sentence; empty without flags.
+        A sentence, or an empty string without flags.
 
     Examples
     --------
@@ -209,7 +210,7 @@ def percent(share: float) -> str:
     Parameters
     ----------
     share : float
-        0 to 1.
+        Fraction, 0 to 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""ABCD sheet of one lesion, drawn from the maps that its features are computed from."""
+"""ABCD sheet of one lesion, drawn from the maps used to compute its features."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _SLOPES = "RdYlBu_r"
 
 
 def draw_border(panel: Panel, maps: LesionMaps) -> None:
-    """Colour eight octants of the border by the steepness of the pigment cut-off.
+    """Colour the eight octants of the border by the steepness of the pigment cut-off.
 
     Parameters
     ----------
     panel : Panel
         Panel to draw in.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     """
     panel.picture.imshow(fade(maps))
     for octant in range(8):
@@ -78,7 +78,7 @@ def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
     place = center + (radius[own].max() + 0.16 * lesion.diameter) * unit_vector(angle + np.pi / 8)
     edge = 0.08 * lesion.diameter
     x, y = np.clip(place, edge, np.array(lesion.mask.shape[::-1]) - edge)
-    # truncated, not rounded: a value shown as 30 is at least 30
+    # Truncated rather than rounded: a value shown as 30 is at least 30.
     text = f"{np.floor(slope):.0f}" if seen else "hidden"
     size, weight = (11, "bold") if abrupt else (9.5, "normal")
     # A white outline keeps the text legible on any image.
@@ -114,7 +114,7 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     panel : Panel
         Panel to draw in.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     """
     found, size = maps.shape, maps.lesion.mask.shape[::-1]
     own, theirs = (
@@ -132,14 +132,14 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
 
 
 def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
-    """Show the colour difference of each pixel to its mirror image.
+    """Show the colour difference between each pixel and its mirror image.
 
     Parameters
     ----------
     panel : Panel
         Panel to draw in.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     """
     found, size = maps.color, maps.lesion.mask.shape[::-1]
     both = np.isfinite(found.difference)
@@ -189,7 +189,7 @@ def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
     Parameters
     ----------
     axes : Axes
-        Column in inches, y downwards.
+        Column in inches, with y downwards.
     values : mapping of str to float
         Features by column name.
     """
@@ -211,7 +211,7 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
     Parameters
     ----------
     name : {"asymmetry", "border", "color", "structures", "tds"}
-        Score.
+        Name of the score.
     values : mapping of str to float
         Features by column name.
 
@@ -299,7 +299,7 @@ def draw_photograph(
     mask : ndarray of shape (H, W), bool
         The lesion; may be empty.
     field_of_view, hair : ndarray of shape (H, W), bool, or None
-        Field of view, and hairs.
+        Masks of the field of view and of hair, if any.
     """
     shown, words = image, []
     if hair is not None and hair.any():
@@ -320,14 +320,14 @@ def draw_photograph(
 def draw_colors(
     panel: Panel, maps: LesionMaps, values: Mapping[str, float], palette: Palette
 ) -> None:
-    """Show the one of six colours that each pixel is assigned to.
+    """Show which of the six colours each pixel is assigned to.
 
     Parameters
     ----------
     panel : Panel
         Panel to draw in.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     values : mapping of str to float
         Features by column name.
     palette : Palette
@@ -351,7 +351,7 @@ def draw_colors(
     ]
     rest = ("s", _NONE, f"none of them {percent(1 - sum(shares.values()))}", False)
     panel.legend([*entries[:3], rest, *entries[3:]])
-    # in the free place of a legend of seven entries in two columns of four
+    # In the free place of the legend, which has seven entries in two columns of four.
     write(panel.caption, 1.8, 0.7, f"Bold: present ({percent(palette.minimum_share)} or more).")
 
 
@@ -379,7 +379,7 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
     panel : Panel
         Panel to draw in.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     values : mapping of str to float
         Features by column name.
     """
@@ -419,7 +419,7 @@ def _spots(panel: Panel, where: np.ndarray, **style: object) -> None:
 
 
 def _bar_abcd_panels(panel: Panel, diameter: float, shape: tuple[int, ...]) -> None:
-    """Draw a scale bar of one lesion diameter, or a part of it."""
+    """Draw a scale bar of one lesion diameter, or a fraction of it."""
     height, width = shape[:2]
     box = panel.picture.get_position()
     inches_per_pixel = min(box.width * WIDTH / width, box.height * HEIGHT / height)
@@ -438,9 +438,9 @@ def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
     panel : Panel
         Panel to draw in.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     picture : ndarray of shape (h, w, 3), uint8
-        Image of the size of the crop.
+        Image with the size of the crop.
     """
     panel.picture.imshow(picture)
     panel.picture.contour(maps.lesion.mask.astype(np.uint8), levels=[0.5], colors=INK,
@@ -453,14 +453,14 @@ def fade(maps: LesionMaps, towards_white: float = 0.3) -> np.ndarray:
     Parameters
     ----------
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     towards_white : float, default=0.3
         0 for no change, 1 for white.
 
     Returns
     -------
     ndarray of shape (h, w, 3), uint8
-        Light grey outside the photograph.
+        Lightened image, light grey outside the photograph.
     """
     image = maps.photograph
     pale = cv2.addWeighted(image, 1.0 - towards_white, image, 0.0, 255.0 * towards_white)
@@ -476,9 +476,9 @@ def tint(
     Parameters
     ----------
     image : ndarray of shape (h, w, 3), uint8
-        RGB image; not changed.
+        RGB image, which is not modified.
     where : ndarray of shape (h, w), bool or float
-        Pixels to colour, or a weight of each, 0 to 1.
+        Pixels to colour, or their weights from 0 to 1.
     color : tuple of int
         RGB.
     alpha : float
@@ -494,26 +494,26 @@ def tint(
 
 
 def limit_view(panel: Panel, maps: LesionMaps) -> None:
-    """Limit the view to the crop, whatever was drawn outside it.
+    """Limit the view to the crop, even if something was drawn outside it.
 
     Parameters
     ----------
     panel : Panel
         Panel to limit.
     maps : LesionMaps
-        The lesion.
+        Maps of the lesion.
     """
     height, width = maps.lesion.mask.shape
     panel.picture.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
 def unit_vector(angle: float) -> np.ndarray:
-    """Return the unit vector of a direction.
+    """Return the unit vector in a direction.
 
     Parameters
     ----------
     angle : float
-        Radians from the row axis towards rising rows.
+        Radians from the horizontal axis towards increasing rows.
 
     Returns
     -------
@@ -557,31 +557,31 @@ def draw_abcd_sheet(
     image : ndarray of shape (H, W, 3), uint8
         RGB image, usually after colour constancy.
     mask : ndarray of shape (H, W), bool
-        True inside the lesion; for an empty mask the sheet states that no lesion was found.
+        True inside the lesion. If the mask is empty, the sheet states that no lesion was found.
     field_of_view : ndarray of shape (H, W), bool, default=None
-        True where skin is visible; None means everywhere.
+        True where skin is visible. If None, skin is visible everywhere.
     hair : ndarray of shape (H, W), bool, default=None
-        True on hairs; None means no hair.
+        True on hair. If None, the image has no hair.
     raw : ndarray of shape (H, W, 3), uint8, default=None
-        The photograph to show; None means `image`.
+        The photograph to show. If None, `image` is shown.
     palette : Palette, default=DEFAULT_PALETTE
         Reference colours.
     title : str, default="ABCD sheet"
-        Title, any text.
+        Title, which may be any text.
     notes : str, default=""
-        A line below it.
+        Line below the title.
 
     Returns
     -------
     Figure
         1600 x 1000 pixels at 100 dpi: the photograph, the asymmetry of shape and colour, the
-        octants of the border, the six colours, the structures, and the scores. Every overlay is
-        the map that its feature is computed from.
+        octants of the border, the six colours, the structures, and the scores. Each overlay is the
+        map from which its feature is computed.
 
     Raises
     ------
     ImageError
-        If the image is not a (H, W, 3) uint8 array, or a mask has another size.
+        If the image is not a (H, W, 3) uint8 array, or a mask has a different size.
 
     Examples
     --------

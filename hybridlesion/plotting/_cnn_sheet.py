@@ -18,7 +18,7 @@ MAP_KEY = "Orange regions raise the score, blue regions lower it."
 """Meaning of the colours of a map."""
 
 _STRONGEST = 0.995  # quantile of the attributions with full opacity
-# Number of opacities; more would only make files larger.
+# Number of opacity levels; more would only make files larger.
 _LEVELS = 20
 _COVER = 0.8  # highest opacity
 
@@ -31,7 +31,7 @@ def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
     found : CnnMap
         Result of `hybridlesion.explain.cnn_map`.
     long_side : int, default=None
-        Long side in pixels, at most that of the map; None keeps its size.
+        Long side in pixels, at most that of the map. If None, the size of the map is kept.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
         size = tuple(max(1, round(scale * side)) for side in values.shape[::-1])
         values = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     strength = np.abs(values)
-    # The quantile is 0 where fewer than one pixel in 200 has an attribution.
+    # The quantile is 0 if fewer than one pixel in 200 has an attribution.
     top = float(np.quantile(strength, _STRONGEST)) or float(strength.max()) or 1.0
     painted = np.empty((*values.shape, 4), np.uint8)
     painted[..., :3] = np.where(values[..., None] > 0, _rgb(MALIGNANT), _rgb(MODEL))
@@ -74,7 +74,7 @@ def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
     Returns
     -------
     str
-        The sentence.
+        One sentence.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def draw_cnn_sheet(
     found : CnnMap
         Result of `hybridlesion.explain.cnn_map`.
     title : str, default="CNN attribution map"
-        Title, any text.
+        Title, which may be any text.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def draw_cnn_sheet(
     Raises
     ------
     ImageError
-        If the image is not a (H, W, 3) uint8 array, or the mask has another size.
+        If the image is not a (H, W, 3) uint8 array, or the mask has a different size.
 
     Examples
     --------

@@ -14,14 +14,14 @@ from hybridlesion.plotting._metrics import legend_words
 from hybridlesion.plotting._style import INK, MODEL, save_figure
 
 _NAMES = (("Balanced accuracy", "balanced_accuracy"), ("macro AUC", "macro_auc"))
-# Share of a row from which dark cells need light text.
+# Share of a row above which cells are dark and need light text.
 _DARK = 0.6
 
 
 def confusion_figure(
     counts: pd.DataFrame, out: str | os.PathLike, *, metrics: pd.DataFrame | None = None
 ) -> Path:
-    """Draw a confusion matrix, coloured by the share of each row.
+    """Draw a confusion matrix, coloured by the shares within each row.
 
     Parameters
     ----------
@@ -30,8 +30,7 @@ def confusion_figure(
     out : str or path-like
         File to write, usually PNG.
     metrics : DataFrame, default=None
-        Result of `hybridlesion.metrics.evaluate_diagnoses`, shown above the matrix; None shows
-        none.
+        Result of `hybridlesion.metrics.evaluate_diagnoses`, shown above the matrix if given.
 
     Returns
     -------

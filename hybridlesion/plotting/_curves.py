@@ -36,7 +36,7 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     ----------
     curves : DataFrame
         Columns fold, epoch, loss, and AUCs of held-out images, for example ``melanoma AUC,
-        ham10000``, as in ``curves.csv`` of `hybridlesion finetune`.
+        ham10000``, as in ``curves.csv`` from `hybridlesion finetune`.
     out : str or path-like
         File to write, usually PNG.
 
@@ -48,7 +48,7 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     Raises
     ------
     TableError
-        If a column is missing, or there is no row.
+        If a column is missing, or `curves` is empty.
     """
     if curves.empty or not {"fold", "epoch", "loss"} <= set(curves.columns):
         raise TableError("`curves` must have rows and the columns epoch, fold, loss.")
@@ -103,15 +103,15 @@ def decision_figure(
     out : str or path-like
         File to write, usually PNG.
     threshold : float, default=None
-        Threshold to mark; None marks none.
+        Threshold to mark, if any.
     groups : array-like of shape (n,), default=None
-        Patient of each row, for the band; None treats each row as a patient.
+        Patient of each row, used for the band. If None, each row is treated as its own patient.
     n_bootstrap : int, default=500
-        Bootstrap samples for the 95 % band; 0 draws no band.
+        Number of bootstrap samples for the 95 % band; if 0, no band is drawn.
     random_state : int or None, default=0
-        Seed.
+        Random seed.
     title : str, default=None
-        Title; None states the number of images.
+        Title. If None, it states the number of images.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def _finish(axes: Axes, curve: pd.DataFrame, prevalence: float) -> None:
     above.set_xlabel("False positives accepted for one true positive", color=NOTE, fontsize=9)
 
 
-# Metrics with a better direction; slope and calibration in the large are best at 1.
+# Metrics that improve in one direction; slope and calibration in the large are best at 1.
 _NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
@@ -259,7 +259,7 @@ def comparison_figure(
 
 
 def _draw_differences(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw each difference so that a better score is to the right."""
+    """Draw the differences so that values to the right are better."""
     known = [name for name in _NAMES if name in rows.index and np.isfinite(rows.loc[name, "low"])]
     axes.axvline(0, color=NOTE, lw=1.2)
     reach = 1e-6

@@ -1,4 +1,4 @@
-"""Contact sheets: scored lesions, and the masks that agree least with the true ones."""
+"""Contact sheets of scored lesions, and of the masks that agree least with the true masks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _draw_sheet(
     row_height: float,
     min_width: float = 0.0,
 ) -> Path:
-    """Draw one panel a row of a table, each with the image id below it."""
+    """Draw one panel per row of a table, each with the image id below."""
     n_columns = min(n_columns, len(rows))
     n_rows = -(-len(rows) // n_columns)
     size = (max(min_width, 2.35 * n_columns), row_height * n_rows + 0.9)
@@ -82,27 +82,27 @@ def case_sheet(
     n_columns: int = 6,
     title: str | None = None,
 ) -> Path:
-    """Draw scored lesions with their masks, the highest score first.
+    """Draw scored lesions with their masks, highest score first.
 
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        Columns image_id, path, score (0 to 1), and target (0, 1 or missing) where it is known.
+        Columns image_id, path, score (0 to 1) and, if known, target (0, 1 or missing).
     out : str or path-like
         File to write, usually PNG.
     masks : str or path-like, default=None
-        Folder of ``IMAGEID_segmentation.png``; None segments each image.
+        Folder of ``IMAGEID_segmentation.png``. If None, each image is segmented.
     threshold : float, default=None
-        Lesions with this score or a higher one have bold titles; None marks none.
+        Lesions with at least this score have bold titles. If None, no title is bold.
     threshold_rule : str, default=None
-        How the threshold was chosen, such as "for 90 % sensitivity"; None leaves it out.
+        How the threshold was chosen, such as "for 90 % sensitivity", if known.
     n_cases : int, default=24
         Maximum number of lesions, at least 1; `choose_cases` selects them.
     n_columns : int, default=6
-        Lesions in a row, at least 1.
+        Number of lesions per row, at least 1.
     title : str, default=None
-        Title; None states the order. The caption says how many lesions are shown and how they were
-        selected.
+        Title. If None, it states the order. The caption states how many lesions are shown and how
+        they were selected.
 
     Returns
     -------
@@ -133,15 +133,15 @@ def choose_cases(cases: pd.DataFrame, n_cases: int) -> pd.DataFrame:
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        Columns score and, where it is known, target.
+        Columns score and, if known, target.
     n_cases : int
         Number of lesions to select.
 
     Returns
     -------
     DataFrame
-        At most `n_cases` rows by decreasing score: a third of them with the highest scores, up to
-        a third malignant with the lowest scores, the rest evenly spread.
+        At most `n_cases` rows by decreasing score: a third with the highest scores, up to a third
+        malignant with the lowest scores, and the rest evenly spread.
 
     Examples
     --------
@@ -205,7 +205,7 @@ def _caption(
 
 @dataclass(frozen=True)
 class MaskReport:
-    """Agreement of masks with true ones.
+    """Agreement of masks with true masks.
 
     Parameters
     ----------
@@ -228,15 +228,15 @@ def check_mask_report(masks: str | os.PathLike, truth: str | os.PathLike) -> Non
     Parameters
     ----------
     masks : str or path-like
-        Folder that masks will be written into.
+        Folder to which masks will be written.
     truth : str or path-like
         Folder of true masks.
 
     Raises
     ------
     SourceError
-        If both are one folder, there are no true masks, or other files are named
-        ``MASKS.overlap.csv`` or ``MASKS.worst.png``.
+        If both are the same folder, true masks are missing, or ``MASKS.overlap.csv`` or
+        ``MASKS.worst.png`` is an unrelated file.
     """
     check_mask_folder(masks, find_masks(truth).values())
     table, sheet = _paths(masks)
@@ -251,12 +251,12 @@ def check_mask_report(masks: str | os.PathLike, truth: str | os.PathLike) -> Non
 def report_masks(
     records: pd.DataFrame, masks: str | os.PathLike, truth: str | os.PathLike, *, n_worst: int = 10
 ) -> MaskReport:
-    """Compare masks with true ones, and draw the worst.
+    """Compare masks with true masks, and draw the worst.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Columns image_id and path of the images; those without a true mask are left out.
+        Columns image_id and path of the images; images without a true mask are left out.
     masks : str or path-like
         Folder of masks; ``MASKS.overlap.csv`` and ``MASKS.worst.png`` are written next to it.
     truth : str or path-like
@@ -274,7 +274,7 @@ def report_masks(
     TableError
         If no image has a true mask.
     ImageError
-        If a mask cannot be read or has another size than the true one.
+        If a mask cannot be read or differs in size from the true mask.
     """
     located: pd.DataFrame = as_pandas(records)
     overlaps = compare_masks(masks, truth).merge(located[["image_id", "path"]], on="image_id")
@@ -301,7 +301,7 @@ def mask_sheet(cases: pd.DataFrame, out: str | os.PathLike, *, n_columns: int = 
     out : str or path-like
         File to write, usually PNG.
     n_columns : int, default=5
-        Images in a row.
+        Number of images per row.
 
     Returns
     -------

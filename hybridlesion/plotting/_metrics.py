@@ -28,7 +28,7 @@ from hybridlesion.plotting._style import (
 _MIN_SENSITIVITY = 0.8
 _MAX_BINS = 10
 _ROWS_PER_BIN = 20
-# Ticks of single scores for each class; more would merge into a bar.
+# Most ticks for single scores of a class; more would merge into a bar.
 _MOST_TICKS = 500
 
 
@@ -41,7 +41,7 @@ def metric_figure(
     metrics: pd.DataFrame | None = None,
     title: str | None = None,
 ) -> Path:
-    """Draw ROC curve, precision-recall curve and reliability diagram side by side.
+    """Draw the ROC curve, precision-recall curve and reliability diagram side by side.
 
     Parameters
     ----------
@@ -52,11 +52,11 @@ def metric_figure(
     out : str or path-like
         File to write, usually PNG.
     threshold : float, default=None
-        Threshold to mark; None marks none.
+        Threshold to mark, if any.
     metrics : DataFrame, default=None
-        Columns metric, value, low, high, shown above the panels; None shows none.
+        Columns metric, value, low, high, shown above the panels if given.
     title : str, default=None
-        Title; None states the number of images.
+        Title. If None, it states the number of images.
 
     Returns
     -------
@@ -70,9 +70,8 @@ def metric_figure(
 
     Notes
     -----
-    The shaded part of the ROC panel is the region above 80 % sensitivity that the ISIC 2024
-    partial AUC measures. Reliability bins hold equally many images each; bars are 95 % Wilson
-    intervals.
+    The shaded part of the ROC panel is the region above 80 % sensitivity that the ISIC 2024 partial
+    AUC measures. Reliability bins contain equal numbers of images; bars are 95 % Wilson intervals.
     """
     y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
     if len(np.unique(y)) < 2:
@@ -94,7 +93,7 @@ def legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
     Parameters
     ----------
     metrics : DataFrame or None
-        Columns metric, value, low, high; None gives an empty result.
+        Columns metric, value, low, high; if None, the result is empty.
 
     Returns
     -------
@@ -111,14 +110,14 @@ def legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
 
 
 def draw_roc(axes: Axes, y, score, threshold, words) -> None:
-    """Draw the ROC curve into a panel.
+    """Draw the ROC curve in a panel.
 
     Parameters
     ----------
     axes : Axes
         Empty panel.
     y : ndarray of shape (n,), int
-        Truth, 1 for malignant; both classes occur.
+        Truth, 1 for malignant; both classes must occur.
     score : ndarray of shape (n,), 0 to 1
         Predicted probability of malignancy.
     threshold : float or None
@@ -139,14 +138,14 @@ def draw_roc(axes: Axes, y, score, threshold, words) -> None:
 
 
 def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
-    """Draw precision against recall into a panel.
+    """Draw precision against recall in a panel.
 
     Parameters
     ----------
     axes : Axes
         Empty panel.
     y : ndarray of shape (n,), int
-        Truth, 1 for malignant; both classes occur.
+        Truth, 1 for malignant; both classes must occur.
     score : ndarray of shape (n,), 0 to 1
         Predicted probability of malignancy.
     threshold : float or None
@@ -166,14 +165,14 @@ def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
 
 
 def draw_reliability(axes: Axes, y, score, words) -> None:
-    """Draw the reliability diagram into a panel.
+    """Draw the reliability diagram in a panel.
 
     Parameters
     ----------
     axes : Axes
         Empty panel.
     y : ndarray of shape (n,), int
-        Truth, 1 for malignant; both classes occur.
+        Truth, 1 for malignant; both classes must occur.
     score : ndarray of shape (n,), 0 to 1
         Predicted probability of malignancy.
     words : dict of str to str
@@ -184,7 +183,7 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
     limit = min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
     axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":")
     _draw_bins(axes, bins, marker="o", ms=6, lw=1.6, capsize=3)
-    # Ticks of single scores: malignant along the top edge, benign along the bottom.
+    # Ticks for single scores: malignant along the top edge, benign along the bottom.
     for value, height, color in ((1, 0.985, MALIGNANT), (0, 0.015, BENIGN)):
         ticks = _thin(score[y == value])
         axes.plot(ticks, np.full(len(ticks), height * limit), "|", color=color, ms=9)
@@ -220,13 +219,13 @@ def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> No
 
 
 def _note(axes: Axes, parts, words) -> None:
-    """Write metrics between title and panel, where no curve runs."""
+    """Write metrics between title and panel, away from the curves."""
     text = ", ".join(f"{label} {words[name]}" for label, name in parts if name in words)
     write(axes, 0, 1.015, text, 9, va="bottom", transform=axes.transAxes)
 
 
 def square_panel(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
-    """Give a square panel its limits, labels and grid.
+    """Set the limits, labels and grid of a square panel.
 
     Parameters
     ----------
@@ -243,9 +242,9 @@ def square_panel(axes: Axes, x_label: str, y_label: str, title: str, limit: floa
     axes.set_box_aspect(1)
 
 
-# Number of images from which twice as many bins are stable.
+# Number of images above which twice as many bins are stable.
 _MANY = 4000
-# Below this prevalence both axes have a square-root scale; bins would crowd in one corner.
+# Below this prevalence, both axes have a square-root scale; bins would crowd in one corner.
 _RARE = 0.15
 _TICKS = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
 _NAMES = (
@@ -274,9 +273,9 @@ def reliability_figure(
     out : str or path-like
         File to write, usually PNG.
     metrics : DataFrame, default=None
-        Columns metric, value, low, high, shown below the title; None shows none.
+        Columns metric, value, low, high, shown below the title if given.
     title : str, default=None
-        Title; None states the number of images.
+        Title. If None, it states the number of images.
 
     Returns
     -------
@@ -290,9 +289,9 @@ def reliability_figure(
 
     Notes
     -----
-    The points are bins of equally many images with 95 % Wilson intervals. The pale line is the
-    isotonic regression of the truth on the score, which needs no bins [1]_. Where fewer than 15 %
-    are malignant, both axes have a square-root scale.
+    The points are bins with equal numbers of images and 95 % Wilson intervals. The pale line is the
+    isotonic regression of the truth on the score, which needs no bins [1]_. If fewer than 15 % of
+    the images are malignant, both axes have a square-root scale.
 
     References
     ----------

@@ -43,7 +43,7 @@ def save_figure(figure: Figure, out: str | os.PathLike, *, dpi: int) -> Path:
     figure : Figure
         Figure to write.
     out : str or path-like
-        File to write; its suffix chooses the format.
+        File to write; its suffix determines the format.
     dpi : int
         Pixels per inch.
 
@@ -59,14 +59,14 @@ def save_figure(figure: Figure, out: str | os.PathLike, *, dpi: int) -> Path:
 
 
 def finish_axes(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:
-    """Give a panel its labels, a grid behind the data, and no frame on top and right.
+    """Add labels and a grid to a panel, and remove its top and right spines.
 
     Parameters
     ----------
     axes : Axes
         Panel.
     x_label, y_label : str, default=""
-        Labels of its axes.
+        Labels of the axes.
     """
     axes.set_xlabel(x_label, color=INK)
     axes.set_ylabel(y_label, color=INK)
@@ -79,12 +79,12 @@ def finish_axes(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:
 def write(
     place: Axes | Figure, x: float, y: float, text: str, size: float = 9.5, **style: object
 ) -> None:
-    """Write text, vertically centred.
+    """Write vertically centred text.
 
     Parameters
     ----------
     place : Axes or Figure
-        Where to write.
+        Axes or figure to write to.
     x, y : float
         Position, in the coordinates of `place`.
     text : str
@@ -92,7 +92,7 @@ def write(
     size : float, default=9.5
         Size in points.
     **style : object
-        Other properties of the text.
+        Other text properties.
     """
     place.text(x, y, text, fontsize=size, **{"va": "center", "color": INK} | style)
 
@@ -115,7 +115,7 @@ def plain_text(text: str, longest: int = 80) -> str:
     Returns
     -------
     str
-        One line of characters that the default font of matplotlib has.
+        One line of characters available in the default font of matplotlib.
 
     Examples
     --------

@@ -49,11 +49,11 @@ def subgroup_figure(
     Parameters
     ----------
     subgroups : DataFrame of shape (subgroups, columns)
-        Result of `hybridlesion.metrics.evaluate_subgroups`; its first row is of all lesions.
+        Result of `hybridlesion.metrics.evaluate_subgroups`; its first row is for all lesions.
     out : str or path-like
         File to write, usually PNG.
     title : str, default=None
-        Title; None states the number of images.
+        Title. If None, it states the number of images.
 
     Returns
     -------
@@ -63,11 +63,11 @@ def subgroup_figure(
     Raises
     ------
     TableError
-        If there is no row, or a column is missing.
+        If `subgroups` is empty, or a column is missing.
 
     Notes
     -----
-    The vertical line and the pale band are the value and the interval of all lesions. With many
+    The vertical line and the pale band show the value and the interval for all lesions. With many
     subgroups, some intervals lie outside the band by chance.
     """
     missing = {"attribute", "group", "n", "n_malignant", *_PANELS} - set(subgroups.columns)

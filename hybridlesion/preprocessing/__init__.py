@@ -1,7 +1,7 @@
 """Preprocessing of dermoscopic images.
 
-Each step is a function from arrays to an array: the usable field of view, hair and its removal,
-ink and stickers, colour constancy.
+Each step is a function that takes and returns arrays. The steps are detection of the usable field
+of view, hair, ink and stickers, removal of hair, and colour constancy.
 """
 
 from __future__ import annotations

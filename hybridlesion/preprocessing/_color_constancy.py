@@ -13,26 +13,26 @@ _MOST_PIXELS = 2**23
 def shades_of_gray(
     image: np.ndarray, *, power: float = 6.0, mask: np.ndarray | None = None
 ) -> np.ndarray:
-    """Divide out the light's colour, estimated by a Minkowski mean of each channel.
+    """Correct the colour of the light, estimated by a Minkowski mean of each channel.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     power : float, default=6.0
-        Exponent of the mean, at least 1: 1 is the grey world, large values approach `max_rgb`.
+        Exponent of the mean, at least 1; 1 is the grey world, large values approach `max_rgb`.
     mask : ndarray of shape (H, W), bool, default=None
-        Pixels to estimate from, such as the field of view; None takes all.
+        Pixels used in the estimate, such as the field of view. If None, all are used.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        The image with neutral light and the same mean estimate over channels.
+        Image in neutral light, with the same mean estimate over channels.
 
     Raises
     ------
     ImageError
-        If image or mask are invalid.
+        If the image or the mask is invalid.
     ValueError
         If `power` is below 1.
 
@@ -64,33 +64,33 @@ def shades_of_gray(
 def max_rgb(
     image: np.ndarray, *, percentile: float = 99.0, mask: np.ndarray | None = None
 ) -> np.ndarray:
-    """Divide out the light's colour, taken to be that of the brightest pixels.
+    """Correct the colour of the light, taken from the brightest pixels.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     percentile : float, default=99.0
-        Which percentile of each channel counts as its maximum, 0 to 100; below 100 a few
-        reflections do not decide.
+        Percentile of each channel that counts as its maximum, 0 to 100. Values below 100 are
+        robust to a few reflections.
     mask : ndarray of shape (H, W), bool, default=None
-        Pixels to estimate from, such as the field of view; None takes all.
+        Pixels used in the estimate, such as the field of view. If None, all are used.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        The image with neutral light.
+        Image in neutral light.
 
     Raises
     ------
     ImageError
-        If image or mask are invalid.
+        If the image or the mask is invalid.
     ValueError
         If `percentile` is outside 0 to 100.
 
     Notes
     -----
-    Every channel is scaled by ``mean(e) / e_c`` with e_c its percentile, and clipped at 255.
+    Every channel is scaled by ``mean(e) / e_c``, where e_c is its percentile, and clipped at 255.
 
     References
     ----------
@@ -112,7 +112,7 @@ def max_rgb(
 
 
 def _histograms(image: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """Counts of the 256 values of each channel where the mask is True, or anywhere if it is not."""
+    """Count the 256 values of each channel inside the mask, or everywhere if it is empty."""
     image = check_image(image)
     chosen = None
     if mask is not None:

@@ -1,4 +1,4 @@
-"""Detection of occlusions: dark corners, ink, stickers and hair; removal of hair."""
+"""Detection of dark corners, ink, stickers and hair, and removal of hair."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hybridlesion.io import resize_long_side
 # The vignette is large and smooth, so it is detected at this long side in images of any size.
 WORKING_LONG_SIDE = 160
 
-# Darker than this share of the frame's bright skin is black rather than skin.
+# Pixels darker than this share of the bright skin in the frame are black rather than skin.
 DARK_SHARE = 0.38
 
-# A vignette that would leave a smaller share of the frame is taken for a dark image.
+# If a vignette would leave a smaller share of the frame, the whole image is considered dark.
 SMALLEST_SHARE = 0.25
 
 
@@ -43,8 +43,8 @@ def field_of_view(image: np.ndarray) -> np.ndarray:
     -----
     A pixel is dark if its largest channel, slightly blurred, is below 0.38 of the 75th percentile
     of the image. Dark regions count only if they fill half of a corner of the frame (3 % of the
-    long side), so that a black lesion inside stays, and are grown by 3 % of the long side. An
-    image that would lose more than three quarters is taken to be dark as a whole and is kept.
+    long side), so that black lesions inside the frame are kept; they are dilated by 3 % of the long
+    side. An image that would lose more than three quarters is considered dark and is kept whole.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def _dark_corners(image: np.ndarray) -> np.ndarray:
 
 
 def _upper_quartile(values: np.ndarray) -> float:
-    """np.percentile(values, 75) of uint8 values, in a fifth of its time."""
+    """Compute np.percentile(values, 75) of uint8 values, in a fifth of the time."""
     place = 0.75 * (values.size - 1)
     lower = int(place)
     ordered = np.partition(values.ravel(), (lower, min(lower + 1, values.size - 1)))
@@ -93,7 +93,7 @@ def _upper_quartile(values: np.ndarray) -> float:
 
 
 def _corner_labels(labels: np.ndarray, reach: int) -> set[int]:
-    """Labels of the dark regions that fill at least half of one corner."""
+    """Return the labels of the dark regions that fill at least half of a corner."""
     found = set()
     for rows in (slice(None, reach), slice(-reach, None)):
         for columns in (slice(None, reach), slice(-reach, None)):
@@ -104,7 +104,7 @@ def _corner_labels(labels: np.ndarray, reach: int) -> set[int]:
 
 
 def marker_mask(image: np.ndarray) -> np.ndarray:
-    """Mark pixels in green, blue and violet: stickers, gauge discs and surgical ink.
+    """Mark green, blue and violet pixels: stickers, gauge discs and surgical ink.
 
     Parameters
     ----------
@@ -123,10 +123,10 @@ def marker_mask(image: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    HSV hue from 80 to 330 degrees with a saturation above 60/255 and a value above 100/255.
-    If more than half of the frame has such a colour, the light is tinted and nothing is marked.
-    Blue-grey veils of melanomas are less saturated than that; the black of lesions in bluish
-    light can look saturated, but is darker.
+    Markers have an HSV hue from 80 to 330 degrees, a saturation above 60/255 and a value above
+    100/255. If more than half of the frame has such a colour, the light is considered tinted and
+    nothing is marked. Blue-grey veils of melanomas are less saturated; black lesions in bluish
+    light may be saturated, but are darker.
 
     Examples
     --------
@@ -142,19 +142,19 @@ def marker_mask(image: np.ndarray) -> np.ndarray:
     return mask if mask.mean() <= 0.5 else np.zeros_like(mask)
 
 
-# Written by benchmarks/fit_hair.py; HAIR_CARD.md says from what.
+# Written by benchmarks/fit_hair.py; HAIR_CARD.md describes the training data.
 HAIR_WEIGHTS = Path(__file__).with_name("hair.onnx")
 
-# Grey levels that the network takes as 0 and as its unit.
+# Grey levels that are normalised to 0 and to a difference of 1 for the network.
 MEAN, UNIT = 140.0, 60.0
 
 # Pixels of the image per pixel of the deepest layer, in each direction.
 STRIDE = 4
 
-# The image is padded by so many pixels, so that its border, often a thin dark line, is not marked.
+# Padding in pixels, so that the border of the image, often a thin dark line, is not marked.
 MARGIN = 8
 
-# A network stores its input, so each thread has its own.
+# A network stores its input, so each thread needs a separate network.
 _own = threading.local()
 
 
@@ -169,7 +169,7 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of shape (ceil(H / 2), ceil(W / 2)), float32
-        0 to 1.
+        Probabilities, 0 to 1.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
     padded = cv2.copyMakeBorder(image, MARGIN, bottom, MARGIN, right, cv2.BORDER_REPLICATE)
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(padded, 1 / UNIT, mean=(MEAN,) * 3))
-    # Four numbers for the four quarters of each place.
+    # Four values for the four quarters of each position.
     quarters = network.forward()[0]
     _, rows, columns = quarters.shape
     found = quarters.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1)
@@ -198,29 +198,29 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
 def _network() -> cv2.dnn.Net:
     network = getattr(_own, "network", None)
     if network is None:
-        # From memory, since OpenCV does not open every name of a path on every system.
+        # Read from memory, since OpenCV cannot open every path on every system.
         weights = np.frombuffer(HAIR_WEIGHTS.read_bytes(), np.uint8)
         network = _own.network = cv2.dnn.readNetFromONNX(weights)
     return network
 
 
-# A hair takes one to five pixels at this long side, at which every image is analysed.
+# Long side at which every image is analysed; hairs are then one to five pixels wide.
 HAIR_LONG_SIDE = 352
 
-# Probability above which a pixel is hair: on drawn hair over images that the network learned from,
-# four fifths are found at a precision of 0.90; at one half, seven tenths at 0.94.
+# Probability above which a pixel is hair. For drawn hair on training images, four fifths are found
+# at a precision of 0.90; with a threshold of one half, seven tenths at 0.94.
 THRESHOLD = 0.3
 
 
 def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray:
-    """Mark hair, dark or light.
+    """Mark dark and light hair.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     fov : ndarray of shape (H, W), bool, default=None
-        Usable field of view; nothing outside is marked. None takes the whole frame.
+        Usable field of view, outside which nothing is marked. If None, the whole frame is used.
 
     Returns
     -------
@@ -230,16 +230,16 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
     Raises
     ------
     ImageError
-        If the image is not an RGB uint8 array or the field of view has another size.
+        If the image is not an RGB uint8 array or the field of view differs in size.
 
     Notes
     -----
     A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels,
     estimates the probability of hair for each block of two by two pixels. It was trained on drawn
     hair, and on photographs in which annotators saw no hair (but pigment networks, furrows, rulers
-    or ink); ``HAIR_CARD.md`` next to the weights has details. The edge of a ruler or of a drop of
-    gel may be marked, and perfectly sharp lines on a perfectly uniform background, which no
-    photograph has, may be missed.
+    or ink); see ``HAIR_CARD.md`` next to the weights. Edges of rulers or gel drops may be marked.
+    Perfectly sharp lines on a perfectly uniform background, which do not occur in photographs, may
+    be missed.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
     """
     image = check_image(image)
     size = image.shape[:2]
-    # Shrink or enlarge to the size of the images that the network was trained on.
+    # Resize to the scale of the training images.
     scale = HAIR_LONG_SIDE / max(size)
     resized = resize_long_side(image, HAIR_LONG_SIDE)
     if scale > 1:
@@ -270,24 +270,24 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     hair : ndarray of shape (H, W), bool
-        True on hair, as from `hair_mask`.
+        True on hair, as returned by `hair_mask`.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        A copy; pixels outside `hair` are untouched.
+        Copy of the image; pixels outside `hair` are unchanged.
 
     Raises
     ------
     ImageError
-        If image or mask are invalid, or differ in size.
+        If the image or the mask is invalid, or they differ in size.
 
     Notes
     -----
-    A hair pixel becomes the mean of the hairless pixels in a window around it. The window starts
-    at 1 % of the long side and doubles where it contains none, so that narrow hairs take the
-    colour of their immediate neighbourhood and no blur crosses the lesion's border. If everything
-    is hair, nothing is changed.
+    A hair pixel is set to the mean of the hairless pixels in a window around it. The window starts
+    at 1 % of the long side and is doubled while it contains none, so that narrow hairs take the
+    colour of their immediate neighbourhood and the border of the lesion is not blurred. If the
+    whole image is hair, nothing is changed.
 
     Examples
     --------
@@ -309,7 +309,7 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
         window = (2 * radius + 1, 2 * radius + 1)
         share = cv2.boxFilter(weight, -1, window, borderType=cv2.BORDER_CONSTANT)
         colour = cv2.boxFilter(known, -1, window, borderType=cv2.BORDER_CONSTANT)
-        # Half a pixel's weight, since running sums in single precision may not return to zero.
+        # Half the weight of a pixel, since running sums in single precision may not return to zero.
         found = missing & (share > 0.5 / (window[0] * window[1]))
         out[found] = np.rint(colour[found] / share[found][:, None]).clip(0, 255)
         missing = missing & ~found

@@ -16,12 +16,12 @@ def random_affine(
     turned: float = 0.7,
     stretched: float = 0.08,
 ) -> np.ndarray:
-    """Draw a random flip, rotation, stretch, scale and shift, rotating in the true aspect ratio.
+    """Draw a random flip, rotation, stretch, scale and shift in the true aspect ratio.
 
     Parameters
     ----------
     aspect : float
-        Width over height of the photograph before it was squashed to a square.
+        Width divided by height of the photograph before it was resized to a square.
     side : int
         Side of the square picture, in pixels.
     size : int
@@ -29,15 +29,15 @@ def random_affine(
     rng : Generator
         Source of randomness.
     turned : float, default=0.7
-        Share of the views that are rotated at all, since rotation blurs.
+        Share of the views that are rotated; limited because rotation blurs.
     stretched : float, default=0.08
-        Largest logarithm of the stretch.
+        Largest absolute logarithm of the stretch.
 
     Returns
     -------
     ndarray of shape (2, 3), float
-        Affine map for ``cv2.warpAffine`` from picture to view. Turned by any angle, stretched,
-        scaled by ``exp(-0.25)`` to ``exp(0.25)``, shifted by up to 8 % of the side.
+        Affine map from picture to view, for ``cv2.warpAffine``. The angle is arbitrary, the scale
+        ``exp(-0.25)`` to ``exp(0.25)``, and the shift up to 8 % of the side.
     """
     angle = rng.uniform(-np.pi, np.pi) if rng.random() < turned else 0.0
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -57,7 +57,7 @@ def draw_hair(image: np.ndarray, rng: np.random.Generator) -> None:
     Parameters
     ----------
     image : ndarray of shape (S, S, 3), uint8
-        RGB image; changed in place.
+        RGB image; modified in place.
     rng : Generator
         Source of randomness.
     """
@@ -75,19 +75,19 @@ def draw_hair(image: np.ndarray, rng: np.random.Generator) -> None:
 
 
 def darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Darken the image outside a circle, as a dermatoscope's tube does.
+    """Darken the image outside a circle, as the tube of a dermatoscope does.
 
     Parameters
     ----------
     image : ndarray of shape (S, S, 3), uint8
         RGB image.
     rng : Generator
-        Source of randomness: radius 0.5 to 0.72 of the side, edge 1 to 6 pixels soft.
+        Source of randomness. The radius is 0.5 to 0.72 of the side, the soft edge 1 to 6 pixels.
 
     Returns
     -------
     ndarray of shape (S, S, 3), uint8
-        A copy.
+        Modified copy.
     """
     side = len(image)
     rows, columns = np.mgrid[:side, :side]
@@ -99,22 +99,22 @@ def darken_corners(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def change_light(image: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
-    """Change the light's colour and strength, the saturation and the contrast.
+    """Change the colour and strength of the light, the saturation and the contrast.
 
     Parameters
     ----------
     image : ndarray of shape (S, S, 3), uint8
         RGB image.
     rng : Generator
-        Source of randomness. Log-normal factors with deviations of 8 % for each channel, 12 % for
-        brightness, 25 % for saturation and 18 % for contrast.
+        Source of randomness. The factors are log-normal with deviations of 8 % for each channel,
+        12 % for brightness, 25 % for saturation and 18 % for contrast.
     strength : float, default=1.0
-        Factor of these deviations.
+        Factor by which these deviations are multiplied.
 
     Returns
     -------
     ndarray of shape (S, S, 3), float32
-        0 to 255.
+        Modified image, 0 to 255.
     """
     light = image.astype(np.float32)
     channels, brightness = rng.normal(0, 0.08 * strength, 3), rng.normal(0, 0.12 * strength)
@@ -134,12 +134,12 @@ def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     image : ndarray of shape (S, S, 3), uint8
         RGB image.
     rng : Generator
-        Source of randomness: sigma of 0.4 to 1.4 pixels.
+        Source of randomness. Sigma is 0.4 to 1.4 pixels.
 
     Returns
     -------
     ndarray of shape (S, S, 3), uint8
-        A copy.
+        Modified copy.
     """
     return cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.4, 1.4)))
 
@@ -151,26 +151,26 @@ def warp_window(
     size: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Cut a square window, turned, mirrored and stretched at random.
+    """Cut out a square window, randomly rotated, mirrored and stretched.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
     centre : ndarray of shape (2,), float
-        Column and row of the middle of the window.
+        Column and row of the centre of the window.
     side : float
-        Its side in pixels of the image.
+        Side of the window, in pixels of the image.
     size : int
-        Its side in pixels of the view.
+        Side of the window, in pixels of the view.
     rng : Generator
-        Source of randomness: 70 % are turned by any angle, the others by right angles; stretched
-        by up to 10 %.
+        Source of randomness. Of the views, 70 % are rotated by any angle, the others by right
+        angles; all are stretched by up to 10 %.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        The view; mirrored where it reaches beyond the frame.
+        The view, mirrored where it extends beyond the frame.
     """
     if side > 1.6 * size:  # average pixels first, so that fine structures do not alias
         scale = 1.25 * size / side
@@ -199,14 +199,15 @@ def vary_light(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
     rng : Generator
         Source of randomness.
     strength : float
-        Factor of the deviations: 10 % for each channel, 15 % for exposure, 22 % for gamma, 25 % for
-        contrast, 30 % for saturation, 0.1 radian for hue, 3 % for the black level. Of the images, 5
-        % turn grey.
+        Factor by which the deviations are multiplied: 10 % for each channel, 15 % for exposure,
+        22 % for gamma, 25 % for contrast, 30 % for saturation, 0.1 radian for hue and 3 % for the
+        black level. Contrast changes in 60 % of the images, saturation and hue in 70 %; 5 % times
+        `strength` become grey.
 
     Returns
     -------
     ndarray of shape (S, S, 3), uint8
-        A copy.
+        Modified copy.
     """
     gain = np.exp(rng.normal(0, 0.10 * strength, 3) + rng.normal(0, 0.15 * strength))
     levels = np.clip(np.arange(256)[:, None] / 255 * gain, 0, 1)
@@ -225,7 +226,7 @@ def vary_light(image: np.ndarray, rng: np.random.Generator, strength: float) -> 
 
 
 def _colour_matrix(saturation: float, hue: float) -> np.ndarray:
-    """Scale colours away from grey, and turn them about the grey axis."""
+    """Return a matrix that scales saturation and rotates colours about the grey axis."""
     grey, colour = np.full((3, 3), 1 / 3), np.eye(3) - 1 / 3
     across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
     turn = grey + np.cos(hue) * colour + np.sin(hue) * across
@@ -233,38 +234,38 @@ def _colour_matrix(saturation: float, hue: float) -> np.ndarray:
 
 
 def darken_edges(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Darken stripes along the edges, as of a slide mount.
+    """Darken stripes along the edges, as a slide mount does.
 
     Parameters
     ----------
     image : ndarray of shape (S, S, 3), uint8
         RGB image.
     rng : Generator
-        Source of randomness: each edge with probability 0.6, up to a ninth of the side.
+        Source of randomness. Each edge is darkened with probability 0.6, up to a ninth of the side.
 
     Returns
     -------
     ndarray of shape (S, S, 3), uint8
-        A copy.
+        Modified copy.
     """
     image, shade = image.copy(), int(rng.integers(0, 25))
     for edge in range(4):
         if rng.random() < 0.6:
-            # Turned views share their memory with the copy.
+            # Rotated views share memory with the copy.
             np.rot90(image, edge)[: 1 + rng.integers(0, max(2, len(image) // 9))] = shade
     return image
 
 
 def degrade(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Lose detail as lenses, resampling and JPEG do, each at times.
+    """Randomly degrade detail, as lenses, resampling and JPEG compression do.
 
     Parameters
     ----------
     image : ndarray of shape (S, S, 3), uint8
         RGB image.
     rng : Generator
-        Source of randomness: 30 % fewer pixels and back, 20 % blurred, 12 % sharpened, 15 % noise,
-        30 % JPEG of quality 25 to 95.
+        Source of randomness. Of the images, 30 % are downsampled and enlarged again, 20 % blurred,
+        12 % sharpened, 15 % noisy and 30 % compressed as JPEG of quality 25 to 95.
 
     Returns
     -------

@@ -44,7 +44,7 @@ from hybridlesion.reporting._score_table import (
     read_scores,
 )
 
-# Attribute -> columns that hold it, in order of preference, and the kind of its bands.
+# Attribute -> columns that may contain it, in order of preference, and the kind of its bands.
 _SOURCES = {
     "age": (("age",), "age"),
     "sex": (("sex",), None),
@@ -57,18 +57,18 @@ _SOURCES = {
 
 
 def attributes_of(cases: pd.DataFrame) -> pd.DataFrame:
-    """Group cases by age, sex, site, skin tone and image quality, as far as known.
+    """Group cases by age, sex, site, skin tone and image quality, if known.
 
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        Records, with columns of a feature table where one was joined.
+        Records, with the columns of a feature table if one was joined.
 
     Returns
     -------
     DataFrame of shape (n, attributes)
-        Those of ``age, sex, site, skin tone, Fitzpatrick type, hair, dark corner`` that have
-        values. Skin tone is the band of the estimated individual typology angle.
+        The attributes among ``age, sex, site, skin tone, Fitzpatrick type, hair, dark corner`` that
+        have values. Skin tone is the band of the estimated individual typology angle.
 
     Examples
     --------
@@ -94,33 +94,34 @@ class ScoreReport:
     metrics : DataFrame
         Columns metric, value, low, high.
     operating_points : DataFrame
-        Thresholds by rule, see `hybridlesion.metrics.operating_points`.
+        Thresholds by rule; see `hybridlesion.metrics.operating_points`.
     subgroups : DataFrame
-        Metrics by age band, sex, site, skin tone and image quality, as far as known; see
+        Metrics by age band, sex, site, skin tone and image quality, if known; see
         `hybridlesion.metrics.evaluate_subgroups`.
     comparison : DataFrame or None
-        Differences to the other scores, if any.
+        Differences from the other scores, if any.
     by_diagnosis : DataFrame or None
         Metrics of the probabilities of diagnoses, if the scores have them; see
         `hybridlesion.metrics.evaluate_diagnoses`.
     confusion : DataFrame or None
-        Their `hybridlesion.metrics.confusion_matrix`, with the column ``diagnosis``.
+        Confusion matrix of the diagnoses, with the column ``diagnosis``; see
+        `hybridlesion.metrics.confusion_matrix`.
     cases : DataFrame of shape (n, columns)
         Records of the truth, each with a score.
     threshold : float or None
-        Threshold of the metrics that need one; None if neither the user nor the scores give one,
-        so that the highest F1 was used.
+        Threshold for the metrics that need one; None if neither the user nor the scores provide a
+        threshold, so that the one with the highest F1 was used.
     threshold_rule : str or None
         How the threshold was chosen, such as "for 90 % sensitivity"; None if the user gave it.
     content : dict
         Contents of metrics.json.
     paths : tuple of Path
-        Files written: metrics.csv, metrics.json, metrics.png, then the others.
+        Files written: metrics.csv, metrics.json, metrics.png, then all others.
     warnings : tuple of str
         Notes for the user.
     diagnoses : DataFrame of shape (m, 4)
         Which diagnoses of the scored images counted as malignant and which as benign: columns
-        ``diagnosis, side, n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
+        ``diagnosis, side, n_rows, words``; see `hybridlesion.metadata.count_diagnoses`.
     """
 
     metrics: pd.DataFrame
@@ -159,31 +160,32 @@ def report_scores(
     Parameters
     ----------
     scores : str or path-like
-        CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes one. Its
-        ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` are used where the truth has none.
+        CSV or Parquet with an image id and ``score``; ``hybridlesion score`` writes such a file.
+        Its ``patient_id``, ``lesion_id`` and ``duplicate_cluster`` are used if missing from the
+        truth.
     truth : sequence of str or path-like
-        Tables in any ISIC layout with the diagnoses. A feature table among them adds subgroups by
-        estimated skin tone, hair and dark corners.
+        Tables in any ISIC layout with the diagnoses. A feature table adds subgroups by estimated
+        skin tone, hair and dark corners.
     out : str or path-like
         Folder for the files.
     against : str or path-like, default=None
-        Another table of scores of the same images, to compare with.
+        Another table of scores for the same images, for comparison.
     threshold : float, default=None
-        Threshold; None uses the one in the column ``threshold`` of `scores`.
+        Threshold. If None, the column ``threshold`` of `scores` is used.
     cost_ratio : float, default=None
         Number of false positives that cost as much as one missed malignant lesion.
     id_column : str, default=None
-        Column of image ids in the truth; None detects it.
+        Column of image ids in the truth. If None, it is detected automatically.
     columns : mapping of str to str, default=None
         Columns of the truth by record column.
     target : str, default=None
-        Column of the truth that says which are malignant; None detects it.
+        Column of the truth that indicates malignant lesions. If None, it is detected automatically.
     malignant : sequence of str, default=None
-        Diagnoses that count as malignant where the truth gives diagnoses only.
+        Diagnoses that count as malignant if the truth contains only diagnoses.
     benign : sequence of str, default=None
         Unknown diagnoses that count as benign.
     n_bootstrap : int, default=2000
-        Bootstrap samples for each interval, which resample patients where these are known.
+        Number of bootstrap samples for each interval; patients are resampled if known.
     random_state : int, default=0
         Seed of the bootstrap.
 
@@ -195,10 +197,10 @@ def report_scores(
     Raises
     ------
     TableError
-        If scores cannot be read, no image has a truth, a scored image has an unknown diagnosis, or
-        only one class occurs.
+        If scores cannot be read, no image has a known truth, a scored image has an unknown
+        diagnosis, or only one class occurs.
     SourceError
-        If the folder cannot be written, or a file to be written is one of the tables.
+        If the folder cannot be written to, or an output file is one of the tables.
     """
     table, baseline = read_scores(scores), None if against is None else read_scores(against)
     names = _FILES if against is None else _FILES + _FILES_AGAINST
@@ -331,7 +333,7 @@ def _unit(cases: pd.DataFrame) -> str:
 
 
 def _plain(table: pd.DataFrame | None) -> list[dict] | dict[str, dict] | None:
-    """Convert a table for JSON: one dict a row, by metric if it has such a column."""
+    """Convert a table for JSON: one dict per row, keyed by metric if there is such a column."""
     if table is None:
         return None
     rows = table.to_dict("records")
@@ -353,7 +355,7 @@ _FILES_AGAINST = ("comparison.csv", "comparison.png")
 def draw_figures(
     report: ScoreReport, both: pd.DataFrame, paths: Mapping[str, Path], draw: Mapping
 ) -> None:
-    """Draw curves, reliability, net benefit, subgroups, and comparison and diagnoses, if any.
+    """Draw the figures of a report, including comparison and diagnoses if available.
 
     Parameters
     ----------

@@ -39,16 +39,17 @@ class ScoreTable:
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        ``image_id`` and ``score``, then path, groups and probabilities of diagnoses where the file
-        has them.
+        ``image_id`` and ``score``, then path, groups and probabilities of diagnoses if the file has
+        them.
     threshold : float or None
         Threshold, if the file has exactly one.
     rule : str or None
-        How it was chosen, if the file says so; see `hybridlesion._formatting.threshold_words`.
+        How the threshold was chosen, if the file states it; see
+        `hybridlesion._formatting.threshold_words`.
     warnings : tuple of str
         Notes on what was ignored.
     reasons : DataFrame of shape (n, columns)
-        ``image_id``, then reasons, shares and feature values where the file has them.
+        ``image_id``, then reasons, shares and feature values if the file has them.
     """
 
     frame: pd.DataFrame
@@ -76,8 +77,8 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     SourceError
         If the file cannot be opened.
     TableError
-        If it lacks ids or scores, a score is not a probability, an image occurs twice, or the
-        probabilities of diagnoses are none.
+        If the file lacks ids or scores, a score is not a probability, an image occurs twice, or the
+        probabilities of diagnoses are invalid.
     """
     source = read_source(path)
     source.check_numbers()
@@ -140,7 +141,7 @@ def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray)
 def _read_diagnoses(
     path: str | os.PathLike, table: pd.DataFrame, rows: np.ndarray
 ) -> dict[str, pd.Series]:
-    """Read the probabilities of diagnoses, and the predicted one; nothing if one is missing."""
+    """Read diagnosis probabilities and predictions; empty if a probability column is missing."""
     if not set(PROBABILITIES) <= set(table):
         return {}
     p = table[PROBABILITIES].apply(pd.to_numeric, errors="coerce").astype(float)
@@ -184,21 +185,21 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
     Parameters
     ----------
     scored : DataFrame of shape (n, columns)
-        Frame of `read_scores`.
+        Frame from `read_scores`.
     truth : DataFrame of shape (m, columns)
         Records with ``target``.
 
     Returns
     -------
     cases : DataFrame of shape (k, columns)
-        The records of the scored images whose target is known.
+        Records of the scored images with a known target.
     notes : list of str
         Notes on what was left out.
 
     Raises
     ------
     TableError
-        If no scored image has a target, all have the same, or one has an unknown diagnosis.
+        If no scored image has a target, all targets are the same, or a diagnosis is unknown.
     """
     if "target" not in truth or truth["target"].isna().all():
         raise TableError(
@@ -244,7 +245,7 @@ def _respell(scores: pd.DataFrame, ids: pd.Series) -> tuple[pd.DataFrame, list[s
 
 
 def add_baseline(cases: pd.DataFrame, baseline: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Add the scores to compare with, for the images that have both.
+    """Add the scores to compare with, for the images that have both scores.
 
     Parameters
     ----------
@@ -256,14 +257,14 @@ def add_baseline(cases: pd.DataFrame, baseline: pd.DataFrame) -> tuple[pd.DataFr
     Returns
     -------
     cases : DataFrame of shape (k, columns)
-        Cases with both scores; the other one in the column ``against``.
+        Cases with both scores; the score to compare with is in the column ``against``.
     notes : list of str
         Notes on what was left out.
 
     Raises
     ------
     TableError
-        If no image has both, or only one class has.
+        If no image has both scores, or only images of one class do.
     """
     baseline, notes = _respell(baseline, cases["image_id"])
     against = baseline.set_index("image_id")["score"]

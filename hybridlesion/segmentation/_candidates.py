@@ -15,7 +15,7 @@ from hybridlesion.segmentation._contrast_maps import ContrastMaps
 SMALLEST_SHARE = 0.002
 LARGEST_SHARE = 0.95
 
-# Area, as a share of the largest region, from which a region joins the union of regions.
+# Minimum area, as a share of the largest region, for a region to join the union of regions.
 COMPANION_SHARE = 0.15
 
 LEVELS = np.arange(256)
@@ -30,7 +30,7 @@ class Candidate:
     mask : ndarray of shape (h, w), uint8
         Zeros and ones; holes are filled.
     contours : sequence of ndarray of shape (n, 1, 2), int32
-        Its outlines as (column, row).
+        Outlines of the region, as (column, row).
     """
 
     mask: np.ndarray
@@ -43,12 +43,12 @@ def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
     Parameters
     ----------
     contrast : ContrastMaps
-        Maps of one image.
+        Contrast maps of one image.
 
     Returns
     -------
     list of Candidate
-        Without duplicates; empty if no region contrasts with the skin.
+        Candidates without duplicates; empty if no region contrasts with the skin.
 
     Notes
     -----
@@ -69,7 +69,7 @@ def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
 
 
 def _thresholds(counts: np.ndarray) -> list[int]:
-    """Otsu's threshold, those of the values above and below it, and the means in between."""
+    """Return Otsu's threshold, those of the values above and below it, and the means in between."""
     middle = _otsu(counts)
     if middle is None:
         return []
@@ -79,7 +79,7 @@ def _thresholds(counts: np.ndarray) -> list[int]:
 
 
 def _otsu(counts: np.ndarray) -> int | None:
-    """Threshold of maximum between-class variance; None if all values are equal."""
+    """Return the threshold of maximum between-class variance; None if all values are equal."""
     below = counts.cumsum()
     total = below[-1]
     mass = (counts * LEVELS).cumsum()
@@ -105,12 +105,12 @@ def disc(radius: int) -> np.ndarray:
     Parameters
     ----------
     radius : int
-        In pixels, at least 0.
+        Radius in pixels, at least 0.
 
     Returns
     -------
     ndarray of shape (2 * radius + 1, 2 * radius + 1), uint8
-        Ones on the disc. Shared, therefore read-only.
+        Ones on the disc. The array is cached and must not be modified.
     """
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
 
@@ -131,7 +131,7 @@ def _regions(mask: np.ndarray) -> list[Candidate]:
 def _fill_holes(mask: np.ndarray) -> Candidate:
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if (tree.reshape(-1, 4)[:, 3] < 0).all():
-        # No contour has a parent, hence no holes.
+        # No contour has a parent, so the mask has no holes.
         return Candidate(mask, contours)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)

@@ -21,21 +21,21 @@ SELECTION_LONG_SIDE = 160
 # square root of its area.
 MARGIN = 0.03
 
-# Share of the outline on the rim of the field of view from which the lesion counts as cut off.
+# Minimum share of the outline on the rim of the field of view for the lesion to count as cut off.
 BORDER_SHARE = 0.05
 
-# Share of the field of view from which the lesion counts as filling the frame.
+# Minimum share of the field of view for the lesion to count as filling the frame.
 FILLING_SHARE = 0.75
 
-# A second region is reported if its quality is at most this much lower than that of the first, and
-# its area at least this share of it.
+# A second region is reported if its quality is at most this much lower than that of the lesion, and
+# its area is at least this share of the lesion's.
 RIVAL_QUALITY = 0.15
 RIVAL_AREA = 0.2
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Lesion mask and what is known about it; all arrays have the size of the image.
+    """Lesion mask, confidence and related maps; all arrays have the size of the image.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ class Segmentation:
     field_of_view : ndarray of shape (H, W), bool
         False in dark corners and black borders.
     likelihood : ndarray of shape (H, W), float32
-        0 to 1, weighted share of the candidates that contain each pixel, or the probability given
-        by the refiner.
+        Weighted share of the candidates that contain each pixel, or the probability given by the
+        refiner; 0 to 1.
     """
 
     mask: np.ndarray
@@ -68,7 +68,7 @@ class Segmentation:
 def segment_classical(
     image: np.ndarray, *, active_contour: bool = True, hair_removal: bool = True
 ) -> Segmentation:
-    """Segment by thresholds on several maps, a quality score and an active contour.
+    """Segment a lesion by thresholds on several maps, a quality score and an active contour.
 
     Parameters
     ----------
@@ -153,11 +153,11 @@ def _has_rival(mask: np.ndarray, selection: Selection) -> bool:
 
 
 def _refine_boundary(selection: Selection, active_contour: bool) -> np.ndarray:
-    """Fit the boundary of the best candidate to the likelihood and add the margin of experts."""
+    """Fit the boundary of the best candidate to the likelihood and add a margin, as experts do."""
     mask = selection.masks[int(selection.quality.argmax())]
     if active_contour and min(mask.shape) >= 2:
         refined = morphological_chan_vese(selection.likelihood, 10, mask, smoothing=2)
-        # A snake may vanish or leak on a tiny region; then the candidate is kept.
+        # A snake may vanish or leak on a tiny region, in which case the candidate is kept.
         if 0.5 < refined.sum() / mask.sum() < 2:
             mask = refined.astype(np.uint8)
     margin = MARGIN * np.sqrt(mask.sum())
@@ -165,13 +165,13 @@ def _refine_boundary(selection: Selection, active_contour: bool) -> np.ndarray:
 
 
 def _shrink(hair: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Downsample a hair mask; pixels with a third of their area on hair are hair."""
+    """Downsample a hair mask; pixels of which a third is covered become hair."""
     cover = cv2.resize(hair.astype(np.uint8) * 255, size[::-1], interpolation=cv2.INTER_AREA)
     return cover > 85
 
 
 def _enlarge(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Upsample a mask, its boundary interpolated between pixels."""
+    """Upsample a mask, interpolating its boundary between pixels."""
     return _resize(mask.astype(np.float32), size) > 0.5
 
 

@@ -9,13 +9,13 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 
-# Samples per side to which the surface is fitted; it is smooth, so that a coarse grid is enough.
+# Samples per side to which a surface is fitted; since it is smooth, a coarse grid is enough.
 GRID = 40
 N_REWEIGHTS = 5
 
 
 def _skin_lightness(lightness: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Expected L* of skin: a quadratic surface, fitted robustly against a darker lesion.
+    """Estimate L* of skin by a quadratic surface, fitted robustly in spite of a darker lesion.
 
     The fit is iteratively reweighted least squares with Cauchy weights, twice as strict below the
     surface as above it, because lesions are darker. A vignette is concave; a fit that is convex in
@@ -86,7 +86,7 @@ class ContrastMaps:
     skin : ndarray of shape (3,), float32
         L*a*b* of the surrounding skin.
     maps : dict of str to ndarray of shape (h, w), uint8
-        Maps ``blue``, ``shadow``, ``saturation`` and ``distance``, high in the lesion.
+        Maps ``blue``, ``shadow``, ``saturation`` and ``distance``, with high values in the lesion.
     """
 
     usable: np.ndarray
@@ -100,7 +100,7 @@ class ContrastMaps:
 def compute_contrast_maps(
     image: np.ndarray, field_of_view: np.ndarray, markers: np.ndarray
 ) -> ContrastMaps:
-    """Compute the maps from which candidate masks are thresholded.
+    """Compute the maps that are thresholded to obtain candidate masks.
 
     Parameters
     ----------
@@ -118,8 +118,8 @@ def compute_contrast_maps(
 
     Notes
     -----
-    ``blue`` is 255 - B, because pigment absorbs blue most. ``shadow`` is the drop of L* below the
-    lightness of skin, which is modelled over the frame to allow for uneven illumination.
+    ``blue`` is 255 - B, because pigment absorbs blue light most. ``shadow`` is the drop of L* below
+    the lightness of skin, which is modelled over the frame to allow for uneven illumination.
     ``saturation`` is that of HSV. ``distance`` is sqrt(max(shadow, 0)**2 + da**2 + db**2 / 2),
     where da and db are the differences from the colour of skin.
     """

@@ -24,7 +24,7 @@ def morphological_chan_vese(
     lambda1: float = 1,
     lambda2: float = 1,
 ) -> np.ndarray:
-    """Segment an image into two regions of uniform grey value with a smooth contour.
+    """Segment an image into two regions of uniform grey value, separated by a smooth contour.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ default="checkerboard"
     same name bit for bit, provided that the latter starts at an even number of curvature steps (it
     counts them across calls).
 
-    Eight pixels are packed into a byte and the image is split into bit planes, so that a mean is a
-    few population counts and a threshold a few bitwise operations. The error from rounding to at
+    Eight pixels are packed into a byte and the image is split into bit planes, so that a mean takes
+    a few population counts and a threshold a few bitwise operations. The error from rounding to at
     most 20 bits and from the order of summation is bounded; the means are recomputed in
     scikit-image's order only if a pixel on the contour lies within that bound, or if the weights
     differ.
@@ -137,7 +137,7 @@ def _inf_sup(contour: PackedLevelSet) -> None:
 
 
 def _initial_level_set(init: str | np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Binarise a level set, or draw a named one; (H, W) uint8, 1 inside."""
+    """Binarise a level set or draw a named one, as (H, W) uint8 with 1 inside."""
     if min(shape) < 2:
         raise ValueError(f"a snake needs an image of at least 2x2 pixels, got shape {shape}.")
     rows, columns = np.ogrid[: shape[0], : shape[1]]
@@ -161,7 +161,7 @@ def _initial_level_set(init: str | np.ndarray, shape: tuple[int, int]) -> np.nda
 
 
 class _RegionForce:
-    """Moves pixels on the contour to the region whose mean is closer."""
+    """Force that moves pixels on the contour to the region whose mean is closer."""
 
     def __init__(self, contour: PackedLevelSet, image: np.ndarray, lambda1: float, lambda2: float):
         self.contour = contour
@@ -177,8 +177,8 @@ class _RegionForce:
         safe = top * max(image.size, 16 * abs(lambda1) * top) < float(kind.max)
         if safe and smallest < largest and lambda1 == lambda2 > 0:
             self.planes = BitPlanes(contour, image)
-            # Bounds the rounding of a pixel and of a mean to levels, and, with a factor of two to
-            # spare, that of pairwise summation, a mean and the force in the image's float type.
+            # Bound for the rounding of a pixel and of a mean to levels and, with a factor of two to
+            # spare, for that of pairwise summation, a mean and the force in the image's float type.
             rounding = (20 + np.log2(image.size) / 2) * eps * top
             self.margin = 2 * (2 * self.planes.error + rounding)
             self.least_contrast = float(np.sqrt(kind.tiny / kind.eps / lambda1))
@@ -190,13 +190,13 @@ class _RegionForce:
         self.contour.assign(edge, self._exact_target() if target is None else target)
 
     def _quick_target(self, planes: BitPlanes, edge: np.ndarray) -> np.ndarray | None:
-        """Packed plane of the pixels closer to the inner mean; None if rounding could decide."""
+        """Packed plane of the pixels closer to the inner mean; None if rounding could affect it."""
         inside = count_bits(self.contour.level)
         outside = self.image.size - inside
         if not (inside and outside):
             return None
         inner = planes.sum_inside()
-        # scikit-image adds 1e-8 to the counts, too.
+        # scikit-image also adds 1e-8 to the counts.
         c1 = (planes.low * inside + planes.step * inner) / (inside + 1e-8)
         c0 = (planes.low * outside + planes.step * (planes.total - inner)) / (outside + 1e-8)
         window = self._window(planes, c0, c1) if abs(c1 - c0) > self.least_contrast else None
@@ -210,20 +210,20 @@ class _RegionForce:
         return cv2.bitwise_xor(target, self.contour.inside) if c1 < c0 else target
 
     def _window(self, planes: BitPlanes, c0: float, c1: float) -> tuple[int, int] | None:
-        """Levels up to the first of which, and above the second, the region is certain."""
+        """Return two levels: up to the first and above the second, the region is certain."""
         below = int(np.floor(((c0 + c1) / 2 - planes.low) / planes.step))
         for reach in (0, int(self.margin / (2 * planes.step)) + 1):
             # One level beyond those of the image is enough on either side.
             first = min(max(below - reach, -1), planes.largest)
             last = min(max(below + reach, first), planes.largest)
             ends = (planes.low + planes.step * level for level in (first, last + 1))
-            # The difference has the sign of the force and is linear near the middle of the means.
+            # The difference has the sign of the force and is linear near the midpoint of the means.
             if min(abs(abs(end - c1) - abs(end - c0)) for end in ends) > self.margin:
                 return first, last
         return None
 
     def _exact_target(self) -> np.ndarray:
-        """The same plane from means in scikit-image's order of summation and dtype."""
+        """Compute the same plane with scikit-image's order of summation and dtype."""
         level = self.contour.unpack()
         c0 = (self.image * (1 - level)).sum() / float((1 - level).sum() + 1e-8)
         c1 = (self.image * level).sum() / float(level.sum() + 1e-8)

@@ -1,4 +1,4 @@
-"""Binary level sets and images packed at eight pixels per byte."""
+"""Binary level sets and images packed into bytes, eight pixels each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hybridlesion._optional_imports import cv2
 
 STRIPS = 8
 
-# An array, because a Python int takes numpy longer to convert than a row of bytes to shift.
+# An array, because NumPy takes longer to convert a Python int than to shift a row of bytes.
 _ONE = np.array(1, np.uint8)
 
 
@@ -25,7 +25,7 @@ class PackedLevelSet:
     The rows are divided into eight strips of equal height; bit n of a byte is a pixel of strip n.
     The neighbour of a pixel is therefore the same bit of a shifted view, along rows and along
     columns. Bits move only where strips meet: the row above the first row of a strip is the last
-    row of the strip above. A column of zeros pads either side.
+    row of the strip above. A column of zeros is padded on each side.
     """
 
     def __init__(self, level: np.ndarray):
@@ -45,7 +45,7 @@ class PackedLevelSet:
         self._first, self._last = self.level[:row], self.level[-row:]
 
     def pack(self, plane: np.ndarray) -> np.ndarray:
-        """Pack a plane like the level set.
+        """Pack a plane in the layout of the level set.
 
         Parameters
         ----------
@@ -73,11 +73,11 @@ class PackedLevelSet:
         Returns
         -------
         ndarray of shape (8, n), uint8
-            Packed planes, that of the lowest bit first.
+            Packed planes, starting with the lowest bit.
         """
         strips = self._strips(plane)
         # Transpose the 8x8 bits of the eight bytes from the eight strips: swap off-diagonal
-        # blocks, of half the side each time.
+        # blocks, halving their side each time.
         for half, lower in ((4, 0x0F), (2, 0x33), (1, 0x55)):
             blocks = strips.reshape(-1, 2, half, strips.shape[1])
             first, second = blocks[:, 0], blocks[:, 1]
@@ -87,33 +87,33 @@ class PackedLevelSet:
         return strips
 
     def _strips(self, plane: np.ndarray) -> np.ndarray:
-        """Padded rows of the strips, one strip per row."""
+        """Return the padded rows of the strips, one strip per row."""
         framed = np.zeros((STRIPS * self.depth, self.stride), np.uint8)
         # A bool is a byte; a view is faster than a conversion.
         framed[: self.shape[0], 1:-1] = plane.view(np.uint8)
         return framed.reshape(STRIPS, -1)
 
     def unpack(self) -> np.ndarray:
-        """Copy of the level set, shape (H, W), int8, zeros and ones."""
+        """Return an unpacked copy of the level set, (H, W) int8, of zeros and ones."""
         bits = np.arange(STRIPS, dtype=np.uint8)[:, None]
         plane = ((self.level >> bits) & 1).reshape(-1, self.stride)
         return plane[: self.shape[0], 1:-1].astype(np.int8)
 
     def opposite_pairs(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The two ends of each of the four 3-pixel lines through every pixel.
+        """Return both ends of each of the four 3-pixel lines through every pixel.
 
         Returns
         -------
         list of tuple of ndarray of shape (n,), uint8
-            Four pairs of packed views: up and down, left and right, and the diagonals. Beyond the
-            image all is 0. Valid until the level set changes.
+            Four pairs of packed views: up and down, left and right, and the diagonals. Pixels
+            beyond the image are 0. Valid until the level set changes.
         """
         np.left_shift(self._last, _ONE, out=self._above)
         np.right_shift(self._first, _ONE, out=self._below)
         return self._pairs
 
     def sides(self) -> list[np.ndarray]:
-        """Neighbours up, down, left and right of every pixel.
+        """Return the neighbours above, below, left and right of every pixel.
 
         Returns
         -------
@@ -131,7 +131,7 @@ class PackedLevelSet:
         return sides
 
     def assign(self, where: np.ndarray, target: np.ndarray) -> None:
-        """Set the pixels of a plane to their values in another one.
+        """Set selected pixels to their values in another plane.
 
         Parameters
         ----------
@@ -143,12 +143,12 @@ class PackedLevelSet:
         cv2.bitwise_xor(self.level, changed, dst=self.level)
 
     def _view(self, offset: int) -> np.ndarray:
-        """View of the level set, shifted by `offset` bytes."""
+        """Return a view of the level set, shifted by `offset` bytes."""
         start = 1 + self.stride + offset
         return self._run[start : start + self.depth * self.stride]
 
     def _set_edges(self) -> None:
-        """Packed planes of the first and the last row, and of the first and the last column."""
+        """Set the packed planes of the first and last row and the first and last column."""
         strip, row = divmod(self.shape[0] - 1, self.depth)
         parts = ((0, np.s_[0]), (strip, np.s_[row]), (None, np.s_[:, 1]), (None, np.s_[:, -2]))
         self._edges = []
@@ -186,7 +186,7 @@ class BitPlanes:
     Parameters
     ----------
     level_set : PackedLevelSet
-        Level set of the image's shape; packs the planes.
+        Level set of the shape of the image, which packs the planes.
     image : ndarray of shape (H, W)
         Finite values of any real dtype, not all equal.
 
@@ -201,8 +201,8 @@ class BitPlanes:
 
     Notes
     -----
-    The step is 1/255 for floating point and 1 for integers, times a power of two: an 8-bit
-    photograph, divided by 255 or not, takes eight planes without rounding.
+    The step is 1/255 for floating point and 1 for integers, times a power of two. An 8-bit
+    photograph, whether divided by 255 or not, therefore takes eight planes without rounding.
     """
 
     def __init__(self, level_set: PackedLevelSet, image: np.ndarray):
@@ -222,7 +222,7 @@ class BitPlanes:
         self.total = sum(count_bits(plane) << bit for bit, plane in enumerate(self.planes))
 
     def _pack_levels(self, levels: np.ndarray) -> list[np.ndarray]:
-        """Pack the bits of all levels, and drop low bits that are never set by a larger step."""
+        """Pack the bits of all levels, increasing the step to drop low bits that are never set."""
         used = int(np.bitwise_or.reduce(levels, axis=None))
         spare = (used & -used).bit_length() - 1
         self.step = float(np.ldexp(self.step, spare))
@@ -232,7 +232,7 @@ class BitPlanes:
         return planes[: used.bit_length() - spare]
 
     def sum_inside(self) -> int:
-        """Sum of the levels of all pixels inside the level set."""
+        """Return the sum of the levels of all pixels inside the level set."""
         level = self.level_set.level
         # 2 |A and B| = |A| + |B| - |A xor B|
         twice = self.total + count_bits(level) * self.largest
@@ -241,17 +241,17 @@ class BitPlanes:
         return twice // 2
 
     def above(self, threshold: int) -> np.ndarray:
-        """Packed plane of the pixels whose level is above a threshold.
+        """Return the packed plane of the pixels whose level is above a threshold.
 
         Parameters
         ----------
         threshold : int
-            A level.
+            Level to compare with.
 
         Returns
         -------
         ndarray of shape (n,), uint8
-            Possibly shared, therefore read-only.
+            Packed plane, which may be shared and must not be modified.
         """
         if threshold != self._threshold:
             self._threshold, self._above = threshold, self._compare(threshold)
@@ -262,7 +262,7 @@ class BitPlanes:
             return self.level_set.inside
         found = np.zeros_like(self.level_set.inside)
         if threshold < self.largest:
-            # From the lowest bit up: lower bits decide where higher ones are equal.
+            # From the lowest bit up, since lower bits decide only if higher bits are equal.
             for bit, plane in enumerate(self.planes):
                 join = cv2.bitwise_and if threshold >> bit & 1 else cv2.bitwise_or
                 join(found, plane, dst=found)

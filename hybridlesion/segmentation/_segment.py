@@ -1,4 +1,4 @@
-"""Segmenters by name."""
+"""Segmentation by a named segmenter."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
     segmenter : str, default="classical"
-        One of SEGMENTERS ("refined" is available where its weights are installed), or a weight file
+        One of SEGMENTERS ("refined" is available if its weights are installed), or a weight file
         written by ``hybridlesion train-refiner``.
 
     Returns
@@ -96,7 +96,7 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
     segmenter : str, default="classical"
-        One of SEGMENTERS ("refined" is available where its weights are installed), or a weight file
+        One of SEGMENTERS ("refined" is available if its weights are installed), or a weight file
         written by ``hybridlesion train-refiner``.
 
     Returns
@@ -176,7 +176,7 @@ def segmenter_digest(segmenter: str) -> str | None:
     Returns
     -------
     str or None
-        SHA-256 of the weight file, 64 hexadecimal digits; None for "classical", which has no
+        SHA-256 of the weight file, as 64 hexadecimal digits; None for "classical", which has no
         weights.
 
     Raises
@@ -214,12 +214,12 @@ def draw_overlay(
     color : tuple of int, default=(0, 255, 200)
         RGB colour of the line. A dark edge on both sides keeps it visible on any skin.
     width : int, default=None
-        Line width in pixels, at least 1; None means 1/180 of the long side.
+        Line width in pixels, at least 1. If None, it is 1/180 of the long side.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        The drawing; equal to the image if the mask is empty.
+        Copy with the contour; equal to the image if the mask is empty.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Measures of candidate masks, and the selection of the best candidate."""
+"""Measures of candidate masks, and selection of the best candidate."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Selection:
     masks : list of ndarray of shape (h, w), uint8
         Candidates of zeros and ones.
     quality : ndarray of shape (n,), float
-        Expected Jaccard index of each.
+        Expected Jaccard index of each candidate.
     likelihood : ndarray of shape (h, w), float32
-        0 to 1, weighted share of the candidates that contain each pixel.
+        Weighted share of the candidates that contain each pixel, 0 to 1.
     """
 
     masks: list[np.ndarray]
@@ -44,12 +44,12 @@ def select_candidate(contrast: ContrastMaps) -> Selection | None:
     Parameters
     ----------
     contrast : ContrastMaps
-        Maps of one image.
+        Contrast maps of one image.
 
     Returns
     -------
     Selection or None
-        None if there is no candidate.
+        Candidates with their quality; None if no candidates were found.
     """
     candidates = find_candidates(contrast)
     if not candidates:
@@ -72,7 +72,7 @@ def _expected_jaccard(measures: np.ndarray) -> np.ndarray:
     """Expected Jaccard index of each candidate with the lesion, (n,); not limited to 0 to 1.
 
     The index is ``intercept + sum of w * z_i * z_j``, where z are the standardised measures,
-    clipped to -4 to 4 so that no single outlier decides.
+    clipped to -4 to 4 so that no single outlier dominates.
     """
     model = _quality_model()
     means, deviations = np.array(list(model["scales"].values())).T
@@ -93,11 +93,11 @@ def _measure_candidates(
     frame, 1 at the middle of an edge; 4 pi A / P**2; solidity; axis ratio.
     Contour: share at the rim of the field of view; share at markers; mean gradient along it
     relative to that of the image.
-    Bands: colour difference between outside and inside, by 10 Delta-E; the same relative to the
-    standard deviation outside; difference of L*, by 10.
+    Bands: colour difference between outside and inside, in units of 10 Delta-E; the same relative
+    to the standard deviation outside; difference of L*, in units of 10.
     Region: share of the variance of L*, saturation and distance that the mask explains; darkness
-    relative to skin, by 20 L*; difference of L* in standard deviations; standard deviation of L*
-    outside, by 10.
+    relative to skin, in units of 20 L*; difference of L* in standard deviations; standard deviation
+    of L* outside, in units of 10.
     Agreement: mean Jaccard index with all candidates, and with the closest quarter.
     """
     outlines = [np.concatenate(candidate.contours)[:, 0] for candidate in candidates]
@@ -122,7 +122,7 @@ def _measure_candidates(
 
 @lru_cache(maxsize=4)
 def _coordinates(height: int, width: int) -> np.ndarray:
-    """One, column and row of every pixel, from which area and centroid of a mask are summed."""
+    """Return 1, column and row of every pixel, whose sums give the area and centroid of a mask."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([np.ones(height * width), columns.ravel(), rows.ravel()], 1).astype(np.float32)
 
@@ -153,7 +153,7 @@ def _measure_contours(outlines: list[np.ndarray], contrast: ContrastMaps) -> np.
     zero = {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
     off_rim = cv2.erode(field, disc(3), **zero).view(bool)
     markers = cv2.dilate(contrast.markers.view(np.uint8), disc(3))
-    # All contours at once: an array lookup costs more than a pixel.
+    # All contours at once, since an array lookup costs more than a pixel.
     points = np.concatenate(outlines)
     places = points[:, 1] * field.shape[1] + points[:, 0]
     lengths = np.array([len(points) for points in outlines])
@@ -168,9 +168,9 @@ def _measure_contours(outlines: list[np.ndarray], contrast: ContrastMaps) -> np.
 
 
 def _gradient(contrast: ContrastMaps) -> np.ndarray:
-    """Colour gradient of every pixel, relative to its root mean square."""
+    """Return the colour gradient at every pixel, relative to its root mean square."""
     squares = [cv2.Sobel(contrast.lab, cv2.CV_32F, dx, 1 - dx) ** 2 for dx in (0, 1)]
-    # Numpy is slow at summing over short axes.
+    # NumPy is slow at summing over short axes.
     energies = [square[..., 0] + square[..., 1] + square[..., 2] for square in squares]
     energy = energies[0] + energies[1]
     usable = contrast.field_of_view
@@ -181,7 +181,7 @@ def _gradient(contrast: ContrastMaps) -> np.ndarray:
 OUTER_RADII = (1, 5)
 INNER_RADII = (1, 4)
 
-# Added to the standard deviation outside, in L*, so that contrast to noise is bounded.
+# Added to the standard deviation outside, in L*, to bound the contrast-to-noise ratio.
 NOISE_FLOOR = 3.0
 
 
@@ -197,8 +197,8 @@ class ContourBands:
 
     Notes
     -----
-    A byte holds a pixel of eight masks, so that one bitwise OR of shifted planes dilates eight
-    masks. An erosion is a dilation of the complement; pixels beyond the frame belong to neither.
+    Each byte contains one pixel of eight masks, so that a bitwise OR of shifted planes dilates all
+    eight. An erosion is a dilation of the complement; pixels beyond the frame belong to neither.
     """
 
     def __init__(self, masks: list[np.ndarray], usable: np.ndarray):
@@ -212,7 +212,7 @@ class ContourBands:
             self._inner.append(_band(~packed, INNER_RADII) & allowed)
 
     def of(self, index: int, area: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
-        """Outer and inner band of one mask within a part of the frame.
+        """Return the outer and inner bands of one mask within a part of the frame.
 
         Parameters
         ----------
@@ -224,7 +224,7 @@ class ContourBands:
         Returns
         -------
         outer, inner : ndarray, uint8
-            Greater than 0 in the band.
+            Greater than 0 inside the band.
         """
         group, bit = divmod(index, 8)
         bit = np.uint8(1 << bit)
@@ -232,7 +232,7 @@ class ContourBands:
 
 
 def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
-    """Dilation by the larger disc minus that by the smaller one, for each bit of a plane.
+    """Return the dilation by the larger disc minus that by the smaller one, for each bit.
 
     A disc is a union of horizontal lines.
     """
@@ -261,7 +261,7 @@ def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
 def _measure_bands(
     bands: ContourBands, index: int, box: tuple[int, int, int, int], contrast: ContrastMaps
 ) -> tuple[float, float, float]:
-    """Contrast across the contour, contrast to noise and the difference of L*."""
+    """Contrast across the contour, contrast-to-noise ratio and difference of L*."""
     x, y, width, height = box
     margin = max(OUTER_RADII) + 1
     rows = slice(max(0, y - margin), y + height + margin)

@@ -1,4 +1,4 @@
-"""Fine-tuning of a backbone in grouped folds, with out-of-fold scores of every image."""
+"""Fine-tuning of a backbone in grouped folds, with out-of-fold scores for every image."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class Finetuning:
     path : Path
         Folder with the weights of each fold.
     n_images, n_malignant : int
-        Training images, and the number of malignant ones.
+        Numbers of training images and of malignant training images.
     n_failed : int
-        Images that could not be read.
+        Number of images that could not be read.
     metrics : DataFrame
-        Columns metric, value, low, high: of the out-of-fold scores of melanoma and of any
-        malignancy, and balanced accuracy over the diagnoses.
+        Table with columns metric, value, low and high, for the out-of-fold scores of melanoma and
+        of any malignancy, and for the balanced accuracy over the diagnoses.
     errors_path : Path or None
-        List of failures; None if there are none.
+        Path of the list of failures, or None if nothing failed.
     notes : tuple of str
         Notes on excluded images and assumptions.
     diagnoses : DataFrame of shape (m, 4)
-        Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
-        n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
+        Diagnoses that were counted as malignant or benign, with columns ``diagnosis, side,
+        n_rows, words``; see `hybridlesion.metadata.count_diagnoses`.
     """
 
     path: Path
@@ -92,47 +92,49 @@ def finetune(
     Parameters
     ----------
     images : str, path-like or sequence of str
-        Folders, archives or tables of images. Each is a separate source, drawn with probability
-        proportional to the square root of its size; the loss corrects for its class frequencies.
+        Folders, archives or tables of images. Each is a separate source, which is sampled with a
+        probability proportional to the square root of its size; the loss corrects for its class
+        frequencies.
     out : str or path-like
-        Folder to write: ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (id hashes
-        and perceptual hashes of the training images), ``CARD.md``, ``out_of_fold.csv``,
-        ``curves.csv``, and ``training/`` with images and checkpoints, which may be deleted.
+        Output folder for ``fold_K.safetensors``, ``finetuned.json``, ``seen.npz`` (id hashes and
+        perceptual hashes of the training images), ``CARD.md``, ``out_of_fold.csv``,
+        ``curves.csv``, and ``training/`` with images and checkpoints, which can be deleted
+        afterwards.
     metadata : sequence of str, default=()
-        Tables in any ISIC layout with the target or the diagnosis. An image without target is used
-        if its diagnosis is one of the eight, and an unknown diagnosis by the target.
+        Tables in any ISIC layout with the target or the diagnosis. An image without a target is
+        used if its diagnosis is one of the eight; if the diagnosis is unknown, the target is used.
     backbone : str, default="tf_efficientnet_lite0"
-        A timm model name.
+        Name of a timm model.
     weights : str or path-like, default=None
-        Its pretrained weights; None uses timm's.
+        Pretrained weights of the backbone. If None, the weights from timm are used.
     n_folds : int, default=5
-        Networks, at least 2.
+        Number of folds and networks, at least 2.
     recipe : FinetuneRecipe, default=None
-        Training settings; None uses the defaults.
+        Training settings. If None, the default settings are used.
     whole : bool, default=False
-        Whether one more network learns from every image. ``whole.zip`` then holds it alone, with
-        the out-of-fold scores of the training images: smaller and quicker than all folds.
+        Whether to train an additional network on all images. It is saved to ``whole.zip`` with the
+        out-of-fold scores of the training images, and is smaller and faster than all folds.
     target_column : str, default=None
-        Column of the tables with the target; None detects it.
+        Column of the tables with the target. If None, it is detected automatically.
     malignant, benign : sequence of str, default=None
-        Diagnoses that count as malignant where the tables give diagnoses only, and unknown
-        diagnoses to count as benign.
+        Diagnoses to count as malignant if the tables only contain diagnoses, and unknown diagnoses
+        to count as benign.
     labels_from_folders : bool, default=False
-        Whether the folder of an image names its class: ``benign`` and ``malignant``, or a
+        Whether the name of an image's folder is the class: ``benign``, ``malignant`` or a
         diagnosis.
     roots : sequence of str or path-like, default=()
-        Further folders to search for the images of a table of paths.
+        Additional folders to search for the images listed in a table of paths.
     columns : mapping of str to str, default=None
-        Names of record columns in the tables, by record column.
+        Mapping from record columns to the column names in the tables.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Device that trains the networks.
+        Device used to train the networks.
     n_jobs : int, default=1
-        Processes that read images and, on a CPU, train folds; -1 uses every core.
+        Number of processes that read images and, on a CPU, train folds; -1 means using all cores.
     restart : bool, default=False
         Whether to discard the results of an interrupted fine-tuning.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)``: first counts images, then training steps of
-        all folds.
+        Called as ``progress(done, failed, total)``, first with the number of images, then with the
+        number of training steps over all folds.
 
     Returns
     -------
@@ -144,17 +146,17 @@ def finetune(
     TableError
         If there is no target, a diagnosis is unknown, or there are too few images for the folds.
     SourceError
-        If `out` cannot be written or holds other files of the same names, or images or weights are
-        missing.
+        If `out` cannot be written or contains other files with the same names, or if images or
+        weights are missing.
     HybridLesionError
-        If `out` holds a fine-tuning with other settings.
+        If `out` contains a fine-tuning with other settings.
     ValueError
         If a parameter is out of range.
 
     Notes
     -----
-    Images of one patient or lesion, and near-duplicates, share a fold. An interrupted fine-tuning
-    resumes at the last finished epoch.
+    Images of the same patient or lesion, and near-duplicates, share a fold. An interrupted
+    fine-tuning resumes after the last finished epoch.
     """
     recipe = recipe or FinetuneRecipe()
     sources = as_paths(images)
@@ -164,7 +166,7 @@ def finetune(
     check_run_dir(out / "training")
     check_errors(out)
     device = resolve_device(device)
-    # Imported here, since scoring imports this module and does not need torch.
+    # Imported here because scoring imports this module and does not need torch.
     from hybridlesion.cnn import create_network
 
     # Reject an unknown backbone or unsuitable weights before reading images.
@@ -176,7 +178,7 @@ def finetune(
     }
     options |= {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
     records, notes, diagnoses = _gather(sources, metadata, options)
-    # Check before long work: reading can only lose images.
+    # Check before reading the images, which can only reduce their number.
     _assign_folds(records, np.arange(len(records)), n_folds, recipe.seed)
     work = out / "training"
     columns_of_data = ["image_id", "target", "diagnosis", "aspect"]
@@ -207,7 +209,7 @@ def finetune(
         weights=None if weights is None else os.fspath(weights),
         device=device,
     )
-    # The network of all images takes longest and goes first.
+    # The network trained on all images takes longest, so start with it.
     numbers = [*([WHOLE] if whole else []), *range(n_folds)]
     logits = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress)
     metrics = write_results(out, records, folds, logits, store.hashes[rows], sources)
@@ -228,7 +230,7 @@ def finetune(
 def _gather(
     sources: Sequence[str], metadata: Sequence[str], options: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, tuple[str, ...], pd.DataFrame]:
-    """Read the records of all sources, with label, number of the source and true aspect."""
+    """Read the records of all sources, with label, source number and original aspect ratio."""
     found = find_records(sources, metadata=metadata, **options)
     records, notes = found.frame, tuple(found.warnings)
     for name in ("target", "diagnosis"):
@@ -259,24 +261,24 @@ def _gather(
 
 
 def _has_class(diagnosis: pd.Series) -> np.ndarray:
-    """Whether a diagnosis is one of the eight classes."""
+    """Check which diagnoses are among the eight classes."""
     return allowed_classes(diagnosis, np.zeros(len(diagnosis), int)).sum(axis=1) == 1
 
 
 def _read_aspects(metadata: Sequence[str]) -> pd.Series:
-    """Width over height, by image id, of photographs that were squashed afterwards."""
+    """Read the original width-to-height ratio of squashed photographs, by image id."""
     squashed = [t for t in metadata if {"orig_width", "orig_height"} <= set(read_table(t))]
     known = [read_facts(table)[["image_id", "aspect"]] for table in squashed]
     return pd.concat(known).groupby("image_id")["aspect"].first() if known else pd.Series()
 
 
 def _allowed(records: pd.DataFrame) -> np.ndarray:
-    # A record without target has a diagnosis, which decides alone.
+    # A record without a target has a diagnosis, which then determines the class.
     return allowed_classes(records["diagnosis"], records["target"].fillna(0).to_numpy(int))
 
 
 def _number_lesions(records: pd.DataFrame) -> np.ndarray:
-    """Number the lesions; an image of an unknown lesion counts as one lesion."""
+    """Number the lesions; an image without a lesion id counts as a separate lesion."""
     own = pd.Series("image " + records.index.astype(str), index=records.index)
     if "lesion_id" in records:
         own = ("lesion " + records["lesion_id"].astype("string")).fillna(own)

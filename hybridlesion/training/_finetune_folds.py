@@ -17,14 +17,14 @@ from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn import Examples, FinetuneRecipe
 from hybridlesion.training._image_store import ImageStore
 
-# Seconds between two notes of one training.
+# Minimum number of seconds between two updates from the same training.
 _SECONDS = 2.0
 
 Progress = Callable[[int, int, int], None]
 
 
 class StepNote:
-    """Progress callback that writes the steps of one training into a file, at most every 2 s.
+    """Progress callback that writes the step count of a training to a file, at most every 2 s.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ class StepNote:
         self.written = -_SECONDS
 
     def __call__(self, done: int, total: int) -> None:
-        """Write the steps, unless they were written a moment ago.
+        """Write the step count, unless the last update was less than 2 s ago.
 
         Parameters
         ----------
         done, total : int
-            Steps done, and their total.
+            Number of steps done, and total number of steps.
         """
         now = time.monotonic()
         if now - self.written < _SECONDS and done < total:
@@ -56,16 +56,16 @@ class StepNote:
 
 @contextmanager
 def watch_steps(folder: Path, names: Sequence[str], progress: Progress | None) -> Iterator[None]:
-    """Report the sum of the steps of all trainings while the block runs.
+    """Report the total number of steps over all trainings while the block runs.
 
     Parameters
     ----------
     folder : Path
         Run directory.
     names : sequence of str
-        The trainings.
+        Names of the trainings.
     progress : callable or None
-        Called as ``progress(done, 0, total)`` from another thread; None reports nothing.
+        Called as ``progress(done, 0, total)`` from another thread. If None, nothing is reported.
 
     Yields
     ------
@@ -80,7 +80,7 @@ def watch_steps(folder: Path, names: Sequence[str], progress: Progress | None) -
     def report() -> None:
         steps = [_read(_path(folder, name)) for name in names]
         if longest := max(total for _, total in steps):
-            # A training that has not begun counts as long as the longest.
+            # Assume that a training that has not begun is as long as the longest.
             total = sum(total or longest for _, total in steps)
             progress(sum(done for done, _ in steps), 0, total)
 
@@ -110,10 +110,10 @@ def _read(path: Path) -> tuple[int, int]:
     return int(done), int(total)
 
 
-# Fold number without images: its network is trained on all of them.
+# Fold number that no image has, so that its network is trained on all images.
 WHOLE = -1
 
-# Held-out images of which the learning curve gives AUCs; more would take too long.
+# Maximum number of held-out images used for the learning curve; more would take too long.
 _MOST_HELD_OUT = 1500
 
 
@@ -126,19 +126,19 @@ class FoldWork:
     folder : Path
         Run directory with the images.
     rows : ndarray of shape (n,), int
-        Images that could be read.
+        Indices of the images that could be read.
     allowed : ndarray of shape (n, 8), bool
-        Classes that each label admits.
+        Classes that are compatible with each label.
     source, lesion, group, fold : ndarray of shape (n,), int
         Source, lesion, group and fold of each row.
     recipe : FinetuneRecipe
         Training settings.
     backbone : str
-        A timm model name.
+        Name of a timm model.
     weights : str or None
-        Its pretrained weights; None uses timm's.
+        Pretrained weights of the backbone. If None, the weights from timm are used.
     device : str
-        Device of the training.
+        Device used for training.
     """
 
     folder: Path
@@ -156,20 +156,20 @@ class FoldWork:
     def __call__(
         self, fold: int, progress: Callable[[int, int], None] | None = None
     ) -> tuple[int, np.ndarray]:
-        """Train without a fold.
+        """Train on the images outside a fold.
 
         Parameters
         ----------
         fold : int
-            Fold to leave out; `WHOLE` leaves out none.
+            Fold to leave out. With `WHOLE`, all images are used.
         progress : callable, default=None
-            Called as ``progress(steps_done, steps)``; None writes them into the run
-            directory.
+            Called as ``progress(steps_done, steps)``. If None, the step count is written to the
+            run directory.
 
         Returns
         -------
         tuple of int and ndarray of shape (n_unseen, 8), float32
-            The fold, and the logits of its images.
+            The fold, and the logits for its images.
         """
         from hybridlesion.cnn import create_network, predict, save_network, train
 
@@ -177,7 +177,7 @@ class FoldWork:
         finished = self.folder / f"{name}.logits.npy"
         if finished.is_file():
             return fold, np.load(finished)
-        # Different seeds make the errors of the folds independent of one initialisation.
+        # Use different seeds, so that the errors of the folds do not share an initialisation.
         recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
         examples = self._examples()
         unseen = examples.subset(np.flatnonzero(self.fold == fold))
@@ -212,23 +212,23 @@ def run_folds(
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Train one network per fold and score the images of the fold with it.
+    """Train a network for each fold and score the images in the fold with it.
 
     Parameters
     ----------
     work : FoldWork
         Data and settings.
     folds : sequence of int
-        Folds to train; `WHOLE` scores nothing.
+        Folds to train. No image is scored for `WHOLE`.
     n_jobs : int, default=1
-        Processes, each with one thread; a GPU always uses one.
+        Number of processes, each with a single thread. On a GPU, only one process is used.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)`` with the steps of all folds.
+        Called as ``progress(done, failed, total)`` with the steps over all folds.
 
     Returns
     -------
     ndarray of shape (n, 8), float32
-        Logits; NaN for images of other folds.
+        Logits, with NaN for images that are not in any of `folds`.
     """
     jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
     scores = np.full(work.allowed.shape, np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""Results of a fine-tuning: out-of-fold scores, learning curves, model card."""
+"""Results of a fine-tuning: out-of-fold scores, learning curves and a model card."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
     Parameters
     ----------
     folder : Path
-        The folder.
+        Fine-tuned folder.
     note : mapping
         Content of ``finetuned.json``.
 
     Returns
     -------
     Path
-        The card.
+        Path of the card.
     """
     count, figures = len(note["networks"]), note["figures"]
     n_sources = len({figure["images"] for figure in figures} - {"all"})
@@ -118,7 +118,7 @@ def _row(figure: Mapping[str, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-# Files that identify a result; one fold stands for all.
+# Files by which results are recognised; the first fold represents all folds.
 _FILES = (
     *(NOTE, SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png"),
     *("fold_0.safetensors", "whole.safetensors", "whole.zip"),
@@ -126,20 +126,20 @@ _FILES = (
 
 
 def check_results(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
-    """Check, before long work, that the results can be written and replace nothing.
+    """Check, before a long run, that the results can be written without replacing other files.
 
     Parameters
     ----------
     out : Path
-        The folder.
+        Output folder.
     inputs : sequence of str, path-like or None
         Input files.
 
     Raises
     ------
     SourceError
-        If the folder cannot be written, or contains an input or other files with the names of
-        the results.
+        If the folder cannot be written, or contains an input or unrelated files with the names
+        of the results.
     """
     check_writable(out / NOTE)
     check_apart([out / name for name in _FILES], inputs)
@@ -167,7 +167,7 @@ def write_results(
     Parameters
     ----------
     out : Path
-        The folder.
+        Output folder.
     records : DataFrame of shape (n, columns)
         Training records.
     folds : FoldWork
@@ -177,12 +177,12 @@ def write_results(
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hashes of the images.
     sources : sequence of str
-        Paths of the sources, in the order of their numbers.
+        Paths of the sources, in order of source number.
 
     Returns
     -------
     DataFrame
-        Columns metric, value, low, high: metrics of all out-of-fold scores.
+        Metrics for all out-of-fold scores, with columns metric, value, low and high.
     """
     names = _name_sources(sources)
     facts = [name for name in ("patient_id", "lesion_id", "diagnosis") if name in records]
@@ -218,7 +218,7 @@ def write_results(
 
 
 def _write_curves(out: Path, folder: Path, n_folds: int, sources: Sequence[str]) -> None:
-    """Write the learning curves of all folds, with the names of sources for their numbers."""
+    """Write the learning curves of all folds, with source numbers replaced by names."""
     curves = pd.concat([pd.read_csv(folder / f"fold_{k}.curve.csv") for k in range(n_folds)])
 
     def full_name(column: str) -> str:
@@ -230,24 +230,24 @@ def _write_curves(out: Path, folder: Path, n_folds: int, sources: Sequence[str])
 
 
 def _normalisation(backbone: str) -> dict[str, list[float]]:
-    """Mean and standard deviation of a backbone's input."""
+    """Return the input mean and standard deviation of a backbone."""
     timm = import_timm()
     config = timm.data.resolve_model_data_config(timm.create_model(backbone, num_classes=0))
     return {name: [float(value) for value in config[name]] for name in ("mean", "std")}
 
 
 def write_whole(out: Path) -> Path:
-    """Pack the network of all images, with the out-of-fold scores of its training images.
+    """Pack the network trained on all images, with out-of-fold scores for these images.
 
     Parameters
     ----------
     out : Path
-        A finished folder, with ``whole.safetensors`` in it.
+        Finished folder that contains ``whole.safetensors``.
 
     Returns
     -------
     Path
-        ``whole.zip``, which is used like the folder.
+        Path of ``whole.zip``, which can be used like the folder.
     """
     tuned = Finetuned.read(out)
     note = tuned.note | {"networks": ["whole.safetensors"], "folds": False}
@@ -262,14 +262,14 @@ def write_whole(out: Path) -> Path:
     return path
 
 
-# Column of the scores, by the names of `truths`.
+# Score column for each name in `truths`.
 _SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
 
 
 def _measure_all(
     folds: FoldWork, logits: np.ndarray, scores: pd.DataFrame, sources: Sequence[str]
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Measure each source and all images: figures of the card, and metrics of all images."""
+    """Compute the figures of the card for each source, and the metrics for all images."""
     figures, metrics = [], []
     places = [(name, folds.source == number) for number, name in enumerate(sources)]
     everything = np.full(len(logits), True)
@@ -302,7 +302,7 @@ def _measure(
 
 
 def _balanced_accuracy(allowed: np.ndarray, logits: np.ndarray) -> dict[str, Any]:
-    """Mean recall of the diagnoses that are known, by the largest logit."""
+    """Compute the mean recall over the known diagnoses, predicted by the largest logit."""
     known = allowed.sum(axis=1) == 1
     truth, guess = allowed[known].argmax(axis=1), logits[known].argmax(axis=1)
     recalls = [float((guess[truth == kind] == kind).mean()) for kind in np.unique(truth)]
@@ -315,7 +315,7 @@ def _plain(value: float) -> float | None:
 
 
 def _name_sources(sources: Sequence[str]) -> list[str]:
-    """Name each source by the shortest end of its path that is unique, without a shared tail."""
+    """Name each source by the shortest unique ending of its path, without shared last parts."""
     parts = [Path(source).parts or (source,) for source in sources]
     while len(parts) > 1 and len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
         parts = [part[:-1] for part in parts]

@@ -1,4 +1,4 @@
-"""Fitting a classifier on feature tables and metadata tables."""
+"""Fit a classifier to feature tables and metadata tables."""
 
 from __future__ import annotations
 
@@ -29,39 +29,40 @@ from hybridlesion.training._training_rows import (
     read_configuration,
 )
 
-# Fewest classes of diagnoses whose probabilities say more than the score.
+# Minimum number of diagnosis classes for which probabilities are more informative than the score.
 _FEWEST_DIAGNOSES = 3
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """Fitted model with its out-of-fold scores and the facts of the fit.
+    """Fitted model with its out-of-fold scores and a description of the fit.
 
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
-        Scores raw images and feature tables; a bare classifier if no table came from images.
+        Pipeline that scores raw images and feature tables, or a bare classifier if no table was
+        extracted from images.
     out_of_fold : DataFrame of shape (n, columns)
-        Columns image_id, patient_id, lesion_id and duplicate_cluster where known, target,
-        out-of-fold score and fold; then threshold and threshold_rule of the model, and
-        out-of-fold probabilities of diagnoses if it learned any. `report_scores` reads it.
+        Table for `report_scores`, with the columns image_id, patient_id, lesion_id and
+        duplicate_cluster (if known), target, out-of-fold score, fold, threshold and
+        threshold_rule, and out-of-fold probabilities of diagnoses if the model learned any.
     metrics : DataFrame
-        Columns metric, value, low, high, of the out-of-fold scores.
+        Metrics for the out-of-fold scores, with columns metric, value, low and high.
     facts : dict
-        Digest and counts of the training rows, tables, excluded columns.
+        Digest and counts of the training rows, names of the tables, and excluded columns.
     set_aside : dict of str to str
-        Columns excluded from the model, each with the reason.
+        Columns excluded from the model, with the reasons.
     warnings : tuple of str
         Notes for the user.
     audit : LeakAudit
         Leakage audit.
     splits : Splits
-        The folds that were used; `write_splits` keeps them.
+        Folds used in the fit, which can be saved with `write_splits`.
     diagnoses : DataFrame of shape (m, 4)
-        Which diagnoses counted as malignant and which as benign: columns ``diagnosis, side,
-        n_rows, words``, see `hybridlesion.metadata.count_diagnoses`.
+        Diagnoses that were counted as malignant or benign, with columns ``diagnosis, side,
+        n_rows, words``; see `hybridlesion.metadata.count_diagnoses`.
     columns : tuple of ColumnUse, default=()
-        Use of the columns of the tables.
+        Use of each column of the tables.
     """
 
     model: BaseEstimator
@@ -102,50 +103,51 @@ def fit_tables(
     Parameters
     ----------
     tables : sequence of str or path-like
-        Feature tables of `extract_features` and metadata tables in any ISIC layout, in any order.
+        Feature tables from `extract_features` and metadata tables in any ISIC layout, in any order.
     target : str, default=None
-        Column of the target; None detects it.
+        Column of the target. If None, it is detected automatically.
     groups : str, default=None
-        Column whose values must not be split between folds; None uses patient, lesion, known
-        duplicate and near-duplicate together, whichever are known.
+        Column whose values must not be split between folds. If None, images that share a patient,
+        lesion, known duplicate or near-duplicate are grouped, as far as these are known.
     malignant : sequence of str, default=None
-        Diagnoses that count as malignant where the table gives diagnoses only.
+        Diagnoses to count as malignant if the table only contains diagnoses.
     benign : sequence of str, default=None
         Unknown diagnoses to count as benign.
     id_column : str, default=None
-        Column that names the image; None detects it.
+        Column that contains the image ids. If None, it is detected automatically.
     columns : mapping of str to str, default=None
-        Names of record columns in the tables, by record column.
+        Mapping from record columns to the column names in the tables.
     n_splits : int, default=5
-        Folds.
+        Number of folds.
     n_seeds : int, default=1
-        Number of repetitions with new folds.
+        Number of repetitions with different folds.
     n_jobs : int, default=1
-        Threads; -1 uses every core.
+        Number of threads; -1 means using all cores.
     random_state : int, default=0
-        Seed.
+        Seed of the random number generator.
     cnn_seen : {"blank", "drop", "keep"}, default="blank"
         Treatment of rows whose ``cnn__score`` comes from a network that was trained on them: blank
         the score, drop the row, or keep both. Out-of-fold scores are always kept.
     splits : str or path-like, default=None
-        File that `hybridlesion.model_selection.read_splits` reads. Its folds replace `n_splits`
-        and `n_seeds`; of parts, train and validation are used and test is left out.
+        File for `hybridlesion.model_selection.read_splits`. Folds in the file replace `n_splits`
+        and `n_seeds`. If it contains parts, train and validation are used and test is left out.
     sensitivity : float, default=0.9
-        Out-of-fold sensitivity of the model's threshold; used unless `threshold` or `cost_ratio`
-        is given.
+        Out-of-fold sensitivity at the model's threshold. Ignored if `threshold` or `cost_ratio` is
+        given.
     threshold : {"f1", "youden"} or float, default=None
-        Another rule for the model's threshold, or its value.
+        Alternative rule for the model's threshold, or the threshold itself.
     cost_ratio : float, default=None
-        Cost of one missed malignant lesion, in false positives; sets the model's threshold.
+        Cost of a missed malignant lesion relative to a false positive, which determines the model's
+        threshold.
     allow_leaks : bool, default=False
         Whether to fit even if the leakage audit fails.
     audit : str or path-like, default=None
-        JSON file for the audit, which is written even if the fit is refused.
+        JSON file for the audit, which is written even if the audit fails.
 
     Returns
     -------
     TrainedModel
-        The model, its out-of-fold scores and their metrics.
+        Fitted model, out-of-fold scores and their metrics.
 
     Raises
     ------
@@ -153,9 +155,9 @@ def fit_tables(
         If an option is out of range, or more than one of `sensitivity`, `threshold` and
         `cost_ratio` is set.
     TableError
-        If the tables cannot be joined, lack a target or a named column, or contain a single class
-        or an unknown diagnosis; if the splits lack an image; or if the audit finds target leakage,
-        or a patient, lesion or known duplicate in several of the given splits.
+        If the tables cannot be joined, lack a target or a specified column, or contain a single
+        class or an unknown diagnosis; if the splits lack an image; or if the audit finds target
+        leakage, or a patient, lesion or known duplicate in several of the given splits.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     check_decision(sensitivity, threshold, cost_ratio)
@@ -194,7 +196,7 @@ def fit_tables(
     try:
         classifier.fit(rows.table, rows.y, groups=rows.groups, folds=rows.folds)
     except ValueError as error:
-        # Unusable columns or folds without a class are errors of the tables.
+        # Unusable columns and folds that lack a class are errors in the tables.
         raise TableError(str(error)) from error
     learned = _learn_diagnoses(classifier, rows.table)
     model: BaseEstimator = classifier
@@ -235,7 +237,7 @@ def fit_tables(
 
 
 def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) -> list[str]:
-    """Learn the diagnoses of a table that names at least three classes, and say so."""
+    """Learn the diagnoses of a table with at least three classes, and return notes on them."""
     named = name_classes(table["diagnosis"]) if "diagnosis" in table else pd.Series(dtype=object)
     if named.nunique() < _FEWEST_DIAGNOSES:
         return []
@@ -266,7 +268,7 @@ def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) ->
 
 
 def _choose_leading(table: pd.DataFrame, y: np.ndarray) -> str:
-    """Choose the score of the network by the diagnoses that count as malignant."""
+    """Choose the network score according to the diagnoses that count as malignant."""
     known = table["diagnosis"][y == 1].dropna() if "diagnosis" in table else ()
     return "cnn__melanoma" if set(known) <= {"melanoma"} else "cnn__score"
 
@@ -274,7 +276,7 @@ def _choose_leading(table: pd.DataFrame, y: np.ndarray) -> str:
 def describe_training(
     X: pd.DataFrame, y: np.ndarray, *, patients: np.ndarray | None = None
 ) -> dict[str, object]:
-    """Count and digest the rows that a model was fitted on.
+    """Compute counts and a digest of the rows that a model was fitted on.
 
     Parameters
     ----------
@@ -283,14 +285,14 @@ def describe_training(
     y : array-like of shape (n,), 0 or 1
         Target, 1 for malignant.
     patients : array-like of shape (n,), default=None
-        Patient of each row; None uses the table's ``patient_id``, if it has one.
+        Patient of each row. If None, the column ``patient_id`` is used if present.
 
     Returns
     -------
     dict
         ``digest`` (SHA-256 of ids, columns, values and target, in row order), ``n_rows``,
-        ``n_positive``, ``n_patients`` (None where patients are unknown), ``seen`` (salted hashes
-        of image and patient ids, by which `score` recognises training rows).
+        ``n_positive``, ``n_patients`` (None if the patients are unknown), and ``seen`` (salted
+        hashes of image and patient ids, used in scoring to recognise training rows).
 
     Examples
     --------

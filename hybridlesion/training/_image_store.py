@@ -1,4 +1,4 @@
-"""Small copies of the training images, with boxes around their lesions."""
+"""Small copies of the training images, with bounding boxes of the lesions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from hybridlesion.leakage import HASH_BYTES, perceptual_hash
 from hybridlesion.segmentation import segment
 from hybridlesion.training._image_training import read_images, read_recorded
 
-# Views of up to 256 pixels are cut from these copies.
+# Longest side of a copy in pixels; views of up to this size are cut from the copies.
 LONG_SIDE = 256
 
-# An interrupted reading continues after the last multiple of this.
+# Number of images between saves; an interrupted call continues after the last save.
 _IMAGES_BETWEEN_NOTES = 500
 
 _PIXELS, _FACTS, _FAILURES = "images.u8", "images.npz", "images.failures.csv"
@@ -34,15 +34,15 @@ class ImageStore:
     Parameters
     ----------
     pixels : ndarray of shape (bytes,), uint8
-        Pixels of all images, mapped from disk.
+        Pixels of all images, memory-mapped from disk.
     places : ndarray of shape (n, 3), int
-        First byte, height and width of each image; 0 where it could not be read.
+        First byte, height and width of each image; 0 for images that could not be read.
     boxes : ndarray of shape (n, 4), int
-        Left, top, width and height of the lesion; 0 where none was found.
+        Left, top, width and height of the lesion; 0 if no lesion was found.
     hashes : ndarray of shape (n, 32), uint8
         Perceptual hashes of the images.
     failures : list of Failure
-        The failures, in order.
+        Failures, in record order.
     """
 
     pixels: np.ndarray
@@ -53,7 +53,7 @@ class ImageStore:
 
     @classmethod
     def open(cls, folder: Path) -> ImageStore:
-        """Open what `read_store` wrote.
+        """Open a store written by `read_store`.
 
         Parameters
         ----------
@@ -63,7 +63,7 @@ class ImageStore:
         Returns
         -------
         ImageStore
-            The images.
+            Stored images.
         """
         table = pd.read_csv(folder / _FAILURES, dtype=str)
         with np.load(folder / _FACTS) as facts:
@@ -74,7 +74,7 @@ class ImageStore:
             )
 
     def images(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Iterate over images.
+        """Iterate over stored images.
 
         Parameters
         ----------
@@ -103,23 +103,23 @@ def read_store(
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Columns image_id, path and aspect.
+        Records with columns image_id, path and aspect.
     folder : Path
-        Run directory; an interrupted call is continued.
+        Run directory, in which an interrupted call is resumed.
     n_jobs : int, default=1
-        Processes; -1 uses every core.
+        Number of processes; -1 means using all cores.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     ImageStore
-        The images.
+        Stored images.
 
     Raises
     ------
     HybridLesionError
-        If not one image could be read.
+        If no image can be read.
     """
     # The table of failures is written last.
     if (folder / _FAILURES).is_file():
@@ -133,7 +133,7 @@ def read_store(
     if (folder / _FACTS).is_file():
         with np.load(folder / _FACTS) as saved:
             facts = dict(saved)
-        # The last image is read again, so that not all of the rest can be unreadable.
+        # Read the last image again, so that the call succeeds even if no other image can be read.
         facts["places"][facts["places"][:, 0].argmax()] = 0
     places = facts["places"]
     rest = np.flatnonzero(places[:, 1] == 0)

@@ -1,4 +1,4 @@
-"""Shared parts of the trainings of networks: reading and grouping of images, run directories."""
+"""Shared parts of network training: reading and grouping images, and run directories."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _NOTE = "settings.json"
 
 
 def as_paths(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str]:
-    """Convert one source or several into a list of paths.
+    """Convert one or more sources into a list of paths.
 
     Parameters
     ----------
     sources : str, path-like or sequence of these
-        The sources.
+        One or more sources.
 
     Returns
     -------
     list of str
-        Their paths.
+        Paths of the sources.
 
     Examples
     --------
@@ -53,22 +53,22 @@ def as_paths(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[s
 
 
 def read_facts(table: str | os.PathLike) -> pd.DataFrame:
-    """Read the aspect ratio and the ids of images from a table.
+    """Read the aspect ratios and ids of images from a table.
 
     Parameters
     ----------
     table : str or path-like
-        CSV or Parquet with a column of image ids.
+        CSV or Parquet file with a column of image ids.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        ``image_id``, and ``aspect``, ``patient_id``, ``lesion_id`` as far as the table has them.
+        ``image_id``, and ``aspect``, ``patient_id`` and ``lesion_id`` if available.
 
     Raises
     ------
     TableError
-        If it has no image ids.
+        If the table has no image ids.
     """
     raw = read_table(table)
     id_column = next((name for name in _ID_COLUMNS if name in raw), None)
@@ -91,28 +91,28 @@ def known_aspect(aspect: float) -> float | None:
     Parameters
     ----------
     aspect : float
-        Width over height; NaN where unknown.
+        Width over height, or NaN if unknown.
 
     Returns
     -------
     float or None
-        The aspect ratio.
+        Aspect ratio, or None if unknown.
     """
     return float(aspect) if pd.notna(aspect) else None
 
 
 def read_recorded(record: Mapping[str, Any]) -> np.ndarray:
-    """Read an image in the aspect ratio of its record.
+    """Read an image with the aspect ratio given in its record.
 
     Parameters
     ----------
     record : mapping
-        With ``path`` and ``aspect``.
+        Record with ``path`` and ``aspect``.
 
     Returns
     -------
     ndarray of shape (height, width, 3), uint8
-        The image.
+        RGB image.
     """
     return read_unsquashed(record["path"], known_aspect(record["aspect"]))
 
@@ -126,32 +126,32 @@ def read_images(
     progress: Callable[[int, int, int], None] | None,
     noun: str = "images",
 ) -> list[Failure]:
-    """Read the images of all records, in several processes.
+    """Read the images of all records in several processes.
 
     Parameters
     ----------
     read : callable
-        Picklable function of a record, a mapping of its columns.
+        Picklable function of a record, which is passed as a mapping from its columns to values.
     records : DataFrame of shape (n, columns)
         Records with ``image_id`` and ``path``.
     keep : callable
         Called as ``keep(position, what_was_read)``, in order of completion.
     n_jobs : int
-        Processes; -1 uses every core.
+        Number of processes; -1 means using all cores.
     progress : callable or None
         Called as ``progress(done, failed, total)``.
     noun : str, default="images"
-        What is read, for the error message.
+        Name of the items in the error message.
 
     Returns
     -------
     list of Failure
-        The failures, in record order.
+        Failures, in record order.
 
     Raises
     ------
     HybridLesionError
-        If nothing could be read.
+        If nothing can be read.
     """
     pieces = list(enumerate(records.to_dict("records")))
     failures: dict[int, Failure] = {}
@@ -183,14 +183,14 @@ def _attempt(
 
 
 def group_images(records: pd.DataFrame, images: Iterable[np.ndarray]) -> np.ndarray:
-    """Group images of one patient or lesion, and near-duplicates.
+    """Group images of the same patient or lesion, and near-duplicates.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
         Records.
     images : iterable of ndarray of shape (height, width, 3), uint8
-        Their images.
+        Images of the records.
 
     Returns
     -------
@@ -206,12 +206,12 @@ def group_images(records: pd.DataFrame, images: Iterable[np.ndarray]) -> np.ndar
 
 
 def digest_ids(image_ids: pd.Series) -> str:
-    """SHA-256 of image ids, independent of their order.
+    """Compute the SHA-256 digest of image ids, independent of their order.
 
     Parameters
     ----------
     image_ids : Series of str
-        The ids.
+        Image ids.
 
     Returns
     -------
@@ -228,30 +228,30 @@ def digest_ids(image_ids: pd.Series) -> str:
 
 
 def digest_file(path: str | os.PathLike | None) -> str | None:
-    """SHA-256 of a file.
+    """Compute the SHA-256 digest of a file.
 
     Parameters
     ----------
     path : str, path-like or None
-        The file, if there is one.
+        Path of the file, or None.
 
     Returns
     -------
     str or None
-        64 hexadecimal digits; None without a file.
+        64 hexadecimal digits, or None if `path` is None.
     """
     return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
-    """SHA-256 of table rows, and of the paths and sizes of image files.
+    """Compute the SHA-256 digest of table rows, and of the paths and sizes of image files.
 
     Parameters
     ----------
     rows : DataFrame of shape (n, columns)
-        Facts.
+        Table rows.
     paths : iterable of str
-        Files; only the name of those that are not local is used.
+        Paths of the files. The size is only used for local files.
 
     Returns
     -------
@@ -266,22 +266,22 @@ def digest_data(rows: pd.DataFrame, paths: Iterable[str]) -> str:
 
 
 def check_run_dir(folder: Path) -> dict | None:
-    """Check, before long work, that a run directory is absent or was written by a training.
+    """Check, before a long run, that a run directory is absent or was written by a training.
 
     Parameters
     ----------
     folder : Path
-        The run directory.
+        Run directory.
 
     Returns
     -------
     dict or None
-        Settings of the training in it; None if there is none.
+        Settings of the training in the directory, or None if the directory does not exist.
 
     Raises
     ------
     SourceError
-        If something else has that name.
+        If a file or another folder with that name exists.
     """
     if not os.path.lexists(folder):
         return None
@@ -299,21 +299,21 @@ def check_run_dir(folder: Path) -> dict | None:
 
 
 def open_run_dir(folder: Path, settings: Mapping[str, object], *, restart: bool) -> None:
-    """Create a run directory, or open one of the same settings.
+    """Create a run directory, or open an existing directory with the same settings.
 
     Parameters
     ----------
     folder : Path
-        The run directory.
+        Run directory.
     settings : mapping
-        Settings and data that determine the result; JSON-serialisable.
+        Settings and data that determine the result; must be JSON-serialisable.
     restart : bool
-        Whether to empty it first.
+        Whether to empty the directory first.
 
     Raises
     ------
     HybridLesionError
-        If it belongs to other settings.
+        If the directory belongs to a training with other settings.
     """
     former = check_run_dir(folder)
     if former is None or restart:

@@ -1,4 +1,4 @@
-"""Records as a data set for training loops in torch."""
+"""Dataset of records for training loops in torch."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ from hybridlesion.training._image_training import check_run_dir, digest_data, op
 
 
 class LesionDataset:
-    """Views and labels of records, as a map-style data set for ``torch.utils.data.DataLoader``.
+    """Map-style dataset of views and labels for ``torch.utils.data.DataLoader``.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        ``path``, ``image_id`` and ``target`` or ``diagnosis``, as `hybridlesion.read_records`
-        returns them; ``aspect`` (width over height) of photographs that were squashed, where known.
+        Records with ``path``, ``image_id`` and ``target`` or ``diagnosis``, as returned by
+        `hybridlesion.read_records`. For squashed photographs, an optional column ``aspect`` gives
+        the original ratio of width to height.
     cache : str or path-like
-        Folder that keeps small copies of the images and the boxes of their lesions, which are
-        made once.
+        Folder for small copies of the images and the bounding boxes of the lesions, which are
+        only computed once.
     size : int, default=160
         Side of the views, at most 256 pixels.
     recipe : FinetuneRecipe, default=None
-        How strongly random views are changed, as `finetune` does; None returns the frame as it is
-        scored.
+        Strength of the random augmentation, as in `finetune`. If None, views are not augmented, as
+        in scoring.
     seed : int, default=0
-        Seed of the random views, which differ by epoch and row.
+        Seed of the random views, which differ between epochs and rows.
     n_jobs : int, default=1
-        Processes that read the images; -1 uses every core.
+        Number of processes that read the images; -1 means using all cores.
 
     Attributes
     ----------
     records : DataFrame of shape (len(self), columns)
-        The rows whose images could be read, in order.
+        Records whose images could be read, in order.
     allowed : ndarray of shape (len(self), 8), bool
-        Classes that each label admits; all of them where nothing is known.
+        Classes that are compatible with each label; all classes if nothing is known.
     failures : list of Failure
         Images that could not be read.
 
     Raises
     ------
     HybridLesionError
-        If `cache` holds other images, or none could be read.
+        If `cache` contains other images, or no image can be read.
 
     Examples
     --------
@@ -92,7 +93,7 @@ class LesionDataset:
         return len(self._rows)
 
     def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return one view and its label.
+        """Return a view and its label.
 
         Parameters
         ----------
@@ -102,9 +103,10 @@ class LesionDataset:
         Returns
         -------
         pixels : ndarray of shape (3, size, size), float32
-            RGB, 0 to 1; networks want them normalised by their own mean and deviation.
+            RGB values, 0 to 1, before normalisation with the mean and standard deviation of a
+            network.
         allowed : ndarray of shape (8,), bool
-            Classes that the label admits.
+            Classes that are compatible with the label.
         """
         if not 0 <= row < len(self):
             raise IndexError(f"row {row} of {len(self)}")
@@ -121,17 +123,17 @@ class LesionDataset:
         return view.transpose(2, 0, 1).astype(np.float32) / 255, self.allowed[row]
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the random views of an epoch; call it before the workers of an epoch start.
+        """Set the epoch, which selects the random views, before the data loader starts workers.
 
         Parameters
         ----------
         epoch : int
-            Number of the epoch, from 0.
+            Number of the epoch, starting at 0.
         """
         self.epoch = epoch
 
     def __getstate__(self) -> dict[str, object]:
-        # Each worker maps the images itself.
+        # Each worker opens its own memory map of the images.
         return self.__dict__ | {"_store": None}
 
 

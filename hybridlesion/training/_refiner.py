@@ -1,4 +1,4 @@
-"""Training of the refiner on images with true masks, measured out of fold."""
+"""Training of the refiner on images with reference masks, with out-of-fold evaluation."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ from hybridlesion.training._image_training import (
 def list_pairs(
     images: Sequence[str], masks: Sequence[str], metadata: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """List the images that have a true mask.
+    """List the images that have a reference mask.
 
     Parameters
     ----------
     images : sequence of str
         Folders, archives or tables of images.
     masks : sequence of str
-        Folder of masks for each source, as `hybridlesion.io.find_masks` reads it.
+        Mask folder for each source, in the layout expected by `hybridlesion.io.find_masks`.
     metadata : sequence of str, default=()
         Tables with ``orig_width`` and ``orig_height`` of squashed images, or with patient and
         lesion ids.
@@ -62,9 +62,9 @@ def list_pairs(
     Returns
     -------
     DataFrame of shape (n, columns)
-        Columns image_id, path, mask_path, aspect (width over height of a squashed photograph,
-        otherwise missing), and patient_id, lesion_id where the tables have them. Of several
-        sources with one image id, the first is used.
+        Table with columns image_id, path, mask_path, aspect (original width over height for
+        squashed photographs, otherwise missing), and patient_id and lesion_id if available. If
+        several sources contain the same image id, the first source is used.
 
     Raises
     ------
@@ -98,16 +98,17 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Columns image_id, path, mask_path, aspect; none of them a training image.
+        Records with columns image_id, path, mask_path and aspect, which must not include training
+        images.
     weights : Path
-        Weight file.
+        Weight file of the trained network.
     out : Path
-        Folder that receives ``IMAGEID_segmentation.png``, of the true mask's size.
+        Output folder for ``IMAGEID_segmentation.png``, with the size of the reference mask.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        Columns image_id, the overlaps, confidence and flags.
+        Table with columns image_id, the overlap measures, confidence and flags.
     """
     rows = []
     for record in records.to_dict("records"):
@@ -127,10 +128,10 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
     return pd.DataFrame(rows)
 
 
-# Samples are larger than the input of the network, so that views can be rotated and scaled.
+# Samples are larger than the network input, so that views can be rotated and scaled.
 _SAMPLE_SCALE = 4 / 3
 
-# Tables next to the weights, by suffix, with the first columns of their headers.
+# Suffixes of the tables written next to the weights -> first columns of their headers.
 _TABLES = {
     ".curve.csv": ("training", "epoch", "loss"),
     ".out_of_fold.csv": ("image_id", "jaccard"),
@@ -139,23 +140,23 @@ _TABLES = {
 
 @dataclass(frozen=True)
 class RefinerTraining:
-    """Result of a training of the refiner.
+    """Result of training the refiner.
 
     Parameters
     ----------
     path : Path
-        The weight file.
+        Weight file.
     n_images : int
         Number of training images.
     n_failed : int
-        Pairs of image and mask that could not be used.
+        Number of image-mask pairs that could not be used.
     losses : tuple of float
-        Mean loss of each epoch of the final training.
+        Mean loss in each epoch of the final training.
     metrics : DataFrame or None
-        Columns metric, value, low, high: overlap of the out-of-fold masks with the truth; None
-        without folds.
+        Overlap of the out-of-fold masks with the reference masks, with columns metric, value, low
+        and high, or None without folds.
     errors_path : Path or None
-        List of failures; None if there are none.
+        Path of the list of failures, or None if nothing failed.
     """
 
     path: Path
@@ -180,37 +181,38 @@ def train_refiner(
     restart: bool = False,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> RefinerTraining:
-    """Train the refiner on images with true masks.
+    """Train the refiner on images with reference masks.
 
     Parameters
     ----------
     images : str, path-like or sequence of str
         Folders, archives or tables of images.
     masks : str, path-like or sequence of str
-        Folders of ``IMAGEID_segmentation`` files, one for each source of images.
+        Folders of ``IMAGEID_segmentation`` files, one for each image source.
     out : str or path-like
-        Weight file to write, ending in ``.safetensors``. Also written are ``OUT.curve.csv`` (loss
-        of each epoch), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
+        Weight file to write, with suffix ``.safetensors``. Also written are ``OUT.curve.csv`` (loss
+        per epoch), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
         the masks in ``OUT.out_of_fold/``.
     metadata : sequence of str, default=()
-        Tables with ``orig_width, orig_height`` of squashed images, and with patient or lesion
-        ids, whose images share a fold.
+        Tables with ``orig_width, orig_height`` of squashed images, or with patient or lesion ids.
+        Images that share an id are put into the same fold.
     weights : str or path-like, default=None
-        Weight file of timm's ``mobilenetv2_100`` for the encoder; None initialises at random.
+        Weight file of the timm model ``mobilenetv2_100`` for the encoder. If None, the encoder is
+        initialised at random.
     n_folds : int, default=0
-        0 trains on all images only; 2 or more also train one network per fold, which is measured
-        on the images of that fold.
+        Number of folds. If 0, a single network is trained on all images. If 2 or more, a network
+        is also trained for each fold and evaluated on the images of that fold.
     recipe : Recipe, default=None
-        Training settings; None uses the defaults.
+        Training settings. If None, the default settings are used.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Device of the training.
+        Device used for training.
     n_jobs : int, default=1
-        Processes that read images; -1 uses every core.
+        Number of processes that read images; -1 means using all cores.
     restart : bool, default=False
         Whether to discard the results of an interrupted training.
     progress : callable, default=None
-        Called as ``progress(done, failed, total)``: first counts images, then steps of each
-        training.
+        Called as ``progress(done, failed, total)``, first with the number of images, then with the
+        number of steps in each training.
 
     Returns
     -------
@@ -220,19 +222,19 @@ def train_refiner(
     Raises
     ------
     TableError
-        If no image has a mask, or there are too few for the batches or the folds.
+        If no image has a mask, or there are too few images for the batches or the folds.
     SourceError
-        If `out` cannot be written or has another suffix, other files have the names of its side
-        files, or a folder is missing.
+        If `out` cannot be written or has another suffix, unrelated files have the names of the
+        side files, or a folder is missing.
     HybridLesionError
-        If `out` holds a training with other settings, or nothing could be read.
+        If `out` contains a training with other settings, or no image can be read.
     ValueError
         If a parameter is out of range.
 
     Notes
     -----
-    An interrupted training resumes at the last finished epoch. Images of one patient or lesion,
-    and near-duplicates, share a fold.
+    An interrupted training resumes after the last finished epoch. Images of the same patient or
+    lesion, and near-duplicates, share a fold.
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -247,7 +249,7 @@ def train_refiner(
     device = resolve_device(device)
     encoder = None if weights is None else read_state_dict(weights)
     records = list_pairs(as_paths(images), as_paths(masks), metadata)
-    # Check before long work: reading can only lose images.
+    # Check before reading the images, which can only reduce their number.
     _check_count(len(records), n_folds, recipe)
     samples: dict[int, Sample] = {}
     failures = read_images(
@@ -298,7 +300,7 @@ def _read_pair(side: int, record: Mapping[str, Any]) -> Sample:
 
 @dataclass
 class _RefinerWork:
-    """Data and settings that the trainings of one call share."""
+    """Data and settings shared by all trainings of a call."""
 
     folder: Path
     records: pd.DataFrame
@@ -311,14 +313,14 @@ class _RefinerWork:
     curve: list[dict[str, object]] = field(default_factory=list)
 
     def train(self, fold: int, path: Path, metrics: pd.DataFrame | None = None) -> list[float]:
-        """Train on all images outside `fold`, write the weights, return the losses."""
+        """Train on all images outside `fold`, write the weights and return the losses."""
         from hybridlesion.segmentation.refiner import train_network
 
         chosen = np.flatnonzero(self.folds != fold) if fold >= 0 else np.arange(len(self.samples))
         part = "all" if fold < 0 else f"without_fold_{fold}"
         done = train_network(
             [self.samples[i] for i in chosen],
-            # Different seeds make the errors of the folds independent of one initialisation.
+            # Use different seeds, so that the errors of the folds do not share an initialisation.
             replace(self.recipe, seed=self.recipe.seed + 1 + fold),
             encoder=self.encoder,
             device=self.device,
@@ -361,7 +363,7 @@ def _cross_validate(work: _RefinerWork, out: Path, n_folds: int) -> pd.DataFrame
 
 
 def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None:
-    """Check, before long work, that all outputs can be written and replace nothing."""
+    """Check, before a long run, that all outputs can be written without replacing other files."""
     check_writable(out)
     tables = {_with_suffix(out, end): columns for end, columns in _TABLES.items()}
     check_apart([out, *tables], inputs)
@@ -378,7 +380,7 @@ def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> Non
 
 
 def _check_count(n_images: int, n_folds: int, recipe: Recipe) -> None:
-    # The smallest training set is the one without the largest fold.
+    # The smallest training set is obtained by leaving out the largest fold.
     smallest = n_images if n_folds == 0 else n_images - -(-n_images // n_folds)
     if smallest < recipe.batch_size or n_images < n_folds:
         raise TableError(

@@ -1,4 +1,4 @@
-"""Training rows of a classifier: features, groups, folds and leakage audit of joined tables."""
+"""Training rows for a classifier: features, groups, folds and leakage audit of joined tables."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ from hybridlesion.model_selection import (
 _MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
 _FROM_IMAGES = "abcd__", "emb__", "cnn__"
 
-# Near-duplicates join groups only if at least this share of the groups remains: if more would
-# merge, the photographs are similar because of the camera.
+# Near-duplicates only join groups if at least this fraction of the groups remains. If more groups
+# would merge, the photographs are probably similar because of the camera.
 _LEAST_LEFT = 0.9
 
 
@@ -65,7 +65,7 @@ def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
     Returns
     -------
     dict or None
-        Configuration of the featurizer; None if no table came from images.
+        Configuration of the featurizer, or None if no table was extracted from images.
 
     Raises
     ------
@@ -87,17 +87,17 @@ def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
 
 
 def complete_features(records: pd.DataFrame) -> pd.DataFrame:
-    """Encode the metadata of joined records, and drop features that no row has.
+    """Encode the metadata of joined records, and drop features that are missing in all rows.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records, with the feature families of whatever tables were joined.
+        Records, with any feature families from the joined tables.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        The records with ``meta__`` columns.
+        Records with ``meta__`` columns.
     """
     metadata = known_metadata(records)
     table = pd.concat([records.drop(columns=metadata.columns, errors="ignore"), metadata], axis=1)
@@ -106,19 +106,19 @@ def complete_features(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def known_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -> pd.DataFrame:
-    """Encode metadata row by row, from the record or else from the feature table.
+    """Encode the metadata of each row from the record or, if missing, from the feature table.
 
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records, perhaps with ``meta__`` columns of an earlier extraction.
+        Records, possibly with ``meta__`` columns from an earlier extraction.
     extra : sequence of str, default=None
-        Further measurements to encode, as in `hybridlesion.featurizer.encode_metadata`.
+        Additional measurements to encode, as in `hybridlesion.featurizer.encode_metadata`.
 
     Returns
     -------
     DataFrame of shape (n, metadata columns), float32
-        ``meta__`` columns on the index of `records`, NaN where unknown.
+        ``meta__`` columns with the index of `records`, and NaN for unknown values.
 
     Examples
     --------
@@ -139,14 +139,14 @@ def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
-        Joined tables; without any measured column, every row stays.
+        Joined tables. If they lack measured columns, all rows are kept.
 
     Returns
     -------
     table : DataFrame of shape (m, columns)
-        The rows with at least one measurement.
+        Rows with at least one measurement.
     notes : tuple of str
-        The number of dropped rows, if any.
+        Note on the number of dropped rows, if any.
 
     Examples
     --------
@@ -168,19 +168,19 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     Parameters
     ----------
     configuration : mapping
-        From `read_configuration`.
+        Configuration from `read_configuration`.
     table : DataFrame of shape (n, columns)
-        The training table.
+        Training table.
 
     Returns
     -------
     LesionFeaturizer
-        Fitted; it measures new images like those of the table.
+        Fitted featurizer, which measures new images in the same way as those in the table.
 
     Raises
     ------
     TableError
-        If its weight file has changed since.
+        If the weight file has changed since the table was extracted.
     """
     known = LesionFeaturizer().get_params()
     parameters = {name: value for name, value in configuration.items() if name in known}
@@ -212,14 +212,14 @@ def keep_labelled(
     frame : DataFrame of shape (n, columns)
         Records.
     columns : sequence of ColumnUse, default=()
-        Columns of their tables other than features.
+        Columns of the tables other than features.
 
     Returns
     -------
     table : DataFrame of shape (m, columns)
-        The rows with a target.
+        Rows with a target.
     notes : list of str
-        The number of dropped rows, if any.
+        Note on the number of dropped rows, if any.
 
     Raises
     ------
@@ -259,15 +259,15 @@ def choose_groups(
     table : DataFrame of shape (n, columns)
         Training table with ``image_id``.
     column : str or None
-        Column whose values are the groups; None and ``"patient_id"`` use patient, lesion, known
-        duplicate and near-duplicate together, whichever are known.
+        Column whose values are the groups. If None or ``"patient_id"``, images that share a
+        patient, lesion, known duplicate or near-duplicate are grouped, as far as these are known.
     near_duplicates : Series, default=None
         Cluster of each image that has a near-duplicate, by image id.
 
     Returns
     -------
     groups : ndarray of shape (n,), int
-        Group numbers; a row without any id forms a separate group.
+        Group numbers. A row without any id forms a separate group.
     notes : list of str
         Notes for the user.
 
@@ -305,30 +305,30 @@ def choose_groups(
 def leave_out_test(
     table: pd.DataFrame, splits: Splits, near_duplicates: pd.Series | None = None
 ) -> tuple[pd.DataFrame, list[Finding], list[str]]:
-    """Drop the test rows of saved parts, and find groups in several parts.
+    """Drop the test rows of saved parts, and find groups that occur in several parts.
 
     Parameters
     ----------
     table : DataFrame of shape (n, columns)
         Joined tables.
     splits : Splits
-        Parts, or folds; folds drop nothing.
+        Parts or folds. With folds, no rows are dropped.
     near_duplicates : Series, default=None
         Cluster of each image that has a near-duplicate, by image id.
 
     Returns
     -------
     kept : DataFrame of shape (m, columns)
-        Rows of train and validation.
+        Rows of the train and validation parts.
     findings : list of Finding
-        Patients, lesions and duplicates in several parts.
+        Patients, lesions and duplicates that occur in several parts.
     notes : list of str
-        The number of dropped rows, and images of the splits that the table lacks.
+        Notes on the number of dropped rows, and on images in the splits but not in the table.
 
     Raises
     ------
     TableError
-        If an image has no fold or part, or every image is in test.
+        If an image has no fold or part, or all images are in the test part.
     """
     labels, notes = splits.of(table["image_id"]), []
     unused = splits.unused(table["image_id"])
@@ -350,7 +350,7 @@ def leave_out_test(
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Training data of a classifier.
+    """Training data for a classifier.
 
     Parameters
     ----------
@@ -361,17 +361,17 @@ class TrainingRows:
     groups : ndarray of shape (n,), int
         Groups that folds do not split.
     folds : ndarray of shape (n, r), int
-        Folds of each repetition.
+        Folds in each repetition.
     audit : LeakAudit
         Leakage audit.
     set_aside : mapping of str to str
-        Excluded columns, each with the reason.
+        Excluded columns, with the reasons.
     notes : tuple of str
         Notes for the user.
     columns : tuple of ColumnUse
-        Use of the columns of the tables.
+        Use of each column of the tables.
     diagnoses : DataFrame of shape (m, 4)
-        Which diagnoses count as malignant and which as benign, see `count_diagnoses`.
+        Diagnoses that count as malignant or benign; see `count_diagnoses`.
     """
 
     table: pd.DataFrame
@@ -395,23 +395,23 @@ def choose_rows(
     splits: str | os.PathLike | None,
     drawing: tuple[int, int, int],
 ) -> TrainingRows:
-    """Choose the rows, groups and folds of a fit, and audit them.
+    """Choose the rows, groups and folds for a fit, and audit them.
 
     Parameters
     ----------
     records : Records
-        The joined tables.
+        Joined tables.
     tables : sequence of str or path-like
-        Their files, for facts of acquisition that the records lack.
+        Files of the tables, for facts about the acquisition that the records lack.
     id_column, groups, cnn_seen, splits : object
         As in `fit_tables`.
     drawing : tuple of int
-        ``(n_splits, n_seeds, random_state)`` of new folds.
+        ``(n_splits, n_seeds, random_state)`` for new folds.
 
     Returns
     -------
     TrainingRows
-        The rows, with all findings of the audit; none is refused here.
+        Training data with all findings of the audit, which does not raise an error here.
 
     Raises
     ------
@@ -440,7 +440,7 @@ def choose_rows(
         try:
             folds = make_folds(y == 1, numbers, *drawing, has_embedding=has_embedding)
         except ValueError as error:
-            # The tables have too few patients of a class.
+            # There are too few patients of a class in the tables.
             raise TableError(str(error)) from error
     bonds = _bonds(table, near_duplicates)
     findings += find_split_groups(bonds, folds, where="folds", given=given)
@@ -468,7 +468,7 @@ def choose_rows(
 
 
 def _bonds(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:
-    """Select the image id and the columns of known groups, near-duplicates among them."""
+    """Select the image ids and the columns of known groups, including near-duplicates."""
     bonds = table[[name for name in ("image_id", *GROUP_COLUMNS) if name in table]]
     if near_duplicates is None:
         return bonds

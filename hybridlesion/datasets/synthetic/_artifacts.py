@@ -13,7 +13,7 @@ from hybridlesion.datasets.synthetic._skin import smooth_noise, smoothstep
 
 
 def add_light(image: np.ndarray, rng: Generator) -> np.ndarray:
-    """Make the light uneven: a slope, and a fall-off towards the corners.
+    """Make the lighting uneven, with a gradient and a fall-off towards the corners.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def add_light(image: np.ndarray, rng: Generator) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), float32
-        The picture, up to about 20 % darker in places.
+        The image, up to about 20 % darker in places.
     """
     x, y = _centered(image.shape[:2])
     angle = rng.uniform(0, 2 * np.pi)
@@ -35,7 +35,7 @@ def add_light(image: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def add_vignette(image: np.ndarray, rng: Generator) -> np.ndarray:
-    """Darken what lies outside the dermoscope's round window.
+    """Darken the area outside the round window of the dermoscope.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def add_vignette(image: np.ndarray, rng: Generator) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), float32
-        The picture with dark corners, or with a black surround.
+        The image with dark corners or a black surround.
     """
     x, y = _centered(image.shape[:2])
     radius = rng.uniform(0.50, 0.62) if rng.random() < 0.75 else rng.uniform(0.41, 0.50)
@@ -72,7 +72,7 @@ def add_ruler(image: np.ndarray, rng: Generator) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), float32
-        The picture with a scale.
+        The image with a scale.
     """
     height, width = image.shape[:2]
     long_side = max(height, width)
@@ -85,7 +85,7 @@ def add_ruler(image: np.ndarray, rng: Generator) -> np.ndarray:
     side = rng.uniform(0.38, 0.46) * np.array([width, height])
     middle = np.array([width, height]) / 2 + across * side
     thickness = max(1, round(long_side * 0.0018))
-    # Some scales bend with the window's edge.
+    # Some scales follow the curved edge of the window.
     curve = rng.uniform(0.0, 0.9) / long_side if rng.random() < 0.6 else 0.0
     for tick in range(count):
         offset = (tick - count / 2) * gap
@@ -102,7 +102,7 @@ def add_ruler(image: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def add_bubbles(image: np.ndarray, rng: Generator) -> np.ndarray:
-    """Put air bubbles into the contact gel: a dark rim, a bright arc and a highlight each.
+    """Add air bubbles in the contact gel, each with a dark rim, a bright arc and a highlight.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def add_bubbles(image: np.ndarray, rng: Generator) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), float32
-        The picture with bubbles.
+        The image with bubbles.
     """
     height, width = image.shape[:2]
     long_side = max(height, width)
@@ -133,7 +133,7 @@ def add_bubbles(image: np.ndarray, rng: Generator) -> np.ndarray:
 
 
 def add_ink(image: np.ndarray, rng: Generator) -> np.ndarray:
-    """Draw a violet or blue pen stroke, as surgeons do, at the picture's edge.
+    """Draw a violet or blue pen stroke, like a surgeon's, near the edge of the image.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def add_ink(image: np.ndarray, rng: Generator) -> np.ndarray:
     Returns
     -------
     ndarray of shape (H, W, 3), float32
-        The picture with ink.
+        The image with ink.
     """
     height, width = image.shape[:2]
     long_side = max(height, width)
@@ -169,7 +169,7 @@ def add_ink(image: np.ndarray, rng: Generator) -> np.ndarray:
 def _draw_bubble(
     bright: np.ndarray, dark: np.ndarray, center: np.ndarray, radius: float, rng: Generator
 ) -> None:
-    """Add one bubble to the layers of highlights and rims."""
+    """Draw one bubble on the layers of highlights and rims."""
     middle = np.round(center * 16).astype(int).tolist()
     axes = [max(int(radius * 16), 12), max(int(radius * 16 * rng.uniform(0.85, 1.0)), 12)]
     line = max(1, round(radius * 0.16))
@@ -183,7 +183,7 @@ def _draw_bubble(
 
 
 def _centered(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates from the middle, in units of the long side, ready to broadcast."""
+    """Return coordinates from the centre, in units of the long side, ready to broadcast."""
     height, width = shape
     x = (np.arange(width, dtype=np.float32) - width / 2) / max(shape)
     y = (np.arange(height, dtype=np.float32) - height / 2) / max(shape)
@@ -195,7 +195,7 @@ _LARGER = 2
 
 
 def draw_hair(image: np.ndarray, amount: float, lightness: float, rng: Generator) -> np.ndarray:
-    """Lay hairs over a picture.
+    """Draw hairs over an image.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def draw_hair(image: np.ndarray, amount: float, lightness: float, rng: Generator
     Returns
     -------
     ndarray of shape (H, W, 3), float32
-        The picture with hair.
+        The image with hair.
     """
     long_side = max(image.shape[:2])
     count = 2 + int(rng.poisson(2 + 30 * amount**1.6))
@@ -219,7 +219,7 @@ def draw_hair(image: np.ndarray, amount: float, lightness: float, rng: Generator
     spread = rng.uniform(0.15, 1.2)
     thickness = rng.uniform(0.0013, 0.0042) * (0.6 + 0.6 * amount)
     height, width = image.shape[:2]
-    # Lines have whole widths, so they are drawn large and scaled down.
+    # Line widths are integers, so lines are drawn large and scaled down.
     cover = np.zeros((_LARGER * height, _LARGER * width), np.uint8)
     for _ in range(count):
         path = _hair_path((height, width), heading + rng.normal(0, spread), rng)
@@ -238,7 +238,7 @@ def draw_hair(image: np.ndarray, amount: float, lightness: float, rng: Generator
 
 
 def _hair_path(shape: tuple[int, int], heading: float, rng: Generator) -> np.ndarray:
-    """Points (x, y) of one hair, with a curvature that changes slowly along it."""
+    """Return the points (x, y) of one hair, whose curvature changes slowly along its length."""
     height, width = shape
     length = max(shape) * rng.uniform(0.25, 1.1)
     bend = rng.normal(0, 0.55) + rng.normal(0, 0.5) * np.linspace(-1, 1, _POINTS)
@@ -252,7 +252,7 @@ def _hair_path(shape: tuple[int, int], heading: float, rng: Generator) -> np.nda
 
 
 def _draw_tapered(cover: np.ndarray, path: np.ndarray, width: float, *, strength: float) -> None:
-    """Draw a line that thins towards its tip; where pixels are too coarse, it fades."""
+    """Draw a line that tapers towards its tip and fades when it is thinner than a pixel."""
     fixed = np.round(path * 16).astype(np.int32)
     pieces = 12
     edges = np.linspace(0, len(path) - 1, pieces + 1).astype(int)

@@ -11,21 +11,21 @@ from scipy.special import ndtr
 
 from hybridlesion._validation import check_number
 
-# Share of asymmetry, border and colour in the score. Asymmetry leads, as it does in the ABCD
-# rule and in Pellacani's measurements; border and colour follow.
+# Weights of asymmetry, border and colour in the score. Asymmetry has the largest weight, as in the
+# ABCD rule and in Pellacani's measurements.
 _RULE_WEIGHTS = (0.4, 0.25, 0.35)
-# Steepness: chosen so that the true risk itself reaches an AUC of about 0.95, as far as the best
-# published models come on ISIC 2020. The rest is chance, and no model can learn it.
+# Slope, chosen so that the true risk reaches an AUC of about 0.95, like the best published models
+# on ISIC 2020. The rest is chance, which no model can learn.
 _RULE_SLOPE = 12.0
 
 
 def malignancy_risk(excess: np.ndarray, malignant_share: float) -> np.ndarray:
-    """Probability that lesions are malignant, from their latent asymmetry, border and colour.
+    """Compute the probability of malignancy from latent asymmetry, border and colour.
 
     Parameters
     ----------
     excess : ndarray of shape (n, 3)
-        Asymmetry, border and colour, each 0 to 1, beyond the patient's own baseline.
+        Asymmetry, border and colour, each 0 to 1, in excess of the patient's baseline.
     malignant_share : float
         Mean of the probabilities, above 0 and below 1.
 
@@ -57,7 +57,7 @@ def malignancy_risk(excess: np.ndarray, malignant_share: float) -> np.ndarray:
 
 
 def auc_ceiling(risk: np.ndarray) -> float:
-    """Highest AUC that any score can be expected to reach when targets are drawn from `risk`.
+    """Compute the highest expected AUC of any score if targets are drawn from `risk`.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def auc_ceiling(risk: np.ndarray) -> float:
 
     Notes
     -----
-    The share of pairs (one malignant, one benign), weighted by the probability of the pair, in
-    which the malignant one has the higher risk; ties count half:
+    This is the share of pairs of a malignant and a benign lesion, weighted by the probability of
+    the pair, in which the malignant lesion has the higher risk; ties count half:
     sum_ij p_i (1 - p_j) [p_i > p_j] / sum_ij p_i (1 - p_j).
 
     Examples
@@ -95,7 +95,7 @@ def auc_ceiling(risk: np.ndarray) -> float:
     malignant = np.bincount(inverse, weights=risk, minlength=len(values))
     benign = np.bincount(inverse, weights=1 - risk, minlength=len(values))
     below = np.cumsum(benign) - benign
-    # Sums over all pairs, a lesion with itself included; for n lesions that is 1/n of them.
+    # The sums include the pairs of each lesion with itself, which are 1/n of all pairs.
     return float((malignant * (below + benign / 2)).sum() / total)
 
 
@@ -106,9 +106,9 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 ARTIFACTS = ("vignette", "ruler", "bubbles", "ink")
 PATTERNS = ("reticular", "globular", "homogeneous", "starburst")
 
-# Median skin in Lab (L 0 to 100) and its spread, and how often it occurs: white balance differs
-# more between cameras than skin does between people. Set by hand so that, over many images, mean
-# and spread come near those measured outside the masks of 200 ISIC 2017 images
+# Frequency, median in Lab (L 0 to 100) and spread of skin colours: white balance differs more
+# between cameras than skin does between people. Set by hand so that, over many images, mean and
+# spread approximate those measured outside the masks of 200 ISIC 2017 images
 # (L 74 +- 8, a 8 +- 7, b 2 +- 12).
 _SKINS = (
     (0.25, (75.0, 7.0, 7.0), (5.0, 3.0, 5.0)),  # warm
@@ -124,7 +124,7 @@ _DARK_SHARE = 0.06
 
 @dataclass(frozen=True)
 class LesionTraits:
-    """Everything that decides how a lesion is drawn, apart from the random detail.
+    """Traits that determine how a lesion is drawn, apart from random detail.
 
     Parameters
     ----------
@@ -135,13 +135,13 @@ class LesionTraits:
     color : float, default=0.2
         Number and strength of extra colours (black, red, blue-white veil, regression), 0 to 1.
     radius : float, default=0.2
-        Radius of the disk with the lesion's area, as a share of the long side.
+        Radius of a disk with the area of the lesion, as a share of the long side.
     aspect : float, default=0.8
-        Short over long axis, 0 to 1.
+        Ratio of the short to the long axis, 0 to 1.
     angle : float, default=0.0
         Direction of the long axis in radians.
     center : tuple of float, default=(0.0, 0.0)
-        (x, y) of the lesion relative to the image's middle, as a share of the long side.
+        (x, y) of the lesion relative to the image centre, as a share of the long side.
     darkness : float, default=0.55
         Pigment density, 0 (skin) to 1 (black-brown).
     hue : tuple of float, default=(0.0, 0.0)
@@ -153,9 +153,9 @@ class LesionTraits:
     hair : float, default=0.0
         Amount of hair, 0 to 1.
     hair_lightness : float, default=0.15
-        0 black to 1 white.
+        Lightness of hair, 0 (black) to 1 (white).
     artifacts : tuple of str, default=()
-        Some of `ARTIFACTS`.
+        Any of `ARTIFACTS`.
 
     Examples
     --------
@@ -180,7 +180,7 @@ class LesionTraits:
 
 
 def random_patient(rng: Generator) -> LesionTraits:
-    """Draw the typical lesion of a patient; `vary_traits` makes single lesions of it.
+    """Draw the typical lesion of a patient, from which `vary_traits` derives single lesions.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def random_patient(rng: Generator) -> LesionTraits:
     -------
     LesionTraits
         The patient's skin and hair, and the size, pigment and pattern that the lesions share.
-        Asymmetry, border and color hold the patient's own baseline, 0 to 0.2.
+        Asymmetry, border and color are the patient's baseline, 0 to 0.2.
     """
     return LesionTraits(
         asymmetry=rng.uniform(0, 0.2),
@@ -221,20 +221,20 @@ def vary_traits(
     Parameters
     ----------
     patient : LesionTraits
-        From `random_patient`.
+        Result of `random_patient`.
     excess : tuple of float
-        The lesion's own asymmetry, border and colour, each 0 to 1, added to the baseline.
+        Asymmetry, border and colour of the lesion, each 0 to 1, added to the baseline.
     rng : Generator
         Source of randomness.
     hair : float
-        Probability of hair in the picture, 0 to 1.
+        Probability of hair in the image, 0 to 1.
     artifacts : float
         Probability of at least one artefact, 0 to 1.
 
     Returns
     -------
     LesionTraits
-        The lesion.
+        Traits of the lesion.
     """
     asymmetry, border, color = np.clip(
         0.9 * np.array(excess) + (patient.asymmetry, patient.border, patient.color), 0.0, 1.0
@@ -304,7 +304,7 @@ def random_cohort(
     hair: float,
     artifacts: float,
 ) -> tuple[pd.DataFrame, list[LesionTraits]]:
-    """Draw patients and the traits, risk and truth of their lesions.
+    """Draw patients and the traits, risk and ground truth of their lesions.
 
     Parameters
     ----------
@@ -313,24 +313,24 @@ def random_cohort(
     n_patients : int
         Number of patients.
     lesions_per_patient : tuple of int
-        Fewest and most lesions of a patient.
+        Minimum and maximum number of lesions per patient.
     malignant_share : float
         Expected share of malignant lesions, above 0 and below 1.
     hair, artifacts : float
-        Shares of pictures with hair and with artefacts, 0 to 1.
+        Shares of images with hair and with artefacts, 0 to 1.
 
     Returns
     -------
     cohort : DataFrame
-        One row a lesion: `image_id, patient_id, sex, age, site, diagnosis, target, risk`, and the
-        latent `asymmetry, border, color`, each 0 to 1 beyond the patient's baseline.
+        One row per lesion: `image_id, patient_id, sex, age, site, diagnosis, target, risk`, and the
+        latent `asymmetry, border, color`, each 0 to 1 in excess of the patient's baseline.
     traits : list of LesionTraits
-        How to draw them, in the same order.
+        Traits of the lesions, in the same order.
 
     Notes
     -----
-    The malignant ones are a systematic sample of the risks: each lesion is malignant with
-    exactly its risk, and their number differs from its expectation by less than one.
+    Malignant lesions are drawn by systematic sampling: each lesion is malignant with a probability
+    equal to its risk, and their number differs from its expectation by less than one.
     """
     low, high = lesions_per_patient
     counts = rng.integers(low, high, n_patients, endpoint=True)
@@ -343,7 +343,7 @@ def random_cohort(
         vary_traits(patients[one], tuple(row), rng, hair=hair, artifacts=artifacts)
         for one, row in zip(owner, excess.tolist(), strict=True)
     ]
-    # Older patients have riskier lesions; one age a patient keeps the tie mild.
+    # Older patients have riskier lesions; a single age per patient keeps the association weak.
     mean_risk = np.bincount(owner, weights=risk) / counts
     age = 48 + 40 * (mean_risk - malignant_share) + rng.normal(0, 14, n_patients)
     age = np.clip(np.round(age / 5) * 5, 15, 85)
@@ -374,12 +374,12 @@ def isic2020_table(cohort: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     cohort : DataFrame
-        From `random_cohort`.
+        Result of `random_cohort`.
 
     Returns
     -------
     DataFrame
-        With exactly `ISIC2020_COLUMNS`.
+        Table with exactly the columns `ISIC2020_COLUMNS`.
     """
     table = cohort.rename(columns={"image_id": "image_name", "age": "age_approx"})
     table = table.rename(columns={"site": "anatom_site_general_challenge"})
@@ -388,14 +388,14 @@ def isic2020_table(cohort: pd.DataFrame) -> pd.DataFrame:
 
 
 def _latent_excess(rng: Generator, n: int) -> np.ndarray:
-    """Correlated latent asymmetry, border and colour, mostly low with a long upper tail."""
+    """Draw correlated asymmetry, border and colour, mostly low with a long upper tail."""
     shared = rng.standard_normal((n, 1))
     own = rng.standard_normal((n, 3))
     return ndtr(np.sqrt(0.5) * shared + np.sqrt(0.5) * own) ** 1.8
 
 
 def _systematic_sample(rng: Generator, risk: np.ndarray) -> np.ndarray:
-    """Draw 0 or 1 with given probabilities, the sum within 1 of its mean."""
+    """Draw 0 or 1 with given probabilities, so that the sum is within 1 of its mean."""
     order = rng.permutation(len(risk))
     edges = np.concatenate([[0.0], np.cumsum(risk[order])]) + rng.random()
     target = np.empty(len(risk), int)

@@ -27,7 +27,7 @@ def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -
     Parameters
     ----------
     traits : LesionTraits
-        Size, place, asymmetry and border are used.
+        Size, position, asymmetry and border are used.
     shape : tuple of int
         (H, W) in pixels.
     rng : Generator
@@ -40,8 +40,8 @@ def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -
 
     Notes
     -----
-    An ellipse in coordinates that smooth noise has bent; lobes are joined and bites taken out by
-    smooth maxima, and fractal noise roughens the border.
+    The outline is an ellipse in coordinates distorted by smooth noise. Lobes are added and bites
+    removed by smooth maxima, and fractal noise roughens the border.
     """
     u, v = _bent_coordinates(traits, shape, rng)
     depth = 1.0 - np.sqrt(u * u + v * v)
@@ -63,17 +63,17 @@ def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -
 
 
 def _lesion_mask(depth: np.ndarray) -> np.ndarray:
-    """Mark the lesion as an expert would: one piece, without holes, a little smoothed.
+    """Outline the lesion as an expert would: one piece, without holes, slightly smoothed.
 
     Parameters
     ----------
     depth : ndarray of shape (H, W), float32
-        From `draw_outline`.
+        Result of `draw_outline`.
 
     Returns
     -------
     ndarray of shape (H, W), bool
-        The largest piece where the smoothed depth is positive.
+        The largest piece in which the smoothed depth is positive.
     """
     smoothed = cv2.GaussianBlur(depth, (0, 0), 0.004 * max(depth.shape))
     positive = (smoothed > 0).astype(np.uint8)
@@ -87,7 +87,7 @@ def _lesion_mask(depth: np.ndarray) -> np.ndarray:
 def _bent_coordinates(
     traits: LesionTraits, shape: tuple[int, int], rng: Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates along the lesion's axes in units of its half-axes, bent by noise."""
+    """Return coordinates along the lesion's axes in units of its half-axes, bent by noise."""
     height, width = shape
     long_side = max(shape)
     x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / long_side - traits.center[0]
@@ -104,13 +104,13 @@ def _bent_coordinates(
 
 
 def _smooth_maximum(a: np.ndarray, b: np.ndarray, blend: float = 0.12) -> np.ndarray:
-    """Larger of two fields, rounded where they meet."""
+    """Return the larger of two fields, smoothed where they meet."""
     h = np.maximum(blend - np.abs(a - b), 0.0) / blend
     return np.maximum(a, b) + h * h * (blend / 4)
 
 
 def _rays(u: np.ndarray, v: np.ndarray, rng: Generator) -> np.ndarray:
-    """Noise that changes along the rim but hardly along the radius: streaks."""
+    """Draw streaks: noise that varies along the rim but hardly along the radius."""
     count = int(rng.integers(90, 160))
     table = rng.standard_normal((6, count), dtype=np.float32)
     table = np.concatenate([table, table[:, :2]], axis=1)
@@ -119,8 +119,8 @@ def _rays(u: np.ndarray, v: np.ndarray, rng: Generator) -> np.ndarray:
     return cv2.remap(table, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
 
 
-# Pictures are drawn with a long side between these and then scaled: below, structures would be
-# thinner than a pixel; above, no detail is left to draw and only time and memory grow.
+# Images are drawn with a long side between these limits and then scaled. Below, structures would
+# be thinner than a pixel; above, time and memory would grow without additional detail.
 _CANVAS = (640, 1600)
 _SIZE_LIMITS = (64, 8000)
 
@@ -131,23 +131,23 @@ def draw_lesion(
     *,
     random_state: int | np.random.SeedSequence = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a dermoscopic picture of one lesion, and its mask.
+    """Draw a dermoscopic image of one lesion, and its mask.
 
     Parameters
     ----------
     traits : LesionTraits or None, default=None
-        What to draw; None draws random traits.
+        Traits of the lesion. If None, they are random.
     size : tuple of int, default=(600, 450)
         (width, height) in pixels, each 64 to 8000.
     random_state : int or SeedSequence, default=0
-        Seed of the random detail. The same seed and traits give the same picture.
+        Seed for the random detail. The same seed and traits give the same image.
 
     Returns
     -------
     image : ndarray of shape (H, W, 3), uint8
-        RGB picture.
+        RGB image.
     mask : ndarray of shape (H, W), bool
-        True inside the lesion, also below hair, ink or a dark corner.
+        True inside the lesion, even under hair, ink or a dark corner.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def draw_lesion(
 
 
 def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return `size` if it is a (width, height) that can be drawn, else raise.
+    """Validate the size of an image to draw, and return it.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def _photograph(image: np.ndarray, traits: LesionTraits, rng: Generator) -> np.n
 
 
 def _expose(image: np.ndarray, size: tuple[int, int], rng: Generator) -> np.ndarray:
-    """Blur a little, scale to `size`, add grain, and round to 8 bits."""
+    """Blur slightly, scale to `size`, add grain, and round to 8 bits."""
     sigma = max(image.shape) * rng.uniform(0.0003, 0.0010)
     image = cv2.GaussianBlur(image, (0, 0), sigma)
     shrinks = size[0] < image.shape[1]

@@ -32,39 +32,39 @@ def make_lesions(
     random_state: int = 0,
     n_jobs: int = 1,
 ) -> pd.DataFrame:
-    """Draw a synthetic dermoscopic data set whose truth is known.
+    """Draw a synthetic dermoscopic data set with known ground truth.
 
     Writes ``images/IMAGEID.jpg``, ``masks/IMAGEID_segmentation.png`` (0/255) and
-    ``metadata.csv`` (the columns of the ISIC 2020 training table). Lesions of one patient share
-    skin, hair, size, pigment and pattern; malignant ones stand out from them.
+    ``metadata.csv`` (the columns of the ISIC 2020 training table). Lesions of the same patient
+    share skin, hair, size, pigment and pattern; malignant lesions stand out.
 
     Parameters
     ----------
     folder : str or path-like
-        Where to write; made if it is missing, its files of the same names are replaced.
+        Output folder, created if it is missing. Files with the same names are replaced.
     n_patients : int, default=40
         Number of patients, at least 1.
     lesions_per_patient : tuple of int, default=(1, 8)
-        Fewest and most lesions of a patient, at least 1.
+        Minimum and maximum number of lesions per patient, at least 1.
     size : tuple of int, default=(600, 450)
         (width, height) in pixels, each 64 to 8000.
     malignant_share : float, default=0.1
         Share of malignant lesions, 0.01 to 0.5.
     hair : float, default=0.3
-        Share of pictures with hair, 0 to 1.
+        Share of images with hair, 0 to 1.
     artifacts : float, default=0.3
-        Share of pictures with dark corners, a ruler, gel bubbles or ink, 0 to 1.
+        Share of images with dark corners, a ruler, gel bubbles or ink, 0 to 1.
     random_state : int, default=0
-        Seed. The same call writes the same bytes, whatever `n_jobs` is.
+        Random seed. The same call writes identical files, whatever `n_jobs` is.
     n_jobs : int, default=1
-        Threads that draw; -1 uses all processors.
+        Number of threads; -1 uses all processors.
 
     Returns
     -------
     DataFrame
-        One row a picture: `image_id, path, mask_path, patient_id, sex, age` (years), `site,
+        One row per image: `image_id, path, mask_path, patient_id, sex, age` (years), `site,
         diagnosis, target` (0 or 1), `risk` (the true probability of malignancy) and the latent
-        `asymmetry, border, color` (0 to 1) that decide it. `auc_ceiling(frame["risk"])` is
+        `asymmetry, border, color` (0 to 1) that determine it. `auc_ceiling(frame["risk"])` is
         the highest AUC that a model can be expected to reach.
 
     Raises
@@ -76,8 +76,8 @@ def make_lesions(
 
     Notes
     -----
-    The rule is in `malignancy_risk`. `risk`, `asymmetry`, `border` and `color` are the answer:
-    use them to judge a model, never to train one.
+    See `malignancy_risk` for the rule. `risk`, `asymmetry`, `border` and `color` reveal the
+    target: use them to evaluate a model, never to train one.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def make_lesions(
     cohort.insert(1, "path", [str(folder / "images" / f"{i}.jpg") for i in cohort["image_id"]])
     masks = [str(folder / "masks" / f"{i}_segmentation.png") for i in cohort["image_id"]]
     cohort.insert(2, "mask_path", masks)
-    # One seed per image: the result does not depend on the thread that draws it.
+    # One seed per image, so that the result does not depend on the thread that draws it.
     seeds = picture_seed.spawn(len(traits))
     jobs = zip(traits, seeds, cohort["path"], cohort["mask_path"], strict=True)
     Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_write_lesion)(*job, size) for job in jobs)

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._cohort import LesionTraits
 
-# Standard deviation that white noise keeps after a Gaussian blur with sigma 1.
+# Standard deviation of unit white noise after a Gaussian blur with sigma 1.
 _BLURRED_SD = 0.2821
 
 
@@ -22,7 +22,7 @@ def smooth_noise(
     octaves: int = 1,
     persistence: float = 0.5,
 ) -> np.ndarray:
-    """Draw a smooth random field of about zero mean and unit standard deviation.
+    """Draw a smooth random field with a mean of about 0 and a standard deviation of about 1.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def smooth_noise(
     wavelength : float
         Typical distance between two bright spots, as a share of the long side.
     octaves : int, default=1
-        Number of fields that are summed, each with half the wavelength of the one before.
+        Number of fields that are summed, each with half the wavelength of the previous one.
     persistence : float, default=0.5
-        Strength of each octave relative to the one before.
+        Strength of each octave relative to the previous one.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def smooth_noise(
     weights = persistence ** np.arange(octaves)
     weights /= _BLURRED_SD * np.sqrt(np.sum(weights**2))
     total = None
-    # From coarse to fine on ever larger grids, so that only the last one fills the picture.
+    # From coarse to fine on ever larger grids, so that only the last one has the full size.
     for octave, weight in enumerate(weights):
         grid = _white(rng, shape, step=wavelength / 2**octave / 4.5)
         grid = cv2.GaussianBlur(grid, (0, 0), 1.0) * np.float32(weight)
@@ -59,10 +59,10 @@ def smooth_noise(
 
 
 def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
-    """Draw spots of about one size and spacing, with unit standard deviation.
+    """Draw spots of similar size and spacing, with unit standard deviation.
 
-    A difference of Gaussians of white noise: its bright spots lie as evenly as the holes of a
-    pigment network or as globules do.
+    The field is a difference of Gaussians of white noise. Its bright spots are spaced as evenly as
+    the holes of a pigment network or globules.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np
 def _fibre_noise(
     rng: Generator, shape: tuple[int, int], wavelength: float, *, stretch: float, angle: float
 ) -> np.ndarray:
-    """Draw noise that is elongated along one direction, as skin lines and fibres are.
+    """Draw noise that is elongated along one direction, like skin lines and fibres.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _fibre_noise(
     wavelength : float
         Spacing across the direction, as a share of the long side.
     stretch : float
-        How many times longer the structures are than wide.
+        Ratio of the length of the structures to their width.
     angle : float
         Direction in radians.
 
@@ -109,7 +109,7 @@ def _fibre_noise(
     height, width = shape
     long_side = max(shape)
     step = max(wavelength * long_side / 4.5, 1.0)
-    # A square that covers the image in every rotation.
+    # A square that covers the image at any rotation.
     side = 1.5 * long_side
     grid = rng.standard_normal(
         (int(side / step) + 2, int(side / step / stretch) + 2), dtype=np.float32
@@ -126,7 +126,7 @@ def _fibre_noise(
 
 
 def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map `field` to 0 below `low`, 1 above `high`, smoothly in between.
+    """Map `field` to 0 below `low`, to 1 above `high`, and smoothly in between.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
     Returns
     -------
     ndarray
-        3 t^2 - 2 t^3 with t = (field - low) / (high - low), cut to 0 and 1.
+        3 t^2 - 2 t^3 with t = (field - low) / (high - low), clipped to 0 to 1.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def _white(rng: Generator, shape: tuple[int, int], step: float) -> np.ndarray:
-    """White noise on a grid with `step` of the long side between its points."""
+    """Draw white noise on a grid whose spacing is the share `step` of the long side."""
     scale = 1.0 / (step * max(shape))
     grid = (max(int(np.ceil(shape[0] * scale)), 3), max(int(np.ceil(shape[1] * scale)), 3))
     return rng.standard_normal(grid, dtype=np.float32)
@@ -205,7 +205,7 @@ def draw_skin(
 
 
 def _skin_lines(shape: tuple[int, int], rng: Generator) -> np.ndarray:
-    """Depth, in L, of two crossing families of fine furrows."""
+    """Draw the depth, in L, of two crossing families of fine furrows."""
     depth = np.zeros(shape, np.float32)
     angle = rng.uniform(0, np.pi)
     strength = rng.gamma(2.0, 0.75)
@@ -240,7 +240,7 @@ def _add_vessels(lab: np.ndarray, rng: Generator) -> None:
 
 
 def _add_spots(lab: np.ndarray, rng: Generator) -> None:
-    """Scatter freckles and pale lentigines, also below the lesion to come."""
+    """Scatter freckles and pale lentigines, even where the lesion will be drawn."""
     shape = lab.shape[:2]
     field = smooth_noise(rng, shape, rng.uniform(0.05, 0.13), octaves=4, persistence=0.55)
     threshold = rng.uniform(1.1, 1.9)
@@ -249,14 +249,14 @@ def _add_spots(lab: np.ndarray, rng: Generator) -> None:
 
 
 def _structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
-    """Draw how the lesion's pattern darkens (positive) or lightens its pigment.
+    """Draw the darkening (positive) and lightening of the pigment by the lesion's pattern.
 
     Parameters
     ----------
     traits : LesionTraits
-        Pattern, border and colour are used.
+        Pattern, colour and radius are used.
     depth : ndarray of shape (H, W), float32
-        From `draw_outline`.
+        Result of `draw_outline`.
     rng : Generator
         Source of randomness.
 
@@ -297,12 +297,12 @@ def _scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarra
     rng : Generator
         Source of randomness.
     count : int
-        Number of dots tried; those that fall outside are left out.
+        Number of dots.
 
     Returns
     -------
     ndarray of shape (H, W), float32
-        0 to 1.
+        Layer of dots, 0 to 1.
     """
     long_side = max(depth.shape)
     layer = np.zeros(depth.shape, np.uint8)
@@ -319,21 +319,21 @@ def _scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarra
 
 
 def _network(shape: tuple[int, int], rng: Generator) -> np.ndarray:
-    """Brown lines around roundish, lighter holes."""
+    """Draw brown lines around lighter, roundish holes."""
     holes = _band_noise(rng, shape, rng.uniform(0.015, 0.026))
     contrast = 0.7 + 0.3 * smooth_noise(rng, shape, 0.15)
     return (0.17 - 0.42 * smoothstep(holes, -0.5, 1.7)) * contrast
 
 
 def _globules(shape: tuple[int, int], rng: Generator) -> np.ndarray:
-    """Separate dark clods on a lighter ground."""
+    """Draw separate dark clods on a lighter background."""
     spots = _band_noise(rng, shape, rng.uniform(0.022, 0.038))
     return 0.55 * smoothstep(spots, 0.5, 1.3) - 0.15
 
 
-# Lab shift from a light skin (L 74) at pigment density 0, 0.15, ... : light brown, brown, dark
-# brown, black. Follows the mean shift (-25, +10, +14) and the range of L (-46 to -7) measured
-# inside against outside the masks of 200 ISIC 2017 images.
+# Lab shift relative to light skin (L 74) at pigment density 0, 0.15, ... : light brown, brown, dark
+# brown, black. Based on the mean shift (-25, +10, +14) and the range of L (-46 to -7) between the
+# outside and the inside of the masks of 200 ISIC 2017 images.
 _PIGMENT_RAMP = np.array(
     [
         [0.00, 0.0, 0.0, 0.0],
@@ -352,16 +352,16 @@ _RAMP_STEPS = 2048
 def draw_pigment(
     lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
-    """Lay a lesion over skin.
+    """Draw a lesion on skin.
 
     Parameters
     ----------
     lab : ndarray of shape (H, W, 3), float32
         Skin in Lab.
     depth : ndarray of shape (H, W), float32
-        From `draw_outline`.
+        Result of `draw_outline`.
     traits : LesionTraits
-        The lesion.
+        Traits of the lesion.
     rng : Generator
         Source of randomness.
 
@@ -381,14 +381,14 @@ def draw_pigment(
 
 
 def _density(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndarray:
-    """Pigment density without the fading border."""
+    """Draw the pigment density, without the fading border."""
     shape = depth.shape
     cloud = smooth_noise(rng, shape, traits.radius * 1.1, octaves=3, persistence=0.6)
     profile = 1.0 + rng.uniform(-0.1, 0.8) * (np.clip(depth, 0, 1) - 0.35)
     density = traits.darkness * profile
     density *= 1.0 + (0.10 + 0.28 * traits.color) * cloud
     density *= 1.0 + _one_sided(shape, traits, rng)
-    # Structures fade in the darkest lesions, as everything does under a black blotch.
+    # Structures fade in the darkest lesions, as they do under a black blotch.
     density += min(traits.darkness, 0.6) * _structure_pigment(traits, depth, rng)
     if rng.random() < 0.15 + 0.75 * traits.color:
         blotch = _region(depth, traits, rng, share=0.25 + 0.2 * traits.color)
@@ -397,7 +397,7 @@ def _density(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndar
 
 
 def _one_sided(shape: tuple[int, int], traits: LesionTraits, rng: Generator) -> np.ndarray:
-    """Relative pigment that rises from one side of the lesion to the other."""
+    """Draw a relative change of pigment that rises from one side of the lesion to the other."""
     height, width = shape
     long_side = max(shape)
     angle = rng.uniform(0, 2 * np.pi)
@@ -413,10 +413,10 @@ def _tint(lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: Gener
     ramp = np.column_stack(
         [np.interp(steps, _PIGMENT_RAMP[:, 0], _PIGMENT_RAMP[:, k]) for k in (1, 2, 3)]
     )
-    # The hue belongs to the brown; it dies out towards black, which has none.
+    # The hue applies to brown and fades towards black, which has none.
     weight = np.minimum(steps / 0.3, 1.0) * np.clip(1.5 - steps, 0.2, 1.0)
     ramp[:, 1:] += weight[:, None] * np.array(traits.hue)
-    # Dark skin leaves less room below it.
+    # Dark skin leaves less room for darkening.
     ramp *= min((traits.skin[0] - 12.0) / 62.0, 1.15)
     index = (density * (_RAMP_STEPS - 1) / 1.3).astype(np.int32)
     lab = lab + np.take(ramp.astype(np.float32), index, axis=0)
@@ -429,7 +429,7 @@ def _tint(lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: Gener
 
 
 def _region(depth: np.ndarray, traits: LesionTraits, rng: Generator, *, share: float) -> np.ndarray:
-    """A soft, irregular part of the lesion: 0 outside, 1 within."""
+    """Draw a soft, irregular part of the lesion: 0 outside, 1 inside."""
     field = smooth_noise(rng, depth.shape, traits.radius * 1.5, octaves=5, persistence=0.5)
     inside = field[::3, ::3][depth[::3, ::3] > 0.05]
     if inside.size == 0:
@@ -439,7 +439,7 @@ def _region(depth: np.ndarray, traits: LesionTraits, rng: Generator, *, share: f
 
 
 def _blend(lab: np.ndarray, color: np.ndarray, alpha: np.ndarray, *, detail: float) -> np.ndarray:
-    """Mix `color` into `lab` by `alpha`, keeping a share `detail` of the fine structure below."""
+    """Blend `color` into `lab` by `alpha`, keeping a share `detail` of the fine structure."""
     height, width = lab.shape[:2]
     small = cv2.resize(lab, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
     ground = cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.2), (width, height))
@@ -451,7 +451,7 @@ def _blend(lab: np.ndarray, color: np.ndarray, alpha: np.ndarray, *, detail: flo
 def _add_redness(
     lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
-    """Milky red areas, and a faint red rim around some lesions."""
+    """Add milky red areas, and a faint red rim around some lesions."""
     if rng.random() < 0.25:
         halo = smoothstep(depth, -0.5, 0.0) * rng.uniform(1.0, 4.0)
         lab[..., 1] += halo
@@ -466,7 +466,7 @@ def _add_redness(
 def _add_regression(
     lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
-    """Scar-like pale areas with grey-blue pepper."""
+    """Add scar-like pale areas with grey-blue peppering."""
     if rng.random() >= 0.9 * traits.color - 0.2:
         return lab
     region = _region(depth, traits, rng, share=rng.uniform(0.15, 0.4))
@@ -480,7 +480,7 @@ def _add_regression(
 def _add_veil(
     lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
 ) -> np.ndarray:
-    """A structureless blue-grey film with a whitish haze."""
+    """Add a structureless blue-grey film with a whitish haze."""
     if rng.random() >= 1.3 * traits.color - 0.35:
         return lab
     region = _region(depth, traits, rng, share=rng.uniform(0.2, 0.5))

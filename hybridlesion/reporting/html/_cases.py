@@ -1,4 +1,4 @@
-"""Gallery of the page: images, drawings and text of each lesion."""
+"""Gallery of the page: images, drawings and text for each lesion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 def run_parallel(
     jobs: Iterable[tuple], total: int, n_jobs: int, progress: Callable[[int, int, int], None] | None
 ) -> list[Answer]:
-    """Run jobs in processes and report progress.
+    """Run jobs in parallel processes and report progress.
 
     Parameters
     ----------
@@ -38,14 +38,14 @@ def run_parallel(
     total : int
         Number of jobs.
     n_jobs : int
-        Processes; -1 uses every core.
+        Number of processes; -1 uses all cores.
     progress : callable or None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     list
-        Results, in order.
+        Results in the order of `jobs`.
     """
     from joblib import Parallel
 
@@ -66,7 +66,7 @@ def webp(image: np.ndarray, quality: int) -> str:
     image : ndarray of shape (H, W, 3) or (H, W, 4), uint8
         RGB or RGBA.
     quality : int
-        Quality of the WebP, 1 to 100.
+        Quality of the WebP image, 1 to 100.
 
     Returns
     -------
@@ -93,7 +93,7 @@ _MAP_SIDE = 112
 
 @dataclass(frozen=True)
 class Detail:
-    """Drawings of one lesion; empty strings where there are none.
+    """Drawings of one lesion; missing drawings are empty strings.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Detail:
     words : str, default=''
         Description of `seen`.
     error : str, default=''
-        Reason why nothing is drawn.
+        Reason why nothing was drawn.
     """
 
     sheet: str = ""
@@ -122,7 +122,7 @@ def draw_details(
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
 ) -> list[Detail]:
-    """Draw ABCD sheets and attribution maps; the detail of a failure gives the reason.
+    """Draw ABCD sheets and attribution maps, recording the reason for each failure.
 
     Parameters
     ----------
@@ -135,14 +135,14 @@ def draw_details(
     masks : str or path-like, default=None
         Folder of masks, as ``IMAGEID_segmentation.png``; images without a mask are segmented.
     n_jobs : int, default=1
-        Processes; -1 uses every core.
+        Number of processes; -1 uses all cores.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     list of Detail
-        One a row, in order.
+        One per row, in order.
     """
     from joblib import delayed
 
@@ -182,21 +182,21 @@ def _pixels(figure: Figure) -> np.ndarray:
 
 
 _PICTURES_QUALITY = 70
-_STRIP = 64  # pixels of the picture in the strip of a patient's lesions
+_STRIP = 64  # pixels per side of a picture in the strip of a patient's lesions
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Image data on the page; only `error` contains text from outside.
+    """Image data for the page; only `error` contains external text.
 
     Parameters
     ----------
     data, small : str, default=''
         WebP in base64, without metadata of the photograph; `small` is a thumbnail.
     width, height : int, default=0
-        Pixels of `data`.
+        Size of `data` in pixels.
     outline : str, default=''
-        Path of the mask's outline in these pixels; empty without a mask.
+        SVG path of the mask's outline in these pixels; empty without a mask.
     error : str, default=''
         Reason why there is no image; empty if there is one.
     """
@@ -234,14 +234,14 @@ def take_pictures(
     long_side : int, default=320
         Long side of the images on the page in pixels.
     n_jobs : int, default=1
-        Processes; -1 uses every core.
+        Number of processes; -1 uses all cores.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
     Returns
     -------
     list of Picture
-        One a row, in order.
+        One per row, in order.
     """
     from joblib import delayed
 
@@ -327,28 +327,28 @@ class Bar:
 
 @dataclass(frozen=True)
 class Card:
-    """One lesion of the gallery; all strings may contain text from outside.
+    """One lesion of the gallery; all strings may contain external text.
 
     Parameters
     ----------
     number : int
         Position by decreasing score, from 0.
     image_id, patient : str
-        Identifiers; `patient` is empty where unknown.
+        Identifiers; `patient` is empty if unknown.
     score : float
         Probability of malignancy.
     called : bool
-        Whether it is classified as malignant.
+        Whether the lesion is classified as malignant.
     truth : str
         ``"malignant"``, ``"benign"`` or ``"unknown"``.
     error : str
         One of `ERRORS`.
     about : str
-        Age, sex, site and diagnosis, where known.
+        Age, sex, site and diagnosis, if known.
     picture : Picture
-        Its image.
+        Image of the lesion.
     detail : Detail
-        Its drawings.
+        Drawings of the lesion.
     reasons : tuple of str
         The strongest reasons.
     shares : tuple of Bar
@@ -390,14 +390,14 @@ def make_cards(
     pictures : sequence of Picture
         One for each lesion.
     details : mapping of str to Detail
-        Drawings by image id, of some lesions.
+        Drawings of some of the lesions, by image id.
     threshold : float or None
-        Lowest score that is classified as malignant; None for no classification.
+        Lowest score that is classified as malignant. If None, lesions are not classified.
 
     Returns
     -------
     list of Card
-        One a lesion, in order.
+        One per lesion, in order.
     """
     names = cases["patient_id"] if "patient_id" in cases else [None] * len(cases)
     patients = [str(name) if pd.notna(name) else "" for name in names]

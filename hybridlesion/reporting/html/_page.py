@@ -1,4 +1,4 @@
-"""One self-contained HTML page on a model, its performance and its cases."""
+"""One self-contained HTML page about a model, its performance and its cases."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ from hybridlesion.reporting.html._summary import (
     subgroup_gaps,
 )
 
-# Above this number of lesions the images are smaller, since the page contains all of them.
+# Above this number of lesions, the images are smaller, since the page contains all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
 # Number of cases laid out at once; more follow on scrolling.
@@ -72,13 +72,13 @@ class PageResult:
     path : Path
         The page.
     n_cases : int
-        Number of lesions in its gallery.
+        Number of lesions in the gallery.
     n_failed : int
-        Number of these without an image.
+        Number of lesions in the gallery without an image.
     warnings : tuple of str
         Notes for the user.
     seconds : float
-        Wall time.
+        Wall time in seconds.
     """
 
     path: Path
@@ -111,33 +111,33 @@ def write_page(
     Parameters
     ----------
     model : str or path-like
-        Model file of ``hybridlesion fit``.
+        Model file written by ``hybridlesion fit``.
     out : str or path-like
         Folder for ``report.html``.
     scores : str or path-like, default=None
-        Table written by ``hybridlesion score``, best with reasons; None writes a page without
+        Table written by ``hybridlesion score``, preferably with reasons. If None, the page has no
         cases.
     truth : sequence of str or path-like, default=()
         Tables with diagnosis, age, sex and site of the scored lesions.
     images : sequence of str or path-like, default=()
-        Image sources; none uses the paths in `scores`.
+        Image sources. If empty, the paths in `scores` are used.
     masks : str or path-like, default=None
-        Folder of masks; None segments each image.
+        Folder of masks. If None, each image is segmented.
     ablation : str or path-like, default=None
-        Table to show in the section Ablation; None states that there is none.
+        Table to show in the section Ablation. If None, the section states that it is missing.
     target : str, default=None
-        Column of the truth that says which are malignant; None detects it.
+        Column of the truth that indicates malignant lesions. If None, it is detected automatically.
     malignant, benign : sequence of str, default=None
         Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
-        Column of the truth that names the image; None detects it.
+        Column of image ids in the truth. If None, it is detected automatically.
     n_cases : int, default=600
         Maximum number of lesions in the gallery, at least 1; `choose_cases` selects them.
     n_sheets : int, default=100
-        Maximum number of ABCD sheets and, where the model has a fine-tuned network, attribution
-        maps; `choose_cases` selects the lesions. 0 draws none.
+        Maximum number of ABCD sheets and, if the model has a fine-tuned network, attribution maps;
+        `choose_cases` selects the lesions. If 0, none are drawn.
     n_jobs : int, default=1
-        Processes that read images and draw; -1 uses every core.
+        Number of processes that read images and draw; -1 uses all cores.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` while images are read, and again from the
         beginning while sheets are drawn.
@@ -170,7 +170,7 @@ def write_page(
         long_side=_LONG_SIDES[len(shown) > _MANY],
         **options,
     )
-    # Sheets are drawn of lesions with a readable image.
+    # Sheets are drawn for lesions with a readable image.
     readable = shown[[not picture.error for picture in pictures]]
     drawn = _rows(choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
     column = getattr(data.classifier, "leading_", None)
@@ -257,14 +257,14 @@ def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None)
 def draw_charts(
     key: str, y: np.ndarray, score: np.ndarray, threshold: float | None, metrics: pd.DataFrame
 ) -> list[dict[str, str]]:
-    """Draw ROC curve, precision-recall curve, reliability diagram and decision curve.
+    """Draw the ROC curve, precision-recall curve, reliability diagram and decision curve.
 
     Parameters
     ----------
     key : str
         Prefix of ids, unique on the page.
     y : ndarray of shape (n,), int
-        Truth, 1 for malignant; both classes occur.
+        Truth, 1 for malignant; both classes must occur.
     score : ndarray of shape (n,), 0 to 1
         Probabilities.
     threshold : float or None
@@ -275,8 +275,8 @@ def draw_charts(
     Returns
     -------
     list of dict
-        Four charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, without text
-        from outside; ``alt``, the text alternative; and ``caption``.
+        Four charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, which contains
+        no external text; ``alt``, the text alternative; and ``caption``.
     """
     legend = legend_words(metrics)
     words = dict.fromkeys(("auc", "average_precision", "calibration_slope"), "not available")
@@ -330,14 +330,14 @@ def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: floa
 
 
 def figure_to_svg(key: str, draw: Callable[[Axes], None]) -> str:
-    """Draw one panel as SVG for the inside of a page.
+    """Draw one panel as SVG for embedding in a page.
 
     Parameters
     ----------
     key : str
-        Prefix of its ids.
+        Prefix of the ids in the SVG.
     draw : callable
-        Draws into the panel, in colours of `hybridlesion.plotting.THEME`.
+        Function that draws into the panel, using colours of `hybridlesion.plotting.THEME`.
 
     Returns
     -------
@@ -360,7 +360,7 @@ def figure_to_svg(key: str, draw: Callable[[Axes], None]) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     size = re.search(r'viewBox="[^"]*"', svg)[0]
     svg = re.sub(r"<svg[^>]*>", f'<svg {size} aria-hidden="true" focusable="false">', svg, count=1)
-    # Remove addresses: links within the drawing need no namespace.
+    # Remove URLs: links within the drawing need no namespace.
     svg = re.sub(r'\bid="', f'id="{key}-', svg)
     svg = re.sub(r'xlink:href="#', f'href="#{key}-', svg)
     svg = svg.replace("url(#", f"url(#{key}-")

@@ -42,7 +42,7 @@ class Evaluation:
     threshold : float
         Threshold.
     rule : str or None
-        How it was chosen, see `hybridlesion._formatting.threshold_words`.
+        How the threshold was chosen; see `hybridlesion._formatting.threshold_words`.
     metrics : DataFrame
         Columns metric, value, low, high.
     """
@@ -59,7 +59,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything that the page is made from.
+    """Contents of the page.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ class ReportData:
     manifest : mapping
         Manifest of the file.
     featurizer : LesionFeaturizer or None
-        Featurizer of the model; None if it scores feature tables only.
+        Featurizer of the model; None if the model scores only feature tables.
     classifier : estimator
         The fitted classifier.
     evaluations : tuple of Evaluation
-        Out of fold first, then further lesions.
+        Evaluation of the out-of-fold scores first, then of further lesions.
     cases : DataFrame or None
-        Scored lesions, with truth, metadata and reasons where known.
+        Scored lesions, with truth, metadata and reasons if known.
     of_cases : Evaluation or None
         Evaluation of `cases`; None without truth.
     out_of_fold : bool
@@ -82,7 +82,7 @@ class ReportData:
     threshold : float or None
         Lowest score that is classified as malignant.
     rule : str or None
-        How it was chosen.
+        How the threshold was chosen.
     notes : tuple of str
         Notes on the tables.
     """
@@ -110,22 +110,22 @@ def collect_report_data(
     benign: Sequence[str] | None = None,
     id_column: str | None = None,
 ) -> ReportData:
-    """Read a model file and, where given, scores and truth of further lesions.
+    """Read a model file and, if given, scores and truth of further lesions.
 
     Parameters
     ----------
     model : str or path-like
         Model file.
     scores : str or path-like, default=None
-        Table written by ``hybridlesion score``, with reasons if it was asked to explain.
+        Table written by ``hybridlesion score``, with reasons if these were requested.
     truth : sequence of str or path-like, default=()
         Tables in any ISIC layout, and feature tables; joined on the image id.
     target : str, default=None
-        Column of the truth that says which are malignant; None detects it.
+        Column of the truth that indicates malignant lesions. If None, it is detected automatically.
     malignant, benign : sequence of str, default=None
         Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
-        Column of the truth that names the image; None detects it.
+        Column of image ids in the truth. If None, it is detected automatically.
 
     Returns
     -------

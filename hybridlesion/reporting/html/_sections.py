@@ -37,7 +37,7 @@ def describe_data(data: ReportData) -> list[tuple[str, str]]:
     Returns
     -------
     list of tuple of str
-        Title and text; "not recorded" where the file has no value.
+        Title and text; "not recorded" if the file has no value.
     """
     facts, folds = (data.manifest.get(key) or {} for key in ("training", "folds"))
     n_rows, n_positive = facts.get("n_rows"), facts.get("n_positive")
@@ -104,7 +104,7 @@ def weigh_families(data: ReportData) -> list[Bar]:
     Returns
     -------
     list of Bar
-        Families by decreasing importance; empty where the classifier has none.
+        Families by decreasing importance; empty if the classifier has no importances.
     """
     names = getattr(data.classifier, "feature_names_", ())
     shares = getattr(data.classifier, "feature_importances_", None)
@@ -141,7 +141,7 @@ class Check:
     Parameters
     ----------
     question : str
-        Question of the check.
+        Question that the check answers.
     verdict : {"clear", "caution", "not known"}
         Outcome.
     words : str
@@ -164,7 +164,7 @@ def check_leakage(data: ReportData) -> list[Check]:
     Returns
     -------
     list of Check
-        Checks; ``"not known"`` where the data do not allow one.
+        Checks; their verdict is ``"not known"`` if the data do not allow one.
     """
     facts = data.manifest.get("training") or {}
     unbiased = (
@@ -279,7 +279,7 @@ class ChecklistItem:
     number, words : str
         Number and text of the item.
     section : str
-        Section of the page that reports it; empty if none does.
+        Section of the page that reports the item; empty if none does.
     """
 
     number: str

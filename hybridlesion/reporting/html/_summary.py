@@ -64,7 +64,7 @@ def metric_rows(metrics: pd.DataFrame) -> list[MetricRow]:
     Returns
     -------
     list of tuple of str
-        Title, explanation, value and interval of each.
+        Title, explanation, value and interval of each metric.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def metric_rows(metrics: pd.DataFrame) -> list[MetricRow]:
 
 
 def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
-    """Describe training data and performance in a few sentences.
+    """Describe the training data and the performance in a few sentences.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
     Returns
     -------
     list of str
-        Paragraphs, the most important first.
+        Paragraphs, most important first.
     """
     said = [_learned_from(data)]
     for evaluation in data.evaluations:
@@ -163,7 +163,7 @@ def _calibration(values: pd.DataFrame) -> str:
     return f"The scores are not extreme enough {interval}: {words}."
 
 
-# Attributes to report; one without any value is named as unknown.
+# Attributes to report; those without values are listed as unknown.
 _WANTED = ("age", "sex", "site", "skin tone", "hair", "dark corner")
 _GAPS = {"sensitivity": "sensitivity", "auc": "AUC"}
 _SIGNIFICANT = "the intervals do not overlap"
@@ -181,16 +181,16 @@ def audit_subgroups(
     cases : DataFrame of shape (n, columns)
         Rows of the evaluation, with the columns that `attributes_of` reads.
     evaluation : Evaluation
-        Their truth, scores, patients and threshold.
+        Truth, scores, patients and threshold of the cases.
     n_bootstrap : int, default=500
-        Bootstrap samples for each interval.
+        Number of bootstrap samples for each interval.
 
     Returns
     -------
     rows : DataFrame
-        Result of `hybridlesion.metrics.evaluate_subgroups`, without the row of all lesions.
+        Result of `hybridlesion.metrics.evaluate_subgroups`, without the row for all lesions.
     missing : list of str
-        Attributes without any value.
+        Attributes without values.
     """
     attributes = attributes_of(cases)
     table = evaluate_subgroups(
@@ -211,12 +211,12 @@ def subgroup_gaps(rows: pd.DataFrame, missing: list[str]) -> list[str]:
     rows : DataFrame
         Rows of `audit_subgroups`.
     missing : list of str
-        Attributes without any value.
+        Attributes without values.
 
     Returns
     -------
     list of str
-        One sentence each.
+        One sentence per finding.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Network of the refiner: a truncated MobileNetV2 with classical evidence as further input."""
+"""Network of the refiner: a truncated MobileNetV2 with classical evidence as additional input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hybridlesion.exceptions import ArtifactError
 EVIDENCE_CHANNELS = 3
 
 # Expansion, channels, blocks and stride of the MobileNetV2 stages in use. The later stages work at
-# 1/32 of the resolution and hold most of the weights, but contribute little to a mask.
+# 1/32 of the resolution and contain most of the weights, but contribute little to a mask.
 _STAGES = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -33,7 +33,7 @@ class RefinerNetwork(nn.Module):
     Parameters
     ----------
     evidence : bool, default=True
-        Whether the evidence is used; False serves ablations.
+        Whether the evidence is used; False is meant for ablations.
 
     Notes
     -----
@@ -119,7 +119,7 @@ def load_imagenet_encoder(network: RefinerNetwork, state: dict[str, torch.Tensor
     Raises
     ------
     ArtifactError
-        If it is the state of a different network.
+        If the state is that of a different network.
     """
     try:
         _copy_folded(network.stem[0], state, "conv_stem", "bn1")

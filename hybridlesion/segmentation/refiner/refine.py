@@ -29,7 +29,7 @@ from hybridlesion.segmentation.refiner.samples import encode_evidence, encode_im
 if TYPE_CHECKING:
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
-# Raised when files of this number would be misread: other layers, evidence or image encoding.
+# Incremented when new layers, evidence or image encoding would cause old files to be misread.
 PROTOCOL = 1
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("refiner.safetensors")
@@ -39,14 +39,14 @@ _KIND = "hybridlesion-refiner"
 # Area of a lesion as a share of the frame; smaller regions are freckles.
 SMALLEST_SHARE = 0.002
 
-# Share of the lesion's probability from which a second region is flagged.
+# Minimum share of the lesion's probability for a second region to be flagged.
 RIVAL_SHARE = 0.2
 
 # Standard deviation of grey values, of 255, below which a frame is blank and the output of a
 # network meaningless.
 _BLANK = 2.0
 
-# Images per pass, which stay in the cache of the processor.
+# Images per pass, few enough to stay in the processor cache.
 _BLOCK = 8
 
 # Graphs with and without evidence, written by ``docs/make_graphs.py``.
@@ -58,14 +58,14 @@ _GRAPHS = {
 
 @dataclass(frozen=True)
 class Region:
-    """Lesion on the square that the network works on.
+    """Lesion in the square input of the network.
 
     Parameters
     ----------
     probability : ndarray of shape (S, S), float32
-        0 to 1; above one half in the lesion only, with holes filled.
+        0 to 1; above one half only in the lesion, with holes filled.
     several : bool
-        Whether another region resembled a lesion, too.
+        Whether another region also resembled a lesion.
     """
 
     probability: np.ndarray
@@ -117,7 +117,7 @@ def keep_lesion(probability: np.ndarray) -> Region | None:
 
 
 def refined_confidence(probability: np.ndarray, classical_confidence: float) -> float:
-    """Combine the network's own certainty with the confidence of the classical mask.
+    """Combine the certainty of the network with the confidence of the classical mask.
 
     Parameters
     ----------
@@ -134,9 +134,9 @@ def refined_confidence(probability: np.ndarray, classical_confidence: float) -> 
     Notes
     -----
     ``0.98 * expected overlap + 0.28 * classical confidence - 0.27``, clipped to 0 to 1: a linear
-    fit of the Jaccard index with expert masks on the unseen images of an earlier network. On the
-    out-of-fold masks of all 1,996 images of ISIC 2017 it ranks those with a Jaccard index below
-    0.65 with an AUC of 0.92, and its mean, 0.843, equals that of the index.
+    fit of the Jaccard index with expert masks on images unseen by an earlier network. On the
+    out-of-fold masks of all 1,996 images of ISIC 2017, it detects those with a Jaccard index below
+    0.65 with an AUC of 0.92, and its mean of 0.843 equals that of the index.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def refined_confidence(probability: np.ndarray, classical_confidence: float) -> 
 
 
 def expected_overlap(probability: np.ndarray) -> float:
-    """Jaccard index to be expected from the probabilities alone.
+    """Compute the Jaccard index expected from the probabilities alone.
 
     Parameters
     ----------
@@ -179,14 +179,14 @@ def expected_overlap(probability: np.ndarray) -> float:
 
 
 class Refiner:
-    """Trained network that refines masks on one thread of the CPU, without torch.
+    """Trained network that refines masks on a single CPU thread, without torch.
 
     Parameters
     ----------
     weights : mapping of str to ndarray, float32
         State dict of `RefinerNetwork`.
     size : int
-        Side of the square that it works on, in pixels.
+        Side of the square input of the network, in pixels.
     evidence : bool, default=True
         Whether the network uses the classical evidence.
 
@@ -197,9 +197,9 @@ class Refiner:
 
     Notes
     -----
-    The network runs by ONNX Runtime; its probabilities agree with those of torch to rounding. The
-    network does not see mirrored images: averaging with them doubled the time and changed the
-    Jaccard index on 428 unseen images by 0.001, within chance.
+    The network runs in ONNX Runtime; its probabilities agree with those of torch up to rounding.
+    Predictions are not averaged with those for mirrored images: this doubled the time and changed
+    the Jaccard index on 428 unseen images by 0.001, which is within chance.
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray], size: int, *, evidence: bool = True):
@@ -250,7 +250,7 @@ def _is_blank(image: np.ndarray, field_of_view: np.ndarray) -> bool:
 
 
 def _refine(classical: Segmentation, probability: np.ndarray) -> Segmentation:
-    """Bring the network's output to the size of the image and replace the classical mask."""
+    """Resize the output of the network to the image and replace the classical mask."""
     region = keep_lesion(probability)
     if region is not None:
         size = classical.mask.shape[::-1]
@@ -266,13 +266,13 @@ def _refine(classical: Segmentation, probability: np.ndarray) -> Segmentation:
             )
     if not classical.mask.any():
         return classical
-    # The network sees no lesion: the classical mask stays, at half its confidence.
+    # The network finds no lesion: keep the classical mask, at half its confidence.
     flags = (*classical.flags, "unrefined")
     return replace(classical, confidence=classical.confidence / 2, flags=flags)
 
 
 def _flags(mask: np.ndarray, classical: Segmentation, several: bool) -> tuple[str, ...]:
-    # At the scale of the classical flags, on which the limits in pixels depend.
+    # Use the scale of the classical flags, since their limits are in pixels.
     scale = min(1.0, SELECTION_LONG_SIDE / max(mask.shape))
     size = tuple(max(1, round(scale * length)) for length in mask.shape[::-1])
     small = [
@@ -288,7 +288,7 @@ def _flags(mask: np.ndarray, classical: Segmentation, several: bool) -> tuple[st
 def segment_refined(
     image: np.ndarray, *, weights: str | os.PathLike = SHIPPED_WEIGHTS
 ) -> Segmentation:
-    """Segment an image and refine the classical mask by a network.
+    """Segment an image and refine the classical mask with a network.
 
     Parameters
     ----------
@@ -301,8 +301,8 @@ def segment_refined(
     -------
     Segmentation
         The refined mask, with the network's probability as likelihood. If the network finds no
-        lesion, the classical mask is kept and flagged "unrefined"; if neither does, the mask is
-        empty and flagged "empty".
+        lesion, the classical mask is kept and flagged "unrefined"; if neither method finds one, the
+        mask is empty and flagged "empty".
 
     Raises
     ------
@@ -342,8 +342,8 @@ def segment_batch(
 
     Notes
     -----
-    Probabilities agree with those of `segment_refined` to 1e-5, and bit for bit where ONNX Runtime
-    computes an image in a batch as it does alone, as on the processor that was tested.
+    Probabilities agree with those of `segment_refined` to 1e-5, and bit for bit if ONNX Runtime
+    computes an image in a batch exactly like a single image, as on the processor that was tested.
     """
     refiner = _load(*_file_version(weights))
     return refiner.refine([check_image(image) for image in images])
@@ -379,7 +379,7 @@ def save_refiner(
     network : RefinerNetwork
         The trained network.
     size : int
-        Side of the square that the network works on, in pixels.
+        Side of the square input of the network, in pixels.
     facts : dict
         Facts about the training that are serialisable as JSON.
 
@@ -416,7 +416,7 @@ def check_refiner(path: str | os.PathLike) -> None:
     SourceError
         If the file does not exist.
     ArtifactError
-        If the file does not contain a refiner, or one of another protocol.
+        If the file does not contain a refiner, or contains one of another protocol.
     """
     _read_about(*_file_version(path))
 
@@ -434,18 +434,18 @@ def load_refiner(
     Returns
     -------
     network : RefinerNetwork
-        In evaluation mode, float32, on the CPU.
+        Network in evaluation mode, float32, on the CPU.
     size : int
-        Side of the square that it works on, in pixels.
+        Side of the square input of the network, in pixels.
     facts : dict
-        Facts about its training.
+        Facts about the training.
 
     Raises
     ------
     SourceError
         If the file does not exist.
     ArtifactError
-        If the file does not contain a refiner, or one of another protocol.
+        If the file does not contain a refiner, or contains one of another protocol.
     """
     from safetensors.torch import load_file
 
@@ -475,7 +475,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 @lru_cache
 def _read_about(path: Path, modified: int, length: int) -> dict[str, Any]:
-    """What the header of a weight file says about the network."""
+    """Read the description of the network in the header of a weight file."""
     from safetensors import safe_open
 
     with _reading(path):

@@ -23,10 +23,10 @@ from hybridlesion.segmentation._classical import segment_classical
 # Top, bottom, left and right, as shares of height and width.
 Window = tuple[float, float, float, float]
 
-# Area of the lesion over that of the window; above 1 the lesion extends beyond the window.
+# Area of the lesion relative to the window; above 1, the lesion extends beyond the window.
 _FILL = (0.6, 1.5)
 
-# Side of the window over that of the photograph: smaller windows have too few pixels, larger ones
+# Side of the window relative to the photograph; smaller windows have too few pixels, larger ones
 # hardly differ from the photograph.
 _SIDES = (0.3, 0.85)
 
@@ -37,21 +37,21 @@ def close_window(mask: np.ndarray, name: str) -> Window | None:
     Parameters
     ----------
     mask : ndarray of shape (H, W), bool
-        True mask.
+        Ground-truth mask.
     name : str
-        Name of the image; seeds the window, which is thus the same in every run.
+        Name of the image, used as seed so that the window is the same in every run.
 
     Returns
     -------
     tuple of four float or None
-        Top, bottom, left and right as shares of height and width; None where the lesion is too
-        small or fills the frame already.
+        Top, bottom, left and right as shares of height and width; None if the lesion is too small
+        or already fills the frame.
 
     Notes
     -----
     The ratio of the areas of lesion and window is drawn from 0.6 to 1.5. The window is centred on
-    the centroid of the lesion, shifted by a tenth of its sides (standard deviation) within the
-    frame.
+    the centroid of the lesion, with a random shift within the frame (standard deviation of a tenth
+    of its sides).
 
     Examples
     --------
@@ -139,7 +139,7 @@ def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray
     Returns
     -------
     ndarray of shape (S, S, 3), float32
-        Each in -1 to 1; distances are clipped at a quarter of the side.
+        Values in -1 to 1; distances are clipped at a quarter of the side.
     """
     inside = (classical > 127).astype(np.uint8)
     reach = _REACH * len(classical)
@@ -157,7 +157,7 @@ def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray
 # Long side, in pixels, at which images are passed to the classical segmenter.
 _LONG_SIDE = 512
 
-# Relative difference up to which two aspect ratios are equal but for rounding.
+# Relative difference up to which two aspect ratios are considered equal except for rounding.
 _SAME_ASPECT = 0.02
 
 
@@ -170,16 +170,16 @@ class Sample:
     image : ndarray of shape (S, S, 3), uint8
         RGB image.
     mask : ndarray of shape (S, S), uint8
-        True mask, 0 to 255.
+        Ground-truth mask, 0 to 255.
     classical : ndarray of shape (S, S), uint8
         Classical mask, 0 to 255.
     likelihood : ndarray of shape (S, S), uint8
         Lesion likelihood of the classical segmenter, 0 to 255.
     aspect : float
-        Width over height of the original image.
+        Width divided by height of the original image.
     close_up : Sample, optional
         The same lesion cropped so that it fills or exceeds the frame, with the classical evidence
-        of the crop; None where the photograph is a close-up itself.
+        of the crop; None if no crop is suitable.
     """
 
     image: np.ndarray
@@ -202,14 +202,14 @@ def read_sample(
     Parameters
     ----------
     path : str or path-like
-        Image, as named by `hybridlesion.io.list_images`.
+        Image, as listed by `hybridlesion.io.list_images`.
     mask_path : str or path-like
-        Its true mask; any size.
+        Ground-truth mask of the image, of any size.
     side : int, default=256
         Side of the square in pixels.
     aspect : float, default=None
-        Width over height of the original photograph, if the file has another; None means that of
-        the file.
+        Width divided by height of the original photograph, if it differs from that of the file. If
+        None, that of the file is used.
 
     Returns
     -------
@@ -260,7 +260,7 @@ def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.
     path : str or path-like
         Image.
     aspect : float, default=None
-        Width over height of the photograph; None means that of the file.
+        Width divided by height of the photograph. If None, that of the file is used.
 
     Returns
     -------
@@ -280,14 +280,14 @@ def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
-# Probability of training on the close-up of a sample, where it has one.
+# Probability of training on the close-up of a sample, if it has one.
 _CLOSE_UPS = 0.15
 
 
 def augment(
     sample: Sample, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Augment a sample at random.
+    """Augment a sample randomly.
 
     Parameters
     ----------
@@ -301,11 +301,11 @@ def augment(
     Returns
     -------
     image : ndarray of shape (size, size, 3), float32
-        Normalised.
+        Normalised image.
     evidence : ndarray of shape (size, size, 3), float32
-        Encoded, with random errors.
+        Encoded evidence, with random errors.
     mask : ndarray of shape (size, size), float32
-        True mask, 0 to 1.
+        Ground-truth mask, 0 to 1.
     """
     if sample.close_up is not None and rng.random() < _CLOSE_UPS:
         sample = sample.close_up

@@ -1,4 +1,4 @@
-"""Training of the refiner: settings, loss and the loop with one checkpoint per epoch."""
+"""Training of the refiner: settings, loss and a loop with one checkpoint per epoch."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of a training.
+    """Settings of a training run.
 
     Parameters
     ----------
     epochs : int, default=16
-        Passes over the images.
+        Number of passes over the images.
     batch_size : int, default=16
-        Images per step.
+        Number of images per step.
     image_size : int, default=160
-        Side of the square that the network works on, in pixels; a multiple of 32.
+        Side of the square input of the network, in pixels; a multiple of 32.
     seed : int, default=0
-        Seed of the initial weights, the order of the images and their augmentation.
+        Seed for the initial weights, the order of the images and their augmentation.
     evidence : bool, default=True
         Whether the network receives the classical evidence.
     encoder_rate : float, default=5e-4
@@ -52,8 +52,8 @@ class Recipe:
     averaging : float, default=0.998
         Decay of the moving average of the weights; lower in the first steps.
     frozen_stages : int, default=2
-        Encoder stages after the stem that keep their ImageNet weights. Without pretrained weights
-        no stage is frozen.
+        Number of encoder stages after the stem that keep their ImageNet weights. Without pretrained
+        weights, no stage is frozen.
     """
 
     epochs: int = 16
@@ -83,7 +83,7 @@ class Recipe:
 
 @dataclass
 class RefinerState:
-    """State of a training that a checkpoint holds.
+    """Training state that is stored in a checkpoint.
 
     Parameters
     ----------
@@ -125,11 +125,11 @@ def train_network(
     Parameters
     ----------
     samples : sequence of Sample
-        At least one batch. An incomplete batch at the end of an epoch is dropped.
+        Samples for at least one batch. An incomplete batch at the end of an epoch is dropped.
     recipe : Recipe
         Settings.
     encoder : dict of str to Tensor, default=None
-        ImageNet weights of timm's ``mobilenetv2_100``; None means random weights.
+        ImageNet weights of timm's ``mobilenetv2_100``. If None, weights are random.
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
@@ -141,7 +141,7 @@ def train_network(
     Returns
     -------
     RefinerState
-        Its ``average`` is the trained network.
+        Final state, whose ``average`` is the trained network.
 
     Raises
     ------
@@ -150,8 +150,9 @@ def train_network(
 
     Notes
     -----
-    All random numbers follow from the seed and the number of the epoch, so that a resumed training
-    ends like an uninterrupted one; on a CPU with the same number of threads, bit for bit.
+    All random numbers are derived from the seed and the number of the epoch, so that a resumed
+    training run ends like an uninterrupted one: bit for bit on a CPU with the same number of
+    threads.
     """
     per_epoch = len(samples) // recipe.batch_size
     if per_epoch == 0:
@@ -186,7 +187,7 @@ def mask_loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     logits : Tensor of shape (n, 1, S, S)
         Output of the network.
     truth : Tensor of shape (n, 1, S, S)
-        0 to 1.
+        Ground-truth masks, 0 to 1.
 
     Returns
     -------
@@ -241,7 +242,7 @@ def _step(state: RefinerState, views: list, recipe: Recipe, device: str, number:
         torch.from_numpy(np.stack(part)).to(device) for part in zip(*views, strict=True)
     )
     with mixed_precision(device):
-        # Views with the channels last in memory, the layout of the convolutions.
+        # Views with channels last in memory, which is the layout of the convolutions.
         logits = state.network(images.permute(0, 3, 1, 2), evidence.permute(0, 3, 1, 2))
     loss = mask_loss(logits.float(), masks[:, None])
     state.optimizer.zero_grad(set_to_none=True)
