@@ -117,8 +117,8 @@ def check_apart(
         for path in outputs:
             if used is not None and same_file(path, used):
                 raise SourceError(
-                    f"{path} is to be written and is an input, too: it would be replaced. "
-                    "Name another output."
+                    f"{path} is both an input and an output: it would be replaced. Name another "
+                    "output."
                 )
 
 

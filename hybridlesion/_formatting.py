@@ -131,21 +131,19 @@ def explain_measures(
     Examples
     --------
     >>> explain_measures(["auc", "recall", "f1"], 0.31694)
-    ['recall and f1 hold at the threshold 0.3169.']
+    ['recall and f1 are at the threshold 0.3169.']
     """
     metrics = set(metrics)
     lines = []
     if "pauc" in metrics:
         lines += ["pauc is the area under the ROC curve above a sensitivity of 0.8, at most 0.2."]
     if "calibration_in_the_large" in metrics:
-        lines.append(
-            "calibration_in_the_large is the share of malignant over the mean score; 1 is right."
-        )
+        lines.append("calibration_in_the_large is the prevalence over the mean score; 1 is ideal.")
     named = [name for name in _AT_THRESHOLD if name in metrics]
     if _known(threshold) and named:
         *first, last = named
         names = f"{', '.join(first)} and {last}" if first else last
-        lines.append(f"{names} hold{'' if first else 's'} at {threshold_words(threshold, rule)}.")
+        lines.append(f"{names} {'are' if first else 'is'} at {threshold_words(threshold, rule)}.")
     return lines
 
 

@@ -98,8 +98,8 @@ except ModuleNotFoundError as error:
     ) from error
 except ImportError as error:
     raise MissingDependencyError(
-        f"OpenCV could not be imported ({error}). On a server without a screen, libGL is usually "
-        "what is missing. Either install the build that does not need it:\n"
+        f"OpenCV could not be imported ({error}). On a server without a display, libGL is usually "
+        "missing. Either install the build that does not need it:\n"
         "    pip uninstall -y opencv-python && pip install opencv-python-headless\n"
         "or the library itself, on Debian and Ubuntu:\n"
         "    apt-get install libgl1 libglib2.0-0"

@@ -56,7 +56,7 @@ def check_image(image: np.ndarray) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(
             f"image must be an RGB array of shape (H, W, 3), got {_describe(image)}. "
-            "hybridlesion.io.read_image turns any file into one."
+            "hybridlesion.io.read_image reads any file as one."
         )
     if image.dtype != np.uint8:
         raise ImageError(

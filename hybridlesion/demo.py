@@ -170,8 +170,8 @@ def _refuse_other_files(out: Path) -> None:
         other = other or names
     if other:
         raise SourceError(
-            f"{out} contains files of other origin, such as {other[0]}, which the demo could "
-            "replace. Choose a new folder, or that of an earlier demo."
+            f"{out} contains unrelated files, such as {other[0]}, which the demo could replace. "
+            "Choose a new folder, or one from an earlier demo."
         )
 
 

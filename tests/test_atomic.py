@@ -28,5 +28,5 @@ def test_an_output_that_is_an_input_is_refused(tmp_path):
     (tmp_path / "other.csv").hardlink_to(table)
     check_apart([table], [None, tmp_path / "u.csv", tmp_path / "gone" / "t.csv", "s3://b/t.csv"])
     for same in (table, tmp_path / "link" / ".." / "t.csv", tmp_path / "other.csv"):
-        with pytest.raises(SourceError, match=r"t\.csv is to be written and is an input, too"):
+        with pytest.raises(SourceError, match=r"t\.csv is both an input and an output"):
             check_apart([tmp_path / "new.csv", table], [same])

@@ -27,7 +27,7 @@ EXPECTED_FAILURES = {
 
 # The checks use tables so small that there are fewer rows of a class than folds: the warning
 # says so, and tests/model asserts it.
-@pytest.mark.filterwarnings("ignore:only .* groups hold one of the classes:UserWarning")
+@pytest.mark.filterwarnings("ignore:only .* groups contain one of the classes:UserWarning")
 @parametrize_with_checks(
     ESTIMATORS,
     expected_failed_checks=lambda estimator: EXPECTED_FAILURES.get(type(estimator).__name__, {}),

@@ -30,10 +30,10 @@ def test_counts():
 
 def test_only_what_is_in_the_table_is_explained():
     assert explain_measures(["auc", "brier"], 0.5) == []
-    assert explain_measures(["recall"], 0.5) == ["recall holds at the threshold 0.5."]
+    assert explain_measures(["recall"], 0.5) == ["recall is at the threshold 0.5."]
     assert explain_measures(["recall"]) == []
     assert explain_measures(["recall"], 0.5, "for the highest F1") == [
-        "recall holds at the threshold for the highest F1 (0.5)."
+        "recall is at the threshold for the highest F1 (0.5)."
     ]
     assert "at most 0.2" in explain_measures(["pauc"])[0]
-    assert "1 is right" in explain_measures(["calibration_in_the_large"])[0]
+    assert "1 is ideal" in explain_measures(["calibration_in_the_large"])[0]

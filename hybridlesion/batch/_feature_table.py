@@ -279,7 +279,7 @@ def _read(path: str | os.PathLike) -> tuple[pa.Table, dict | None]:
         raise SourceError(f"there is no feature table {path}; check the name.") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise TableError(
-            f"{path} cannot be read as a Parquet table; check that it is one and not damaged."
+            f"{path} cannot be read as a Parquet table; it may be damaged or in another format."
         ) from error
     metadata = table.schema.metadata or {}
     facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}

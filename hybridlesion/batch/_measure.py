@@ -73,7 +73,7 @@ def measure(
     store : ShardStore
         Scratch folder of the run, which is removed at the end.
     options : RunOptions
-        Options of the run; `cache` is ignored.
+        Run options; `cache` is ignored.
 
     Returns
     -------
@@ -242,8 +242,8 @@ def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
         ids = shard.records["image_id"]
         raise HybridLesionError(
             f"{answer.reason(task.limit)}, at images {ids.iloc[0]} to {ids.iloc[-1]}, although "
-            "each of them succeeds alone. Finished work is kept: check the machine's memory, and "
-            "run the same command again with a smaller `n_jobs`."
+            "each succeeds alone. Finished work is kept: check the machine's memory, and run the "
+            "same command again with a smaller `n_jobs`."
         )
     return answer
 
@@ -455,9 +455,7 @@ class ShardTask:
         records, states = shard.records, shard.facts["images"]
         for image_id, path, state in zip(records["image_id"], records["path"], states, strict=True):
             if str(image_id) in failed and state and file_state(_absolute(path, self.root)) is None:
-                raise SourceError(
-                    f"{path} was there when the run began, and cannot be found now. {CURE}"
-                )
+                raise SourceError(f"{path} existed when the run began and is now missing. {CURE}")
 
 
 def _as_recorded(failure: Failure, paths: dict[str, object], crashing: dict[str, str]) -> Failure:

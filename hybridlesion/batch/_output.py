@@ -184,8 +184,8 @@ def check_usable(failures: Sequence[Failure], total: int, errors: Path | str | N
     """
     if failures and len(failures) == total:
         raise HybridLesionError(
-            f"not one of the {total} images could be used; the reasons are in {errors}. "
-            f"The first: {failures[0].reason}"
+            f"none of the {total} images could be used; the reasons are in {errors}. The first: "
+            f"{failures[0].reason}"
         )
 
 
@@ -225,7 +225,7 @@ class Output:
         parent, self.name = os.path.split(os.fspath(out))
         if is_address(os.fspath(out)) and not is_address(parent):
             raise SourceError(
-                f"{out} names no folder or bucket; pass one, for example s3://bucket/f.parquet."
+                f"{out} has no folder or bucket; pass one, for example s3://bucket/f.parquet."
             )
         self.storage = open_storage(parent or ".")
         check_storage(self.storage, self.name)

@@ -324,7 +324,7 @@ def _fetch(folder: str, digest: str) -> ShardTask:
         packed = open_storage(folder).read(_WORK)
     except OSError as error:
         raise SourceError(
-            f"this worker does not see {folder}: {error}. For a Dask cluster, `out` must lie in a "
+            f"this worker cannot access {folder}: {error}. For a Dask cluster, `out` must be a "
             "folder that all machines share under one path, or at an address such as s3://..."
         ) from error
     if hashlib.sha256(packed).hexdigest() != digest:

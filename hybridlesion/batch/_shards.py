@@ -363,7 +363,7 @@ class ShardStore:
                 table = pq.ParquetFile(stream).read(use_threads=False)
             except (OSError, pa.ArrowInvalid) as error:
                 raise SourceError(
-                    f"shard {number} of {n_shards} was written to {self.storage} and cannot be "
+                    f"shard {number} of {n_shards} was written to {self.storage} but cannot be "
                     f"read back ({error}). Run the same command again; the other shards are kept."
                 ) from error
             yield table.cast(schema)

@@ -104,7 +104,7 @@ class LocalStorage:
             If the folder is missing, full or read-only.
         """
         if not self.folder.is_dir():
-            raise SourceError(f"the folder {self.folder} has vanished while it was in use. {CURE}")
+            raise SourceError(f"the folder {self.folder} vanished while in use. {CURE}")
         with explained(self.folder), atomic_path(self.folder / name) as temporary:
             temporary.write_bytes(data)
 
@@ -359,7 +359,7 @@ class RemoteStorage:
         except HybridLesionError:
             raise
         except ImportError as error:
-            raise MissingDependencyError(f"{address} needs a driver of fsspec: {error}") from error
+            raise MissingDependencyError(f"{address} needs an fsspec driver: {error}") from error
         # Every driver raises the errors of its client library, which share no base class.
         except Exception as error:
             raise SourceError(

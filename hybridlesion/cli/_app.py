@@ -105,7 +105,7 @@ class _Command(TyperCommand):
                 raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
                 echo_err(
-                    "\nhybridlesion: interrupted. No incomplete output was left. features, score, "
+                    "\nhybridlesion: interrupted. No incomplete output remains. features, score, "
                     "finetune and train-refiner continue where they stopped when run again."
                 )
                 raise typer.Exit(_INTERRUPTED) from error
@@ -139,7 +139,7 @@ def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -
     for word in words:
         if re.search("[\ud800-\udfff]", word):
             raise typer.BadParameter(
-                f"{printable(word)} is a name that is not valid UTF-8. Rename it.", ctx=ctx
+                f"{printable(word)} is not a valid UTF-8 name. Rename it.", ctx=ctx
             )
         option = parameters.get(before)
         takes_value = isinstance(option, TyperOption) and not option.is_flag

@@ -99,8 +99,7 @@ def _check_jobs(value: int) -> int:
 def _check_cost_ratio(value: float | None) -> float | None:
     if value is not None and not 0 < value < float("inf"):
         raise typer.BadParameter(
-            "it is the number of false positives that cost as much as one missed lesion, such as "
-            f"20; got {value:g}."
+            f"it must be above 0, such as 20 false positives for one missed lesion; got {value:g}."
         )
     return value
 
@@ -121,7 +120,7 @@ Benign = Annotated[
 ]
 Columns = Annotated[
     list[str] | None,
-    option("RECORD=COLUMN", "Column that holds age, sex, site, patient_id ...; repeat for more."),
+    option("RECORD=COLUMN", "Column with age, sex, site, patient_id ...; repeat for more."),
 ]
 CostRatio = Annotated[
     float | None,
@@ -137,7 +136,7 @@ DaskResource = Annotated[
 ]
 Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.")]
 Epochs = Annotated[int, option("N", "Passes over the images.", min=1)]
-Groups = Annotated[str, option("NAME", "Column whose rows are kept in one fold.")]
+Groups = Annotated[str, option("NAME", "Column of groups, each kept in one fold.")]
 IdColumn = Annotated[str | None, option("NAME", "Column of image ids; default: detected.")]
 Images = Annotated[
     str,
@@ -157,9 +156,7 @@ LabelsFromFolders = Annotated[
 ]
 Malignant = Annotated[
     str | None,
-    option(
-        "NAMES", "Diagnoses that count as malignant, where a table gives only diagnoses: mel,bcc."
-    ),
+    option("NAMES", "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."),
 ]
 Metadata = Annotated[
     list[str] | None, option("TABLE", "CSV, Parquet or Excel in any ISIC layout; repeat to join.")
@@ -189,7 +186,7 @@ OutWeights = Annotated[
     Path, option("FILE", "Weight file to write, .safetensors.", callback=ending_in(".safetensors"))
 ]
 PathColumn = Annotated[
-    str | None, option("NAME", "Column of paths, where IMAGES is a table; default: detected.")
+    str | None, option("NAME", "Column of paths, if IMAGES is a table; default: detected.")
 ]
 Restart = Annotated[bool, typer.Option("--restart", help="Discard an interrupted run.")]
 Roots = Annotated[
@@ -369,8 +366,8 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
 
         if not is_finetuned(path):
             raise typer.BadParameter(
-                f"{path} holds no fine-tuned networks, as `hybridlesion finetune --out` writes "
-                "them. For a timm model name its weight file, not the folder."
+                f"{path} contains no fine-tuned networks from `hybridlesion finetune --out`. For a "
+                "timm model, give its weight file, not the folder."
             )
         if weights is not None:
             raise typer.BadParameter(f"{path} contains its weights: leave out --weights.")
@@ -395,7 +392,7 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
         if timm.is_model(architecture):
             return {"embedder": architecture, "weights": str(path)}
     raise typer.BadParameter(
-        f"the name of {path} does not say its architecture. Give it: --embedder mobilenetv2_100 "
+        f"the name of {path} does not state its architecture. Give it: --embedder mobilenetv2_100 "
         f"--weights {path}"
     )
 

@@ -451,7 +451,7 @@ def format_comparison(
             f"difference = {names[0]} minus {names[1]}, on the same patients.",
             f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
             "calibration_slope and calibration_in_the_large; otherwise higher is better.",
-            "p is not corrected for the number of metrics: choose one before you look.",
+            "p is not corrected for multiple metrics: choose one beforehand.",
         ]
     )
 

@@ -30,7 +30,7 @@ def demo(
         )
     typer.echo("Held-out patients:")
     output.echo(output.format_metrics(result.held_out.metrics, result.held_out.threshold_rule))
-    typer.echo(f"The highest AUC to be expected here is {result.ceiling:.3f}.\n")
+    typer.echo(f"The highest AUC to expect here is {result.ceiling:.3f}.\n")
     for title, path in result.paths.items():
         typer.echo(f"  {title:<18} {path}")
     typer.echo(

@@ -39,7 +39,7 @@ def evaluate(
 ) -> None:
     """Measure scores against the truth: tables and figures.
 
-    Intervals of 95 % resample patients, where patients are known. Written are
+    The 95 % intervals resample patients, if patients are known. Output:
     metrics.csv, .json (all tables in one; --json prints it) and .png, operating_points.csv,
     subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
     comparison.csv and .png, for scores with diagnoses by_diagnosis.csv, confusion.csv and .png.

@@ -17,8 +17,8 @@ def _check_network(text: str) -> str:
 
     if text not in ("none", "finetuned") and not is_finetuned(text):
         raise typer.BadParameter(
-            f"{text} holds no fine-tuned networks: name a folder of `hybridlesion finetune`, or "
-            "finetuned for the network that ships with the package."
+            f"{text} contains no fine-tuned networks: name a folder of `hybridlesion finetune`, or "
+            "finetuned for the shipped network."
         )
     return text
 
@@ -41,7 +41,7 @@ def explain(
         str,
         options.option(
             "finetuned|DIR|none",
-            "Fine-tuned network to draw an attribution map of, as IMAGEID_cnn.png.",
+            "Fine-tuned network whose attribution map to draw, as IMAGEID_cnn.png.",
             callback=_check_network,
         ),
     ] = "none",

@@ -30,8 +30,8 @@ def features(
         str,
         options.option(
             "NAME|PATH|none",
-            "Fine-tuned folder, timm model, weight file, or none; "
-            "'finetuned' is the network that ships.",
+            "Fine-tuned folder, timm model, weight file, or none; 'finetuned' is the shipped "
+            "network.",
             autocompletion=lambda: ["finetuned", "none"],
         ),
     ] = "finetuned",
@@ -40,7 +40,7 @@ def features(
     ] = None,
     segmenter: options.Segmenter = "classical",
     masks: Annotated[
-        Path | None, options.option("DIR", "Folder to also write the masks into.")
+        Path | None, options.option("DIR", "Also write the masks to this folder.")
     ] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,

@@ -20,7 +20,7 @@ def finetune(
     metadata: options.Metadata = None,
     backbone: Annotated[str, options.option("NAME", "timm model.")] = "tf_efficientnet_lite0",
     weights: Annotated[
-        str | None, options.option("FILE", "Its pretrained weights; default: from timm's hub.")
+        str | None, options.option("FILE", "Pretrained weights; default: from the timm hub.")
     ] = None,
     folds: Annotated[int, options.option("N", "Folds, with one network each.", min=2)] = 5,
     epochs: options.Epochs = 8,

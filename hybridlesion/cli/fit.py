@@ -37,9 +37,7 @@ def fit(
     random_state: options.Seed = 0,
     cnn_seen: Annotated[
         _CnnSeen,
-        options.option(
-            "blank|drop|keep", "What to do with scores of a CNN that was trained on the row."
-        ),
+        options.option("blank|drop|keep", "What to do with scores of a CNN trained on the row."),
     ] = _CnnSeen.blank,
     sign: Annotated[
         Path | None, options.option("KEYFILE", "Sign the model with the key in this file.")
@@ -76,7 +74,7 @@ def fit(
         float | None,
         options.option(
             "X",
-            "Out-of-fold sensitivity at the threshold of the labels; default: 0.9.",
+            "Out-of-fold sensitivity at the label threshold; default: 0.9.",
             callback=options.check_share("0.95", one=True),
         ),
     ] = None,

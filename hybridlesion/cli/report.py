@@ -47,12 +47,12 @@ def report(
     on_scores = {"--truth": truth, "--images": images, "--masks": masks}
     if scores is None and (idle := [name for name, value in on_scores.items() if value]):
         raise typer.BadParameter(
-            f"{idle[0]} needs --scores SCORES; without scores the report shows the model alone."
+            f"{idle[0]} needs --scores SCORES; without scores the report covers only the model."
         )
     of_truth = {"--target": target, "--malignant": malignant, "--benign": benign}
     of_truth["--id-column"] = id_column
     if not truth and (idle := [name for name, value in of_truth.items() if value]):
-        raise typer.BadParameter(f"{idle[0]} needs --truth TABLE, to which it refers.")
+        raise typer.BadParameter(f"{idle[0]} needs --truth TABLE.")
 
     from hybridlesion._formatting import count_words
     from hybridlesion.reporting import write_page

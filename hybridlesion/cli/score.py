@@ -66,7 +66,7 @@ def score(
 ) -> None:
     """Score new lesions: calibrated probability of malignancy.
 
-    Exit codes: 0 done, also if nothing was new; 1 refused, or no usable image; 2 wrong usage.
+    Exit codes: 0 done, even if nothing was new; 1 refused, or no usable image; 2 wrong usage.
     """
     from hybridlesion.batch import check_output
 

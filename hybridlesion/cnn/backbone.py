@@ -336,8 +336,8 @@ class Network:
     Parameters
     ----------
     model : torch.nn.Module
-        Backbone from timm with ``num_classes=0``, or any module that maps images to rows, on the
-        CPU and with loaded weights. It is modified in place.
+        Backbone from timm with ``num_classes=0``, or any module that maps each image to a row. It
+        must be on the CPU with its weights loaded, and is modified in place.
     device : str
         ``"cpu"`` or ``"cuda:N"``.
     spec : InputSpec, default=None

@@ -21,7 +21,7 @@ from hybridlesion.preprocessing.augmentation import (
 
 # Views over which the logits of an image are averaged: the frame, with the fraction of its short
 # side that is shown, or the lesion, with the margin of skin as a fraction of its longer side.
-SCORED_VIEWS = (("frame", 0.95), ("frame", 0.70), ("lesion", 0.2), ("lesion", 0.5))
+SCORED_VIEWS = (("frame", 0.95), ("lesion", 0.5))
 
 # Frequencies of `CLASSES` in the target population, a clinic for pigmented lesions.
 CLASS_SHARES = (0.15, 0.55, 0.10, 0.03, 0.03, 0.10, 0.02, 0.02)
@@ -38,7 +38,7 @@ _MELANOMA_FACTOR = 1.5
 
 @dataclass(frozen=True)
 class FinetuneRecipe:
-    """Hyperparameters of a fine-tuning.
+    """Hyperparameters of fine-tuning.
 
     Parameters
     ----------
@@ -106,6 +106,18 @@ class FinetuneRecipe:
             check_number(name, getattr(self, name), low=0, high=1)
         for name in ("head_factor", "weight_decay", "class_power", "least_share", "light"):
             check_number(name, getattr(self, name), low=0)
+
+    @property
+    def scored_size(self) -> int:
+        """Side of the views of an image that is scored, 1.2 times that of the last training views.
+
+        Random crops enlarge lesions in training, so a network does better on larger views [1]_.
+
+        References
+        ----------
+        .. [1] Touvron et al., "Fixing the train-test resolution discrepancy", NeurIPS 2019.
+        """
+        return 32 * round(1.2 * self.image_size / 32)
 
     def size(self, done: float) -> int:
         """Return the side of the views in pixels.

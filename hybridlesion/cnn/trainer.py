@@ -52,7 +52,7 @@ _SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
 
 @dataclass
 class Trainer:
-    """State of a fine-tuning.
+    """State of a fine-tuning run.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def predict(
         Images to score.
     size : int
         Side of the input in pixels.
-    views : tuple, default=(("frame", 0.95), ("frame", 0.7), ("lesion", 0.2), ("lesion", 0.5))
+    views : tuple, default=SCORED_VIEWS
         Views over which the logits are averaged.
     device : str, default="cpu"
         Device of the network.

@@ -88,8 +88,8 @@ class LocalCopy:
         if table is None:
             found = ", ".join(one.name for one in self.tables[:5]) or "no tables"
             raise SourceError(
-                f"{self.folder} holds no table named like {' or '.join(patterns)} (found: {found})."
-                " data/README.md says where to get it."
+                f"{self.folder} contains no table named like {' or '.join(patterns)} (found: "
+                f"{found}). data/README.md says where to get it."
             )
         return table
 
@@ -141,12 +141,12 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
         elif other_of is None:
             if path.stem in images:
                 raise SourceError(
-                    f"{folder} holds two images named {path.stem}: {images[path.stem]} and {path}. "
-                    "Remove one, or name the folder of one data set."
+                    f"{folder} contains two images named {path.stem}: {images[path.stem]} and "
+                    f"{path}. Remove one, or give the folder of one data set."
                 )
             images[path.stem] = str(path)
     if not images:
-        raise SourceError(f"{folder} holds no image ({', '.join(sorted(_IMAGES))}).")
+        raise SourceError(f"{folder} contains no image ({', '.join(sorted(_IMAGES))}).")
     return LocalCopy(folder, dict(sorted(images.items())), masks, tuple(tables))
 
 
@@ -321,7 +321,7 @@ def _read_meta(meta: Path) -> pd.DataFrame:
     home = next(near, None)
     if home is None:
         raise SourceError(
-            f"none of the images that {meta} lists is near it, such as {table['derm'].iloc[0]!r}. "
+            f"none of the images listed in {meta} is near it, such as {table['derm'].iloc[0]!r}. "
             "data/README.md says where to get the data set."
         )
     for column, source in (("path", "derm"), ("clinical_path", "clinic")):
@@ -494,7 +494,7 @@ def load_isic2018_task2(
     kept = frame[[f"{attribute}_path" for attribute in _ATTRIBUTES]].notna().any(axis=1)
     if not kept.any():
         raise SourceError(
-            f"{os.fspath(folder)} holds no mask called ISIC_*_attribute_NAME.png of an image in "
+            f"{os.fspath(folder)} contains no mask named ISIC_*_attribute_NAME.png of an image in "
             f"{copy.folder}. data/README.md says where to get the data set."
         )
     return frame[kept].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Contributions of columns to each score, as numbers and in words."""
+"""Contributions of the columns to each score, in numbers and words."""
 
 from __future__ import annotations
 

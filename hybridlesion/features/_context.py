@@ -505,7 +505,7 @@ def cut_out(
 def _framed(
     shape: tuple[int, int], window: tuple[int, int, int, int], size: tuple[int, int], how: int
 ) -> np.ndarray:
-    """Return where a resampled window shows the frame, from its rows and columns."""
+    """Return a mask of the pixels of a resampled window that lie inside the frame."""
     top, bottom, left, right = window
     if top >= 0 and left >= 0 and bottom <= shape[0] and right <= shape[1]:
         return np.ones(size[::-1], bool)

@@ -159,7 +159,7 @@ def _curvature(outline: Outline, diameter: float) -> dict[str, float]:
 
 
 def _ellipse_misfit(lesion: LesionContext, major: float, minor: float) -> float:
-    """|M xor E| / (2|M|) for the ellipse E with equal second moments."""
+    """|M xor E| / (2|M|) for the ellipse E with the same second moments."""
     ellipse = np.zeros(lesion.mask.shape, np.uint8)
     (x, y), angle = lesion.center, np.degrees(lesion.axes[0])
     cv2.ellipse(ellipse, ((x, y), (max(major, 1.0), max(minor, 1.0)), angle), 1, -1)

@@ -253,7 +253,7 @@ _PRESENT = {
     "abcd__structure_dots_count": (12.0, 4.0),
     "abcd__structure_globules_count": (12.0, 3.0),
 }
-"""Where each of the five structures counts as half present, and the width of that step."""
+"""Value at which the presence of each structure is 0.5, and the width of the transition."""
 
 
 def structure_presence(values: Mapping[str, float]) -> dict[str, float]:

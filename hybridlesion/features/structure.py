@@ -11,7 +11,7 @@ from hybridlesion.features._numerics import deviation, percentiles
 LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
 BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels
 LEAST = 1.2  # L*; weaker lines and blobs are camera or JPEG noise
-DENSE = 0.18  # minimum share of a neighbourhood on dark lines for a network
+DENSE = 0.18  # minimum fraction of dark lines in a neighbourhood of a network
 # Factor by which a spot must exceed the strength of the lines around it. From 4 to 5, the counts
 # agree equally well with the experts of PH2; higher factors repeat less well on rotated images.
 STANDING_OUT = 4.5
@@ -215,7 +215,7 @@ def structure(lesion: LesionContext) -> dict[str, float]:
 
 
 def _network(lesion: LesionContext) -> dict[str, float]:
-    """Share, strength and evenness of dark lines in the core, inside the bounding box."""
+    """Area fraction, strength and evenness of dark lines in the core of the lesion."""
     line = lesion.hessian(LINE)
     layers = (lesion.core, *find_lines(lesion), line.dark_line, line.light_line)
     core, on_line, dense, dark, light = (layer[lesion.box] for layer in layers)

@@ -103,7 +103,7 @@ def read_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """
     frame, notes = normalise_records(frame)
     if notes:
-        message = "\n  ".join(["not everything in the records was understood:", *notes])
+        message = "\n  ".join(["parts of the records were not understood:", *notes])
         warnings.warn(message, UserWarning, stacklevel=4)
     return frame
 
@@ -133,9 +133,9 @@ def check_records(X: object) -> pd.DataFrame:
             return records
         came = f"columns {list(X.columns)[:8]}"
     raise TableError(
-        "records must be a DataFrame with at least an image_id column (and a path column where "
-        f"images are to be read), got {came}. hybridlesion.read_records makes one from any ISIC "
-        "table, hybridlesion.list_images from a folder."
+        "records must be a DataFrame with at least an image_id column (and a path column if images "
+        f"are to be read), got {came}. hybridlesion.read_records makes one from any ISIC table, "
+        "hybridlesion.list_images from a folder."
     )
 
 

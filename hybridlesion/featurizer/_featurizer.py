@@ -261,8 +261,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         in_sample = in_sample_mask(table)
         if in_sample.any():
             warnings.warn(
-                f"{in_sample.sum():,} of {len(table):,} rows have CNN scores of a network that "
-                "was trained on them; they were left out.",
+                f"{in_sample.sum():,} of {len(table):,} rows have CNN scores of a network that was "
+                "trained on them; these scores were left out.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -372,9 +372,9 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         absent = self._absent(records)
         if absent:
             raise OptionError(
-                f"passthrough names {', '.join(map(repr, absent))}. Under the names by which "
-                f"they are read, the columns are {', '.join(map(str, records.columns[:20]))}; "
-                f"'ids' passes {', '.join(IDS)} through."
+                f"passthrough names {', '.join(map(repr, absent))}, which the records lack. Their "
+                f"columns, as read, are {', '.join(map(str, records.columns[:20]))}; 'ids' passes "
+                f"{', '.join(IDS)} through."
             )
 
     def _choose_columns(self, records: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
@@ -440,7 +440,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             message = "\n  ".join(lines)
             if self.on_error == "raise":
                 raise ImageError(message)
-            advice = "Their features are NaN: a score of such a row rests on its metadata alone."
+            advice = "Their features are NaN, so their scores rest on metadata alone."
             warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=4)
         return pd.concat([part for part, _ in parts])
 

@@ -293,7 +293,7 @@ def measure_cached(
     output : Output
         Output whose scratch folder stores finished shards until the run is complete.
     options : RunOptions
-        Options of the run. Without `cache`, every record is measured.
+        Run options. Without `cache`, every record is measured.
     digests : sequence of str or None, default=None
         Digests of the images, from `hash_images`. If None, they are computed.
 

@@ -76,17 +76,17 @@ def match_metadata(
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise TableError(
-            f"{len(repeated)} images have the id of another one, the first is "
-            f"{repeated.iloc[0]!r}. Keep one file of each."
+            f"{len(repeated)} images have the same id as another (first: {repeated.iloc[0]!r}). "
+            "Keep one file of each."
         )
     images = rename_images(images, records.frame, findings)
     ids, recorded = images["image_id"], records.frame["image_id"]
     if not ids.isin(recorded).any():
         near = "".join(f" {note}" for note in explain_near(list(ids), list(recorded)))
         raise TableError(
-            f"the metadata has a record of none of the images. Images are called "
-            f"{ids.iloc[0]!r}, records {recorded.iloc[0]!r}. Check that it is the table of these "
-            f"images; if another column names the image, pass it as `id_column`.{near}"
+            f"the metadata has no record of these images. Images are called {ids.iloc[0]!r}, "
+            f"records {recorded.iloc[0]!r}. Check that it is the right table; if another column "
+            f"has the image ids, pass it as `id_column`.{near}"
         )
     known = records.frame.drop(columns="path", errors="ignore")
     joined = images.merge(known, "left", "image_id", suffixes=("_of_images", ""))

@@ -225,7 +225,7 @@ def score_inputs(
         raise OptionError("`append` needs a `model_id`, so that no file mixes two models.")
     if explain and prevalence is not None:
         raise OptionError(
-            "reasons add up to the score at the training's prevalence; pass `explain` or "
+            "reasons add up to the score at the training prevalence; pass `explain` or "
             "`prevalence`, not both."
         )
     file = ScoreFile(output.path, str(model_id), prevalence, diagnoses) if append else None
@@ -288,8 +288,8 @@ def _note_changed(ids: pd.Series) -> list[str]:
     if ids.empty:
         return []
     return [
-        f"{count_words(len(ids), 'image')} changed since the last run, the first is "
-        f"{ids.iloc[0]!r}; scored again."
+        f"{count_words(len(ids), 'image')} changed since the last run (first: {ids.iloc[0]!r}); "
+        "scored again."
     ]
 
 

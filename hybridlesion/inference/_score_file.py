@@ -203,7 +203,7 @@ class ScoreFile:
         self._check_same(rows.assign(prevalence=found), "prevalence", wanted)
         if self.diagnoses != ("diagnosis_predicted" in rows):
             raise TableError(
-                f"{self.out} holds scores {'without' if self.diagnoses else 'with'} diagnoses. "
+                f"{self.out} contains scores {'without' if self.diagnoses else 'with'} diagnoses. "
                 f"{'Omit' if self.diagnoses else 'Pass'} `diagnoses`, or choose another `out`."
             )
         return rows
@@ -279,8 +279,8 @@ class ScoreFile:
         if found:
             other = sorted(found)[0] or "none"
             raise TableError(
-                f"{self.out} holds scores of {column} {other[:40]}, and the new ones have "
-                f"{wanted or 'none'}; one file cannot hold both. Choose another `out`, or omit "
+                f"{self.out} has scores of {column} {other[:40]}, but the new ones have "
+                f"{wanted or 'none'}; one file cannot have both. Choose another `out`, or omit "
                 "`append` to overwrite it."
             )
 

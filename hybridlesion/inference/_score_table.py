@@ -66,7 +66,7 @@ def note_caveats(
     --------
     >>> table = pd.DataFrame({"qa__cnn_seen": [0.0, 1.0, 2.0]})
     >>> note_caveats(["cnn__score"], table)[1]
-    'the CNN learned from 1 image of 3 and has no score without it; its score is optimistic.'
+    'the CNN was trained on 1 image of 3 and has no score without it; its score is optimistic.'
     """
     notes, total = [], f"{len(table):,}"
     if _SEEN in table and any(name.startswith("cnn__") for name in names):
@@ -76,15 +76,15 @@ def note_caveats(
         )
         if out_of_fold:
             notes.append(
-                f"the CNN learned from {count_words(out_of_fold, 'image')} of {total}; their "
-                "CNN score is that of a network which did not see them."
+                f"the CNN was trained on {count_words(out_of_fold, 'image')} of {total}; their CNN "
+                "score is from a network that was not."
             )
         if optimistic:
             whose, them = (
                 ("its score is", "it") if optimistic == 1 else ("their scores are", "them")
             )
             notes.append(
-                f"the CNN learned from {count_words(optimistic, 'image')} of {total} and has no "
+                f"the CNN was trained on {count_words(optimistic, 'image')} of {total} and has no "
                 f"score without {them}; {whose} optimistic."
             )
     if context:
@@ -93,8 +93,8 @@ def note_caveats(
             alone -= int(table["patient_id"].dropna().duplicated(keep=False).sum())
         if alone:
             notes.append(
-                f"the model compares a lesion with the patient's others; {alone:,} of {total} "
-                "images have none here, or no patient_id."
+                f"the model compares a patient's lesions; {alone:,} of {total} images have no "
+                "others here, or no patient_id."
             )
     return tuple(notes)
 
@@ -178,8 +178,8 @@ def check_diagnoses(model: BaseEstimator) -> None:
     """
     if getattr(split_steps(model)[1], "diagnosis_", None) is None:
         raise OptionError(
-            "this model learned no diagnoses, which `diagnoses` asks for. Fit it again on a table "
-            "with a column of diagnoses, at least three of these with 20 rows each: "
+            "`diagnoses` needs a model that learned diagnoses; this one did not. Fit it again on a "
+            "table with a column of diagnoses, at least three of these with 20 rows each: "
             f"{', '.join(CLASSES)}."
         )
 
@@ -220,15 +220,15 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
     if metadata and table[metadata].isna().all(axis=None):
         warnings.warn(
-            "the model uses age, sex and site, and no row has any of them; scores would be better "
-            "with metadata; pass `metadata`.",
+            "the model uses age, sex and site, but no row has any of them; pass `metadata` for "
+            "better scores.",
             UserWarning,
             stacklevel=4,
         )
     elif unknown:
         warnings.warn(
-            f"the table lacks {', '.join(unknown)}, which the model was fitted on; every row "
-            "counts as unknown there.",
+            f"the table lacks {', '.join(unknown)}, which the model was fitted on; they count as "
+            "unknown in every row.",
             UserWarning,
             stacklevel=4,
         )
@@ -273,9 +273,9 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     n_rows, n_positive = training.get("n_rows"), training.get("n_positive")
     if not (isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows):
         raise OptionError(
-            "the model does not say how many lesions it learned from, and how many of them were "
-            "malignant, so its scores cannot be adjusted to another prevalence. Omit "
-            "`prevalence`, or fit the model with `hybridlesion fit`."
+            "the model does not record how many lesions it was trained on, and how many were "
+            "malignant, so its scores cannot be adjusted to another prevalence. Omit `prevalence`, "
+            "or fit the model with `hybridlesion fit`."
         )
     return n_positive / n_rows
 

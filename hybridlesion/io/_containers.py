@@ -81,7 +81,7 @@ def open_zip_member(archive: str, member: str) -> Iterator[BinaryIO]:
 
 
 def hdf5_keys(archive: str) -> list[str]:
-    """List the images of an HDF5 file.
+    """List the images in an HDF5 file.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def hdf5_value(archive: str, key: str) -> bytes:
     shape = getattr(dataset, "shape", None)
     if shape is None or len(shape) > 1 or (len(shape) == 1 and dataset.dtype != np.uint8):
         kind = "a group" if shape is None else f"an array of shape {shape} and {dataset.dtype}"
-        raise ImageError(f"the key holds {kind}, not the bytes of one image file.")
+        raise ImageError(f"the key contains {kind}, not the bytes of one image file.")
     # As an array, since a single text value would lose trailing zeros.
     return np.asarray(dataset).tobytes()
 
@@ -195,7 +195,7 @@ _RAW = frozenset(
         *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f"),
     )
 )
-_HINTS = dict.fromkeys((".zip", ".hdf5", ".h5"), "name it as a source")
+_HINTS = dict.fromkeys((".zip", ".hdf5", ".h5"), "pass it as a source")
 
 
 def is_hidden(name: str) -> bool:

@@ -188,14 +188,13 @@ def _strip_to_rgb(strip: Image, background: int) -> np.ndarray:
         grey = np.asarray(strip)
         if grey.min() < 0 or grey.max() > 65535:
             raise ImageError(
-                f"its pixels are 32-bit integers from {grey.min()} to {grey.max()}, which is not a "
+                f"its pixels are 32-bit integers from {grey.min()} to {grey.max()}, not those of a "
                 "photograph. Convert it to 8 or 16 bits."
             )
         return ((grey.astype(np.uint32) + 128) // 257).astype(np.uint8)[:, :, np.newaxis]
     if strip.mode in ("F", "LAB", "HSV"):
         raise ImageError(
-            f"its pixels are of kind {strip.mode}, which is not a photograph. Convert it "
-            "to 8-bit RGB."
+            f"its pixel mode {strip.mode} is not that of a photograph. Convert it to 8-bit RGB."
         )
     if "transparency" in strip.info or strip.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
         rgba = np.asarray(strip.convert("RGBA"))
@@ -339,7 +338,7 @@ def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> Non
     # Search after the header, since a thumbnail in the header has its own end mark.
     if image_format.end and data.rfind(image_format.end, header.fp.tell()) < 0:
         raise ImageError(
-            f"truncated {image_format.name} file: its {len(data):,} bytes have no end mark. "
+            f"truncated {image_format.name} file: its {len(data):,} bytes lack an end marker. "
             "Fetch it again."
         )
 

@@ -199,11 +199,11 @@ class DicomFile(ImageFile):
         pydicom = _import("pydicom", "reading DICOM images", "dicom")
         dataset = pydicom.dcmread(self.fp)
         if "PixelData" not in dataset:
-            raise ImageError(f"the DICOM object holds no image ({_kind(dataset)}).")
+            raise ImageError(f"the DICOM object contains no image ({_kind(dataset)}).")
         frames = int(dataset.get("NumberOfFrames") or 1)
         if frames > 1:
             raise ImageError(
-                f"the DICOM object holds {frames} images ({_kind(dataset)}). Export the one you "
+                f"the DICOM object contains {frames} images ({_kind(dataset)}). Export the one you "
                 "need as a separate file."
             )
         self._dataset = dataset
@@ -239,8 +239,7 @@ def _dicom_pixels(dataset: Any) -> np.ndarray:
         return 255 - grey if interpretation == "MONOCHROME1" else grey
     if pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ImageError(
-            f"its DICOM pixels are of kind {interpretation}, which is not a photograph. Export it "
-            "as RGB."
+            f"its DICOM pixel type {interpretation} is not that of a photograph. Export it as RGB."
         )
     return _eight_bits(pixels, 0, int(dataset.BitsStored))
 
@@ -308,13 +307,13 @@ _TEXT = rb"[\x09\x0a\x0d\x20-\x7e]{8,}\Z|[\x09\x0a\x0d\x20-\x7e]{64,}"
 
 # Formats that are often found in files named like images. The first match counts.
 _OTHER_FORMATS = (
-    (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, as a failed download leaves it"),
+    (rb"\s*(<!doctype html|<html|<head|<body)", "an HTML page, perhaps a failed download"),
     (rb"\s*<\?xml|\s*<svg", "XML or SVG text"),
     (rb"version https://git-lfs", "a Git LFS pointer, whose file was never fetched"),
     (rb"%PDF", "a PDF document"),
     (rb"PK\x03\x04", "a zip archive"),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    (rb"....ftyp", "a film or a raw photograph"),
+    (rb"....ftyp", "a video or a raw photograph"),
     (rb"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (rb"8BPS", "a Photoshop document"),
     (_TEXT, "plain text"),
@@ -373,8 +372,8 @@ def _describe(head: bytes) -> str:
     if not head:
         return "is empty"
     if not any(head):
-        return "begins with zeros only, as an unfinished download leaves it"
+        return "begins with only zeros, as in an unfinished download"
     for pattern, description in _OTHER_FORMATS:
         if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             return f"is {description}"
-    return f"begins with the bytes {head[:8].hex(' ')}, which no known format has"
+    return f"begins with the bytes {head[:8].hex(' ')}, which no known format uses"

@@ -178,7 +178,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if grey.max() == 1:
             raise ImageError(
-                "the mask holds only 0 and 1, and inside is above 128. Write it as 0 and 255."
+                "the mask has only 0 and 1, but inside must be above 128. Write it as 0 and 255."
             )
         return grey > 128
 

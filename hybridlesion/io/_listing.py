@@ -58,7 +58,7 @@ def list_images(
     path_column: str | None = None,
     roots: Sequence[str | os.PathLike] = (),
 ) -> pd.DataFrame:
-    """List the images of a folder, file, table, archive or address.
+    """List the images in a folder, file, table or archive, or at a URL.
 
     Parameters
     ----------
@@ -184,8 +184,8 @@ def scan_images(
         images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
         example = images.loc[repeated, "image_id"].iloc[0]
         notes.append(
-            f"{repeated.sum():,} images in {source} share their file name with another one; their "
-            f"ids begin with their folders, as {example}."
+            f"{repeated.sum():,} images in {source} share a file name with another; their ids "
+            f"begin with their folders, as in {example}."
         )
     return ImageListing(_as_frame(images, source), tuple(notes))
 
@@ -215,7 +215,7 @@ def _find(source: str) -> tuple[dict[str, str], PassedOver]:
     if suffix in IMAGE_SUFFIXES or (not suffix and _kind(source) == "image"):
         return {source: os.path.basename(source)}, passed_over
     raise SourceError(
-        f"{source} is not a source of images. Accepted are folders, image files "
+        f"{source} is not a source of images. Accepted: folders, image files "
         f"({', '.join(sorted(IMAGE_SUFFIXES))}), tables ({', '.join(sorted(TABLE_SUFFIXES))}), "
         ".zip, .hdf5 and .h5 archives, and fsspec addresses."
     )
@@ -303,10 +303,10 @@ def _as_frame(images: pd.DataFrame, source: str) -> pd.DataFrame:
     if repeated.any():
         pairs = (images["path"].shift() + " and " + images["path"])[repeated]
         raise SourceError(
-            f"{len(pairs)} images in {source} have the id of another one, which is the file's name "
-            f"without its suffix: {'; '.join(pairs[:_SHOWN_PAIRS])}"
-            f"{'; ...' if len(pairs) > _SHOWN_PAIRS else ''}. Rename or remove one of each, or "
-            "read the folders apart."
+            f"{len(pairs)} images in {source} have the same id as another, its file name without "
+            f"suffix: {'; '.join(pairs[:_SHOWN_PAIRS])}"
+            f"{'; ...' if len(pairs) > _SHOWN_PAIRS else ''}. "
+            "Rename or remove one of each, or read the folders separately."
         )
     return images
 

@@ -273,7 +273,7 @@ def list_address(address: str) -> list[str]:
         else:
             paths = storage.find(path)
         if not paths:
-            raise SourceError(f"nothing is found at {address}.")
+            raise SourceError(f"nothing found at {address}.")
     first, chained, rest = address.partition("::")
     if chained:
         scheme = first.split("://", 1)[0]
@@ -315,7 +315,7 @@ def _explained(address: str) -> Iterator[None]:
     except HybridLesionError:
         raise
     except ImportError as error:
-        raise MissingDependencyError(f"{address} needs a driver of fsspec: {error}") from error
+        raise MissingDependencyError(f"{address} needs an fsspec driver: {error}") from error
     except FileNotFoundError as error:
         raise SourceError(f"{address} does not exist.") from error
     # Each driver raises the errors of its client library, which share no base class.

@@ -202,9 +202,9 @@ def table_images(
     ]
     if problems:
         raise TableError(
-            f"{len(problems)} of {len(names)} paths in {table} cannot be used. Images must lie in "
-            "the table's folder or below: move the table there, or name the folder that holds "
-            f"them with `roots`, for example {finder.propose(names)}.",
+            f"{len(problems)} of {len(names)} paths in {table} cannot be used. Images must be in "
+            "the table's folder or below it: move the table there, or pass their folder as "
+            f"`roots`, for example {finder.propose(names)}.",
             _shorten(problems),
         )
     own = read_image_ids(source.frame, column, id_column)
@@ -222,7 +222,7 @@ class _Finder:
         for root in roots:
             if not is_address(os.fspath(root)) and not os.path.isdir(root):
                 raise SourceError(
-                    f"{os.fspath(root)} is not a folder; `roots` are folders that hold images."
+                    f"{os.fspath(root)} is not a folder; `roots` are folders of images."
                 )
         places = [folder, *roots]
         self.guards = [_FolderGuard(place, places) for place in places]
@@ -230,9 +230,7 @@ class _Finder:
     def find(self, name: str) -> str | ImageError:
         """Resolve a path as written, against the first folder that contains it."""
         if _WINDOWS.match(name) and os.sep == "/":
-            return ImageError(
-                f"{name!r} is a path of another computer, and lies in no folder here."
-            )
+            return ImageError(f"{name!r} is a path on another computer, in no folder here.")
         try:
             first = self.guards[0].resolve(name)
         except ImageError as error:
@@ -244,7 +242,7 @@ class _Finder:
     def find_elsewhere(
         self, names: Sequence[str], paths: Sequence[str | ImageError]
     ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find paths from another computer, dropping the same number of folders from each."""
+        """Resolve paths written on another computer by dropping as many leading folders of each."""
         foreign = {
             row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
             for row, path in enumerate(paths)
@@ -270,7 +268,7 @@ class _Finder:
             return answer, ()
         row, path = next(iter(found.items()))
         return answer, (
-            f"{len(found):,} of {len(names):,} paths are of another computer: {names[row]} is "
+            f"{len(found):,} of {len(names):,} paths are from another computer: {names[row]} is "
             f"taken as {path}.",
         )
 
@@ -292,8 +290,8 @@ class _Finder:
         if not found:
             return answer, ()
         return answer, (
-            f"{len(found):,} of {len(names):,} paths differ from the names of files in case, the "
-            f"coding of accents or the suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
+            f"{len(found):,} of {len(names):,} paths differ from the names of files in case, "
+            f"accent encoding or suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
         )
 
     def _found(self, guards: Sequence[_FolderGuard], name: str) -> list[str]:
@@ -365,7 +363,7 @@ def _is_gone(name: str) -> bool:
 def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
     """Raise an error if an id has several files, or a file several ids."""
     problems = [
-        f"row {row}: it has no image id."
+        f"row {row} has no image id."
         for row, one in zip(source.rows, images["image_id"], strict=True)
         if not one
     ]
@@ -382,8 +380,8 @@ def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
         ]
     if problems:
         raise TableError(
-            f"{table}: its image ids and paths contradict each other. Give each image one id and "
-            "one row; an id that is not the image's, as a patient's, needs another column name.",
+            f"{table}: image ids and paths contradict each other. Give each image one id and one "
+            "row; an id of something else, such as a patient, needs another column name.",
             _shorten(problems),
         )
 
@@ -405,9 +403,9 @@ def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> 
     if found is not None:
         return found
     raise TableError(
-        f"{table} has no column with the paths of images. It has {_some(columns)}; "
-        f"the known names are {', '.join(_PATH_COLUMNS)}. Name another one with `path_column`, or "
-        "give the folder of the images as the source and this table as `metadata`."
+        f"{table} has no column of image paths. It has {_some(columns)}; the known names are "
+        f"{', '.join(_PATH_COLUMNS)}. Pass another as `path_column`, or pass the image folder as "
+        "the source and this table as `metadata`."
     )
 
 

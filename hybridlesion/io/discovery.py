@@ -194,16 +194,16 @@ def scan_sources(
         full = [_full_name(path) for path in images["path"]]
         images["image_id"] = images["image_id"].where(~shared, path_ids(full))
         notes += [
-            f"{shared.sum():,} images have the name of one in another source; their ids begin with "
-            f"their folders, as {image_id}."
+            f"{shared.sum():,} images share a name with one in another source; their ids begin "
+            f"with their folders, as in {image_id}."
             for image_id in images.loc[shared, "image_id"].head(1)
         ]
     repeated = images.loc[images["image_id"].duplicated(), "image_id"]
     if len(repeated):
         count = f"{len(repeated)} image ids occur" if len(repeated) > 1 else "an image id occurs"
         raise SourceError(
-            f"{count} in more than one source, the first is {repeated.iloc[0]!r}. Name each image "
-            "once, or run the sources apart."
+            f"{count} in more than one source (first: {repeated.iloc[0]!r}). List each image once, "
+            "or run the sources separately."
         )
     return ImageListing(images, tuple(notes))
 
@@ -217,8 +217,8 @@ def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
     if any(one.scheme == "fsspec" for one in locators) or any(map(os.path.exists, files)):
         return
     raise SourceError(
-        f"none of the {len(paths):,} images in {source} is found: {paths.iloc[0]} does not exist. "
-        "Name the folder that holds them with `roots`."
+        f"none of the {len(paths):,} images in {source} was found: {paths.iloc[0]} does not exist. "
+        "Pass their folder as `roots`."
     )
 
 
@@ -252,7 +252,7 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
     folders = images["path"].map(_class_folder)
     if folders.isna().all():
         raise OptionError(
-            "no image lies in a folder that names its class. For `labels_from_folders`, sort the "
+            "no image is in a folder named after its class. For `labels_from_folders`, sort the "
             "images as benign/1.jpg and malignant/1.jpg, or into folders named by diagnosis."
         )
     words = folders.str.replace(r"[_\s]+", " ", regex=True).str.strip().str.lower()
@@ -269,8 +269,8 @@ def _offer_labels(images: pd.DataFrame) -> list[str]:
         return []
     shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])
     return [
-        f"images lie in folders named {shown}. They are not used as labels; "
-        "`labels_from_folders` does so."
+        f"images are in folders named {shown}. These are not used as labels; `labels_from_folders` "
+        "does so."
     ]
 
 
@@ -290,8 +290,8 @@ def _read_own_columns(
         records = read_records(list(tables), images=images, **{**options, "columns": columns})
         if len(records.frame) < len(images):
             raise TableError(
-                f"{len(images) - len(records.frame)} of its {len(images)} images are called "
-                "otherwise than its ids."
+                f"{len(images) - len(records.frame)} of its {len(images)} images have names other "
+                "than its ids."
             )
     except TableError as error:
         if any(options.values()):

@@ -107,8 +107,8 @@ def find_acquisition_leaks(
         else "they predict little"
     )
     words = (
-        f"acquisition facts alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of "
-        f"fold; {meaning}"
+        f"acquisition data alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of fold; "
+        f"{meaning}"
     )
     severity = Severity.WARN if predictive else Severity.NOTE
     return [Finding("acquisition", severity, words, columns=tuple(facts))]

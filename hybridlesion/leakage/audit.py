@@ -135,7 +135,7 @@ class LeakAudit:
         if refused:
             raise TableError(
                 "the leakage audit failed: a model of these rows would be evaluated on information "
-                "that it was fitted on. Repair the tables, or fit anyway with `allow_leaks`:",
+                "that it was fitted on. Correct the tables, or fit anyway with `allow_leaks`:",
                 [f"{finding.kind}: {finding}" for finding in refused],
             )
 
@@ -254,7 +254,7 @@ def find_split_groups(
             rows = names_of(" = ".join(map(str, images)) for _, images in clusters)
             what = "known copies" if column == "duplicate_cluster" else "near-duplicate images"
             found = f"{count_words(n, 'cluster')} of {what} {verb} in several {where}"
-            cure = "make new ones, with one image of each cluster or all of them together"
+            cure = "make new ones, with one image of each cluster or whole clusters"
         refused = given and column != "near_duplicate"
         severity = Severity.REFUSE if refused else Severity.WARN
         words = f"{found}, so some scores are not of unseen lesions; {cure}"

@@ -315,7 +315,7 @@ def find_named_leaks(names: Sequence[str]) -> list[Finding]:
     leaks = [name for name in bare if leak_reason(bare[name]) is not None]
     facts = [name for name in leaks if is_acquisition(bare[name])]
     late = [name for name in leaks if name not in facts]
-    after = "what is known only with or after the diagnosis; leave out"
+    after = "what is known only at or after diagnosis; leave out"
     how = "how or where an image was taken, not what it shows; leave out"
     return [
         *_report("train-only column", (Severity.REFUSE, "hold", after, late)),
@@ -408,7 +408,7 @@ def _warn(by_missing: bool, aucs: dict[str, float], best: float) -> Finding:
         "suspicious column",
         Severity.WARN,
         f"{what} malignant from benign lesions alone with an AUC of {reached}; the best other "
-        f"column reaches {best:.3f}. Keep only what is known of every new lesion before diagnosis",
+        f"column reaches {best:.3f}. Keep only what is known before diagnosis for every new lesion",
         columns=tuple(aucs),
     )
 

@@ -299,7 +299,7 @@ def membership_warning(training: Mapping[str, object], records: pd.DataFrame) ->
     --------
     >>> table = pd.DataFrame({"image_id": ["a", "b"], "patient_id": ["P", "P"]})
     >>> membership_warning({"seen": hash_training_ids(table, "salt")}, table.head(1))
-    ('1 of 1 images, 1 of 1 patients were in the training; their scores are optimistic.',)
+    ('1 of 1 images, 1 of 1 patients were in the training data; their scores are optimistic.',)
     """
     seen = training.get("seen")
     if not isinstance(seen, Mapping):
@@ -312,7 +312,7 @@ def membership_warning(training: Mapping[str, object], records: pd.DataFrame) ->
             counts.append(f"{known.sum():,} of {len(known):,} {kind}")
     if not found:
         return ()
-    return (f"{', '.join(counts)} were in the training; their scores are optimistic.",)
+    return (f"{', '.join(counts)} were in the training data; their scores are optimistic.",)
 
 
 def _unique_ids(table: pd.DataFrame) -> dict[str, list[str]]:
@@ -458,11 +458,11 @@ def treat_in_sample_scores(
         findings.append(Finding("CNN overlap", severity, words, **named))
 
     if unknown:
-        words = "the training images of these scores' network are unknown; they must be out of fold"
+        words = "the network's training images are unknown; its scores must be out of fold"
         add(Severity.NOTE, words, columns=unknown)
     if known and (out_of_fold := int((table[_SEEN] == _OUT_OF_FOLD).sum())):
-        found = f"{count_words(out_of_fold, 'row')} of {n:,} were in the training of the CNN"
-        add(Severity.NOTE, f"{found}; their CNN scores are those of a network not trained on them")
+        found = f"{count_words(out_of_fold, 'row')} of {n:,} were used to train the CNN"
+        add(Severity.NOTE, f"{found}; their CNN scores are from a network not trained on them")
     if not in_sample.any():
         return table, findings
     if cnn_seen == "keep":
@@ -471,12 +471,12 @@ def treat_in_sample_scores(
         done = "these rows were left out"
         table = table[~in_sample].reset_index(drop=True)
     else:
-        done = "they were left out (`cnn_seen`='drop' leaves out the rows)"
+        done = "these scores were left out (`cnn_seen`='drop' leaves out the rows)"
         table = blank_in_sample_scores(table)
     found = f"{count_words(int(in_sample.sum()), 'row')} of {n:,} have CNN scores of a network"
     words = f"{found} that was trained on them; {done}"
     if table.empty:
-        raise TableError(f"{words}. No row is left.")
+        raise TableError(f"{words}. No rows remain.")
     severity = Severity.WARN if cnn_seen == "keep" else Severity.NOTE
     add(severity, words, rows=names_of(ids[in_sample]))
     return table, findings

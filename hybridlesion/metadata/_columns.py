@@ -142,8 +142,8 @@ def check_options(
     for role, name in ((Role.IMAGE_ID, id_column), (Role.TARGET, target_column)):
         if name is not None and named.setdefault(role, name) != name:
             raise OptionError(
-                f"`columns` says that {role} is {named[role]!r}, and another parameter says "
-                f"{name!r}. Pass one of them."
+                f"`columns` gives {named[role]!r} as {role}, but another parameter gives {name!r}. "
+                "Pass one."
             )
     chosen = {
         name: _read_words(name, words)
@@ -159,7 +159,7 @@ def check_options(
         if named.setdefault(Role.DIAGNOSIS, column) != column:
             raise OptionError(
                 f"the target column {column!r} and the diagnoses named as malignant or benign both "
-                "say what is malignant. Pass one of `target_column` and `malignant`."
+                "define what is malignant. Pass one of `target_column` and `malignant`."
             )
     return Options(named, **chosen)
 
@@ -205,8 +205,8 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
     if len(by_key) < source.frame.shape[1]:
         twins = [name for name in source.frame.columns if name not in by_key.values()]
         raise TableError(
-            f"{source.name}: {', '.join(twins)} and another column have the same name but for case "
-            "and blanks. Rename or drop one of them."
+            f"{source.name}: {', '.join(twins)} and another column differ only in case or blanks. "
+            "Rename or drop one of them."
         )
     named = [role.value for role in options.named if column_key(options.named[role]) in by_key]
     try:
@@ -450,7 +450,7 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
         close = [one for one in known if one.startswith(key)] or get_close_matches(key, known, n=1)
         hint = f" Did you mean {known[close[0]]!r}?" if close else ""
         problems.append(
-            f"no table has the column {name!r} named for {role}; there are "
+            f"no table has the column {name!r} given for {role}; there are "
             f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
         )
     return problems
@@ -580,12 +580,12 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
             if use.guessed and use.fate is ColumnFate.READ
         ]
         notable += [
-            (use.column, f"{use.field}?", f"not read; to read it, give {use.detail}")
+            (use.column, f"{use.field}?", f"not read; to read it, pass {use.detail}")
             for use in own
             if use.fate is ColumnFate.PROPOSED
         ]
         notable += [
-            (use.column, "-", f"kept, no model reads it; {use.detail}")
+            (use.column, "-", f"kept, but not used by models; {use.detail}")
             for use in own
             if use.fate is ColumnFate.KEPT and use.detail
         ]
@@ -598,7 +598,7 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
             first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
             lines += [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
         if unknown:
-            lines.append(f"  not understood, kept, and read by no model: {', '.join(unknown)}")
+            lines.append(f"  not understood; kept, not used by models: {', '.join(unknown)}")
     return ["\n".join(lines)] if lines else []
 
 

@@ -21,7 +21,7 @@ _DECORATED = re.compile(
 
 # Normalisations that would make two ids equal; none is safe enough to apply automatically.
 _NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("case and the coding of accents", lambda key: key),
+    ("case and accent encoding", lambda key: key),
     ("blanks, hyphens, underscores and points", lambda key: re.sub(r"[\s._-]+", "", key)),
     ("leading zeros", lambda key: re.sub(r"(?<!\d)0+(?=\d)", "", key)),
     ("all but their digits", lambda key: re.sub(r"\D+|(?<!\d)0+(?=\d)", "", key)),
@@ -310,9 +310,9 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
     ids, names = frame["image_id"].tolist(), paths["image_id"].tolist()
     if joined.empty:
         raise TableError(
-            "no image belongs to any record. Is this the table of these images? Images are called "
-            f"{shorten(names[:3])}; the table's ids are {shorten(ids[:3])}. If another column "
-            "holds the image id, name it with `id_column`.",
+            "no image matches a record. Is this the right table? Images are called "
+            f"{shorten(names[:3])}; the table's ids are {shorten(ids[:3])}. If another column has "
+            "the image ids, pass it as `id_column`.",
             explain_near(ids, names),
         )
     findings.warnings.extend(explain_misses(ids, names, {one: one for one in joined["image_id"]}))
@@ -353,7 +353,7 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
         ]
         if shared:
             raise TableError(
-                f"several image ids have one path: {shorten(shared)}. Give each image one id and "
+                f"several image ids share a path: {shorten(shared)}. Give each image one id and "
                 "one row."
             )
         by_path = _match_paths(written, images["path"].astype(str).tolist())
@@ -366,8 +366,8 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     spelt = [(one, its) for one, its in found.items() if one != its]
     if spelt:
         findings.warnings.append(
-            f"ids of {len(spelt):,} records differ from the names of their images in case or in "
-            f"the coding of accents only, e.g. {spelt[0][0]} and {spelt[0][1]}; matched."
+            f"ids of {len(spelt):,} records differ from their image names only in case or accent "
+            f"encoding, e.g. {spelt[0][0]} and {spelt[0][1]}; matched."
         )
     new |= {places[its]: one for one, its in found.items()}
     taken = set(new.values())
@@ -378,8 +378,8 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     unclear = [one for one in ids if one not in taken and stems[one] > 1]
     if unclear:
         raise TableError(
-            f"several image files are called like one record: {shorten(unclear)}. Keep one file of "
-            "each, or give the table a column named path that says which."
+            f"several image files match one record: {shorten(unclear)}. Keep one file of each, or "
+            "add a column named path to the table."
         )
     # A file that shares its name with the record of another file belongs to no record.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]

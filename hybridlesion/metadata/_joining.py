@@ -56,9 +56,9 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     keyed = [table for table in tables if table.key is not Role.IMAGE_ID]
     if not of_images:
         raise TableError(
-            f"{keyed[0].name} has facts by {keyed[0].key}, and no table names the images. Give one "
-            f"with image_id and {keyed[0].key} too, such as the metadata of the data set; or, if a "
-            "column of it does, name that with `id_column`."
+            f"{keyed[0].name} has one row per {keyed[0].key}, but no table has image ids. Add one "
+            f"with image_id and {keyed[0].key}, such as the metadata of the data set; or, if a "
+            "column of it has image ids, pass it as `id_column`."
         )
     first, *others = sorted(of_images, key=lambda table: table.layout.name == FACTS)
     joined = first.frame.set_index("image_id")
@@ -84,9 +84,8 @@ def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd
     key, noun = table.key.value, table.key.value.removesuffix("_id")
     if key not in joined:
         raise TableError(
-            f"{table.name} has facts by {key}, and no table with images has that column. Name the "
-            f"column that holds it with `columns` ({key}=COLUMN), or join a table that has "
-            f"image_id and {key}."
+            f"{table.name} has one row per {key}, but no table with images has that column. Pass "
+            f"it in `columns` ({key}=COLUMN), or join a table that has image_id and {key}."
         )
     facts = table.frame.set_index("image_id")
     facts = facts.set_axis(
@@ -95,9 +94,9 @@ def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd
     known = joined[key].isin(facts.index)
     if not known.any():
         raise TableError(
-            f"{table.name} has no {noun} in common with the tables of images: they have "
+            f"{table.name} has no {noun} in common with the image tables: they have "
             f"{shorten(list(joined[key].dropna().unique()[:3]))}, it has "
-            f"{shorten(list(facts.index[:3]))}. Are these the tables of one data set?"
+            f"{shorten(list(facts.index[:3]))}. Are these tables from one data set?"
         )
     if not known.all():
         findings.warnings.append(
@@ -128,9 +127,9 @@ def _match_ids(
         return added
     example = found.index[0]
     findings.warnings.append(
-        f"{count_words(len(found), noun)} of {name} differ from the tables before it in case, "
-        f"accents' coding or leading zeros only, such as {example!r} and {found[example]!r}; taken "
-        "as the same."
+        f"{count_words(len(found), noun)} of {name} differ from earlier tables only in case, "
+        f"accent encoding or leading zeros, such as {example!r} and {found[example]!r}; taken as "
+        "the same."
     )
     return pd.Index([found.get(one, one) for one in added])
 
@@ -149,9 +148,9 @@ def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
         twins = numbers[bare.duplicated(keep=False)]
         if len(twins):
             findings.warnings.append(
-                f"{column}: {len(twins):,} ids differ in leading zeros only, such as "
-                f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. "
-                "If they are the same, write them alike."
+                f"{column}: {len(twins):,} ids differ only in leading zeros, such as "
+                f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. If "
+                "they are the same, spell them alike."
             )
 
 
@@ -188,8 +187,8 @@ def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings)
     if len(pairs) < _FEWEST_TRANSLATED or not one_to_one or shared:
         return right
     findings.warnings.append(
-        f"{left.name} of {name} follows another naming than the tables before it: {len(pairs):,} "
-        "ids were translated."
+        f"{left.name} of {name} uses other names than earlier tables: {len(pairs):,} ids were "
+        "translated."
     )
     known = right.map(pairs.set_index("right")["left"])
     return known.where(known.notna(), right)
@@ -209,10 +208,10 @@ def _describe(
     examples = [f"{image_id} {left[image_id]!s} / {right[image_id]!s}" for image_id in ids]
     cure = "Correct one of the tables, or drop the column from it."
     if column == "target":
-        cure = "Name the diagnoses that are malignant in all of them with `malignant`."
+        cure = "Pass the diagnoses that are malignant in all of them as `malignant`."
     return (
-        f"{column} of {count_words(len(ids), 'image')} in {name} differs from the tables before "
-        f"it: {shorten(examples)}. {cure}"
+        f"{column} of {count_words(len(ids), 'image')} in {name} differs from earlier tables: "
+        f"{shorten(examples)}. {cure}"
     )
 
 
@@ -222,21 +221,21 @@ def _report_coverage(
     common = known.isin(added).sum()
     facts_only = other.layout.name == FACTS
     if common == 0:
-        fate = "its columns stay empty" if facts_only else "the tables were put below one another"
+        fate = "its columns stay empty" if facts_only else "the tables were stacked"
         near = "".join(f" {note}" for note in explain_near(added, known))
         findings.warnings.append(
             f"{other.name} has no image in common with {first.name}: {fate}.{near}"
         )
     elif common < len(known):
         findings.warnings.append(
-            f"{len(known) - common:,} of {len(known):,} images of the tables before {other.name} "
-            f"are not in it, e.g. {known[~known.isin(added)][0]}; its columns stay empty there."
+            f"{len(known) - common:,} of {len(known):,} images of earlier tables are not in "
+            f"{other.name}, e.g. {known[~known.isin(added)][0]}; its columns stay empty there."
         )
     if 0 < common < len(added):
         fate = "left out" if facts_only else "added"
         findings.warnings.append(
-            f"{len(added) - common:,} of {len(added):,} images in {other.name} are in no table "
-            f"before it, e.g. {added[~added.isin(known)][0]}; {fate}."
+            f"{len(added) - common:,} of {len(added):,} images in {other.name} are not in earlier "
+            f"tables, e.g. {added[~added.isin(known)][0]}; {fate}."
         )
 
 
@@ -250,7 +249,7 @@ def add_splits(
     tables : sequence of TableRecords
         Records. Positions count the rows of the Derm7pt table, or of the only table, from 0.
     lists : sequence of SourceTable
-        Tables with one column ``indexes``, named after their part: train, valid or test.
+        Tables with a single column ``indexes``, each named after its split: train, valid or test.
 
     Returns
     -------
@@ -269,8 +268,8 @@ def add_splits(
     counted = [one for one in tables if one.layout.name == "derm7pt"] or list(tables)
     if len(counted) > 1:
         raise TableError(
-            f"{lists[0].name} lists row positions, as Derm7pt does, and none of the tables is "
-            "Derm7pt's meta.csv. Give it too, or leave the list out."
+            f"{lists[0].name} lists row positions, as Derm7pt does, but none of the tables is "
+            "Derm7pt's meta.csv. Add it, or leave out the list."
         )
     table = counted[0]
     split = pd.Series(np.nan, index=table.frame.index, dtype=object)
@@ -278,14 +277,14 @@ def add_splits(
         part = next((part for word, part in _PARTS.items() if word in one.name.lower()), None)
         if part is None:
             raise TableError(
-                f"{one.name} lists row positions, and its name does not say of which part. Call it "
+                f"{one.name} lists row positions, but its name gives no part. Call it "
                 "train_indexes.csv, valid_indexes.csv or test_indexes.csv."
             )
         numbers = pd.to_numeric(one.frame.iloc[:, 0], errors="coerce")
         if not numbers.isin(range(len(split))).all() or split[numbers].notna().any():
             raise TableError(
                 f"{one.name} lists rows that {table.name} does not have, or that another part has; "
-                f"positions run from 0 to {len(split) - 1}. Are these files of one data set?"
+                f"positions run from 0 to {len(split) - 1}. Are these files from one data set?"
             )
         split[numbers] = part
     with_split = replace(table, frame=table.frame.assign(split=split))
@@ -319,7 +318,7 @@ def find_pairs(source: SourceTable) -> pd.DataFrame:
         names = list(source.frame.columns)
     if len(names) != 2:
         raise TableError(
-            f"{source.name}: a list of duplicates has the columns {' and '.join(_PAIR)}, or two "
+            f"{source.name}: a list of duplicates needs the columns {' and '.join(_PAIR)}, or two "
             f"columns in all; got {', '.join(map(str, names))}."
         )
     pairs = source.frame[names].dropna().astype(str)

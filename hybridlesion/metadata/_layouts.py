@@ -188,7 +188,7 @@ def explain_unknown(columns: Iterable[str]) -> str:
     ]
     lines = [
         f"no known layout has the columns {shown}.",
-        "  Accepted are tables that name the image and have these columns among others:",
+        "  Accepted are tables with image ids and these columns, among others:",
         *accepted,
         f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
         f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",

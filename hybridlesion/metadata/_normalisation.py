@@ -127,8 +127,8 @@ def _note_layout(table: RecognisedTable) -> None:
         if len(kinds) > 1:
             counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
             table.findings.warnings.append(
-                f"images of several kinds: {counts}. The features and the network that ships are "
-                "made for dermoscopic images; to keep one kind, filter the table by image_type."
+                f"images of several kinds: {counts}. The features and the shipped network are made "
+                "for dermoscopic images; to keep one kind, filter the table by image_type."
             )
 
 
@@ -143,9 +143,9 @@ def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Se
             rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
             if rounded.any():
                 table.findings.warnings.append(
-                    f"{describe_rows(table.rows[rounded])}: {found[role]} "
-                    f"{ids[rounded].iloc[0]!r} was rounded by a spreadsheet, so that different ids "
-                    "may look the same. Export the column as text."
+                    f"{describe_rows(table.rows[rounded])}: {found[role]} {ids[rounded].iloc[0]!r} "
+                    "was rounded by a spreadsheet, so different ids may look the same. Export the "
+                    "column as text."
                 )
     if table.key is Role.PATH:
         records["path"] = normalise_ids(frame[found[Role.PATH]])
@@ -311,10 +311,10 @@ def _merge_repeated(
             f"{', '.join(differs.index[differs])}. Keep one row of it."
         )
     if len(differing) > _SHOWN:
-        findings.problems.append(f"{len(differing) - _SHOWN:,} more {noun}s of that kind.")
+        findings.problems.append(f"{len(differing) - _SHOWN:,} more such {noun}s.")
     again = (ids.duplicated() & (ids != "")).to_numpy()
     findings.warnings.append(
-        f"{describe_rows(rows[again])}: {noun}s that an earlier row already names; merged with it"
+        f"{describe_rows(rows[again])}: {noun}s repeated from an earlier row; merged with it"
     )
     merged = groups.first().reset_index()
     return (
@@ -415,8 +415,8 @@ def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> 
         columns = frame.columns[keys == key]
         if len(columns) > 1:
             raise TableError(
-                f"the columns {', '.join(map(repr, columns))} have the same name but for case and "
-                "blanks. Rename or drop one of them."
+                f"the columns {', '.join(map(repr, columns))} differ only in case or blanks. "
+                "Rename or drop one of them."
             )
         named[role] = columns[0]
     free = {loose_key(name): name for name in frame.columns if name not in named.values()}
@@ -433,7 +433,7 @@ def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd
     if not found.faults and not pd.api.types.is_numeric_dtype(found.values):
         word = found.values.dropna().iloc[0]
         findings.warnings.append(
-            f"{column.name} holds no numbers ({word!r} and the like); the column is left out"
+            f"{column.name} contains words, not numbers, such as {word!r}; the column is left out"
         )
         return None
     findings.warnings.extend(found.notes)

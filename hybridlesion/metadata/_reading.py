@@ -94,7 +94,7 @@ def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
     """
     if len(faults) <= MOST_FAULTS:
         return tuple(faults)
-    more = f"{column}: {len(faults) - MOST_FAULTS:,} more values of that kind"
+    more = f"{column}: {len(faults) - MOST_FAULTS:,} more such values"
     return (*faults[:MOST_FAULTS], more)
 
 
@@ -211,7 +211,7 @@ def read_numbers(
     decimal, doubtful = _decimal_mark(marks, decimal_comma)
     unsure = [code for code, (mark, sure) in enumerate(marks) if mark and not sure]
     if words or decimal is None:
-        reason = "is one of two numbers, as its column has decimal points and decimal commas"
+        reason = "is ambiguous, as its column has both decimal points and decimal commas"
         faults = [
             f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} "
             f"{'is not a number' if words else reason}. Correct the cell, or leave it blank."

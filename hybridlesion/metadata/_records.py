@@ -161,7 +161,7 @@ def read_records(
     sources, pair_lists, split_lists = _open_tables(tables, duplicates, options)
     unknown = check_named([source.frame for source in sources], options)
     if unknown:
-        raise TableError("the options name columns that are not there:", unknown)
+        raise TableError("the options name columns that do not exist:", unknown)
     findings = Findings()
     parts = [normalise_table(source, options) for source in sources]
     parts = add_splits(parts, split_lists)
@@ -239,7 +239,7 @@ def _check_diagnoses(
     if not found:
         option = " and ".join(f"`{name}`" for name in dict.fromkeys(named.values()))
         return [
-            f"{option} needs a diagnosis, and no table has one. Name its column with `columns`, or "
+            f"{option} needs a diagnosis, but no table has one. Pass its column in `columns`, or "
             "call it diagnosis in the table."
         ]
     problems: list[str] = []
@@ -257,13 +257,13 @@ def _check_diagnoses(
 def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> tuple[str, ...]:
     if "diagnosis" in frame and "target" not in frame:
         return (
-            "no column says what is malignant: there is no target. The diagnoses are "
-            f"{list_diagnoses(frame['diagnosis'], findings.words)}: name those that are malignant "
-            "with `malignant`, or a column that says so with `target_column`.",
+            "no column of targets was found. The diagnoses are "
+            f"{list_diagnoses(frame['diagnosis'], findings.words)}: pass the malignant ones as "
+            "`malignant`, or the column of targets as `target_column`.",
         )
     if unknown := list_unknown(frame):
         return (
-            f"not known as diagnoses, and so without a target: {unknown}. Name them with "
-            "`malignant` or `benign`.",
+            f"unknown diagnoses, so without a target: {unknown}. List them in `malignant` or "
+            "`benign`.",
         )
     return ()

@@ -118,16 +118,16 @@ def read_bytes(path: str) -> bytes:
         with fsspec.open(path, "rb", compression="infer") as file:
             return file.read()
     except ImportError as error:
-        raise MissingDependencyError(f"{path} needs a driver of fsspec: {error}") from error
+        raise MissingDependencyError(f"{path} needs an fsspec driver: {error}") from error
     except FileNotFoundError as error:
         raise SourceError(f"there is no table {path}; check the name.") from error
     except IsADirectoryError as error:
         raise SourceError(
-            f"{path} is a folder, no table. If it holds images, run `hybridlesion features {path}` "
-            "first and give the table that it writes."
+            f"{path} is a folder, not a table. If it has images, run `hybridlesion features "
+            f"{path}` first and pass the table that it writes."
         ) from error
     except PermissionError as error:
-        raise SourceError(f"the table {path} may not be read; change its permissions.") from error
+        raise SourceError(f"cannot read the table {path}; change its permissions.") from error
     except OSError as error:
         raise SourceError(
             f"cannot read the table {path}: {error.strerror or str(error) or 'it is damaged'}."
@@ -173,12 +173,12 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> So
         return _parse_workbook(name, content, sheet, is_text)
     if content.startswith(_OLD_EXCEL):
         raise TableError(
-            f"{name} is an old Excel file (.xls) or one with a password. Save it as .xlsx without "
-            "a password, or as CSV."
+            f"{name} is an old Excel file (.xls) or has a password. Save it as .xlsx without a "
+            "password, or as CSV."
         )
     if content.startswith(_ZIP):
         raise TableError(
-            f"{name} is a spreadsheet or an archive, no text table. Save it as CSV, Parquet or "
+            f"{name} is a spreadsheet or an archive, not a text table. Save it as CSV, Parquet or "
             ".xlsx."
         )
     if content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
@@ -231,8 +231,8 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> So
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise TableError(
-            f"{name} has rows with more fields than its header: {str(error).strip()}. A value that "
-            "holds the separator, such as 43,86, must stand in quotes, or the columns must be "
+            f"{name} has rows with more fields than its header: {str(error).strip()}. A value with "
+            "the separator in it, such as 43,86, must be in quotes, or the columns must be "
             "separated by semicolons."
         ) from error
     # Blank lines are read to keep the row numbers of the file, and dropped here.
@@ -268,8 +268,8 @@ def _name_columns(name: str, header: list[str]) -> list[str]:
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise TableError(
-            f"{name} names {', '.join(repeated)} more than once in its header. Give each column "
-            "its own name."
+            f"{name} has {', '.join(repeated)} more than once in its header. Give each column a "
+            "unique name."
         )
     return columns
 
@@ -324,7 +324,7 @@ def _parse_workbook(
 
 def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):
     if not sheets:
-        raise TableError(f"{name} has no sheet with cells.")
+        raise TableError(f"{name} has only empty sheets.")
     if wanted is None:
         return sheets[0]
     for clean in (str, lambda title: title.strip().casefold()):
@@ -339,7 +339,7 @@ def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):
 def _offer(name: str, others: Sequence[str]) -> str:
     if not others:
         return ""
-    return f" To read another, write {name}#SHEET; there are {', '.join(map(repr, others))} too."
+    return f" To read another, write {name}#SHEET; others: {', '.join(map(repr, others))}."
 
 
 def _cell_value(cell: object) -> object:

@@ -307,7 +307,7 @@ def refuse_unknown(frame: pd.DataFrame) -> None:
     unknown = list_unknown(frame)
     if unknown:
         raise TableError(
-            f"these diagnoses are not known: {unknown}. None of them is taken as benign. Name each "
-            "with `benign` or, with all others that are malignant, with `malignant`; or "
-            "clear the cells, and the rows are left out." + _QUOTES * ('"' in unknown)
+            f"unknown diagnoses: {unknown}. None of them is taken as benign. List each in `benign` "
+            "or, with all other malignant ones, in `malignant`; or clear the cells to leave out "
+            "the rows." + _QUOTES * ('"' in unknown)
         )

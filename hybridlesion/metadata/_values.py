@@ -221,7 +221,7 @@ def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     count = count_words(len(rough), "cell")
     note = (
         f"{column.name}: {count} without a single age, such as {rough.iloc[0]!r}; a range counts "
-        "as its middle, an open one as its bound."
+        "as its midpoint, an open one as its bound."
     )
     return ParsedColumn(ages.values, ages.faults, (note,))
 
@@ -256,9 +256,7 @@ def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
         if word in SEX_WORDS or word in letters:
             return str(SEX_WORDS.get(word) or letters[word])
         if word.replace(".", "", 1).isdigit():
-            raise ValueError(
-                "is a number, and which sex it stands for is not guessed: write male or female"
-            )
+            raise ValueError("is a number, and its meaning is not guessed: write male or female")
         if len(word) == 1 and any(word in known for known in SEX_LETTERS):
             others = ", ".join(sorted(cell.upper() for cell in cells if len(cell) == 1))
             raise ValueError(f"may be male or female in a column of {others}: write the words")

@@ -55,7 +55,8 @@ class Drawn:
     value : float
         Value on the data.
     draws : ndarray of shape (B,)
-        Value on each draw; for ``gaps``, the summed distance of all gaps from those of the data.
+        Value for each draw; for ``gaps``, the sum of the distances between its gaps and those
+        of the data.
     support : Support
         Type of interval.
     """
@@ -611,7 +612,7 @@ def check_groups(groups: np.ndarray | None, n: int) -> np.ndarray:
     if groups is None:
         return np.arange(n)
     if len(groups) != n:
-        raise ValueError(f"groups must have one value a row, got {len(groups)} for {n} rows.")
+        raise ValueError(f"groups must have one value per row, got {len(groups)} for {n} rows.")
     codes, unique = pd.factorize(pd.Series(groups).reset_index(drop=True))
     alone = codes < 0
     codes[alone] = len(unique) + np.arange(alone.sum())

@@ -55,7 +55,7 @@ def shift_prevalence(probabilities: np.ndarray, trained: float, wanted: float) -
         if not 0 < value < 1:
             raise OptionError(
                 f"{name} must be a share of malignant lesions between 0 and 1, both excluded, got "
-                f"{value!r}. Two per cent are 0.02."
+                f"{value!r}. Two per cent is 0.02."
             )
     p = np.asarray(probabilities, dtype=np.float64)
     outside = (p < 0) | (p > 1)

@@ -129,7 +129,7 @@ def _places(values: np.ndarray, classes: Sequence[str], name: str) -> np.ndarray
     places = pd.Index(list(classes)).get_indexer(values)
     if (places < 0).any():
         raise ValueError(
-            f"{name} holds {values[places < 0][0]!r}, which is none of the classes: "
+            f"{name} has {values[places < 0][0]!r}, which is not one of the classes: "
             f"{', '.join(classes)}."
         )
     return places

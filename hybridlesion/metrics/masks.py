@@ -224,7 +224,7 @@ def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.Data
     shared = [image_id for image_id in found if image_id in expected]
     if not shared:
         raise TableError(
-            f"no mask in {os.fspath(masks)} has a true one in {os.fspath(truth)}; the names before "
+            f"no mask in {os.fspath(masks)} matches one in {os.fspath(truth)}; the names before "
             "_segmentation, _lesion or _mask must be the same."
         )
     rows = []

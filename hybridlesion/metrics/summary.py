@@ -181,14 +181,14 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     --------
     >>> counts = {"metric": ["n", "n_positive", "n_groups"], "value": [90.0, 20.0, 30.0]}
     >>> interval_caveats(pd.DataFrame(counts))[0][:53]
-    'From 20 positives no method knows the lower end of th'
+    'With 20 positives, no method gives a lower limit of t'
     """
     value = metrics.set_index("metric")["value"]
     n_positive, n_groups = int(value["n_positive"]), int(value["n_groups"])
     notes = []
     if n_positive < _FEWEST_POSITIVES or n_groups < _FEWEST_GROUPS:
         notes.append(
-            f"{n_positive} positives in {n_groups} groups: too few for the intervals to mean much "
+            f"{n_positive} positives in {n_groups} groups: too few for reliable intervals "
             f"({_FEWEST_POSITIVES} and {_FEWEST_GROUPS} are needed)."
         )
     unknown = [str(at) for at, fewest in _FEWEST_BELOW.items() if n_positive < fewest]
@@ -196,9 +196,9 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
         *first, last = unknown
         levels = f"{', '.join(first)} and {last}" if first else last
         notes.append(
-            f"From {n_positive} positives no method knows the lower end of the threshold for "
-            f"{levels} % sensitivity, and of the specificity there: these assume a concave ROC "
-            f"curve ({_FEWEST_BELOW[int(last)]} positives are needed)."
+            f"With {n_positive} positives, no method gives a lower limit of the threshold for "
+            f"{levels} % sensitivity, or of the specificity there: those shown assume a concave "
+            f"ROC curve ({_FEWEST_BELOW[int(last)]} positives are needed)."
         )
     return tuple(notes)
 

@@ -63,7 +63,8 @@ def grow(
     Parameters
     ----------
     members : list of BoosterState
-        At least one per fold; logits within a fold are averaged. The boosters grow in place.
+        At least one per fold; logits within a fold are averaged. Trees are
+        added to the boosters in place.
     y : ndarray of shape (n,), bool
         Target.
     linear : ndarray of shape (n,), float64

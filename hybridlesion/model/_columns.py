@@ -258,7 +258,7 @@ class ColumnEncoder:
                 numbers = pd.to_numeric(column).to_numpy(dtype=np.float32, na_value=np.nan)
             except (TypeError, ValueError) as error:
                 raise TableError(
-                    f"column {column.name!r} held numbers in training and holds text now ({error})."
+                    f"column {column.name!r} had numbers in training and has text now ({error})."
                 ) from error
             return numbers[:, None]
         text = column.astype(object)
@@ -280,8 +280,8 @@ def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
     new = ~np.isin(words.astype(str), np.array(known, dtype=str))
     if new.any():
         warnings.warn(
-            f"column {name!r} has {int(new.sum())} values that training did not have: "
-            f"{_some(np.unique(words[new]).tolist())}. They count as none of those it knows: "
+            f"column {name!r} has {int(new.sum())} values that were not in training: "
+            f"{_some(np.unique(words[new]).tolist())}. They count as none of the known ones: "
             f"{_some(known)}.",
             UserWarning,
             stacklevel=6,
@@ -296,9 +296,9 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
     if numbers and not codes and 2 * len(numbers) >= len(words):
         others = [word for word in words if word not in numbers]
         raise TableError(
-            f"column {name!r} holds numbers as text, such as {numbers[0]!r}"
-            f"{f', and {others[0]!r}' if others else ''}. Write numbers with a decimal point, and "
-            "missing values as NaN."
+            f"column {name!r} has numbers as text, such as {numbers[0]!r}"
+            f"{f', and {others[0]!r}' if others else ''}. Write numbers with a "
+            "decimal point, and missing values as NaN."
         )
 
 
@@ -306,7 +306,7 @@ def _refuse_repeated(names: Sequence[str] | pd.Index) -> None:
     index = pd.Index(names)
     if index.has_duplicates:
         raise TableError(
-            f"column names must be unique, got twice: {_some(index[index.duplicated()])}."
+            f"column names must be unique, repeated: {_some(index[index.duplicated()])}."
         )
 
 

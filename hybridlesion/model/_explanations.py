@@ -1,4 +1,4 @@
-"""Contributions of columns to a calibrated score, and benign reference values."""
+"""Contributions of the columns to a calibrated score, and reference values of benign lesions."""
 
 from __future__ import annotations
 

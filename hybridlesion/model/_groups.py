@@ -50,15 +50,15 @@ def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
     """
     if groups is not None:
         if len(groups) != n:
-            raise ValueError(f"groups must have one value a row, got {len(groups)} for {n} rows.")
+            raise ValueError(f"groups must have one value per row, got {len(groups)} for {n} rows.")
         return grouping(pd.DataFrame({"patient_id": np.asarray(groups)})).to_numpy()
     if is_feature_table(table):
         left_out = table.attrs.get(LEFT_OUT)
         if left_out:
             warnings.warn(
-                f"the featurizer left out {', '.join(left_out)}, so each row is its own group "
-                "and folds may split a patient. LesionFeaturizer(passthrough='ids') hands them on, "
-                "as make_hybrid_pipeline does; or give groups.",
+                f"the featurizer left out {', '.join(left_out)}, so each row is its own group and "
+                "folds may split a patient. LesionFeaturizer(passthrough='ids') keeps them, as "
+                "make_hybrid_pipeline does; or pass groups.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -109,15 +109,15 @@ def make_folds(
     if carriers < least:
         raise ValueError(
             f"each class must occur in at least {least} groups (patients)"
-            f"{' when there are emb__ columns' if has_embedding else ''}, got {carriers}: a "
-            f"model cannot be checked out of fold. n_samples = {len(target)} with "
-            f"{int(target.sum())} positives. Bring more patients."
+            f"{' when there are emb__ columns' if has_embedding else ''}, got "
+            f"{carriers}: a model cannot be checked out of fold. n_samples = {len(target)} with "
+            f"{int(target.sum())} positives. Add more patients."
         )
     n_folds = max(least, min(n_splits, carriers))
     if n_folds < n_splits:
         warnings.warn(
-            f"only {carriers} groups hold one of the classes: {n_folds} folds are made "
-            f"instead of n_splits={n_splits}.",
+            f"only {carriers} groups contain one of the classes: using {n_folds} folds instead of "
+            f"n_splits={n_splits}.",
             UserWarning,
             stacklevel=3,
         )
@@ -156,13 +156,13 @@ def check_folds(
     draws = draws[:, None] if draws.ndim == 1 else draws
     if draws.ndim != 2 or len(draws) != len(target) or not draws.shape[1]:
         raise ValueError(
-            f"folds must have one value a row, or one column a draw, got shape "
+            "folds must have one value per row, or one column per draw, got shape "
             f"{np.shape(folds)} for {len(target)} rows."
         )
     n_folds = len(np.unique(draws[:, 0]))
     if any(np.unique(draw).tolist() != list(range(n_folds)) for draw in draws.T):
         raise ValueError(
-            "folds must be the whole numbers from 0 to k - 1, each of them in every draw, got "
+            "folds must be the whole numbers from 0 to k - 1, each used in every draw, got "
             f"{np.unique(draws)[:10].tolist()}."
         )
     least = 3 if has_embedding else 2
@@ -260,8 +260,8 @@ def warn_of_order(classes: np.ndarray) -> None:
     warnings.warn(
         f"the label {malignant!r} is malignant, and classes_ is [{benign!r}, {malignant!r}]. "
         "Scorers of scikit-learn that sort labels, such as 'roc_auc' and 'neg_log_loss', take "
-        f"{benign!r} as positive, so that an AUC of 0.9 reads 0.1. For them, fit and score with "
-        f"y == {malignant!r} as labels.",
+        f"{benign!r} as positive, so an AUC of 0.9 becomes 0.1. For them, fit and score with y == "
+        f"{malignant!r} as labels.",
         UserWarning,
         stacklevel=3,
     )

@@ -238,7 +238,7 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         if len(kept) < least:
             raise ValueError(
                 f"probabilities of diagnoses need {least} diagnoses of at least {self.min_rows} "
-                f"rows, got {len(kept)} of such classes in {len(y)} rows: bring more."
+                f"rows, got {len(kept)} such classes in {len(y)} rows: add rows."
             )
         self.classes_ = np.array(kept, dtype=y.dtype)
         self.left_out_ = {name: int(n) for name, n in counts.items() if name not in kept}

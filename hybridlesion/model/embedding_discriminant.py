@@ -150,8 +150,8 @@ def _discriminants(moments: list[np.ndarray], shrinkages: tuple[float, ...]) -> 
     n, sums, squares = moments
     if (n == 0).any():
         raise ValueError(
-            "two folds hold every usable row of a class, so an embedding cannot be scored inside a "
-            "fold. Lower n_splits, bring more patients, or leave the emb__ columns out."
+            "two folds contain every usable row of a class, so an embedding cannot be scored "
+            "inside a fold. Lower n_splits, add more patients, or leave the emb__ columns out."
         )
     means = sums / n[:, None]
     within = squares - (n[:, None] * means).T @ means

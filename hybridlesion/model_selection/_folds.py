@@ -59,7 +59,7 @@ def grouped_folds(
     if min(len(sizes), carriers) < n_splits:
         raise ValueError(
             f"n_splits={n_splits} folds need as many groups with a positive row, got {carriers} "
-            f"such groups among {len(sizes)}. Lower n_splits, or bring more patients."
+            f"such groups among {len(sizes)}. Lower n_splits, or add more patients."
         )
     return _deal(positives, sizes, np.full(n_splits, 1 / n_splits), random_state)[codes]
 
@@ -118,7 +118,7 @@ def train_validation_test(
     sizes: Sequence[float] = (0.7, 0.15, 0.15),
     random_state: int | None = 0,
 ) -> np.ndarray:
-    """Split whole groups into train, validation and test sets of similar prevalence.
+    """Assign whole groups to train, validation and test sets of similar prevalence.
 
     Parameters
     ----------
@@ -166,7 +166,9 @@ def _summarise(y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarra
     y = pd.to_numeric(pd.Series(y), errors="raise").to_numpy(dtype=float, na_value=0.0)
     codes, _ = pd.factorize(pd.Series(groups).reset_index(drop=True))
     if len(y) != len(codes):
-        raise ValueError(f"y and groups must have one value a row, got {len(y)} and {len(codes)}.")
+        raise ValueError(
+            f"y and groups must have one value per row, got {len(y)} and {len(codes)}."
+        )
     if (codes < 0).any():
         raise ValueError(
             f"groups has {int((codes < 0).sum())} missing values. "
@@ -274,7 +276,9 @@ def connected_groups(*columns: Sequence, n: int | None = None) -> np.ndarray:
     """
     lengths = {len(column) for column in columns} | ({n} if n is not None else set())
     if len(lengths) != 1:
-        raise TableError(f"group columns must have one value a row, got lengths {sorted(lengths)}.")
+        raise TableError(
+            f"group columns must have one value per row, got lengths {sorted(lengths)}."
+        )
     n = lengths.pop()
     rows, values, offset = [], [], n
     for column in columns:

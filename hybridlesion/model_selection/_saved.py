@@ -94,9 +94,8 @@ class Splits:
         if missing:
             kind = "part" if self.are_parts else "fold"
             raise TableError(
-                f"{len(missing):,} of {len(names):,} images are in no {kind} of the saved splits: "
-                f"{shorten(missing)}. Make new splits from these records, or leave the images "
-                "out."
+                f"{len(missing):,} of {len(names):,} images lack a {kind} in the saved splits: "
+                f"{shorten(missing)}. Make new splits from these records, or leave the images out."
             )
         return self.labels[place]
 
@@ -147,7 +146,7 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
     repeated = repeated[repeated.duplicated()].unique()
     if len(repeated):
         raise TableError(
-            f"splits name each image once; {len(repeated):,} occur more often: {shorten(repeated)}."
+            f"splits must list each image once; {len(repeated):,} repeated: {shorten(repeated)}."
         )
     columns = {"image_id": splits.image_id}
     if splits.group is not None:
@@ -211,8 +210,8 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
     splits = Splits(image_id, labels, group, int(seed) if isinstance(seed, int) else None)
     if "sha256" in facts and facts["sha256"] != splits.digest:
         raise TableError(
-            f"{name} was changed after it was written: its digest is another. If that was meant, "
-            "delete its first line; otherwise write the splits again."
+            f"{name} was changed after it was written: its digest differs. If intended, delete its "
+            "first line; otherwise write the splits again."
         )
     if records is not None:
         frame: pd.DataFrame = as_pandas(records)
@@ -292,7 +291,7 @@ def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
     column = next((known for known in _ID_COLUMNS if known in table), None)
     if column is None:
         raise TableError(
-            f"{name}: no column names the images. Call it image_id; columns found: "
+            f"{name}: no column of image ids. Call it image_id; columns found: "
             f"{shorten(table.columns)}."
         )
     written = normalise_ids(table[column]).fillna("")
@@ -300,8 +299,8 @@ def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
     repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
     if len(repeated):
         raise TableError(
-            f"{name} names {len(repeated):,} images more than once: {shorten(repeated)}. Keep "
-            "one row of each."
+            f"{name} lists {len(repeated):,} images more than once: {shorten(repeated)}. Keep one "
+            "row of each."
         )
     return ids
 
@@ -323,7 +322,9 @@ def _read_parts(column: pd.Series, name: str) -> np.ndarray:
     words = [_PART_WORDS.get(str(value).strip().lower()) for value in column]
     strange = sorted({str(v) for v, word in zip(column, words, strict=True) if word is None})
     if strange:
-        raise TableError(f"{name}: a part is one of {', '.join(PARTS)}; got {shorten(strange)}.")
+        raise TableError(
+            f"{name}: a part must be one of {', '.join(PARTS)}; got {shorten(strange)}."
+        )
     return np.array(words, dtype=object)[:, None]
 
 
@@ -332,9 +333,9 @@ def _read_folds(column: pd.Series, name: str) -> np.ndarray:
     strange = column[(numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()].unique()
     if len(strange):
         raise TableError(
-            f"{name}: a {column.name} is a whole number from 0; got {shorten(strange)}."
+            f"{name}: a {column.name} must be a whole number from 0; got {shorten(strange)}."
         )
     labels = np.unique(numbers, return_inverse=True)[1]
     if labels.max() < 1:
-        raise TableError(f"{name}: {column.name} is the same in every row; folds are at least two.")
+        raise TableError(f"{name}: {column.name} is the same in every row; use at least two folds.")
     return labels

@@ -227,9 +227,7 @@ class _Interpreter:
             case "FRAME" | "STOP":
                 pass
             case _:
-                raise ArtifactError(
-                    f"it uses the opcode {name}, which such files are never written with"
-                )
+                raise ArtifactError(f"it uses the opcode {name}, which such files never contain")
 
     def _pop(self, count: int) -> list:
         return [self.stack.pop() for _ in range(count)][::-1]
@@ -241,7 +239,7 @@ class _Interpreter:
         return items
 
     def _container(self, *kinds: type):
-        """Return the container to fill; the standard unpickler would call any `append` method."""
+        """Return the container; the standard unpickler would call its own `append` method."""
         filled = self.stack[-1]
         if type(filled) not in kinds:
             raise ArtifactError(f"it fills a {type(filled).__name__} as if it were a container")
@@ -253,7 +251,7 @@ class _Interpreter:
         if address not in self.classes and address not in self.calls:
             raise ArtifactError(
                 f"it asks for {former[:160]}, which is not among the classes that a model file may "
-                "hold (hybridlesion.persistence.LISTED_CLASSES). Nothing was executed."
+                "use (hybridlesion.persistence.LISTED_CLASSES). Nothing was executed."
             )
         return Name(address)
 
@@ -280,7 +278,7 @@ class _Interpreter:
         if f"{kind.__module__}.{kind.__qualname__}" not in self.classes:
             raise ArtifactError(f"it sets attributes of a {kind.__name__}")
         if type(state) is not dict or not all(type(name) is str for name in state):
-            raise ArtifactError(f"it restores a {kind.__name__} from other than its attributes")
+            raise ArtifactError(f"it restores a {kind.__name__}, but not from attributes")
         for name in state:
             if name.startswith("__") or inspect.getattr_static(kind, name, None) is not None:
                 raise ArtifactError(f"it replaces methods of a {kind.__name__} ({name[:40]})")

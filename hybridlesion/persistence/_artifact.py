@@ -172,7 +172,7 @@ def _open(path: str | os.PathLike, container: Container, folder: Path | None) ->
         warnings.simplefilter("ignore", InconsistentVersionWarning)
         model = loads_listed(container.payload)
     if not isinstance(model, BaseEstimator):
-        raise ArtifactError(f"{path} holds a {type(model).__name__} instead of a model.")
+        raise ArtifactError(f"{path} contains a {type(model).__name__} instead of a model.")
     manifest = container.manifest
     files = collect_files(path, folder, container.files, manifest.get("files") or {})
     model = attach_weights(model, files)

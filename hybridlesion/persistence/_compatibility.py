@@ -77,9 +77,9 @@ def check_versions(path: str | os.PathLike, manifest: dict, classifier: BaseEsti
     measuring = checks.get("measuring")
     if manifest.get("featurizer") is not None and measuring not in (None, FEATURE_VERSION):
         _warn(
-            f"{path} was fitted to features of version {measuring}, and this release measures "
-            f"images by version {FEATURE_VERSION}: scores of images will be off. Extract the "
-            "features again and fit again."
+            f"{path} was fitted on features of version {measuring}, but this release computes "
+            f"version {FEATURE_VERSION}: image scores will be wrong. Extract the features again "
+            "and fit again."
         )
     differing = _differing(manifest.get("versions"))
     if not differing:

@@ -215,7 +215,7 @@ def _check_extent(path: str | os.PathLike, manifest: dict) -> None:
         elif type(value) is str:
             characters += len(value)
         if values + len(waiting) > _MAX_VALUES or characters > _MAX_CHARACTERS:
-            _refuse(path, "its manifest is larger than any")
+            _refuse(path, "its manifest is too large")
 
 
 def _refuse(path: str | os.PathLike, reason: str) -> NoReturn:
@@ -250,8 +250,8 @@ def read_key(path: str | os.PathLike) -> bytes:
         raise ArtifactError(f"cannot read the key file {path}: {error.strerror}.") from error
     if not _MIN_KEY <= len(key) <= _MAX_KEY:
         raise ArtifactError(
-            f"the key file {path} holds {len(key)} bytes; a key has {_MIN_KEY} to {_MAX_KEY}. "
-            f"Create one with: openssl rand -hex 32 > {path}"
+            f"the key file {path} has {len(key)} bytes; a key has {_MIN_KEY} to {_MAX_KEY}. Create "
+            f"one with: openssl rand -hex 32 > {path}"
         )
     return key
 

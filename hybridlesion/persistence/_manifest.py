@@ -115,8 +115,8 @@ def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEst
     digest = described.get("sha256") if isinstance(described, Mapping) else None
     if digest is not None and digest != _describe_features(classifier)["sha256"]:
         raise ArtifactError(
-            f"the manifest of {path} describes other features than its model takes: they do not "
-            "belong together. Save the model again."
+            f"the manifest of {path} describes features that its model does not take: they do not "
+            "match. Save the model again."
         )
 
 
@@ -189,7 +189,7 @@ def describe_manifest(manifest: Mapping) -> str:
     --------
     >>> text = describe_manifest({"protocol": 1, "training": {"n_rows": 90, "n_positive": 9}})
     >>> print(text.splitlines()[2])
-    Learned from 90 lesions, 9 of them malignant (10.0 %).
+    Trained on 90 lesions, 9 of them malignant (10.0 %).
     """
     try:
         named = (manifest.get("versions") or {}).items()
@@ -225,12 +225,12 @@ def _model_lines(manifest: Mapping) -> list[str]:
 
 def _training_lines(facts: Mapping) -> list[str]:
     if "n_rows" not in facts:
-        return ["No facts on its training data are recorded."]
+        return ["Its training data are not described."]
     n_rows, n_positive = facts["n_rows"], facts.get("n_positive", 0)
     patients = f" of {facts['n_patients']:,} patients" if facts.get("n_patients") else ""
     share = 100 * n_positive / max(n_rows, 1)
     lines = [
-        f"Learned from {n_rows:,} lesions{patients}, {n_positive:,} of them malignant "
+        f"Trained on {n_rows:,} lesions{patients}, {n_positive:,} of them malignant "
         f"({share:.1f} %)."
     ]
     if facts.get("tables"):
@@ -258,7 +258,7 @@ def _metric_lines(manifest: Mapping) -> list[str]:
         parameters = (manifest.get("model") or {}).get("parameters") or {}
         rule = manifest.get("threshold_rule") or name_rule(parameters)
         lines.append(
-            f"Lesions are classified as malignant from {threshold_words(threshold, rule)} on."
+            f"Lesions are classified as malignant at or above {threshold_words(threshold, rule)}."
         )
     lines += [
         f"{at['sensitivity']:.0%} sensitivity: from {at['threshold']:.4g} on "

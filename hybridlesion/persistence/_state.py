@@ -100,7 +100,7 @@ def frame_from_columns(columns: dict[str, list]) -> pd.DataFrame:
         type(name) is str and type(values) is list and all(type(v) in cells for v in values)
         for name, values in columns.items()
     ):
-        raise ArtifactError("it makes a table of other than plain columns")
+        raise ArtifactError("it fills a table with more than plain columns")
     return pd.DataFrame(columns)
 
 
@@ -123,7 +123,7 @@ def pipeline_from_steps(steps: list[tuple[str, BaseEstimator]]) -> Pipeline:
         If a step is not an estimator, or `steps` is empty.
     """
     if type(steps) is not list or not steps or not all(map(_is_step, steps)):
-        raise ArtifactError("it makes a pipeline of other than estimators")
+        raise ArtifactError("it fills a pipeline with more than estimators")
     return Pipeline(steps)
 
 

@@ -257,7 +257,7 @@ def _check_targets(
     for target, other in zip(targets, maps, strict=False):
         if other.exists() and not target.exists():
             raise SourceError(
-                f"{other} exists already and would be replaced by an attribution map. Move it, or "
+                f"{other} already exists and would be replaced by an attribution map. Move it, or "
                 "choose another output."
             )
 

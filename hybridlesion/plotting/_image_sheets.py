@@ -243,7 +243,7 @@ def check_mask_report(masks: str | os.PathLike, truth: str | os.PathLike) -> Non
     check_side_table(table, ("image_id", "jaccard"))
     if sheet.exists() and not table.exists():
         raise SourceError(
-            f"{sheet} exists already and would be replaced by the figure of the worst masks. Move "
+            f"{sheet} already exists and would be replaced by the figure of the worst masks. Move "
             "it, or choose another output."
         )
 

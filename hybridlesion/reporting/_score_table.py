@@ -167,7 +167,7 @@ def _find_threshold(
     if len(values) == 1 and 0 <= values[0] <= 1:
         return float(values[0]), ()
     found = f"{len(values)} values" if len(values) != 1 else f"{values[0]:g}"
-    note = f"{path}: the column threshold holds {found} instead of one from 0 to 1: ignored."
+    note = f"{path}: the threshold {found} is not between 0 and 1: ignored."
     return None, (note,)
 
 
@@ -203,8 +203,8 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
     """
     if "target" not in truth or truth["target"].isna().all():
         raise TableError(
-            "the truth does not say which lesions are malignant. Pass its column as `target`, or "
-            "the malignant diagnoses as `malignant`."
+            "the truth has no column of targets. Pass the column as `target`, or the malignant "
+            "diagnoses as `malignant`."
         )
     refuse_unknown(truth[truth["image_id"].isin(scored["image_id"])])
     known = truth.loc[truth["target"].notna()]
@@ -272,7 +272,7 @@ def add_baseline(cases: pd.DataFrame, baseline: pd.DataFrame) -> tuple[pd.DataFr
     both = both.loc[both["against"].notna()].reset_index(drop=True)
     if both.empty:
         raise TableError(
-            f"no image has both scores: these begin with {cases['image_id'].iloc[0]!r}, those of "
+            f"no image has both scores: ids begin with {cases['image_id'].iloc[0]!r}, those of "
             f"`against` with {baseline['image_id'].iloc[0]!r}."
         )
     _check_classes(both, "images that have both scores")

@@ -34,7 +34,7 @@ from hybridlesion.training._image_training import (
 
 @dataclass(frozen=True)
 class Finetuning:
-    """Result of a fine-tuning.
+    """Result of a fine-tuning run.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def finetune(
     n_jobs : int, default=1
         Number of processes that read images and, on a CPU, train folds; -1 means using all cores.
     restart : bool, default=False
-        Whether to discard the results of an interrupted fine-tuning.
+        Whether to discard the results of an interrupted run.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``, first with the number of images, then with the
         number of training steps over all folds.
@@ -149,7 +149,7 @@ def finetune(
         If `out` cannot be written or contains other files with the same names, or if images or
         weights are missing.
     HybridLesionError
-        If `out` contains a fine-tuning with other settings.
+        If `out` contains a run with other settings.
     ValueError
         If a parameter is out of range.
 
@@ -238,9 +238,9 @@ def _gather(
             records = records.assign(**{name: np.nan if name == "target" else None})
     if records[["target", "diagnosis"]].isna().all(axis=None):
         raise TableError(
-            "no table says which images are malignant. Pass one as `metadata`; its column is "
+            "no targets for the images were found. Pass a table as `metadata`; its column is "
             "detected, or passed as `target_column`, or derived from the `malignant` diagnoses. "
-            "Folders named by class are labels with `labels_from_folders`."
+            "Folders named by class give labels with `labels_from_folders`."
         )
     refuse_unknown(records)
     known = records["target"].notna() | _has_class(records["diagnosis"])

@@ -1,4 +1,4 @@
-"""Training of the networks of a fine-tuning, one per fold."""
+"""Training of the fine-tuned networks, one per fold."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class FoldWork:
         with atomic_path(self.folder / f"{name}.curve.csv") as temporary:
             pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
         save_network(self.folder.parent / f"{name}.safetensors", done.average)
-        logits = predict(done.average, unseen, recipe.image_size, device=self.device)
+        logits = predict(done.average, unseen, recipe.scored_size, device=self.device)
         with atomic_path(finished) as temporary:
             np.save(temporary, logits)
         return fold, logits

@@ -1,4 +1,4 @@
-"""Results of a fine-tuning: out-of-fold scores, learning curves and a model card."""
+"""Results of a fine-tuning run: out-of-fold scores, learning curves and a model card."""
 
 from __future__ import annotations
 
@@ -145,11 +145,11 @@ def check_results(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None
     check_apart([out / name for name in _FILES], inputs)
     if (out / NOTE).exists():
         return
-    # An interrupted fine-tuning leaves only its run directory.
+    # An interrupted run leaves only its run directory.
     other = [name for name in _FILES if (out / name).exists() and not (out / "training").exists()]
     if other:
         raise SourceError(
-            f"{out} holds {other[0]}, which would be replaced, and no {NOTE} of an earlier "
+            f"{out} has {other[0]}, which would be replaced, but no {NOTE} of an earlier "
             "fine-tuning. Choose a new folder."
         )
 
@@ -201,7 +201,7 @@ def write_results(
         "backbone": folds.backbone,
         "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
         "folds": True,
-        "image_size": folds.recipe.image_size,
+        "image_size": folds.recipe.scored_size,
         "classes": list(CLASSES),
         "shares": CLASS_SHARES,
         "views": SCORED_VIEWS,

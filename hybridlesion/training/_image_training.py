@@ -73,7 +73,7 @@ def read_facts(table: str | os.PathLike) -> pd.DataFrame:
     raw = read_table(table)
     id_column = next((name for name in _ID_COLUMNS if name in raw), None)
     if id_column is None:
-        raise TableError(f"{table} has no column that names the image: {', '.join(_ID_COLUMNS)}.")
+        raise TableError(f"{table} has no column of image ids: {', '.join(_ID_COLUMNS)}.")
     ids = normalise_ids(raw[id_column]).fillna("")
     facts = pd.DataFrame({"image_id": ids.map(normalise_image_id)})
     for name in _BONDS:
@@ -166,7 +166,7 @@ def read_images(
     if len(failures) == len(pieces):
         first = next(iter(failures.values()))
         raise HybridLesionError(
-            f"not one of {len(pieces)} {noun} could be read; {first.image_id}: {first.reason}"
+            f"none of {len(pieces)} {noun} could be read; {first.image_id}: {first.reason}"
         )
     return [failures[position] for position in sorted(failures)]
 
@@ -325,6 +325,6 @@ def open_run_dir(folder: Path, settings: Mapping[str, object], *, restart: bool)
     if former != settings:
         changed = [name for name in settings if former.get(name) != settings[name]]
         raise HybridLesionError(
-            f"{folder} holds a training with another {' and '.join(changed)}. Pass the "
-            "same settings to resume it, choose another `out`, or pass `restart` to start over."
+            f"{folder} contains a run with another {' and '.join(changed)}. Pass the same settings "
+            "to resume it, choose another `out`, or pass `restart` to start over."
         )

@@ -1,4 +1,4 @@
-"""Training of the refiner on images with reference masks, with out-of-fold evaluation."""
+"""Refiner training on images with reference masks, with out-of-fold evaluation."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def list_pairs(
     records = pd.concat(parts).dropna(subset="mask_path").drop_duplicates("image_id")
     if records.empty:
         raise TableError(
-            f"no image in {', '.join(images)} has a mask in {', '.join(masks)}; a mask is called "
+            f"no image in {', '.join(images)} has a mask in {', '.join(masks)}; masks are named "
             "IMAGEID_segmentation."
         )
     nothing = pd.DataFrame({"image_id": [], "aspect": []}, dtype=object)
@@ -243,7 +243,7 @@ def train_refiner(
     check_number("n_folds", n_folds, low=0, integer=True)
     if n_folds == 1:
         raise ValueError(
-            "n_folds must be 0 or at least 2, got 1: one fold leaves nothing to learn."
+            "n_folds must be 0 or at least 2, got 1: one fold leaves no training data."
         )
     _check_outputs(out, [*metadata, weights])
     device = resolve_device(device)

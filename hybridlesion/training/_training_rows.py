@@ -196,8 +196,8 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     digest = configuration.get("weights_digest")
     if digest is not None and featurizer.embedder_.weights_digest_ != digest:
         raise TableError(
-            f"the weight file {featurizer.weights} is not the one that made the feature table. "
-            "Restore the former one, or extract the features again."
+            f"the weight file {featurizer.weights} is not the one used for the feature table. "
+            "Restore that one, or extract the features again."
         )
     return featurizer
 
@@ -229,20 +229,20 @@ def keep_labelled(
     if "target" not in frame or frame["target"].isna().all():
         if "diagnosis" in frame and frame["diagnosis"].notna().any():
             raise TableError(
-                "no table says which lesions are malignant. Pass the malignant diagnoses as "
-                f"`malignant`; found are {list_diagnoses(frame['diagnosis'])}."
+                "no targets for the lesions were found. Pass the malignant diagnoses as "
+                f"`malignant`; found were {list_diagnoses(frame['diagnosis'])}."
             )
         raise TableError(
-            "no table says which lesions are malignant. Add a metadata table with target, "
-            "benign_malignant or a diagnosis to the feature table, or pass the column as "
-            f"`target`. Columns found: {', '.join([use.column for use in columns[:20]])}."
+            "no targets for the lesions were found. Add a metadata table with target, "
+            "benign_malignant or a diagnosis to the feature table, or pass the column as `target`. "
+            f"Columns found: {', '.join([use.column for use in columns[:20]])}."
         )
     refuse_unknown(frame)
     known = frame["target"].notna()
     if frame.loc[known, "target"].nunique() < 2:
         value = frame.loc[known, "target"].iloc[0]
         raise TableError(
-            f"all {known.sum()} rows have target {value:g}; learning needs benign and malignant "
+            f"all {known.sum()} rows have target {value:g}; training needs benign and malignant "
             "lesions. Pass another `target`, or the `malignant` diagnoses."
         )
     notes = [] if known.all() else [f"{(~known).sum()} rows without a target were left out."]
@@ -343,7 +343,7 @@ def leave_out_test(
     findings = find_split_groups(_bonds(table, near_duplicates), labels, where="parts", given=True)
     test = labels[:, 0] == "test"
     if test.all():
-        raise TableError("the splits put every image into test; none is left to learn from.")
+        raise TableError("the splits put every image into test; none is left for training.")
     notes.append(f"{count_words(int(test.sum()), 'row')} of the test part were left out.")
     return table[~test].reset_index(drop=True), findings, notes
 

@@ -208,7 +208,7 @@ def test_column_types_do_not_depend_on_what_a_shard_holds(records, tmp_path):
 
 def test_no_usable_image_is_an_error_with_the_list(records, tmp_path):
     out = tmp_path / "f.parquet"
-    with pytest.raises(HybridLesionError, match="not one of the 1 images"):
+    with pytest.raises(HybridLesionError, match="none of the 1 images"):
         extract_features(records.iloc[[3]], out)
     assert errors_path(out).exists()
     assert not out.exists()

@@ -41,7 +41,7 @@ def test_bad_image_is_listed_and_the_others_go_on(lesions, tmp_path):
     result = segment_images(records, tmp_path / "masks", n_jobs=2)
     assert (result.n_rows, result.n_failed) == (2, 1)
     assert "bad" in result.errors_path.read_text()
-    with pytest.raises(HybridLesionError, match="not one of the 1 images"):
+    with pytest.raises(HybridLesionError, match="none of the 1 images"):
         segment_images(records.iloc[[1]], tmp_path / "masks")
 
 

@@ -67,7 +67,7 @@ def test_one_class_only(fit, classifier):
     table = _table().assign(target=1)
     result = fit(table)
     assert result.exit_code == 1
-    assert "all 90 rows have target 1; learning needs benign and malignant" in result.stderr
+    assert "all 90 rows have target 1; training needs benign and malignant" in result.stderr
     with pytest.raises(ValueError, match="two classes, got one class"):
         HybridLesionClassifier().fit(table, table["target"])
 
@@ -76,7 +76,7 @@ def test_fewer_positives_than_folds(fit):
     table = _table().assign(target=(np.arange(90) % 40 == 0).astype(int))
     result = fit(table, "--folds", 5)
     assert result.exit_code == 0, result.output
-    assert "only 3 groups hold one of the classes: 3 folds are made" in result.stderr
+    assert "only 3 groups contain one of the classes: using 3 folds" in result.stderr
     one = table.assign(target=(np.arange(90) == 4).astype(int))
     refused = fit(one)
     assert refused.exit_code == 1
@@ -114,7 +114,7 @@ def test_images_listed_twice(fit, tmp_path):
     table = _table()
     agreeing = fit(pd.concat([table, table.head(2)]))
     assert agreeing.exit_code == 0, agreeing.output
-    assert "images that an earlier row already names; merged with it" in agreeing.stderr
+    assert "images repeated from an earlier row; merged with it" in agreeing.stderr
     assert read_manifest(tmp_path / "m.joblib")["training"]["n_rows"] == 90
     contrary = table.head(1).assign(target=1 - table["target"].iloc[0])
     refused = fit(pd.concat([table, contrary]))
@@ -163,7 +163,7 @@ def test_a_score_table_without_a_measurement(score, classifier):
 def test_a_score_table_without_metadata(score, classifier):
     result = score(_table().drop(columns=["sex", "meta__clinic"]))
     assert result.exit_code == 0, result.output
-    assert "the table lacks clinic, sex, which the model was fitted on; every row" in result.stderr
+    assert "the table lacks clinic, sex, which the model was fitted on; they count" in result.stderr
     with pytest.raises(TableError, match=r"1 of the 3 columns.*missing: meta__clinic"):
         classifier.predict_proba(_table().drop(columns="meta__clinic"))
 
@@ -173,7 +173,7 @@ def test_a_score_table_with_a_new_category(score, classifier, tmp_path):
     table.loc[:1, "meta__clinic"] = "elsewhere"
     result = score(table)
     assert result.exit_code == 0, result.output
-    told = "'meta__clinic' has 2 values that training did not have: elsewhere. They count as none"
+    told = "'meta__clinic' has 2 values that were not in training: elsewhere. They count as none"
     assert told in result.stderr
     assert pd.read_csv(tmp_path / "scores.csv")["score"].between(0, 1).all()
     with pytest.warns(UserWarning, match="elsewhere"):
@@ -184,8 +184,8 @@ def test_a_score_table_with_words_for_numbers(score, classifier):
     table = _table().assign(abcd__area="large")
     result = score(table)
     assert result.exit_code == 1
-    assert "'abcd__area' held numbers in training and holds text now" in result.stderr
-    with pytest.raises(TableError, match="held numbers in training"):
+    assert "'abcd__area' had numbers in training and has text now" in result.stderr
+    with pytest.raises(TableError, match="had numbers in training"):
         score_table(classifier, table)
 
 
@@ -236,7 +236,7 @@ def test_the_test_part_is_left_out(fit, tmp_path):
     unlisted = pd.concat([table, table.head(1).assign(image_id="new", patient_id="new")])
     refused = fit(unlisted, "--splits", tmp_path / "p.csv")
     assert refused.exit_code == 1
-    assert "1 of 91 images are in no part of the saved splits: new" in refused.stderr
+    assert "1 of 91 images lack a part in the saved splits: new" in refused.stderr
     fewer = fit(table.iloc[1:], "--splits", tmp_path / "p.csv")
     assert fewer.exit_code == 0, fewer.output
     assert "1 of 90 images of the splits are not in the tables: I000" in fewer.stderr

@@ -17,8 +17,8 @@ def test_columns_of_a_hospital_are_told_once_and_can_be_named(hybridlesion, lesi
     fitted = hybridlesion("fit", tmp_path / "clinic.xlsx", *options)
     assert fitted.exit_code == 0, fitted.output
     assert fitted.output.count("our field") == 1
-    assert 'give --column "age=Age at onset"' in fitted.output
-    assert "read by no model: Ward" in fitted.output
+    assert 'pass --column "age=Age at onset"' in fitted.output
+    assert "not used by models: Ward" in fitted.output
     sheet = f"{tmp_path / 'clinic.xlsx'}#Lesions"
     named = hybridlesion("fit", sheet, "--column", "age=Age at onset", "--json", *options)
     uses = {use["column"]: use for use in json.loads(named.stdout)["columns"]}

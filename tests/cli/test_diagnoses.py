@@ -39,10 +39,10 @@ def fit(hybridlesion, table, *options):
 def test_fit_refuses_a_diagnosis_that_is_not_known(hybridlesion, table):
     refused = fit(hybridlesion, table, "--malignant", "mel")
     assert refused.exit_code == 1
-    assert "these diagnoses are not known: wen (3 rows)" in refused.stderr
+    assert "unknown diagnoses: wen (3 rows)" in refused.stderr
     without = fit(hybridlesion, table)
     assert without.exit_code == 1
-    assert "--malignant; found are" in without.stderr
+    assert "--malignant; found were" in without.stderr
     assert "melanoma (15 rows)" in without.stderr
 
 
@@ -82,7 +82,7 @@ def test_evaluate(hybridlesion, table):
     arguments += ("--out", table.with_name("e"), "--bootstrap", 0, "--malignant", "mel")
     refused = hybridlesion(*arguments)
     assert refused.exit_code == 1
-    assert "these diagnoses are not known: wen (3 rows)" in refused.stderr
+    assert "unknown diagnoses: wen (3 rows)" in refused.stderr
     done = hybridlesion(*arguments, "--benign", "wen", "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["diagnoses"][0]["diagnosis"] == "melanoma"
@@ -105,4 +105,4 @@ def test_feature_tables_leave_the_choice_to_fit(hybridlesion, lesions, tmp_path)
     assert done.exit_code == 0, done.stderr
     assert "wen        unknown    1     wen" in done.stderr
     refused = hybridlesion("fit", out, "--out", tmp_path / "m.joblib")
-    assert "these diagnoses are not known: wen (1 row)" in refused.stderr
+    assert "unknown diagnoses: wen (1 row)" in refused.stderr

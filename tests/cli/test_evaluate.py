@@ -25,7 +25,7 @@ def test_table_files_and_last_line(hybridlesion, lesions, scores, tmp_path):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("metric")
     named = "accuracy, precision, recall, specificity, f1 and net_benefit"
-    assert f"{named} hold at the threshold 0.5." in lines
+    assert f"{named} are at the threshold 0.5." in lines
     assert any(line.startswith("pauc is the area") and "at most 0.2" in line for line in lines)
     assert any(line.split()[:2] == ["auc", "1.000"] for line in lines)
     assert any(line.split()[:2] == ["precision", "1.000"] for line in lines)
@@ -91,7 +91,7 @@ def test_two_scores(hybridlesion, lesions, scores, tmp_path):
 @pytest.mark.parametrize(
     ("option", "value", "code", "words"),
     [
-        ("--cost-ratio", -2, 2, "such as 20; got -2"),
+        ("--cost-ratio", -2, 2, "for one missed lesion; got -2"),
         ("--bootstrap", -1, 2, "--bootstrap"),
         ("--against", "nowhere.csv", 1, "nowhere.csv"),
     ],

@@ -49,7 +49,7 @@ def test_nothing_usable_is_exit_code_1(hybridlesion, lesions, tmp_path):
         "features", lesions / "images" / "SYN_0007.png", "--out", out, "--jobs", 1
     )
     assert result.exit_code == 1
-    assert "not one of the 1 images" in result.stderr
+    assert "none of the 1 images" in result.stderr
     assert not out.exists()
 
 
@@ -59,7 +59,7 @@ def test_metadata_of_other_images_is_refused(hybridlesion, lesions, tmp_path):
     arguments = (lesions / "images", "--metadata", tmp_path / "m.csv")
     result = hybridlesion("features", *arguments, "--out", tmp_path / "f.parquet")
     assert result.exit_code == 1
-    assert "no image belongs to any record" in result.stderr
+    assert "no image matches a record" in result.stderr
 
 
 def test_a_table_of_paths_brings_its_own_metadata_and_a_device_without_a_network_is_noted(

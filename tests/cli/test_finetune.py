@@ -61,7 +61,7 @@ def test_its_scores_reach_a_model_that_carries_it(
 
     fitted = hybridlesion("fit", features, "--out", model, "--folds", 3, "--jobs", 1)
     assert fitted.exit_code == 0, fitted.output
-    assert "were in the training of the CNN" in fitted.output.replace("\n", " ")
+    assert "were used to train the CNN" in fitted.output.replace("\n", " ")
     manifest = read_manifest(model)
     assert manifest["features"]["families"]["cnn"] == 9
     assert list(manifest["files"]) == ["network.zip"]

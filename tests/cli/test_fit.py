@@ -28,7 +28,7 @@ def test_features_and_metadata_are_joined(hybridlesion, lesions, tmp_path):
     assert hybridlesion("features", lesions / "images", "--out", bare, "--jobs", 1).exit_code == 0
     refused = hybridlesion("fit", bare, "--out", tmp_path / "m.joblib")
     assert refused.exit_code == 1
-    assert "no table says which lesions are malignant" in refused.stderr
+    assert "no targets for the lesions were found" in refused.stderr
     out = tmp_path / "m.joblib"
     arguments = (bare, lesions / "metadata.csv", "--out", out, "--folds", 3, "--jobs", 1)
     result = hybridlesion("fit", *arguments)
@@ -69,13 +69,13 @@ def test_the_rule_of_the_threshold_is_said_and_kept(hybridlesion, lesions, tmp_p
     kept = pd.read_csv(oof)
     words = f"the threshold {rule} ({kept['threshold'][0]:.4g})"
     assert f"classified as malignant at or above {words}" in result.stdout
-    assert f"f1 and net_benefit hold at {words}." in result.stdout
+    assert f"f1 and net_benefit are at {words}." in result.stdout
     assert set(kept["threshold_rule"]) == {rule}
-    assert f"malignant from {words} on" in hybridlesion("inspect", out).stdout
+    assert f"malignant at or above {words}." in hybridlesion("inspect", out).stdout
     measured = hybridlesion(
         "evaluate", oof, "--truth", lesions / "metadata.csv", "--out", tmp_path, "--bootstrap", 5
     )
-    assert f"hold at {words}." in measured.stdout
+    assert f"are at {words}." in measured.stdout
     if "sensitivity" in rule:
         called = kept["score"] >= kept["threshold"]
         assert called[kept["target"] == 1].mean() >= float(rule.split()[1]) / 100

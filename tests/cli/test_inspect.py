@@ -10,7 +10,7 @@ import joblib
 def test_words_and_json(hybridlesion, model_file):
     words = hybridlesion("inspect", model_file)
     assert words.exit_code == 0, words.output
-    assert "Learned from 39 lesions of 20 patients, 10 of them malignant" in words.stdout
+    assert "Trained on 39 lesions of 20 patients, 10 of them malignant" in words.stdout
     assert "Not a medical device" in words.stdout
     manifest = json.loads(hybridlesion("inspect", model_file, "--json").stdout)
     assert manifest["training"]["n_rows"] == 39

@@ -181,7 +181,7 @@ def test_a_changed_image_takes_the_place_of_its_row(night, lesions):
     shutil.copy(lesions / "images" / "SYN_0006.png", night.folder / "SYN_0002.png")
     (night.folder / "SYN_0003.png").unlink()
     second, result = night("--append")
-    assert "1 image changed since the last run, the first is 'SYN_0002'" in result.stderr
+    assert "1 image changed since the last run (first: 'SYN_0002'" in result.stderr
     assert second["image_id"].tolist() == ["SYN_0001", "SYN_0003", "SYN_0004", "SYN_0002"]
     pd.testing.assert_frame_equal(second.iloc[:3], first.iloc[[0, 2, 3]].reset_index(drop=True))
 
@@ -219,11 +219,11 @@ def test_models_prevalences_and_schemas_do_not_mix(night):
     scores, _ = night("--append")
     _, result = night("--append", "--prevalence", 0.02)
     assert result.exit_code == 1
-    assert "prevalence none, and the new ones have 0.02" in result.stderr
+    assert "prevalence none, but the new ones have 0.02" in result.stderr
     scores.assign(schema=99).to_csv(night.path / "s.csv", index=False)
-    assert "holds scores of schema 99" in night("--append")[1].stderr
+    assert "has scores of schema 99" in night("--append")[1].stderr
     scores.assign(model="another").to_csv(night.path / "s.csv", index=False)
-    assert "holds scores of model another" in night("--append")[1].stderr
+    assert "has scores of model another" in night("--append")[1].stderr
     (night.path / "s.csv").write_text("no,scores\n")
     assert "was not written with --append" in night("--append")[1].stderr
 

@@ -53,4 +53,4 @@ def test_a_model_without_diagnoses_is_refused(hybridlesion, model_file, features
     arguments = (model_file, features_file, "--diagnoses", "--out", tmp_path / "s.csv")
     result = hybridlesion("score", *arguments)
     assert result.exit_code != 0
-    assert "learned no diagnoses, which --diagnoses asks for" in result.stderr
+    assert "--diagnoses needs a model that learned diagnoses" in result.stderr

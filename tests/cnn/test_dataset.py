@@ -18,6 +18,7 @@ SPEC = InputSpec((32, 32), (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bicubic")
 def test_views_grow_with_the_steps():
     assert [FinetuneRecipe(image_size=32).size(done) for done in (0, 0.5, 1)] == [32] * 3
     assert [FinetuneRecipe(image_size=224).size(done) for done in (0, 0.5, 1)] == [128, 192, 224]
+    assert [FinetuneRecipe(image_size=size).scored_size for size in (32, 160)] == [32, 192]
 
 
 @pytest.mark.parametrize("wrong", [{"image_size": 100}, {"epochs": 0}, {"learning_rate": -1.0}])

@@ -116,7 +116,7 @@ def test_isic2018_task2_official_folders(tmp_path):
         assert records["milia_like_cyst_path"].notna().tolist() == [True, False]
         assert records["negative_network_path"].notna().tolist() == [False, True]
         assert records["streaks_path"].isna().all()
-    with pytest.raises(SourceError, match="holds no mask called"):
+    with pytest.raises(SourceError, match="contains no mask named"):
         load_isic2018_task2(inputs)
 
 
@@ -241,7 +241,7 @@ def test_ham10000_official_names(tmp_path, name):
 def test_missing_folder_images_and_tables(tmp_path):
     with pytest.raises(SourceError, match="is not a folder"):
         load_ph2(tmp_path / "absent")
-    with pytest.raises(SourceError, match="holds no image"):
+    with pytest.raises(SourceError, match="contains no image"):
         load_ph2(tmp_path)
     picture(tmp_path / "a" / "ISIC_1.jpg")
     with pytest.raises(SourceError, match=r"no table named like train\.csv"):

@@ -91,7 +91,7 @@ def test_ids_that_new_records_lack_are_missing(facts):
     ("passthrough", "message"),
     [
         ("age", "a list of columns, for example .'age'"),
-        (["itch"], "passthrough names 'itch'. Under the names"),
+        (["itch"], "passthrough names 'itch', which the records lack"),
     ],
 )
 def test_unknown_passthrough_is_refused(facts, passthrough, message):

@@ -77,10 +77,10 @@ def test_they_agree_at_another_prevalence(trained, folder, tmp_path):
 def test_appended_rows_are_of_one_kind(trained, folder, tmp_path):
     _score(trained, folder, tmp_path / "s.csv", append=True)
     _score(trained, folder, tmp_path / "s.csv", append=True)
-    with pytest.raises(TableError, match=r"holds scores with diagnoses\. Pass `diagnoses`"):
+    with pytest.raises(TableError, match=r"contains scores with diagnoses\. Pass `diagnoses`"):
         _score(trained, folder, tmp_path / "s.csv", append=True, diagnoses=False)
     _score(trained, folder, tmp_path / "p.csv", append=True, diagnoses=False)
-    with pytest.raises(TableError, match=r"holds scores without diagnoses\. Omit `diagnoses`"):
+    with pytest.raises(TableError, match=r"contains scores without diagnoses\. Omit `diagnoses`"):
         _score(trained, folder, tmp_path / "p.csv", append=True)
 
 
@@ -94,7 +94,7 @@ def test_models_without_diagnoses_are_refused_before_long_work(folder, tmp_path)
         lambda: _score(trained, folder, tmp_path / "s.csv"),
         lambda: score_table(trained.model, table, diagnoses=True),
     ):
-        with pytest.raises(OptionError, match=r"learned no diagnoses, which `diagnoses` asks for"):
+        with pytest.raises(OptionError, match=r"`diagnoses` needs a model that learned diagnoses"):
             score()
     assert not (tmp_path / "s.csv").exists()
 

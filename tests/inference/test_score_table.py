@@ -13,16 +13,16 @@ from hybridlesion.inference._score_table import note_caveats, trained_prevalence
     "facts", [{}, {"n_rows": 5}, {"n_rows": 5, "n_positive": 0}, {"n_rows": 5, "n_positive": 5}]
 )
 def test_models_that_do_not_say_their_prevalence(facts):
-    with pytest.raises(OptionError, match="does not say how many"):
+    with pytest.raises(OptionError, match="does not record how many"):
         trained_prevalence(facts)
 
 
 def test_notes_on_the_cnn_and_on_context():
     table = pd.DataFrame({"qa__cnn_seen": [0.0, 1, 2, 2], "patient_id": ["a", "a", "b", None]})
     notes = note_caveats(["cnn__score"], table, context=True)
-    assert "from 1 image of 4; their CNN score" in notes[0]
-    assert "from 2 images of 4 and has no score without them" in notes[1]
-    assert "2 of 4 images have none here" in notes[2]
+    assert "on 1 image of 4; their CNN score" in notes[0]
+    assert "on 2 images of 4 and has no score without them" in notes[1]
+    assert "2 of 4 images have no others here" in notes[2]
     assert note_caveats(["abcd__area_share"], table) == ()
     (alone,) = note_caveats([], table.drop(columns="patient_id"), context=True)
-    assert "4 of 4 images have none here" in alone
+    assert "4 of 4 images have no others here" in alone

@@ -85,7 +85,7 @@ def test_what_is_no_image_file_in_hdf5(tmp_path):
         archive["text"] = np.void(b"<html>not found</html>")
     with pytest.raises(ImageError, match=r"an array of shape \(4, 4, 3\) and uint8, not the bytes"):
         read_image(f"hdf5://pixels::{path}")
-    with pytest.raises(ImageError, match="the key holds a group"):
+    with pytest.raises(ImageError, match="the key contains a group"):
         read_image(f"hdf5://group::{path}")
     with pytest.raises(ImageError, match="has no key 'gone'"):
         read_image(f"hdf5://gone::{path}")

@@ -394,7 +394,7 @@ def test_cmyk_tiff_is_not_inverted(encode):
 
 
 def test_floats_are_refused(encode):
-    with pytest.raises(ImageError, match="of kind F, which is not a photograph"):
+    with pytest.raises(ImageError, match="pixel mode F is not that of a photograph"):
         decode_image(encode(np.ones((2, 2), np.float32), "TIFF"))
 
 

@@ -113,7 +113,7 @@ def test_labels_from_folders(classes):
         "train-malignant-1": 1,
     }
     (classes / "train" / "benign").rename(classes / "train" / "images")
-    with pytest.raises(OptionError, match="no image lies in a folder that names its class"):
+    with pytest.raises(OptionError, match="no image is in a folder named after its class"):
         find_records(classes / "train" / "images", labels_from_folders=True)
 
 
@@ -143,7 +143,7 @@ def test_the_same_name_in_two_sources(classes):
     images = scan_sources([train / "benign", train / "malignant"])
     assert images.images["image_id"].tolist() == ["train-benign-1", "train-malignant-1"]
     assert images.images["source"].tolist() == [0, 1]
-    assert "2 images have the name of one in another source" in images.notes[0]
+    assert "2 images share a name with one in another source" in images.notes[0]
 
 
 @pytest.mark.parametrize("as_metadata", [False, True])
@@ -162,7 +162,7 @@ def test_a_table_gives_ids_to_files_of_equal_names(classes, suffix, as_metadata)
 
 def test_a_record_that_two_files_are_called_like_is_refused(classes):
     pd.DataFrame({"image_id": ["1"], "age": [40]}).to_csv(classes / "t.csv", index=False)
-    with pytest.raises(TableError, match="several image files are called like one record: 1"):
+    with pytest.raises(TableError, match="several image files match one record: 1"):
         find_records(classes, metadata=[classes / "t.csv"])
 
 
@@ -197,7 +197,7 @@ def test_two_records_of_one_file_are_refused(folder):
     table = _table_of_paths(folder, target=[0, 1, 0])
     rows = pd.read_csv(table).assign(image_id=["x", "y", "z"])
     pd.concat([rows, rows[:1].assign(image_id="w")]).to_csv(table, index=False)
-    with pytest.raises(TableError, match=r"several image ids have one path: .*: x and w"):
+    with pytest.raises(TableError, match=r"several image ids share a path: .*: x and w"):
         find_records(folder, metadata=[table])
 
 

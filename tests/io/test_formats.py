@@ -17,7 +17,7 @@ from hybridlesion.io._formats import FORMATS, identify_format, scale_divisor
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (b"\0" * 200, "begins with zeros only"),
+        (b"\0" * 200, "begins with only zeros"),
         (b"<!DOCTYPE html>\n<html><body>404</body></html>", "an HTML page"),
         (b"\n  <html lang='en'>", "an HTML page"),
         (b"<?xml version='1.0'?><Error/>", "XML"),
@@ -25,7 +25,7 @@ from hybridlesion.io._formats import FORMATS, identify_format, scale_divisor
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
         (b"PK\x03\x04" + bytes(9), "a zip archive"),
         (b"%PDF-1.7", "a PDF"),
-        (b"\0\0\0\x18ftypcrx ", "a film or a raw photograph"),
+        (b"\0\0\0\x18ftypcrx ", "a video or a raw photograph"),
         (b"\x01\x02\x03\x04", "begins with the bytes 01 02 03 04"),
     ],
 )
@@ -93,7 +93,7 @@ def test_bytes_behind_the_end_are_ignored(encode, photograph):
 def test_a_thumbnail_does_not_lend_its_end_mark(encode, photograph):
     thumbnail = encode(photograph[::4, ::4].copy(), "JPEG")
     data = encode(photograph, "JPEG", exif=b"Exif\0\0" + thumbnail)
-    with pytest.raises(ImageError, match="no end mark"):
+    with pytest.raises(ImageError, match="lack an end marker"):
         decode_image(data[: len(data) - 400])
 
 
@@ -149,7 +149,7 @@ def test_dicom_grey_and_palette(encode, photograph):
 
 def test_dicom_without_one_image(encode, photograph):
     pair = np.concatenate([photograph, photograph]).tobytes()
-    with pytest.raises(ImageError, match=r"holds 2 images \(VL Photographic Image Storage\)"):
+    with pytest.raises(ImageError, match=r"contains 2 images \(VL Photographic Image Storage\)"):
         decode_image(encode(photograph, "DICOM", NumberOfFrames=2, PixelData=pair))
     with pytest.raises(ImageError, match="damaged DICOM file"):
         decode_image(encode(photograph, "DICOM")[:5000])

@@ -47,7 +47,7 @@ def test_every_kind_that_is_passed_over_is_counted_with_an_example(tmp_path, tou
     (note,) = scan_images(tmp_path).notes
     assert note == (
         f"skipped in {tmp_path}: 2 .cr2 raw photographs (b.CR2: convert to JPEG or TIFF), 1 "
-        "without a suffix (1.2.840.1), 1 .mov (d.mov), 1 .zip (train.zip: name it as a source)."
+        "without a suffix (1.2.840.1), 1 .mov (d.mov), 1 .zip (train.zip: pass it as a source)."
     )
 
 
@@ -172,7 +172,7 @@ def test_equal_names_in_several_folders_have_ids_with_their_folders(tmp_path, to
 
 def test_equal_ids_in_one_folder_are_refused_by_name(tmp_path, touch):
     touch("x/a.jpg", "x/a.png", "b.jpg")
-    with pytest.raises(SourceError, match=r"1 images in .* have the id of another one") as caught:
+    with pytest.raises(SourceError, match=r"1 images in .* have the same id as another") as caught:
         list_images(tmp_path)
     for name in ("x/a.jpg", "x/a.png"):
         assert str(tmp_path / name) in str(caught.value)

@@ -70,7 +70,7 @@ def test_file_addresses_are_local_paths(tmp_path, encode, photograph):
 
 
 def test_what_is_not_there(bucket):
-    with pytest.raises(SourceError, match=r"nothing is found at memory://bucket/gone"):
+    with pytest.raises(SourceError, match=r"nothing found at memory://bucket/gone"):
         list_images(f"{bucket}/gone")
     with pytest.raises(ImageError, match=r"gone\.png does not exist"):
         read_image(f"{bucket}/gone.png")

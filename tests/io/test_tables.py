@@ -120,7 +120,7 @@ def test_ids_of_the_table_win_over_file_names(clinic):
     [
         (["a", "a", "b"], "rows 2, 3: id a has 2 files"),
         (["a", "b", "c"], "rows 3, 4: .*1.jpg has 2 ids, b, c"),
-        (["a", None, None], "row 3: it has no image id"),
+        (["a", None, None], "row 3 has no image id"),
     ],
 )
 def test_ids_and_paths_that_contradict_each_other(clinic, ids, problem):
@@ -150,7 +150,7 @@ def test_the_refusal_offers_the_root_that_is_missing(clinic):
 def test_paths_of_another_computer_are_found_by_their_ends(clinic, start):
     slash = "/" if start.startswith("/") else "\\"
     table = _table(clinic, [f"{start}{patient}{slash}1.jpg" for patient in ("p0", "p1")])
-    with pytest.warns(UserWarning, match="2 of 2 paths are of another computer"):
+    with pytest.warns(UserWarning, match="2 of 2 paths are from another computer"):
         found = list_images(table, roots=[clinic / "disk"])
     assert found["path"].tolist() == [str(clinic / f"disk/{p}/1.jpg") for p in ("p0", "p1")]
     with pytest.raises(TableError, match="2 of 2 paths"):

@@ -284,7 +284,7 @@ def test_rows_that_the_network_learned_from(table, treatment, severity, n_rows, 
     table.loc[:2, "qa__cnn_seen"], table.loc[3:9, "qa__cnn_seen"] = 2.0, 1.0
     kept, (out_of_fold, in_sample) = treat_in_sample_scores(table, treatment)
     assert (len(kept), kept["cnn__score"].notna().sum()) == (n_rows, n_scores)
-    assert "7 rows of 200 were in the training" in out_of_fold.words
+    assert "7 rows of 200 were used to train" in out_of_fold.words
     assert (in_sample.severity, in_sample.rows) == (severity, ("I0", "I1", "I2"))
 
 

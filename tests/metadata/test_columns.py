@@ -118,7 +118,7 @@ def test_columns_that_hold_something_else_are_named(name, cells):
     assert not {"age", "site", "diagnosis"} & set(records.frame)
     assert uses(records)[name].fate is ColumnFate.UNKNOWN
     assert records.frame[name].to_list() == cells
-    assert f"not understood, kept, and read by no model: {name}" in records.warnings[-1]
+    assert f"not understood; kept, not used by models: {name}" in records.warnings[-1]
 
 
 def test_a_known_name_wins_and_the_other_is_named():
@@ -148,7 +148,7 @@ def test_one_table_for_all_tables():
         "columns of table 1:\n"
         "  your column  our field  result\n"
         "  Age (years)  age        read\n"
-        "  not understood, kept, and read by no model: Ward\n"
+        "  not understood; kept, not used by models: Ward\n"
         "columns of table 2:\n"
         "  your column  our field  result\n"
         "  Body site    site       read"

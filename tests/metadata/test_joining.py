@@ -26,10 +26,9 @@ def test_tables_join_on_whatever_names_the_image():
     assert frame["age"].fillna(-1).to_list() == [55, -1]
     assert frame["ita"].fillna(-1).to_list() == [40, -1]
     assert records.warnings == (
-        "1 of 2 images of the tables before table 1 are not in it, e.g. b; its columns stay empty "
-        "there.",
-        "1 of 2 images in table 1 are in no table before it, e.g. z; left out.",
-        "columns of table 1:\n  not understood, kept, and read by no model: ita",
+        "1 of 2 images of earlier tables are not in table 1, e.g. b; its columns stay empty there.",
+        "1 of 2 images in table 1 are not in earlier tables, e.g. z; left out.",
+        "columns of table 1:\n  not understood; kept, not used by models: ita",
     )
 
 
@@ -46,7 +45,7 @@ def test_tables_without_common_images_are_stacked():
     other = pd.DataFrame({"image_id": ["h"], "dx": ["nv"]})
     records = read_records([TRUTH, other])
     assert records.frame["target"].to_list() == [1, 0, 0]
-    assert "put below one another" in records.warnings[0]
+    assert "stacked" in records.warnings[0]
 
 
 def test_contradictions_are_problems():
@@ -57,7 +56,7 @@ def test_contradictions_are_problems():
     assert len(caught.value.problems) == 3
     assert "age of 1 image in table 2 differs" in caught.value.problems[0]
     assert "b 60.0 / 65.0" in caught.value.problems[0]
-    assert "with `malignant`" in caught.value.problems[1]
+    assert "as `malignant`" in caught.value.problems[1]
 
 
 def test_clamped_and_exact_ages_do_not_contradict():
@@ -125,9 +124,9 @@ def test_images_give_the_paths():
 
 
 def test_images_that_match_nothing_or_twice():
-    with pytest.raises(TableError, match="no image belongs to any record") as caught:
+    with pytest.raises(TableError, match="no image matches a record") as caught:
         read_records(TRUTH, images=pd.DataFrame({"image_id": ["q"], "path": ["q.jpg"]}))
-    assert "Is this the table of these images? Images are called q; the table's ids are a, b." in (
+    assert "Is this the right table? Images are called q; the table's ids are a, b." in (
         str(caught.value)
     )
     assert "`id_column`" in str(caught.value)
@@ -177,7 +176,7 @@ def test_duplicate_lists_of_another_form():
     two = pd.DataFrame({"keep": ["a.jpg"], "copy": ["b.jpg"]})
     frame = read_records(PEOPLE, duplicates=two).frame
     assert frame["duplicate_cluster"].notna().sum() == 2
-    with pytest.raises(TableError, match="a list of duplicates has the columns"):
+    with pytest.raises(TableError, match="a list of duplicates needs the columns"):
         read_records(PEOPLE, duplicates=PEOPLE)
     with pytest.raises(TableError, match="no table with records"):
         read_records(PAIRS)
@@ -225,7 +224,7 @@ def test_facts_by_patient_reach_every_image_of_it():
 
 def test_facts_that_belong_to_no_image_are_refused():
     images, truth = milk10k()
-    with pytest.raises(TableError, match="facts by lesion_id, and no table names the images"):
+    with pytest.raises(TableError, match="one row per lesion_id, but no table has image ids"):
         read_records(truth)
     with pytest.raises(TableError, match="no table with images has that column"):
         read_records([images[["isic_id", "skin_tone_class"]].assign(sex="male"), truth])
@@ -287,5 +286,5 @@ def test_row_positions_of_derm7pt_become_parts(tmp_path):
     with pytest.raises(TableError, match=r"lists rows that meta\.csv does not have"):
         read_records([tmp_path / name for name in files])
     (tmp_path / "train_indexes.csv").rename(tmp_path / "indexes.csv")
-    with pytest.raises(TableError, match="its name does not say of which part"):
+    with pytest.raises(TableError, match="its name gives no part"):
         read_records([tmp_path / "meta.csv", tmp_path / "indexes.csv"])

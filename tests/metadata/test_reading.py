@@ -68,7 +68,7 @@ def test_decimal_comma_in_quotes_and_in_semicolon_files(tmp_path):
 
 def test_unquoted_decimal_comma_is_explained(tmp_path):
     (tmp_path / "ita.csv").write_text("image_name,ita\nISIC_1,43,86\nISIC_2,40,1\n")
-    with pytest.raises(TableError, match="must stand in quotes"):
+    with pytest.raises(TableError, match="must be in quotes"):
         read_table(tmp_path / "ita.csv")
 
 
@@ -123,7 +123,7 @@ def test_unusable_files(tmp_path, content, message):
 def test_absent_file_and_foreign_type(tmp_path):
     with pytest.raises(SourceError, match=r"there is no table .*absent\.csv; check the name"):
         read_table(tmp_path / "absent.csv")
-    with pytest.raises(SourceError, match=r"is a folder, no table.*run `hybridlesion features"):
+    with pytest.raises(SourceError, match=r"is a folder, not a table.*run `hybridlesion features"):
         read_table(tmp_path)
     (tmp_path / "t.parquet").write_bytes(b"no parquet")
     with pytest.raises(TableError, match="not a Parquet table, or is damaged"):
@@ -194,7 +194,7 @@ def test_a_missing_number_is_told_with_its_row(tmp_path):
     ("cells", "fault"),
     [
         (["1,5", "ca. 3", "2"], "row 3: tbp_lv_A 'ca. 3' is not a number"),
-        (["1,5", "2.5", "1.234"], "row 4: tbp_lv_A '1.234' is one of two numbers"),
+        (["1,5", "2.5", "1.234"], "row 4: tbp_lv_A '1.234' is ambiguous"),
         (["1,23,4", "2,5", "1"], "row 2: tbp_lv_A '1,23,4' is not a number"),
     ],
 )

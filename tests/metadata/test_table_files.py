@@ -73,11 +73,11 @@ def test_faults_name_the_sheet_and_its_row(tmp_path):
     file = write(tmp_path / "t.xlsx", Notes=[], Data=rows)
     with pytest.raises(TableError, match=r"t\.xlsx#Data, row 3: age '450' lies outside"):
         read_records(f"{file}#Data")
-    with pytest.raises(TableError, match=r"'Notes' is empty\..*there are 'Data' too"):
+    with pytest.raises(TableError, match=r"'Notes' is empty\..*others: 'Data'"):
         read_records(file)
     for text in ([["Notes on this table"]], [["Notes", "by"], ["x", "y"]]):
         file = write(tmp_path / "t.xlsx", Notes=text, Data=rows)
-        with pytest.raises(TableError, match=r"'Notes' was read\..*there are 'Data' too"):
+        with pytest.raises(TableError, match=r"'Notes' was read\..*others: 'Data'"):
             read_records(file)
 
 

@@ -50,7 +50,7 @@ def test_word_that_no_row_has_is_refused_with_the_diagnoses_found():
     )
     with pytest.raises(TableError, match="named as benign"):
         read_records(HAM, benign=["other"])
-    with pytest.raises(TableError, match="needs a diagnosis, and no table has one"):
+    with pytest.raises(TableError, match="needs a diagnosis, but no table has one"):
         read_records(pd.DataFrame({"image_id": ["a"], "age": [3]}), malignant=["mel"])
     with pytest.raises(ValueError, match="must list diagnoses"):
         read_records(HAM, malignant="mel")
@@ -64,14 +64,14 @@ def test_unknown_words_have_no_target_until_they_are_named():
     table = pd.DataFrame({"image_id": list("abcd"), "dx": ["Melanom", "nv", "wen", "melanoma?"]})
     records = read_records(table)
     np.testing.assert_array_equal(records.frame["target"], [1, 0, np.nan, np.nan])
-    assert "not known as diagnoses, and so without a target: wen (1 row)" in records.warnings[0]
+    assert "unknown diagnoses, so without a target: wen (1 row)" in records.warnings[0]
     assert records.diagnoses.values.tolist() == [
         ["melanoma", "malignant", 1, ("Melanom",)],
         ["nevus", "benign", 1, ("nv",)],
         ["melanoma?", "undecided", 1, ("melanoma?",)],
         ["wen", "unknown", 1, ("wen",)],
     ]
-    with pytest.raises(TableError, match=r"not known: wen \(1 row\)"):
+    with pytest.raises(TableError, match=r"unknown diagnoses: wen \(1 row\)"):
         refuse_unknown(records.frame)
     # They are still there when the records are read again, as from a feature table.
     named = read_records(records.frame, benign=["wen"], malignant=["mel", "melanoma?"])

@@ -188,7 +188,7 @@ def test_many_faults_stay_readable():
         read_records(table(age=[f"a{i % 30}" for i in range(3000)]))
     assert len(caught.value.problems) == 21
     assert "and 90 more: age 'a0'" in caught.value.problems[0]
-    assert "10 more values of that kind" in caught.value.problems[-1]
+    assert "10 more such values" in caught.value.problems[-1]
 
 
 def test_rows_of_one_image_that_agree_are_merged():
@@ -203,7 +203,7 @@ def test_rows_of_one_image_that_agree_are_merged():
     assert records.frame["image_id"].to_list() == ["b", "a", "c"]
     assert records.frame["age"].to_list() == [50, 40, 30]
     assert values(records.frame["sex"]) == ["female", "male", None]
-    assert "row 2: images that an earlier row already names" in records.warnings[0]
+    assert "row 2: images repeated from an earlier row" in records.warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_shifts_leave_certainty_and_missing_values():
     ("options", "message"),
     [
         ({"trained": 0, "wanted": 0.1}, "trained must be a share .* got 0"),
-        ({"trained": 0.1, "wanted": 2}, "wanted must be a share .* got 2. Two per cent are 0.02"),
+        ({"trained": 0.1, "wanted": 2}, "wanted must be a share .* got 2. Two per cent is 0.02"),
         ({"trained": "a", "wanted": 0.1}, "trained must be a number"),
     ],
 )

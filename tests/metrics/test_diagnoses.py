@@ -78,7 +78,7 @@ def test_confusion_matrix_is_scikit_learns(drawn):
 @pytest.mark.parametrize(
     ("y", "p", "message"),
     [
-        (["mel", "scc"], np.full((2, 4), 0.25), "'scc', which is none of the classes: mel, nv"),
+        (["mel", "scc"], np.full((2, 4), 0.25), "'scc', which is not one of the classes: mel, nv"),
         (["mel", "nv"], np.full((2, 3), 1 / 3), "one column for each of 4"),
         (["mel", "nv"], np.full((2, 4), 0.5), "sum to 1"),
         (["mel", "nv"], np.full((2, 4), np.nan), "sum to 1"),

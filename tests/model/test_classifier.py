@@ -114,7 +114,7 @@ def test_unseen_categories_missing_values_and_constants_pass():
     table.loc[::3, ["meta__age", "meta__site"]] = np.nan
     model = _small().fit(table, y)
     fresh = table.iloc[:5].assign(meta__site="palms/soles", meta__age=np.nan)
-    with pytest.warns(UserWarning, match="'meta__site' has 5 values that training did not have"):
+    with pytest.warns(UserWarning, match="'meta__site' has 5 values that were not in training"):
         assert np.isfinite(model.predict_proba(fresh)).all()
     share = dict(zip(model.feature_names_, model.feature_importances_, strict=True))
     assert share["meta__constant"] == share["abcd__absent"] == 0
@@ -122,7 +122,7 @@ def test_unseen_categories_missing_values_and_constants_pass():
 
 def test_text_in_a_column_of_numbers_is_refused_by_name(fitted):
     model, table, _ = fitted
-    with pytest.raises(TableError, match="'meta__age' held numbers in training"):
+    with pytest.raises(TableError, match="'meta__age' had numbers in training"):
         model.predict(table.assign(meta__age="old"))
 
 
@@ -140,7 +140,7 @@ def test_a_table_without_features_says_what_features_are(fitted):
 
 def test_repeated_columns_are_refused_by_name(fitted):
     _, table, y = fitted
-    with pytest.raises(TableError, match="got twice: meta__age"):
+    with pytest.raises(TableError, match="repeated: meta__age"):
         _small().fit(pd.concat([table, table[["meta__age"]]], axis=1), y)
 
 
@@ -301,7 +301,7 @@ def test_lightgbm_parameters_reach_the_trees(fitted):
 
 def test_fewer_positive_patients_than_folds_warns_and_goes_on(rng):
     X, y = rng.normal(size=(60, 3)), np.arange(60) < 3
-    with pytest.warns(UserWarning, match="only 3 groups hold.*3 folds.*n_splits=5"):
+    with pytest.warns(UserWarning, match="only 3 groups contain.*3 folds.*n_splits=5"):
         model = HybridLesionClassifier(max_trees=20).fit(X, y)
     assert len(np.unique(model.folds_)) == 3
     assert np.isfinite(model.oof_score_).all()

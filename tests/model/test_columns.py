@@ -36,7 +36,7 @@ def _fill(*cells):
     ],
 )
 def test_numbers_as_text_are_no_categories(table, cells, named):
-    with pytest.raises(TableError, match=rf"'meta__size' holds numbers as text.*{named}"):
+    with pytest.raises(TableError, match=rf"'meta__size' has numbers as text.*{named}"):
         _fit(table.assign(meta__size=_fill(*cells)))
 
 
@@ -48,7 +48,7 @@ def test_words_are_categories(table, cells):
 
 def test_numbers_that_become_text_are_refused_by_column_and_cell(table):
     model = _fit(table.assign(meta__size=_fill(1.5, 2.5, 3.5)))
-    with pytest.raises(TableError, match=r"'meta__size' held numbers in training.*4,98E-05"):
+    with pytest.raises(TableError, match=r"'meta__size' had numbers in training.*4,98E-05"):
         model.predict_proba(table.assign(meta__size=_fill("4,98E-05", "2")))
 
 

@@ -88,5 +88,5 @@ def test_two_folds_and_folds_without_positives_are_refused():
     X, y, folds = _embedding()
     with pytest.raises(ValueError, match="at least 3 folds, got 2"):
         EmbeddingDiscriminant.cross_fit(X, y, folds % 2)
-    with pytest.raises(ValueError, match="two folds hold every usable row of a class"):
+    with pytest.raises(ValueError, match="two folds contain every usable row of a class"):
         EmbeddingDiscriminant.cross_fit(X, folds < 2, folds)

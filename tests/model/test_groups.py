@@ -44,9 +44,9 @@ def test_one_column_is_one_draw(table):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f[:-1], r"one value a row.*\(239,\) for 240 rows"),
+        (lambda f: f[:-1], r"one value per row.*\(239,\) for 240 rows"),
         (lambda f: f + 1, "from 0 to k - 1"),
-        (lambda f: np.column_stack([f, np.minimum(f, 1)]), "each of them in every draw"),
+        (lambda f: np.column_stack([f, np.minimum(f, 1)]), "each used in every draw"),
         (lambda f: f * 0.5, "whole numbers"),
         (lambda f: np.arange(240) % 4, "at least 2 folds, got 1"),
     ],

@@ -61,7 +61,7 @@ def test_ids_match_whatever_their_case_and_suffix(folds):
     ambiguous = Splits(np.array(["a", "A"]), np.array([[0], [1]]), None, None)
     assert ambiguous.of(["A", "a"]).ravel().tolist() == [1, 0]
     two = Splits(np.array(["Ab", "aB"]), np.array([[0], [1]]), None, None)
-    with pytest.raises(TableError, match="1 of 1 images are in no fold"):
+    with pytest.raises(TableError, match="1 of 1 images lack a fold"):
         two.of(["ab"])
 
 
@@ -105,9 +105,7 @@ def test_a_changed_file_is_refused_and_its_cure_works(folds, tmp_path):
 def test_images_in_no_fold_are_named(records, folds, tmp_path):
     kept = Splits(folds.image_id[2:], folds.labels[2:])
     write_splits(tmp_path / "f.csv", kept)
-    with pytest.raises(
-        TableError, match=r"2 of 120 images are in no fold.*ISIC_0000000, ISIC_0000"
-    ):
+    with pytest.raises(TableError, match=r"2 of 120 images lack a fold.*ISIC_0000000, ISIC_0000"):
         read_splits(tmp_path / "f.csv", records)
 
 
@@ -139,8 +137,8 @@ def test_files_made_by_other_means(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("name,fold\na,0\nb,1\n", "no column names the images"),
-        ("image_id,fold\na,0\na,1\n", "names 1 images more than once: a"),
+        ("name,fold\na,0\nb,1\n", "no column of image ids"),
+        ("image_id,fold\na,0\na,1\n", "lists 1 images more than once: a"),
         ("image_id,clinic\na,0\nb,1\n", "either a column part"),
         ("image_id,fold,part\na,0,train\nb,1,test\n", "either a column part"),
         ("image_id,fold\na,0\nb,-1\n", "whole number from 0; got -1"),
@@ -164,7 +162,7 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_only_csv_and_parquet_are_written_and_ids_once(folds, tmp_path):
     with pytest.raises(TableError, match=r"\.csv or \.parquet, got 'f.xlsx'"):
         write_splits(tmp_path / "f.xlsx", folds)
-    with pytest.raises(TableError, match="1 occur more often: a"):
+    with pytest.raises(TableError, match="1 repeated: a"):
         write_splits(tmp_path / "f.csv", Splits(np.array(["a", "a"]), np.array([[0], [1]])))
 
 

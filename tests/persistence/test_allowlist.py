@@ -110,7 +110,7 @@ def test_hostile_payloads_run_nothing(tmp_path, attempt, protocol):
         assert protocol < 2
         pytest.skip("cannot be pickled so")
     write_container(tmp_path / "m.joblib", Container({}, payload, {}))
-    with pytest.raises(ArtifactError, match=r"not among the classes|never written with"):
+    with pytest.raises(ArtifactError, match=r"not among the classes|never contain"):
         load_artifact(tmp_path / "m.joblib")
     read_manifest(tmp_path / "m.joblib")
     (tmp_path / "foreign.joblib").write_bytes(payload)
@@ -180,15 +180,15 @@ def _named(module: str, name: str) -> bytes:
         (_named("posix", "system"), "not among the classes"),
         (_named("numpy..ndarray", ""), "not among the classes"),
         # Opcodes of protocol 0 and 1, persistent ids, registered extensions, outside buffers.
-        (b"(S'touch mark'\nios\nsystem\n.", "never written with"),
-        (b"(cnumpy\nndarray\nI3\no.", "never written with"),
-        (b"Pmark\n.", "never written with"),
-        (b"\x80\x02K\x01Q.", "never written with"),
-        (b"\x80\x02\x82\x01.", "never written with"),
-        (b"\x80\x02\x83\x01\x00.", "never written with"),
-        (b"\x80\x02\x84\x01\x00\x00\x00.", "never written with"),
-        (b"\x80\x05\x97.", "never written with"),
-        (b"\x80\x02N2.", "never written with"),
+        (b"(S'touch mark'\nios\nsystem\n.", "never contain"),
+        (b"(cnumpy\nndarray\nI3\no.", "never contain"),
+        (b"Pmark\n.", "never contain"),
+        (b"\x80\x02K\x01Q.", "never contain"),
+        (b"\x80\x02\x82\x01.", "never contain"),
+        (b"\x80\x02\x83\x01\x00.", "never contain"),
+        (b"\x80\x02\x84\x01\x00\x00\x00.", "never contain"),
+        (b"\x80\x05\x97.", "never contain"),
+        (b"\x80\x02N2.", "never contain"),
         # A listed class that is only to be recreated is called as a function, or with arguments.
         (b"\x80\x02csklearn.pipeline\nPipeline\n]\x85R.", "it calls"),
         (b"\x80\x02csklearn.pipeline\nPipeline\n]\x85\x81.", "it makes an instance"),
@@ -196,7 +196,7 @@ def _named(module: str, name: str) -> bytes:
         (b"\x80\x02cnumpy\nndarray\nK\x03\x85\x81.", "it makes an instance"),
         (b"\x80\x02cnumpy._core.multiarray\nscalar\n)\x81.", "it makes an instance"),
         # What was called before is called by way of the memo, or a value is.
-        (b"\x80\x02cnumpy\ndtype\nq\x000h\x00)R.", "never written with"),
+        (b"\x80\x02cnumpy\ndtype\nq\x000h\x00)R.", "never contain"),
         (b"\x80\x02K\x01)R.", "it calls a int"),
         (b"\x80\x02h\x07.", "cannot be restored"),
         # Attributes of the class itself, of a dict and of a mark.
@@ -266,7 +266,7 @@ def test_registered_extensions(tmp_path):
     ids=lambda state: repr(state).partition(" object at")[0],
 )
 def test_states_that_replace_methods_or_are_none(state):
-    with pytest.raises(ArtifactError, match=r"replaces methods|other than its attributes"):
+    with pytest.raises(ArtifactError, match=r"replaces methods|but not from attributes"):
         loads_listed(pickle.dumps(_New(HybridLesionClassifier, state), protocol=5))
 
 
@@ -414,10 +414,10 @@ def test_a_manifest_that_unfolds_without_end(tmp_path, saved, read_content):
         laughs = [laughs] * 10
     content = read_content(saved) | {"manifest": {"training": laughs}}
     joblib.dump(content, saved)
-    with pytest.raises(ArtifactError, match="its manifest is larger than any"):
+    with pytest.raises(ArtifactError, match="its manifest is too large"):
         read_manifest(saved)
     loop: list = []
     loop.append(loop)
     joblib.dump(content | {"manifest": {"training": loop}}, saved)
-    with pytest.raises(ArtifactError, match="its manifest is larger than any"):
+    with pytest.raises(ArtifactError, match="its manifest is too large"):
         read_manifest(saved)

@@ -66,7 +66,7 @@ def test_the_last_number_of_a_version_says_nothing(saved):
 def test_images_measured_otherwise_are_told(saved):
     checks = read_manifest(saved)["checks"]
     _rewrite(saved, checks=checks | {"measuring": checks["measuring"] - 1})
-    with pytest.warns(UserWarning, match="scores of images will be off"):
+    with pytest.warns(UserWarning, match="image scores will be wrong"):
         load_artifact(saved)
 
 
@@ -130,7 +130,7 @@ def test_models_that_maximised_f1_keep_their_threshold_and_say_so(
     assert set(score_table(loaded, table)["threshold"]) == {0.3}
     assert set(score_table(loaded, table)["threshold_rule"]) == {"for the highest F1"}
     words = describe_manifest(read_manifest(tmp_path / "m.joblib"))
-    assert "classified as malignant from the threshold for the highest F1 (0.3) on" in words
+    assert "classified as malignant at or above the threshold for the highest F1 (0.3)" in words
 
 
 def test_payloads_name_neither_lightgbm_nor_pipelines(fitted):

@@ -64,7 +64,7 @@ def test_key_files(tmp_path):
     (tmp_path / "key").write_bytes(KEY + b"\r\n")
     assert read_key(tmp_path / "key") == KEY
     (tmp_path / "short").write_bytes(b"secret\n")
-    with pytest.raises(ArtifactError, match="holds 6 bytes; a key has 16 to 65536"):
+    with pytest.raises(ArtifactError, match="has 6 bytes; a key has 16 to 65536"):
         read_key(tmp_path / "short")
     with pytest.raises(ArtifactError, match="cannot read the key file"):
         read_key(tmp_path / "none")

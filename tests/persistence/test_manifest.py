@@ -41,7 +41,7 @@ def test_manifest_is_plain_json_and_complete(saved, table):
 
 
 def test_manifest_tells_the_folds_that_were_made(tmp_path, table):
-    with pytest.warns(UserWarning, match="folds are made"):
+    with pytest.warns(UserWarning, match="folds instead of"):
         model = HybridLesionClassifier(n_splits=50).fit(table, table["target"].astype(int))
     folds = save_artifact(tmp_path / "m.joblib", model)["folds"]
     assert folds["n_splits"] == len(np.unique(model.folds_)) < 50
@@ -63,7 +63,7 @@ def test_words_claim_patients_only_where_they_were_drawn(facts, unit):
 
 def test_manifest_in_words(saved):
     words = describe_manifest(read_manifest(saved))
-    assert "Learned from 120 lesions of 40 patients, 24 of them malignant (20.0 %)" in words
+    assert "Trained on 120 lesions of 40 patients, 24 of them malignant (20.0 %)" in words
     assert "0.900  (0.800 to 0.950)" in words
     assert "Measures images with: " in words
 
@@ -76,7 +76,7 @@ def test_a_manifest_of_another_model(saved, fitted):
     )
     write_container(saved, other, None)
     assert read_manifest(saved)["features"]["sha256"] == "0" * 64
-    with pytest.raises(ArtifactError, match="describes other features than its model takes"):
+    with pytest.raises(ArtifactError, match="describes features that its model does not take"):
         load_artifact(saved)
 
 

@@ -91,7 +91,7 @@ def test_the_note_says_how_to_score(trained):
     assert note["protocol"] == 2
     assert note["classes"] == list(CLASSES)
     assert sum(note["shares"]) == pytest.approx(1)
-    assert note["views"] == [["frame", 0.95], ["frame", 0.7], ["lesion", 0.2], ["lesion", 0.5]]
+    assert note["views"] == [["frame", 0.95], ["lesion", 0.5]]
     assert note["mean"] == pytest.approx([0.485, 0.456, 0.406])
     assert {figure["images"] for figure in note["figures"]} == {"first", "second", "all"}
     assert trained.path.joinpath("CARD.md").read_text().count("AUC of melanoma") == 3
@@ -133,7 +133,7 @@ def test_a_diagnosis_that_is_not_known_is_refused_before_reading(folder, weights
     table["diagnosis"] = np.where(table.pop("target") == 1, "Melanom", "wen")
     table.to_csv(tmp_path / "t.csv", index=False)
     options = {"backbone": TINY, "weights": weights, "metadata": [str(tmp_path / "t.csv")]}
-    with pytest.raises(TableError, match="these diagnoses are not known: wen"):
+    with pytest.raises(TableError, match="unknown diagnoses: wen"):
         finetune(str(folder / "first"), tmp_path / "net", malignant=["melanoma"], **options)
 
 

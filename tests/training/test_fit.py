@@ -81,9 +81,9 @@ def test_leaks_never_reach_the_model(table, tmp_path):
     ("change", "options", "reason"),
     [
         (lambda t: t.assign(target=1), {}, "benign and malignant"),
-        (lambda t: t.drop(columns="target"), {}, "which lesions are malignant"),
+        (lambda t: t.drop(columns="target"), {}, "no targets for the lesions"),
         (lambda t: t, {"groups": "doctor"}, "the tables lack"),
-        (lambda t: t.assign(patient_id="P"), {}, "Bring more patients"),
+        (lambda t: t.assign(patient_id="P"), {}, "Add more patients"),
     ],
 )
 def test_refusals(table, tmp_path, change, options, reason):
@@ -136,7 +136,7 @@ def _facts(rows):
 def test_training_rows_are_counted(rows):
     (note,) = membership_warning(_facts(rows), rows)
     assert note == (
-        "80 of 80 images, 40 of 40 patients were in the training; their scores are optimistic."
+        "80 of 80 images, 40 of 40 patients were in the training data; their scores are optimistic."
     )
 
 

@@ -97,7 +97,7 @@ def test_what_cannot_be_used_is_listed_or_refused(folder, tmp_path):
         train_refiner(tmp_path / "images", folder / "masks", out, recipe=Recipe(batch_size=12))
     with pytest.raises(SourceError, match="safetensors"):
         train_refiner(folder / "images", folder / "masks", tmp_path / "refiner.pt")
-    with pytest.raises(ValueError, match="one fold leaves nothing"):
+    with pytest.raises(ValueError, match="one fold leaves no training"):
         train_refiner(folder / "images", folder / "masks", out, n_folds=1)
 
 

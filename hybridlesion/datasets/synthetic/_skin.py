@@ -439,7 +439,7 @@ def _region(depth: np.ndarray, traits: LesionTraits, rng: Generator, *, share: f
 
 
 def _blend(lab: np.ndarray, color: np.ndarray, alpha: np.ndarray, *, detail: float) -> np.ndarray:
-    """Blend `color` into `lab` by `alpha`, keeping a share `detail` of the fine structure."""
+    """Blend `color` into `lab` with opacity `alpha`, keeping a fraction `detail` of the texture."""
     height, width = lab.shape[:2]
     small = cv2.resize(lab, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
     ground = cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.2), (width, height))

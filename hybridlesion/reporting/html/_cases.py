@@ -1,4 +1,4 @@
-"""Gallery of the page: images, drawings and text for each lesion."""
+"""The report's gallery: images, drawings and text for each lesion."""
 
 from __future__ import annotations
 
@@ -332,7 +332,7 @@ class Card:
     Parameters
     ----------
     number : int
-        Position by decreasing score, from 0.
+        Position in the order of decreasing score, from 0.
     image_id, patient : str
         Identifiers; `patient` is empty if unknown.
     score : float
@@ -356,7 +356,7 @@ class Card:
     sheet : tuple of Bar
         ABCD scores relative to their ranges.
     others : tuple of (int, float)
-        All lesions of the patient in the gallery: number and score, by decreasing score.
+        All lesions of the patient in the gallery: number and score, highest score first.
     """
 
     number: int
@@ -386,7 +386,7 @@ def make_cards(
     Parameters
     ----------
     cases : DataFrame of shape (n, columns)
-        Scored lesions by decreasing score, with a default index.
+        Scored lesions, highest score first, with a default index.
     pictures : sequence of Picture
         One for each lesion.
     details : mapping of str to Detail

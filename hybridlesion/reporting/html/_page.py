@@ -193,7 +193,7 @@ def write_page(
 
 
 def _choose(data: ReportData, images: Sequence[str | os.PathLike], n_cases: int) -> pd.DataFrame:
-    """Select the lesions of the gallery by decreasing score, and locate their images."""
+    """Select the lesions with the highest scores for the gallery, and locate their images."""
     if data.cases is None:
         return pd.DataFrame()
     cases = data.cases

@@ -483,7 +483,7 @@ def _read_about(path: Path, modified: int, length: int) -> dict[str, Any]:
             metadata = file.metadata() or {}
         if _KIND not in metadata:
             raise ArtifactError(
-                f"{path} holds no refiner. Train one with `hybridlesion train-refiner`."
+                f"{path} contains no refiner. Train one with `hybridlesion train-refiner`."
             )
         about = json.loads(metadata[_KIND])
         if about["protocol"] != PROTOCOL:

@@ -1,4 +1,4 @@
-"""Training of the refiner: settings, loss and a loop with one checkpoint per epoch."""
+"""Refiner training: settings, loss and a loop that saves a checkpoint after each epoch."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_what_is_no_refiner_is_refused(tmp_path):
         load_refiner(tmp_path / "absent.safetensors")
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(ArtifactError, match="holds no refiner"):
+    with pytest.raises(ArtifactError, match="contains no refiner"):
         load_refiner(path)
     save_file({"a": torch.zeros(2)}, path, {"hybridlesion-refiner": '{"protocol": 99}'})
     with pytest.raises(ArtifactError, match="protocol 99"):
