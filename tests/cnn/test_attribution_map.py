@@ -108,7 +108,9 @@ def test_the_shipped_network_says_what_its_scorer_says(lesions):
     found = cnn_map(image, mask, n_steps=32)
     again = cnn_map(image, mask, n_steps=32)
     np.testing.assert_array_equal(found.values, again.values)
-    score = CNNScorer(device="cpu").fit().transform([image], [mask])[0, 0]
+    scorer = CNNScorer(device="cpu").fit()
+    column = scorer.get_feature_names_out().tolist().index("cnn__melanoma")
+    score = scorer.transform([image], [mask])[0, column]
     assert 1 / (1 + np.exp(-found.log_odds)) == pytest.approx(score, abs=1e-3)
     assert found.values.sum() == pytest.approx(found.log_odds - found.blurred, rel=0.15)
 
