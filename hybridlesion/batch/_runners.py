@@ -336,7 +336,7 @@ def _answer(future, distributed) -> ShardResult | WorkerDied:
     if future.status == "lost":
         # The worker died together with the result; the scheduler has the shard recomputed.
         with suppress(TimeoutError, CancelledError):
-            distributed.wait(future, timeout=_AGAIN)
+            future.exception(timeout=_AGAIN)
     error = future.exception() if future.status == "error" else None
     if isinstance(error, distributed.KilledWorker):
         return WorkerDied(None)

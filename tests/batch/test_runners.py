@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from hybridlesion.batch import DaskRunner, extract_features, read_features
+from hybridlesion.batch._runners import _answer
 from hybridlesion.exceptions import SourceError
 
 distributed = pytest.importorskip("distributed")
@@ -167,3 +168,18 @@ def test_a_scheduler_that_is_not_there_is_named(quick, quick_records, tmp_path):
             featurizer=quick,
             runner=DaskRunner("tcp://127.0.0.1:9"),
         )
+
+
+def test_a_result_that_died_with_its_worker_is_awaited():
+    class Lost:
+        status, client = "lost", None
+
+        def exception(self, timeout):
+            assert timeout > 0
+            self.status = "finished"
+
+        def result(self):
+            return "again"
+
+    # No client is the default one, as in a run.
+    assert _answer(Lost(), distributed) == "again"
