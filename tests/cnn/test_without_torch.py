@@ -32,6 +32,18 @@ call("score", "model.joblib", "images", "--out", "scores.csv", "--explain", "--j
 call("explain", "images", "--segmenter", "refined", "--out", "sheets")
 """
 
+WITHOUT_TORCH = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+sys.meta_path.insert(0, Absent())
+from hybridlesion.cli import main
+"""
+
 
 def test_no_step_imports_torch(diagnoser, tmp_path, rng):
     # A module of this name that cannot be imported, here and in all subprocesses.
@@ -65,3 +77,13 @@ def test_no_step_imports_torch(diagnoser, tmp_path, rng):
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["score"].between(0, 1).all()
     assert len(list((tmp_path / "sheets").glob("*.png"))) == 12
+
+
+def test_commands_that_need_torch_name_it(tmp_path, lesions):
+    words = ["explain", str(lesions["path"].iloc[0]), "--network", "finetuned"]
+    words += ["--out", str(tmp_path / "sheet.png")]
+    script = WITHOUT_TORCH + f"sys.argv = ['hybridlesion', *{words!r}]\nmain()\n"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needs torch, which is not installed" in done.stderr
+    assert "pip install" in done.stderr
