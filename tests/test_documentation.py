@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,9 @@ def test_every_card_of_fitted_files_is_linked():
     fitted = [path for path in fitted if b"supplied" not in path.read_bytes()]
     assert len(fitted) == 4
     assert [path.name for path in fitted if f"`{path.name}`" not in page] == []
+
+
+def test_the_slim_installation_lacks_torch_and_timm_only():
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    listed = (ROOT / "docs" / "slim.txt").read_text().splitlines()[1:]
+    assert listed == [one for one in wanted if not one.startswith(("torch", "timm"))]
