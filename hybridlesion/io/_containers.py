@@ -332,17 +332,13 @@ def walk_folder(folder: str, passed_over: PassedOver) -> list[str]:
             continue
         seen.add(real)
         for entry in _entries(current):
-            if not entry.is_symlink():
-                if entry.is_file():
-                    files.append(entry.path)
-                elif entry.is_dir() and not entry.name.startswith("."):
-                    waiting.append(entry.path)
-            elif not os.path.exists(entry.path):
+            is_link = entry.is_symlink()
+            if is_link and not os.path.exists(entry.path):
                 passed_over.add("broken link", "broken links", entry.path)
             elif entry.is_file():
-                linked_files.append(entry.path)
+                (linked_files if is_link else files).append(entry.path)
             elif entry.is_dir() and not entry.name.startswith("."):
-                links.append(entry.path)
+                (links if is_link else waiting).append(entry.path)
     listed = set(map(os.path.realpath, files)) if linked_files else set()
     for link in linked_files:
         real = os.path.realpath(link)

@@ -8,7 +8,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 import numpy as np
@@ -18,17 +18,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import ImageError
-from hybridlesion.io._formats import (
-    HEAD_LENGTH,
-    ImageFormat,
-    JpegFile,
-    ends_early,
-    identify_format,
-    scale_divisor,
-)
+from hybridlesion.io._formats import HEAD_LENGTH, ImageFormat, JpegFile, identify_format, load_jpeg
 
-_TAG = 0x0112
-_SHORT = 3
+# Tags and a type of TIFF 6.0.
+_WIDTH, _HEIGHT, _ORIENTATION, _SHORT = 256, 257, 274, 3
 
 
 def exif_orientation(exif: bytes | None) -> int:
@@ -59,15 +52,13 @@ def exif_orientation(exif: bytes | None) -> int:
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         return 1
-    try:
+    with suppress(struct.error):
         (start,) = struct.unpack_from(f"{order}I", block, 4)
         (count,) = struct.unpack_from(f"{order}H", block, start)
         for entry in range(start + 2, start + 2 + 12 * count, 12):
             tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, entry)
-            if tag == _TAG:
+            if tag == _ORIENTATION:
                 return value if kind == _SHORT and 1 <= value <= 8 else 1
-    except struct.error:
-        return 1
     return 1
 
 
@@ -105,41 +96,17 @@ _standard_error = threading.Lock()
 
 
 @contextmanager
-def _silenced(format_name: str) -> Iterator[None]:
-    """Suppress a reader's warnings, since reading fails or succeeds regardless.
-
-    Parameters
-    ----------
-    format_name : str
-        Name of an `ImageFormat`. The JPEG reader never warns and is exempt, because the guard
-        would make Python forget after every image which warnings it has already shown.
-    """
-    if format_name == "JPEG":
-        yield
-        return
-    # libtiff writes its warnings to file descriptor 2, bypassing Python and Pillow.
-    muted = _muted_descriptor() if format_name == "TIFF" else nullcontext()
-    with warnings.catch_warnings(), muted:
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
 def _muted_descriptor() -> Iterator[None]:
-    with _standard_error:
-        try:
+    """Discard what libtiff writes to file descriptor 2, bypassing Python and Pillow."""
+    with _standard_error, ExitStack() as undo:
+        # A process without standard error has nothing to suppress.
+        with suppress(OSError):
             kept = os.dup(2)
-        except OSError:
-            # A process without standard error has nothing to suppress.
-            yield
-            return
-        try:
+            undo.callback(os.close, kept)
+            undo.callback(os.dup2, kept, 2)
             with open(os.devnull, "wb") as devnull:
                 os.dup2(devnull.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+        yield
 
 
 # Pixels converted at a time: large enough to be fast, small enough to stay in the cache and to
@@ -206,9 +173,6 @@ def _strip_to_rgb(strip: Image, background: int) -> np.ndarray:
 
 MAX_PIXELS = 200_000_000
 
-# Tags of TIFF 6.0.
-_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_ORIENTATION = 256, 257, 274
-
 
 def decode_image(
     data: bytes,
@@ -268,7 +232,7 @@ def decode_image(
         orientation = 1 if isinstance(header, TiffImageFile) else _orientation(header)
         _check_end(data, header, image_format)
         if isinstance(header, JpegFile):
-            _load_jpeg(data, header, long_side)
+            load_jpeg(data, header, long_side)
         else:
             header.load()
         pixels = rgb_array(header, background=background)
@@ -296,8 +260,8 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
     with _opened(stream) as (header, _):
         if isinstance(header, TiffImageFile):
             # Some versions of Pillow have already swapped a TIFF's size here, others have not.
-            width, height = header.tag_v2[_TIFF_WIDTH], header.tag_v2[_TIFF_HEIGHT]
-            orientation = header.tag_v2.get(_TIFF_ORIENTATION, 1)
+            width, height = header.tag_v2[_WIDTH], header.tag_v2[_HEIGHT]
+            orientation = header.tag_v2.get(_ORIENTATION, 1)
         else:
             width, height = header.size
             orientation = _orientation(header)
@@ -310,7 +274,14 @@ def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
     image_format = identify_format(stream.read(HEAD_LENGTH))
     stream.seek(0)
     try:
-        with _silenced(image_format.name):
+        # Warnings are of no use, since reading fails or succeeds regardless. The JPEG reader never
+        # warns and is exempt, because the guard would make Python forget after every image which
+        # warnings it has already shown.
+        with ExitStack() as silenced:
+            if image_format.name != "JPEG":
+                silenced.enter_context(warnings.catch_warnings(action="ignore"))
+            if image_format.name == "TIFF":
+                silenced.enter_context(_muted_descriptor())
             yield image_format.reader(stream), image_format
     except (ImageError, MemoryError):
         raise
@@ -340,16 +311,6 @@ def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> Non
         raise ImageError(
             f"truncated {image_format.name} file: its {len(data):,} bytes lack an end marker. "
             "Fetch it again."
-        )
-
-
-def _load_jpeg(data: bytes, header: JpegFile, long_side: int | None) -> None:
-    divisor = scale_divisor(max(header.size), long_side)
-    header.set_divisor(divisor)
-    header.load()
-    if ends_early(data, header, divisor):
-        raise ImageError(
-            "truncated JPEG file: its picture data ends before the last block. Fetch it again."
         )
 
 

@@ -111,7 +111,9 @@ def ends_early(data: bytes, image: Image, divisor: int) -> bool:
     alters an incomplete one. Bytes that were altered without shortening the data cannot be
     detected.
     """
-    if not _last_block_is_grey(image):
+    # A pixel of the last block is enough, since this only selects files for the second check.
+    last = image.getpixel((image.width - 1, image.height - 1))
+    if not set(np.atleast_1d(last).tolist()) <= {127, 128}:
         return False
     end = data.rfind(b"\xff\xd9")
     longer = JpegFile(io.BytesIO(data[:end] + _FILLER + data[end:]))
@@ -120,10 +122,30 @@ def ends_early(data: bytes, image: Image, divisor: int) -> bool:
     return not np.array_equal(np.asarray(longer), np.asarray(image))
 
 
-def _last_block_is_grey(image: Image) -> bool:
-    # A pixel of the last block is enough, since this only selects files for the second check.
-    values = image.getpixel((image.width - 1, image.height - 1))
-    return set(np.atleast_1d(values).tolist()) <= {127, 128}
+def load_jpeg(data: bytes, header: JpegFile, long_side: int | None) -> None:
+    """Decode the pixels of a JPEG at the smallest scale that is large enough.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    header : JpegFile
+        The same file, whose header was parsed.
+    long_side : int or None
+        Pixels needed on the longer side. If None, all are needed.
+
+    Raises
+    ------
+    ImageError
+        If the picture data stops before the last block.
+    """
+    divisor = scale_divisor(max(header.size), long_side)
+    header.set_divisor(divisor)
+    header.load()
+    if ends_early(data, header, divisor):
+        raise ImageError(
+            "truncated JPEG file: its picture data ends before the last block. Fetch it again."
+        )
 
 
 _LUMINANCE = ("MONOCHROME1", "MONOCHROME2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,7 +48,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     locator = split_locator(path)
     if locator.scheme == "hdf5":
         return hdf5_value(locator.container, locator.inner)
-    with _opened(path) as stream:
+    with _open(path) as stream:
         head = stream.read(HEAD_LENGTH)
         # Checked before reading the rest, which may be a video of 4 GB.
         identify_format(head)
@@ -78,22 +78,17 @@ def read_head(path: str | os.PathLike) -> bytes:
     OSError
         If the file or its archive cannot be opened.
     """
-    with _opened(path) as stream:
+    with _open(path) as stream:
         return stream.read(HEAD_LENGTH)
 
 
-@contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def _open(path: str | os.PathLike) -> AbstractContextManager[BinaryIO]:
     locator = split_locator(path)
     if locator.scheme == "zip":
-        with open_zip_member(locator.container, locator.inner) as stream:
-            yield stream
-    elif locator.scheme == "fsspec":
-        with open_address(os.fspath(path)) as stream:
-            yield stream
-    else:
-        with open(locator.inner, "rb") as stream:
-            yield stream
+        return open_zip_member(locator.container, locator.inner)
+    if locator.scheme == "fsspec":
+        return open_address(os.fspath(path))
+    return open(locator.inner, "rb")
 
 
 def read_image(
@@ -148,11 +143,9 @@ def image_size(path: str | os.PathLike) -> tuple[int, int]:
         If there is no such file, it is not an image, or its header is damaged.
     """
     with _named(path):
-        locator = split_locator(path)
-        if locator.scheme == "file":
-            with open(locator.inner, "rb") as stream:
-                return shown_size(stream)
-        return shown_size(io.BytesIO(read_bytes(path)))
+        local = split_locator(path).scheme == "file"
+        with _open(path) if local else io.BytesIO(read_bytes(path)) as stream:
+            return shown_size(stream)
 
 
 def read_mask(path: str | os.PathLike) -> np.ndarray:
@@ -188,10 +181,9 @@ def _named(path: str | os.PathLike) -> Iterator[None]:
     """Prefix errors about an image with its locator."""
     try:
         yield
-    except ImageError as error:
-        raise ImageError(f"{os.fspath(path)}: {error}") from error
-    except OSError as error:
-        raise ImageError(f"{os.fspath(path)}: {error.strerror or error}") from error
+    except (ImageError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{os.fspath(path)}: {reason}") from error
 
 
 def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import posixpath
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -32,6 +32,8 @@ from hybridlesion.io._tables import table_images
 from hybridlesion.metadata import path_ids, split_sheet
 
 _SHOWN_PAIRS = 5
+# Characters by which Python represents bytes of a file name that are not valid UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # Formats of redundant copies of photographs that are also stored in another format.
 _COPIES = frozenset((".heic", ".heif", ".hif", ".avif", ".dcm", ".dicom"))
 
@@ -156,32 +158,37 @@ def scan_images(
     SourceError, TableError, MissingDependencyError
         As in `list_images`.
     """
-    source = os.fspath(source)
-    if is_address(source) and split_locator(source).scheme == "file":
-        source = split_locator(source).inner
+    source = full = os.fspath(source)
+    locator = split_locator(source)
+    if locator.scheme == "file":
+        source, full = locator.inner, os.path.abspath(locator.inner)
+        if not os.path.exists(source) and not os.path.exists(split_sheet(source)[0]):
+            raise SourceError(f"{source} does not exist.")
     if is_table_name(source):
-        _check_exists(source)
-        options = {"path_column": path_column, "id_column": id_column, "roots": roots}
-        table = source if is_address(source) else os.path.abspath(source)
-        images, remarks = table_images(table, **options)
+        images, remarks = table_images(full, path_column, id_column, roots)
         return ImageListing(_as_frame(images, source), remarks)
     if path_column is not None:
         raise OptionError(
             f"a column of paths was named ({path_column!r}), but {source} is not a table. Leave "
             "out `path_column`."
         )
-    names, passed_over = _find(source if is_address(source) else os.path.abspath(source))
-    notes: list[str] = []
-    if described := passed_over.describe():
-        notes.append(f"skipped in {source}: {described}.")
-    _check_text(names, source)
-    pairs = [(image_id_from_path(path), path) for path in names]
-    images = pd.DataFrame(pairs, columns=["image_id", "path"], dtype=str)
+    passed_over = PassedOver()
+    names = _find(full, passed_over)
+    skipped = passed_over.describe()
+    notes = [f"skipped in {source}: {skipped}."] if skipped else []
+    broken = next(filter(_SURROGATE.search, names), None)
+    if broken is not None:
+        raise SourceError(
+            f"{source} holds file names that are not valid UTF-8, such as "
+            f"{broken.encode('utf-8', 'replace')!r}. Rename them."
+        )
+    ids = map(image_id_from_path, names)
+    images = pd.DataFrame({"image_id": list(ids), "path": list(names)}, dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
         # The name of the source is included so that listing a folder or its parent gives equal ids.
-        own = _own_name(source)
-        images["image_id"] = path_ids([f"{own}/{names[path]}" for path in images["path"]])
+        own = _own_name(full)
+        images["image_id"] = path_ids([f"{own}/{name}" for name in names.values()])
         example = images.loc[repeated, "image_id"].iloc[0]
         notes.append(
             f"{repeated.sum():,} images in {source} share a file name with another; their ids "
@@ -190,30 +197,23 @@ def scan_images(
     return ImageListing(_as_frame(images, source), tuple(notes))
 
 
-def _check_exists(source: str) -> None:
-    if not is_address(source) and not any(map(os.path.exists, (source, split_sheet(source)[0]))):
-        raise SourceError(f"{source} does not exist.")
-
-
-def _find(source: str) -> tuple[dict[str, str], PassedOver]:
-    """Return the locators of a source with their names relative to it, and the skipped files."""
-    passed_over = PassedOver()
+def _find(source: str, passed_over: PassedOver) -> dict[str, str]:
+    """Return the locators of a source with their names relative to it."""
     if is_address(source):
-        return _at_address(source, passed_over), passed_over
+        return _at_address(source, passed_over)
     if os.path.isdir(source):
         start = len(source.rstrip(os.sep)) + 1
         files = walk_folder(source, passed_over)
         names = {path: path[start:].replace(os.sep, "/") for path in files}
-        return _choose(names, source, passed_over), passed_over
-    _check_exists(source)
+        return _choose(names, source, passed_over)
     suffix = suffix_of(source)
     if suffix == ".zip":
         names = {join_locator("zip", name, source): name for name in zip_members(source)}
-        return _choose(names, source, passed_over), passed_over
+        return _choose(names, source, passed_over)
     if suffix in (".hdf5", ".h5"):
-        return {join_locator("hdf5", key, source): key for key in hdf5_keys(source)}, passed_over
+        return {join_locator("hdf5", key, source): key for key in hdf5_keys(source)}
     if suffix in IMAGE_SUFFIXES or (not suffix and _kind(source) == "image"):
-        return {source: os.path.basename(source)}, passed_over
+        return {source: os.path.basename(source)}
     raise SourceError(
         f"{source} is not a source of images. Accepted: folders, image files "
         f"({', '.join(sorted(IMAGE_SUFFIXES))}), tables ({', '.join(sorted(TABLE_SUFFIXES))}), "
@@ -266,8 +266,8 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
 
 
 def _own_name(source: str) -> str:
-    path = source if is_address(source) else os.path.abspath(source).replace(os.sep, "/")
-    return posixpath.splitext(posixpath.basename(path.rstrip("/")))[0]
+    name = posixpath.basename(source.replace(os.sep, "/").rstrip("/"))
+    return posixpath.splitext(name)[0]
 
 
 def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
@@ -277,7 +277,7 @@ def _drop_copies(images: dict[str, str], passed_over: PassedOver) -> None:
         by_stem[posixpath.splitext(name)[0]].append(locator)
     for same in by_stem.values():
         copies = [one for one in same if suffix_of(images[one]) in _COPIES]
-        if len(same) > 1 and len(copies) == len(same) - 1:
+        if len(copies) == len(same) - 1:
             for one in copies:
                 kind = f"{suffix_of(images[one])} copy of another file of the same name"
                 passed_over.add(kind, kind, images.pop(one))
@@ -302,21 +302,9 @@ def _as_frame(images: pd.DataFrame, source: str) -> pd.DataFrame:
     repeated = images["image_id"].duplicated()
     if repeated.any():
         pairs = (images["path"].shift() + " and " + images["path"])[repeated]
+        shown = "; ".join(pairs[:_SHOWN_PAIRS]) + ("; ..." if len(pairs) > _SHOWN_PAIRS else "")
         raise SourceError(
             f"{len(pairs)} images in {source} have the same id as another, its file name without "
-            f"suffix: {'; '.join(pairs[:_SHOWN_PAIRS])}"
-            f"{'; ...' if len(pairs) > _SHOWN_PAIRS else ''}. "
-            "Rename or remove one of each, or read the folders separately."
+            f"suffix: {shown}. Rename or remove one of each, or read the folders separately."
         )
     return images
-
-
-def _check_text(names: Iterable[str], source: str) -> None:
-    for name in names:
-        try:
-            name.encode()
-        except UnicodeEncodeError as error:
-            raise SourceError(
-                f"{source} holds file names that are not valid UTF-8, such as "
-                f"{name.encode('utf-8', 'replace')!r}. Rename them."
-            ) from error

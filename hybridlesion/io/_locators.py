@@ -11,8 +11,6 @@ from typing import BinaryIO, NamedTuple
 
 from hybridlesion.exceptions import HybridLesionError, MissingDependencyError, SourceError
 
-_ARCHIVES = ("zip", "hdf5")
-
 
 class Locator(NamedTuple):
     """The parts of a locator.
@@ -99,7 +97,7 @@ def split_locator(locator: str | os.PathLike) -> Locator:
     scheme, rest = locator.split("://", 1)
     # The archive's path follows the last separator, since member names may contain anything.
     inner, separator, container = rest.rpartition("::")
-    if scheme in _ARCHIVES and separator and not is_address(container):
+    if scheme in ("zip", "hdf5") and separator and not is_address(container):
         return Locator(scheme, inner, container)
     if scheme in ("file", "local"):
         return Locator("file", rest, "")
@@ -115,15 +113,6 @@ TABLE_SUFFIXES = frozenset((".csv", ".tsv", ".parquet", ".pq", ".xlsx"))
 # A suffix has a letter, so the numbers in a DICOM identifier, 1.2.840.10008, are not suffixes.
 _SUFFIX = re.compile(r"\.(?=\d*[a-z])[a-z0-9~+-]+", re.IGNORECASE)
 _SHEET = re.compile(r"(?<=\.xlsx)#[^/\\]*\Z", re.IGNORECASE)
-
-# Words that mark masks in the ISIC challenges, in PH2 and in common use.
-_WORDS_BEFORE = r"masks?|seg|segmentation|gt|ground[ _-]?truth"
-_WORDS_AFTER = rf"{_WORDS_BEFORE}|segmented|lesion|superpixels?|annotations?|labels?|roi|binary"
-_AFTER = re.compile(rf"(.*[^ ._-])[ ._-]+(?:{_WORDS_AFTER})", re.IGNORECASE | re.DOTALL)
-_BEFORE = re.compile(rf"(?:{_WORDS_BEFORE})[ ._-]+(.+)", re.IGNORECASE | re.DOTALL)
-_MASK_FOLDER = re.compile(
-    r"(?:.*[ ._-])?(?:masks?|segmentations?|ground[ _-]?truths?|gt|annotations?)", re.IGNORECASE
-)
 
 
 def suffix_of(name: str) -> str:
@@ -162,56 +151,6 @@ def is_table_name(source: str) -> bool:
         True if it has the suffix of a table.
     """
     return suffix_of(_SHEET.sub("", source)) in TABLE_SUFFIXES
-
-
-def mask_stems(stem: str) -> tuple[str, ...]:
-    """Strip the words that mark a file as a mask from its name.
-
-    Parameters
-    ----------
-    stem : str
-        File name without folder and suffix.
-
-    Returns
-    -------
-    tuple of str
-        Possible names of the image, the longest first; empty if the name is not that of a mask.
-
-    Examples
-    --------
-    >>> mask_stems("ISIC_1_Segmentation"), mask_stems("mask_7"), mask_stems("lesion_7")
-    (('ISIC_1',), ('7',), ())
-    >>> mask_stems("a_lesion-mask")
-    ('a_lesion', 'a')
-    """
-    found = []
-    while match := _AFTER.fullmatch(stem) or _BEFORE.fullmatch(stem):
-        stem = match[1]
-        found.append(stem)
-    return tuple(found)
-
-
-def in_mask_folder(name: str) -> bool:
-    """Whether a file lies in a folder of masks, judging by the folder names.
-
-    Parameters
-    ----------
-    name : str
-        Path with forward slashes, starting with the folder that the user named.
-
-    Returns
-    -------
-    bool
-        True if a folder is called ``masks``, ``GroundTruth`` or similar.
-
-    Examples
-    --------
-    >>> in_mask_folder("masks/a.png"), in_mask_folder("images/a.png")
-    (True, False)
-    >>> in_mask_folder("ISIC-2017_Training_Part1_GroundTruth/a.png")
-    True
-    """
-    return any(_MASK_FOLDER.fullmatch(folder) for folder in name.split("/")[:-1])
 
 
 def image_id_from_path(path: str) -> str:

@@ -6,7 +6,7 @@ import os
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -15,15 +15,17 @@ import numpy as np
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.io._containers import PassedOver, walk_folder
 from hybridlesion.io._image_files import read_image
-from hybridlesion.io._locators import (
-    IMAGE_SUFFIXES,
-    LOSSLESS_SUFFIXES,
-    in_mask_folder,
-    mask_stems,
-    split_locator,
-    suffix_of,
-)
+from hybridlesion.io._locators import IMAGE_SUFFIXES, LOSSLESS_SUFFIXES, split_locator, suffix_of
 from hybridlesion.metadata import match_ids
+
+# Words that mark masks in the ISIC challenges, in PH2 and in common use.
+_WORDS_BEFORE = r"masks?|seg|segmentation|gt|ground[ _-]?truth"
+_WORDS_AFTER = rf"{_WORDS_BEFORE}|segmented|lesion|superpixels?|annotations?|labels?|roi|binary"
+_AFTER = re.compile(rf"(.*[^ ._-])[ ._-]+(?:{_WORDS_AFTER})", re.IGNORECASE | re.DOTALL)
+_BEFORE = re.compile(rf"(?:{_WORDS_BEFORE})[ ._-]+(.+)", re.IGNORECASE | re.DOTALL)
+_MASK_FOLDER = re.compile(
+    r"(?:.*[ ._-])?(?:masks?|segmentations?|ground[ _-]?truths?|gt|annotations?)", re.IGNORECASE
+)
 
 # Largest distance of a mask's value from its two levels, and the share of pixels that may exceed
 # it: JPEG and resizing blur the outline.
@@ -32,6 +34,56 @@ _BLURRED = 0.05
 _LONG_SIDE = 256
 # Positions at which a name may end and an addition to it begin.
 _WORD_BEGIN = re.compile(r"(?<=[^\W_])[\W_]|(?<=\d)(?=[^\W\d])")
+
+
+def mask_stems(stem: str) -> tuple[str, ...]:
+    """Strip the words that mark a file as a mask from its name.
+
+    Parameters
+    ----------
+    stem : str
+        File name without folder and suffix.
+
+    Returns
+    -------
+    tuple of str
+        Possible names of the image, the longest first; empty if the name is not that of a mask.
+
+    Examples
+    --------
+    >>> mask_stems("ISIC_1_Segmentation"), mask_stems("mask_7"), mask_stems("lesion_7")
+    (('ISIC_1',), ('7',), ())
+    >>> mask_stems("a_lesion-mask")
+    ('a_lesion', 'a')
+    """
+    found = []
+    while match := _AFTER.fullmatch(stem) or _BEFORE.fullmatch(stem):
+        stem = match[1]
+        found.append(stem)
+    return tuple(found)
+
+
+def in_mask_folder(name: str) -> bool:
+    """Whether a file lies in a folder of masks, judging by the folder names.
+
+    Parameters
+    ----------
+    name : str
+        Path with forward slashes, starting with the folder that the user named.
+
+    Returns
+    -------
+    bool
+        True if a folder is called ``masks``, ``GroundTruth`` or similar.
+
+    Examples
+    --------
+    >>> in_mask_folder("masks/a.png"), in_mask_folder("images/a.png")
+    (True, False)
+    >>> in_mask_folder("ISIC-2017_Training_Part1_GroundTruth/a.png")
+    True
+    """
+    return any(_MASK_FOLDER.fullmatch(folder) for folder in name.split("/")[:-1])
 
 
 def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None) -> dict[str, str]:
@@ -107,26 +159,23 @@ def choose_masks(names: Mapping[str, str]) -> set[str]:
     its pixels have only two values. Other lossless files whose name equals or begins with that of
     another file are judged by their pixels alone.
     """
-    suspects: dict[str, tuple[Sequence[str], bool]] = {}
-    neighbours: set[tuple[str, str]] = set()
-    anywhere: set[str] = set()
-    for locator, name in names.items():
-        folder, stem = _folder_and_stem(name)
-        stems, in_folder = mask_stems(stem), in_mask_folder(name)
-        if suffix_of(name) in IMAGE_SUFFIXES and (stems or in_folder):
-            suspects[locator] = stems, in_folder
-        if not in_folder:
-            neighbours.add((folder, stem.casefold()))
-            anywhere.add(stem.casefold())
+    places = {locator: _folder_and_stem(name) for locator, name in names.items()}
+    in_folder = {locator for locator, name in names.items() if in_mask_folder(name)}
+    photographs = {place for locator, place in places.items() if locator not in in_folder}
+    stems = {stem for _, stem in photographs}
+    suspects = {
+        locator: mask_stems(stem)
+        for locator, (_, stem) in places.items()
+        if suffix_of(names[locator]) in IMAGE_SUFFIXES
+        and (locator in in_folder or mask_stems(stem))
+    }
     masks = _masks_of_namesakes({one: names[one] for one in names if one not in suspects})
-    for locator, (stems, in_folder) in suspects.items():
-        folder, stem = _folder_and_stem(names[locator])
-        whose = [one.casefold() for one in stems]
-        partner = any((folder, one) in neighbours for one in whose) or (
-            in_folder and not anywhere.isdisjoint([stem.casefold(), *whose])
-        )
+    for locator, whose in suspects.items():
+        folder, stem = places[locator]
+        near = any((folder, one) in photographs for one in whose)
+        far = locator in in_folder and not stems.isdisjoint([stem, *whose])
         lossless = suffix_of(names[locator]) in LOSSLESS_SUFFIXES
-        if (partner and lossless) or _looks_like_mask(locator):
+        if ((near or far) and lossless) or _looks_like_mask(locator):
             masks.add(locator)
     return masks
 
@@ -135,7 +184,7 @@ def _masks_of_namesakes(names: Mapping[str, str]) -> set[str]:
     """Find lossless two-valued files whose name equals or begins with that of a photograph."""
     by_stem: dict[str, list[str]] = defaultdict(list)
     for locator, name in names.items():
-        by_stem[_folder_and_stem(name)[1].casefold()].append(locator)
+        by_stem[_folder_and_stem(name)[1]].append(locator)
 
     @cache
     def is_photograph(locator: str) -> bool:
@@ -178,4 +227,4 @@ def _looks_like_mask(path: str) -> bool:
 
 def _folder_and_stem(name: str) -> tuple[str, str]:
     folder, base = posixpath.split(split_locator(name).inner)
-    return folder, posixpath.splitext(base)[0]
+    return folder, posixpath.splitext(base)[0].casefold()

@@ -140,8 +140,6 @@ def _climbs(path: str) -> bool:
 
 _MOST_NAMED = 20
 
-_PATH_COLUMNS = ROLE_COLUMNS[Role.PATH]
-
 # Largest number of problems listed in a message.
 _SHOWN_PROBLEMS = 20
 # Number of paths that are tried in order to locate the others.
@@ -151,24 +149,20 @@ _WINDOWS = re.compile(r"[a-z]:[\\/]|\\\\", re.IGNORECASE)
 
 
 def table_images(
-    table: str,
-    *,
-    path_column: str | None = None,
-    id_column: str | None = None,
-    roots: Sequence[str | os.PathLike] = (),
+    table: str, path_column: str | None, id_column: str | None, roots: Sequence[str | os.PathLike]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List the images in a table.
 
     Parameters
     ----------
     table : str
-        Path or fsspec address of any table that `read_table` can read.
-    path_column : str, default=None
+        Absolute path or fsspec address of any table that `read_table` can read.
+    path_column : str or None
         Column with the paths. If None, the first known name in the table is used, in any case, or
         an alias, or the only column of image file names.
-    id_column : str, default=None
+    id_column : str or None
         Column with the image ids, if present. If None, it is detected.
-    roots : sequence of str or path-like, default=()
+    roots : sequence of str or path-like
         Further folders in which images may lie.
 
     Returns
@@ -193,38 +187,31 @@ def table_images(
     names = source.frame[column].fillna("").astype(str).tolist()
     finder = _Finder(table, roots)
     paths = [finder.find(name) for name in names]
-    paths, notes = finder.find_elsewhere(names, paths)
-    paths, spelt = finder.find_respelt(names, paths)
-    problems = [
-        f"row {row}: {path}"
-        for row, path in zip(source.rows, paths, strict=True)
-        if isinstance(path, ImageError)
-    ]
+    notes = (*finder.find_elsewhere(names, paths), *finder.find_respelt(names, paths))
+    rows = zip(source.rows, paths, strict=True)
+    problems = [f"row {row}: {path}" for row, path in rows if isinstance(path, ImageError)]
     if problems:
         raise TableError(
             f"{len(problems)} of {len(names)} paths in {table} cannot be used. Images must be in "
             "the table's folder or below it: move the table there, or pass their folder as "
-            f"`roots`, for example {finder.propose(names)}.",
+            f"`roots`, for example {finder.propose(names, paths)}.",
             _shorten(problems),
         )
     own = read_image_ids(source.frame, column, id_column)
     images = pd.DataFrame({"image_id": path_ids(names) if own is None else own, "path": paths})
     if own is not None:
         _check_pairs(images, source, table)
-    return images.drop_duplicates("path"), (*notes, *spelt)
+    return images.drop_duplicates("path"), notes
 
 
 class _Finder:
     """Search for the paths of a table, in its folder and in the roots."""
 
     def __init__(self, table: str, roots: Sequence[str | os.PathLike]):
-        folder = posixpath.dirname(table) if is_address(table) else os.path.dirname(table) or "."
-        for root in roots:
-            if not is_address(os.fspath(root)) and not os.path.isdir(root):
-                raise SourceError(
-                    f"{os.fspath(root)} is not a folder; `roots` are folders of images."
-                )
-        places = [folder, *roots]
+        for root in map(os.fspath, roots):
+            if not is_address(root) and not os.path.isdir(root):
+                raise SourceError(f"{root} is not a folder; `roots` are folders of images.")
+        places = [os.path.dirname(table), *roots]
         self.guards = [_FolderGuard(place, places) for place in places]
 
     def find(self, name: str) -> str | ImageError:
@@ -237,12 +224,10 @@ class _Finder:
             return error
         if len(self.guards) == 1 or _exists(first):
             return first
-        return next((path for path in self._found(self.guards[1:], name)), first)
+        return next(self._found(name), first)
 
-    def find_elsewhere(
-        self, names: Sequence[str], paths: Sequence[str | ImageError]
-    ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Resolve paths written on another computer by dropping as many leading folders of each."""
+    def find_elsewhere(self, names: list[str], paths: list[str | ImageError]) -> list[str]:
+        """Replace paths of another computer by dropping as many leading folders of each."""
         foreign = {
             row: [part for part in re.split(r"[\\/]+", names[row])[1:] if part]
             for row, path in enumerate(paths)
@@ -252,57 +237,46 @@ class _Finder:
         tried = list(foreign.values())[:_TRIED]
 
         def count(dropped: int) -> int:
-            found = (self._found(self.guards, "/".join(one[dropped:])) for one in tried)
-            return len({places[0] for places in found if places})
+            found = {next(self._found("/".join(parts[dropped:])), None) for parts in tried}
+            return len(found - {None})
 
         depths = range(max(map(len, tried), default=0))
         dropped = max(depths, key=count, default=0)
-        found, answer = {}, list(paths)
-        whose: dict[str, list[str]] = {}
+        found, owners = [], {}
         for row, parts in foreign.items():
-            places = dict.fromkeys(self._found(self.guards, "/".join(parts[dropped:])))
+            places = set(self._found("/".join(parts[dropped:])))
             # One file for one path, and one path for one file.
-            if len(places) == 1 and whose.setdefault(place := next(iter(places)), parts) == parts:
-                found[row] = answer[row] = place
-        if not found:
-            return answer, ()
-        row, path = next(iter(found.items()))
-        return answer, (
-            f"{len(found):,} of {len(names):,} paths are from another computer: {names[row]} is "
-            f"taken as {path}.",
-        )
+            if len(places) == 1 and owners.setdefault(place := places.pop(), parts) == parts:
+                paths[row] = place
+                found.append(row)
+        return _describe_found(found, names, paths, "are from another computer")
 
-    def find_respelt(
-        self, names: Sequence[str], paths: Sequence[str | ImageError]
-    ) -> tuple[list[str | ImageError], tuple[str, ...]]:
-        """Find files whose names differ from those in the table in case or Unicode form."""
-        gone = [row for row, path in enumerate(paths) if isinstance(path, str) and _is_file(path)]
-        gone = [row for row in gone if not os.path.exists(paths[row])]
-        tries = {row: list(self._resolved(self.guards, names[row])) for row in gone}
+    def find_respelt(self, names: list[str], paths: list[str | ImageError]) -> list[str]:
+        """Replace paths that differ from the names of files in case or Unicode form."""
+        files = {row: path for row, path in enumerate(paths) if isinstance(path, str)}
+        files = {row: path for row, path in files.items() if split_locator(path).scheme == "file"}
+        gone = [row for row, path in files.items() if not os.path.exists(path)]
+        tries = {row: list(self._resolved(names[row])) for row in gone}
         real = _respell(path for options in tries.values() for path in options)
-        answer, found = list(paths), []
+        found = []
         for row, options in tries.items():
             near = [real[path] for path in options if path in real]
-            near = [path for path in near if any(self._resolved(self.guards, path))]
+            near = [path for path in near if any(self._resolved(path))]
             if near:
-                answer[row] = near[0]
+                paths[row] = near[0]
                 found.append(row)
-        if not found:
-            return answer, ()
-        return answer, (
-            f"{len(found):,} of {len(names):,} paths differ from the names of files in case, "
-            f"accent encoding or suffix: {names[found[0]]} is taken as {answer[found[0]]}.",
-        )
+        reason = "differ from the names of files in case, accent encoding or suffix"
+        return _describe_found(found, names, paths, reason)
 
-    def _found(self, guards: Sequence[_FolderGuard], name: str) -> list[str]:
-        return [path for path in self._resolved(guards, name) if _exists(path)]
+    def _found(self, name: str) -> Iterator[str]:
+        return filter(_exists, self._resolved(name))
 
-    def _resolved(self, guards: Sequence[_FolderGuard], name: str) -> Iterator[str]:
-        for guard in guards if name else ():
+    def _resolved(self, name: str) -> Iterator[str]:
+        for guard in self.guards if name else ():
             with suppress(ImageError):
                 yield guard.resolve(name)
 
-    def propose(self, names: Sequence[str]) -> str:
+    def propose(self, names: list[str], paths: list[str | ImageError]) -> str:
         """Suggest the folder of the files that lie outside."""
         folder = self.guards[0].folder
         if all(is_address(name) for name in names):
@@ -311,8 +285,8 @@ class _Finder:
             return shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
         outside = [
             os.path.normpath(os.path.join(folder, name))
-            for name, path in zip(names, map(self.find, names), strict=True)
-            if isinstance(path, ImageError) and name.strip() and "\0" not in name
+            for name, path in zip(names, paths, strict=True)
+            if isinstance(path, ImageError)
         ]
         outside = {os.path.dirname(path) for path in outside if os.path.isfile(path)}
         # One folder for all, or one for each disk.
@@ -322,14 +296,19 @@ class _Finder:
         return " and ".join(map(shlex.quote, folders))
 
 
+def _describe_found(
+    rows: list[int], names: list[str], paths: list[str | ImageError], reason: str
+) -> list[str]:
+    """Describe the paths that were replaced, with an example, if there are any."""
+    return [
+        f"{len(rows):,} of {len(names):,} paths {reason}: {names[row]} is taken as {paths[row]}."
+        for row in rows[:1]
+    ]
+
+
 def _exists(path: str) -> bool:
     locator = split_locator(path)
     return locator.scheme != "fsspec" and os.path.exists(locator.container or locator.inner)
-
-
-def _is_file(path: str) -> bool:
-    locator = split_locator(path)
-    return locator.scheme != "fsspec" and not locator.container
 
 
 def _respell(paths: Iterable[str]) -> dict[str, str]:
@@ -362,22 +341,16 @@ def _is_gone(name: str) -> bool:
 
 def _check_pairs(images: pd.DataFrame, source: SourceTable, table: str) -> None:
     """Raise an error if an id has several files, or a file several ids."""
-    problems = [
-        f"row {row} has no image id."
-        for row, one in zip(source.rows, images["image_id"], strict=True)
-        if not one
-    ]
-    pairs = images.assign(row=source.rows).drop_duplicates(["image_id", "path"])
-    for column, what, other, several in (
-        ("image_id", "id ", "path", "files"),
-        ("path", "", "image_id", "ids"),
-    ):
-        repeated = pairs[pairs[column].duplicated(keep=False) & (pairs["image_id"] != "")]
-        problems += [
-            f"rows {', '.join(map(str, group['row'][:5]))}: {what}{value} has {len(group)} "
-            f"{several}, {', '.join(group[other][:3])}."
-            for value, group in repeated.groupby(column, sort=False)
-        ]
+    has_id = images["image_id"] != ""
+    problems = [f"row {row} has no image id." for row in source.rows[~has_id]]
+    pairs = images.assign(row=source.rows)[has_id].drop_duplicates(["image_id", "path"])
+    kinds = (("image_id", "id ", "path", "files"), ("path", "", "image_id", "ids"))
+    for column, what, other, several in kinds:
+        repeated = pairs[pairs[column].duplicated(keep=False)]
+        for value, group in repeated.groupby(column, sort=False):
+            rows = ", ".join(map(str, group["row"][:5]))
+            count = f"{len(group)} {several}, {', '.join(group[other][:3])}"
+            problems.append(f"rows {rows}: {what}{value} has {count}.")
     if problems:
         raise TableError(
             f"{table}: image ids and paths contradict each other. Give each image one id and one "
@@ -392,24 +365,19 @@ def _shorten(problems: Sequence[str]) -> list[str]:
 
 
 def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> str:
-    columns = list(frame.columns)
-    if path_column is not None:
-        if path_column in columns:
-            return path_column
-        near = get_close_matches(path_column, map(str, columns), n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise TableError(f"{table} has no column {path_column!r}.{hint} It has {_some(columns)}.")
-    found = find_path_column(frame)
-    if found is not None:
+    columns = list(map(str, frame.columns))
+    found = find_path_column(frame) if path_column is None else path_column
+    if found in columns:
         return found
-    raise TableError(
-        f"{table} has no column of image paths. It has {_some(columns)}; the known names are "
-        f"{', '.join(_PATH_COLUMNS)}. Pass another as `path_column`, or pass the image folder as "
-        "the source and this table as `metadata`."
-    )
-
-
-def _some(columns: Sequence[str]) -> str:
-    """List the first few columns, since a feature table has hundreds."""
+    # Only the first few columns are listed, since a feature table has hundreds.
     more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
-    return ", ".join(map(str, columns[:_MOST_NAMED])) + more or "none"
+    named = f"It has {', '.join(columns[:_MOST_NAMED])}{more}"
+    if found is not None:
+        near = get_close_matches(found, columns, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise TableError(f"{table} has no column {found!r}. {hint}{named}.")
+    raise TableError(
+        f"{table} has no column of image paths. {named}; the known names are "
+        f"{', '.join(ROLE_COLUMNS[Role.PATH])}. Pass another as `path_column`, or pass the image "
+        "folder as the source and this table as `metadata`."
+    )

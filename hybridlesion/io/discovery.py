@@ -17,6 +17,7 @@ from hybridlesion.io._locators import image_id_from_path, is_table_name, split_l
 from hybridlesion.metadata import Records, path_ids, read_label, read_records
 
 _OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
+_FILE_KIND = re.compile(r"images?|imgs?|photos?|pictures?|jpe?gs?|pngs?", re.IGNORECASE)
 # Names of folders with a part of a collection or with files of one kind, which are never classes.
 _NO_CLASS = re.compile(
     r"(train|test|val|valid)(ing|idation)?([ _-]?(set|data))?|fold[ _-]?\d+|split[ _-]?\d+"
@@ -81,23 +82,20 @@ def find_records(
         If options contradict each other, or labels are requested but no folder names a class.
     """
     sources = _as_list(sources)
+    options = {"id_column": id_column, "target_column": target_column, "columns": columns}
+    options |= {"malignant": malignant, "benign": benign}
     id_name = id_column or (columns or {}).get("image_id")
     listing = scan_sources(sources, path_column=path_column, id_column=id_name, roots=roots)
     images = listing.images
-    options = {"id_column": id_column, "target_column": target_column, "columns": columns}
-    options |= {"malignant": malignant, "benign": benign}
-    tables = list(metadata)
-    if labels_from_folders:
-        tables.append(_label_table(images))
+    tables = [*metadata, *([_label_table(images)] if labels_from_folders else [])]
     if tables:
         records = read_records(tables, images=images, **options)
     elif all(is_table_name(str(source)) for source in sources):
         records = _read_own_columns(sources, images, options, path_column)
     else:
-        named = [f"`{name}`" for name, value in options.items() if value]
+        idle = " and ".join(f"`{name}`" for name, value in options.items() if value)
         notes = [] if labels_from_folders is None else _offer_labels(images)
-        if named:
-            idle = " and ".join(named)
+        if idle:
             notes = [f"{idle} had no effect without a table. Name one with `metadata`."]
         records = _images_alone(images, *notes)
     return replace(records, warnings=(*listing.notes, *records.warnings))
@@ -185,14 +183,14 @@ def scan_sources(
             "no images: name a folder, an image file, a zip or HDF5 archive, a table with a path "
             "column, or an fsspec address."
         )
-    parts = [listing.images.assign(source=i) for i, listing in enumerate(listings)]
-    images = pd.concat(parts, ignore_index=True)
+    tables = [listing.images.assign(source=i) for i, listing in enumerate(listings)]
+    images = pd.concat(tables, ignore_index=True)
     notes = [note for listing in listings for note in listing.notes]
     shared = images["image_id"].duplicated(keep=False)
     by_name = images["image_id"] == images["path"].map(image_id_from_path)
     if by_name[shared].all() and not images["path"].duplicated().any():
-        full = [_full_name(path) for path in images["path"]]
-        images["image_id"] = images["image_id"].where(~shared, path_ids(full))
+        full = path_ids(list(map(_full_name, images["path"])))
+        images["image_id"] = images["image_id"].where(~shared, full)
         notes += [
             f"{shared.sum():,} images share a name with one in another source; their ids begin "
             f"with their folders, as in {image_id}."
@@ -240,11 +238,8 @@ def _images_alone(images: pd.DataFrame, *notes: str) -> Records:
 def _class_folder(path: str) -> str | None:
     """Return the nearest folder of an image that may be a class."""
     folders = re.split(r"[\\/]+", _full_name(path))[:-1]
-    for folder in reversed(folders):
-        if re.fullmatch(r"(images?|imgs?|photos?|pictures?|jpe?gs?|pngs?)", folder, re.IGNORECASE):
-            continue
-        return None if not folder or _NO_CLASS.fullmatch(folder) else folder
-    return None
+    nearest = next((one for one in reversed(folders) if not _FILE_KIND.fullmatch(one)), "")
+    return None if not nearest or _NO_CLASS.fullmatch(nearest) else nearest
 
 
 def _label_table(images: pd.DataFrame) -> pd.DataFrame:
@@ -257,8 +252,8 @@ def _label_table(images: pd.DataFrame) -> pd.DataFrame:
         )
     words = folders.str.replace(r"[_\s]+", " ", regex=True).str.strip().str.lower()
     outcomes = words.dropna().isin(_OUTCOMES).all()
-    labels = {"benign_malignant" if outcomes else "diagnosis": words}
-    return pd.DataFrame({"image_id": images["image_id"], **labels})
+    label = "benign_malignant" if outcomes else "diagnosis"
+    return pd.DataFrame({"image_id": images["image_id"], label: words})
 
 
 def _offer_labels(images: pd.DataFrame) -> list[str]:

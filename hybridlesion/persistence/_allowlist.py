@@ -85,6 +85,8 @@ _CONSTANTS: dict[str, Callable[[], object]] = {
 }
 _SCALARS = (str, bytes, int, float, bool, type(None))
 
+_Calls = Mapping[str, Callable | None]
+
 
 def loads_listed(payload: bytes) -> object:
     """Unpickle a model, allowing only `LISTED_CLASSES` and `LISTED_CALLABLES`.
@@ -120,11 +122,7 @@ def loads_listed(payload: bytes) -> object:
         raise ArtifactError(f"cannot load the model: {error}") from error
 
 
-def read_pickle(
-    data: bytes,
-    calls: Mapping[str, Callable | None],
-    classes: frozenset[str] = frozenset(),
-) -> object:
+def read_pickle(data: bytes, calls: _Calls, classes: frozenset[str] = frozenset()) -> object:
     """Interpret a pickle without executing anything that is not listed.
 
     Parameters
@@ -169,7 +167,7 @@ def read_pickle(
 class _Interpreter:
     """Stack machine for pickles, with only the opcodes that occur in models."""
 
-    def __init__(self, calls: Mapping[str, Callable | None], classes: frozenset[str]):
+    def __init__(self, calls: _Calls, classes: frozenset[str]):
         self.calls, self.classes = calls, classes
         self.stack: list = []
         self.marks: list[int] = []
@@ -219,7 +217,7 @@ class _Interpreter:
                 kind, arguments = self._pop(2)
                 stack.append(self._new(kind, arguments))
             case "BUILD":
-                (state,) = self._pop(1)
+                state = stack.pop()
                 self._set_state(stack[-1], state)
             case "PROTO":
                 if argument > 5:

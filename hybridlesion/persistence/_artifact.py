@@ -14,14 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.persistence._allowlist import LISTED_CLASSES, loads_listed, read_pickle
-from hybridlesion.persistence._compatibility import check_versions
 from hybridlesion.persistence._file_format import (
     Container,
     check_content,
     read_container,
     write_container,
 )
-from hybridlesion.persistence._manifest import check_schema, make_manifest
+from hybridlesion.persistence._manifest import check_schema, check_versions, make_manifest
 from hybridlesion.persistence._state import CALLS, dumps_model
 from hybridlesion.persistence._weights import (
     attach_weights,
@@ -87,9 +86,7 @@ def save_artifact(
             "Use the estimators of hybridlesion, or save the model with joblib.dump."
         ) from error
     inside, sidecars = write_sidecar_files(Path(path), files)
-    manifest = make_manifest(
-        model, training=training or {}, metrics=metrics, files=files, sidecars=sidecars
-    )
+    manifest = make_manifest(model, training or {}, metrics, files, sidecars)
     write_container(path, Container(manifest, payload, inside), key)
     return manifest
 
@@ -167,17 +164,17 @@ restore_model.__module__ = "hybridlesion.persistence"
 
 
 def _open(path: str | os.PathLike, container: Container, folder: Path | None) -> BaseEstimator:
-    with warnings.catch_warnings():
-        # check_versions warns once for the whole model instead of once per estimator.
-        warnings.simplefilter("ignore", InconsistentVersionWarning)
+    # check_versions warns once for the whole model instead of once per estimator.
+    with warnings.catch_warnings(action="ignore", category=InconsistentVersionWarning):
         model = loads_listed(container.payload)
     if not isinstance(model, BaseEstimator):
         raise ArtifactError(f"{path} contains a {type(model).__name__} instead of a model.")
     manifest = container.manifest
     files = collect_files(path, folder, container.files, manifest.get("files") or {})
     model = attach_weights(model, files)
-    check_schema(path, manifest, split_steps(model)[1])
-    check_versions(path, manifest, split_steps(model)[1])
+    classifier = split_steps(model)[1]
+    check_schema(path, manifest, classifier)
+    check_versions(path, manifest, classifier)
     return model
 
 
@@ -203,10 +200,7 @@ def read_manifest(path: str | os.PathLike, *, key: bytes | None = None) -> dict:
         If the file is not signed with the key, not an artifact, damaged or too new.
     """
     container = read_container(path, key)
-    signature = "unchecked" if container.signed else "none"
-    return {
-        **container.manifest,
-        "protocol": container.protocol,
-        "digest": container.digest(),
-        "signature": signature if key is None else "valid",
-    }
+    unchecked = "unchecked" if container.signed else "none"
+    signature = unchecked if key is None else "valid"
+    facts = {"protocol": container.protocol, "digest": container.digest(), "signature": signature}
+    return container.manifest | facts

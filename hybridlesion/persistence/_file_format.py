@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from hybridlesion._atomic import atomic_path
@@ -61,9 +60,9 @@ class Container:
     def digest(self) -> str:
         """Return the SHA-256 digest of the whole content, as 64 hexadecimal digits."""
         manifest = json.dumps(self.manifest, sort_keys=True).encode()
-        named = [(name.encode(), self.files[name]) for name in sorted(self.files)]
+        named = [part for name in sorted(self.files) for part in (name.encode(), self.files[name])]
         total = hashlib.sha256(str(self.protocol).encode())
-        for part in (manifest, self.payload, *(part for pair in named for part in pair)):
+        for part in (manifest, self.payload, *named):
             # The length prefix prevents bytes from moving between adjacent parts.
             total.update(len(part).to_bytes(8, "big"))
             total.update(part)
@@ -128,11 +127,7 @@ def read_container(path: str | os.PathLike, key: bytes | None = None) -> Contain
     ArtifactError
         If the file is missing, not signed with the key, not an artifact, too new or damaged.
     """
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise ArtifactError(f"cannot read the model file {path}: {error.strerror}.") from error
+    data = _read(path, "model", _MAX_BYTES)
     if len(data) > _MAX_BYTES:
         _refuse(path, f"it is larger than {_MAX_BYTES >> 30} GiB")
     signed = data[-_SIGNATURE_LENGTH:].startswith(_SIGNATURE_MARK)
@@ -141,10 +136,9 @@ def read_container(path: str | os.PathLike, key: bytes | None = None) -> Contain
     # Every uncompressed pickle begins with this byte; compressed files are never unpacked.
     if not data.startswith(b"\x80"):
         _refuse(path, "it is not a joblib file" if data else "it is empty")
+    calls = {"hybridlesion.persistence.restore_model": lambda content: content}
     try:
-        content = read_pickle(
-            data, {"hybridlesion.persistence.restore_model": lambda content: content}
-        )
+        content = read_pickle(data, calls)
     except ArtifactError as error:
         _refuse(path, str(error).removesuffix("."))
     return check_content(path, content, signed=signed)
@@ -243,17 +237,22 @@ def read_key(path: str | os.PathLike) -> bytes:
     ArtifactError
         If the file cannot be read, or is too short or too long for a key.
     """
-    try:
-        with Path(path).open("rb") as file:
-            key = file.read(_MAX_KEY + 1).rstrip(b"\r\n")
-    except OSError as error:
-        raise ArtifactError(f"cannot read the key file {path}: {error.strerror}.") from error
+    key = _read(path, "key", _MAX_KEY).rstrip(b"\r\n")
     if not _MIN_KEY <= len(key) <= _MAX_KEY:
         raise ArtifactError(
             f"the key file {path} has {len(key)} bytes; a key has {_MIN_KEY} to {_MAX_KEY}. Create "
             f"one with: openssl rand -hex 32 > {path}"
         )
     return key
+
+
+def _read(path: str | os.PathLike, kind: str, limit: int) -> bytes:
+    """Read a file, up to one byte more than the limit."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise ArtifactError(f"cannot read the {kind} file {path}: {error.strerror}.") from error
 
 
 def _signature(data: bytes, key: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Manifest of a model file: plain JSON values, and their description as text."""
+"""Manifest of a model file: plain JSON values, their checks and their description as text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib.metadata
 import math
 import os
 import platform
+import warnings
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ from hybridlesion import __version__
 from hybridlesion._formatting import measure_words, name_rule, threshold_words
 from hybridlesion._sanitize import printable
 from hybridlesion.exceptions import ArtifactError
-from hybridlesion.persistence._compatibility import describe_checks
+from hybridlesion.featurizer import FEATURE_VERSION
+from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.persistence._weights import SIDECAR
 from hybridlesion.pipeline import split_steps
 
@@ -31,11 +33,16 @@ INTENDED_USE = (
 
 _LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "lightgbm")
 _IMAGE_LIBRARIES = ("torch", "timm", "opencv-python", "pillow")
+# Libraries that compute the scores.
+_SCORING_LIBRARIES = ("scikit-learn", "lightgbm", "numpy", "scipy")
+
+# Number of rows by which a model is checked, and the largest difference of their scores.
+_N_ROWS = 16
+_TOLERANCE = 1e-6
 
 
 def make_manifest(
     model: BaseEstimator,
-    *,
     training: Mapping[str, object],
     metrics: pd.DataFrame | None,
     files: Mapping[str, bytes],
@@ -67,6 +74,7 @@ def make_manifest(
     folds = {name: parameters.get(name) for name in ("n_splits", "n_seeds", "random_state")}
     if hasattr(classifier, "folds_"):  # few patients allow fewer folds than requested
         folds["n_splits"] = int(classifier.folds_.max()) + 1
+    scores = _score_rows(classifier) if isinstance(classifier, HybridLesionClassifier) else []
     manifest = {
         "intended_use": INTENDED_USE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,7 +95,7 @@ def make_manifest(
             | ({SIDECAR: sidecars[name]} if name in sidecars else {})
             for name, data in files.items()
         },
-        "checks": describe_checks(classifier),
+        "checks": {"scores": scores, "measuring": FEATURE_VERSION},
         "training": dict(training),
         "metrics": [] if metrics is None else metrics.to_dict("records"),
     }
@@ -118,6 +126,103 @@ def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEst
             f"the manifest of {path} describes features that its model does not take: they do not "
             "match. Save the model again."
         )
+
+
+def check_versions(path: str | os.PathLike, manifest: Mapping, classifier: BaseEstimator) -> None:
+    """Check that a model gives the same scores with the installed libraries.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File of the model, for messages.
+    manifest : mapping
+        Manifest of the model.
+    classifier : estimator
+        Loaded classifier.
+
+    Raises
+    ------
+    ArtifactError
+        If the version of a library differs and the scores of the check rows have changed.
+
+    Warns
+    -----
+    UserWarning
+        If the version of a library differs, or images are measured differently.
+
+    Notes
+    -----
+    LightGBM, scikit-learn, numpy and scipy, which compute the scores, are compared by version:
+
+    1. If the major and minor versions agree (1.5.0 and 1.5.2), the model is accepted silently.
+    2. Otherwise, 16 synthetic rows are scored and compared with the scores stored in the manifest.
+       If all agree to within 1e-6, the model is loaded with a warning; otherwise it is rejected.
+    3. Files of protocol 1 store no such scores, so a warning lists the versions that differ.
+
+    A warning is also issued if this release of hybridlesion measures images differently: the scores
+    of images would be unreliable, while earlier feature tables remain valid.
+    """
+    checks = manifest.get("checks")
+    checks = checks if isinstance(checks, dict) else {}
+    measuring = checks.get("measuring")
+    if manifest.get("featurizer") is not None and measuring not in (None, FEATURE_VERSION):
+        _warn(
+            f"{path} was fitted on features of version {measuring}, but this release computes "
+            f"version {FEATURE_VERSION}: image scores will be wrong. Extract the features again "
+            "and fit again."
+        )
+    differing = _differing(manifest.get("versions"))
+    if not differing:
+        return
+    saved, expected = f"{path} was saved with {differing}", checks.get("scores")
+    if not expected or not isinstance(classifier, HybridLesionClassifier):
+        _warn(f"{saved}. Scores may differ; install the same versions, or fit the model again.")
+    elif _agree(expected, classifier):
+        _warn(f"{saved}. Its check rows score the same here.")
+    else:
+        raise ArtifactError(
+            f"{saved}, and its check rows score differently here. Install the same versions, or "
+            "fit the model again."
+        )
+
+
+def _agree(expected: object, classifier: HybridLesionClassifier) -> bool:
+    try:
+        difference = _score_rows(classifier) - np.asarray(expected, dtype=float)
+    except Exception:  # an error of another library version, too, means different scores
+        return False
+    return bool(np.all(np.abs(difference) <= _TOLERANCE))
+
+
+def _differing(saved: object) -> str:
+    saved = saved if isinstance(saved, dict) else {}
+    here = {library: importlib.metadata.version(library) for library in _SCORING_LIBRARIES}
+    return " and ".join(
+        f"{library} {saved[library]} (here: {version})"
+        for library, version in here.items()
+        if library in saved and str(saved[library]).split(".")[:2] != version.split(".")[:2]
+    )
+
+
+def _score_rows(classifier: HybridLesionClassifier) -> np.ndarray:
+    """Score rows with values of all magnitudes and both signs, and a row of missing values."""
+    row, column = np.mgrid[:_N_ROWS, : classifier.n_features_in_]
+    # Sines rather than random numbers, because random streams may change between numpy versions.
+    values = np.sin(1 + 7.1 * row + 1.3 * column) * 10.0 ** (row % 8 - 3)
+    values[-1] = np.nan
+    names = getattr(classifier, "feature_names_in_", None)
+    table = values if names is None else pd.DataFrame(values, columns=names)
+    if names is not None and classifier.encoder_ is not None:
+        known = classifier.encoder_.categories_.items()
+        text = {name: np.resize(words, _N_ROWS) for name, words in known if name in table}
+        # Patients with three lesions and a patient with a single lesion, scored differently.
+        patients = [f"patient {k // 3}" for k in range(_N_ROWS)]
+        table = table.assign(**text, patient_id=patients)
+    return classifier.predict_proba(table)[:, 1]
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=5)
 
 
 def _versions(*, with_images: bool) -> dict[str, str]:
@@ -216,10 +321,8 @@ def _model_lines(manifest: Mapping) -> list[str]:
     created = f", created {manifest['created']}" if "created" in manifest else ""
     line = f"{model.get('class', 'Model')}{created}, artifact protocol {manifest.get('protocol')}."
     if folds.get("n_splits"):
-        line += (
-            f" {folds['n_splits']} folds, {folds.get('n_seeds')} seed(s), random state "
-            f"{folds.get('random_state')}."
-        )
+        seeds = f"{folds.get('n_seeds')} seed(s), random state {folds.get('random_state')}"
+        line += f" {folds['n_splits']} folds, {seeds}."
     return [line, *_SIGNATURES.get(manifest.get("signature"), ())]
 
 
@@ -228,11 +331,8 @@ def _training_lines(facts: Mapping) -> list[str]:
         return ["Its training data are not described."]
     n_rows, n_positive = facts["n_rows"], facts.get("n_positive", 0)
     patients = f" of {facts['n_patients']:,} patients" if facts.get("n_patients") else ""
-    share = 100 * n_positive / max(n_rows, 1)
-    lines = [
-        f"Trained on {n_rows:,} lesions{patients}, {n_positive:,} of them malignant "
-        f"({share:.1f} %)."
-    ]
+    share = f"{n_positive:,} of them malignant ({100 * n_positive / max(n_rows, 1):.1f} %)"
+    lines = [f"Trained on {n_rows:,} lesions{patients}, {share}."]
     if facts.get("tables"):
         lines.append(f"Tables: {', '.join(map(str, facts['tables']))}.")
     if facts.get("digest"):

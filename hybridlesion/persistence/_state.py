@@ -10,7 +10,7 @@ import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -167,12 +167,9 @@ def set_byte_order(dtype: Any, state: Any) -> None:
         If the state changes more than the byte order.
     """
     expected = dtype.__reduce__()[2]
-    if (
-        type(state) is not tuple
-        or not all(type(part) in (int, str, type(None)) for part in state)
-        or (state[:1], state[2:]) != (expected[:1], expected[2:])
-        or state[1] not in ("<", ">", "=", "|")
-    ):
+    plain = type(state) is tuple and all(type(part) in (int, str, type(None)) for part in state)
+    alike = plain and (state[:1], state[2:]) == (expected[:1], expected[2:])
+    if not alike or state[1] not in ("<", ">", "=", "|"):
         raise ArtifactError("it holds an array whose dtype contradicts itself")
     dtype.__setstate__(state)
 
@@ -240,7 +237,7 @@ _PER_CLASS = ["num_class", "num_tree_per_iteration"]
 _LEAVES = ["leaf_value", "leaf_weight", "leaf_count"]
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?([eE][+-]?\d+)?|inf|nan)", re.ASCII)
-_OBJECTIVE = re.compile(r"binary sigmoid:\d+(\.\d+)?|multiclass num_class:(?P<n>\d+)", re.ASCII)
+_OBJECTIVE = re.compile(r"binary sigmoid:\d+(\.\d+)?|multiclass num_class:\d+", re.ASCII)
 _MAX_CLASSES = 64
 
 
@@ -289,18 +286,16 @@ def checked_text(text: str) -> str:
     ArtifactError
         If the text is not that of a classifier with numeric splits, or a tree is malformed.
     """
-    if type(text) is not str:
-        _refuse_trees("they are not text")
+    _check_trees(type(text) is str, "they are not text")
     head, *blocks = re.split(r"^Tree=\d+\n", text.partition("\nend of trees")[0], flags=re.M)
     header = _read_lines(head)
     version, objective = header.get("version", ""), header.get("objective", "")
-    known = _OBJECTIVE.fullmatch(objective)
-    if not re.fullmatch(r"v\d", version) or known is None:
-        _refuse_trees(f"unknown version {version[:20]!r} or objective {objective[:40]!r}")
-    n_classes = int(known["n"] or 1)
+    known = re.fullmatch(r"v\d", version) and _OBJECTIVE.fullmatch(objective)
+    _check_trees(known, f"unknown version {version[:20]!r} or objective {objective[:40]!r}")
+    n_classes = int(objective.partition("num_class:")[2] or 1)
     per_class = [_whole(header, name, _MAX_CLASSES) for name in _PER_CLASS]
-    if per_class != [n_classes, n_classes] or not n_classes or len(blocks) % n_classes:
-        _refuse_trees("their number does not fit the number of classes")
+    fits = n_classes and per_class == [n_classes, n_classes] and len(blocks) % n_classes == 0
+    _check_trees(fits, "their number does not fit the number of classes")
     n_columns = _whole(header, "max_feature_idx", _MAX_COLUMNS) + 1
     lines = [
         "tree",
@@ -320,23 +315,21 @@ def checked_text(text: str) -> str:
 
 def _checked_tree(tree: dict[str, str], n_columns: int) -> list[str]:
     n_leaves = _whole(tree, "num_leaves", _MAX_LEAVES)
-    if n_leaves < 1 or tree.get("num_cat") != "0" or tree.get("is_linear", "0") != "0":
-        _refuse_trees("a tree has no leaves, splits by category or is linear")
+    plain = tree.get("num_cat") == "0" and tree.get("is_linear", "0") == "0"
+    _check_trees(n_leaves and plain, "a tree has no leaves, splits by category or is linear")
     lengths = dict.fromkeys([*_NODES, *_INNER], n_leaves - 1) | dict.fromkeys(_LEAVES, n_leaves)
     lines = [f"num_leaves={n_leaves}", "num_cat=0"]
     for name, length in lengths.items():
         values = tree.get(name, "").split()
         # A tree with a single leaf has only the leaf value.
-        short = n_leaves == 1 and name in ("leaf_weight", "leaf_count")
-        if len(values) != length and not short:
-            _refuse_trees(f"a tree of {n_leaves} leaves has {len(values)} values of {name}")
-        if not all(map(_NUMBER.fullmatch, values)):
-            _refuse_trees(f"{name} of a tree is not made of numbers")
+        full = len(values) == length or (n_leaves == 1 and name in ("leaf_weight", "leaf_count"))
+        _check_trees(full, f"a tree of {n_leaves} leaves has {len(values)} values of {name}")
+        numeric = all(map(_NUMBER.fullmatch, values))
+        _check_trees(numeric, f"{name} of a tree is not made of numbers")
         lines.append(f"{name}={' '.join(values)}")
     _check_splits(tree, n_leaves, n_columns)
     shrinkage = tree.get("shrinkage", "1")
-    if not _NUMBER.fullmatch(shrinkage):
-        _refuse_trees("the shrinkage of a tree is not a number")
+    _check_trees(_NUMBER.fullmatch(shrinkage), "the shrinkage of a tree is not a number")
     return [*lines, "is_linear=0", f"shrinkage={shrinkage}"]
 
 
@@ -346,45 +339,43 @@ def _check_splits(tree: dict[str, str], n_leaves: int, n_columns: int) -> None:
         _whole_numbers(tree, name)
         for name in ("left_child", "right_child", "split_feature", "decision_type")
     )
-    if any(not 0 <= column < n_columns for column in columns):
-        _refuse_trees("a tree splits by a column that does not exist")
-    if any(not 0 <= kind < 16 or kind & 1 for kind in kinds):
-        _refuse_trees("a tree splits in an unknown way")
-    pairs = zip(left, right, strict=True)
-    if any(0 <= child <= node for node, pair in enumerate(pairs) for child in pair):
-        _refuse_trees("a tree contains a cycle")
-    if n_leaves > 1 and sorted([*left, *right]) != [*range(-n_leaves, 0), *range(1, n_leaves - 1)]:
-        _refuse_trees("a tree points to a missing node or leaf, or to one twice")
+    known = all(0 <= column < n_columns for column in columns)
+    _check_trees(known, "a tree splits by a column that does not exist")
+    known = all(0 <= kind < 16 and not kind & 1 for kind in kinds)
+    _check_trees(known, "a tree splits in an unknown way")
+    pairs = enumerate(zip(left, right, strict=True))
+    ordered = all(child < 0 or child > node for node, pair in pairs for child in pair)
+    _check_trees(ordered, "a tree contains a cycle")
+    children = [*range(-n_leaves, 0), *range(1, n_leaves - 1)] if n_leaves > 1 else []
+    complete = sorted([*left, *right]) == children
+    _check_trees(complete, "a tree points to a missing node or leaf, or to one twice")
 
 
 def _read_lines(text: str) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for line in text.split("\n"):
-        name, mark, value = line.partition("=")
-        if not mark:
-            continue
-        if name in values:
-            _refuse_trees(f"{name[:40]!r} occurs twice")
-        values[name] = value
+    pairs = [line.split("=", 1) for line in text.split("\n") if "=" in line]
+    values = dict(pairs)
+    _check_trees(len(values) == len(pairs), "a name occurs twice")
     return values
 
 
 def _whole(values: dict[str, str], name: str, largest: int) -> int:
     text = values.get(name, "")
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) > largest:
-        _refuse_trees(f"{name} is {text[:20]!r}")
+    whole = re.fullmatch(r"\d{1,9}", text, re.ASCII)
+    _check_trees(whole and int(text) <= largest, f"{name} is {text[:20]!r}")
     return int(text)
 
 
 def _whole_numbers(tree: dict[str, str], name: str) -> list[int]:
     values = tree.get(name, "").split()
-    if not all(re.fullmatch(r"-?\d{1,9}", value, re.ASCII) for value in values):
-        _refuse_trees(f"{name} of a tree is not made of whole numbers")
-    return [int(value) for value in values]
+    whole = all(re.fullmatch(r"-?\d{1,9}", value, re.ASCII) for value in values)
+    _check_trees(whole, f"{name} of a tree is not made of whole numbers")
+    return list(map(int, values))
 
 
-def _refuse_trees(reason: str) -> NoReturn:
-    raise ArtifactError(f"the boosted trees in the model cannot be trusted: {reason}.")
+def _check_trees(valid: object, fault: str) -> None:
+    """Raise an error with this fault unless the trees are valid."""
+    if not valid:
+        raise ArtifactError(f"the boosted trees in the model cannot be trusted: {fault}.")
 
 
 # Function that replaces each callable that may occur in a payload.
