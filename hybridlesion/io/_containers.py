@@ -6,9 +6,10 @@ import os
 import posixpath
 import zipfile
 import zlib
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,10 +19,6 @@ from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.io._locators import suffix_of
 
 _OPEN_ARCHIVES = 4
-
-# Open archives of each process, by process id. A forked child must neither use nor close the
-# handles of its parent, whose file position it would share, so it opens new ones under its own id.
-_handles: dict[int, OrderedDict[tuple, Any]] = {}
 
 
 def zip_members(archive: str) -> list[str]:
@@ -153,13 +150,22 @@ def _opened(archive: str, open_archive: Callable[[str], Any]) -> Any:
     except OSError as error:
         raise SourceError(f"cannot open {archive}: {error.strerror}.") from error
     # Time and size are included so that a replaced archive is reopened.
-    key = (archive, status.st_mtime_ns, status.st_size)
-    mine = _handles.setdefault(os.getpid(), OrderedDict())
-    handle = mine.pop(key, None) or open_archive(archive)
-    mine[key] = handle
-    # Handles are dropped, not closed, since another thread may still be reading.
-    while len(mine) > _OPEN_ARCHIVES:
-        mine.popitem(last=False)
+    return _handles(os.getpid())(open_archive, archive, status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _handles(process: int) -> Callable[..., Any]:
+    """Return a function that opens archives and keeps the last few of a process open.
+
+    A forked child must neither use nor close the handles of its parent, whose file position it
+    would share, so it opens new ones under its own id. Handles are dropped, not closed, since
+    another thread may still be reading.
+    """
+
+    @lru_cache(maxsize=_OPEN_ARCHIVES)
+    def handle(open_archive: Callable[[str], Any], archive: str, *version: int) -> Any:
+        return open_archive(archive)
+
     return handle
 
 

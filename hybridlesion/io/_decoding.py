@@ -17,14 +17,14 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from hybridlesion._validation import check_number
-from hybridlesion.exceptions import ImageError
+from hybridlesion.exceptions import ImageError, MissingDependencyError
 from hybridlesion.io._formats import HEAD_LENGTH, ImageFormat, JpegFile, identify_format, load_jpeg
 
 # Tags and a type of TIFF 6.0.
 _WIDTH, _HEIGHT, _ORIENTATION, _SHORT = 256, 257, 274, 3
 
 
-def exif_orientation(exif: bytes | None) -> int:
+def exif_orientation(exif: object) -> int:
     """Read the orientation from an EXIF block.
 
     Pillow's own reader builds every tag and warns about damaged ones. Only one number is needed
@@ -32,8 +32,8 @@ def exif_orientation(exif: bytes | None) -> int:
 
     Parameters
     ----------
-    exif : bytes
-        The block, with or without its leading ``Exif`` mark; None or empty if there is none.
+    exif : bytes or object
+        The block, with or without its leading ``Exif`` mark. Anything but bytes counts as none.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def exif_orientation(exif: bytes | None) -> int:
     >>> exif_orientation(exif.tobytes())
     6
     """
-    block = (exif or b"").removeprefix(b"Exif\0\0")
+    block = exif.removeprefix(b"Exif\0\0") if isinstance(exif, bytes) else b""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
     if order is None:
         return 1
@@ -229,14 +229,14 @@ def decode_image(
     with _opened(io.BytesIO(data)) as (header, image_format):
         _check_size(header, max_pixels)
         # Pillow applies a TIFF's orientation itself.
-        orientation = 1 if isinstance(header, TiffImageFile) else _orientation(header)
+        exif = None if isinstance(header, TiffImageFile) else header.info.get("exif")
         _check_end(data, header, image_format)
         if isinstance(header, JpegFile):
             load_jpeg(data, header, long_side)
         else:
             header.load()
         pixels = rgb_array(header, background=background)
-    return apply_orientation(pixels, orientation)
+    return apply_orientation(pixels, exif_orientation(exif))
 
 
 def shown_size(stream: BinaryIO) -> tuple[int, int]:
@@ -264,7 +264,7 @@ def shown_size(stream: BinaryIO) -> tuple[int, int]:
             orientation = header.tag_v2.get(_ORIENTATION, 1)
         else:
             width, height = header.size
-            orientation = _orientation(header)
+            orientation = exif_orientation(header.info.get("exif"))
     return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
 
 
@@ -285,6 +285,9 @@ def _opened(stream: BinaryIO) -> Iterator[tuple[ImageFile, ImageFormat]]:
             yield image_format.reader(stream), image_format
     except (ImageError, MemoryError):
         raise
+    # Such a file is listed as unreadable, and the other files are read.
+    except MissingDependencyError as error:
+        raise ImageError(str(error)) from error
     # Damaged files raise nearly every exception in Pillow's parsers: OSError, SyntaxError,
     # struct.error, ZeroDivisionError and more, depending on the format and the version.
     except Exception as error:
@@ -312,8 +315,3 @@ def _check_end(data: bytes, header: ImageFile, image_format: ImageFormat) -> Non
             f"truncated {image_format.name} file: its {len(data):,} bytes lack an end marker. "
             "Fetch it again."
         )
-
-
-def _orientation(header: ImageFile) -> int:
-    exif = header.info.get("exif")
-    return exif_orientation(exif if isinstance(exif, bytes) else None)

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import PIL.Image
@@ -20,10 +20,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from hybridlesion._optional_imports import import_optional
-from hybridlesion.exceptions import ImageError, MissingDependencyError
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from hybridlesion.exceptions import ImageError
 
 # Bytes without 0xFF, so that they are read as picture data, and irregular, so that they alter it.
 _FILLER = bytes((37 * k * k + 11 * k) % 254 + 1 for k in range(1024))
@@ -166,10 +163,13 @@ def _open_heif(stream: BinaryIO) -> ImageFile:
 
     Raises
     ------
-    ImageError
+    MissingDependencyError
         If pillow-heif is not installed.
     """
-    return _import("pillow_heif", "reading HEIC photographs", "heif").HeifImageFile(stream)
+    pillow_heif = import_optional(
+        "pillow_heif", feature="reading HEIC photographs", install="hybridlesion[heif]"
+    )
+    return pillow_heif.HeifImageFile(stream)
 
 
 def _open_avif(stream: BinaryIO) -> ImageFile:
@@ -205,7 +205,7 @@ class DicomFile(ImageFile):
 
     Wraps pydicom in Pillow's interface: the header is parsed at once, the pixels on ``load()``.
     The other attributes, including those of the patient, are not kept. `ImageError` is raised if
-    pydicom is not installed, or if the object has no image or several images.
+    the object has no image or several images, `MissingDependencyError` if pydicom is not installed.
 
     Parameters
     ----------
@@ -218,7 +218,8 @@ class DicomFile(ImageFile):
     format = "DICOM"
 
     def _open(self) -> None:
-        pydicom = _import("pydicom", "reading DICOM images", "dicom")
+        install = "hybridlesion[dicom]"
+        pydicom = import_optional("pydicom", feature="reading DICOM images", install=install)
         dataset = pydicom.dcmread(self.fp)
         if "PixelData" not in dataset:
             raise ImageError(f"the DICOM object contains no image ({_kind(dataset)}).")
@@ -274,14 +275,6 @@ def _eight_bits(pixels: np.ndarray, low: float, bits: int) -> np.ndarray:
 
 def _kind(dataset: Any) -> str:
     return str(dataset.get("SOPClassUID", "").name if "SOPClassUID" in dataset else "unknown kind")
-
-
-def _import(name: str, feature: str, extra: str) -> ModuleType:
-    try:
-        return import_optional(name, feature=feature, install=f"hybridlesion[{extra}]")
-    except MissingDependencyError as error:
-        # Such a file is listed as unreadable, and the other files are read.
-        raise ImageError(str(error)) from error
 
 
 # Bytes that identify_format needs; the signature of DICOM is at byte 128.

@@ -228,13 +228,12 @@ def _at_address(source: str, passed_over: PassedOver) -> dict[str, str]:
         return {source: locator.inner}
     if suffix_of(source) in (".hdf5", ".h5"):
         raise SourceError(f"{source}: HDF5 is read from local disks only. Copy the file first.")
-    files = list_address(source)
-    inner = [split_locator(path).inner for path in files]
-    if files == [source]:
-        return {source: posixpath.basename(inner[0])}
-    inner = [re.sub(r"\A\w+:/+", "", name) for name in inner]
-    shared = len(posixpath.commonpath(map(posixpath.dirname, inner)))
-    names = {path: name[shared:].lstrip("/") for path, name in zip(files, inner, strict=True)}
+    paths = {path: split_locator(path).inner for path in list_address(source)}
+    if list(paths) == [source]:
+        return {source: posixpath.basename(paths[source])}
+    paths = {path: re.sub(r"\A\w+:/+", "", inner) for path, inner in paths.items()}
+    shared = len(posixpath.commonpath(map(posixpath.dirname, paths.values())))
+    names = {path: inner[shared:].lstrip("/") for path, inner in paths.items()}
     return _choose(names, source, passed_over)
 
 

@@ -59,33 +59,35 @@ def resolve_path(folder: str | os.PathLike, name: str) -> str:
     ...
     hybridlesion.exceptions.ImageError: '../private.jpg' leads out of the folder /data/isic.
     """
-    return _FolderGuard(folder).resolve(name)
+    folders = _Folders([folder])
+    return folders.resolve(name, folders.places[0])
 
 
-class _FolderGuard:
-    """Resolver for many names in one folder; see `resolve_path`.
+class _Folders:
+    """Resolver for many names in some folders; see `resolve_path`.
 
     Parameters
     ----------
-    folder : str or path-like
-        Folder of the images, or its fsspec address.
-    roots : sequence of str or path-like, default=()
-        Further folders to which a name may lead, even by ``..`` or a symbolic link.
+    places : sequence of str or path-like
+        Folders of the images, or their fsspec addresses. A name may lead from one to another.
     """
 
-    def __init__(self, folder: str | os.PathLike, roots: Sequence[str | os.PathLike] = ()):
-        self.folder = _absolute(folder)
-        self.allowed = [self.folder, *map(_absolute, roots)]
+    may_climb = False  # by ``..``
+
+    def __init__(self, places: Sequence[str | os.PathLike]):
+        self.places = list(map(_absolute, places))
         # Symbolic links to folders are followed once, not once for each file in them.
         self._real_folder = cache(os.path.realpath)
 
-    def resolve(self, name: str) -> str:
+    def resolve(self, name: str, place: str) -> str:
         """Resolve one name; see `resolve_path`.
 
         Parameters
         ----------
         name : str
             Relative or absolute path, or a locator.
+        place : str
+            Folder to which a relative path refers.
 
         Returns
         -------
@@ -94,39 +96,34 @@ class _FolderGuard:
         """
         if not isinstance(name, str) or not name.strip() or "\0" in name:
             raise ImageError(f"{name!r} is not a file name.")
-        if is_address(self.folder) or split_locator(name).scheme == "fsspec":
-            return self._resolve_address(name)
         locator = split_locator(name)
-        inside = self._resolve_local(locator.container or locator.inner, name)
-        if locator.container:
-            return join_locator(locator.scheme, locator.inner, inside)
-        return inside
+        if is_address(place) or locator.scheme == "fsspec":
+            resolved = self._resolve_address(name, place)
+        else:
+            resolved = self._resolve_local(locator.container or locator.inner, place)
+        if resolved is None:
+            raise ImageError(f"{name!r} leads out of the folder {place}.")
+        chained = locator.container and not is_address(place)
+        return join_locator(locator.scheme, locator.inner, resolved) if chained else resolved
 
-    def _resolve_address(self, name: str) -> str:
+    def _resolve_address(self, name: str, place: str) -> str | None:
         if _climbs(unquote(name)) or "::" in name:
-            raise self._outside(name)
-        if is_address(name):
-            if any(name.startswith(f"{folder}/") for folder in self.allowed if is_address(folder)):
-                return name
-        elif not name.startswith("/"):
-            return f"{self.folder}/{name}"
-        raise self._outside(name)
+            return None
+        if not is_address(name):
+            return None if name.startswith("/") else f"{place}/{name}"
+        allowed = tuple(f"{folder}/" for folder in self.places if is_address(folder))
+        return name if name.startswith(allowed) else None
 
-    def _resolve_local(self, path: str, name: str) -> str:
+    def _resolve_local(self, path: str, place: str) -> str | None:
         path = path.replace("\\", "/")
-        if _climbs(path) and len(self.allowed) == 1:
-            raise self._outside(name)
-        path = os.path.normpath(os.path.join(self.folder, path))
+        if _climbs(path) and not self.may_climb:
+            return None
+        path = os.path.normpath(os.path.join(place, path))
         parent, base = os.path.split(path)
         real = os.path.join(self._real_folder(parent), base)
         real = os.path.realpath(real) if os.path.islink(real) else real
-        for folder in self.allowed:
-            if real.startswith(self._real_folder(folder).rstrip(os.sep) + os.sep):
-                return path
-        raise self._outside(name)
-
-    def _outside(self, name: str) -> ImageError:
-        return ImageError(f"{name!r} leads out of the folder {self.folder}.")
+        allowed = tuple(self._real_folder(one).rstrip(os.sep) + os.sep for one in self.places)
+        return path if real.startswith(allowed) else None
 
 
 def _absolute(folder: str | os.PathLike) -> str:
@@ -185,7 +182,10 @@ def table_images(
     source = read_source(table, [name for name in (path_column, id_column) if name])
     column = _choose_column(source.frame, table, path_column)
     names = source.frame[column].fillna("").astype(str).tolist()
-    finder = _Finder(table, roots)
+    for root in map(os.fspath, roots):
+        if not is_address(root) and not os.path.isdir(root):
+            raise SourceError(f"{root} is not a folder; `roots` are folders of images.")
+    finder = _Finder([os.path.dirname(table), *roots])
     paths = [finder.find(name) for name in names]
     notes = (*finder.find_elsewhere(names, paths), *finder.find_respelt(names, paths))
     rows = zip(source.rows, paths, strict=True)
@@ -204,25 +204,20 @@ def table_images(
     return images.drop_duplicates("path"), notes
 
 
-class _Finder:
+class _Finder(_Folders):
     """Search for the paths of a table, in its folder and in the roots."""
 
-    def __init__(self, table: str, roots: Sequence[str | os.PathLike]):
-        for root in map(os.fspath, roots):
-            if not is_address(root) and not os.path.isdir(root):
-                raise SourceError(f"{root} is not a folder; `roots` are folders of images.")
-        places = [os.path.dirname(table), *roots]
-        self.guards = [_FolderGuard(place, places) for place in places]
+    may_climb = True
 
     def find(self, name: str) -> str | ImageError:
         """Resolve a path as written, against the first folder that contains it."""
         if _WINDOWS.match(name) and os.sep == "/":
             return ImageError(f"{name!r} is a path on another computer, in no folder here.")
         try:
-            first = self.guards[0].resolve(name)
+            first = self.resolve(name, self.places[0])
         except ImageError as error:
             return error
-        if len(self.guards) == 1 or _exists(first):
+        if len(self.places) == 1 or _exists(first):
             return first
         return next(self._found(name), first)
 
@@ -272,19 +267,18 @@ class _Finder:
         return filter(_exists, self._resolved(name))
 
     def _resolved(self, name: str) -> Iterator[str]:
-        for guard in self.guards if name else ():
+        for place in self.places if name else ():
             with suppress(ImageError):
-                yield guard.resolve(name)
+                yield self.resolve(name, place)
 
     def propose(self, names: list[str], paths: list[str | ImageError]) -> str:
         """Suggest the folder of the files that lie outside."""
-        folder = self.guards[0].folder
         if all(is_address(name) for name in names):
             scheme = names[0].partition("://")[0]
             folders = [posixpath.dirname(name.partition("://")[2]) for name in names]
             return shlex.quote(f"{scheme}://{posixpath.commonpath(folders)}")
         outside = [
-            os.path.normpath(os.path.join(folder, name))
+            os.path.normpath(os.path.join(self.places[0], name))
             for name, path in zip(names, paths, strict=True)
             if isinstance(path, ImageError)
         ]

@@ -175,13 +175,11 @@ class _Interpreter:
 
     def execute(self, name: str, argument) -> None:
         stack, memo = self.stack, self.memo
-        if _VALUES.fullmatch(name):
-            stack.append(argument)
-            return
-        if name in _CONSTANTS:
-            stack.append(_CONSTANTS[name]())
-            return
         match name:
+            case _ if _VALUES.fullmatch(name):
+                stack.append(argument)
+            case _ if name in _CONSTANTS:
+                stack.append(_CONSTANTS[name]())
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
             case "BINPUT" | "LONG_BINPUT":
@@ -211,11 +209,9 @@ class _Interpreter:
             case "STACK_GLOBAL":
                 stack.append(self._name(*self._pop(2)))
             case "REDUCE":
-                called, arguments = self._pop(2)
-                stack.append(self._call(called, arguments))
+                stack.append(self._call(*self._pop(2)))
             case "NEWOBJ":
-                kind, arguments = self._pop(2)
-                stack.append(self._new(kind, arguments))
+                stack.append(self._new(*self._pop(2)))
             case "BUILD":
                 state = stack.pop()
                 self._set_state(stack[-1], state)

@@ -10,6 +10,7 @@ import platform
 import warnings
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -228,10 +229,9 @@ def _warn(text: str) -> None:
 def _versions(*, with_images: bool) -> dict[str, str]:
     found = {"python": platform.python_version(), "hybridlesion": __version__}
     for library in (*_LIBRARIES, *(_IMAGE_LIBRARIES if with_images else ())):
-        try:
+        # It may be installed under another name, such as opencv-python-headless.
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # it may be installed under another name, such as opencv-python-headless
     return found
 
 

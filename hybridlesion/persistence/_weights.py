@@ -219,14 +219,14 @@ def _embedder_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
     """Return name and content of the embedder's weight file, or None without an embedder."""
     if featurizer.embedder == "none":
         return None
-    if featurizer.embedder == FINETUNED:
-        path = Path(featurizer.weights or SHIPPED)
-        try:
+    try:
+        if featurizer.embedder == FINETUNED:
+            path = Path(featurizer.weights or SHIPPED)
             return _clean_name(f"{path.stem}.zip"), Finetuned.read(path).pack()
-        except SourceError as error:
-            raise ArtifactError(f"the model's fine-tuned networks are missing: {error}") from error
-    if featurizer.weights is None:
-        return _clean_name(f"{featurizer.embedder}.safetensors"), _from_hub(featurizer)
+        if featurizer.weights is None:
+            return _clean_name(f"{featurizer.embedder}.safetensors"), _from_hub(featurizer)
+    except SourceError as error:
+        raise ArtifactError(f"the model's network is missing: {error}") from error
     path = Path(featurizer.weights)
     return _clean_name(path.name), _read(path, "weights")
 
@@ -246,10 +246,7 @@ def _from_hub(featurizer: LesionFeaturizer) -> bytes:
 
     from hybridlesion.cnn.backbone import create_pretrained, weights_digest
 
-    try:
-        network = create_pretrained(featurizer.embedder)
-    except SourceError as error:
-        raise ArtifactError(f"the model's network is missing: {error}") from error
+    network = create_pretrained(featurizer.embedder)
     fitted = getattr(featurizer, "embedder_", None)
     if fitted is not None and weights_digest(network) != fitted.weights_digest_:
         raise ArtifactError(

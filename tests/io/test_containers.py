@@ -95,7 +95,7 @@ def test_what_is_no_image_file_in_hdf5(tmp_path):
 
 def test_hdf5_without_h5py_names_the_extra(hdf5_file, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    monkeypatch.setattr(_containers, "_handles", {})
+    _containers._handles.cache_clear()
     with pytest.raises(MissingDependencyError, match=r"hybridlesion\[hdf5\]"):
         list_images(hdf5_file)
 
@@ -142,12 +142,12 @@ def test_archives_stay_open_but_not_too_many(tmp_path, encode, photograph):
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("a.png", encode(photograph))
         read_image(f"zip://a.png::{path}")
-    mine = _containers._handles[os.getpid()]
-    assert len(mine) == 4
-    assert [os.path.basename(key[0]) for key in mine] == ["3.zip", "4.zip", "5.zip", "6.zip"]
-    before = next(reversed(mine.values()))
-    read_image(f"zip://a.png::{tmp_path}/6.zip")
-    assert next(reversed(mine.values())) is before
+    mine = _containers._handles(os.getpid())
+    assert mine.cache_info().currsize == 4
+    for number, opened in ((6, 0), (3, 0), (2, 1)):
+        before = mine.cache_info().misses
+        read_image(f"zip://a.png::{tmp_path}/{number}.zip")
+        assert mine.cache_info().misses == before + opened
 
 
 def test_a_rewritten_archive_is_read_anew(tmp_path, encode, photograph):
