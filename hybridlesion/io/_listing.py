@@ -168,10 +168,7 @@ def scan_images(
         images, remarks = table_images(full, path_column, id_column, roots)
         return ImageListing(_as_frame(images, source), remarks)
     if path_column is not None:
-        raise OptionError(
-            f"a column of paths was named ({path_column!r}), but {source} is not a table. Leave "
-            "out `path_column`."
-        )
+        raise OptionError(f"{source} is not a table. Leave out `path_column` ({path_column!r}).")
     passed_over = PassedOver()
     names = _find(full, passed_over)
     skipped = passed_over.describe()

@@ -130,8 +130,7 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
         found[image_id] = str(path)
     if not found:
         raise SourceError(
-            f"no masks in {folder}: their names end in _segmentation, _lesion or _mask, for "
-            "example ISIC_0000000_segmentation.png."
+            f"no masks in {folder}: their names end in _segmentation, _lesion or _mask."
         )
     if image_ids is not None:
         found = {one: found[its] for one, its in match_ids(image_ids, found).items()}

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from hybridlesion._formatting import shorten
 from hybridlesion.exceptions import OptionError, SourceError, TableError
 from hybridlesion.io._listing import ImageListing, scan_images
 from hybridlesion.io._locators import image_id_from_path, is_table_name, split_locator
@@ -179,10 +180,7 @@ def scan_sources(
     for source, listing in zip(sources, listings, strict=True):
         _check_found(source, listing.images["path"])
     if not listings:
-        raise SourceError(
-            "no images: name a folder, an image file, a zip or HDF5 archive, a table with a path "
-            "column, or an fsspec address."
-        )
+        raise SourceError("no images: name a folder, file, archive, table of paths or address.")
     tables = [listing.images.assign(source=i) for i, listing in enumerate(listings)]
     images = pd.concat(tables, ignore_index=True)
     notes = [note for listing in listings for note in listing.notes]
@@ -198,10 +196,9 @@ def scan_sources(
         ]
     repeated = images.loc[images["image_id"].duplicated(), "image_id"]
     if len(repeated):
-        count = f"{len(repeated)} image ids occur" if len(repeated) > 1 else "an image id occurs"
         raise SourceError(
-            f"{count} in more than one source (first: {repeated.iloc[0]!r}). List each image once, "
-            "or run the sources separately."
+            f"image ids occur in more than one source: {shorten(map(repr, repeated))}. List each "
+            "image once, or run the sources separately."
         )
     return ImageListing(images, tuple(notes))
 
@@ -263,10 +260,7 @@ def _offer_labels(images: pd.DataFrame) -> list[str]:
     if len(known) < 2 or 2 * len(known) < len(counts):
         return []
     shown = ", ".join(f"{folder} ({counts[folder]:,})" for folder in sorted(counts)[:10])
-    return [
-        f"images are in folders named {shown}. These are not used as labels; `labels_from_folders` "
-        "does so."
-    ]
+    return [f"images are in folders named {shown}. `labels_from_folders` takes these as labels."]
 
 
 def _read_own_columns(
@@ -283,11 +277,9 @@ def _read_own_columns(
     columns = named | dict(options["columns"] or {})
     try:
         records = read_records(list(tables), images=images, **{**options, "columns": columns})
-        if len(records.frame) < len(images):
-            raise TableError(
-                f"{len(images) - len(records.frame)} of its {len(images)} images have names other "
-                "than its ids."
-            )
+        missed = len(images) - len(records.frame)
+        if missed > 0:
+            raise TableError(f"{missed} of its {len(images)} images have names other than its ids.")
     except TableError as error:
         if any(options.values()):
             raise

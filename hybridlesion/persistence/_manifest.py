@@ -124,8 +124,7 @@ def check_schema(path: str | os.PathLike, manifest: Mapping, classifier: BaseEst
     digest = described.get("sha256") if isinstance(described, Mapping) else None
     if digest is not None and digest != _describe_features(classifier)["sha256"]:
         raise ArtifactError(
-            f"the manifest of {path} describes features that its model does not take: they do not "
-            "match. Save the model again."
+            f"{path}: its manifest describes features that its model does not take. Save it again."
         )
 
 

@@ -90,8 +90,7 @@ def attach_weights(model: BaseEstimator, files: Mapping[str, bytes]) -> BaseEsti
     for parameter, name in named.items():
         if name is not None and name not in files:
             raise ArtifactError(
-                f"the model needs the weight file {name!r}, which its artifact lacks. Fit again, "
-                "or save again where the weight file exists."
+                f"the model needs the weight file {name!r}, which its artifact lacks. Fit again."
             )
         placed[parameter] = None if name is None else str(_write_to_cache(name, files[name]))
     return _with_files(model, **placed)
@@ -179,9 +178,7 @@ def collect_files(
                 "too large to be stored inside. Copy both."
             ) from error
         if hashlib.sha256(data).hexdigest() != facts.get("sha256"):
-            raise ArtifactError(
-                f"{folder / sidecar} is not the weight file that {path} was saved with."
-            )
+            raise ArtifactError(f"{folder / sidecar} is not the weight file that {path} needs.")
         files[check_file_name(name)] = data
     return files
 
