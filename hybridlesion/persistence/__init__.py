@@ -2,12 +2,13 @@
 
 from hybridlesion.persistence._allowlist import LISTED_CALLABLES, LISTED_CLASSES
 from hybridlesion.persistence._artifact import (
+    PROTOCOL,
     load_artifact,
+    read_key,
     read_manifest,
     restore_model,
     save_artifact,
 )
-from hybridlesion.persistence._file_format import PROTOCOL, read_key
 from hybridlesion.persistence._manifest import INTENDED_USE, describe_manifest
 
 __all__ = [

@@ -33,7 +33,7 @@ from hybridlesion.persistence import (
     read_manifest,
 )
 from hybridlesion.persistence._allowlist import loads_listed
-from hybridlesion.persistence._file_format import Container, write_container
+from hybridlesion.persistence._artifact import Container, write_container
 from hybridlesion.persistence._state import CALLS, frame_from_columns, pipeline_from_steps
 
 

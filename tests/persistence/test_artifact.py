@@ -21,7 +21,7 @@ from hybridlesion.persistence import (
     restore_model,
     save_artifact,
 )
-from hybridlesion.persistence._file_format import Container, write_container
+from hybridlesion.persistence._artifact import Container, write_container
 from hybridlesion.training import describe_training
 
 

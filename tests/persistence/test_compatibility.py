@@ -18,7 +18,7 @@ from hybridlesion.inference import score_table
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.persistence import describe_manifest, load_artifact, read_manifest, save_artifact
 from hybridlesion.persistence._allowlist import loads_listed
-from hybridlesion.persistence._file_format import Container, read_container, write_container
+from hybridlesion.persistence._artifact import Container, read_container, write_container
 from hybridlesion.persistence._state import dumps_model, frame_from_columns
 
 

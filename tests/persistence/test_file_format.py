@@ -6,7 +6,7 @@ import joblib
 import pytest
 
 from hybridlesion.exceptions import ArtifactError
-from hybridlesion.persistence import _file_format as container
+from hybridlesion.persistence import _artifact as container
 from hybridlesion.persistence import load_artifact, read_key, read_manifest, save_artifact
 
 KEY, OTHER = b"k" * 32, b"o" * 32

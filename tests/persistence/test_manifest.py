@@ -17,7 +17,7 @@ from hybridlesion.persistence import (
     read_manifest,
     save_artifact,
 )
-from hybridlesion.persistence._file_format import Container, read_container, write_container
+from hybridlesion.persistence._artifact import Container, read_container, write_container
 
 
 def test_manifest_is_plain_json_and_complete(saved, table):
