@@ -39,8 +39,7 @@ def zip_members(archive: str) -> list[str]:
     SourceError
         If the file is not a zip archive or cannot be opened.
     """
-    names = _opened(archive, _open_zip).namelist()
-    return [name for name in names if not name.endswith("/")]
+    return [name for name in _opened(archive, _open_zip).namelist() if not name.endswith("/")]
 
 
 @contextmanager
@@ -202,22 +201,6 @@ _RAW = frozenset(
     )
 )
 _HINTS = dict.fromkeys((".zip", ".hdf5", ".h5"), "pass it as a source")
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file is hidden, such as the ``._name`` files that macOS adds to archives.
-
-    Parameters
-    ----------
-    name : str
-        Path with forward slashes.
-
-    Returns
-    -------
-    bool
-        True if its name begins with a dot.
-    """
-    return posixpath.basename(name).startswith(".")
 
 
 class PassedOver:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
-from hybridlesion.io._containers import PassedOver, hdf5_keys, is_hidden, walk_folder, zip_members
+from hybridlesion.io._containers import PassedOver, hdf5_keys, walk_folder, zip_members
 from hybridlesion.io._formats import identify_format, is_text
 from hybridlesion.io._image_files import read_head
 from hybridlesion.io._locators import (
@@ -179,8 +179,8 @@ def scan_images(
             f"{source} holds file names that are not valid UTF-8, such as "
             f"{broken.encode('utf-8', 'replace')!r}. Rename them."
         )
-    ids = map(image_id_from_path, names)
-    images = pd.DataFrame({"image_id": list(ids), "path": list(names)}, dtype=str)
+    ids = list(map(image_id_from_path, names))
+    images = pd.DataFrame({"image_id": ids, "path": list(names)}, dtype=str)
     repeated = images["image_id"].duplicated(keep=False)
     if repeated.any():
         # The name of the source is included so that listing a folder or its parent gives equal ids.
@@ -238,7 +238,8 @@ def _choose(names: dict[str, str], source: str, passed_over: PassedOver) -> dict
     """Select the images among files, and count the other files."""
     images = {}
     for locator, name in names.items():
-        if is_hidden(name):
+        # Among the hidden files are the ._name files that macOS adds to archives.
+        if posixpath.basename(name).startswith("."):
             continue
         suffix = suffix_of(name)
         kind = "" if suffix else _kind(locator)

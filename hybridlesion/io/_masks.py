@@ -113,13 +113,10 @@ def find_masks(folder: str | os.PathLike, image_ids: Iterable[str] | None = None
     folder = Path(folder)
     if not folder.is_dir():
         raise SourceError(f"{folder} is not a folder; name the folder that holds the masks.")
-    files = [
-        path
-        for path in map(Path, sorted(walk_folder(str(folder), PassedOver())))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.stem.lower().endswith("superpixels")
-    ]
+    paths = map(Path, sorted(walk_folder(str(folder), PassedOver())))
+    files = [one for one in paths if one.suffix.lower() in IMAGE_SUFFIXES]
+    skipped = re.compile(r"\..*|.*superpixels", re.IGNORECASE | re.DOTALL)
+    files = [path for path in files if not skipped.fullmatch(path.stem)]
     found: dict[str, str] = {}
     stems = {path: stem for path in files for stem in mask_stems(path.stem)[:1]}
     if not stems:

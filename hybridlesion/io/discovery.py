@@ -17,6 +17,8 @@ from hybridlesion.io._listing import ImageListing, scan_images
 from hybridlesion.io._locators import image_id_from_path, is_table_name, split_locator
 from hybridlesion.metadata import Records, path_ids, read_label, read_records
 
+_Source = str | os.PathLike
+
 _OUTCOMES = ("benign", "malignant", "0", "1", "yes", "no", "true", "false", "positive", "negative")
 _FILE_KIND = re.compile(r"images?|imgs?|photos?|pictures?|jpe?gs?|pngs?", re.IGNORECASE)
 # Names of folders with a part of a collection or with files of one kind, which are never classes.
@@ -28,16 +30,16 @@ _NO_CLASS = re.compile(
 
 
 def find_records(
-    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    sources: _Source | Sequence[_Source],
     *,
-    metadata: Sequence[str | os.PathLike] = (),
+    metadata: Sequence[_Source] = (),
     id_column: str | None = None,
     target_column: str | None = None,
     malignant: Sequence[str] | None = None,
     benign: Sequence[str] | None = None,
     columns: Mapping[str, str] | None = None,
     path_column: str | None = None,
-    roots: Sequence[str | os.PathLike] = (),
+    roots: Sequence[_Source] = (),
     labels_from_folders: bool | None = False,
 ) -> Records:
     """List images and join them with their metadata.
@@ -103,10 +105,10 @@ def find_records(
 
 
 def find_images(
-    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    sources: _Source | Sequence[_Source],
     *,
     path_column: str | None = None,
-    roots: Sequence[str | os.PathLike] = (),
+    roots: Sequence[_Source] = (),
 ) -> pd.DataFrame:
     """List the images in several sources, each image once.
 
@@ -145,11 +147,11 @@ def find_images(
 
 
 def scan_sources(
-    sources: str | os.PathLike | Sequence[str | os.PathLike],
+    sources: _Source | Sequence[_Source],
     *,
     path_column: str | None = None,
     id_column: str | None = None,
-    roots: Sequence[str | os.PathLike] = (),
+    roots: Sequence[_Source] = (),
 ) -> ImageListing:
     """List images as `find_images` does, but return its notes instead of warning.
 
@@ -203,18 +205,15 @@ def scan_sources(
     return ImageListing(images, tuple(notes))
 
 
-def _check_found(source: str | os.PathLike, paths: pd.Series) -> None:
+def _check_found(source: _Source, paths: pd.Series) -> None:
     """Raise an error if none of the paths in a table exists."""
-    if not is_table_name(str(source)):
-        return
-    locators = [split_locator(path) for path in paths]
-    files = [locator.container or locator.inner for locator in locators]
-    if any(one.scheme == "fsspec" for one in locators) or any(map(os.path.exists, files)):
-        return
-    raise SourceError(
-        f"none of the {len(paths):,} images in {source} was found: {paths.iloc[0]} does not exist. "
-        "Pass their folder as `roots`."
-    )
+    files = map(split_locator, paths)
+    found = (one.scheme == "fsspec" or os.path.exists(one.container or one.inner) for one in files)
+    if is_table_name(str(source)) and not any(found):
+        raise SourceError(
+            f"none of the {len(paths):,} images in {source} was found: {paths.iloc[0]} does not "
+            "exist. Pass their folder as `roots`."
+        )
 
 
 def _full_name(path: str) -> str:
@@ -224,7 +223,7 @@ def _full_name(path: str) -> str:
     return f"{folder}/{locator.inner}" if folder else path
 
 
-def _as_list(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str | os.PathLike]:
+def _as_list(sources: _Source | Sequence[_Source]) -> list[_Source]:
     return [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
 
 
@@ -264,10 +263,7 @@ def _offer_labels(images: pd.DataFrame) -> list[str]:
 
 
 def _read_own_columns(
-    tables: Sequence[str | os.PathLike],
-    images: pd.DataFrame,
-    options: Mapping[str, object],
-    path_column: str | None,
+    tables: Sequence[_Source], images: pd.DataFrame, options: dict, path_column: str | None
 ) -> Records:
     """Read the other columns of tables of paths, or only the paths if that fails.
 

@@ -8,9 +8,9 @@ inert `Name`, and every call, new instance or attribute is checked before it tak
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import pickletools
+import pkgutil
 import re
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
@@ -258,8 +258,7 @@ class _Interpreter:
     def _new(self, kind: object, arguments: object) -> object:
         if type(kind) is not Name or kind.address not in self.classes or arguments != ():
             raise ArtifactError(f"it makes an instance of {_describe(kind)}")
-        module, name = kind.address.rsplit(".", 1)
-        listed = getattr(importlib.import_module(module), name)
+        listed = pkgutil.resolve_name(kind.address)
         return listed.__new__(listed)
 
     def _set_state(self, instance: Any, state: Any) -> None:

@@ -209,10 +209,7 @@ def _array_from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> np.nd
 
 
 def _scalar(dtype: Any, value: Any) -> np.generic:
-    if type(value) is not bytes:
-        raise ArtifactError("it holds a number without its value")
-    _check_values((1,), dtype, value)
-    return np.frombuffer(value, dtype=dtype)[0]
+    return _array_from_buffer(value, dtype, (1,), "C")[0]
 
 
 def _check_values(shape: Any, dtype: Any, values: Any) -> None:
