@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.model.context import context_columns, has_company, patient_context
 
@@ -185,8 +186,8 @@ class ColumnEncoder:
         self.names_ = names + [name for name in context if name not in names]
         self.sources_, self.encoded_names_ = [], []
         for position, name in enumerate(self.names_):
-            values = self.categories_.get(name)
-            encoded = [name] if values is None else [f"{name}={value}" for value in values]
+            words = self.categories_.get(name)
+            encoded = [name] if words is None else [f"{name}={word}" for word in words]
             self.encoded_names_ += encoded
             self.sources_ += [position] * len(encoded)
         return self
@@ -220,7 +221,7 @@ class ColumnEncoder:
         if missing:
             raise TableError(
                 f"{len(missing)} of the {len(self.given_)} columns that the model was trained on "
-                f"are missing: {_some(missing)}. Measure the table with the featurizer that "
+                f"are missing: {shorten(missing)}. Measure the table with the featurizer that "
                 "measured the training table."
             )
         encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
@@ -235,10 +236,8 @@ class ColumnEncoder:
         infinite = np.isinf(encoded).any(axis=0)
         if infinite.any():
             names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
-            raise TableError(
-                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
-                "as NaN."
-            )
+            found = f"{len(names)} columns hold infinite values: {shorten(names)}"
+            raise TableError(f"{found}. Write missing values as NaN.")
         return encoded
 
     def _context(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -269,10 +268,9 @@ class ColumnEncoder:
 
 
 def _is_number(column: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return True
+    types = pd.api.types
     # The type of a column without values is unknown; as numbers it is one constant column.
-    return bool(column.isna().all())
+    return types.is_numeric_dtype(column) or types.is_bool_dtype(column) or column.isna().all()
 
 
 def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
@@ -281,9 +279,8 @@ def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
     if new.any():
         warnings.warn(
             f"column {name!r} has {int(new.sum())} values that were not in training: "
-            f"{_some(np.unique(words[new]).tolist())}. They count as none of the known ones: "
-            f"{_some(known)}.",
-            UserWarning,
+            f"{shorten(np.unique(words[new]).tolist())}. They count as none of the known ones: "
+            f"{shorten(known)}.",
             stacklevel=6,
         )
 
@@ -306,10 +303,5 @@ def _refuse_repeated(names: Sequence[str] | pd.Index) -> None:
     index = pd.Index(names)
     if index.has_duplicates:
         raise TableError(
-            f"column names must be unique, repeated: {_some(index[index.duplicated()])}."
+            f"column names must be unique, repeated: {shorten(index[index.duplicated()])}."
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(map(str, names[:8]))
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"

@@ -104,10 +104,8 @@ def repeated_grouped_folds(
     ((40, 3), True)
     """
     check_number("n_repeats", n_repeats, low=1, integer=True)
-    draws = [
-        grouped_folds(y, groups, n_splits=n_splits, random_state=random_state + repeat)
-        for repeat in range(n_repeats)
-    ]
+    seeds = range(random_state, random_state + n_repeats)
+    draws = [grouped_folds(y, groups, n_splits=n_splits, random_state=seed) for seed in seeds]
     return np.column_stack(draws)
 
 
@@ -198,16 +196,13 @@ def _fill(loads: np.ndarray, shares: np.ndarray, filled: np.ndarray) -> np.ndarr
     total = loads.sum() + filled.sum()
     # The heap contains the negative of what each part lacks, so that its first entry lacks most;
     # ties go to the first part.
-    heap = [
-        (done - share * total, k)
-        for k, (share, done) in enumerate(zip(shares, filled, strict=True))
-    ]
+    heap = [(excess, k) for k, excess in enumerate((filled - shares * total).tolist())]
     heapify(heap)
     part = np.empty(len(loads), dtype=np.intp)
     for position, load in enumerate(loads.tolist()):
-        lacking, k = heap[0]
+        excess, k = heap[0]
         part[position] = k
-        heapreplace(heap, (lacking + load, k))
+        heapreplace(heap, (excess + load, k))
     return part
 
 
@@ -280,16 +275,13 @@ def connected_groups(*columns: Sequence, n: int | None = None) -> np.ndarray:
             f"group columns must have one value per row, got lengths {sorted(lengths)}."
         )
     n = lengths.pop()
-    rows, values, offset = [], [], n
-    for column in columns:
-        codes, unique = pd.factorize(pd.Series(column, dtype=object))
-        known = np.flatnonzero(codes >= 0)
-        rows.append(known)
-        values.append(codes[known] + offset)
-        offset += len(unique)
-    if not rows:
+    if not columns:
         return np.arange(n)
-    rows, values = np.concatenate(rows), np.concatenate(values)
-    graph = coo_matrix((np.ones(len(rows), dtype=np.int8), (rows, values)), shape=(offset, offset))
+    codes = np.array([pd.factorize(pd.Series(column, dtype=object))[0] for column in columns])
+    column, row = np.nonzero(codes >= 0)
+    # Nodes are the rows, then the values of each column, of which there are n at most.
+    value = n * (column + 1) + codes[column, row]
+    size = n * (len(columns) + 1)
+    graph = coo_matrix((np.ones(len(row), dtype=np.int8), (row, value)), shape=(size, size))
     _, labels = connected_components(graph, directed=False)
     return pd.factorize(labels[:n])[0]

@@ -63,10 +63,8 @@ class Splits:
     @property
     def digest(self) -> str:
         """SHA-256 digest of ids and labels, independent of the order of the rows."""
-        lines = (
-            "\t".join((str(name), *map(str, row)))
-            for name, row in zip(self.image_id, self.labels.tolist(), strict=True)
-        )
+        rows = zip(self.image_id, *self.labels.T.tolist(), strict=True)
+        lines = ("\t".join(map(str, row)) for row in rows)
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
     def of(self, image_ids: Sequence[str]) -> np.ndarray:
@@ -142,18 +140,16 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
     path = Path(path)
     if path.suffix.lower() not in (".csv", ".parquet"):
         raise TableError(f"splits are written as .csv or .parquet, got {path.name!r}.")
-    repeated = pd.Series(splits.image_id)
-    repeated = repeated[repeated.duplicated()].unique()
+    repeated = _find_repeated(splits.image_id)
     if len(repeated):
         raise TableError(
             f"splits must list each image once; {len(repeated):,} repeated: {shorten(repeated)}."
         )
-    columns = {"image_id": splits.image_id}
-    if splits.group is not None:
-        columns["group"] = splits.group
     names = [f"fold_{k + 1}" for k in range(splits.labels.shape[1])]
-    columns |= zip(["part"] if splits.are_parts else names, splits.labels.T, strict=True)
-    table = pd.DataFrame(columns)
+    table = pd.DataFrame(splits.labels, columns=["part"] if splits.are_parts else names)
+    if splits.group is not None:
+        table.insert(0, "group", splits.group)
+    table.insert(0, "image_id", splits.image_id)
     facts = json.dumps({"random_state": splits.random_state, "sha256": splits.digest})
     with atomic_path(path) as temporary:
         if path.suffix.lower() == ".parquet":
@@ -200,14 +196,12 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
         was written, an image of `records` is in no fold, or a patient, lesion or duplicate is in
         several folds.
     """
-    path = Path(path)
+    path, name = Path(path), Path(path).name
     table, facts = _open(path)
-    name = path.name
-    image_id = _read_ids(table, name)
-    labels = _read_labels(table, name)
     group = table["group"].to_numpy() if "group" in table else None
     seed = facts.get("random_state")
-    splits = Splits(image_id, labels, group, int(seed) if isinstance(seed, int) else None)
+    seed = int(seed) if isinstance(seed, int) else None
+    splits = Splits(_read_ids(table, name), _read_labels(table, name), group, seed)
     if "sha256" in facts and facts["sha256"] != splits.digest:
         raise TableError(
             f"{name} was changed after it was written: its digest differs. If intended, delete its "
@@ -215,10 +209,10 @@ def read_splits(path: str | os.PathLike, records: pd.DataFrame | None = None) ->
         )
     if records is not None:
         frame: pd.DataFrame = as_pandas(records)
-        in_parts = splits.of(frame["image_id"])
+        labels = splits.of(frame["image_id"])
         problems = []
-        for column in [column for column in GROUP_COLUMNS if column in frame]:
-            apart = frame[column][parted(frame[column], in_parts)].unique()
+        for column in [name for name in GROUP_COLUMNS if name in frame]:
+            apart = frame[column][parted(frame[column], labels)].unique()
             if len(apart):
                 problems.append(f"{column}: {len(apart):,} ({shorten(apart)})")
         if problems:
@@ -287,6 +281,11 @@ def _parse_facts(text: bytes, name: str) -> dict:
     return facts if isinstance(facts, dict) else {}
 
 
+def _find_repeated(ids: np.ndarray) -> np.ndarray:
+    series = pd.Series(ids)
+    return series[series.duplicated()].unique()
+
+
 def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
     column = next((known for known in _ID_COLUMNS if known in table), None)
     if column is None:
@@ -296,7 +295,7 @@ def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
         )
     written = normalise_ids(table[column]).fillna("")
     ids = np.array([normalise_image_id(str(value)) for value in written], dtype=object)
-    repeated = pd.Series(ids)[pd.Series(ids).duplicated()].unique()
+    repeated = _find_repeated(ids)
     if len(repeated):
         raise TableError(
             f"{name} lists {len(repeated):,} images more than once: {shorten(repeated)}. Keep one "
@@ -314,7 +313,7 @@ def _read_labels(table: pd.DataFrame, name: str) -> np.ndarray:
             f"(or fold_1, fold_2, ...), got the columns {shorten(table.columns)}."
         )
     if part:
-        return _read_parts(table[part], name)
+        return _read_parts(table[part], name)[:, None]
     return np.column_stack([_read_folds(table[column], name) for column in folds])
 
 
@@ -325,7 +324,7 @@ def _read_parts(column: pd.Series, name: str) -> np.ndarray:
         raise TableError(
             f"{name}: a part must be one of {', '.join(PARTS)}; got {shorten(strange)}."
         )
-    return np.array(words, dtype=object)[:, None]
+    return np.array(words, dtype=object)
 
 
 def _read_folds(column: pd.Series, name: str) -> np.ndarray:
