@@ -574,10 +574,8 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """
     y, score = np.asarray(y), np.asarray(score, dtype=np.float64)
     if y.ndim != 1 or score.shape != y.shape:
-        raise ValueError(
-            f"y and score must be vectors of the same length, got shapes {y.shape} and "
-            f"{score.shape}."
-        )
+        shapes = f"{y.shape} and {score.shape}"
+        raise ValueError(f"y and score must be vectors of the same length, got shapes {shapes}.")
     missing = int(pd.isna(y).sum()), int((~np.isfinite(score)).sum())
     if any(missing):
         raise ValueError(
@@ -588,10 +586,7 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if not values <= {0, 1}:
         raise ValueError(f"y must hold 0 and 1 only, got {sorted(values)[:5]}.")
     if len(values) < 2:
-        raise ValueError(
-            f"y must hold both classes, got {len(y)} rows, all of them {values or 'absent'}. "
-            "Ranking and calibration are undefined for one class."
-        )
+        raise ValueError(f"y must hold both classes, got {len(y)} rows of {values or 'none'}.")
     return y.astype(bool), score
 
 
@@ -624,10 +619,8 @@ def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, n
     """
     y, score = check_scores(y, score)
     if score.min() < 0 or score.max() > 1:
-        raise ValueError(
-            f"score must hold probabilities from 0 to 1, got {score.min():.4g} to "
-            f"{score.max():.4g}."
-        )
+        found = f"{score.min():.4g} to {score.max():.4g}"
+        raise ValueError(f"score must hold probabilities from 0 to 1, got {found}.")
     return y, score
 
 

@@ -226,9 +226,8 @@ def decision_curve(
         thresholds = np.geomspace(min(prevalence / 10, 0.05), 0.5, 50)
     t = np.asarray(thresholds, dtype=float)
     if t.ndim != 1 or not ((t > 0) & (t < 1)).all():
-        raise OptionError(
-            f"thresholds must lie between 0 and 1, both excluded, got {thresholds!r}."
-        )
+        allowed = "must lie between 0 and 1, both excluded"
+        raise OptionError(f"thresholds {allowed}, got {thresholds!r}.")
     benefit = _NetBenefit(y, score, check_groups(groups, len(y)), t)
     points = resample([benefit], n_bootstrap, random_state).values()
     table = {"threshold": t, "net_benefit": [point.value for point in points]}

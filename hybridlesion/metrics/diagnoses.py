@@ -123,10 +123,8 @@ def _places(values: np.ndarray, classes: Sequence[str], name: str) -> np.ndarray
     values = np.asarray(values, dtype=object)
     places = pd.Index(list(classes)).get_indexer(values)
     if (places < 0).any():
-        raise ValueError(
-            f"{name} has {values[places < 0][0]!r}, which is not one of the classes: "
-            f"{', '.join(classes)}."
-        )
+        unknown, known = values[places < 0][0], ", ".join(classes)
+        raise ValueError(f"{name} has {unknown!r}, which is not one of the classes: {known}.")
     return places
 
 

@@ -14,6 +14,7 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.metrics._resampling import (
     Decisions,
     Interval,
+    Measure,
     check_groups,
     check_scores,
     compare_draws,
@@ -521,17 +522,15 @@ def evaluate_subgroups(
         numbers = check_groups(codes[inside], len(truth))
         counts = {"malignant": int(truth.sum()), "benign": int((~truth).sum())}
         few = {kind for kind, count in counts.items() if count < fewest}
-        measures: list[Decisions | Ranking] = [Decisions(truth, scores, numbers, threshold)]
-        if not few:
-            measures.append(Ranking(truth, scores, numbers))
+        measures: list[Measure] = [Decisions(truth, scores, numbers, threshold)]
+        measures += [] if few else [Ranking(truth, scores, numbers)]
         drawn = resample(measures, n_bootstrap, random_state)
         row = {"attribute": attribute, "group": group, "n": len(truth)}
         row |= {"n_malignant": counts["malignant"], "n_groups": numbers.max() + 1}
         for column, (metric, needed) in _SUBGROUP_METRICS.items():
             known = few.isdisjoint(needed)
-            row |= interval_columns(
-                column, drawn[metric].interval(confidence) if known else _UNDEFINED
-            )
+            cell = drawn[metric].interval(confidence) if known else _UNDEFINED
+            row |= interval_columns(column, cell)
         note = f"{counts['malignant']:,} malignant, {counts['benign']:,} benign: too few"
         rows.append(row | {"note": note if few else ""})
     return pd.DataFrame(rows)

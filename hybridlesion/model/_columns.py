@@ -162,9 +162,8 @@ class ColumnEncoder:
         names = [name for name in table.columns if str(name).startswith(FAMILIES)]
         if not names:
             raise TableError(
-                f"none of the {table.shape[1]} columns is a feature: their names start with "
-                f"{', '.join(FAMILIES)}. Measure features first, with LesionFeaturizer or "
-                "'hybridlesion features'."
+                f"none of the {table.shape[1]} columns starts with {', '.join(FAMILIES)}. Measure "
+                "features first, with LesionFeaturizer or 'hybridlesion features'."
             )
         _refuse_repeated(names)
         if "cnn__melanoma" in names:
@@ -221,8 +220,7 @@ class ColumnEncoder:
         if missing:
             raise TableError(
                 f"{len(missing)} of the {len(self.given_)} columns that the model was trained on "
-                f"are missing: {shorten(missing)}. Measure the table with the featurizer that "
-                "measured the training table."
+                f"are missing: {shorten(missing)}. Use the featurizer of the training table."
             )
         encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
         context = self._context(table)
@@ -254,12 +252,10 @@ class ColumnEncoder:
         values = self.categories_.get(column.name)
         if values is None:
             try:
-                numbers = pd.to_numeric(column).to_numpy(dtype=np.float32, na_value=np.nan)
+                return pd.to_numeric(column).to_numpy(np.float32, na_value=np.nan)[:, None]
             except (TypeError, ValueError) as error:
-                raise TableError(
-                    f"column {column.name!r} had numbers in training and has text now ({error})."
-                ) from error
-            return numbers[:, None]
+                found = f"column {column.name!r} had numbers in training and has text now"
+                raise TableError(f"{found} ({error}).") from error
         text = column.astype(object)
         known = text.notna().to_numpy()
         text = text.where(known, "").astype(str).to_numpy()
@@ -278,9 +274,8 @@ def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
     new = ~np.isin(words.astype(str), np.array(known, dtype=str))
     if new.any():
         warnings.warn(
-            f"column {name!r} has {int(new.sum())} values that were not in training: "
-            f"{shorten(np.unique(words[new]).tolist())}. They count as none of the known ones: "
-            f"{shorten(known)}.",
+            f"column {name!r} has {new.sum()} values that were not in training: "
+            f"{shorten(np.unique(words[new]))}. They count as none of {shorten(known)}.",
             stacklevel=6,
         )
 
@@ -292,9 +287,9 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
     codes = len(words) <= _MOST_CODES and all(word.strip().isdigit() for word in numbers)
     if numbers and not codes and 2 * len(numbers) >= len(words):
         others = [word for word in words if word not in numbers]
+        examples = " and ".join(map(repr, numbers[:1] + others[:1]))
         raise TableError(
-            f"column {name!r} has numbers as text, such as {numbers[0]!r}"
-            f"{f', and {others[0]!r}' if others else ''}. Write numbers with a "
+            f"column {name!r} has numbers as text, such as {examples}. Write numbers with a "
             "decimal point, and missing values as NaN."
         )
 
@@ -302,6 +297,5 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
 def _refuse_repeated(names: Sequence[str] | pd.Index) -> None:
     index = pd.Index(names)
     if index.has_duplicates:
-        raise TableError(
-            f"column names must be unique, repeated: {shorten(index[index.duplicated()])}."
-        )
+        repeated = shorten(index[index.duplicated()])
+        raise TableError(f"column names must be unique, repeated: {repeated}.")

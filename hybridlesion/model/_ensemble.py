@@ -410,9 +410,7 @@ def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd
             summed[name] = summed.get(name, 0.0) + parts[:, column]
     if any(name.startswith("emb__") for name in names):
         summed["emb__"] = parts[:, -1]
-    frame = pd.DataFrame(summed)
-    frame.insert(0, "base", base)
-    return frame
+    return pd.concat([pd.Series(base, name="base"), pd.DataFrame(summed)], axis=1)
 
 
 _LEVELS = np.linspace(0, 1, 101)
@@ -449,13 +447,11 @@ def benign_quantiles(
     rows = np.flatnonzero(~target)
     if len(rows) > _ENOUGH_ROWS:
         rows = rows[np.linspace(0, len(rows) - 1, _ENOUGH_ROWS).astype(int)]
-    quantiles = {}
+    repeated, quantiles = pd.Index(names).duplicated(keep=False), {}
     for column, name in enumerate(names):
-        if name.startswith("emb__"):
-            continue
         values = X[rows, column]
         values = values[~np.isnan(values)]
-        if len(values) and list(names).count(name) == 1:
+        if len(values) and not repeated[column] and not name.startswith("emb__"):
             # Observed values preserve ties and the values of 0/1 columns.
             found = np.quantile(values, _LEVELS, method="inverted_cdf")
             quantiles[name] = found.astype(np.float32)
@@ -519,5 +515,4 @@ def shares_among_benign(value: float, quantiles: np.ndarray) -> tuple[float, flo
 def _positions(value: float, quantiles: np.ndarray) -> tuple[int, int]:
     # Model inputs and percentiles are float32.
     value = np.float32(value)
-    below, upto = np.searchsorted(quantiles, value), np.searchsorted(quantiles, value, "right")
-    return int(below), int(upto)
+    return int((quantiles < value).sum()), int((quantiles <= value).sum())

@@ -111,9 +111,7 @@ class FoldModel:
         return parts
 
     def _columns(self, dense: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-        if self.probe is None:
-            return dense
-        return append_column(dense, self.probe.score(embedding))
+        return dense if self.probe is None else append_column(dense, self.probe.score(embedding))
 
     def importances(self, n_dense: int) -> np.ndarray:
         """Share of each column in this member's scores.
@@ -155,9 +153,7 @@ def append_column(dense: np.ndarray, column: np.ndarray) -> np.ndarray:
     ndarray of shape (n, columns + 1), float32
         New matrix.
     """
-    joined = np.empty((len(dense), dense.shape[1] + 1), dtype=np.float32)
-    joined[:, :-1], joined[:, -1] = dense, column
-    return joined
+    return np.column_stack([dense, column.astype(np.float32)])
 
 
 def _normalise(share: np.ndarray) -> np.ndarray:

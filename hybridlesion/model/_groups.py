@@ -61,9 +61,8 @@ def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
     left_out = table.attrs.get(LEFT_OUT)
     if left_out:
         warnings.warn(
-            f"the featurizer left out {', '.join(left_out)}, so each row is its own group and "
-            "folds may split a patient. LesionFeaturizer(passthrough='ids') keeps them, as "
-            "make_hybrid_pipeline does; or pass groups.",
+            f"the featurizer left out {', '.join(left_out)}, so folds may split a patient. Use "
+            "LesionFeaturizer(passthrough='ids') or make_hybrid_pipeline, or pass groups.",
             stacklevel=3,
         )
     # Rows of the same image also form one group.
@@ -111,9 +110,8 @@ def make_folds(
     least, reason = _fewest(has_embedding)
     if carriers < least:
         raise ValueError(
-            f"each class must occur in at least {least} groups (patients){reason}, got {carriers}: "
-            f"a model cannot be checked out of fold. n_samples = {len(target)} with "
-            f"{int(target.sum())} positives. Add more patients."
+            f"each class must occur in at least {least} groups (patients){reason}, got {carriers} "
+            f"(n_samples = {len(target)} with {target.sum()} positives). Add more patients."
         )
     n_folds = max(least, min(n_splits, carriers))
     if n_folds < n_splits:
@@ -215,26 +213,22 @@ def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarra
         If labels are missing, there are not two classes, or the malignant one cannot be determined.
     """
     if pd.isna(y).any():
-        raise ValueError(
-            f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
-        )
+        raise ValueError(f"y has {pd.isna(y).sum()} missing labels. Drop those rows.")
     y = np.asarray(y)
     if y.dtype == object:
         # Joins of tables may leave numbers and booleans in an object column.
         y = pd.Series(y.ravel()).infer_objects().to_numpy().reshape(y.shape)
     kinds = {type(label).__name__ for label in y.ravel()} if y.dtype == object else {"str"}
     if kinds != {"str"}:
-        raise ValueError(
-            f"y holds labels of the type{'s' if len(kinds) > 1 else ''} "
-            f"{', '.join(sorted(kinds))}. Use one type: numbers, booleans or words."
-        )
+        found = f"the type{'s' if len(kinds) > 1 else ''} {', '.join(sorted(kinds))}"
+        raise ValueError(f"y holds labels of {found}. Use one type: numbers, booleans or words.")
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) > 2:
+        found = f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}"
         raise ValueError(
-            "Only binary classification is supported. The type of the target is "
-            f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}. "
-            "Merge them into malignant and benign."
+            f"Only binary classification is supported. The type of the target is {found}. Merge "
+            "them into malignant and benign."
         )
     if len(classes) < 2:
         raise ValueError(f"y must hold two classes, got one class: {classes.tolist()}.")
@@ -259,9 +253,8 @@ def warn_of_order(classes: np.ndarray) -> None:
     if benign > malignant:
         warnings.warn(
             f"the label {malignant!r} is malignant, and classes_ is {[benign, malignant]}. Scorers "
-            "of scikit-learn that sort labels, such as 'roc_auc' and 'neg_log_loss', take "
-            f"{benign!r} as positive, so an AUC of 0.9 becomes 0.1. For them, fit and score with "
-            f"y == {malignant!r} as labels.",
+            f"of scikit-learn that sort labels, such as 'roc_auc', take {benign!r} as positive: an "
+            f"AUC of 0.9 becomes 0.1. For them, fit and score with y == {malignant!r} as labels.",
             stacklevel=3,
         )
 
@@ -280,7 +273,7 @@ def _find_positive(classes: np.ndarray, pos_label: object) -> int:
         example = labels[0] if sides[0] == 1 or sides[1] == 0 else labels[1]
         raise ValueError(
             f"y holds the labels {labels[0]!r} and {labels[1]!r}, and which of them is malignant "
-            f"is not known. Give it as pos_label, for example {example!r}, or labels of 0 and 1."
+            f"is not known. Give the malignant one as pos_label, for example pos_label={example!r}."
         )
     return int(sides[1] > sides[0])
 

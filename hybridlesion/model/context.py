@@ -225,9 +225,8 @@ def patient_context(
         found |= {f"ctx__{name.replace('__', '_', 1)}_{kind}": against[kind] for kind in kinds}
     wide = [name for name in table.columns if str(name).startswith("emb__")]
     if distances and wide:
-        found["ctx__embedding_distance"] = embedding_distance(
-            table[wide].to_numpy(np.float32), patients.patient, patients.lesion
-        )
+        embedding, of_row = table[wide].to_numpy(np.float32), (patients.patient, patients.lesion)
+        found["ctx__embedding_distance"] = embedding_distance(embedding, *of_row)
     measured = [name for name in _ABCD if name in table]
     if distances and len(measured) > 1:
         abcd = table[measured].to_numpy(np.float64)
@@ -276,7 +275,4 @@ class _Patients:
 
 def _count_below(values: np.ndarray, known: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Count the lower known values in the same group, with ties as half."""
-    below = np.full(len(values), np.nan)
-    frame = pd.Series(values[known]).groupby(group[known])
-    below[known] = frame.rank(method="average").to_numpy() - 0.5
-    return below
+    return pd.Series(np.where(known, values, np.nan)).groupby(group).rank().to_numpy() - 0.5

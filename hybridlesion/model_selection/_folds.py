@@ -164,12 +164,10 @@ def _summarise(y: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarra
     y = pd.to_numeric(pd.Series(y), errors="raise").to_numpy(dtype=float, na_value=0.0)
     codes, _ = pd.factorize(pd.Series(groups).reset_index(drop=True))
     if len(y) != len(codes):
-        raise ValueError(
-            f"y and groups must have one value per row, got {len(y)} and {len(codes)}."
-        )
+        raise ValueError(f"y and groups must have equal lengths, got {len(y)} and {len(codes)}.")
     if (codes < 0).any():
         raise ValueError(
-            f"groups has {int((codes < 0).sum())} missing values. "
+            f"groups has {(codes < 0).sum()} missing values. "
             "hybridlesion.model_selection.grouping gives each row without an id its own group."
         )
     return codes, np.bincount(codes, weights=y == 1), np.bincount(codes)
@@ -271,9 +269,7 @@ def connected_groups(*columns: Sequence, n: int | None = None) -> np.ndarray:
     """
     lengths = {len(column) for column in columns} | ({n} if n is not None else set())
     if len(lengths) != 1:
-        raise TableError(
-            f"group columns must have one value per row, got lengths {sorted(lengths)}."
-        )
+        raise TableError(f"group columns must have equal lengths, got lengths {sorted(lengths)}.")
     n = lengths.pop()
     if not columns:
         return np.arange(n)

@@ -142,9 +142,8 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
         raise TableError(f"splits are written as .csv or .parquet, got {path.name!r}.")
     repeated = _find_repeated(splits.image_id)
     if len(repeated):
-        raise TableError(
-            f"splits must list each image once; {len(repeated):,} repeated: {shorten(repeated)}."
-        )
+        found = f"{len(repeated):,} repeated: {shorten(repeated)}"
+        raise TableError(f"splits must list each image once; {found}.")
     names = [f"fold_{k + 1}" for k in range(splits.labels.shape[1])]
     table = pd.DataFrame(splits.labels, columns=["part"] if splits.are_parts else names)
     if splits.group is not None:
@@ -244,12 +243,8 @@ def parted(values: pd.Series, labels: np.ndarray) -> np.ndarray:
     [True, True, False, False]
     """
     codes = pd.factorize(values)[0]
-    found = np.zeros(len(codes), dtype=bool)
-    known = codes >= 0
-    for draw in labels.T:
-        kinds = pd.Series(pd.factorize(draw)[0][known]).groupby(codes[known]).transform("nunique")
-        found[known] |= kinds.to_numpy() > 1
-    return found
+    kinds = pd.DataFrame(labels).groupby(codes).transform("nunique")
+    return (kinds > 1).any(axis=1).to_numpy() & (codes >= 0)
 
 
 def _open(path: Path) -> tuple[pd.DataFrame, dict]:
@@ -289,18 +284,14 @@ def _find_repeated(ids: np.ndarray) -> np.ndarray:
 def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
     column = next((known for known in _ID_COLUMNS if known in table), None)
     if column is None:
-        raise TableError(
-            f"{name}: no column of image ids. Call it image_id; columns found: "
-            f"{shorten(table.columns)}."
-        )
+        found = shorten(table.columns)
+        raise TableError(f"{name}: no column of image ids. Call it image_id; found: {found}.")
     written = normalise_ids(table[column]).fillna("")
     ids = np.array([normalise_image_id(str(value)) for value in written], dtype=object)
     repeated = _find_repeated(ids)
     if len(repeated):
-        raise TableError(
-            f"{name} lists {len(repeated):,} images more than once: {shorten(repeated)}. Keep one "
-            "row of each."
-        )
+        found = f"lists {len(repeated):,} images more than once: {shorten(repeated)}"
+        raise TableError(f"{name} {found}. Keep one row of each.")
     return ids
 
 
@@ -321,9 +312,8 @@ def _read_parts(column: pd.Series, name: str) -> np.ndarray:
     words = [_PART_WORDS.get(str(value).strip().lower()) for value in column]
     strange = sorted({str(v) for v, word in zip(column, words, strict=True) if word is None})
     if strange:
-        raise TableError(
-            f"{name}: a part must be one of {', '.join(PARTS)}; got {shorten(strange)}."
-        )
+        allowed = ", ".join(PARTS)
+        raise TableError(f"{name}: a part must be one of {allowed}; got {shorten(strange)}.")
     return np.array(words, dtype=object)
 
 
@@ -331,9 +321,8 @@ def _read_folds(column: pd.Series, name: str) -> np.ndarray:
     numbers = pd.to_numeric(column, errors="coerce")
     strange = column[(numbers.isna() | (numbers % 1 != 0) | (numbers < 0)).to_numpy()].unique()
     if len(strange):
-        raise TableError(
-            f"{name}: a {column.name} must be a whole number from 0; got {shorten(strange)}."
-        )
+        allowed = f"a {column.name} must be a whole number from 0"
+        raise TableError(f"{name}: {allowed}; got {shorten(strange)}.")
     labels = np.unique(numbers, return_inverse=True)[1]
     if labels.max() < 1:
         raise TableError(f"{name}: {column.name} is the same in every row; use at least two folds.")
