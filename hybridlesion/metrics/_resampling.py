@@ -179,17 +179,15 @@ def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> I
 
 
 def resample(
-    measures: Sequence[Measure] | Mapping[str, Sequence[Measure]],
-    n_bootstrap: int,
-    random_state: int | None,
+    measures: Mapping[str, Sequence[Measure]], n_bootstrap: int, random_state: int | None
 ) -> dict[str, Drawn]:
     """Evaluate metrics on the data, then on every draw.
 
     Parameters
     ----------
-    measures : sequence of Measure, or mapping of str to such
-        Metrics of the same groups, evaluated with the same weights. The keys of a mapping are
-        prefixes of the names.
+    measures : mapping of str to sequence of Measure
+        Metrics of the same groups, evaluated with the same weights. The keys are prefixes of their
+        names.
     n_bootstrap : int
         Number of draws; if 0, only the data are evaluated.
     random_state : int or None
@@ -206,8 +204,7 @@ def resample(
         If `n_bootstrap` is not a non-negative integer.
     """
     check_number("n_bootstrap", n_bootstrap, low=0, integer=True)
-    by_prefix = measures if isinstance(measures, Mapping) else {"": measures}
-    named = [(prefix, one) for prefix, several in by_prefix.items() for one in several]
+    named = [(prefix, one) for prefix, several in measures.items() for one in several]
     chunks_of_weights = draw_weights(named[0][1].n_groups, n_bootstrap, random_state)
     chunks = [[measure.draws(weights) for _, measure in named] for weights in chunks_of_weights]
     found = {}

@@ -229,7 +229,7 @@ def decision_curve(
         allowed = "must lie between 0 and 1, both excluded"
         raise OptionError(f"thresholds {allowed}, got {thresholds!r}.")
     benefit = _NetBenefit(y, score, check_groups(groups, len(y)), t)
-    points = resample([benefit], n_bootstrap, random_state).values()
+    points = resample({"": [benefit]}, n_bootstrap, random_state).values()
     table = {"threshold": t, "net_benefit": [point.value for point in points]}
     table |= {"act_on_all": prevalence - (1 - prevalence) * t / (1 - t), "act_on_none": 0.0}
     if n_bootstrap:

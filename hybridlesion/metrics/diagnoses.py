@@ -78,8 +78,8 @@ def evaluate_diagnoses(
     """
     truth, p = _check(y, probabilities, classes)
     calls = p.argmax(axis=1) if predicted is None else _places(predicted, classes, "predicted")
-    measure = _Diagnoses(truth, p, calls, check_groups(groups, len(truth)), classes)
-    drawn = resample([measure], n_bootstrap, random_state)
+    measure = _Diagnoses(truth, p, calls, check_groups(groups, len(truth)), list(classes))
+    drawn = resample({"": [measure]}, n_bootstrap, random_state)
     found = {name: one.interval(confidence) for name, one in drawn.items()}
     return metric_table(found, {"n": len(truth), "n_groups": measure.n_groups})
 
@@ -148,20 +148,14 @@ class _Diagnoses(Measure):
     """Recalls, AUCs of each diagnosis against the rest, and both means; accuracy and log loss."""
 
     def __init__(
-        self,
-        truth: np.ndarray,
-        p: np.ndarray,
-        calls: np.ndarray,
-        codes: np.ndarray,
-        classes: Sequence[str],
+        self, y: np.ndarray, p: np.ndarray, calls: np.ndarray, codes: np.ndarray, classes: list[str]
     ):
-        present = np.unique(truth)
+        present = np.unique(y)
         self._names = [classes[k] for k in present]
-        self._rankings = [Ranking(truth == k, p[:, k], codes) for k in present]
-        own = truth == present[:, None]
-        of_truth = p[np.arange(len(truth)), truth]
-        loss = -np.log(np.maximum(of_truth, np.finfo(float).eps))
-        rows = np.vstack([own, own & (calls == truth), loss])
+        self._rankings = [Ranking(y == k, p[:, k], codes) for k in present]
+        own = y == present[:, None]
+        loss = -np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(float).eps))
+        rows = np.vstack([own, own & (calls == y), loss])
         self._sums = np.array([np.bincount(codes, weights=row) for row in rows])
         n = self._sums[: len(own)]
         self.n_groups = groups = n.shape[1]
@@ -170,7 +164,7 @@ class _Diagnoses(Measure):
             "balanced_accuracy": Support("share", groups, groups - 1),
             "macro_auc": Support("drawn"),
             "log_loss": Support("number", groups, groups - 1),
-            "accuracy": Support("share", groups, freedom, len(truth)),
+            "accuracy": Support("share", groups, freedom, len(y)),
         }
         for name, of, ranking in zip(self._names, n, self._rankings, strict=True):
             recall = Support("share", np.count_nonzero(of), freedom, of.sum())

@@ -189,7 +189,7 @@ def summarize_overlaps(
     >>> summarize_overlaps(pd.DataFrame(rows))["value"].round(3).tolist()
     [0.5, 0.0, 0.667, 3.0]
     """
-    drawn = resample([_Means(as_pandas(overlaps))], n_bootstrap, random_state)
+    drawn = resample({"": [_Means(as_pandas(overlaps))]}, n_bootstrap, random_state)
     found = {name: mean.interval(0.95) for name, mean in drawn.items()}
     return metric_table(found, {"n": len(overlaps)})
 

@@ -118,7 +118,7 @@ def evaluate(
     codes = check_groups(groups, len(y))
     threshold = choose_threshold(y, score) if threshold is None else threshold
     check_number("threshold", threshold)
-    drawn = resample(_measures(y, score, codes, threshold), n_bootstrap, random_state)
+    drawn = resample({"": _measures(y, score, codes, threshold)}, n_bootstrap, random_state)
     found = {name: drawn[name].interval(confidence) for name in (*_COMPARED, "prevalence")}
     counts = {"n": len(y), "n_positive": y.sum(), "n_groups": codes.max() + 1}
     return metric_table(found, {"threshold": threshold} | counts)
@@ -524,7 +524,7 @@ def evaluate_subgroups(
         few = {kind for kind, count in counts.items() if count < fewest}
         measures: list[Measure] = [Decisions(truth, scores, numbers, threshold)]
         measures += [] if few else [Ranking(truth, scores, numbers)]
-        drawn = resample(measures, n_bootstrap, random_state)
+        drawn = resample({"": measures}, n_bootstrap, random_state)
         row = {"attribute": attribute, "group": group, "n": len(truth)}
         row |= {"n_malignant": counts["malignant"], "n_groups": numbers.max() + 1}
         for column, (metric, needed) in _SUBGROUP_METRICS.items():

@@ -120,7 +120,7 @@ def threshold_interval(
     check_number("sensitivity", sensitivity, low=0, high=1)
     y, score = check_scores(y, score)
     cutoffs = Cutoffs(y, score, check_groups(groups, len(y)), sensitivities=(sensitivity,))
-    (drawn,) = resample([cutoffs], n_bootstrap, random_state).values()
+    (drawn,) = resample({"": [cutoffs]}, n_bootstrap, random_state).values()
     return drawn.interval(confidence)
 
 

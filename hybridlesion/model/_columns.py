@@ -169,10 +169,9 @@ class ColumnEncoder:
         if "cnn__melanoma" in names:
             names = [name for name in names if name != "cnn__p_mel"]  # the same values
         self.given_ = names
+        texts = {name: table[name].dropna() for name in names if not _is_number(table[name])}
         self.categories_ = {
-            name: sorted({str(value) for value in table[name].dropna().unique()})
-            for name in names
-            if not _is_number(table[name])
+            name: sorted(set(map(str, text.unique()))) for name, text in texts.items()
         }
         for name, words in self.categories_.items():
             _refuse_numbers(name, words)

@@ -293,11 +293,10 @@ class FoldEnsemble:
         """
         share = np.zeros(len(self.names))
         for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
-            if view.company != self.views[0].company:
-                continue
-            order = np.r_[view.dense, view.embedding]
-            of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
-            share[order] += spread * of_view
+            if view.company == self.views[0].company:
+                order = np.r_[view.dense, view.embedding]
+                of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
+                share[order] += spread * of_view
         return share
 
 
