@@ -1,4 +1,4 @@
-"""Grouping of rows, folds and partitions that keep groups whole, and files of them."""
+"""Grouping of rows, and folds that keep groups whole."""
 
 from __future__ import annotations
 
