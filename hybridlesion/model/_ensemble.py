@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from hybridlesion.model._fallback import NetworkFallback
 from hybridlesion.model._fold_model import FoldModel, train_fold_models
 from hybridlesion.model.calibration import ScoreCalibrator
 
@@ -114,13 +116,19 @@ class FoldEnsemble:
         Fold models of each view.
     spread : ndarray of shape (views,)
         Weight of each view: the standard deviation of its held-out logits, summed over seeds.
+    fallbacks : list of NetworkFallback or None
+        Fallback that belongs to each fold model of a view; empty or None without fallback.
     """
+
+    # Ensembles of earlier releases have no fallbacks.
+    fallbacks: list[NetworkFallback] | None = None
 
     def __init__(self, names: list[str]):
         self.names = names
         self.views = plan_views(names)
         self.members: list[list[FoldModel]] = [[] for _ in self.views]
         self.spread = np.zeros(len(self.views))
+        self.fallbacks = []
 
     def train(
         self,
@@ -154,6 +162,12 @@ class FoldEnsemble:
             Held-out logits of each view, with the metadata of the rows and without it.
         """
         held_out, blanked = [], []
+        fallbacks = self._fit_fallbacks(encoded, y, folds, settings)
+        blends = [
+            (folds == fold, fallback.blend(encoded[folds == fold]))
+            for fold, fallback in enumerate(fallbacks)
+        ]
+        self.fallbacks = [*(self.fallbacks or []), *fallbacks]
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
             names = [self.names[column] for column in view.dense]
@@ -170,7 +184,27 @@ class FoldEnsemble:
                 columns[:, empty] = np.nan
                 bare[rows] = member.logit(columns, embedding[rows], n_jobs=1)
             blanked.append(bare)
+            for rows, (weight, constant, score) in blends:
+                for found in (logits, bare):
+                    found[rows] = weight * found[rows] + constant + score
         return held_out, blanked
+
+    def _fit_fallbacks(
+        self, encoded: np.ndarray, y: np.ndarray, folds: np.ndarray, settings: Mapping[str, Any]
+    ) -> list[NetworkFallback]:
+        """Fit one fallback for each fold; none, if one of them cannot be fitted."""
+        numbers = np.unique(folds) if settings["fallback"] else []
+        fitted = [
+            NetworkFallback.fit(
+                encoded[folds != fold],
+                y[folds != fold],
+                folds[folds != fold],
+                self.names,
+                settings["leading"],
+            )
+            for fold in numbers
+        ]
+        return [] if None in fitted else [fallback for fallback in fitted if fallback]
 
     def split(self, encoded: np.ndarray) -> dict[bool, np.ndarray]:
         """Split rows by the setting in which they are scored: with siblings or without.
@@ -235,10 +269,15 @@ class FoldEnsemble:
 
         def score_block(start: int) -> None:
             rows = slice(start, start + _ROWS_A_BLOCK)
+            blends = [fallback.blend(encoded[rows]) for fallback in self.fallbacks or []]
             for view, members in self._of_setting(company):
                 dense, embedding = _part(encoded[rows], view)
-                for member in members:
-                    sums[member.fold, rows] += member.logit(dense, embedding, n_jobs=1)
+                for member, blend in zip_longest(members, blends):
+                    found = member.logit(dense, embedding, n_jobs=1)
+                    if blend is not None:
+                        weight, constant, score = blend
+                        found = weight * found + constant + score
+                    sums[member.fold, rows] += found
 
         starts = range(0, len(encoded), _ROWS_A_BLOCK)
         threads = min(n_jobs, max(len(starts), 1))
@@ -273,13 +312,20 @@ class FoldEnsemble:
             fold's logit.
         """
         parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
+        constants, lead = encoded.shape[1] + 1, self.fallbacks[0].lead if self.fallbacks else 0
         for view, members in self._of_setting(company):
             dense, embedding = _part(encoded, view)
             whole = [encoded.shape[1]] if len(view.embedding) else []
-            places = np.array([*view.dense, *whole, encoded.shape[1] + 1])
-            for member in members:
+            places = np.array([*view.dense, *whole, constants])
+            for member, fallback in zip_longest(members, self.fallbacks or []):
                 if member.fold == fold:
-                    parts[:, places] += member.contributions(dense, embedding, n_jobs)
+                    found = member.contributions(dense, embedding, n_jobs)
+                    if fallback is not None:
+                        weight, constant, score = fallback.blend(encoded)
+                        found *= weight[:, None]
+                        parts[:, constants] += constant
+                        parts[:, lead] += score
+                    parts[:, places] += found
                     n_members += 1
         return parts / n_members
 
@@ -342,7 +388,7 @@ def spread_probability(
     Returns
     -------
     base : ndarray of shape (n,), float64
-        Probability before any column contributes; equal for rows with equal settings and weights.
+        Probability before any column contributes.
     parts : ndarray of shape (n, columns + 1), float64
         Contribution of each encoded column. The last column is that of the whole embedding, whose
         own columns are 0.

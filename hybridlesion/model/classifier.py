@@ -101,6 +101,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         ``cnn__melanoma`` if only melanoma is malignant, ``cnn__score`` if other cancers are, too.
         The leading score is monotone and compared with the patient's other lesions; the other
         scores are plain columns. Where there is only one of the two, it leads.
+    fallback : bool, default=True
+        Whether the calibrated leading score replaces the fold models where an image is unlike the
+        training images (see Notes), so that the model does not rank lesions of another site worse
+        than the network. At the site of the training rows this costs a part of what the
+        handcrafted features add. It needs a leading score and ``abcd__`` columns.
     context : {"auto", "none"}, default="auto"
         Whether scores and measurements are also compared with the patient's other lesions
         (`patient_context`): ``auto`` does so where at least half of the training rows come with
@@ -190,6 +195,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     passed to `fit`. Other input is treated as by any scikit-learn estimator, with each row its own
     group.
 
+    With `fallback` the logit of a row is ``w * z + (1 - w) * s``, where z is that of the fold
+    models, s a logistic regression on the leading score, and w the `familiarity` of the image.
+
     Missing values carry no evidence. Each fold model is trained with values blanked at random,
     equally often in both classes. Rows without metadata are calibrated on rows whose metadata were
     blanked.
@@ -241,6 +249,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     min_child_samples: int = 20
     monotone: bool = True
     leading: str = "cnn__melanoma"
+    fallback: bool = True
     context: str = "auto"
     calibration: str = "auto"
     sensitivity: float = SENSITIVITY
@@ -468,6 +477,27 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             logits = self.ensemble_.logits(part, company, n_folds, jobs)
             score[rows] += weight * np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
+
+    def familiarity(self, X):
+        """Compare images with the training images.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Table with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Share of the training rows, 0 to 1, that are at least as unusual in the skin around the
+            lesion, in texture, or in the probabilities of the diagnoses. NaN if the model has no
+            fallback.
+        """
+        check_is_fitted(self, "ensemble_")
+        encoded, fallbacks = self._read(X), self.ensemble_.fallbacks
+        if not fallbacks:
+            return np.full(len(encoded), np.nan)
+        return np.mean([fallback.familiarity(encoded) for fallback in fallbacks], axis=0)
 
     def predict(self, X):
         """Label rows by the stored threshold.
