@@ -340,7 +340,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             weight = self.ensemble_.importances()[self.metadata_]
             self.metadata_weight_ = weight / max(weight.sum(), np.finfo(float).tiny)
             self._calibrate(X, rounds, draws.shape[1], n_folds)
-            self._decide()
+            self._decide(target)
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
         self.diagnosis_ = None
@@ -709,8 +709,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 if rows.any():
                     yield rows, weight[rows], setting, calibrator
 
-    def _decide(self):
-        target, score, groups = self.target_, self.oof_score_, self.groups_
+    def _decide(self, target):
+        score, groups = self.oof_score_, self.groups_
         if self.cost_ratio is not None:
             self.threshold_ = metrics.cost_threshold(self.cost_ratio)
         elif self.threshold is None:
