@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
-
 import numpy as np
 import pandas as pd
 from joblib import effective_n_jobs
@@ -49,8 +47,6 @@ _MATRIX = {"dtype": np.float32, "ensure_all_finite": "allow-nan"}
 _FOLDS_AGAIN = 3
 
 
-# A dataclass only for its `__init__`, which stores the parameters.
-@dataclass(eq=False, repr=False)
 class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     """Calibrated malignancy scores from a feature table under heavy imbalance.
 
@@ -233,36 +229,60 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     (True, [False, True])
     """
 
-    n_splits: int = 5
-    n_seeds: int = 1
-    _: KW_ONLY
-    imbalance: str = "undersample"
-    negatives_per_positive: float = 10.0
-    n_bags: int = 1
-    linear_weight: float = 0.25
-    stopping: str = "log_loss"
-    min_trees: int = 20
-    max_trees: int = 400
-    patience: int = 60
-    learning_rate: float = 0.02
-    num_leaves: int = 7
-    min_child_samples: int = 20
-    monotone: bool = True
-    leading: str = "cnn__melanoma"
-    fallback: bool = True
-    context: str = "auto"
-    calibration: str = "auto"
-    sensitivity: float = SENSITIVITY
-    threshold: str | float | None = None
-    cost_ratio: float | None = None
-    lightgbm_params: dict | None = None
-    n_jobs: int = 1
-    random_state: int = 0
-    pos_label: object = None
-
-    # Models of earlier releases have no diagnoses, and no calibrators for missing metadata.
-    diagnosis_ = None
-    metadata_ = np.array([], dtype=int)
+    def __init__(
+        self,
+        n_splits=5,
+        n_seeds=1,
+        *,
+        imbalance="undersample",
+        negatives_per_positive=10.0,
+        n_bags=1,
+        linear_weight=0.25,
+        stopping="log_loss",
+        min_trees=20,
+        max_trees=400,
+        patience=60,
+        learning_rate=0.02,
+        num_leaves=7,
+        min_child_samples=20,
+        monotone=True,
+        leading="cnn__melanoma",
+        fallback=True,
+        context="auto",
+        calibration="auto",
+        sensitivity=SENSITIVITY,
+        threshold=None,
+        cost_ratio=None,
+        lightgbm_params=None,
+        n_jobs=1,
+        random_state=0,
+        pos_label=None,
+    ):
+        self.n_splits = n_splits
+        self.n_seeds = n_seeds
+        self.imbalance = imbalance
+        self.negatives_per_positive = negatives_per_positive
+        self.n_bags = n_bags
+        self.linear_weight = linear_weight
+        self.stopping = stopping
+        self.min_trees = min_trees
+        self.max_trees = max_trees
+        self.patience = patience
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.monotone = monotone
+        self.leading = leading
+        self.fallback = fallback
+        self.context = context
+        self.calibration = calibration
+        self.sensitivity = sensitivity
+        self.threshold = threshold
+        self.cost_ratio = cost_ratio
+        self.lightgbm_params = lightgbm_params
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.pos_label = pos_label
 
     def fit(self, X, y, groups=None, folds=None, diagnoses=None):
         """Fit members over grouped folds, calibrate them, choose thresholds.
@@ -607,8 +627,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         return X.assign(**dict(zip(names[context], self._read(X)[:, context].T, strict=True)))
 
     def __setstate__(self, state):
-        # A model of an earlier release lacks the parameters that came later.
-        super().__setstate__({**vars(type(self)()), **state})
+        # A model of an earlier release lacks the parameters and attributes that came later.
+        later = {"diagnosis_": None, "metadata_": np.array([], dtype=int)}
+        fitted = "ensemble_" in state or "members_" in state
+        super().__setstate__({**vars(type(self)()), **(later if fitted else {}), **state})
         if "members_" in state:  # the first releases had one view and one calibrator
             if self.encoder_ is not None:
                 vars(self.encoder_).update(given_=self.encoder_.names_, compared_=[])
