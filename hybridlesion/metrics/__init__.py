@@ -31,14 +31,16 @@ from hybridlesion.metrics.masks import (
     summarize_overlaps,
     thresholded_jaccard,
 )
-from hybridlesion.metrics.subgroups import BANDS, band, evaluate_subgroups
 from hybridlesion.metrics.summary import (
+    BANDS,
     LOWER_IS_BETTER,
     METRICS,
     PairedDifference,
+    band,
     bootstrap_interval,
     compare_scores,
     evaluate,
+    evaluate_subgroups,
     interval_caveats,
     paired_bootstrap,
 )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -65,6 +64,21 @@ class Drawn:
     draws: np.ndarray
     support: Support
 
+    def interval(self, confidence: float) -> Interval:
+        """Return the value with its interval.
+
+        Parameters
+        ----------
+        confidence : float
+            Coverage, between 0 and 1.
+
+        Returns
+        -------
+        Interval
+            Value, and ends of the interval by `interval_of`.
+        """
+        return Interval(self.value, *interval_of(self, confidence))
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -83,14 +97,46 @@ class Interval:
     high: float
 
 
-class _Measure(Protocol):
-    """Metrics by name: their support, values on the data, and draws under weights of groups."""
+class Measure:
+    """Metrics by name, evaluated on the data and on draws.
+
+    Attributes
+    ----------
+    support : dict of str to Support
+        Type of interval of each metric.
+    n_groups : int
+        Number of groups.
+    """
 
     support: dict[str, Support]
+    n_groups: int
 
-    def values(self) -> dict[str, float]: ...
+    def values(self) -> dict[str, float]:
+        """Evaluate the metrics on the data.
 
-    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]: ...
+        Returns
+        -------
+        dict of str to float
+            Values by metric, as in `draws`.
+        """
+        ones = np.ones((self.n_groups + 1, 1))
+        return {name: float(value[0]) for name, value in self.draws(ones).items()}
+
+    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Evaluate the metrics on draws.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (groups + 1, B), float64
+            Weights of the groups; the last row is the weight of the part above the highest
+            positive, which only rankings use.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (B,)
+            Values by metric.
+        """
+        raise NotImplementedError
 
 
 def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> Iterator[np.ndarray]:
@@ -133,20 +179,15 @@ def draw_weights(n_groups: int, n_bootstrap: int, random_state: int | None) -> I
 
 
 def resample(
-    measures: Sequence[_Measure] | Mapping[str, Sequence[_Measure]],
-    n_groups: int,
-    n_bootstrap: int,
-    random_state: int | None,
+    measures: Mapping[str, Sequence[Measure]], n_bootstrap: int, random_state: int | None
 ) -> dict[str, Drawn]:
     """Evaluate metrics on the data, then on every draw.
 
     Parameters
     ----------
-    measures : sequence of Ranking, Decisions, Reliability and the like, or mapping to such
-        Groups of metrics, evaluated with the same weights. The keys of a mapping are prefixes of
-        the names.
-    n_groups : int
-        Number of groups.
+    measures : mapping of str to sequence of Measure
+        Metrics of the same groups, evaluated with the same weights. The keys are prefixes of their
+        names.
     n_bootstrap : int
         Number of draws; if 0, only the data are evaluated.
     random_state : int or None
@@ -163,12 +204,9 @@ def resample(
         If `n_bootstrap` is not a non-negative integer.
     """
     check_number("n_bootstrap", n_bootstrap, low=0, integer=True)
-    by_prefix = measures if isinstance(measures, Mapping) else {"": measures}
-    named = [(prefix, one) for prefix, several in by_prefix.items() for one in several]
-    chunks = [
-        [measure.draws(weights) for _, measure in named]
-        for weights in draw_weights(n_groups, n_bootstrap, random_state)
-    ]
+    named = [(prefix, one) for prefix, several in measures.items() for one in several]
+    chunks_of_weights = draw_weights(named[0][1].n_groups, n_bootstrap, random_state)
+    chunks = [[measure.draws(weights) for _, measure in named] for weights in chunks_of_weights]
     found = {}
     for number, (prefix, measure) in enumerate(named):
         for name, value in measure.values().items():
@@ -378,7 +416,50 @@ def _quantile(freedom: float, confidence: float) -> float:
     return min(float(stdtrit(min(freedom, _MANY), (1 + confidence) / 2)), _MANY)
 
 
-class Decisions:
+def metric_table(found: Mapping[str, Interval], counts: Mapping[str, float]) -> pd.DataFrame:
+    """Tabulate metrics and counts.
+
+    Parameters
+    ----------
+    found : mapping of str to Interval
+        The metrics.
+    counts : mapping of str to float
+        Numbers without an interval.
+
+    Returns
+    -------
+    DataFrame of shape (metrics + counts, 4)
+        ``metric, value, low, high``.
+    """
+    rows = [(name, *astuple(interval)) for name, interval in found.items()]
+    rows += [(name, float(count), np.nan, np.nan) for name, count in counts.items()]
+    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+
+
+def interval_columns(name: str, interval: Interval) -> dict[str, float]:
+    """Spread an interval over three columns of a table.
+
+    Parameters
+    ----------
+    name : str
+        Column of the value.
+    interval : Interval
+        The value and its interval.
+
+    Returns
+    -------
+    dict of str to float
+        The value as `name`, the ends as ``NAME_low`` and ``NAME_high``.
+
+    Examples
+    --------
+    >>> interval_columns("auc", Interval(0.9, 0.8, 0.95))
+    {'auc': 0.9, 'auc_low': 0.8, 'auc_high': 0.95}
+    """
+    return {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+class Decisions(Measure):
     """Metrics that are sums over rows: Brier score and the confusion matrix at a threshold.
 
     Parameters
@@ -415,7 +496,8 @@ class Decisions:
             "f1": false + positive,
             "prevalence": n,
         }
-        groups, malignant = len(n), np.count_nonzero(positive)
+        self.n_groups = groups = len(n)
+        malignant = np.count_nonzero(positive)
         # If groups are single rows, the variance of a proportion is known and needs no Student's t.
         freedom = groups - 1 if n.max() > 1 else np.inf
         self.support = {
@@ -426,17 +508,6 @@ class Decisions:
         self.support["brier"] = Support("share", malignant, groups - 1)
         self.support["calibration_in_the_large"] = Support("ratio", groups, groups - 1)
         self.support["net_benefit"] = Support("number", malignant, malignant - 1)
-
-    def values(self) -> dict[str, float]:
-        """Evaluate the metrics on the data.
-
-        Returns
-        -------
-        dict of str to float
-            Values by metric, as in `draws`.
-        """
-        ones = np.ones((self._sums.shape[1] + 1, 1))
-        return {name: float(value[0]) for name, value in self.draws(ones).items()}
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """Evaluate the metrics on draws.
@@ -500,10 +571,8 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """
     y, score = np.asarray(y), np.asarray(score, dtype=np.float64)
     if y.ndim != 1 or score.shape != y.shape:
-        raise ValueError(
-            f"y and score must be vectors of the same length, got shapes {y.shape} and "
-            f"{score.shape}."
-        )
+        shapes = f"{y.shape} and {score.shape}"
+        raise ValueError(f"y and score must be vectors of the same length, got shapes {shapes}.")
     missing = int(pd.isna(y).sum()), int((~np.isfinite(score)).sum())
     if any(missing):
         raise ValueError(
@@ -514,10 +583,7 @@ def check_scores(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarr
     if not values <= {0, 1}:
         raise ValueError(f"y must hold 0 and 1 only, got {sorted(values)[:5]}.")
     if len(values) < 2:
-        raise ValueError(
-            f"y must hold both classes, got {len(y)} rows, all of them {values or 'absent'}. "
-            "Ranking and calibration are undefined for one class."
-        )
+        raise ValueError(f"y must hold both classes, got {len(y)} rows of {values or 'none'}.")
     return y.astype(bool), score
 
 
@@ -550,10 +616,8 @@ def check_probabilities(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, n
     """
     y, score = check_scores(y, score)
     if score.min() < 0 or score.max() > 1:
-        raise ValueError(
-            f"score must hold probabilities from 0 to 1, got {score.min():.4g} to "
-            f"{score.max():.4g}."
-        )
+        found = f"{score.min():.4g} to {score.max():.4g}"
+        raise ValueError(f"score must hold probabilities from 0 to 1, got {found}.")
     return y, score
 
 

@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
-from hybridlesion.metrics._resampling import Support, check_probabilities
+from hybridlesion.metrics._resampling import Measure, Support, check_probabilities
 
 
 def shift_prevalence(probabilities: np.ndarray, trained: float, wanted: float) -> np.ndarray:
@@ -99,7 +99,7 @@ def bin_scores(score: np.ndarray, n_bins: int) -> np.ndarray:
     return np.unique(bins, return_inverse=True)[1][level]
 
 
-class Reliability:
+class Reliability(Measure):
     """Observed against predicted probabilities, summed by bin and group.
 
     Parameters
@@ -131,7 +131,7 @@ class Reliability:
     """
 
     def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, n_bins: int = 10):
-        groups = int(codes.max()) + 1
+        self.n_groups = groups = int(codes.max()) + 1
         fewest = min(len(np.unique(codes[y])), len(np.unique(codes[~y])))
         # Each gap is the mean of a bin.
         self.support = {

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_curve as _roc
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
 from hybridlesion.metrics._resampling import (
+    Measure,
     Support,
     check_groups,
     check_probabilities,
@@ -73,9 +74,8 @@ def precision_recall_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     """
     y, score = check_scores(y, score)
     precision, recall, threshold = _precision_recall(y, score, drop_intermediate=True)
-    return pd.DataFrame(
-        {"recall": recall, "precision": precision, "threshold": np.append(threshold, np.inf)}
-    )
+    threshold = np.append(threshold, np.inf)
+    return pd.DataFrame({"recall": recall, "precision": precision, "threshold": threshold})
 
 
 def reliability_curve(
@@ -120,15 +120,8 @@ def reliability_curve(
     n = np.bincount(bins)
     observed = np.bincount(bins, weights=y) / n
     low, high = wilson(observed, n, ndtri((1 + confidence) / 2))
-    return pd.DataFrame(
-        {
-            "predicted": np.bincount(bins, weights=score) / n,
-            "observed": observed,
-            "low": low,
-            "high": high,
-            "n": n,
-        }
-    )
+    table = {"predicted": np.bincount(bins, weights=score) / n, "observed": observed}
+    return pd.DataFrame(table | {"low": low, "high": high, "n": n})
 
 
 def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
@@ -233,36 +226,29 @@ def decision_curve(
         thresholds = np.geomspace(min(prevalence / 10, 0.05), 0.5, 50)
     t = np.asarray(thresholds, dtype=float)
     if t.ndim != 1 or not ((t > 0) & (t < 1)).all():
-        raise OptionError(
-            f"thresholds must lie between 0 and 1, both excluded, got {thresholds!r}."
-        )
-    codes = check_groups(groups, len(y))
-    benefit = _NetBenefit(y, score, codes, t)
-    values = resample([benefit], int(codes.max()) + 1, n_bootstrap, random_state)
-    table = {
-        "threshold": t,
-        "net_benefit": [point.value for point in values.values()],
-        "act_on_all": prevalence - (1 - prevalence) * t / (1 - t),
-        "act_on_none": np.zeros(len(t)),
-    }
+        allowed = "must lie between 0 and 1, both excluded"
+        raise OptionError(f"thresholds {allowed}, got {thresholds!r}.")
+    benefit = _NetBenefit(y, score, check_groups(groups, len(y)), t)
+    points = resample({"": [benefit]}, n_bootstrap, random_state).values()
+    table = {"threshold": t, "net_benefit": [point.value for point in points]}
+    table |= {"act_on_all": prevalence - (1 - prevalence) * t / (1 - t), "act_on_none": 0.0}
     if n_bootstrap:
-        bounds = [interval_of(point, confidence) for point in values.values()]
+        bounds = [interval_of(point, confidence) for point in points]
         table["low"], table["high"] = np.array(bounds).reshape(-1, 2).T
     return pd.DataFrame(table)
 
 
-class _NetBenefit:
+class _NetBenefit(Measure):
     """Net benefit at many thresholds, as sums over groups."""
 
     def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, thresholds: np.ndarray):
         odds = thresholds / (1 - thresholds)
-        self._sums = np.array(
-            [
-                np.bincount(codes, weights=np.where(y, 1.0, -price) * (score >= threshold))
-                for threshold, price in zip(thresholds, odds, strict=True)
-            ]
-        ).reshape(len(thresholds), -1)
         self._rows = np.bincount(codes).astype(np.float64)
+        self.n_groups = len(self._rows)
+        self._sums = np.empty((len(thresholds), self.n_groups))
+        for k, threshold in enumerate(thresholds):
+            gains = np.where(y, 1.0, -odds[k]) * (score >= threshold)
+            self._sums[k] = np.bincount(codes, weights=gains)
         malignant = len(np.unique(codes[y]))
         names = map(str, range(len(thresholds)))
         self.support = dict.fromkeys(names, Support("number", malignant, malignant - 1))

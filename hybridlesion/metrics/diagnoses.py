@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hybridlesion.metrics._resampling import Support, check_groups, interval_of, resample
+from hybridlesion.metrics._resampling import Measure, Support, check_groups, metric_table, resample
 from hybridlesion.metrics.discrimination import Ranking
 
 # Tolerance for the sum of a row's probabilities.
@@ -78,15 +78,10 @@ def evaluate_diagnoses(
     """
     truth, p = _check(y, probabilities, classes)
     calls = p.argmax(axis=1) if predicted is None else _places(predicted, classes, "predicted")
-    codes = check_groups(groups, len(truth))
-    n_groups = int(codes.max()) + 1
-    measures = [_Calls(truth, p, calls, codes, classes), _Areas(truth, p, codes, classes)]
-    values = resample(measures, n_groups, n_bootstrap, random_state)
-    order = ["balanced_accuracy", "macro_auc", "log_loss", "accuracy"]
-    order += [name for name in values if name not in order]
-    rows = [(name, values[name].value, *interval_of(values[name], confidence)) for name in order]
-    rows += [("n", len(truth), np.nan, np.nan), ("n_groups", n_groups, np.nan, np.nan)]
-    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+    measure = _Diagnoses(truth, p, calls, check_groups(groups, len(truth)), list(classes))
+    drawn = resample({"": [measure]}, n_bootstrap, random_state)
+    found = {name: one.interval(confidence) for name, one in drawn.items()}
+    return metric_table(found, {"n": len(truth), "n_groups": measure.n_groups})
 
 
 def confusion_matrix(y: np.ndarray, predicted: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
@@ -128,10 +123,8 @@ def _places(values: np.ndarray, classes: Sequence[str], name: str) -> np.ndarray
     values = np.asarray(values, dtype=object)
     places = pd.Index(list(classes)).get_indexer(values)
     if (places < 0).any():
-        raise ValueError(
-            f"{name} has {values[places < 0][0]!r}, which is not one of the classes: "
-            f"{', '.join(classes)}."
-        )
+        unknown, known = values[places < 0][0], ", ".join(classes)
+        raise ValueError(f"{name} has {unknown!r}, which is not one of the classes: {known}.")
     return places
 
 
@@ -151,70 +144,46 @@ def _check(
     return truth, p
 
 
-class _Calls:
-    """Metrics that are sums over rows: recalls and their mean, accuracy, log loss."""
+class _Diagnoses(Measure):
+    """Recalls, AUCs of each diagnosis against the rest, and both means; accuracy and log loss."""
 
     def __init__(
-        self,
-        truth: np.ndarray,
-        p: np.ndarray,
-        calls: np.ndarray,
-        codes: np.ndarray,
-        classes: Sequence[str],
+        self, y: np.ndarray, p: np.ndarray, calls: np.ndarray, codes: np.ndarray, classes: list[str]
     ):
-        self._present = np.unique(truth)
-        self._names = [classes[k] for k in self._present]
-        own = truth == self._present[:, None]
-        of_truth = p[np.arange(len(truth)), truth]
-        loss = -np.log(np.maximum(of_truth, np.finfo(float).eps))
-        rows = np.vstack([own, own & (calls == truth), loss])
+        present = np.unique(y)
+        self._names = [classes[k] for k in present]
+        self._rankings = [Ranking(y == k, p[:, k], codes) for k in present]
+        own = y == present[:, None]
+        loss = -np.log(np.maximum(p[np.arange(len(y)), y], np.finfo(float).eps))
+        rows = np.vstack([own, own & (calls == y), loss])
         self._sums = np.array([np.bincount(codes, weights=row) for row in rows])
         n = self._sums[: len(own)]
-        groups = n.shape[1]
+        self.n_groups = groups = n.shape[1]
         freedom = groups - 1 if n.sum(axis=0).max() > 1 else np.inf
         self.support = {
-            f"recall_{name}": Support("share", np.count_nonzero(of), freedom, of.sum())
-            for name, of in zip(self._names, n, strict=True)
+            "balanced_accuracy": Support("share", groups, groups - 1),
+            "macro_auc": Support("drawn"),
+            "log_loss": Support("number", groups, groups - 1),
+            "accuracy": Support("share", groups, freedom, len(y)),
         }
-        self.support["accuracy"] = Support("share", groups, freedom, len(truth))
-        self.support["balanced_accuracy"] = Support("share", groups, groups - 1)
-        self.support["log_loss"] = Support("number", groups, groups - 1)
-
-    def values(self) -> dict[str, float]:
-        ones = np.ones((self._sums.shape[1] + 1, 1))
-        return {name: float(value[0]) for name, value in self.draws(ones).items()}
+        for name, of, ranking in zip(self._names, n, self._rankings, strict=True):
+            recall = Support("share", np.count_nonzero(of), freedom, of.sum())
+            self.support |= {f"recall_{name}": recall, f"auc_{name}": ranking.support["auc"]}
 
     def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         *sums, loss = self._sums @ weights[:-1]
         counts, hits = np.split(np.array(sums), 2)
         recalls = hits / counts
+        areas = [_area(ranking, weights[:-1]) for ranking in self._rankings]
         total = counts.sum(axis=0)
         return {
             "balanced_accuracy": recalls.mean(axis=0),
+            "macro_auc": np.mean(areas, axis=0),
             "log_loss": loss / total,
             "accuracy": hits.sum(axis=0) / total,
             **{f"recall_{name}": row for name, row in zip(self._names, recalls, strict=True)},
+            **{f"auc_{name}": row for name, row in zip(self._names, areas, strict=True)},
         }
-
-
-class _Areas:
-    """Areas under the ROC curves of each diagnosis against the rest, and their mean."""
-
-    def __init__(self, truth: np.ndarray, p: np.ndarray, codes: np.ndarray, classes: Sequence[str]):
-        self._rankings = {
-            f"auc_{classes[k]}": Ranking(truth == k, p[:, k], codes) for k in np.unique(truth)
-        }
-        self.support = {name: one.support["auc"] for name, one in self._rankings.items()}
-        self.support["macro_auc"] = Support("drawn")
-        self._n_groups = int(codes.max()) + 1
-
-    def values(self) -> dict[str, float]:
-        ones = np.ones((self._n_groups + 1, 1))
-        return {name: float(value[0]) for name, value in self.draws(ones).items()}
-
-    def draws(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        areas = {name: _area(one, weights[:-1]) for name, one in self._rankings.items()}
-        return {"macro_auc": np.mean(list(areas.values()), axis=0), **areas}
 
 
 def _area(ranking: Ranking, weights: np.ndarray) -> np.ndarray:

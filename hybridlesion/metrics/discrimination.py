@@ -6,14 +6,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from hybridlesion._validation import check_number
-from hybridlesion.metrics._resampling import Support, check_scores
+from hybridlesion.metrics._resampling import Measure, Support, check_scores
 
 # Share of the error probability below intervals that depend on the lowest positives. Their lower
 # end is already conservative, so most of the error is allowed above.
 LOWER_TAIL = 1 / 3
 
 
-class Ranking:
+class Ranking(Measure):
     """Ranking metrics of many draws from a single sort of the scores.
 
     Ranking metrics change only at the scores of positives. With positives at K distinct scores,
@@ -142,11 +142,11 @@ class Ranking:
         before, through = negatives[0:-1:2], negatives[1::2]
         recall, gained = cumulated / cumulated[-1], at_level / cumulated[-1]
         false_before, false_through = before / negatives[-1], through / negatives[-1]
-        parts = (recall - gained, recall, false_before, false_through)
+        segments = (recall - gained, recall, false_before, false_through)
         values = {
-            "auc": _area_above(*parts, 0.0),
+            "auc": _area_above(segments, 0.0),
             "average_precision": (gained * cumulated / (cumulated + through)).sum(axis=0),
-            "pauc": _area_above(*parts, self.min_sensitivity),
+            "pauc": _area_above(segments, self.min_sensitivity),
         }
         for name, target in self._targets.items():
             level = first_level(recall, target)
@@ -171,11 +171,11 @@ class Ranking:
         recall = self.place(at_level, cumulated, weights[-1])
         false = np.vstack([np.zeros(negatives.shape[1]), negatives / negatives[-1]])
         precision = cumulated / (cumulated + negatives[1::2])
-        ends = (recall[:-1], recall[1:], false[:-1], false[1:])
+        segments = (recall[:-1], recall[1:], false[:-1], false[1:])
         values = {
-            "auc": _area_above(*ends, 0.0),
+            "auc": _area_above(segments, 0.0),
             "average_precision": (at_level * precision).sum(axis=0) / cumulated[-1],
-            "pauc": _area_above(*ends, self.min_sensitivity),
+            "pauc": _area_above(segments, self.min_sensitivity),
         }
         for name, target in self._targets.items():
             values[name] = 1 - interpolate(recall, false, target)
@@ -254,27 +254,21 @@ def _sums(slots: np.ndarray, codes: np.ndarray, shape: tuple[int, int]) -> csr_m
     return csr_matrix((np.ones(len(slots)), (slots, codes)), shape=shape)
 
 
-def _area_above(
-    start: np.ndarray,
-    stop: np.ndarray,
-    false_start: np.ndarray,
-    false_stop: np.ndarray,
-    low: float,
-) -> np.ndarray:
+def _area_above(segments: tuple[np.ndarray, ...], low: float) -> np.ndarray:
     """Return the area under the ROC curve and above a sensitivity.
 
-    The area is the integral over sensitivity of the specificity, which falls linearly from
-    ``1 - false_start`` to ``1 - false_stop`` between two points of the curve.
+    The segments between the points of the curve are given by the sensitivity at their start and at
+    their stop, then the false positive rates there. The area is the integral over sensitivity of
+    the specificity, which falls linearly from ``1 - false_start`` to ``1 - false_stop``.
     """
+    start, stop, false_start, false_stop = segments
     if low <= 0:
         return ((stop - start) * (1 - (false_start + false_stop) / 2)).sum(axis=0)
     # Points before the first that reaches `low` in any draw do not contribute.
     first = int(np.argmax((stop > low).any(axis=1)))
-    start, stop = start[first:], stop[first:]
-    false_start, false_stop = false_start[first:], false_stop[first:]
-    width = stop - start
+    start, stop, false_start, false_stop = (ends[first:] for ends in segments)
     inside = np.clip(stop - np.maximum(start, low), 0, None)
-    share = inside / np.maximum(width, 1e-300)
+    share = inside / np.maximum(stop - start, 1e-300)
     # Only the upper part of a segment that straddles `low` contributes; its mean specificity is
     # that at its middle.
     false_mean = false_stop - (false_stop - false_start) * share / 2
@@ -287,7 +281,7 @@ def _area_above(
 _LEAST_BELOW = 2
 
 
-class Cutoffs:
+class Cutoffs(Measure):
     """Thresholds at given sensitivities and at the lowest cost.
 
     Both kinds lie at the score of a positive, because a lower threshold between two positives only
@@ -328,19 +322,18 @@ class Cutoffs:
         cost_ratio: float | None = None,
     ):
         self._ranking = Ranking(y, score, codes)
+        self.n_groups = self._ranking.n_groups
         self._targets = {f"sensitivity_{at:g}": at for at in sensitivities}
         self._cost_ratio = cost_ratio
-        # The next number above every score stands for no positive calls.
-        self._calls_nothing = np.nextafter(score.max(), np.inf)
         self._highest, self._negatives = score.max(), np.sort(score[~y])
         carriers = len(np.unique(codes[y]))
-        self.support = {
+        self.support = {}
+        for name, target in self._targets.items():
             # Tolerance for rounding: (1 - 0.8) * 10 is below 2.
-            name: Support("quantile", groups=carriers, tail=LOWER_TAIL)
-            if (1 - target) * carriers > _LEAST_BELOW - 1e-9
-            else Support("drawn", tail=LOWER_TAIL)
-            for name, target in self._targets.items()
-        }
+            few_below = (1 - target) * carriers <= _LEAST_BELOW - 1e-9
+            self.support[name] = Support(
+                "drawn" if few_below else "quantile", carriers, tail=LOWER_TAIL
+            )
         if cost_ratio is not None:
             self.support["cost"] = Support("drawn")
 
@@ -377,11 +370,10 @@ class Cutoffs:
             Values by name, as in `values`.
         """
         at_level, positives, negatives = self._ranking.tally(weights[:-1])
-        values = {}
-        if self._targets:
-            recall = self._ranking.place(at_level, positives, weights[-1])
-            for name, target in self._targets.items():
-                values[name] = self._of_sensitivity(recall, target)
+        recall = self._ranking.place(at_level, positives, weights[-1])
+        values = {
+            name: self._of_sensitivity(recall, target) for name, target in self._targets.items()
+        }
         if self._cost_ratio is not None:
             values["cost"] = self._of_least_cost(positives, negatives[1::2])
         return values
@@ -397,7 +389,8 @@ class Cutoffs:
         return np.where(target > lowest, beyond, threshold)
 
     def _of_least_cost(self, positives: np.ndarray, false: np.ndarray) -> np.ndarray:
-        thresholds = np.append(self._calls_nothing, self._ranking.levels)
+        # The next number above every score stands for no positive calls.
+        thresholds = np.append(np.nextafter(self._highest, np.inf), self._ranking.levels)
         missed = np.vstack([positives[-1], positives[-1] - positives])
         cost = self._cost_ratio * missed + np.vstack([np.zeros_like(positives[-1]), false])
         # Equal costs may differ in the last bits; the first belongs to the highest threshold.

@@ -10,7 +10,7 @@ import pandas as pd
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import ImageError, TableError
 from hybridlesion.io import find_masks, read_mask
-from hybridlesion.metrics._resampling import Support, interval_of, resample
+from hybridlesion.metrics._resampling import Measure, Support, metric_table, resample
 
 
 def jaccard(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -47,8 +47,8 @@ def jaccard(prediction: np.ndarray, truth: np.ndarray) -> float:
     0.3333333333333333
     """
     inside, expected = _binarise(prediction, truth)
-    union = int(np.count_nonzero(inside | expected))
-    return int(np.count_nonzero(inside & expected)) / union if union else 1.0
+    union = np.count_nonzero(inside | expected)
+    return np.count_nonzero(inside & expected) / union if union else 1.0
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -80,8 +80,8 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
     0.5
     """
     inside, expected = _binarise(prediction, truth)
-    total = int(np.count_nonzero(inside)) + int(np.count_nonzero(expected))
-    return 2 * int(np.count_nonzero(inside & expected)) / total if total else 1.0
+    total = np.count_nonzero(inside) + np.count_nonzero(expected)
+    return 2 * np.count_nonzero(inside & expected) / total if total else 1.0
 
 
 def thresholded_jaccard(
@@ -189,13 +189,9 @@ def summarize_overlaps(
     >>> summarize_overlaps(pd.DataFrame(rows))["value"].round(3).tolist()
     [0.5, 0.0, 0.667, 3.0]
     """
-    means, n = _Means(as_pandas(overlaps)), len(overlaps)
-    rows = [
-        (name, drawn.value, *interval_of(drawn, 0.95))
-        for name, drawn in resample([means], n, n_bootstrap, random_state).items()
-    ]
-    rows.append(("n", float(n), np.nan, np.nan))
-    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+    drawn = resample({"": [_Means(as_pandas(overlaps))]}, n_bootstrap, random_state)
+    found = {name: mean.interval(0.95) for name, mean in drawn.items()}
+    return metric_table(found, {"n": len(overlaps)})
 
 
 def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.DataFrame:
@@ -238,13 +234,13 @@ def compare_masks(masks: str | os.PathLike, truth: str | os.PathLike) -> pd.Data
     return pd.DataFrame(rows)
 
 
-class _Means:
+class _Means(Measure):
     """Means over images."""
 
     def __init__(self, overlaps: pd.DataFrame):
         self._columns = overlaps[list(OVERLAPS)].to_numpy(dtype=float).T
-        images = len(overlaps)
-        self.support = dict.fromkeys(OVERLAPS, Support("share", images, images - 1))
+        self.n_groups = len(overlaps)
+        self.support = dict.fromkeys(OVERLAPS, Support("share", self.n_groups, self.n_groups - 1))
 
     def values(self) -> dict[str, float]:
         return dict(zip(OVERLAPS, self._columns.mean(axis=1), strict=True))

@@ -1,20 +1,25 @@
-"""Metrics for a score and comparison of two scores, with intervals over patients."""
+"""Metrics for a score, in subgroups and against another score, with intervals over patients."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
-from hybridlesion._validation import check_choice, check_number
+from hybridlesion._validation import as_pandas, check_choice, check_number
+from hybridlesion.exceptions import TableError
 from hybridlesion.metrics._resampling import (
     Decisions,
     Interval,
+    Measure,
     check_groups,
     check_scores,
     compare_draws,
-    interval_of,
+    interval_columns,
+    metric_table,
     resample,
 )
 from hybridlesion.metrics.calibration import Reliability
@@ -111,18 +116,12 @@ def evaluate(
     """
     y, score = check_scores(y, score)
     codes = check_groups(groups, len(y))
-    if threshold is not None:
-        check_number("threshold", threshold)
-    threshold = choose_threshold(y, score) if threshold is None else float(threshold)
-    n_groups = int(codes.max()) + 1
-    values = resample(_measures(y, score, codes, threshold), n_groups, n_bootstrap, random_state)
-    rows = [
-        (metric, values[metric].value, *interval_of(values[metric], confidence))
-        for metric in (*_COMPARED, "prevalence")
-    ]
-    fixed = {"threshold": threshold, "n": len(y), "n_positive": y.sum(), "n_groups": n_groups}
-    rows += [(metric, float(value), np.nan, np.nan) for metric, value in fixed.items()]
-    return pd.DataFrame(rows, columns=["metric", "value", "low", "high"])
+    threshold = choose_threshold(y, score) if threshold is None else threshold
+    check_number("threshold", threshold)
+    drawn = resample({"": _measures(y, score, codes, threshold)}, n_bootstrap, random_state)
+    found = {name: drawn[name].interval(confidence) for name in (*_COMPARED, "prevalence")}
+    counts = {"n": len(y), "n_positive": y.sum(), "n_groups": codes.max() + 1}
+    return metric_table(found, {"threshold": threshold} | counts)
 
 
 METRICS = (
@@ -283,12 +282,11 @@ def compare_scores(
         "": _measures(y, score, codes, threshold),
         "against ": _measures(y, against, codes, threshold_against),
     }
-    values = resample(measures, int(codes.max()) + 1, n_bootstrap, random_state)
+    drawn = resample(measures, n_bootstrap, random_state)
     rows = []
     for metric in _COMPARED:
-        one, other = values[metric], values[f"against {metric}"]
-        found = compare_draws(one, other, confidence)
-        rows.append((metric, one.value, other.value, *found))
+        one, other = drawn[metric], drawn[f"against {metric}"]
+        rows.append((metric, one.value, other.value, *compare_draws(one, other, confidence)))
     columns = ["metric", "value", "against", "difference", "low", "high", "p"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -432,3 +430,184 @@ def paired_bootstrap(
     table = compare_scores(y, score_b, score_a, groups=groups, **options).set_index("metric")
     value_b, value_a, *compared = table.loc[metric].tolist()
     return PairedDifference(value_a, value_b, *compared)
+
+
+_UNDEFINED = Interval(np.nan, np.nan, np.nan)
+# Column of `evaluate_subgroups` -> metric, and the kinds of rows that it needs.
+_SUBGROUP_METRICS = {
+    "auc": ("auc", ("malignant", "benign")),
+    "sensitivity": ("recall", ("malignant",)),
+    "specificity": ("specificity", ("benign",)),
+    "calibration_in_the_large": ("calibration_in_the_large", ("malignant",)),
+}
+
+
+def evaluate_subgroups(
+    y: np.ndarray,
+    score: np.ndarray,
+    attributes: pd.DataFrame,
+    *,
+    threshold: float,
+    groups: np.ndarray | None = None,
+    fewest: int = 5,
+    n_bootstrap: int = 2000,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> pd.DataFrame:
+    """Evaluate a score in each subgroup at a common threshold.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    attributes : DataFrame of shape (n, attributes)
+        One column per attribute (``sex``, ``site``, an age band ...), whose values are the groups.
+        Rows without a value form the group ``unknown``.
+    threshold : float
+        Rows with at least this score are classified as malignant.
+    groups : array-like of shape (n,), default=None
+        Patient of each row. If None, each row is treated as its own patient.
+    fewest : int, default=5
+        Minimum number of rows from which a value is computed.
+    n_bootstrap : int, default=2000
+        Number of draws; if 0, the intervals are NaN.
+    confidence : float, default=0.95
+        Coverage of the intervals.
+    random_state : int or None, default=0
+        Random seed.
+
+    Returns
+    -------
+    DataFrame of shape (subgroups, 18)
+        ``attribute, group, n, n_malignant, n_groups``, then ``auc, sensitivity, specificity,
+        calibration_in_the_large`` with ``_low`` and ``_high`` each, and ``note``. The first row,
+        with attribute ``all``, covers every row. AUC needs `fewest` malignant and `fewest` benign
+        rows, sensitivity and calibration need the malignant rows, and specificity the benign rows;
+        otherwise the value is NaN, and the note gives the reason.
+
+    Raises
+    ------
+    TableError
+        If `attributes` and `y` differ in length.
+    ValueError
+        If `y` or `score` is invalid, or an option is out of range.
+
+    Notes
+    -----
+    Intervals are those of `evaluate` on the rows of the subgroup only. A patient with lesions at
+    two sites belongs to both subgroups. Intervals are not corrected for the number of subgroups: of
+    twenty subgroups without a difference, one may appear to differ.
+
+    Examples
+    --------
+    >>> y, score = [0, 0, 1, 1] * 20, [0.1, 0.4, 0.35, 0.8] * 20
+    >>> sex = pd.DataFrame({"sex": ["female"] * 78 + ["male"] * 2})
+    >>> table = evaluate_subgroups(y, score, sex, threshold=0.5, n_bootstrap=100)
+    >>> table[["group", "n", "n_malignant", "sensitivity", "note"]].values.tolist()[1:]
+    [['female', 78, 38, 0.5, ''], ['male', 2, 2, nan, '2 malignant, 0 benign: too few']]
+    """
+    y, score = check_scores(y, score)
+    attributes = as_pandas(attributes)
+    check_number("fewest", fewest, low=1, integer=True)
+    if len(attributes) != len(y):
+        raise TableError(
+            f"attributes must have one row for each score, got {len(attributes)} for {len(y)}."
+        )
+    codes = check_groups(groups, len(y))
+    rows = []
+    for attribute, group, inside in _list_groups(attributes):
+        truth, scores = y[inside], score[inside]
+        numbers = check_groups(codes[inside], len(truth))
+        counts = {"malignant": int(truth.sum()), "benign": int((~truth).sum())}
+        few = {kind for kind, count in counts.items() if count < fewest}
+        measures: list[Measure] = [Decisions(truth, scores, numbers, threshold)]
+        measures += [] if few else [Ranking(truth, scores, numbers)]
+        drawn = resample({"": measures}, n_bootstrap, random_state)
+        row = {"attribute": attribute, "group": group, "n": len(truth)}
+        row |= {"n_malignant": counts["malignant"], "n_groups": numbers.max() + 1}
+        for column, (metric, needed) in _SUBGROUP_METRICS.items():
+            known = few.isdisjoint(needed)
+            cell = drawn[metric].interval(confidence) if known else _UNDEFINED
+            row |= interval_columns(column, cell)
+        note = f"{counts['malignant']:,} malignant, {counts['benign']:,} benign: too few"
+        rows.append(row | {"note": note if few else ""})
+    return pd.DataFrame(rows)
+
+
+def _list_groups(attributes: pd.DataFrame) -> Iterator[tuple[Hashable, str, np.ndarray]]:
+    """Yield attribute, group and rows; categories keep their order, and unknown comes last."""
+    yield "all", "all", np.ones(len(attributes), dtype=bool)
+    for attribute, values in attributes.items():
+        known = values.dropna()
+        ordered = isinstance(values.dtype, pd.CategoricalDtype)
+        names = list(values.cat.categories) if ordered else sorted(known.unique(), key=str)
+        for name in names:
+            inside = (values == name).to_numpy(dtype=bool, na_value=False)
+            if inside.any():
+                yield attribute, str(name), inside
+        if len(known) < len(values):
+            yield attribute, "unknown", values.isna().to_numpy()
+
+
+# Upper ends of the bands, the last of which is open, and their names. Each end belongs to the band
+# above. Skin tones: Chardon 1991, Del Bino 2013; the others are specific to this package.
+BANDS = MappingProxyType(
+    {
+        "age": ((30, 45, 60, 75), ("under 30", "30 to 44", "45 to 59", "60 to 74", "75 and over")),
+        "skin_tone": (
+            (-30, 10, 28, 41, 55),
+            ("dark", "brown", "tan", "intermediate", "light", "very light"),
+        ),
+        "hair": ((0.01, 0.05), ("under 1 %", "1 to 5 %", "5 % and over")),
+        "dark_corner": ((0.01,), ("none", "present")),
+    }
+)
+
+
+def band(values: np.ndarray, kind: str) -> pd.Series:
+    """Group numbers into named bands.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        ``age`` in years, ``skin_tone`` as individual typology angle in degrees, ``hair`` and
+        ``dark_corner`` as a share of the image, 0 to 1.
+    kind : {"age", "skin_tone", "hair", "dark_corner"}
+        Quantity that the numbers measure.
+
+    Returns
+    -------
+    Series of shape (n,), ordered categorical
+        Name of the band of each value, with bands in increasing order; missing values stay missing.
+
+    Raises
+    ------
+    OptionError
+        If `kind` is unknown.
+
+    Notes
+    -----
+    Skin tone is very light from 55 degrees, light from 41, intermediate from 28, tan from 10, brown
+    from -30, and dark below [1]_ [2]_. The angle measured on a photograph is only an estimate: it
+    depends on lighting and camera, and published estimates for the same images disagree.
+
+    References
+    ----------
+    .. [1] A. Chardon, I. Cretois, C. Hourseau, "Skin colour typology and suntanning pathways",
+       International Journal of Cosmetic Science 13, 191-208, 1991.
+    .. [2] S. Del Bino, F. Bernerd, "Variations in skin colour and the biological consequences of
+       ultraviolet radiation exposure", British Journal of Dermatology 169 s3, 33-40, 2013.
+
+    Examples
+    --------
+    >>> band([25.0, 30.0, None, 80.0], "age").tolist()
+    ['under 30', '30 to 44', nan, '75 and over']
+    >>> band([60.0, 35.0, -40.0], "skin_tone").tolist()
+    ['very light', 'intermediate', 'dark']
+    """
+    ends, names = BANDS[check_choice("kind", kind, BANDS)]
+    numbers = pd.to_numeric(pd.Series(values), errors="coerce").astype(float)
+    edges = [-np.inf, *ends, np.inf]
+    return pd.cut(numbers, edges, labels=list(names), right=False)

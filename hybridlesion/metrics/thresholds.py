@@ -14,7 +14,7 @@ from hybridlesion.metrics._resampling import (
     check_cost_ratio,
     check_groups,
     check_scores,
-    interval_of,
+    interval_columns,
     resample,
 )
 from hybridlesion.metrics.discrimination import Cutoffs
@@ -119,10 +119,9 @@ def threshold_interval(
     """
     check_number("sensitivity", sensitivity, low=0, high=1)
     y, score = check_scores(y, score)
-    codes = check_groups(groups, len(y))
-    cutoffs = Cutoffs(y, score, codes, sensitivities=(sensitivity,))
-    (drawn,) = resample([cutoffs], int(codes.max()) + 1, n_bootstrap, random_state).values()
-    return Interval(drawn.value, *interval_of(drawn, confidence))
+    cutoffs = Cutoffs(y, score, check_groups(groups, len(y)), sensitivities=(sensitivity,))
+    (drawn,) = resample({"": [cutoffs]}, n_bootstrap, random_state).values()
+    return drawn.interval(confidence)
 
 
 def cost_threshold(cost_ratio: float) -> float:
@@ -333,19 +332,15 @@ def operating_points(
         if score.min() >= 0 and score.max() <= 1:
             rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
         rules.append(("cost_best", ratio, "cost", found["cost"]))
-    measures = {"": [cutoffs]} | {
-        f"{number} ": [Decisions(y, score, codes, value)]
-        for number, (*_, value) in enumerate(rules)
-    }
-    values = resample(measures, int(codes.max()) + 1, n_bootstrap, random_state)
+    measures = {"": [cutoffs]}
+    for number, (*_, value) in enumerate(rules):
+        measures[f"{number} "] = [Decisions(y, score, codes, value)]
+    drawn = resample(measures, n_bootstrap, random_state)
     rows = []
     for number, (rule, at, name, value) in enumerate(rules):
-        low, high = interval_of(values[name], confidence) if name else (np.nan, np.nan)
-        row: dict[str, object] = {"rule": rule, "at": at, "threshold": value}
-        row |= {"threshold_low": low, "threshold_high": high}
+        cut = drawn[name].interval(confidence) if name else Interval(value, np.nan, np.nan)
+        row: dict[str, object] = {"rule": rule, "at": at} | interval_columns("threshold", cut)
         for column, measure in _MEASURES.items():
-            drawn = values[f"{number} {measure}"]
-            row[column] = drawn.value
-            row[f"{column}_low"], row[f"{column}_high"] = interval_of(drawn, confidence)
+            row |= interval_columns(column, drawn[f"{number} {measure}"].interval(confidence))
         rows.append(row | {"called": float((score >= value).mean())})
     return pd.DataFrame(rows)

@@ -1,7 +1,7 @@
 """Classifiers for feature tables, with calibrated malignancy scores."""
 
 from hybridlesion.model._columns import FAMILIES
-from hybridlesion.model._explanations import rank_among_benign, shares_among_benign
+from hybridlesion.model._ensemble import rank_among_benign, shares_among_benign
 from hybridlesion.model._groups import SENSITIVITY, check_decision, make_folds
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier

@@ -14,6 +14,16 @@ from hybridlesion.metrics import average_precision, partial_auc, roc_auc
 if TYPE_CHECKING:
     from lightgbm import Booster, Dataset
 
+# Parameters of LightGBM that all models share.
+BOOSTING = {
+    "lambda_l2": 5.0,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+
 # Trees grown between two evaluations of the held-out scores.
 _STEP = 10
 
@@ -103,12 +113,9 @@ def grow(
             any(member.booster.update(fobj=loss) for _ in range(step))
             # Without num_threads, a prediction would reset LightGBM's global number of threads to
             # all cores for the growth that follows.
+            options = {"raw_score": True, "num_threads": settings["n_jobs"]}
             news = member.booster.predict(
-                member.held_out,
-                start_iteration=n_trees,
-                num_iteration=step,
-                raw_score=True,
-                num_threads=settings["n_jobs"],
+                member.held_out, start_iteration=n_trees, num_iteration=step, **options
             )
             boosted[member.rows] += news / per_fold[member.fold]
         n_trees += step
@@ -229,12 +236,11 @@ def draw_bag(
         weight = np.where(y, len(negative) / len(positive), 1.0)
         return everything, weight, float(np.log(len(positive) / len(negative)))
     kept = min(round(ratio * len(positive)), len(negative))
-    if strategy == "resample":
-        drawn = rng.choice(negative, kept, replace=False)
-        again = rng.choice(positive, _REPEATS * len(positive))
-        shift = np.log(kept / len(negative) / _REPEATS)
-        return np.sort(np.r_[again, drawn]), None, float(shift)
-    if strategy != "undersample" or kept == len(negative):
+    repeats = {"undersample": 1, "resample": _REPEATS}.get(strategy)
+    if repeats is None or (repeats == 1 and kept == len(negative)):
         return everything, None, 0.0
     drawn = rng.choice(negative, kept, replace=False)
-    return np.sort(np.r_[positive, drawn]), None, float(np.log(kept / len(negative)))
+    if repeats > 1:
+        positive = rng.choice(positive, repeats * len(positive))
+    shift = float(np.log(kept / len(negative) / repeats))
+    return np.sort(np.r_[positive, drawn]), None, shift

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.model.context import context_columns, has_company, patient_context
 
@@ -161,18 +162,16 @@ class ColumnEncoder:
         names = [name for name in table.columns if str(name).startswith(FAMILIES)]
         if not names:
             raise TableError(
-                f"none of the {table.shape[1]} columns is a feature: their names start with "
-                f"{', '.join(FAMILIES)}. Measure features first, with LesionFeaturizer or "
-                "'hybridlesion features'."
+                f"none of the {table.shape[1]} columns starts with {', '.join(FAMILIES)}. Measure "
+                "features first, with LesionFeaturizer or 'hybridlesion features'."
             )
         _refuse_repeated(names)
         if "cnn__melanoma" in names:
             names = [name for name in names if name != "cnn__p_mel"]  # the same values
         self.given_ = names
+        texts = {name: table[name].dropna() for name in names if not _is_number(table[name])}
         self.categories_ = {
-            name: sorted({str(value) for value in table[name].dropna().unique()})
-            for name in names
-            if not _is_number(table[name])
+            name: sorted(set(map(str, text.unique()))) for name, text in texts.items()
         }
         for name, words in self.categories_.items():
             _refuse_numbers(name, words)
@@ -185,8 +184,8 @@ class ColumnEncoder:
         self.names_ = names + [name for name in context if name not in names]
         self.sources_, self.encoded_names_ = [], []
         for position, name in enumerate(self.names_):
-            values = self.categories_.get(name)
-            encoded = [name] if values is None else [f"{name}={value}" for value in values]
+            words = self.categories_.get(name)
+            encoded = [name] if words is None else [f"{name}={word}" for word in words]
             self.encoded_names_ += encoded
             self.sources_ += [position] * len(encoded)
         return self
@@ -220,8 +219,7 @@ class ColumnEncoder:
         if missing:
             raise TableError(
                 f"{len(missing)} of the {len(self.given_)} columns that the model was trained on "
-                f"are missing: {_some(missing)}. Measure the table with the featurizer that "
-                "measured the training table."
+                f"are missing: {shorten(missing)}. Use the featurizer of the training table."
             )
         encoded = np.empty((len(table), len(self.encoded_names_)), dtype=np.float32)
         context = self._context(table)
@@ -235,10 +233,8 @@ class ColumnEncoder:
         infinite = np.isinf(encoded).any(axis=0)
         if infinite.any():
             names = [self.names_[self.sources_[k]] for k in np.flatnonzero(infinite)]
-            raise TableError(
-                f"{len(names)} columns hold infinite values: {_some(names)}. Write missing values "
-                "as NaN."
-            )
+            found = f"{len(names)} columns hold infinite values: {shorten(names)}"
+            raise TableError(f"{found}. Write missing values as NaN.")
         return encoded
 
     def _context(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -255,12 +251,10 @@ class ColumnEncoder:
         values = self.categories_.get(column.name)
         if values is None:
             try:
-                numbers = pd.to_numeric(column).to_numpy(dtype=np.float32, na_value=np.nan)
+                return pd.to_numeric(column).to_numpy(np.float32, na_value=np.nan)[:, None]
             except (TypeError, ValueError) as error:
-                raise TableError(
-                    f"column {column.name!r} had numbers in training and has text now ({error})."
-                ) from error
-            return numbers[:, None]
+                found = f"column {column.name!r} had numbers in training and has text now"
+                raise TableError(f"{found} ({error}).") from error
         text = column.astype(object)
         known = text.notna().to_numpy()
         text = text.where(known, "").astype(str).to_numpy()
@@ -269,10 +263,9 @@ class ColumnEncoder:
 
 
 def _is_number(column: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-        return True
+    types = pd.api.types
     # The type of a column without values is unknown; as numbers it is one constant column.
-    return bool(column.isna().all())
+    return types.is_numeric_dtype(column) or types.is_bool_dtype(column) or column.isna().all()
 
 
 def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
@@ -280,10 +273,8 @@ def _tell_new(name: str, words: np.ndarray, known: Sequence[str]) -> None:
     new = ~np.isin(words.astype(str), np.array(known, dtype=str))
     if new.any():
         warnings.warn(
-            f"column {name!r} has {int(new.sum())} values that were not in training: "
-            f"{_some(np.unique(words[new]).tolist())}. They count as none of the known ones: "
-            f"{_some(known)}.",
-            UserWarning,
+            f"column {name!r} has {new.sum()} values that were not in training: "
+            f"{shorten(np.unique(words[new]))}. They count as none of {shorten(known)}.",
             stacklevel=6,
         )
 
@@ -295,9 +286,9 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
     codes = len(words) <= _MOST_CODES and all(word.strip().isdigit() for word in numbers)
     if numbers and not codes and 2 * len(numbers) >= len(words):
         others = [word for word in words if word not in numbers]
+        examples = " and ".join(map(repr, numbers[:1] + others[:1]))
         raise TableError(
-            f"column {name!r} has numbers as text, such as {numbers[0]!r}"
-            f"{f', and {others[0]!r}' if others else ''}. Write numbers with a "
+            f"column {name!r} has numbers as text, such as {examples}. Write numbers with a "
             "decimal point, and missing values as NaN."
         )
 
@@ -305,11 +296,5 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
 def _refuse_repeated(names: Sequence[str] | pd.Index) -> None:
     index = pd.Index(names)
     if index.has_duplicates:
-        raise TableError(
-            f"column names must be unique, repeated: {_some(index[index.duplicated()])}."
-        )
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(map(str, names[:8]))
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more"
+        repeated = shorten(index[index.duplicated()])
+        raise TableError(f"column names must be unique, repeated: {repeated}.")

@@ -1,15 +1,19 @@
-"""Ensemble of fold models over feature subsets, seeds and folds."""
+"""Ensemble of fold models over feature subsets, seeds and folds, and explanation of its scores."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
 
+from hybridlesion.model._fallback import NetworkFallback
 from hybridlesion.model._fold_model import FoldModel, train_fold_models
+from hybridlesion.model.calibration import ScoreCalibrator
 
 
 @dataclass(frozen=True)
@@ -66,28 +70,27 @@ def plan_views(names: Sequence[str]) -> list[View]:
     >>> [view.name for view in plan_views(["abcd__tds", "cnn__score", "meta__age"])]
     ['handcrafted', 'network']
     """
-    origin = np.array([_origin(name) for name in names], dtype=object)
+    origin = np.array([_origin(name) for name in names])
     context = np.array([name.startswith("ctx__") for name in names])
     wide = np.array([name.startswith("emb__") for name in names])
-    both = {"handcrafted", "network"} <= set(origin[~context])
-    parts = ("handcrafted", "network") if both else ("all",)
-    settings = [False] if context.all() or not context.any() else [True, False]
-    views = []
-    for company in settings:
-        for part in parts:
-            seen = (origin == part) | (origin == "other") if both else np.ones_like(wide)
-            if not company and not context.all():
-                seen = seen & ~context
-            name = part if company == settings[0] else f"{part}, alone"
-            dense, embedding = np.flatnonzero(seen & ~wide), np.flatnonzero(seen & wide)
-            views.append(View(name, dense, embedding, company))
-    return views
+    parts = {"all": np.ones_like(wide)}
+    if {"handcrafted", "network"} <= set(origin[~context]):
+        families = ("handcrafted", "network")
+        parts = {family: np.isin(origin, (family, "other")) for family in families}
+    company = bool(context.any() and not context.all())
+    seen = [(part, columns, company) for part, columns in parts.items()]
+    if company:
+        seen += [(f"{part}, alone", columns & ~context, False) for part, columns in parts.items()]
+    return [
+        View(name, np.flatnonzero(columns & ~wide), np.flatnonzero(columns & wide), company)
+        for name, columns, company in seen
+    ]
 
 
 def _origin(name: str) -> str:
     """Classify a column, or the column it compares, as handcrafted, network or other."""
     bare = name.removeprefix("ctx__")
-    if bare.startswith(("abcd_",)):
+    if bare.startswith("abcd_"):
         return "handcrafted"
     return "network" if bare.startswith(("cnn_", "emb_", "embedding_")) else "other"
 
@@ -113,13 +116,19 @@ class FoldEnsemble:
         Fold models of each view.
     spread : ndarray of shape (views,)
         Weight of each view: the standard deviation of its held-out logits, summed over seeds.
+    fallbacks : list of NetworkFallback or None
+        Fallback that belongs to each fold model of a view; empty or None without fallback.
     """
+
+    # Ensembles of earlier releases have no fallbacks.
+    fallbacks: list[NetworkFallback] | None = None
 
     def __init__(self, names: list[str]):
         self.names = names
         self.views = plan_views(names)
         self.members: list[list[FoldModel]] = [[] for _ in self.views]
         self.spread = np.zeros(len(self.views))
+        self.fallbacks = []
 
     def train(
         self,
@@ -153,6 +162,12 @@ class FoldEnsemble:
             Held-out logits of each view, with the metadata of the rows and without it.
         """
         held_out, blanked = [], []
+        fallbacks = self._fit_fallbacks(encoded, y, folds, settings)
+        blends = [
+            (folds == fold, fallback.blend(encoded[folds == fold]))
+            for fold, fallback in enumerate(fallbacks)
+        ]
+        self.fallbacks = [*(self.fallbacks or []), *fallbacks]
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
             dense, embedding = _part(encoded, view)
             names = [self.names[column] for column in view.dense]
@@ -169,7 +184,27 @@ class FoldEnsemble:
                 columns[:, empty] = np.nan
                 bare[rows] = member.logit(columns, embedding[rows], n_jobs=1)
             blanked.append(bare)
+            for rows, (weight, constant, score) in blends:
+                for found in (logits, bare):
+                    found[rows] = weight * found[rows] + constant + score
         return held_out, blanked
+
+    def _fit_fallbacks(
+        self, encoded: np.ndarray, y: np.ndarray, folds: np.ndarray, settings: Mapping[str, Any]
+    ) -> list[NetworkFallback]:
+        """Fit one fallback for each fold; none, if one of them cannot be fitted."""
+        numbers = np.unique(folds) if settings["fallback"] else []
+        fitted = [
+            NetworkFallback.fit(
+                encoded[folds != fold],
+                y[folds != fold],
+                folds[folds != fold],
+                self.names,
+                settings["leading"],
+            )
+            for fold in numbers
+        ]
+        return [] if None in fitted else [fallback for fallback in fitted if fallback]
 
     def split(self, encoded: np.ndarray) -> dict[bool, np.ndarray]:
         """Split rows by the setting in which they are scored: with siblings or without.
@@ -234,18 +269,19 @@ class FoldEnsemble:
 
         def score_block(start: int) -> None:
             rows = slice(start, start + _ROWS_A_BLOCK)
+            blends = [fallback.blend(encoded[rows]) for fallback in self.fallbacks or []]
             for view, members in self._of_setting(company):
                 dense, embedding = _part(encoded[rows], view)
-                for member in members:
-                    sums[member.fold, rows] += member.logit(dense, embedding, n_jobs=1)
+                for member, blend in zip_longest(members, blends):
+                    found = member.logit(dense, embedding, n_jobs=1)
+                    if blend is not None:
+                        weight, constant, score = blend
+                        found = weight * found + constant + score
+                    sums[member.fold, rows] += found
 
         starts = range(0, len(encoded), _ROWS_A_BLOCK)
-        if min(n_jobs, len(starts)) < 2:
-            for start in starts:
-                score_block(start)
-        else:
-            with ThreadPoolExecutor(n_jobs) as pool:
-                list(pool.map(score_block, starts))
+        threads = min(n_jobs, max(len(starts), 1))
+        Parallel(threads, require="sharedmem")(delayed(score_block)(start) for start in starts)
         return sums * n_folds / n_members
 
     def _of_setting(self, company: bool) -> list[tuple[View, list[FoldModel]]]:
@@ -276,13 +312,20 @@ class FoldEnsemble:
             fold's logit.
         """
         parts, n_members = np.zeros((len(encoded), encoded.shape[1] + 2)), 0
+        constants, lead = encoded.shape[1] + 1, self.fallbacks[0].lead if self.fallbacks else 0
         for view, members in self._of_setting(company):
             dense, embedding = _part(encoded, view)
             whole = [encoded.shape[1]] if len(view.embedding) else []
-            places = np.array([*view.dense, *whole, encoded.shape[1] + 1])
-            for member in members:
+            places = np.array([*view.dense, *whole, constants])
+            for member, fallback in zip_longest(members, self.fallbacks or []):
                 if member.fold == fold:
-                    parts[:, places] += member.contributions(dense, embedding, n_jobs)
+                    found = member.contributions(dense, embedding, n_jobs)
+                    if fallback is not None:
+                        weight, constant, score = fallback.blend(encoded)
+                        found *= weight[:, None]
+                        parts[:, constants] += constant
+                        parts[:, lead] += score
+                    parts[:, places] += found
                     n_members += 1
         return parts / n_members
 
@@ -296,11 +339,10 @@ class FoldEnsemble:
         """
         share = np.zeros(len(self.names))
         for view, members, spread in zip(self.views, self.members, self.spread, strict=True):
-            if view.company != self.views[0].company:
-                continue
-            order = np.r_[view.dense, view.embedding]
-            of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
-            share[order] += spread * of_view
+            if view.company == self.views[0].company:
+                order = np.r_[view.dense, view.embedding]
+                of_view = np.mean([m.importances(len(view.dense)) for m in members], axis=0)
+                share[order] += spread * of_view
         return share
 
 
@@ -314,3 +356,208 @@ def _part(encoded: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
 
 # Name used in artifacts of earlier releases.
 Ensemble = FoldEnsemble
+
+
+# For logits closer than this, the slope of the calibrator is measured over `_STEP`.
+_CLOSE, _STEP = 1e-6, 1e-3
+
+
+def spread_probability(
+    ensemble: FoldEnsemble,
+    settings: Iterable[tuple[np.ndarray, np.ndarray, bool, ScoreCalibrator]],
+    encoded: np.ndarray,
+    n_folds: int,
+    n_jobs: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Decompose the mean of the folds' calibrated scores into contributions of columns.
+
+    Parameters
+    ----------
+    ensemble : FoldEnsemble
+        Fold models; the logits of one setting and fold are averaged before calibration.
+    settings : iterable of (ndarray of shape (n,), ndarray of shape (m,), bool, ScoreCalibrator)
+        For each setting: its rows, its weight in each row, whether the rows have siblings, and the
+        calibrator.
+    encoded : ndarray of shape (n, columns), float32
+        Encoded table.
+    n_folds : int
+        Number of folds per seed.
+    n_jobs : int
+        Number of threads.
+
+    Returns
+    -------
+    base : ndarray of shape (n,), float64
+        Probability before any column contributes.
+    parts : ndarray of shape (n, columns + 1), float64
+        Contribution of each encoded column. The last column is that of the whole embedding, whose
+        own columns are 0.
+
+    Notes
+    -----
+    A fold's logit is ``b + sum(phi)`` and its probability ``c(b + sum(phi))``, where c is the
+    calibrator. Along the straight path from b to the logit z, as in integrated gradients [1]_ and
+    the Aumann-Shapley value [2]_, column j contributes ``phi_j * (c(z) - c(b)) / (z - b)``: the
+    change in probability is shared in proportion to the logits. The contributions of a fold sum to
+    its probability minus its base; averaged over folds, they sum to the score minus `base`.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly, Q. Yan, "Axiomatic attribution for deep networks", ICML 2017.
+    .. [2] R. J. Aumann, L. S. Shapley, "Values of non-atomic games", Princeton University Press,
+       1974.
+    """
+    base, parts = np.zeros(len(encoded)), np.zeros((len(encoded), encoded.shape[1] + 1))
+    for rows, weight, company, calibrator in settings:
+        for fold in range(n_folds):
+            logits = ensemble.contributions(encoded[rows], company, fold, n_jobs)
+            start, phi = logits[:, -1], logits[:, :-1]
+            base[rows] += weight * calibrator.predict(start) / n_folds
+            slope = weight * _slope(calibrator, start, start + phi.sum(axis=1))
+            parts[rows] += phi * slope[:, None] / n_folds
+    return base, parts
+
+
+def _slope(calibrator: ScoreCalibrator, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Mean slope of the probability between two logits."""
+    close = np.abs(stop - start) < _CLOSE
+    low, high = np.where(close, start - _STEP, start), np.where(close, start + _STEP, stop)
+    return (calibrator.predict(high) - calibrator.predict(low)) / (high - low)
+
+
+def sum_sources(base: np.ndarray, parts: np.ndarray, names: Sequence[str]) -> pd.DataFrame:
+    """Tabulate contributions, summed over the categories of a column.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n,)
+        Constant of each row.
+    parts : ndarray of shape (n, encoded columns + 1)
+        Contribution of each encoded column, followed by that of the whole embedding.
+    names : sequence of str
+        Table column behind each encoded column.
+
+    Returns
+    -------
+    DataFrame of shape (n, 1 + columns)
+        ``base``, then one column per name in order of first appearance; the columns of an embedding
+        are replaced by a final column ``emb__``.
+
+    Examples
+    --------
+    >>> parts = np.array([[0.2, 0.3, 0.0, 0.1]])
+    >>> sum_sources(np.array([0.1]), parts, ["a", "a", "emb__0"]).iloc[0].to_dict()
+    {'base': 0.1, 'a': 0.5, 'emb__': 0.1}
+    """
+    summed: dict[str, np.ndarray] = {}
+    for column, name in enumerate(names):
+        if not name.startswith("emb__"):
+            summed[name] = summed.get(name, 0.0) + parts[:, column]
+    if any(name.startswith("emb__") for name in names):
+        summed["emb__"] = parts[:, -1]
+    return pd.concat([pd.Series(base, name="base"), pd.DataFrame(summed)], axis=1)
+
+
+_LEVELS = np.linspace(0, 1, 101)
+# Number of rows that suffices for percentiles.
+_ENOUGH_ROWS = 20_000
+
+
+def benign_quantiles(
+    X: np.ndarray, target: np.ndarray, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Percentiles of each column over the benign rows.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, columns), float32
+        Features, NaN if missing; at most 20,000 evenly spaced benign rows are used.
+    target : ndarray of shape (n,), bool
+        True for malignant rows.
+    names : sequence of str
+        Name of each column. Repeated names, which are the categories of a text column, and the
+        columns of an embedding are left out.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (101,), float32
+        Percentiles 0 to 100 of the known values; columns without known values are left out.
+
+    Examples
+    --------
+    >>> X = np.arange(101, dtype=np.float32)[:, None]
+    >>> float(benign_quantiles(X, np.zeros(101, dtype=bool), ["age"])["age"][25])
+    25.0
+    """
+    rows = np.flatnonzero(~target)
+    if len(rows) > _ENOUGH_ROWS:
+        rows = rows[np.linspace(0, len(rows) - 1, _ENOUGH_ROWS).astype(int)]
+    repeated, quantiles = pd.Index(names).duplicated(keep=False), {}
+    for column, name in enumerate(names):
+        values = X[rows, column]
+        values = values[~np.isnan(values)]
+        if len(values) and not repeated[column] and not name.startswith("emb__"):
+            # Observed values preserve ties and the values of 0/1 columns.
+            found = np.quantile(values, _LEVELS, method="inverted_cdf")
+            quantiles[name] = found.astype(np.float32)
+    return quantiles
+
+
+def rank_among_benign(value: float, quantiles: np.ndarray) -> float:
+    """Share of the benign rows below a value, counting ties as half.
+
+    Parameters
+    ----------
+    value : float
+        Value to compare.
+    quantiles : ndarray of shape (101,)
+        Percentiles from `benign_quantiles`.
+
+    Returns
+    -------
+    float
+        Share, 0 to 1.
+
+    Examples
+    --------
+    >>> rank_among_benign(25.0, np.linspace(0, 100, 101)), rank_among_benign(0.0, np.zeros(101))
+    (0.25, 0.5)
+    """
+    below, upto = _positions(value, quantiles)
+    # A value between two percentiles is placed halfway between them.
+    return float(np.clip((below + upto - 1) / 2 / (len(quantiles) - 1), 0, 1))
+
+
+def shares_among_benign(value: float, quantiles: np.ndarray) -> tuple[float, float, float]:
+    """Shares of the benign rows below, equal to and above a value.
+
+    Parameters
+    ----------
+    value : float
+        Value to compare.
+    quantiles : ndarray of shape (101,)
+        Percentiles from `benign_quantiles`.
+
+    Returns
+    -------
+    tuple of float
+        Shares below, equal and above, each 0 to 1. Those below and above are lower bounds, since
+        they count only the percentiles strictly on that side.
+
+    Examples
+    --------
+    >>> shares_among_benign(0.0, np.repeat([0.0, 1.0], [81, 20]))
+    (0.0, 0.8, 0.19)
+    >>> shares_among_benign(25.5, np.linspace(0, 100, 101))
+    (0.25, 0.0, 0.74)
+    """
+    below, upto = _positions(value, quantiles)
+    last = len(quantiles) - 1
+    low, equal, high = max(below - 1, 0), max(upto - max(below, 1), 0), max(last - upto, 0)
+    return low / last, equal / last, high / last
+
+
+def _positions(value: float, quantiles: np.ndarray) -> tuple[int, int]:
+    # Model inputs and percentiles are float32.
+    value = np.float32(value)
+    return int((quantiles < value).sum()), int((quantiles <= value).sum())

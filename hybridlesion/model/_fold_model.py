@@ -11,7 +11,7 @@ from scipy.special import logit
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
-from hybridlesion.model._boosting import BoosterState, draw_bag, grow
+from hybridlesion.model._boosting import BOOSTING, BoosterState, draw_bag, grow
 from hybridlesion.model._columns import secondary_scores
 from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant
 
@@ -111,9 +111,7 @@ class FoldModel:
         return parts
 
     def _columns(self, dense: np.ndarray, embedding: np.ndarray) -> np.ndarray:
-        if self.probe is None:
-            return dense
-        return append_column(dense, self.probe.score(embedding))
+        return dense if self.probe is None else append_column(dense, self.probe.score(embedding))
 
     def importances(self, n_dense: int) -> np.ndarray:
         """Share of each column in this member's scores.
@@ -155,9 +153,7 @@ def append_column(dense: np.ndarray, column: np.ndarray) -> np.ndarray:
     ndarray of shape (n, columns + 1), float32
         New matrix.
     """
-    joined = np.empty((len(dense), dense.shape[1] + 1), dtype=np.float32)
-    joined[:, :-1], joined[:, -1] = dense, column
-    return joined
+    return np.column_stack([dense, column.astype(np.float32)])
 
 
 def _normalise(share: np.ndarray) -> np.ndarray:
@@ -169,8 +165,55 @@ def _normalise(share: np.ndarray) -> np.ndarray:
 # linear score.
 _REACH = 5.0
 
+
+def mean_and_scale(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute mean and standard deviation of the known values of each column.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, columns), float32
+        Numbers, NaN where missing.
+
+    Returns
+    -------
+    mean : ndarray of shape (columns,), float64
+        Means; 0 for a column without values.
+    scale : ndarray of shape (columns,), float64
+        Standard deviations; infinite for a constant column.
+
+    Examples
+    --------
+    >>> mean_and_scale(np.array([[1.0, 5.0], [3.0, np.nan]]))
+    (array([2., 5.]), array([ 1., inf]))
+    """
+    known = ~np.isnan(X)
+    n = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, X, 0).sum(axis=0, dtype=np.float64) / n
+    square = (np.where(known, X - mean, 0) ** 2).sum(axis=0) / n
+    # A column that hardly varies is constant but for rounding.
+    return mean, np.where(square <= 1e-12 * (1 + mean**2), np.inf, np.sqrt(square))
+
+
+def standardise(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Standardise and clip columns, replacing missing values by the mean.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, columns), float32
+        Numbers, NaN where missing.
+    mean, scale : ndarray of shape (columns,), float64
+        From `mean_and_scale`.
+
+    Returns
+    -------
+    ndarray of shape (n, columns), float64
+        Values from -5 to 5; 0 where missing.
+    """
+    return np.clip(np.nan_to_num((X - mean) / scale, copy=False, nan=0.0), -_REACH, _REACH)
+
+
 # Rows standardised at once, so that a large table is never copied whole.
-_CHUNK = 8192
+CHUNK = 8192
 
 # Most rows that the regression is fitted to; of a larger table, negatives are sampled.
 _MOST_ROWS = 25_000
@@ -210,14 +253,9 @@ class LinearModel:
         rows, _, shift = draw_bag(y, "undersample", ratio, np.random.default_rng(seed))
         if len(rows) < len(y):
             X, y = X[rows], y[rows]
-        known = ~np.isnan(X)
-        n = np.maximum(known.sum(axis=0), 1)
-        self.mean_ = np.where(known, X, 0).sum(axis=0, dtype=np.float64) / n
-        square = (np.where(known, X - self.mean_, 0) ** 2).sum(axis=0) / n
-        # A column that hardly varies is constant but for rounding.
-        constant = square <= 1e-12 * (1 + self.mean_**2)
-        self.scale_ = np.where(constant, np.inf, np.sqrt(square))
-        model = LogisticRegression(C=self.C, max_iter=1000).fit(self._standardise(X), y)
+        self.mean_, self.scale_ = mean_and_scale(X)
+        standard = standardise(X, self.mean_, self.scale_)
+        model = LogisticRegression(C=self.C, max_iter=1000).fit(standard, y)
         self.coef_, self.intercept_ = model.coef_[0], float(model.intercept_[0]) + shift
         return self
 
@@ -235,8 +273,8 @@ class LinearModel:
             Logits.
         """
         score = np.empty(len(X))
-        for start in range(0, len(X), _CHUNK):
-            rows = slice(start, start + _CHUNK)
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
             # Row by row: the last bit of a matrix product depends on how many rows there are.
             score[rows] = self._weigh(X[rows]).sum(axis=1, dtype=np.float64)
         return score + self.intercept_
@@ -264,10 +302,6 @@ class LinearModel:
         np.clip(standard, -_REACH, _REACH, out=standard)
         standard *= self.coef_.astype(np.float32)
         return standard
-
-    def _standardise(self, X: np.ndarray) -> np.ndarray:
-        standard = (X - self.mean_) / self.scale_
-        return np.clip(np.nan_to_num(standard, copy=False, nan=0.0), -_REACH, _REACH)
 
 
 # Names in artifacts of earlier releases.
@@ -325,15 +359,12 @@ def _equalise(gone: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.n
     """
     _, first, pattern = np.unique(gone, axis=0, return_index=True, return_inverse=True)
     pattern = pattern.ravel()
-    shares = np.stack(
-        [np.bincount(pattern[y == value], minlength=len(first)) for value in (False, True)]
-    ) / [[np.count_nonzero(~y)], [np.count_nonzero(y)]]
+    counts = [np.bincount(pattern[rows], minlength=len(first)) for rows in (~y, y)]
+    shares = np.divide(counts, np.sum(counts, axis=1, keepdims=True))
     surplus = shares - shares.min(axis=0)
     equal = gone.copy()
     for value in (0, 1) if surplus.any() else ():
-        chance = np.divide(
-            surplus[value], shares[value], where=shares[value] > 0, out=np.zeros(len(first))
-        )
+        chance = surplus[value] / np.where(shares[value] > 0, shares[value], 1)
         rows = np.flatnonzero((y == value) & (rng.random(len(y)) < chance[pattern]))
         other = surplus[1 - value] / surplus[1 - value].sum()
         equal[rows] |= gone[first[rng.choice(len(first), len(rows), p=other)]]
@@ -429,11 +460,8 @@ def train_fold_models(
     names = [*names, "emb__"] if probes else names
     # Columns along which the score is monotone, and columns that may be missing in new lesions.
     secondary = secondary_scores(names, settings["leading"])
-    directed = [
-        name == "emb__"
-        or (settings["monotone"] and name.startswith("cnn__") and name not in secondary)
-        for name in names
-    ]
+    monotone = ("emb__", "cnn__") if settings["monotone"] else "emb__"
+    directed = [name.startswith(monotone) and name not in secondary for name in names]
     blankable = are_metadata(names)
     linear_weight = settings["linear_weight"]
     members: list[FoldModel] = []
@@ -483,22 +511,18 @@ def _start(
     imbalance = settings["imbalance"]
     rows, weight, shift = draw_bag(y, imbalance, settings["negatives_per_positive"], rng)
     params = {
+        **BOOSTING,
         "objective": "none" if imbalance == "focal" else "binary",
         "learning_rate": settings["learning_rate"],
         "num_leaves": settings["num_leaves"],
         # A leaf needs enough rows for a reliable value, and small tables must still be split.
         "min_data_in_leaf": min(settings["min_child_samples"], max(1, len(rows) // 20)),
-        "lambda_l2": 5.0,
         "feature_fraction": 0.7,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
         "monotone_constraints": directions,
-        "deterministic": True,
-        "force_row_wise": True,
         "num_threads": settings["n_jobs"],
         "seed": int(rng.integers(2**31 - 1)),
-        "verbosity": -1,
-    } | (settings["lightgbm_params"] or {})
+        **(settings["lightgbm_params"] or {}),
+    }
     bag = columns[rows]
     blank_at_random(bag, y[rows], metadata, rng)
     # Without the parameters, the data set prints warnings about tiny tables.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from hybridlesion._validation import LEFT_OUT, check_choice, check_number
@@ -15,10 +16,13 @@ from hybridlesion.metadata import read_label
 from hybridlesion.model._boosting import IMBALANCE, STOPPING
 from hybridlesion.model._columns import CNN_SCORES, is_feature_table
 from hybridlesion.model.calibration import CALIBRATIONS
-from hybridlesion.model_selection import GROUP_COLUMNS, grouping, parted, repeated_grouped_folds
-
-if TYPE_CHECKING:
-    from sklearn.base import BaseEstimator
+from hybridlesion.model_selection import (
+    GROUP_COLUMNS,
+    connected_groups,
+    grouping,
+    parted,
+    repeated_grouped_folds,
+)
 
 
 def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
@@ -51,20 +55,18 @@ def read_groups(table: Any, groups: np.ndarray | None, n: int) -> np.ndarray:
     if groups is not None:
         if len(groups) != n:
             raise ValueError(f"groups must have one value per row, got {len(groups)} for {n} rows.")
-        return grouping(pd.DataFrame({"patient_id": np.asarray(groups)})).to_numpy()
-    if is_feature_table(table):
-        left_out = table.attrs.get(LEFT_OUT)
-        if left_out:
-            warnings.warn(
-                f"the featurizer left out {', '.join(left_out)}, so each row is its own group and "
-                "folds may split a patient. LesionFeaturizer(passthrough='ids') keeps them, as "
-                "make_hybrid_pipeline does; or pass groups.",
-                UserWarning,
-                stacklevel=3,
-            )
-        # Rows of the same image also form one group.
-        return grouping(table, (*GROUP_COLUMNS, "image_id")).to_numpy()
-    return np.arange(n)
+        return connected_groups(np.asarray(groups))
+    if not is_feature_table(table):
+        return np.arange(n)
+    left_out = table.attrs.get(LEFT_OUT)
+    if left_out:
+        warnings.warn(
+            f"the featurizer left out {', '.join(left_out)}, so folds may split a patient. Use "
+            "LesionFeaturizer(passthrough='ids') or make_hybrid_pipeline, or pass groups.",
+            stacklevel=3,
+        )
+    # Rows of the same image also form one group.
+    return grouping(table, (*GROUP_COLUMNS, "image_id")).to_numpy()
 
 
 def make_folds(
@@ -104,26 +106,27 @@ def make_folds(
     ValueError
         If a class occurs in too few groups.
     """
-    carriers = min(len(np.unique(groups[target == value])) for value in (True, False))
-    least = 3 if has_embedding else 2
+    carriers = min(len(np.unique(groups[rows])) for rows in (target, ~target))
+    least, reason = _fewest(has_embedding)
     if carriers < least:
         raise ValueError(
-            f"each class must occur in at least {least} groups (patients)"
-            f"{' when there are emb__ columns' if has_embedding else ''}, got "
-            f"{carriers}: a model cannot be checked out of fold. n_samples = {len(target)} with "
-            f"{int(target.sum())} positives. Add more patients."
+            f"each class must occur in at least {least} groups (patients){reason}, got {carriers} "
+            f"(n_samples = {len(target)} with {target.sum()} positives). Add more patients."
         )
     n_folds = max(least, min(n_splits, carriers))
     if n_folds < n_splits:
         warnings.warn(
             f"only {carriers} groups contain one of the classes: using {n_folds} folds instead of "
             f"n_splits={n_splits}.",
-            UserWarning,
             stacklevel=3,
         )
-    return repeated_grouped_folds(
-        target, groups, n_splits=n_folds, n_repeats=n_seeds, random_state=random_state
-    )
+    options = {"n_splits": n_folds, "n_repeats": n_seeds, "random_state": random_state}
+    return repeated_grouped_folds(target, groups, **options)
+
+
+def _fewest(has_embedding: bool) -> tuple[int, str]:
+    """Return how many folds need both classes, and why."""
+    return (3, " when there are emb__ columns") if has_embedding else (2, "")
 
 
 def check_folds(
@@ -165,22 +168,18 @@ def check_folds(
             "folds must be the whole numbers from 0 to k - 1, each used in every draw, got "
             f"{np.unique(draws)[:10].tolist()}."
         )
-    least = 3 if has_embedding else 2
-    holding = min(
-        len(np.unique(draw[target == value])) for draw in draws.T for value in (True, False)
-    )
+    least, reason = _fewest(has_embedding)
+    holding = min(len(np.unique(draw[rows])) for draw in draws.T for rows in (target, ~target))
     if holding < least:
         raise ValueError(
-            f"each class must occur in at least {least} folds"
-            f"{' when there are emb__ columns' if has_embedding else ''}, got {holding}. Make "
-            "folds stratified by target, as hybridlesion.model_selection.grouped_folds does."
+            f"each class must occur in at least {least} folds{reason}, got {holding}. Make folds "
+            "stratified by target, as hybridlesion.model_selection.grouped_folds does."
         )
     torn = len(np.unique(groups[parted(pd.Series(groups), draws)]))
     if torn:
         warnings.warn(
             f"the given folds split {torn} of {len(np.unique(groups))} groups (patients): "
             "out-of-fold scores are not all of unseen patients.",
-            UserWarning,
             stacklevel=3,
         )
     return draws.astype(np.intp)
@@ -214,26 +213,22 @@ def read_target(y: Any, pos_label: object = None) -> tuple[np.ndarray, np.ndarra
         If labels are missing, there are not two classes, or the malignant one cannot be determined.
     """
     if pd.isna(y).any():
-        raise ValueError(
-            f"y has {int(pd.isna(y).sum())} missing labels. Drop those rows before fitting."
-        )
+        raise ValueError(f"y has {pd.isna(y).sum()} missing labels. Drop those rows.")
     y = np.asarray(y)
     if y.dtype == object:
         # Joins of tables may leave numbers and booleans in an object column.
         y = pd.Series(y.ravel()).infer_objects().to_numpy().reshape(y.shape)
     kinds = {type(label).__name__ for label in y.ravel()} if y.dtype == object else {"str"}
     if kinds != {"str"}:
-        raise ValueError(
-            f"y holds labels of the type{'s' if len(kinds) > 1 else ''} "
-            f"{', '.join(sorted(kinds))}. Use one type: numbers, booleans or words."
-        )
+        found = f"the type{'s' if len(kinds) > 1 else ''} {', '.join(sorted(kinds))}"
+        raise ValueError(f"y holds labels of {found}. Use one type: numbers, booleans or words.")
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)
     if len(classes) > 2:
+        found = f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}"
         raise ValueError(
-            "Only binary classification is supported. The type of the target is "
-            f"{type_of_target(y)}: {len(classes)} classes, {classes[:5].tolist()}. "
-            "Merge them into malignant and benign."
+            f"Only binary classification is supported. The type of the target is {found}. Merge "
+            "them into malignant and benign."
         )
     if len(classes) < 2:
         raise ValueError(f"y must hold two classes, got one class: {classes.tolist()}.")
@@ -255,16 +250,13 @@ def warn_of_order(classes: np.ndarray) -> None:
         If the malignant label comes first.
     """
     benign, malignant = classes.tolist()
-    if benign < malignant:
-        return
-    warnings.warn(
-        f"the label {malignant!r} is malignant, and classes_ is [{benign!r}, {malignant!r}]. "
-        "Scorers of scikit-learn that sort labels, such as 'roc_auc' and 'neg_log_loss', take "
-        f"{benign!r} as positive, so an AUC of 0.9 becomes 0.1. For them, fit and score with y == "
-        f"{malignant!r} as labels.",
-        UserWarning,
-        stacklevel=3,
-    )
+    if benign > malignant:
+        warnings.warn(
+            f"the label {malignant!r} is malignant, and classes_ is {[benign, malignant]}. Scorers "
+            f"of scikit-learn that sort labels, such as 'roc_auc', take {benign!r} as positive: an "
+            f"AUC of 0.9 becomes 0.1. For them, fit and score with y == {malignant!r} as labels.",
+            stacklevel=3,
+        )
 
 
 def _find_positive(classes: np.ndarray, pos_label: object) -> int:
@@ -281,8 +273,7 @@ def _find_positive(classes: np.ndarray, pos_label: object) -> int:
         example = labels[0] if sides[0] == 1 or sides[1] == 0 else labels[1]
         raise ValueError(
             f"y holds the labels {labels[0]!r} and {labels[1]!r}, and which of them is malignant "
-            f"is not known. Give the malignant one as pos_label, for example pos_label="
-            f"{example!r}, or labels of 0 and 1."
+            f"is not known. Give the malignant one as pos_label, for example pos_label={example!r}."
         )
     return int(sides[1] > sides[0])
 
@@ -352,11 +343,8 @@ def check_decision(
         check_choice("threshold", threshold, ("f1", "youden"))
     elif threshold is not None:
         check_number("threshold", threshold, low=0, high=1)
-    given = {
-        "sensitivity": sensitivity if sensitivity != SENSITIVITY else None,
-        "threshold": threshold,
-        "cost_ratio": cost_ratio,
-    }
+    given = {"sensitivity": None if sensitivity == SENSITIVITY else sensitivity}
+    given |= {"threshold": threshold, "cost_ratio": cost_ratio}
     words = [f"{name}={value!r}" for name, value in given.items() if value is not None]
     if len(words) > 1:
         raise OptionError(

@@ -89,9 +89,8 @@ class ScoreCalibrator(BaseEstimator):
         """
         check_choice("method", self.method, CALIBRATIONS)
         y, z = check_scores(y, z)
-        self.method_ = self.method
-        if self.method == "auto":
-            self.method_ = "beta" if y.sum() >= _ENOUGH_FOR_BETA else "platt"
+        automatic = "beta" if y.sum() >= _ENOUGH_FOR_BETA else "platt"
+        self.method_ = automatic if self.method == "auto" else self.method
         high, low = (y.sum() + 1) / (y.sum() + 2), 1 / ((~y).sum() + 2)
         if self.method_ == "isotonic":
             # A finite sample cannot justify probabilities of 0 and 1.
@@ -227,11 +226,7 @@ class HeldOut:
 
 
 def cross_calibrate(
-    method: str,
-    y: np.ndarray,
-    held_out: Mapping[Hashable, HeldOut],
-    groups: np.ndarray,
-    random_state: int,
+    method: str, y: np.ndarray, held_out: Mapping[Hashable, HeldOut], groups: np.ndarray, seed: int
 ) -> tuple[dict[Hashable, ScoreCalibrator], np.ndarray, np.ndarray]:
     """Fit a calibrator for each setting, and calibrate each row out of fold.
 
@@ -246,7 +241,7 @@ def cross_calibrate(
     groups : ndarray of shape (n,), int
         Group of each row. Whole groups form 20 parts, or fewer if fewer groups contain one of the
         classes; each part is calibrated on the others.
-    random_state : int
+    seed : int
         Seed used to assign groups to parts.
 
     Returns
@@ -257,9 +252,9 @@ def cross_calibrate(
         Out-of-fold logits and probabilities. Probabilities come from calibrators fitted without
         the row's group, rearranged to be monotone in the logits within a setting.
     """
-    carriers = min(len(np.unique(groups[y == value])) for value in (True, False))
+    carriers = min(len(np.unique(groups[rows])) for rows in (y, ~y))
     n_parts = max(2, min(_PARTS, carriers))
-    parts = grouped_folds(y, groups, n_splits=n_parts, random_state=random_state)
+    parts = grouped_folds(y, groups, n_splits=n_parts, random_state=seed)
     calibrators, raw, score = {}, np.zeros(len(y)), np.zeros(len(y))
     for setting, found in held_out.items():
         source, rows = calibration_rows(y, found.like, parts), found.weight > 0

@@ -9,19 +9,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from hybridlesion import metrics
 from hybridlesion._validation import as_pandas
 from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.exceptions import TableError
-from hybridlesion.metrics import (
-    choose_threshold,
-    cost_threshold,
-    evaluate,
-    threshold_at_sensitivity,
-    threshold_interval,
-)
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table, leading_score
-from hybridlesion.model._ensemble import FoldEnsemble, View
-from hybridlesion.model._explanations import benign_quantiles, spread_probability, sum_sources
+from hybridlesion.model._ensemble import (
+    FoldEnsemble,
+    View,
+    benign_quantiles,
+    spread_probability,
+    sum_sources,
+)
 from hybridlesion.model._fold_model import metadata_columns
 from hybridlesion.model._groups import (
     SENSITIVITY,
@@ -40,6 +39,9 @@ SENSITIVITIES = (0.80, 0.90, 0.95)
 
 # Rows from which one more thread of LightGBM pays.
 _ROWS_A_THREAD = 10_000
+
+# How scikit-learn checks a plain matrix.
+_MATRIX = {"dtype": np.float32, "ensure_all_finite": "allow-nan"}
 
 # Folds of the second draw that a single one is compared with.
 _FOLDS_AGAIN = 3
@@ -95,6 +97,11 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         ``cnn__melanoma`` if only melanoma is malignant, ``cnn__score`` if other cancers are, too.
         The leading score is monotone and compared with the patient's other lesions; the other
         scores are plain columns. Where there is only one of the two, it leads.
+    fallback : bool, default=True
+        Whether the calibrated leading score replaces the fold models where an image is unlike the
+        training images (see Notes), so that the model does not rank lesions of another site worse
+        than the network. At the site of the training rows this costs a part of what the
+        handcrafted features add. It needs a leading score and ``abcd__`` columns.
     context : {"auto", "none"}, default="auto"
         Whether scores and measurements are also compared with the patient's other lesions
         (`patient_context`): ``auto`` does so where at least half of the training rows come with
@@ -184,6 +191,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     passed to `fit`. Other input is treated as by any scikit-learn estimator, with each row its own
     group.
 
+    With `fallback` the logit of a row is ``w * z + (1 - w) * s``, where z is that of the fold
+    models, s a logistic regression on the leading score, and w the `familiarity` of the image.
+
     Missing values carry no evidence. Each fold model is trained with values blanked at random,
     equally often in both classes. Rows without metadata are calibrated on rows whose metadata were
     blanked.
@@ -237,6 +247,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         min_child_samples=20,
         monotone=True,
         leading="cnn__melanoma",
+        fallback=True,
         context="auto",
         calibration="auto",
         sensitivity=SENSITIVITY,
@@ -262,6 +273,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self.min_child_samples = min_child_samples
         self.monotone = monotone
         self.leading = leading
+        self.fallback = fallback
         self.context = context
         self.calibration = calibration
         self.sensitivity = sensitivity
@@ -321,9 +333,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         names = self._encoded_names()
         wide = any(name.startswith("emb__") for name in names)
         if folds is None:
-            draws = make_folds(
-                target, groups, self.n_splits, self.n_seeds, self.random_state, has_embedding=wide
-            )
+            plan = (self.n_splits, self.n_seeds, self.random_state)
+            draws = make_folds(target, groups, *plan, has_embedding=wide)
         else:
             draws = check_folds(folds, target, groups, has_embedding=wide)
         warn_of_order(classes)
@@ -443,7 +454,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _learned_diagnoses(self):
         check_is_fitted(self, "ensemble_")
-        if getattr(self, "diagnosis_", None) is None:
+        if self.diagnosis_ is None:
             raise ValueError(
                 "the model learned no diagnoses. Fit it again on a table with the diagnoses of at "
                 f"least three of these, 20 rows of each: {', '.join(CLASSES)}."
@@ -453,11 +464,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     def _match(self, probabilities, score):
         matched = match_malignancy(probabilities, self.malignant_diagnoses_, score)
         known = dict(zip(self.diagnosis_.classes_, matched.T, strict=True))
-        nothing = np.zeros(len(matched))
-        columns = {f"p_{code}": known.get(name, nothing) for name, code in CLASSES.items()}
-        return pd.DataFrame(columns).assign(
-            diagnosis_predicted=self.diagnosis_.decide(probabilities)
-        )
+        columns = {f"p_{code}": known.get(name, 0.0) for name, code in CLASSES.items()}
+        predicted = self.diagnosis_.decide(probabilities)
+        return pd.DataFrame(columns | {"diagnosis_predicted": predicted})
 
     def predict_proba(self, X):
         """Score rows.
@@ -488,6 +497,27 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             logits = self.ensemble_.logits(part, company, n_folds, jobs)
             score[rows] += weight * np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
+
+    def familiarity(self, X):
+        """Compare images with the training images.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Table with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Share of the training rows, 0 to 1, that are at least as unusual in the skin around the
+            lesion, in texture, or in the probabilities of the diagnoses. NaN if the model has no
+            fallback.
+        """
+        check_is_fitted(self, "ensemble_")
+        encoded, fallbacks = self._read(X), self.ensemble_.fallbacks
+        if not fallbacks:
+            return np.full(len(encoded), np.nan)
+        return np.mean([fallback.familiarity(encoded) for fallback in fallbacks], axis=0)
 
     def predict(self, X):
         """Label rows by the stored threshold.
@@ -553,15 +583,12 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "ensemble_")
         X = as_pandas(X)
         encoded, n_folds = self._read(X), int(self.folds_.max()) + 1
-        jobs = effective_n_jobs(self.n_jobs)
-        base, parts = spread_probability(
-            self.ensemble_, self._split(encoded), encoded, n_folds, jobs
-        )
+        jobs, settings = effective_n_jobs(self.n_jobs), self._split(encoded)
+        base, parts = spread_probability(self.ensemble_, settings, encoded, n_folds, jobs)
         # Missing values carry no evidence: their contributions belong to the base.
-        metadata = np.asarray(getattr(self, "metadata_", ()), dtype=int)
-        missing = np.isnan(encoded[:, metadata])
-        base = base + (parts[:, metadata] * missing).sum(axis=1)
-        parts[:, metadata] *= ~missing
+        missing = np.isnan(encoded[:, self.metadata_])
+        base = base + (parts[:, self.metadata_] * missing).sum(axis=1)
+        parts[:, self.metadata_] *= ~missing
         frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
@@ -593,16 +620,17 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         X = as_pandas(X)
         if self.encoder_ is None:
             return X
-        computed = [k for k, name in enumerate(self.encoder_.encoded_names_) if name not in X]
-        context = [k for k in computed if self.encoder_.encoded_names_[k].startswith("ctx__")]
+        names = np.array(self.encoder_.encoded_names_, dtype=object)
+        context = [k for k, name in enumerate(names) if name.startswith("ctx__") and name not in X]
         if not context:
             return X
-        names = [self.encoder_.encoded_names_[k] for k in context]
-        return X.assign(**dict(zip(names, self._read(X)[:, context].T, strict=True)))
+        return X.assign(**dict(zip(names[context], self._read(X)[:, context].T, strict=True)))
 
     def __setstate__(self, state):
-        # A model of an earlier release lacks the parameters that came later.
-        super().__setstate__({**vars(type(self)()), **state})
+        # A model of an earlier release lacks the parameters and attributes that came later.
+        later = {"diagnosis_": None, "metadata_": np.array([], dtype=int)}
+        fitted = "ensemble_" in state or "members_" in state
+        super().__setstate__({**vars(type(self)()), **(later if fitted else {}), **state})
         if "members_" in state:  # the first releases had one view and one calibrator
             if self.encoder_ is not None:
                 vars(self.encoder_).update(given_=self.encoder_.names_, compared_=[])
@@ -610,8 +638,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             wide = np.array([name.startswith("emb__") for name in names], dtype=bool)
             self.ensemble_ = FoldEnsemble(names)
             view = View("all", np.flatnonzero(~wide), np.flatnonzero(wide), False)
-            self.ensemble_.views, self.ensemble_.members = [view], [self.members_]
-            self.ensemble_.spread = np.ones(1)
+            one = {"views": [view], "members": [self.members_], "spread": np.ones(1)}
+            vars(self.ensemble_).update(one)
             self.calibrators_ = {False: self.calibrator_}
 
     def __sklearn_tags__(self):
@@ -622,9 +650,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _read_training(self, X, y):
         if not is_feature_table(X):
-            checked = validate_data(
-                self, X, y, dtype=np.float32, ensure_all_finite="allow-nan", ensure_min_samples=2
-            )
+            checked = validate_data(self, X, y, ensure_min_samples=2, **_MATRIX)
             self.encoder_ = None
             return checked
         y = np.asarray(y)
@@ -641,9 +667,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     def _read(self, X):
         X = as_pandas(X)
         if self.encoder_ is None:
-            return validate_data(
-                self, X, dtype=np.float32, ensure_all_finite="allow-nan", reset=False
-            )
+            return validate_data(self, X, reset=False, **_MATRIX)
         if not isinstance(X, pd.DataFrame):
             raise TableError(
                 f"the model was trained on a feature table; score a DataFrame with its columns, "
@@ -665,7 +689,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         # Given folds may split groups; their parts stay separate here.
         pairs = np.column_stack([self.groups_, draw])
         units = np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
-        carriers = min(len(np.unique(units[self.target_ == value])) for value in (True, False))
+        carriers = min(len(np.unique(units[rows])) for rows in (self.target_, ~self.target_))
         n_folds, seed = min(_FOLDS_AGAIN, carriers), self.random_state + 1
         return grouped_folds(self.target_, units, n_splits=n_folds, random_state=seed)
 
@@ -690,7 +714,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def _missing_metadata(self, encoded):
         """Share of the metadata missing in each row, by importance; 0 in models without it."""
-        if not len(getattr(self, "metadata_", ())):
+        if not len(self.metadata_):
             return np.zeros(len(encoded))
         missing = np.isnan(encoded[:, self.metadata_])
         return np.where(missing.all(axis=1), 1.0, missing @ self.metadata_weight_)
@@ -708,23 +732,21 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                     yield rows, weight[rows], setting, calibrator
 
     def _decide(self, target):
+        score, groups = self.oof_score_, self.groups_
         if self.cost_ratio is not None:
-            self.threshold_ = cost_threshold(self.cost_ratio)
+            self.threshold_ = metrics.cost_threshold(self.cost_ratio)
         elif self.threshold is None:
-            self.threshold_ = threshold_at_sensitivity(target, self.oof_score_, self.sensitivity)
+            self.threshold_ = metrics.threshold_at_sensitivity(target, score, self.sensitivity)
         elif isinstance(self.threshold, str):
-            self.threshold_ = choose_threshold(target, self.oof_score_, self.threshold)
+            self.threshold_ = metrics.choose_threshold(target, score, self.threshold)
         else:
             self.threshold_ = self.threshold
         self.threshold_intervals_ = {
-            at: threshold_interval(target, self.oof_score_, at, groups=self.groups_)
-            for at in SENSITIVITIES
+            at: metrics.threshold_interval(target, score, at, groups=groups) for at in SENSITIVITIES
         }
-        self.thresholds_ = {key: found.value for key, found in self.threshold_intervals_.items()}
-        self.conformal_ = ConformalSets().fit(target, self.oof_score_)
-        self.metrics_ = evaluate(
-            target, self.oof_score_, groups=self.groups_, threshold=self.threshold_
-        )
+        self.thresholds_ = {at: found.value for at, found in self.threshold_intervals_.items()}
+        self.conformal_ = ConformalSets().fit(target, score)
+        self.metrics_ = metrics.evaluate(target, score, groups=groups, threshold=self.threshold_)
 
     def _weigh_features(self):
         """Average the members' shares, and sum those of the categories of a column."""

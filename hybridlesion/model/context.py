@@ -9,7 +9,7 @@ import pandas as pd
 
 from hybridlesion._validation import as_pandas, check_choice
 from hybridlesion.exceptions import TableError
-from hybridlesion.model_selection import connected_groups
+from hybridlesion.model_selection import grouping
 
 # Neighbours of the local outlier factor, and fewest lesions for which it is defined.
 _NEIGHBOURS = 10
@@ -43,12 +43,10 @@ def embedding_distance(
 
 
 def _sum_by(rows: np.ndarray, group: np.ndarray) -> np.ndarray:
-    if not len(rows):
-        return rows
+    """Sum the rows of each group, numbered from 0, and return the sum of its group for each row."""
     order = np.argsort(group, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(group[order]) > 0])
-    sums = np.add.reduceat(rows[order].astype(np.float64), starts)
-    return sums[np.unique(group, return_inverse=True)[1]]
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return np.add.reduceat(rows[order].astype(np.float64), starts)[group]
 
 
 def outlier_factor(values: np.ndarray, patient: np.ndarray) -> np.ndarray:
@@ -91,7 +89,8 @@ CONTEXT_KINDS = ("others", "excess", "z", "rank", "ratio")
 
 _MEASURES = ("asymmetry", "border", "color", "structures", "tds", "dimension_feret_max")
 _ABCD = tuple(f"abcd__{name}" for name in _MEASURES)
-_MEASURED = ("meta__tbp_lv_", "meta__clin_size_")
+# Beginnings of the names of network scores and of measurements of total-body photography.
+_COMPARED = ("cnn__", "meta__tbp_lv_", "meta__clin_size_")
 
 # Largest distance, in standard deviations of the other lesions.
 _REACH = 10.0
@@ -119,13 +118,8 @@ def context_columns(table: pd.DataFrame) -> list[str]:
     >>> context_columns(pd.DataFrame(columns=["cnn__score", "abcd__tds", "meta__age"]))
     ['cnn__score', 'abcd__tds']
     """
-    return [
-        name
-        for name in map(str, table.columns)
-        if (name.startswith("cnn__") and not name.startswith("cnn__p_"))
-        or name in _ABCD
-        or name.startswith(_MEASURED)
-    ]
+    names = [str(name) for name in table.columns if not str(name).startswith("cnn__p_")]
+    return [name for name in names if name in _ABCD or name.startswith(_COMPARED)]
 
 
 def has_company(table: pd.DataFrame) -> np.ndarray:
@@ -231,9 +225,8 @@ def patient_context(
         found |= {f"ctx__{name.replace('__', '_', 1)}_{kind}": against[kind] for kind in kinds}
     wide = [name for name in table.columns if str(name).startswith("emb__")]
     if distances and wide:
-        found["ctx__embedding_distance"] = embedding_distance(
-            table[wide].to_numpy(np.float32), patients.patient, patients.lesion
-        )
+        embedding, of_row = table[wide].to_numpy(np.float32), (patients.patient, patients.lesion)
+        found["ctx__embedding_distance"] = embedding_distance(embedding, *of_row)
     measured = [name for name in _ABCD if name in table]
     if distances and len(measured) > 1:
         abcd = table[measured].to_numpy(np.float64)
@@ -245,15 +238,11 @@ class _Patients:
     """Numbers of the patient, and of the lesion within the patient, for each row."""
 
     def __init__(self, table: pd.DataFrame):
-        n = len(table)
-        known = table["patient_id"] if "patient_id" in table else pd.Series([None] * n)
-        self.patient = connected_groups(known, n=n)
-        self.lesion = np.arange(n)
-        if "lesion_id" in table:
-            # Lesion ids are unique only within a patient; other clinics may use the same ids.
-            lesion = connected_groups(table["lesion_id"], n=n)
-            self.lesion = pd.factorize(self.patient * np.int64(n + 1) + lesion)[0]
-        self.count = self._others(np.ones(n))
+        self.patient = grouping(table, ["patient_id"]).to_numpy()
+        lesion = grouping(table, ["lesion_id"]).to_numpy()
+        # Lesion ids are unique only within a patient; other clinics may use the same ids.
+        self.lesion = pd.factorize(self.patient * np.int64(len(table) + 1) + lesion)[0]
+        self.count = self._others(np.ones(len(table)))
 
     def _others(self, values: np.ndarray) -> np.ndarray:
         """Sum over the rows of the patient's other lesions."""
@@ -286,7 +275,4 @@ class _Patients:
 
 def _count_below(values: np.ndarray, known: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Count the lower known values in the same group, with ties as half."""
-    below = np.full(len(values), np.nan)
-    frame = pd.Series(values[known]).groupby(group[known])
-    below[known] = frame.rank(method="average").to_numpy() - 0.5
-    return below
+    return pd.Series(np.where(known, values, np.nan)).groupby(group).rank().to_numpy() - 0.5

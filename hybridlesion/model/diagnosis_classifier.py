@@ -16,18 +16,18 @@ from threadpoolctl import threadpool_limits
 from hybridlesion._validation import as_pandas
 from hybridlesion.cnn import SCORE_COLUMNS
 from hybridlesion.exceptions import TableError
+from hybridlesion.model._boosting import BOOSTING
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table
+from hybridlesion.model._fold_model import CHUNK, mean_and_scale, standardise
 from hybridlesion.model._groups import read_groups
 
 _USED = ("abcd__", "cnn__", "meta__")
-# Standard deviations and probabilities at which values are clipped.
-_REACH, _LEAST = 5.0, 1e-5
+# Probability at which values are clipped.
+_LEAST = 1e-5
 # Most rows per class to which a fold model is fitted; intercepts restore class frequencies.
 _MOST_ROWS = 5_000
 _FEWEST_CLASSES = 3
 _TREES = 80
-# Rows scored at once.
-_CHUNK = 8192
 
 
 class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
@@ -210,14 +210,8 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
         self.n_features_in_ = len(used)
         encoded = self.encoder_.transform(X)
         names = self.encoder_.encoded_names_
-        self.logits_ = np.array(
-            [
-                k
-                for k in np.flatnonzero(np.isin(names, SCORE_COLUMNS))
-                if np.nanmin(encoded[:, k]) >= 0 and np.nanmax(encoded[:, k]) <= 1
-            ],
-            dtype=int,
-        )
+        inside = (np.nanmin(encoded, axis=0) >= 0) & (np.nanmax(encoded, axis=0) <= 1)
+        self.logits_ = np.flatnonzero(np.isin(names, SCORE_COLUMNS) & inside)
         return self._as_logits(encoded)
 
     def _read(self, X):
@@ -249,9 +243,8 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
     def _make_folds(self, codes, groups):
         n_splits = min(self.n_splits, *np.bincount(codes[codes >= 0]), len(np.unique(groups)))
         folds = np.empty(len(codes), dtype=int)
-        splitter = StratifiedGroupKFold(
-            max(n_splits, 2), shuffle=True, random_state=self.random_state
-        )
+        seed = self.random_state
+        splitter = StratifiedGroupKFold(max(n_splits, 2), shuffle=True, random_state=seed)
         for fold, (_, held) in enumerate(splitter.split(codes, np.maximum(codes, 0), groups)):
             folds[held] = fold
         return folds
@@ -259,55 +252,40 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
     def _fit_member(self, X, codes, rows, fold):
         """Fit both models to the given rows, sampling frequent classes."""
         rng = np.random.default_rng([self.random_state, fold])
-        of_class = [rows[codes[rows] == k] for k in range(len(self.classes_))]
-        drawn = [
-            np.sort(rng.choice(own, _MOST_ROWS, replace=False)) if len(own) > _MOST_ROWS else own
-            for own in of_class
-        ]
-        share = [
-            max(len(own), 1) / max(len(part), 1) for own, part in zip(of_class, drawn, strict=True)
-        ]
+        drawn, share = [], []
+        for k in range(len(self.classes_)):
+            own = rows[codes[rows] == k]
+            n_drawn = min(len(own), _MOST_ROWS)
+            drawn.append(rng.choice(own, n_drawn, replace=False) if n_drawn < len(own) else own)
+            share.append(len(own) / n_drawn if n_drawn else 1.0)
         chosen = np.sort(np.concatenate(drawn))
         columns, truth = X[chosen], codes[chosen]
-        known = ~np.isnan(columns)
-        n = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, columns, 0).sum(axis=0, dtype=float) / n
-        square = (np.where(known, columns - mean, 0) ** 2).sum(axis=0) / n
-        member = {
-            "mean": mean,
-            "scale": np.where(square <= 1e-12 * (1 + mean**2), np.inf, np.sqrt(square)),
-            "shift": np.log(share),
-        }
-        standard = _standardise(member, columns)
+        mean, scale = mean_and_scale(columns)
+        standard = standardise(columns, mean, scale)
         model = LogisticRegression(C=self.C, max_iter=300).fit(standard, truth)
-        member["coef"] = np.zeros((len(share), X.shape[1]))
-        # A class without rows outside the fold gets the lowest possible probability.
-        member["intercept"] = np.full(len(share), np.log(_LEAST))
-        coef, intercept = model.coef_, model.intercept_
+        weights, constant = model.coef_, model.intercept_
         if len(model.classes_) == 2:
-            coef, intercept = np.vstack([0 * coef, coef]), np.append(0, intercept)
-        member["coef"][model.classes_], member["intercept"][model.classes_] = coef, intercept
-        member["trees"] = self._grow(standard, truth, int(rng.integers(2**31 - 1)))
-        return member
+            weights, constant = np.vstack([0 * weights, weights]), np.append(0, constant)
+        # A class without rows outside the fold gets the lowest possible probability.
+        coef, intercept = np.zeros((len(share), X.shape[1])), np.full(len(share), np.log(_LEAST))
+        coef[model.classes_], intercept[model.classes_] = weights, constant
+        trees = self._grow(standard, truth, int(rng.integers(2**31 - 1)))
+        linear = {"mean": mean, "scale": scale, "coef": coef, "intercept": intercept}
+        return linear | {"shift": np.log(share), "trees": trees}
 
     def _grow(self, standard, truth, seed):
         import lightgbm
 
         params = {
+            **BOOSTING,
             "objective": "multiclass",
             "num_class": len(self.classes_),
             "learning_rate": 0.1,
             "num_leaves": 7,
             "min_data_in_leaf": min(20, max(1, len(truth) // 20)),
-            "lambda_l2": 5.0,
             "feature_fraction": 0.2,
-            "bagging_fraction": 0.7,
-            "bagging_freq": 1,
-            "deterministic": True,
-            "force_row_wise": True,
             "num_threads": self.n_jobs,
             "seed": seed,
-            "verbosity": -1,
         }
         data = lightgbm.Dataset(standard, truth.astype(np.float32), params=params)
         booster = lightgbm.train(params, data, _TREES)
@@ -316,21 +294,15 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
 
     def _log_proba(self, member, X):
         log_p = np.empty((len(X), len(self.classes_)))
-        for start in range(0, len(X), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            standard = _standardise(member, X[rows])
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
+            standard = standardise(X[rows], member["mean"], member["scale"])
             # Row by row: the last bit of a matrix product depends on the number of rows.
             linear = [(standard * weights).sum(axis=1) for weights in member["coef"]]
             linear = _log_softmax(np.column_stack(linear) + member["intercept"])
             grown = member["trees"].predict(standard, num_threads=self.n_jobs)
             log_p[rows] = (linear + np.log(np.maximum(grown, _LEAST))) / 2 + member["shift"]
         return log_p
-
-
-def _standardise(member: dict, columns: np.ndarray) -> np.ndarray:
-    """Standardise and clip the columns, replacing missing values by the mean."""
-    standard = (columns - member["mean"]) / member["scale"]
-    return np.clip(np.nan_to_num(standard, nan=0.0), -_REACH, _REACH)
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

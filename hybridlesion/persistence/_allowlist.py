@@ -35,6 +35,7 @@ LISTED_CLASSES = frozenset(
         "hybridlesion.model._fold_model.LinearPart",
         "hybridlesion.model._fold_model.Member",
         "hybridlesion.model._ensemble.View",
+        "hybridlesion.model._fallback.NetworkFallback",
         "hybridlesion.model.calibration.ScoreCalibrator",
         "hybridlesion.model.calibration.ConformalSets",
         "hybridlesion.model.diagnosis_classifier.DiagnosisClassifier",

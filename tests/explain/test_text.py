@@ -23,7 +23,7 @@ from hybridlesion.explain import (
 )
 from hybridlesion.features import FEATURES
 from hybridlesion.model import HybridLesionClassifier, rank_among_benign
-from hybridlesion.model._explanations import benign_quantiles
+from hybridlesion.model._ensemble import benign_quantiles
 
 
 @pytest.mark.parametrize(
