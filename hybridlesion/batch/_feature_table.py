@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,14 +15,8 @@ import pyarrow.parquet as pq
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch._lock import locked
-from hybridlesion.batch._measure import fit_featurizer, run_shards
-from hybridlesion.batch._output import (
-    ExtractionResult,
-    Output,
-    check_mask_folder,
-    check_originals,
-    check_usable,
-)
+from hybridlesion.batch._measure import prepare_run, run_shards
+from hybridlesion.batch._output import ExtractionResult, Output, check_originals, check_usable
 from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
 from hybridlesion.batch._storage import atomic_write
@@ -33,10 +27,6 @@ from hybridlesion.io import is_address, open_address
 # Rows per row group: few enough to write with little memory, but enough to keep the file footer,
 # which lists the groups, short for millions of rows.
 _GROUP_ROWS = 4096
-
-# Maximum number of tables to collect before joining them: each has hundreds of columns, and a
-# column split into many chunks takes far more memory than its values.
-_MAX_PARTS = 16
 
 # Metadata key for the kinds of the columns, stored as JSON: kind -> column names.
 _COLUMNS_KEY = b"hybridlesion.columns"
@@ -128,13 +118,9 @@ def extract_features(
     records = as_pandas(records)
     if len(records) == 0:
         raise TableError("there are no records to extract features from.")
-    paths = records.get("path", ())
-    check_originals(output.local_files(), paths)
+    check_originals(output.local_files(), records.get("path", ()))
     records = check_records(records)
-    featurizer = LesionFeaturizer() if featurizer is None else featurizer
-    featurizer = fit_featurizer(featurizer, records, options)
-    if masks is not None:
-        options = replace(options, masks=check_mask_folder(masks, paths))
+    featurizer, options = prepare_run(records, featurizer or LesionFeaturizer(), options)
     output.make_folder()
     with locked(output.storage, output.name):
         # The rows stay in storage: memory use does not grow with the number of records.
@@ -169,20 +155,15 @@ def _write(tables: Iterator[pa.Table], schema: pa.Schema, path: Path) -> int:
 
 def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Join and slice tables so that the file does not depend on the shard size."""
-    waiting = [schema.empty_table()]
+    rest = schema.empty_table()
     for table in tables:
-        waiting.append(table)
-        n_rows = sum(part.num_rows for part in waiting)
-        if len(waiting) < _MAX_PARTS and n_rows < _GROUP_ROWS:
-            continue
-        whole = pa.concat_tables(waiting).combine_chunks()
-        n_groups = n_rows // _GROUP_ROWS
-        for group in range(n_groups):
-            yield whole.slice(group * _GROUP_ROWS, _GROUP_ROWS)
-        waiting = [whole.slice(n_groups * _GROUP_ROWS)]
-    whole = pa.concat_tables(waiting)
-    if whole.num_rows:
-        yield whole.combine_chunks()
+        # A column split into many chunks takes far more memory than its values.
+        rest = pa.concat_tables([rest, table]).combine_chunks()
+        while rest.num_rows >= _GROUP_ROWS:
+            yield rest.slice(0, _GROUP_ROWS)
+            rest = rest.slice(_GROUP_ROWS)
+    if rest.num_rows:
+        yield rest
 
 
 @dataclass(frozen=True)
@@ -235,8 +216,17 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     TableError
         If the file is not a Parquet table.
     """
-    table, facts = _read(path)
-    return table.to_pandas(), facts
+    try:
+        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
+            table = pq.read_table(stream)
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no feature table {path}; check the name.") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TableError(
+            f"{path} cannot be read as a Parquet table; it may be damaged or in another format."
+        ) from error
+    facts = json.loads((table.schema.metadata or {}).get(SCHEMA_KEY, "{}"))
+    return table.to_pandas(), facts.get("featurizer")
 
 
 def read_feature_table(path: str | os.PathLike) -> FeatureTable:
@@ -259,8 +249,7 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
     TableError
         If the file is not a Parquet table, or contains no features.
     """
-    table, configuration = _read(path)
-    frame = table.to_pandas()
+    frame, configuration = read_features(path)
     kinds = column_kinds(frame.columns)
     if not kinds["features"]:
         raise TableError(
@@ -269,18 +258,3 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
         )
     parts = {kind: frame[names] for kind, names in kinds.items()}
     return FeatureTable(**parts, configuration=configuration)
-
-
-def _read(path: str | os.PathLike) -> tuple[pa.Table, dict | None]:
-    try:
-        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
-            table = pq.read_table(stream)
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no feature table {path}; check the name.") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(
-            f"{path} cannot be read as a Parquet table; it may be damaged or in another format."
-        ) from error
-    metadata = table.schema.metadata or {}
-    facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
-    return table, facts.get("featurizer")

@@ -55,10 +55,7 @@ class FeatureResult:
 
 
 def measure(
-    records: pd.DataFrame,
-    featurizer: LesionFeaturizer,
-    store: ShardStore,
-    options: RunOptions,
+    records: pd.DataFrame, featurizer: LesionFeaturizer, store: ShardStore, options: RunOptions
 ) -> FeatureResult:
     """Measure records into a table in memory.
 
@@ -85,39 +82,39 @@ def measure(
     SourceError
         If the scratch folder cannot be written, or was not created by this program.
     """
-    paths = records.get("path", ())
-    if options.masks is not None:
-        options = replace(options, masks=check_mask_folder(options.masks, paths))
-    featurizer = fit_featurizer(featurizer, records, options)
+    featurizer, options = prepare_run(records, featurizer, options)
     run = run_shards(records, featurizer, store, options, keep=True)
     table = pa.concat_tables(run.tables).to_pandas()
     store.clear()
     return FeatureResult(table, run.failures, run.n_reused)
 
 
-def fit_featurizer(
-    featurizer: LesionFeaturizer, records: pd.DataFrame, options: RunOptions
-) -> LesionFeaturizer:
-    """Clone a featurizer and fit it for a run.
+def prepare_run(
+    records: pd.DataFrame, featurizer: LesionFeaturizer, options: RunOptions
+) -> tuple[LesionFeaturizer, RunOptions]:
+    """Fit a featurizer for a run, and check the folder for the masks.
 
     Parameters
     ----------
-    featurizer : LesionFeaturizer
-        Featurizer to clone.
     records : DataFrame of shape (n, columns)
         Records.
+    featurizer : LesionFeaturizer
+        Featurizer to clone.
     options : RunOptions
         Options of the run. If `device` is set, it replaces the featurizer's device.
 
     Returns
     -------
-    LesionFeaturizer
+    featurizer : LesionFeaturizer
         Fitted clone with ``n_jobs=1``, because the runner provides the parallelism.
+    options : RunOptions
+        Options with the absolute path of the folder for the masks.
     """
-    featurizer = clone(featurizer).set_params(n_jobs=1)
-    if options.device is not None:
-        featurizer.set_params(device=options.device)
-    return featurizer.fit(records)
+    if options.masks is not None:
+        masks = check_mask_folder(options.masks, records.get("path", ()))
+        options = replace(options, masks=masks)
+    device = {} if options.device is None else {"device": options.device}
+    return clone(featurizer).set_params(n_jobs=1, **device).fit(records), options
 
 
 class Run(NamedTuple):
@@ -162,11 +159,11 @@ def run_shards(
     records : DataFrame of shape (n, columns)
         One or more records.
     featurizer : LesionFeaturizer
-        Fitted featurizer, as returned by `fit_featurizer`.
+        Fitted featurizer, as returned by `prepare_run`.
     store : ShardStore
         Scratch folder; valid results of an interrupted run are reused.
     options : RunOptions
-        Options of the run, with `masks` as returned by `check_mask_folder`.
+        Options of the run, as returned by `prepare_run`.
     keep : bool
         Whether to keep the rows in memory. If False, memory use does not grow with the number of
         records.
@@ -185,13 +182,10 @@ def run_shards(
     store.open(restart=options.restart)
     masks = None if options.masks is None else Path(options.masks)
     task = ShardTask(featurizer, store, masks, keep)
-    plan = ShardPlan(
-        records,
-        configuration | {"masks": str(masks)},
-        options.shard_size,
-        # Without a network, shards need not consist of whole batches.
-        least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
-    )
+    # Without a network, shards need not consist of whole batches.
+    least = BLOCK if featurizer.embedder_ is None else featurizer.batch_size
+    facts = configuration | {"masks": str(masks)}
+    plan = ShardPlan(records, facts, options.shard_size, least=least)
     results = _read_finished(store, plan, keep=keep)
     missing = [number for number in range(len(plan)) if number not in results]
     total = len(records)
@@ -206,14 +200,9 @@ def run_shards(
         if options.progress is not None:
             options.progress(done, failed, total)
     ordered = [results[number] for number in range(len(plan))]
-    return Run(
-        len(plan),
-        task.schema,
-        configuration,
-        [result.table for result in ordered] if keep else [],
-        [failure for result in ordered for failure in result.failures],
-        n_reused,
-    )
+    tables = [result.table for result in ordered] if keep else []
+    failures = [failure for result in ordered for failure in result.failures]
+    return Run(len(plan), task.schema, configuration, tables, failures, n_reused)
 
 
 def _compute(
@@ -235,9 +224,8 @@ def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
     crashing = _find_crashing_images(task, shard.records)
     # If no image crashes alone, the time limit was too short for the batch, not for an image.
     task = task if crashing else task.limited(None)
-    ((_, answer),) = run_supervised(
-        task, [replace(shard, crashing=crashing)], 1, expect_deaths=True
-    )
+    rest = replace(shard, crashing=crashing)
+    ((_, answer),) = run_supervised(task, [rest], 1, expect_deaths=True)
     if isinstance(answer, WorkerDied):
         ids = shard.records["image_id"]
         raise HybridLesionError(
@@ -262,11 +250,9 @@ def _read_finished(store: ShardStore, plan: ShardPlan, *, keep: bool) -> dict[in
     """Read the stored results that are still valid; warn about those that are not."""
     results, reasons = {}, Counter()
     for number in sorted(store.numbers()):
-        found = (
-            store.read(plan.shard(number), keep=keep)
-            if number < len(plan)
-            else "there are fewer shards now"
-        )
+        found: ShardResult | str = "there are fewer shards now"
+        if number < len(plan):
+            found = store.read(plan.shard(number), keep=keep)
         if isinstance(found, str):
             reasons[found] += 1
         else:

@@ -281,13 +281,10 @@ class DaskRunner(Runner):
         return client
 
     def _keep_busy(
-        self,
-        client,
-        distributed,
-        task: Callable[[Shard], ShardResult],
-        shards: Iterator[Shard],
+        self, client, distributed, task: Callable[[Shard], ShardResult], shards: Iterator[Shard]
     ) -> Answers:
         running = {}
+        options = {"resources": self.resources or None, "pure": False}
         # Random keys, so that another run on the same cluster does not share the results.
         run = f"hybridlesion-{secrets.token_hex(6)}"
         finished = distributed.as_completed(loop=client.loop)
@@ -295,13 +292,7 @@ class DaskRunner(Runner):
             # Recomputed in every iteration, since workers may join late.
             wanted = 2 * max(1, sum(client.nthreads().values())) - len(running)
             for shard in islice(shards, max(0, wanted)):
-                future = client.submit(
-                    task,
-                    shard,
-                    key=f"{run}-{shard.number}",
-                    resources=self.resources or None,
-                    pure=False,
-                )
+                future = client.submit(task, shard, key=f"{run}-{shard.number}", **options)
                 running[future.key] = shard
                 finished.add(future)
             if not running:

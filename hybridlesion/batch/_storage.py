@@ -129,19 +129,15 @@ class LocalStorage:
             If the folder is read-only.
         """
         path = self.folder / name
-        try:
-            with explained(self.folder), open(path, "xb") as stream:
-                try:
-                    stream.write(data)
-                    stream.flush()
-                except OSError:
-                    path.unlink(missing_ok=True)
-                    raise
-        except SourceError as error:
-            if isinstance(error.__cause__, FileExistsError):
-                return False
-            raise
-        return True
+        with explained(self.folder), suppress(FileExistsError), open(path, "xb") as stream:
+            try:
+                stream.write(data)
+                stream.flush()
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+            return True
+        return False
 
     def remove(self, name: str) -> None:
         """Remove a file if it exists.

@@ -7,8 +7,6 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,12 +28,10 @@ NOTE = "finetuned.json"
 SEEN = "seen.npz"
 
 _KIND = "hybridlesion-finetuned"
+_SHARED = ("backbone", "networks", "image_size", "folds")
 _NEEDED = {
-    1: ("backbone", "networks", "image_size", "crop", "margin", "folds"),
-    2: (
-        *("backbone", "networks", "image_size", "classes", "shares", "views", "mean", "std"),
-        "folds",
-    ),
+    1: (*_SHARED, "crop", "margin"),
+    2: (*_SHARED, "classes", "shares", "views", "mean", "std"),
 }
 
 
@@ -83,10 +79,10 @@ class Finetuned:
         if not is_finetuned(root):
             raise SourceError(f"{root} has no {NOTE}; `hybridlesion finetune` writes one.")
         try:
-            with _open(root) as read:
-                note = _check_note(root, read(NOTE))
-                names = [NOTE, SEEN, *note["networks"]]
-                return cls(note, {name: read(name) for name in names})
+            files = _container(root)
+            note = _check_note(root, (files / NOTE).read_bytes())
+            names = [NOTE, SEEN, *note["networks"]]
+            return cls(note, {name: (files / name).read_bytes() for name in names})
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"{root} is incomplete or damaged: {error}.") from error
 
@@ -131,16 +127,11 @@ class Finetuned:
     def views(self) -> tuple[ImageView, ...]:
         """Views of an image over which the outputs are averaged."""
         if self.tells_diagnoses:
-            return tuple(
-                ImageView(str(crop), float(extent), limits=LESION_LIMITS)
-                for crop, extent in self.note["views"]
-            )
+            pairs = [(str(crop), float(extent)) for crop, extent in self.note["views"]]
+            return tuple(ImageView(*pair, limits=LESION_LIMITS) for pair in pairs)
         extents = {"lesion": float(self.note["margin"]), "frame": 1.0}
-        crops = VIEWS[self.note["crop"]]
-        return tuple(
-            ImageView(crop, extents[crop], mirrored)
-            for crop, mirrored in ((crops[0], False), (crops[-1], True))
-        )
+        first, *_, last = 2 * VIEWS[self.note["crop"]]
+        return ImageView(first, extents[first]), ImageView(last, extents[last], mirrored=True)
 
     def spec(self, networks: list[nn.Module]) -> InputSpec:
         """Return the input specification of the networks.
@@ -204,11 +195,11 @@ def is_finetuned(path: str | os.PathLike) -> bool:
     >>> is_finetuned("mobilenetv2_100")
     False
     """
-    path = Path(path)
-    if path.suffix == ".zip" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return NOTE in archive.namelist()
-    return (path / NOTE).is_file()
+    return (_container(Path(path)) / NOTE).is_file()
+
+
+def _container(path: Path) -> Path | zipfile.Path:
+    return zipfile.Path(path) if path.suffix == ".zip" and zipfile.is_zipfile(path) else path
 
 
 def note_bytes(facts: dict[str, object]) -> bytes:
@@ -240,16 +231,6 @@ def write_note(folder: Path, facts: dict[str, object]) -> None:
     """
     with atomic_path(folder / NOTE) as temporary:
         temporary.write_bytes(note_bytes(facts))
-
-
-@contextmanager
-def _open(root: Path) -> Iterator[Callable[[str], bytes]]:
-    """Yield a function that reads files from a folder or an archive by name."""
-    if root.is_dir():
-        yield lambda name: (root / name).read_bytes()
-        return
-    with zipfile.ZipFile(root) as archive:
-        yield archive.read
 
 
 def _check_note(root: Path, text: bytes) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import import_timm
-from hybridlesion.cnn.backbone import check_model_name, create_pretrained, load_weight_file
+from hybridlesion.cnn.backbone import check_model_name, create_backbone
 from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
@@ -82,13 +82,7 @@ def create_network(backbone: str, weights: str | None, *, dropout: float = 0.0) 
     ArtifactError
         If the weights do not fit the model.
     """
-    model: Any
-    if weights is None:
-        model = create_pretrained(check_model_name(backbone))
-    else:
-        timm = import_timm()
-        model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=0)
-        load_weight_file(model, weights)
+    model: Any = create_backbone(check_model_name(backbone), weights)
     model.reset_classifier(len(CLASSES))
     model.drop_rate = dropout
     for parameter in head_of(model):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sized
-from itertools import islice, repeat
+from collections.abc import Iterable, Sized
+from itertools import repeat
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._validation import check_choice, check_image, check_mask, check_number
-from hybridlesion.cnn.backbone import Network, load_network, resolve_device
-from hybridlesion.cnn.views import prepare
+from hybridlesion._validation import check_choice, check_number
+from hybridlesion.cnn.backbone import ImageTransformer, Network, load_network, resolve_device
+from hybridlesion.cnn.views import ImageView
 from hybridlesion.exceptions import ArtifactError
 
 CROPS = ("lesion", "frame")
 
 
-class TimmEmbedder(TransformerMixin, BaseEstimator):
+class TimmEmbedder(ImageTransformer):
     """Embed images with a timm backbone, on a CPU or a GPU.
 
     Parameters
@@ -160,8 +159,11 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         network = self._network()
-        size = network.block_size(self.batch_size)
-        rows = network.rows(self._blocks(X, masks, network, size), batch_size=self.batch_size)
+        extent = self.margin if self.crop == "lesion" else network.spec.crop_pct
+        orientations = (False, True) if self.flips else (False,)
+        views = [ImageView(self.crop, extent, mirrored) for mirrored in orientations]
+        blocks = self._blocks(_pairs(X, masks), views, network)
+        rows = network.rows(blocks, batch_size=self.batch_size)
         if self.flips:
             rows = (rows[::2] + rows[1::2]) / 2
         if not np.isfinite(rows).all():
@@ -196,26 +198,6 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
                 f"{self.weights_digest_[:12]}... Put the old file back, or fit again."
             )
         return network
-
-    def _blocks(self, images, masks, network: Network, size: int) -> Iterator[np.ndarray]:
-        pictures = self._pictures(images, masks, network)
-        while block := list(islice(pictures, size)):
-            yield np.stack(block)
-
-    def _pictures(self, images, masks, network: Network) -> Iterator[np.ndarray]:
-        for image, mask in _pairs(images, masks):
-            image = check_image(image)
-            mask = None if mask is None else check_mask(mask, image.shape[:2])
-            picture = prepare(image, mask, network.spec, crop=self.crop, margin=self.margin)
-            yield picture
-            if self.flips:
-                yield picture[:, ::-1]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
 
 def embed(

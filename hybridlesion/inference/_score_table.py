@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -38,8 +39,7 @@ def uses_context(classifier: BaseEstimator) -> bool:
     bool
         True if it computes or reads ``ctx__`` columns.
     """
-    encoder = getattr(classifier, "encoder_", None)
-    names = [] if encoder is None else encoder.names_
+    names = getattr(getattr(classifier, "encoder_", None), "names_", ())
     return any(str(name).startswith("ctx__") for name in names)
 
 
@@ -71,9 +71,7 @@ def note_caveats(
     notes, total = [], f"{len(table):,}"
     if _SEEN in table and any(name.startswith("cnn__") for name in names):
         seen = table[_SEEN].to_numpy(float)
-        out_of_fold, optimistic = (
-            int((seen == code).sum()) for code in (_OUT_OF_FOLD, _OPTIMISTIC)
-        )
+        out_of_fold, optimistic = (np.sum(seen == code) for code in (_OUT_OF_FOLD, _OPTIMISTIC))
         if out_of_fold:
             notes.append(
                 f"the CNN was trained on {count_words(out_of_fold, 'image')} of {total}; their CNN "
@@ -237,14 +235,10 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     """List metadata for which a table has neither the raw nor the encoded column."""
-    unknown = {}
-    for name in names:
-        if name.startswith("meta__") and name not in table:
-            bare = name.removeprefix("meta__")
-            record = next((word for word in ("sex", "site") if bare.startswith(f"{word}_")), bare)
-            if record not in table:
-                unknown[record] = None
-    return list(unknown)
+    absent = [name for name in names if name.startswith("meta__") and name not in table]
+    # One-hot columns, such as meta__site_head_neck, are encoded from one column of the records.
+    columns = [re.sub("^(sex|site)_.*", r"\1", name.removeprefix("meta__")) for name in absent]
+    return [name for name in dict.fromkeys(columns) if name not in table]
 
 
 def trained_prevalence(training: Mapping[str, object]) -> float:

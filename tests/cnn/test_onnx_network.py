@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hybridlesion.cnn.onnx_network import OnnxNetwork, has_graph
+from hybridlesion.cnn.scorer import OnnxNetwork, has_graph
 from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
 from tests.cnn.conftest import classifier_bytes, random_classifier
