@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hybridlesion.batch._storage import Storage
+from hybridlesion.batch._storage import Storage, in_the_way
 from hybridlesion.exceptions import SourceError
 
 # A live run renews the timestamp of its lock every minute, and other machines rely on that.
@@ -41,10 +41,7 @@ def check_lock(storage: Storage, name: str) -> None:
         time.sleep(delay)
         if not storage.has(lock) or {"host", "pid", "token"} <= set(_read(storage, lock)):
             return
-    raise SourceError(
-        f"{lock} in {storage} is in the way: a run on {name} needs a lock file of that name, and "
-        "this one was not written by this program. Move it, or choose another output."
-    )
+    raise in_the_way(f"{lock} in {storage}", "a lock file of that name")
 
 
 @contextmanager
@@ -97,8 +94,8 @@ def _acquire(storage: Storage, lock: str, name: str, owner: dict) -> None:
         if _lives(other):
             raise SourceError(
                 f"{name} in {storage} is being written by another run: process {other.get('pid')} "
-                f"on {other.get('host')}, since {other.get('started')}. Wait until it is done, or "
-                f"choose another `out`. If that run is dead, remove {lock} there."
+                f"on {other.get('host')}, since {other.get('started')}. Wait, or choose another "
+                f"`out`. If that run is dead, remove {lock} there."
             )
         # Another run may have replaced it in the meantime.
         if other and _read(storage, lock).get("token") == other.get("token"):

@@ -230,8 +230,7 @@ def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
         ids = shard.records["image_id"]
         raise HybridLesionError(
             f"{answer.reason(task.limit)}, at images {ids.iloc[0]} to {ids.iloc[-1]}, although "
-            "each succeeds alone. Finished work is kept: check the machine's memory, and run the "
-            "same command again with a smaller `n_jobs`."
+            "each succeeds alone. Finished work is kept: run the same command with fewer `n_jobs`."
         )
     return answer
 
@@ -258,11 +257,9 @@ def _read_finished(store: ShardStore, plan: ShardPlan, *, keep: bool) -> dict[in
         else:
             results[number] = found
     for reason, count in reasons.items():
-        warnings.warn(
-            f"{count_words(count, 'stored shard')} of an earlier run cannot be reused: {reason}.",
-            UserWarning,
-            stacklevel=4,
-        )
+        shards = count_words(count, "stored shard")
+        note = f"{shards} of an earlier run cannot be reused: {reason}."
+        warnings.warn(note, UserWarning, stacklevel=4)
     return results
 
 
@@ -380,9 +377,8 @@ class ShardTask:
         mine = _this_code()
         if self.code != mine:
             raise SourceError(
-                f"this worker runs hybridlesion {mine[0]} (protocol {mine[1]}), the run was "
-                f"started by {self.code[0]} (protocol {self.code[1]}). Install the same version "
-                "everywhere."
+                f"this worker runs hybridlesion {mine[0]} (protocol {mine[1]}), the main process "
+                f"{self.code[0]} (protocol {self.code[1]}). Install the same version everywhere."
             )
         try:
             table, failures = self._measure(shard.records, shard.crashing, self.masks)
@@ -395,9 +391,7 @@ class ShardTask:
         except HybridLesionError:
             raise
         except OSError as error:
-            raise SourceError(
-                f"cannot write the results of shard {shard.number}: {error}. {CURE}"
-            ) from error
+            raise SourceError(f"cannot write shard {shard.number}: {error}. {CURE}") from error
         return ShardResult(failures, rows if self.keep else None)
 
     def probe(self, row: tuple[int, pd.DataFrame]) -> None:

@@ -269,15 +269,11 @@ class DaskRunner(Runner):
             client = distributed.Client(self.address, set_as_default=False)
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"there is no Dask scheduler at {self.address}: {error}. Start one with `dask "
-                "scheduler`, and pass the address that it prints."
+                f"no Dask scheduler at {self.address}: {error}. Start one with `dask scheduler`."
             ) from error
         if not client.nthreads():
-            warnings.warn(
-                f"the Dask cluster at {self.address} has no workers yet; waiting for the first.",
-                UserWarning,
-                stacklevel=2,
-            )
+            note = f"the Dask cluster at {self.address} has no workers yet; waiting for the first."
+            warnings.warn(note, UserWarning, stacklevel=2)
         return client
 
     def _keep_busy(

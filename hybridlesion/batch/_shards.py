@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hybridlesion.batch._storage import Storage
+from hybridlesion.batch._storage import Storage, in_the_way
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import FEATURE_VERSION, Failure
 
@@ -161,11 +161,9 @@ def stale_reason(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str
     >>> stale_reason(then, {"protocol": 2, "configuration": {"long_side": 256}}, None)
     'long_side was 512 and is now 256'
     """
-    if stored.get("protocol") != wanted["protocol"]:
-        return (
-            f"the code measures differently now (protocol {stored.get('protocol')} then, "
-            f"{wanted['protocol']} now)"
-        )
+    then, now = stored.get("protocol"), wanted["protocol"]
+    if then != now:
+        return f"the code measures differently now (protocol {then} then, {now} now)"
     for name in sorted({*stored["configuration"], *wanted["configuration"]}):
         then, now = (facts["configuration"].get(name) for facts in (stored, wanted))
         if then != now:
@@ -240,11 +238,7 @@ class ShardStore:
             If a file or folder with that name exists but lacks the marker file.
         """
         if self.storage.exists() and not self.storage.has(_MARKER):
-            raise SourceError(
-                f"{self.storage} is in the way: this run needs a scratch folder of that name, and "
-                f"the existing one was not created by this program (it lacks {_MARKER}). Move it, "
-                "or choose another output."
-            )
+            raise in_the_way(str(self.storage), f"a scratch folder that contains {_MARKER}")
 
     def open(self, *, restart: bool = False) -> None:
         """Create the folder unless it is left over from an interrupted run.

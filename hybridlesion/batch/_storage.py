@@ -18,6 +18,27 @@ from hybridlesion.io import is_address
 CURE = "Finished work is kept: fix this, and run the same command again."
 
 
+def in_the_way(place: str | os.PathLike, purpose: str) -> SourceError:
+    """Create the error for a file or folder that another program wrote where a run must write.
+
+    Parameters
+    ----------
+    place : str or path-like
+        The file or folder.
+    purpose : str
+        What the run needs instead, and how it recognises that.
+
+    Returns
+    -------
+    SourceError
+        Error to raise.
+    """
+    return SourceError(
+        f"{place} is in the way: this run needs {purpose}, and the existing one was not written "
+        "by this program. Move it, or choose another output."
+    )
+
+
 class LocalStorage:
     """Folder on a local or mounted file system.
 
@@ -181,9 +202,8 @@ def explained(folder: Path) -> Iterator[None]:
     except HybridLesionError:
         raise
     except OSError as error:
-        raise SourceError(
-            f"cannot write into {folder}: {error.strerror or error}. {CURE}"
-        ) from error
+        reason = error.strerror or error
+        raise SourceError(f"cannot write into {folder}: {reason}. {CURE}") from error
 
 
 class RemoteStorage:
@@ -358,9 +378,7 @@ class RemoteStorage:
             raise MissingDependencyError(f"{address} needs an fsspec driver: {error}") from error
         # Every driver raises the errors of its client library, which share no base class.
         except Exception as error:
-            raise SourceError(
-                f"cannot use {address}: {type(error).__name__}: {error}. {CURE}"
-            ) from error
+            raise SourceError(f"cannot use {address}: {error!r}. {CURE}") from error
 
 
 Storage = LocalStorage | RemoteStorage

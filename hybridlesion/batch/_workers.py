@@ -182,8 +182,7 @@ def run_supervised(
                     if deaths >= _MAX_EARLY_DEATHS and not answers and not expect_deaths:
                         raise HybridLesionError(
                             f"the first {deaths} worker processes all died; the last: "
-                            f"{answer.reason()}. Check the machine's memory, or run the same "
-                            "command with a smaller `n_jobs`."
+                            f"{answer.reason()}. Check the memory, or pass fewer `n_jobs`."
                         )
                 elif piece is _NOTHING:
                     del workers[connection]
@@ -357,8 +356,7 @@ def map_unordered(
     for _, answer in run_supervised(function, pieces, n_jobs):
         if isinstance(answer, WorkerDied):
             raise HybridLesionError(
-                f"{answer.reason()}. Finished work is kept: run the same command again with a "
-                "smaller `n_jobs`."
+                f"{answer.reason()}. Finished work is kept: run the command with fewer `n_jobs`."
             )
         yield answer
 

@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING
 
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
-from hybridlesion.cnn.dataset import (
-    CLASS_SHARES,
-    SCORED_VIEWS,
-    Examples,
-    FinetuneRecipe,
-    truths,
-)
+from hybridlesion.cnn.dataset import CLASS_SHARES, SCORED_VIEWS, Examples, FinetuneRecipe, truths
 from hybridlesion.cnn.diagnosis import (
     CLASSES,
     SCORE_COLUMNS,

@@ -102,17 +102,19 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     ArtifactError
         If the file is not readable, or contains anything other than tensors.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     file = Path(path).expanduser()
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "not there"
         raise SourceError(f"the weight file {file} is {kind}; name a .safetensors or .pth file.")
     try:
-        state = _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
-    except UNREADABLE as error:
+        state = load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    except (*UNREADABLE, SafetensorError) as error:
         raise ArtifactError(
-            f"{file} cannot be read as weights. Accepted are .safetensors, and .pth files that "
-            "hold a state dict and nothing but tensors, as written by "
-            "torch.save(model.state_dict(), path)."
+            f"{file} cannot be read as weights. Accepted are .safetensors, and .pth files with "
+            "nothing but tensors, as written by torch.save(model.state_dict(), path)."
         ) from error
     return {name: value for name, value in state.items() if hasattr(value, "shape")}
 
@@ -139,16 +141,6 @@ def weights_digest(model: torch.nn.Module) -> str:
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except SafetensorError as error:
-        raise ValueError(error) from error
 
 
 def _read_pickle(file: Path) -> Mapping[str, torch.Tensor]:
@@ -226,16 +218,13 @@ def check_model_name(model: str) -> str:
         near = get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise OptionError(
-            f"the network must be the name of a timm model, got {model!r}.{hint} "
-            "timm.list_models() lists all. To use a weight file, pass the model name and "
-            "`weights`."
+            f"the network must be the name of a timm model, got {model!r}.{hint} To use a weight "
+            "file, pass the model name and `weights`. timm.list_models() lists all models."
         )
     known = timm.list_models(f"{architecture}.*", pretrained=True)
     if tag and f"{architecture}.{tag}" not in known:
-        raise OptionError(
-            f"timm has no weights tagged {tag!r} for {architecture}; it has "
-            f"{', '.join(known) or 'none at all'}."
-        )
+        names = ", ".join(known) or "none at all"
+        raise OptionError(f"timm has no weights tagged {tag!r} for {architecture}; it has {names}.")
     return model
 
 

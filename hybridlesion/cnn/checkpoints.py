@@ -242,8 +242,7 @@ def _check_note(root: Path, text: bytes) -> dict[str, Any]:
     if kind != _KIND or protocol not in _NEEDED:
         raise ArtifactError(
             f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads "
-            f"{_KIND!r}, protocols {', '.join(map(str, _NEEDED))}. Fine-tune again, or install the "
-            "version it is for."
+            f"{_KIND!r}, protocols {', '.join(map(str, _NEEDED))}. Fine-tune again, or update."
         )
     missing = [name for name in _NEEDED[protocol] if name not in facts]
     if missing:

@@ -194,8 +194,7 @@ class TimmEmbedder(ImageTransformer):
         if network.digest != self.weights_digest_:
             raise ArtifactError(
                 f"The weights of {self.model!r} (weights={self.weights!r}) are not those this "
-                f"embedder was fitted with: their SHA-256 is {network.digest[:12]}..., not "
-                f"{self.weights_digest_[:12]}... Put the old file back, or fit again."
+                "embedder was fitted with. Put the old file back, or fit again."
             )
         return network
 
@@ -266,7 +265,6 @@ def _pairs(images, masks):
         return zip(images, repeat(None), strict=False)
     if isinstance(images, Sized) and isinstance(masks, Sized) and len(images) != len(masks):
         raise ValueError(
-            f"there must be one mask for every image, got {len(images)} images and "
-            f"{len(masks)} masks; put None where an image has no mask."
+            f"got {len(images)} images and {len(masks)} masks; pass None for an image without mask."
         )
     return zip(images, masks, strict=True)

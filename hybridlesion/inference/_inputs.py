@@ -73,8 +73,7 @@ def match_metadata(
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise TableError(
-            f"{len(repeated)} images have the same id as another (first: {repeated.iloc[0]!r}). "
-            "Keep one file of each."
+            f"{len(repeated)} images have the id of another, e.g. {repeated.iloc[0]!r}; keep one."
         )
     images = rename_images(images, records.frame, findings)
     ids, recorded = images["image_id"], records.frame["image_id"]
@@ -108,10 +107,8 @@ def _count_unmatched(images: pd.Series, records: pd.Series) -> list[str]:
             f"sex and site unknown, e.g. {without.iloc[0]}."
         )
     if len(unused):
-        notes.append(
-            f"{len(unused):,} of {len(records):,} records have no image, e.g. {unused.iloc[0]}; "
-            "left out."
-        )
+        count, example = f"{len(unused):,} of {len(records):,}", unused.iloc[0]
+        notes.append(f"{count} records have no image, e.g. {example}; left out.")
     return [*notes, *explain_near(list(unused), list(without))]
 
 

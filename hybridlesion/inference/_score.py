@@ -125,8 +125,7 @@ def _measure(
     featurizer, _ = split_steps(model)
     if featurizer is None:
         raise TableError(
-            "this model was fitted on tables alone and cannot measure images; score_table scores "
-            "its tables."
+            "this model was fitted on tables alone and cannot measure images; use score_table."
         )
     found = measure_cached(safe, featurizer, output, options, hashes)
     return FeatureResult(found.table, [*rejected, *found.failures], found.n_reused)
@@ -223,8 +222,7 @@ def score_inputs(
         raise OptionError("`append` needs a `model_id`, so that no file mixes two models.")
     if explain and prevalence is not None:
         raise OptionError(
-            "reasons add up to the score at the training prevalence; pass `explain` or "
-            "`prevalence`, not both."
+            "reasons explain the score at the training prevalence; omit `explain` or `prevalence`."
         )
     file = ScoreFile(output.path, str(model_id), prevalence, diagnoses)
     read = partial(read_records, id_column=id_column, columns=columns)

@@ -86,10 +86,8 @@ def _find_unsafe(row: dict[str, object], out: Path) -> str | None:
         if isinstance(value, str) and not value.isprintable():
             return f"its {column} contains unprintable characters; rename it."
         if out.suffix.lower() == ".csv" and is_formula(value):
-            return (
-                f"its {column} begins with {str(value)[0]!r}, and a spreadsheet would run it as a "
-                "formula; rename it, or write .parquet."
-            )
+            reason = f"begins with {str(value)[0]!r} and is a formula in a spreadsheet"
+            return f"its {column} {reason}; rename it, or write .parquet."
     return None
 
 
@@ -273,9 +271,8 @@ class ScoreFile:
         if found:
             other = sorted(found)[0] or "none"
             raise TableError(
-                f"{self.out} has scores of {column} {other[:40]}, but the new ones have "
-                f"{wanted or 'none'}; one file cannot have both. Choose another `out`, or omit "
-                "`append` to overwrite it."
+                f"{self.out} has scores of {column} {other[:40]}, the new ones have "
+                f"{wanted or 'none'}. Choose another `out`, or omit `append` to overwrite it."
             )
 
 

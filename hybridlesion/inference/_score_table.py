@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.explain import reason_columns
@@ -176,9 +176,8 @@ def check_diagnoses(model: BaseEstimator) -> None:
     """
     if getattr(split_steps(model)[1], "diagnosis_", None) is None:
         raise OptionError(
-            "`diagnoses` needs a model that learned diagnoses; this one did not. Fit it again on a "
-            "table with a column of diagnoses, at least three of these with 20 rows each: "
-            f"{', '.join(CLASSES)}."
+            "`diagnoses` needs a model that learned diagnoses. Fit it on a table with a column of "
+            f"diagnoses, at least three of these with 20 rows each: {', '.join(CLASSES)}."
         )
 
 
@@ -211,25 +210,18 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     if needed:
         raise TableError(
             f"the table lacks {len(needed)} measurements that the model was fitted on: "
-            f"{', '.join(needed[:5])}{', ...' if len(needed) > 5 else ''}. Make it with "
-            "`hybridlesion features` and the same options, or score the images themselves."
+            f"{shorten(needed)}. Run `hybridlesion features` with the same options, or score images."
         )
     metadata = [name for name in names if name.startswith("meta__")]
     table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
+    note = ""
     if metadata and table[metadata].isna().all(axis=None):
-        warnings.warn(
-            "the model uses age, sex and site, but no row has any of them; pass `metadata` for "
-            "better scores.",
-            UserWarning,
-            stacklevel=4,
-        )
+        note = "the model uses age, sex and site, but no row has any of them; pass `metadata`."
     elif unknown:
-        warnings.warn(
-            f"the table lacks {', '.join(unknown)}, which the model was fitted on; they count as "
-            "unknown in every row.",
-            UserWarning,
-            stacklevel=4,
-        )
+        lacking = ", ".join(unknown)
+        note = f"the table lacks {lacking}, which the model was fitted on; they count as unknown."
+    if note:
+        warnings.warn(note, UserWarning, stacklevel=4)
     return table
 
 
@@ -268,8 +260,7 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     if not (isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows):
         raise OptionError(
             "the model does not record how many lesions it was trained on, and how many were "
-            "malignant, so its scores cannot be adjusted to another prevalence. Omit `prevalence`, "
-            "or fit the model with `hybridlesion fit`."
+            "malignant. Omit `prevalence`, or fit the model with `hybridlesion fit`."
         )
     return n_positive / n_rows
 
