@@ -14,12 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hybridlesion._validation import as_pandas
-from hybridlesion.batch._lock import locked
 from hybridlesion.batch._measure import prepare_run, run_shards
 from hybridlesion.batch._output import ExtractionResult, Output, check_originals, check_usable
 from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
-from hybridlesion.batch._storage import atomic_write
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
 from hybridlesion.io import is_address, open_address
@@ -122,7 +120,7 @@ def extract_features(
     records = check_records(records)
     featurizer, options = prepare_run(records, featurizer or LesionFeaturizer(), options)
     output.make_folder()
-    with locked(output.storage, output.name):
+    with output.locked():
         # The rows stay in storage: memory use does not grow with the number of records.
         run = run_shards(records, featurizer, output.shards, options, keep=False)
         errors = output.write_errors(run.failures)
@@ -134,7 +132,7 @@ def extract_features(
             _COLUMNS_KEY: json.dumps(column_kinds(run.schema.names)),
         }
         schema = run.schema.with_metadata(metadata)
-        with atomic_write(output.storage, output.name) as temporary:
+        with output.storage.replacing(output.name) as temporary:
             n_rows = _write(output.shards.tables(run.n_shards, schema), schema, temporary)
         output.shards.clear()
     seconds = time.monotonic() - started

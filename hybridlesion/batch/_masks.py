@@ -22,13 +22,7 @@ from hybridlesion.batch._output import (
     write_errors,
 )
 from hybridlesion.batch._runners import TIME_LIMIT
-from hybridlesion.batch._workers import (
-    WorkerDied,
-    count_jobs,
-    one_thread,
-    run_supervised,
-    time_limit,
-)
+from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise, time_limit
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, write_image, write_mask
@@ -112,18 +106,14 @@ Answer = tuple[dict[int, Failure], int]
 
 def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[Answer]:
     """Segment all blocks; if a block killed its worker, retry each of its images alone."""
-    if n_jobs == 1:
-        with one_thread():
-            yield from map(work, blocks)
-        return
-    work = replace(work, limit=TIME_LIMIT)
+    work = replace(work, limit=None if n_jobs == 1 else TIME_LIMIT)
     suspects: list[Block] = []
-    for block, answer in run_supervised(work, blocks, n_jobs):
+    for block, answer in run_jobs(work, blocks, n_jobs):
         if isinstance(answer, WorkerDied):
             suspects += [[image] for image in block]
         else:
             yield answer
-    for block, answer in run_supervised(work, suspects, 1, expect_deaths=True):
+    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
         if isinstance(answer, WorkerDied):
             ((position, (image_id, path)),) = block
             reason = answer.reason(work.limit)

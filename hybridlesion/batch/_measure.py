@@ -19,16 +19,9 @@ from hybridlesion import __version__
 from hybridlesion._formatting import count_words
 from hybridlesion.batch._output import check_mask_folder
 from hybridlesion.batch._runners import Runner, RunOptions
-from hybridlesion.batch._shards import (
-    Shard,
-    ShardPlan,
-    ShardResult,
-    ShardStore,
-    arrow_schema,
-    file_state,
-)
+from hybridlesion.batch._shards import Shard, ShardPlan, ShardResult, ShardStore, file_state
 from hybridlesion.batch._storage import CURE
-from hybridlesion.batch._workers import WorkerDied, run_supervised, time_limit
+from hybridlesion.batch._workers import WorkerDied, supervise, time_limit
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import BLOCK, FEATURE_VERSION, Failure, LesionFeaturizer
 from hybridlesion.io import join_locator, split_locator
@@ -225,7 +218,7 @@ def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
     # If no image crashes alone, the time limit was too short for the batch, not for an image.
     task = task if crashing else task.limited(None)
     rest = replace(shard, crashing=crashing)
-    ((_, answer),) = run_supervised(task, [rest], 1, expect_deaths=True)
+    ((_, answer),) = supervise(task, [rest], 1, expect_deaths=True)
     if isinstance(answer, WorkerDied):
         ids = shard.records["image_id"]
         raise HybridLesionError(
@@ -240,7 +233,7 @@ def _find_crashing_images(task: ShardTask, records: pd.DataFrame) -> dict[int, s
     rows = enumerate(records.iloc[[position]] for position in range(len(records)))
     return {
         position: answer.reason(task.limit)
-        for (position, _), answer in run_supervised(task.probe, rows, 1, expect_deaths=True)
+        for (position, _), answer in supervise(task.probe, rows, 1, expect_deaths=True)
         if isinstance(answer, WorkerDied)
     }
 
@@ -351,9 +344,12 @@ class ShardTask:
 
     @property
     def schema(self) -> pa.Schema:
-        """Columns and types of every shard."""
+        """Columns and types of the rows: the type follows from the name, so all shards agree."""
         nothing = pd.DataFrame(columns=list(self.featurizer.feature_names_in_))
-        return arrow_schema(self.featurizer.featurize(nothing)[0])
+        names = self.featurizer.featurize(nothing)[0].columns
+        types = {name: pa.float32() if "__" in name else pa.string() for name in names}
+        types |= {name: pa.float64() for name in ("age", "target") if name in types}
+        return pa.schema(list(types.items()))
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Measure a shard and store the result.

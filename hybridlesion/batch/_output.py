@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_apart, check_writable, same_file
-from hybridlesion.batch._lock import check_lock
+from hybridlesion.batch._lock import check_lock, locked
 from hybridlesion.batch._shards import ShardStore
-from hybridlesion.batch._storage import (
-    LocalStorage,
-    atomic_write,
-    check_storage,
-    in_the_way,
-    open_storage,
-)
+from hybridlesion.batch._storage import LocalStorage, in_the_way, open_storage
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import Failure
 from hybridlesion.io import is_address, split_locator
@@ -227,7 +222,7 @@ class Output:
         if is_address(os.fspath(out)) and not is_address(parent):
             raise SourceError(f"{out} has no folder or bucket, unlike s3://bucket/f.parquet.")
         self.storage = open_storage(parent or ".")
-        check_storage(self.storage, self.name)
+        self.storage.check(self.name)
         place = f"{self.storage}/{self.name}"
         self.shards = ShardStore(open_storage(f"{place}.shards"))
         self.local: Path | None = None
@@ -251,6 +246,10 @@ class Output:
         if self.local:
             self.storage.make()
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock the output while a block runs; see `locked`."""
+        return locked(self.storage, self.name)
+
     def write_errors(self, failures: Sequence[Failure]) -> Path | str | None:
         """Write the list of failures, or remove an old list if nothing failed.
 
@@ -270,7 +269,7 @@ class Output:
         if not failures:
             self.storage.remove(name)
             return None
-        with atomic_write(self.storage, name) as temporary:
+        with self.storage.replacing(name) as temporary:
             write_failures(temporary, failures)
         return f"{self.storage}/{name}"
 

@@ -18,13 +18,7 @@ from typing import TYPE_CHECKING
 from hybridlesion._optional_imports import import_optional
 from hybridlesion._validation import check_number
 from hybridlesion.batch._storage import open_storage
-from hybridlesion.batch._workers import (
-    TIME_LIMIT_EXIT,
-    WorkerDied,
-    count_jobs,
-    one_thread,
-    run_supervised,
-)
+from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
 
 if TYPE_CHECKING:
@@ -101,20 +95,15 @@ class ProcessRunner(Runner):
         tuple
             A shard, and its result or `WorkerDied`.
         """
-        if self.n_jobs == 1:
-            with one_thread():
-                for shard in shards:
-                    yield shard, work(shard)
-            return
         lost = []
         work = work.limited(self.time_limit)
-        for shard, answer in run_supervised(work, shards, count_jobs(self.n_jobs)):
-            if isinstance(answer, WorkerDied) and answer.exit_code != TIME_LIMIT_EXIT:
+        for shard, answer in run_jobs(work, shards, self.n_jobs):
+            if isinstance(answer, WorkerDied) and not answer.timed_out:
                 lost.append(shard)
             else:
                 yield shard, answer
         # Retry in a single process, which has all the memory to itself.
-        yield from run_supervised(work, lost, 1, expect_deaths=True)
+        yield from supervise(work, lost, 1, expect_deaths=True)
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,6 @@ from hybridlesion.featurizer import FEATURE_VERSION, Failure
 # Metadata key used by this package in Parquet files.
 SCHEMA_KEY = b"hybridlesion"
 
-# Numeric columns other than features.
-_NUMBERS = ("age", "target")
-
 # Marks a scratch folder as created by this program; the name sorts last, so it is removed last.
 _MARKER = "scratch-of-hybridlesion.txt"
 _MARKER_TEXT = b"An interrupted run goes on from here. Removed when it is done.\n"
@@ -366,24 +363,6 @@ class ShardStore:
         """Remove the folder and its contents if it was created by this program."""
         if self.storage.has(_MARKER):
             self.storage.clear()
-
-
-def arrow_schema(table: pd.DataFrame) -> pa.Schema:
-    """Derive the type of every column from its name, so that all shards agree.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Feature table, possibly without rows.
-
-    Returns
-    -------
-    pyarrow.Schema
-        Schema in which features are float32, age and target float64, and other columns string.
-    """
-    types = {name: pa.float32() if "__" in name else pa.string() for name in table.columns}
-    types |= {name: pa.float64() for name in _NUMBERS if name in table}
-    return pa.schema(list(types.items()))
 
 
 def _name(number: int) -> str:

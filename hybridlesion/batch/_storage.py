@@ -126,8 +126,45 @@ class LocalStorage:
         """
         if not self.folder.is_dir():
             raise SourceError(f"the folder {self.folder} vanished while in use. {CURE}")
-        with explained(self.folder), atomic_path(self.folder / name) as temporary:
+        with self.replacing(name) as temporary:
             temporary.write_bytes(data)
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary path whose file is moved into the folder if the block succeeds.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+
+        Yields
+        ------
+        Path
+            Temporary path with the same suffix.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be written.
+        """
+        with explained(self.folder), atomic_path(self.folder / name) as temporary:
+            yield temporary
+
+    def check(self, name: str) -> None:
+        """Check, before a long run, that a file can be written.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be written.
+        """
+        check_writable(self.folder / name)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless a file with this name exists.
@@ -331,23 +368,49 @@ class RemoteStorage:
         self.write(name, data)
         return True
 
-    def upload(self, name: str, file: Path) -> None:
-        """Upload a local file of any size.
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary local path whose file is uploaded if the block succeeds.
 
         Parameters
         ----------
         name : str
             Name of the file.
-        file : Path
-            Local file.
+
+        Yields
+        ------
+        Path
+            Temporary path with the same suffix.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be written.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / name
+            with explained(Path(folder)):
+                yield temporary
+            with self._open(name) as (fs, path):
+                fs.put_file(str(temporary), path)
+
+    def check(self, name: str) -> None:
+        """Check, before a long run, that a file can be written.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
 
         Raises
         ------
         SourceError
             If the store refuses the request.
         """
-        with self._open(name) as (fs, path):
-            fs.put_file(str(file), path)
+        self.make()
+        trial = f".{name}.{secrets.token_hex(4)}.try"
+        self.write(trial, b"")
+        self.remove(trial)
 
     def remove(self, name: str) -> None:
         """Remove a file if it exists.
@@ -401,59 +464,3 @@ def open_storage(folder: str | os.PathLike) -> Storage:
     if folder.startswith(("file://", "local://")):
         folder = folder.split("://", 1)[1]
     return RemoteStorage(folder) if is_address(folder) else LocalStorage(Path(folder))
-
-
-@contextmanager
-def atomic_write(storage: Storage, name: str) -> Iterator[Path]:
-    """Yield a temporary local path whose file is moved into the storage if the block succeeds.
-
-    Parameters
-    ----------
-    storage : LocalStorage or RemoteStorage
-        Destination of the file.
-    name : str
-        Name of the file.
-
-    Yields
-    ------
-    Path
-        Temporary path with the same suffix.
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be written.
-    """
-    if isinstance(storage, LocalStorage):
-        with explained(storage.folder), atomic_path(storage.folder / name) as temporary:
-            yield temporary
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder) / name
-        with explained(Path(folder)):
-            yield temporary
-        storage.upload(name, temporary)
-
-
-def check_storage(storage: Storage, name: str) -> None:
-    """Check, before a long run, that a file can be written.
-
-    Parameters
-    ----------
-    storage : LocalStorage or RemoteStorage
-        Destination of the file.
-    name : str
-        Name of the file.
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be written.
-    """
-    if isinstance(storage, LocalStorage):
-        check_writable(storage.folder / name)
-    else:
-        storage.make()
-        trial = f".{name}.{secrets.token_hex(4)}.try"
-        storage.write(trial, b"")
-        storage.remove(trial)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from hybridlesion._formatting import shorten
 from hybridlesion._optional_imports import import_timm
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.cnn.views import ImageView, InputSpec
@@ -33,7 +34,6 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
 CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
 # Names of the last layer, for models whose configuration lacks it.
 CLASSIFIERS = ("classifier", "fc", "head", "head.fc")
-SHOWN = 5
 # Exceptions that torch raises while reading, depending on where the file is damaged.
 UNREADABLE = (
     ValueError,
@@ -102,13 +102,13 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     ArtifactError
         If the file is not readable, or contains anything other than tensors.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     file = Path(path).expanduser()
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "not there"
         raise SourceError(f"the weight file {file} is {kind}; name a .safetensors or .pth file.")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         state = load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
     except (*UNREADABLE, SafetensorError) as error:
@@ -180,11 +180,7 @@ def _differences(found: Mapping, wanted: Mapping) -> list[str]:
         "unknown to the model": [name for name in found if name not in wanted],
         "of another shape": reshaped,
     }
-    return [
-        f"{len(names)} {what}: {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
-        for what, names in groups.items()
-        if names
-    ]
+    return [f"{len(names)} {what}: {shorten(names)}" for what, names in groups.items() if names]
 
 
 _DEVICES = Path("/dev")

@@ -210,7 +210,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     if needed:
         raise TableError(
             f"the table lacks {len(needed)} measurements that the model was fitted on: "
-            f"{shorten(needed)}. Run `hybridlesion features` with the same options, or score images."
+            f"{shorten(needed)}. Run `hybridlesion features` as before, or score the images."
         )
     metadata = [name for name in names if name.startswith("meta__")]
     table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
