@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hybridlesion._validation import as_pandas
+from hybridlesion.batch._lock import locked
 from hybridlesion.batch._measure import prepare_run, run_shards
 from hybridlesion.batch._output import ExtractionResult, Output, check_originals, check_usable
 from hybridlesion.batch._runners import Runner, RunOptions
@@ -120,7 +121,7 @@ def extract_features(
     records = check_records(records)
     featurizer, options = prepare_run(records, featurizer or LesionFeaturizer(), options)
     output.make_folder()
-    with output.locked():
+    with locked(output.storage, output.name):
         # The rows stay in storage: memory use does not grow with the number of records.
         run = run_shards(records, featurizer, output.shards, options, keep=False)
         errors = output.write_errors(run.failures)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_apart, check_writable, same_file
-from hybridlesion.batch._lock import check_lock, locked
+from hybridlesion.batch._lock import check_lock
 from hybridlesion.batch._shards import ShardStore
 from hybridlesion.batch._storage import LocalStorage, in_the_way, open_storage
 from hybridlesion.exceptions import HybridLesionError, SourceError
@@ -245,10 +244,6 @@ class Output:
         """Create the folder of the output if it is local; a bucket must already exist."""
         if self.local:
             self.storage.make()
-
-    def locked(self) -> AbstractContextManager[None]:
-        """Lock the output while a block runs; see `locked`."""
-        return locked(self.storage, self.name)
 
     def write_errors(self, failures: Sequence[Failure]) -> Path | str | None:
         """Write the list of failures, or remove an old list if nothing failed.

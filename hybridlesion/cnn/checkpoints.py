@@ -130,7 +130,8 @@ class Finetuned:
             pairs = [(str(crop), float(extent)) for crop, extent in self.note["views"]]
             return tuple(ImageView(*pair, limits=LESION_LIMITS) for pair in pairs)
         extents = {"lesion": float(self.note["margin"]), "frame": 1.0}
-        first, *_, last = 2 * VIEWS[self.note["crop"]]
+        crops = VIEWS[self.note["crop"]]
+        first, last = crops[0], crops[-1]
         return ImageView(first, extents[first]), ImageView(last, extents[last], mirrored=True)
 
     def spec(self, networks: list[nn.Module]) -> InputSpec:

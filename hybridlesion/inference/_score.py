@@ -15,7 +15,14 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._atomic import check_apart, check_writable
 from hybridlesion._formatting import count_words
-from hybridlesion.batch import ExtractionResult, FeatureResult, Output, RunOptions, check_originals
+from hybridlesion.batch import (
+    ExtractionResult,
+    FeatureResult,
+    Output,
+    RunOptions,
+    check_originals,
+    locked,
+)
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.featurizer import check_records
 from hybridlesion.inference._cache import hash_images, measure_cached
@@ -93,7 +100,7 @@ def score_records(
         check_diagnoses(model)
     check_originals(output.local_files(), records.get("path", ()))
     output.make_folder()
-    with output.locked():
+    with locked(output.storage, output.name):
         found = _measure(model, records, output, options)
         errors = write_failures(output.path, found.failures, len(found.table))
         scores = score_table(model, found.table, explain=explain, diagnoses=diagnoses)
@@ -223,7 +230,7 @@ def score_inputs(
     check_originals(output.local_files(), rows.get("path", ()))
     # Only after reading the inputs, so that invalid inputs do not leave an empty folder behind.
     output.make_folder()
-    with output.locked():
+    with locked(output.storage, output.name):
         # Refuse a file that cannot be appended to before the long computation.
         old = file.read() if append else EMPTY
         _warn(notes)
