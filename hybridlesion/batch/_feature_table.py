@@ -27,6 +27,10 @@ from hybridlesion.io import is_address, open_address
 # which lists the groups, short for millions of rows.
 _GROUP_ROWS = 4096
 
+# Maximum number of tables to collect before joining them: each has hundreds of columns, and a
+# column split into many chunks takes far more memory than its values.
+_MAX_PARTS = 16
+
 # Metadata key for the kinds of the columns, stored as JSON: kind -> column names.
 _COLUMNS_KEY = b"hybridlesion.columns"
 
@@ -154,15 +158,19 @@ def _write(tables: Iterator[pa.Table], schema: pa.Schema, path: Path) -> int:
 
 def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Join and slice tables so that the file does not depend on the shard size."""
-    rest = schema.empty_table()
+    waiting = [schema.empty_table()]
     for table in tables:
-        # A column split into many chunks takes far more memory than its values.
-        rest = pa.concat_tables([rest, table]).combine_chunks()
+        waiting.append(table)
+        if len(waiting) < _MAX_PARTS and sum(part.num_rows for part in waiting) < _GROUP_ROWS:
+            continue
+        rest = pa.concat_tables(waiting).combine_chunks()
         while rest.num_rows >= _GROUP_ROWS:
             yield rest.slice(0, _GROUP_ROWS)
             rest = rest.slice(_GROUP_ROWS)
+        waiting = [rest]
+    rest = pa.concat_tables(waiting)
     if rest.num_rows:
-        yield rest
+        yield rest.combine_chunks()
 
 
 @dataclass(frozen=True)
