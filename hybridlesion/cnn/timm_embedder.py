@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import check_choice, check_number
-from hybridlesion.cnn.backbone import ImageTransformer, Network, load_network, resolve_device
+from hybridlesion.cnn.backbone import ImageTransformer, load_network, resolve_device
 from hybridlesion.cnn.views import ImageView
 from hybridlesion.exceptions import ArtifactError
 
@@ -158,7 +158,12 @@ class TimmEmbedder(ImageTransformer):
             If the weights have changed since `fit`, or produce values that are not finite.
         """
         check_is_fitted(self)
-        network = self._network()
+        network = load_network(self.model, self.weights, resolve_device(self.device))
+        if network.digest != self.weights_digest_:
+            raise ArtifactError(
+                f"The weights of {self.model!r} (weights={self.weights!r}) are not those this "
+                "embedder was fitted with. Put the old file back, or fit again."
+            )
         extent = self.margin if self.crop == "lesion" else network.spec.crop_pct
         orientations = (False, True) if self.flips else (False,)
         views = [ImageView(self.crop, extent, mirrored) for mirrored in orientations]
@@ -188,15 +193,6 @@ class TimmEmbedder(ImageTransformer):
         """
         check_is_fitted(self)
         return np.array([f"emb__{i:04d}" for i in range(self.n_features_out_)], dtype=object)
-
-    def _network(self) -> Network:
-        network = load_network(self.model, self.weights, resolve_device(self.device))
-        if network.digest != self.weights_digest_:
-            raise ArtifactError(
-                f"The weights of {self.model!r} (weights={self.weights!r}) are not those this "
-                "embedder was fitted with. Put the old file back, or fit again."
-            )
-        return network
 
 
 def embed(

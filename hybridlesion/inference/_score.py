@@ -38,7 +38,6 @@ from hybridlesion.inference._score_file import (
 from hybridlesion.inference._score_table import (
     adjust_prevalence,
     check_diagnoses,
-    malignant_columns,
     score_table,
     trained_prevalence,
     uses_context,
@@ -260,10 +259,7 @@ def score_inputs(
             scores = scores[scores["image_id"].isin(list(by_id))].reset_index(drop=True)
             n_rows = len(scores)
             if trained is not None:
-                malignant = malignant_columns(model) if diagnoses else ()
-                scores = adjust_prevalence(
-                    scores, trained=trained, wanted=prevalence, malignant=malignant
-                )
+                scores = adjust_prevalence(model, scores, trained=trained, wanted=prevalence)
             if append:
                 scores = file.merge(old, scores, [by_id.get(name) for name in scores["image_id"]])
             write_scores(scores, output.path)

@@ -181,24 +181,6 @@ def check_diagnoses(model: BaseEstimator) -> None:
         )
 
 
-def malignant_columns(model: BaseEstimator) -> list[str]:
-    """Return the names of the columns with the probabilities of malignant diagnoses.
-
-    Parameters
-    ----------
-    model : Pipeline or HybridLesionClassifier
-        Fitted model that learned diagnoses.
-
-    Returns
-    -------
-    list of str
-        Column names, for example ``["p_bcc", "p_mel"]``.
-    """
-    classifier = split_steps(model)[1]
-    names = classifier.diagnosis_.classes_[classifier.malignant_diagnoses_]
-    return [f"p_{CLASSES[name]}" for name in names]
-
-
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Add features that the model was fitted on, with missing values for unknown metadata."""
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
@@ -266,20 +248,20 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
 
 
 def adjust_prevalence(
-    scores: pd.DataFrame, *, trained: float, wanted: float, malignant: Sequence[str] = ()
+    model: BaseEstimator, scores: pd.DataFrame, *, trained: float, wanted: float
 ) -> pd.DataFrame:
     """Adjust scores to the prevalence in the population to be scored.
 
     Parameters
     ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model. Only used if the scores contain probabilities of diagnoses.
     scores : DataFrame of shape (n, columns)
         Scores from `score_table`.
     trained : float
         Proportion of malignant lesions in the training data, above 0 and below 1.
     wanted : float
         Proportion of malignant lesions in the population to be scored, above 0 and below 1.
-    malignant : sequence of str, default=()
-        Columns with the probabilities of malignant diagnoses, if the model learned diagnoses.
 
     Returns
     -------
@@ -296,13 +278,15 @@ def adjust_prevalence(
     Examples
     --------
     >>> scores = pd.DataFrame({"score": [0.5], "threshold": [0.5], "label": [1]})
-    >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
+    >>> adjust_prevalence(None, scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
     score = shift_prevalence(scores["score"], trained, wanted)
-    if malignant and _PROBABILITIES[0] in scores:
-        p, marks = scores[_PROBABILITIES].to_numpy(), np.isin(_PROBABILITIES, malignant)
-        matched = match_malignancy(p, marks, score)
+    if _PROBABILITIES[0] in scores:
+        classifier = split_steps(model)[1]
+        malignant = classifier.diagnosis_.classes_[classifier.malignant_diagnoses_]
+        is_malignant = np.isin(list(CLASSES), malignant)
+        matched = match_malignancy(scores[_PROBABILITIES].to_numpy(), is_malignant, score)
         scores = scores.assign(**dict(zip(_PROBABILITIES, matched.T, strict=True)))
     return scores.assign(
         score=score,
