@@ -110,12 +110,7 @@ def extract_features(
     """
     started = time.monotonic()
     options = RunOptions(
-        n_jobs=n_jobs,
-        runner=runner,
-        restart=restart,
-        masks=masks,
-        shard_size=shard_size,
-        progress=progress,
+        n_jobs, runner, restart=restart, masks=masks, shard_size=shard_size, progress=progress
     )
     output = Output(out)
     records = as_pandas(records)
