@@ -42,7 +42,8 @@ class Finetuned:
     Parameters
     ----------
     note : dict
-        Metadata with ``protocol``, ``backbone``, ``networks`` (names of the weight files),
+        Metadata with ``protocol``, ``backbone`` (name of a timm model, or a list with one name for
+        each network), ``networks`` (names of the weight files),
         ``image_size`` and ``folds`` (whether there is one network for each fold, rather than
         networks trained on all images). Protocol 1 adds ``crop`` and ``margin``; protocol 2 adds
         ``classes``, ``shares`` (class frequencies in the target population), ``views`` (see
@@ -114,6 +115,12 @@ class Finetuned:
         return buffer.getvalue()
 
     @property
+    def backbones(self) -> list[str]:
+        """Name of the timm model of each network."""
+        names, count = self.note["backbone"], len(self.note["networks"])
+        return [names] * count if isinstance(names, str) else list(names)
+
+    @property
     def tells_diagnoses(self) -> bool:
         """Whether the networks distinguish the diagnoses in `CLASSES` (protocol 2)."""
         return self.note["protocol"] > 1
@@ -173,8 +180,8 @@ class Finetuned:
 
         n_classes = len(CLASSES) if self.tells_diagnoses else 0
         return [
-            load_network_state(self.files[name], str(self.note["backbone"]), name, n_classes)
-            for name in self.note["networks"]
+            load_network_state(self.files[name], backbone, name, n_classes)
+            for name, backbone in zip(self.note["networks"], self.backbones, strict=True)
         ]
 
 
@@ -248,6 +255,8 @@ def _check_note(root: Path, text: bytes) -> dict[str, Any]:
     missing = [name for name in _NEEDED[protocol] if name not in facts]
     if missing:
         raise ArtifactError(f"{root / NOTE} lacks {', '.join(missing)}. Fine-tune again.")
+    if not isinstance(facts["backbone"], str) and len(facts["backbone"]) != len(facts["networks"]):
+        raise ArtifactError(f"{root / NOTE} must name one backbone, or one for each network.")
     if protocol > 1 and (facts["classes"] != list(CLASSES) or len(facts["shares"]) != len(CLASSES)):
         raise ArtifactError(
             f"{root / NOTE} lists other classes or shares than those of {', '.join(CLASSES)}."

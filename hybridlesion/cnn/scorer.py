@@ -270,11 +270,11 @@ def _choose(
 @lru_cache(maxsize=2)
 def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
     tuned = Finetuned.read(path)
-    backbone, names = str(tuned.note["backbone"]), tuned.note["networks"]
+    names, backbones = tuned.note["networks"], tuned.backbones
     shares = tuned.note["shares"] if tuned.tells_diagnoses else None
     network: Network | OnnxNetwork
-    if device == "cpu" and shares and has_graph(backbone):
-        network = OnnxNetwork(backbone, [tuned.files[name] for name in names], tuned.spec([]))
+    if device == "cpu" and shares and all(map(has_graph, backbones)):
+        network = OnnxNetwork(backbones, [tuned.files[name] for name in names], tuned.spec([]))
     else:
         from hybridlesion.cnn.network import NetworkEnsemble
 
@@ -318,12 +318,12 @@ def _graph_file(backbone: str) -> Path:
 
 
 class OnnxNetwork:
-    """Classifiers with the same backbone, evaluated on the same images in a single CPU thread.
+    """Classifiers evaluated on the same images in a single CPU thread.
 
     Parameters
     ----------
-    backbone : str
-        Name of a timm model; see `has_graph`.
+    backbones : sequence of str
+        Name of the timm model of each classifier; see `has_graph`.
     files : sequence of bytes
         Weights of each classifier, as a timm state dict in safetensors format.
     spec : InputSpec
@@ -343,14 +343,14 @@ class OnnxNetwork:
     Raises
     ------
     ArtifactError
-        If the weights do not fit the backbone.
+        If the weights do not fit a backbone.
 
     Notes
     -----
     The logits agree with those from torch up to rounding errors of about 1e-6.
     """
 
-    def __init__(self, backbone: str, files: Sequence[bytes], spec: InputSpec):
+    def __init__(self, backbones: Sequence[str], files: Sequence[bytes], spec: InputSpec):
         self.spec = spec
         self.n_features = len(CLASSES) * len(files)
         self.digest = hashlib.sha256(b"".join(files)).hexdigest()
@@ -359,8 +359,10 @@ class OnnxNetwork:
             name: np.array(values, np.float32).reshape(1, 3, 1, 1) * np.float32(255)
             for name, values in (("input_mean", spec.mean), ("input_std", spec.std))
         }
-        graph = _graph_file(backbone)
-        self._graphs = [Graph(graph, read_weights(data) | pixels) for data in files]
+        self._graphs = [
+            Graph(_graph_file(backbone), read_weights(data) | pixels)
+            for backbone, data in zip(backbones, files, strict=True)
+        ]
 
     def block_size(self, batch_size: int) -> int:
         """Return the number of images per forward pass.
