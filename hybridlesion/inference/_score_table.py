@@ -192,8 +192,8 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     if needed:
         raise TableError(
             f"the table lacks {len(needed)} measurements that the model was fitted on: "
-            f"{shorten(needed)}. Make it with `hybridlesion features` and the same options, or score "
-            "the images themselves."
+            f"{shorten(needed)}. Make it with `hybridlesion features` and the same options, or "
+            "score the images themselves."
         )
     metadata = [name for name in names if name.startswith("meta__")]
     table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
