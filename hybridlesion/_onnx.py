@@ -9,6 +9,9 @@ import numpy as np
 
 from hybridlesion.exceptions import ArtifactError
 
+# End of the name of the scale of a weight that is stored in eight bits.
+SCALE = ":scale"
+
 
 def read_weights(data: bytes) -> dict[str, np.ndarray]:
     """Read a safetensors file without torch.
@@ -16,7 +19,8 @@ def read_weights(data: bytes) -> dict[str, np.ndarray]:
     Parameters
     ----------
     data : bytes
-        Contents of the file.
+        Contents of the file. Weights in eight bits come with a tensor of the same name followed by
+        ``:scale``, by which they are multiplied.
 
     Returns
     -------
@@ -32,9 +36,12 @@ def read_weights(data: bytes) -> dict[str, np.ndarray]:
     from safetensors.numpy import load
 
     try:
-        return {name: np.asarray(value, np.float32) for name, value in load(data).items()}
+        weights = {name: np.asarray(value, np.float32) for name, value in load(data).items()}
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ArtifactError(f"the weights cannot be read as safetensors: {error}.") from error
+    for name in [name for name in weights if name.endswith(SCALE)]:
+        weights[name.removesuffix(SCALE)] *= weights.pop(name)
+    return weights
 
 
 class Graph:

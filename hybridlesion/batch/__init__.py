@@ -58,11 +58,7 @@ def __getattr__(name: str):
     if name == "JoblibRunner":
         import warnings
 
-        warnings.warn(
-            "JoblibRunner was removed; `ProcessRunner` takes its place, and its name goes in the "
-            "next release.",
-            FutureWarning,
-            stacklevel=2,
-        )
+        message = "JoblibRunner is now `ProcessRunner`; the former name goes in the next release."
+        warnings.warn(message, FutureWarning, stacklevel=2)
         return ProcessRunner
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

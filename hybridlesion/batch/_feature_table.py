@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -15,17 +15,10 @@ import pyarrow.parquet as pq
 
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch._lock import locked
-from hybridlesion.batch._measure import fit_featurizer, run_shards
-from hybridlesion.batch._output import (
-    ExtractionResult,
-    Output,
-    check_mask_folder,
-    check_originals,
-    check_usable,
-)
+from hybridlesion.batch._measure import prepare_run, run_shards
+from hybridlesion.batch._output import ExtractionResult, Output, check_originals, check_usable
 from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
-from hybridlesion.batch._storage import atomic_write
 from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer, check_records, column_kinds
 from hybridlesion.io import is_address, open_address
@@ -117,24 +110,15 @@ def extract_features(
     """
     started = time.monotonic()
     options = RunOptions(
-        n_jobs=n_jobs,
-        runner=runner,
-        restart=restart,
-        masks=masks,
-        shard_size=shard_size,
-        progress=progress,
+        n_jobs, runner, restart=restart, masks=masks, shard_size=shard_size, progress=progress
     )
     output = Output(out)
     records = as_pandas(records)
     if len(records) == 0:
         raise TableError("there are no records to extract features from.")
-    paths = records.get("path", ())
-    check_originals(output.local_files(), paths)
+    check_originals(output.local_files(), records.get("path", ()))
     records = check_records(records)
-    featurizer = LesionFeaturizer() if featurizer is None else featurizer
-    featurizer = fit_featurizer(featurizer, records, options)
-    if masks is not None:
-        options = replace(options, masks=check_mask_folder(masks, paths))
+    featurizer, options = prepare_run(records, featurizer or LesionFeaturizer(), options)
     output.make_folder()
     with locked(output.storage, output.name):
         # The rows stay in storage: memory use does not grow with the number of records.
@@ -148,7 +132,7 @@ def extract_features(
             _COLUMNS_KEY: json.dumps(column_kinds(run.schema.names)),
         }
         schema = run.schema.with_metadata(metadata)
-        with atomic_write(output.storage, output.name) as temporary:
+        with output.storage.replacing(output.name) as temporary:
             n_rows = _write(output.shards.tables(run.n_shards, schema), schema, temporary)
         output.shards.clear()
     seconds = time.monotonic() - started
@@ -172,17 +156,16 @@ def _regroup(tables: Iterator[pa.Table], schema: pa.Schema) -> Iterator[pa.Table
     waiting = [schema.empty_table()]
     for table in tables:
         waiting.append(table)
-        n_rows = sum(part.num_rows for part in waiting)
-        if len(waiting) < _MAX_PARTS and n_rows < _GROUP_ROWS:
+        if len(waiting) < _MAX_PARTS and sum(part.num_rows for part in waiting) < _GROUP_ROWS:
             continue
-        whole = pa.concat_tables(waiting).combine_chunks()
-        n_groups = n_rows // _GROUP_ROWS
-        for group in range(n_groups):
-            yield whole.slice(group * _GROUP_ROWS, _GROUP_ROWS)
-        waiting = [whole.slice(n_groups * _GROUP_ROWS)]
-    whole = pa.concat_tables(waiting)
-    if whole.num_rows:
-        yield whole.combine_chunks()
+        rest = pa.concat_tables(waiting).combine_chunks()
+        while rest.num_rows >= _GROUP_ROWS:
+            yield rest.slice(0, _GROUP_ROWS)
+            rest = rest.slice(_GROUP_ROWS)
+        waiting = [rest]
+    rest = pa.concat_tables(waiting)
+    if rest.num_rows:
+        yield rest.combine_chunks()
 
 
 @dataclass(frozen=True)
@@ -235,8 +218,17 @@ def read_features(path: str | os.PathLike) -> tuple[pd.DataFrame, dict | None]:
     TableError
         If the file is not a Parquet table.
     """
-    table, facts = _read(path)
-    return table.to_pandas(), facts
+    try:
+        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
+            table = pq.read_table(stream)
+    except FileNotFoundError as error:
+        raise SourceError(f"there is no feature table {path}; check the name.") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TableError(
+            f"{path} cannot be read as a Parquet table; it may be damaged or in another format."
+        ) from error
+    facts = json.loads((table.schema.metadata or {}).get(SCHEMA_KEY, "{}"))
+    return table.to_pandas(), facts.get("featurizer")
 
 
 def read_feature_table(path: str | os.PathLike) -> FeatureTable:
@@ -259,8 +251,7 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
     TableError
         If the file is not a Parquet table, or contains no features.
     """
-    table, configuration = _read(path)
-    frame = table.to_pandas()
+    frame, configuration = read_features(path)
     kinds = column_kinds(frame.columns)
     if not kinds["features"]:
         raise TableError(
@@ -269,18 +260,3 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
         )
     parts = {kind: frame[names] for kind, names in kinds.items()}
     return FeatureTable(**parts, configuration=configuration)
-
-
-def _read(path: str | os.PathLike) -> tuple[pa.Table, dict | None]:
-    try:
-        with open_address(path) if is_address(os.fspath(path)) else open(path, "rb") as stream:
-            table = pq.read_table(stream)
-    except FileNotFoundError as error:
-        raise SourceError(f"there is no feature table {path}; check the name.") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise TableError(
-            f"{path} cannot be read as a Parquet table; it may be damaged or in another format."
-        ) from error
-    metadata = table.schema.metadata or {}
-    facts = json.loads(metadata[SCHEMA_KEY]) if SCHEMA_KEY in metadata else {}
-    return table, facts.get("featurizer")

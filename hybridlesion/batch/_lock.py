@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hybridlesion.batch._storage import Storage
+from hybridlesion.batch._storage import Storage, in_the_way
 from hybridlesion.exceptions import SourceError
 
 # A live run renews the timestamp of its lock every minute, and other machines rely on that.
@@ -36,17 +36,12 @@ def check_lock(storage: Storage, name: str) -> None:
         If a file with that name exists and is not a lock file.
     """
     lock = f"{name}.lock"
-    if not storage.has(lock):
-        return
-    if not _is_lock(_read(storage, lock)):
-        # It may be momentarily incomplete, or have just been removed.
-        time.sleep(1)
-        if storage.has(lock) and not _is_lock(_read(storage, lock)):
-            raise SourceError(
-                f"{lock} in {storage} is in the way: a run on {name} needs a lock file of that "
-                "name, and this one was not written by this program. Move it, or choose another "
-                "output."
-            )
+    # It may be momentarily incomplete, or have just been removed.
+    for delay in (0, 1):
+        time.sleep(delay)
+        if not storage.has(lock) or {"host", "pid", "token"} <= set(_read(storage, lock)):
+            return
+    raise in_the_way(f"{lock} in {storage}", "a lock file of that name")
 
 
 @contextmanager
@@ -99,8 +94,8 @@ def _acquire(storage: Storage, lock: str, name: str, owner: dict) -> None:
         if _lives(other):
             raise SourceError(
                 f"{name} in {storage} is being written by another run: process {other.get('pid')} "
-                f"on {other.get('host')}, since {other.get('started')}. Wait until it is done, or "
-                f"choose another `out`. If that run is dead, remove {lock} there."
+                f"on {other.get('host')}, since {other.get('started')}. Wait, or choose another "
+                f"`out`. If that run is dead, remove {lock} there."
             )
         # Another run may have replaced it in the meantime.
         if other and _read(storage, lock).get("token") == other.get("token"):
@@ -130,28 +125,21 @@ def _read(storage: Storage, lock: str) -> dict:
     return owner if isinstance(owner, dict) else {}
 
 
-def _is_lock(owner: dict) -> bool:
-    return {"host", "pid", "token"} <= set(owner)
-
-
 def _lives(owner: dict) -> bool:
     if not isinstance(owner.get("signed"), (int, float)):
         return False
-    # Signal 0 only checks for existence on POSIX; on Windows it would be Ctrl-C.
-    if owner.get("host") == socket.gethostname() and os.name == "posix":
-        return _process_lives(owner)
-    return time.time() - owner["signed"] < _STALE
-
-
-def _process_lives(owner: dict) -> bool:
+    if owner.get("host") != socket.gethostname() or os.name != "posix":
+        return time.time() - owner["signed"] < _STALE
+    pid = int(owner["pid"])
     try:
-        os.kill(int(owner["pid"]), 0)
+        # Signal 0 only checks for existence on POSIX; on Windows it would be Ctrl-C.
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass
     # The process id may have been reused since.
-    return owner.get("born") == _birth(int(owner["pid"]))
+    return owner.get("born") == _birth(pid)
 
 
 def _birth(pid: int) -> str | None:

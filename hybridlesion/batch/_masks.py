@@ -22,13 +22,7 @@ from hybridlesion.batch._output import (
     write_errors,
 )
 from hybridlesion.batch._runners import TIME_LIMIT
-from hybridlesion.batch._workers import (
-    WorkerDied,
-    count_jobs,
-    one_thread,
-    run_supervised,
-    time_limit,
-)
+from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise, time_limit
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, write_image, write_mask
@@ -112,18 +106,14 @@ Answer = tuple[dict[int, Failure], int]
 
 def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[Answer]:
     """Segment all blocks; if a block killed its worker, retry each of its images alone."""
-    if n_jobs == 1:
-        with one_thread():
-            yield from map(work, blocks)
-        return
-    work = replace(work, limit=TIME_LIMIT)
+    work = replace(work, limit=None if n_jobs == 1 else TIME_LIMIT)
     suspects: list[Block] = []
-    for block, answer in run_supervised(work, blocks, n_jobs):
+    for block, answer in run_jobs(work, blocks, n_jobs):
         if isinstance(answer, WorkerDied):
             suspects += [[image] for image in block]
         else:
             yield answer
-    for block, answer in run_supervised(work, suspects, 1, expect_deaths=True):
+    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
         if isinstance(answer, WorkerDied):
             ((position, (image_id, path)),) = block
             reason = answer.reason(work.limit)
@@ -143,34 +133,26 @@ class _MaskWork:
     def __call__(self, block: Block) -> Answer:
         positions, rows = zip(*block, strict=True)
         failed = {}
-        with time_limit(self.limit) as heartbeat:
-            found = read_segmented(
-                rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=heartbeat
-            )
+        with time_limit(self.limit) as tick:
+            found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=tick)
             for position, (row, answer) in zip(positions, found, strict=True):
-                heartbeat()
-                if not isinstance(answer, Failure):
-                    # Read the size from the file again: the decoded image is smaller.
-                    size = attempt(row, "read", partial(image_size, row[1]))
-                    if isinstance(size, Failure):
-                        answer = size
-                    else:
-                        self._write(row[0], size, *answer)
+                tick()
                 if isinstance(answer, Failure):
                     failed[position] = answer
+                    continue
+                # Read the size from the file again: the decoded image is smaller.
+                size = attempt(row, "read", partial(image_size, row[1]))
+                if isinstance(size, Failure):
+                    failed[position] = size
+                else:
+                    self._write(row[0], size, *answer)
         return failed, len(block)
 
     def _write(
         self, image_id: str, size: tuple[int, int], image: np.ndarray, details: Segmentation
     ) -> None:
-        write_mask(self.out / f"{image_id}_segmentation.png", _enlarge(details.mask, *size))
+        # Linear interpolation avoids jagged edges.
+        grey = cv2.resize(details.mask.astype(np.uint8) * 255, size[::-1])
+        write_mask(self.out / f"{image_id}_segmentation.png", grey > 127)
         if self.overlay:
             write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(image, details.mask))
-
-
-def _enlarge(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Enlarge a mask by linear interpolation, which avoids jagged edges."""
-    if mask.shape == (height, width):
-        return mask
-    grey = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR)
-    return grey > 127

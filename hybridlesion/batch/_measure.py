@@ -19,16 +19,9 @@ from hybridlesion import __version__
 from hybridlesion._formatting import count_words
 from hybridlesion.batch._output import check_mask_folder
 from hybridlesion.batch._runners import Runner, RunOptions
-from hybridlesion.batch._shards import (
-    Shard,
-    ShardPlan,
-    ShardResult,
-    ShardStore,
-    arrow_schema,
-    file_state,
-)
+from hybridlesion.batch._shards import Shard, ShardPlan, ShardResult, ShardStore, file_state
 from hybridlesion.batch._storage import CURE
-from hybridlesion.batch._workers import WorkerDied, run_supervised, time_limit
+from hybridlesion.batch._workers import WorkerDied, supervise, time_limit
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import BLOCK, FEATURE_VERSION, Failure, LesionFeaturizer
 from hybridlesion.io import join_locator, split_locator
@@ -55,10 +48,7 @@ class FeatureResult:
 
 
 def measure(
-    records: pd.DataFrame,
-    featurizer: LesionFeaturizer,
-    store: ShardStore,
-    options: RunOptions,
+    records: pd.DataFrame, featurizer: LesionFeaturizer, store: ShardStore, options: RunOptions
 ) -> FeatureResult:
     """Measure records into a table in memory.
 
@@ -85,39 +75,39 @@ def measure(
     SourceError
         If the scratch folder cannot be written, or was not created by this program.
     """
-    paths = records.get("path", ())
-    if options.masks is not None:
-        options = replace(options, masks=check_mask_folder(options.masks, paths))
-    featurizer = fit_featurizer(featurizer, records, options)
+    featurizer, options = prepare_run(records, featurizer, options)
     run = run_shards(records, featurizer, store, options, keep=True)
     table = pa.concat_tables(run.tables).to_pandas()
     store.clear()
     return FeatureResult(table, run.failures, run.n_reused)
 
 
-def fit_featurizer(
-    featurizer: LesionFeaturizer, records: pd.DataFrame, options: RunOptions
-) -> LesionFeaturizer:
-    """Clone a featurizer and fit it for a run.
+def prepare_run(
+    records: pd.DataFrame, featurizer: LesionFeaturizer, options: RunOptions
+) -> tuple[LesionFeaturizer, RunOptions]:
+    """Fit a featurizer for a run, and check the folder for the masks.
 
     Parameters
     ----------
-    featurizer : LesionFeaturizer
-        Featurizer to clone.
     records : DataFrame of shape (n, columns)
         Records.
+    featurizer : LesionFeaturizer
+        Featurizer to clone.
     options : RunOptions
         Options of the run. If `device` is set, it replaces the featurizer's device.
 
     Returns
     -------
-    LesionFeaturizer
+    featurizer : LesionFeaturizer
         Fitted clone with ``n_jobs=1``, because the runner provides the parallelism.
+    options : RunOptions
+        Options with the absolute path of the folder for the masks.
     """
-    featurizer = clone(featurizer).set_params(n_jobs=1)
-    if options.device is not None:
-        featurizer.set_params(device=options.device)
-    return featurizer.fit(records)
+    if options.masks is not None:
+        masks = check_mask_folder(options.masks, records.get("path", ()))
+        options = replace(options, masks=masks)
+    device = {} if options.device is None else {"device": options.device}
+    return clone(featurizer).set_params(n_jobs=1, **device).fit(records), options
 
 
 class Run(NamedTuple):
@@ -162,11 +152,11 @@ def run_shards(
     records : DataFrame of shape (n, columns)
         One or more records.
     featurizer : LesionFeaturizer
-        Fitted featurizer, as returned by `fit_featurizer`.
+        Fitted featurizer, as returned by `prepare_run`.
     store : ShardStore
         Scratch folder; valid results of an interrupted run are reused.
     options : RunOptions
-        Options of the run, with `masks` as returned by `check_mask_folder`.
+        Options of the run, as returned by `prepare_run`.
     keep : bool
         Whether to keep the rows in memory. If False, memory use does not grow with the number of
         records.
@@ -185,13 +175,10 @@ def run_shards(
     store.open(restart=options.restart)
     masks = None if options.masks is None else Path(options.masks)
     task = ShardTask(featurizer, store, masks, keep)
-    plan = ShardPlan(
-        records,
-        configuration | {"masks": str(masks)},
-        options.shard_size,
-        # Without a network, shards need not consist of whole batches.
-        least=BLOCK if featurizer.embedder_ is None else featurizer.batch_size,
-    )
+    # Without a network, shards need not consist of whole batches.
+    least = BLOCK if featurizer.embedder_ is None else featurizer.batch_size
+    facts = configuration | {"masks": str(masks)}
+    plan = ShardPlan(records, facts, options.shard_size, least=least)
     results = _read_finished(store, plan, keep=keep)
     missing = [number for number in range(len(plan)) if number not in results]
     total = len(records)
@@ -206,14 +193,9 @@ def run_shards(
         if options.progress is not None:
             options.progress(done, failed, total)
     ordered = [results[number] for number in range(len(plan))]
-    return Run(
-        len(plan),
-        task.schema,
-        configuration,
-        [result.table for result in ordered] if keep else [],
-        [failure for result in ordered for failure in result.failures],
-        n_reused,
-    )
+    tables = [result.table for result in ordered] if keep else []
+    failures = [failure for result in ordered for failure in result.failures]
+    return Run(len(plan), task.schema, configuration, tables, failures, n_reused)
 
 
 def _compute(
@@ -235,15 +217,13 @@ def _compute_isolated(task: ShardTask, shard: Shard) -> ShardResult:
     crashing = _find_crashing_images(task, shard.records)
     # If no image crashes alone, the time limit was too short for the batch, not for an image.
     task = task if crashing else task.limited(None)
-    ((_, answer),) = run_supervised(
-        task, [replace(shard, crashing=crashing)], 1, expect_deaths=True
-    )
+    rest = replace(shard, crashing=crashing)
+    ((_, answer),) = supervise(task, [rest], 1, expect_deaths=True)
     if isinstance(answer, WorkerDied):
         ids = shard.records["image_id"]
         raise HybridLesionError(
             f"{answer.reason(task.limit)}, at images {ids.iloc[0]} to {ids.iloc[-1]}, although "
-            "each succeeds alone. Finished work is kept: check the machine's memory, and run the "
-            "same command again with a smaller `n_jobs`."
+            "each succeeds alone. Finished work is kept: run the same command with fewer `n_jobs`."
         )
     return answer
 
@@ -253,7 +233,7 @@ def _find_crashing_images(task: ShardTask, records: pd.DataFrame) -> dict[int, s
     rows = enumerate(records.iloc[[position]] for position in range(len(records)))
     return {
         position: answer.reason(task.limit)
-        for (position, _), answer in run_supervised(task.probe, rows, 1, expect_deaths=True)
+        for (position, _), answer in supervise(task.probe, rows, 1, expect_deaths=True)
         if isinstance(answer, WorkerDied)
     }
 
@@ -262,21 +242,17 @@ def _read_finished(store: ShardStore, plan: ShardPlan, *, keep: bool) -> dict[in
     """Read the stored results that are still valid; warn about those that are not."""
     results, reasons = {}, Counter()
     for number in sorted(store.numbers()):
-        found = (
-            store.read(plan.shard(number), keep=keep)
-            if number < len(plan)
-            else "there are fewer shards now"
-        )
+        found: ShardResult | str = "there are fewer shards now"
+        if number < len(plan):
+            found = store.read(plan.shard(number), keep=keep)
         if isinstance(found, str):
             reasons[found] += 1
         else:
             results[number] = found
     for reason, count in reasons.items():
-        warnings.warn(
-            f"{count_words(count, 'stored shard')} of an earlier run cannot be reused: {reason}.",
-            UserWarning,
-            stacklevel=4,
-        )
+        shards = count_words(count, "stored shard")
+        note = f"{shards} of an earlier run cannot be reused: {reason}."
+        warnings.warn(note, UserWarning, stacklevel=4)
     return results
 
 
@@ -368,9 +344,12 @@ class ShardTask:
 
     @property
     def schema(self) -> pa.Schema:
-        """Columns and types of every shard."""
+        """Columns and types of the rows: the type follows from the name, so all shards agree."""
         nothing = pd.DataFrame(columns=list(self.featurizer.feature_names_in_))
-        return arrow_schema(self.featurizer.featurize(nothing)[0])
+        names = self.featurizer.featurize(nothing)[0].columns
+        types = {name: pa.float32() if "__" in name else pa.string() for name in names}
+        types |= {name: pa.float64() for name in ("age", "target") if name in types}
+        return pa.schema(list(types.items()))
 
     def __call__(self, shard: Shard) -> ShardResult:
         """Measure a shard and store the result.
@@ -394,9 +373,8 @@ class ShardTask:
         mine = _this_code()
         if self.code != mine:
             raise SourceError(
-                f"this worker runs hybridlesion {mine[0]} (protocol {mine[1]}), the run was "
-                f"started by {self.code[0]} (protocol {self.code[1]}). Install the same version "
-                "everywhere."
+                f"this worker runs hybridlesion {mine[0]} (protocol {mine[1]}), the main process "
+                f"{self.code[0]} (protocol {self.code[1]}). Install the same version everywhere."
             )
         try:
             table, failures = self._measure(shard.records, shard.crashing, self.masks)
@@ -409,9 +387,7 @@ class ShardTask:
         except HybridLesionError:
             raise
         except OSError as error:
-            raise SourceError(
-                f"cannot write the results of shard {shard.number}: {error}. {CURE}"
-            ) from error
+            raise SourceError(f"cannot write shard {shard.number}: {error}. {CURE}") from error
         return ShardResult(failures, rows if self.keep else None)
 
     def probe(self, row: tuple[int, pd.DataFrame]) -> None:

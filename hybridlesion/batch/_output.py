@@ -12,7 +12,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path, check_apart, check_writable, same_file
 from hybridlesion.batch._lock import check_lock
 from hybridlesion.batch._shards import ShardStore
-from hybridlesion.batch._storage import LocalStorage, atomic_write, check_storage, open_storage
+from hybridlesion.batch._storage import LocalStorage, in_the_way, open_storage
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.featurizer import Failure
 from hybridlesion.io import is_address, split_locator
@@ -114,11 +114,7 @@ def check_side_table(path: Path, columns: Sequence[str]) -> None:
 def _check_header(place: Path | str, header: bytes, columns: Sequence[str]) -> None:
     names = header.decode("utf-8", "replace").strip().split(",")
     if names[: len(columns)] != list(columns):
-        raise SourceError(
-            f"{place} is in the way: a table of that name is written next to the output, and this "
-            f"one was not written by this program (its header is not {','.join(columns)}). Move "
-            "it, or choose another output."
-        )
+        raise in_the_way(place, f"a table with the header {','.join(columns)}")
 
 
 def write_errors(out: str | os.PathLike, failures: Sequence[Failure]) -> Path | None:
@@ -184,8 +180,7 @@ def check_usable(failures: Sequence[Failure], total: int, errors: Path | str | N
     """
     if failures and len(failures) == total:
         raise HybridLesionError(
-            f"none of the {total} images could be used; the reasons are in {errors}. The first: "
-            f"{failures[0].reason}"
+            f"none of the {total} images could be used; see {errors}. First: {failures[0].reason}"
         )
 
 
@@ -224,11 +219,9 @@ class Output:
     def __init__(self, out: str | os.PathLike):
         parent, self.name = os.path.split(os.fspath(out))
         if is_address(os.fspath(out)) and not is_address(parent):
-            raise SourceError(
-                f"{out} has no folder or bucket; pass one, for example s3://bucket/f.parquet."
-            )
+            raise SourceError(f"{out} has no folder or bucket, unlike s3://bucket/f.parquet.")
         self.storage = open_storage(parent or ".")
-        check_storage(self.storage, self.name)
+        self.storage.check(self.name)
         place = f"{self.storage}/{self.name}"
         self.shards = ShardStore(open_storage(f"{place}.shards"))
         self.local: Path | None = None
@@ -271,7 +264,7 @@ class Output:
         if not failures:
             self.storage.remove(name)
             return None
-        with atomic_write(self.storage, name) as temporary:
+        with self.storage.replacing(name) as temporary:
             write_failures(temporary, failures)
         return f"{self.storage}/{name}"
 
@@ -324,8 +317,7 @@ def check_mask_folder(folder: str | os.PathLike, paths: Iterable[object]) -> Pat
         if same_file(folder, parent or "."):
             raise SourceError(
                 f"{folder} holds the images. Reference masks there, named "
-                "IMAGEID_segmentation.png, would be replaced: choose another folder for "
-                "the new masks."
+                "IMAGEID_segmentation.png, would be replaced: choose another folder."
             )
     return folder
 

@@ -18,13 +18,7 @@ from typing import TYPE_CHECKING
 from hybridlesion._optional_imports import import_optional
 from hybridlesion._validation import check_number
 from hybridlesion.batch._storage import open_storage
-from hybridlesion.batch._workers import (
-    TIME_LIMIT_EXIT,
-    WorkerDied,
-    count_jobs,
-    one_thread,
-    run_supervised,
-)
+from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
 
 if TYPE_CHECKING:
@@ -101,20 +95,15 @@ class ProcessRunner(Runner):
         tuple
             A shard, and its result or `WorkerDied`.
         """
-        if self.n_jobs == 1:
-            with one_thread():
-                for shard in shards:
-                    yield shard, work(shard)
-            return
         lost = []
         work = work.limited(self.time_limit)
-        for shard, answer in run_supervised(work, shards, count_jobs(self.n_jobs)):
-            if isinstance(answer, WorkerDied) and answer.exit_code != TIME_LIMIT_EXIT:
+        for shard, answer in run_jobs(work, shards, self.n_jobs):
+            if isinstance(answer, WorkerDied) and not answer.timed_out:
                 lost.append(shard)
             else:
                 yield shard, answer
         # Retry in a single process, which has all the memory to itself.
-        yield from run_supervised(work, lost, 1, expect_deaths=True)
+        yield from supervise(work, lost, 1, expect_deaths=True)
 
 
 @dataclass(frozen=True)
@@ -269,25 +258,18 @@ class DaskRunner(Runner):
             client = distributed.Client(self.address, set_as_default=False)
         except (OSError, ValueError) as error:
             raise SourceError(
-                f"there is no Dask scheduler at {self.address}: {error}. Start one with `dask "
-                "scheduler`, and pass the address that it prints."
+                f"no Dask scheduler at {self.address}: {error}. Start one with `dask scheduler`."
             ) from error
         if not client.nthreads():
-            warnings.warn(
-                f"the Dask cluster at {self.address} has no workers yet; waiting for the first.",
-                UserWarning,
-                stacklevel=2,
-            )
+            note = f"the Dask cluster at {self.address} has no workers yet; waiting for the first."
+            warnings.warn(note, UserWarning, stacklevel=2)
         return client
 
     def _keep_busy(
-        self,
-        client,
-        distributed,
-        task: Callable[[Shard], ShardResult],
-        shards: Iterator[Shard],
+        self, client, distributed, task: Callable[[Shard], ShardResult], shards: Iterator[Shard]
     ) -> Answers:
         running = {}
+        options = {"resources": self.resources or None, "pure": False}
         # Random keys, so that another run on the same cluster does not share the results.
         run = f"hybridlesion-{secrets.token_hex(6)}"
         finished = distributed.as_completed(loop=client.loop)
@@ -295,13 +277,7 @@ class DaskRunner(Runner):
             # Recomputed in every iteration, since workers may join late.
             wanted = 2 * max(1, sum(client.nthreads().values())) - len(running)
             for shard in islice(shards, max(0, wanted)):
-                future = client.submit(
-                    task,
-                    shard,
-                    key=f"{run}-{shard.number}",
-                    resources=self.resources or None,
-                    pure=False,
-                )
+                future = client.submit(task, shard, key=f"{run}-{shard.number}", **options)
                 running[future.key] = shard
                 finished.add(future)
             if not running:

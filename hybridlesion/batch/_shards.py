@@ -14,15 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hybridlesion.batch._storage import Storage
+from hybridlesion.batch._storage import Storage, in_the_way
 from hybridlesion.exceptions import SourceError
 from hybridlesion.featurizer import FEATURE_VERSION, Failure
 
 # Metadata key used by this package in Parquet files.
 SCHEMA_KEY = b"hybridlesion"
-
-# Numeric columns other than features.
-_NUMBERS = ("age", "target")
 
 # Marks a scratch folder as created by this program; the name sorts last, so it is removed last.
 _MARKER = "scratch-of-hybridlesion.txt"
@@ -161,11 +158,9 @@ def stale_reason(stored: Mapping, wanted: Mapping, records: pd.DataFrame) -> str
     >>> stale_reason(then, {"protocol": 2, "configuration": {"long_side": 256}}, None)
     'long_side was 512 and is now 256'
     """
-    if stored.get("protocol") != wanted["protocol"]:
-        return (
-            f"the code measures differently now (protocol {stored.get('protocol')} then, "
-            f"{wanted['protocol']} now)"
-        )
+    then, now = stored.get("protocol"), wanted["protocol"]
+    if then != now:
+        return f"the code measures differently now (protocol {then} then, {now} now)"
     for name in sorted({*stored["configuration"], *wanted["configuration"]}):
         then, now = (facts["configuration"].get(name) for facts in (stored, wanted))
         if then != now:
@@ -240,11 +235,7 @@ class ShardStore:
             If a file or folder with that name exists but lacks the marker file.
         """
         if self.storage.exists() and not self.storage.has(_MARKER):
-            raise SourceError(
-                f"{self.storage} is in the way: this run needs a scratch folder of that name, and "
-                f"the existing one was not created by this program (it lacks {_MARKER}). Move it, "
-                "or choose another output."
-            )
+            raise in_the_way(str(self.storage), f"a scratch folder that contains {_MARKER}")
 
     def open(self, *, restart: bool = False) -> None:
         """Create the folder unless it is left over from an interrupted run.
@@ -372,24 +363,6 @@ class ShardStore:
         """Remove the folder and its contents if it was created by this program."""
         if self.storage.has(_MARKER):
             self.storage.clear()
-
-
-def arrow_schema(table: pd.DataFrame) -> pa.Schema:
-    """Derive the type of every column from its name, so that all shards agree.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Feature table, possibly without rows.
-
-    Returns
-    -------
-    pyarrow.Schema
-        Schema in which features are float32, age and target float64, and other columns string.
-    """
-    types = {name: pa.float32() if "__" in name else pa.string() for name in table.columns}
-    types |= {name: pa.float64() for name in _NUMBERS if name in table}
-    return pa.schema(list(types.items()))
 
 
 def _name(number: int) -> str:

@@ -18,6 +18,27 @@ from hybridlesion.io import is_address
 CURE = "Finished work is kept: fix this, and run the same command again."
 
 
+def in_the_way(place: str | os.PathLike, purpose: str) -> SourceError:
+    """Create the error for a file or folder that another program wrote where a run must write.
+
+    Parameters
+    ----------
+    place : str or path-like
+        The file or folder.
+    purpose : str
+        What the run needs instead, and how it recognises that.
+
+    Returns
+    -------
+    SourceError
+        Error to raise.
+    """
+    return SourceError(
+        f"{place} is in the way: this run needs {purpose}, and the existing one was not written "
+        "by this program. Move it, or choose another output."
+    )
+
+
 class LocalStorage:
     """Folder on a local or mounted file system.
 
@@ -105,8 +126,45 @@ class LocalStorage:
         """
         if not self.folder.is_dir():
             raise SourceError(f"the folder {self.folder} vanished while in use. {CURE}")
-        with explained(self.folder), atomic_path(self.folder / name) as temporary:
+        with self.replacing(name) as temporary:
             temporary.write_bytes(data)
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary path whose file is moved into the folder if the block succeeds.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+
+        Yields
+        ------
+        Path
+            Temporary path with the same suffix.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be written.
+        """
+        with explained(self.folder), atomic_path(self.folder / name) as temporary:
+            yield temporary
+
+    def check(self, name: str) -> None:
+        """Check, before a long run, that a file can be written.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be written.
+        """
+        check_writable(self.folder / name)
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file unless a file with this name exists.
@@ -129,19 +187,15 @@ class LocalStorage:
             If the folder is read-only.
         """
         path = self.folder / name
-        try:
-            with explained(self.folder), open(path, "xb") as stream:
-                try:
-                    stream.write(data)
-                    stream.flush()
-                except OSError:
-                    path.unlink(missing_ok=True)
-                    raise
-        except SourceError as error:
-            if isinstance(error.__cause__, FileExistsError):
-                return False
-            raise
-        return True
+        with explained(self.folder), suppress(FileExistsError), open(path, "xb") as stream:
+            try:
+                stream.write(data)
+                stream.flush()
+            except OSError:
+                path.unlink(missing_ok=True)
+                raise
+            return True
+        return False
 
     def remove(self, name: str) -> None:
         """Remove a file if it exists.
@@ -185,9 +239,8 @@ def explained(folder: Path) -> Iterator[None]:
     except HybridLesionError:
         raise
     except OSError as error:
-        raise SourceError(
-            f"cannot write into {folder}: {error.strerror or error}. {CURE}"
-        ) from error
+        reason = error.strerror or error
+        raise SourceError(f"cannot write into {folder}: {reason}. {CURE}") from error
 
 
 class RemoteStorage:
@@ -315,23 +368,49 @@ class RemoteStorage:
         self.write(name, data)
         return True
 
-    def upload(self, name: str, file: Path) -> None:
-        """Upload a local file of any size.
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """Yield a temporary local path whose file is uploaded if the block succeeds.
 
         Parameters
         ----------
         name : str
             Name of the file.
-        file : Path
-            Local file.
+
+        Yields
+        ------
+        Path
+            Temporary path with the same suffix.
+
+        Raises
+        ------
+        SourceError
+            If the file cannot be written.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = Path(folder) / name
+            with explained(Path(folder)):
+                yield temporary
+            with self._open(name) as (fs, path):
+                fs.put_file(str(temporary), path)
+
+    def check(self, name: str) -> None:
+        """Check, before a long run, that a file can be written.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file.
 
         Raises
         ------
         SourceError
             If the store refuses the request.
         """
-        with self._open(name) as (fs, path):
-            fs.put_file(str(file), path)
+        self.make()
+        trial = f".{name}.{secrets.token_hex(4)}.try"
+        self.write(trial, b"")
+        self.remove(trial)
 
     def remove(self, name: str) -> None:
         """Remove a file if it exists.
@@ -362,9 +441,7 @@ class RemoteStorage:
             raise MissingDependencyError(f"{address} needs an fsspec driver: {error}") from error
         # Every driver raises the errors of its client library, which share no base class.
         except Exception as error:
-            raise SourceError(
-                f"cannot use {address}: {type(error).__name__}: {error}. {CURE}"
-            ) from error
+            raise SourceError(f"cannot use {address}: {error!r}. {CURE}") from error
 
 
 Storage = LocalStorage | RemoteStorage
@@ -387,59 +464,3 @@ def open_storage(folder: str | os.PathLike) -> Storage:
     if folder.startswith(("file://", "local://")):
         folder = folder.split("://", 1)[1]
     return RemoteStorage(folder) if is_address(folder) else LocalStorage(Path(folder))
-
-
-@contextmanager
-def atomic_write(storage: Storage, name: str) -> Iterator[Path]:
-    """Yield a temporary local path whose file is moved into the storage if the block succeeds.
-
-    Parameters
-    ----------
-    storage : LocalStorage or RemoteStorage
-        Destination of the file.
-    name : str
-        Name of the file.
-
-    Yields
-    ------
-    Path
-        Temporary path with the same suffix.
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be written.
-    """
-    if isinstance(storage, LocalStorage):
-        with explained(storage.folder), atomic_path(storage.folder / name) as temporary:
-            yield temporary
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        temporary = Path(folder) / name
-        with explained(Path(folder)):
-            yield temporary
-        storage.upload(name, temporary)
-
-
-def check_storage(storage: Storage, name: str) -> None:
-    """Check, before a long run, that a file can be written.
-
-    Parameters
-    ----------
-    storage : LocalStorage or RemoteStorage
-        Destination of the file.
-    name : str
-        Name of the file.
-
-    Raises
-    ------
-    SourceError
-        If the file cannot be written.
-    """
-    if isinstance(storage, LocalStorage):
-        check_writable(storage.folder / name)
-    else:
-        storage.make()
-        trial = f".{name}.{secrets.token_hex(4)}.try"
-        storage.write(trial, b"")
-        storage.remove(trial)

@@ -50,7 +50,7 @@ def time_limit(seconds: float | None) -> Iterator[Callable[[], None]]:
     """
     global _active
     if seconds is None:
-        yield _no_heartbeat
+        yield lambda: None
         return
     # Must stay open: the watchdog writes tracebacks to this file, which users need not see.
     with open(os.devnull, "w") as null:
@@ -69,10 +69,6 @@ def time_limit(seconds: float | None) -> Iterator[Callable[[], None]]:
                 _active -= 1
                 if _active == 0:
                     faulthandler.cancel_dump_traceback_later()
-
-
-def _no_heartbeat() -> None:
-    """No-op heartbeat."""
 
 
 Piece = TypeVar("Piece")
@@ -99,6 +95,11 @@ class WorkerDied:
 
     exit_code: int | None
 
+    @property
+    def timed_out(self) -> bool:
+        """Whether the worker exceeded its time limit."""
+        return self.exit_code == TIME_LIMIT_EXIT
+
     def reason(self, limit: float | None = None) -> str:
         """Describe the death of the worker.
 
@@ -117,7 +118,7 @@ class WorkerDied:
         >>> WorkerDied(-11).reason()
         'the worker process died of SIGSEGV'
         """
-        if self.exit_code == TIME_LIMIT_EXIT and limit is not None:
+        if self.timed_out and limit is not None:
             return f"it took longer than the limit of {limit:g} s"
         if self.exit_code is None:
             return "the worker process died"
@@ -130,7 +131,7 @@ class WorkerDied:
         return f"the worker process died of signal {-self.exit_code}"
 
 
-def run_supervised(
+def supervise(
     function: Callable[[Piece], Answer],
     pieces: Iterable[Piece],
     n_workers: int,
@@ -182,8 +183,7 @@ def run_supervised(
                     if deaths >= _MAX_EARLY_DEATHS and not answers and not expect_deaths:
                         raise HybridLesionError(
                             f"the first {deaths} worker processes all died; the last: "
-                            f"{answer.reason()}. Check the machine's memory, or run the same "
-                            "command with a smaller `n_jobs`."
+                            f"{answer.reason()}. Check the memory, or pass fewer `n_jobs`."
                         )
                 elif piece is _NOTHING:
                     del workers[connection]
@@ -326,6 +326,34 @@ def count_jobs(n_jobs: int) -> int:
     return n_jobs
 
 
+def run_jobs(
+    function: Callable[[Piece], Answer], pieces: Iterable[Piece], n_jobs: int
+) -> Iterator[tuple[Piece, Answer | WorkerDied]]:
+    """Yield every piece of work with its result, in order of completion.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable function of one piece.
+    pieces : iterable
+        Pieces of work, consumed as needed.
+    n_jobs : int
+        Number of supervised processes, or -1 for all cores. With 1, the work is done in the
+        calling process, without supervision.
+
+    Yields
+    ------
+    tuple
+        A piece, and its result or `WorkerDied`.
+    """
+    if n_jobs == 1:
+        with one_thread():
+            for piece in pieces:
+                yield piece, function(piece)
+    else:
+        yield from supervise(function, pieces, count_jobs(n_jobs))
+
+
 def map_unordered(
     function: Callable[[Piece], Answer], pieces: Iterable[Piece], *, n_jobs: int
 ) -> Iterator[Answer]:
@@ -350,15 +378,10 @@ def map_unordered(
     HybridLesionError
         If a worker process dies.
     """
-    if n_jobs == 1:
-        with one_thread():
-            yield from map(function, pieces)
-        return
-    for _, answer in run_supervised(function, pieces, n_jobs):
+    for _, answer in run_jobs(function, pieces, n_jobs):
         if isinstance(answer, WorkerDied):
             raise HybridLesionError(
-                f"{answer.reason()}. Finished work is kept: run the same command again with a "
-                "smaller `n_jobs`."
+                f"{answer.reason()}. Finished work is kept: run the command with fewer `n_jobs`."
             )
         yield answer
 

@@ -5,17 +5,12 @@ Importing this package does not import torch.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
-from hybridlesion.cnn.dataset import (
-    CLASS_SHARES,
-    SCORED_VIEWS,
-    Examples,
-    FinetuneRecipe,
-    truths,
-)
+from hybridlesion.cnn.dataset import CLASS_SHARES, SCORED_VIEWS, Examples, FinetuneRecipe, truths
 from hybridlesion.cnn.diagnosis import (
     CLASSES,
     SCORE_COLUMNS,
@@ -67,25 +62,19 @@ __all__ = [
 
 # These functions need torch, which takes seconds to import.
 _LAZY = {
-    "create_network": "network",
-    "train": "trainer",
-    "predict": "trainer",
-    "input_spec": "network",
-    "save_network": "network",
+    "network": ("create_network", "input_spec", "save_network"),
+    "trainer": ("predict", "train"),
 }
-
 
 # Former names, kept for one release.
 _FORMER = {"LesionScorer": "CNNScorer", "optimize": "train"}
 
 
 def __getattr__(name: str) -> object:
-    if name in _FORMER:
-        name = _FORMER[name]
-        if name not in _LAZY:
-            return globals()[name]
-    if name in _LAZY:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    name = _FORMER.get(name, name)
+    if name in globals():
+        return globals()[name]
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

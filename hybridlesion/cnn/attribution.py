@@ -13,10 +13,10 @@ import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_choice, check_image, check_mask, check_number
-from hybridlesion.cnn.backbone import resolve_device
+from hybridlesion.cnn.backbone import file_stamp, resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
 from hybridlesion.cnn.diagnosis import classes_of
-from hybridlesion.cnn.scorer import SHIPPED
+from hybridlesion.cnn.scorer import network_path
 from hybridlesion.cnn.views import ImageView, InputSpec, Window
 
 if TYPE_CHECKING:
@@ -146,21 +146,8 @@ def cnn_map(
     image = check_image(image)
     mask = None if mask is None else check_mask(mask, image.shape[:2])
     check_number("n_steps", n_steps, low=1, integer=True)
-    path = SHIPPED if weights is None else Path(weights).expanduser().absolute()
-    seer = _load(path, _stamp(path), column, resolve_device(device))
-    return _map(image, mask, seer, n_steps)
-
-
-class _Seer(NamedTuple):
-    """Networks, and the preparation of their input."""
-
-    log_odds: Callable[[torch.Tensor], torch.Tensor]
-    spec: InputSpec
-    views: tuple[ImageView, ...]
-    device: str
-
-
-def _map(image: np.ndarray, mask: np.ndarray | None, seer: _Seer, n_steps: int) -> CnnMap:
+    path = network_path(weights)
+    seer = _load(path, file_stamp(path), column, resolve_device(device))
     pictures = np.stack([view.prepare(image, mask, seer.spec) for view in seer.views])
     found = integrate_gradients(
         seer.log_odds, pictures, seer.spec, n_steps=n_steps, device=seer.device
@@ -170,6 +157,15 @@ def _map(image: np.ndarray, mask: np.ndarray | None, seer: _Seer, n_steps: int) 
         parts = parts[:, ::-1] if view.mirrored else parts
         _add(values, parts, view.window(image.shape[:2], mask, seer.spec))
     return CnnMap(values, found.log_odds, found.blurred)
+
+
+class _Seer(NamedTuple):
+    """Networks, and the preparation of their input."""
+
+    log_odds: Callable[[torch.Tensor], torch.Tensor]
+    spec: InputSpec
+    views: tuple[ImageView, ...]
+    device: str
 
 
 def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
@@ -185,11 +181,6 @@ def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
     values[top : top + own.shape[0], left : left + own.shape[1]] += own
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return the modification time, which changes if the file or folder is rewritten."""
-    return (path.stat().st_mtime_ns,) if path.exists() else ()
-
-
 @lru_cache(maxsize=1)
 def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -> _Seer:
     import torch
@@ -202,10 +193,9 @@ def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -
     networks = tuned.networks()
     ensemble = NetworkEnsemble(networks).eval().requires_grad_(False)
     ensemble = ensemble.to(device=device, memory_format=torch.channels_last)
+    spec, views = tuned.spec(networks), tuned.views
     if not tuned.tells_diagnoses:
-        return _Seer(
-            *(lambda views: ensemble(views).mean(), tuned.spec(networks), tuned.views, device)
-        )
+        return _Seer(lambda views: ensemble(views).mean(), spec, views, device)
     offsets = torch.tensor(np.log(tuned.note["shares"]), dtype=torch.float32, device=device)
     inside = torch.from_numpy(classes_of(column)).to(device)
 
@@ -213,7 +203,7 @@ def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -
         logits = ensemble(views).reshape(-1, len(offsets)).mean(dim=0) + offsets
         return logits[inside].logsumexp(0) - logits[~inside].logsumexp(0)
 
-    return _Seer(log_odds, tuned.spec(networks), tuned.views, device)
+    return _Seer(log_odds, spec, views, device)
 
 
 # Standard deviations of the Gaussian blurs of the baseline image and of the attribution, relative
@@ -276,9 +266,11 @@ def integrate_gradients(
     """
     import torch
 
+    from hybridlesion.cnn.network import as_input
+
     side = pictures.shape[1]
     copies = np.stack([cv2.GaussianBlur(one, (0, 0), _BLURRED * side) for one in pictures])
-    seen, blurred = (_normalised(array, spec, device) for array in (pictures, copies))
+    seen, blurred = (as_input(array, spec, device) for array in (pictures, copies))
     way, total = seen - blurred, torch.zeros_like(seen)
     for share in (np.arange(n_steps) + 0.5) / n_steps:
         point = (blurred + share * way).contiguous(memory_format=torch.channels_last)
@@ -289,14 +281,3 @@ def integrate_gradients(
     parts = (way * total / n_steps).sum(dim=1).cpu().numpy()
     smooth = [cv2.GaussianBlur(one, (0, 0), _SMOOTHED * side) for one in parts]
     return Attribution(np.stack(smooth), *ends)
-
-
-def _normalised(pixels: np.ndarray, spec: InputSpec, device: str) -> torch.Tensor:
-    import torch
-
-    values = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float()
-    mean, std = (
-        255 * torch.tensor(numbers, device=device).view(1, 3, 1, 1)
-        for numbers in (spec.mean, spec.std)
-    )
-    return (values - mean) / std

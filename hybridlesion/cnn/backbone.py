@@ -9,16 +9,20 @@ import sys
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 
+from hybridlesion._formatting import shorten
 from hybridlesion._optional_imports import import_timm
-from hybridlesion.cnn.views import InputSpec
+from hybridlesion._validation import check_image, check_mask
+from hybridlesion.cnn.views import ImageView, InputSpec
 from hybridlesion.exceptions import ArtifactError, OptionError, SourceError
 
 if TYPE_CHECKING:
@@ -30,7 +34,6 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
 CONTAINERS = ("state_dict_ema", "model_ema", "state_dict", "model_state_dict", "model")
 # Names of the last layer, for models whose configuration lacks it.
 CLASSIFIERS = ("classifier", "fc", "head", "head.fc")
-SHOWN = 5
 # Exceptions that torch raises while reading, depending on where the file is damaged.
 UNREADABLE = (
     ValueError,
@@ -68,9 +71,7 @@ def load_weight_file(model: torch.nn.Module, path: str | os.PathLike[str]) -> No
     found = {_bare_name(k, wanted): v for k, v in read_state_dict(path).items()}
     found = {k: v for k, v in found.items() if k in wanted or not _is_classifier(k, model)}
     # Counters of training steps, which are missing in older checkpoints and unused in inference.
-    for name in wanted:
-        if name.endswith("num_batches_tracked"):
-            found.setdefault(name, wanted[name])
+    found = {k: v for k, v in wanted.items() if k.endswith("num_batches_tracked")} | found
     problems = _differences(found, wanted)
     if problems:
         raise ArtifactError(
@@ -105,13 +106,15 @@ def read_state_dict(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
     if not file.is_file():
         kind = "a folder" if file.is_dir() else "not there"
         raise SourceError(f"the weight file {file} is {kind}; name a .safetensors or .pth file.")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
-        state = _read_safetensors(file) if file.suffix == ".safetensors" else _read_pickle(file)
-    except UNREADABLE as error:
+        state = load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    except (*UNREADABLE, SafetensorError) as error:
         raise ArtifactError(
-            f"{file} cannot be read as weights. Accepted are .safetensors, and .pth files that "
-            "hold a state dict and nothing but tensors, as written by "
-            "torch.save(model.state_dict(), path)."
+            f"{file} cannot be read as weights. Accepted are .safetensors, and .pth files with "
+            "nothing but tensors, as written by torch.save(model.state_dict(), path)."
         ) from error
     return {name: value for name, value in state.items() if hasattr(value, "shape")}
 
@@ -138,16 +141,6 @@ def weights_digest(model: torch.nn.Module) -> str:
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(file)
-    except SafetensorError as error:
-        raise ValueError(error) from error
 
 
 def _read_pickle(file: Path) -> Mapping[str, torch.Tensor]:
@@ -187,11 +180,7 @@ def _differences(found: Mapping, wanted: Mapping) -> list[str]:
         "unknown to the model": [name for name in found if name not in wanted],
         "of another shape": reshaped,
     }
-    return [
-        f"{len(names)} {what}: {', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''}"
-        for what, names in groups.items()
-        if names
-    ]
+    return [f"{len(names)} {what}: {shorten(names)}" for what, names in groups.items() if names]
 
 
 _DEVICES = Path("/dev")
@@ -225,16 +214,13 @@ def check_model_name(model: str) -> str:
         near = get_close_matches(architecture, timm.list_models(), n=3, cutoff=0.4)
         hint = f" Nearest: {', '.join(near)}." if near else ""
         raise OptionError(
-            f"the network must be the name of a timm model, got {model!r}.{hint} "
-            "timm.list_models() lists all. To use a weight file, pass the model name and "
-            "`weights`."
+            f"the network must be the name of a timm model, got {model!r}.{hint} To use a weight "
+            "file, pass the model name and `weights`. timm.list_models() lists all models."
         )
     known = timm.list_models(f"{architecture}.*", pretrained=True)
     if tag and f"{architecture}.{tag}" not in known:
-        raise OptionError(
-            f"timm has no weights tagged {tag!r} for {architecture}; it has "
-            f"{', '.join(known) or 'none at all'}."
-        )
+        names = ", ".join(known) or "none at all"
+        raise OptionError(f"timm has no weights tagged {tag!r} for {architecture}; it has {names}.")
     return model
 
 
@@ -266,11 +252,9 @@ def create_pretrained(model: str) -> torch.nn.Module:
     # The client of the hub retries for almost a minute, so first try once with a short timeout.
     if cached is None and not _answers(address):
         raise SourceError(_offline_help(model, f"{address or 'a hub'} does not answer"))
-    overlay = {"file": cached} if cached else None
+    local = {"pretrained_cfg_overlay": {"file": cached}} if cached else {}
     try:
-        return timm.create_model(
-            model, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
-        )
+        return timm.create_model(model, pretrained=True, num_classes=0, **local)
     except (OSError, ValueError, RuntimeError) as error:
         raise SourceError(_offline_help(model, str(error).split("\n", 1)[0])) from error
 
@@ -301,10 +285,9 @@ def _cached_file(config) -> str | None:
 def _answers(address: str | None) -> bool:
     if address is None:
         return False
+    request = urllib.request.Request(address, method="HEAD")
     try:
-        with urllib.request.urlopen(
-            urllib.request.Request(address, method="HEAD"), timeout=TIMEOUT
-        ):
+        with urllib.request.urlopen(request, timeout=TIMEOUT):
             return True
     except urllib.error.HTTPError:
         return True  # the hub is reachable, and its client will report the error
@@ -382,7 +365,7 @@ class Network:
         )
         self.digest = weights_digest(model)
         self.device = device
-        self._largest: int | None = CPU_BLOCK if device == "cpu" else None
+        self._largest: int | None = None
         self._mean = 255 * torch.tensor(self.spec.mean, device=device).view(1, 3, 1, 1)
         self._std = 255 * torch.tensor(self.spec.std, device=device).view(1, 3, 1, 1)
         model = model.eval().requires_grad_(False)
@@ -463,11 +446,12 @@ class Network:
     def _forward(self, pixels: np.ndarray) -> torch.Tensor:
         import torch
 
+        block = torch.from_numpy(pixels)
         if self.device == "cpu":
             if not self._ready:
                 self._model, self._ready = self._frozen(self._model), True
-            return self._model(self._normalised(torch.from_numpy(pixels)))
-        block = torch.from_numpy(pixels).pin_memory().to(self.device, non_blocking=True)
+            return self._model(self._normalised(block))
+        block = block.pin_memory().to(self.device, non_blocking=True)
         with torch.autocast("cuda", dtype=torch.float16):
             return self._model(self._normalised(block))
 
@@ -528,22 +512,90 @@ def load_network(
         If the weights do not fit the model.
     """
     check_model_name(model)
-    if weights is None:
-        return _load(model, None, None, device)
-    file = Path(weights).expanduser().absolute()
-    status = file.stat() if file.is_file() else None
-    # Treat a rewritten file as a different file.
-    stamp = (status.st_mtime_ns, status.st_size) if status else None
-    return _load(model, file, stamp, device)
+    file = None if weights is None else Path(weights).expanduser().absolute()
+    return _load(model, file, file_stamp(file) if file else (), device)
 
 
 @lru_cache(maxsize=2)
-def _load(model: str, file: Path | None, stamp: tuple[int, int] | None, device: str) -> Network:
-    if file is None:
-        return Network(create_pretrained(model), device)
+def _load(model: str, file: Path | None, stamp: tuple, device: str) -> Network:
+    return Network(create_backbone(model, file), device)
+
+
+def create_backbone(model: str, weights: str | os.PathLike[str] | None) -> torch.nn.Module:
+    """Create a backbone without a classifier.
+
+    Parameters
+    ----------
+    model : str
+        Name of a timm model.
+    weights : str, path-like or None
+        Weight file. If None, the pretrained timm weights are used.
+
+    Returns
+    -------
+    torch.nn.Module
+        Backbone on the CPU.
+
+    Raises
+    ------
+    SourceError
+        If the weights cannot be found.
+    ArtifactError
+        If the weights do not fit the model.
+    """
+    if weights is None:
+        return create_pretrained(model)
     backbone = import_timm().create_model(model, pretrained=False, num_classes=0)
-    load_weight_file(backbone, file)
-    return Network(backbone, device)
+    load_weight_file(backbone, weights)
+    return backbone
+
+
+def file_stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Describe a file or folder such that a change of its contents can be detected.
+
+    Parameters
+    ----------
+    path : Path
+        File or folder, which need not exist.
+
+    Returns
+    -------
+    tuple
+        Name, modification time and size of the file, or of each file in the folder.
+    """
+    files = [path] if path.is_file() else sorted(path.glob("*.*"))
+    states = ((file.name, file.stat()) for file in files if file.is_file())
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)
+
+
+class ImageTransformer(TransformerMixin, BaseEstimator):
+    """Base class of estimators that run a network on images."""
+
+    batch_size: int
+
+    def _blocks(
+        self,
+        pairs: Iterable[tuple[np.ndarray, np.ndarray | None]],
+        views: Sequence[ImageView],
+        network: Any,
+    ) -> Iterator[np.ndarray]:
+        """Yield blocks of prepared images: all views of the first image, then of the second."""
+
+        def prepare() -> Iterator[np.ndarray]:
+            for image, mask in pairs:
+                image = check_image(image)
+                mask = None if mask is None else check_mask(mask, image.shape[:2])
+                yield from (view.prepare(image, mask, network.spec) for view in views)
+
+        prepared = prepare()
+        while block := list(islice(prepared, network.block_size(self.batch_size))):
+            yield np.stack(block)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.no_validation = True
+        return tags
 
 
 def pad_block(block: np.ndarray, size: int) -> np.ndarray:

@@ -7,8 +7,6 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,12 +28,10 @@ NOTE = "finetuned.json"
 SEEN = "seen.npz"
 
 _KIND = "hybridlesion-finetuned"
+_SHARED = ("backbone", "networks", "image_size", "folds")
 _NEEDED = {
-    1: ("backbone", "networks", "image_size", "crop", "margin", "folds"),
-    2: (
-        *("backbone", "networks", "image_size", "classes", "shares", "views", "mean", "std"),
-        "folds",
-    ),
+    1: (*_SHARED, "crop", "margin"),
+    2: (*_SHARED, "classes", "shares", "views", "mean", "std"),
 }
 
 
@@ -46,7 +42,8 @@ class Finetuned:
     Parameters
     ----------
     note : dict
-        Metadata with ``protocol``, ``backbone``, ``networks`` (names of the weight files),
+        Metadata with ``protocol``, ``backbone`` (name of a timm model, or a list with one name for
+        each network), ``networks`` (names of the weight files),
         ``image_size`` and ``folds`` (whether there is one network for each fold, rather than
         networks trained on all images). Protocol 1 adds ``crop`` and ``margin``; protocol 2 adds
         ``classes``, ``shares`` (class frequencies in the target population), ``views`` (see
@@ -83,10 +80,10 @@ class Finetuned:
         if not is_finetuned(root):
             raise SourceError(f"{root} has no {NOTE}; `hybridlesion finetune` writes one.")
         try:
-            with _open(root) as read:
-                note = _check_note(root, read(NOTE))
-                names = [NOTE, SEEN, *note["networks"]]
-                return cls(note, {name: read(name) for name in names})
+            files = _container(root)
+            note = _check_note(root, (files / NOTE).read_bytes())
+            names = [NOTE, SEEN, *note["networks"]]
+            return cls(note, {name: (files / name).read_bytes() for name in names})
         except (OSError, KeyError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"{root} is incomplete or damaged: {error}.") from error
 
@@ -118,6 +115,12 @@ class Finetuned:
         return buffer.getvalue()
 
     @property
+    def backbones(self) -> list[str]:
+        """Name of the timm model of each network."""
+        names, count = self.note["backbone"], len(self.note["networks"])
+        return [names] * count if isinstance(names, str) else list(names)
+
+    @property
     def tells_diagnoses(self) -> bool:
         """Whether the networks distinguish the diagnoses in `CLASSES` (protocol 2)."""
         return self.note["protocol"] > 1
@@ -131,16 +134,12 @@ class Finetuned:
     def views(self) -> tuple[ImageView, ...]:
         """Views of an image over which the outputs are averaged."""
         if self.tells_diagnoses:
-            return tuple(
-                ImageView(str(crop), float(extent), limits=LESION_LIMITS)
-                for crop, extent in self.note["views"]
-            )
+            pairs = [(str(crop), float(extent)) for crop, extent in self.note["views"]]
+            return tuple(ImageView(*pair, limits=LESION_LIMITS) for pair in pairs)
         extents = {"lesion": float(self.note["margin"]), "frame": 1.0}
         crops = VIEWS[self.note["crop"]]
-        return tuple(
-            ImageView(crop, extents[crop], mirrored)
-            for crop, mirrored in ((crops[0], False), (crops[-1], True))
-        )
+        first, last = crops[0], crops[-1]
+        return ImageView(first, extents[first]), ImageView(last, extents[last], mirrored=True)
 
     def spec(self, networks: list[nn.Module]) -> InputSpec:
         """Return the input specification of the networks.
@@ -181,8 +180,8 @@ class Finetuned:
 
         n_classes = len(CLASSES) if self.tells_diagnoses else 0
         return [
-            load_network_state(self.files[name], str(self.note["backbone"]), name, n_classes)
-            for name in self.note["networks"]
+            load_network_state(self.files[name], backbone, name, n_classes)
+            for name, backbone in zip(self.note["networks"], self.backbones, strict=True)
         ]
 
 
@@ -204,11 +203,11 @@ def is_finetuned(path: str | os.PathLike) -> bool:
     >>> is_finetuned("mobilenetv2_100")
     False
     """
-    path = Path(path)
-    if path.suffix == ".zip" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return NOTE in archive.namelist()
-    return (path / NOTE).is_file()
+    return (_container(Path(path)) / NOTE).is_file()
+
+
+def _container(path: Path) -> Path | zipfile.Path:
+    return zipfile.Path(path) if path.suffix == ".zip" and zipfile.is_zipfile(path) else path
 
 
 def note_bytes(facts: dict[str, object]) -> bytes:
@@ -242,16 +241,6 @@ def write_note(folder: Path, facts: dict[str, object]) -> None:
         temporary.write_bytes(note_bytes(facts))
 
 
-@contextmanager
-def _open(root: Path) -> Iterator[Callable[[str], bytes]]:
-    """Yield a function that reads files from a folder or an archive by name."""
-    if root.is_dir():
-        yield lambda name: (root / name).read_bytes()
-        return
-    with zipfile.ZipFile(root) as archive:
-        yield archive.read
-
-
 def _check_note(root: Path, text: bytes) -> dict[str, Any]:
     try:
         facts = json.loads(text)
@@ -261,12 +250,13 @@ def _check_note(root: Path, text: bytes) -> dict[str, Any]:
     if kind != _KIND or protocol not in _NEEDED:
         raise ArtifactError(
             f"{root / NOTE} is of kind {kind!r}, protocol {protocol!r}; this version reads "
-            f"{_KIND!r}, protocols {', '.join(map(str, _NEEDED))}. Fine-tune again, or install the "
-            "version it is for."
+            f"{_KIND!r}, protocols {', '.join(map(str, _NEEDED))}. Fine-tune again, or update."
         )
     missing = [name for name in _NEEDED[protocol] if name not in facts]
     if missing:
         raise ArtifactError(f"{root / NOTE} lacks {', '.join(missing)}. Fine-tune again.")
+    if not isinstance(facts["backbone"], str) and len(facts["backbone"]) != len(facts["networks"]):
+        raise ArtifactError(f"{root / NOTE} must name one backbone, or one for each network.")
     if protocol > 1 and (facts["classes"] != list(CLASSES) or len(facts["shares"]) != len(CLASSES)):
         raise ArtifactError(
             f"{root / NOTE} lists other classes or shares than those of {', '.join(CLASSES)}."

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import save
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion._onnx import read_weights
 from hybridlesion._optional_imports import import_timm
-from hybridlesion.cnn.backbone import check_model_name, create_pretrained, load_weight_file
+from hybridlesion.cnn.backbone import check_model_name, create_backbone
 from hybridlesion.cnn.diagnosis import CLASSES
 from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
@@ -82,13 +82,7 @@ def create_network(backbone: str, weights: str | None, *, dropout: float = 0.0) 
     ArtifactError
         If the weights do not fit the model.
     """
-    model: Any
-    if weights is None:
-        model = create_pretrained(check_model_name(backbone))
-    else:
-        timm = import_timm()
-        model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=0)
-        load_weight_file(model, weights)
+    model: Any = create_backbone(check_model_name(backbone), weights)
     model.reset_classifier(len(CLASSES))
     model.drop_rate = dropout
     for parameter in head_of(model):
@@ -393,9 +387,9 @@ def load_network_state(data: bytes, backbone: str, name: str, n_classes: int = 0
     model = timm.create_model(check_model_name(backbone), pretrained=False, num_classes=n_classes)
     network = model if n_classes else LesionNetwork(model)
     try:
-        state = {key: value.float() for key, value in load(data).items()}
+        state = {key: torch.tensor(value) for key, value in read_weights(data).items()}
         network.load_state_dict(_counters(network) | state)
-    except (RuntimeError, SafetensorError) as error:
+    except (RuntimeError, ArtifactError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ArtifactError(f"{name} does not fit {backbone}: {reason}") from error
     return network.eval()

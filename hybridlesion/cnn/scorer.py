@@ -1,38 +1,62 @@
-"""Out-of-fold scores of fine-tuned networks."""
+"""Out-of-fold scores of fine-tuned networks, which run on ONNX Runtime or torch."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._validation import check_image, check_mask, check_number
-from hybridlesion.cnn.backbone import Network, resolve_device
+from hybridlesion._onnx import Graph, read_weights
+from hybridlesion._validation import check_number
+from hybridlesion.cnn.backbone import (
+    ImageTransformer,
+    Network,
+    file_stamp,
+    pad_block,
+    resolve_device,
+)
 from hybridlesion.cnn.checkpoints import Finetuned
 from hybridlesion.cnn.diagnosis import CLASSES, class_scores
-from hybridlesion.cnn.onnx_network import OnnxNetwork, has_graph
-from hybridlesion.cnn.views import ImageView
+from hybridlesion.cnn.views import ImageView, InputSpec
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.leakage import Match, TrainingMembership, perceptual_hash
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SEEN = "qa__cnn_seen"
-
+# The network that ships with the package.
 SHIPPED = Path(__file__).with_name("lesion_cnn.zip")
+
+
+def network_path(weights: str | os.PathLike[str] | None) -> Path:
+    """Return the path of fine-tuned networks.
+
+    Parameters
+    ----------
+    weights : str, path-like or None
+        Folder written by `hybridlesion finetune`, or its packed file. If None, the network that
+        ships with the package is used.
+
+    Returns
+    -------
+    Path
+        Absolute path.
+    """
+    return SHIPPED if weights is None else Path(weights).expanduser().absolute()
+
+
+_SEEN = "qa__cnn_seen"
 
 _NEW, _OUT_OF_FOLD, _OPTIMISTIC = 0.0, 1.0, 2.0
 
 
-class CNNScorer(TransformerMixin, BaseEstimator):
+class CNNScorer(ImageTransformer):
     """Score images with fine-tuned networks, on a CPU or a GPU.
 
     Parameters
@@ -132,7 +156,7 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         if self.device not in ("auto", "cpu"):
             resolve_device(self.device)
         # Do not import torch: a process that delegates the images to workers needs no network.
-        tuned = Finetuned.read(self._path())
+        tuned = Finetuned.read(network_path(self.weights))
         self.weights_digest_ = tuned.digest
         self.columns_ = (*tuned.score_columns, _SEEN)
         self.n_features_out_ = len(self.columns_)
@@ -172,24 +196,28 @@ class CNNScorer(TransformerMixin, BaseEstimator):
             If the weights do not fit the backbone, or have changed since `fit`.
         """
         check_is_fitted(self)
-        loaded = self._load()
+        path = network_path(self.weights)
+        loaded = _load(path, file_stamp(path), resolve_device(self.device))
         if loaded.digest != self.weights_digest_:
             raise ArtifactError(
                 f"the networks in {self.weights} are not those this scorer was fitted with. "
                 "Restore the old ones, or fit again."
             )
-        images = [check_image(image) for image in X]
+        images = list(X)
         masks = [None] * len(images) if masks is None else list(masks)
         for name, other in (("masks", masks), ("records", records)):
             if other is not None and len(other) != len(images):
                 raise ValueError(f"got {len(images)} images and {len(other)} {name}.")
-        rows = loaded.network.rows(self._blocks(images, masks, loaded), batch_size=self.batch_size)
+        blocks = self._blocks(zip(images, masks, strict=True), loaded.views, loaded.network)
+        rows = loaded.network.rows(blocks, batch_size=self.batch_size)
         n_outputs = loaded.network.n_features // loaded.n_networks
         shape = (len(images), len(loaded.views), loaded.n_networks, n_outputs)
         logits = rows.reshape(shape).mean(axis=1)
-        looks = np.stack([perceptual_hash(image) for image in images]) if images else _NO_LOOKS
-        chosen, seen = _choose(logits, loaded.folds, *loaded.seen.match(records, looks))
-        return np.column_stack([_scores(chosen, loaded.shares), seen]).astype(np.float32)
+        hashes = np.array(list(map(perceptual_hash, images)), np.uint8).reshape(-1, 32)
+        chosen, seen = _choose(logits, loaded.folds, *loaded.seen.match(records, hashes))
+        is_binary = loaded.shares is None
+        scores = 1 / (1 + np.exp(-chosen)) if is_binary else class_scores(chosen, loaded.shares)
+        return np.column_stack([scores, seen]).astype(np.float32)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the columns.
@@ -206,33 +234,6 @@ class CNNScorer(TransformerMixin, BaseEstimator):
         """
         # Scorers saved by earlier releases lack the names.
         return np.array(getattr(self, "columns_", ("cnn__score", _SEEN)), dtype=object)
-
-    def _path(self) -> Path:
-        return SHIPPED if self.weights is None else Path(self.weights).expanduser().absolute()
-
-    def _load(self) -> _Loaded:
-        path = self._path()
-        return _load(path, _stamp(path), resolve_device(self.device))
-
-    def _blocks(self, images: list, masks: list, loaded: _Loaded) -> Iterator[np.ndarray]:
-        def views_of_all() -> Iterator[np.ndarray]:
-            for image, mask in zip(images, masks, strict=True):
-                mask = None if mask is None else check_mask(mask, image.shape[:2])
-                for view in loaded.views:
-                    yield view.prepare(image, mask, loaded.network.spec)
-
-        pictures = views_of_all()
-        while block := list(islice(pictures, loaded.network.block_size(self.batch_size))):
-            yield np.stack(block)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
-
-
-_NO_LOOKS = np.empty((0, 32), np.uint8)
 
 
 class _Loaded(NamedTuple):
@@ -266,42 +267,138 @@ def _choose(
     return chosen, seen
 
 
-def _scores(logits: np.ndarray, shares: Sequence[float] | None) -> np.ndarray:
-    return 1 / (1 + np.exp(-logits)) if shares is None else class_scores(logits, shares)
-
-
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return the names, times and sizes of the files, which are used to detect changes."""
-    files = [path] if path.is_file() else sorted(path.glob("*.*"))
-    return tuple((f.name, f.stat().st_mtime_ns, f.stat().st_size) for f in files if f.is_file())
-
-
 @lru_cache(maxsize=2)
 def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
     tuned = Finetuned.read(path)
-    names = tuned.note["networks"]
-    return _Loaded(
-        _engine(tuned, device),
-        len(names),
-        tuned.seen,
-        tuned.digest,
-        tuned.views,
-        bool(tuned.note["folds"]),
-        tuned.note["shares"] if tuned.tells_diagnoses else None,
-    )
+    names, backbones = tuned.note["networks"], tuned.backbones
+    shares = tuned.note["shares"] if tuned.tells_diagnoses else None
+    network: Network | OnnxNetwork
+    if device == "cpu" and shares and all(map(has_graph, backbones)):
+        network = OnnxNetwork(backbones, [tuned.files[name] for name in names], tuned.spec([]))
+    else:
+        from hybridlesion.cnn.network import NetworkEnsemble
+
+        networks = tuned.networks()
+        n_features = (len(CLASSES) if shares else 1) * len(names)
+        spec = tuned.spec(networks)
+        network = Network(NetworkEnsemble(networks), device, spec=spec, n_features=n_features)
+    folds = bool(tuned.note["folds"])
+    return _Loaded(network, len(names), tuned.seen, tuned.digest, tuned.views, folds, shares)
 
 
-def _engine(tuned: Finetuned, device: str) -> Network | OnnxNetwork:
-    backbone, names = str(tuned.note["backbone"]), tuned.note["networks"]
-    if device == "cpu" and tuned.tells_diagnoses and has_graph(backbone):
-        return OnnxNetwork(backbone, [tuned.files[name] for name in names], tuned.spec([]))
-    from hybridlesion.cnn.network import NetworkEnsemble
+# Number of images per forward pass. With a fixed shape, the same kernels are always chosen, so that
+# a row does not depend on the other rows in a call. A pass with eight images takes just as long per
+# image, and an image often has four views.
+_BLOCK = 4
 
-    networks = tuned.networks()
-    n_outputs = len(CLASSES) if tuned.tells_diagnoses else 1
-    return Network(
-        NetworkEnsemble(networks),
-        device,
-        spec=tuned.spec(networks),
-        n_features=n_outputs * len(networks),
-    )
+
+def has_graph(backbone: str) -> bool:
+    """Check whether the package contains the graph of a backbone.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of a timm model, with or without a tag.
+
+    Returns
+    -------
+    bool
+        True if `OnnxNetwork` can run it.
+
+    Examples
+    --------
+    >>> has_graph("tf_efficientnet_lite0.in1k"), has_graph("resnet18")
+    (True, False)
+    """
+    return _graph_file(backbone).is_file()
+
+
+def _graph_file(backbone: str) -> Path:
+    return Path(__file__).with_name(f"{backbone.partition('.')[0]}.onnx")
+
+
+class OnnxNetwork:
+    """Classifiers evaluated on the same images in a single CPU thread.
+
+    Parameters
+    ----------
+    backbones : sequence of str
+        Name of the timm model of each classifier; see `has_graph`.
+    files : sequence of bytes
+        Weights of each classifier, as a timm state dict in safetensors format.
+    spec : InputSpec
+        Input of the networks.
+
+    Attributes
+    ----------
+    spec : InputSpec
+        Input of the networks.
+    n_features : int
+        Length of a row, with 8 logits per network.
+    digest : str
+        SHA-256 digest of the weights.
+    device : str
+        ``"cpu"``.
+
+    Raises
+    ------
+    ArtifactError
+        If the weights do not fit a backbone.
+
+    Notes
+    -----
+    The logits agree with those from torch up to rounding errors of about 1e-6.
+    """
+
+    def __init__(self, backbones: Sequence[str], files: Sequence[bytes], spec: InputSpec):
+        self.spec = spec
+        self.n_features = len(CLASSES) * len(files)
+        self.digest = hashlib.sha256(b"".join(files)).hexdigest()
+        self.device = "cpu"
+        pixels = {
+            name: np.array(values, np.float32).reshape(1, 3, 1, 1) * np.float32(255)
+            for name, values in (("input_mean", spec.mean), ("input_std", spec.std))
+        }
+        self._graphs = [
+            Graph(_graph_file(backbone), read_weights(data) | pixels)
+            for backbone, data in zip(backbones, files, strict=True)
+        ]
+
+    def block_size(self, batch_size: int) -> int:
+        """Return the number of images per forward pass.
+
+        Parameters
+        ----------
+        batch_size : int
+            Batch size requested by the user, which has no effect on a CPU.
+
+        Returns
+        -------
+        int
+            Fixed number of images.
+        """
+        return _BLOCK
+
+    def rows(self, blocks: Iterable[np.ndarray], *, batch_size: int = 32) -> np.ndarray:
+        """Classify blocks of prepared images.
+
+        Parameters
+        ----------
+        blocks : iterable of ndarray of shape (n, height, width, 3), uint8
+            Prepared images; n may differ between blocks.
+        batch_size : int, default=32
+            Has no effect on a CPU.
+
+        Returns
+        -------
+        ndarray of shape (n_images, n_features), float32
+            Logits of the first network, followed by those of the second, and so on.
+        """
+        parts = [np.empty((0, self.n_features), np.float32)]
+        for block in blocks:
+            for start in range(0, len(block), _BLOCK):
+                part = block[start : start + _BLOCK]
+                pixels = pad_block(part, _BLOCK)
+                found = [graph.run(pixels=pixels) for graph in self._graphs]
+                parts.append(np.hstack(found)[: len(part)])
+        return np.concatenate(parts)

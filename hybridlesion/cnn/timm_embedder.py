@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sized
-from itertools import islice, repeat
+from collections.abc import Iterable, Sized
+from itertools import repeat
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from hybridlesion._validation import check_choice, check_image, check_mask, check_number
-from hybridlesion.cnn.backbone import Network, load_network, resolve_device
-from hybridlesion.cnn.views import prepare
+from hybridlesion._validation import check_choice, check_number
+from hybridlesion.cnn.backbone import ImageTransformer, load_network, resolve_device
+from hybridlesion.cnn.views import ImageView
 from hybridlesion.exceptions import ArtifactError
 
 CROPS = ("lesion", "frame")
 
 
-class TimmEmbedder(TransformerMixin, BaseEstimator):
+class TimmEmbedder(ImageTransformer):
     """Embed images with a timm backbone, on a CPU or a GPU.
 
     Parameters
@@ -159,9 +158,17 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
             If the weights have changed since `fit`, or produce values that are not finite.
         """
         check_is_fitted(self)
-        network = self._network()
-        size = network.block_size(self.batch_size)
-        rows = network.rows(self._blocks(X, masks, network, size), batch_size=self.batch_size)
+        network = load_network(self.model, self.weights, resolve_device(self.device))
+        if network.digest != self.weights_digest_:
+            raise ArtifactError(
+                f"The weights of {self.model!r} (weights={self.weights!r}) are not those this "
+                "embedder was fitted with. Put the old file back, or fit again."
+            )
+        extent = self.margin if self.crop == "lesion" else network.spec.crop_pct
+        orientations = (False, True) if self.flips else (False,)
+        views = [ImageView(self.crop, extent, mirrored) for mirrored in orientations]
+        blocks = self._blocks(_pairs(X, masks), views, network)
+        rows = network.rows(blocks, batch_size=self.batch_size)
         if self.flips:
             rows = (rows[::2] + rows[1::2]) / 2
         if not np.isfinite(rows).all():
@@ -186,36 +193,6 @@ class TimmEmbedder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.array([f"emb__{i:04d}" for i in range(self.n_features_out_)], dtype=object)
-
-    def _network(self) -> Network:
-        network = load_network(self.model, self.weights, resolve_device(self.device))
-        if network.digest != self.weights_digest_:
-            raise ArtifactError(
-                f"The weights of {self.model!r} (weights={self.weights!r}) are not those this "
-                f"embedder was fitted with: their SHA-256 is {network.digest[:12]}..., not "
-                f"{self.weights_digest_[:12]}... Put the old file back, or fit again."
-            )
-        return network
-
-    def _blocks(self, images, masks, network: Network, size: int) -> Iterator[np.ndarray]:
-        pictures = self._pictures(images, masks, network)
-        while block := list(islice(pictures, size)):
-            yield np.stack(block)
-
-    def _pictures(self, images, masks, network: Network) -> Iterator[np.ndarray]:
-        for image, mask in _pairs(images, masks):
-            image = check_image(image)
-            mask = None if mask is None else check_mask(mask, image.shape[:2])
-            picture = prepare(image, mask, network.spec, crop=self.crop, margin=self.margin)
-            yield picture
-            if self.flips:
-                yield picture[:, ::-1]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.no_validation = True
-        return tags
 
 
 def embed(
@@ -284,7 +261,6 @@ def _pairs(images, masks):
         return zip(images, repeat(None), strict=False)
     if isinstance(images, Sized) and isinstance(masks, Sized) and len(images) != len(masks):
         raise ValueError(
-            f"there must be one mask for every image, got {len(images)} images and "
-            f"{len(masks)} masks; put None where an image has no mask."
+            f"got {len(images)} images and {len(masks)} masks; pass None for an image without mask."
         )
     return zip(images, masks, strict=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,12 +74,9 @@ def lesion_window(
         return None
     low, high = (limit * min(mask.shape) for limit in limits)
     side = round(min(max(max(height, width) * (1 + 2 * margin), low), high, max(mask.shape)))
-    return Window(
-        _inside(top + (height - side) // 2, side, mask.shape[0]),
-        _inside(left + (width - side) // 2, side, mask.shape[1]),
-        side,
-        side,
-    )
+    top = _inside(top + (height - side) // 2, side, mask.shape[0])
+    left = _inside(left + (width - side) // 2, side, mask.shape[1])
+    return Window(top, left, side, side)
 
 
 def frame_window(
@@ -147,12 +144,8 @@ def cut(image: np.ndarray, window: Window) -> np.ndarray:
     """
     bottom, right = window.top + window.height, window.left + window.width
     inside = image[max(window.top, 0) : bottom, max(window.left, 0) : right]
-    borders = (
-        max(-window.top, 0),
-        max(bottom - image.shape[0], 0),
-        max(-window.left, 0),
-        max(right - image.shape[1], 0),
-    )
+    beyond = (-window.top, bottom - image.shape[0], -window.left, right - image.shape[1])
+    borders = [max(side, 0) for side in beyond]
     if not any(borders):
         return inside
     return cv2.copyMakeBorder(inside, *borders, cv2.BORDER_REFLECT_101)
@@ -204,14 +197,9 @@ class InputSpec:
         InputSpec
             Input specification.
         """
-        return cls(
-            size=tuple(config["input_size"][1:]),
-            mean=tuple(config["mean"]),
-            std=tuple(config["std"]),
-            crop_pct=config["crop_pct"],
-            crop_mode=config["crop_mode"],
-            interpolation=config["interpolation"],
-        )
+        size, mean, std = (tuple(config[name]) for name in ("input_size", "mean", "std"))
+        others = (config[name] for name in ("crop_pct", "crop_mode", "interpolation"))
+        return cls(size[1:], mean, std, *others)
 
 
 class ImageView(NamedTuple):
@@ -259,11 +247,14 @@ class ImageView(NamedTuple):
         Window
             Window, which may extend beyond the frame.
         """
+        crop_pct = spec.crop_pct
         if self.crop == "frame":
-            spec = replace(spec, crop_pct=self.extent)
-        return view_window(
-            shape, mask, spec, crop=self.crop, margin=self.extent, limits=self.limits
-        )
+            crop_pct = self.extent
+        elif mask is not None:
+            window = lesion_window(mask, margin=self.extent, limits=self.limits)
+            if window is not None:
+                return window
+        return frame_window(shape, size=spec.size, crop_pct=crop_pct, crop_mode=spec.crop_mode)
 
     def prepare(self, image: np.ndarray, mask: np.ndarray | None, spec: InputSpec) -> np.ndarray:
         """Crop and scale an image.
@@ -282,86 +273,10 @@ class ImageView(NamedTuple):
         ndarray of shape (*spec.size, 3), uint8
             Input of the network, before normalisation.
         """
-        pixels = _scale(image, self.window(image.shape[:2], mask, spec), spec)
+        window = self.window(image.shape[:2], mask, spec)
+        if window.height >= spec.size[0] and window.width >= spec.size[1]:
+            method = cv2.INTER_AREA
+        else:
+            method = cv2.INTER_CUBIC if spec.interpolation == "bicubic" else cv2.INTER_LINEAR
+        pixels = cv2.resize(cut(image, window), spec.size[::-1], interpolation=method)
         return pixels[:, ::-1] if self.mirrored else pixels
-
-
-def prepare(
-    image: np.ndarray,
-    mask: np.ndarray | None,
-    spec: InputSpec,
-    *,
-    crop: str = "lesion",
-    margin: float = 0.25,
-) -> np.ndarray:
-    """Crop and scale an image for a network.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB image.
-    mask : ndarray of shape (H, W), bool, or None
-        True inside the lesion. If None or empty, the frame is used.
-    spec : InputSpec
-        Input of the network.
-    crop : {"lesion", "frame"}, default="lesion"
-        Square around the lesion, or the timm evaluation crop of the frame.
-    margin : float, default=0.25
-        Skin on each side of the lesion, as a fraction of the lesion's longer side.
-
-    Returns
-    -------
-    ndarray of shape (*spec.size, 3), uint8
-        Input of the network, before normalisation.
-    """
-    window = view_window(image.shape[:2], mask, spec, crop=crop, margin=margin)
-    return _scale(image, window, spec)
-
-
-def _scale(image: np.ndarray, window: Window, spec: InputSpec) -> np.ndarray:
-    pixels = cut(image, window)
-    if window.height >= spec.size[0] and window.width >= spec.size[1]:
-        method = cv2.INTER_AREA
-    else:
-        method = cv2.INTER_CUBIC if spec.interpolation == "bicubic" else cv2.INTER_LINEAR
-    return cv2.resize(pixels, spec.size[::-1], interpolation=method)
-
-
-def view_window(
-    shape: tuple[int, int],
-    mask: np.ndarray | None,
-    spec: InputSpec,
-    *,
-    crop: str = "lesion",
-    margin: float = 0.25,
-    limits: tuple[float, float] = (0.0, np.inf),
-) -> Window:
-    """Return the window that `prepare` crops.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        (H, W) of the image.
-    mask : ndarray of shape (H, W), bool, or None
-        True inside the lesion. If None or empty, the frame is used.
-    spec : InputSpec
-        Input of the network.
-    crop : {"lesion", "frame"}, default="lesion"
-        Square around the lesion, or the timm evaluation crop of the frame.
-    margin : float, default=0.25
-        Skin on each side of the lesion, as a fraction of the lesion's longer side.
-    limits : tuple of float, default=(0.0, inf)
-        Minimum and maximum side of the square around the lesion, as fractions of the short side
-        of the frame.
-
-    Returns
-    -------
-    Window
-        Window, which may extend beyond the frame.
-    """
-    window = None
-    if crop == "lesion" and mask is not None:
-        window = lesion_window(mask, margin=margin, limits=limits)
-    if window is not None:
-        return window
-    return frame_window(shape, size=spec.size, crop_pct=spec.crop_pct, crop_mode=spec.crop_mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -18,20 +19,9 @@ import pandas as pd
 from sklearn.base import clone
 
 from hybridlesion._atomic import atomic_path
-from hybridlesion.batch import (
-    FeatureResult,
-    Output,
-    RunOptions,
-    describe_featurizer,
-    measure,
-)
+from hybridlesion.batch import FeatureResult, Output, RunOptions, describe_featurizer, measure
 from hybridlesion.exceptions import ImageError, SourceError, TableError
-from hybridlesion.featurizer import (
-    FEATURE_VERSION,
-    FINETUNED,
-    LesionFeaturizer,
-    encode_metadata,
-)
+from hybridlesion.featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer, encode_metadata
 from hybridlesion.io import read_bytes, split_locator
 from hybridlesion.metadata import normalise_image_id
 
@@ -49,6 +39,8 @@ _READ_AHEAD = 1024
 
 # Only the digest of the weights matters, not their location.
 _PLACES = {"weights": "weights_digest", "segmenter": "segmenter_digest"}
+
+_DIGIT = "[0-9a-f]"
 
 
 def hash_images(paths: Iterable[object]) -> list[str | None]:
@@ -196,17 +188,12 @@ class FeatureCache:
 
 
 def _configuration_digest(configuration: Mapping[str, object], names: Sequence[str]) -> str:
-    fixed = {name: value for name, value in configuration.items() if name != "measurements"}
-    for place, digest in _PLACES.items():
-        if digest in fixed:
-            del fixed[place]
-    text = json.dumps(
-        [_CACHE_PROTOCOL, FEATURE_VERSION, fixed, list(names)], sort_keys=True, default=str
-    )
+    left_out = {place for place, digest in _PLACES.items() if digest in configuration}
+    left_out.add("measurements")
+    fixed = {name: value for name, value in configuration.items() if name not in left_out}
+    facts = [_CACHE_PROTOCOL, FEATURE_VERSION, fixed, list(names)]
+    text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-_DIGITS = frozenset("0123456789abcdef")
 
 
 def trim_cache(folder: Path, limit: float) -> int:
@@ -247,16 +234,15 @@ def trim_cache(folder: Path, limit: float) -> int:
 
 def _entries(folder: Path) -> Iterator[tuple[float, int, str]]:
     """Yield last use, size and path of each entry, a file named by 64 digits in a subfolder."""
-    for part in _scan(folder):
-        for found in _scan(part.path) if part.is_dir(follow_symlinks=False) else ():
-            if len(found.name) == 64 and set(found.name) <= _DIGITS and found.name[:2] == part.name:
-                try:
-                    state = found.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue
+    for part in glob.iglob(f"{glob.escape(str(folder))}/{2 * _DIGIT}"):
+        if os.path.islink(part):
+            continue
+        for path in glob.iglob(f"{glob.escape(part)}/{part[-2:]}{62 * _DIGIT}"):
+            with suppress(FileNotFoundError):
+                state = os.lstat(path)
                 # Even a small file occupies a whole disk block.
                 size = max(state.st_size, 512 * getattr(state, "st_blocks", 0))
-                yield state.st_mtime, size, found.path
+                yield state.st_mtime, size, path
 
 
 def _is_ours(path: str) -> bool:
@@ -265,14 +251,6 @@ def _is_ours(path: str) -> bool:
             return file.read(len(MARK)) == MARK
     except OSError:
         return False
-
-
-def _scan(folder: str | Path) -> list[os.DirEntry]:
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except FileNotFoundError:
-        return []
 
 
 def measure_cached(
@@ -313,36 +291,32 @@ def measure_cached(
     if len(repeated):
         raise TableError(f"two records have the image id {repeated.iloc[0]!r}; ids must differ.")
     digests = hash_images(records["path"]) if digests is None else digests
-    fitted = clone(featurizer).set_params(n_jobs=1).fit(records)
+    chosen = {} if options.device is None else {"device": options.device}
+    fitted = clone(featurizer).set_params(n_jobs=1, **chosen).fit(records)
     cache = FeatureCache(Path(options.cache), fitted)
     keys = cache.keys(records, digests)
-    found = {row: cache.read(key) for row, key in enumerate(keys)}
-    missing = [row for row, values in found.items() if values is None]
+    found = [cache.read(key) for key in keys]
+    missing = [row for row, values in enumerate(found) if values is None]
     n_found = len(records) - len(missing)
     failures, n_reused = [], n_found
     if missing:
-        new = measure(
-            records.iloc[missing],
-            featurizer,
-            output.shards,
-            replace(options, progress=options.progress and partial(_report, options, n_found)),
-        )
+        progress = options.progress and partial(_report, options, n_found)
+        rest = records.iloc[missing]
+        new = measure(rest, featurizer, output.shards, replace(options, progress=progress))
         failures, n_reused = new.failures, n_reused + new.n_reused
         measured = new.table.reindex(columns=cache.names).to_numpy(dtype=np.float32)
         by_id = dict(zip(new.table["image_id"], measured, strict=True))
-        ids = records["image_id"].to_numpy()
-        found |= {row: by_id.get(ids[row]) for row in missing}
-        # Do not cache files that changed while they were being measured.
-        rows = [row for row in missing if found[row] is not None and keys[row] is not None]
-        paths = records["path"].to_numpy()[rows]
-        for row, digest in zip(rows, hash_images(paths), strict=True):
-            if digest == digests[row]:
+        digests_now = hash_images(rest["path"])
+        for row, name, digest in zip(missing, rest["image_id"], digests_now, strict=True):
+            found[row] = by_id.get(name)
+            # Do not cache files that changed while they were being measured.
+            if found[row] is not None and digest is not None and digest == digests[row]:
                 cache.write(keys[row], found[row])
     if options.cache_limit is not None:
         trim_cache(cache.folder, options.cache_limit)
-    rows = [row for row, values in found.items() if values is not None]
-    values = np.array([found[row] for row in rows]).reshape(len(rows), len(cache.names))
-    known = records.iloc[rows]
+    known = records[[values is not None for values in found]]
+    values = np.array([values for values in found if values is not None])
+    values = values.reshape(len(known), len(cache.names))
     parts = [
         known.reindex(columns=fitted.carried_),
         encode_metadata(known, fitted.measurements_),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +13,9 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records
 from hybridlesion.metadata import (
     Findings,
+    Records,
     explain_near,
     normalise_image_id,
-    read_records,
     read_table,
     rename_images,
     split_sheet,
@@ -27,9 +27,8 @@ from hybridlesion.training import keep_measured
 def match_metadata(
     sources: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike],
-    id_column: str | None,
     roots: Sequence[str | os.PathLike],
-    columns: Mapping[str, str] | None,
+    read: Callable[[Sequence[str | os.PathLike]], Records],
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """List images and join their metadata, keeping images without a record.
 
@@ -39,12 +38,10 @@ def match_metadata(
         Image sources of any kind.
     metadata : sequence of str or path-like
         Tables in any ISIC layout. If empty, the images have no metadata.
-    id_column : str or None
-        Column of the tables that contains the image ids. If None, it is detected automatically.
     roots : sequence of str or path-like
         Additional folders to search for the images listed in a table of paths.
-    columns : mapping of str to str or None
-        Mapping from record columns to the column names in the tables.
+    read : callable
+        `read_records`, with the options of the user.
 
     Returns
     -------
@@ -70,14 +67,13 @@ def match_metadata(
     if not metadata:
         return images, found.warnings
     images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
-    records = read_records(list(metadata), id_column=id_column, columns=columns)
+    records = read(list(metadata))
     findings = Findings()
     ids = images["image_id"]
     repeated = ids[ids.duplicated()]
     if len(repeated):
         raise TableError(
-            f"{len(repeated)} images have the same id as another (first: {repeated.iloc[0]!r}). "
-            "Keep one file of each."
+            f"{len(repeated)} images have the id of another, e.g. {repeated.iloc[0]!r}; keep one."
         )
     images = rename_images(images, records.frame, findings)
     ids, recorded = images["image_id"], records.frame["image_id"]
@@ -94,9 +90,12 @@ def match_metadata(
         # A table of paths may contain values that are missing from the metadata.
         own = joined.pop(f"{name}_of_images")
         joined[name] = joined[name].where(joined[name].notna(), own)
-    notes = [note for note in records.warnings if note not in records.target_notes]
-    notes += [*findings.warnings, *_count_unmatched(ids, recorded)]
-    return joined, (*found.warnings, *notes)
+    unmatched = _count_unmatched(ids, recorded)
+    return joined, (*found.warnings, *_notes(records), *findings.warnings, *unmatched)
+
+
+def _notes(records: Records) -> list[str]:
+    return [note for note in records.warnings if note not in records.target_notes]
 
 
 def _count_unmatched(images: pd.Series, records: pd.Series) -> list[str]:
@@ -108,10 +107,8 @@ def _count_unmatched(images: pd.Series, records: pd.Series) -> list[str]:
             f"sex and site unknown, e.g. {without.iloc[0]}."
         )
     if len(unused):
-        notes.append(
-            f"{len(unused):,} of {len(records):,} records have no image, e.g. {unused.iloc[0]}; "
-            "left out."
-        )
+        count, example = f"{len(unused):,} of {len(records):,}", unused.iloc[0]
+        notes.append(f"{count} records have no image, e.g. {example}; left out.")
     return [*notes, *explain_near(list(unused), list(without))]
 
 
@@ -122,9 +119,8 @@ def find_rows(
     model: BaseEstimator,
     inputs: Sequence[str | os.PathLike],
     metadata: Sequence[str | os.PathLike],
-    id_column: str | None,
     roots: Sequence[str | os.PathLike],
-    columns: Mapping[str, str] | None,
+    read: Callable[[Sequence[str | os.PathLike]], Records],
 ) -> tuple[pd.DataFrame, bool, tuple[str, ...]]:
     """Read the rows to score.
 
@@ -136,12 +132,10 @@ def find_rows(
         Image sources of any kind or feature tables, but not a mixture.
     metadata : sequence of str or path-like
         Tables with age, sex, site and patient.
-    id_column : str or None
-        Column of the tables that contains the image ids. If None, it is detected automatically.
     roots : sequence of str or path-like
         Additional folders to search for the images listed in a table of paths.
-    columns : mapping of str to str or None
-        Mapping from record columns to the column names in the tables.
+    read : callable
+        `read_records`, with the options of the user.
 
     Returns
     -------
@@ -165,32 +159,20 @@ def find_rows(
             "Score them separately, or pass tables of metadata as `metadata`."
         )
     if tables:
-        rows, notes = _read_rows(tables, metadata, id_column, columns)
-        return rows, True, notes
+        rows, notes = [], []
+        for table in tables:
+            records = read([table, *metadata])
+            measured, unmeasured = keep_measured(records.frame)
+            notes += [*_notes(records), *unmeasured]
+            rows.append(measured)
+        return pd.concat(rows, ignore_index=True), True, tuple(notes)
     if featurizer is None:
         raise TableError(
             "this model was fitted on tables alone and cannot measure images. Pass a table, or "
             "fit a model on the output of `hybridlesion features`."
         )
-    images, notes = match_metadata(inputs, metadata, id_column, roots, columns)
-    return images, False, notes
-
-
-def _read_rows(
-    tables: Sequence[str | os.PathLike],
-    metadata: Sequence[str | os.PathLike],
-    id_column: str | None,
-    columns: Mapping[str, str] | None,
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Join each table with the metadata of its rows, and concatenate the results."""
-    rows, notes = [], []
-    for table in tables:
-        records = read_records([table, *metadata], id_column=id_column, columns=columns)
-        measured, unmeasured = keep_measured(records.frame)
-        notes += [note for note in records.warnings if note not in records.target_notes]
-        notes += unmeasured
-        rows.append(measured)
-    return pd.concat(rows, ignore_index=True), tuple(notes)
+    images, image_notes = match_metadata(inputs, metadata, roots, read)
+    return images, False, image_notes
 
 
 def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:

@@ -6,11 +6,12 @@ import os
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from hybridlesion._atomic import check_apart, check_writable
 from hybridlesion._formatting import count_words
@@ -27,6 +28,7 @@ from hybridlesion.featurizer import check_records
 from hybridlesion.inference._cache import hash_images, measure_cached
 from hybridlesion.inference._inputs import find_rows
 from hybridlesion.inference._score_file import (
+    EMPTY,
     ScoreFile,
     check_score_file,
     reject_unsafe_ids,
@@ -36,12 +38,12 @@ from hybridlesion.inference._score_file import (
 from hybridlesion.inference._score_table import (
     adjust_prevalence,
     check_diagnoses,
-    malignant_columns,
     score_table,
     trained_prevalence,
     uses_context,
 )
 from hybridlesion.leakage import membership_warning
+from hybridlesion.metadata import read_records
 from hybridlesion.pipeline import split_steps
 
 
@@ -112,25 +114,19 @@ def _measure(
     records: pd.DataFrame,
     output: Output,
     options: RunOptions,
-    digests: Sequence[str | None] | None = None,
+    digests: pd.Series | None = None,
 ) -> FeatureResult:
     """Measure records with the featurizer of a model; records with unsafe ids are failures."""
     safe, rejected = reject_unsafe_ids(check_records(records), output.path)
-    if digests is not None:
-        kept = records.index.isin(safe.index)
-        digests = [digest for digest, keep in zip(digests, kept, strict=True) if keep]
+    hashes = None if digests is None else list(digests[records.index.isin(safe.index)])
     if safe.empty:
         return FeatureResult(safe, rejected)
     featurizer, _ = split_steps(model)
     if featurizer is None:
         raise TableError(
-            "this model was fitted on tables alone and cannot measure images; score_table scores "
-            "its tables."
+            "this model was fitted on tables alone and cannot measure images; use score_table."
         )
-    featurizer = clone(featurizer)
-    if options.device is not None:
-        featurizer.set_params(device=options.device)
-    found = measure_cached(safe, featurizer, output, options, digests)
+    found = measure_cached(safe, featurizer, output, options, hashes)
     return FeatureResult(found.table, [*rejected, *found.failures], found.n_reused)
 
 
@@ -225,35 +221,36 @@ def score_inputs(
         raise OptionError("`append` needs a `model_id`, so that no file mixes two models.")
     if explain and prevalence is not None:
         raise OptionError(
-            "reasons add up to the score at the training prevalence; pass `explain` or "
-            "`prevalence`, not both."
+            "reasons explain the score at the training prevalence; omit `explain` or `prevalence`."
         )
-    file = ScoreFile(output.path, str(model_id), prevalence, diagnoses) if append else None
-    rows, from_table, notes = find_rows(model, inputs, metadata, id_column, roots, columns)
+    file = ScoreFile(output.path, str(model_id), prevalence, diagnoses)
+    read = partial(read_records, id_column=id_column, columns=columns)
+    rows, from_table, notes = find_rows(model, inputs, metadata, roots, read)
     check_originals(output.local_files(), rows.get("path", ()))
     # Only after reading the inputs, so that invalid inputs do not leave an empty folder behind.
     output.make_folder()
     with locked(output.storage, output.name):
         # Refuse a file that cannot be appended to before the long computation.
-        old = file.read() if file else None
+        old = file.read() if append else EMPTY
         _warn(notes)
-        digests = hash_images(rows["path"]) if file and not from_table else [None] * len(rows)
-        wanted = np.ones(len(rows), dtype=bool)
-        if file:
-            is_new, changed = file.compare(old, rows, digests)
-            wanted = is_new | changed
-            _warn(_note_changed(rows["image_id"][changed]))
+        hashes = hash_images(rows["path"]) if append and not from_table else [None] * len(rows)
+        digests = pd.Series(hashes, rows.index, dtype=object)
+        is_new, changed = file.compare(old, rows, digests)
+        wanted = is_new | changed
+        if changed.any():
+            count, first = count_words(changed.sum(), "image"), rows["image_id"][changed].iloc[0]
+            _warn([f"{count} changed since the last run (first: {first!r}); scored again."])
         if not wanted.any():
             write_failures(output.path, [], 0)
             return ExtractionResult(output.path, 0, 0, None, time.monotonic() - started)
-        by_id = dict(zip(rows["image_id"][wanted], np.array(digests, object)[wanted], strict=True))
+        by_id = dict(zip(rows["image_id"][wanted], digests[wanted], strict=True))
         taken = wanted | _same_patients(model, rows, wanted)
-        rows, digests = rows[taken], [d for d, take in zip(digests, taken, strict=True) if take]
+        rows, digests = rows[taken], digests[taken]
         _warn(membership_warning(training, rows))
         if from_table:
             found = FeatureResult(*reject_unsafe_ids(rows, output.path))
         else:
-            found = _measure(model, rows, output, options, digests if file else None)
+            found = _measure(model, rows, output, options, digests if append else None)
         n_rows = len(found.table)
         # If there are valid rows from earlier runs, the run may have nothing but failures.
         errors = write_failures(output.path, found.failures, n_rows + int((~wanted).sum()))
@@ -262,13 +259,8 @@ def score_inputs(
             scores = scores[scores["image_id"].isin(list(by_id))].reset_index(drop=True)
             n_rows = len(scores)
             if trained is not None:
-                scores = adjust_prevalence(
-                    scores,
-                    trained=trained,
-                    wanted=prevalence,
-                    malignant=malignant_columns(model) if diagnoses else (),
-                )
-            if file is not None:
+                scores = adjust_prevalence(model, scores, trained=trained, wanted=prevalence)
+            if append:
                 scores = file.merge(old, scores, [by_id.get(name) for name in scores["image_id"]])
             write_scores(scores, output.path)
     seconds = time.monotonic() - started
@@ -282,15 +274,6 @@ def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray)
         return np.zeros(len(rows), dtype=bool)
     patients = rows["patient_id"][wanted].dropna()
     return rows["patient_id"].isin(patients).to_numpy()
-
-
-def _note_changed(ids: pd.Series) -> list[str]:
-    if ids.empty:
-        return []
-    return [
-        f"{count_words(len(ids), 'image')} changed since the last run (first: {ids.iloc[0]!r}); "
-        "scored again."
-    ]
 
 
 def _warn(texts: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,10 +86,8 @@ def _find_unsafe(row: dict[str, object], out: Path) -> str | None:
         if isinstance(value, str) and not value.isprintable():
             return f"its {column} contains unprintable characters; rename it."
         if out.suffix.lower() == ".csv" and is_formula(value):
-            return (
-                f"its {column} begins with {str(value)[0]!r}, and a spreadsheet would run it as a "
-                "formula; rename it, or write .parquet."
-            )
+            reason = f"begins with {str(value)[0]!r} and is a formula in a spreadsheet"
+            return f"its {column} {reason}; rename it, or write .parquet."
     return None
 
 
@@ -136,13 +134,9 @@ def write_scores(scores: pd.DataFrame, out: Path) -> None:
             scores.to_parquet(temporary, index=False)
             return
         if "path" in scores:
-            scores = scores.assign(path=[_plain_path(path) for path in scores["path"]])
+            scores = scores.assign(path=[f"./{p}" if is_formula(p) else p for p in scores["path"]])
         # Full precision: CSV, Parquet and in-memory scores are identical.
         scores.to_csv(temporary, index=False)
-
-
-def _plain_path(path: object) -> object:
-    return f"./{path}" if is_formula(path) else path
 
 
 # Incremented when a column changes its meaning or is removed.
@@ -150,6 +144,9 @@ SCHEMA = 1
 
 _NEEDED = ("image_id", "score", "label", "threshold")
 _STAMPS = ("image_sha256", "model", "scored_at", "schema")
+
+# Rows of a file that does not exist.
+EMPTY = pd.DataFrame(columns=["image_id", "image_sha256"])
 
 
 @dataclass(frozen=True)
@@ -173,13 +170,13 @@ class ScoreFile:
     prevalence: float | None = None
     diagnoses: bool = False
 
-    def read(self) -> pd.DataFrame | None:
+    def read(self) -> pd.DataFrame:
         """Read the file and check that new rows can be appended.
 
         Returns
         -------
-        DataFrame of shape (n, columns) or None
-            Rows of the file (as text if the format is CSV), or None if it does not exist.
+        DataFrame of shape (n, columns)
+            Rows of the file (as text if the format is CSV), or `EMPTY` if it does not exist.
 
         Raises
         ------
@@ -188,7 +185,7 @@ class ScoreFile:
             new rows contain diagnoses.
         """
         if not self.out.exists():
-            return None
+            return EMPTY
         rows = _read(self.out)
         lacking = [name for name in (*_NEEDED, *_STAMPS) if name not in rows]
         if lacking:
@@ -196,11 +193,10 @@ class ScoreFile:
                 f"{self.out} was not written with `append`: it lacks {', '.join(lacking)}. Choose "
                 "another `out`, or omit `append` to overwrite it."
             )
-        self._check_same(rows, "schema", str(SCHEMA))
-        self._check_same(rows, "model", self.model_id)
-        wanted = "" if self.prevalence is None else str(float(self.prevalence))
-        found = rows["prevalence"] if "prevalence" in rows else pd.Series("", rows.index)
-        self._check_same(rows.assign(prevalence=found), "prevalence", wanted)
+        prevalence = "" if self.prevalence is None else str(float(self.prevalence))
+        wanted = {"schema": str(SCHEMA), "model": self.model_id, "prevalence": prevalence}
+        for column, value in wanted.items():
+            self._check_same(column, rows.get(column, pd.Series("", rows.index)), value)
         if self.diagnoses != ("diagnosis_predicted" in rows):
             raise TableError(
                 f"{self.out} contains scores {'without' if self.diagnoses else 'with'} diagnoses. "
@@ -209,13 +205,13 @@ class ScoreFile:
         return rows
 
     def compare(
-        self, rows: pd.DataFrame | None, found: pd.DataFrame, digests: Sequence[str | None]
+        self, rows: pd.DataFrame, found: pd.DataFrame, digests: Iterable[str | None]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Compare records with the rows of earlier runs.
 
         Parameters
         ----------
-        rows : DataFrame of shape (n, columns) or None
+        rows : DataFrame of shape (n, columns)
             Rows of earlier runs, from `read`.
         found : DataFrame of shape (m, columns)
             Records with ``image_id``.
@@ -230,24 +226,22 @@ class ScoreFile:
             True for records whose image has changed since it was scored.
         """
         ids = found["image_id"].astype(str)
-        if rows is None:
-            return np.ones(len(ids), dtype=bool), np.zeros(len(ids), dtype=bool)
         known = dict(zip(rows["image_id"].astype(str), rows["image_sha256"], strict=True))
         is_new = ~ids.isin(known).to_numpy()
         changed = [
-            digest is not None and known[name] != digest if name in known else False
+            digest is not None and known.get(name, digest) != digest
             for name, digest in zip(ids, digests, strict=True)
         ]
         return is_new, np.array(changed, dtype=bool)
 
     def merge(
-        self, rows: pd.DataFrame | None, scores: pd.DataFrame, digests: Sequence[str | None]
+        self, rows: pd.DataFrame, scores: pd.DataFrame, digests: Sequence[str | None]
     ) -> pd.DataFrame:
         """Append new rows, replacing the old rows of images that were scored again.
 
         Parameters
         ----------
-        rows : DataFrame of shape (n, columns) or None
+        rows : DataFrame of shape (n, columns)
             Rows of earlier runs, from `read`.
         scores : DataFrame of shape (m, columns)
             New scores.
@@ -264,8 +258,6 @@ class ScoreFile:
         scores = scores.assign(
             image_sha256=list(digests), model=self.model_id, scored_at=now, schema=SCHEMA
         )
-        if rows is None:
-            return scores
         kept = rows[~rows["image_id"].astype(str).isin(scores["image_id"].astype(str))]
         if kept.empty:
             return scores
@@ -274,14 +266,13 @@ class ScoreFile:
             scores = scores.astype(object)
         return pd.concat([kept, scores], ignore_index=True)
 
-    def _check_same(self, rows: pd.DataFrame, column: str, wanted: str) -> None:
-        found = {_text(value) for value in rows[column].unique()} - {wanted}
+    def _check_same(self, column: str, values: pd.Series, wanted: str) -> None:
+        found = {"" if pd.isna(value) else str(value) for value in values.unique()} - {wanted}
         if found:
             other = sorted(found)[0] or "none"
             raise TableError(
-                f"{self.out} has scores of {column} {other[:40]}, but the new ones have "
-                f"{wanted or 'none'}; one file cannot have both. Choose another `out`, or omit "
-                "`append` to overwrite it."
+                f"{self.out} has scores of {column} {other[:40]}, the new ones have "
+                f"{wanted or 'none'}. Choose another `out`, or omit `append` to overwrite it."
             )
 
 
@@ -292,7 +283,3 @@ def _read(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise TableError(f"{path} cannot be read as a table of scores: {error}") from error
-
-
-def _text(value: object) -> str:
-    return "" if pd.isna(value) else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.explain import reason_columns
@@ -38,8 +39,7 @@ def uses_context(classifier: BaseEstimator) -> bool:
     bool
         True if it computes or reads ``ctx__`` columns.
     """
-    encoder = getattr(classifier, "encoder_", None)
-    names = [] if encoder is None else encoder.names_
+    names = getattr(getattr(classifier, "encoder_", None), "names_", ())
     return any(str(name).startswith("ctx__") for name in names)
 
 
@@ -71,9 +71,7 @@ def note_caveats(
     notes, total = [], f"{len(table):,}"
     if _SEEN in table and any(name.startswith("cnn__") for name in names):
         seen = table[_SEEN].to_numpy(float)
-        out_of_fold, optimistic = (
-            int((seen == code).sum()) for code in (_OUT_OF_FOLD, _OPTIMISTIC)
-        )
+        out_of_fold, optimistic = (np.sum(seen == code) for code in (_OUT_OF_FOLD, _OPTIMISTIC))
         if out_of_fold:
             notes.append(
                 f"the CNN was trained on {count_words(out_of_fold, 'image')} of {total}; their CNN "
@@ -178,28 +176,9 @@ def check_diagnoses(model: BaseEstimator) -> None:
     """
     if getattr(split_steps(model)[1], "diagnosis_", None) is None:
         raise OptionError(
-            "`diagnoses` needs a model that learned diagnoses; this one did not. Fit it again on a "
-            "table with a column of diagnoses, at least three of these with 20 rows each: "
-            f"{', '.join(CLASSES)}."
+            "`diagnoses` needs a model that learned diagnoses. Fit it on a table with a column of "
+            f"diagnoses, at least three of these with 20 rows each: {', '.join(CLASSES)}."
         )
-
-
-def malignant_columns(model: BaseEstimator) -> list[str]:
-    """Return the names of the columns with the probabilities of malignant diagnoses.
-
-    Parameters
-    ----------
-    model : Pipeline or HybridLesionClassifier
-        Fitted model that learned diagnoses.
-
-    Returns
-    -------
-    list of str
-        Column names, for example ``["p_bcc", "p_mel"]``.
-    """
-    classifier = split_steps(model)[1]
-    names = classifier.diagnosis_.classes_[classifier.malignant_diagnoses_]
-    return [f"p_{CLASSES[name]}" for name in names]
 
 
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -213,38 +192,28 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     if needed:
         raise TableError(
             f"the table lacks {len(needed)} measurements that the model was fitted on: "
-            f"{', '.join(needed[:5])}{', ...' if len(needed) > 5 else ''}. Make it with "
-            "`hybridlesion features` and the same options, or score the images themselves."
+            f"{shorten(needed)}. Make it with `hybridlesion features` and the same options, or "
+            "score the images themselves."
         )
     metadata = [name for name in names if name.startswith("meta__")]
     table = table.assign(**{name: np.float32("nan") for name in metadata if name in absent})
+    note = ""
     if metadata and table[metadata].isna().all(axis=None):
-        warnings.warn(
-            "the model uses age, sex and site, but no row has any of them; pass `metadata` for "
-            "better scores.",
-            UserWarning,
-            stacklevel=4,
-        )
+        note = "the model uses age, sex and site, but no row has any of them; pass `metadata`."
     elif unknown:
-        warnings.warn(
-            f"the table lacks {', '.join(unknown)}, which the model was fitted on; they count as "
-            "unknown in every row.",
-            UserWarning,
-            stacklevel=4,
-        )
+        lacking = ", ".join(unknown)
+        note = f"the table lacks {lacking}, which the model was fitted on; they count as unknown."
+    if note:
+        warnings.warn(note, UserWarning, stacklevel=4)
     return table
 
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     """List metadata for which a table has neither the raw nor the encoded column."""
-    unknown = {}
-    for name in names:
-        if name.startswith("meta__") and name not in table:
-            bare = name.removeprefix("meta__")
-            record = next((word for word in ("sex", "site") if bare.startswith(f"{word}_")), bare)
-            if record not in table:
-                unknown[record] = None
-    return list(unknown)
+    absent = [name for name in names if name.startswith("meta__") and name not in table]
+    # One-hot columns, such as meta__site_head_neck, are encoded from one column of the records.
+    columns = [re.sub("^(sex|site)_.*", r"\1", name.removeprefix("meta__")) for name in absent]
+    return [name for name in dict.fromkeys(columns) if name not in table]
 
 
 def trained_prevalence(training: Mapping[str, object]) -> float:
@@ -274,27 +243,26 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
     if not (isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows):
         raise OptionError(
             "the model does not record how many lesions it was trained on, and how many were "
-            "malignant, so its scores cannot be adjusted to another prevalence. Omit `prevalence`, "
-            "or fit the model with `hybridlesion fit`."
+            "malignant. Omit `prevalence`, or fit the model with `hybridlesion fit`."
         )
     return n_positive / n_rows
 
 
 def adjust_prevalence(
-    scores: pd.DataFrame, *, trained: float, wanted: float, malignant: Sequence[str] = ()
+    model: BaseEstimator, scores: pd.DataFrame, *, trained: float, wanted: float
 ) -> pd.DataFrame:
     """Adjust scores to the prevalence in the population to be scored.
 
     Parameters
     ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model. Only used if the scores contain probabilities of diagnoses.
     scores : DataFrame of shape (n, columns)
         Scores from `score_table`.
     trained : float
         Proportion of malignant lesions in the training data, above 0 and below 1.
     wanted : float
         Proportion of malignant lesions in the population to be scored, above 0 and below 1.
-    malignant : sequence of str, default=()
-        Columns with the probabilities of malignant diagnoses, if the model learned diagnoses.
 
     Returns
     -------
@@ -311,13 +279,15 @@ def adjust_prevalence(
     Examples
     --------
     >>> scores = pd.DataFrame({"score": [0.5], "threshold": [0.5], "label": [1]})
-    >>> adjust_prevalence(scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
+    >>> adjust_prevalence(None, scores, trained=0.5, wanted=0.02)["score"].round(4).tolist()
     [0.02]
     """
     score = shift_prevalence(scores["score"], trained, wanted)
-    if malignant and _PROBABILITIES[0] in scores:
-        p, marks = scores[_PROBABILITIES].to_numpy(), np.isin(_PROBABILITIES, malignant)
-        matched = match_malignancy(p, marks, score)
+    if _PROBABILITIES[0] in scores:
+        classifier = split_steps(model)[1]
+        malignant = classifier.diagnosis_.classes_[classifier.malignant_diagnoses_]
+        is_malignant = np.isin(list(CLASSES), malignant)
+        matched = match_malignancy(scores[_PROBABILITIES].to_numpy(), is_malignant, score)
         scores = scores.assign(**dict(zip(_PROBABILITIES, matched.T, strict=True)))
     return scores.assign(
         score=score,

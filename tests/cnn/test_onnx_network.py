@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hybridlesion.cnn.onnx_network import OnnxNetwork, has_graph
+from hybridlesion.cnn.scorer import OnnxNetwork, has_graph
 from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
 from tests.cnn.conftest import classifier_bytes, random_classifier
@@ -36,7 +36,7 @@ def test_logits_are_those_of_torch(rng, backbone, size):
 
 def test_a_row_does_not_depend_on_its_neighbours(rng):
     data = classifier_bytes(random_classifier("mobilenetv2_100", 0))
-    network = OnnxNetwork("mobilenetv2_100", [data], _spec(64, 64))
+    network = OnnxNetwork(["mobilenetv2_100"], [data], _spec(64, 64))
     pixels = rng.integers(0, 256, (11, 64, 64, 3), dtype=np.uint8)
     together = network.rows([pixels])
     parts = [pixels[:1], pixels[1:4], pixels[4:]]
@@ -48,9 +48,9 @@ def test_a_row_does_not_depend_on_its_neighbours(rng):
 def test_other_weights_are_refused():
     data = classifier_bytes(random_classifier("mobilenetv2_100", 0))
     with pytest.raises(ArtifactError, match="do not fit tf_efficientnet_lite0"):
-        OnnxNetwork("tf_efficientnet_lite0", [data], _spec(64, 64))
+        OnnxNetwork(["tf_efficientnet_lite0"], [data], _spec(64, 64))
     with pytest.raises(ArtifactError, match="cannot be read as safetensors"):
-        OnnxNetwork("mobilenetv2_100", [data[:1000]], _spec(64, 64))
+        OnnxNetwork(["mobilenetv2_100"], [data[:1000]], _spec(64, 64))
 
 
 def test_graphs_by_name():
