@@ -9,7 +9,6 @@ from hybridlesion.plotting._abcd_files import (
 from hybridlesion.plotting._abcd_layout import SCORE_RANGES
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._cnn_sheet import MAP_KEY, cnn_words, draw_cnn_sheet, paint_cnn_map
-from hybridlesion.plotting._confusion import confusion_figure
 from hybridlesion.plotting._curves import comparison_figure, curve_figure, decision_figure
 from hybridlesion.plotting._image_sheets import (
     MaskReport,
@@ -20,6 +19,7 @@ from hybridlesion.plotting._image_sheets import (
     report_masks,
 )
 from hybridlesion.plotting._metrics import (
+    confusion_figure,
     draw_precision_recall,
     draw_reliability,
     draw_roc,
