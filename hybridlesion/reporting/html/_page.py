@@ -19,21 +19,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hybridlesion import plotting
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._validation import check_number
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.metrics import decision_curve
-from hybridlesion.plotting import (
-    THEME,
-    choose_cases,
-    draw_precision_recall,
-    draw_reliability,
-    draw_roc,
-    legend_words,
-    square_panel,
-)
+from hybridlesion.plotting import THEME
 from hybridlesion.reporting.html._cases import draw_details, make_cards, take_pictures
 from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
 from hybridlesion.reporting.html._sections import fill_sections
@@ -150,7 +143,7 @@ def write_page(
     pictures = take_pictures(_rows(shown), long_side=long_side, **reading, **options)
     # Sheets are drawn for lesions with a readable image.
     readable = shown[[not picture.error for picture in pictures]]
-    drawn = _rows(choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
+    drawn = _rows(plotting.choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
     column = getattr(data.classifier, "leading_", None)
     details = draw_details(drawn, featurizer, column=column, **options)
     by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
@@ -182,7 +175,7 @@ def _choose(data: ReportData, images: Sequence[str | os.PathLike], n_cases: int)
         cases = cases.assign(path=cases["image_id"].map(found["path"].set_axis(names)))
     elif "path" not in cases:
         cases = cases.assign(path=None)
-    return choose_cases(cases, n_cases)
+    return plotting.choose_cases(cases, n_cases)
 
 
 def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
@@ -213,22 +206,22 @@ def draw_charts(
         Four charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, which contains
         no external text; ``alt``, the text alternative; and ``caption``.
     """
-    legend = legend_words(metrics)
+    legend = plotting.legend_words(metrics)
     words = defaultdict(lambda: "not available", legend)
     drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
         "roc": (
-            lambda axes: draw_roc(axes, y, score, threshold, legend),
+            lambda axes: plotting.draw_roc(axes, y, score, threshold, legend),
             f"ROC curve, area {words['auc']}.",
             "A curve closer to the upper left corner is better; the dotted line is chance.",
         ),
         "pr": (
-            lambda axes: draw_precision_recall(axes, y, score, threshold, legend),
+            lambda axes: plotting.draw_precision_recall(axes, y, score, threshold, legend),
             f"Precision-recall curve, average precision {words['average_precision']}.",
             "Share of positive lesions that are malignant, against sensitivity. The dotted line is "
             "a random classifier.",
         ),
         "reliability": (
-            lambda axes: draw_reliability(axes, y, score, legend),
+            lambda axes: plotting.draw_reliability(axes, y, score, legend),
             f"Reliability diagram, calibration slope {words['calibration_slope']}.",
             "On the dotted line, one in ten lesions with a score of 10 % is malignant. Bars are "
             "95 % intervals; ticks are single lesions.",
@@ -251,7 +244,7 @@ def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: floa
     axes.axhline(0, color=NOTE, lw=1, ls=":")
     axes.plot(curve["threshold"], curve["act_on_all"], color=NOTE, lw=1.4, ls="--", label="all")
     axes.plot(curve["threshold"], curve["net_benefit"], color=MODEL, lw=2, label="model")
-    square_panel(axes, "Threshold probability", "Net benefit per lesion", "Decision curve")
+    plotting.square_panel(axes, "Threshold probability", "Net benefit per lesion", "Decision curve")
     top = max(float(curve["net_benefit"].max()), float(y.mean()), 1e-6)
     axes.set(xlim=(0, curve["threshold"].max()), ylim=(-0.25 * top, 1.12 * top))
     axes.plot([], [], color=NOTE, lw=1, ls=":", label="none")
