@@ -264,8 +264,7 @@ def _to_svg(key: str, draw: Callable[[Axes], None]) -> str:
         axes.tick_params(colors=INK, labelsize=9)
         axes.spines[:].set_color(NOTE)
         text = io.StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+        figure.savefig(text, format="svg", transparent=True)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
