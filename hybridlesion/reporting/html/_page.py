@@ -264,10 +264,10 @@ def _to_svg(key: str, draw: Callable[[Axes], None]) -> str:
         axes.tick_params(colors=INK, labelsize=9)
         axes.spines[:].set_color(NOTE)
         text = io.StringIO()
-        figure.savefig(text, format="svg", transparent=True)
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     size = re.search(r'viewBox="[^"]*"', svg)[0]
     svg = re.sub(r"<svg[^>]*>", f'<svg {size} aria-hidden="true" focusable="false">', svg, count=1)
     # Remove URLs: links within the drawing need no namespace.
