@@ -116,14 +116,7 @@ FAMILY_TITLES = MappingProxyType(
 )
 """Title of each family, in display order."""
 
-# A score belongs to the family that it summarises.
-_SCORES = {"abcd__structures": "structure"}
-_MEASURED = {
-    row.name: row.family
-    if row.family != "score"
-    else _SCORES.get(row.name, row.name.removeprefix("abcd__"))
-    for row in FEATURES
-}
+_ROWS = {row.name: row for row in FEATURES}
 _PREFIXES = ("cnn", "emb", "meta", "ctx")
 
 
@@ -145,10 +138,12 @@ def family_of(column: str) -> str:
     >>> family_of("abcd__border_bays"), family_of("abcd__color"), family_of("meta__age")
     ('border', 'color', 'meta')
     """
-    if column in _MEASURED:
-        return _MEASURED[column]
-    prefix = column.split("__")[0] if "__" in column else ""
-    return prefix if prefix in _PREFIXES else "other"
+    prefix, mark, name = column.partition("__")
+    if column not in _ROWS:
+        return prefix if mark and prefix in _PREFIXES else "other"
+    family = _ROWS[column].family
+    # A score belongs to the family that it summarises.
+    return {"structures": "structure"}.get(name, name) if family == "score" else family
 
 
 def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
@@ -177,6 +172,7 @@ def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
     return summed[[family for family in FAMILY_TITLES if family in summed]]
 
 
+_PROBABILITY = "fine-tuned network's probability of"
 _WHOLE = {
     "abcd__asymmetry": "asymmetry",
     "abcd__border": "border irregularity",
@@ -190,12 +186,8 @@ _WHOLE = {
     "abcd__skin_band": "skin tone",
     "emb__": "the image as a whole (embedding)",
     "cnn__score": "fine-tuned network's score",
-    "cnn__melanoma": "fine-tuned network's probability of melanoma",
-    **{
-        f"cnn__p_{code}": f"fine-tuned network's probability of {name}"
-        for name, code in CLASSES.items()
-    },
-    "meta__age": "age",
+    "cnn__melanoma": f"{_PROBABILITY} melanoma",
+    **{f"cnn__p_{code}": f"{_PROBABILITY} {name}" for name, code in CLASSES.items()},
     "meta__sex_male": "sex",
     "meta__tbp_lv_A": "a* of the lesion",
     "meta__clin_size_long_diam_mm": "longest diameter",
@@ -214,7 +206,6 @@ _WORDS = {
     "max": "greatest",
     "gray": "grey",
     "share": "share of the lesion",
-    "has": "",
     "feret": "Feret diameter",
     "glcm1": "fine co-occurrence",
     "glcm4": "coarse co-occurrence",
@@ -224,11 +215,7 @@ _WORDS = {
     "25": "at 25 %",
     "50": "at 50 %",
     "75": "at 75 %",
-    "meta": "",
-    "tbp": "",
-    "lv": "",
-    "clin": "",
-    "mm": "",
+    **dict.fromkeys(("has", "meta", "tbp", "lv", "clin", "mm"), ""),
 }
 # Labels by the kinds of `hybridlesion.model.patient_context`.
 _CONTEXT = {
@@ -290,7 +277,6 @@ def _spell(name: str) -> str:
 
 
 _TONES = ("very light", "light", "intermediate", "tan", "brown", "dark")
-_ROWS = {row.name: row for row in FEATURES}
 _UNITS = {
     "meta__age": "years",
     "meta__clin_size_long_diam_mm": "mm",
@@ -331,22 +317,19 @@ def value_words(column: str, value: object) -> str:
         return "unknown"
     if not isinstance(value, Real | np.bool_):
         return str(value)  # words, dates
-    is_bool, value = isinstance(value, bool | np.bool_), float(value)
     if column in _SITE_OF:
         return f"{'' if value >= 0.5 else 'not '}{_SITE_OF[column]}"
     if column == "meta__sex_male":
         return "male" if value >= 0.5 else "female"
-    row = _ROWS.get(column)
-    if row is None and is_bool:
+    if column in _ROWS:
+        return _measure_words(_ROWS[column].unit, float(value), _ROWS[column].high)
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    if column == "cnn__melanoma" or column.startswith("cnn__p_"):
-        return _measure_words("share", value, 1.0)
-    if row is None:
-        return f"{_number(value)} {_UNITS.get(column, '')}".rstrip()
-    return _measure_words(row.unit, value, row.high)
+    is_share = column == "cnn__melanoma" or column.startswith("cnn__p_")
+    return _measure_words("share" if is_share else _UNITS.get(column, "1"), float(value))
 
 
-def _measure_words(unit: str, value: float, high: float) -> str:
+def _measure_words(unit: str, value: float, high: float = 1.0) -> str:
     if unit == "share":
         return f"{100 * value:.0f} %" if value >= 0.01 or value == 0 else f"{100 * value:.2g} %"
     if unit == "0/1":
@@ -357,13 +340,14 @@ def _measure_words(unit: str, value: float, high: float) -> str:
         return f"{value:.1f} of {high:g}"
     if unit in ("octants", "colours"):
         return f"{_number(value)} of {high:g}{' octants' if unit == 'octants' else ''}"
-    if unit in ("1", "unit", "count"):
-        return _number(value)
-    return f"{_number(value)} {unit}"
+    return _number(value) if unit in ("1", "unit", "count") else f"{_number(value)} {unit}"
 
 
 def _number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
+
+
+_BINARY = {*_SITE_OF, "meta__sex_male", *(row.name for row in FEATURES if row.unit == "0/1")}
 
 
 def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) -> str:
@@ -396,22 +380,17 @@ def rank_words(column: str, value: object, reference: Mapping[str, np.ndarray]) 
     quantiles = reference.get(column)
     if quantiles is None or isinstance(value, str) or pd.isna(value):
         return ""
-    binary = column in _SITE_OF or column == "meta__sex_male"
-    if column in _ROWS:
-        binary = _ROWS[column].unit == "0/1"
-    if binary or np.isin(quantiles, (0, 1)).all():
+    if column in _BINARY or np.isin(quantiles, (0, 1)).all():
         # References of earlier releases may contain values between 0 and 1.
         same = np.mean((quantiles >= 0.5) == (float(value) >= 0.5))
         if 0.01 <= same <= 0.99:
             return f"as in {100 * same:.0f} % of benign lesions"
         return f"as in {'more than 99' if same > 0.5 else 'fewer than 1'} % of benign lesions"
     below, equal, above = shares_among_benign(value, quantiles)
-    if equal >= max(below, above):
-        word, share = "as in", equal
-    else:
-        word, share = ("higher than", below) if below >= above else ("lower than", above)
+    words = {"as in": equal, "higher than": below, "lower than": above}
+    word = max(words, key=words.get)
     # A finite sample cannot justify 100 %.
-    return f"{word} {min(int(100 * share + 1e-9), 99)} % of benign lesions"
+    return f"{word} {min(int(100 * words[word] + 1e-9), 99)} % of benign lesions"
 
 
 def points_words(share: float) -> str:
@@ -479,8 +458,7 @@ def reason_words(
     columns = _join_sites(parts.drop(columns=["score", "base"], errors="ignore"))
     shares = columns.to_numpy()
     strongest = np.argsort(-np.abs(shares), axis=1, kind="stable")[:, :n_reasons]
-    known = table[[name for name in parts.columns if name in table]]
-    rows = (dict(zip(known, values, strict=True)) for values in known.itertuples(False, None))
+    rows = table[[name for name in parts.columns if name in table]].to_dict("records")
     return [
         [
             _word(columns.columns[k], row, shares[number, k], reference)

@@ -1,16 +1,22 @@
 """Figures for scores and masks, and sheets for lesions (matplotlib and OpenCV)."""
 
 from hybridlesion.plotting._abcd_files import (
+    MAP_KEY,
     SHEET_SUFFIXES,
     DrawnSheet,
     SheetDrawing,
+    cnn_words,
+    draw_cnn_sheet,
+    paint_cnn_map,
     write_abcd_sheets,
 )
-from hybridlesion.plotting._abcd_layout import SCORE_RANGES
-from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
-from hybridlesion.plotting._cnn_sheet import MAP_KEY, cnn_words, draw_cnn_sheet, paint_cnn_map
-from hybridlesion.plotting._confusion import confusion_figure
-from hybridlesion.plotting._curves import comparison_figure, curve_figure, decision_figure
+from hybridlesion.plotting._abcd_sheet import SCORE_RANGES, draw_abcd_sheet
+from hybridlesion.plotting._curves import (
+    comparison_figure,
+    curve_figure,
+    decision_figure,
+    subgroup_figure,
+)
 from hybridlesion.plotting._image_sheets import (
     MaskReport,
     case_sheet,
@@ -20,6 +26,7 @@ from hybridlesion.plotting._image_sheets import (
     report_masks,
 )
 from hybridlesion.plotting._metrics import (
+    confusion_figure,
     draw_precision_recall,
     draw_reliability,
     draw_roc,
@@ -29,7 +36,6 @@ from hybridlesion.plotting._metrics import (
     square_panel,
 )
 from hybridlesion.plotting._style import RESEARCH_ONLY, THEME
-from hybridlesion.plotting._subgroups import subgroup_figure
 
 __all__ = [
     "MAP_KEY",

@@ -1,11 +1,12 @@
-"""Draw ABCD sheets and CNN maps of images to files."""
+"""CNN attribution maps, and files with the ABCD sheets and maps of images."""
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from hybridlesion import batch
 from hybridlesion._atomic import check_writable
 from hybridlesion._optional_imports import cv2
-from hybridlesion._validation import as_pandas
-from hybridlesion.batch import ExtractionResult, check_errors, check_originals, write_errors
+from hybridlesion._validation import as_pandas, check_image, check_mask
 from hybridlesion.cnn import CNNScorer
 from hybridlesion.exceptions import (
     HybridLesionError,
@@ -35,11 +36,155 @@ from hybridlesion.featurizer import (
     read_segmented,
 )
 from hybridlesion.io import find_masks, image_size, read_mask
-from hybridlesion.plotting._abcd_layout import flag_words
+from hybridlesion.plotting._abcd_layout import flag_words, percent
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
-from hybridlesion.plotting._cnn_sheet import draw_cnn_sheet
-from hybridlesion.plotting._style import save_figure
-from hybridlesion.segmentation import Segmentation, check_segmenter
+from hybridlesion.plotting._style import (
+    INK,
+    MALIGNANT,
+    MODEL,
+    NOTE,
+    RESEARCH_ONLY,
+    plain_text,
+    save_figure,
+)
+from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
+
+MAP_KEY = "Orange regions raise the score, blue regions lower it."
+"""Meaning of the colours of a map."""
+
+_STRONGEST = 0.995  # quantile of the attributions with full opacity
+# Number of opacity levels; more would only make files larger.
+_LEVELS = 20
+_COVER = 0.8  # highest opacity
+
+
+def paint_cnn_map(found: CnnMap, long_side: int | None = None) -> np.ndarray:
+    """Convert a map to an overlay for the grey photograph.
+
+    Parameters
+    ----------
+    found : CnnMap
+        Result of `hybridlesion.explain.cnn_map`.
+    long_side : int, default=None
+        Long side in pixels, at most that of the map. If None, the size of the map is kept.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 4), uint8
+        RGBA: orange where the score is raised, blue where it is lowered; the opacity is relative
+        to the strongest attributions of the image.
+
+    Examples
+    --------
+    >>> values = np.zeros((40, 60), np.float32)
+    >>> values[10:20, 10:20], values[10:20, 40:50] = 1, -1
+    >>> painted = paint_cnn_map(CnnMap(values, 1.0, 1.0))
+    >>> painted[15, [15, 45, 55]].tolist()
+    [[213, 94, 0, 204], [0, 114, 178, 204], [0, 114, 178, 0]]
+    """
+    values = found.values
+    scale = 1.0 if long_side is None else min(1.0, long_side / max(values.shape))
+    if scale < 1:
+        size = tuple(max(1, round(scale * side)) for side in values.shape[::-1])
+        values = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
+    strength = np.abs(values)
+    # The quantile is 0 if fewer than one pixel in 200 has an attribution.
+    top = float(np.quantile(strength, _STRONGEST)) or float(strength.max()) or 1.0
+    painted = np.empty((*values.shape, 4), np.uint8)
+    painted[..., :3] = np.where(values[..., None] > 0, _rgb(MALIGNANT), _rgb(MODEL))
+    painted[..., 3] = np.round(_COVER * np.minimum(strength / top, 1) * _LEVELS) * (255 / _LEVELS)
+    return painted
+
+
+def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
+    """Describe what share of the attribution lies on the lesion.
+
+    Parameters
+    ----------
+    found : CnnMap
+        Attribution map.
+    mask : ndarray of shape (H, W), bool
+        Mask of the lesion.
+
+    Returns
+    -------
+    str
+        One sentence.
+
+    Examples
+    --------
+    >>> cnn_words(CnnMap(np.eye(2, dtype=np.float32), 0.0, -1.0), np.eye(2) > 0)
+    '100 % of the attribution lies on the lesion.'
+    """
+    if not mask.any():
+        return "No lesion was found in the image."
+    inside = found.share_inside(mask)
+    if math.isnan(inside):
+        return "The network attributes its score to no region."
+    return f"{percent(inside)} of the attribution lies on the lesion."
+
+
+def draw_cnn_sheet(
+    image: np.ndarray, mask: np.ndarray, found: CnnMap, *, title: str = "CNN attribution map"
+) -> Figure:
+    """Draw a photograph and the attribution map of fine-tuned networks.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB photograph.
+    mask : ndarray of shape (H, W), bool
+        True inside the lesion.
+    found : CnnMap
+        Result of `hybridlesion.explain.cnn_map`.
+    title : str, default="CNN attribution map"
+        Title, which may be any text.
+
+    Returns
+    -------
+    Figure
+        1200 x 600 pixels at 100 dpi.
+
+    Raises
+    ------
+    ImageError
+        If the image is not a (H, W, 3) uint8 array, or the mask has a different size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hybridlesion.explain import cnn_map
+    >>> from hybridlesion.plotting import draw_cnn_sheet
+    >>> y, x = np.mgrid[-60:60, -80:80]
+    >>> disc = x**2 + y**2 <= 40**2
+    >>> image = np.where(disc[..., None], (120, 80, 60), (225, 190, 170)).astype(np.uint8)
+    >>> figure = draw_cnn_sheet(image, disc, cnn_map(image, disc, n_steps=2))
+    >>> figure.get_size_inches() * figure.dpi
+    array([1200.,  600.])
+    """
+    image = check_image(image)
+    mask = check_mask(mask, image.shape[:2])
+    figure = Figure(figsize=(12, 6), dpi=100, facecolor="white", layout="constrained")
+    photograph, seen = figure.subplots(1, 2)
+    photograph.imshow(draw_overlay(image, mask) if mask.any() else image)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    seen.imshow(grey, cmap="gray", vmin=0, vmax=255)
+    seen.imshow(paint_cnn_map(found))
+    if mask.any():
+        seen.contour(mask.astype(np.uint8), levels=[0.5], colors="white", linewidths=1.2)
+    for axes, words in ((photograph, "Photograph"), (seen, "CNN attribution map")):
+        axes.set_axis_off()
+        axes.set_title(words, fontsize=12, fontweight="bold", color=INK)
+    figure.suptitle(plain_text(title), fontsize=15, fontweight="bold", color=INK, parse_math=False)
+    score = 1 / (1 + math.exp(-found.log_odds))
+    said = f"CNN score {score:.3f}. {cnn_words(found, mask)}"
+    key = f"{MAP_KEY} Opacities are relative to this image. {RESEARCH_ONLY}"
+    figure.supxlabel(f"{said}\n{key}", fontsize=10, color=NOTE)
+    return figure
+
+
+def _rgb(color: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(color.removeprefix("#")))
 
 
 @dataclass(frozen=True)
@@ -109,27 +254,22 @@ class SheetDrawing:
             If the image has no mask, or the mask has a different size.
         """
         image_id, path = row
-        segmenter = Path(self.featurizer.segmenter).name
+        mask, featurizer = details.mask, self.featurizer
+        segmenter = Path(featurizer.segmenter).name
         notes = f"Mask: {segmenter} segmenter, confidence {details.confidence:.2f}."
         notes = f"{notes} {flag_words(details.flags)}"
         if self.masks is not None:
             mask, name = self._read_mask(image_id, path, image.shape[:2])
-            details, notes = replace(details, mask=mask, flags=()), f"Mask: {name}."
-        correct = COLOR_CONSTANCY[self.featurizer.color_constancy]
-        sheet = draw_abcd_sheet(
-            image if correct is None else correct(image, mask=details.field_of_view),
-            details.mask,
-            field_of_view=details.field_of_view,
-            hair=details.hair,
-            raw=image,
-            title=image_id,
-            notes=notes,
-        )
-        seen, featurizer = None, self.featurizer
+            notes = f"Mask: {name}."
+        correct = COLOR_CONSTANCY[featurizer.color_constancy]
+        shown = image if correct is None else correct(image, mask=details.field_of_view)
+        options = {"field_of_view": details.field_of_view, "hair": details.hair, "raw": image}
+        sheet = draw_abcd_sheet(shown, mask, title=image_id, notes=notes, **options)
+        seen = None
         if featurizer.embedder == FINETUNED:
             options = {"column": self.column, "device": featurizer.device}
-            seen = cnn_map(image, details.mask, featurizer.weights, **options)
-        return DrawnSheet(sheet, image, details.mask, seen)
+            seen = cnn_map(image, mask, featurizer.weights, **options)
+        return DrawnSheet(sheet, image, mask, seen)
 
     def _read_mask(
         self, image_id: str, path: str | os.PathLike, shape: tuple[int, int]
@@ -141,10 +281,8 @@ class SheetDrawing:
         # Masks of a segmentation have the size of the image; those of a feature run, that of the
         # analysis.
         if mask.shape not in (size, shape):
-            raise ImageError(
-                f"{own}: mask and image must have the same size, got mask {mask.shape} and image "
-                f"{size}."
-            )
+            got = f"got mask {mask.shape} and image {size}"
+            raise ImageError(f"{own}: mask and image must have the same size, {got}.")
         grey = mask.astype(np.uint8) * np.uint8(255)
         small = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA)
         return small > 127, Path(own).name
@@ -162,7 +300,7 @@ def write_abcd_sheets(
     masks: str | os.PathLike | None = None,
     network: str | os.PathLike | None = None,
     progress: Callable[[int, int, int], None] | None = None,
-) -> ExtractionResult:
+) -> batch.ExtractionResult:
     """Draw the ABCD sheet of every record, with the values of the feature table.
 
     Parameters
@@ -217,9 +355,10 @@ def write_abcd_sheets(
     image_ids, paths = list(records["image_id"]), list(records["path"])
     rows = list(zip(image_ids, paths, strict=True))
     targets = _targets(image_ids, out)
-    _check_targets(targets, paths, masks, with_network=network is not None)
+    maps = [] if network is None else [_network_target(target) for target in targets]
+    _check_targets(targets, maps, paths, masks)
     if len(rows) > 1:
-        check_errors(out)
+        batch.check_errors(out)
     drawing = SheetDrawing(featurizer, _mask_paths(image_ids, masks))
     failures = []
     found = read_segmented(rows, long_side=featurizer.long_side, segmenter=segmenter)
@@ -232,8 +371,14 @@ def write_abcd_sheets(
             _save(answer, target, row[0])
         if progress is not None:
             progress(done, len(failures), len(rows))
-    path = targets[0] if len(rows) == 1 else Path(out)
-    return _outcome(path, len(rows), failures, time.monotonic() - started)
+    path, errors = targets[0], None
+    if len(rows) == 1 and failures:
+        raise HybridLesionError(failures[0].reason)
+    if len(rows) > 1:
+        path, errors = Path(out), batch.write_errors(out, failures)
+        batch.check_usable(failures, len(rows), errors)
+    n_drawn, seconds = len(rows) - len(failures), time.monotonic() - started
+    return batch.ExtractionResult(path, n_drawn, len(failures), errors, seconds)
 
 
 def _save(drawn: DrawnSheet, target: Path, image_id: str) -> None:
@@ -248,12 +393,11 @@ def _network_target(target: Path) -> Path:
 
 
 def _check_targets(
-    targets: list[Path], paths: list[str], masks: str | os.PathLike | None, *, with_network: bool
+    targets: list[Path], maps: list[Path], paths: list[str], masks: str | os.PathLike | None
 ) -> None:
     """Refuse to replace an image, a mask, or a file not written by an earlier run."""
-    maps = [_network_target(target) for target in targets] if with_network else []
     used = [] if masks is None or Path(masks).is_dir() else [os.fspath(masks)]
-    check_originals([*targets, *maps], [*paths, *used])
+    batch.check_originals([*targets, *maps], [*paths, *used])
     for target, other in zip(targets, maps, strict=False):
         if other.exists() and not target.exists():
             raise SourceError(
@@ -262,32 +406,16 @@ def _check_targets(
             )
 
 
-def _outcome(path: Path, n_rows: int, failures: list[Failure], seconds: float) -> ExtractionResult:
-    """Raise the failure of a single image, or list the failures of several images."""
-    if n_rows == 1 and failures:
-        raise HybridLesionError(failures[0].reason)
-    errors = None if n_rows == 1 else write_errors(path, failures)
-    if len(failures) == n_rows:
-        raise HybridLesionError(
-            f"none of the {n_rows} images could be used; the reasons are in {errors}. "
-            f"The first: {failures[0].reason}"
-        )
-    return ExtractionResult(path, n_rows - len(failures), len(failures), errors, seconds)
-
-
 def _targets(image_ids: list[str], out: str | os.PathLike | None) -> list[Path]:
     """Return the file of each sheet, after checking that it can be written."""
     if len(image_ids) > 1 and (out is None or Path(out).suffix.lower() in SHEET_SUFFIXES):
-        raise OptionError(
-            f"{len(image_ids)} images need a folder to write into: set `out` to a folder."
-        )
+        n = len(image_ids)
+        raise OptionError(f"{n} images need a folder to write into: set `out` to a folder.")
     folder = Path() if out is None else Path(out)
     if len(image_ids) == 1 and folder.suffix and not folder.is_dir():
         if folder.suffix.lower() not in SHEET_SUFFIXES:
-            raise OptionError(
-                f"`out` must end in {', '.join(SHEET_SUFFIXES)}, or be a folder; got "
-                f"{folder.name!r}."
-            )
+            allowed = f"end in {', '.join(SHEET_SUFFIXES)}, or be a folder"
+            raise OptionError(f"`out` must {allowed}; got {folder.name!r}.")
         return [check_writable(folder)]
     paths = [folder / f"{image_id}_abcd.png" for image_id in image_ids]
     check_writable(paths[0])
@@ -297,13 +425,12 @@ def _targets(image_ids: list[str], out: str | os.PathLike | None) -> list[Path]:
 def _mask_paths(image_ids: list[str], masks: str | os.PathLike | None) -> dict[str, str] | None:
     if masks is None:
         return None
-    if Path(masks).is_dir():
+    masks = Path(masks)
+    if masks.is_dir():
         return find_masks(masks, image_ids)
-    if not Path(masks).exists():
-        raise SourceError(f"{os.fspath(masks)} does not exist; give a mask, or a folder of masks.")
+    if not masks.exists():
+        raise SourceError(f"{masks} does not exist; give a mask, or a folder of masks.")
     if len(image_ids) > 1:
-        raise OptionError(
-            f"{os.fspath(masks)} is one mask, but there are {len(image_ids)} images: set `masks` "
-            "to a folder of masks."
-        )
-    return {image_ids[0]: os.fspath(masks)}
+        others = f"there are {len(image_ids)} images: set `masks` to a folder of masks"
+        raise OptionError(f"{masks} is one mask, but {others}.")
+    return {image_ids[0]: str(masks)}

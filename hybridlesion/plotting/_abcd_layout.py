@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hybridlesion.features import FEATURES
 from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text, write
 
 WIDTH, HEIGHT = 16.0, 10.0  # inches; 1600 x 1000 pixels at 100 dpi
@@ -35,6 +34,29 @@ class Panel:
     picture: Axes
     caption: Axes
 
+    def show(self, image: np.ndarray) -> None:
+        """Show an image, to which the view remains limited.
+
+        Parameters
+        ----------
+        image : ndarray of shape (h, w, 3), uint8
+            Image.
+        """
+        self.picture.imshow(image)
+        self.picture.autoscale(False)
+
+    def outline(self, where: np.ndarray, color: str) -> None:
+        """Draw the outline of a mask.
+
+        Parameters
+        ----------
+        where : ndarray of shape (h, w), bool
+            Mask, not empty.
+        color : str
+            Colour of the line.
+        """
+        self.picture.contour(where.astype(np.uint8), levels=[0.5], colors=color, linewidths=0.9)
+
     def write(self, text: str, line: int = 0) -> None:
         """Write text into the caption.
 
@@ -49,20 +71,18 @@ class Panel:
         for row, words in enumerate(lines, start=line):
             write(self.caption, 0.0, (row + 0.5) * _LINE, words)
 
-    def legend(self, entries: Sequence[tuple], n_columns: int = 2) -> None:
-        """Write a legend into the caption.
+    def legend(self, entries: Sequence[tuple]) -> None:
+        """Write a legend of two columns into the caption.
 
         Parameters
         ----------
         entries : sequence of (mark, color, text, bold)
             `mark` is a matplotlib marker or ``"ring"``, `color` is RGB. Entries are placed column
             by column.
-        n_columns : int, default=2
-            Number of columns.
         """
-        n_rows = -(-len(entries) // n_columns)
+        n_rows = -(-len(entries) // 2)
         for i, (mark, color, text, bold) in enumerate(entries):
-            x, y = (i // n_rows) * _SIDE / n_columns + 0.08, (i % n_rows + 0.5) * _LINE
+            x, y = (i // n_rows) * _SIDE / 2 + 0.08, (i % n_rows + 0.5) * _LINE
             color = np.divide(color, 255)
             ring = {"marker": "o", "mfc": "none", "mec": color, "mew": 1.3}
             filled = {"marker": mark, "mfc": color, "mec": INK, "mew": 0.6}
@@ -90,6 +110,22 @@ class Panel:
         write(self.caption, start - 0.06, y, low, ha="right")
         write(self.caption, stop + 0.06, y, high)
         _frame(self.caption)
+
+    def scale_bar(self, diameter: float) -> None:
+        """Draw a scale bar of one lesion diameter, or a fraction of it, into the first line.
+
+        Parameters
+        ----------
+        diameter : float
+            Diameter of the lesion in pixels of the image shown.
+        """
+        height, width = self.picture.images[0].get_size()
+        length = diameter * min(_SIDE / width, _PICTURE / height)
+        parts = next(n for n in (1, 2, 4, 8) if length / n < 1.3 or n == 8)
+        end = 0.05 + length / parts
+        self.caption.plot([0.05, end], [0.1, 0.1], color=INK, lw=3, solid_capstyle="butt")
+        name = "1 lesion diameter" if parts == 1 else f"1/{parts} lesion diameter"
+        write(self.caption, 0.1 + end, 0.1, f"{name} (mm unknown)")
 
 
 def make_page(title: str, notes: str) -> Figure:
@@ -169,9 +205,6 @@ def _place(figure: Figure, left: float, top: float, width: float, height: float)
 def _frame(caption: Axes) -> None:
     caption.set(xlim=(0, _SIDE), ylim=(_CAPTION, 0))
 
-
-SCORE_RANGES = {row.name: (row.low, row.high) for row in FEATURES if row.family == "score"}
-"""Lowest and highest value of each score by column name."""
 
 _FLAGS = {
     "empty": "no lesion was found",

@@ -13,20 +13,11 @@ from matplotlib.patheffects import withStroke
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
-from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd
+from hybridlesion.features import COLORS, DEFAULT_PALETTE, FEATURES, Palette, abcd
 from hybridlesion.features.border import ABRUPT
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
 from hybridlesion.features.scores import structure_presence
-from hybridlesion.plotting._abcd_layout import (
-    HEIGHT,
-    SCORE_RANGES,
-    WIDTH,
-    Panel,
-    make_page,
-    make_panel,
-    numbers_axes,
-    percent,
-)
+from hybridlesion.plotting._abcd_layout import Panel, make_page, make_panel, numbers_axes, percent
 from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE, write
 from hybridlesion.segmentation import draw_overlay
 
@@ -49,7 +40,7 @@ def draw_border(panel: Panel, maps: LesionMaps) -> None:
     maps : LesionMaps
         Maps of the lesion.
     """
-    panel.picture.imshow(fade(maps))
+    panel.show(fade(maps))
     for octant in range(8):
         _octant(panel, maps, octant)
     seen = int(np.isfinite(maps.octants.slope).sum())
@@ -94,13 +85,9 @@ def _band(panel: Panel, maps: LesionMaps, own: np.ndarray, color, abrupt: bool) 
     corners = [inner, outer, np.roll(outer, -1, axis=0), np.roll(inner, -1, axis=0)]
     pieces = np.stack(corners, axis=1)[own]
     if abrupt:
-        frame = PolyCollection(pieces, facecolors=INK, edgecolors=INK, linewidths=4.5)
-        panel.picture.add_collection(frame)
-    band = PolyCollection(
-        pieces, facecolors=[color], edgecolors=[color], linewidths=0.6, zorder=1.5
-    )
+        panel.picture.add_collection(PolyCollection(pieces, color=INK, linewidths=4.5))
+    band = PolyCollection(pieces, color=color, linewidths=0.6, zorder=1.5)
     panel.picture.add_collection(band)
-    limit_view(panel, maps)
 
 
 _LARGEST_DIFFERENCE = 30.0  # Delta-E at the end of the colour scale
@@ -117,10 +104,8 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
         Maps of the lesion.
     """
     found, size = maps.shape, maps.lesion.mask.shape[::-1]
-    own, theirs = (
-        cv2.resize(layer, size, interpolation=cv2.INTER_CUBIC) > 0.5
-        for layer in (found.own, found.mirrored)
-    )
+    layers = (found.own, found.mirrored)
+    own, theirs = (cv2.resize(x, size, interpolation=cv2.INTER_CUBIC) > 0.5 for x in layers)
     shown = tint(fade(maps), own & ~theirs, RED, 0.7)
     show_lesion(panel, maps, tint(shown, theirs & ~own, BLUE, 0.6))
     _axes(panel, maps, found.angle)
@@ -167,8 +152,10 @@ def _axes(panel: Panel, maps: LesionMaps, angle: float) -> None:
         line = center + np.outer(ends, direction)
         panel.picture.plot(*line.T, color="white", lw=3.2, alpha=0.8, solid_capstyle="round")
         panel.picture.plot(*line.T, color=INK, lw=1.6, ls=style)
-    limit_view(panel, maps)
 
+
+SCORE_RANGES = {row.name: (row.low, row.high) for row in FEATURES if row.family == "score"}
+"""Lowest and highest value of each score by column name."""
 
 _LOOK = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
 _BAR = 3.3  # inches
@@ -195,11 +182,10 @@ def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
     """
     top = 0.15
     for name, title in _TITLES.items():
-        value, (low, high) = values[f"abcd__{name}"], SCORE_RANGES[f"abcd__{name}"]
         lines = score_words(name, values)
         write(axes, 0, top, title, 12, weight="bold")
-        write(axes, _BAR, top, f"{value:.1f}", 14, weight="bold", ha="right")
-        _bar(axes, top + 0.32, (low, high), _parts(name, value, low, values))
+        write(axes, _BAR, top, f"{values[f'abcd__{name}']:.1f}", 14, weight="bold", ha="right")
+        _bar(axes, top + 0.32, name, values)
         for row, line in enumerate(lines):
             write(axes, 0, top + 0.72 + 0.2 * row, line)
         top += 1.17 + 0.2 * len(lines)
@@ -222,47 +208,34 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
     """
     if name == "structures":
         parts = [f"{part} {share:.1f}" for part, share in structure_presence(values).items()]
-        return [
-            "Each structure counts from 0 (absent) to 1:",
-            ", ".join(parts[:3]) + ",",
-            ", ".join(parts[3:]) + ". The sum is at least 1.",
-        ]
+        first, rest = ", ".join(parts[:3]), ", ".join(parts[3:])
+        opening = "Each structure counts from 0 (absent) to 1:"
+        return [opening, f"{first},", f"{rest}. The sum is at least 1."]
     if name == "tds":
-        return [
-            "1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.",
-            "Published cut-offs apply to scores given by",
-            "dermatologists, not to these.",
-        ]
+        cutoffs = ("Published cut-offs apply to scores given by", "dermatologists, not to these.")
+        return ["1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.", *cutoffs]
     low, high = SCORE_RANGES[f"abcd__{name}"]
     rank = (values[f"abcd__{name}"] - low) / (high - low)
-    lines = [
-        f"Estimated to look more {_LOOK[name]} than {percent(rank)}",
-        "of the lesions that human raters compared.",
-    ]
+    estimate = f"Estimated to look more {_LOOK[name]} than {percent(rank)}"
+    lines = [estimate, "of the lesions that human raters compared."]
     if name == "color":
         count = sum(values[f"abcd__color_has_{color}"] > 0 for color in COLORS)
         lines.append(f"Colours present: {count:.0f} of six.")
     return lines
 
 
-def _parts(
-    name: str, value: float, low: float, values: Mapping[str, float]
-) -> list[tuple[float, float, str]]:
-    """Return the segments of a bar: start, end, colour."""
-    if name != "tds":
-        return [(low, value, MODEL)]
-    stops = np.cumsum([weight * values[f"abcd__{part}"] for part, weight in _WEIGHTS.items()])
-    return list(zip([0.0, *stops[:-1]], stops, _SHADES, strict=True))
-
-
-def _bar(axes: Axes, y: float, span: tuple[float, float], parts) -> None:
-    low, high = (0.0, span[1]) if len(parts) > 1 else span
+def _bar(axes: Axes, y: float, name: str, values: Mapping[str, float]) -> None:
+    """Draw the bar of a score; that of the total has one segment for each weighted score."""
+    low, high = SCORE_RANGES[f"abcd__{name}"]
+    stops, segments = [low, values[f"abcd__{name}"]], [("", MODEL)]
+    if name == "tds":
+        weighted = [weight * values[f"abcd__{part}"] for part, weight in _WEIGHTS.items()]
+        low, stops, segments = 0.0, [0.0, *np.cumsum(weighted)], zip("ABCD", _SHADES, strict=True)
     axes.barh(y, _BAR, 0.14, left=0, color=GRID)
-    for start, stop, color in parts:
-        at, end = ((x - low) / (high - low) * _BAR for x in (start, stop))
+    ends = [(stop - low) / (high - low) * _BAR for stop in stops]
+    for at, end, (letter, color) in zip(ends[:-1], ends[1:], segments, strict=True):
         axes.barh(y, max(end - at, 0.0), 0.14, left=at, color=color)
-        if len(parts) > 1 and end - at > 0.12:
-            letter = "ABCD"[_SHADES.index(color)]
+        if letter and end - at > 0.12:
             write(axes, (at + end) / 2, y, letter, 8, ha="center", color="white")
     for x, bound, side in ((0, low, "left"), (_BAR, high, "right")):
         write(axes, x, y + 0.19, f"{bound:g}", 8.5, ha=side, color=NOTE)
@@ -278,15 +251,12 @@ _SHOWN = {
     "black": (20, 20, 20),
 }
 _NONE = (229, 222, 216)
+Mask = np.ndarray | None
 _FEW_PIXELS = 40.0  # lesion diameter below which details are interpolated
 
 
 def draw_photograph(
-    panel: Panel,
-    image: np.ndarray,
-    mask: np.ndarray,
-    field_of_view: np.ndarray | None,
-    hair: np.ndarray | None,
+    panel: Panel, image: np.ndarray, mask: np.ndarray, field_of_view: Mask, hair: Mask
 ) -> None:
     """Show the photograph with the outline, excluded areas, and a scale bar.
 
@@ -307,10 +277,10 @@ def draw_photograph(
     if field_of_view is not None and not field_of_view.all():
         shown = tint(shown, ~field_of_view, (200, 200, 200), 0.55)
         words.append("Grey: no skin visible, excluded.")
-    panel.picture.imshow(draw_overlay(shown, mask))
+    panel.show(draw_overlay(shown, mask))
     if mask.any():
         diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
-        _bar_abcd_panels(panel, diameter, image.shape)
+        panel.scale_bar(diameter)
         words = ["Green line: mask.", *words]
         if diameter < _FEW_PIXELS:
             words.append(f"Only {diameter:.0f} pixels across: unreliable features.")
@@ -340,13 +310,9 @@ def draw_colors(
     picture = np.where(inside[..., None], shown[maps.colors], fade(maps, 0.75))
     show_lesion(panel, maps, picture.astype(np.uint8))
     shares = {name: values[f"abcd__color_share_{name}"] for name in COLORS}
+    present = {name: values[f"abcd__color_has_{name}"] > 0 for name in COLORS}
     entries = [
-        (
-            "s",
-            _SHOWN[name],
-            f"{color_word(name)} {percent(share)}",
-            values[f"abcd__color_has_{name}"] > 0,
-        )
+        ("s", _SHOWN[name], f"{color_word(name)} {percent(share)}", present[name])
         for name, share in shares.items()
     ]
     rest = ("s", _NONE, f"none of them {percent(1 - sum(shares.values()))}", False)
@@ -383,51 +349,31 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
     values : mapping of str to float
         Features by column name.
     """
-    found = maps.structures
-    shown = fade(maps, 0.15)
-    for where, color, alpha in (
-        (found.structureless, SKY, 0.5),
-        (found.veil, PINK, 0.45),
-        (found.lines, BLUE, 0.9),
-        (found.streaks, RED, 0.9),
-    ):
-        shown = tint(shown, where, color, alpha)
+    found, shown = maps.structures, fade(maps, 0.15)
+    shown = tint(shown, found.structureless, SKY, 0.5)
+    shown = tint(shown, found.veil, PINK, 0.45)
+    shown = tint(shown, found.lines, BLUE, 0.9)
+    shown = tint(shown, found.streaks, RED, 0.9)
     show_lesion(panel, maps, shown)
     if found.network.any():
-        panel.picture.contour(found.network, levels=[0.5], colors=hex_color(BLUE), linewidths=0.9)
+        panel.outline(found.network, hex_color(BLUE))
     _spots(panel, found.dots, ms=3, mfc=hex_color(YELLOW), mec=INK, mew=0.5)
     _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GREEN), mew=1.3)
-
-    def value(name: str) -> float:
-        return values[f"abcd__structure_{name}"]
-
-    panel.legend(
-        [
-            ("s", BLUE, f"network {percent(value('network_share'))}", False),
-            ("s", RED, f"streaks in {value('streaks_octants'):.0f} octants", False),
-            ("o", YELLOW, f"dots {value('dots_count'):.0f}", False),
-            ("ring", GREEN, f"globules {value('globules_count'):.0f}", False),
-            ("s", SKY, f"structureless {percent(value('structureless_share'))}", False),
-            ("s", PINK, f"blue-white veil {percent(value('veil_share'))}", False),
-        ]
-    )
+    value = {name.removeprefix("abcd__structure_"): number for name, number in values.items()}
+    entries = [
+        ("s", BLUE, f"network {percent(value['network_share'])}", False),
+        ("s", RED, f"streaks in {value['streaks_octants']:.0f} octants", False),
+        ("o", YELLOW, f"dots {value['dots_count']:.0f}", False),
+        ("ring", GREEN, f"globules {value['globules_count']:.0f}", False),
+        ("s", SKY, f"structureless {percent(value['structureless_share'])}", False),
+        ("s", PINK, f"blue-white veil {percent(value['veil_share'])}", False),
+    ]
+    panel.legend(entries)
 
 
 def _spots(panel: Panel, where: np.ndarray, **style: object) -> None:
     y, x = np.nonzero(where)
     panel.picture.plot(x, y, "o", **style)
-
-
-def _bar_abcd_panels(panel: Panel, diameter: float, shape: tuple[int, ...]) -> None:
-    """Draw a scale bar of one lesion diameter, or a fraction of it."""
-    height, width = shape[:2]
-    box = panel.picture.get_position()
-    inches_per_pixel = min(box.width * WIDTH / width, box.height * HEIGHT / height)
-    parts = next(n for n in (1, 2, 4, 8) if diameter * inches_per_pixel / n < 1.3 or n == 8)
-    length = diameter * inches_per_pixel / parts
-    panel.caption.plot([0.05, 0.05 + length], [0.1, 0.1], color=INK, lw=3, solid_capstyle="butt")
-    name = "1 lesion diameter" if parts == 1 else f"1/{parts} lesion diameter"
-    write(panel.caption, 0.15 + length, 0.1, f"{name} (mm unknown)")
 
 
 def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
@@ -442,9 +388,8 @@ def show_lesion(panel: Panel, maps: LesionMaps, picture: np.ndarray) -> None:
     picture : ndarray of shape (h, w, 3), uint8
         Image with the size of the crop.
     """
-    panel.picture.imshow(picture)
-    panel.picture.contour(maps.lesion.mask.astype(np.uint8), levels=[0.5], colors=INK,
-                          linewidths=0.9)  # fmt: skip
+    panel.show(picture)
+    panel.outline(maps.lesion.mask, INK)
 
 
 def fade(maps: LesionMaps, towards_white: float = 0.3) -> np.ndarray:
@@ -491,20 +436,6 @@ def tint(
     """
     weight = alpha * where[..., None].astype(np.float32)
     return (image + weight * (np.array(color, np.float32) - image)).round().astype(np.uint8)
-
-
-def limit_view(panel: Panel, maps: LesionMaps) -> None:
-    """Limit the view to the crop, even if something was drawn outside it.
-
-    Parameters
-    ----------
-    panel : Panel
-        Panel to limit.
-    maps : LesionMaps
-        Maps of the lesion.
-    """
-    height, width = maps.lesion.mask.shape
-    panel.picture.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
 
 
 def unit_vector(angle: float) -> np.ndarray:
@@ -597,11 +528,9 @@ def draw_abcd_sheet(
     options = {"field_of_view": field_of_view, "hair": hair}
     values = abcd(image, mask, raw=raw, palette=palette, **options)
     image, mask = check_image(image), check_mask(mask)
-    field_of_view, hair = (None if x is None else check_mask(x) for x in (field_of_view, hair))
-    figure = make_page(title, notes)
-    draw_photograph(
-        make_panel(figure, 0, 0, "Photograph"), image if raw is None else raw, mask, **options
-    )
+    options = {name: None if x is None else check_mask(x) for name, x in options.items()}
+    figure, shown = make_page(title, notes), image if raw is None else raw
+    draw_photograph(make_panel(figure, 0, 0, "Photograph"), shown, mask, **options)
     if not mask.any():
         text = "No lesion was found: there is nothing to measure."
         write(figure, 0.6, 0.6, text, 15, ha="center", va="baseline")

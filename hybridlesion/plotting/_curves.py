@@ -1,4 +1,4 @@
-"""Learning curves, decision curves, and the comparison of two scores."""
+"""Learning curves, decision curves, comparisons of scores, and subgroups."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from hybridlesion.plotting._style import (
     MALIGNANT,
     MODEL,
     NOTE,
+    add_heading,
     finish_axes,
     plain_text,
     save_figure,
@@ -129,25 +130,22 @@ def decision_figure(
     probability: a threshold of 5 % accepts 19 false positives for one true positive.
     """
     y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
+    groups = None if groups is None else np.asarray(groups)
     options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     try:
-        curve = decision_curve(
-            y, score, groups=None if groups is None else np.asarray(groups), **options
-        )
+        curve = decision_curve(y, score, groups=groups, **options)
     except ValueError as error:
         raise TableError(f"cannot compute the decision curve: {error}") from error
-    prevalence = float(np.mean(y))
     figure = Figure(figsize=(7.6, 4.9), layout="constrained")
     axes = figure.subplots()
     _draw_lines(axes, curve)
-    _finish(axes, curve, prevalence)
+    _finish(axes, curve, float(y.mean()))
     if threshold is not None and curve["threshold"].min() <= threshold <= 0.5:
         axes.axvline(threshold, color=MALIGNANT, lw=1.2, ls="--")
-        place = {"transform": axes.get_xaxis_transform(), "va": "top"}
-        place["ha"] = "right" if threshold > 0.08 else "left"
+        side = "right" if threshold > 0.08 else "left"
+        place = {"transform": axes.get_xaxis_transform(), "va": "top", "ha": side}
         write(axes, threshold, 0.985, f" threshold {threshold:.3g} ", 9, color=MALIGNANT, **place)
-    heading = title or f"Net benefit: {len(y):,} images, {int(np.sum(y)):,} malignant"
-    figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.02, ha="left")
+    add_heading(figure, title or f"Net benefit: {len(y):,} images, {y.sum():,} malignant")
     return save_figure(figure, out, dpi=150)
 
 
@@ -185,9 +183,7 @@ _NAMES = {
     "auc": "AUC",
     "average_precision": "average precision",
     "pauc": "pAUC above 80 %",
-    "specificity_at_80_sensitivity": "specificity at 80 %",
-    "specificity_at_90_sensitivity": "specificity at 90 %",
-    "specificity_at_95_sensitivity": "specificity at 95 %",
+    **{f"specificity_at_{k}_sensitivity": f"specificity at {k} %" for k in (80, 90, 95)},
     "f1": "F1",
     "net_benefit": "net benefit",
     "brier": "Brier score",
@@ -236,12 +232,10 @@ def comparison_figure(
     roc, differences = figure.subplots(1, 2, width_ratios=(1, 1.25))
     rows = comparison.set_index("metric")
     roc.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":")
-    for values, column, name, colour in (
-        (against, "against", theirs, MALIGNANT),
-        (score, "value", ours, MODEL),
-    ):
+    other = (against, f"{theirs}: AUC {rows.loc['auc', 'against']:.3f}", MALIGNANT)
+    own = (score, f"{ours}: AUC {rows.loc['auc', 'value']:.3f}", MODEL)
+    for values, label, colour in (other, own):
         curve = roc_curve(y, np.asarray(values, dtype=float))
-        label = f"{name}: AUC {rows.loc['auc', column]:.3f}"
         x, height = curve["false_positive_rate"], curve["sensitivity"]
         roc.plot(x, height, color=colour, lw=2, label=label)
     roc.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1)
@@ -253,8 +247,7 @@ def comparison_figure(
     finish_axes(differences)
     better = f"{theirs} better   |   {ours} better"
     differences.set_xlabel(better, color=INK, parse_math=False)
-    heading = f"Two scores of {len(y):,} images, {y.sum():,} malignant"
-    figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.01, ha="left")
+    add_heading(figure, f"Two scores of {len(y):,} images, {y.sum():,} malignant", x=0.01)
     return save_figure(figure, out, dpi=130)
 
 
@@ -278,6 +271,134 @@ def _draw_differences(axes: Axes, rows: pd.DataFrame) -> None:
         reach = max(reach, *map(abs, ends))
     labels = [_NAMES[name] + (", reversed" if name in LOWER_IS_BETTER else "") for name in known]
     axes.set_yticks(range(len(known)), labels[::-1])
-    axes.set_xlim(-1.1 * reach, 1.1 * reach)
-    axes.set_ylim(-0.6, len(known) - 0.4)
+    axes.set(xlim=(-1.1 * reach, 1.1 * reach), ylim=(-0.6, len(known) - 0.4))
     axes.set_title("Differences with 95 % intervals", color=INK, fontsize=10.5, loc="left")
+
+
+_PANELS = {
+    "auc": "AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "calibration_in_the_large": "Observed / expected",
+}
+_RATIO_LIMITS = (0.2, 5.0)
+_INCH_PER_LINE = 0.225
+
+
+def subgroup_figure(
+    subgroups: pd.DataFrame, out: str | os.PathLike, *, title: str | None = None
+) -> Path:
+    """Draw the metrics of each subgroup with their intervals.
+
+    Parameters
+    ----------
+    subgroups : DataFrame of shape (subgroups, columns)
+        Result of `hybridlesion.metrics.evaluate_subgroups`; its first row is for all lesions.
+    out : str or path-like
+        File to write, usually PNG.
+    title : str, default=None
+        Title. If None, it states the number of images.
+
+    Returns
+    -------
+    Path
+        `out`.
+
+    Raises
+    ------
+    TableError
+        If `subgroups` is empty, or a column is missing.
+
+    Notes
+    -----
+    The vertical line and the pale band show the value and the interval for all lesions. With many
+    subgroups, some intervals lie outside the band by chance.
+    """
+    missing = {"attribute", "group", "n", "n_malignant", *_PANELS} - set(subgroups.columns)
+    if missing or subgroups.empty:
+        raise TableError(
+            f"`subgroups` must be a result of evaluate_subgroups; it has {len(subgroups)} rows and "
+            f"lacks {', '.join(sorted(missing)) or 'no column'}."
+        )
+    heights, headings = _lay_out(subgroups["attribute"])
+    size = (12.6, 1.5 + _INCH_PER_LINE * (1 - heights[-1]))
+    figure = Figure(figsize=size, layout="constrained")
+    widths = (1.5, *(1 for _ in _PANELS))
+    names, *panels = figure.subplots(1, len(widths), sharey=True, width_ratios=widths)
+    _write_names(names, subgroups, heights, headings)
+    for axes, (column, label) in zip(panels, _PANELS.items(), strict=True):
+        _draw_panel(axes, subgroups, heights, column)
+        axes.set_title(label, color=INK, fontsize=10.5, loc="left")
+    names.set_ylim(heights[-1] - 0.8, 0.8)
+    first = subgroups.iloc[0]
+    heading = title or f"Subgroups of {first['n']:,} images, {first['n_malignant']:,} malignant"
+    add_heading(figure, heading, x=0.01)
+    return save_figure(figure, out, dpi=130)
+
+
+def _lay_out(attributes: pd.Series) -> tuple[list[float], list[tuple[float, str]]]:
+    """Return the height of each row, and the height and text of each heading."""
+    heights, headings, height = [], [], 0.0
+    for row, attribute in enumerate(attributes):
+        if row and attribute != attributes.iloc[row - 1]:
+            height -= 0.6
+            headings.append((height, plain_text(str(attribute), 24)))
+            height -= 1
+        heights.append(height)
+        height -= 1
+    return heights, headings
+
+
+def _write_names(axes: Axes, subgroups: pd.DataFrame, heights, headings) -> None:
+    axes.axis("off")
+    axes.set_xlim(0, 1.1)
+    for x, word in ((0.74, "images"), (1.0, "malignant")):
+        axes.text(x, 0.7, word, ha="right", va="bottom", fontsize=9, color=NOTE)
+    for height, heading in headings:
+        write(axes, 0, height, heading, weight="bold", parse_math=False)
+    rows = zip(heights, subgroups.to_dict("records"), strict=True)
+    for number, (height, row) in enumerate(rows):
+        name = plain_text(str(row["group"]), 26) if number else "all"
+        indent, weight = (0.04, "normal") if number else (0, "bold")
+        write(axes, indent, height, name, weight=weight, parse_math=False)
+        write(axes, 0.74, height, f"{row['n']:,}", ha="right")
+        write(axes, 1.0, height, f"{row['n_malignant']:,}", ha="right")
+
+
+def _draw_panel(axes: Axes, subgroups: pd.DataFrame, heights: list[float], column: str) -> None:
+    ratio, names = column == "calibration_in_the_large", (column, f"{column}_low", f"{column}_high")
+    value, low, high = (subgroups[name].to_numpy(float) for name in names)
+    low, high = np.where(np.isnan(low), value, low), np.where(np.isnan(high), value, high)
+    limits = _limits(low, high, ratio)
+    if np.isfinite(value[0]):
+        axes.axvspan(low[0], high[0], color=MODEL, alpha=0.1, lw=0)
+        axes.axvline(value[0], color=MODEL, lw=1, alpha=0.6)
+    for row, height in enumerate(heights):
+        if not np.isfinite(value[row]):
+            place = {"transform": axes.get_yaxis_transform(), "style": "italic"}
+            write(axes, 0.02, height, "too few", 8.5, color=NOTE, **place)
+            continue
+        start, end, inside = np.clip([low[row], high[row], value[row]], *limits)
+        axes.plot([start, end], [height] * 2, color=MODEL, lw=1.6, solid_capstyle="butt")
+        axes.plot(inside, height, "o" if row else "D", color=MODEL, ms=5)
+    if ratio:
+        axes.axvline(1, color=NOTE, lw=1, ls=":")
+        axes.set_xscale("log")
+        ticks = [tick for tick in (0.2, 0.33, 0.5, 1, 2, 3, 5) if limits[0] <= tick <= limits[1]]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+    axes.set_xlim(*limits)
+    finish_axes(axes)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0, labelleft=False)
+    axes.spines["left"].set_visible(False)
+
+
+def _limits(low: np.ndarray, high: np.ndarray, ratio: bool) -> tuple[float, float]:
+    if not np.isfinite(low).any():
+        return _RATIO_LIMITS if ratio else (0.0, 1.0)
+    if ratio:
+        lowest, highest = min(np.nanmin(low) / 1.1, 0.7), max(np.nanmax(high) * 1.1, 1.5)
+        return max(_RATIO_LIMITS[0], lowest), min(_RATIO_LIMITS[1], highest)
+    least = max(0.0, float(np.nanmin(low)) - 0.03)
+    return np.floor(least * 20) / 20, 1.01

@@ -6,6 +6,7 @@ import os
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,6 @@ def _draw_sheet(
     out: str | os.PathLike,
     draw: Callable[[Axes, pd.Series], None],
     n_columns: int,
-    *,
     title: str,
     caption: str,
     row_height: float,
@@ -119,12 +119,10 @@ def case_sheet(
         what = f"it lacks {', '.join(missing)}" if missing else "it is empty"
         raise TableError(f"`cases` must be a table with image_id, path and score; {what}.")
     shown = choose_cases(cases, n_cases)
-    return _draw_sheet(
-        *(shown, out, lambda axes, case: _draw_case(axes, case, masks, threshold), n_columns),
-        title=title or "Scored lesions, highest score first",
-        caption=_caption(len(shown), cases, threshold, threshold_rule),
-        row_height=2.35,
-    )
+    draw = partial(_draw_case, masks=masks, threshold=threshold)
+    title = title or "Scored lesions, highest score first"
+    caption = _caption(len(shown), cases, threshold, threshold_rule)
+    return _draw_sheet(shown, out, draw, n_columns, title, caption, row_height=2.35)
 
 
 def choose_cases(cases: pd.DataFrame, n_cases: int) -> pd.DataFrame:
@@ -163,7 +161,7 @@ def choose_cases(cases: pd.DataFrame, n_cases: int) -> pd.DataFrame:
     return ordered.loc[sorted(picked[:n_cases])].reset_index(drop=True)
 
 
-def _draw_case(axes: Axes, case: pd.Series, masks, threshold: float | None) -> None:
+def _draw_case(axes: Axes, case: pd.Series, *, masks, threshold: float | None) -> None:
     try:
         image, mask = _read_case(case, masks)
     except (ImageError, SourceError) as error:
@@ -190,17 +188,15 @@ def _read_case(case: pd.Series, masks) -> tuple[np.ndarray, np.ndarray]:
 def _caption(
     n_shown: int, cases: pd.DataFrame, threshold: float | None, rule: str | None = None
 ) -> str:
-    parts = [f"{n_shown} of {len(cases)} lesions."]
+    shown = f"{n_shown} of {len(cases)} lesions"
     if n_shown < len(cases):
         missed = "target" in cases and (cases["target"] == 1).any()
         lowest = "malignant lesions with the lowest scores, " if missed else ""
-        parts[0] = f"{parts[0][:-1]}: the highest scores, {lowest}and a spread of the rest."
-    parts.append(
-        "Numbers: calibrated probability of malignancy. Words: true diagnosis. Lines: mask."
-    )
+        shown += f": the highest scores, {lowest}and a spread of the rest"
+    marks = "Numbers: calibrated probability of malignancy. Words: true diagnosis. Lines: mask."
     if threshold is not None:
-        parts.append(f"Bold: score at or above {threshold_words(threshold, rule)}.")
-    return " ".join([*parts, RESEARCH_ONLY])
+        marks += f" Bold: score at or above {threshold_words(threshold, rule)}."
+    return f"{shown}. {marks} {RESEARCH_ONLY}"
 
 
 @dataclass(frozen=True)
@@ -276,8 +272,8 @@ def report_masks(
     ImageError
         If a mask cannot be read or differs in size from the true mask.
     """
-    located: pd.DataFrame = as_pandas(records)
-    overlaps = compare_masks(masks, truth).merge(located[["image_id", "path"]], on="image_id")
+    located = as_pandas(records)[["image_id", "path"]]
+    overlaps = compare_masks(masks, truth).merge(located, on="image_id")
     overlaps = overlaps.sort_values("jaccard", kind="stable", ignore_index=True)
     table, sheet = _paths(masks)
     with atomic_path(table) as temporary:
@@ -308,20 +304,16 @@ def mask_sheet(cases: pd.DataFrame, out: str | os.PathLike, *, n_columns: int = 
     Path
         `out`.
     """
-    return _draw_sheet(
-        *(cases, out, _draw_masks, n_columns),
-        title=f"The {len(cases)} lowest Jaccard indices",
-        caption=f"Green: mask. Yellow: true mask. {RESEARCH_ONLY}",
-        row_height=2.2,
-        min_width=5.0,
-    )
+    title = f"The {len(cases)} lowest Jaccard indices"
+    caption = f"Green: mask. Yellow: true mask. {RESEARCH_ONLY}"
+    size = {"row_height": 2.2, "min_width": 5.0}
+    return _draw_sheet(cases, out, _draw_masks, n_columns, title, caption, **size)
 
 
 def _draw_masks(axes: Axes, case: pd.Series) -> None:
     drawn = resize_long_side(read_image(case["path"], long_side=_LONG_SIDE), _LONG_SIDE)
-    masks = ((case["truth_path"], _TRUE_MASK_COLOR), (case["mask_path"], _MASK_COLOR))
-    for path, color in masks:
-        grey = read_mask(path).astype(np.uint8) * 255
+    for name, color in (("truth_path", _TRUE_MASK_COLOR), ("mask_path", _MASK_COLOR)):
+        grey = read_mask(case[name]).astype(np.uint8) * 255
         mask = cv2.resize(grey, drawn.shape[1::-1], interpolation=cv2.INTER_AREA) > 127
         drawn = draw_overlay(drawn, mask, color=color)
     _show(axes, drawn, case["image_id"], f"{case['jaccard']:.3f}", color=INK)

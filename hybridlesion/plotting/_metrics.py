@@ -1,14 +1,17 @@
-"""Discrimination and calibration: ROC, precision-recall and reliability curves."""
+"""Discrimination and calibration: ROC, precision-recall, reliability and confusion matrix."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.scale import FuncScale
 from numpy.typing import ArrayLike
 
 from hybridlesion._formatting import measure_words
@@ -20,6 +23,7 @@ from hybridlesion.plotting._style import (
     MALIGNANT,
     MODEL,
     NOTE,
+    add_heading,
     finish_axes,
     save_figure,
     write,
@@ -30,6 +34,8 @@ _MAX_BINS = 10
 _ROWS_PER_BIN = 20
 # Most ticks for single scores of a class; more would merge into a bar.
 _MOST_TICKS = 500
+# Background of text that may lie on a curve.
+_BOX = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1}
 
 
 def metric_figure(
@@ -100,10 +106,8 @@ def legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
     dict of str to str
         Text by metric.
     """
-    if metrics is None:
-        return {}
     words = {}
-    for row in metrics.itertuples():
+    for row in () if metrics is None else metrics.itertuples():
         value, interval = measure_words(row.metric, row.value, row.low, row.high)
         words[row.metric] = f"{value} ({interval})" if interval else value
     return words
@@ -134,7 +138,7 @@ def draw_roc(axes: Axes, y, score, threshold, words) -> None:
         called = score >= threshold
         _mark_threshold(axes, called[y == 0].mean(), called[y == 1].mean(), threshold)
     square_panel(axes, "1 - specificity", "Sensitivity", "ROC curve")
-    _note(axes, [("AUC", "auc"), ("pAUC", "pauc")], words)
+    _note(axes, {"AUC": "auc", "pAUC": "pauc"}, words)
 
 
 def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
@@ -161,7 +165,7 @@ def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
         called = score >= threshold
         _mark_threshold(axes, called[y == 1].mean(), y[called].mean(), threshold)
     square_panel(axes, "Sensitivity (recall)", "Precision", "Precision and recall")
-    _note(axes, [("Average precision", "average_precision")], words)
+    _note(axes, {"Average precision": "average_precision"}, words)
 
 
 def draw_reliability(axes: Axes, y, score, words) -> None:
@@ -178,8 +182,7 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
     words : dict of str to str
         Result of `legend_words`.
     """
-    n_bins = int(np.clip(len(y) // _ROWS_PER_BIN, 2, _MAX_BINS))
-    bins = reliability_curve(y, score, n_bins=n_bins)
+    bins = _bin(y, score, _MAX_BINS)
     limit = min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
     axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":")
     _draw_bins(axes, bins, marker="o", ms=6, lw=1.6, capsize=3)
@@ -187,12 +190,15 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
     for value, height, color in ((1, 0.985, MALIGNANT), (0, 0.015, BENIGN)):
         ticks = _thin(score[y == value])
         axes.plot(ticks, np.full(len(ticks), height * limit), "|", color=color, ms=9)
-    box = {"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 1}
-    place = {"transform": axes.transAxes, "bbox": box}
+    place = {"transform": axes.transAxes, "bbox": _BOX | {"alpha": 0.8}}
     write(axes, 0.02, 0.945, "malignant", 8, color=MALIGNANT, va="top", **place)
     write(axes, 0.98, 0.055, "benign", 8, color=BENIGN, ha="right", va="baseline", **place)
     square_panel(axes, "Predicted probability", "Observed fraction malignant", "Reliability", limit)
-    _note(axes, [("Slope", "calibration_slope"), ("error", "calibration_error")], words)
+    _note(axes, {"Slope": "calibration_slope", "error": "calibration_error"}, words)
+
+
+def _bin(y: np.ndarray, score: np.ndarray, most: int) -> pd.DataFrame:
+    return reliability_curve(y, score, n_bins=int(np.clip(len(y) // _ROWS_PER_BIN, 2, most)))
 
 
 def _draw_bins(axes: Axes, bins: pd.DataFrame, **style: object) -> None:
@@ -213,15 +219,19 @@ def _mark_threshold(axes: Axes, x: float, height: float, threshold: float) -> No
     axes.plot(x, height, "o", color=MALIGNANT, ms=8, mec="white", mew=1.2, zorder=5)
     away, side = (-10, "right") if x > 0.7 else (10, "left")
     place = {"xytext": (away, -14 if height > 0.5 else 10), "textcoords": "offset points"}
-    box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 1}
-    style = {"ha": side, "fontsize": 9, "color": MALIGNANT, "bbox": box, "zorder": 4}
+    style = {"ha": side, "fontsize": 9, "color": MALIGNANT, "bbox": _BOX, "zorder": 4}
     axes.annotate(f"threshold {threshold:.3g}", (x, height), **place, **style)
 
 
-def _note(axes: Axes, parts, words) -> None:
+def _note(axes: Axes, names: Mapping[str, str], words: Mapping[str, str]) -> None:
     """Write metrics between title and panel, away from the curves."""
-    text = ", ".join(f"{label} {words[name]}" for label, name in parts if name in words)
+    text = ", ".join(_label(names, words))
     write(axes, 0, 1.015, text, 9, va="bottom", transform=axes.transAxes)
+
+
+def _label(names: Mapping[str, str], words: Mapping[str, str]) -> list[str]:
+    """Return the known metrics with their labels."""
+    return [f"{label} {words[name]}" for label, name in names.items() if name in words]
 
 
 def square_panel(axes: Axes, x_label: str, y_label: str, title: str, limit: float = 1.0) -> None:
@@ -247,11 +257,11 @@ _MANY = 4000
 # Below this prevalence, both axes have a square-root scale; bins would crowd in one corner.
 _RARE = 0.15
 _TICKS = (0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1)
-_NAMES = (
-    ("Slope", "calibration_slope"),
-    ("Observed / expected", "calibration_in_the_large"),
-    ("Brier", "brier"),
-)
+_CALIBRATION = {
+    "Slope": "calibration_slope",
+    "Observed / expected": "calibration_in_the_large",
+    "Brier": "brier",
+}
 
 
 def reliability_figure(
@@ -314,9 +324,8 @@ def reliability_figure(
     finish_axes(curve, y_label="Observed fraction malignant")
     _set_scale(curve, limit, rare)
     heading = title or f"Reliability: {len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
-    figure.suptitle(heading, fontsize=12, color=INK, fontweight="bold", x=0.02, ha="left")
-    words = legend_words(metrics)
-    parts = [f"{label} {words[name]}" for label, name in _NAMES if name in words]
+    add_heading(figure, heading)
+    parts = _label(_CALIBRATION, legend_words(metrics))
     subtitle = "   ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
     curve.set_title(subtitle, fontsize=9, color=INK, loc="left")
     return save_figure(figure, out, dpi=150)
@@ -325,8 +334,7 @@ def reliability_figure(
 def _draw_curve(axes: Axes, y: np.ndarray, score: np.ndarray) -> float:
     from sklearn.isotonic import IsotonicRegression
 
-    most = _MAX_BINS if len(y) < _MANY else 2 * _MAX_BINS
-    bins = reliability_curve(y, score, n_bins=int(np.clip(len(y) // _ROWS_PER_BIN, 2, most)))
+    bins = _bin(y, score, _MAX_BINS if len(y) < _MANY else 2 * _MAX_BINS)
     limit = float(min(1.0, 1.02 * max(score.max(), bins["high"].max())))
     axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":", zorder=1)
     ordered = np.unique(score)
@@ -335,24 +343,22 @@ def _draw_curve(axes: Axes, y: np.ndarray, score: np.ndarray) -> float:
     label = f"{len(bins)} bins of about {round(len(y) / len(bins)):,}, 95 % interval"
     _draw_bins(axes, bins, fmt="o", ms=5.5, elinewidth=1.4, zorder=3, label=label)
     axes.legend(loc="upper left", fontsize=9, frameon=False, labelcolor=INK)
-    for words, x, height in (("too low", 0.3, 0.62), ("too high", 0.82, 0.36)):
-        place = {"transform": axes.transAxes, "ha": "center", "va": "baseline"}
-        write(axes, x, height, f"scores {words}", 8.5, color=NOTE, style="italic", **place)
+    place = {"transform": axes.transAxes, "ha": "center", "va": "baseline", "style": "italic"}
+    write(axes, 0.3, 0.62, "scores too low", 8.5, color=NOTE, **place)
+    write(axes, 0.82, 0.36, "scores too high", 8.5, color=NOTE, **place)
     return limit
 
 
 def _draw_spread(axes: Axes, y: np.ndarray, score: np.ndarray, limit: float, rare: bool) -> None:
     """Draw the distribution of scores by class: malignant upward, benign downward."""
-    roots = np.linspace(0, np.sqrt(limit), 41)
-    edges = roots**2 if rare else np.linspace(0, limit, 41)
+    edges = np.linspace(0, np.sqrt(limit), 41) ** 2 if rare else np.linspace(0, limit, 41)
     for value, colour, sign in ((1, MALIGNANT, 1), (0, BENIGN, -1)):
         inside = score[y == value]
         share = np.histogram(inside, edges)[0] / len(inside)
         axes.stairs(sign * share, edges, fill=True, color=colour, alpha=0.75, lw=0)
     axes.axhline(0, color=INK, lw=0.8)
-    height = 1.15 * max(abs(bound) for bound in axes.get_ylim())
-    axes.set_ylim(-height, height)
-    axes.set_yticks([])
+    height = 1.15 * np.abs(axes.get_ylim()).max()
+    axes.set(ylim=(-height, height), yticks=[])
     axes.spines["left"].set_visible(False)
     place = {"transform": axes.transAxes, "ha": "right"}
     write(axes, 0.995, 0.93, "malignant", 9, color=MALIGNANT, va="top", **place)
@@ -360,14 +366,14 @@ def _draw_spread(axes: Axes, y: np.ndarray, score: np.ndarray, limit: float, rar
 
 
 def _set_scale(axes: Axes, limit: float, rare: bool) -> None:
-    ticks = _choose_ticks(limit)
-    for side in "xy":
-        if rare:
-            functions = (lambda values: np.sqrt(np.maximum(values, 0)), np.square)
-            getattr(axes, f"set_{side}scale")("function", functions=functions)
-            getattr(axes, f"set_{side}ticks")(ticks, [f"{tick:g}" for tick in ticks])
-            getattr(axes, f"{side}axis").minorticks_off()
-        axes.set(**{f"{side}lim": (0, limit)})
+    if rare:
+        root = FuncScale(axes, (lambda values: np.sqrt(np.maximum(values, 0)), np.square))
+        axes.set(xscale=root, yscale=root)
+        ticks = _choose_ticks(limit)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+    axes.set(xlim=(0, limit), ylim=(0, limit))
 
 
 def _choose_ticks(limit: float) -> list[float]:
@@ -377,3 +383,50 @@ def _choose_ticks(limit: float) -> list[float]:
         if not chosen or np.sqrt(chosen[-1]) - np.sqrt(tick) > 0.065 * np.sqrt(limit):
             chosen.append(tick)
     return chosen
+
+
+_DIAGNOSES = {"Balanced accuracy": "balanced_accuracy", "macro AUC": "macro_auc"}
+# Share of a row above which cells are dark and need light text.
+_DARK = 0.6
+
+
+def confusion_figure(
+    counts: pd.DataFrame, out: str | os.PathLike, *, metrics: pd.DataFrame | None = None
+) -> Path:
+    """Draw a confusion matrix, coloured by the shares within each row.
+
+    Parameters
+    ----------
+    counts : DataFrame of shape (k, k), int
+        Result of `hybridlesion.metrics.confusion_matrix`.
+    out : str or path-like
+        File to write, usually PNG.
+    metrics : DataFrame, default=None
+        Result of `hybridlesion.metrics.evaluate_diagnoses`, shown above the matrix if given.
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    values = counts.to_numpy()
+    shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(8.4, 7.6), layout="constrained")
+    axes = figure.subplots()
+    shades = LinearSegmentedColormap.from_list("", ["white", MODEL])
+    axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
+    for (row, column), n in np.ndenumerate(values):
+        share = shares[row, column]
+        text, color = f"{n:,}\n{share:.0%}" if n else "0", "white" if share > _DARK else INK
+        write(axes, column, row, text, 8.5, ha="center", color=color)
+    names = [str(name) for name in counts.columns]
+    axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=9, color=INK)
+    axes.set_yticks(range(len(names)), names, fontsize=9, color=INK)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("Predicted diagnosis", color=INK)
+    axes.set_ylabel("Diagnosis", color=INK)
+    subtitle = ", ".join(_label(_DIAGNOSES, legend_words(metrics)))
+    axes.set_title(subtitle, fontsize=9, color=INK, loc="left")
+    add_heading(figure, f"Diagnoses of {values.sum():,} images")
+    return save_figure(figure, out, dpi=130)

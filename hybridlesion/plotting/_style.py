@@ -14,23 +14,18 @@ from matplotlib.font_manager import findfont, get_font
 from hybridlesion._atomic import atomic_path
 
 # Palette of Okabe and Ito, distinguishable with all common types of colour vision.
-MODEL = "#0072B2"
-MALIGNANT = "#D55E00"
-BENIGN = "#009E73"
-INK = "#222222"
-NOTE = "#666666"
-GRID = "#DDDDDD"
-
 THEME = {
-    "model": MODEL,
-    "malignant": MALIGNANT,
-    "benign": BENIGN,
-    "ink": INK,
-    "note": NOTE,
-    "grid": GRID,
+    "model": "#0072B2",
+    "malignant": "#D55E00",
+    "benign": "#009E73",
+    "ink": "#222222",
+    "note": "#666666",
+    "grid": "#DDDDDD",
     "paper": "#FFFFFF",
 }
 """Colours by the name that a style sheet gives them."""
+
+MODEL, MALIGNANT, BENIGN, INK, NOTE, GRID, PAPER = THEME.values()
 
 RESEARCH_ONLY = "Research software, not a medical device."
 
@@ -56,6 +51,21 @@ def save_figure(figure: Figure, out: str | os.PathLike, *, dpi: int) -> Path:
     with atomic_path(out) as temporary:
         figure.savefig(temporary, dpi=dpi, facecolor="white")
     return Path(out)
+
+
+def add_heading(figure: Figure, text: str, *, x: float = 0.02) -> None:
+    """Write a heading above all panels.
+
+    Parameters
+    ----------
+    figure : Figure
+        Figure to write to.
+    text : str
+        Heading.
+    x : float, default=0.02
+        Position of its left end, as a fraction of the width.
+    """
+    figure.suptitle(text, fontsize=12, color=INK, fontweight="bold", x=x, ha="left")
 
 
 def finish_axes(axes: Axes, *, x_label: str = "", y_label: str = "") -> None:

@@ -12,29 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hybridlesion import metrics, plotting
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion._formatting import count_words
 from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.metadata import count_diagnoses, read_records
-from hybridlesion.metrics import (
-    band,
-    compare_scores,
-    confusion_matrix,
-    evaluate,
-    evaluate_diagnoses,
-    evaluate_subgroups,
-    interval_caveats,
-    operating_points,
-)
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping
-from hybridlesion.plotting import (
-    comparison_figure,
-    confusion_figure,
-    decision_figure,
-    metric_figure,
-    reliability_figure,
-    subgroup_figure,
-)
 from hybridlesion.reporting._score_table import (
     PREDICTED,
     PROBABILITIES,
@@ -81,7 +64,7 @@ def attributes_of(cases: pd.DataFrame) -> pd.DataFrame:
         known = [name for name in columns if name in cases and cases[name].notna().any()]
         if known:
             values = cases[known[0]]
-            found[attribute] = band(values, kind) if kind else values
+            found[attribute] = metrics.band(values, kind) if kind else values
     return pd.DataFrame(found, index=cases.index)
 
 
@@ -203,7 +186,7 @@ def report_scores(
         If the folder cannot be written to, or an output file is one of the tables.
     """
     table, baseline = read_scores(scores), None if against is None else read_scores(against)
-    names = _FILES if against is None else _FILES + _FILES_AGAINST
+    names = (*_FILES, *(() if against is None else _FILES_AGAINST))
     names += _FILES_DIAGNOSES if PREDICTED in table.frame else ()
     paths = {name: check_writable(Path(out) / name) for name in names}
     check_apart(paths.values(), [scores, against, *truth])
@@ -225,30 +208,22 @@ def report_scores(
     if unit != "patients":
         narrow = "are narrower than those over patients"
         more = [*more, f"no patient_id: intervals resample {unit} and {narrow}."]
-    warnings = (*records.warnings, *table.warnings, *notes, *of_diagnoses, *more)
-    warnings += tuple(interval_caveats(tables["metrics"]))
+    caveats = metrics.interval_caveats(tables["metrics"])
+    warnings = (*records.warnings, *table.warnings, *notes, *of_diagnoses, *more, *caveats)
     diagnoses = count_diagnoses(scored, records.diagnoses)
+    cut = {"threshold": threshold, "threshold_rule": rule}
     content = {
         "scores": Path(scores).name,
         "against": None if against is None else Path(against).name,
-        "threshold": threshold,
-        "threshold_rule": rule,
+        **cut,
         "n_bootstrap": n_bootstrap,
         "unit": unit,
         "diagnoses": diagnoses.to_dict("records"),
         **{name: _plain(found) for name, found in tables.items()},
         "warnings": list(warnings),
     }
-    report = ScoreReport(
-        **tables,
-        cases=cases,
-        threshold=threshold,
-        threshold_rule=rule,
-        content=content,
-        paths=tuple(paths.values()),
-        warnings=warnings,
-        diagnoses=diagnoses,
-    )
+    said = {"content": content, "warnings": warnings, "diagnoses": diagnoses}
+    report = ScoreReport(**tables, cases=cases, paths=tuple(paths.values()), **cut, **said)
     for name, found in tables.items():
         if found is not None:
             with atomic_path(paths[f"{name}.csv"]) as temporary:
@@ -264,11 +239,12 @@ def _measure(
 ) -> dict[str, pd.DataFrame | None]:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy()
     options = {"groups": grouping(cases).to_numpy(), **draw}
-    metrics = evaluate(y, score, threshold=threshold, **options)
-    cut = float(metrics.set_index("metric").loc["threshold", "value"])
-    points = operating_points(y, score, threshold=threshold, cost_ratio=cost_ratio, **options)
-    subgroups = evaluate_subgroups(y, score, attributes_of(cases), threshold=cut, **options)
-    return {"metrics": metrics, "operating_points": points, "subgroups": subgroups}
+    costs = {"threshold": threshold, "cost_ratio": cost_ratio}
+    found = metrics.evaluate(y, score, threshold=threshold, **options)
+    cut = float(found.set_index("metric").loc["threshold", "value"])
+    points = metrics.operating_points(y, score, **costs, **options)
+    subgroups = metrics.evaluate_subgroups(y, score, attributes_of(cases), threshold=cut, **options)
+    return {"metrics": found, "operating_points": points, "subgroups": subgroups}
 
 
 def _compare(
@@ -280,7 +256,7 @@ def _compare(
     both, notes = add_baseline(cases, baseline.frame)
     thresholds = {"threshold": threshold, "threshold_against": baseline.threshold}
     options = {"groups": grouping(both).to_numpy(), **thresholds, **draw}
-    comparison = compare_scores(*_both_scores(both), **options)
+    comparison = metrics.compare_scores(*_both_scores(both), **options)
     return both, comparison, [*baseline.warnings, *notes]
 
 
@@ -299,23 +275,18 @@ def _measure_diagnoses(
     if len(rows) < len(cases):
         others = count_words(len(cases) - len(rows), "image")
         notes.append(f"{others} of other diagnoses count for the score only.")
+    counts = known.value_counts().reindex(list(CLASSES)).dropna()
     unknown = [
-        f"{name} ({(known == name).sum()})"
-        for name, column in zip(CLASSES, PROBABILITIES, strict=True)
-        if (known == name).any() and not rows[column].any()
+        f"{name} ({n:.0f})" for name, n in counts.items() if not rows[f"p_{CLASSES[name]}"].any()
     ]
     if unknown:
         notes.append(f"the model did not learn these diagnoses: {', '.join(unknown)}.")
-    metrics = evaluate_diagnoses(
-        known.map(CLASSES),
-        rows[PROBABILITIES],
-        list(CLASSES.values()),
-        predicted=rows[PREDICTED].map(CLASSES),
-        groups=grouping(rows).to_numpy(),
-        **draw,
-    )
-    confusion = confusion_matrix(known, rows[PREDICTED], list(CLASSES))
-    return metrics, confusion.reset_index(), notes
+    truth, predicted = known.map(CLASSES), rows[PREDICTED].map(CLASSES)
+    options = {"predicted": predicted, "groups": grouping(rows).to_numpy(), **draw}
+    codes = list(CLASSES.values())
+    found = metrics.evaluate_diagnoses(truth, rows[PROBABILITIES], codes, **options)
+    confusion = metrics.confusion_matrix(known, rows[PREDICTED], list(CLASSES))
+    return found, confusion.reset_index(), notes
 
 
 def _both_scores(both: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -369,16 +340,16 @@ def draw_figures(
         ``n_bootstrap`` and ``random_state`` of the band around the net benefit.
     """
     y, score = report.cases["target"].to_numpy(dtype=int), report.cases["score"].to_numpy()
-    metrics, threshold = report.metrics, report.threshold
-    metric_figure(y, score, paths["metrics.png"], threshold=threshold, metrics=metrics)
-    reliability_figure(y, score, paths["reliability.png"], metrics=metrics)
-    options = {"threshold": threshold, "groups": grouping(report.cases).to_numpy(), **draw}
-    decision_figure(y, score, paths["decision_curve.png"], **options)
-    subgroup_figure(report.subgroups, paths["subgroups.png"])
+    known, cut = {"metrics": report.metrics}, {"threshold": report.threshold}
+    plotting.metric_figure(y, score, paths["metrics.png"], **cut, **known)
+    plotting.reliability_figure(y, score, paths["reliability.png"], **known)
+    groups = grouping(report.cases).to_numpy()
+    plotting.decision_figure(y, score, paths["decision_curve.png"], groups=groups, **cut, **draw)
+    plotting.subgroup_figure(report.subgroups, paths["subgroups.png"])
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
         found = {"comparison": report.comparison, "names": names}
-        comparison_figure(*_both_scores(both), paths["comparison.png"], **found)
+        plotting.comparison_figure(*_both_scores(both), paths["comparison.png"], **found)
     if report.confusion is not None:
         counts = report.confusion.set_index("diagnosis")
-        confusion_figure(counts, paths["confusion.png"], metrics=report.by_diagnosis)
+        plotting.confusion_figure(counts, paths["confusion.png"], metrics=report.by_diagnosis)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -90,93 +92,73 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
             f"found {', '.join(map(str, table.columns[:12]))}. `hybridlesion score` writes such a "
             "table."
         )
+    refuse = partial(_refuse, path, source.rows)
     image_id = normalise_ids(table[names[0]]).map(normalise_image_id, na_action="ignore")
-    _check_ids(path, names[0], image_id, source.rows)
-    kept = {"image_id": image_id, "score": _check_scores(path, table["score"], source.rows)}
+    refuse(image_id.isna(), f"{{}} rows have no {names[0]}", "Fill it in, or remove the rows.")
+    refuse(image_id.duplicated(), "{} image ids occur more than once", "Keep one row per image.")
+    kept = {"image_id": image_id, "score": _read_probabilities(table["score"], refuse)}
     kept |= {name: normalise_ids(table[name]) for name in GROUP_COLUMNS if name in table}
     if "path" in table:
         kept["path"] = table["path"]
-    kept |= _read_diagnoses(path, table, source.rows)
-    threshold, warnings = _find_threshold(path, table)
-    rule = None if threshold is None else _find_rule(table)
+    kept |= _read_diagnoses(table, refuse)
+    threshold, rule, warnings = _find_threshold(path, table)
     notes = (*source.notes, *warnings)
     explained = [name for name in table if str(name).startswith(_EXPLAINED)]
     reasons = table[explained].assign(image_id=image_id)
     return ScoreTable(pd.DataFrame(kept), threshold, rule, notes, reasons)
 
 
-def _check_ids(path: str | os.PathLike, column: str, image_id: pd.Series, rows: np.ndarray) -> None:
-    missing = image_id.isna()
-    if missing.any():
-        raise TableError(
-            f"{path}: {missing.sum()} rows have no {column} (lines {shorten(rows[missing])}). "
-            "Fill it in, or remove the rows."
-        )
-    if image_id.duplicated().any():
-        raise TableError(
-            f"{path}: {image_id.duplicated().sum()} image ids occur more than once, the first is "
-            f"{image_id[image_id.duplicated()].iloc[0]!r}. Keep one row per image."
-        )
+def _refuse(
+    path: str | os.PathLike, rows: np.ndarray, bad: pd.Series, words: str, cure: str, more: str = ""
+) -> None:
+    """Raise an error that counts and lists the bad rows, if there are any."""
+    if bad.any():
+        lines = f"(lines {shorten(rows[bad])}{more})"
+        raise TableError(f"{path}: {words.format(bad.sum())} {lines}. {cure}")
 
 
-def _check_scores(path: str | os.PathLike, written: pd.Series, rows: np.ndarray) -> pd.Series:
+def _read_probabilities(written: pd.Series, refuse: Callable[..., None]) -> pd.Series:
     scores = pd.to_numeric(written, errors="coerce")
-    absent = scores.isna()
-    if absent.any():
-        raise TableError(
-            f"{path}: {absent.sum()} scores are missing or not numbers (lines "
-            f"{shorten(rows[absent])}; the first is {written[absent].iloc[0]!r}). Remove "
-            "the rows, or score the images again."
-        )
-    outside = ~scores.between(0, 1)
-    if outside.any():
-        raise TableError(
-            f"{path}: {outside.sum()} scores are not between 0 and 1 (lines "
-            f"{shorten(rows[outside])}; all scores run from {scores.min():g} to "
-            f"{scores.max():g}). Divide percentages by 100; turn logits z into 1 / (1 + exp(-z))."
-        )
+    cure = "Remove the rows, or score the images again."
+    found = f"; found {shorten(written[scores.isna()].map(repr).unique())}"
+    refuse(scores.isna(), "{} scores are missing or not numbers", cure, found)
+    cure = "Divide percentages by 100; turn logits z into 1 / (1 + exp(-z))."
+    found = f"; all scores run from {scores.min():g} to {scores.max():g}"
+    refuse(~scores.between(0, 1), "{} scores are not between 0 and 1", cure, found)
     return scores.astype(float)
 
 
-def _read_diagnoses(
-    path: str | os.PathLike, table: pd.DataFrame, rows: np.ndarray
-) -> dict[str, pd.Series]:
+def _read_diagnoses(table: pd.DataFrame, refuse: Callable[..., None]) -> dict[str, pd.Series]:
     """Read diagnosis probabilities and predictions; empty if a probability column is missing."""
     if not set(PROBABILITIES) <= set(table):
         return {}
     p = table[PROBABILITIES].apply(pd.to_numeric, errors="coerce").astype(float)
-    bad = ~((p >= 0).all(axis=1) & p.sum(axis=1).sub(1).abs().lt(_PER_ROW)).to_numpy()
+    bad = ~((p >= 0).all(axis=1) & p.sum(axis=1).sub(1).abs().lt(_PER_ROW))
     predicted = pd.Series(list(CLASSES), PROBABILITIES)[p.fillna(0).idxmax(axis=1)]
-    predicted = table[PREDICTED] if PREDICTED in table else predicted.set_axis(table.index)
-    bad |= ~predicted.isin(list(CLASSES)).to_numpy()
-    if bad.any():
-        raise TableError(
-            f"{path}: the probabilities of diagnoses of {bad.sum()} rows do not sum to 1, or their "
-            f"{PREDICTED} is none of {', '.join(CLASSES)} (lines {shorten(rows[bad])}). Score "
-            "the images again, or remove these columns."
-        )
+    predicted = table.get(PREDICTED, predicted.set_axis(table.index))
+    words = (
+        "the probabilities of diagnoses of {} rows do not sum to 1, or their "
+        f"{PREDICTED} is none of {', '.join(CLASSES)}"
+    )
+    cure = "Score the images again, or remove these columns."
+    refuse(bad | ~predicted.isin(list(CLASSES)), words, cure)
     return {**p, PREDICTED: predicted}
 
 
 def _find_threshold(
     path: str | os.PathLike, table: pd.DataFrame
-) -> tuple[float | None, tuple[str, ...]]:
+) -> tuple[float | None, str | None, tuple[str, ...]]:
+    """Read the threshold and its rule if there is exactly one, or note that it is ignored."""
     if "threshold" not in table:
-        return None, ()
+        return None, None, ()
     values = pd.to_numeric(table["threshold"], errors="coerce").dropna().unique()
-    if len(values) == 1 and 0 <= values[0] <= 1:
-        return float(values[0]), ()
-    found = f"{len(values)} values" if len(values) != 1 else f"{values[0]:g}"
-    note = f"{path}: the threshold {found} is not between 0 and 1: ignored."
-    return None, (note,)
-
-
-def _find_rule(table: pd.DataFrame) -> str | None:
-    """Read the threshold rule, if the column has exactly one."""
-    if "threshold_rule" not in table:
-        return None
-    rules = table["threshold_rule"].dropna().astype(str).unique()
-    return printable(rules[0])[:_LONGEST_RULE] or None if len(rules) == 1 else None
+    if len(values) != 1 or not 0 <= values[0] <= 1:
+        found = f"{len(values)} values" if len(values) != 1 else f"{values[0]:g}"
+        note = f"{path}: the threshold {found} is not between 0 and 1: ignored."
+        return None, None, (note,)
+    rules = table.get("threshold_rule", pd.Series(dtype=str)).dropna().astype(str).unique()
+    rule = printable(rules[0])[:_LONGEST_RULE] if len(rules) == 1 else ""
+    return float(values[0]), rule or None, ()
 
 
 def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -211,10 +193,9 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
     known = known.drop(columns=["path", "score", *PROBABILITIES, PREDICTED], errors="ignore")
     scored, notes = _respell(scored, known["image_id"])
     cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
-    for name in GROUP_COLUMNS:
-        if f"{name}_of_scores" in cases:
-            other = cases.pop(f"{name}_of_scores")
-            cases[name] = cases[name].where(cases[name].notna(), other)
+    for name in set(GROUP_COLUMNS) & set(known) & set(scored):
+        other = cases.pop(f"{name}_of_scores")
+        cases[name] = cases[name].where(cases[name].notna(), other)
     if cases.empty:
         raise TableError(
             f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "

@@ -7,8 +7,7 @@ import pytest
 
 from hybridlesion.exceptions import ImageError
 from hybridlesion.explain import CnnMap
-from hybridlesion.plotting import draw_cnn_sheet, paint_cnn_map
-from hybridlesion.plotting._cnn_sheet import cnn_words
+from hybridlesion.plotting import cnn_words, draw_cnn_sheet, paint_cnn_map
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def cases(rng):
 def figures(monkeypatch):
     """Figures that would have been saved."""
     drawn = []
-    for name in ("metrics", "curves", "subgroups"):
+    for name in ("metrics", "curves"):
         monkeypatch.setattr(
             f"hybridlesion.plotting._{name}.save_figure",
             lambda figure, *_, **__: drawn.append(figure),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,19 +24,20 @@ from hybridlesion.plotting import SCORE_RANGES, DrawnSheet, SheetDrawing, cnn_wo
 from hybridlesion.segmentation import segment
 
 Answer = TypeVar("Answer")
+Progress = Callable[[int, int, int], None]
 
 
 def run_parallel(
-    jobs: Iterable[tuple], total: int, n_jobs: int, progress: Callable[[int, int, int], None] | None
+    work: Callable[..., Answer], items: Sequence[tuple], n_jobs: int, progress: Progress | None
 ) -> list[Answer]:
-    """Run jobs in parallel processes and report progress.
+    """Call a function in parallel processes and report progress.
 
     Parameters
     ----------
-    jobs : iterable of joblib.delayed calls
-        Each returns an object with an ``error``, empty on success.
-    total : int
-        Number of jobs.
+    work : callable
+        Function that returns an object with an ``error``, empty on success.
+    items : sequence of tuple
+        Arguments of each call.
     n_jobs : int
         Number of processes; -1 uses all cores.
     progress : callable or None
@@ -45,16 +46,17 @@ def run_parallel(
     Returns
     -------
     list
-        Results in the order of `jobs`.
+        Results in the order of `items`.
     """
-    from joblib import Parallel
+    from joblib import Parallel, delayed
 
     answers, failed = [], 0
+    jobs = (delayed(work)(*item) for item in items)
     for answer in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
         answers.append(answer)
         failed += bool(answer.error)
         if progress is not None:
-            progress(len(answers), failed, total)
+            progress(len(answers), failed, len(items))
     return answers
 
 
@@ -120,7 +122,7 @@ def draw_details(
     column: str | None = None,
     masks: str | os.PathLike | None = None,
     n_jobs: int = 1,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Detail]:
     """Draw ABCD sheets and attribution maps, recording the reason for each failure.
 
@@ -144,11 +146,9 @@ def draw_details(
     list of Detail
         One per row, in order.
     """
-    from joblib import delayed
-
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
-    jobs = (delayed(_draw)(row, featurizer, found, column) for row in rows)
-    return run_parallel(jobs, len(rows), n_jobs, progress)
+    items = [(row, featurizer, found, column) for row in rows]
+    return run_parallel(_draw, items, n_jobs, progress)
 
 
 def _draw(
@@ -156,10 +156,10 @@ def _draw(
 ) -> Detail:
     from threadpoolctl import threadpool_limits
 
+    reading = {"long_side": featurizer.long_side, "segmenter": featurizer.segmenter}
     # Drawing is parallel over images; threads within an image would compete for cores.
     with threadpool_limits(1):
-        reading = {"long_side": featurizer.long_side, "segmenter": featurizer.segmenter}
-        _, found = next(iter(read_segmented([row], **reading)))
+        _, found = next(read_segmented([row], **reading))
         if not isinstance(found, Failure):
             drawing = SheetDrawing(featurizer, masks if row[0] in masks else None, column)
             found = attempt(row, "features", partial(drawing, row, *found))
@@ -210,20 +210,20 @@ class Picture:
 
 
 def take_pictures(
-    rows: Iterable[tuple[str, str]],
+    rows: Sequence[tuple[str, str]],
     *,
     masks: str | os.PathLike | None = None,
     segmenter: str = "classical",
     measured_side: int = 512,
     long_side: int = 320,
     n_jobs: int = 1,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Picture]:
     """Read, resize and outline images; failures are recorded, not raised.
 
     Parameters
     ----------
-    rows : iterable of (image_id, path)
+    rows : sequence of (image_id, path)
         Images.
     masks : str or path-like, default=None
         Folder of masks, as ``IMAGEID_segmentation.png``; images without a mask are segmented.
@@ -243,15 +243,10 @@ def take_pictures(
     list of Picture
         One per row, in order.
     """
-    from joblib import delayed
-
-    rows = list(rows)
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
-    jobs = (
-        delayed(_take)(path, found.get(image_id), segmenter, measured_side, long_side)
-        for image_id, path in rows
-    )
-    return run_parallel(jobs, len(rows), n_jobs, progress)
+    options = (segmenter, measured_side, long_side)
+    items = [(path, found.get(image_id), *options) for image_id, path in rows]
+    return run_parallel(_take, items, n_jobs, progress)
 
 
 def _take(
@@ -264,32 +259,23 @@ def _take(
         mask = segment(image, segmenter=segmenter) if mask_path is None else read_mask(mask_path)
     except HybridLesionError as error:
         return Picture(error=f"{Path(path).name} cannot be shown ({type(error).__name__})")
-    shown = resize_long_side(image, min(long_side, max(image.shape[:2])))
+    shown = resize_long_side(image, long_side)
     height, width = shown.shape[:2]
-    strip = cv2.resize(_square(shown), (_STRIP, _STRIP), interpolation=cv2.INTER_AREA)
-    outline = _outline(mask, width, height)
-    return Picture(
-        webp(shown, _PICTURES_QUALITY), webp(strip, _PICTURES_QUALITY), width, height, outline
-    )
-
-
-def _square(image: np.ndarray) -> np.ndarray:
-    side = min(image.shape[:2])
-    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-    return np.ascontiguousarray(image[top : top + side, left : left + side])
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = shown[top : top + side, left : left + side]
+    strip = cv2.resize(square, (_STRIP, _STRIP), interpolation=cv2.INTER_AREA)
+    data, small = webp(shown, _PICTURES_QUALITY), webp(strip, _PICTURES_QUALITY)
+    return Picture(data, small, width, height, _outline(mask, width, height))
 
 
 def _outline(mask: np.ndarray, width: int, height: int) -> str:
     small = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
-    contours, _ = cv2.findContours(
-        (small > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
-    paths = []
-    for contour in contours:
-        points = cv2.approxPolyDP(contour, 0.7, True)[:, 0]
-        if len(points) > 2:
-            paths.append("M" + "L".join(f"{x} {y}" for x, y in points) + "Z")
-    return "".join(paths)
+    small = (small > 127).astype(np.uint8)
+    contours, _ = cv2.findContours(small, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    shapes = (cv2.approxPolyDP(contour, 0.7, True)[:, 0] for contour in contours)
+    paths = ("L".join(f"{x} {y}" for x, y in shape) for shape in shapes if len(shape) > 2)
+    return "".join(f"M{path}Z" for path in paths)
 
 
 ERRORS = ("false negative", "false positive", "correct", "truth unknown")
@@ -399,33 +385,31 @@ def make_cards(
     list of Card
         One per lesion, in order.
     """
-    names = cases["patient_id"] if "patient_id" in cases else [None] * len(cases)
-    patients = [str(name) if pd.notna(name) else "" for name in names]
-    together: dict[str, list[tuple[int, float]]] = {}
-    for number, patient in enumerate(patients):
-        if patient:
-            together.setdefault(patient, []).append((number, float(cases["score"][number])))
-    cards, widest = [], _widest_share(cases)
-    rows = zip(cases.to_dict("records"), patients, pictures, strict=True)
-    for number, (row, patient, picture) in enumerate(rows):
-        image_id, called = str(row["image_id"]), threshold is not None and row["score"] >= threshold
+    rows, widest = cases.to_dict("records"), _widest_share(cases)
+    lesions: dict[str, list[tuple[int, float]]] = {}
+    for number, row in enumerate(rows):
+        row["patient_id"] = str(row["patient_id"]) if pd.notna(row.get("patient_id")) else ""
+        lesions.setdefault(row["patient_id"], []).append((number, float(row["score"])))
+    others = {patient: tuple(own) for patient, own in lesions.items() if patient and len(own) > 1}
+    cards = []
+    for number, (row, picture) in enumerate(zip(rows, pictures, strict=True)):
+        called = threshold is not None and bool(row["score"] >= threshold)
         truth = {1: "malignant", 0: "benign"}.get(row.get("target"), "unknown")
-        others = tuple(together.get(patient, ()))
         card = Card(
             number=number,
-            image_id=image_id,
-            patient=patient,
+            image_id=str(row["image_id"]),
+            patient=row["patient_id"],
             score=float(row["score"]),
-            called=bool(called),
+            called=called,
             truth=truth,
             error=_error(truth, called, threshold),
             about=_about(row),
             picture=picture,
-            detail=details.get(image_id, Detail()),
+            detail=details.get(str(row["image_id"]), Detail()),
             reasons=tuple(str(row[name]) for name in _REASONS if pd.notna(row.get(name))),
             shares=_shares(row, widest),
             sheet=_sheet(row),
-            others=others if len(others) > 1 else (),
+            others=others.get(row["patient_id"], ()),
         )
         cards.append(card)
     return cards
@@ -440,9 +424,9 @@ def _error(truth: str, called: bool, threshold: float | None) -> str:
 
 
 def _about(row: dict) -> str:
-    age = f"{row['age']:.0f} years" if pd.notna(row.get("age")) else ""
-    rest = [str(row[name]) for name in ("sex", "site", "diagnosis") if pd.notna(row.get(name))]
-    return ", ".join([age, *rest] if age else rest)
+    words = [f"{row['age']:.0f} years"] if pd.notna(row.get("age")) else []
+    words += [str(row[name]) for name in ("sex", "site", "diagnosis") if pd.notna(row.get(name))]
+    return ", ".join(words)
 
 
 def _shares(row: dict, widest: float) -> tuple[Bar, ...]:
@@ -459,11 +443,10 @@ def _shares(row: dict, widest: float) -> tuple[Bar, ...]:
 
 def _sheet(row: dict) -> tuple[Bar, ...]:
     bars = []
-    for name, title in _SHEET.items():
+    for name, (low, high) in SCORE_RANGES.items():
         if pd.notna(row.get(name)):
-            low, high = SCORE_RANGES[name]
             length = (float(row[name]) - low) / (high - low)
-            bars.append(Bar(title, f"{row[name]:.1f} of {high:g}", 0.0, length, "level"))
+            bars.append(Bar(_SHEET[name], f"{row[name]:.1f} of {high:g}", 0.0, length, "level"))
     return tuple(bars)
 
 

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,47 +19,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hybridlesion import __version__
+from hybridlesion import plotting
 from hybridlesion._atomic import atomic_path, check_writable
-from hybridlesion._formatting import threshold_words
 from hybridlesion._validation import check_number
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.metrics import decision_curve
-from hybridlesion.plotting import (
-    MAP_KEY,
-    RESEARCH_ONLY,
-    THEME,
-    choose_cases,
-    draw_precision_recall,
-    draw_reliability,
-    draw_roc,
-    legend_words,
-    square_panel,
-)
-from hybridlesion.reporting.html._cases import ERRORS, Card, draw_details, make_cards, take_pictures
+from hybridlesion.plotting import THEME
+from hybridlesion.reporting.html._cases import draw_details, make_cards, take_pictures
 from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
-from hybridlesion.reporting.html._sections import (
-    LIMITS,
-    answer_checklists,
-    check_leakage,
-    describe_data,
-    describe_model,
-    weigh_families,
-)
-from hybridlesion.reporting.html._summary import (
-    audit_subgroups,
-    describe_results,
-    metric_rows,
-    subgroup_gaps,
-)
+from hybridlesion.reporting.html._sections import fill_sections
 
 # Above this number of lesions, the images are smaller, since the page contains all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
-# Number of cases laid out at once; more follow on scrolling.
-_BATCH = 24
 
 MODEL, MALIGNANT, INK, NOTE = (THEME[name] for name in ("model", "malignant", "ink", "note"))
 
@@ -158,28 +133,25 @@ def write_page(
     check_number("n_cases", n_cases, low=1, integer=True)
     check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
-    labels = {"target": target, "malignant": malignant, "benign": benign}
-    data = collect_report_data(model, scores=scores, truth=truth, id_column=id_column, **labels)
+    labels = {"target_column": target, "malignant": malignant, "benign": benign}
+    data = collect_report_data(model, scores, truth, {"id_column": id_column, **labels})
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
-    pictures = take_pictures(
-        _rows(shown),
-        segmenter=featurizer.segmenter,
-        measured_side=featurizer.long_side,
-        long_side=_LONG_SIDES[len(shown) > _MANY],
-        **options,
-    )
+    reading = {"segmenter": featurizer.segmenter, "measured_side": featurizer.long_side}
+    long_side = _LONG_SIDES[len(shown) > _MANY]
+    pictures = take_pictures(_rows(shown), long_side=long_side, **reading, **options)
     # Sheets are drawn for lesions with a readable image.
     readable = shown[[not picture.error for picture in pictures]]
-    drawn = _rows(choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
+    drawn = _rows(plotting.choose_cases(readable, n_sheets)) if n_sheets and len(readable) else []
     column = getattr(data.classifier, "leading_", None)
     details = draw_details(drawn, featurizer, column=column, **options)
     by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
     cards = make_cards(shown, pictures, by_image, data.threshold)
-    content = _content(data, cards, None if ablation is None else read_table(ablation))
+    content = fill_sections(data, cards, None if ablation is None else read_table(ablation))
+    charts = [draw_charts(e.key, e.y, e.score, e.threshold, e.metrics) for e in data.evaluations]
     with atomic_path(path) as temporary:
-        temporary.write_text(_render(content), encoding="utf-8")
+        temporary.write_text(_render(content | {"charts": charts}), encoding="utf-8")
     failed, undrawn = ([one.error for one in found if one.error] for found in (pictures, details))
     notes = list(data.notes)
     if undrawn:
@@ -199,59 +171,15 @@ def _choose(data: ReportData, images: Sequence[str | os.PathLike], n_cases: int)
     cases = data.cases
     if images:
         found = find_images(list(images))
-        names = [normalise_image_id(str(name)) for name in found["image_id"]]
-        paths = pd.Series(found["path"].to_numpy(), index=names)
-        cases = cases.assign(path=cases["image_id"].map(paths))
+        names = found["image_id"].astype(str).map(normalise_image_id)
+        cases = cases.assign(path=cases["image_id"].map(found["path"].set_axis(names)))
     elif "path" not in cases:
         cases = cases.assign(path=None)
-    return choose_cases(cases, n_cases)
+    return plotting.choose_cases(cases, n_cases)
 
 
 def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
     return [] if cases.empty else list(zip(cases["image_id"], cases["path"], strict=True))
-
-
-def _content(data: ReportData, cards: list[Card], ablation: pd.DataFrame | None) -> dict:
-    subgroups, missing = pd.DataFrame({"attribute": []}), []
-    if data.of_cases is not None:
-        subgroups, missing = audit_subgroups(data.cases, data.of_cases)
-    gaps = subgroup_gaps(subgroups, missing)
-    numbers = dict.fromkeys(("value", "low", "high"), float)
-    stored = pd.DataFrame(data.manifest.get("metrics") or [], columns=["metric", *numbers])
-    return {
-        "name": data.name,
-        "version": __version__,
-        "created": data.manifest.get("created"),
-        "research_only": RESEARCH_ONLY,
-        "summary": describe_results(data, gaps),
-        "data": describe_data(data),
-        "evaluations": [
-            {
-                "key": e.key,
-                "title": e.title,
-                "rows": metric_rows(e.metrics),
-                "charts": draw_charts(e.key, e.y, e.score, e.threshold, e.metrics),
-            }
-            for e in data.evaluations
-        ],
-        "measures_stored": metric_rows(stored.astype(numbers)),
-        "families": weigh_families(data),
-        "ablation": ablation,
-        "subgroups": list(subgroups.itertuples()),
-        "gaps": gaps,
-        "checks": check_leakage(data),
-        "card_rows": describe_model(data),
-        "limits": LIMITS,
-        "checklists": answer_checklists(data, len(subgroups) > 0, ablation is not None),
-        "cards": cards,
-        "batch": _BATCH,
-        "n_drawn": sum(bool(card.detail.sheet) for card in cards),
-        "n_seen": sum(bool(card.detail.seen) for card in cards),
-        "map_key": MAP_KEY,
-        "n_scored": 0 if data.cases is None else len(data.cases),
-        "errors": ERRORS,
-        "threshold": data.threshold and threshold_words(data.threshold, data.rule),
-    }
 
 
 def draw_charts(
@@ -278,23 +206,22 @@ def draw_charts(
         Four charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, which contains
         no external text; ``alt``, the text alternative; and ``caption``.
     """
-    legend = legend_words(metrics)
-    words = dict.fromkeys(("auc", "average_precision", "calibration_slope"), "not available")
-    words |= legend
+    legend = plotting.legend_words(metrics)
+    words = defaultdict(lambda: "not available", legend)
     drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
         "roc": (
-            lambda axes: draw_roc(axes, y, score, threshold, legend),
+            lambda axes: plotting.draw_roc(axes, y, score, threshold, legend),
             f"ROC curve, area {words['auc']}.",
             "A curve closer to the upper left corner is better; the dotted line is chance.",
         ),
         "pr": (
-            lambda axes: draw_precision_recall(axes, y, score, threshold, legend),
+            lambda axes: plotting.draw_precision_recall(axes, y, score, threshold, legend),
             f"Precision-recall curve, average precision {words['average_precision']}.",
             "Share of positive lesions that are malignant, against sensitivity. The dotted line is "
             "a random classifier.",
         ),
         "reliability": (
-            lambda axes: draw_reliability(axes, y, score, legend),
+            lambda axes: plotting.draw_reliability(axes, y, score, legend),
             f"Reliability diagram, calibration slope {words['calibration_slope']}.",
             "On the dotted line, one in ten lesions with a score of 10 % is malignant. Bars are "
             "95 % intervals; ticks are single lesions.",
@@ -306,12 +233,10 @@ def draw_charts(
             "than treating all lesions or none, at that threshold probability.",
         ),
     }
-    charts = []
-    for name, (draw, alt, caption) in drawn.items():
-        prefix = f"{key}-{name}"
-        svg = figure_to_svg(prefix, draw)
-        charts.append({"key": prefix, "svg": svg, "alt": alt, "caption": caption})
-    return charts
+    return [
+        {"key": f"{key}-{name}", "svg": _to_svg(f"{key}-{name}", draw), "alt": alt, "caption": text}
+        for name, (draw, alt, text) in drawn.items()
+    ]
 
 
 def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: float | None) -> None:
@@ -319,7 +244,7 @@ def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: floa
     axes.axhline(0, color=NOTE, lw=1, ls=":")
     axes.plot(curve["threshold"], curve["act_on_all"], color=NOTE, lw=1.4, ls="--", label="all")
     axes.plot(curve["threshold"], curve["net_benefit"], color=MODEL, lw=2, label="model")
-    square_panel(axes, "Threshold probability", "Net benefit per lesion", "Decision curve")
+    plotting.square_panel(axes, "Threshold probability", "Net benefit per lesion", "Decision curve")
     top = max(float(curve["net_benefit"].max()), float(y.mean()), 1e-6)
     axes.set(xlim=(0, curve["threshold"].max()), ylim=(-0.25 * top, 1.12 * top))
     axes.plot([], [], color=NOTE, lw=1, ls=":", label="none")
@@ -329,35 +254,20 @@ def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: floa
     axes.get_legend().get_title().set(color=NOTE, fontsize=9)
 
 
-def figure_to_svg(key: str, draw: Callable[[Axes], None]) -> str:
-    """Draw one panel as SVG for embedding in a page.
-
-    Parameters
-    ----------
-    key : str
-        Prefix of the ids in the SVG.
-    draw : callable
-        Function that draws into the panel, using colours of `hybridlesion.plotting.THEME`.
-
-    Returns
-    -------
-    str
-        An ``svg`` element whose colours are variables of the style sheet.
-    """
+def _to_svg(key: str, draw: Callable[[Axes], None]) -> str:
+    """Draw one panel as SVG whose ids begin with a key, in colours of the style sheet."""
     # Keep text as text: searchable, readable by screen readers, in the font of the page.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
         figure = Figure(figsize=(4.4, 4.5), layout="constrained")
         axes = figure.subplots()
         draw(axes)
         axes.tick_params(colors=INK, labelsize=9)
-        for spine in axes.spines.values():
-            spine.set_color(NOTE)
+        axes.spines[:].set_color(NOTE)
         text = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     size = re.search(r'viewBox="[^"]*"', svg)[0]
     svg = re.sub(r"<svg[^>]*>", f'<svg {size} aria-hidden="true" focusable="false">', svg, count=1)
     # Remove URLs: links within the drawing need no namespace.
@@ -385,7 +295,5 @@ def _render(content: dict) -> str:
     )
     script = environment.get_template("gallery.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    style = environment.get_template("style.css").render()
-    return environment.get_template("page.html").render(
-        content, script=script, script_digest=digest, style=style
-    )
+    page = environment.get_template("page.html")
+    return page.render(content, script=script, script_digest=digest)

@@ -102,13 +102,9 @@ class ReportData:
 
 def collect_report_data(
     model: str | os.PathLike,
-    *,
-    scores: str | os.PathLike | None = None,
-    truth: Sequence[str | os.PathLike] = (),
-    target: str | None = None,
-    malignant: Sequence[str] | None = None,
-    benign: Sequence[str] | None = None,
-    id_column: str | None = None,
+    scores: str | os.PathLike | None,
+    truth: Sequence[str | os.PathLike],
+    options: Mapping[str, object],
 ) -> ReportData:
     """Read a model file and, if given, scores and truth of further lesions.
 
@@ -116,16 +112,12 @@ def collect_report_data(
     ----------
     model : str or path-like
         Model file.
-    scores : str or path-like, default=None
+    scores : str, path-like or None
         Table written by ``hybridlesion score``, with reasons if these were requested.
-    truth : sequence of str or path-like, default=()
+    truth : sequence of str or path-like
         Tables in any ISIC layout, and feature tables; joined on the image id.
-    target : str, default=None
-        Column of the truth that indicates malignant lesions. If None, it is detected automatically.
-    malignant, benign : sequence of str, default=None
-        Diagnoses that count as malignant, and further words that count as benign.
-    id_column : str, default=None
-        Column of image ids in the truth. If None, it is detected automatically.
+    options : mapping
+        Options of `hybridlesion.metadata.read_records` for the truth.
 
     Returns
     -------
@@ -154,8 +146,7 @@ def collect_report_data(
         if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
             threshold, rule = scored.threshold, scored.rule
         if truth:
-            labels = {"target_column": target, "malignant": malignant, "benign": benign}
-            records = read_records(list(truth), id_column=id_column, **labels)
+            records = read_records(list(truth), **options)
             cases, left_out = join_truth(cases, records.frame)
             notes += [*records.warnings, *left_out]
             of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
@@ -163,32 +154,16 @@ def collect_report_data(
             evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
         own = [name for name in scored.reasons if name == "image_id" or name not in cases]
         cases = cases.merge(scored.reasons[own], on="image_id", how="left")
-    return ReportData(
-        Path(model).name,
-        manifest,
-        featurizer,
-        classifier,
-        tuple(evaluations),
-        cases,
-        of_cases,
-        out_of_fold,
-        threshold,
-        rule,
-        tuple(notes),
-    )
+    file = (Path(model).name, manifest, featurizer, classifier)
+    found = (tuple(evaluations), cases, of_cases, out_of_fold)
+    return ReportData(*file, *found, threshold, rule, tuple(notes))
 
 
 def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
-    return Evaluation(
-        "oof",
-        _OUT_OF_FOLD,
-        np.asarray(classifier.target_, dtype=int),
-        np.asarray(classifier.oof_score_),
-        np.asarray(classifier.groups_),
-        float(classifier.threshold_),
-        threshold_rule(classifier),
-        classifier.metrics_,
-    )
+    y, score = np.asarray(classifier.target_, dtype=int), np.asarray(classifier.oof_score_)
+    groups, threshold = np.asarray(classifier.groups_), float(classifier.threshold_)
+    rule, metrics = threshold_rule(classifier), classifier.metrics_
+    return Evaluation("oof", _OUT_OF_FOLD, y, score, groups, threshold, rule, metrics)
 
 
 def _scored(

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from importlib import resources
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion import __version__
 from hybridlesion._formatting import count_words, threshold_words
 from hybridlesion.explain import FAMILY_TITLES, family_of
 from hybridlesion.leakage import membership_warning
-from hybridlesion.reporting.html._cases import Bar
+from hybridlesion.plotting import MAP_KEY, RESEARCH_ONLY
+from hybridlesion.reporting.html._cases import ERRORS, Bar, Card
 from hybridlesion.reporting.html._report_data import ReportData
+from hybridlesion.reporting.html._summary import (
+    audit_subgroups,
+    describe_results,
+    metric_rows,
+    subgroup_gaps,
+)
 
-LIMITS = (
+_LIMITS = (
     "The model may fail on cameras, skin tones, ages or diagnoses that its training data do not "
     "contain. Its probabilities apply to a similar prevalence of malignant lesions.",
     "Missing age, sex or site values are handled, and make a score less certain. Images that "
@@ -134,26 +142,11 @@ def _count(value: object) -> str:
     return "not recorded" if value is None else f"{value:,}"
 
 
-@dataclass(frozen=True)
-class Check:
-    """One leakage check.
-
-    Parameters
-    ----------
-    question : str
-        Question that the check answers.
-    verdict : {"clear", "caution", "not known"}
-        Outcome.
-    words : str
-        Explanation.
-    """
-
-    question: str
-    verdict: str
-    words: str
+_Answer = tuple[str, str]
+"""Verdict, one of "clear", "caution" and "not known", and its explanation."""
 
 
-def check_leakage(data: ReportData) -> list[Check]:
+def check_leakage(data: ReportData) -> dict[str, _Answer]:
     """Run the leakage checks that the model file and the scored lesions allow.
 
     Parameters
@@ -163,8 +156,9 @@ def check_leakage(data: ReportData) -> list[Check]:
 
     Returns
     -------
-    list of Check
-        Checks; their verdict is ``"not known"`` if the data do not allow one.
+    dict of str to (str, str)
+        Verdict and explanation by question; the verdict is ``"not known"`` if the data do not allow
+        one.
     """
     facts = data.manifest.get("training") or {}
     unbiased = (
@@ -172,7 +166,7 @@ def check_leakage(data: ReportData) -> list[Check]:
         "scores: metrics at the threshold are slightly optimistic for these, and unbiased for "
         "lesions scored later."
     )
-    answers = {
+    return {
         "Is any patient in two folds?": _folds(data.classifier),
         "Were patients identified?": _patients(facts),
         "Does a column encode the diagnosis?": _columns(facts),
@@ -181,10 +175,6 @@ def check_leakage(data: ReportData) -> list[Check]:
         "What did the leakage audit of the training data find?": _audit(facts),
         "Are calibration and threshold unbiased?": ("caution", unbiased),
     }
-    return [Check(question, verdict, words) for question, (verdict, words) in answers.items()]
-
-
-_Answer = tuple[str, str]
 
 
 def _folds(classifier: BaseEstimator) -> _Answer:
@@ -215,9 +205,9 @@ def _columns(facts: Mapping) -> _Answer:
         return "not known", "The model file does not record excluded columns."
     if not set_aside:
         return "clear", "The tables contained no column known to leak."
-    reasons: dict[str, list[str]] = {}
+    reasons = defaultdict(list)
     for column, reason in dict(set_aside).items():
-        reasons.setdefault(str(reason), []).append(str(column))
+        reasons[str(reason)].append(str(column))
     listed = "; ".join(f"{', '.join(columns)} ({reason})" for reason, columns in reasons.items())
     return "clear", f"Excluded from the model: {listed}."
 
@@ -270,26 +260,9 @@ def _scored(data: ReportData, facts: Mapping) -> _Answer:
     return "clear", f"None of {cases} or their patients, compared by id."
 
 
-@dataclass(frozen=True)
-class ChecklistItem:
-    """One item of a reporting guideline.
-
-    Parameters
-    ----------
-    number, words : str
-        Number and text of the item.
-    section : str
-        Section of the page that reports the item; empty if none does.
-    """
-
-    number: str
-    words: str
-    section: str
-
-
 def answer_checklists(
     data: ReportData, with_subgroups: bool, with_ablation: bool
-) -> dict[str, list[ChecklistItem]]:
+) -> dict[str, list[dict[str, str]]]:
     """Find which items of TRIPOD+AI and CLAIM the page reports.
 
     Parameters
@@ -301,8 +274,9 @@ def answer_checklists(
 
     Returns
     -------
-    dict of str to list of ChecklistItem
-        Items by guideline.
+    dict of str to list of dict
+        Items by guideline, each with its ``number``, text and ``section``, which is empty if the
+        page does not report the item.
     """
     facts = data.manifest.get("training") or {}
     cases = data.cases
@@ -325,10 +299,64 @@ def answer_checklists(
         "oof": any(evaluation.key == "oof" for evaluation in data.evaluations),
         "gallery": cases is not None and "target" in cases,
     }
-    checklists: dict[str, list[ChecklistItem]] = {}
+    checklists = defaultdict(list)
     text = resources.files("hybridlesion.reporting.html").joinpath("checklists.csv").read_text()
     for row in csv.DictReader(text.splitlines()):
-        section = row["section"] if known.get(row["fact"]) else ""
-        item = ChecklistItem(row["number"], row["item"], section)
-        checklists.setdefault(row["guideline"], []).append(item)
+        row["section"] = row["section"] if known.get(row["fact"]) else ""
+        checklists[row["guideline"]].append(row)
     return checklists
+
+
+# Number of cases laid out at once; more follow on scrolling.
+_BATCH = 24
+
+
+def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFrame | None) -> dict:
+    """Fill all sections of the page except the charts.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+    cards : sequence of Card
+        Lesions of the gallery.
+    ablation : DataFrame or None
+        Table of the section Ablation, if any.
+
+    Returns
+    -------
+    dict
+        Variables of the template.
+    """
+    subgroups, missing = pd.DataFrame({"attribute": []}), []
+    if data.of_cases is not None:
+        subgroups, missing = audit_subgroups(data.cases, data.of_cases)
+    gaps = subgroup_gaps(subgroups, missing)
+    numbers = dict.fromkeys(("value", "low", "high"), float)
+    stored = pd.DataFrame(data.manifest.get("metrics") or [], columns=["metric", *numbers])
+    return {
+        "name": data.name,
+        "version": __version__,
+        "created": data.manifest.get("created"),
+        "research_only": RESEARCH_ONLY,
+        "summary": describe_results(data, gaps),
+        "data": describe_data(data),
+        "evaluations": [(e.title, metric_rows(e.metrics)) for e in data.evaluations],
+        "measures_stored": metric_rows(stored.astype(numbers)),
+        "families": weigh_families(data),
+        "ablation": ablation,
+        "subgroups": list(subgroups.itertuples()),
+        "gaps": gaps,
+        "checks": check_leakage(data),
+        "card_rows": describe_model(data),
+        "limits": _LIMITS,
+        "checklists": answer_checklists(data, len(subgroups) > 0, ablation is not None),
+        "cards": cards,
+        "batch": _BATCH,
+        "n_drawn": sum(bool(card.detail.sheet) for card in cards),
+        "n_seen": sum(bool(card.detail.seen) for card in cards),
+        "map_key": MAP_KEY,
+        "n_scored": 0 if data.cases is None else len(data.cases),
+        "errors": ERRORS,
+        "threshold": data.threshold and threshold_words(data.threshold, data.rule),
+    }

@@ -123,11 +123,9 @@ def _learned_from(data: ReportData) -> str:
 
 def _did(evaluation: Evaluation) -> list[str]:
     values = evaluation.metrics.set_index("metric")
-    who = (
-        "On the training lesions (out-of-fold scores),"
-        if evaluation.key == "oof"
-        else f"On {count_words(len(evaluation.y), 'lesion')} scored later,"
-    )
+    who = f"On {count_words(len(evaluation.y), 'lesion')} scored later,"
+    if evaluation.key == "oof":
+        who = "On the training lesions (out-of-fold scores),"
     auc, low, high = values.loc["auc", ["value", "low", "high"]]
     interval = "" if math.isnan(low) else f" (95 % interval {low:.3f} to {high:.3f})"
     threshold = threshold_words(evaluation.threshold, evaluation.rule)
@@ -171,9 +169,7 @@ _SIGNIFICANT = "the intervals do not overlap"
 _LEAST_GAP = 0.02
 
 
-def audit_subgroups(
-    cases: pd.DataFrame, evaluation: Evaluation, *, n_bootstrap: int = 500
-) -> tuple[pd.DataFrame, list[str]]:
+def audit_subgroups(cases: pd.DataFrame, evaluation: Evaluation) -> tuple[pd.DataFrame, list[str]]:
     """Evaluate every subgroup of the cases.
 
     Parameters
@@ -182,8 +178,6 @@ def audit_subgroups(
         Rows of the evaluation, with the columns that `attributes_of` reads.
     evaluation : Evaluation
         Truth, scores, patients and threshold of the cases.
-    n_bootstrap : int, default=500
-        Number of bootstrap samples for each interval.
 
     Returns
     -------
@@ -192,13 +186,9 @@ def audit_subgroups(
     missing : list of str
         Attributes without values.
     """
-    attributes = attributes_of(cases)
-    table = evaluate_subgroups(
-        *(evaluation.y, evaluation.score, attributes),
-        threshold=evaluation.threshold,
-        groups=evaluation.groups,
-        n_bootstrap=n_bootstrap,
-    )
+    y, score, attributes = evaluation.y, evaluation.score, attributes_of(cases)
+    options = {"threshold": evaluation.threshold, "groups": evaluation.groups, "n_bootstrap": 500}
+    table = evaluate_subgroups(y, score, attributes, **options)
     missing = [name for name in _WANTED if name not in attributes]
     return table[table["attribute"] != "all"].reset_index(drop=True), missing
 
