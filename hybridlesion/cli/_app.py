@@ -23,13 +23,11 @@ from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
 from hybridlesion.cli.features import features
-from hybridlesion.cli.finetune import finetune
 from hybridlesion.cli.fit import fit
-from hybridlesion.cli.inspect import inspect
-from hybridlesion.cli.report import report
+from hybridlesion.cli.report import inspect, report
 from hybridlesion.cli.score import score
 from hybridlesion.cli.segment import segment
-from hybridlesion.cli.train_refiner import train_refiner
+from hybridlesion.cli.training import finetune, train_refiner
 from hybridlesion.exceptions import HybridLesionError
 
 # Warnings are shown from these folders: this package, and typer, which calls it.

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ _MAX_WIDTH = 100
 
 NOTES: list[str] = []
 """Notes of the running command, for its JSON."""
+
+_started = time.monotonic()
 
 _OPTIONS: dict[str, str] = {}
 """Option or argument of the running command, by parameter name."""
@@ -55,6 +58,8 @@ def start_messages(command: TyperCommand) -> None:
     command : TyperCommand
         Command that is about to run.
     """
+    global _started
+    _started = time.monotonic()
     NOTES.clear()
     _OPTIONS.clear()
     for one in command.params:
@@ -63,6 +68,17 @@ def start_messages(command: TyperCommand) -> None:
     for name, own in _LIBRARY_NAMES.items():
         if own in _OPTIONS:
             _OPTIONS.setdefault(name, _OPTIONS[own])
+
+
+def elapsed_seconds() -> float:
+    """Measure the time since the command started.
+
+    Returns
+    -------
+    float
+        Wall time in seconds.
+    """
+    return time.monotonic() - _started
 
 
 def name_options(text: str) -> str:
@@ -120,16 +136,23 @@ def note(text: str) -> None:
     echo_err(f"note: {text}")
 
 
-def print_notes(notes: Iterable[str]) -> None:
+def print_notes(notes: Iterable[str]) -> list[str]:
     """Print notes on standard error.
 
     Parameters
     ----------
     notes : iterable of str
         Texts of the notes.
+
+    Returns
+    -------
+    list of str
+        Texts with options in place of parameters.
     """
+    before = len(NOTES)
     for text in notes:
         note(text)
+    return NOTES[before:]
 
 
 def echo(text: str) -> None:
@@ -254,23 +277,31 @@ def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {row.pop("metric"): row for row in metrics.to_dict("records")}
 
 
-def failures(n_failed: int, errors_path: Path | None) -> str:
-    """Format the number of failures and the path of the list of failures.
+def print_written(
+    path: Path | str,
+    made: str,
+    n_failed: int = 0,
+    errors_path: Path | str | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Print a line with the output, what it was made of, the failures, and the time taken.
 
     Parameters
     ----------
-    n_failed : int
+    path : Path or str
+        Output.
+    made : str
+        Contents of the output, such as ``"2 rows"``.
+    n_failed : int, default=0
         Number of failures.
-    errors_path : Path or None
+    errors_path : Path or str, default=None
         Path of the list of failures, if any.
-
-    Returns
-    -------
-    str
-        For example ``"2 failed (see f.parquet.errors.csv)"``.
+    seconds : float, default=None
+        Time taken. If None, it is the time since the command started.
     """
     listed = "" if errors_path is None else f" (see {errors_path})"
-    return f"{n_failed:,} failed{listed}"
+    seconds = elapsed_seconds() if seconds is None else seconds
+    typer.echo(f"wrote {path}: {made}, {n_failed:,} failed{listed}, {seconds:.1f} s")
 
 
 def print_result(result: ExtractionResult, noun: str = "row") -> None:
@@ -285,10 +316,9 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
     """
     from hybridlesion._formatting import count_words
 
-    reused = f"{result.n_reused:,} reused, " if result.n_reused else ""
-    rows = count_words(result.n_rows, noun)
-    failed = failures(result.n_failed, result.errors_path)
-    typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
+    reused = f", {result.n_reused:,} reused" if result.n_reused else ""
+    made = count_words(result.n_rows, noun) + reused
+    print_written(result.path, made, result.n_failed, result.errors_path, result.seconds)
 
 
 def print_excluded(columns: Mapping[str, str]) -> None:
@@ -306,8 +336,8 @@ def print_excluded(columns: Mapping[str, str]) -> None:
         echo_err(f"excluded {', '.join(names)}: {reason}")
 
 
-def check_device(device: str, embedder: str) -> list[str]:
-    """Return a note if a device was chosen but no network uses it.
+def check_device(device: str, embedder: str) -> None:
+    """Print a note if a device was chosen but no network uses it.
 
     Parameters
     ----------
@@ -315,22 +345,10 @@ def check_device(device: str, embedder: str) -> list[str]:
         Value of ``--device``.
     embedder : str
         Name of the network, or ``"none"``.
-
-    Returns
-    -------
-    list of str
-        List with the note, or an empty list.
-
-    Examples
-    --------
-    >>> check_device("cuda", "none")
-    ['`device="cuda"` has no effect: this run uses no network, and features run on the CPU.']
     """
-    if device == "auto" or embedder != "none":
-        return []
-    return [
-        f'`device="{device}"` has no effect: this run uses no network, and features run on the CPU.'
-    ]
+    if device != "auto" and embedder == "none":
+        words = "has no effect: this run uses no network, and features run on the CPU."
+        note(f"--device {device} {words}")
 
 
 _MAX_DIAGNOSES, _MAX_SPELLINGS = 40, 8

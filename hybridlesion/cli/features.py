@@ -9,6 +9,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import flag, option
 from hybridlesion.cli._progress import show_progress
 
 
@@ -22,26 +23,27 @@ def _print_catalogue(wanted: bool) -> None:
     raise typer.Exit
 
 
+def _list_embedders() -> list[str]:
+    return ["finetuned", "none"]
+
+
+_EMBEDDER = (
+    "Fine-tuned folder, timm model, weight file, or none; 'finetuned' is the shipped network."
+)
+
+
 def features(
     images: options.Images,
     out: options.OutTable,
     metadata: options.Metadata = None,
     embedder: Annotated[
-        str,
-        options.option(
-            "NAME|PATH|none",
-            "Fine-tuned folder, timm model, weight file, or none; 'finetuned' is the shipped "
-            "network.",
-            autocompletion=lambda: ["finetuned", "none"],
-        ),
+        str, option("NAME|PATH|none", _EMBEDDER, autocompletion=_list_embedders)
     ] = "finetuned",
     weights: Annotated[
-        Path | None, options.option("FILE", "Local weights for a model given by name.")
+        Path | None, option("FILE", "Local weights for a model given by name.")
     ] = None,
     segmenter: options.Segmenter = "classical",
-    masks: Annotated[
-        Path | None, options.option("DIR", "Also write the masks to this folder.")
-    ] = None,
+    masks: Annotated[Path | None, option("DIR", "Also write the masks to this folder.")] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,
     dask: options.Dask = None,
@@ -57,10 +59,7 @@ def features(
     column: options.Columns = None,
     as_json: options.AsJson = False,
     show_list: Annotated[
-        bool,
-        typer.Option(
-            "--list", callback=_print_catalogue, is_eager=True, help="List every feature and exit."
-        ),
+        bool, flag("--list", "List every feature and exit.", _print_catalogue, is_eager=True)
     ] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
@@ -91,13 +90,13 @@ def features(
     )
     output.print_excluded(records.set_aside)
     output.print_diagnoses(records.diagnoses)
-    output.print_notes(
-        [*records.warnings, *output.check_device(str(device), parameters["embedder"])]
-    )
+    output.print_notes(records.warnings)
+    output.check_device(str(device), parameters["embedder"])
+    featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
     with show_progress("measuring") as progress:
         result = extract_features(
             *(records.frame, out),
-            featurizer=LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device)),
+            featurizer=featurizer,
             restart=restart,
             masks=masks,
             runner=runner,

@@ -8,6 +8,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import flag, option
 from hybridlesion.cli._progress import show_progress
 
 
@@ -15,11 +16,9 @@ def segment(
     images: options.Images,
     out: options.OutFolder,
     segmenter: options.Segmenter = "classical",
-    overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also write each image with the contour.")
-    ] = False,
+    overlay: Annotated[bool, flag("--overlay", "Also write each image with the contour.")] = False,
     truth: Annotated[
-        str | None, options.option("DIR", "True masks: print the agreement, show the worst.")
+        str | None, option("DIR", "True masks: print the agreement, show the worst.")
     ] = None,
     jobs: options.Jobs = -1,
     path_column: options.PathColumn = None,
