@@ -55,8 +55,8 @@ def shorten(items: Iterable[object]) -> str:
     '3, 4'
     """
     words = list(map(str, items))
-    text = ", ".join(words[:10])
-    return text if len(words) <= 10 else f"{text} and {len(words) - 10:,} more"
+    more = f" and {len(words) - 10:,} more" if len(words) > 10 else ""
+    return ", ".join(words[:10]) + more
 
 
 def name_rule(parameters: Mapping[str, Any]) -> str:

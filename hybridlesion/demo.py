@@ -135,14 +135,9 @@ def run_demo(
     score_records(fitted, records[held_out], scores, explain=True, progress=progress, **options)
     step("evaluating")
     report = report_scores(scores, truth, out / "evaluation", random_state=random_state)
-    sheet = case_sheet(
-        report.cases,
-        out / "cases.png",
-        masks=masks,
-        threshold=report.threshold,
-        threshold_rule=report.threshold_rule,
-        title="Lesions of held-out patients, highest score first",
-    )
+    title = "Lesions of held-out patients, highest score first"
+    rule = {"threshold": report.threshold, "threshold_rule": report.threshold_rule}
+    sheet = case_sheet(report.cases, out / "cases.png", masks=masks, title=title, **rule)
     step("writing the report")
     page = write_page(model, out, scores=scores, truth=truth, **options)
     paths = {

@@ -151,19 +151,15 @@ def _check_segmenter(name: str) -> str:
 TABLES = ending_in(".csv", ".parquet")
 
 AsJson = Annotated[bool, flag("--json", "Print the result as JSON and nothing else.")]
-Benign = Annotated[
-    str | None, option("NAMES", "Unknown diagnoses that count as benign, for example other,misc.")
-]
-Columns = Annotated[
-    list[str] | None,
-    option("RECORD=COLUMN", "Column with age, sex, site, patient_id ...; repeat for more."),
-]
+_BENIGN = "Unknown diagnoses that count as benign, for example other,misc."
+Benign = Annotated[str | None, option("NAMES", _BENIGN)]
+_COLUMNS = "Column with age, sex, site, patient_id ...; repeat for more."
+Columns = Annotated[list[str] | None, option("RECORD=COLUMN", _COLUMNS)]
 _FALSE_POSITIVES = "False positives that cost as much as one missed malignant lesion."
 CostRatio = Annotated[float | None, option("X", _FALSE_POSITIVES, _check_cost_ratio)]
 Dask = Annotated[str | None, option("ADDRESS", "Scheduler of a Dask cluster to run on.")]
-DaskResource = Annotated[
-    list[str] | None, option("NAME=NUMBER", "Resource that Dask workers must have, such as GPU=1.")
-]
+_RESOURCE = "Resource that Dask workers must have, such as GPU=1."
+DaskResource = Annotated[list[str] | None, option("NAME=NUMBER", _RESOURCE)]
 Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.")]
 Epochs = Annotated[int, option("N", "Passes over the images.", min=1)]
 Groups = Annotated[str, option("NAME", "Column of groups, each kept in one fold.")]
@@ -174,42 +170,33 @@ Jobs = Annotated[int, option("N", "Processes; -1 uses every core.", _check_jobs,
 Key = Annotated[Path | None, option("KEYFILE", "Refuse a model not signed with this key.")]
 _FOLDER_NAMES = "Use folder names as labels: benign and malignant, or diagnoses."
 LabelsFromFolders = Annotated[bool, flag("--labels-from-folders", _FOLDER_NAMES)]
-Malignant = Annotated[
-    str | None,
-    option("NAMES", "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."),
-]
-Metadata = Annotated[
-    list[str] | None, option("TABLE", "CSV, Parquet or Excel in any ISIC layout; repeat to join.")
-]
+_MALIGNANT = "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."
+Malignant = Annotated[str | None, option("NAMES", _MALIGNANT)]
+_METADATA = "CSV, Parquet or Excel in any ISIC layout; repeat to join."
+Metadata = Annotated[list[str] | None, option("TABLE", _METADATA)]
 Model = Annotated[Path, argument("MODEL.joblib", "Model file written by `fit`.")]
 OutFolder = Annotated[Path, option("DIR", "Folder to write into.")]
 OutModel = Annotated[Path, option("MODEL.joblib", "Model file to write.", ending_in(".joblib"))]
 OutScores = Annotated[Path, option("FILE", "Table of scores to write, .csv or .parquet.", TABLES)]
 _FEATURE_TABLE = "Feature table to write, .parquet; a file or an fsspec address."
 OutTable = Annotated[str, option("FILE|ADDRESS", _FEATURE_TABLE, ending_in(".parquet"))]
-OutWeights = Annotated[
-    Path, option("FILE", "Weight file to write, .safetensors.", ending_in(".safetensors"))
-]
-PathColumn = Annotated[
-    str | None, option("NAME", "Column of paths, if IMAGES is a table; default: detected.")
-]
+_WEIGHTS = "Weight file to write, .safetensors."
+OutWeights = Annotated[Path, option("FILE", _WEIGHTS, ending_in(".safetensors"))]
+_PATH_COLUMN = "Column of paths, if IMAGES is a table; default: detected."
+PathColumn = Annotated[str | None, option("NAME", _PATH_COLUMN)]
 Restart = Annotated[bool, flag("--restart", "Discard an interrupted run.")]
-Roots = Annotated[
-    list[str] | None,
-    option("DIR", "Another folder to search for the images of a table; repeat for more."),
-]
+_ROOTS = "Another folder to search for the images of a table; repeat for more."
+Roots = Annotated[list[str] | None, option("DIR", _ROOTS)]
 Seed = Annotated[int, option("N", "Seed of the random numbers.", min=0)]
 _METHODS = "Segmentation: classical, refined, or a weight file of train-refiner."
 Segmenter = Annotated[
     str,
     option("NAME", _METHODS, _check_segmenter, autocompletion=lambda: ["classical", "refined"]),
 ]
-Target = Annotated[
-    str | None, option("NAME", "Column that says what is malignant; default: detected.")
-]
-TimeLimit = Annotated[
-    float, option("SECONDS", "Time limit for one image; not applied with --jobs 1.", min=1)
-]
+_TARGET = "Column that says what is malignant; default: detected."
+Target = Annotated[str | None, option("NAME", _TARGET)]
+_TIME_LIMIT = "Time limit for one image; not applied with --jobs 1."
+TimeLimit = Annotated[float, option("SECONDS", _TIME_LIMIT, min=1)]
 
 
 def split_words(text: str | None) -> list[str] | None:

@@ -10,18 +10,16 @@ from hybridlesion.cli._options import argument, option
 from hybridlesion.cli._progress import show_waiting
 
 _TRUTH = "Diagnoses; repeat to join more, such as a feature table for skin tones."
+_AGAINST = "Other scores of the same images, to compare with."
+_THRESHOLD = "Threshold; default: the one in SCORES."
 
 
 def evaluate(
     scores: Annotated[str, argument("SCORES", "Table written by `score`.")],
     truth: Annotated[list[str], option("TABLE", _TRUTH)],
     out: options.OutFolder,
-    against: Annotated[
-        str | None, option("SCORES2", "Other scores of the same images, to compare with.")
-    ] = None,
-    threshold: Annotated[
-        float | None, option("X", "Threshold; default: the one in SCORES.", min=0, max=1)
-    ] = None,
+    against: Annotated[str | None, option("SCORES2", _AGAINST)] = None,
+    threshold: Annotated[float | None, option("X", _THRESHOLD, min=0, max=1)] = None,
     cost_ratio: options.CostRatio = None,
     target: options.Target = None,
     malignant: options.Malignant = None,

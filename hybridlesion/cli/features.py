@@ -23,25 +23,22 @@ def _print_catalogue(wanted: bool) -> None:
     raise typer.Exit
 
 
-def _list_embedders() -> list[str]:
-    return ["finetuned", "none"]
-
-
-_EMBEDDER = (
-    "Fine-tuned folder, timm model, weight file, or none; 'finetuned' is the shipped network."
+_SOURCES = "Fine-tuned folder, timm model, weight file, or none"
+_EMBEDDER = option(
+    "NAME|PATH|none",
+    f"{_SOURCES}; 'finetuned' is the shipped network.",
+    autocompletion=lambda: ["finetuned", "none"],
 )
+_LIST = flag("--list", "List every feature and exit.", _print_catalogue, is_eager=True)
+_WEIGHTS = "Local weights for a model given by name."
 
 
 def features(
     images: options.Images,
     out: options.OutTable,
     metadata: options.Metadata = None,
-    embedder: Annotated[
-        str, option("NAME|PATH|none", _EMBEDDER, autocompletion=_list_embedders)
-    ] = "finetuned",
-    weights: Annotated[
-        Path | None, option("FILE", "Local weights for a model given by name.")
-    ] = None,
+    embedder: Annotated[str, _EMBEDDER] = "finetuned",
+    weights: Annotated[Path | None, option("FILE", _WEIGHTS)] = None,
     segmenter: options.Segmenter = "classical",
     masks: Annotated[Path | None, option("DIR", "Also write the masks to this folder.")] = None,
     device: options.Device = options.DeviceName.auto,
@@ -58,9 +55,7 @@ def features(
     labels_from_folders: options.LabelsFromFolders = False,
     column: options.Columns = None,
     as_json: options.AsJson = False,
-    show_list: Annotated[
-        bool, flag("--list", "List every feature and exit.", _print_catalogue, is_eager=True)
-    ] = False,
+    show_list: Annotated[bool, _LIST] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
     from dataclasses import asdict

@@ -21,11 +21,14 @@ _Rule = StrEnum("_Rule", ["f1", "youden"])
 
 _TABLES = "Feature and metadata tables, joined by image id."
 _SEEN = "What to do with scores of a CNN trained on the row."
+_SIGN = "Sign the model with the key in this file."
 _OOF = "CSV for the out-of-fold scores; `evaluate` reads it."
 _SPLITS = "Saved folds, or train and test parts; instead of --folds and --seeds."
 _SAVE_SPLITS = "CSV or Parquet for the folds used; --splits reads it."
+_AUDIT = "JSON for the leakage audit, by row."
 _SENSITIVITY = "Out-of-fold sensitivity at the label threshold; default: 0.9."
 _THRESHOLD = "Threshold with the highest F1 or Youden index instead of a sensitivity."
+_ALLOW_LEAKS = "Fit even if the leakage audit fails."
 _LEADING_SCORES = {
     "cnn__score": "diagnoses other than melanoma count as malignant, too",
     "cnn__melanoma": "no diagnosis other than melanoma counts as malignant",
@@ -49,21 +52,15 @@ def fit(
     jobs: options.Jobs = -1,
     random_state: options.Seed = 0,
     cnn_seen: Annotated[_CnnSeen, option("blank|drop|keep", _SEEN)] = _CnnSeen.blank,
-    sign: Annotated[
-        Path | None, option("KEYFILE", "Sign the model with the key in this file.")
-    ] = None,
+    sign: Annotated[Path | None, option("KEYFILE", _SIGN)] = None,
     oof: Annotated[Path | None, option("FILE", _OOF, ending_in(".csv"))] = None,
     splits: Annotated[Path | None, option("FILE", _SPLITS)] = None,
     save_splits: Annotated[Path | None, option("FILE", _SAVE_SPLITS, options.TABLES)] = None,
-    audit: Annotated[
-        Path | None, option("FILE", "JSON for the leakage audit, by row.", ending_in(".json"))
-    ] = None,
+    audit: Annotated[Path | None, option("FILE", _AUDIT, ending_in(".json"))] = None,
     sensitivity: Annotated[float | None, option("X", _SENSITIVITY, _check_sensitivity)] = None,
     threshold: Annotated[_Rule | None, option("f1|youden", _THRESHOLD)] = None,
     cost_ratio: options.CostRatio = None,
-    allow_leaks: Annotated[
-        bool, flag("--allow-leaks", "Fit even if the leakage audit fails.")
-    ] = False,
+    allow_leaks: Annotated[bool, flag("--allow-leaks", _ALLOW_LEAKS)] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Fit a calibrated model with patient-grouped folds."""

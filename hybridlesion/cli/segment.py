@@ -11,15 +11,15 @@ from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import flag, option
 from hybridlesion.cli._progress import show_progress
 
+_TRUTH = "True masks: print the agreement, show the worst."
+
 
 def segment(
     images: options.Images,
     out: options.OutFolder,
     segmenter: options.Segmenter = "classical",
     overlay: Annotated[bool, flag("--overlay", "Also write each image with the contour.")] = False,
-    truth: Annotated[
-        str | None, option("DIR", "True masks: print the agreement, show the worst.")
-    ] = None,
+    truth: Annotated[str | None, option("DIR", _TRUTH)] = None,
     jobs: options.Jobs = -1,
     path_column: options.PathColumn = None,
     root: options.Roots = None,

@@ -11,7 +11,9 @@ from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import argument, flag, option
 from hybridlesion.cli._progress import show_progress
 
+_FOLDERS = "Folders of images, each a separate source."
 _PRETRAINED = "Pretrained weights; default: from the timm hub."
+_RATE = "Peak learning rate of the backbone."
 _SIDE = "Side of the network's input, a multiple of 32 pixels."
 _WHOLE = "Also train one network on all images, as whole.zip."
 _TRUE_MASKS = "Folder of true masks; one for each IMAGES, in order."
@@ -19,18 +21,14 @@ _ENCODER = "ImageNet weights of mobilenetv2_100 for the encoder."
 
 
 def finetune(
-    images: Annotated[
-        list[str], argument("IMAGES...", "Folders of images, each a separate source.")
-    ],
+    images: Annotated[list[str], argument("IMAGES...", _FOLDERS)],
     out: options.OutFolder,
     metadata: options.Metadata = None,
     backbone: Annotated[str, option("NAME", "timm model.")] = "tf_efficientnet_lite0",
     weights: Annotated[str | None, option("FILE", _PRETRAINED)] = None,
     folds: Annotated[int, option("N", "Folds, with one network each.", min=2)] = 5,
     epochs: options.Epochs = 8,
-    learning_rate: Annotated[
-        float, option("X", "Peak learning rate of the backbone.", min=0, max=1)
-    ] = 6e-4,
+    learning_rate: Annotated[float, option("X", _RATE, min=0, max=1)] = 6e-4,
     batch_size: Annotated[int, option("N", "Images of one training step.", min=1)] = 48,
     image_size: Annotated[int, option("N", _SIDE, min=32)] = 160,
     whole: Annotated[bool, flag("--whole", _WHOLE)] = False,
