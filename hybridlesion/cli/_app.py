@@ -226,8 +226,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_MODELS = (features, fit, score, segment, explain, finetune, train_refiner)
-for function in (*_MODELS, evaluate, report, inspect, demo):
+_WORK = (features, fit, score, segment, explain, finetune, train_refiner)
+for function in (*_WORK, evaluate, report, inspect, demo):
     app.command(cls=_Command)(function)
 
 
@@ -260,14 +260,13 @@ def main() -> None:
         import tempfile
         import traceback
 
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as file:
+        descriptor, path = tempfile.mkstemp(".txt", "hybridlesion-")
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
             file.writelines(traceback.format_exception(error))
         echo_err(
             f"hybridlesion: internal error; please report it. {type(error).__name__}: {error}. "
-            f"The details for a report are in {file.name}"
+            f"The details for a report are in {path}"
         )
         sys.exit(_REFUSED)
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _MAX_WIDTH = 100
 
+_Row = tuple[str, ...]
+
 NOTES: list[str] = []
 """Notes of the running command, for its JSON."""
 
@@ -184,11 +186,11 @@ def _wrap(text: str, width: int | None) -> str:
     from textwrap import wrap
 
     lines = []
+    whole = {"break_long_words": False, "break_on_hyphens": False}
     for line in text.split("\n"):
         indent = line[: len(line) - len(line.lstrip())] + "  "
-        whole = {"break_long_words": False, "break_on_hyphens": False}
-        fits = len(line) <= width
-        lines += [line] if fits else wrap(line, width, subsequent_indent=indent, **whole)
+        wrapped = wrap(line, width, subsequent_indent=indent, **whole)
+        lines += wrapped if len(line) > width else [line]
     return "\n".join(lines)
 
 
@@ -439,14 +441,11 @@ def format_comparison(
     table = _align(rows)
     if width is not None and max(map(len, table.splitlines())) > width:
         table = _align([(*row[:2], *row[3:]) for row in rows])
-    return "\n".join(
-        [
-            table,
-            f"difference = {names[0]} minus {names[1]}, on the same patients.",
-            f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
-            "calibration_slope and calibration_in_the_large; otherwise higher is better.",
-            "p is not corrected for multiple metrics: choose one beforehand.",
-        ]
+    return (
+        f"{table}\ndifference = {names[0]} minus {names[1]}, on the same patients.\n"
+        f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for calibration_slope and "
+        "calibration_in_the_large; otherwise higher is better.\n"
+        "p is not corrected for multiple metrics: choose one beforehand."
     )
 
 
@@ -537,13 +536,7 @@ def format_thresholds(model: BaseEstimator) -> str:
     return "\n".join(lines)
 
 
-def _fit_width(
-    rows: list[tuple[str, ...]],
-    head: tuple[str, ...],
-    short: tuple[str, ...],
-    width: int | None,
-    file: str,
-) -> str:
+def _fit_width(rows: list[_Row], head: _Row, short: _Row, width: int | None, file: str) -> str:
     """Align a table, with a short head and without intervals if it would be too wide."""
     table = _align([head, *rows])
     if width is None or max(map(len, table.splitlines())) <= width:
@@ -564,9 +557,7 @@ def _number(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
 
 
-def _align(rows: Sequence[tuple[str, ...]]) -> str:
+def _align(rows: Sequence[_Row]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    padded = [map(str.ljust, row, widths) for row in rows]
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)

@@ -306,14 +306,12 @@ def membership_warning(training: Mapping[str, object], records: pd.DataFrame) ->
 
 
 def _unique_ids(table: pd.DataFrame) -> dict[str, list[str]]:
-    images, patients = (
-        map(str, table[name].dropna().unique()) if name in table else ()
-        for name in ("image_id", "patient_id")
-    )
-    return {
-        "images": list(dict.fromkeys(map(normalise_image_id, images))),
-        "patients": list(patients),
-    }
+    ids = {}
+    for kind, column in (("images", "image_id"), ("patients", "patient_id")):
+        values = table[column].dropna().unique() if column in table else ()
+        ids[kind] = [str(value) for value in values]
+    ids["images"] = list(dict.fromkeys(map(normalise_image_id, ids["images"])))
+    return ids
 
 
 def _decode_block(block: object) -> np.ndarray:
