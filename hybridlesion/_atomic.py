@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 from hybridlesion.exceptions import SourceError
@@ -41,9 +42,9 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     ['scores.csv']
     """
     path = Path(path)
-    in_the_way = next((folder for folder in path.parents if folder.is_file()), None)
-    if in_the_way is not None:
-        raise SourceError(f"{in_the_way} is a file; name a folder.")
+    for folder in path.parents:
+        if folder.is_file():
+            raise SourceError(f"{folder} is a file; name a folder.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -86,10 +87,8 @@ def check_writable(path: str | os.PathLike) -> Path:
             with tempfile.TemporaryFile(dir=folder):
                 return path
     except OSError as error:
-        raise SourceError(
-            f"cannot write {path}: {error.strerror}. Choose another place, or change the "
-            "permissions of its folder."
-        ) from error
+        cure = "Choose another place, or change the permissions of its folder."
+        raise SourceError(f"cannot write {path}: {error.strerror}. {cure}") from error
     if is_folder:
         raise SourceError(f"{path} is a folder; name a file to write.")
     raise SourceError(f"{folder} is a file; name a folder.")
@@ -112,14 +111,10 @@ def check_apart(
     SourceError
         If a file is both an input and an output.
     """
-    outputs = list(outputs)
-    for used in inputs:
-        for path in outputs:
-            if used is not None and same_file(path, used):
-                raise SourceError(
-                    f"{path} is both an input and an output: it would be replaced. Name another "
-                    "output."
-                )
+    for used, path in product(inputs, outputs):
+        if used is not None and same_file(path, used):
+            message = f"{path} is both an input and an output: it would be replaced."
+            raise SourceError(f"{message} Name another output.")
 
 
 def same_file(one: str | os.PathLike, other: str | os.PathLike) -> bool:

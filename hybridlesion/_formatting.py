@@ -55,8 +55,8 @@ def shorten(items: Iterable[object]) -> str:
     '3, 4'
     """
     words = list(map(str, items))
-    text = ", ".join(words[:10])
-    return text if len(words) <= 10 else f"{text} and {len(words) - 10:,} more"
+    more = f" and {len(words) - 10:,} more" if len(words) > 10 else ""
+    return ", ".join(words[:10]) + more
 
 
 def name_rule(parameters: Mapping[str, Any]) -> str:
@@ -148,7 +148,7 @@ def explain_measures(
 
 
 def measure_words(
-    metric: str, value: float | None, low: float | None, high: float | None
+    metric: str, value: float | None, low: float | None = None, high: float | None = None
 ) -> tuple[str, str]:
     """Format one row of `hybridlesion.metrics.evaluate`.
 
@@ -156,8 +156,10 @@ def measure_words(
     ----------
     metric : str
         Name of the metric.
-    value, low, high : float or None
-        Value and bounds of its interval; None or NaN if undefined.
+    value : float or None
+        Value; None or NaN if undefined.
+    low, high : float or None, default=None
+        Bounds of its interval; None or NaN if undefined.
 
     Returns
     -------
@@ -171,7 +173,7 @@ def measure_words(
     --------
     >>> measure_words("auc", 0.9, 0.85, 0.94)
     ('0.900', '0.850 to 0.940')
-    >>> measure_words("n", 1833.0, None, None)
+    >>> measure_words("n", 1833.0)
     ('1,833', '')
     """
     if not _known(value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -35,23 +36,16 @@ class _Renamed(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        names = [
-            f"hybridlesion.{name}"
-            for name in _RENAMED[module.__name__.removeprefix("hybridlesion.")]
-        ]
-        warnings.warn(
-            f"{module.__name__} was renamed to {' and '.join(names)}; the former name will go in "
-            "the next release.",
-            FutureWarning,
-            stacklevel=2,
-        )
+        homes = _RENAMED[module.__name__.removeprefix("hybridlesion.")]
+        names = [f"hybridlesion.{home}" for home in homes]
+        renamed = f"{module.__name__} was renamed to {' and '.join(names)}"
+        message = f"{renamed}; the former name will go in the next release."
+        warnings.warn(message, FutureWarning, stacklevel=2)
 
         def read(attribute: str) -> object:
             for name in names:
-                try:
+                with suppress(AttributeError):
                     return getattr(importlib.import_module(name), attribute)
-                except AttributeError:
-                    continue
             raise AttributeError(f"module {module.__name__!r} has no attribute {attribute!r}")
 
         module.__getattr__ = read

@@ -69,10 +69,9 @@ class Graph:
         # The session refers to these arrays, so they must be kept.
         self._weights = [onnxruntime.OrtValue.ortvalue_from_numpy(w) for w in weights.values()]
         options.add_external_initializers(list(weights), self._weights)
+        providers = ["CPUExecutionProvider"]
         try:
-            self._session = onnxruntime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(path.read_bytes(), options, providers)
         except Exception as error:  # the errors of ONNX Runtime have no public base class
             reason = " ".join(str(error).split())[:300]
             raise ArtifactError(f"the weights do not fit {path.stem}: {reason}") from error

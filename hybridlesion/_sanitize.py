@@ -26,9 +26,8 @@ def printable(text: str) -> str:
     >>> printable("\x1b[2Jname\u202egpj.exe")
     '\\x1b[2Jname\\u202egpj.exe'
     """
-    return "".join(
-        c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text.replace("\r\n", "\n")
-    )
+    unified = text.replace("\r\n", "\n")
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in unified)
 
 
 def is_formula(value: object) -> bool:

@@ -91,17 +91,15 @@ def check_mask(mask: np.ndarray, shape: tuple[int, int] | None = None) -> np.nda
     if not isinstance(mask, np.ndarray) or mask.ndim != 2:
         raise ImageError(f"mask must be an array of shape (H, W), got {_describe(mask)}.")
     if shape is not None and mask.shape != tuple(shape):
-        raise ImageError(
-            f"mask and image must have the same size, got mask {mask.shape} and image "
-            f"{tuple(shape)}."
-        )
+        sizes = f"got mask {mask.shape} and image {tuple(shape)}"
+        raise ImageError(f"mask and image must have the same size, {sizes}.")
     if mask.dtype != bool:
         values = np.unique(mask)
         if len(values) > 2 or not set(values.tolist()) <= {0, 1, 255}:
+            found = f"{len(values)} values from {values.min()} to {values.max()}"
             raise ImageError(
-                f"mask must be bool (or hold only 0 and 1, or 0 and 255), got {mask.dtype} with "
-                f"{len(values)} values from {values.min()} to {values.max()}. Threshold it first: "
-                "mask > 128."
+                "mask must be bool (or hold only 0 and 1, or 0 and 255), got "
+                f"{mask.dtype} with {found}. Threshold it first: mask > 128."
             )
         mask = mask > 0
     return np.ascontiguousarray(mask)
@@ -136,9 +134,8 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
 
     close = get_close_matches(str(value), allowed, n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise OptionError(
-        f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}.{hint}"
-    )
+    choices = ", ".join(map(repr, allowed))
+    raise OptionError(f"{name} must be one of {choices}, got {value!r}.{hint}")
 
 
 def check_number(
@@ -185,4 +182,4 @@ def check_number(
 def _describe(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    return f"{type(value).__name__}"
+    return type(value).__name__

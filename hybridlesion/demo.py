@@ -8,9 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._formatting import measure_words, threshold_words
 from hybridlesion.batch import extract_features
@@ -112,22 +109,24 @@ def run_demo(
         temporary.write_text(f"{_TITLE}\n\nThis demo is not finished.\n")
     step = step or (lambda words: None)
     step("creating synthetic lesions")
+    run = {"n_jobs": n_jobs, "random_state": random_state}
     lesions = make_lesions(
         out / "data",
         n_patients=n_patients,
         lesions_per_patient=(1, 5),
         malignant_share=0.2,
-        n_jobs=n_jobs,
-        random_state=random_state,
+        **run,
     )
     truth, masks, scores = [out / "data" / "metadata.csv"], out / "masks", out / "scores.csv"
     records = read_records(truth, images=lesions[["image_id", "path"]]).frame
-    held_out = _hold_out(records, random_state)
+    target, patient = records["target"].to_numpy(dtype=int), records["patient_id"].to_numpy()
+    folds = grouped_folds(target, patient, n_splits=_HELD_OUT, random_state=random_state)
+    held_out = folds == 0
     step("measuring images of the training patients")
     table = out / "features.parquet"
     extract_features(records[~held_out], table, n_jobs=n_jobs, progress=progress)
     step("fitting")
-    trained = fit_tables([table], n_splits=4, n_jobs=n_jobs, random_state=random_state)
+    trained = fit_tables([table], n_splits=4, **run)
     model = out / "model.joblib"
     save_artifact(model, trained.model, training=trained.facts, metrics=trained.metrics)
     step("scoring held-out patients")
@@ -135,14 +134,9 @@ def run_demo(
     score_records(fitted, records[held_out], scores, explain=True, progress=progress, **options)
     step("evaluating")
     report = report_scores(scores, truth, out / "evaluation", random_state=random_state)
-    sheet = case_sheet(
-        report.cases,
-        out / "cases.png",
-        masks=masks,
-        threshold=report.threshold,
-        threshold_rule=report.threshold_rule,
-        title="Lesions of held-out patients, highest score first",
-    )
+    title = "Lesions of held-out patients, highest score first"
+    rule = {"threshold": report.threshold, "threshold_rule": report.threshold_rule}
+    sheet = case_sheet(report.cases, out / "cases.png", masks=masks, title=title, **rule)
     step("writing the report")
     page = write_page(model, out, scores=scores, truth=truth, **options)
     paths = {
@@ -173,13 +167,6 @@ def _refuse_other_files(out: Path) -> None:
             f"{out} contains unrelated files, such as {other[0]}, which the demo could replace. "
             "Choose a new folder, or one from an earlier demo."
         )
-
-
-def _hold_out(records: pd.DataFrame, random_state: int) -> np.ndarray:
-    """Return a mask of the records that belong to the held-out third of the patients."""
-    target, patient = records["target"].to_numpy(dtype=int), records["patient_id"].to_numpy()
-    folds = grouped_folds(target, patient, n_splits=_HELD_OUT, random_state=random_state)
-    return folds == 0
 
 
 def _summarise(result: DemoResult) -> str:

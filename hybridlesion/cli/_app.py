@@ -7,7 +7,7 @@ import io
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -18,18 +18,17 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from hybridlesion import __version__
 from hybridlesion._sanitize import printable
+from hybridlesion.cli._options import flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
 from hybridlesion.cli.features import features
-from hybridlesion.cli.finetune import finetune
 from hybridlesion.cli.fit import fit
-from hybridlesion.cli.inspect import inspect
-from hybridlesion.cli.report import report
+from hybridlesion.cli.report import inspect, report
 from hybridlesion.cli.score import score
 from hybridlesion.cli.segment import segment
-from hybridlesion.cli.train_refiner import train_refiner
+from hybridlesion.cli.training import finetune, train_refiner
 from hybridlesion.exceptions import HybridLesionError
 
 # Warnings are shown from these folders: this package, and typer, which calls it.
@@ -51,13 +50,13 @@ class _Command(TyperCommand):
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:
         """List arguments by their metavar, without the Python type that typer adds."""
-        for title, kind in (("Arguments", TyperArgument), ("Options", TyperOption)):
-            own = [one for one in self.get_params(ctx) if isinstance(one, kind)]
-            records = [(one, one.get_help_record(ctx)) for one in own]
-            rows = [
-                (one.metavar if kind is TyperArgument else record[0], record[1])
-                for one, record in records
-            ]
+        arguments = [one for one in self.get_params(ctx) if isinstance(one, TyperArgument)]
+        options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
+        sections = {
+            "Arguments": [(one.metavar, one.get_help_record(ctx)[1]) for one in arguments],
+            "Options": [one.get_help_record(ctx) for one in options],
+        }
+        for title, rows in sections.items():
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
@@ -67,15 +66,12 @@ class _Command(TyperCommand):
             return super().parse_args(ctx, args)
         start_messages(self)
         words = list(args)
-        if "--list" in words and len(words) > 1:
-            raise typer.BadParameter("--list must be given alone.", ctx=ctx)
-        _check_values(self, ctx, words)
-        try:
-            with _usage_errors(ctx):
-                rest = super().parse_args(ctx, args)
-        except typer.BadParameter as error:
-            raise _quote_value(error, words) from error
-        _check_outputs(self, ctx)
+        with _usage_errors(ctx, words):
+            if "--list" in words and len(words) > 1:
+                raise typer.BadParameter("--list must be given alone.")
+            _check_values(self, ctx, words)
+            rest = super().parse_args(ctx, args)
+            _check_outputs(self, ctx)
         return rest
 
     def invoke(self, ctx: typer.Context) -> object:
@@ -86,29 +82,29 @@ class _Command(TyperCommand):
             try:
                 with _usage_errors(ctx):
                     return super().invoke(ctx)
-            except HybridLesionError as error:
-                echo_err(f"hybridlesion: {error}")
-                raise typer.Exit(_REFUSED) from error
-            except ModuleNotFoundError as error:
-                if error.name not in ("torch", "timm"):
-                    raise
-                echo_err(
-                    f"hybridlesion: this needs {error.name}, which is not installed. Install it "
-                    'with: pip install "timm>=1.0.9" torch'
-                )
-                raise typer.Exit(_REFUSED) from error
-            except OSError as error:
-                if error.errno == errno.EPIPE:  # the reader of the output has closed it
-                    raise
-                place = f"{error.filename}: " if error.filename else ""
-                echo_err(f"hybridlesion: {place}{error.strerror or error}.")
-                raise typer.Exit(_REFUSED) from error
             except KeyboardInterrupt as error:
                 echo_err(
                     "\nhybridlesion: interrupted. No incomplete output remains. features, score, "
                     "finetune and train-refiner continue where they stopped when run again."
                 )
                 raise typer.Exit(_INTERRUPTED) from error
+            except (HybridLesionError, ModuleNotFoundError, OSError) as error:
+                echo_err(f"hybridlesion: {_describe(error)}")
+                raise typer.Exit(_REFUSED) from error
+
+
+def _describe(error: Exception) -> str:
+    """Describe an error that the user can correct; raise any other error again."""
+    if isinstance(error, HybridLesionError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno != errno.EPIPE:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}."
+    if isinstance(error, ModuleNotFoundError) and error.name in ("torch", "timm"):
+        install = 'pip install "timm>=1.0.9" torch'
+        return f"this needs {error.name}, which is not installed. Install it with: {install}"
+    # A closed pipe, whose reader has stopped, or a mistake in this package.
+    raise error
 
 
 def required_words(command: TyperCommand) -> list[str]:
@@ -138,55 +134,54 @@ def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -
     before = None
     for word in words:
         if re.search("[\ud800-\udfff]", word):
-            raise typer.BadParameter(
-                f"{printable(word)} is not a valid UTF-8 name. Rename it.", ctx=ctx
-            )
+            raise typer.BadParameter(f"{printable(word)} is not a valid UTF-8 name. Rename it.")
         option = parameters.get(before)
         takes_value = isinstance(option, TyperOption) and not option.is_flag
         name, mark, value = word.partition("=")
         if takes_value and isinstance(parameters.get(word), TyperOption):
-            raise typer.BadParameter(f"{before} needs a value, but is followed by {word}.", ctx=ctx)
+            raise typer.BadParameter(f"{before} needs a value, but is followed by {word}.")
         if not word or (mark and not value and name in parameters):
             place = before if takes_value else (name or "an argument")
             raise typer.BadParameter(
-                f"{place} is empty. If a script passes a variable, check that it is set.", ctx=ctx
+                f"{place} is empty. If a script passes a variable, check that it is set."
             )
         before = None if takes_value else word
 
 
-def _quote_value(error: typer.BadParameter, words: list[str]) -> typer.BadParameter:
-    """Add the given value, which is missing from the messages of the typer parser."""
-    message = error.message.removeprefix("Value error, ")
-    names = tuple(getattr(error.param, "opts", ()))
-    given = [word.partition("=")[2] for word in words if word.startswith(names) and "=" in word]
-    given += [value for name, value in pairwise(words) if name in names]
-    if message.startswith("Input should be") and given:
-        limit = message.removeprefix("Input should be").partition(", unable")[0]
-        message = f"it should be{limit}, got {given[-1]!r}."
-    if message == error.message:
-        return error
-    return typer.BadParameter(message, ctx=error.ctx, param=error.param)
-
-
 @contextmanager
-def _usage_errors(ctx: typer.Context) -> Iterator[None]:
-    """Extend usage errors with option names, the usage line and other commands."""
+def _usage_errors(ctx: typer.Context, words: Sequence[str] = ()) -> Iterator[None]:
+    """Extend usage errors with option names, given values, the usage line and other commands."""
     try:
         yield
     except _UsageError as error:
-        error.message = name_options(error.message) + _find_option(error, ctx)
+        error.message = name_options(error.message)
+        error.message = _quote_value(error, words) + _find_option(error, ctx)
         # The usage line is only shown with a context, which the parser omits for missing values.
         error.ctx = error.ctx or ctx
         raise
 
 
-def _find_option(error: Exception, ctx: typer.Context) -> str:
+def _quote_value(error: Any, words: Sequence[str]) -> str:
+    """Add the given value, which is missing from the messages of the typer parser."""
+    message = error.message.removeprefix("Value error, ")
+    names = tuple(getattr(getattr(error, "param", None), "opts", ()))
+    given = [word.partition("=")[2] for word in words if word.startswith(names) and "=" in word]
+    given += [value for name, value in pairwise(words) if name in names]
+    if not message.startswith("Input should be") or not given:
+        return message
+    limit = message.removeprefix("Input should be").partition(", unable")[0]
+    return f"it should be{limit}, got {given[-1]!r}."
+
+
+def _find_option(error: Any, ctx: typer.Context) -> str:
     """List other commands that have the unknown option, unless typer suggests a similar option."""
-    name = getattr(error, "option_name", None)
     if getattr(error, "possibilities", None) != []:
         return ""
-    others = getattr(ctx.parent.command, "commands", {})
-    having = [one for one, other in others.items() if any(name in p.opts for p in other.params)]
+    having = [
+        name
+        for name, other in getattr(ctx.parent.command, "commands", {}).items()
+        if any(error.option_name in one.opts for one in other.params)
+    ]
     return f". It is an option of {' and '.join(having)}." if having else ""
 
 
@@ -195,35 +190,32 @@ def _check_outputs(command: TyperCommand, ctx: typer.Context) -> None:
     from hybridlesion._atomic import same_file
 
     named = [
-        (one, Path(value))
+        (one.metavar if isinstance(one, TyperArgument) else one.opts[0], Path(path), one.name)
         for one in command.params
-        for value in _flatten(ctx.params.get(one.name))
-        if not re.match(r"\w+://", value)
+        for path in _paths(ctx.params.get(one.name))
     ]
-    for index, (output, path) in enumerate(named):
-        if output.name not in _OUTPUTS or path.is_dir():
+    for index, (option, path, parameter) in enumerate(named):
+        if parameter not in _OUTPUTS or path.is_dir():
             continue
         errors = path.with_name(path.name + _FAILURES)
-        for other, used in named[:index] + named[index + 1 :]:
-            name = other.metavar if isinstance(other, TyperArgument) else other.opts[0]
+        for name, used, _ in named[:index] + named[index + 1 :]:
             if same_file(path, used):
                 raise typer.BadParameter(
-                    f"{output.opts[0]} and {name} are the same file, {path}, which would be "
-                    "overwritten. Choose another.",
-                    ctx=ctx,
+                    f"{option} and {name} are the same file, {path}, which would be overwritten. "
+                    "Choose another."
                 )
             if same_file(errors, used):
                 raise typer.BadParameter(
-                    f"{name} is {used}, the list of failures that {output.opts[0]} {path} would "
-                    f"replace. Choose another {output.opts[0]}.",
-                    ctx=ctx,
+                    f"{name} is {used}, the list of failures that {option} {path} would replace. "
+                    f"Choose another {option}."
                 )
 
 
-def _flatten(value: object) -> list[str]:
-    if isinstance(value, (str, Path)):
-        return [str(value)]
-    return [one for item in value for one in _flatten(item)] if isinstance(value, list) else []
+def _paths(value: object) -> list[str]:
+    """List the texts and paths of a parameter that are not addresses."""
+    values = value if isinstance(value, list) else [value]
+    texts = [str(one) for one in values if isinstance(one, (str, Path))]
+    return [text for text in texts if not re.match(r"\w+://", text)]
 
 
 app = typer.Typer(
@@ -234,10 +226,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for function in (
-    *(features, fit, score, segment, explain, finetune, train_refiner, evaluate, report, inspect),
-    demo,
-):
+_WORK = (features, fit, score, segment, explain, finetune, train_refiner)
+for function in (*_WORK, evaluate, report, inspect, demo):
     app.command(cls=_Command)(function)
 
 
@@ -250,8 +240,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def hybridlesion(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+        bool, flag("--version", "Show the version.", _print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Calibrated malignancy scores from dermoscopic images and ISIC metadata.
@@ -271,14 +260,13 @@ def main() -> None:
         import tempfile
         import traceback
 
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="hybridlesion-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as file:
+        descriptor, path = tempfile.mkstemp(".txt", "hybridlesion-")
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(f"hybridlesion {__version__}, {sys.argv[1:]}\n")
             file.writelines(traceback.format_exception(error))
         echo_err(
             f"hybridlesion: internal error; please report it. {type(error).__name__}: {error}. "
-            f"The details for a report are in {file.name}"
+            f"The details for a report are in {path}"
         )
         sys.exit(_REFUSED)
 

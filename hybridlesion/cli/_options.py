@@ -17,7 +17,7 @@ DeviceName = StrEnum("DeviceName", ["auto", "cpu", "cuda"])
 """Values of ``--device``."""
 
 
-def option(metavar: str, help: str, **settings: Any) -> Any:
+def option(metavar: str, help: str, check: Callable | None = None, **settings: Any) -> Any:
     """Declare an option with a value.
 
     Parameters
@@ -26,6 +26,8 @@ def option(metavar: str, help: str, **settings: Any) -> Any:
         Placeholder for the value.
     help : str
         Help text.
+    check : callable, default=None
+        Function that returns a valid value, and raises `typer.BadParameter` for all others.
     **settings : object
         Other parameters of `typer.Option`.
 
@@ -34,7 +36,47 @@ def option(metavar: str, help: str, **settings: Any) -> Any:
     OptionInfo
         Annotation for a parameter.
     """
-    return typer.Option(metavar=metavar, help=help, **settings)
+    return typer.Option(metavar=metavar, help=help, callback=check, **settings)
+
+
+def flag(name: str, help: str, check: Callable | None = None, **settings: Any) -> Any:
+    """Declare an option without a value.
+
+    Parameters
+    ----------
+    name : str
+        Name of the option, such as ``"--json"``.
+    help : str
+        Help text.
+    check : callable, default=None
+        Function that is called with True if the option is given, and with False otherwise.
+    **settings : object
+        Other parameters of `typer.Option`.
+
+    Returns
+    -------
+    OptionInfo
+        Annotation for a parameter.
+    """
+    return typer.Option(name, help=help, callback=check, **settings)
+
+
+def argument(metavar: str, help: str) -> Any:
+    """Declare an argument.
+
+    Parameters
+    ----------
+    metavar : str
+        Placeholder for the value.
+    help : str
+        Help text.
+
+    Returns
+    -------
+    ArgumentInfo
+        Annotation for a parameter.
+    """
+    return typer.Argument(metavar=metavar, help=help)
 
 
 def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
@@ -48,7 +90,7 @@ def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
     Returns
     -------
     callable
-        Function for the ``callback`` of an option, which returns the path or None unchanged.
+        Check for an option, which returns the path or None unchanged.
 
     Examples
     --------
@@ -65,43 +107,35 @@ def ending_in(*suffixes: str) -> Callable[[Path | None], Path | None]:
     return check
 
 
-def check_share(example: str, *, one: bool = False) -> Callable[[float | None], float | None]:
-    """Create a check for a number between 0 and 1.
+def check_range(is_allowed: Callable[[float], bool], rule: str) -> Callable[[Any], Any]:
+    """Create a check for a number.
 
     Parameters
     ----------
-    example : str
-        Sensible value, for the error message.
-    one : bool, default=False
-        Whether 1 is allowed.
+    is_allowed : callable
+        Function that tells whether a number is allowed.
+    rule : str
+        Beginning of the error message, such as ``"it must be above 0"``.
 
     Returns
     -------
     callable
-        Function for the ``callback`` of an option, which returns the number or None unchanged.
+        Check for an option, which returns the number or None unchanged.
     """
 
     def check(value: float | None) -> float | None:
-        if value is not None and not (0 < value < 1 or (one and value == 1)):
-            limits = "above 0 and at most 1" if one else "between 0 and 1"
-            raise typer.BadParameter(f"it must be {limits}, such as {example}; got {value:g}.")
+        if value is not None and not is_allowed(value):
+            raise typer.BadParameter(f"{rule}; got {value:g}.")
         return value
 
     return check
 
 
-def _check_jobs(value: int) -> int:
-    if value == 0:
-        raise typer.BadParameter("it must be 1 or more, or -1 for every core; got 0.")
-    return value
-
-
-def _check_cost_ratio(value: float | None) -> float | None:
-    if value is not None and not 0 < value < float("inf"):
-        raise typer.BadParameter(
-            f"it must be above 0, such as 20 false positives for one missed lesion; got {value:g}."
-        )
-    return value
+_check_jobs = check_range(lambda n: n != 0, "it must be 1 or more, or -1 for every core")
+_check_cost_ratio = check_range(
+    lambda ratio: 0 < ratio < float("inf"),
+    "it must be above 0, such as 20 false positives for one missed lesion",
+)
 
 
 def _check_segmenter(name: str) -> str:
@@ -114,101 +148,55 @@ def _check_segmenter(name: str) -> str:
         raise typer.BadParameter(str(error)) from error
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
-Benign = Annotated[
-    str | None, option("NAMES", "Unknown diagnoses that count as benign, for example other,misc.")
-]
-Columns = Annotated[
-    list[str] | None,
-    option("RECORD=COLUMN", "Column with age, sex, site, patient_id ...; repeat for more."),
-]
-CostRatio = Annotated[
-    float | None,
-    option(
-        "X",
-        "False positives that cost as much as one missed malignant lesion.",
-        callback=_check_cost_ratio,
-    ),
-]
+TABLES = ending_in(".csv", ".parquet")
+
+AsJson = Annotated[bool, flag("--json", "Print the result as JSON and nothing else.")]
+_BENIGN = "Unknown diagnoses that count as benign, for example other,misc."
+Benign = Annotated[str | None, option("NAMES", _BENIGN)]
+_COLUMNS = "Column with age, sex, site, patient_id ...; repeat for more."
+Columns = Annotated[list[str] | None, option("RECORD=COLUMN", _COLUMNS)]
+_FALSE_POSITIVES = "False positives that cost as much as one missed malignant lesion."
+CostRatio = Annotated[float | None, option("X", _FALSE_POSITIVES, _check_cost_ratio)]
 Dask = Annotated[str | None, option("ADDRESS", "Scheduler of a Dask cluster to run on.")]
-DaskResource = Annotated[
-    list[str] | None, option("NAME=NUMBER", "Resource that Dask workers must have, such as GPU=1.")
-]
+_RESOURCE = "Resource that Dask workers must have, such as GPU=1."
+DaskResource = Annotated[list[str] | None, option("NAME=NUMBER", _RESOURCE)]
 Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.")]
 Epochs = Annotated[int, option("N", "Passes over the images.", min=1)]
 Groups = Annotated[str, option("NAME", "Column of groups, each kept in one fold.")]
 IdColumn = Annotated[str | None, option("NAME", "Column of image ids; default: detected.")]
-Images = Annotated[
-    str,
-    typer.Argument(
-        metavar="IMAGES",
-        help="Folder, image, zip, HDF5, table with a path column, or fsspec address.",
-    ),
-]
-Jobs = Annotated[int, option("N", "Processes; -1 uses every core.", min=-1, callback=_check_jobs)]
+_SOURCES = "Folder, image, zip, HDF5, table with a path column, or fsspec address."
+Images = Annotated[str, argument("IMAGES", _SOURCES)]
+Jobs = Annotated[int, option("N", "Processes; -1 uses every core.", _check_jobs, min=-1)]
 Key = Annotated[Path | None, option("KEYFILE", "Refuse a model not signed with this key.")]
-LabelsFromFolders = Annotated[
-    bool,
-    typer.Option(
-        "--labels-from-folders",
-        help="Use folder names as labels: benign and malignant, or diagnoses.",
-    ),
-]
-Malignant = Annotated[
-    str | None,
-    option("NAMES", "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."),
-]
-Metadata = Annotated[
-    list[str] | None, option("TABLE", "CSV, Parquet or Excel in any ISIC layout; repeat to join.")
-]
-Model = Annotated[Path, typer.Argument(metavar="MODEL.joblib", help="Model file written by `fit`.")]
+_FOLDER_NAMES = "Use folder names as labels: benign and malignant, or diagnoses."
+LabelsFromFolders = Annotated[bool, flag("--labels-from-folders", _FOLDER_NAMES)]
+_MALIGNANT = "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."
+Malignant = Annotated[str | None, option("NAMES", _MALIGNANT)]
+_METADATA = "CSV, Parquet or Excel in any ISIC layout; repeat to join."
+Metadata = Annotated[list[str] | None, option("TABLE", _METADATA)]
+Model = Annotated[Path, argument("MODEL.joblib", "Model file written by `fit`.")]
 OutFolder = Annotated[Path, option("DIR", "Folder to write into.")]
-OutModel = Annotated[
-    Path, option("MODEL.joblib", "Model file to write.", callback=ending_in(".joblib"))
-]
-OutScores = Annotated[
-    Path,
-    option(
-        "FILE",
-        "Table of scores to write, .csv or .parquet.",
-        callback=ending_in(".csv", ".parquet"),
-    ),
-]
-OutTable = Annotated[
-    str,
-    option(
-        "FILE|ADDRESS",
-        "Feature table to write, .parquet; a file or an fsspec address.",
-        callback=ending_in(".parquet"),
-    ),
-]
-OutWeights = Annotated[
-    Path, option("FILE", "Weight file to write, .safetensors.", callback=ending_in(".safetensors"))
-]
-PathColumn = Annotated[
-    str | None, option("NAME", "Column of paths, if IMAGES is a table; default: detected.")
-]
-Restart = Annotated[bool, typer.Option("--restart", help="Discard an interrupted run.")]
-Roots = Annotated[
-    list[str] | None,
-    option("DIR", "Another folder to search for the images of a table; repeat for more."),
-]
+OutModel = Annotated[Path, option("MODEL.joblib", "Model file to write.", ending_in(".joblib"))]
+OutScores = Annotated[Path, option("FILE", "Table of scores to write, .csv or .parquet.", TABLES)]
+_FEATURE_TABLE = "Feature table to write, .parquet; a file or an fsspec address."
+OutTable = Annotated[str, option("FILE|ADDRESS", _FEATURE_TABLE, ending_in(".parquet"))]
+_WEIGHTS = "Weight file to write, .safetensors."
+OutWeights = Annotated[Path, option("FILE", _WEIGHTS, ending_in(".safetensors"))]
+_PATH_COLUMN = "Column of paths, if IMAGES is a table; default: detected."
+PathColumn = Annotated[str | None, option("NAME", _PATH_COLUMN)]
+Restart = Annotated[bool, flag("--restart", "Discard an interrupted run.")]
+_ROOTS = "Another folder to search for the images of a table; repeat for more."
+Roots = Annotated[list[str] | None, option("DIR", _ROOTS)]
 Seed = Annotated[int, option("N", "Seed of the random numbers.", min=0)]
+_METHODS = "Segmentation: classical, refined, or a weight file of train-refiner."
 Segmenter = Annotated[
     str,
-    option(
-        "NAME",
-        "Segmentation: classical, refined, or a weight file of train-refiner.",
-        callback=_check_segmenter,
-        autocompletion=lambda: ["classical", "refined"],
-    ),
+    option("NAME", _METHODS, _check_segmenter, autocompletion=lambda: ["classical", "refined"]),
 ]
-Target = Annotated[
-    str | None, option("NAME", "Column that says what is malignant; default: detected.")
-]
-TimeLimit = Annotated[
-    float, option("SECONDS", "Time limit for one image; not applied with --jobs 1.", min=1)
-]
+_TARGET = "Column that says what is malignant; default: detected."
+Target = Annotated[str | None, option("NAME", _TARGET)]
+_TIME_LIMIT = "Time limit for one image; not applied with --jobs 1."
+TimeLimit = Annotated[float, option("SECONDS", _TIME_LIMIT, min=1)]
 
 
 def split_words(text: str | None) -> list[str] | None:
@@ -372,39 +360,44 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
         if weights is not None:
             raise typer.BadParameter(f"{path} contains its weights: leave out --weights.")
         return {"embedder": "finetuned", "weights": str(path)}
-    if path.suffix not in _WEIGHT_SUFFIXES:
-        if path.is_file():
+    if path.suffix in _WEIGHT_SUFFIXES:
+        if weights is not None:
             raise typer.BadParameter(
-                f"{path} is not a weight file: these end in {', '.join(_WEIGHT_SUFFIXES)}, "
-                "fine-tuned networks in .zip."
+                "give the weight file once: --embedder PATH or --weights PATH."
             )
-        _check_embedder(text, weights)
-        return {"embedder": text, "weights": None if weights is None else str(weights)}
-    if weights is not None:
-        raise typer.BadParameter("give the weight file once: --embedder PATH or --weights PATH.")
-    if not path.is_file():
-        raise typer.BadParameter(f"the weight file {path} does not exist.")
+        return {"embedder": _read_architecture(path), "weights": str(path)}
+    if path.is_file():
+        raise typer.BadParameter(
+            f"{path} is not a weight file: these end in {', '.join(_WEIGHT_SUFFIXES)}, fine-tuned "
+            "networks in .zip."
+        )
+    if text not in _EMBEDDERS:
+        _check_timm_model(text)
+    elif weights is not None:
+        raise typer.BadParameter(
+            f"--weights {weights} needs its model, for example --embedder mobilenetv2_100."
+        )
+    return {"embedder": text, "weights": None if weights is None else str(weights)}
+
+
+def _read_architecture(path: Path) -> str:
+    """Read the name of a timm model from the name of a weight file or of its folder."""
     from hybridlesion._optional_imports import import_timm
 
+    if not path.is_file():
+        raise typer.BadParameter(f"the weight file {path} does not exist.")
     timm = import_timm()
     for name in (path.name, path.resolve().parent.name):
         architecture = name.split(".")[0]
         if timm.is_model(architecture):
-            return {"embedder": architecture, "weights": str(path)}
+            return architecture
     raise typer.BadParameter(
         f"the name of {path} does not state its architecture. Give it: --embedder mobilenetv2_100 "
         f"--weights {path}"
     )
 
 
-def _check_embedder(name: str, weights: Path | None) -> None:
-    if name in _EMBEDDERS:
-        if weights is not None:
-            raise typer.BadParameter(
-                f"--weights {weights} needs the model that it belongs to, for example --embedder "
-                "mobilenetv2_100."
-            )
-        return
+def _check_timm_model(name: str) -> None:
     from hybridlesion.cnn.backbone import check_model_name
     from hybridlesion.exceptions import OptionError
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import math
+import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,22 +26,21 @@ if TYPE_CHECKING:
 
 _MAX_WIDTH = 100
 
+_Row = tuple[str, ...]
+
 NOTES: list[str] = []
 """Notes of the running command, for its JSON."""
+
+_started = time.monotonic()
 
 _OPTIONS: dict[str, str] = {}
 """Option or argument of the running command, by parameter name."""
 
-# Parameters of library functions that correspond to an option with a different name.
+# Parameters of library functions that correspond to an option with a different name, besides
+# those with the prefix ``n_``.
 _LIBRARY_NAMES = {
     "columns": "column",
     "masks": "mask",
-    "n_bootstrap": "bootstrap",
-    "n_cases": "cases",
-    "n_folds": "folds",
-    "n_jobs": "jobs",
-    "n_seeds": "seeds",
-    "n_sheets": "sheets",
     "n_splits": "folds",
     "resources": "dask_resource",
     "roots": "root",
@@ -55,14 +56,24 @@ def start_messages(command: TyperCommand) -> None:
     command : TyperCommand
         Command that is about to run.
     """
+    global _started
+    _started = time.monotonic()
     NOTES.clear()
     _OPTIONS.clear()
     for one in command.params:
         is_argument = isinstance(one, TyperArgument)
         _OPTIONS[one.name] = one.metavar.removesuffix("...") if is_argument else one.opts[0]
-    for name, own in _LIBRARY_NAMES.items():
-        if own in _OPTIONS:
-            _OPTIONS.setdefault(name, _OPTIONS[own])
+
+
+def elapsed_seconds() -> float:
+    """Measure the time since the command started.
+
+    Returns
+    -------
+    float
+        Wall time in seconds.
+    """
+    return time.monotonic() - _started
 
 
 def name_options(text: str) -> str:
@@ -84,7 +95,9 @@ def name_options(text: str) -> str:
 
 
 def _name_option(found: re.Match) -> str:
-    option, value = _OPTIONS.get(found[1]), found[2]
+    name, value = found[1], found[2]
+    own = _LIBRARY_NAMES.get(name, name.removeprefix("n_"))
+    option = _OPTIONS.get(name, _OPTIONS.get(own))
     if option is None or value is None:
         return option or found[0]
     try:
@@ -120,16 +133,23 @@ def note(text: str) -> None:
     echo_err(f"note: {text}")
 
 
-def print_notes(notes: Iterable[str]) -> None:
+def print_notes(notes: Iterable[str]) -> list[str]:
     """Print notes on standard error.
 
     Parameters
     ----------
     notes : iterable of str
         Texts of the notes.
+
+    Returns
+    -------
+    list of str
+        Texts with options in place of parameters.
     """
+    before = len(NOTES)
     for text in notes:
         note(text)
+    return NOTES[before:]
 
 
 def echo(text: str) -> None:
@@ -166,11 +186,11 @@ def _wrap(text: str, width: int | None) -> str:
     from textwrap import wrap
 
     lines = []
+    whole = {"break_long_words": False, "break_on_hyphens": False}
     for line in text.split("\n"):
         indent = line[: len(line) - len(line.lstrip())] + "  "
-        whole = {"break_long_words": False, "break_on_hyphens": False}
-        fits = len(line) <= width
-        lines += [line] if fits else wrap(line, width, subsequent_indent=indent, **whole)
+        wrapped = wrap(line, width, subsequent_indent=indent, **whole)
+        lines += wrapped if len(line) > width else [line]
     return "\n".join(lines)
 
 
@@ -182,17 +202,9 @@ def print_json(content: Mapping[str, object]) -> None:
     content : mapping
         Values that JSON can represent, or paths; NaN and infinite numbers become null.
     """
-    typer.echo(json.dumps(_plain(content), indent=2, allow_nan=False))
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    # Infinite numbers and NaN, for which JSON has no notation, are the constants of `json.loads`.
+    plain = json.loads(json.dumps(content, default=os.fspath), parse_constant=lambda _: None)
+    typer.echo(json.dumps(plain, indent=2))
 
 
 def attributes(result: object, *names: str) -> dict[str, object]:
@@ -254,23 +266,31 @@ def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {row.pop("metric"): row for row in metrics.to_dict("records")}
 
 
-def failures(n_failed: int, errors_path: Path | None) -> str:
-    """Format the number of failures and the path of the list of failures.
+def print_written(
+    path: Path | str,
+    made: str,
+    n_failed: int = 0,
+    errors_path: Path | str | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Print a line with the output, what it was made of, the failures, and the time taken.
 
     Parameters
     ----------
-    n_failed : int
+    path : Path or str
+        Output.
+    made : str
+        Contents of the output, such as ``"2 rows"``.
+    n_failed : int, default=0
         Number of failures.
-    errors_path : Path or None
+    errors_path : Path or str, default=None
         Path of the list of failures, if any.
-
-    Returns
-    -------
-    str
-        For example ``"2 failed (see f.parquet.errors.csv)"``.
+    seconds : float, default=None
+        Time taken. If None, it is the time since the command started.
     """
     listed = "" if errors_path is None else f" (see {errors_path})"
-    return f"{n_failed:,} failed{listed}"
+    seconds = elapsed_seconds() if seconds is None else seconds
+    typer.echo(f"wrote {path}: {made}, {n_failed:,} failed{listed}, {seconds:.1f} s")
 
 
 def print_result(result: ExtractionResult, noun: str = "row") -> None:
@@ -285,10 +305,9 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
     """
     from hybridlesion._formatting import count_words
 
-    reused = f"{result.n_reused:,} reused, " if result.n_reused else ""
-    rows = count_words(result.n_rows, noun)
-    failed = failures(result.n_failed, result.errors_path)
-    typer.echo(f"wrote {result.path}: {rows}, {reused}{failed}, {result.seconds:.1f} s")
+    reused = f", {result.n_reused:,} reused" if result.n_reused else ""
+    made = count_words(result.n_rows, noun) + reused
+    print_written(result.path, made, result.n_failed, result.errors_path, result.seconds)
 
 
 def print_excluded(columns: Mapping[str, str]) -> None:
@@ -299,15 +318,13 @@ def print_excluded(columns: Mapping[str, str]) -> None:
     columns : mapping of str to str
         Excluded columns with the reasons.
     """
-    by_reason: dict[str, list[str]] = {}
-    for column, reason in columns.items():
-        by_reason.setdefault(reason, []).append(column)
-    for reason, names in by_reason.items():
-        echo_err(f"excluded {', '.join(names)}: {reason}")
+    for reason in dict.fromkeys(columns.values()):
+        names = ", ".join(column for column, why in columns.items() if why == reason)
+        echo_err(f"excluded {names}: {reason}")
 
 
-def check_device(device: str, embedder: str) -> list[str]:
-    """Return a note if a device was chosen but no network uses it.
+def check_device(device: str, embedder: str) -> None:
+    """Print a note if a device was chosen but no network uses it.
 
     Parameters
     ----------
@@ -315,22 +332,10 @@ def check_device(device: str, embedder: str) -> list[str]:
         Value of ``--device``.
     embedder : str
         Name of the network, or ``"none"``.
-
-    Returns
-    -------
-    list of str
-        List with the note, or an empty list.
-
-    Examples
-    --------
-    >>> check_device("cuda", "none")
-    ['`device="cuda"` has no effect: this run uses no network, and features run on the CPU.']
     """
-    if device == "auto" or embedder != "none":
-        return []
-    return [
-        f'`device="{device}"` has no effect: this run uses no network, and features run on the CPU.'
-    ]
+    if device != "auto" and embedder == "none":
+        words = "has no effect: this run uses no network, and features run on the CPU."
+        note(f"--device {device} {words}")
 
 
 _MAX_DIAGNOSES, _MAX_SPELLINGS = 40, 8
@@ -341,8 +346,6 @@ _RULES = {
     "cost_formula": "cost ratio {:g}, by formula",
     "cost_best": "cost ratio {:g}, best here",
 }
-# Column headings for tables without intervals.
-_SHORT = ("auc", "sens.", "spec.", "obs/exp")
 
 
 def format_operating_points(points: pd.DataFrame, width: int | None = None) -> str:
@@ -362,19 +365,14 @@ def format_operating_points(points: pd.DataFrame, width: int | None = None) -> s
         intervals, and the fraction of images classified as malignant.
     """
     metrics = ("sensitivity", "specificity", "precision")
-
-    def build(interval: bool) -> str:
-        names = metrics if interval else (*_SHORT[1:3], "precision")
-        rows = [("threshold for", "threshold", *names, "positive")]
-        for _, point in points.iterrows():
-            share = point["rule"] == "sensitivity"
-            rule = _RULES[point["rule"]].format(100 * point["at"] if share else point["at"])
-            cells = [_cell(point, name, interval=interval) for name in metrics]
-            threshold = _cell(point, "threshold", digits=3, interval=interval)
-            rows.append((rule, threshold, *cells, f"{100 * point['called']:.1f} %"))
-        return _align(rows)
-
-    return _fit_width(build, width, "operating_points.csv")
+    rows = []
+    for _, point in points.iterrows():
+        at = 100 * point["at"] if point["rule"] == "sensitivity" else point["at"]
+        cells = [_cell(point, "threshold", digits=3), *(_cell(point, name) for name in metrics)]
+        rows.append((_RULES[point["rule"]].format(at), *cells, f"{100 * point['called']:.1f} %"))
+    head = ("threshold for", "threshold", *metrics, "positive")
+    short = ("threshold for", "threshold", "sens.", "spec.", "precision", "positive")
+    return _fit_width(rows, head, short, width, "operating_points.csv")
 
 
 def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
@@ -394,18 +392,16 @@ def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
         large with 95 % intervals; a dash means that there are too few rows.
     """
     metrics = ("auc", "sensitivity", "specificity", "calibration_in_the_large")
-
-    def build(interval: bool) -> str:
-        names = (*metrics[:3], "observed/expected") if interval else _SHORT
-        rows = [("group", "images", "malignant", *names)]
-        for _, row in subgroups.iterrows():
-            both = row["group"] == row["attribute"]
-            name = row["group"] if both else f"{row['attribute']}: {row['group']}"
-            counts = (f"{row['n']:,}", f"{row['n_malignant']:,}")
-            rows.append((name, *counts, *(_cell(row, name, interval=interval) for name in metrics)))
-        return _align(rows)
-
-    lines = _fit_width(build, width, "subgroups.csv")
+    rows = []
+    for _, row in subgroups.iterrows():
+        both = row["group"] == row["attribute"]
+        name = row["group"] if both else f"{row['attribute']}: {row['group']}"
+        counts = (f"{row['n']:,}", f"{row['n_malignant']:,}")
+        rows.append((name, *counts, *(_cell(row, metric) for metric in metrics)))
+    counted = ("group", "images", "malignant")
+    head = (*counted, *metrics[:3], "observed/expected")
+    short = (*counted, "auc", "sens.", "spec.", "obs/exp")
+    lines = _fit_width(rows, head, short, width, "subgroups.csv")
     few = int((subgroups["note"] != "").sum())
     return f"{lines}\n- : too few malignant or benign images ({few} groups)." if few else lines
 
@@ -437,22 +433,19 @@ def format_comparison(
     rows = [("metric", "value", "against", "difference", "95 % interval", "p")]
     for row in comparison.itertuples():
         known = not math.isnan(row.low)
-        value, _ = measure_words(row.metric, row.value, None, None)
-        against, _ = measure_words(row.metric, row.against, None, None)
+        value, _ = measure_words(row.metric, row.value)
+        against, _ = measure_words(row.metric, row.against)
         interval = f"{row.low:+.4f} to {row.high:+.4f}" if known else ""
         p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
         rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
     table = _align(rows)
     if width is not None and max(map(len, table.splitlines())) > width:
         table = _align([(*row[:2], *row[3:]) for row in rows])
-    return "\n".join(
-        [
-            table,
-            f"difference = {names[0]} minus {names[1]}, on the same patients.",
-            f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for "
-            "calibration_slope and calibration_in_the_large; otherwise higher is better.",
-            "p is not corrected for multiple metrics: choose one beforehand.",
-        ]
+    return (
+        f"{table}\ndifference = {names[0]} minus {names[1]}, on the same patients.\n"
+        f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for calibration_slope and "
+        "calibration_in_the_large; otherwise higher is better.\n"
+        "p is not corrected for multiple metrics: choose one beforehand."
     )
 
 
@@ -537,26 +530,25 @@ def format_thresholds(model: BaseEstimator) -> str:
     _, classifier = split_steps(model)
     used = threshold_words(classifier.threshold_, threshold_rule(classifier))
     lines = [f"a lesion is classified as malignant at or above {used}"]
-    for sensitivity, found in classifier.threshold_intervals_.items():
-        lines.append(
-            f"  {sensitivity:.0%} sensitivity from {found.value:.4f} "
-            f"({found.low:.4f} to {found.high:.4f})"
-        )
+    for at, one in classifier.threshold_intervals_.items():
+        interval = f"({one.low:.4f} to {one.high:.4f})"
+        lines.append(f"  {at:.0%} sensitivity from {one.value:.4f} {interval}")
     return "\n".join(lines)
 
 
-def _fit_width(build: Callable[[bool], str], width: int | None, file: str) -> str:
-    """Build a table with intervals, or without intervals if it would be too wide."""
-    table = build(True)
+def _fit_width(rows: list[_Row], head: _Row, short: _Row, width: int | None, file: str) -> str:
+    """Align a table, with a short head and without intervals if it would be too wide."""
+    table = _align([head, *rows])
     if width is None or max(map(len, table.splitlines())) <= width:
         return table
-    return f"{build(False)}\nFor intervals see {file}, or widen the window."
+    brief = [(name, *(cell.partition(" (")[0] for cell in cells)) for name, *cells in rows]
+    return f"{_align([short, *brief])}\nFor intervals see {file}, or widen the window."
 
 
-def _cell(row: pd.Series, name: str, digits: int = 2, interval: bool = True) -> str:
+def _cell(row: pd.Series, name: str, digits: int = 2) -> str:
     value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
     text = _number(value, f".{digits}f")
-    if math.isnan(value) or math.isnan(low) or not interval:
+    if math.isnan(value) or math.isnan(low):
         return text
     return f"{text} ({low:.{digits}f}-{high:.{digits}f})"
 
@@ -565,9 +557,7 @@ def _number(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
 
 
-def _align(rows: Sequence[tuple[str, ...]]) -> str:
+def _align(rows: Sequence[_Row]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
+    padded = [map(str.ljust, row, widths) for row in rows]
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[int, int, int], None]
 
 
-@contextmanager
-def show_waiting(what: str) -> Iterator[None]:
+def show_waiting(what: str) -> AbstractContextManager:
     """Show a spinner on a terminal while work of unknown length is in progress.
 
     Parameters
@@ -22,22 +22,19 @@ def show_waiting(what: str) -> Iterator[None]:
     what : str
         Description, such as ``"fitting"``.
 
-    Yields
-    ------
-    None
-        Nothing.
+    Returns
+    -------
+    context manager
+        Spinner for a ``with`` statement.
     """
-    if _is_terminal():
-        from rich.console import Console
+    if not _is_terminal():
+        return nullcontext()
+    from rich.console import Console
 
-        with Console(stderr=True).status(what):
-            yield
-    else:
-        yield
+    return Console(stderr=True).status(what)
 
 
-@contextmanager
-def show_progress(what: str) -> Iterator[Progress]:
+def show_progress(what: str) -> AbstractContextManager[Progress]:
     """Show the progress of work.
 
     Parameters
@@ -45,17 +42,13 @@ def show_progress(what: str) -> Iterator[Progress]:
     what : str
         Description, such as ``"measuring"``.
 
-    Yields
-    ------
-    callable
-        Function to be called as ``progress(done, failed, total)``, which restarts if `done`
-        decreases.
+    Returns
+    -------
+    context manager
+        Context in which a function can be called as ``progress(done, failed, total)``, which
+        restarts if `done` decreases.
     """
-    if _is_terminal():
-        with _bar(what) as progress:
-            yield progress
-    else:
-        yield _lines(what)
+    return _bar(what) if _is_terminal() else nullcontext(_lines(what))
 
 
 def _is_terminal() -> bool:
@@ -97,19 +90,20 @@ def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fr
 
 def _lines(what: str) -> Progress:
     # Time and count at the first report, which may include images from an interrupted run.
-    first: list[tuple[float, int]] = []
-    due = [time.monotonic() + _SECONDS_BETWEEN_LINES]
+    start, before = 0.0, math.inf
+    due = time.monotonic() + _SECONDS_BETWEEN_LINES
 
     def progress(done: int, failed: int, total: int) -> None:
+        nonlocal start, before, due
         now = time.monotonic()
-        if not first or done < first[0][1]:
+        if done < before:
             # The first report, or the first of the next task.
-            first[:] = [(now, done)]
-        if now < due[0] and done < total:
+            start, before = now, done
+        if now < due and done < total:
             return
-        due[0] = now + _SECONDS_BETWEEN_LINES
-        seconds, fresh = now - first[0][0], done - first[0][1]
-        print(plain_line(what, done, failed, total, seconds, fresh), file=sys.stderr, flush=True)
+        due = now + _SECONDS_BETWEEN_LINES
+        line = plain_line(what, done, failed, total, now - start, done - before)
+        print(line, file=sys.stderr, flush=True)
 
     return progress
 
@@ -117,17 +111,12 @@ def _lines(what: str) -> Progress:
 @contextmanager
 def _bar(what: str) -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as bar:
+    counts = (BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}", TimeRemainingColumn())
+    console = Console(stderr=True)
+    with RichProgress("{task.description}", *counts, console=console, transient=True) as bar:
         task = bar.add_task(what, total=None, rate="")
 
         def progress(done: int, failed: int, total: int) -> None:

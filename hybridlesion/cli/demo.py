@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
@@ -13,7 +12,7 @@ from hybridlesion.cli._progress import show_progress
 
 
 def demo(
-    out: Annotated[Path, options.option("DIR", "Folder to write into.")] = Path("demo"),
+    out: options.OutFolder = Path("demo"),
     jobs: options.Jobs = -1,
     random_state: options.Seed = 0,
 ) -> None:

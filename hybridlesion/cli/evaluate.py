@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import argument, option
 from hybridlesion.cli._progress import show_waiting
+
+_TRUTH = "Diagnoses; repeat to join more, such as a feature table for skin tones."
+_AGAINST = "Other scores of the same images, to compare with."
+_THRESHOLD = "Threshold; default: the one in SCORES."
 
 
 def evaluate(
-    scores: Annotated[str, typer.Argument(metavar="SCORES", help="Table written by `score`.")],
-    truth: Annotated[
-        list[str],
-        options.option(
-            "TABLE", "Diagnoses; repeat to join more, such as a feature table for skin tones."
-        ),
-    ],
+    scores: Annotated[str, argument("SCORES", "Table written by `score`.")],
+    truth: Annotated[list[str], option("TABLE", _TRUTH)],
     out: options.OutFolder,
-    against: Annotated[
-        str | None, options.option("SCORES2", "Other scores of the same images, to compare with.")
-    ] = None,
-    threshold: Annotated[
-        float | None, options.option("X", "Threshold; default: the one in SCORES.", min=0, max=1)
-    ] = None,
+    against: Annotated[str | None, option("SCORES2", _AGAINST)] = None,
+    threshold: Annotated[float | None, option("X", _THRESHOLD, min=0, max=1)] = None,
     cost_ratio: options.CostRatio = None,
     target: options.Target = None,
     malignant: options.Malignant = None,
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
     column: options.Columns = None,
-    bootstrap: Annotated[
-        int, options.option("N", "Bootstrap samples for each interval.", min=0)
-    ] = 2000,
+    bootstrap: Annotated[int, option("N", "Bootstrap samples for each interval.", min=0)] = 2000,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure scores against the truth: tables and figures.
@@ -44,10 +36,6 @@ def evaluate(
     subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
     comparison.csv and .png, for scores with diagnoses by_diagnosis.csv, confusion.csv and .png.
     """
-    import time
-
-    started = time.monotonic()
-
     from hybridlesion._formatting import count_words
     from hybridlesion.reporting import report_scores
 
@@ -79,5 +67,5 @@ def evaluate(
         names = (report.content["scores"], report.content["against"])
         output.echo(f"{output.format_comparison(report.comparison, names, width)}\n")
     files, rows = ", ".join(path.name for path in report.paths), len(report.cases)
-    seconds = time.monotonic() - started
+    seconds = output.elapsed_seconds()
     output.echo(f"wrote {out}: {files}, {count_words(rows, 'row')}, 0 failed, {seconds:.1f} s")

@@ -9,7 +9,12 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import option
 from hybridlesion.cli._progress import show_progress
+
+_OUT = "One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder."
+_MASK = "Mask to use instead; for several images a folder of masks."
+_NETWORK = "Fine-tuned network whose attribution map to draw, as IMAGEID_cnn.png."
 
 
 def _check_network(text: str) -> str:
@@ -25,26 +30,10 @@ def _check_network(text: str) -> str:
 
 def explain(
     images: options.Images,
-    out: Annotated[
-        Path | None,
-        options.option(
-            "FILE|DIR",
-            "One image: .png, .pdf or .svg, default IMAGEID_abcd.png. Several: a folder.",
-        ),
-    ] = None,
+    out: Annotated[Path | None, option("FILE|DIR", _OUT)] = None,
     segmenter: options.Segmenter = "classical",
-    mask: Annotated[
-        Path | None,
-        options.option("FILE|DIR", "Mask to use instead; for several images a folder of masks."),
-    ] = None,
-    network: Annotated[
-        str,
-        options.option(
-            "finetuned|DIR|none",
-            "Fine-tuned network whose attribution map to draw, as IMAGEID_cnn.png.",
-            callback=_check_network,
-        ),
-    ] = "none",
+    mask: Annotated[Path | None, option("FILE|DIR", _MASK)] = None,
+    network: Annotated[str, option("finetuned|DIR|none", _NETWORK, _check_network)] = "none",
     path_column: options.PathColumn = None,
     root: options.Roots = None,
 ) -> None:
@@ -64,13 +53,9 @@ def explain(
             )
         check_writable(out / "IMAGEID_abcd.png" if is_folder else out)
     records = find_images(images, path_column=path_column, roots=root or ())
+    drawn = None if network == "none" else network
     with show_progress("drawing") as progress:
         result = write_abcd_sheets(
-            records,
-            out,
-            segmenter=segmenter,
-            masks=mask,
-            network=None if network == "none" else network,
-            progress=progress,
+            records, out, segmenter=segmenter, masks=mask, network=drawn, progress=progress
         )
     output.print_result(result, "sheet")

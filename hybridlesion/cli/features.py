@@ -9,6 +9,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import flag, option
 from hybridlesion.cli._progress import show_progress
 
 
@@ -22,26 +23,24 @@ def _print_catalogue(wanted: bool) -> None:
     raise typer.Exit
 
 
+_SOURCES = "Fine-tuned folder, timm model, weight file, or none"
+_EMBEDDER = option(
+    "NAME|PATH|none",
+    f"{_SOURCES}; 'finetuned' is the shipped network.",
+    autocompletion=lambda: ["finetuned", "none"],
+)
+_LIST = flag("--list", "List every feature and exit.", _print_catalogue, is_eager=True)
+_WEIGHTS = "Local weights for a model given by name."
+
+
 def features(
     images: options.Images,
     out: options.OutTable,
     metadata: options.Metadata = None,
-    embedder: Annotated[
-        str,
-        options.option(
-            "NAME|PATH|none",
-            "Fine-tuned folder, timm model, weight file, or none; 'finetuned' is the shipped "
-            "network.",
-            autocompletion=lambda: ["finetuned", "none"],
-        ),
-    ] = "finetuned",
-    weights: Annotated[
-        Path | None, options.option("FILE", "Local weights for a model given by name.")
-    ] = None,
+    embedder: Annotated[str, _EMBEDDER] = "finetuned",
+    weights: Annotated[Path | None, option("FILE", _WEIGHTS)] = None,
     segmenter: options.Segmenter = "classical",
-    masks: Annotated[
-        Path | None, options.option("DIR", "Also write the masks to this folder.")
-    ] = None,
+    masks: Annotated[Path | None, option("DIR", "Also write the masks to this folder.")] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,
     dask: options.Dask = None,
@@ -56,12 +55,7 @@ def features(
     labels_from_folders: options.LabelsFromFolders = False,
     column: options.Columns = None,
     as_json: options.AsJson = False,
-    show_list: Annotated[
-        bool,
-        typer.Option(
-            "--list", callback=_print_catalogue, is_eager=True, help="List every feature and exit."
-        ),
-    ] = False,
+    show_list: Annotated[bool, _LIST] = False,
 ) -> None:
     """Measure images: ABCD features, CNN score, encoded metadata."""
     from dataclasses import asdict
@@ -91,13 +85,13 @@ def features(
     )
     output.print_excluded(records.set_aside)
     output.print_diagnoses(records.diagnoses)
-    output.print_notes(
-        [*records.warnings, *output.check_device(str(device), parameters["embedder"])]
-    )
+    output.print_notes(records.warnings)
+    output.check_device(str(device), parameters["embedder"])
+    featurizer = LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device))
     with show_progress("measuring") as progress:
         result = extract_features(
             *(records.frame, out),
-            featurizer=LesionFeaturizer(**parameters, segmenter=segmenter, device=str(device)),
+            featurizer=featurizer,
             restart=restart,
             masks=masks,
             runner=runner,

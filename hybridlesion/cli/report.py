@@ -1,4 +1,4 @@
-"""``hybridlesion report``: present a model, its performance and its cases on one page."""
+"""``hybridlesion report`` and ``hybridlesion inspect``: describe a model."""
 
 from __future__ import annotations
 
@@ -9,33 +9,28 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import flag, option
 from hybridlesion.cli._progress import show_progress
+
+_SCORES = "Table written by `score`, best with --explain."
+_TRUTH = "Diagnosis, age, sex, site; repeat to join."
+_IMAGES = "Image sources; default: the paths in SCORES."
+_MASKS = "Folder of masks; default: images are segmented."
+_ABLATION = "Metrics of models without a component."
+_CASES = "Maximum number of lesions in the gallery."
+_SHEETS = "Maximum number of ABCD sheets and CNN attribution maps."
 
 
 def report(
     model: options.Model,
     out: options.OutFolder,
-    scores: Annotated[
-        str | None, options.option("SCORES", "Table written by `score`, best with --explain.")
-    ] = None,
-    truth: Annotated[
-        list[str] | None, options.option("TABLE", "Diagnosis, age, sex, site; repeat to join.")
-    ] = None,
-    images: Annotated[
-        list[str] | None, options.option("IMAGES", "Image sources; default: the paths in SCORES.")
-    ] = None,
-    masks: Annotated[
-        Path | None, options.option("DIR", "Folder of masks; default: images are segmented.")
-    ] = None,
-    ablation: Annotated[
-        Path | None, options.option("TABLE", "Metrics of models without a component.")
-    ] = None,
-    cases: Annotated[
-        int, options.option("N", "Maximum number of lesions in the gallery.", min=1)
-    ] = 600,
-    sheets: Annotated[
-        int, options.option("N", "Maximum number of ABCD sheets and CNN attribution maps.", min=0)
-    ] = 100,
+    scores: Annotated[str | None, option("SCORES", _SCORES)] = None,
+    truth: Annotated[list[str] | None, option("TABLE", _TRUTH)] = None,
+    images: Annotated[list[str] | None, option("IMAGES", _IMAGES)] = None,
+    masks: Annotated[Path | None, option("DIR", _MASKS)] = None,
+    ablation: Annotated[Path | None, option("TABLE", _ABLATION)] = None,
+    cases: Annotated[int, option("N", _CASES, min=1)] = 600,
+    sheets: Annotated[int, option("N", _SHEETS, min=0)] = 100,
     target: options.Target = None,
     malignant: options.Malignant = None,
     benign: options.Benign = None,
@@ -74,14 +69,27 @@ def report(
             n_jobs=jobs,
             progress=progress,
         )
-    output.print_notes(page.warnings)
+    warnings = output.print_notes(page.warnings)
     if as_json:
         found = output.attributes(page, "path", "n_cases", "n_failed", "warnings", "seconds")
-        output.print_json(
-            found | {"warnings": [output.name_options(text) for text in page.warnings]}
-        )
+        output.print_json(found | {"warnings": warnings})
         return
-    typer.echo(
-        f"wrote {page.path}: {count_words(page.n_cases, 'case')}, {page.n_failed:,} failed, "
-        f"{page.seconds:.1f} s"
-    )
+    made = count_words(page.n_cases, "case")
+    output.print_written(page.path, made, page.n_failed, seconds=page.seconds)
+
+
+def inspect(
+    model: options.Model,
+    as_json: Annotated[bool, flag("--json", "Print the whole manifest.")] = False,
+    key: options.Key = None,
+) -> None:
+    """Show the training data and the performance of a model.
+
+    No code of the model is run.
+    """
+    import json
+
+    from hybridlesion.persistence import describe_manifest, read_key, read_manifest
+
+    manifest = read_manifest(model, key=None if key is None else read_key(key))
+    typer.echo(json.dumps(manifest, indent=2) if as_json else describe_manifest(manifest))

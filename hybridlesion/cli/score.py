@@ -9,15 +9,25 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import argument, flag, option
 from hybridlesion.cli._progress import show_progress
+
+_INPUTS = "Image sources of any kind, or feature tables."
+_CACHE = "Folder that keeps features by image content, for later runs."
+_CACHE_LIMIT = "Size of --cache in gigabytes; the least recently used features are removed."
+_APPEND = "Keep the rows of --out; score new and changed images."
+_PREVALENCE = "Expected share of malignant lesions, such as 0.02; adjusts the scores."
+_EXPLAIN = "Add the reasons for each score, as text and shares."
+_DIAGNOSES = "Add the probabilities of eight diagnoses, and the predicted one."
+
+_check_prevalence = options.check_range(
+    lambda share: 0 < share < 1, "it must be between 0 and 1, such as 0.02"
+)
 
 
 def score(
     model: options.Model,
-    inputs: Annotated[
-        list[str],
-        typer.Argument(metavar="INPUT...", help="Image sources of any kind, or feature tables."),
-    ],
+    inputs: Annotated[list[str], argument("INPUT...", _INPUTS)],
     out: options.OutScores,
     metadata: options.Metadata = None,
     device: options.Device = options.DeviceName.auto,
@@ -29,39 +39,13 @@ def score(
     id_column: options.IdColumn = None,
     root: options.Roots = None,
     column: options.Columns = None,
-    cache: Annotated[
-        Path | None,
-        options.option("DIR", "Folder that keeps features by image content, for later runs."),
-    ] = None,
-    cache_limit: Annotated[
-        float | None,
-        options.option(
-            "GB",
-            "Size of --cache in gigabytes; the least recently used features are removed.",
-            min=0.001,
-        ),
-    ] = None,
-    append: Annotated[
-        bool, typer.Option("--append", help="Keep the rows of --out; score new and changed images.")
-    ] = False,
-    prevalence: Annotated[
-        float | None,
-        options.option(
-            "SHARE",
-            "Expected share of malignant lesions, such as 0.02; adjusts the scores.",
-            callback=options.check_share("0.02"),
-        ),
-    ] = None,
+    cache: Annotated[Path | None, option("DIR", _CACHE)] = None,
+    cache_limit: Annotated[float | None, option("GB", _CACHE_LIMIT, min=0.001)] = None,
+    append: Annotated[bool, flag("--append", _APPEND)] = False,
+    prevalence: Annotated[float | None, option("SHARE", _PREVALENCE, _check_prevalence)] = None,
     key: options.Key = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Add the reasons for each score, as text and shares.")
-    ] = False,
-    diagnoses: Annotated[
-        bool,
-        typer.Option(
-            "--diagnoses", help="Add the probabilities of eight diagnoses, and the predicted one."
-        ),
-    ] = False,
+    explain: Annotated[bool, flag("--explain", _EXPLAIN)] = False,
+    diagnoses: Annotated[bool, flag("--diagnoses", _DIAGNOSES)] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Score new lesions: calibrated probability of malignancy.
@@ -85,9 +69,7 @@ def score(
     fitted = load_artifact(model, key=secret)
     manifest = read_manifest(model, key=secret)
     featurizer, _ = split_steps(fitted)
-    output.print_notes(
-        output.check_device(str(device), "none" if featurizer is None else featurizer.embedder)
-    )
+    output.check_device(str(device), "none" if featurizer is None else featurizer.embedder)
     with show_progress("scoring") as progress:
         result = score_inputs(
             *(fitted, inputs, out),

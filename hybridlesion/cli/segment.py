@@ -8,19 +8,18 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import flag, option
 from hybridlesion.cli._progress import show_progress
+
+_TRUTH = "True masks: print the agreement, show the worst."
 
 
 def segment(
     images: options.Images,
     out: options.OutFolder,
     segmenter: options.Segmenter = "classical",
-    overlay: Annotated[
-        bool, typer.Option("--overlay", help="Also write each image with the contour.")
-    ] = False,
-    truth: Annotated[
-        str | None, options.option("DIR", "True masks: print the agreement, show the worst.")
-    ] = None,
+    overlay: Annotated[bool, flag("--overlay", "Also write each image with the contour.")] = False,
+    truth: Annotated[str | None, option("DIR", _TRUTH)] = None,
     jobs: options.Jobs = -1,
     path_column: options.PathColumn = None,
     root: options.Roots = None,

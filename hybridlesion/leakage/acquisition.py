@@ -30,6 +30,10 @@ _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
 _MAX_LEVELS = 100
 # AUC at which acquisition facts start to cause a warning.
 _WARN_AUC = 0.6
+_PREDICTIVE = (
+    "no model reads them as columns, but a network may detect them in the pixels, and they will "
+    "not generalise to other sites: judge the model by how far its AUC exceeds this one"
+)
 
 
 def acquisition_facts(
@@ -99,18 +103,11 @@ def find_acquisition_leaks(
 
     measures = evaluate(y, _out_of_fold(facts, y, folds), groups=groups, n_bootstrap=200)
     auc, low, high = measures.set_index("metric").loc["auc", ["value", "low", "high"]]
-    predictive = auc >= _WARN_AUC and low > 0.5
-    meaning = (
-        "no model reads them as columns, but a network may detect them in the pixels, and they "
-        "will not generalise to other sites: judge the model by how far its AUC exceeds this one"
-        if predictive
-        else "they predict little"
-    )
-    words = (
-        f"acquisition data alone reach an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of fold; "
-        f"{meaning}"
-    )
-    severity = Severity.WARN if predictive else Severity.NOTE
+    severity, meaning = Severity.NOTE, "they predict little"
+    if auc >= _WARN_AUC and low > 0.5:
+        severity, meaning = Severity.WARN, _PREDICTIVE
+    reached = f"an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of fold"
+    words = f"acquisition data alone reach {reached}; {meaning}"
     return [Finding("acquisition", severity, words, columns=tuple(facts))]
 
 
@@ -172,9 +169,9 @@ def _encode(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return pd.to_numeric(column).to_numpy(dtype=float, na_value=np.nan)
     texts = column.astype(object)
-    counts = texts.value_counts()
-    rank = pd.Series(np.arange(len(counts), dtype=float), index=counts.index)
-    return texts.map(rank.where(rank < _MAX_LEVELS, _MAX_LEVELS)).to_numpy(dtype=float)
+    levels = texts.value_counts().index
+    rank = pd.Series(np.arange(len(levels), dtype=float), levels).clip(upper=_MAX_LEVELS)
+    return texts.map(rank).to_numpy(dtype=float)
 
 
 def _key(name: object) -> str:

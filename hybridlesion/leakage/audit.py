@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -117,11 +116,12 @@ class LeakAudit:
         counts = [f"{len(refused)} to refuse"] if refused else []
         counts += [count_words(len(warned), "warning")] if warned else []
         counts += [count_words(len(noted), "note")] if noted else []
-        head = f"leak audit of {count_words(self.n_rows, 'row')} ({', '.join(self.checks)}): "
-        return [
-            head + (", ".join(counts) or "nothing found"),
-            *(f"  {one.severity}, {one.kind}: {one}" for one in (*refused, *warned, *noted)),
-        ]
+        found = ", ".join(counts) or "nothing found"
+        head = (
+            f"leak audit of {count_words(self.n_rows, 'row')} ({', '.join(self.checks)}): {found}"
+        )
+        ordered = (*refused, *warned, *noted)
+        return [head, *(f"  {one.severity}, {one.kind}: {one}" for one in ordered)]
 
     def refuse(self) -> None:
         """Raise an error if any finding has the severity ``refuse``.
@@ -131,13 +131,13 @@ class LeakAudit:
         TableError
             If there are such findings; the message lists them.
         """
-        refused = self.of(Severity.REFUSE)
-        if refused:
-            raise TableError(
+        problems = [f"{finding.kind}: {finding}" for finding in self.of(Severity.REFUSE)]
+        if problems:
+            message = (
                 "the leakage audit failed: a model of these rows would be evaluated on information "
-                "that it was fitted on. Correct the tables, or fit anyway with `allow_leaks`:",
-                [f"{finding.kind}: {finding}" for finding in refused],
+                "that it was fitted on. Correct the tables, or fit anyway with `allow_leaks`:"
             )
+            raise TableError(message, problems)
 
     def facts(self) -> dict[str, object]:
         """Summarise the audit for a manifest, without names of images or patients.
@@ -147,19 +147,12 @@ class LeakAudit:
         dict
             ``checks``, and ``findings`` with kind, severity, words, columns and number of rows.
         """
-        return {
-            "checks": list(self.checks),
-            "findings": [
-                {
-                    "kind": one.kind,
-                    "severity": str(one.severity),
-                    "words": one.words,
-                    "columns": list(one.columns),
-                    "n_rows": len(one.rows),
-                }
-                for one in self.findings
-            ],
-        }
+        findings = [
+            {"kind": one.kind, "severity": str(one.severity), "words": one.words}
+            | {"columns": list(one.columns), "n_rows": len(one.rows)}
+            for one in self.findings
+        ]
+        return {"checks": list(self.checks), "findings": findings}
 
     def write(self, path: str | os.PathLike) -> None:
         """Write the audit, with the names of all rows, as JSON.
@@ -177,10 +170,9 @@ class LeakAudit:
         whole = {"protocol": 1, "n_rows": self.n_rows, **self.facts()}
         for facts, finding in zip(whole["findings"], self.findings, strict=True):
             facts["rows"] = list(finding.rows)
-        with atomic_path(Path(path)) as temporary:
-            temporary.write_text(
-                json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+        text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def names_of(values: Iterable[object]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ MAX_HAMMING = 12
 
 # A float32 holds integers of 24 bits exactly, and a feature table holds only numbers.
 _BYTES_PER_NUMBER = 3
+_PLACE_VALUES = np.array([1 << 16, 1 << 8, 1], dtype=np.uint32)
 HASH_COLUMNS = tuple(f"qa__look_{k:02d}" for k in range(-(-HASH_BYTES // _BYTES_PER_NUMBER)))
 
 # Shares of width and height that are cropped for additional comparisons. A crop of 2 % alters about
@@ -68,11 +69,10 @@ def crop_hashes(image: np.ndarray) -> np.ndarray:
     ndarray of shape (4, 32), uint8
         Hashes of the image without 2.5, 5, 7.5 and 10 % of its width and height.
     """
-    margins = [[round(share / 2 * side) for side in image.shape[:2]] for share in _CROPS]
     height, width = image.shape[:2]
-    return np.stack(
-        [perceptual_hash(image[dy : height - dy, dx : width - dx]) for dy, dx in margins]
-    )
+    margins = [(round(share / 2 * height), round(share / 2 * width)) for share in _CROPS]
+    crops = [image[dy : height - dy, dx : width - dx] for dy, dx in margins]
+    return np.stack([perceptual_hash(crop) for crop in crops])
 
 
 def encode_hash(image_hash: np.ndarray) -> np.ndarray:
@@ -94,10 +94,8 @@ def encode_hash(image_hash: np.ndarray) -> np.ndarray:
     >>> bool((decode_hashes(encode_hash(image_hash)[None]) == image_hash).all())
     True
     """
-    padded = np.zeros(len(HASH_COLUMNS) * _BYTES_PER_NUMBER, dtype=np.uint32)
-    padded[:HASH_BYTES] = image_hash
-    high, middle, low = padded.reshape(-1, _BYTES_PER_NUMBER).T
-    return ((high << 16) + (middle << 8) + low).astype(np.float32)
+    padded = np.pad(image_hash, (0, len(HASH_COLUMNS) * _BYTES_PER_NUMBER - HASH_BYTES))
+    return (padded.reshape(-1, _BYTES_PER_NUMBER) @ _PLACE_VALUES).astype(np.float32)
 
 
 def decode_hashes(numbers: np.ndarray) -> np.ndarray:
@@ -113,9 +111,8 @@ def decode_hashes(numbers: np.ndarray) -> np.ndarray:
     ndarray of shape (n, 32), uint8
         Hashes.
     """
-    words = np.asarray(numbers).astype(np.uint32)
-    parts = np.stack([words >> 16, (words >> 8) & 255, words & 255], axis=-1)
-    return parts.reshape(len(words), -1)[:, :HASH_BYTES].astype(np.uint8)
+    parts = np.asarray(numbers).astype(np.uint32)[..., None] // _PLACE_VALUES % 256
+    return parts.reshape(len(parts), -1)[:, :HASH_BYTES].astype(np.uint8)
 
 
 def read_hashes(table: pd.DataFrame) -> np.ndarray | None:

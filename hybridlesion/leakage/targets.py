@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -240,13 +240,11 @@ def find_target_leaks(
         ):
             (easy if measured else leaks).append(name)
     found = f"malignant from benign lesions alone, with an AUC above {_TOO_GOOD}"
-    leak = (
-        f"{found}: such values come from the diagnosis or from a model that was fitted on these "
-        "rows; leave them out"
-    )
+    source = "the diagnosis or from a model that was fitted on these rows"
+    leak = f"{found}: such values come from {source}; leave them out"
     check = f"{found}; check whether both classes were photographed in the same way"
-    refused = (Severity.REFUSE, "separate", leak, leaks)
-    return _report("target leak", refused, (Severity.WARN, "separate", check, easy))
+    refused = _report("target leak", Severity.REFUSE, "separate", leak, leaks)
+    return refused + _report("target leak", Severity.WARN, "separate", check, easy)
 
 
 def find_suspicious_columns(
@@ -317,10 +315,8 @@ def find_named_leaks(names: Sequence[str]) -> list[Finding]:
     late = [name for name in leaks if name not in facts]
     after = "what is known only at or after diagnosis; leave out"
     how = "how or where an image was taken, not what it shows; leave out"
-    return [
-        *_report("train-only column", (Severity.REFUSE, "hold", after, late)),
-        *_report("acquisition column", (Severity.WARN, "describe", how, facts)),
-    ]
+    refused = _report("train-only column", Severity.REFUSE, "hold", after, late)
+    return refused + _report("acquisition column", Severity.WARN, "describe", how, facts)
 
 
 def find_constant_columns(table: pd.DataFrame, names: Sequence[str]) -> list[Finding]:
@@ -340,25 +336,23 @@ def find_constant_columns(table: pd.DataFrame, names: Sequence[str]) -> list[Fin
     """
     constant = [name for name in names if table[name].nunique(dropna=False) < 2]
     words = "the same value in every row: kept, with weight 0"
-    return _report("constant column", (Severity.NOTE, "hold", words, constant))
+    return _report("constant column", Severity.NOTE, "hold", words, constant)
 
 
-def _report(kind: str, *found: tuple[Severity, str, str, list[str]]) -> list[Finding]:
-    """Make a finding from each severity, verb, words and columns, if there are columns."""
-    return [
-        Finding(kind, severity, f"{_columns(names, verb)} {words}", tuple(names))
-        for severity, verb, words, names in found
-        if names
-    ]
+def _report(
+    kind: str, severity: Severity, verb: str, words: str, names: list[str]
+) -> list[Finding]:
+    """Make a finding about columns, if there are any."""
+    found = Finding(kind, severity, f"{_columns(names, verb)} {words}", tuple(names))
+    return [found] if names else []
 
 
 def _sample(y: np.ndarray, most: int = _SAMPLE_ROWS) -> np.ndarray:
     """Sample rows of each class, to screen a thousand columns quickly."""
     rng = np.random.default_rng(0)
-    classes = (np.flatnonzero(y == value) for value in (False, True))
-    return np.sort(
-        np.concatenate([rng.choice(rows, min(len(rows), most), False) for rows in classes])
-    )
+    classes = (np.flatnonzero(~y), np.flatnonzero(y))
+    sampled = [rng.choice(rows, min(len(rows), most), False) for rows in classes]
+    return np.sort(np.concatenate(sampled))
 
 
 def _rank_all(
@@ -401,16 +395,13 @@ def _is_suspicious(
 def _warn(by_missing: bool, aucs: dict[str, float], best: float) -> Finding:
     low, high = min(aucs.values()), max(aucs.values())
     reached = f"{high:.3f}" if len(aucs) == 1 else f"{low:.3f} to {high:.3f}"
-    what = f"missingness of {count_words(len(aucs), 'column')} separates"
-    if not by_missing:
-        what = _columns(tuple(aucs), "separate")
-    return Finding(
-        "suspicious column",
-        Severity.WARN,
-        f"{what} malignant from benign lesions alone with an AUC of {reached}; the best other "
-        f"column reaches {best:.3f}. Keep only what is known before diagnosis for every new lesion",
-        columns=tuple(aucs),
+    missing = f"missingness of {count_words(len(aucs), 'column')} separates"
+    words = (
+        f"{missing if by_missing else _columns(aucs, 'separate')} malignant from benign lesions "
+        f"alone with an AUC of {reached}; the best other column reaches {best:.3f}. Keep only what "
+        "is known before diagnosis for every new lesion"
     )
+    return Finding("suspicious column", Severity.WARN, words, columns=tuple(aucs))
 
 
 def _cannot_be_chance(y: np.ndarray, n_columns: int) -> bool:
@@ -421,12 +412,9 @@ def _cannot_be_chance(y: np.ndarray, n_columns: int) -> bool:
 
 def _is_unseen_score(table: pd.DataFrame, name: str) -> bool:
     """Whether a column is the score of a hybridlesion network that was not trained on the rows."""
-    return (
-        is_network_score(name)
-        and "qa__cnn_seen" in table
-        and bool((table["qa__cnn_seen"] < 2).all())
-    )
+    known = is_network_score(name) and "qa__cnn_seen" in table
+    return known and bool((table["qa__cnn_seen"] < 2).all())
 
 
-def _columns(names: Sequence[str], verb: str) -> str:
+def _columns(names: Collection[str], verb: str) -> str:
     return f"1 column {verb}s" if len(names) == 1 else f"{len(names):,} columns {verb}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from functools import cached_property
 
@@ -166,10 +165,10 @@ class TrainingMembership:
             Input for `from_bytes`.
         """
         buffer = io.BytesIO()
-        parts = {key: getattr(self, name) for name, key in _KEYS.items()}
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.oof_logit.ndim > 1:
-            parts[_KEYS["oof_logit"]] = self.oof_logit.astype(np.float16)
-        np.savez_compressed(buffer, **parts)
+            parts["oof_logit"] = self.oof_logit.astype(np.float16)
+        np.savez_compressed(buffer, **{_KEYS.get(name, name): parts[name] for name in parts})
         return buffer.getvalue()
 
     @classmethod
@@ -193,8 +192,8 @@ class TrainingMembership:
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as packed:
-                parts = {name: packed[key] for name, key in _KEYS.items()}
-            parts |= {"salt": str(parts["salt"])}
+                parts = {one.name: packed[_KEYS.get(one.name, one.name)] for one in fields(cls)}
+            parts["salt"] = str(parts["salt"])
             parts["oof_logit"] = parts["oof_logit"].astype(np.float32)
             membership, n = cls(**parts), len(parts["image_ids"])
             if membership.hashes.shape != (n, HASH_BYTES) or len(membership.oof_logit) != n:
@@ -204,16 +203,8 @@ class TrainingMembership:
         return membership
 
 
-# Attribute -> array in the npz file, where the names are those of the first release.
-_KEYS = {
-    "salt": "salt",
-    "image_ids": "names",
-    "fold": "fold",
-    "oof_logit": "odds",
-    "hashes": "looks",
-    "groups": "groups",
-    "group_fold": "group_fold",
-}
+# Attribute -> array in the npz file, where these have the names of the first release.
+_KEYS = {"image_ids": "names", "oof_logit": "odds", "hashes": "looks"}
 
 
 def _hash_groups(records: pd.DataFrame, salt: str) -> pd.DataFrame:
@@ -304,14 +295,13 @@ def membership_warning(training: Mapping[str, object], records: pd.DataFrame) ->
     seen = training.get("seen")
     if not isinstance(seen, Mapping):
         return ()
-    counts, found = [], 0
-    for kind, values in _unique_ids(records).items():
-        known = np.isin(hash_ids(values, str(seen.get("salt"))), _decode_block(seen.get(kind)))
-        found += int(known.sum())
-        if len(known):
-            counts.append(f"{known.sum():,} of {len(known):,} {kind}")
-    if not found:
+    known = {
+        kind: np.isin(hash_ids(values, str(seen.get("salt"))), _decode_block(seen.get(kind)))
+        for kind, values in _unique_ids(records).items()
+    }
+    if not any(found.any() for found in known.values()):
         return ()
+    counts = [f"{one.sum():,} of {len(one):,} {kind}" for kind, one in known.items() if len(one)]
     return (f"{', '.join(counts)} were in the training data; their scores are optimistic.",)
 
 
@@ -326,8 +316,8 @@ def _unique_ids(table: pd.DataFrame) -> dict[str, list[str]]:
 
 def _decode_block(block: object) -> np.ndarray:
     try:
-        data = base64.b64decode(block, validate=True) if isinstance(block, str) else b""
-    except binascii.Error:
+        data = base64.b64decode(block, validate=True)
+    except (TypeError, ValueError):
         data = b""
     return np.frombuffer(data[: len(data) // 8 * 8], dtype="<u8")
 
@@ -367,7 +357,7 @@ def in_sample_mask(table: pd.DataFrame) -> np.ndarray:
 
 def _known_scores(table: pd.DataFrame) -> list[str]:
     """List the columns of scores whose origin is given by ``qa__cnn_seen``."""
-    return [str(name) for name in table if is_network_score(str(name))] if _SEEN in table else []
+    return list(filter(is_network_score, map(str, table))) if _SEEN in table else []
 
 
 def is_network_score(name: str) -> bool:
@@ -450,7 +440,7 @@ def treat_in_sample_scores(
     """
     in_sample, n, ids = in_sample_mask(table), len(table), table["image_id"]
     known = _known_scores(table)
-    scores = [str(name) for name in table.columns if str(name).startswith("cnn__")]
+    scores = [name for name in map(str, table) if name.startswith("cnn__")]
     unknown = tuple(name for name in scores if name not in known)
     findings = []
 
