@@ -18,7 +18,7 @@ from hybridlesion.datasets.synthetic._artifacts import (
     draw_hair,
 )
 from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
-from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
+from hybridlesion.datasets.synthetic._skin import centered, draw_pigment, draw_skin, smooth_noise
 
 
 def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
@@ -88,14 +88,11 @@ def _bent_coordinates(
     traits: LesionTraits, shape: tuple[int, int], rng: Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates along the lesion's axes in units of its half-axes, bent by noise."""
-    height, width = shape
-    long_side = max(shape)
-    x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / long_side - traits.center[0]
-    y = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / long_side - traits.center[1]
+    x, y = centered(shape, traits.center, pixel=0.5)
     cos, sin = math.cos(traits.angle), math.sin(traits.angle)
     stretch = math.sqrt(traits.aspect)
-    u = (x[None, :] * cos + y[:, None] * sin) * (stretch / traits.radius)
-    v = (y[:, None] * cos - x[None, :] * sin) / (stretch * traits.radius)
+    u = (x * cos + y * sin) * (stretch / traits.radius)
+    v = (y * cos - x * sin) / (stretch * traits.radius)
     bend = 0.025 + 0.11 * traits.asymmetry
     wavelength = traits.radius * 1.9
     u += bend * smooth_noise(rng, shape, wavelength, octaves=2)
