@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from hybridlesion._optional_imports import cv2
+from hybridlesion.datasets.synthetic._cohort import LesionTraits
 from hybridlesion.datasets.synthetic._skin import (
     centered,
     draw_path,
@@ -246,3 +247,32 @@ def _draw_tapered(cover: np.ndarray, path: np.ndarray, width: float, *, strength
         thickness = max(1, round(local))
         level = int(255 * strength * min(local / thickness, 1.0))
         draw_path(cover, path[start : end + 1], level, thickness)
+
+
+def photograph(image: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
+    """Add light, hair and artefacts, in the order in which they lie over the skin.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), float32
+        RGB, 0 to 1.
+    traits : LesionTraits
+        Hair and artefacts are used.
+    rng : Generator
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), float32
+        The image as a dermoscope would show it.
+    """
+    image = add_light(image, rng)
+    if "ink" in traits.artifacts:
+        image = add_ink(image, rng)
+    if traits.hair > 0:
+        image = draw_hair(image, traits.hair, traits.hair_lightness, rng)
+    over_hair = {"bubbles": add_bubbles, "ruler": add_ruler, "vignette": add_vignette}
+    for name, add in over_hair.items():
+        if name in traits.artifacts:
+            image = add(image, rng)
+    return image
