@@ -228,15 +228,12 @@ def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) ->
         return [f"no probabilities of diagnoses: {error}"]
     diagnosis = classifier.diagnosis_
     known = named.isin(diagnosis.classes_).to_numpy()
-    found = evaluate_diagnoses(
-        named[known],
-        diagnosis.oof_proba_[known],
-        diagnosis.classes_,
-        predicted=diagnosis.decide(diagnosis.oof_proba_[known]),
-        n_bootstrap=0,
-    ).set_index("metric")["value"]
+    proba, classes = diagnosis.oof_proba_[known], diagnosis.classes_
+    guess = diagnosis.decide(proba)
+    found = evaluate_diagnoses(named[known], proba, classes, predicted=guess, n_bootstrap=0)
+    found = found.set_index("metric")["value"]
     notes = [
-        f"{len(diagnosis.classes_)} diagnoses were learned from {count_words(known.sum(), 'row')}: "
+        f"{len(classes)} diagnoses were learned from {count_words(known.sum(), 'row')}: "
         f"out-of-fold balanced accuracy {found['balanced_accuracy']:.3f}, macro AUC "
         f"{found['macro_auc']:.3f}."
     ]

@@ -112,7 +112,7 @@ def list_records(records: pd.DataFrame) -> list[dict[str, Any]]:
     list of dict
         Records.
     """
-    aspect = records["aspect"].astype(object)
+    aspect = records["aspect"].astype(float).astype(object)
     return records.assign(aspect=aspect.where(aspect.notna(), None)).to_dict("records")
 
 

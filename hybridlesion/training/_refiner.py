@@ -121,10 +121,7 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
 _SAMPLE_SCALE = 4 / 3
 
 # Suffixes of the tables written next to the weights -> first columns of their headers.
-_TABLES = {
-    ".curve.csv": ("training", "epoch", "loss"),
-    ".out_of_fold.csv": ("image_id", "jaccard"),
-}
+_TABLES = {".curve.csv": ("training", "epoch", "loss"), ".out_of_fold.csv": ("image_id", "jaccard")}
 
 
 @dataclass(frozen=True)
