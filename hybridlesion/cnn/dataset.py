@@ -10,14 +10,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.cnn.diagnosis import CLASSES, malignancy_of
 from hybridlesion.cnn.views import LESION_LIMITS, ImageView, InputSpec
 from hybridlesion.exceptions import OptionError
-from hybridlesion.preprocessing.augmentation import (
-    darken_corners,
-    darken_edges,
-    degrade,
-    draw_hair,
-    vary_light,
-    warp_window,
-)
+from hybridlesion.preprocessing import augmentation
 
 # Views over which the logits of an image are averaged: the frame, with the fraction of its short
 # side that is shown, or the lesion, with the margin of skin as a fraction of its longer side.
@@ -101,11 +94,9 @@ class FinetuneRecipe:
         check_number("image_size", self.image_size, low=32, integer=True)
         if self.image_size % 32:
             raise OptionError(f"image_size must be a multiple of 32, got {self.image_size}.")
-        check_number("learning_rate", self.learning_rate, low=0, high=1)
-        for name in ("warm_up", "averaging", "dropout", "label_smoothing", "frozen"):
-            check_number(name, getattr(self, name), low=0, high=1)
-        for name in ("head_factor", "weight_decay", "class_power", "least_share", "light"):
-            check_number(name, getattr(self, name), low=0)
+        shares = "learning_rate", "warm_up", "averaging", "dropout", "label_smoothing", "frozen"
+        for name in (*shares, "head_factor", "weight_decay", "class_power", "least_share", "light"):
+            check_number(name, getattr(self, name), low=0, high=1 if name in shares else None)
 
     @property
     def scored_size(self) -> int:
@@ -185,9 +176,7 @@ class Examples:
         ndarray of shape (height, width, 3), uint8
             RGB image.
         """
-        start, height, width = (int(number) for number in self.places[row])
-        data = np.asarray(self.pixels[start : start + height * width * 3])
-        return data.reshape(height, width, 3)
+        return read_copy(self.pixels, self.places[row])
 
     def subset(self, rows: np.ndarray) -> Examples:
         """Select rows.
@@ -204,6 +193,26 @@ class Examples:
         """
         names = ("places", "boxes", "allowed", "source", "lesion")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+def read_copy(pixels: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Read one of many images whose pixels are concatenated.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (bytes,), uint8
+        Concatenated pixels of all images, usually memory-mapped from disk.
+    place : ndarray of shape (3,), int
+        First byte, height and width of the image.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3), uint8
+        RGB image.
+    """
+    start, height, width = place.tolist()
+    data = np.asarray(pixels[start : start + 3 * height * width])
+    return data.reshape(height, width, 3)
 
 
 def divide_label(allowed: np.ndarray) -> np.ndarray:
@@ -254,6 +263,7 @@ class Sampler:
     def __init__(self, examples: Examples, recipe: FinetuneRecipe):
         labels, label = np.unique(examples.allowed, axis=0, return_inverse=True)
         label = label.reshape(-1)
+        factors = np.where(labels[:, 0] & ~labels[:, 1], _MELANOMA_FACTOR, 1)
         sizes = np.bincount(examples.source)
         shares = np.full((len(sizes), len(CLASSES)), recipe.least_share)
         self._cells: list[list[np.ndarray]] = []
@@ -261,8 +271,7 @@ class Sampler:
         for source in np.flatnonzero(sizes):
             own = np.flatnonzero(examples.source == source)
             kinds, counts = np.unique(label[own], return_counts=True)
-            weights = counts**recipe.class_power
-            weights = weights * np.where(labels[kinds, 0] & ~labels[kinds, 1], _MELANOMA_FACTOR, 1)
+            weights = counts**recipe.class_power * factors[kinds]
             weights /= weights.sum()
             for kind, weight in zip(kinds, weights, strict=True):
                 self._cells.append(_by_lesion(own[label[own] == kind], examples.lesion))
@@ -302,11 +311,7 @@ def _by_lesion(rows: np.ndarray, lesion: np.ndarray) -> list[np.ndarray]:
 
 
 def draw_view(
-    image: np.ndarray,
-    box: np.ndarray,
-    size: int,
-    recipe: FinetuneRecipe,
-    rng: np.random.Generator,
+    image: np.ndarray, box: np.ndarray, size: int, recipe: FinetuneRecipe, rng: np.random.Generator
 ) -> np.ndarray:
     """Generate a random view of an image.
 
@@ -331,13 +336,15 @@ def draw_view(
         detail.
     """
     centre, side = _draw_window(image.shape, box, rng)
-    view = warp_window(image, centre, side, size, rng)
+    view = augmentation.warp_window(image, centre, side, size, rng)
     if rng.random() < 0.12:
-        draw_hair(view, rng)
-    view = vary_light(view, rng, recipe.light * rng.uniform(0.3, 1.3))
+        augmentation.draw_hair(view, rng)
+    view = augmentation.vary_light(view, rng, recipe.light * rng.uniform(0.3, 1.3))
     if rng.random() < 0.15:
-        view = darken_edges(view, rng) if rng.random() < 0.35 else darken_corners(view, rng)
-    return degrade(view, rng)
+        at_edges = rng.random() < 0.35
+        darken = augmentation.darken_edges if at_edges else augmentation.darken_corners
+        view = darken(view, rng)
+    return augmentation.degrade(view, rng)
 
 
 def _draw_window(
@@ -349,11 +356,9 @@ def _draw_window(
     if rng.random() < 0.5 and box[2] > 0:
         side = max(box[2:]) * (1 + 2 * rng.uniform(0.05, 0.6))
         side = np.clip(side, *(limit * short for limit in LESION_LIMITS))
-        centre = np.where(
-            side >= frame,
-            frame / 2,
-            np.clip(box[:2] + box[2:] / 2, side / 2, np.maximum(frame - side / 2, side / 2)),
-        )
+        last = np.maximum(frame - side / 2, side / 2)
+        centre = np.clip(box[:2] + box[2:] / 2, side / 2, last)
+        centre = np.where(side >= frame, frame / 2, centre)
         side *= rng.uniform(0.85, 1.15)
         reach = 0.10
     else:

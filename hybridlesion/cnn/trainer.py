@@ -7,8 +7,10 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +33,7 @@ from hybridlesion.cnn.dataset import (
     scored_view,
     truths,
 )
-from hybridlesion.cnn.diagnosis import SCORE_COLUMNS, class_scores
+from hybridlesion.cnn.diagnosis import class_scores
 from hybridlesion.cnn.network import (
     as_input,
     blocks_of,
@@ -45,9 +47,6 @@ _LARGEST_GRADIENT = 3.0
 _LEAST_RATE = 0.02
 _PREDICTED_AT_ONCE = 32
 _STEPS_BETWEEN_CHECKPOINTS = 50
-
-# Column in `SCORE_COLUMNS` for each name in `truths`.
-_SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
 
 
 @dataclass
@@ -80,33 +79,15 @@ class Trainer:
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
 
-    def save(self, path: Path) -> None:
-        """Write a checkpoint atomically.
+    @property
+    def parts(self) -> dict[str, Any]:
+        """Objects with a state dict, by name."""
+        return {name: value for name, value in vars(self).items() if hasattr(value, "state_dict")}
 
-        Parameters
-        ----------
-        path : Path
-            File to write.
-        """
-        save_checkpoint(path, self._parts(), {name: getattr(self, name) for name in _FACTS})
-
-    def restore(self, path: Path) -> None:
-        """Restore a checkpoint.
-
-        Parameters
-        ----------
-        path : Path
-            File written by `save` with the same recipe and examples.
-        """
-        for name, value in load_checkpoint(path, self._parts()).items():
-            setattr(self, name, value)
-
-    def _parts(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in _PARTS}
-
-
-_PARTS = ("network", "average", "optimizer")
-_FACTS = ("step", "losses", "seconds", "curve")
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Plain values, by name."""
+        return {name: value for name, value in vars(self).items() if name not in self.parts}
 
 
 def train(
@@ -156,7 +137,7 @@ def train(
     steps = recipe.epochs * per_epoch
     state = _begin(network, recipe, device)
     if checkpoint is not None and checkpoint.is_file():
-        state.restore(checkpoint)
+        state = replace(state, **load_checkpoint(checkpoint, state.parts))
     learner = _Learner(state, examples, recipe, device, steps)
     while state.step < steps:
         began = time.monotonic()
@@ -164,11 +145,11 @@ def train(
         state.step += 1
         ends_epoch = state.step % per_epoch == 0
         if ends_epoch:
-            state.curve.append(_summary(state, steps, recipe, held_out, device))
+            state.curve.append(learner.summarise(held_out))
             state.losses = []
         state.seconds += time.monotonic() - began
         if checkpoint is not None and (ends_epoch or state.step % _STEPS_BETWEEN_CHECKPOINTS == 0):
-            state.save(checkpoint)
+            save_checkpoint(checkpoint, state.parts, state.facts)
         if progress is not None:
             progress(state.step, steps)
     state.average.eval()
@@ -208,11 +189,10 @@ def predict(
     with torch.inference_mode():
         for start in range(0, len(examples), _PREDICTED_AT_ONCE):
             rows = range(start, min(start + _PREDICTED_AT_ONCE, len(examples)))
+            images = [(examples.image(row), examples.boxes[row]) for row in rows]
             for view in views:
-                shown = [
-                    scored_view(examples.image(i), examples.boxes[i], view, spec) for i in rows
-                ]
-                found = fast(as_input(np.stack(shown), spec, device))
+                shown = np.stack([scored_view(image, box, view, spec) for image, box in images])
+                found = fast(as_input(shown, spec, device))
                 logits[rows] += found.float().cpu().numpy() / len(views)
     return logits
 
@@ -250,34 +230,23 @@ def class_set_loss(
 
 def _begin(network: nn.Module, recipe: FinetuneRecipe, device: str) -> Trainer:
     blocks = blocks_of(network)
-    for block in blocks[: round(recipe.frozen * len(blocks))]:
-        for parameter in block:
-            parameter.requires_grad_(False)
+    for parameter in chain(*blocks[: round(recipe.frozen * len(blocks))]):
+        parameter.requires_grad_(False)
     network = set_training(network.to(device=device, memory_format=torch.channels_last))
-    rest = [p for block in blocks for p in block if p.requires_grad]
+    rest = [p for p in chain(*blocks) if p.requires_grad]
     groups = [
         {"params": [p for p in rest if p.ndim > 1], "factor": 1.0},
         {"params": [p for p in rest if p.ndim == 1], "factor": 1.0, "weight_decay": 0.0},
         {"params": head_of(network), "factor": recipe.head_factor},
     ]
-    optimizer = torch.optim.AdamW(
-        [group for group in groups if group["params"]],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.99),
-        eps=1e-6,
-        weight_decay=recipe.weight_decay,
-    )
+    groups = [group for group in groups if group["params"]]
+    rates = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), eps=1e-6, **rates)
     return Trainer(network, copy.deepcopy(network), optimizer)
 
 
-def _rate(recipe: FinetuneRecipe, step: int, steps: int) -> float:
-    rising = min(1.0, (step + 1) / max(recipe.warm_up * steps, 1.0))
-    falling = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return recipe.learning_rate * rising * (_LEAST_RATE + (1 - _LEAST_RATE) * falling)
-
-
 class _Learner:
-    """Objects that a training needs in each step."""
+    """Steps of a training, with the objects that each of them needs."""
 
     def __init__(
         self, state: Trainer, examples: Examples, recipe: FinetuneRecipe, device: str, steps: int
@@ -299,18 +268,24 @@ class _Learner:
         loss.backward()
         nn.utils.clip_grad_norm_(state.network.parameters(), _LARGEST_GRADIENT)
         for group in state.optimizer.param_groups:
-            group["lr"] = _rate(recipe, state.step, self.steps) * group["factor"]
+            group["lr"] = self._rate(state.step) * group["factor"]
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         done = state.step + 1
         update_ema(state.average, state.network, min(recipe.averaging, (1 + done) / (10 + done)))
         return float(loss.detach())
 
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of the backbone in a step."""
+        recipe, steps = self.recipe, self.steps
+        rising = min(1.0, (step + 1) / max(recipe.warm_up * steps, 1.0))
+        falling = 0.5 * (1 + math.cos(math.pi * step / steps))
+        return recipe.learning_rate * rising * (_LEAST_RATE + (1 - _LEAST_RATE) * falling)
+
     def _loss(self, rows: np.ndarray, size: int, rng: np.random.Generator) -> torch.Tensor:
         examples = self.examples
-        views = [
-            draw_view(examples.image(i), examples.boxes[i], size, self.recipe, rng) for i in rows
-        ]
+        images = [(examples.image(row), examples.boxes[row]) for row in rows]
+        views = [draw_view(image, box, size, self.recipe, rng) for image, box in images]
         # Processors without matrix instructions are slower in bfloat16 than in float32.
         with mixed_precision(self.device) if self.device != "cpu" else nullcontext():
             logits = self.network(as_input(np.stack(views), self.spec, self.device))
@@ -318,23 +293,21 @@ class _Learner:
         shares = torch.from_numpy(self.sampler.log_shares[examples.source[rows]]).to(self.device)
         return class_set_loss(logits.float(), allowed, shares, self.recipe.label_smoothing)
 
-
-def _summary(
-    state: Trainer, steps: int, recipe: FinetuneRecipe, held_out: Examples | None, device: str
-) -> dict[str, float]:
-    """Compute the row of the learning curve after an epoch."""
-    row = {
-        "epoch": len(state.curve) + 1.0,
-        "loss": float(np.mean(state.losses)),
-        "rate": _rate(recipe, state.step - 1, steps),
-        "minutes": state.seconds / 60,
-        "minutes_left": state.seconds / 60 * (steps - state.step) / state.step,
-    }
-    if held_out is None or not len(held_out):
-        return row
-    size = recipe.size((state.step - 1) / steps)
-    logits = predict(state.average, held_out, size, views=SCORED_VIEWS[:1], device=device)
-    return row | _aucs(held_out, class_scores(logits, CLASS_SHARES))
+    def summarise(self, held_out: Examples | None) -> dict[str, float]:
+        """Compute the row of the learning curve after an epoch."""
+        state, steps = self.state, self.steps
+        row = {
+            "epoch": len(state.curve) + 1.0,
+            "loss": float(np.mean(state.losses)),
+            "rate": self._rate(state.step - 1),
+            "minutes": state.seconds / 60,
+            "minutes_left": state.seconds / 60 * (steps - state.step) / state.step,
+        }
+        if not held_out:
+            return row
+        size = self.recipe.size((state.step - 1) / steps)
+        logits = predict(state.average, held_out, size, views=SCORED_VIEWS[:1], device=self.device)
+        return row | _aucs(held_out, class_scores(logits, CLASS_SHARES))
 
 
 def _aucs(held_out: Examples, scores: np.ndarray) -> dict[str, float]:
@@ -342,8 +315,8 @@ def _aucs(held_out: Examples, scores: np.ndarray) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
     found = {}
-    for name, truth in truths(held_out.allowed).items():
-        score = scores[:, SCORE_COLUMNS.index(_SCORES[name])]
+    # The first two scores are those of the truths.
+    for (name, truth), score in zip(truths(held_out.allowed).items(), scores.T[:2], strict=True):
         for source in np.unique(held_out.source):
             rows = (held_out.source == source) & np.isfinite(truth)
             if len(np.unique(truth[rows])) == 2:

@@ -14,7 +14,9 @@ import pandas as pd
 from hybridlesion.exceptions import SourceError
 from hybridlesion.metadata import read_records
 
+_HELP = "data/README.md says where to get the data set."
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp"}
+_TABLES = {".csv", ".txt", ".tab"}
 # Suffixes of mask names. The photograph must also exist, since a photograph may itself be called
 # P2_lesion or P2_R1.
 _MASK = re.compile(r"(?P<photograph>.+)_(segmentation|lesion|mask)", re.IGNORECASE)
@@ -45,51 +47,34 @@ class LocalCopy:
     masks: dict[str, str]
     tables: tuple[Path, ...]
 
-    def find_table(self, *patterns: str) -> Path | None:
+    def find_table(self, *patterns: str, required: bool = True) -> Path | None:
         """Find the first table whose name matches one of the patterns, tried in order.
 
         Parameters
         ----------
         *patterns : str
             File name patterns in lower case, such as ``"*part3_groundtruth*.csv"``.
+        required : bool, default=True
+            Whether a missing table is an error.
 
         Returns
         -------
         Path or None
             Path of the table, or None if no table matches.
-        """
-        fitting = (
-            table
-            for pattern in patterns
-            for table in self.tables
-            if fnmatchcase(table.name.lower(), pattern)
-        )
-        return next(fitting, None)
-
-    def need_table(self, *patterns: str) -> Path:
-        """Find a table as `find_table` does, or raise an error.
-
-        Parameters
-        ----------
-        *patterns : str
-            File name patterns in lower case.
-
-        Returns
-        -------
-        Path
-            Path of the table.
 
         Raises
         ------
         SourceError
-            If no table matches.
+            If no table matches although it is required.
         """
-        table = self.find_table(*patterns)
-        if table is None:
+        tables = [(table.name.lower(), table) for table in self.tables]
+        fitting = (table for p in patterns for name, table in tables if fnmatchcase(name, p))
+        table = next(fitting, None)
+        if table is None and required:
             found = ", ".join(one.name for one in self.tables[:5]) or "no tables"
             raise SourceError(
                 f"{self.folder} contains no table named like {' or '.join(patterns)} (found: "
-                f"{found}). data/README.md says where to get it."
+                f"{found}). {_HELP}"
             )
         return table
 
@@ -120,20 +105,14 @@ def scan_folder(folder: str | os.PathLike) -> LocalCopy:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise SourceError(
-            f"{folder} is not a folder. data/README.md says where to get the data set."
-        )
+        raise SourceError(f"{folder} is not a folder. {_HELP}")
     files = sorted(one for one in folder.rglob("*") if one.is_file())
-    tables = [
-        one
-        for one in files
-        if one.suffix.lower() in {".csv", ".txt", ".tab"} or one.name == "HAM10000_metadata"
-    ]
-    pictures = [one for one in files if one.suffix.lower() in _IMAGES and one.name[0] != "."]
+    kinds = [(one, one.suffix.lower()) for one in files]
+    tables = [one for one, kind in kinds if kind in _TABLES or one.name == "HAM10000_metadata"]
+    pictures = [one for one, kind in kinds if kind in _IMAGES and one.name[0] != "."]
     # Case is ignored, since file systems differ in whether it matters.
     stems = {path.stem.lower(): path.stem for path in pictures}
-    images: dict[str, str] = {}
-    masks: dict[str, str] = {}
+    images, masks = {}, {}
     for path in pictures:
         mask_of, other_of = (_photograph(pattern, path, stems) for pattern in (_MASK, _OTHER))
         if mask_of is not None:
@@ -177,19 +156,17 @@ def records_of(
         images without a mask); and with `orig_width`, `orig_height` in pixels if an ``index.csv``
         next to the images has them.
     """
-    images = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
+    images = pd.DataFrame(copy.images.items(), columns=["image_id", "path"])
     frame = read_records(tables, images=images, **options).frame
     frame = frame.sort_values("image_id", ignore_index=True)
     if copy.masks:
         place = frame.columns.get_loc("path") + 1
         frame.insert(place, "mask_path", frame["image_id"].map(copy.masks))
-    index = copy.find_table("index.csv")
-    if index is not None:
-        facts = pd.read_csv(index)
-        facts = facts.set_index("image_id") if "image_id" in facts else facts
-        for name in ("orig_width", "orig_height"):
-            if name in facts and facts.index.name == "image_id":
-                frame[name] = frame["image_id"].map(facts[name])
+    index = copy.find_table("index.csv", required=False)
+    facts = pd.DataFrame() if index is None else pd.read_csv(index)
+    for name in ("orig_width", "orig_height"):
+        if {"image_id", name} <= set(facts):
+            frame[name] = frame["image_id"].map(facts.set_index("image_id")[name])
     return frame
 
 
@@ -245,10 +222,9 @@ def load_folder(
     """
     copy = scan_folder(folder)
     options = {"target_column": target_column, "malignant": malignant, "columns": columns}
-    return records_of(copy, copy.need_table(table), **options)
+    return records_of(copy, copy.find_table(table), **options)
 
 
-_SPLITS = ("train", "valid", "test")
 # The criteria, and further columns that the records keep unchanged.
 _KEPT = (
     *("diagnosis", "split", "seven_point_score", "pigment_network", "streaks", "pigmentation"),
@@ -292,10 +268,14 @@ def load_derm7pt(
     using multitask multimodal neural nets, IEEE Journal of Biomedical and Health Informatics
     23(2), 2019.
     """
-    folder = Path(folder)
-    meta = next(iter(sorted(folder.rglob("meta.csv"))), None)
-    table = _read_index(folder) if meta is None else _read_meta(meta)
-    table = table.sort_values("image_id", ignore_index=True)
+    meta = min(Path(folder).rglob("meta.csv"), default=None)
+    if meta is None:
+        copy = scan_folder(folder)
+        table = pd.read_csv(copy.find_table("meta.csv", "index.csv"))
+        table["path"] = table["image_id"].map(copy.images)
+    else:
+        table = _read_meta(meta)
+    table = table.dropna(subset="path").sort_values("image_id", ignore_index=True)
     words = table["diagnosis"].fillna("").str.strip().str.lower()
     table["target"] = words.str.startswith(tuple(malignant)).astype(float)
     table.loc[words == "", "target"] = None
@@ -313,28 +293,19 @@ def _read_meta(meta: Path) -> pd.DataFrame:
     stems = names.str.rpartition("/")[2]
     table["image_id"] = stems if stems.is_unique else names.str.replace("/", "_")
     table["split"] = None
-    for split in _SPLITS:
-        for file in sorted(meta.parent.glob(f"{split}_indexes.csv")):
+    for split in ("train", "valid", "test"):
+        for file in meta.parent.glob(f"{split}_indexes.csv"):
             table.loc[pd.read_csv(file)["indexes"], "split"] = split
     homes = [one / below for one in meta.parents for below in ("images", "")][:6]
     near = (one for one in homes if any((one / name).is_file() for name in table["derm"]))
     home = next(near, None)
     if home is None:
-        raise SourceError(
-            f"none of the images listed in {meta} is near it, such as {table['derm'].iloc[0]!r}. "
-            "data/README.md says where to get the data set."
-        )
+        missing = f"{table['derm'].iloc[0]!r}. {_HELP}"
+        raise SourceError(f"none of the images listed in {meta} is near it, such as {missing}")
     for column, source in (("path", "derm"), ("clinical_path", "clinic")):
         files = [home / str(name) for name in table.get(source, [""] * len(table))]
         table[column] = [str(file) if file.is_file() else None for file in files]
-    return table[table["path"].notna()]
-
-
-def _read_index(folder: Path) -> pd.DataFrame:
-    copy = scan_folder(folder)
-    table = pd.read_csv(copy.need_table("meta.csv", "index.csv"))
-    table["path"] = table["image_id"].map(copy.images)
-    return table[table["path"].notna()]
+    return table
 
 
 def load_ham10000(
@@ -367,7 +338,7 @@ def load_ham10000(
     Tschandl, Rosendahl, Kittler, The HAM10000 dataset, Scientific Data 5:180161, 2018.
     """
     copy = scan_folder(folder)
-    table = copy.need_table("ham10000_metadata*")
+    table = copy.find_table("ham10000_metadata*")
     # The Harvard archive provides the table without a suffix, separated by commas.
     frame = pd.read_csv(table, sep=None, engine="python", dtype={"image_id": str})
     return records_of(copy, frame, malignant=tuple(malignant))
@@ -404,11 +375,11 @@ def load_isic2017(folder: str | os.PathLike) -> pd.DataFrame:
     2018.
     """
     copy = scan_folder(folder)
-    truth = copy.need_table("*part3_groundtruth*.csv", "index.csv")
+    truth = copy.find_table("*part3_groundtruth*.csv", "index.csv")
     if truth.name == "index.csv":
         columns = {"image_id", "melanoma", "seborrheic_keratosis", "age_approximate", "sex"}
         return records_of(copy, pd.read_csv(truth, usecols=lambda name: name in columns))
-    metadata = copy.find_table("isic-2017*metadata*.csv")
+    metadata = copy.find_table("isic-2017*metadata*.csv", required=False)
     return records_of(copy, [truth] if metadata is None else [truth, metadata])
 
 
@@ -438,7 +409,7 @@ def load_isic2018_task1(folder: str | os.PathLike) -> pd.DataFrame:
     Codella et al., Skin lesion analysis toward melanoma detection 2018, 2019.
     """
     copy = scan_folder(folder)
-    index = copy.find_table("index.csv")
+    index = copy.find_table("index.csv", required=False)
     table = pd.DataFrame({"image_id": list(copy.images)})
     if index is None:
         return records_of(copy, table.assign(target=pd.Series(dtype=float)))
@@ -483,21 +454,22 @@ def load_isic2018_task2(
     Codella et al., Skin lesion analysis toward melanoma detection 2018, 2019.
     """
     copy = scan_folder(folder if images is None else images)
-    frame = pd.DataFrame({"image_id": list(copy.images), "path": list(copy.images.values())})
+    frame = pd.DataFrame(copy.images.items(), columns=["image_id", "path"])
     if copy.masks:
         frame["mask_path"] = frame["image_id"].map(copy.masks)
-    for attribute in _ATTRIBUTES:
+    columns = [f"{attribute}_path" for attribute in _ATTRIBUTES]
+    for attribute, column in zip(_ATTRIBUTES, columns, strict=True):
         end = f"_attribute_{attribute}"
         files = sorted(Path(folder).rglob(f"*{end}.png"))
         masks = {file.stem.removesuffix(end): str(file) for file in files}
-        frame[f"{attribute}_path"] = frame["image_id"].map(masks)
-    kept = frame[[f"{attribute}_path" for attribute in _ATTRIBUTES]].notna().any(axis=1)
-    if not kept.any():
+        frame[column] = frame["image_id"].map(masks)
+    frame = frame.dropna(subset=columns, how="all", ignore_index=True)
+    if frame.empty:
         raise SourceError(
             f"{os.fspath(folder)} contains no mask named ISIC_*_attribute_NAME.png of an image in "
-            f"{copy.folder}. data/README.md says where to get the data set."
+            f"{copy.folder}. {_HELP}"
         )
-    return frame[kept].reset_index(drop=True)
+    return frame
 
 
 def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:
@@ -527,13 +499,12 @@ def load_isic2020(folder: str | os.PathLike) -> pd.DataFrame:
     using clinical context, Scientific Data 8:34, 2021.
     """
     copy = scan_folder(folder)
-    table = copy.need_table(
-        "train.csv", "isic_2020_training_groundtruth_v2.csv", "isic_2020*truth*.csv"
-    )
-    return records_of(copy, table, duplicates=copy.find_table("*duplicates*.csv"))
+    official = "isic_2020_training_groundtruth_v2.csv", "isic_2020*truth*.csv"
+    duplicates = copy.find_table("*duplicates*.csv", required=False)
+    return records_of(copy, copy.find_table("train.csv", *official), duplicates=duplicates)
 
 
-_COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
+_COLORS = ("white", "red", "light-brown", "dark-brown", "blue-gray", "black")
 # Header of the table (spreadsheet or text file) -> name in the records.
 _CRITERIA = {
     "asymmetry": "ph2_asymmetry",
@@ -542,6 +513,7 @@ _CRITERIA = {
     "streaks": "ph2_streaks",
     "regression areas": "ph2_regression",
     "blue-whitish veil": "ph2_veil",
+    **{color: f"ph2_{color.replace('-', '_')}" for color in _COLORS},
 }
 _CLINICAL = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
 
@@ -576,8 +548,10 @@ def load_ph2(folder: str | os.PathLike) -> pd.DataFrame:
     and benchmarking, EMBC 2013.
     """
     copy = scan_folder(folder)
-    table = copy.need_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
-    criteria = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
+    table = copy.find_table("ph2_criteria.csv", "ph2_dataset*.csv", "ph2_dataset*.txt")
+    raw = _read_text(table) if table.suffix.lower() == ".txt" else _read_csv(table)
+    criteria = raw[["image_id", "diagnosis", *_CRITERIA]].rename(columns=_CRITERIA)
+    criteria["ph2_asymmetry"] = criteria["ph2_asymmetry"].astype(int)
     # The types of nevus are kept distinct, since records would call all of them nevus.
     truth = criteria[["image_id"]].assign(target=(criteria["diagnosis"] == "melanoma").astype(int))
     return records_of(copy, truth).merge(criteria, on="image_id", how="left")
@@ -591,15 +565,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
         start = next(row for row, cells in enumerate(raw.to_numpy()) if "Image Name" in cells)
         raw = pd.DataFrame(raw.to_numpy()[start + 1 :], columns=raw.to_numpy()[start])
     raw = raw.map(str.strip)
-    names = {column: " ".join(column.lower().split()) for column in raw.columns}
-    raw = raw.rename(columns=names).rename(columns=lambda name: name.split(" (")[0])
-    found = pd.DataFrame({"image_id": raw["image name"], "diagnosis": ""})
+    raw.columns = [" ".join(name.lower().split()).split(" (")[0] for name in raw.columns]
+    marked = raw.map(str.upper) == "X"
+    raw = raw.assign(diagnosis="", **marked[list(_COLORS)].astype(int))
     for diagnosis in _CLINICAL.values():
-        found.loc[raw[diagnosis].str.upper() == "X", "diagnosis"] = diagnosis
-    found = _add_criteria(found, raw)
-    for color in _COLORS:
-        found[f"ph2_{color}"] = (raw[color.replace("_", "-")].str.upper() == "X").astype(int)
-    return found[found["image_id"] != ""].reset_index(drop=True)
+        raw.loc[marked[diagnosis], "diagnosis"] = diagnosis
+    raw = raw.rename(columns={"image name": "image_id"})
+    return raw[raw["image_id"] != ""].reset_index(drop=True)
 
 
 def _read_text(path: Path) -> pd.DataFrame:
@@ -612,18 +584,7 @@ def _read_text(path: Path) -> pd.DataFrame:
     ]
     header = [name.lower() for name in rows[0]]
     raw = pd.DataFrame([row for row in rows[1:] if row[0].startswith("IMD")], columns=header)
-    found = pd.DataFrame(
-        {"image_id": raw["name"], "diagnosis": raw["clinical diagnosis"].map(_CLINICAL)}
-    )
-    found = _add_criteria(found, raw)
+    raw["diagnosis"] = raw["clinical diagnosis"].map(_CLINICAL)
     for number, color in enumerate(_COLORS, start=1):
-        found[f"ph2_{color}"] = raw["colors"].str.split().map(lambda has, n=str(number): n in has)
-        found[f"ph2_{color}"] = found[f"ph2_{color}"].astype(int)
-    return found
-
-
-def _add_criteria(found: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
-    for header, name in _CRITERIA.items():
-        found[name] = raw[header].to_numpy()
-    found["ph2_asymmetry"] = found["ph2_asymmetry"].astype(int)
-    return found
+        raw[color] = [int(str(number) in shown.split()) for shown in raw["colors"]]
+    return raw.rename(columns={"name": "image_id"})

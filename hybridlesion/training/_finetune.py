@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hybridlesion.training._finetune_folds import WHOLE, FoldWork, run_folds
 from hybridlesion.training._finetune_results import check_results, write_results, write_whole
 from hybridlesion.training._image_store import LONG_SIDE, read_store
 from hybridlesion.training._image_training import (
+    Progress,
     as_paths,
     check_run_dir,
     digest_data,
@@ -85,7 +86,7 @@ def finetune(
     device: str = "auto",
     n_jobs: int = 1,
     restart: bool = False,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Finetuning:
     """Fine-tune a timm backbone on eight diagnoses, one network per fold.
 
@@ -170,22 +171,19 @@ def finetune(
     from hybridlesion.cnn import create_network
 
     # Reject an unknown backbone or unsuitable weights before reading images.
-    create_network(backbone, None if weights is None else os.fspath(weights))
-    options: dict[str, Any] = {
-        "target_column": target_column,
-        "malignant": malignant,
-        "benign": benign,
-    }
-    options |= {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
-    records, notes, diagnoses = _gather(sources, metadata, options)
+    weights = None if weights is None else os.fspath(weights)
+    create_network(backbone, weights)
+    labels = {"target_column": target_column, "malignant": malignant, "benign": benign}
+    places = {"labels_from_folders": labels_from_folders, "columns": columns, "roots": roots}
+    records, notes, diagnoses = _gather(sources, metadata, labels | places)
     # Check before reading the images, which can only reduce their number.
     _assign_folds(records, np.arange(len(records)), n_folds, recipe.seed)
     work = out / "training"
-    columns_of_data = ["image_id", "target", "diagnosis", "aspect"]
+    data = records[["image_id", "target", "diagnosis", "aspect"]].astype(str)
     described = {
         "recipe": asdict(recipe),
         "images": {"long_side": LONG_SIDE},
-        "data": digest_data(records[columns_of_data].astype(str), records["path"]),
+        "data": digest_data(data, records["path"]),
         "backbone": backbone,
         "folds": n_folds,
         "weights": digest_file(weights),
@@ -206,7 +204,7 @@ def finetune(
         fold=_assign_folds(records, group, n_folds, recipe.seed),
         recipe=recipe,
         backbone=backbone,
-        weights=None if weights is None else os.fspath(weights),
+        weights=weights,
         device=device,
     )
     # The network trained on all images takes longest, so start with it.
@@ -233,9 +231,8 @@ def _gather(
     """Read the records of all sources, with label, source number and original aspect ratio."""
     found = find_records(sources, metadata=metadata, **options)
     records, notes = found.frame, tuple(found.warnings)
-    for name in ("target", "diagnosis"):
-        if name not in records:
-            records = records.assign(**{name: np.nan if name == "target" else None})
+    absent = {n: v for n, v in {"target": np.nan, "diagnosis": None}.items() if n not in records}
+    records = records.assign(**absent)
     if records[["target", "diagnosis"]].isna().all(axis=None):
         raise TableError(
             "no targets for the images were found. Pass a table as `metadata`; its column is "
@@ -253,11 +250,9 @@ def _gather(
         source=records["path"].map(number),
         aspect=records["image_id"].map(_read_aspects(metadata)).astype(float),
     )
-    used = found.diagnoses["side"].isin(("undecided", "")) & _has_class(
-        found.diagnoses["diagnosis"]
-    )
-    diagnoses = found.diagnoses.assign(side=found.diagnoses["side"].mask(used, "its class"))
-    return records, notes, diagnoses
+    side = found.diagnoses["side"]
+    used = side.isin(("undecided", "")) & _has_class(found.diagnoses["diagnosis"])
+    return records, notes, found.diagnoses.assign(side=side.mask(used, "its class"))
 
 
 def _has_class(diagnosis: pd.Series) -> np.ndarray:

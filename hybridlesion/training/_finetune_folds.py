@@ -16,11 +16,10 @@ from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn import Examples, FinetuneRecipe
 from hybridlesion.training._image_store import ImageStore
+from hybridlesion.training._image_training import Progress, write_file
 
 # Minimum number of seconds between two updates from the same training.
 _SECONDS = 2.0
-
-Progress = Callable[[int, int, int], None]
 
 
 class StepNote:
@@ -50,8 +49,7 @@ class StepNote:
         if now - self.written < _SECONDS and done < total:
             return
         self.written = now
-        with atomic_path(self.path) as temporary:
-            temporary.write_text(f"{done} {total}", encoding="utf-8")
+        write_file(self.path, f"{done} {total}")
 
 
 @contextmanager
@@ -179,7 +177,10 @@ class FoldWork:
             return fold, np.load(finished)
         # Use different seeds, so that the errors of the folds do not share an initialisation.
         recipe = replace(self.recipe, seed=self.recipe.seed + 1 + fold)
-        examples = self._examples()
+        store = ImageStore.open(self.folder)
+        places, boxes = store.places[self.rows], store.boxes[self.rows]
+        labels = self.allowed, self.source, self.lesion
+        examples = Examples(store.pixels, places, boxes, *labels)
         unseen = examples.subset(np.flatnonzero(self.fold == fold))
         few = np.random.default_rng(recipe.seed).permutation(len(unseen))[:_MOST_HELD_OUT]
         done = train(
@@ -191,26 +192,17 @@ class FoldWork:
             checkpoint=self.folder / f"{name}.pt",
             progress=progress or StepNote(self.folder, name),
         )
-        with atomic_path(self.folder / f"{name}.curve.csv") as temporary:
-            pd.DataFrame(done.curve).assign(fold=fold).to_csv(temporary, index=False)
+        curve = pd.DataFrame(done.curve).assign(fold=fold)
+        write_file(self.folder / f"{name}.curve.csv", curve.to_csv(index=False))
         save_network(self.folder.parent / f"{name}.safetensors", done.average)
         logits = predict(done.average, unseen, recipe.scored_size, device=self.device)
         with atomic_path(finished) as temporary:
             np.save(temporary, logits)
         return fold, logits
 
-    def _examples(self) -> Examples:
-        store = ImageStore.open(self.folder)
-        places, boxes = store.places[self.rows], store.boxes[self.rows]
-        return Examples(store.pixels, places, boxes, self.allowed, self.source, self.lesion)
-
 
 def run_folds(
-    work: FoldWork,
-    folds: Sequence[int],
-    *,
-    n_jobs: int = 1,
-    progress: Progress | None = None,
+    work: FoldWork, folds: Sequence[int], *, n_jobs: int = 1, progress: Progress | None = None
 ) -> np.ndarray:
     """Train a network for each fold and score the images in the fold with it.
 
@@ -232,19 +224,18 @@ def run_folds(
     """
     jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
     scores = np.full(work.allowed.shape, np.nan, np.float32)
-    answers = (
-        _train_in_turn(work, folds, progress)
-        if jobs == 1
-        else _train_in_parallel(work, folds, jobs, progress)
-    )
-    for fold, logits in answers:
+    for fold, logits in _train_folds(work, folds, jobs, progress):
         scores[work.fold == fold] = logits
     return scores
 
 
-def _train_in_turn(
-    work: FoldWork, folds: Sequence[int], progress: Progress | None
+def _train_folds(
+    work: FoldWork, folds: Sequence[int], jobs: int, progress: Progress | None
 ) -> Iterator[tuple[int, np.ndarray]]:
+    if jobs > 1:
+        with watch_steps(work.folder, [_name(fold) for fold in folds], progress):
+            yield from map_unordered(work, folds, n_jobs=jobs)
+        return
     for position, fold in enumerate(folds):
 
         def report(done: int, steps: int, position: int = position) -> None:
@@ -252,13 +243,6 @@ def _train_in_turn(
                 progress(position * steps + done, 0, len(folds) * steps)
 
         yield work(fold, report)
-
-
-def _train_in_parallel(
-    work: FoldWork, folds: Sequence[int], jobs: int, progress: Progress | None
-) -> Iterator[tuple[int, np.ndarray]]:
-    with watch_steps(work.folder, [_name(fold) for fold in folds], progress):
-        yield from map_unordered(work, folds, n_jobs=jobs)
 
 
 def _name(fold: int) -> str:

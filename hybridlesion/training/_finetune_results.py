@@ -11,26 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridlesion._atomic import atomic_path, check_apart, check_writable
+from hybridlesion import cnn
+from hybridlesion._atomic import check_apart, check_writable
 from hybridlesion._optional_imports import import_timm
-from hybridlesion.cnn import (
-    CLASS_SHARES,
-    CLASSES,
-    NOTE,
-    SCORE_COLUMNS,
-    SCORED_VIEWS,
-    SEEN,
-    Finetuned,
-    class_scores,
-    note_bytes,
-    truths,
-    write_note,
-)
 from hybridlesion.exceptions import SourceError
 from hybridlesion.leakage import TrainingMembership
 from hybridlesion.metrics import evaluate
 from hybridlesion.training._finetune_folds import FoldWork
-from hybridlesion.training._image_training import digest_ids
+from hybridlesion.training._image_training import digest_ids, write_file
 
 _TEXT = """# Fine-tuned {backbone}: model card
 
@@ -65,42 +53,19 @@ those in the training data. Ink, rulers and dark corners can mislead the network
 """
 
 
-def write_finetune_card(folder: Path, note: Mapping[str, Any]) -> Path:
-    """Write ``CARD.md`` from the note of a fine-tuned folder.
-
-    Parameters
-    ----------
-    folder : Path
-        Fine-tuned folder.
-    note : mapping
-        Content of ``finetuned.json``.
-
-    Returns
-    -------
-    Path
-        Path of the card.
-    """
-    count, figures = len(note["networks"]), note["figures"]
-    n_sources = len({figure["images"] for figure in figures} - {"all"})
-    recipe = note["recipe"].items()
+def _fill_card(note: Mapping[str, Any]) -> str:
+    """Return the text of ``CARD.md`` for the note of a fine-tuned folder."""
+    n_sources = len({figure["images"] for figure in note["figures"]} - {"all"})
     shares = zip(note["classes"], note["shares"], strict=True)
-    text = _TEXT.format_map(
-        {
-            **note,
-            "networks": f"{count} networks, one for each fold,"
-            if note["folds"]
-            else f"{count} network(s)",
-            "frequencies": ", ".join(f"{share:g} {name}" for name, share in shares),
-            "views": ", ".join(_describe_view(*view) for view in note["views"]),
-            "n_sources": "one collection" if n_sources == 1 else f"{n_sources} collections",
-            "rows": "\n".join(map(_row, figures)),
-            "recipe": ", ".join(f"{name} {value}" for name, value in recipe),
-        }
-    )
-    path = folder / "CARD.md"
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    words = {
+        "networks": f"{len(note['networks'])} networks, one for each fold,",
+        "frequencies": ", ".join(f"{share:g} {name}" for name, share in shares),
+        "views": ", ".join(_describe_view(*view) for view in note["views"]),
+        "n_sources": "one collection" if n_sources == 1 else f"{n_sources} collections",
+        "rows": "\n".join(map(_row, note["figures"])),
+        "recipe": ", ".join(f"{name} {value}" for name, value in note["recipe"].items()),
+    }
+    return _TEXT.format_map({**note, **words})
 
 
 def _describe_view(crop: str, number: float) -> str:
@@ -112,15 +77,14 @@ def _describe_view(crop: str, number: float) -> str:
 def _row(figure: Mapping[str, Any]) -> str:
     positive = "" if figure["positive"] is None else f"{figure['positive']:,}"
     value = "one class only" if figure["value"] is None else f"{figure['value']:.3f}"
-    known = figure["low"] is not None
-    interval = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else ""
+    interval = "" if figure["low"] is None else f"{figure['low']:.3f} to {figure['high']:.3f}"
     cells = [figure["images"], figure["measure"], f"{figure['n']:,}", positive, value, interval]
     return f"| {' | '.join(cells)} |"
 
 
 # Files by which results are recognised; the first fold represents all folds.
 _FILES = (
-    *(NOTE, SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png"),
+    *(cnn.NOTE, cnn.SEEN, "CARD.md", "out_of_fold.csv", "curves.csv", "curves.png"),
     *("fold_0.safetensors", "whole.safetensors", "whole.zip"),
 )
 
@@ -141,15 +105,15 @@ def check_results(out: Path, inputs: Sequence[str | os.PathLike | None]) -> None
         If the folder cannot be written, or contains an input or unrelated files with the names
         of the results.
     """
-    check_writable(out / NOTE)
+    check_writable(out / cnn.NOTE)
     check_apart([out / name for name in _FILES], inputs)
-    if (out / NOTE).exists():
+    if (out / cnn.NOTE).exists():
         return
     # An interrupted run leaves only its run directory.
     other = [name for name in _FILES if (out / name).exists() and not (out / "training").exists()]
     if other:
         raise SourceError(
-            f"{out} has {other[0]}, which would be replaced, but no {NOTE} of an earlier "
+            f"{out} has {other[0]}, which would be replaced, but no {cnn.NOTE} of an earlier "
             "fine-tuning. Choose a new folder."
         )
 
@@ -187,33 +151,31 @@ def write_results(
     names = _name_sources(sources)
     facts = [name for name in ("patient_id", "lesion_id", "diagnosis") if name in records]
     table = records[["image_id", *facts, "target", "source"]].assign(fold=folds.fold)
-    table[list(SCORE_COLUMNS)] = class_scores(logits, CLASS_SHARES)
-    with atomic_path(out / "out_of_fold.csv") as temporary:
-        table.to_csv(temporary, index=False)
+    table[list(cnn.SCORE_COLUMNS)] = cnn.class_scores(logits, cnn.CLASS_SHARES)
+    write_file(out / "out_of_fold.csv", table.to_csv(index=False))
     n_folds = int(folds.fold.max()) + 1
     _write_curves(out, folds.folder, n_folds, names)
     figures, metrics = _measure_all(folds, logits, table, names)
-    with atomic_path(out / SEEN) as temporary:
-        seen = TrainingMembership.of(records, folds.fold, logits, hashes)
-        temporary.write_bytes(seen.to_bytes())
+    seen = TrainingMembership.of(records, folds.fold, logits, hashes)
+    write_file(out / cnn.SEEN, seen.to_bytes())
     note = {
         "protocol": 2,
         "backbone": folds.backbone,
         "networks": [f"fold_{k}.safetensors" for k in range(n_folds)],
         "folds": True,
         "image_size": folds.recipe.scored_size,
-        "classes": list(CLASSES),
-        "shares": CLASS_SHARES,
-        "views": SCORED_VIEWS,
+        "classes": list(cnn.CLASSES),
+        "shares": cnn.CLASS_SHARES,
+        "views": cnn.SCORED_VIEWS,
         **_normalisation(folds.backbone),
         "n_images": len(records),
-        "n_malignant": int((truths(folds.allowed)["any malignancy"] == 1).sum()),
+        "n_malignant": int((cnn.truths(folds.allowed)["any malignancy"] == 1).sum()),
         "image_ids_sha256": digest_ids(records["image_id"]),
         "recipe": asdict(folds.recipe),
         "figures": figures,
     }
-    write_note(out, note)
-    write_finetune_card(out, note)
+    cnn.write_note(out, note)
+    write_file(out / "CARD.md", _fill_card(note))
     return metrics
 
 
@@ -225,8 +187,7 @@ def _write_curves(out: Path, folder: Path, n_folds: int, sources: Sequence[str])
         measure, _, number = column.rpartition("_")
         return f"{measure} AUC, {sources[int(number)]}" if number.isdecimal() else column
 
-    with atomic_path(out / "curves.csv") as temporary:
-        curves.rename(columns=full_name).to_csv(temporary, index=False)
+    write_file(out / "curves.csv", curves.rename(columns=full_name).to_csv(index=False))
 
 
 def _normalisation(backbone: str) -> dict[str, list[float]]:
@@ -236,34 +197,22 @@ def _normalisation(backbone: str) -> dict[str, list[float]]:
     return {name: [float(value) for value in config[name]] for name in ("mean", "std")}
 
 
-def write_whole(out: Path) -> Path:
-    """Pack the network trained on all images, with out-of-fold scores for these images.
+def write_whole(out: Path) -> None:
+    """Pack the network trained on all images into ``whole.zip``, which can be used like the folder.
 
     Parameters
     ----------
     out : Path
         Finished folder that contains ``whole.safetensors``.
-
-    Returns
-    -------
-    Path
-        Path of ``whole.zip``, which can be used like the folder.
     """
-    tuned = Finetuned.read(out)
+    tuned = cnn.Finetuned.read(out)
     note = tuned.note | {"networks": ["whole.safetensors"], "folds": False}
     files = {
-        NOTE: note_bytes(note),
-        SEEN: tuned.files[SEEN],
+        cnn.NOTE: cnn.note_bytes(note),
+        cnn.SEEN: tuned.files[cnn.SEEN],
         "whole.safetensors": (out / "whole.safetensors").read_bytes(),
     }
-    path = out / "whole.zip"
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(Finetuned(note, files).pack())
-    return path
-
-
-# Score column for each name in `truths`.
-_SCORES = {"any malignancy": "cnn__score", "melanoma": "cnn__melanoma"}
+    write_file(out / "whole.zip", cnn.Finetuned(note, files).pack())
 
 
 def _measure_all(
@@ -273,9 +222,11 @@ def _measure_all(
     figures, metrics = [], []
     places = [(name, folds.source == number) for number, name in enumerate(sources)]
     everything = np.full(len(logits), True)
+    # The first two scores are those of `cnn.truths`.
+    scored = dict(zip(cnn.SCORE_COLUMNS, cnn.truths(folds.allowed).items(), strict=False))
     for name, rows in [*places, ("all", everything)] if len(places) > 1 else places:
-        for measure, truth in truths(folds.allowed).items():
-            found, figure = _measure(truth, scores[_SCORES[measure]].to_numpy(), folds.group, rows)
+        for column, (measure, truth) in scored.items():
+            found, figure = _measure(truth, scores[column].to_numpy(), folds.group, rows)
             figures.append({"images": name, "measure": f"AUC of {measure}"} | figure)
             if rows.sum() == len(rows):
                 prefix = "" if measure == "any malignancy" else f"{measure}_"

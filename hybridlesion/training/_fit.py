@@ -23,11 +23,7 @@ from hybridlesion.metrics import evaluate_diagnoses, interval_caveats
 from hybridlesion.model import SENSITIVITY, HybridLesionClassifier, check_decision
 from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
-from hybridlesion.training._training_rows import (
-    choose_rows,
-    featurizer_of,
-    read_configuration,
-)
+from hybridlesion.training._training_rows import choose_rows, featurizer_of, read_configuration
 
 # Minimum number of diagnosis classes for which probabilities are more informative than the score.
 _FEWEST_DIAGNOSES = 3
@@ -160,25 +156,13 @@ def fit_tables(
         leakage, or a patient, lesion or known duplicate in several of the given splits.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
-    check_decision(sensitivity, threshold, cost_ratio)
+    decision = {"sensitivity": sensitivity, "threshold": threshold, "cost_ratio": cost_ratio}
+    check_decision(**decision)
     configuration = read_configuration(tables)
-    records = read_records(
-        list(tables),
-        id_column=id_column,
-        target_column=target,
-        malignant=malignant,
-        columns=columns,
-        benign=benign,
-    )
-    rows = choose_rows(
-        records,
-        tables,
-        id_column=id_column,
-        groups=groups,
-        cnn_seen=cnn_seen,
-        splits=splits,
-        drawing=(n_splits, n_seeds, random_state),
-    )
+    labels = {"target_column": target, "malignant": malignant, "benign": benign}
+    records = read_records(list(tables), id_column=id_column, columns=columns, **labels)
+    drawing = n_splits, n_seeds, random_state
+    rows = choose_rows(records, tables, id_column, groups, cnn_seen, splits, drawing)
     if audit is not None:
         rows.audit.write(audit)
     if not allow_leaks:
@@ -187,11 +171,9 @@ def fit_tables(
         n_splits=int(rows.folds.max()) + 1,
         n_seeds=rows.folds.shape[1],
         leading=_choose_leading(rows.table, rows.y),
-        sensitivity=sensitivity,
-        threshold=threshold,
-        cost_ratio=cost_ratio,
         n_jobs=n_jobs,
         random_state=random_state,
+        **decision,
     )
     try:
         classifier.fit(rows.table, rows.y, groups=rows.groups, folds=rows.folds)
@@ -203,8 +185,7 @@ def fit_tables(
     if configuration is not None:
         featurizer = featurizer_of(configuration, rows.table)
         model = Pipeline([("features", featurizer), ("model", classifier)])
-    known = [name for name in ("image_id", *GROUP_COLUMNS) if name in rows.table]
-    out_of_fold = rows.table[known].assign(
+    out_of_fold = rows.table.filter(items=["image_id", *GROUP_COLUMNS]).assign(
         target=rows.y,
         score=np.asarray(classifier.oof_score_),
         fold=rows.folds[:, 0],
@@ -217,7 +198,7 @@ def fit_tables(
     facts = describe_training(rows.table, rows.y) | {
         "n_groups": int(pd.Series(rows.groups).nunique()),
         "tables": [Path(path).name for path in tables],
-        "set_aside": dict(rows.set_aside),
+        "set_aside": dict(records.set_aside),
         "splits": used.digest,
         "audit": rows.audit.facts(),
         "leading_score": classifier.leading_,
@@ -227,12 +208,12 @@ def fit_tables(
         out_of_fold=out_of_fold,
         metrics=classifier.metrics_,
         facts=facts,
-        set_aside=dict(rows.set_aside),
+        set_aside=dict(records.set_aside),
         warnings=(*rows.notes, *learned, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
         splits=used,
         diagnoses=rows.diagnoses,
-        columns=rows.columns,
+        columns=records.columns,
     )
 
 
@@ -247,23 +228,19 @@ def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) ->
         return [f"no probabilities of diagnoses: {error}"]
     diagnosis = classifier.diagnosis_
     known = named.isin(diagnosis.classes_).to_numpy()
-    found = evaluate_diagnoses(
-        named[known],
-        diagnosis.oof_proba_[known],
-        diagnosis.classes_,
-        predicted=diagnosis.decide(diagnosis.oof_proba_[known]),
-        n_bootstrap=0,
-    ).set_index("metric")["value"]
+    proba, classes = diagnosis.oof_proba_[known], diagnosis.classes_
+    guess = diagnosis.decide(proba)
+    found = evaluate_diagnoses(named[known], proba, classes, predicted=guess, n_bootstrap=0)
+    found = found.set_index("metric")["value"]
     notes = [
-        f"{len(diagnosis.classes_)} diagnoses were learned from {count_words(known.sum(), 'row')}: "
+        f"{len(classes)} diagnoses were learned from {count_words(known.sum(), 'row')}: "
         f"out-of-fold balanced accuracy {found['balanced_accuracy']:.3f}, macro AUC "
         f"{found['macro_auc']:.3f}."
     ]
     if diagnosis.left_out_:
         rare = ", ".join(f"{name} ({n})" for name, n in diagnosis.left_out_.items())
-        notes.append(
-            f"diagnoses with fewer than {diagnosis.min_rows} rows get the probability 0: {rare}."
-        )
+        few = f"fewer than {diagnosis.min_rows} rows"
+        notes.append(f"diagnoses with {few} get the probability 0: {rare}.")
     return notes
 
 
@@ -304,7 +281,7 @@ def describe_training(
     X, y = as_pandas(X), np.asarray(y)
     if patients is None and "patient_id" in X:
         patients = X["patient_id"].to_numpy(dtype=object)
-    ids = X[[name for name in ("image_id",) if name in X]]
+    ids = X.filter(items=["image_id"])
     ids = ids if patients is None else ids.assign(patient_id=np.asarray(patients, dtype=object))
     digest = hashlib.sha256("\n".join(map(str, X.columns)).encode())
     digest.update(pd.util.hash_pandas_object(X, index=False).to_numpy("<u8").tobytes())

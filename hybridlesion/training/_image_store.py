@@ -1,9 +1,9 @@
-"""Small copies of the training images, with bounding boxes of the lesions."""
+"""Small copies of the training images with lesion boxes, and a dataset of their views."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,23 @@ import pandas as pd
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import check_number
+from hybridlesion.cnn import SCORED_VIEWS, FinetuneRecipe, allowed_classes
+from hybridlesion.cnn.dataset import draw_view, read_copy, scored_view
+from hybridlesion.cnn.views import InputSpec
 from hybridlesion.featurizer import Failure
 from hybridlesion.leakage import HASH_BYTES, perceptual_hash
+from hybridlesion.metadata import normalise_records
 from hybridlesion.segmentation import segment
-from hybridlesion.training._image_training import read_images, read_recorded
+from hybridlesion.segmentation.refiner import read_unsquashed
+from hybridlesion.training._image_training import (
+    Progress,
+    check_run_dir,
+    digest_data,
+    open_run_dir,
+    read_images,
+    write_file,
+)
 
 # Longest side of a copy in pixels; views of up to this size are cut from the copies.
 LONG_SIDE = 256
@@ -86,17 +99,12 @@ class ImageStore:
         ndarray of shape (height, width, 3), uint8
             RGB image.
         """
-        for start, height, width in self.places[rows].tolist():
-            data = np.asarray(self.pixels[start : start + 3 * height * width])
-            yield data.reshape(height, width, 3)
+        for place in self.places[rows]:
+            yield read_copy(self.pixels, place)
 
 
 def read_store(
-    records: pd.DataFrame,
-    folder: Path,
-    *,
-    n_jobs: int = 1,
-    progress: Callable[[int, int, int], None] | None = None,
+    records: pd.DataFrame, folder: Path, *, n_jobs: int = 1, progress: Progress | None = None
 ) -> ImageStore:
     """Read every image once and store a small copy.
 
@@ -125,11 +133,8 @@ def read_store(
     if (folder / _FAILURES).is_file():
         return ImageStore.open(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    facts: dict[str, np.ndarray] = {
-        "places": np.zeros((len(records), 3), np.int64),
-        "boxes": np.zeros((len(records), 4), np.int64),
-        "hashes": np.zeros((len(records), HASH_BYTES), np.uint8),
-    }
+    shapes = {"places": (3, np.int64), "boxes": (4, np.int64), "hashes": (HASH_BYTES, np.uint8)}
+    facts = {name: np.zeros((len(records), n), kind) for name, (n, kind) in shapes.items()}
     if (folder / _FACTS).is_file():
         with np.load(folder / _FACTS) as saved:
             facts = dict(saved)
@@ -150,17 +155,11 @@ def read_store(
                 file.flush()
                 _save(folder / _FACTS, facts)
 
-        failures = read_images(
-            _read_small,
-            records.iloc[rest][["image_id", "path", "aspect"]],
-            keep,
-            n_jobs=n_jobs,
-            progress=progress,
-        )
+        pending = records.iloc[rest][["image_id", "path", "aspect"]]
+        failures = read_images(_read_small, pending, keep, n_jobs=n_jobs, progress=progress)
     _save(folder / _FACTS, facts)
-    with atomic_path(folder / _FAILURES) as temporary:
-        table = pd.DataFrame(failures, columns=["image_id", "path", "stage", "reason"])
-        table.to_csv(temporary, index=False)
+    table = pd.DataFrame(failures, columns=["image_id", "path", "stage", "reason"])
+    write_file(folder / _FAILURES, table.to_csv(index=False))
     return ImageStore.open(folder)
 
 
@@ -170,7 +169,7 @@ def _save(path: Path, facts: dict[str, np.ndarray]) -> None:
 
 
 def _read_small(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    image = read_recorded(record)
+    image = read_unsquashed(record["path"], record["aspect"])
     box = np.array(cv2.boundingRect(segment(image).view(np.uint8)))
     scale = min(1.0, LONG_SIDE / max(image.shape[:2]))
     small = image
@@ -181,3 +180,127 @@ def _read_small(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.n
         end = np.minimum(np.ceil(scale * (box[:2] + box[2:])), size)
         box = np.concatenate([start, end - start]) * (box[2] > 0)
     return small, box.astype(int), perceptual_hash(image)
+
+
+class LesionDataset:
+    """Map-style dataset of views and labels for ``torch.utils.data.DataLoader``.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records with ``path``, ``image_id`` and ``target`` or ``diagnosis``, as returned by
+        `hybridlesion.read_records`. For squashed photographs, an optional column ``aspect`` gives
+        the original ratio of width to height.
+    cache : str or path-like
+        Folder for small copies of the images and the bounding boxes of the lesions, which are
+        only computed once.
+    size : int, default=160
+        Side of the views, at most 256 pixels.
+    recipe : FinetuneRecipe, default=None
+        Strength of the random augmentation, as in `finetune`. If None, views are not augmented, as
+        in scoring.
+    seed : int, default=0
+        Seed of the random views, which differ between epochs and rows.
+    n_jobs : int, default=1
+        Number of processes that read the images; -1 means using all cores.
+
+    Attributes
+    ----------
+    records : DataFrame of shape (len(self), columns)
+        Records whose images could be read, in order.
+    allowed : ndarray of shape (len(self), 8), bool
+        Classes that are compatible with each label; all classes if nothing is known.
+    failures : list of Failure
+        Images that could not be read.
+
+    Raises
+    ------
+    HybridLesionError
+        If `cache` contains other images, or no image can be read.
+
+    Examples
+    --------
+    >>> from torch.utils.data import DataLoader  # doctest: +SKIP
+    >>> views = LesionDataset(records, "copies", recipe=FinetuneRecipe())  # doctest: +SKIP
+    >>> for pixels, allowed in DataLoader(views, batch_size=32, shuffle=True):  # doctest: +SKIP
+    ...     logits = network((pixels - 0.5) / 0.5)
+    """
+
+    def __init__(
+        self,
+        records: pd.DataFrame,
+        cache: str | os.PathLike,
+        *,
+        size: int = 160,
+        recipe: FinetuneRecipe | None = None,
+        seed: int = 0,
+        n_jobs: int = 1,
+    ):
+        check_number("size", size, low=16, high=LONG_SIDE, integer=True)
+        self.size, self.recipe, self.seed, self.epoch = size, recipe, seed, 0
+        self._cache = Path(cache)
+        check_run_dir(self._cache)
+        records = normalise_records(records)[0].reset_index(drop=True)
+        images = records.reindex(columns=["image_id", "path", "aspect"])
+        described = {
+            "recipe": {"long_side": LONG_SIDE},
+            "data": digest_data(images[["image_id", "aspect"]].astype(str), images["path"]),
+        }
+        open_run_dir(self._cache, described, restart=False)
+        store = read_store(images, self._cache, n_jobs=n_jobs)
+        self._rows = np.flatnonzero(store.places[:, 1] > 0)
+        self.failures = store.failures
+        self.records = records.iloc[self._rows].reset_index(drop=True)
+        target = self.records.get("target", pd.Series(np.nan, self.records.index)).astype(float)
+        known = target.fillna(0).to_numpy(int)
+        self.allowed = allowed_classes(self.records.get("diagnosis"), known)
+        self.allowed[target.isna().to_numpy() & (self.allowed.sum(axis=1) > 1)] = True
+        self._store: ImageStore | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a view and its label.
+
+        Parameters
+        ----------
+        row : int
+            Row of `records`.
+
+        Returns
+        -------
+        pixels : ndarray of shape (3, size, size), float32
+            RGB values, 0 to 1, before normalisation with the mean and standard deviation of a
+            network.
+        allowed : ndarray of shape (8,), bool
+            Classes that are compatible with the label.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        if self._store is None:
+            self._store = ImageStore.open(self._cache)
+        place = self._rows[row]
+        image = read_copy(self._store.pixels, self._store.places[place])
+        box = self._store.boxes[place]
+        if self.recipe is None:
+            spec = InputSpec((self.size,) * 2, (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bilinear")
+            view = scored_view(image, box, SCORED_VIEWS[0], spec)
+        else:
+            rng = np.random.default_rng((self.seed, self.epoch, row))
+            view = draw_view(image, box, self.size, self.recipe, rng)
+        return view.transpose(2, 0, 1).astype(np.float32) / 255, self.allowed[row]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, which selects the random views, before the data loader starts workers.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, starting at 0.
+        """
+        self.epoch = epoch
+
+    def __getstate__(self) -> dict[str, object]:
+        # Each worker opens its own memory map of the images.
+        return self.__dict__ | {"_store": None}

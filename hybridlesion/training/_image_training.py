@@ -21,13 +21,28 @@ from hybridlesion.featurizer import Failure
 from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
 from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
 from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
-from hybridlesion.segmentation.refiner import read_unsquashed
 
 _ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
 _BONDS = ("patient_id", "lesion_id")
 
 # File that identifies a run directory.
 _NOTE = "settings.json"
+
+Progress = Callable[[int, int, int], None]
+
+
+def write_file(path: Path, content: str | bytes) -> None:
+    """Write a file atomically.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    content : str or bytes
+        Content; text is encoded in UTF-8.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
 def as_paths(sources: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str]:
@@ -80,41 +95,25 @@ def read_facts(table: str | os.PathLike) -> pd.DataFrame:
         if name in raw:
             facts[name] = normalise_ids(raw[name])
     if {"orig_width", "orig_height"} <= set(raw):
-        width, height = (pd.to_numeric(raw[name]) for name in ("orig_width", "orig_height"))
-        facts["aspect"] = width / height
+        facts["aspect"] = pd.to_numeric(raw["orig_width"]) / pd.to_numeric(raw["orig_height"])
     return facts
 
 
-def known_aspect(aspect: float) -> float | None:
-    """Convert a missing aspect ratio to None.
+def list_records(records: pd.DataFrame) -> list[dict[str, Any]]:
+    """List records as mappings from columns to values, with None for unknown aspect ratios.
 
     Parameters
     ----------
-    aspect : float
-        Width over height, or NaN if unknown.
+    records : DataFrame of shape (n, columns)
+        Records with ``aspect``.
 
     Returns
     -------
-    float or None
-        Aspect ratio, or None if unknown.
+    list of dict
+        Records.
     """
-    return float(aspect) if pd.notna(aspect) else None
-
-
-def read_recorded(record: Mapping[str, Any]) -> np.ndarray:
-    """Read an image with the aspect ratio given in its record.
-
-    Parameters
-    ----------
-    record : mapping
-        Record with ``path`` and ``aspect``.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 3), uint8
-        RGB image.
-    """
-    return read_unsquashed(record["path"], known_aspect(record["aspect"]))
+    aspect = records["aspect"].astype(float).astype(object)
+    return records.assign(aspect=aspect.where(aspect.notna(), None)).to_dict("records")
 
 
 def read_images(
@@ -123,7 +122,7 @@ def read_images(
     keep: Callable[[int, Any], None],
     *,
     n_jobs: int,
-    progress: Callable[[int, int, int], None] | None,
+    progress: Progress | None,
     noun: str = "images",
 ) -> list[Failure]:
     """Read the images of all records in several processes.
@@ -133,7 +132,7 @@ def read_images(
     read : callable
         Picklable function of a record, which is passed as a mapping from its columns to values.
     records : DataFrame of shape (n, columns)
-        Records with ``image_id`` and ``path``.
+        Records with ``image_id``, ``path`` and ``aspect``.
     keep : callable
         Called as ``keep(position, what_was_read)``, in order of completion.
     n_jobs : int
@@ -153,7 +152,7 @@ def read_images(
     HybridLesionError
         If nothing can be read.
     """
-    pieces = list(enumerate(records.to_dict("records")))
+    pieces = list(enumerate(list_records(records)))
     failures: dict[int, Failure] = {}
     answers = map_unordered(partial(_attempt, read), pieces, n_jobs=count_jobs(n_jobs))
     for done, (position, answer) in enumerate(answers, start=1):
@@ -197,12 +196,9 @@ def group_images(records: pd.DataFrame, images: Iterable[np.ndarray]) -> np.ndar
     ndarray of shape (n,), int
         Group numbers.
     """
-    hashes, cropped = zip(
-        *((perceptual_hash(image), crop_hashes(image)) for image in images), strict=True
-    )
-    known = [records[name] for name in GROUP_COLUMNS if name in records]
-    clusters = cluster_near_duplicates(np.stack(hashes), np.stack(cropped))
-    return connected_groups(clusters, *known)
+    pairs = [(perceptual_hash(image), crop_hashes(image)) for image in images]
+    clusters = cluster_near_duplicates(*map(np.stack, zip(*pairs, strict=True)))
+    return connected_groups(clusters, *(records[n] for n in GROUP_COLUMNS if n in records))
 
 
 def digest_ids(image_ids: pd.Series) -> str:
@@ -319,10 +315,8 @@ def open_run_dir(folder: Path, settings: Mapping[str, object], *, restart: bool)
     if former is None or restart:
         if former is not None:
             shutil.rmtree(folder)
-        with atomic_path(folder / _NOTE) as temporary:
-            temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        return
-    if former != settings:
+        write_file(folder / _NOTE, json.dumps(settings, indent=1))
+    elif former != settings:
         changed = [name for name in settings if former.get(name) != settings[name]]
         raise HybridLesionError(
             f"{folder} contains a run with another {' and '.join(changed)}. Pass the same settings "

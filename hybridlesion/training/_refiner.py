@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hybridlesion._atomic import atomic_path, check_apart, check_writable
+from hybridlesion._atomic import check_apart, check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
 from hybridlesion.batch import check_errors, check_side_table, write_errors
@@ -22,25 +22,20 @@ from hybridlesion.exceptions import SourceError, TableError
 from hybridlesion.io import find_masks, list_images, read_mask, write_mask
 from hybridlesion.metrics import measure_overlap, summarize_overlaps
 from hybridlesion.model_selection import grouped_folds
-from hybridlesion.segmentation.refiner import (
-    Recipe,
-    Sample,
-    read_sample,
-    save_refiner,
-    segment_refined,
-)
+from hybridlesion.segmentation import refiner
 from hybridlesion.training._image_training import (
+    Progress,
     as_paths,
     check_run_dir,
     digest_data,
     digest_file,
     digest_ids,
     group_images,
-    known_aspect,
+    list_records,
     open_run_dir,
     read_facts,
     read_images,
-    read_recorded,
+    write_file,
 )
 
 
@@ -76,9 +71,8 @@ def list_pairs(
     parts = []
     for source, folder in zip(images, masks, strict=True):
         part = list_images(source)
-        parts.append(
-            part.assign(mask_path=part["image_id"].map(find_masks(folder, part["image_id"])))
-        )
+        part["mask_path"] = part["image_id"].map(find_masks(folder, part["image_id"]))
+        parts.append(part)
     records = pd.concat(parts).dropna(subset="mask_path").drop_duplicates("image_id")
     if records.empty:
         raise TableError(
@@ -88,8 +82,7 @@ def list_pairs(
     nothing = pd.DataFrame({"image_id": [], "aspect": []}, dtype=object)
     known = pd.concat([nothing, *map(read_facts, metadata)])
     known = known.groupby("image_id", as_index=False).first()
-    records = records.merge(known, on="image_id", how="left")
-    return records.astype({"aspect": float})
+    return records.merge(known, on="image_id", how="left").astype({"aspect": float})
 
 
 def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.DataFrame:
@@ -111,20 +104,16 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
         Table with columns image_id, the overlap measures, confidence and flags.
     """
     rows = []
-    for record in records.to_dict("records"):
-        details = segment_refined(read_recorded(record), weights=weights)
+    for record in list_records(records):
+        image = refiner.read_unsquashed(record["path"], record["aspect"])
+        details = refiner.segment_refined(image, weights=weights)
         truth = read_mask(record["mask_path"])
         grey = details.mask.astype("uint8") * 255
         mask = cv2.resize(grey, truth.shape[::-1], interpolation=cv2.INTER_LINEAR) > 127
         write_mask(out / f"{record['image_id']}_segmentation.png", mask)
-        rows.append(
-            {
-                "image_id": record["image_id"],
-                **measure_overlap(mask, truth),
-                "confidence": details.confidence,
-                "flags": " ".join(details.flags),
-            }
-        )
+        found = {"image_id": record["image_id"], **measure_overlap(mask, truth)}
+        flags = " ".join(details.flags)
+        rows.append({**found, "confidence": details.confidence, "flags": flags})
     return pd.DataFrame(rows)
 
 
@@ -132,10 +121,7 @@ def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.D
 _SAMPLE_SCALE = 4 / 3
 
 # Suffixes of the tables written next to the weights -> first columns of their headers.
-_TABLES = {
-    ".curve.csv": ("training", "epoch", "loss"),
-    ".out_of_fold.csv": ("image_id", "jaccard"),
-}
+_TABLES = {".curve.csv": ("training", "epoch", "loss"), ".out_of_fold.csv": ("image_id", "jaccard")}
 
 
 @dataclass(frozen=True)
@@ -175,11 +161,11 @@ def train_refiner(
     metadata: Sequence[str] = (),
     weights: str | os.PathLike | None = None,
     n_folds: int = 0,
-    recipe: Recipe | None = None,
+    recipe: refiner.Recipe | None = None,
     device: str = "auto",
     n_jobs: int = 1,
     restart: bool = False,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> RefinerTraining:
     """Train the refiner on images with reference masks.
 
@@ -236,7 +222,7 @@ def train_refiner(
     An interrupted training resumes after the last finished epoch. Images of the same patient or
     lesion, and near-duplicates, share a fold.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or refiner.Recipe()
     out = Path(out)
     if out.suffix != ".safetensors":
         raise SourceError(f"a weight file must end in .safetensors, got {out.name!r}.")
@@ -251,38 +237,31 @@ def train_refiner(
     records = list_pairs(as_paths(images), as_paths(masks), metadata)
     # Check before reading the images, which can only reduce their number.
     _check_count(len(records), n_folds, recipe)
-    samples: dict[int, Sample] = {}
-    failures = read_images(
-        partial(_read_pair, round(_SAMPLE_SCALE * recipe.image_size)),
-        records[["image_id", "path", "mask_path", "aspect"]],
-        samples.__setitem__,
-        n_jobs=n_jobs,
-        progress=progress,
-        noun="pairs of image and mask",
-    )
-    records = records.iloc[sorted(samples)].reset_index(drop=True)
-    read = [samples[position] for position in sorted(samples)]
-    _check_count(len(read), n_folds, recipe)
-    folds = np.full(len(read), -1)
+    read = partial(_read_pair, round(_SAMPLE_SCALE * recipe.image_size))
+    pairs = records[["image_id", "path", "mask_path", "aspect"]]
+    found: dict[int, refiner.Sample] = {}
+    options = {"n_jobs": n_jobs, "progress": progress, "noun": "pairs of image and mask"}
+    failures = read_images(read, pairs, found.__setitem__, **options)
+    records = records.iloc[sorted(found)].reset_index(drop=True)
+    samples = [found[position] for position in sorted(found)]
+    _check_count(len(samples), n_folds, recipe)
+    folds = np.full(len(samples), -1)
     if n_folds:
-        groups = group_images(records, (sample.image for sample in read))
-        folds = grouped_folds(
-            np.ones(len(read)), groups, n_splits=n_folds, random_state=recipe.seed
-        )
-    work = _RefinerWork(
-        _with_suffix(out, ".training"), records, read, folds, recipe, encoder, device, progress
-    )
+        groups = group_images(records, (sample.image for sample in samples))
+        ones = np.ones(len(samples))
+        folds = grouped_folds(ones, groups, n_splits=n_folds, random_state=recipe.seed)
+    folder = _with_suffix(out, ".training")
+    work = _RefinerWork(folder, records, samples, folds, recipe, encoder, device, progress)
     rows = records[["image_id", "aspect"]].assign(fold=folds)
     settings = {
         "recipe": asdict(recipe),
         "data": digest_data(rows, [*records["path"], *records["mask_path"]]),
         "encoder": digest_file(weights),
     }
-    open_run_dir(work.folder, settings, restart=restart)
+    open_run_dir(folder, settings, restart=restart)
     metrics = _cross_validate(work, out, n_folds) if n_folds else None
     losses = work.train(-1, out, metrics)
-    with atomic_path(_with_suffix(out, ".curve.csv")) as temporary:
-        pd.DataFrame(work.curve).to_csv(temporary, index=False)
+    write_file(_with_suffix(out, ".curve.csv"), pd.DataFrame(work.curve).to_csv(index=False))
     return RefinerTraining(
         path=out,
         n_images=len(records),
@@ -293,9 +272,9 @@ def train_refiner(
     )
 
 
-def _read_pair(side: int, record: Mapping[str, Any]) -> Sample:
-    aspect = known_aspect(record["aspect"])
-    return read_sample(record["path"], record["mask_path"], side=side, aspect=aspect)
+def _read_pair(side: int, record: Mapping[str, Any]) -> refiner.Sample:
+    paths = record["path"], record["mask_path"]
+    return refiner.read_sample(*paths, side=side, aspect=record["aspect"])
 
 
 @dataclass
@@ -304,21 +283,19 @@ class _RefinerWork:
 
     folder: Path
     records: pd.DataFrame
-    samples: list[Sample]
+    samples: list[refiner.Sample]
     folds: np.ndarray
-    recipe: Recipe
+    recipe: refiner.Recipe
     encoder: dict | None
     device: str
-    progress: Callable[[int, int, int], None] | None
+    progress: Progress | None
     curve: list[dict[str, object]] = field(default_factory=list)
 
     def train(self, fold: int, path: Path, metrics: pd.DataFrame | None = None) -> list[float]:
         """Train on all images outside `fold`, write the weights and return the losses."""
-        from hybridlesion.segmentation.refiner import train_network
-
         chosen = np.flatnonzero(self.folds != fold) if fold >= 0 else np.arange(len(self.samples))
         part = "all" if fold < 0 else f"without_fold_{fold}"
-        done = train_network(
+        done = refiner.train_network(
             [self.samples[i] for i in chosen],
             # Use different seeds, so that the errors of the folds do not share an initialisation.
             replace(self.recipe, seed=self.recipe.seed + 1 + fold),
@@ -327,20 +304,17 @@ class _RefinerWork:
             checkpoint=self.folder / f"{part}.pt",
             progress=self._report,
         )
+        measured = None if metrics is None else metrics.set_index("metric")["value"].to_dict()
         facts = {
             "recipe": asdict(self.recipe),
             "n_images": len(chosen),
             "image_ids_sha256": digest_ids(self.records["image_id"].iloc[chosen]),
             "pretrained_encoder": self.encoder is not None,
-            "out_of_fold": None
-            if metrics is None
-            else dict(zip(metrics["metric"], metrics["value"], strict=True)),
+            "out_of_fold": measured,
         }
-        save_refiner(path, done.average, size=self.recipe.image_size, facts=facts)
-        self.curve += [
-            {"training": part, "epoch": epoch, "loss": loss}
-            for epoch, loss in enumerate(done.losses, start=1)
-        ]
+        refiner.save_refiner(path, done.average, size=self.recipe.image_size, facts=facts)
+        for epoch, loss in enumerate(done.losses, start=1):
+            self.curve.append({"training": part, "epoch": epoch, "loss": loss})
         return done.losses
 
     def _report(self, done: int, total: int) -> None:
@@ -357,8 +331,7 @@ def _cross_validate(work: _RefinerWork, out: Path, n_folds: int) -> pd.DataFrame
         found = measure_out_of_fold(unseen, path, _with_suffix(out, ".out_of_fold"))
         parts.append(found.assign(fold=fold))
     overlaps = pd.concat(parts).sort_values("image_id")
-    with atomic_path(_with_suffix(out, ".out_of_fold.csv")) as temporary:
-        overlaps.to_csv(temporary, index=False)
+    write_file(_with_suffix(out, ".out_of_fold.csv"), overlaps.to_csv(index=False))
     return summarize_overlaps(overlaps)
 
 
@@ -379,7 +352,7 @@ def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> Non
         )
 
 
-def _check_count(n_images: int, n_folds: int, recipe: Recipe) -> None:
+def _check_count(n_images: int, n_folds: int, recipe: refiner.Recipe) -> None:
     # The smallest training set is obtained by leaving out the largest fold.
     smallest = n_images if n_folds == 0 else n_images - -(-n_images // n_folds)
     if smallest < recipe.batch_size or n_images < n_folds:

@@ -11,25 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import count_words
+from hybridlesion import leakage
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.batch import read_features
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import LesionFeaturizer, encode_metadata
-from hybridlesion.leakage import (
-    GROUP_KEYS,
-    Finding,
-    LeakAudit,
-    acquisition_facts,
-    cluster_near_duplicates,
-    find_acquisition_leaks,
-    find_constant_columns,
-    find_named_leaks,
-    find_split_groups,
-    find_suspicious_columns,
-    find_target_leaks,
-    read_hashes,
-    treat_in_sample_scores,
-)
+from hybridlesion.leakage import Finding, LeakAudit
 from hybridlesion.metadata import (
     ColumnUse,
     Records,
@@ -73,8 +60,8 @@ def read_configuration(tables: Sequence[str | os.PathLike]) -> dict | None:
         If two tables were measured differently.
     """
     parquet = [path for path in tables if Path(path).suffix.lower() in (".parquet", ".pq")]
-    configurations = [read_features(path)[1] for path in parquet]
-    known = [configuration for configuration in configurations if configuration is not None]
+    found = [read_features(path)[1] for path in parquet]
+    known = [configuration for configuration in found if configuration is not None]
     for other in known[1:]:
         keys = sorted({*known[0], *other})
         differing = [key for key in keys if known[0].get(key) != other.get(key)]
@@ -184,13 +171,10 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     """
     known = LesionFeaturizer().get_params()
     parameters = {name: value for name, value in configuration.items() if name in known}
-    measured = {
-        str(name).removeprefix("meta__"): table[name]
-        for name in table.columns
-        if str(name).startswith(_MEASUREMENT)
-    }
-    carried = table.drop(columns=[name for name in measured if name in table])
-    records = pd.concat([carried, pd.DataFrame(measured, index=table.index)], axis=1)
+    measured = table[[name for name in table if str(name).startswith(_MEASUREMENT)]]
+    measured = measured.rename(columns=lambda name: name.removeprefix("meta__"))
+    carried = table.drop(columns=measured.columns, errors="ignore")
+    records = pd.concat([carried, measured], axis=1)
     # The classifier needs ids for patient context.
     featurizer = LesionFeaturizer(**parameters, passthrough="ids").fit(records)
     digest = configuration.get("weights_digest")
@@ -227,16 +211,15 @@ def keep_labelled(
         If there is no target, a single class, or an unknown diagnosis.
     """
     if "target" not in frame or frame["target"].isna().all():
-        if "diagnosis" in frame and frame["diagnosis"].notna().any():
-            raise TableError(
-                "no targets for the lesions were found. Pass the malignant diagnoses as "
-                f"`malignant`; found were {list_diagnoses(frame['diagnosis'])}."
-            )
-        raise TableError(
-            "no targets for the lesions were found. Add a metadata table with target, "
-            "benign_malignant or a diagnosis to the feature table, or pass the column as `target`. "
-            f"Columns found: {', '.join([use.column for use in columns[:20]])}."
+        advice = (
+            "Add a metadata table with target, benign_malignant or a diagnosis to the feature "
+            "table, or pass the column as `target`. Columns found: "
+            f"{', '.join([use.column for use in columns[:20]])}."
         )
+        if "diagnosis" in frame and frame["diagnosis"].notna().any():
+            found = list_diagnoses(frame["diagnosis"])
+            advice = f"Pass the malignant diagnoses as `malignant`; found were {found}."
+        raise TableError(f"no targets for the lesions were found. {advice}")
     refuse_unknown(frame)
     known = frame["target"].notna()
     if frame.loc[known, "target"].nunique() < 2:
@@ -333,14 +316,12 @@ def leave_out_test(
     labels, notes = splits.of(table["image_id"]), []
     unused = splits.unused(table["image_id"])
     if unused:
-        shown = ", ".join(unused[:6]) + (" ..." if len(unused) > 6 else "")
-        notes.append(
-            f"{len(unused):,} of {len(splits.image_id):,} images of the splits are not in the "
-            f"tables: {shown}."
-        )
+        count = f"{len(unused):,} of {len(splits.image_id):,} images of the splits"
+        notes.append(f"{count} are not in the tables: {shorten(unused)}.")
     if not splits.are_parts:
         return table, [], notes
-    findings = find_split_groups(_bonds(table, near_duplicates), labels, where="parts", given=True)
+    bonds = _bonds(table, near_duplicates)
+    findings = leakage.find_split_groups(bonds, labels, where="parts", given=True)
     test = labels[:, 0] == "test"
     if test.all():
         raise TableError("the splits put every image into test; none is left for training.")
@@ -364,12 +345,8 @@ class TrainingRows:
         Folds in each repetition.
     audit : LeakAudit
         Leakage audit.
-    set_aside : mapping of str to str
-        Excluded columns, with the reasons.
     notes : tuple of str
         Notes for the user.
-    columns : tuple of ColumnUse
-        Use of each column of the tables.
     diagnoses : DataFrame of shape (m, 4)
         Diagnoses that count as malignant or benign; see `count_diagnoses`.
     """
@@ -379,16 +356,13 @@ class TrainingRows:
     groups: np.ndarray
     folds: np.ndarray
     audit: LeakAudit
-    set_aside: Mapping[str, str]
     notes: tuple[str, ...]
-    columns: tuple[ColumnUse, ...]
     diagnoses: pd.DataFrame
 
 
 def choose_rows(
     records: Records,
     tables: Sequence[str | os.PathLike],
-    *,
     id_column: str | None,
     groups: str | None,
     cnn_seen: str,
@@ -420,15 +394,14 @@ def choose_rows(
     """
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured, records.columns)
-    hashes = read_hashes(rows)
-    near_duplicates = (
-        None if hashes is None else cluster_near_duplicates(hashes).set_axis(rows["image_id"])
-    )
+    hashes, near_duplicates = leakage.read_hashes(rows), None
+    if hashes is not None:
+        near_duplicates = leakage.cluster_near_duplicates(hashes).set_axis(rows["image_id"])
     saved = None if splits is None else read_splits(splits)
     findings, left_out = [], []
     if saved is not None:
         rows, findings, left_out = leave_out_test(rows, saved, near_duplicates)
-    rows, overlap = treat_in_sample_scores(rows, cnn_seen)
+    rows, overlap = leakage.treat_in_sample_scores(rows, cnn_seen)
     table = complete_features(rows)
     y = table["target"].to_numpy(dtype=int)
     numbers, lonely = choose_groups(table, groups, near_duplicates)
@@ -443,33 +416,21 @@ def choose_rows(
             # There are too few patients of a class in the tables.
             raise TableError(str(error)) from error
     bonds = _bonds(table, near_duplicates)
-    findings += find_split_groups(bonds, folds, where="folds", given=given)
-    facts = acquisition_facts(table, tables, records.set_aside, id_column)
-    findings += [
-        *_find_in_columns(table, y, numbers),
-        *find_acquisition_leaks(facts, y, numbers, folds[:, 0]),
-        *overlap,
-    ]
-    checks = (
-        *(noun for column, noun in GROUP_KEYS.items() if column in bonds),
-        *("column", "acquisition", "CNN overlap"),
-    )
-    return TrainingRows(
-        table,
-        y,
-        numbers,
-        folds,
-        LeakAudit(len(table), checks, tuple(findings)),
-        dict(records.set_aside),
-        (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely),
-        records.columns,
-        count_diagnoses(measured, records.diagnoses),
-    )
+    findings += leakage.find_split_groups(bonds, folds, where="folds", given=given)
+    findings += _find_in_columns(table, y, numbers)
+    facts = leakage.acquisition_facts(table, tables, records.set_aside, id_column)
+    findings += [*leakage.find_acquisition_leaks(facts, y, numbers, folds[:, 0]), *overlap]
+    kinds = [noun for column, noun in leakage.GROUP_KEYS.items() if column in bonds]
+    checks = (*kinds, "column", "acquisition", "CNN overlap")
+    audit = LeakAudit(len(table), checks, tuple(findings))
+    notes = (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely)
+    diagnoses = count_diagnoses(measured, records.diagnoses)
+    return TrainingRows(table, y, numbers, folds, audit, notes, diagnoses)
 
 
 def _bonds(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:
     """Select the image ids and the columns of known groups, including near-duplicates."""
-    bonds = table[[name for name in ("image_id", *GROUP_COLUMNS) if name in table]]
+    bonds = table.filter(items=["image_id", *GROUP_COLUMNS])
     if near_duplicates is None:
         return bonds
     return bonds.assign(near_duplicate=table["image_id"].map(near_duplicates))
@@ -477,11 +438,9 @@ def _bonds(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFra
 
 def _find_in_columns(table: pd.DataFrame, y: np.ndarray, groups: np.ndarray) -> list[Finding]:
     names = [name for name in table.columns if str(name).startswith(FAMILIES)]
-    leaks = [*find_target_leaks(table, y, names, groups), *find_named_leaks(names)]
+    leaks = leakage.find_target_leaks(table, y, names, groups)
+    leaks = [*leaks, *leakage.find_named_leaks(names)]
     named = {column for finding in leaks for column in finding.columns}
     others = [name for name in names if name not in named]
-    return [
-        *leaks,
-        *find_suspicious_columns(table, y, others, groups),
-        *find_constant_columns(table, names),
-    ]
+    leaks += leakage.find_suspicious_columns(table, y, others, groups)
+    return [*leaks, *leakage.find_constant_columns(table, names)]

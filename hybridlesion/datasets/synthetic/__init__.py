@@ -7,8 +7,7 @@ from hybridlesion.datasets.synthetic._cohort import (
     auc_ceiling,
     malignancy_risk,
 )
-from hybridlesion.datasets.synthetic._drawing import draw_lesion
-from hybridlesion.datasets.synthetic._make_lesions import make_lesions
+from hybridlesion.datasets.synthetic._drawing import draw_lesion, make_lesions
 
 __all__ = [
     "ARTIFACTS",

@@ -1,24 +1,31 @@
-"""Synthetic dermoscopic images and their true masks."""
+"""Synthetic dermoscopic images with true masks, and data sets of them on disk."""
 
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.random import Generator
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.random import Generator, SeedSequence
 
+from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.datasets.synthetic._artifacts import (
-    add_bubbles,
-    add_ink,
-    add_light,
-    add_ruler,
-    add_vignette,
-    draw_hair,
+from hybridlesion.datasets.synthetic._artifacts import photograph
+from hybridlesion.datasets.synthetic._cohort import (
+    LesionTraits,
+    isic2020_table,
+    random_cohort,
+    random_patient,
+    vary_traits,
 )
-from hybridlesion.datasets.synthetic._cohort import LesionTraits, random_patient, vary_traits
-from hybridlesion.datasets.synthetic._skin import draw_pigment, draw_skin, smooth_noise
+from hybridlesion.datasets.synthetic._skin import centered, draw_pigment, draw_skin, smooth_noise
+from hybridlesion.exceptions import SourceError
+from hybridlesion.io import write_mask
 
 
 def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
@@ -46,15 +53,9 @@ def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -
     u, v = _bent_coordinates(traits, shape, rng)
     depth = 1.0 - np.sqrt(u * u + v * v)
     for _ in range(rng.binomial(3, 0.7 * traits.asymmetry)):
-        angle = rng.uniform(0, 2 * np.pi)
-        distance, size = rng.uniform(0.75, 1.1), rng.uniform(0.3, 0.55)
-        lobe = size - np.hypot(u - distance * math.cos(angle), v - distance * math.sin(angle))
-        depth = _smooth_maximum(depth, lobe)
+        depth = _smooth_maximum(depth, _disk(u, v, (0.75, 1.1), (0.3, 0.55), rng))
     for _ in range(rng.binomial(3, 0.45 * traits.asymmetry)):
-        angle = rng.uniform(0, 2 * np.pi)
-        distance, size = rng.uniform(0.95, 1.2), rng.uniform(0.2, 0.5)
-        bite = np.hypot(u - distance * math.cos(angle), v - distance * math.sin(angle)) - size
-        depth = -_smooth_maximum(-depth, -bite)
+        depth = -_smooth_maximum(-depth, _disk(u, v, (0.95, 1.2), (0.2, 0.5), rng))
     rough = smooth_noise(rng, shape, traits.radius * 0.5, octaves=4, persistence=0.6)
     depth += (0.015 + 0.085 * traits.border) * rough
     if traits.pattern == "starburst":
@@ -88,19 +89,25 @@ def _bent_coordinates(
     traits: LesionTraits, shape: tuple[int, int], rng: Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coordinates along the lesion's axes in units of its half-axes, bent by noise."""
-    height, width = shape
-    long_side = max(shape)
-    x = (np.arange(width, dtype=np.float32) - (width - 1) / 2) / long_side - traits.center[0]
-    y = (np.arange(height, dtype=np.float32) - (height - 1) / 2) / long_side - traits.center[1]
+    x, y = centered(shape, traits.center, pixel=0.5)
     cos, sin = math.cos(traits.angle), math.sin(traits.angle)
     stretch = math.sqrt(traits.aspect)
-    u = (x[None, :] * cos + y[:, None] * sin) * (stretch / traits.radius)
-    v = (y[:, None] * cos - x[None, :] * sin) / (stretch * traits.radius)
+    u = (x * cos + y * sin) * (stretch / traits.radius)
+    v = (y * cos - x * sin) / (stretch * traits.radius)
     bend = 0.025 + 0.11 * traits.asymmetry
     wavelength = traits.radius * 1.9
     u += bend * smooth_noise(rng, shape, wavelength, octaves=2)
     v += bend * smooth_noise(rng, shape, wavelength, octaves=2)
     return u, v
+
+
+def _disk(
+    u: np.ndarray, v: np.ndarray, distances: tuple, radii: tuple, rng: Generator
+) -> np.ndarray:
+    """Return the depth in a disk with a random place and radius near the border of the lesion."""
+    angle = rng.uniform(0, 2 * np.pi)
+    distance, radius = rng.uniform(*distances), rng.uniform(*radii)
+    return radius - np.hypot(u - distance * math.cos(angle), v - distance * math.sin(angle))
 
 
 def _smooth_maximum(a: np.ndarray, b: np.ndarray, blend: float = 0.12) -> np.ndarray:
@@ -129,7 +136,7 @@ def draw_lesion(
     traits: LesionTraits | None = None,
     size: tuple[int, int] = (600, 450),
     *,
-    random_state: int | np.random.SeedSequence = 0,
+    random_state: int | SeedSequence = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a dermoscopic image of one lesion, and its mask.
 
@@ -160,75 +167,155 @@ def draw_lesion(
     >>> image.shape, mask.any()
     ((90, 120, 3), np.True_)
     """
-    width, height = check_size(size)
+    width, height = _check_size(size)
     rng = np.random.default_rng(random_state)
     if traits is None:
-        traits = vary_traits(
-            random_patient(rng), tuple(rng.beta(1.1, 3.0, 3)), rng, hair=0.3, artifacts=0.3
-        )
+        patient, excess = random_patient(rng), tuple(rng.beta(1.1, 3.0, 3))
+        traits = vary_traits(patient, excess, rng, hair=0.3, artifacts=0.3)
     scale = np.clip(max(width, height), *_CANVAS) / max(width, height)
     shape = (max(round(height * scale), 1), max(round(width * scale), 1))
     depth = draw_outline(traits, shape, rng)
     lab = draw_pigment(draw_skin(traits.skin, shape, rng), depth, traits, rng)
     lab = lab.astype(np.float32, copy=False)
     np.clip(lab[..., 0], 2.0, 99.0, out=lab[..., 0])
-    image = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
-    image = _photograph(image, traits, rng)
+    image = photograph(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), traits, rng)
     mask = _lesion_mask(cv2.resize(depth, (width, height), interpolation=cv2.INTER_LINEAR))
     return _expose(image, (width, height), rng), mask
 
 
-def check_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Validate the size of an image to draw, and return it.
-
-    Parameters
-    ----------
-    size : tuple of int
-        (width, height) in pixels.
-
-    Returns
-    -------
-    tuple of int
-        `size`.
-
-    Raises
-    ------
-    ValueError
-        If it is not a pair of whole numbers from 64 to 8000.
-    """
-    try:
-        width, height = size
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"size must be (width, height) in pixels, such as (600, 450), got {size!r}."
-        ) from None
+def _check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Validate the (width, height) in pixels of an image to draw, and return it."""
     low, high = _SIZE_LIMITS
-    for side in (width, height):
+    for side in _check_pair("size", size, "(width, height) in pixels, such as (600, 450)"):
         check_number("each side of size", side, low=low, high=high, integer=True)
-    return int(width), int(height)
+    return int(size[0]), int(size[1])
 
 
-def _photograph(image: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
-    """Add light, hair and artefacts, in the order in which they lie over the skin."""
-    image = add_light(image, rng)
-    if "ink" in traits.artifacts:
-        image = add_ink(image, rng)
-    if traits.hair > 0:
-        image = draw_hair(image, traits.hair, traits.hair_lightness, rng)
-    over_hair = {"bubbles": add_bubbles, "ruler": add_ruler, "vignette": add_vignette}
-    for name, add in over_hair.items():
-        if name in traits.artifacts:
-            image = add(image, rng)
-    return image
+def _check_pair(name: str, value: Any, wanted: str) -> tuple[Any, Any]:
+    try:
+        first, second = value
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}.") from None
+    return first, second
 
 
 def _expose(image: np.ndarray, size: tuple[int, int], rng: Generator) -> np.ndarray:
     """Blur slightly, scale to `size`, add grain, and round to 8 bits."""
     sigma = max(image.shape) * rng.uniform(0.0003, 0.0010)
     image = cv2.GaussianBlur(image, (0, 0), sigma)
-    shrinks = size[0] < image.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    method = cv2.INTER_AREA if size[0] < image.shape[1] else cv2.INTER_CUBIC
     image = cv2.resize(image, size, interpolation=method)
     grain = rng.standard_normal(image.shape[:2], dtype=np.float32) * rng.uniform(0.003, 0.011)
     image += cv2.GaussianBlur(grain, (0, 0), 0.6)[..., None]
     return cv2.convertScaleAbs(np.clip(image, 0.0, 1.0), alpha=255.0)
+
+
+_JPEG_QUALITY = 90
+
+
+def make_lesions(
+    folder: str | os.PathLike,
+    *,
+    n_patients: int = 40,
+    lesions_per_patient: tuple[int, int] = (1, 8),
+    size: tuple[int, int] = (600, 450),
+    malignant_share: float = 0.1,
+    hair: float = 0.3,
+    artifacts: float = 0.3,
+    random_state: int = 0,
+    n_jobs: int = 1,
+) -> pd.DataFrame:
+    """Draw a synthetic dermoscopic data set with known ground truth.
+
+    Writes ``images/IMAGEID.jpg``, ``masks/IMAGEID_segmentation.png`` (0/255) and
+    ``metadata.csv`` (the columns of the ISIC 2020 training table). Lesions of the same patient
+    share skin, hair, size, pigment and pattern; malignant lesions stand out.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Output folder, created if it is missing. Files with the same names are replaced.
+    n_patients : int, default=40
+        Number of patients, at least 1.
+    lesions_per_patient : tuple of int, default=(1, 8)
+        Minimum and maximum number of lesions per patient, at least 1.
+    size : tuple of int, default=(600, 450)
+        (width, height) in pixels, each 64 to 8000.
+    malignant_share : float, default=0.1
+        Share of malignant lesions, 0.01 to 0.5.
+    hair : float, default=0.3
+        Share of images with hair, 0 to 1.
+    artifacts : float, default=0.3
+        Share of images with dark corners, a ruler, gel bubbles or ink, 0 to 1.
+    random_state : int, default=0
+        Random seed. The same call writes identical files, whatever `n_jobs` is.
+    n_jobs : int, default=1
+        Number of threads; -1 uses all processors.
+
+    Returns
+    -------
+    DataFrame
+        One row per image: `image_id, path, mask_path, patient_id, sex, age` (years), `site,
+        diagnosis, target` (0 or 1), `risk` (the true probability of malignancy) and the latent
+        `asymmetry, border, color` (0 to 1) that determine it. `auc_ceiling(frame["risk"])` is
+        the highest AUC that a model can be expected to reach.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+    SourceError
+        If a file cannot be written.
+
+    Notes
+    -----
+    See `malignancy_risk` for the rule. `risk`, `asymmetry`, `border` and `color` reveal the
+    target: use them to evaluate a model, never to train one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     records = make_lesions(folder, n_patients=2, lesions_per_patient=(1, 1), size=(80, 64))
+    >>> records["image_id"].tolist()
+    ['SYN_0000001', 'SYN_0000002']
+    """
+    _check_size(size)
+    check_number("n_patients", n_patients, low=1, integer=True)
+    wanted = "(fewest, most), such as (1, 8)"
+    fewest, most = _check_pair("lesions_per_patient", lesions_per_patient, wanted)
+    check_number("the fewest lesions_per_patient", fewest, low=1, integer=True)
+    check_number("the most lesions_per_patient", most, low=fewest, integer=True)
+    check_number("malignant_share", malignant_share, low=0.01, high=0.5)
+    check_number("hair", hair, low=0.0, high=1.0)
+    check_number("artifacts", artifacts, low=0.0, high=1.0)
+    check_number("random_state", random_state, low=0, integer=True)
+    folder = Path(folder)
+    check_writable(folder / "metadata.csv")
+    plan_seed, picture_seed = SeedSequence(random_state).spawn(2)
+    counts = {"n_patients": n_patients, "lesions_per_patient": lesions_per_patient}
+    shares = {"malignant_share": malignant_share, "hair": hair, "artifacts": artifacts}
+    cohort, traits = random_cohort(np.random.default_rng(plan_seed), **counts, **shares)
+    cohort.insert(1, "path", [str(folder / "images" / f"{i}.jpg") for i in cohort["image_id"]])
+    masks = [str(folder / "masks" / f"{i}_segmentation.png") for i in cohort["image_id"]]
+    cohort.insert(2, "mask_path", masks)
+    # One seed per image, so that the result does not depend on the thread that draws it.
+    seeds = picture_seed.spawn(len(traits))
+    jobs = zip(traits, seeds, cohort["path"], cohort["mask_path"], strict=True)
+    Parallel(n_jobs=n_jobs, prefer="threads")(delayed(_write_lesion)(*job, size) for job in jobs)
+    with atomic_path(folder / "metadata.csv") as temporary:
+        isic2020_table(cohort).to_csv(temporary, index=False, lineterminator="\n")
+    return cohort
+
+
+def _write_lesion(
+    traits: LesionTraits, seed: SeedSequence, path: str, mask_path: str, size: tuple[int, int]
+) -> None:
+    image, mask = draw_lesion(traits, size, random_state=seed)
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    if not done:
+        raise SourceError(f"OpenCV could not encode {path}.")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+    write_mask(mask_path, mask)

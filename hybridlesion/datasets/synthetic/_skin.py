@@ -10,17 +10,15 @@ from numpy.random import Generator
 from hybridlesion._optional_imports import cv2
 from hybridlesion.datasets.synthetic._cohort import LesionTraits
 
+# Height and width in pixels.
+Shape = tuple[int, int]
+
 # Standard deviation of unit white noise after a Gaussian blur with sigma 1.
 _BLURRED_SD = 0.2821
 
 
 def smooth_noise(
-    rng: Generator,
-    shape: tuple[int, int],
-    wavelength: float,
-    *,
-    octaves: int = 1,
-    persistence: float = 0.5,
+    rng: Generator, shape: Shape, wavelength: float, *, octaves: int = 1, persistence: float = 0.5
 ) -> np.ndarray:
     """Draw a smooth random field with a mean of about 0 and a standard deviation of about 1.
 
@@ -58,7 +56,7 @@ def smooth_noise(
     return _resize(total, shape)
 
 
-def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:
+def _band_noise(rng: Generator, shape: Shape, wavelength: float) -> np.ndarray:
     """Draw spots of similar size and spacing, with unit standard deviation.
 
     The field is a difference of Gaussians of white noise. Its bright spots are spaced as evenly as
@@ -84,7 +82,7 @@ def _band_noise(rng: Generator, shape: tuple[int, int], wavelength: float) -> np
 
 
 def _fibre_noise(
-    rng: Generator, shape: tuple[int, int], wavelength: float, *, stretch: float, angle: float
+    rng: Generator, shape: Shape, wavelength: float, *, stretch: float, angle: float
 ) -> np.ndarray:
     """Draw noise that is elongated along one direction, like skin lines and fibres.
 
@@ -106,23 +104,17 @@ def _fibre_noise(
     ndarray of shape (H, W), float32
         The field.
     """
-    height, width = shape
-    long_side = max(shape)
-    step = max(wavelength * long_side / 4.5, 1.0)
+    step = max(wavelength * max(shape) / 4.5, 1.0)
     # A square that covers the image at any rotation.
-    side = 1.5 * long_side
-    grid = rng.standard_normal(
-        (int(side / step) + 2, int(side / step / stretch) + 2), dtype=np.float32
-    )
+    side = 1.5 * max(shape)
+    size = int(side / step) + 2, int(side / step / stretch) + 2
+    grid = rng.standard_normal(size, dtype=np.float32)
     grid = cv2.GaussianBlur(grid, (0, 0), 1.0) / _BLURRED_SD
     turn = cv2.getRotationMatrix2D((0, 0), np.degrees(angle), 1.0)[:, :2]
     turn = turn @ np.diag([step * stretch, step])
-    center = np.array([grid.shape[1] / 2, grid.shape[0] / 2])
-    offset = np.array([width / 2, height / 2]) - turn @ center
+    offset = np.array(shape[::-1]) / 2 - turn @ (np.array(grid.shape[::-1]) / 2)
     matrix = np.column_stack([turn, offset])
-    return cv2.warpAffine(
-        grid, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
-    )
+    return cv2.warpAffine(grid, matrix, shape[::-1], None, cv2.INTER_CUBIC, cv2.BORDER_REFLECT)
 
 
 def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -150,22 +142,104 @@ def smoothstep(field: np.ndarray, low: float, high: float) -> np.ndarray:
     return t * t * (3.0 - 2.0 * t)
 
 
-def _white(rng: Generator, shape: tuple[int, int], step: float) -> np.ndarray:
+def _white(rng: Generator, shape: Shape, step: float) -> np.ndarray:
     """Draw white noise on a grid whose spacing is the share `step` of the long side."""
     scale = 1.0 / (step * max(shape))
-    grid = (max(int(np.ceil(shape[0] * scale)), 3), max(int(np.ceil(shape[1] * scale)), 3))
+    grid = [max(int(np.ceil(side * scale)), 3) for side in shape]
     return rng.standard_normal(grid, dtype=np.float32)
 
 
-def _resize(grid: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    shrinks = grid.shape[0] > shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(grid, (shape[1], shape[0]), interpolation=method)
+def _resize(grid: np.ndarray, shape: Shape) -> np.ndarray:
+    method = cv2.INTER_AREA if grid.shape[0] > shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(grid, shape[::-1], interpolation=method)
 
 
-def draw_skin(
-    tone: tuple[float, float, float], shape: tuple[int, int], rng: Generator
-) -> np.ndarray:
+def centered(
+    shape: Shape, origin: tuple[float, float] = (0.0, 0.0), *, pixel: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixel coordinates relative to the image centre, ready to broadcast.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (H, W) in pixels.
+    origin : tuple of float, default=(0.0, 0.0)
+        (x, y) of the origin relative to the image centre, as a share of the long side.
+    pixel : float, default=0.0
+        Place of a pixel's coordinate within the pixel: 0.0 for its corner, 0.5 for its middle.
+
+    Returns
+    -------
+    x : ndarray of shape (1, W), float32
+        Horizontal coordinates, as a share of the long side.
+    y : ndarray of shape (H, 1), float32
+        Vertical coordinates.
+
+    Examples
+    --------
+    >>> centered((2, 4), pixel=0.5)[0]
+    array([[-0.375, -0.125,  0.125,  0.375]], dtype=float32)
+    """
+    x, y = (
+        (np.arange(side, dtype=np.float32) - (side / 2 - pixel)) / max(shape) - start
+        for side, start in zip(shape[::-1], origin, strict=True)
+    )
+    return x[None, :], y[:, None]
+
+
+def soften(layer: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur a layer and scale it to 0 to 1.
+
+    Parameters
+    ----------
+    layer : ndarray of shape (H, W), uint8
+        Layer on which shapes were drawn.
+    sigma : float
+        Standard deviation of the blur in pixels.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        Blurred layer.
+    """
+    return cv2.GaussianBlur(layer, (0, 0), sigma).astype(np.float32) / 255
+
+
+def draw_path(layer: np.ndarray, path: np.ndarray, level: int, thickness: int) -> None:
+    """Draw a line through points, which may lie between pixels.
+
+    Parameters
+    ----------
+    layer : ndarray of shape (H, W), uint8
+        Layer to draw on.
+    path : ndarray of shape (n, 2)
+        Points (x, y) in pixels.
+    level : int
+        Grey value of the line, 0 to 255.
+    thickness : int
+        Thickness in pixels.
+    """
+    points = np.round(path * 16).astype(np.int32)
+    cv2.polylines(layer, [points], False, level, thickness, cv2.LINE_AA, 4)
+
+
+def unit_vectors(angles: np.ndarray) -> np.ndarray:
+    """Return the directions (x, y) of angles.
+
+    Parameters
+    ----------
+    angles : ndarray of shape (n,)
+        Angles in radians.
+
+    Returns
+    -------
+    ndarray of shape (n, 2)
+        Vectors of length 1.
+    """
+    return np.column_stack([np.cos(angles), np.sin(angles)])
+
+
+def draw_skin(tone: tuple[float, float, float], shape: Shape, rng: Generator) -> np.ndarray:
     """Draw skin without a lesion.
 
     Parameters
@@ -184,13 +258,11 @@ def draw_skin(
     """
     lab = np.empty((*shape, 3), np.float32)
     mottling = rng.uniform(0.5, 1.5)
-    lightness = 1.1 * smooth_noise(rng, shape, 0.5) + 0.9 * smooth_noise(
-        rng, shape, 0.09, octaves=4, persistence=0.7
-    )
+    coarse = 1.1 * smooth_noise(rng, shape, 0.5)
+    lightness = coarse + 0.9 * smooth_noise(rng, shape, 0.09, octaves=4, persistence=0.7)
     redness = 1.1 * smooth_noise(rng, shape, 0.22, octaves=3, persistence=0.6)
-    lab[..., 0] = (
-        tone[0] + mottling * lightness - _skin_lines(shape, rng) - 0.6 * mottling * redness
-    )
+    lines = _skin_lines(shape, rng)
+    lab[..., 0] = tone[0] + mottling * lightness - lines - 0.6 * mottling * redness
     lab[..., 1] = tone[1] + mottling * redness
     yellowness = 1.2 * smooth_noise(rng, shape, 0.3, octaves=5, persistence=0.6) - 0.15 * redness
     lab[..., 2] = tone[2] + mottling * yellowness
@@ -204,15 +276,14 @@ def draw_skin(
     return lab
 
 
-def _skin_lines(shape: tuple[int, int], rng: Generator) -> np.ndarray:
+def _skin_lines(shape: Shape, rng: Generator) -> np.ndarray:
     """Draw the depth, in L, of two crossing families of fine furrows."""
     depth = np.zeros(shape, np.float32)
     angle = rng.uniform(0, np.pi)
     strength = rng.gamma(2.0, 0.75)
     for turn, weight in ((0.0, 1.0), (rng.uniform(0.9, 1.6), 0.6)):
-        fibres = _fibre_noise(
-            rng, shape, rng.uniform(0.007, 0.016), stretch=rng.uniform(4, 9), angle=angle + turn
-        )
+        wavelength, stretch = rng.uniform(0.007, 0.016), rng.uniform(4, 9)
+        fibres = _fibre_noise(rng, shape, wavelength, stretch=stretch, angle=angle + turn)
         patchy = 0.4 + smoothstep(smooth_noise(rng, shape, 0.3), -0.5, 1.5)
         depth += weight * strength * patchy * (smoothstep(np.abs(fibres), 0.9, 0.0) - 0.35)
     return depth
@@ -220,23 +291,18 @@ def _skin_lines(shape: tuple[int, int], rng: Generator) -> np.ndarray:
 
 def _add_vessels(lab: np.ndarray, rng: Generator) -> None:
     """Redden `lab` along a few branching, blurred lines."""
-    height, width = lab.shape[:2]
-    layer = np.zeros((height, width), np.uint8)
+    layer = np.zeros(lab.shape[:2], np.uint8)
+    long_side = max(layer.shape)
     for _ in range(rng.integers(4, 22)):
         steps = rng.integers(10, 40)
         headings = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.35, steps))
-        stride = max(height, width) * rng.uniform(0.004, 0.009)
-        start = rng.uniform((0, 0), (width, height))
-        path = start + np.cumsum(np.column_stack([np.cos(headings), np.sin(headings)]), 0) * stride
-        points, level = [np.round(path * 16).astype(np.int32)], int(rng.integers(80, 255))
-        thickness = max(1, round(max(height, width) * rng.uniform(0.0012, 0.004)))
-        cv2.polylines(layer, points, False, level, thickness, cv2.LINE_AA, 4)
-    sigma = max(height, width) * rng.uniform(0.0015, 0.005)
-    red = cv2.GaussianBlur(layer, (0, 0), sigma).astype(np.float32) / 255
-    red *= rng.uniform(0.5, 1.2)
-    lab[..., 0] -= 7 * red
-    lab[..., 1] += 11 * red
-    lab[..., 2] += 1.5 * red
+        stride = long_side * rng.uniform(0.004, 0.009)
+        start = rng.uniform((0, 0), layer.shape[::-1])
+        path = start + np.cumsum(unit_vectors(headings), axis=0) * stride
+        level = int(rng.integers(80, 255))
+        draw_path(layer, path, level, max(1, round(long_side * rng.uniform(0.0012, 0.004))))
+    red = soften(layer, long_side * rng.uniform(0.0015, 0.005)) * rng.uniform(0.5, 1.2)
+    lab += red[..., None] * np.array([-7.0, 11.0, 1.5], np.float32)
 
 
 def _add_spots(lab: np.ndarray, rng: Generator) -> None:
@@ -314,18 +380,17 @@ def _scatter_dots(depth: np.ndarray, rng: Generator, *, count: int) -> np.ndarra
         center = (int(x * 16), int(y * 16))
         level = int(rng.integers(110, 255))
         cv2.circle(layer, center, max(int(radius * 16), 8), level, -1, cv2.LINE_AA, 4)
-    blurred = cv2.GaussianBlur(layer, (0, 0), long_side * 0.0016)
-    return blurred.astype(np.float32) / 255
+    return soften(layer, long_side * 0.0016)
 
 
-def _network(shape: tuple[int, int], rng: Generator) -> np.ndarray:
+def _network(shape: Shape, rng: Generator) -> np.ndarray:
     """Draw brown lines around lighter, roundish holes."""
     holes = _band_noise(rng, shape, rng.uniform(0.015, 0.026))
     contrast = 0.7 + 0.3 * smooth_noise(rng, shape, 0.15)
     return (0.17 - 0.42 * smoothstep(holes, -0.5, 1.7)) * contrast
 
 
-def _globules(shape: tuple[int, int], rng: Generator) -> np.ndarray:
+def _globules(shape: Shape, rng: Generator) -> np.ndarray:
     """Draw separate dark clods on a lighter background."""
     spots = _band_noise(rng, shape, rng.uniform(0.022, 0.038))
     return 0.55 * smoothstep(spots, 0.5, 1.3) - 0.15
@@ -375,7 +440,7 @@ def draw_pigment(
     coverage = smoothstep(depth, -0.45 * fade, 1.1 * fade)
     density = coverage * _density(traits, depth, rng)
     lab = _tint(lab, density, traits, rng)
-    for add in (_add_redness, _add_regression, _add_veil):
+    for add in (_redden, _bleach, _veil):
         lab = add(lab, depth, traits, rng)
     return lab
 
@@ -396,23 +461,19 @@ def _density(traits: LesionTraits, depth: np.ndarray, rng: Generator) -> np.ndar
     return np.clip(density, 0.0, 1.25)
 
 
-def _one_sided(shape: tuple[int, int], traits: LesionTraits, rng: Generator) -> np.ndarray:
+def _one_sided(shape: Shape, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Draw a relative change of pigment that rises from one side of the lesion to the other."""
-    height, width = shape
-    long_side = max(shape)
     angle = rng.uniform(0, 2 * np.pi)
-    x = (np.arange(width, dtype=np.float32) - width / 2) / long_side - traits.center[0]
-    y = (np.arange(height, dtype=np.float32) - height / 2) / long_side - traits.center[1]
-    along = (x[None, :] * math.cos(angle) + y[:, None] * math.sin(angle)) / traits.radius
+    x, y = centered(shape, traits.center)
+    along = (x * math.cos(angle) + y * math.sin(angle)) / traits.radius
     return (0.05 + 0.5 * traits.asymmetry) * np.tanh(1.5 * along)
 
 
 def _tint(lab: np.ndarray, density: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Shift `lab` along the pigment ramp."""
     steps = np.linspace(0, 1.3, _RAMP_STEPS)
-    ramp = np.column_stack(
-        [np.interp(steps, _PIGMENT_RAMP[:, 0], _PIGMENT_RAMP[:, k]) for k in (1, 2, 3)]
-    )
+    densities, *shifts = _PIGMENT_RAMP.T
+    ramp = np.column_stack([np.interp(steps, densities, shift) for shift in shifts])
     # The hue applies to brown and fades towards black, which has none.
     weight = np.minimum(steps / 0.3, 1.0) * np.clip(1.5 - steps, 0.2, 1.0)
     ramp[:, 1:] += weight[:, None] * np.array(traits.hue)
@@ -443,14 +504,11 @@ def _blend(lab: np.ndarray, color: np.ndarray, alpha: np.ndarray, *, detail: flo
     height, width = lab.shape[:2]
     small = cv2.resize(lab, (width // 8, height // 8), interpolation=cv2.INTER_AREA)
     ground = cv2.resize(cv2.GaussianBlur(small, (0, 0), 1.2), (width, height))
-    fine = lab - ground
-    veiled = color.astype(np.float32) + detail * fine
+    veiled = color.astype(np.float32) + detail * (lab - ground)
     return lab + alpha[..., None] * (veiled - lab)
 
 
-def _add_redness(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
-) -> np.ndarray:
+def _redden(lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Add milky red areas, and a faint red rim around some lesions."""
     if rng.random() < 0.25:
         halo = smoothstep(depth, -0.5, 0.0) * rng.uniform(1.0, 4.0)
@@ -463,10 +521,8 @@ def _add_redness(
     return lab
 
 
-def _add_regression(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
-) -> np.ndarray:
-    """Add scar-like pale areas with grey-blue peppering."""
+def _bleach(lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
+    """Add regression: scar-like pale areas with grey-blue peppering."""
     if rng.random() >= 0.9 * traits.color - 0.2:
         return lab
     region = _region(depth, traits, rng, share=rng.uniform(0.15, 0.4))
@@ -477,9 +533,7 @@ def _add_regression(
     return _blend(lab, grey, rng.uniform(0.3, 0.8) * pepper, detail=0.5)
 
 
-def _add_veil(
-    lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator
-) -> np.ndarray:
+def _veil(lab: np.ndarray, depth: np.ndarray, traits: LesionTraits, rng: Generator) -> np.ndarray:
     """Add a structureless blue-grey film with a whitish haze."""
     if rng.random() >= 1.3 * traits.color - 0.35:
         return lab
