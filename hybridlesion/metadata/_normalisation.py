@@ -135,8 +135,8 @@ def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Se
     records = {"image_id": _row_ids(table)}
 
     for role in (Role.PATH, Role.PATIENT_ID, Role.LESION_ID):
-        own_key = role is table.key and role is not Role.PATH
-        if role in found and role.value not in table.layout.set_aside and not own_key:
+        own = table.layout.set_aside.get(role.value)
+        if role in found and role is not table.key and not own:
             ids = records[role.value] = normalise_ids(frame[found[role]])
             # Such as 1.23E+11, as which different ids look the same.
             rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
@@ -145,6 +145,8 @@ def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Se
                 what = f"{where} {ids[rounded].iloc[0]!r} was rounded by a spreadsheet"
                 cure = "so different ids may look the same. Export the column as text."
                 table.findings.warnings.append(f"{what}, {cure}")
+    if table.key is Role.PATH:
+        records["path"] = normalise_ids(frame[found[Role.PATH]])
     for role, raw in _RAW.items():
         if role in found:
             records[role.value] = _parse(frame[found[role]], role, table.rows, table.findings)

@@ -28,7 +28,7 @@ _SHEET = re.compile(r"(?P<file>.*\.xlsx)#(?P<sheet>.+)", re.IGNORECASE | re.DOTA
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 # First bytes of files that are not text -> what they are and what to do.
 _OTHER_FILES = {
-    _OLD_EXCEL: "an old Excel file (.xls) or has a password. Save it as .xlsx without one or CSV.",
+    _OLD_EXCEL: "an old Excel file (.xls) or has a password. Save it as .xlsx or CSV without it.",
     b"PK\x03\x04": "a spreadsheet or an archive, not text. Save it as CSV, Parquet or .xlsx.",
     b"<": "a web page or XML. Open it in a spreadsheet program and save it as CSV or .xlsx.",
 }
@@ -217,7 +217,7 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> So
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         what = f"{name} has rows with more fields than its header: {str(error).strip()}"
-        cure = "A value with the separator in it, such as 43,86, must be in quotes."
+        cure = "A value with the separator, such as 43,86, must be in quotes, or use semicolons."
         raise TableError(f"{what}. {cure}") from error
     # Blank lines are read to keep the row numbers of the file, and dropped here.
     kept = frame.notna().any(axis=1).to_numpy()

@@ -191,19 +191,17 @@ def normalise(
         Values with the index of `column`, and faults in row order.
     """
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
-    parsed: list[object] = []
+    # The code of a blank cell is -1, which selects the last value.
+    parsed = np.full(len(cells) + 1, np.nan, dtype=object)
     faults = []
     for code, cell in enumerate(cells):
-        value = None
         try:
             value = parse(clean(cell))
+            parsed[code] = np.nan if value is None else value
         except ValueError as error:
             where = describe_rows(rows[codes == code]) if len(faults) < MOST_FAULTS else ""
             faults.append(f"{where}: {column.name} {str(cell)!r} {error}")
-        parsed.append(np.nan if value is None else value)
-    # The code of a blank cell is -1, which selects the last value.
-    values = np.array([*parsed, np.nan], dtype=object)[codes]
-    values = pd.Series(values, index=column.index).infer_objects()
+    values = pd.Series(parsed[codes], index=column.index).infer_objects()
     return ParsedColumn(values, shorten_faults(faults, column.name))
 
 

@@ -312,7 +312,8 @@ def leak_reason(column: str) -> str | None:
     True
     """
     key = column_key(column)
-    return next((why for name, why in LEAK_COLUMNS.items() if fnmatchcase(key, name)), None)
+    reasons = (why for name, why in LEAK_COLUMNS.items() if fnmatchcase(key, name))
+    return LEAK_COLUMNS.get(key) or next(reasons, None)
 
 
 def is_acquisition(column: str) -> bool:
@@ -491,20 +492,15 @@ def explain_unknown(columns: Iterable[str]) -> str:
         The columns found, the layouts accepted and the parameters that name a column.
     """
     columns = [str(column) for column in columns]
-    shown = ", ".join(columns[:20]) + (f" and {len(columns) - 20} more" if columns[20:] else "")
-    accepted = [
-        f"    {layout.name}: {', '.join(layout.required)}"
-        + (f", and any of {', '.join(layout.any_of)}" if layout.any_of else "")
-        for layout in LAYOUTS
-    ]
-    lines = [
-        f"no known layout has the columns {shown}.",
-        "  Accepted are tables with image ids and these columns, among others:",
-        *accepted,
-        f"    records: one of {', '.join(ROLE_COLUMNS[Role.IMAGE_ID])}, and any of "
-        f"{', '.join(role for role in Role if role is not Role.IMAGE_ID)}",
-        "  Or name the columns with `id_column`, `target_column` and `columns`.",
-    ]
+    more = f" and {len(columns) - 20} more" if columns[20:] else ""
+    lines = [f"no known layout has the columns {', '.join(columns[:20])}{more}."]
+    lines.append("  Accepted are tables with image ids and these columns, among others:")
+    for layout in LAYOUTS:
+        any_of = f", and any of {', '.join(layout.any_of)}" if layout.any_of else ""
+        lines.append(f"    {layout.name}: {', '.join(layout.required)}{any_of}")
+    ids, others = ROLE_COLUMNS[Role.IMAGE_ID], [role for role in Role if role is not Role.IMAGE_ID]
+    lines.append(f"    records: one of {', '.join(ids)}, and any of {', '.join(others)}")
+    lines.append("  Or name the columns with `id_column`, `target_column` and `columns`.")
     lines += [
         f"  {column!r} may be {role}: `columns` {role}={column}."
         for column in columns
