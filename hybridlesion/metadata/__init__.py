@@ -8,16 +8,8 @@ names and values.
 
 from __future__ import annotations
 
-from hybridlesion.metadata._column_names import (
-    LEAK_COLUMNS,
-    ROLE_COLUMNS,
-    Role,
-    find_role,
-    is_acquisition,
-    leak_reason,
-)
 from hybridlesion.metadata._columns import ColumnFate, ColumnUse, find_path_column, read_image_ids
-from hybridlesion.metadata._diagnosis import read_diagnosis
+from hybridlesion.metadata._diagnosis import read_diagnosis, read_label
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
@@ -26,7 +18,6 @@ from hybridlesion.metadata._image_id import (
     path_ids,
     rename_images,
 )
-from hybridlesion.metadata._layouts import LAYOUTS, Layout, identify_layout
 from hybridlesion.metadata._normalisation import (
     MEASUREMENT_PREFIXES,
     normalise_ids,
@@ -36,8 +27,18 @@ from hybridlesion.metadata._reading import Findings, read_source, read_table
 from hybridlesion.metadata._records import Records, read_records
 from hybridlesion.metadata._table_files import SourceTable, split_sheet
 from hybridlesion.metadata._targets import count_diagnoses, list_diagnoses, refuse_unknown
-from hybridlesion.metadata._values import read_label
-from hybridlesion.metadata._vocabulary import SEXES, SITE_WORDS, SITES, Sex, Site
+from hybridlesion.metadata._values import SEXES, SITE_WORDS, SITES, Sex, Site
+from hybridlesion.metadata._vocabulary import (
+    LAYOUTS,
+    LEAK_COLUMNS,
+    ROLE_COLUMNS,
+    Layout,
+    Role,
+    find_role,
+    identify_layout,
+    is_acquisition,
+    leak_reason,
+)
 
 __all__ = [
     "LAYOUTS",

@@ -14,32 +14,31 @@ import pandas as pd
 
 from hybridlesion._validation import check_choice
 from hybridlesion.exceptions import OptionError, TableError
-from hybridlesion.metadata._column_names import (
-    ROLE_COLUMNS,
-    Role,
-    candidates,
-    column_key,
-    find_role,
-    guess_roles,
-    loose_key,
-)
-from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
-from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_image_id
-from hybridlesion.metadata._layouts import (
+from hybridlesion.metadata._diagnosis import read_diagnosis, read_outcome, split_words
+from hybridlesion.metadata._image_id import image_ids, is_image_name, normalise_image_id, whole_ids
+from hybridlesion.metadata._reading import Findings, is_measurement
+from hybridlesion.metadata._table_files import SourceTable
+from hybridlesion.metadata._values import PARSERS, normalise
+from hybridlesion.metadata._vocabulary import (
     FACTS,
     FAMILIES,
     KEYS,
     KNOWN_COLUMNS,
     LAYOUTS,
+    MISSING_WORDS,
     RECORDS,
+    ROLE_COLUMNS,
     Layout,
+    Role,
+    candidates,
+    column_key,
+    columns_by_key,
     explain_unknown,
+    find_role,
+    guess_roles,
     identify_layout,
+    loose_key,
 )
-from hybridlesion.metadata._reading import Findings, is_measurement
-from hybridlesion.metadata._table_files import SourceTable
-from hybridlesion.metadata._values import PARSERS, normalise, parse_outcome
-from hybridlesion.metadata._vocabulary import MISSING_WORDS
 
 # Columns that carry the same information as the column of a role.
 _SAID_BY: Mapping[Role, frozenset[str]] = {
@@ -56,14 +55,14 @@ class Options:
     ----------
     named : mapping of Role to str, optional
         Role -> column named by the user.
-    malignant : tuple of str or None, default=None
-        Normalised diagnoses for which the target is 1. If None, those of the layout are used.
+    malignant : tuple of str, default=()
+        Normalised diagnoses for which the target is 1. If empty, those of the layout are used.
     benign : tuple of str, default=()
         Additional words, not known as diagnoses, for which the target is 0.
     """
 
     named: Mapping[Role, str] = field(default_factory=dict)
-    malignant: tuple[str, ...] | None = None
+    malignant: tuple[str, ...] = ()
     benign: tuple[str, ...] = ()
 
 
@@ -85,7 +84,7 @@ class RecognisedTable:
         Role -> column, as spelt in the table.
     by_key : mapping of str to str
         Normalised name -> column, as spelt in the table.
-    guessed : frozenset of Role, default=frozenset()
+    guessed : set of Role
         Roles whose column has a name that no published table uses.
     findings : Findings, optional
         Receives the problems and warnings found while the cells are read.
@@ -97,7 +96,7 @@ class RecognisedTable:
     layout: Layout
     by_role: Mapping[Role, str]
     by_key: Mapping[str, str]
-    guessed: frozenset[Role] = frozenset()
+    guessed: set[Role]
     findings: Findings = field(default_factory=Findings)
 
     @property
@@ -134,41 +133,31 @@ def check_options(
     OptionError
         If a key of `columns` is not a role, or options contradict each other.
     """
-    allowed = [role.value for role in Role]
     named = {
-        Role(check_choice("a key of `columns`", key, allowed)): name
+        Role(check_choice("a key of `columns`", key, map(str, Role))): name
         for key, name in (columns or {}).items()
     }
     for role, name in ((Role.IMAGE_ID, id_column), (Role.TARGET, target_column)):
         if name is not None and named.setdefault(role, name) != name:
-            raise OptionError(
-                f"`columns` gives {named[role]!r} as {role}, but another parameter gives {name!r}. "
-                "Pass one."
-            )
-    chosen = {
-        name: _read_words(name, words)
-        for name, words in {"malignant": malignant, "benign": benign}.items()
-        if words is not None
-    }
-    both = set(chosen.get("malignant", ())) & set(chosen.get("benign", ()))
-    if both:
+            both = f"`columns` gives {named[role]!r} as {role}, and another parameter {name!r}"
+            raise OptionError(f"{both}. Pass one.")
+    options = Options(named, _read_words("malignant", malignant), _read_words("benign", benign))
+    if both := set(options.malignant) & set(options.benign):
         raise OptionError(f"{', '.join(sorted(both))} cannot be both malignant and benign.")
-    if chosen and Role.TARGET in named:
+    if Role.TARGET in named and (options.malignant or options.benign):
         # The diagnoses are searched for in that column.
         column = named.pop(Role.TARGET)
         if named.setdefault(Role.DIAGNOSIS, column) != column:
-            raise OptionError(
-                f"the target column {column!r} and the diagnoses named as malignant or benign both "
-                "define what is malignant. Pass one of `target_column` and `malignant`."
-            )
-    return Options(named, **chosen)
+            both = f"the target column {column!r} and the named diagnoses define what is malignant"
+            raise OptionError(f"{both}. Pass one of `target_column` and `malignant`.")
+    return options
 
 
-def _read_words(option: str, words: Sequence[str]) -> tuple[str, ...]:
+def _read_words(option: str, words: Sequence[str] | None) -> tuple[str, ...]:
+    if words is None:
+        return ()
     if isinstance(words, str) or not words:
-        raise OptionError(
-            f'`{option}` must list diagnoses, for example ["mel", "bcc"], got {words!r}.'
-        )
+        raise OptionError(f'`{option}` must list diagnoses, such as ["mel", "bcc"], got {words!r}.')
     names = []
     for word in words:
         reading = read_diagnosis(str(word))
@@ -201,13 +190,11 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
     TableError
         If no column identifies the images, or two column names differ only in case.
     """
-    by_key = {column_key(column): column for column in reversed(list(source.frame.columns))}
+    by_key = columns_by_key(source.frame.columns)
     if len(by_key) < source.frame.shape[1]:
-        twins = [name for name in source.frame.columns if name not in by_key.values()]
-        raise TableError(
-            f"{source.name}: {', '.join(twins)} and another column differ only in case or blanks. "
-            "Rename or drop one of them."
-        )
+        twins = ", ".join(name for name in source.frame.columns if name not in by_key.values())
+        what = f"{source.name}: {twins} and another column differ only in case or blanks"
+        raise TableError(f"{what}. Rename or drop one of them.")
     named = [role.value for role in options.named if column_key(options.named[role]) in by_key]
     try:
         name = identify_layout([*source.frame.columns, *named])
@@ -215,9 +202,9 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
         # The user may have meant another sheet.
         notes = "".join(f"\n  {note}" for note in source.notes[:1])
         raise TableError(f"{source.name}: {error}{notes}") from None
-    # The generic layout "records" has no entry.
+    # The generic layouts have no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
-    by_role, guessed = _find_roles(source, by_key, layout, options)
+    by_role, guessed = _find_roles(source.frame, by_key, layout, options)
     if by_role.keys().isdisjoint(KEYS):
         raise TableError(f"{source.name}: {explain_unknown(source.frame.columns)}")
     if layout is None:
@@ -229,13 +216,11 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
         column = frame[by_key[key]]
         found = column.astype(str).str.strip().str.lower().map(words)
         frame = frame.assign(**{by_key[key]: found.where(found.notna(), column)})
-    return RecognisedTable(
-        source.name, frame, source.rows, layout, by_role, by_key, frozenset(guessed)
-    )
+    return RecognisedTable(source.name, frame, source.rows, layout, by_role, by_key, guessed)
 
 
 def _find_roles(
-    source: SourceTable, by_key: Mapping[str, str], layout: Layout | None, options: Options
+    frame: pd.DataFrame, by_key: Mapping[str, str], layout: Layout | None, options: Options
 ) -> tuple[dict[Role, str], set[Role]]:
     """Find columns by the user's names, then the layout's, then known names, then aliases."""
     own = {} if layout is None else layout.roles
@@ -247,8 +232,7 @@ def _find_roles(
         if found:
             by_role[role] = found[0]
     # A column named for one role is not a candidate for another.
-    taken = set(by_role.values())
-    free = {loose_key(c): c for key, c in reversed(by_key.items()) if c not in taken}
+    free = {loose_key(c): c for c in reversed(by_key.values()) if c not in by_role.values()}
     stated = layout is not None and (layout.one_hot or layout.name == "duplicates")
     for role in ROLE_COLUMNS:
         known = by_role.get(role)
@@ -258,14 +242,14 @@ def _find_roles(
             continue
         if _SAID_BY.get(role, frozenset()) & by_key.keys() or (role in _SAID_BY and stated):
             continue
-        if take_alias(role, free, source.frame, source.rows, by_role) is not None:
+        if take_alias(role, free, frame, by_role) is not None:
             guessed.add(role)
-    files = [column for column in free.values() if _names_files(column, source.frame[column])]
+    files = [column for column in free.values() if _names_files(column, frame[column])]
     if layout is None and Role.PATH not in by_role and len(files) == 1 and by_role:
         by_role[Role.PATH] = files[0]
         guessed.add(Role.PATH)
     if Role.IMAGE_ID in by_role and Role.PATH not in by_role:
-        names = source.frame[by_role[Role.IMAGE_ID]].dropna().astype(str).tolist()
+        names = frame[by_role[Role.IMAGE_ID]].dropna().astype(str).tolist()
         paths = [name for name in names if "/" in name or "\\" in name]
         if image_ids(paths) != list(map(normalise_image_id, paths)):
             by_role[Role.PATH] = by_role[Role.IMAGE_ID]
@@ -273,11 +257,7 @@ def _find_roles(
 
 
 def take_alias(
-    role: Role,
-    free: dict[str, str],
-    frame: pd.DataFrame,
-    rows: np.ndarray,
-    by_role: dict[Role, str],
+    role: Role, free: dict[str, str], frame: pd.DataFrame, by_role: dict[Role, str]
 ) -> str | None:
     """Find a column for a role by its aliases.
 
@@ -289,8 +269,6 @@ def take_alias(
         Loose key -> column, for columns without a role; the column found is removed.
     frame : DataFrame of shape (n, columns)
         The table.
-    rows : ndarray of shape (n,)
-        Row labels.
     by_role : dict of Role to str
         Columns found so far; the new column is added.
 
@@ -300,7 +278,7 @@ def take_alias(
         The column, or None if none is suitable.
     """
     for name in candidates(role, free):
-        if _holds_role(role, name, frame, rows, by_role):
+        if _holds_role(role, name, frame, by_role):
             by_role[role] = name
             return free.pop(loose_key(name))
     return None
@@ -341,13 +319,12 @@ def find_path_column(frame: pd.DataFrame) -> str | None:
         The column with the first known name, else with an alias, else the only column of image
         file names; None if there is none.
     """
-    columns = list(frame.columns)
-    by_key = {column_key(column): column for column in reversed(columns)}
+    by_key = columns_by_key(frame.columns)
     named = [by_key[name] for name in ROLE_COLUMNS[Role.PATH] if name in by_key]
-    named += candidates(Role.PATH, {loose_key(column): column for column in reversed(columns)})
+    named += candidates(Role.PATH, columns_by_key(frame.columns, loose_key))
     if named:
         return named[0]
-    files = [column for column in columns if _names_files(column, frame[column])]
+    files = [column for column in frame if _names_files(column, frame[column])]
     return files[0] if len(files) == 1 else None
 
 
@@ -370,20 +347,16 @@ def read_image_ids(
     list of str or None
         The ids, or None if the table has only paths.
     """
-    by_key = {column_key(name): name for name in reversed(list(frame.columns))}
+    by_key = columns_by_key(frame.columns)
     keys = [column_key(id_column or ""), *ROLE_COLUMNS[Role.IMAGE_ID]]
     column = next((by_key[key] for key in keys if key in by_key), None)
     if column is None or column == path_column or frame[column].isna().all():
         return None
-    values = frame[column]
-    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
-        values = values.astype("Int64")
+    values = whole_ids(frame[column])
     return image_ids([str(one) for one in values.astype(object).where(values.notna(), "")])
 
 
-def _holds_role(
-    role: Role, name: str, frame: pd.DataFrame, rows: np.ndarray, by_role: Mapping[Role, str]
-) -> bool:
+def _holds_role(role: Role, name: str, frame: pd.DataFrame, by_role: Mapping[Role, str]) -> bool:
     """Whether the values of a column fit the role that its name suggests.
 
     Parameters
@@ -394,8 +367,6 @@ def _holds_role(
         The column's name.
     frame : DataFrame of shape (n, columns)
         The table.
-    rows : ndarray of shape (n,)
-        Row labels.
     by_role : mapping of Role to str
         Columns found so far.
 
@@ -405,7 +376,7 @@ def _holds_role(
         True if at least half of the ages, at least one sex, site or diagnosis, or all outcomes are
         understood; for ids, if most images differ and no lesion belongs to two patients.
     """
-    column = frame[name]
+    column, rows = frame[name], np.arange(len(frame))
     text = column.dropna().astype(str).str.strip()
     text = text[~text.str.lower().isin(MISSING_WORDS)]
     if text.empty:
@@ -418,7 +389,7 @@ def _holds_role(
     if role in (Role.PATIENT_ID, Role.LESION_ID):
         return True
     if role is Role.TARGET:
-        return not normalise(column, parse_outcome, rows).faults
+        return not normalise(column, read_outcome, rows).faults
     if role is Role.DIAGNOSIS:
         return any(read_diagnosis(cell).understood for cell in text.unique())
     understood = PARSERS[role](column, rows).values.notna().sum()
@@ -449,10 +420,9 @@ def check_named(frames: Sequence[pd.DataFrame], options: Options) -> list[str]:
         # `AGE` means age_approx rather than target, which shares as many letters.
         close = [one for one in known if one.startswith(key)] or get_close_matches(key, known, n=1)
         hint = f" Did you mean {known[close[0]]!r}?" if close else ""
-        problems.append(
-            f"no table has the column {name!r} given for {role}; there are "
-            f"{', '.join(map(str, list(known.values())[:20]))}.{hint}"
-        )
+        there = ", ".join(map(str, [*known.values()][:20]))
+        what = f"no table has the column {name!r} given for {role}"
+        problems.append(f"{what}; there are {there}.{hint}")
     return problems
 
 
@@ -549,16 +519,24 @@ def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:
         if other is not None:
             if find_role(column) is role and role not in KEYS:
                 return "", ColumnFate.KEPT, f"{role} is read from {other!r}"
-        elif not (role is Role.TARGET and Role.DIAGNOSIS in table.by_role) and _holds_role(
-            role, column, table.frame, table.rows, table.by_role
-        ):
+        elif role is Role.TARGET and Role.DIAGNOSIS in table.by_role:
+            continue
+        elif _holds_role(role, column, table.frame, table.by_role):
             is_target = role is Role.TARGET
             option, value = ("target_column", "") if is_target else ("columns", f"{role}=")
             return role.value, ColumnFate.PROPOSED, f"`{option}` {_quoted(value + column)}"
     return "", ColumnFate.UNKNOWN, ""
 
 
-def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
+# What a user should check: columns read under unknown names, proposed, and kept for a reason.
+_NOTABLE = (
+    (ColumnFate.READ, "{}", "read"),
+    (ColumnFate.PROPOSED, "{}?", "not read; to read it, pass {}"),
+    (ColumnFate.KEPT, "-", "kept, but not used by models; {}"),
+)
+
+
+def list_uses(uses: Sequence[ColumnUse]) -> list[str]:
     """Format the columns that a user should check, for all tables.
 
     Parameters
@@ -574,27 +552,17 @@ def format_uses(uses: Sequence[ColumnUse]) -> list[str]:
     lines = []
     for table in dict.fromkeys(use.table for use in uses):
         own = [use for use in uses if use.table == table]
-        notable = [
-            (use.column, use.field, "read")
+        rows = [
+            (use.column, ours.format(use.field), result.format(use.detail))
+            for fate, ours, result in _NOTABLE
             for use in own
-            if use.guessed and use.fate is ColumnFate.READ
-        ]
-        notable += [
-            (use.column, f"{use.field}?", f"not read; to read it, pass {use.detail}")
-            for use in own
-            if use.fate is ColumnFate.PROPOSED
-        ]
-        notable += [
-            (use.column, "-", f"kept, but not used by models; {use.detail}")
-            for use in own
-            if use.fate is ColumnFate.KEPT and use.detail
+            if use.fate is fate and (use.guessed or use.detail)
         ]
         unknown = [use.column for use in own if use.fate is ColumnFate.UNKNOWN]
-        if not notable and not unknown:
-            continue
-        lines.append(f"columns of {table}:")
-        if notable:
-            rows = [("your column", "our field", "result"), *notable]
+        if rows or unknown:
+            lines.append(f"columns of {table}:")
+        if rows:
+            rows.insert(0, ("your column", "our field", "result"))
             first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
             lines += [f"  {a:<{min(first, 40)}}  {b:<{second}}  {c}" for a, b, c in rows]
         if unknown:

@@ -1,4 +1,4 @@
-"""Interpretation of written diagnoses: name and malignancy."""
+"""Interpretation of written diagnoses and outcomes: name and malignancy."""
 
 from __future__ import annotations
 
@@ -9,19 +9,46 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
-from hybridlesion.metadata._vocabulary import (
-    GROUPS,
-    MISSING_WORDS,
-    NOT_MELANOMA,
-    QUALITIES,
-    UNSPECIFIC,
-    WORDS,
-    invert,
-)
+from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS, WORDS, invert
 
 _LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "ı": "i", "đ": "d"})
 # Endings of nouns in -m and similar in English, German and the Romance languages.
 _ENDING = "(?:a|as|ata|e|en|er|es|i|o|os|u|y)?"
+
+
+def to_float(text: str) -> float | None:
+    """Convert text to a number.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    float or None
+        The number, or None if the text is not one.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def clean(cell: object) -> str:
+    """Normalise case and spaces of a cell.
+
+    Parameters
+    ----------
+    cell : object
+        Any value.
+
+    Returns
+    -------
+    str
+        Its text in lower case, stripped, with single spaces.
+    """
+    return " ".join(str(cell).lower().split())
 
 
 def fold(text: str) -> str:
@@ -124,36 +151,36 @@ class WordSearch:
 
 
 def _compile(words: Iterable[str]) -> re.Pattern[str]:
-    parts = [
-        re.escape(fold(word)).replace(r"\ ", " ").replace(r"\*", "[^ ]*").replace("\\~", "~")
-        for word in sorted(words, key=len, reverse=True)
-    ]
-    alternatives = "|".join(parts).replace("~", _ENDING)
+    longest_first = sorted(words, key=len, reverse=True)
+    parts = "|".join(re.escape(fold(word)).replace(r"\ ", " ") for word in longest_first)
+    alternatives = parts.replace(r"\*", "[^ ]*").replace(r"\~", _ENDING)
     return re.compile(f"(?<![^ ])(?:{alternatives})(?![^ ])")
 
 
 _OUTCOMES = {"malignant": 1.0, "benign": 0.0}
+_OUTCOME_WORDS = invert({side: GROUPS["outcome"][name] for name, side in _OUTCOMES.items()})
 _OTHERS = {"other malignant": 1.0, "other benign": 0.0}
-_SIDES: Mapping[str, float | None] = (
-    dict.fromkeys(GROUPS["malignant"], 1.0)
-    | dict.fromkeys(GROUPS["benign"], 0.0)
-    | dict.fromkeys(GROUPS["neither"])
-    | _OTHERS
-)
+_GROUPS: Mapping[str, float | None] = {"malignant": 1.0, "benign": 0.0, "neither": None}
+_SIDES = {name: side for group, side in _GROUPS.items() for name in GROUPS[group]} | _OTHERS
 _NAMES = WordSearch(
     {"nevus": ("pseudomelanom*",), "other benign": ("pseudolymphom~",)},
-    *(GROUPS["malignant"], GROUPS["benign"], GROUPS["neither"]),
+    *(GROUPS[group] for group in _GROUPS),
     {"other malignant": WORDS["other_malignant"], "other benign": WORDS["other_benign"]},
 )
-_OUTCOME_NAMES = WordSearch(
-    {"benign": WORDS["benign_words"], "malignant": WORDS["malignant_words"]}
-)
+_OUTCOME_NAMES = WordSearch({name: WORDS[f"{name}_words"] for name in ("benign", "malignant")})
 _DOUBT, _EXCLUDED, _BEFORE, _AFTER = (
     WordSearch({name: WORDS[name]})
     for name in ("doubt", "excluded", "denied_before", "denied_after")
 )
 _CODES = invert(GROUPS["codes"])
-_UNSPECIFIC = {*UNSPECIFIC, *_OTHERS}
+# Ignored if a narrower malignancy is also named.
+_UNSPECIFIC = {"carcinoma", "sarcoma", "non-melanoma skin cancer", *_OTHERS}
+# "not melanoma" may be any other malignancy.
+NOT_MELANOMA = "not melanoma"
+# "non-ulcerated melanoma" negates the ulcer.
+_QUALITIES = (
+    "pigment|invas|ulcer|nodul|infiltr|metasta|acral|akral|spitzoid|desmoplast|in[ -]situ|regress"
+)
 
 _DENIALS = frozenset({"no", "not", "non", "nicht", "kein", "ne", "pas", "nao", "geen", "niet"})
 # Number of words before a diagnosis in which a denial counts: "kein Anhalt fuer ein Melanom".
@@ -168,7 +195,7 @@ _JOINED_DOUBT = re.compile(
     r"(melanom|karzinom|basaliom)s?(?=verdacht|ahnlich|artig|nachs|scree|risi)"
 )
 _ASIDE = re.compile(
-    rf"\b(?:non|not|nicht|niet)[\s-]*(?:{QUALITIES})\w*|\bna?e?vus[\s-]+(?=associated|assoziiert)"
+    rf"\b(?:non|not|nicht|niet)[\s-]*(?:{_QUALITIES})\w*|\bna?e?vus[\s-]+(?=associated|assoziiert)"
 )
 _CLAUSE_END = re.compile(r"[,;:()\[\]|\n\u2013\u2014]|\s-+\s|\.(?=\s|$)")
 
@@ -223,7 +250,7 @@ def read_diagnosis(cell: str) -> Reading:
     >>> read_diagnosis("nevus, melanoma excluded").name, read_diagnosis("wen").understood
     ('nevus', False)
     """
-    written = _NUMBERED.sub("", " ".join(cell.lower().split()))
+    written = _NUMBERED.sub("", clean(cell))
     clauses = _split_clauses(written)
     words = [word for clause in clauses for word in clause]
     if written in MISSING_WORDS or not set(words) - {"?"}:
@@ -238,11 +265,10 @@ def read_diagnosis(cell: str) -> Reading:
     said = {_OUTCOMES[one.name] for one in kept if one.name in _OUTCOMES}
     names = [one for one in kept if one.name not in _OUTCOMES]
     specific = {_SIDES[one.name] for one in names if one.name not in _UNSPECIFIC}
-    names = [
-        one for one in names if one.name not in _UNSPECIFIC or _SIDES[one.name] not in specific
-    ]
+    vague = {name for name in _UNSPECIFIC if _SIDES[name] in specific}
+    names = [one for one in names if one.name not in vague]
     if not names:
-        return _read_outcome(written, said, {one.name for one in denied})
+        return _read_unnamed(written, said, {one.name for one in denied})
     chosen = _choose(names, words)
     side = None if chosen is None else _SIDES[chosen]
     # "malignant nevus", "benign melanoma": the words contradict each other.
@@ -301,9 +327,8 @@ def _find_denied(found: list[Found], words: list[str], starts: list[int]) -> lis
 
 
 def _is_denied_after(words: list[str]) -> bool:
-    return any(
-        _FORWARD.isdisjoint(words[one.last + 1 : one.last + 2]) for one in _AFTER.find(words)
-    )
+    following = (words[one.last + 1 : one.last + 2] for one in _AFTER.find(words))
+    return any(map(_FORWARD.isdisjoint, following))
 
 
 def _choose(names: list[Found], words: list[str]) -> str | None:
@@ -320,7 +345,7 @@ def _choose(names: list[Found], words: list[str]) -> str | None:
     return min(distinct, key=lambda name: (order.index(_SIDES[name]), name != "melanoma"))
 
 
-def _read_outcome(written: str, said: set[float], denied: set[str]) -> Reading:
+def _read_unnamed(written: str, said: set[float], denied: set[str]) -> Reading:
     if said:
         return Reading(written, said.pop() if len(said) == 1 else None)
     if denied == {"melanoma"}:
@@ -328,3 +353,61 @@ def _read_outcome(written: str, said: set[float], denied: set[str]) -> Reading:
     if "malignant" in denied and all({**_SIDES, **_OUTCOMES}[name] == 1.0 for name in denied):
         return Reading(written, 0.0)
     return Reading(written, understood=False)
+
+
+def read_outcome(cell: str) -> float | None:
+    """Read whether a lesion is malignant.
+
+    Parameters
+    ----------
+    cell : str
+        For example ``"1"``, ``"0.0"``, ``"malignant"``, ``"yes"``, ``"naevus"`` or
+        ``"indeterminate"``.
+
+    Returns
+    -------
+    float or None
+        1.0 if malignant, 0.0 if benign, None if undecided.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    if cell in MISSING_WORDS:
+        return None
+    value = _OUTCOME_WORDS.get(fold(cell), to_float(cell.replace(",", ".")))
+    if value in (0.0, 1.0):
+        return value
+    reading = read_diagnosis(cell)
+    undecided = reading.named and reading.malignant is None
+    if value is None and reading.understood and not undecided:
+        return reading.malignant
+    cure = "" if value else ". Name the words in `malignant` or `benign`, or clear the cells"
+    raise ValueError(f"is neither 0 or benign nor 1 or malignant{cure}")
+
+
+def read_label(cell: str) -> float | None:
+    """Read one of the two labels of a target.
+
+    Parameters
+    ----------
+    cell : str
+        For example ``"MEL"``, ``"nevus"``, ``"Ja"`` or ``"1"``.
+
+    Returns
+    -------
+    float or None
+        The number, or 1.0 for malignant and 0.0 for benign; None if the word is unknown or
+        undecided.
+
+    Examples
+    --------
+    >>> read_label("Melanoma"), read_label("NV"), read_label("2"), read_label("control")
+    (1.0, 0.0, 2.0, None)
+    """
+    word = clean(cell)
+    number = to_float(word)
+    if number is not None:
+        return number
+    return _OUTCOME_WORDS.get(fold(word), read_diagnosis(word).malignant)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from hybridlesion._formatting import shorten
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._reading import Findings
 
@@ -121,6 +121,23 @@ def image_ids(names: Sequence[str]) -> list[str]:
     return list(map(normalise_image_id, names))
 
 
+def whole_ids(column: pd.Series) -> pd.Series:
+    """Convert ids that pandas has read as floats back to integers.
+
+    Parameters
+    ----------
+    column : Series of shape (n,)
+        Ids, read as floats if some cells are blank.
+
+    Returns
+    -------
+    Series of shape (n,)
+        Integers, if all ids are whole numbers; else the same column.
+    """
+    whole = pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all()
+    return column.astype("Int64") if whole else column
+
+
 def _tell_apart(paths: set[tuple[str, ...]], depth: int) -> bool:
     return len({path[-depth:] for path in paths}) == len(paths)
 
@@ -147,12 +164,31 @@ def match_ids(wanted: Iterable[str], available: Iterable[str]) -> dict[str, str]
     """
     wanted, available = dict.fromkeys(wanted), dict.fromkeys(available)
     found = {one: one for one in wanted if one in available}
-    ours = _by_key(one for one in wanted if one not in found)
-    theirs = _by_key(one for one in available if one not in found)
-    for key, names in ours.items():
-        if len(names) == len(theirs.get(key, ())) == 1:
-            found[names[0]] = theirs[key][0]
-    return found
+    ours = [one for one in wanted if one not in found]
+    theirs = [one for one in available if one not in found]
+    return found | match_unique(ours, theirs, lambda name: _key(normalise_image_id(name)))
+
+
+def match_unique(
+    wanted: Sequence[str], available: Sequence[str], key: Callable[[str], str]
+) -> dict[str, str]:
+    """Match distinct ids whose normalised form occurs once in both lists.
+
+    Parameters
+    ----------
+    wanted, available : sequence of str
+        Ids, each listed once.
+    key : callable
+        Normalises an id.
+
+    Returns
+    -------
+    dict of str to str
+        Wanted id -> available id.
+    """
+    ours = _distinct(wanted, key)
+    theirs = _distinct(available, key) if ours else {}
+    return {name: theirs[form] for form, name in ours.items() if form in theirs}
 
 
 def _match_paths(wanted: Sequence[str], available: Sequence[str]) -> dict[int, int]:
@@ -253,16 +289,16 @@ def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
         near = [(name, changed.get(change(_key(name)))) for name in wanted]
         near = [pair for pair in near if pair[1] is not None]
         if near:
-            ids = "1 id" if len(near) == 1 else f"{len(near):,} ids"
+            ids = count_words(len(near), "id")
             return [f"{ids} would match without {what}, e.g. {' and '.join(near[0])}."]
     return []
 
 
-def _by_key(names: Iterable[str]) -> dict[str, list[str]]:
-    found = defaultdict(list)
-    for name in names:
-        found[_key(normalise_image_id(name))].append(name)
-    return found
+def _distinct(names: Sequence[str], key: Callable[[str], str]) -> dict[str, str]:
+    """Map each normalised form that only one name has to this name."""
+    forms = list(map(key, names))
+    counts = Counter(forms)
+    return {form: name for form, name in zip(forms, names, strict=True) if counts[form] == 1}
 
 
 def _key(name: str) -> str:
@@ -300,11 +336,9 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
     """
     paths = images[["image_id", "path"]].copy()
     paths["image_id"] = [normalise_image_id(str(name)) for name in paths["image_id"]]
-    twice = paths.loc[paths["image_id"].duplicated(), "image_id"].unique()
-    if len(twice):
-        raise TableError(
-            f"several image files have the same id: {shorten(list(twice))}. Keep one file of each."
-        )
+    twice = shorten(paths.loc[paths["image_id"].duplicated(), "image_id"].unique())
+    if twice:
+        raise TableError(f"several image files have the same id: {twice}. Keep one file of each.")
     paths = rename_images(paths, frame, findings)
     joined = frame.drop(columns="path", errors="ignore").merge(paths, on="image_id", how="inner")
     ids, names = frame["image_id"].tolist(), paths["image_id"].tolist()
@@ -352,10 +386,8 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
             if is_image_name(path) and first.setdefault(path, one) != one
         ]
         if shared:
-            raise TableError(
-                f"several image ids share a path: {shorten(shared)}. Give each image one id and "
-                "one row."
-            )
+            what = f"several image ids share a path: {shorten(shared)}"
+            raise TableError(f"{what}. Give each image one id and one row.")
         by_path = _match_paths(written, images["path"].astype(str).tolist())
         new = {place: ids[row] for row, place in by_path.items() if written[row]}
     taken = set(new.values())
@@ -365,22 +397,17 @@ def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Finding
     found = match_ids((one for one in ids if one not in taken), places)
     spelt = [(one, its) for one, its in found.items() if one != its]
     if spelt:
-        findings.warnings.append(
-            f"ids of {len(spelt):,} records differ from their image names only in case or accent "
-            f"encoding, e.g. {spelt[0][0]} and {spelt[0][1]}; matched."
-        )
+        what = f"ids of {len(spelt):,} records differ from their image names only in case or accent"
+        findings.warnings.append(f"{what} encoding, e.g. {' and '.join(spelt[0])}; matched.")
     new |= {places[its]: one for one, its in found.items()}
     taken = set(new.values())
     # Files with the same name in several folders have longer ids, which are in no table.
-    stems = Counter(
-        normalise_image_id(str(path)) for i, path in enumerate(images["path"]) if i not in new
-    )
+    left = [str(path) for place, path in enumerate(images["path"]) if place not in new]
+    stems = Counter(map(normalise_image_id, left))
     unclear = [one for one in ids if one not in taken and stems[one] > 1]
     if unclear:
-        raise TableError(
-            f"several image files match one record: {shorten(unclear)}. Keep one file of each, or "
-            "add a column named path to the table."
-        )
+        what = f"several image files match one record: {shorten(unclear)}"
+        raise TableError(f"{what}. Keep one file of each, or add a column named path to the table.")
     # A file that shares its name with the record of another file belongs to no record.
     kept = [new.get(i, f"{name} (file)" if name in taken else name) for i, name in enumerate(names)]
     return images.assign(image_id=kept)

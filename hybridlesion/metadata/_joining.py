@@ -11,13 +11,11 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import Role
-from hybridlesion.metadata._image_id import explain_near, normalise_image_id
-from hybridlesion.metadata._layouts import FACTS, MEASURED
+from hybridlesion.metadata._image_id import explain_near, match_unique, normalise_image_id
 from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
 from hybridlesion.metadata._reading import Findings
 from hybridlesion.metadata._table_files import SourceTable
-from hybridlesion.metadata._vocabulary import GROUPS
+from hybridlesion.metadata._vocabulary import FACTS, GROUPS, MEASURED, Role, columns_by_key
 
 # Raw values of the same fact may be spelt differently ("45", "45.0"), so the facts are compared.
 # A file may have several paths: as written in a metadata table, and in full in a feature table.
@@ -55,23 +53,22 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     of_images = [table for table in tables if table.key is Role.IMAGE_ID]
     keyed = [table for table in tables if table.key is not Role.IMAGE_ID]
     if not of_images:
-        raise TableError(
-            f"{keyed[0].name} has one row per {keyed[0].key}, but no table has image ids. Add one "
-            f"with image_id and {keyed[0].key}, such as the metadata of the data set; or, if a "
-            "column of it has image ids, pass it as `id_column`."
-        )
+        key = keyed[0].key
+        what = f"{keyed[0].name} has one row per {key}, but no table has image ids"
+        cure = f"Add one with image_id and {key}, or pass its column of image ids as `id_column`."
+        raise TableError(f"{what}. {cure}")
     first, *others = sorted(of_images, key=lambda table: table.layout.name == FACTS)
     joined = first.frame.set_index("image_id")
     for other in others:
         added = other.frame.set_index("image_id")
-        added = added.set_axis(_match_ids(joined.index, added.index, "image", other.name, findings))
+        added = added.set_axis(_match(joined.index, added.index, "image", other.name, findings))
         _report_coverage(joined.index, added.index, first, other, findings)
         if other.layout.name == FACTS:
             added = added.reindex(joined.index)
-        joined = _join_two(joined, added, other.name, findings)
+        joined = _join(joined, added, other.name, findings)
     # Patient facts are joined last, since a table of lesions may add the patient ids.
     for other in sorted(keyed, key=lambda table: table.key is Role.PATIENT_ID):
-        joined = _join_two(joined, _spread(joined, other, findings), other.name, findings)
+        joined = _join(joined, _spread(joined, other, findings), other.name, findings)
     joined = joined.rename_axis("image_id").reset_index()
     if len(tables) > 1:
         report_shared_lesions(joined, joined["image_id"].to_numpy(), findings)
@@ -81,55 +78,40 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
 
 def _spread(joined: pd.DataFrame, table: TableRecords, findings: Findings) -> pd.DataFrame:
     """Give every image the facts of its lesion or patient."""
-    key, noun = table.key.value, table.key.value.removesuffix("_id")
+    key, noun, name = table.key.value, table.key.value.removesuffix("_id"), table.name
     if key not in joined:
-        raise TableError(
-            f"{table.name} has one row per {key}, but no table with images has that column. Pass "
-            f"it in `columns` ({key}=COLUMN), or join a table that has image_id and {key}."
-        )
+        what = f"{name} has one row per {key}, but no table with images has that column"
+        cure = f"Pass it in `columns` ({key}=COLUMN), or join a table that has image_id and {key}."
+        raise TableError(f"{what}. {cure}")
+    ids = pd.Index(joined[key].dropna())
     facts = table.frame.set_index("image_id")
-    facts = facts.set_axis(
-        _match_ids(pd.Index(joined[key].dropna()), facts.index, noun, table.name, findings)
-    )
+    facts = facts.set_axis(_match(ids, facts.index, noun, name, findings))
     known = joined[key].isin(facts.index)
     if not known.any():
-        raise TableError(
-            f"{table.name} has no {noun} in common with the image tables: they have "
-            f"{shorten(list(joined[key].dropna().unique()[:3]))}, it has "
-            f"{shorten(list(facts.index[:3]))}. Are these tables from one data set?"
-        )
+        theirs, its = shorten(ids.unique()[:3]), shorten(facts.index[:3])
+        what = f"{name} has no {noun} in common with the image tables: they have {theirs}"
+        raise TableError(f"{what}, it has {its}. Are these tables from one data set?")
     if not known.all():
-        findings.warnings.append(
-            f"{(~known).sum():,} of {len(joined):,} images have a {noun} that is not in "
-            f"{table.name}; its columns stay empty there."
-        )
+        what = f"{(~known).sum():,} of {len(joined):,} images have a {noun} that is not in {name}"
+        findings.warnings.append(f"{what}; its columns stay empty there.")
     unused = ~facts.index.isin(joined[key])
     if unused.any():
-        findings.warnings.append(
-            f"{unused.sum():,} of {len(facts):,} {noun}s in {table.name} have no image; left out."
-        )
+        what = f"{unused.sum():,} of {len(facts):,} {noun}s in {name}"
+        findings.warnings.append(f"{what} have no image; left out.")
     return facts.reindex(joined[key]).set_axis(joined.index)
 
 
-def _match_ids(
-    known: pd.Index, added: pd.Index, noun: str, name: str, findings: Findings
-) -> pd.Index:
+def _match(known: pd.Index, added: pd.Index, noun: str, name: str, findings: Findings) -> pd.Index:
     """Map ids to known ones that differ only in case, Unicode form or leading zeros, if unique."""
     missing = added[~added.isin(known)].unique()
-    if missing.empty:
-        return added
     free = known[~known.isin(added)].unique()
-    by_loose = pd.Series(free, index=[_loose_id(one) for one in free])
-    by_loose = by_loose[~by_loose.index.duplicated(keep=False)]
-    wanted = pd.Series([_loose_id(one) for one in missing], index=missing)
-    found = wanted[~wanted.duplicated(keep=False)].map(by_loose).dropna()
-    if found.empty:
+    found = match_unique(missing, free, _loose_id)
+    if not found:
         return added
-    example = found.index[0]
+    examples = " and ".join(map(repr, next(iter(found.items()))))
     findings.warnings.append(
         f"{count_words(len(found), noun)} of {name} differ from earlier tables only in case, "
-        f"accent encoding or leading zeros, such as {example!r} and {found[example]!r}; taken as "
-        "the same."
+        f"accent encoding or leading zeros, such as {examples}; taken as the same."
     )
     return pd.Index([found.get(one, one) for one in added])
 
@@ -147,16 +129,14 @@ def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
         bare = numbers.str.lstrip("0")
         twins = numbers[bare.duplicated(keep=False)]
         if len(twins):
+            example = " and ".join(twins[bare == bare[twins.index[0]]][:2])
             findings.warnings.append(
-                f"{column}: {len(twins):,} ids differ only in leading zeros, such as "
-                f"{' and '.join(twins[bare == bare[twins.index[0]]][:2])}; taken as different. If "
-                "they are the same, spell them alike."
+                f"{column}: {len(twins):,} ids differ only in leading zeros, such as {example}; "
+                "taken as different. If they are the same, spell them alike."
             )
 
 
-def _join_two(
-    one: pd.DataFrame, other: pd.DataFrame, name: str, findings: Findings
-) -> pd.DataFrame:
+def _join(one: pd.DataFrame, other: pd.DataFrame, name: str, findings: Findings) -> pd.DataFrame:
     ids = one.index.union(other.index, sort=False)
     one, other = one.reindex(ids), other.reindex(ids)
     joined = dict(one.items())
@@ -169,7 +149,7 @@ def _join_two(
             if column == "diagnosis":
                 differing &= ~(_covers(left, right) | _covers(right, left))
             if differing.any():
-                findings.problems.append(_describe(column, name, left, right, differing))
+                findings.problems.append(_describe(name, left[differing], right[differing]))
         joined[column] = left.where(left.notna(), right)
     joined |= {column: values for column, values in other.items() if column not in joined}
     # Unlike pd.concat, this consolidates the columns, which later insertions need.
@@ -186,10 +166,8 @@ def _translate(left: pd.Series, right: pd.Series, name: str, findings: Findings)
     shared = right.dropna().isin(left).any()
     if len(pairs) < _FEWEST_TRANSLATED or not one_to_one or shared:
         return right
-    findings.warnings.append(
-        f"{left.name} of {name} uses other names than earlier tables: {len(pairs):,} ids were "
-        "translated."
-    )
+    other = f"{left.name} of {name} uses other names than earlier tables"
+    findings.warnings.append(f"{other}: {len(pairs):,} ids were translated.")
     known = right.map(pairs.set_index("right")["left"])
     return known.where(known.notna(), right)
 
@@ -201,42 +179,32 @@ def _covers(broad: pd.Series, narrow: pd.Series) -> pd.Series:
     return covered
 
 
-def _describe(
-    column: str, name: str, left: pd.Series, right: pd.Series, differing: pd.Series
-) -> str:
-    ids = differing.index[differing]
-    examples = [f"{image_id} {left[image_id]!s} / {right[image_id]!s}" for image_id in ids]
+def _describe(name: str, left: pd.Series, right: pd.Series) -> str:
+    examples = shorten(f"{one} {left[one]!s} / {right[one]!s}" for one in left.index)
+    images = count_words(len(left), "image")
     cure = "Correct one of the tables, or drop the column from it."
-    if column == "target":
+    if left.name == "target":
         cure = "Pass the diagnoses that are malignant in all of them as `malignant`."
-    return (
-        f"{column} of {count_words(len(ids), 'image')} in {name} differs from earlier tables: "
-        f"{shorten(examples)}. {cure}"
-    )
+    return f"{left.name} of {images} in {name} differs from earlier tables: {examples}. {cure}"
 
 
 def _report_coverage(
     known: pd.Index, added: pd.Index, first: TableRecords, other: TableRecords, findings: Findings
 ) -> None:
-    common = known.isin(added).sum()
+    alone, new = known[~known.isin(added)], added[~added.isin(known)]
     facts_only = other.layout.name == FACTS
-    if common == 0:
+    if len(alone) == len(known):
         fate = "its columns stay empty" if facts_only else "the tables were stacked"
-        near = "".join(f" {note}" for note in explain_near(added, known))
-        findings.warnings.append(
-            f"{other.name} has no image in common with {first.name}: {fate}.{near}"
-        )
-    elif common < len(known):
-        findings.warnings.append(
-            f"{len(known) - common:,} of {len(known):,} images of earlier tables are not in "
-            f"{other.name}, e.g. {known[~known.isin(added)][0]}; its columns stay empty there."
-        )
-    if 0 < common < len(added):
+        note = f"{other.name} has no image in common with {first.name}: {fate}."
+        findings.warnings.append(" ".join([note, *explain_near(added, known)]))
+        return
+    if len(alone):
+        what = f"{len(alone):,} of {len(known):,} images of earlier tables are not in {other.name}"
+        findings.warnings.append(f"{what}, e.g. {alone[0]}; its columns stay empty there.")
+    if len(new):
         fate = "left out" if facts_only else "added"
-        findings.warnings.append(
-            f"{len(added) - common:,} of {len(added):,} images in {other.name} are not in earlier "
-            f"tables, e.g. {added[~added.isin(known)][0]}; {fate}."
-        )
+        what = f"{len(new):,} of {len(added):,} images in {other.name} are not in earlier tables"
+        findings.warnings.append(f"{what}, e.g. {new[0]}; {fate}.")
 
 
 def add_splits(
@@ -267,25 +235,21 @@ def add_splits(
         return tables
     counted = [one for one in tables if one.layout.name == "derm7pt"] or list(tables)
     if len(counted) > 1:
-        raise TableError(
-            f"{lists[0].name} lists row positions, as Derm7pt does, but none of the tables is "
-            "Derm7pt's meta.csv. Add it, or leave out the list."
-        )
+        what = f"{lists[0].name} lists row positions, but no table is meta.csv of Derm7pt"
+        raise TableError(f"{what}. Add it, or leave out the list.")
     table = counted[0]
-    split = pd.Series(np.nan, index=table.frame.index, dtype=object)
+    split = pd.Series(np.nan, table.frame.index, dtype=object)
     for one in lists:
         part = next((part for word, part in _PARTS.items() if word in one.name.lower()), None)
         if part is None:
-            raise TableError(
-                f"{one.name} lists row positions, but its name gives no part. Call it "
-                "train_indexes.csv, valid_indexes.csv or test_indexes.csv."
-            )
+            what = f"{one.name} lists row positions, but its name gives no part"
+            names = "train_indexes.csv, valid_indexes.csv or test_indexes.csv"
+            raise TableError(f"{what}. Call it {names}.")
         numbers = pd.to_numeric(one.frame.iloc[:, 0], errors="coerce")
         if not numbers.isin(range(len(split))).all() or split[numbers].notna().any():
-            raise TableError(
-                f"{one.name} lists rows that {table.name} does not have, or that another part has; "
-                f"positions run from 0 to {len(split) - 1}. Are these files from one data set?"
-            )
+            what = f"{one.name} lists rows that {table.name} does not have or another part has"
+            rows = f"positions run from 0 to {len(split) - 1}"
+            raise TableError(f"{what}; {rows}. Are these files from one data set?")
         split[numbers] = part
     with_split = replace(table, frame=table.frame.assign(split=split))
     return [with_split if one is table else one for one in tables]
@@ -312,15 +276,13 @@ def find_pairs(source: SourceTable) -> pd.DataFrame:
     TableError
         If the two columns are ambiguous.
     """
-    keys = {str(column).strip().lower(): column for column in source.frame.columns}
-    names = [keys[name] for name in _PAIR if name in keys]
-    if len(names) < 2:
-        names = list(source.frame.columns)
+    by_key = columns_by_key(source.frame.columns)
+    names = list(source.frame.columns)
+    if by_key.keys() >= set(_PAIR):
+        names = [by_key[name] for name in _PAIR]
     if len(names) != 2:
-        raise TableError(
-            f"{source.name}: a list of duplicates needs the columns {' and '.join(_PAIR)}, or two "
-            f"columns in all; got {', '.join(map(str, names))}."
-        )
+        need = f"{source.name}: a list of duplicates needs the columns {' and '.join(_PAIR)}"
+        raise TableError(f"{need}, or two columns in all; got {', '.join(map(str, names))}.")
     pairs = source.frame[names].dropna().astype(str)
     return pairs.map(normalise_image_id).set_axis(_PAIR, axis=1)
 
@@ -348,8 +310,8 @@ def _cluster_duplicates(pairs: pd.DataFrame) -> pd.Series:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    codes, ids = pd.factorize(pd.concat([pairs[_PAIR[0]], pairs[_PAIR[1]]], ignore_index=True))
-    one, other = codes[: len(pairs)], codes[len(pairs) :]
+    codes, ids = pd.factorize(pd.concat([pairs[name] for name in _PAIR], ignore_index=True))
+    one, other = codes.reshape(2, -1)
     links = coo_array((np.ones(len(pairs)), (one, other)), shape=(len(ids), len(ids)))
     _, cluster = connected_components(links, directed=False)
     # Codes follow the listing order, so the leader of a cluster is its first member.
@@ -401,7 +363,7 @@ def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
         fate = "dropped" if drop else "kept, in one cluster with the first"
         findings.warnings.append(f"{copies:,} {what} of another; {fate}.")
     if "target" in members:
-        mixed = int(members.groupby("duplicate_cluster")["target"].nunique().gt(1).sum())
+        mixed = members.groupby("duplicate_cluster")["target"].nunique().gt(1).sum()
         if mixed:
             verb = "holds" if mixed == 1 else "hold"
             clusters = count_words(mixed, "cluster")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +11,6 @@ import pandas as pd
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import (
-    ROLE_COLUMNS,
-    Role,
-    column_key,
-    leak_reason,
-    loose_key,
-)
 from hybridlesion.metadata._columns import (
     ColumnUse,
     Options,
@@ -27,17 +19,25 @@ from hybridlesion.metadata._columns import (
     recognise_table,
     take_alias,
 )
-from hybridlesion.metadata._image_id import image_ids, path_ids
-from hybridlesion.metadata._layouts import FAMILIES, Layout
-from hybridlesion.metadata._reading import Findings, describe_rows, read_numbers
+from hybridlesion.metadata._image_id import image_ids, path_ids, whole_ids
+from hybridlesion.metadata._reading import MOST_FAULTS, Findings, describe_rows, read_numbers
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import derive_diagnosis, derive_target
 from hybridlesion.metadata._values import PARSERS, normalise_site
-from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS
+from hybridlesion.metadata._vocabulary import (
+    FAMILIES,
+    GROUPS,
+    MISSING_WORDS,
+    ROLE_COLUMNS,
+    Layout,
+    Role,
+    column_key,
+    columns_by_key,
+    leak_reason,
+    loose_key,
+)
 
 _RAW = {Role.AGE: "age_raw", Role.SEX: "sex_raw", Role.SITE: "site_raw"}
-# Number of faults of one kind that are listed individually.
-_SHOWN = 20
 # Forms of ids that a program has mistaken for numbers.
 _DECIMALS = re.compile(r"\d+[.,]\d+")
 _WHOLE = re.compile(r"\d+[.,]0+")
@@ -60,11 +60,9 @@ class TableRecords:
         ``image_id``.
     set_aside : dict of str to str
         Column -> reason why no model may use it.
-    findings : Findings
-        Problems and warnings.
-    key : Role, default="image_id"
+    key : Role
         What the rows represent: images, lesions or patients.
-    uses : tuple of ColumnUse, default=()
+    uses : tuple of ColumnUse
         How the columns were used.
     """
 
@@ -72,12 +70,11 @@ class TableRecords:
     layout: Layout
     frame: pd.DataFrame
     set_aside: dict[str, str]
-    findings: Findings
-    key: Role = Role.IMAGE_ID
-    uses: tuple[ColumnUse, ...] = ()
+    key: Role
+    uses: tuple[ColumnUse, ...]
 
 
-def normalise_table(source: SourceTable, options: Options) -> TableRecords:
+def normalise_table(source: SourceTable, options: Options, findings: Findings) -> TableRecords:
     """Convert a table to records.
 
     Parameters
@@ -86,6 +83,8 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
         The table.
     options : Options
         Columns and diagnoses named by the user.
+    findings : Findings
+        Receives the problems and warnings, with the name of the table, and spellings of diagnoses.
 
     Returns
     -------
@@ -98,24 +97,23 @@ def normalise_table(source: SourceTable, options: Options) -> TableRecords:
         If the table has no known layout.
     """
     table = recognise_table(source, options)
-    findings = table.findings
     records = _record_columns(table, options)
     extras, set_aside = _sort_columns(table)
     overshadowed = [name for name in extras if name in records]
     set_aside |= dict.fromkeys(overshadowed, "another column was named for its role")
     uses = describe_uses(table, extras, set_aside)
     _note_layout(table)
-    others = table.frame[[name for name in extras if name not in records]]
+    others = table.frame[extras].drop(columns=overshadowed)
     frame = pd.concat([pd.DataFrame(records), others], axis=1)
-    report_shared_lesions(frame, table.rows, findings)
-    key = table.key if table.key in (Role.LESION_ID, Role.PATIENT_ID) else Role.IMAGE_ID
-    frame = _merge_repeated(frame, table.rows, findings, key)
-    labelled = Findings(
-        [*source.faults, *(f"{source.name}, {problem}" for problem in findings.problems)],
-        [*source.notes, *(f"{source.name}, {warning}" for warning in findings.warnings)],
-        findings.words,
-    )
-    return TableRecords(source.name, table.layout, frame, set_aside, labelled, key, uses)
+    own = table.findings
+    report_shared_lesions(frame, table.rows, own)
+    key = Role.IMAGE_ID if table.key is Role.PATH else table.key
+    frame = _merge_repeated(frame, table.rows, own, key)
+    findings.problems += [*source.faults, *(f"{source.name}, {one}" for one in own.problems)]
+    findings.warnings += [*source.notes, *(f"{source.name}, {one}" for one in own.warnings)]
+    for name, words in own.words.items():
+        findings.add_words(name, words)
+    return TableRecords(source.name, table.layout, frame, set_aside, key, uses)
 
 
 def _note_layout(table: RecognisedTable) -> None:
@@ -135,6 +133,7 @@ def _note_layout(table: RecognisedTable) -> None:
 def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Series]:
     frame, found = table.frame, table.by_role
     records = {"image_id": _row_ids(table)}
+
     for role in (Role.PATH, Role.PATIENT_ID, Role.LESION_ID):
         own = table.layout.set_aside.get(role.value)
         if role in found and role is not table.key and not own:
@@ -142,41 +141,34 @@ def _record_columns(table: RecognisedTable, options: Options) -> dict[str, pd.Se
             # Such as 1.23E+11, as which different ids look the same.
             rounded = ids.astype(str).str.fullmatch(_ROUNDED).to_numpy()
             if rounded.any():
-                table.findings.warnings.append(
-                    f"{describe_rows(table.rows[rounded])}: {found[role]} {ids[rounded].iloc[0]!r} "
-                    "was rounded by a spreadsheet, so different ids may look the same. Export the "
-                    "column as text."
-                )
+                where = f"{describe_rows(table.rows[rounded])}: {found[role]}"
+                what = f"{where} {ids[rounded].iloc[0]!r} was rounded by a spreadsheet"
+                cure = "so different ids may look the same. Export the column as text."
+                table.findings.warnings.append(f"{what}, {cure}")
     if table.key is Role.PATH:
         records["path"] = normalise_ids(frame[found[Role.PATH]])
-    for role in PARSERS:
-        if role in found:
-            records[role.value] = _parse(frame[found[role]], role, table.rows, table.findings)
-    if "site" in records:
-        records["site"] = _refine_site(frame, records["site"], table.by_key, table.rows)
-    diagnosis = derive_diagnosis(table, options)
-    target = derive_target(table, diagnosis, options)
-    optional = {"diagnosis": diagnosis, "target": target}
-    records |= {name: values for name, values in optional.items() if values is not None}
     for role, raw in _RAW.items():
         if role in found:
+            records[role.value] = _parse(frame[found[role]], role, table.rows, table.findings)
             records[raw] = frame[table.by_key.get(raw, found[role])]
-    return records
+    if "site" in records:
+        records["site"] = _refine_site(frame, records["site"])
+    records["diagnosis"] = derive_diagnosis(table, options)
+    records["target"] = derive_target(table, records["diagnosis"], options)
+    return {name: values for name, values in records.items() if values is not None}
 
 
 def _row_ids(table: RecognisedTable) -> pd.Series:
     column = table.by_role[table.key]
-    written = normalise_ids(table.frame[column])
-    blank = written.isna().to_numpy()
+    written = normalise_ids(table.frame[column]).fillna("")
     if table.key in (Role.LESION_ID, Role.PATIENT_ID):
-        return written.fillna("")
+        return written
+    blank = (written == "").to_numpy()
     if blank.any():
-        table.findings.problems.append(
-            f"{describe_rows(table.rows[blank])}: {column} is blank. Every row needs an image id."
-        )
-    names = written.fillna("").tolist()
-    ids = image_ids(names) if table.key is Role.IMAGE_ID else path_ids(names)
-    return pd.Series(ids, index=table.frame.index)
+        where = describe_rows(table.rows[blank])
+        table.findings.problems.append(f"{where}: {column} is blank. Every row needs an image id.")
+    read_ids = image_ids if table.key is Role.IMAGE_ID else path_ids
+    return pd.Series(read_ids(written.tolist()), index=table.frame.index)
 
 
 def normalise_ids(column: pd.Series) -> pd.Series:
@@ -199,8 +191,7 @@ def normalise_ids(column: pd.Series) -> pd.Series:
     >>> normalise_ids(pd.Series(["12.0", "012", 12, " P1 ", "unknown"])).tolist()
     ['12', '012', '12', 'P1', nan]
     """
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
+    column = whole_ids(column)
     text = column.astype(object).where(column.notna(), None)
     text = text.map(lambda name: str(name).strip(), na_action="ignore")
     missing = text.map(lambda name: name.lower() in MISSING_WORDS, na_action="ignore")
@@ -219,24 +210,23 @@ def _parse(column: pd.Series, role: Role, rows: np.ndarray, findings: Findings) 
     sexes and sites are common in real tables, and the model accepts missing values.
     """
     parsed = PARSERS[role](column, rows)
-    findings.warnings.extend(parsed.notes)
+    findings.warnings += parsed.notes
     if role is Role.AGE:
-        findings.problems.extend(parsed.faults)
+        findings.problems += parsed.faults
         return parsed.values.astype(float)
     none = "" if parsed.values.notna().any() else " (no value of this column was understood)"
-    findings.warnings.extend(f"{fault}; taken as missing{none}" for fault in parsed.faults)
+    findings.warnings += [f"{fault}; taken as missing{none}" for fault in parsed.faults]
     return parsed.values
 
 
-def _refine_site(
-    frame: pd.DataFrame, site: pd.Series, by_key: Mapping[str, str], rows: np.ndarray
-) -> pd.Series:
+def _refine_site(frame: pd.DataFrame, site: pd.Series) -> pd.Series:
     """Let the finer columns of the ISIC archive override the general site."""
+    by_key = columns_by_key(frame.columns)
     for key, words in GROUPS["site_refinements"].items():
         if key in by_key:
             cells = frame[by_key[key]]
             decisive = cells.astype(str).str.strip().str.lower().isin(words)
-            finer = normalise_site(cells.where(decisive), rows).values
+            finer = normalise_site(cells.where(decisive), frame.index.to_numpy()).values
             site = finer.where(finer.notna(), site)
     return site
 
@@ -274,15 +264,14 @@ def report_shared_lesions(table: pd.DataFrame, labels: np.ndarray, findings: Fin
     known = table[["lesion_id", "patient_id"]].dropna()
     pairs = known.drop_duplicates()
     shared = pairs.loc[pairs["lesion_id"].duplicated(), "lesion_id"].unique()
-    for lesion in shared[:_SHOWN]:
-        rows = known.index[known["lesion_id"] == lesion]
-        patients = pairs.loc[pairs["lesion_id"] == lesion, "patient_id"]
-        findings.problems.append(
-            f"{describe_rows(labels[rows])}: lesion {lesion} belongs to several patients "
-            f"({shorten(list(patients))}). Correct the patient_id, or leave lesion_id out."
-        )
-    if len(shared) > _SHOWN:
-        findings.problems.append(f"{len(shared) - _SHOWN:,} more lesions with several patients.")
+    for lesion in shared[:MOST_FAULTS]:
+        where = describe_rows(labels[known.index[known["lesion_id"] == lesion]])
+        patients = shorten(pairs.loc[pairs["lesion_id"] == lesion, "patient_id"])
+        what = f"{where}: lesion {lesion} belongs to several patients ({patients})"
+        findings.problems.append(f"{what}. Correct the patient_id, or leave lesion_id out.")
+    if len(shared) > MOST_FAULTS:
+        more = len(shared) - MOST_FAULTS
+        findings.problems.append(f"{more:,} more lesions with several patients.")
 
 
 def _merge_repeated(
@@ -302,26 +291,20 @@ def _merge_repeated(
     # A blank does not contradict a value, since nunique ignores blanks.
     groups = table[repeated].groupby("image_id", sort=False)
     compared = [name for name in table.columns if name not in {"image_id", *_RAW.values()}]
-    differing = groups[compared].nunique().gt(1) if compared else pd.DataFrame()
+    differing = groups[compared].nunique().gt(1)
     differing = differing[differing.any(axis=1)]
-    for image_id, differs in differing.head(_SHOWN).iterrows():
+    for image_id, differs in differing.head(MOST_FAULTS).iterrows():
         where = describe_rows(rows[(ids == image_id).to_numpy()])
-        findings.problems.append(
-            f"{where}: {noun} {image_id} appears more than once with different "
-            f"{', '.join(differs.index[differs])}. Keep one row of it."
-        )
-    if len(differing) > _SHOWN:
-        findings.problems.append(f"{len(differing) - _SHOWN:,} more such {noun}s.")
+        columns = ", ".join(differs.index[differs])
+        what = f"{where}: {noun} {image_id} appears more than once with different {columns}"
+        findings.problems.append(f"{what}. Keep one row of it.")
+    if len(differing) > MOST_FAULTS:
+        findings.problems.append(f"{len(differing) - MOST_FAULTS:,} more such {noun}s.")
     again = (ids.duplicated() & (ids != "")).to_numpy()
-    findings.warnings.append(
-        f"{describe_rows(rows[again])}: {noun}s repeated from an earlier row; merged with it"
-    )
-    merged = groups.first().reset_index()
-    return (
-        pd.concat([table[~repeated], merged.set_index(table.index[repeated & ~again])])
-        .sort_index()
-        .reset_index(drop=True)
-    )
+    where = describe_rows(rows[again])
+    findings.warnings.append(f"{where}: {noun}s repeated from an earlier row; merged with it")
+    merged = groups.first().reset_index().set_index(table.index[repeated & ~again])
+    return pd.concat([table[~repeated], merged]).sort_index(ignore_index=True)
 
 
 # Measurements of total-body photography (ISIC 2024) that are also available for new lesions.
@@ -370,19 +353,17 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     """
     frame = as_pandas(frame)
     rows, findings = frame.index.to_numpy(), Findings()
-    named = _name_columns(frame, rows, findings)
-    renamed = {column: role.value for role, column in named.items() if column != role.value}
-    if renamed:
-        frame = frame.rename(columns=renamed)
+    named = _name_columns(frame, findings)
+    # Messages use the user's names for the columns.
     found = {}
     for role in PARSERS:
         if role in named:
-            # Messages use the user's name for the column.
-            column = frame[role.value].rename(named[role])
-            found[role.value] = _parse(column, role, rows, findings)
+            found[role.value] = _parse(frame[named[role]], role, rows, findings)
+    renamed = {column: role.value for role, column in named.items() if column != role.value}
+    if renamed:
+        frame = frame.rename(columns=renamed)
     if "site" in renamed.values():
-        by_key = {column_key(column): column for column in reversed(list(frame.columns))}
-        found["site"] = _refine_site(frame, found["site"], by_key, rows)
+        found["site"] = _refine_site(frame, found["site"])
     # Numeric ids are unambiguous; as text, an id may have two spellings or be given as unknown.
     for name in ("patient_id", "lesion_id"):
         if name in frame and not pd.api.types.is_numeric_dtype(frame[name]):
@@ -390,38 +371,31 @@ def normalise_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...
     for column in frame.columns:
         if str(column).startswith(MEASUREMENT_PREFIXES) and column_key(column) not in _WORDS:
             found[column] = _read_numbers(frame[column], rows, findings)
+    words = [column for column, values in found.items() if values is None]
     if findings.problems:
         count = count_words(len(findings.problems), "problem")
         raise TableError(f"{count} in the records:", findings.problems)
-    words = [name for name, values in found.items() if values is None]
-    changed = {
-        name: values
-        for name, values in found.items()
-        if values is not None and not values.equals(frame[name])
-    }
-    if words or changed:
-        frame = frame.drop(columns=words).assign(**changed)
+    changed = {name: values for name, values in found.items() if not frame[name].equals(values)}
+    if changed:
+        frame = frame.assign(**changed).drop(columns=words)
     return frame, tuple(findings.warnings)
 
 
-def _name_columns(frame: pd.DataFrame, rows: np.ndarray, findings: Findings) -> dict[Role, str]:
+def _name_columns(frame: pd.DataFrame, findings: Findings) -> dict[Role, str]:
     """Find the column of each role, as `read_records` does."""
-    keys = pd.Index([column_key(column) for column in frame.columns])
+    by_key = columns_by_key(frame.columns)
     named: dict[Role, str] = {}
     for role in _ROLES:
-        key = next((name for name in ROLE_COLUMNS[role] if name in keys), None)
-        if key is None:
-            continue
-        columns = frame.columns[keys == key]
-        if len(columns) > 1:
-            raise TableError(
-                f"the columns {', '.join(map(repr, columns))} differ only in case or blanks. "
-                "Rename or drop one of them."
-            )
-        named[role] = columns[0]
+        key = next((name for name in ROLE_COLUMNS[role] if name in by_key), None)
+        same = [column for column in frame.columns if column_key(column) == key]
+        if len(same) > 1:
+            what = f"the columns {', '.join(map(repr, same))} differ only in case or blanks"
+            raise TableError(f"{what}. Rename or drop one of them.")
+        if same:
+            named[role] = same[0]
     free = {loose_key(name): name for name in frame.columns if name not in named.values()}
     for role in _ROLES:
-        name = None if role in named else take_alias(role, free, frame, rows, named)
+        name = None if role in named else take_alias(role, free, frame, named)
         if name is not None:
             findings.warnings.append(f"column {name!r} is read as {role}")
     return named
@@ -432,10 +406,9 @@ def _read_numbers(column: pd.Series, rows: np.ndarray, findings: Findings) -> pd
     found = read_numbers(column, rows)
     if not found.faults and not pd.api.types.is_numeric_dtype(found.values):
         word = found.values.dropna().iloc[0]
-        findings.warnings.append(
-            f"{column.name} contains words, not numbers, such as {word!r}; the column is left out"
-        )
+        what = f"{column.name} contains words, not numbers, such as {word!r}"
+        findings.warnings.append(f"{what}; the column is left out")
         return None
-    findings.warnings.extend(found.notes)
-    findings.problems.extend(found.faults)
+    findings.warnings += found.notes
+    findings.problems += found.faults
     return found.values

@@ -14,10 +14,8 @@ import pandas as pd
 from hybridlesion._formatting import shorten
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import Role, column_key, find_role
-from hybridlesion.metadata._layouts import FAMILIES
 from hybridlesion.metadata._table_files import SourceTable, parse_table, read_bytes
-from hybridlesion.metadata._vocabulary import MISSING_NUMBERS
+from hybridlesion.metadata._vocabulary import FAMILIES, MISSING_NUMBERS, Role, column_key, find_role
 
 # Number of faults of one column that are listed individually.
 MOST_FAULTS = 20
@@ -92,15 +90,15 @@ def shorten_faults(faults: Sequence[str], column: object) -> tuple[str, ...]:
     tuple of str
         The faults, followed by the number of those left out, if any.
     """
-    if len(faults) <= MOST_FAULTS:
-        return tuple(faults)
-    more = f"{column}: {len(faults) - MOST_FAULTS:,} more such values"
-    return (*faults[:MOST_FAULTS], more)
+    left_out = len(faults) - MOST_FAULTS
+    more = (f"{column}: {left_out:,} more such values",) if left_out > 0 else ()
+    return (*faults[:MOST_FAULTS], *more)
 
 
 # Columns that must contain numbers only; some of tbp_lv_* contain words in every row.
 _MEASUREMENTS = (*(f"{family}*" for family in FAMILIES), "tbp_lv_*", "clin_size_*")
 _SCORES = ("score", "threshold")
+
 
 _NUMBER = re.compile(r"(?P<body>[-+]?[\d.,]*\d[.,]?)(?P<exponent>e[-+]?\d+)?", re.IGNORECASE)
 # Spaces and apostrophes between groups of digits: 1 234,5 and 1'234.5.
@@ -149,29 +147,16 @@ def is_measurement(column: object) -> bool:
     return key in _SCORES or any(fnmatchcase(key, name) for name in _MEASUREMENTS)
 
 
-def _uses_decimal_comma(columns: Iterable[pd.Series]) -> bool:
-    """Whether any column of a table has numbers with a decimal comma.
-
-    Parameters
-    ----------
-    columns : iterable of Series
-        Columns of text.
-
-    Returns
-    -------
-    bool
-        Whether there is a number such as ``1,5`` or ``1.234,5``.
-    """
-    marks = set()
-    for column in columns:
-        cells = [cell for cell in column.dropna().unique()[:1000] if isinstance(cell, str)]
-        marks |= {mark for cell in cells for mark, sure in [_mark(_clean(cell))] if sure}
-    return "," in marks
+def _uses_decimal_comma(frame: pd.DataFrame) -> bool:
+    """Whether any column of text has a number such as ``1,5`` or ``1.234,5``."""
+    return any(
+        isinstance(cell, str) and _mark(_clean(cell)) == (",", True)
+        for name in frame.select_dtypes(exclude=["number", "bool"])
+        for cell in frame[name].dropna().unique()[:1000]
+    )
 
 
-def read_numbers(
-    column: pd.Series, rows: np.ndarray, *, decimal_comma: bool = False
-) -> ParsedColumn:
+def read_numbers(column: pd.Series, rows: np.ndarray, decimal_comma: bool = False) -> ParsedColumn:
     """Convert text to numbers if the column contains numbers.
 
     Parameters
@@ -197,45 +182,40 @@ def read_numbers(
     texts = [_clean(cell) for cell in cells]
     must = is_measurement(column.name)
     # The first hundred cells are enough to recognise nearly every column of words.
-    first = zip(cells[:100], texts[:100], strict=True)
-    if not must and all(_mark_of(*pair)[0] is None for pair in first):
+    if not must and all(mark is None for mark, _ in map(_mark_of, cells[:100], texts)):
         return unchanged
-    marks = [_mark_of(*pair) for pair in zip(cells, texts, strict=True)]
-    words = [
-        code
-        for code, (text, (mark, _)) in enumerate(zip(texts, marks, strict=True))
-        if mark is None and text not in MISSING_NUMBERS
-    ]
-    if all(mark is None for mark, _ in marks) and (words or not must):
-        return unchanged
-    decimal, doubtful = _decimal_mark(marks, decimal_comma)
+    marks = list(map(_mark_of, cells, texts))
+    blank = [code for code, (mark, _) in enumerate(marks) if mark is None]
     unsure = [code for code, (mark, sure) in enumerate(marks) if mark and not sure]
+    words = [code for code in blank if texts[code] not in MISSING_NUMBERS]
+    if len(blank) == len(cells) and (words or not must):
+        return unchanged
+
+    def locate(code: int) -> str:
+        return f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r}"
+
+    decimal, doubtful = _decimal_mark(marks, decimal_comma)
     if words or decimal is None:
+        if not must:
+            return unchanged
         reason = "is ambiguous, as its column has both decimal points and decimal commas"
-        faults = [
-            f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} "
-            f"{'is not a number' if words else reason}. Correct the cell, or leave it blank."
-            for code in words or unsure
-        ]
-        return ParsedColumn(column, shorten_faults(faults, column.name)) if must else unchanged
+        cure = f"{'is not a number' if words else reason}. Correct the cell, or leave it blank."
+        faults = [f"{locate(code)} {cure}" for code in words or unsure]
+        return ParsedColumn(column, shorten_faults(faults, column.name))
     numbers = [
         np.nan if mark is None else _number(text, mark if sure and mark else decimal)
         for text, (mark, sure) in zip(texts, marks, strict=True)
     ]
-    notes = [
-        f"{describe_rows(rows[codes == code])}: {column.name} {str(cells[code])!r} taken as missing"
-        for code, (mark, _) in enumerate(marks)
-        if mark is None and texts[code]
-    ]
+    notes = [f"{locate(code)} taken as missing" for code in blank if texts[code]]
     if doubtful:
         example = unsure[0]
         notes.append(
             f"{column.name}: {str(cells[example])!r} is read as {numbers[example]:g}, as its mark "
             f"is taken for {'a decimal mark' if marks[example][0] == decimal else 'thousands'}"
         )
-    values = np.array([*numbers, np.nan])[codes]
-    numbers = pd.Series(values, index=column.index, name=column.name)
-    return ParsedColumn(numbers, notes=shorten_faults(notes, column.name))
+    # The code of a blank cell is -1, which selects the last value.
+    values = pd.Series(np.array([*numbers, np.nan])[codes], column.index, name=column.name)
+    return ParsedColumn(values, notes=shorten_faults(notes, column.name))
 
 
 def _clean(cell: object) -> str:
@@ -256,19 +236,15 @@ def _mark(text: str) -> tuple[str | None, bool]:
     if match is None:
         return None, False
     body = match["body"].lstrip("+-")
-    comma, point = body.count(","), body.count(".")
-    if not comma and not point:
-        return "", True
-    if comma and point:
-        decimal, group = (",", ".") if body.rfind(",") > body.rfind(".") else (".", ",")
-        grouped = re.fullmatch(rf"\d{{1,3}}(\{group}\d{{3}})+\{decimal}\d*", body)
-        return (decimal, True) if grouped else (None, False)
-    mark = "," if comma else "."
-    if max(comma, point) > 1:
-        grouped = re.fullmatch(rf"\d{{1,3}}(\{mark}\d{{3}})+", body)
-        return ("." if mark == "," else ",", True) if grouped else (None, False)
-    doubtful = re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", body) and not match["exponent"]
-    return mark, not doubtful
+    marks = re.sub(r"\d", "", body)
+    if len(marks) < 2:
+        doubtful = re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", body) and not match["exponent"]
+        return marks, not doubtful
+    # Of several marks, all but a last one that differs separate groups of thousands.
+    for decimal, group in (",.", ".,"):
+        if re.fullmatch(rf"\d{{1,3}}(\{group}\d{{3}})+(\{decimal}\d*)?", body):
+            return decimal, True
+    return None, False
 
 
 def _decimal_mark(
@@ -364,71 +340,57 @@ def read_source(
     if isinstance(table, pd.DataFrame):
         frame = table.set_axis([str(column).strip() for column in table.columns], axis=1)
         source = SourceTable(f"table {position}", frame, table.index.to_numpy())
-        source = _with_numbers(source, [c for c in frame if is_measurement(c)], False)
+        source = _with_numbers(source, list(filter(is_measurement, frame)), False)
     elif isinstance(table, (str, os.PathLike)):
         source = _read_file(os.fspath(table), {column_key(name) for name in text_columns})
     else:
-        raise TableError(
-            f"tables must be paths or DataFrames, got {type(table).__name__}. For example: "
-            'read_records("train.csv").'
-        )
+        what = f"tables must be paths or DataFrames, got {type(table).__name__}"
+        raise TableError(f'{what}. For example: read_records("train.csv").')
     if source.frame.empty:
         raise TableError(" ".join([f"{source.name} has no rows.", *source.notes]))
     return source
 
 
 def _read_file(path: str, text_columns: set[str]) -> SourceTable:
+    text_columns.add("benign_malignant")
+
     def is_text(column: str) -> bool:
-        return column_key(column) in text_columns or _is_text(column)
+        known = find_role(column) not in (None, Role.TARGET)
+        return known or column_key(column) in text_columns
 
     content = read_bytes(path)
     source = parse_table(path, content, is_text)
     frame = source.frame
     words = [name for name in frame if not is_text(name)]
-    decimal_comma = _uses_decimal_comma(
-        column for _, column in frame.items() if not pd.api.types.is_numeric_dtype(column)
-    )
+    decimal_comma = _uses_decimal_comma(frame)
     if decimal_comma and source.is_text:
         source = replace(source, frame=_restore_thousands(path, content, frame, words))
     return _with_numbers(source, words, decimal_comma)
-
-
-def _is_text(column: str) -> bool:
-    role = find_role(column)
-    return column_key(column) == "benign_malignant" or role not in (None, Role.TARGET)
 
 
 def _restore_thousands(
     path: str, content: bytes, frame: pd.DataFrame, words: list[str]
 ) -> pd.DataFrame:
     """Re-read columns as text if 1.234 may mean 1234, in a table with decimal commas."""
-    doubtful = [
-        name
-        for name in words
-        if pd.api.types.is_float_dtype(frame[name])
-        and (frame[name] % 1 != 0).any()
-        and np.allclose(frame[name].dropna() * 1000, (frame[name].dropna() * 1000).round())
-    ]
+    doubtful = []
+    for name, column in frame[words].select_dtypes("float").items():
+        thousands = column.dropna() * 1000
+        if (column % 1 != 0).any() and np.allclose(thousands, thousands.round()):
+            doubtful.append(name)
     if not doubtful:
         return frame
     again = parse_table(path, content, doubtful.__contains__)
-    return frame.assign(**{name: again.frame[name] for name in doubtful})
+    return frame.assign(**again.frame[doubtful])
 
 
 def _with_numbers(source: SourceTable, columns: list[str], decimal_comma: bool) -> SourceTable:
-    read = {
-        name: read_numbers(source.frame[name], source.rows, decimal_comma=decimal_comma)
-        for name in columns
-        if not pd.api.types.is_numeric_dtype(source.frame[name])
-    }
-    if not read:
-        return source
-    frame = source.frame.assign(**{name: numbers.values for name, numbers in read.items()})
-    notes = [note for numbers in read.values() for note in numbers.notes]
-    faults = [fault for numbers in read.values() for fault in numbers.faults]
-    return replace(
-        source,
-        frame=frame,
-        notes=(*source.notes, *(f"{source.name}, {note}" for note in notes)),
-        faults=tuple(f"{source.name}, {fault}" for fault in faults),
-    )
+    frame, notes, faults = source.frame, [*source.notes], []
+    read = {}
+    for name in columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            numbers = read_numbers(frame[name], source.rows, decimal_comma)
+            read[name] = numbers.values
+            notes += [f"{source.name}, {note}" for note in numbers.notes]
+            faults += [f"{source.name}, {fault}" for fault in numbers.faults]
+    frame = frame.assign(**read) if read else frame
+    return replace(source, frame=frame, notes=tuple(notes), faults=tuple(faults))

@@ -13,21 +13,14 @@ import pandas as pd
 from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import Role, column_key
-from hybridlesion.metadata._columns import (
-    ColumnUse,
-    Options,
-    check_named,
-    check_options,
-    format_uses,
-)
+from hybridlesion.metadata._columns import ColumnUse, Options, check_named, check_options, list_uses
 from hybridlesion.metadata._image_id import add_paths
 from hybridlesion.metadata._joining import add_splits, find_pairs, join_tables, mark_duplicates
-from hybridlesion.metadata._layouts import FACTS, explain_unknown
 from hybridlesion.metadata._normalisation import TableRecords, normalise_table
 from hybridlesion.metadata._reading import Findings, read_source
 from hybridlesion.metadata._table_files import SourceTable
 from hybridlesion.metadata._targets import COLUMNS, count_diagnoses, list_diagnoses, list_unknown
+from hybridlesion.metadata._vocabulary import FACTS, Role, column_key, explain_unknown
 
 Table: TypeAlias = str | os.PathLike | pd.DataFrame
 
@@ -163,39 +156,29 @@ def read_records(
     if unknown:
         raise TableError("the options name columns that do not exist:", unknown)
     findings = Findings()
-    parts = [normalise_table(source, options) for source in sources]
+    parts = [normalise_table(source, options, findings) for source in sources]
     parts = add_splits(parts, split_lists)
-    for part in parts:
-        findings.problems.extend(part.findings.problems)
-        findings.warnings.extend(part.findings.warnings)
-        for name, words in part.findings.words.items():
-            findings.add_words(name, words)
     if all(part.layout.name == FACTS for part in parts):
-        columns_found = [use.column for use in parts[0].uses]
-        raise TableError(
-            f"{parts[0].name}: only the image id was recognised; {explain_unknown(columns_found)}"
-        )
-    findings.problems.extend(_check_diagnoses(parts, options, findings))
+        reason = explain_unknown(use.column for use in parts[0].uses)
+        raise TableError(f"{parts[0].name}: only the image id was recognised; {reason}")
+    findings.problems += _check_diagnoses(parts, options, findings)
     frame = join_tables(parts, findings)
     if findings.problems:
-        names = ", ".join(part.name for part in parts)
         count = count_words(len(findings.problems), "problem")
-        raise TableError(f"{count} in {names}:", findings.problems)
+        raise TableError(f"{count} in {', '.join(part.name for part in parts)}:", findings.problems)
     if images is not None:
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:
         frame = mark_duplicates(frame, pd.concat(pair_lists), drop_duplicates, findings)
     target_notes = _note_diagnoses(frame, findings)
-    findings.warnings.extend(target_notes)
     uses = tuple(use for part in parts for use in part.uses)
-    findings.warnings.extend(format_uses(uses))
-    set_aside = {column: why for part in parts for column, why in part.set_aside.items()}
+    findings.warnings += [*target_notes, *list_uses(uses)]
     arranged = [name for name in _LEADING if name in frame]
     arranged += [name for name in frame.columns if name not in _LEADING]
     return Records(
         frame[arranged].reset_index(drop=True),
         tuple(part.layout.name for part in parts),
-        set_aside,
+        {column: why for part in parts for column, why in part.set_aside.items()},
         tuple(findings.warnings),
         uses,
         count_diagnoses(frame, findings.words),
@@ -213,8 +196,8 @@ def _open_tables(
     sources, lists, splits = [], [], []
     for position, table in enumerate(tables, start=1):
         source = read_source(table, options.named.values(), position)
-        keys = {column_key(column) for column in source.frame.columns}
-        if {"image_name_1", "image_name_2"} <= keys:
+        keys = set(map(column_key, source.frame.columns))
+        if keys >= {"image_name_1", "image_name_2"}:
             lists.append(source)
         else:
             (splits if keys == {"indexes"} else sources).append(source)
@@ -222,48 +205,43 @@ def _open_tables(
         raise TableError("no table with records was given. Name at least one metadata table.")
     if duplicates is not None:
         lists.append(read_source(duplicates))
-    return sources, [find_pairs(source) for source in lists], splits
+    return sources, list(map(find_pairs, lists)), splits
 
 
 def _check_diagnoses(
     parts: Sequence[TableRecords], options: Options, findings: Findings
 ) -> list[str]:
     """Report diagnoses that the user named but that do not occur in any row."""
-    named = dict.fromkeys(options.malignant or (), "malignant")
-    named |= dict.fromkeys(options.benign, "benign")
-    if not named:
-        return []
-    columns = [part.frame["diagnosis"] for part in parts if "diagnosis" in part.frame]
+    named = dict.fromkeys(options.malignant, "malignant") | dict.fromkeys(options.benign, "benign")
+    columns = [part.frame["diagnosis"].dropna() for part in parts if "diagnosis" in part.frame]
     diagnosis = pd.concat(columns) if columns else pd.Series(dtype=object)
-    found = diagnosis.dropna().unique().tolist()
-    if not found:
+    found = diagnosis.unique().tolist()
+    if named and not found:
         option = " and ".join(f"`{name}`" for name in dict.fromkeys(named.values()))
         return [
             f"{option} needs a diagnosis, but no table has one. Pass its column in `columns`, or "
             "call it diagnosis in the table."
         ]
-    problems: list[str] = []
+    problems = []
     for word, side in named.items():
         if word not in found:
             close = get_close_matches(word, found, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
+            have = list_diagnoses(diagnosis, findings.words)
             problems.append(
-                f"no row has the diagnosis {word!r}, named as {side}. The tables have "
-                f"{list_diagnoses(diagnosis, findings.words)}.{hint}"
+                f"no row has the diagnosis {word!r}, named as {side}. The tables have {have}.{hint}"
             )
     return problems
 
 
 def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> tuple[str, ...]:
     if "diagnosis" in frame and "target" not in frame:
+        found = list_diagnoses(frame["diagnosis"], findings.words)
         return (
-            "no column of targets was found. The diagnoses are "
-            f"{list_diagnoses(frame['diagnosis'], findings.words)}: pass the malignant ones as "
-            "`malignant`, or the column of targets as `target_column`.",
+            f"no column of targets was found. The diagnoses are {found}: pass the malignant ones "
+            "as `malignant`, or the column of targets as `target_column`.",
         )
     if unknown := list_unknown(frame):
-        return (
-            f"unknown diagnoses, so without a target: {unknown}. List them in `malignant` or "
-            "`benign`.",
-        )
+        what = f"unknown diagnoses, so without a target: {unknown}"
+        return (f"{what}. List them in `malignant` or `benign`.",)
     return ()

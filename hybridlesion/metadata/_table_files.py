@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,14 @@ _IMAGE_NAME = re.compile(r"ISIC_\d+(_downsampled)?(\.\w+)?", re.IGNORECASE)
 # Line in which Excel names the separator, possibly quoted or padded with separators.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<mark>\\t|.)"?[\s,;]*', re.IGNORECASE | re.DOTALL)
 _SHEET = re.compile(r"(?P<file>.*\.xlsx)#(?P<sheet>.+)", re.IGNORECASE | re.DOTALL)
-# First bytes of a zip file, and of an old Excel file (or an encrypted new one).
-_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+# First bytes of an old Excel file, or of an encrypted new one.
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+# First bytes of files that are not text -> what they are and what to do.
+_OTHER_FILES = {
+    _OLD_EXCEL: "an old Excel file (.xls) or has a password. Save it as .xlsx or CSV without it.",
+    b"PK\x03\x04": "a spreadsheet or an archive, not text. Save it as CSV, Parquet or .xlsx.",
+    b"<": "a web page or XML. Open it in a spreadsheet program and save it as CSV or .xlsx.",
+}
 
 
 @dataclass(frozen=True)
@@ -122,16 +129,13 @@ def read_bytes(path: str) -> bytes:
     except FileNotFoundError as error:
         raise SourceError(f"there is no table {path}; check the name.") from error
     except IsADirectoryError as error:
-        raise SourceError(
-            f"{path} is a folder, not a table. If it has images, run `hybridlesion features "
-            f"{path}` first and pass the table that it writes."
-        ) from error
+        cure = f"If it has images, run `hybridlesion features {path}` first and pass its table."
+        raise SourceError(f"{path} is a folder, not a table. {cure}") from error
     except PermissionError as error:
         raise SourceError(f"cannot read the table {path}; change its permissions.") from error
     except OSError as error:
-        raise SourceError(
-            f"cannot read the table {path}: {error.strerror or str(error) or 'it is damaged'}."
-        ) from error
+        reason = error.strerror or str(error) or "it is damaged"
+        raise SourceError(f"cannot read the table {path}: {reason}.") from error
 
 
 def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> SourceTable:
@@ -165,53 +169,35 @@ def parse_table(path: str, content: bytes, is_text: Callable[[str], bool]) -> So
         try:
             frame = pd.read_parquet(io.BytesIO(content))
         except (OSError, ValueError) as error:
-            raise TableError(
-                f"{name} is not a Parquet table, or is damaged. Give CSV or Parquet."
-            ) from error
+            what = f"{name} is not a Parquet table, or is damaged"
+            raise TableError(f"{what}. Give CSV or Parquet.") from error
         return SourceTable(name, frame, np.arange(1, len(frame) + 1))
     if suffix == ".xlsx" and not content.startswith(_OLD_EXCEL):
         return _parse_workbook(name, content, sheet, is_text)
-    if content.startswith(_OLD_EXCEL):
-        raise TableError(
-            f"{name} is an old Excel file (.xls) or has a password. Save it as .xlsx without a "
-            "password, or as CSV."
-        )
-    if content.startswith(_ZIP):
-        raise TableError(
-            f"{name} is a spreadsheet or an archive, not a text table. Save it as CSV, Parquet or "
-            ".xlsx."
-        )
-    if content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
-        raise TableError(
-            f"{name} is a web page or XML, whatever its suffix. Open it in a spreadsheet program "
-            "and save it as CSV or .xlsx."
-        )
+    for start, what in _OTHER_FILES.items():
+        if content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").startswith(start):
+            raise TableError(f"{name} is {what}")
     try:
         return _parse_text(name, content, is_text)
     except (UnicodeError, csv.Error) as error:
-        raise TableError(_no_text(name)) from error
+        raise TableError(f"{name} is not a text table; give CSV or Parquet.") from error
 
 
 def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> SourceTable:
     encoding = _find_encoding(content)
-    if encoding != "utf-16" and b"\0" in content:
-        raise TableError(_no_text(name))
     lines = content[: 1 << 20].decode(encoding, errors="replace").splitlines(keepends=True)
-    filled = (number for number, line in enumerate(lines) if line.strip())
-    start = next(filled, None)
-    named = None if start is None else _SEPARATOR_LINE.fullmatch(lines[start])
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    named = _SEPARATOR_LINE.fullmatch(lines[filled[0]]) if filled else None
     if named:
-        start = next(filled, None)
-    if start is None:
+        del filled[0]
+    if not filled:
         raise TableError(f"{name} is empty.")
+    start = filled[0]
     separator = max(",;\t|", key=lines[start].count)
     if named:
         separator = named["mark"].replace("\\t", "\t")
     reader = csv.reader(lines[start:], delimiter=separator)
-    header = [field.strip() for field in next(reader)]
-    # A quoted column name may span several lines, which pandas skips as one.
-    further = reader.line_num - 1
-    columns = _name_columns(name, header)
+    columns = _name_columns(name, [field.strip() for field in next(reader)])
     skipped = start + (columns is not _HEADERLESS_2016)
     try:
         with warnings.catch_warnings():
@@ -230,24 +216,21 @@ def _parse_text(name: str, content: bytes, is_text: Callable[[str], bool]) -> So
                 low_memory=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise TableError(
-            f"{name} has rows with more fields than its header: {str(error).strip()}. A value with "
-            "the separator in it, such as 43,86, must be in quotes, or the columns must be "
-            "separated by semicolons."
-        ) from error
+        what = f"{name} has rows with more fields than its header: {str(error).strip()}"
+        cure = "A value with the separator, such as 43,86, must be in quotes, or use semicolons."
+        raise TableError(f"{what}. {cure}") from error
     # Blank lines are read to keep the row numbers of the file, and dropped here.
     kept = frame.notna().any(axis=1).to_numpy()
-    rows = (np.arange(len(frame)) + skipped + further + 1)[kept]
+    # A quoted column name may span several lines, which pandas skips as one.
+    rows = (np.arange(len(frame)) + skipped + reader.line_num)[kept]
     return SourceTable(name, frame.loc[kept].reset_index(drop=True), rows, is_text=True)
-
-
-def _no_text(name: str) -> str:
-    return f"{name} is not a text table; give CSV or Parquet."
 
 
 def _find_encoding(content: bytes) -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
+    if b"\0" in content:
+        raise UnicodeError("text has no null characters")
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
@@ -260,17 +243,13 @@ def _name_columns(name: str, header: list[str]) -> list[str]:
     if _IMAGE_NAME.fullmatch(header[0]):
         if len(header) == 2 and header[1].lower() in _OUTCOMES_2016:
             return _HEADERLESS_2016
-        raise TableError(
-            f"{name} starts with data instead of column names: {', '.join(header)[:80]}. Write a "
-            "first line that names the columns, for example image_id,target."
-        )
+        what = f"{name} starts with data instead of column names: {', '.join(header)[:80]}"
+        raise TableError(f"{what}. Write a first line such as image_id,target.")
     columns = [column or f"Unnamed: {position}" for position, column in enumerate(header)]
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
-        raise TableError(
-            f"{name} has {', '.join(repeated)} more than once in its header. Give each column a "
-            "unique name."
-        )
+        again = f"{name} has {', '.join(repeated)} more than once in its header"
+        raise TableError(f"{again}. Give each column a unique name.")
     return columns
 
 
@@ -291,35 +270,27 @@ def _parse_workbook(
             raise
         # Damaged archives cause many kinds of errors, depending on the library that fails.
         except Exception as error:
-            raise TableError(
-                f"{name} cannot be read as a spreadsheet: {error}. Save it again as .xlsx, or as "
-                "CSV."
-            ) from error
+            what = f"{name} cannot be read as a spreadsheet: {error}"
+            raise TableError(f"{what}. Save it again as .xlsx, or as CSV.") from error
     label = name if sheet is None else f"{name}#{chosen.title}"
+    others = [repr(one.title) for one in book.worksheets if one.title != chosen.title]
+    offer = f" To read another, write {name}#SHEET; others: {', '.join(others)}." if others else ""
     filled = [number for number, row in enumerate(cells) if any(c.value is not None for c in row)]
-    others = [one.title for one in book.worksheets if one.title != chosen.title]
     if not filled:
-        raise TableError(f"{label}: its sheet {chosen.title!r} is empty.{_offer(name, others)}")
-    header = [_cell_text(cell) or "" for cell in cells[filled[0]]]
-    width = 1 + max(
-        n for number in filled for n, cell in enumerate(cells[number]) if cell.value is not None
-    )
-    columns = _name_columns(label, [*header, *[""] * width][:width])
+        raise TableError(f"{label}: its sheet {chosen.title!r} is empty.{offer}")
+    by_column = list(zip_longest(*(cells[number] for number in filled)))
+    while all(cell is None or cell.value is None for cell in by_column[-1]):
+        by_column.pop()
+    columns = _name_columns(label, [_cell_text(cells[0]) or "" for cells in by_column])
     start = 0 if columns is _HEADERLESS_2016 else 1
-    body = [cells[number] for number in filled[start:]]
     values = {}
-    for n, column in enumerate(columns):
-        text = is_text(column)
-        read = _cell_text if text else _cell_value
-        found = pd.Series([read(row[n]) if n < len(row) else None for row in body], dtype=object)
-        values[column] = found if text else found.infer_objects()
-    note = f"{name} has several sheets: {chosen.title!r} was read.{_offer(name, others)}"
-    return SourceTable(
-        label,
-        pd.DataFrame(values),
-        np.array(filled[start:], dtype=int) + 1,
-        (note,) if others and sheet is None else (),
-    )
+    for column, cells in zip(columns, by_column, strict=True):
+        read = _cell_text if is_text(column) else _cell_value
+        found = pd.Series(list(map(read, cells[start:])), dtype=object)
+        values[column] = found if is_text(column) else found.infer_objects()
+    note = f"{name} has several sheets: {chosen.title!r} was read.{offer}"
+    notes = (note,) if others and sheet is None else ()
+    return SourceTable(label, pd.DataFrame(values), np.array(filled[start:], int) + 1, notes)
 
 
 def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):
@@ -331,15 +302,8 @@ def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):
         for one in sheets:
             if clean(one.title) == clean(wanted):
                 return one
-    raise TableError(
-        f"{name} has no sheet {wanted!r}; it has {', '.join(repr(one.title) for one in sheets)}."
-    )
-
-
-def _offer(name: str, others: Sequence[str]) -> str:
-    if not others:
-        return ""
-    return f" To read another, write {name}#SHEET; others: {', '.join(map(repr, others))}."
+    titles = ", ".join(repr(one.title) for one in sheets)
+    raise TableError(f"{name} has no sheet {wanted!r}; it has {titles}.")
 
 
 def _cell_value(cell: object) -> object:

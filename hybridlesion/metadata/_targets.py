@@ -9,12 +9,11 @@ import pandas as pd
 
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata._column_names import Role
 from hybridlesion.metadata._columns import Options, RecognisedTable
-from hybridlesion.metadata._diagnosis import read_diagnosis, split_words
+from hybridlesion.metadata._diagnosis import NOT_MELANOMA, read_diagnosis, read_outcome, split_words
 from hybridlesion.metadata._reading import Findings, describe_rows
-from hybridlesion.metadata._values import normalise, parse_outcome
-from hybridlesion.metadata._vocabulary import NOT_MELANOMA
+from hybridlesion.metadata._values import normalise
+from hybridlesion.metadata._vocabulary import Role
 
 # Hierarchical diagnoses of the ISIC archive and of ISIC 2024, the most informative level first;
 # level 1 is the outcome.
@@ -37,35 +36,30 @@ def derive_diagnosis(table: RecognisedTable, options: Options) -> pd.Series | No
     Series of shape (n,) or None
         Normalised diagnoses; None if the table has none.
     """
-    named = {*(options.malignant or ()), *options.benign}
+    named = {*options.malignant, *options.benign}
     if table.layout.one_hot:
         return _read_one_hot(table, named)
+    names = [table.by_key[key] for key in _DIAGNOSIS_LEVELS if key in table.by_key]
+    outcomes = [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key]
     if Role.DIAGNOSIS in table.by_role:
         names, outcomes = [table.by_role[Role.DIAGNOSIS]], []
-    else:
-        names = [table.by_key[key] for key in _DIAGNOSIS_LEVELS if key in table.by_key]
-        outcomes = [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key]
-    diagnosis, written = None, None
-    for name in [*names, *outcomes] if names else ():
+    if not names:
+        return None
+    diagnosis = written = pd.Series(np.nan, table.frame.index, dtype=object)
+    for name in [*names, *outcomes]:
         column = table.frame[name]
         level = normalise(column, lambda cell: read_diagnosis(cell).name, table.rows).values
-        cells = column.astype(object)
-        if diagnosis is None:
-            diagnosis, written = level, cells
-            continue
         # An unknown finer level says less than a broader level, even if that is just the outcome.
         better = diagnosis.notna() & ~_understood(diagnosis) & _understood(level)
         if name not in outcomes:
             better |= diagnosis.isna() & level.notna()
-        diagnosis, written = diagnosis.mask(better, level), written.mask(better, cells)
-    if diagnosis is None:
-        return None
+        diagnosis = diagnosis.mask(better, level)
+        written = written.mask(better, column.astype(object))
     as_named = written.map({cell: " ".join(split_words(str(cell))) for cell in written.unique()})
     known = diagnosis.map(lambda word: read_diagnosis(word).named, na_action="ignore").eq(True)
-    diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named)
+    diagnosis = diagnosis.mask(as_named.isin(named) & known, as_named).infer_objects()
     for name, same in written.groupby(diagnosis, sort=False):
-        words = [str(cell).strip() for cell in same.value_counts().index]
-        table.findings.add_words(name, words)
+        table.findings.add_words(name, (str(cell).strip() for cell in same.value_counts().index))
     return diagnosis
 
 
@@ -101,15 +95,14 @@ def derive_target(
     table calls it benign, as for most of ISIC 2020. An unknown or doubtful diagnosis leaves the
     target missing, unless ``benign=`` names it.
     """
-    outcomes = [_read_outcome(table, name) for name in _outcome_columns(table)]
+    outcomes = [_read_column(table, name) for name in _outcome_columns(table)]
     stated = outcomes[0] if outcomes else None
     for other in outcomes[1:]:
         bad = (stated.notna() & other.notna() & (stated != other)).to_numpy()
         if bad.any():
-            table.findings.problems.append(
-                f"{describe_rows(table.rows[bad])}: {stated.name} and {other.name} contradict each "
-                "other. Correct the table, or leave one column out."
-            )
+            both = f"{describe_rows(table.rows[bad])}: {stated.name} and {other.name}"
+            cure = "Correct the table, or leave one column out."
+            table.findings.problems.append(f"{both} contradict each other. {cure}")
     malignant = options.malignant or (() if outcomes else table.layout.malignant)
     target = stated
     if diagnosis is not None and (malignant or (stated is None and _are_outcomes(diagnosis))):
@@ -146,15 +139,13 @@ def _are_outcomes(diagnosis: pd.Series) -> bool:
 
 
 def _outcome_columns(table: RecognisedTable) -> list[str]:
-    names = [table.by_role.get(Role.TARGET), table.by_key.get("benign_malignant")]
-    names = [name for name in dict.fromkeys(names) if name is not None]
-    if names:
-        return names
-    return [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key][:1]
+    names = dict.fromkeys([table.by_role.get(Role.TARGET), table.by_key.get("benign_malignant")])
+    levels = [table.by_key[key] for key in _OUTCOME_LEVELS if key in table.by_key]
+    return [name for name in names if name is not None] or levels[:1]
 
 
-def _read_outcome(table: RecognisedTable, name: str) -> pd.Series:
-    outcome = normalise(table.frame[name], parse_outcome, table.rows)
+def _read_column(table: RecognisedTable, name: str) -> pd.Series:
+    outcome = normalise(table.frame[name], read_outcome, table.rows)
     table.findings.problems.extend(outcome.faults)
     _note_labels(table.frame[name], outcome.values, table.findings)
     return outcome.values.astype(float).rename(name)
@@ -167,15 +158,11 @@ def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> N
     plain = {"0", "1", "0.0", "1.0", "true", "false", "benign", "malignant"}
     if {word.lower() for _, word in counts.index} <= plain:
         return
-    sides = [
-        shorten([f"{word!r} ({count_words(n, 'row')})" for word, n in counts[value].items()])
-        if value in counts.index.get_level_values(0)
-        else "nothing"
-        for value in (1.0, 0.0)
-    ]
-    findings.warnings.append(
-        f"{column.name}: {sides[0]} counts as malignant, {sides[1]} as benign."
-    )
+    words: dict[float, list[str]] = {1.0: [], 0.0: []}
+    for (side, word), n in counts.items():
+        words[side].append(f"{word!r} ({count_words(n, 'row')})")
+    malignant, benign = (shorten(side) or "nothing" for side in words.values())
+    findings.warnings.append(f"{column.name}: {malignant} counts as malignant, {benign} as benign.")
 
 
 def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
@@ -183,17 +170,15 @@ def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
     layout = table.layout
     # A class that the user named by its code, such as MAL_OTH, keeps the code.
     words_of = {key: key if key in named else word for key, word in layout.one_hot.items()}
-    flags = {key: _read_outcome(table, table.by_key[key]) for key in layout.one_hot}
-    chosen = np.column_stack([flag.to_numpy() == 1 for flag in flags.values()])
+    flags = {key: _read_column(table, table.by_key[key]) for key in layout.one_hot}
+    given = np.column_stack([*flags.values()])
+    chosen = given == 1
     several = chosen.sum(axis=1) > 1
     if several.any():
-        table.findings.problems.append(
-            f"{describe_rows(table.rows[several])}: more than one of {', '.join(flags)} is 1. Each "
-            "image has one diagnosis."
-        )
-    known = np.column_stack([flag.notna().to_numpy() for flag in flags.values()]).all(axis=1)
+        where = f"{describe_rows(table.rows[several])}: more than one of {', '.join(flags)} is 1"
+        table.findings.problems.append(f"{where}. Each image has one diagnosis.")
     words = np.array([*words_of.values()], dtype=object)
-    rest = np.where(known, layout.otherwise, None) if layout.otherwise else None
+    rest = np.where(np.isnan(given).any(axis=1), None, layout.otherwise)
     diagnosis = np.where(chosen.any(axis=1), words[chosen.argmax(axis=1)], rest)
     for key, word in words_of.items():
         table.findings.add_words(word, [str(table.by_key[key])])
@@ -202,7 +187,7 @@ def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
 
 COLUMNS = ("diagnosis", "side", "n_rows", "words")
 _SIDES = {1.0: "malignant", 0.0: "benign"}
-_QUOTES = " Quote words that hold a comma, as in 'other,\"wen, left\"'."
+
 _ORDER = ("malignant", "benign", "undecided", "unknown", "")
 
 
@@ -306,8 +291,9 @@ def refuse_unknown(frame: pd.DataFrame) -> None:
     """
     unknown = list_unknown(frame)
     if unknown:
+        quotes = " Quote words that hold a comma, as in 'other,\"wen, left\"'."
         raise TableError(
             f"unknown diagnoses: {unknown}. None of them is taken as benign. List each in `benign` "
             "or, with all other malignant ones, in `malignant`; or clear the cells to leave out "
-            "the rows." + _QUOTES * ('"' in unknown)
+            "the rows." + quotes * ('"' in unknown)
         )

@@ -1,31 +1,56 @@
-"""Normalisation of ages, sexes, sites and outcomes to one vocabulary."""
+"""Normalisation of ages, sexes and sites to one vocabulary."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import count_words
-from hybridlesion.metadata._column_names import Role
-from hybridlesion.metadata._diagnosis import WordSearch, fold, read_diagnosis, split_words
+from hybridlesion.metadata._diagnosis import WordSearch, clean, fold, split_words, to_float
 from hybridlesion.metadata._reading import MOST_FAULTS, ParsedColumn, describe_rows, shorten_faults
-from hybridlesion.metadata._vocabulary import (
-    AGE_LIMITS,
-    MISSING_WORDS,
-    OUTCOME_WORDS,
-    SEX_LETTERS,
-    SEX_WORDS,
-    SEXES,
-    SITE_DETAILS,
-    SITE_WORDS,
-    SITES,
-    TOP_AGE,
-    Sex,
-)
+from hybridlesion.metadata._vocabulary import GROUPS, MISSING_WORDS, WORDS, Role, invert
 
+
+class Sex(StrEnum):
+    """Sex of a patient."""
+
+    MALE = "male"
+    FEMALE = "female"
+
+
+class Site(StrEnum):
+    """Body site of a lesion: the six sites of the ISIC 2020 table."""
+
+    HEAD_NECK = "head/neck"
+    TORSO = "torso"
+    UPPER_EXTREMITY = "upper extremity"
+    LOWER_EXTREMITY = "lower extremity"
+    PALMS_SOLES = "palms/soles"
+    ORAL_GENITAL = "oral/genital"
+
+
+SEXES: tuple[str, ...] = tuple(sex.value for sex in Sex)
+SITES: tuple[str, ...] = tuple(site.value for site in Site)
+
+# A name is also a word for itself.
+SITE_WORDS = invert({name: (name, *words) for name, words in GROUPS["site"].items()})
+_SEX_WORDS = invert({name: (name, *words) for name, words in GROUPS["sex"].items()})
+# The meaning of a letter depends on the other letters in its column: M is male with F or W, and
+# female (mujer) with H. Other pairs are ambiguous: V and M are varon and mujer in Spanish, but
+# vrouw and man in Dutch. Each pair is male and female.
+_LETTER_PAIRS = ("mf", "mw", "hm", "hf", "vh", "vf", "ud", "mk", "ek", "mz", "мж")
+_LONE_LETTERS = {"m": Sex.MALE, "f": Sex.FEMALE, "w": Sex.FEMALE}
+# Initials implied by Spanish words: together with H, M stands for mujer.
+_SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
+
+# The ISIC archive publishes every age above 85 as 85, so ages in all tables are capped at 85.
+_TOP_AGE = 85.0
+_HIGHEST_AGE = 120
 _NUMBER = r"(\d+(?:[.,]\d+)?)"
 # Years per unit, by the first letter of the unit.
 _UNITS = {"y": 1.0, "j": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "s": 7 / 365.25}
@@ -48,9 +73,7 @@ _OPEN = re.compile(rf"{_ONE}\s*(?:plus|(?:and|or|und|oder|u\.?|y|o|et|ou|e)\s+\w
 _OPEN_PLUS = re.compile(rf"{_NUMBER}\s*\+{_UNIT}")
 _ABOUT = re.compile(rf"(?:~|≈|ca\.?|circa|about|approx\.?|approximately|around|etwa|c\.)\s*{_ONE}")
 _DECADE = re.compile(r"(\d0)\s*(?:'?s|er)")
-_DASHES = dict.fromkeys(
-    map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"), "-"
-)
+_DASH = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 
 
 def _parse_age(cell: str) -> float | None:
@@ -81,16 +104,13 @@ def _parse_age(cell: str) -> float | None:
     if cell in MISSING_WORDS:
         return None
     text = _plain(cell)
-    try:
-        ages = [float(text)]
-    except ValueError:
-        ages = _read_text(text)
-    low, high = AGE_LIMITS
-    if not all(low <= age <= high for age in ages):
-        raise ValueError(f"lies outside {low:g} to {high:g} years")
+    number = to_float(text)
+    ages = _read_text(text) if number is None else [number]
+    if not all(0 <= age <= _HIGHEST_AGE for age in ages):
+        raise ValueError(f"lies outside 0 to {_HIGHEST_AGE} years")
     if ages != sorted(ages):
         raise ValueError("is a range whose end lies before its start")
-    return min(sum(ages) / len(ages), TOP_AGE)
+    return min(sum(ages) / len(ages), _TOP_AGE)
 
 
 def _is_approximate_age(cell: str) -> bool:
@@ -99,7 +119,7 @@ def _is_approximate_age(cell: str) -> bool:
     Parameters
     ----------
     cell : str
-        A cell that `_parse_age` accepts.
+        A cell in which `_parse_age` finds an age.
 
     Returns
     -------
@@ -112,17 +132,11 @@ def _is_approximate_age(cell: str) -> bool:
     (True, False, False)
     """
     text = _plain(cell)
-    if cell in MISSING_WORDS or _EXACT.fullmatch(text) or text == f"{TOP_AGE:g}+":
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return True
-    return False
+    return not (text == f"{_TOP_AGE:g}+" or _EXACT.fullmatch(text) or to_float(text) is not None)
 
 
 def _plain(cell: str) -> str:
-    return fold(cell.translate(_DASHES)).replace("years of age", "years").strip()
+    return fold(_DASH.sub("-", cell)).replace("years of age", "years").strip()
 
 
 def _read_text(text: str) -> list[float]:
@@ -142,21 +156,18 @@ def _years(number: str, unit: str | None) -> float:
     return float(number.replace(",", ".")) * _UNITS[(unit or "y")[0]]
 
 
+def _drop_details(words: list[str]) -> list[str]:
+    return [word for word in words if word not in WORDS["site_details"]]
+
+
 _SITE_TOKENS = {" ".join(split_words(word)): site for word, site in SITE_WORDS.items()}
 _SITE_SEARCH = WordSearch(
     {
-        site: [
-            " ".join(kept)
-            for word in SITE_WORDS
-            if SITE_WORDS[word] == site
-            and (kept := [one for one in split_words(word) if one not in SITE_DETAILS])
-        ]
-        for site in SITES
+        site: filter(None, [" ".join(_drop_details(split_words(word))) for word in (site, *words)])
+        for site, words in GROUPS["site"].items()
     }
 )
 _SITE_PARTS = frozenset(part for word in SITE_WORDS for part in split_words(word))
-# Initials implied by Spanish words: together with H, M stands for mujer.
-_SPANISH = {"hombre": "h", "varon": "h", "mujer": "hf", "hembra": "hf"}
 
 
 def normalise(
@@ -180,19 +191,17 @@ def normalise(
         Values with the index of `column`, and faults in row order.
     """
     codes, cells = pd.factorize(column.to_numpy(dtype=object, na_value=None))
-    parsed: list[object] = []
+    # The code of a blank cell is -1, which selects the last value.
+    parsed = np.full(len(cells) + 1, np.nan, dtype=object)
     faults = []
     for code, cell in enumerate(cells):
-        value = None
         try:
-            value = parse(_clean(cell))
+            value = parse(clean(cell))
+            parsed[code] = np.nan if value is None else value
         except ValueError as error:
             where = describe_rows(rows[codes == code]) if len(faults) < MOST_FAULTS else ""
             faults.append(f"{where}: {column.name} {str(cell)!r} {error}")
-        parsed.append(np.nan if value is None else value)
-    # The code of a blank cell is -1, which selects the last value.
-    values = np.array([*parsed, np.nan], dtype=object)[codes]
-    values = pd.Series(values, index=column.index).infer_objects()
+    values = pd.Series(parsed[codes], index=column.index).infer_objects()
     return ParsedColumn(values, shorten_faults(faults, column.name))
 
 
@@ -214,16 +223,13 @@ def _normalise_age(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     ages = normalise(column, _parse_age, rows)
     known = column[ages.values.notna()]
     # Each distinct cell is checked once: a table of 400,000 rows has about a hundred ages.
-    cells = [cell for cell in known.unique() if _is_approximate_age(_clean(cell))]
-    rough = known[known.isin(cells)].map(_clean)
+    cells = [cell for cell in known.unique() if _is_approximate_age(clean(cell))]
+    rough = known[known.isin(cells)].map(clean)
     if rough.empty:
         return ages
-    count = count_words(len(rough), "cell")
-    note = (
-        f"{column.name}: {count} without a single age, such as {rough.iloc[0]!r}; a range counts "
-        "as its midpoint, an open one as its bound."
-    )
-    return ParsedColumn(ages.values, ages.faults, (note,))
+    cells = f"{count_words(len(rough), 'cell')} without a single age, such as {rough.iloc[0]!r}"
+    note = "a range counts as its midpoint, an open one as its bound."
+    return replace(ages, notes=(f"{column.name}: {cells}; {note}",))
 
 
 def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
@@ -246,40 +252,39 @@ def _normalise_sex(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
     -----
     Numbers are not guessed: which of 0, 1 and 2 is male differs from table to table.
     """
-    cells = {fold(_clean(cell)).rstrip(".") for cell in column.dropna().unique()}
+    cells = {fold(clean(cell)).rstrip(".") for cell in column.dropna().unique()}
     letters = _read_letters(cells)
+    known = {**letters, **_SEX_WORDS}
 
     def parse(cell: str) -> str | None:
         word = fold(cell).rstrip(".")
         if cell in MISSING_WORDS or word in MISSING_WORDS:
             return None
-        if word in SEX_WORDS or word in letters:
-            return str(SEX_WORDS.get(word) or letters[word])
+        if word in known:
+            return str(known[word])
         if word.replace(".", "", 1).isdigit():
             raise ValueError("is a number, and its meaning is not guessed: write male or female")
-        if len(word) == 1 and any(word in known for known in SEX_LETTERS):
+        if word in {*"".join(_LETTER_PAIRS)}:
             others = ", ".join(sorted(cell.upper() for cell in cells if len(cell) == 1))
             raise ValueError(f"may be male or female in a column of {others}: write the words")
         raise ValueError(f"is not among {', '.join(SEXES)}")
 
     sexes = normalise(column, parse, rows)
-    notes = ()
-    if set(letters) == {"m"} and not cells & SEX_WORDS.keys():
-        notes = (f"{column.name}: the only letter is M; it was read as male.",)
-    return ParsedColumn(sexes.values, sexes.faults, notes)
+    if letters.keys() == {"m"} and not cells & _SEX_WORDS.keys():
+        note = f"{column.name}: the only letter is M; it was read as male."
+        return replace(sexes, notes=(note,))
+    return sexes
 
 
 def _read_letters(cells: set[str]) -> dict[str, Sex]:
     """Interpret initials jointly, leaving out letters that may mean either sex."""
-    known = {letter for pair in SEX_LETTERS for letter in pair}
-    found = frozenset(cells & known)
+    found = cells & set("".join(_LETTER_PAIRS))
     found |= {letter for word, implied in _SPANISH.items() if word in cells for letter in implied}
-    pairs = [pair for pair in SEX_LETTERS if len(pair) == 2 and pair <= found]
-    readings: dict[str, set[Sex]] = {}
-    for pair in pairs or [found]:
-        for letter, sex in SEX_LETTERS.get(pair, {}).items():
-            readings.setdefault(letter, set()).add(sex)
-    return {letter: sexes.pop() for letter, sexes in readings.items() if len(sexes) == 1}
+    pairs = [pair for pair in _LETTER_PAIRS if found.issuperset(pair)]
+    if not pairs:
+        return {letter: sex for letter, sex in _LONE_LETTERS.items() if found == {letter}}
+    males, females = map(set, zip(*pairs, strict=True))
+    return {letter: Sex.MALE if letter in males else Sex.FEMALE for letter in males ^ females}
 
 
 def normalise_site(column: pd.Series, rows: np.ndarray) -> ParsedColumn:
@@ -326,10 +331,9 @@ def _parse_site(cell: str) -> str | None:
     if cell in MISSING_WORDS:
         return None
     words = [_singular(word) for word in split_words(cell)]
-    if " ".join(words) in _SITE_TOKENS:
-        return _SITE_TOKENS[" ".join(words)]
-    found = _SITE_SEARCH.find([word for word in words if word not in SITE_DETAILS])
-    sites = {one.name for one in found}
+    if site := _SITE_TOKENS.get(" ".join(words)):
+        return site
+    sites = {one.name for one in _SITE_SEARCH.find(_drop_details(words))}
     if len(sites) > 1:
         raise ValueError(f"names several sites: {', '.join(sorted(sites))}")
     if not sites:
@@ -345,71 +349,3 @@ def _singular(word: str) -> str:
 
 
 PARSERS = {Role.AGE: _normalise_age, Role.SEX: _normalise_sex, Role.SITE: normalise_site}
-
-
-def parse_outcome(cell: str) -> float | None:
-    """Read whether a lesion is malignant.
-
-    Parameters
-    ----------
-    cell : str
-        For example ``"1"``, ``"0.0"``, ``"malignant"``, ``"yes"``, ``"naevus"`` or
-        ``"indeterminate"``.
-
-    Returns
-    -------
-    float or None
-        1.0 if malignant, 0.0 if benign, None if undecided.
-
-    Raises
-    ------
-    ValueError
-        If it is none of these.
-    """
-    if cell in MISSING_WORDS:
-        return None
-    word = fold(cell)
-    try:
-        number = cell.replace(",", ".")
-        value = OUTCOME_WORDS[word] if word in OUTCOME_WORDS else float(number)
-    except ValueError:
-        reading = read_diagnosis(cell)
-        if not reading.understood or (reading.named and reading.malignant is None):
-            raise ValueError(
-                "is neither 0 or benign nor 1 or malignant. Name the words that are malignant with "
-                "`malignant`, and those that are benign with `benign`, or clear the cells"
-            ) from None
-        value = reading.malignant
-    if value not in (0.0, 1.0, None):
-        raise ValueError("is neither 0 or benign nor 1 or malignant")
-    return value
-
-
-def read_label(cell: str) -> float | None:
-    """Read one of the two labels of a target.
-
-    Parameters
-    ----------
-    cell : str
-        For example ``"MEL"``, ``"nevus"``, ``"Ja"`` or ``"1"``.
-
-    Returns
-    -------
-    float or None
-        The number, or 1.0 for malignant and 0.0 for benign; None if the word is unknown or
-        undecided.
-
-    Examples
-    --------
-    >>> read_label("Melanoma"), read_label("NV"), read_label("2"), read_label("control")
-    (1.0, 0.0, 2.0, None)
-    """
-    word = _clean(cell)
-    try:
-        return float(word)
-    except ValueError:
-        return OUTCOME_WORDS.get(fold(word), read_diagnosis(word).malignant)
-
-
-def _clean(cell: object) -> str:
-    return " ".join(str(cell).lower().split())
