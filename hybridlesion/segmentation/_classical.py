@@ -103,15 +103,12 @@ def segment_classical(
             if _has_rival(mask, selection):
                 flags.append("several")
     size = image.shape[:2]
-    field = _enlarge(usable, size)
-    return Segmentation(
-        mask=_enlarge(mask, size),
-        confidence=confidence,
-        flags=tuple(flags),
-        hair=hair & field,
-        field_of_view=field,
-        likelihood=_resize(likelihood, size),
+    mask, field, likelihood = (
+        _enlarge(mask, size),
+        _enlarge(usable, size),
+        _resize(likelihood, size),
     )
+    return Segmentation(mask, confidence, tuple(flags), hair & field, field, likelihood)
 
 
 def extent_flags(mask: np.ndarray, field_of_view: np.ndarray) -> list[str]:
