@@ -356,23 +356,18 @@ def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
     height, width = planes.shape
     largest = max(radii)
     framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
-    stride = framed.shape[1]
-    # In contiguous memory, lines that extend beyond a row end in the padding.
-    run: np.ndarray = framed.ravel()
-    length = len(run) - 2 * largest
-    lines = [run[largest : largest + length]]
+    columns = [framed[:, start : start + width] for start in range(2 * largest + 1)]
+    # Lines of 1, 3, 5, ... pixels through every pixel.
+    lines = [columns[largest].copy()]
     for reach in range(1, largest + 1):
-        line = lines[-1] | run[largest - reach : largest - reach + length]
-        line |= run[largest + reach : largest + reach + length]
-        lines.append(line)
-    found = np.zeros(height * stride, np.uint8)
-    inner = found[: len(found) - 2 * largest]
+        lines.append(lines[-1] | columns[largest - reach] | columns[largest + reach])
+    band = np.zeros_like(planes)
     for radius in radii:
-        dilated = np.zeros_like(inner)
+        dilated = np.zeros_like(planes)
         for row, extent in enumerate(disc(radius).sum(axis=1).tolist(), largest - radius):
-            dilated |= lines[extent // 2][row * stride : row * stride + len(inner)]
-        inner ^= dilated
-    return found.reshape(height, stride)[:, :width]
+            dilated |= lines[extent // 2][row : row + height]
+        band ^= dilated
+    return band
 
 
 def _measure_bands(

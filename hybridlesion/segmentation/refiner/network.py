@@ -55,9 +55,8 @@ class RefinerNetwork(nn.Module):
         for expansion, width, blocks, stride in _STAGES:
             stage = nn.Sequential()
             for block in range(blocks):
-                stage.append(
-                    _InvertedResidual(channels, width, expansion, stride if block == 0 else 1)
-                )
+                step = stride if block == 0 else 1
+                stage.append(_InvertedResidual(channels, width, expansion, step))
                 channels = width
             self.stages.append(stage)
         extra = EVIDENCE_CHANNELS if evidence else 0
@@ -92,9 +91,8 @@ class RefinerNetwork(nn.Module):
         y = self.top(at_32)
         y = _upsample(y + y.mean((2, 3), keepdim=True), at_16) + self.skips[0](at_16)
         y = self.decoders[0](self._with_evidence([y], evidence))
-        for decoder, skip, below in zip(
-            self.decoders[1:], self.skips[1:], (at_8, at_4, at_2), strict=True
-        ):
+        finer = (at_8, at_4, at_2)
+        for decoder, skip, below in zip(self.decoders[1:], self.skips[1:], finer, strict=True):
             y = decoder(self._with_evidence([_upsample(y, below), skip(below)], evidence))
         return _upsample(self.head(y), image)
 
@@ -167,8 +165,7 @@ def _separable(channels: int, width: int) -> nn.Sequential:
         nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU6(inplace=True),
-        nn.Conv2d(channels, width, 1, bias=False),
-        nn.BatchNorm2d(width),
+        *_lateral(channels, width),
         nn.ReLU6(inplace=True),
     )
 
