@@ -53,12 +53,10 @@ class RefinerNetwork(nn.Module):
         self.stages = nn.ModuleList()
         channels = 32
         for expansion, width, blocks, stride in _STAGES:
-            stage = nn.Sequential()
-            for block in range(blocks):
-                step = stride if block == 0 else 1
-                stage.append(_InvertedResidual(channels, width, expansion, step))
-                channels = width
-            self.stages.append(stage)
+            first = _InvertedResidual(channels, width, expansion, stride)
+            others = (_InvertedResidual(width, width, expansion, 1) for _ in range(1, blocks))
+            self.stages.append(nn.Sequential(first, *others))
+            channels = width
         extra = EVIDENCE_CHANNELS if evidence else 0
         self.top = _lateral(160, 96)
         skips = ((96, 96), (32, 48), (24, 32), (16, 16))
@@ -149,11 +147,9 @@ class _InvertedResidual(nn.Module):
     def __init__(self, channels: int, width: int, expansion: int, stride: int):
         super().__init__()
         inner = channels * expansion
-        self.body = nn.Sequential()
-        if expansion != 1:
-            self.body.append(_conv(channels, inner, 1))
-        self.body.append(_conv(inner, inner, 3, stride=stride, groups=inner))
-        self.body.append(nn.Sequential(nn.Conv2d(inner, width, 1)))
+        expand = [] if expansion == 1 else [_conv(channels, inner, 1)]
+        depthwise = _conv(inner, inner, 3, stride=stride, groups=inner)
+        self.body = nn.Sequential(*expand, depthwise, nn.Sequential(nn.Conv2d(inner, width, 1)))
         self.shortcut = stride == 1 and channels == width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
