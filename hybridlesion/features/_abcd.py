@@ -6,19 +6,11 @@ import numpy as np
 
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.exceptions import ImageError
-from hybridlesion.features import (
-    asymmetry,
-    border,
-    color,
-    dimension,
-    scores,
-    skin,
-    structure,
-    texture,
-)
+from hybridlesion.features import asymmetry, border, color, dimension, scores, structure, texture
 from hybridlesion.features._catalogue import FEATURES, feature_names
 from hybridlesion.features._context import cut_out
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette
+from hybridlesion.features.skin import skin_tone
 
 
 def abcd(
@@ -98,7 +90,7 @@ def abcd(
         "dimension": dimension.dimension(mask),
         "structure": structure.structure(lesion),
         "texture": texture.texture(lesion),
-        "skin": skin.skin_tone(raw, mask, usable if hair is None else usable & ~hair),
+        "skin": skin_tone(raw, mask, usable if hair is None else usable & ~hair),
     }
     values = {
         f"abcd__{family}_{name}": value

@@ -277,6 +277,11 @@ class LesionContext:
         x, y, width, height = cv2.boundingRect(self.mask.view(np.uint8))
         return slice(y, y + height), slice(x, x + width)
 
+    def around(self, pad: int) -> tuple[slice, slice]:
+        """Return the rows and columns of the bounding box and `pad` pixels around it."""
+        rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
+        return rows, columns
+
     @cached_property
     def depth(self) -> np.ndarray:
         """Distance, in diameters, to the nearest pixel outside the lesion; 0 outside."""
@@ -360,11 +365,9 @@ class LesionContext:
         angle = 0.5 * np.arctan2(2.0 * xy, xx - yy)
         mean, half = (xx + yy) / 2.0, np.hypot((xx - yy) / 2.0, xy)
         # 1/12 is the second moment of a single pixel, whose axes are thus not 0
-        return (
-            float(angle),
-            4.0 * float(np.sqrt(mean + half + 1.0 / 12.0)),
-            4.0 * float(np.sqrt(max(mean - half, 0.0) + 1.0 / 12.0)),
-        )
+        major = 4.0 * float(np.sqrt(mean + half + 1.0 / 12.0))
+        minor = 4.0 * float(np.sqrt(max(mean - half, 0.0) + 1.0 / 12.0))
+        return float(angle), major, minor
 
     def places(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the columns and rows of pixels relative to the centroid.
@@ -412,14 +415,11 @@ class LesionContext:
 
         This is enough for features of the lesion and its border, and halves the pixels.
         """
-        pad = int(np.ceil(_NEAR * self.diameter)) + 1
-        rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
-        image, mask, usable, depth = (
-            np.ascontiguousarray(layer[rows, columns])
-            for layer in (self.image, self.mask, self.usable, self.depth)
-        )
+        part = self.around(int(np.ceil(_NEAR * self.diameter)) + 1)
+        layers = (self.image, self.mask, self.usable, self.depth)
+        image, mask, usable, depth = (np.ascontiguousarray(layer[part]) for layer in layers)
         near = LesionContext(image, mask, usable, self.diagonal)
-        near.lab, near.reach, near.depth = self.lab[rows, columns], self.reach[rows, columns], depth
+        near.lab, near.reach, near.depth = self.lab[part], self.reach[part], depth
         for name in _SHARED:
             setattr(near, name, getattr(self, name))
         near.near = near
@@ -495,10 +495,8 @@ def cut_out(
     colors = _window(image, window, cv2.BORDER_REPLICATE)
     if how == cv2.INTER_AREA and colors.size <= _SMALL:
         # averaging takes a third less time in float32, which rounds to the same bytes
-        colors = cv2.resize(colors.astype(np.float32), size, None, 0, 0, how)
-        colors = cv2.convertScaleAbs(colors)
-    else:
-        colors = cv2.resize(colors, size, None, 0, 0, how)
+        colors = colors.astype(np.float32)
+    colors = cv2.convertScaleAbs(cv2.resize(colors, size, None, 0, 0, how))
     return LesionContext(colors, lesion, usable, float(scale * np.hypot(*mask.shape)))
 
 

@@ -182,11 +182,8 @@ def _balance(
     sums = (quarter == np.arange(4)[:, None]).astype(float) @ layers
     weight = layers[:, 3]
     offset = np.hypot(dx @ weight, dy @ weight) / weight.sum()
-    turned = cv2.warpAffine(
-        mask.astype(np.float32),
-        np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]]),
-        mask.shape[::-1],
-    )
+    half_turn = np.array([[-1.0, 0.0, 2.0 * center_x], [0.0, -1.0, 2.0 * center_y]])
+    turned = cv2.warpAffine(mask.astype(np.float32), half_turn, mask.shape[::-1])
     first, second, third, fourth = sums
     return {
         "shape_point": float(np.abs(mask - turned).sum()) / (2.0 * len(x)),

@@ -193,13 +193,9 @@ def border_profiles(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
         Octant of each line, 0 to 7, counted from the major axis.
     """
     outline = lesion.outline
+    points, normals = outline.points.T.astype(np.float32), outline.normals.T.astype(np.float32)
     offset = _OFFSETS * np.float32(lesion.diameter)
-    at_x, at_y = (
-        point[:, None] + normal[:, None] * offset
-        for point, normal in zip(
-            outline.points.T.astype(np.float32), outline.normals.T.astype(np.float32), strict=True
-        )
-    )
+    at_x, at_y = points[:, :, None] + normals[:, :, None] * offset
     lab = cv2.remap(lesion.lab, at_x, at_y, cv2.INTER_LINEAR)
     seen = cv2.remap(lesion.usable.astype(np.float32), at_x, at_y, cv2.INTER_LINEAR)
     lab[seen < 0.5] = np.nan

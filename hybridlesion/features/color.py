@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,10 +16,7 @@ from hybridlesion.features._numerics import deviation, rgb_to_lab
 COLORS = ("white", "red", "light_brown", "dark_brown", "blue_gray", "black")
 _STEP = 4  # grid step in Lab units, far below the distance between two references
 _SIDE = 256 // _STEP
-_TO_GRID = np.array(
-    [[2.55 / _STEP, 0, 0, 0], [0, 1 / _STEP, 0, 128 / _STEP], [0, 0, 1 / _STEP, 128 / _STEP]],
-    np.float32,
-)
+_TO_GRID = np.float32([[2.55, 0, 0, 0], [0, 1, 0, 128], [0, 0, 1, 128]]) / _STEP
 _GRID_STRIDE = np.array([_SIDE * _SIDE, _SIDE, 1], np.float32)
 
 
@@ -48,7 +45,6 @@ class Palette:
     radius: float = 40.0
     chroma_weight: float = 1.6
     minimum_share: float = 0.03
-    _key: tuple = field(init=False, repr=False, compare=False)
 
     def __post_init__(self):
         if set(self.references) != set(COLORS):
@@ -56,14 +52,23 @@ class Palette:
                 f"references must name exactly {', '.join(COLORS)}, "
                 f"got {', '.join(map(str, self.references))}."
             )
-        points = tuple(
-            (COLORS.index(name), *map(float, point))
-            for name in COLORS
-            for point in self.references[name]
-        )
+
+    @cached_property
+    def _nearest(self) -> np.ndarray:
+        """Nearest colour of every cell of a grid over Lab, (262144,) uint8."""
+        axis = np.arange(_SIDE) * _STEP + _STEP / 2.0
+        lightness, a, b = np.ix_(axis * 100.0 / 255.0, axis - 128.0, axis - 128.0)
         # skin inside the outline has none of the six colours
-        points += ((len(COLORS), *rgb_to_lab(np.array([[self.skin]], np.uint8))[0, 0].tolist()),)
-        object.__setattr__(self, "_key", (points, float(self.radius), float(self.chroma_weight)))
+        skin = rgb_to_lab(np.array([[self.skin]], np.uint8))[0, 0].tolist()
+        points = [(COLORS.index(name), point) for name in COLORS for point in self.references[name]]
+        nearest = np.full((_SIDE,) * 3, float(self.radius) ** 2)
+        label = np.full(nearest.shape, len(COLORS), np.uint8)
+        for color, point in [*points, (len(COLORS), skin)]:
+            chroma = (a - point[1]) ** 2 + (b - point[2]) ** 2
+            distance = (lightness - point[0]) ** 2 + self.chroma_weight**2 * chroma
+            label[distance < nearest] = color
+            nearest = np.minimum(nearest, distance)
+        return label.ravel()
 
 
 DEFAULT_PALETTE = Palette(
@@ -107,25 +112,7 @@ def classify_colors(lesion: LesionContext, palette: Palette = DEFAULT_PALETTE) -
     cells = cv2.transform(lab, _TO_GRID)[0].astype(np.uint8)
     # float32 represents these integers exactly, and matrix products are many times faster
     index = cells.astype(np.float32) @ _GRID_STRIDE
-    return _lookup(palette._key).take(index.astype(np.int32))
-
-
-@lru_cache(maxsize=8)
-def _lookup(key: tuple) -> np.ndarray:
-    """Return the nearest colour of every cell of a grid over Lab."""
-    points, radius, chroma = key
-    axis = np.arange(_SIDE) * _STEP + _STEP / 2.0
-    cells = np.stack(
-        np.meshgrid(axis * 100.0 / 255.0, axis - 128.0, axis - 128.0, indexing="ij"), -1
-    )
-    nearest = np.full(cells.shape[:3], radius**2)
-    label = np.full(cells.shape[:3], len(COLORS), np.uint8)
-    for color, *point in points:
-        squared = (cells - point) ** 2
-        distance = squared[..., 0] + chroma**2 * (squared[..., 1] + squared[..., 2])
-        label[distance < nearest] = color
-        nearest = np.minimum(nearest, distance)
-    return label.ravel()
+    return palette._nearest.take(index.astype(np.int32))
 
 
 _CHANNELS = ("lightness", "a", "b", "red", "green", "blue", "saturation", "value")
@@ -306,21 +293,14 @@ def _halved(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     Window sums at every second pixel are the same and take a quarter of the time.
     """
-    around = len(_WINDOWS["coarse"]) + 1  # in pixels; half a window
-    corner = [max(side.start - around, 0) for side in lesion.box]
-    size = [
-        min(side.stop + around, n) - start
-        for side, n, start in zip(lesion.box, lesion.mask.shape, corner, strict=True)
-    ]
-    size = [max(n // 2, 1) for n in size]
-    rows, columns = (slice(start, start + 2 * n) for start, n in zip(corner, size, strict=True))
-    lab, inside = lesion.lab[rows, columns], lesion.inside[rows, columns][::2, ::2]
+    part = lesion.around(len(_WINDOWS["coarse"]) + 1)  # in pixels; half a window
+    height, width = (max(n // 2, 1) for n in lesion.inside[part].shape)
+    lab, inside = (layer[part][: 2 * height, : 2 * width] for layer in (lesion.lab, lesion.inside))
+    inside = inside[::2, ::2]
     inside = inside if inside.any() else np.ones_like(inside)
-    return (
-        cv2.resize(lab, size[::-1], interpolation=cv2.INTER_AREA),
-        cv2.resize(_square_length(lab), size[::-1], interpolation=cv2.INTER_AREA),
-        inside.astype(np.uint8),
-    )
+    layers = (lab, _square_length(lab))
+    lab, square = (cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in layers)
+    return lab, square, inside.astype(np.uint8)
 
 
 def _square_length(lab: np.ndarray) -> np.ndarray:

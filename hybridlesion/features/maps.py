@@ -80,17 +80,15 @@ def mirror_map(lesion: LesionContext, kind: str) -> MirrorMap:
         ``asymmetry_color_min``.
     """
     mask, lab, pigment, _ = shrink(lesion)
-    curve = reflect(mask, lab, pigment, lesion.axes[0])[kind]
-    best = int(curve.argmin())
+    curve = reflect(mask, lab, pigment, lesion.axes[0])[kind].tolist()
+    best = curve.index(min(curve))
     angle = lesion.axes[0] + best * np.pi / N_AXES
     layers = np.dstack([lab, mask.astype(np.float32)])
     mirror = cv2.warpAffine(layers, _reflection(mask, angle), mask.shape[::-1])
     difference = np.linalg.norm(lab - mirror[..., :3], axis=2)
     difference[~(mask & (mirror[..., 3] > 0.5))] = np.nan
-    cross = curve[(best + N_AXES // 2) % N_AXES]
-    return MirrorMap(
-        float(angle), float(curve[best]), float(cross), layers[..., 3], mirror[..., 3], difference
-    )
+    smallest, cross = curve[best], curve[(best + N_AXES // 2) % N_AXES]
+    return MirrorMap(angle, smallest, cross, layers[..., 3], mirror[..., 3], difference)
 
 
 def _reflection(mask: np.ndarray, angle: float) -> np.ndarray:

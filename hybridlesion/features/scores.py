@@ -204,7 +204,8 @@ def fit_perception(
         column = np.asarray(values, float)
         low, middle, high = np.nanpercentile(column, (10, 50, 90)).tolist()
         ranks = rankdata(np.where(np.isnan(column), middle, column))
-        correlation = _correlation(ranks, target)
+        with np.errstate(invalid="ignore"):  # the correlation with a constant is NaN
+            correlation = np.corrcoef(ranks, target)[0, 1]
         if abs(correlation) >= least:
             term = Term(name, low, middle, high, weight=float(np.sign(correlation)))
             terms.append(term)
@@ -221,13 +222,6 @@ def fit_perception(
         if weight > 1e-4
     ]
     return PerceptionScale(tuple(kept), float(z.mean(axis=0) @ weights))
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson correlation; 0 if either array is constant."""
-    one, other = one - one.mean(), other - other.mean()
-    size = np.sqrt((one @ one) * (other @ other))
-    return float(one @ other / size) if size > 0 else 0.0
 
 
 @lru_cache(maxsize=1)

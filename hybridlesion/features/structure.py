@@ -20,7 +20,7 @@ CALM = 1.5  # L*; areas with a smaller local deviation are structureless
 
 _RADIUS = 1.4  # in sigma; spots of this radius have the strongest response
 _NEIGHBOURHOOD = (17, 17)  # pixels in which lines are counted
-_WINDOW = (9, 9)  # pixels in which lightness is compared
+_WINDOW = 9  # side in pixels of the square in which lightness is compared
 
 
 def find_lines(lesion: LesionContext) -> tuple[np.ndarray, np.ndarray]:
@@ -151,18 +151,11 @@ def local_variance(lesion: LesionContext) -> np.ndarray:
         Variance in windows of 1/18 of the diameter, inside the bounding box of the lesion; may be
         slightly negative due to rounding.
     """
-    rows, columns = (
-        slice(max(side.start - half, 0), side.stop + half)
-        for side, half in zip(lesion.box, (n // 2 for n in _WINDOW), strict=True)
-    )
+    part = lesion.around(_WINDOW // 2)
+    lightness = lesion.lightness[part]
+    square, mean = cv2.multiply(lightness, lightness), cv2.blur(lightness, (_WINDOW, _WINDOW))
     variance = np.zeros(lesion.mask.shape, np.float32)
-    lightness = lesion.lightness[rows, columns]
-    mean = cv2.blur(lightness, _WINDOW)
-    np.subtract(
-        cv2.blur(cv2.multiply(lightness, lightness), _WINDOW),
-        cv2.multiply(mean, mean),
-        out=variance[rows, columns],
-    )
+    variance[part] = cv2.blur(square, (_WINDOW, _WINDOW)) - cv2.multiply(mean, mean)
     return variance
 
 

@@ -295,7 +295,8 @@ def _energies(lesion: LesionContext) -> dict[str, float]:
             layer[own] for layer in (ridge.mean, ridge.root, ridge.half, ridge.mixed)
         )
         # norm of the eigenvalues mean + root and mean - root
-        strength = _length(mean, root)
+        # OpenCV's magnitude of a part of an array depends on the addresses of its rows
+        strength = cv2.magnitude(np.ascontiguousarray(mean), np.ascontiguousarray(root))
         strength *= np.float32(np.sqrt(2.0))
         average, sd = (moment.item() for moment in cv2.meanStdDev(strength, mask=where))
         # the direction is (half, mixed) / root
@@ -311,17 +312,7 @@ def _energies(lesion: LesionContext) -> dict[str, float]:
     return values
 
 
-def _length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Square root of the sum of squares, bit for bit independent of the memory layout.
-
-    OpenCV's magnitude of a part of an array is not, since it depends on the address of each row.
-    """
-    return cv2.magnitude(np.ascontiguousarray(x), np.ascontiguousarray(y))
-
-
 def _coarse(lesion: LesionContext) -> Curvature:
     """Second derivatives at the coarse scale, on every second pixel of every second row."""
-    middle = lesion.hessian(_SCALES["middle"]).smooth[::2, ::2]
-    return curvature(
-        np.ascontiguousarray(middle), _SCALES["coarse"] / 2.0, smoothed=_MIDDLE_AT_HALF
-    )
+    middle = np.ascontiguousarray(lesion.hessian(_SCALES["middle"]).smooth[::2, ::2])
+    return curvature(middle, _SCALES["coarse"] / 2.0, smoothed=_MIDDLE_AT_HALF)

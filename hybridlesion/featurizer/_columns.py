@@ -160,13 +160,9 @@ def metadata_columns(records: pd.DataFrame) -> list[str]:
     ['tbp_lv_A']
     """
     records = as_pandas(records)
-    return [
-        column
-        for column in records.columns
-        if str(column).startswith(MEASUREMENT_PREFIXES)
-        and leak_reason(column) is None
-        and pd.api.types.is_numeric_dtype(records[column])
-    ]
+    measured = [name for name in records if str(name).startswith(MEASUREMENT_PREFIXES)]
+    safe = [name for name in measured if leak_reason(name) is None]
+    return [name for name in safe if pd.api.types.is_numeric_dtype(records[name])]
 
 
 def encode_metadata(records: pd.DataFrame, extra: Sequence[str] | None = None) -> pd.DataFrame:

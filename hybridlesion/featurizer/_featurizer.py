@@ -25,9 +25,9 @@ from hybridlesion.featurizer._columns import (
 from hybridlesion.featurizer._measuring import (
     COLOR_CONSTANCY,
     Failure,
-    MeasuredLesion,
     lesion_columns,
-    read_lesions,
+    measure_lesion,
+    read_segmented,
 )
 from hybridlesion.io import write_mask
 from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
@@ -260,12 +260,10 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         table = self._compute(records)
         in_sample = in_sample_mask(table)
         if in_sample.any():
-            warnings.warn(
-                f"{in_sample.sum():,} of {len(table):,} rows have CNN scores of a network that was "
-                "trained on them; these scores were left out.",
-                UserWarning,
-                stacklevel=2,
-            )
+            count = f"{in_sample.sum():,} of {len(table):,} rows"
+            cause = "have CNN scores of a network that was trained on them"
+            message = f"{count} {cause}; these scores were left out."
+            warnings.warn(message, UserWarning, stacklevel=2)
         return self._choose_columns(records, blank_in_sample_scores(table))
 
     def featurize(
@@ -369,8 +367,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 "passthrough must be 'ids' or a list of columns, for example "
                 f"[{self.passthrough!r}], got {self.passthrough!r}."
             )
-        absent = self._absent(records)
-        if absent:
+        if absent := self._absent(records):
             raise OptionError(
                 f"passthrough names {', '.join(map(repr, absent))}, which the records lack. Their "
                 f"columns, as read, are {', '.join(map(str, records.columns[:20]))}; 'ids' passes "
@@ -452,33 +449,25 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         tick: Callable[[], object] | None,
     ) -> list[Failure]:
         """Fill the rows of `out` that can be measured, and return the failures of the others."""
-        fixed = lesion_columns()
+        n_fixed = len(lesion_columns())
         failures: list[Failure] = []
-        lesions: dict[int, MeasuredLesion] = {}
-        pairs = list(zip(rows["image_id"], rows["path"], strict=True))
-        found = read_lesions(
-            pairs,
-            long_side=self.long_side,
-            segmenter=self.segmenter,
-            color_constancy=self.color_constancy,
-            tick=tick,
-        )
-        for position, ((image_id, _), lesion) in enumerate(zip(pairs, found, strict=True)):
+        lesions: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        pairs = zip(rows["image_id"], rows["path"], strict=True)
+        found = read_segmented(pairs, long_side=self.long_side, segmenter=self.segmenter, tick=tick)
+        for position, (row, lesion) in enumerate(found):
+            measured = measure_lesion(row, lesion, self.color_constancy)
             if tick is not None:
                 tick()
-            if isinstance(lesion, Failure):
-                failures.append(lesion)
+            if isinstance(measured, Failure):
+                failures.append(measured)
                 continue
-            lesions[position] = lesion
-            out[position, : len(fixed)] = [lesion.values[name] for name in fixed]
+            image, mask, out[position, :n_fixed] = measured
+            lesions[position] = image, mask
             if masks is not None:
-                write_mask(Path(masks) / f"{image_id}_segmentation.png", lesion.details.mask)
+                write_mask(Path(masks) / f"{row[0]}_segmentation.png", mask)
         if self.embedder_ is not None and lesions:
             # Fine-tuned networks check whether they were trained on an image, patient or lesion.
             known = {"records": rows.iloc[list(lesions)]} if self.embedder == FINETUNED else {}
-            out[list(lesions), len(fixed) :] = self.embedder_.transform(
-                [lesion.image for lesion in lesions.values()],
-                [lesion.details.mask for lesion in lesions.values()],
-                **known,
-            )
+            images, areas = map(list, zip(*lesions.values(), strict=True))
+            out[list(lesions), n_fixed:] = self.embedder_.transform(images, areas, **known)
         return failures

@@ -114,20 +114,18 @@ def _segment(
     block: list[Row], images: list[np.ndarray | Failure], segmenter: str
 ) -> Iterator[SegmentedImage | Failure]:
     """Segment all readable images together, or one by one if that fails."""
-    readable = [image for image in images if not isinstance(image, Failure)]
+    pairs = zip(block, images, strict=True)
+    readable = [(row, image) for row, image in pairs if not isinstance(image, Failure)]
+    found: Iterable[Segmentation | Failure]
     try:
-        together = iter(segment_many(readable, segmenter=segmenter))
+        found = segment_many([image for _, image in readable], segmenter=segmenter)
     except _EXPECTED:
-        together = None
-    for row, image in zip(block, images, strict=True):
-        if isinstance(image, Failure):
-            yield image
-            continue
-        if together is not None:
-            yield image, next(together)
-            continue
-        details = attempt(row, "segment", partial(segment_details, image, segmenter=segmenter))
-        yield details if isinstance(details, Failure) else (image, details)
+        alone = partial(segment_details, segmenter=segmenter)
+        found = [attempt(row, "segment", partial(alone, image)) for row, image in readable]
+    remaining = iter(found)
+    for image in images:
+        result = image if isinstance(image, Failure) else next(remaining)
+        yield result if isinstance(result, Failure) else (image, result)
 
 
 COLOR_CONSTANCY: dict[str, Callable[..., np.ndarray] | None] = {
@@ -137,27 +135,8 @@ COLOR_CONSTANCY: dict[str, Callable[..., np.ndarray] | None] = {
 }
 
 
-@dataclass(frozen=True)
-class MeasuredLesion:
-    """Image with its mask and measurements.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB image at analysis scale.
-    details : Segmentation
-        Mask, confidence, hair and field of view.
-    values : dict of str to float
-        Values of the `qa__` and `abcd__` columns.
-    """
-
-    image: np.ndarray
-    details: Segmentation
-    values: dict[str, float]
-
-
 def lesion_columns() -> list[str]:
-    """Return the names of the columns measured by `read_lesions`, in order.
+    """Return the names of the columns measured by `measure_lesion`, in order.
 
     Returns
     -------
@@ -167,54 +146,39 @@ def lesion_columns() -> list[str]:
     return [*_QUALITY, *HASH_COLUMNS, *feature_names()]
 
 
-def read_lesions(
-    rows: Iterable[tuple[str, object]],
-    *,
-    long_side: int,
-    segmenter: str,
-    color_constancy: str,
-    tick: Callable[[], object] | None = None,
-) -> Iterator[MeasuredLesion | Failure]:
-    """Decode, segment and measure images; failures are returned instead of raised.
+def measure_lesion(
+    row: Row, segmented: SegmentedImage | Failure, color_constancy: str
+) -> tuple[np.ndarray, np.ndarray, list[float]] | Failure:
+    """Measure a segmented image; failures are returned instead of raised.
 
     Parameters
     ----------
-    rows : iterable of (image_id, path)
-        Image ids and locators, as returned by `hybridlesion.io.list_images`.
-    long_side : int
-        Long side in pixels at which images are analysed.
-    segmenter : str
-        One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
+    row : tuple of image_id and path
+        Id and locator of the image.
+    segmented : tuple of image and Segmentation, or Failure
+        Answer of `read_segmented`.
     color_constancy : str
         A key of `COLOR_CONSTANCY`.
-    tick : callable, default=None
-        Heartbeat, called after each image is read.
 
-    Yields
-    ------
-    MeasuredLesion or Failure
-        Measurements or failure of each row, in order.
+    Returns
+    -------
+    tuple of image, mask and list of float, or Failure
+        Image, lesion mask and one value for each of `lesion_columns`.
     """
-    for row, found in read_segmented(rows, long_side=long_side, segmenter=segmenter, tick=tick):
-        if isinstance(found, Failure):
-            yield found
-        else:
-            yield attempt(row, "features", partial(_measure, *found, color_constancy))
+    if isinstance(segmented, Failure):
+        return segmented
+    return attempt(row, "features", partial(_measure, *segmented, color_constancy))
 
 
-def _measure(image: np.ndarray, details: Segmentation, color_constancy: str) -> MeasuredLesion:
-    correct = COLOR_CONSTANCY[color_constancy]
-    values = {name: measure(details) for name, measure in _QUALITY.items()}
-    hashes = encode_hash(perceptual_hash(image)).tolist()
-    values |= dict(zip(HASH_COLUMNS, hashes, strict=True))
-    values |= abcd(
-        image if correct is None else correct(image, mask=details.field_of_view),
-        details.mask,
-        field_of_view=details.field_of_view,
-        hair=details.hair,
-        raw=image,
-    )
-    return MeasuredLesion(image, details, values)
+def _measure(
+    image: np.ndarray, details: Segmentation, color_constancy: str
+) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    correct, field = COLOR_CONSTANCY[color_constancy], details.field_of_view
+    corrected = image if correct is None else correct(image, mask=field)
+    features = abcd(corrected, details.mask, field_of_view=field, hair=details.hair, raw=image)
+    values = [measure(details) for measure in _QUALITY.values()]
+    values += [*encode_hash(perceptual_hash(image)).tolist(), *features.values()]
+    return image, details.mask, values
 
 
 _QUALITY = {

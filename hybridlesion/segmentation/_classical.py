@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 
@@ -103,15 +104,9 @@ def segment_classical(
             if _has_rival(mask, selection):
                 flags.append("several")
     size = image.shape[:2]
-    field = _enlarge(usable, size)
-    return Segmentation(
-        mask=_enlarge(mask, size),
-        confidence=confidence,
-        flags=tuple(flags),
-        hair=hair & field,
-        field_of_view=field,
-        likelihood=_resize(likelihood, size),
-    )
+    mask, field = _enlarge(mask, size), _enlarge(usable, size)
+    likelihood = _resize(likelihood, size)
+    return Segmentation(mask, confidence, tuple(flags), hair & field, field, likelihood)
 
 
 def extent_flags(mask: np.ndarray, field_of_view: np.ndarray) -> list[str]:
@@ -144,12 +139,8 @@ def extent_flags(mask: np.ndarray, field_of_view: np.ndarray) -> list[str]:
 def _has_rival(mask: np.ndarray, selection: Selection) -> bool:
     area = RIVAL_AREA * mask.sum()
     close = selection.quality > selection.quality.max() - RIVAL_QUALITY
-    own = mask.astype(np.uint8)
-    return any(
-        cv2.countNonZero(rival) >= area and not cv2.countNonZero(cv2.bitwise_and(own, rival))
-        for rival, near in zip(selection.masks, close, strict=True)
-        if near
-    )
+    rivals = compress(selection.masks, close)
+    return any(cv2.countNonZero(rival) >= area and not (rival & mask).any() for rival in rivals)
 
 
 def _refine_boundary(selection: Selection, active_contour: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from functools import reduce
 
 import numpy as np
 
@@ -84,56 +84,38 @@ default="checkerboard"
     check_number("num_iter", num_iter, low=0, integer=True)
     check_number("smoothing", smoothing, low=0, integer=True)
     contour = PackedLevelSet(_initial_level_set(init_level_set, image.shape))
-    return _evolve(contour, num_iter, smoothing, _RegionForce(contour, image, lambda1, lambda2))
-
-
-def _evolve(
-    contour: PackedLevelSet, num_iter: int, smoothing: int, step: Callable[[], None]
-) -> np.ndarray:
-    """Alternate image force and smoothing, and stop early once the contour is periodic.
-
-    An iteration depends only on the contour and on the parity of the curvature steps. Once a
-    contour recurs at the same parity, the remaining iterations repeat a known cycle.
-    """
+    move = _RegionForce(contour, image, lambda1, lambda2)
+    # An iteration depends only on the contour and on the parity of the curvature steps. Once a
+    # contour recurs at the same parity, the remaining iterations repeat a known cycle.
     seen: deque[bytes] = deque([contour.level.tobytes()], maxlen=MAX_PERIOD)
-    for iteration in range(1, num_iter + 1):
-        step()
+    stride = 1 if smoothing % 2 == 0 else 2
+    for iteration in range(num_iter):
+        move()
         for number in range(smoothing):
-            even = ((iteration - 1) * smoothing + number) % 2 == 0
-            for operator in (_inf_sup, _sup_inf) if even else (_sup_inf, _inf_sup):
-                operator(contour)
+            _curvature_step(contour, even=(iteration * smoothing + number) % 2 == 0)
         state = contour.level.tobytes()
-        stride = 1 if smoothing % 2 == 0 else 2
         periods = range(stride, len(seen) + 1, stride)
         period = next((period for period in periods if seen[-period] == state), 0)
         if period:
-            left = (num_iter - iteration) % period
-            last = state if left == 0 else seen[left - period]
-            contour.level[:] = np.frombuffer(last, np.uint8)
+            left = (num_iter - 1 - iteration) % period
+            if left > 0:
+                contour.level[:] = np.frombuffer(seen[left - period], np.uint8)
             break
         seen.append(state)
     return contour.unpack()
 
 
-def _sup_inf(contour: PackedLevelSet) -> None:
-    """Keep a pixel if both ends of some 3-pixel line through it are inside."""
-    either = None
-    for first, second in contour.opposite_pairs():
-        both = cv2.bitwise_and(first, second)
-        either = both if either is None else cv2.bitwise_or(either, both, dst=either)
-    cv2.bitwise_and(contour.level, either, dst=contour.level)
+def _curvature_step(contour: PackedLevelSet, *, even: bool) -> None:
+    """Smooth a contour: inf-sup, then sup-inf at even steps; in reverse order at odd ones.
 
-
-def _inf_sup(contour: PackedLevelSet) -> None:
-    """Add a pixel if every 3-pixel line through it has an end inside.
-
-    No pixel is added beyond the image: the line along the border has no end there.
+    Inf-sup adds a pixel if every 3-pixel line through it has an end inside, sup-inf keeps a pixel
+    if both ends of some line are inside. No pixel is added beyond the image: the line along the
+    border has no end there.
     """
-    every = None
-    for first, second in contour.opposite_pairs():
-        some = cv2.bitwise_or(first, second)
-        every = some if every is None else cv2.bitwise_and(every, some, dst=every)
-    cv2.bitwise_or(contour.level, every, dst=contour.level)
+    inf_sup, sup_inf = (cv2.bitwise_or, cv2.bitwise_and), (cv2.bitwise_and, cv2.bitwise_or)
+    for within_line, over_lines in (inf_sup, sup_inf) if even else (sup_inf, inf_sup):
+        lines = [within_line(first, second) for first, second in contour.opposite_pairs()]
+        within_line(contour.level, reduce(over_lines, lines), dst=contour.level)
 
 
 def _initial_level_set(init: str | np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -1,9 +1,10 @@
-"""Measures of candidate masks, and selection of the best candidate."""
+"""Candidate masks from thresholds on contrast maps, their measures and the choice of the best."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -11,8 +12,133 @@ from pathlib import Path
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.segmentation._candidates import Candidate, disc, find_candidates
 from hybridlesion.segmentation._contrast_maps import ContrastMaps
+
+# Area of a candidate as a share of the frame; smaller regions are freckles.
+SMALLEST_SHARE = 0.002
+LARGEST_SHARE = 0.95
+
+# Minimum area, as a share of the largest region, for a region to join the union of regions.
+COMPANION_SHARE = 0.15
+
+LEVELS = np.arange(256)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Region that may be the lesion.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w), uint8
+        Zeros and ones; holes are filled.
+    contours : sequence of ndarray of shape (n, 1, 2), int32
+        Outlines of the region, as (column, row).
+    """
+
+    mask: np.ndarray
+    contours: Sequence[np.ndarray]
+
+
+def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
+    """Collect candidate lesion masks from all maps and thresholds.
+
+    Parameters
+    ----------
+    contrast : ContrastMaps
+        Contrast maps of one image.
+
+    Returns
+    -------
+    list of Candidate
+        Candidates without duplicates; empty if no region contrasts with the skin.
+
+    Notes
+    -----
+    Each map is thresholded at Otsu's threshold, at Otsu's thresholds of the pixels above and below
+    it, and halfway between these. The result is opened and closed with a disc of 0.8 % of the long
+    side; the three largest regions and their union are the candidates.
+    """
+    usable = contrast.usable.view(np.uint8)
+    found: dict[bytes, Candidate] = {}
+    for values in contrast.maps.values():
+        counts = cv2.calcHist([values], [0], usable, [256], [0, 256])
+        for threshold in _thresholds(counts.ravel().astype(float)):
+            above = cv2.compare(values, float(threshold), cv2.CMP_GT) & usable
+            for candidate in _regions(_clean(above)):
+                found[candidate.mask.tobytes()] = candidate
+    largest = LARGEST_SHARE * usable.size
+    return [one for one in found.values() if cv2.countNonZero(one.mask) <= largest]
+
+
+def _thresholds(counts: np.ndarray) -> list[int]:
+    """Return Otsu's threshold, those of the values above and below it, and the means in between."""
+    middle = _otsu(counts)
+    if middle is None:
+        return []
+    upper = _otsu(np.where(middle < LEVELS, counts, 0)) or middle
+    lower = _otsu(np.where(middle >= LEVELS, counts, 0)) or middle
+    return sorted({middle, upper, lower, (middle + lower) // 2, (middle + upper) // 2})
+
+
+def _otsu(counts: np.ndarray) -> int | None:
+    """Return the threshold of maximum between-class variance; None if all values are equal."""
+    below = counts.cumsum()
+    total = below[-1]
+    mass = (counts * LEVELS).cumsum()
+    product = below * (total - below)
+    spread = np.divide(
+        (mass * total - mass[-1] * below) ** 2, product, out=np.zeros(256), where=product > 0
+    )
+    if spread.max() <= 0:
+        return None
+    # The threshold is the middle of an empty gap between two classes.
+    return int(np.flatnonzero(spread >= spread.max() * (1 - 1e-12)).mean())
+
+
+def _clean(mask: np.ndarray) -> np.ndarray:
+    around = disc(max(1, round(0.008 * max(mask.shape))))
+    return cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_OPEN, around), cv2.MORPH_CLOSE, around)
+
+
+@cache
+def disc(radius: int) -> np.ndarray:
+    """Make a disc-shaped structuring element.
+
+    Parameters
+    ----------
+    radius : int
+        Radius in pixels, at least 0.
+
+    Returns
+    -------
+    ndarray of shape (2 * radius + 1, 2 * radius + 1), uint8
+        Ones on the disc. The array is cached and must not be modified.
+    """
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+
+
+def _regions(mask: np.ndarray) -> list[Candidate]:
+    n_labels, labels = cv2.connectedComponents(mask, connectivity=4, ltype=cv2.CV_16U)
+    areas = np.bincount(labels.ravel(), minlength=n_labels)[1:]
+    order = np.argsort(-areas, kind="stable")[:3]
+    order = order[areas[order] >= SMALLEST_SHARE * mask.size]
+    regions = [(labels == label + 1).view(np.uint8) for label in order.tolist()]
+    n_companions = np.count_nonzero(areas[order] > COMPANION_SHARE * areas[order[:1]])
+    if n_companions > 1:
+        regions.append(np.bitwise_or.reduce(regions[:n_companions]))
+    return [_fill_holes(region) for region in regions]
+
+
+def _fill_holes(mask: np.ndarray) -> Candidate:
+    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if (tree.reshape(-1, 4)[:, 3] < 0).all():
+        # No contour has a parent, so the mask has no holes.
+        return Candidate(mask, contours)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED)
+    return Candidate(filled, contours)
+
 
 # A candidate's weight in the likelihood falls by a factor of e for every 1 / SHARPNESS of expected
 # Jaccard index below the best candidate.
@@ -80,7 +206,7 @@ def _expected_jaccard(measures: np.ndarray) -> np.ndarray:
     column = {name: scaled[:, i] for i, name in enumerate(model["scales"])}
     quality = np.full(len(measures), model["intercept"])
     for names, weight in model["weights"]:
-        quality += weight * np.prod([column[name] for name in names], axis=0)
+        quality += weight * math.prod(column[name] for name in names)
     return quality
 
 
@@ -106,18 +232,10 @@ def _measure_candidates(
     sums = (stack.reshape(len(stack), -1) @ _coordinates(height, width)).tolist()
     bands = ContourBands([candidate.mask for candidate in candidates], contrast.usable)
     sparse = stack[:, ::2, ::2].reshape(len(stack), -1)
-    return np.hstack(
-        [
-            list(map(_measure_shape, candidates, outlines, sums)),
-            _measure_contours(outlines, contrast),
-            [
-                _measure_bands(bands, index, cv2.boundingRect(points), contrast)
-                for index, points in enumerate(outlines)
-            ],
-            _measure_regions(sparse, contrast),
-            _measure_agreement(sparse),
-        ]
-    )
+    shapes = list(map(_measure_shape, candidates, outlines, sums))
+    contours, regions = _measure_contours(outlines, contrast), _measure_regions(sparse, contrast)
+    across = [_measure_bands(bands, i, points, contrast) for i, points in enumerate(outlines)]
+    return np.hstack([shapes, contours, across, regions, _measure_agreement(sparse)])
 
 
 @lru_cache(maxsize=4)
@@ -173,8 +291,7 @@ def _gradient(contrast: ContrastMaps) -> np.ndarray:
     # NumPy is slow at summing over short axes.
     energies = [square[..., 0] + square[..., 1] + square[..., 2] for square in squares]
     energy = energies[0] + energies[1]
-    usable = contrast.field_of_view
-    return np.sqrt(energy / (energy[usable].mean() + 1e-3 if usable.any() else 1.0))
+    return np.sqrt(energy / (energy[contrast.field_of_view].mean() + 1e-3))
 
 
 # Radii, in pixels, that bound the bands outside and inside the contour.
@@ -239,30 +356,25 @@ def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
     height, width = planes.shape
     largest = max(radii)
     framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
-    stride = framed.shape[1]
-    # In contiguous memory, lines that extend beyond a row end in the padding.
-    run: np.ndarray = framed.ravel()
-    length = len(run) - 2 * largest
-    lines = [run[largest : largest + length]]
+    columns = [framed[:, start : start + width] for start in range(2 * largest + 1)]
+    # Lines of 1, 3, 5, ... pixels through every pixel.
+    lines = [columns[largest].copy()]
     for reach in range(1, largest + 1):
-        line = lines[-1] | run[largest - reach : largest - reach + length]
-        line |= run[largest + reach : largest + reach + length]
-        lines.append(line)
-    found = np.zeros(height * stride, np.uint8)
-    inner = found[: len(found) - 2 * largest]
+        lines.append(lines[-1] | columns[largest - reach] | columns[largest + reach])
+    band = np.zeros_like(planes)
     for radius in radii:
-        dilated = np.zeros_like(inner)
+        dilated = np.zeros_like(planes)
         for row, extent in enumerate(disc(radius).sum(axis=1).tolist(), largest - radius):
-            dilated |= lines[extent // 2][row * stride : row * stride + len(inner)]
-        inner ^= dilated
-    return found.reshape(height, stride)[:, :width]
+            dilated |= lines[extent // 2][row : row + height]
+        band ^= dilated
+    return band
 
 
 def _measure_bands(
-    bands: ContourBands, index: int, box: tuple[int, int, int, int], contrast: ContrastMaps
+    bands: ContourBands, index: int, outline: np.ndarray, contrast: ContrastMaps
 ) -> tuple[float, float, float]:
     """Contrast across the contour, contrast-to-noise ratio and difference of L*."""
-    x, y, width, height = box
+    x, y, width, height = cv2.boundingRect(outline)
     margin = max(OUTER_RADII) + 1
     rows = slice(max(0, y - margin), y + height + margin)
     area = (rows, slice(max(0, x - margin), x + width + margin))

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.segmentation._candidates import disc
-from hybridlesion.segmentation._selection import ContourBands
+from hybridlesion.segmentation._selection import ContourBands, disc
 
 WHOLE = np.s_[:, :]
 

@@ -53,13 +53,10 @@ class RefinerNetwork(nn.Module):
         self.stages = nn.ModuleList()
         channels = 32
         for expansion, width, blocks, stride in _STAGES:
-            stage = nn.Sequential()
-            for block in range(blocks):
-                stage.append(
-                    _InvertedResidual(channels, width, expansion, stride if block == 0 else 1)
-                )
-                channels = width
-            self.stages.append(stage)
+            first = _InvertedResidual(channels, width, expansion, stride)
+            others = (_InvertedResidual(width, width, expansion, 1) for _ in range(1, blocks))
+            self.stages.append(nn.Sequential(first, *others))
+            channels = width
         extra = EVIDENCE_CHANNELS if evidence else 0
         self.top = _lateral(160, 96)
         skips = ((96, 96), (32, 48), (24, 32), (16, 16))
@@ -92,9 +89,8 @@ class RefinerNetwork(nn.Module):
         y = self.top(at_32)
         y = _upsample(y + y.mean((2, 3), keepdim=True), at_16) + self.skips[0](at_16)
         y = self.decoders[0](self._with_evidence([y], evidence))
-        for decoder, skip, below in zip(
-            self.decoders[1:], self.skips[1:], (at_8, at_4, at_2), strict=True
-        ):
+        finer = (at_8, at_4, at_2)
+        for decoder, skip, below in zip(self.decoders[1:], self.skips[1:], finer, strict=True):
             y = decoder(self._with_evidence([_upsample(y, below), skip(below)], evidence))
         return _upsample(self.head(y), image)
 
@@ -151,11 +147,9 @@ class _InvertedResidual(nn.Module):
     def __init__(self, channels: int, width: int, expansion: int, stride: int):
         super().__init__()
         inner = channels * expansion
-        self.body = nn.Sequential()
-        if expansion != 1:
-            self.body.append(_conv(channels, inner, 1))
-        self.body.append(_conv(inner, inner, 3, stride=stride, groups=inner))
-        self.body.append(nn.Sequential(nn.Conv2d(inner, width, 1)))
+        expand = [] if expansion == 1 else [_conv(channels, inner, 1)]
+        depthwise = _conv(inner, inner, 3, stride=stride, groups=inner)
+        self.body = nn.Sequential(*expand, depthwise, nn.Sequential(nn.Conv2d(inner, width, 1)))
         self.shortcut = stride == 1 and channels == width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -167,8 +161,7 @@ def _separable(channels: int, width: int) -> nn.Sequential:
         nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU6(inplace=True),
-        nn.Conv2d(channels, width, 1, bias=False),
-        nn.BatchNorm2d(width),
+        *_lateral(channels, width),
         nn.ReLU6(inplace=True),
     )
 

@@ -24,7 +24,12 @@ from hybridlesion.segmentation._classical import (
     extent_flags,
     segment_classical,
 )
-from hybridlesion.segmentation.refiner.samples import encode_evidence, encode_image, squash
+from hybridlesion.segmentation.refiner.samples import (
+    encode_evidence,
+    encode_image,
+    squash,
+    squash_evidence,
+)
 
 if TYPE_CHECKING:
     from hybridlesion.segmentation.refiner.network import RefinerNetwork
@@ -48,12 +53,6 @@ _BLANK = 2.0
 
 # Images per pass, few enough to stay in the processor cache.
 _BLOCK = 8
-
-# Graphs with and without evidence, written by ``docs/make_graphs.py``.
-_GRAPHS = {
-    True: Path(__file__).with_name("refiner.onnx"),
-    False: Path(__file__).with_name("refiner_without_evidence.onnx"),
-}
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,9 @@ class Refiner:
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray], size: int, *, evidence: bool = True):
-        self.graph = Graph(_GRAPHS[evidence], weights)
+        # Written by ``docs/make_graphs.py``.
+        graph = "refiner.onnx" if evidence else "refiner_without_evidence.onnx"
+        self.graph = Graph(Path(__file__).with_name(graph), weights)
         self.size = size
         self.evidence = evidence
 
@@ -236,14 +237,10 @@ class Refiner:
         inputs = {"image": encode_image(squash(image, self.size))}
         if not self.evidence:
             return inputs
-        likelihood = np.round(255 * squash(classical.likelihood, self.size)).astype(np.uint8)
-        evidence = encode_evidence(squash(classical.mask, self.size), likelihood)
-        return inputs | {"evidence": evidence}
+        return inputs | {"evidence": encode_evidence(*squash_evidence(classical, self.size))}
 
 
 def _is_blank(image: np.ndarray, field_of_view: np.ndarray) -> bool:
-    if not field_of_view.any():
-        return True
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     _, deviation = cv2.meanStdDev(grey, mask=field_of_view.astype(np.uint8))
     return float(deviation[0, 0]) < _BLANK
@@ -257,12 +254,10 @@ def _refine(classical: Segmentation, probability: np.ndarray) -> Segmentation:
         full = cv2.resize(region.probability, size, interpolation=cv2.INTER_LINEAR)
         mask = (full > 0.5) & classical.field_of_view
         if mask.any():
+            confidence = refined_confidence(region.probability, classical.confidence)
+            flags = _flags(mask, classical, region.several)
             return replace(
-                classical,
-                mask=mask,
-                confidence=refined_confidence(region.probability, classical.confidence),
-                flags=_flags(mask, classical, region.several),
-                likelihood=full,
+                classical, mask=mask, confidence=confidence, flags=flags, likelihood=full
             )
     if not classical.mask.any():
         return classical
@@ -388,15 +383,11 @@ def save_refiner(
     SourceError
         If the file cannot be written.
     """
-    import torch
     from safetensors.torch import save
 
     # The only integers are step counters, which inference does not need.
-    state = {
-        name: value.detach().cpu().to(torch.float16).contiguous()
-        for name, value in network.state_dict().items()
-        if value.dtype.is_floating_point
-    }
+    floats = {k: v for k, v in network.state_dict().items() if v.dtype.is_floating_point}
+    state = {name: value.cpu().half().contiguous() for name, value in floats.items()}
     about = {"protocol": PROTOCOL, "size": size, "evidence": network.evidence, "facts": facts}
     with atomic_path(path) as temporary:
         # A single entry, because the order of several would vary between files.

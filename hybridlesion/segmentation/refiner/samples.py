@@ -18,7 +18,7 @@ from hybridlesion.preprocessing.augmentation import (
     draw_hair,
     random_affine,
 )
-from hybridlesion.segmentation._classical import segment_classical
+from hybridlesion.segmentation._classical import Segmentation, segment_classical
 
 # Top, bottom, left and right, as shares of height and width.
 Window = tuple[float, float, float, float]
@@ -145,13 +145,28 @@ def encode_evidence(classical: np.ndarray, likelihood: np.ndarray) -> np.ndarray
     reach = _REACH * len(classical)
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, 3)
     distance -= cv2.distanceTransform(1 - inside, cv2.DIST_L2, 3)
-    return np.dstack(
-        [
-            2.0 * inside - 1.0,
-            np.clip(distance / reach, -1, 1),
-            likelihood.astype(np.float32) / 127.5 - 1,
-        ]
-    ).astype(np.float32)
+    signed = np.clip(distance / reach, -1, 1)
+    layers = (2.0 * inside - 1.0, signed, likelihood.astype(np.float32) / 127.5 - 1)
+    return np.dstack(layers).astype(np.float32)
+
+
+def squash_evidence(details: Segmentation, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resize a classical mask and its likelihood to squares.
+
+    Parameters
+    ----------
+    details : Segmentation
+        Classical segmentation.
+    side : int
+        Side of the squares, in pixels.
+
+    Returns
+    -------
+    classical, likelihood : ndarray of shape (side, side), uint8
+        Mask and likelihood, 0 to 255.
+    """
+    likelihood = np.round(255 * squash(details.likelihood, side)).astype(np.uint8)
+    return squash(details.mask, side), likelihood
 
 
 # Long side, in pixels, at which images are passed to the classical segmenter.
@@ -235,14 +250,9 @@ def read_sample(
 
 
 def _sample(image: np.ndarray, mask: np.ndarray, side: int) -> Sample:
-    details = segment_classical(image)
-    return Sample(
-        image=squash(image, side),
-        mask=squash(mask, side),
-        classical=squash(details.mask, side),
-        likelihood=np.round(255 * squash(details.likelihood, side)).astype(np.uint8),
-        aspect=image.shape[1] / image.shape[0],
-    )
+    evidence = squash_evidence(segment_classical(image), side)
+    aspect = image.shape[1] / image.shape[0]
+    return Sample(squash(image, side), squash(mask, side), *evidence, aspect)
 
 
 def _cut(array: np.ndarray, window: Window) -> np.ndarray:
@@ -272,11 +282,7 @@ def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.
     if aspect is None or abs(np.log(aspect * height / width)) < _SAME_ASPECT:
         return image
     # Stretch the shorter side rather than shrink the longer one, to keep all pixels.
-    size = (
-        (round(height * aspect), height)
-        if aspect * height > width
-        else (width, round(width / aspect))
-    )
+    size = (max(width, round(height * aspect)), max(height, round(width / aspect)))
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
@@ -312,21 +318,16 @@ def augment(
     matrix = random_affine(sample.aspect, len(sample.mask), size, rng)
 
     def view(array: np.ndarray) -> np.ndarray:
-        return cv2.warpAffine(
-            array, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
+        return cv2.warpAffine(array, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
 
     image = view(sample.image)
     if rng.random() < 0.25:
         draw_hair(image, rng)
     if rng.random() < 0.12:
         image = darken_corners(image, rng)
-    classical, likelihood = _corrupt(view(sample.classical), view(sample.likelihood), rng)
-    return (
-        encode_image(change_light(image, rng)),
-        encode_evidence(classical, likelihood),
-        view(sample.mask).astype(np.float32) / 255,
-    )
+    evidence = _corrupt(view(sample.classical), view(sample.likelihood), rng)
+    mask = view(sample.mask).astype(np.float32) / 255
+    return encode_image(change_light(image, rng)), encode_evidence(*evidence), mask
 
 
 def _corrupt(

@@ -216,18 +216,15 @@ def _initialise(recipe: Recipe, encoder: dict | None, device: str, steps: int) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         network = RefinerNetwork(evidence=recipe.evidence)
-    frozen = 0
     if encoder is not None:
         load_imagenet_encoder(network, encoder)
-        frozen = recipe.frozen_stages
-        for part in (network.stem, *network.stages[:frozen]):
+        for part in (network.stem, *network.stages[: recipe.frozen_stages]):
             part.requires_grad_(False)
     network = network.to(device=device, memory_format=torch.channels_last).train()
-    tuned = [value for value in network.stages.parameters() if value.requires_grad]
-    if frozen == 0:
-        tuned += list(network.stem.parameters())
+    tuned = [*network.stages.parameters(), *network.stem.parameters()]
     known = {id(value) for value in tuned}
-    fresh = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
+    fresh = [value for value in network.parameters() if id(value) not in known]
+    tuned = [value for value in tuned if value.requires_grad]
     rates = [recipe.encoder_rate, recipe.decoder_rate]
     groups = [{"params": tuned, "lr": rates[0]}, {"params": fresh, "lr": rates[1]}]
     optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
