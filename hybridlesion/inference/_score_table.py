@@ -25,6 +25,9 @@ _PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 
+# Applicability below which an image is unusual. By definition, as many training images are.
+_UNUSUAL = 0.05
+
 
 def uses_context(classifier: BaseEstimator) -> bool:
     """Check whether a classifier uses patient context.
@@ -97,6 +100,36 @@ def note_caveats(
     return tuple(notes)
 
 
+def note_unlike(applicability: np.ndarray) -> str | None:
+    """Note how many images are unlike the training images, if they are many.
+
+    Parameters
+    ----------
+    applicability : ndarray of shape (n,)
+        `HybridLesionClassifier.applicability` of the scored rows.
+
+    Returns
+    -------
+    str or None
+        Note for the user; None if fewer than three times as many images as expected are unusual.
+
+    Examples
+    --------
+    >>> note_unlike(np.linspace(0, 1, 101)) is None
+    True
+    >>> note_unlike(np.array([0.01, 0.6, 0.02])).partition(" (")[0]
+    '2 of 3 images are unlike the training images'
+    """
+    unusual = int(np.sum(applicability < _UNUSUAL))
+    if unusual <= 3 * _UNUSUAL * len(applicability):
+        return None
+    return (
+        f"{unusual:,} of {count_words(len(applicability), 'image')} are unlike the training images "
+        f"(applicability below {_UNUSUAL}, expected of {_UNUSUAL:.0%}); their scores rest on the "
+        "CNN. Check the calibration and the threshold on lesions of known diagnosis from this site."
+    )
+
+
 def score_table(
     model: BaseEstimator,
     table: pd.DataFrame,
@@ -123,8 +156,9 @@ def score_table(
     DataFrame of shape (n, columns)
         ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster``, if present
         in `table`; ``score`` (0 to 1), ``label`` (1 if the score reaches the threshold, else 0),
-        ``threshold`` and ``threshold_rule``, such as "for 90 % sensitivity"; then the diagnoses and
-        the reasons, if requested.
+        ``threshold`` and ``threshold_rule``, such as "for 90 % sensitivity";
+        `HybridLesionClassifier.applicability` as ``applicability``, if the model has a fallback;
+        then the diagnoses and the reasons, if requested.
 
     Raises
     ------
@@ -156,6 +190,11 @@ def score_table(
         threshold=threshold,
         threshold_rule=threshold_rule(classifier),
     )
+    applicability = classifier.applicability(table)
+    if np.isfinite(applicability).all():
+        scores["applicability"] = applicability
+        if note := note_unlike(applicability):
+            warnings.warn(note, UserWarning, stacklevel=3)
     if diagnoses:
         scores = scores.join(classifier.predict_diagnoses(table, score))
     return scores.join(reason_columns(model, table)) if explain else scores

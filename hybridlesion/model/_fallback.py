@@ -21,7 +21,7 @@ _SMALLEST = 1e-5
 
 
 class NetworkFallback:
-    """Familiarity of images, and the score of the network that replaces those of other features.
+    """Applicability of a model to images, and the score of the network that replaces those of other features.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class NetworkFallback:
     distances : list of ndarray of shape (501,)
         Percentiles of the Mahalanobis distance of held-out training rows, in each group.
     smallest : ndarray of shape (501,)
-        Percentiles of the smallest share over the groups; see `familiarity`.
+        Percentiles of the smallest share over the groups; see `applicability`.
     lead : int
         Column of the leading score.
     slope, intercept : float
@@ -46,8 +46,8 @@ class NetworkFallback:
     What trees learn about handcrafted features at one site need not hold at another: a model
     fitted on HAM10000 ranked lesions of ISIC 2017 worse than the network alone. The network has
     learned from several sites. The weight of the fold models in the score of a lesion is therefore
-    the familiarity of its image, and the rest is the calibrated score of the network. At the site
-    of the training rows, familiarity is uniform between 0 and 1, as a conformal p-value [1]_.
+    the applicability of the model to its image, and the rest is the calibrated score of the network. At the site
+    of the training rows, applicability is uniform between 0 and 1, as a conformal p-value [1]_.
 
     References
     ----------
@@ -116,7 +116,7 @@ class NetworkFallback:
         self.smallest = np.quantile(self._smallest(held_out), _LEVELS)
         return self
 
-    def familiarity(self, encoded: np.ndarray) -> np.ndarray:
+    def applicability(self, encoded: np.ndarray) -> np.ndarray:
         """Share of the training rows that are at least as unusual as each row.
 
         Parameters
@@ -143,14 +143,14 @@ class NetworkFallback:
         Returns
         -------
         weight : ndarray of shape (n,), float64
-            Weight of the fold models: the familiarity; 1 where the leading score is missing.
+            Weight of the fold models: the applicability; 1 where the leading score is missing.
         constant : ndarray of shape (n,), float64
             Part of the weighted logit of the network that is the same for all scores.
         score : ndarray of shape (n,), float64
             Contribution of the leading score to the weighted logit of the network.
         """
         odds = encoded[:, self.lead].astype(float)
-        weight = np.where(np.isnan(odds), 1.0, self.familiarity(encoded))
+        weight = np.where(np.isnan(odds), 1.0, self.applicability(encoded))
         odds = np.where(np.isnan(odds), self.centre, _log_odds(odds)) - self.centre
         constant = (1 - weight) * (self.intercept + self.slope * self.centre)
         return weight, constant, (1 - weight) * self.slope * odds

@@ -192,7 +192,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
     group.
 
     With `fallback` the logit of a row is ``w * z + (1 - w) * s``, where z is that of the fold
-    models, s a logistic regression on the leading score, and w the `familiarity` of the image.
+    models, s a logistic regression on the leading score, and w the `applicability` to the image.
 
     Missing values carry no evidence. Each fold model is trained with values blanked at random,
     equally often in both classes. Rows without metadata are calibrated on rows whose metadata were
@@ -498,7 +498,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             score[rows] += weight * np.mean([calibrator.predict(z) for z in logits], axis=0)
         return np.column_stack([1 - score, score])
 
-    def familiarity(self, X):
+    def applicability(self, X):
         """Compare images with the training images.
 
         Parameters
@@ -517,7 +517,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         encoded, fallbacks = self._read(X), self.ensemble_.fallbacks
         if not fallbacks:
             return np.full(len(encoded), np.nan)
-        return np.mean([fallback.familiarity(encoded) for fallback in fallbacks], axis=0)
+        return np.mean([fallback.applicability(encoded) for fallback in fallbacks], axis=0)
 
     def predict(self, X):
         """Label rows by the stored threshold.

@@ -52,22 +52,22 @@ def test_model_keeps_a_gain_at_home(home, model):
     assert roc_auc(y, model.predict_proba(new)[:, 1]) > roc_auc(y, new["cnn__melanoma"]) + 0.01
 
 
-def test_familiarity_is_uniform_at_home_and_low_elsewhere(model):
+def test_applicability_is_uniform_at_home_and_low_elsewhere(model):
     new, _ = _site(2000, 3)
-    assert kstest(model.familiarity(new), "uniform").statistic < 0.06
+    assert kstest(model.applicability(new), "uniform").statistic < 0.06
     for shift in (5.0, -5.0):
-        assert model.familiarity(_site(200, 4, shift=shift)[0]).max() < 0.02
+        assert model.applicability(_site(200, 4, shift=shift)[0]).max() < 0.02
 
 
 def test_one_unusual_group_of_columns_suffices(model):
     table, _ = _site(200, 5)
     for group in (_SKIN, _TEXTURE):
-        assert model.familiarity(table.assign(**dict.fromkeys(group, 6.0))).max() < 0.02
+        assert model.applicability(table.assign(**dict.fromkeys(group, 6.0))).max() < 0.02
 
 
 def test_missing_measurements_are_not_unusual(model):
     table, _ = _site(50, 6)
-    assert model.familiarity(table.assign(**dict.fromkeys((*_SKIN, *_TEXTURE), np.nan))).min() > 0.9
+    assert model.applicability(table.assign(**dict.fromkeys((*_SKIN, *_TEXTURE), np.nan))).min() > 0.9
 
 
 def test_without_score_of_the_network_the_fold_models_decide(home, model):
@@ -118,7 +118,7 @@ def test_there_is_no_fallback_without_its_columns(home, change):
     table = change(table)
     model = HybridLesionClassifier(n_splits=2).fit(table, y)
     assert model.ensemble_.fallbacks == []
-    assert np.isnan(model.familiarity(table)).all()
+    assert np.isnan(model.applicability(table)).all()
 
 
 def test_other_diagnoses_are_unusual():
@@ -130,8 +130,8 @@ def test_other_diagnoses_are_unusual():
     fitted = NetworkFallback.fit(encoded, y, np.arange(600) % 3, names, "cnn__melanoma")
     other = encoded.copy()
     other[:, -2:] = 0.05, 0.9
-    assert fitted.familiarity(encoded).mean() == pytest.approx(0.5, abs=0.03)
-    assert fitted.familiarity(other).max() < 0.05
+    assert fitted.applicability(encoded).mean() == pytest.approx(0.5, abs=0.03)
+    assert fitted.applicability(other).max() < 0.05
 
 
 def test_stored_model_gives_the_same_scores(model, tmp_path):
@@ -141,4 +141,4 @@ def test_stored_model_gives_the_same_scores(model, tmp_path):
     save_artifact(tmp_path / "model.joblib", model)
     loaded = load_artifact(tmp_path / "model.joblib")
     np.testing.assert_array_equal(loaded.predict_proba(table), model.predict_proba(table))
-    np.testing.assert_array_equal(loaded.familiarity(table), model.familiarity(table))
+    np.testing.assert_array_equal(loaded.applicability(table), model.applicability(table))
