@@ -67,7 +67,8 @@ def test_one_unusual_group_of_columns_suffices(model):
 
 def test_missing_measurements_are_not_unusual(model):
     table, _ = _site(50, 6)
-    assert model.applicability(table.assign(**dict.fromkeys((*_SKIN, *_TEXTURE), np.nan))).min() > 0.9
+    table = table.assign(**dict.fromkeys((*_SKIN, *_TEXTURE), np.nan))
+    assert model.applicability(table).min() > 0.9
 
 
 def test_without_score_of_the_network_the_fold_models_decide(home, model):
