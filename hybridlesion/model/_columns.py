@@ -286,7 +286,7 @@ def _refuse_numbers(name: str, words: Sequence[str]) -> None:
     codes = len(words) <= _MOST_CODES and all(word.strip().isdigit() for word in numbers)
     if numbers and not codes and 2 * len(numbers) >= len(words):
         others = [word for word in words if word not in numbers]
-        examples = " and ".join(map(repr, numbers[:1] + others[:1]))
+        examples = ", and ".join(map(repr, numbers[:1] + others[:1]))
         raise TableError(
             f"column {name!r} has numbers as text, such as {examples}. Write numbers with a "
             "decimal point, and missing values as NaN."
