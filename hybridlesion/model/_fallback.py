@@ -21,7 +21,7 @@ _SMALLEST = 1e-5
 
 
 class NetworkFallback:
-    """Applicability of a model to images, and the score of the network that replaces those of other features.
+    """Applicability of a model to images, and the network's score where it is low.
 
     Attributes
     ----------
@@ -44,10 +44,11 @@ class NetworkFallback:
     Notes
     -----
     What trees learn about handcrafted features at one site need not hold at another: a model
-    fitted on HAM10000 ranked lesions of ISIC 2017 worse than the network alone. The network has
-    learned from several sites. The weight of the fold models in the score of a lesion is therefore
-    the applicability of the model to its image, and the rest is the calibrated score of the network. At the site
-    of the training rows, applicability is uniform between 0 and 1, as a conformal p-value [1]_.
+    fitted on HAM10000 ranked lesions of ISIC 2017 worse than the network alone, which has learned
+    from several sites. The weight of the fold models in the score of a lesion is therefore the
+    applicability of the model to its image, and the rest is the calibrated score of the network. At
+    the site of the training rows, applicability is uniform between 0 and 1, as a conformal p-value
+    [1]_.
 
     References
     ----------
