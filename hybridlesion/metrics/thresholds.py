@@ -11,6 +11,7 @@ from hybridlesion._validation import check_choice, check_number
 from hybridlesion.metrics._resampling import (
     Decisions,
     Interval,
+    Measure,
     check_cost_ratio,
     check_groups,
     check_scores,
@@ -332,7 +333,7 @@ def operating_points(
         if score.min() >= 0 and score.max() <= 1:
             rules.append(("cost_formula", ratio, None, cost_threshold(ratio)))
         rules.append(("cost_best", ratio, "cost", found["cost"]))
-    measures = {"": [cutoffs]}
+    measures: dict[str, list[Measure]] = {"": [cutoffs]}
     for number, (*_, value) in enumerate(rules):
         measures[f"{number} "] = [Decisions(y, score, codes, value)]
     drawn = resample(measures, n_bootstrap, random_state)
