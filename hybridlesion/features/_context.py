@@ -278,7 +278,18 @@ class LesionContext:
         return slice(y, y + height), slice(x, x + width)
 
     def around(self, pad: int) -> tuple[slice, slice]:
-        """Return the rows and columns of the bounding box and `pad` pixels around it."""
+        """Return the rows and columns of the bounding box and its surroundings.
+
+        Parameters
+        ----------
+        pad : int
+            Number of pixels around the box.
+
+        Returns
+        -------
+        tuple of two slices
+            Rows and columns.
+        """
         rows, columns = (slice(max(side.start - pad, 0), side.stop + pad) for side in self.box)
         return rows, columns
 

@@ -296,7 +296,8 @@ def _energies(lesion: LesionContext) -> dict[str, float]:
         )
         # norm of the eigenvalues mean + root and mean - root
         # OpenCV's magnitude of a part of an array depends on the addresses of its rows
-        strength = cv2.magnitude(np.ascontiguousarray(mean), np.ascontiguousarray(root))
+        mean, root = np.ascontiguousarray(mean), np.ascontiguousarray(root)
+        strength: np.ndarray = cv2.magnitude(mean, root)
         strength *= np.float32(np.sqrt(2.0))
         average, sd = (moment.item() for moment in cv2.meanStdDev(strength, mask=where))
         # the direction is (half, mixed) / root

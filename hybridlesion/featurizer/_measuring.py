@@ -124,8 +124,11 @@ def _segment(
         found = [attempt(row, "segment", partial(alone, image)) for row, image in readable]
     remaining = iter(found)
     for image in images:
-        result = image if isinstance(image, Failure) else next(remaining)
-        yield result if isinstance(result, Failure) else (image, result)
+        if isinstance(image, Failure):
+            yield image
+        else:
+            details = next(remaining)
+            yield details if isinstance(details, Failure) else (image, details)
 
 
 COLOR_CONSTANCY: dict[str, Callable[..., np.ndarray] | None] = {

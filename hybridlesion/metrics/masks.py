@@ -48,7 +48,7 @@ def jaccard(prediction: np.ndarray, truth: np.ndarray) -> float:
     """
     inside, expected = _binarise(prediction, truth)
     union = np.count_nonzero(inside | expected)
-    return np.count_nonzero(inside & expected) / union if union else 1.0
+    return float(np.count_nonzero(inside & expected) / union) if union else 1.0
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
@@ -81,7 +81,7 @@ def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
     """
     inside, expected = _binarise(prediction, truth)
     total = np.count_nonzero(inside) + np.count_nonzero(expected)
-    return 2 * np.count_nonzero(inside & expected) / total if total else 1.0
+    return float(2 * np.count_nonzero(inside & expected) / total) if total else 1.0
 
 
 def thresholded_jaccard(

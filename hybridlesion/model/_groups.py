@@ -343,7 +343,7 @@ def check_decision(
         check_choice("threshold", threshold, ("f1", "youden"))
     elif threshold is not None:
         check_number("threshold", threshold, low=0, high=1)
-    given = {"sensitivity": None if sensitivity == SENSITIVITY else sensitivity}
+    given: dict[str, object] = {"sensitivity": None if sensitivity == SENSITIVITY else sensitivity}
     given |= {"threshold": threshold, "cost_ratio": cost_ratio}
     words = [f"{name}={value!r}" for name, value in given.items() if value is not None]
     if len(words) > 1:

@@ -155,9 +155,9 @@ def choose_cases(cases: pd.DataFrame, n_cases: int) -> pd.DataFrame:
     if "target" in ordered:
         malignant = [row for row in ordered.index[ordered["target"] == 1] if row >= share]
         picked += malignant[::-1][:share]
-    rest = [row for row in ordered.index if row not in set(picked)]
+    rest = np.setdiff1d(ordered.index, picked)
     spread = np.linspace(0, len(rest) - 1, max(0, n_cases - len(picked))).round().astype(int)
-    picked += [rest[position] for position in spread]
+    picked += rest[spread].tolist()
     return ordered.loc[sorted(picked[:n_cases])].reset_index(drop=True)
 
 

@@ -355,7 +355,7 @@ def _band(planes: np.ndarray, radii: tuple[int, int]) -> np.ndarray:
     """
     height, width = planes.shape
     largest = max(radii)
-    framed = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
+    framed: np.ndarray = cv2.copyMakeBorder(planes, *4 * (largest,), cv2.BORDER_CONSTANT, value=0)
     columns = [framed[:, start : start + width] for start in range(2 * largest + 1)]
     # Lines of 1, 3, 5, ... pixels through every pixel.
     lines = [columns[largest].copy()]

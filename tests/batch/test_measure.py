@@ -116,7 +116,7 @@ def test_a_worker_with_other_code_is_refused(quick, quick_records, tmp_path, mon
                 yield shard, work(shard)
 
     own = f"protocol {FEATURE_VERSION}"
-    with pytest.raises(SourceError, match=rf"\(protocol 1\), the run was started by .*{own}"):
+    with pytest.raises(SourceError, match=rf"\(protocol 1\), the main process .*{own}"):
         extract_features(quick_records(2), tmp_path / "f.parquet", featurizer=quick, runner=Old())
 
 

@@ -81,7 +81,7 @@ def test_fewer_positives_than_folds(fit):
     refused = fit(one)
     assert refused.exit_code == 1
     assert "each class must occur in at least 2 groups (patients), got 1" in refused.stderr
-    with pytest.raises(ValueError, match="got 1: a model cannot be checked"):
+    with pytest.raises(ValueError, match="got 1 "):
         HybridLesionClassifier().fit(one, one["target"])
 
 

@@ -19,6 +19,8 @@ def test_columns_rows_and_failures(from_images):
     out, result = from_images
     scores = pd.read_csv(out)
     known = ["image_id", "path", "patient_id", "score", "label", "threshold", "threshold_rule"]
+    known += ["applicability"]
+    assert scores["applicability"].between(0, 1).all()
     assert scores.columns.tolist() == known
     assert len(scores) == 39
     assert scores["score"].between(0, 1).all()

@@ -219,7 +219,7 @@ def test_models_prevalences_and_schemas_do_not_mix(night):
     scores, _ = night("--append")
     _, result = night("--append", "--prevalence", 0.02)
     assert result.exit_code == 1
-    assert "prevalence none, but the new ones have 0.02" in result.stderr
+    assert "prevalence none, the new ones have 0.02" in result.stderr
     scores.assign(schema=99).to_csv(night.path / "s.csv", index=False)
     assert "has scores of schema 99" in night("--append")[1].stderr
     scores.assign(model="another").to_csv(night.path / "s.csv", index=False)

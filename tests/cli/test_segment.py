@@ -29,4 +29,4 @@ def test_a_table_whose_column_of_paths_is_named(hybridlesion, lesions, tmp_path)
     assert result.exit_code == 0, result.output
     assert ": 1 mask, 0 failed" in result.stdout
     folder = (lesions / "images", "--out", tmp_path / "masks", "--path-column", "where")
-    assert "is not a table. Leave out --path-column." in hybridlesion("segment", *folder).stderr
+    assert "is not a table. Leave out --path-column" in hybridlesion("segment", *folder).stderr

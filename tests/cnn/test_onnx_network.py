@@ -22,7 +22,8 @@ def _spec(height, width):
 @pytest.mark.parametrize("backbone", ["tf_efficientnet_lite0", "mobilenetv2_100"])
 def test_logits_are_those_of_torch(rng, backbone, size):
     models = [random_classifier(backbone, seed) for seed in range(2)]
-    network = OnnxNetwork(backbone, [classifier_bytes(model) for model in models], _spec(*size))
+    files = [classifier_bytes(model) for model in models]
+    network = OnnxNetwork([backbone] * len(files), files, _spec(*size))
     pixels = rng.integers(0, 256, (3, *size, 3), dtype=np.uint8)
     values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
     values = (values - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
