@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -132,7 +132,7 @@ def train_refiner(
     output.print_written(trained.path, made, trained.n_failed, trained.errors_path)
 
 
-def _json_facts(trained: object, *counts: str) -> dict[str, object]:
+def _json_facts(trained: Any, *counts: str) -> dict[str, object]:
     facts = output.attributes(trained, "path", *counts, "n_failed", "errors_path", "metrics")
     if trained.metrics is not None:
         facts["metrics"] = output.metrics_by_name(trained.metrics)

@@ -317,16 +317,17 @@ def value_words(column: str, value: object) -> str:
         return "unknown"
     if not isinstance(value, Real | np.bool_):
         return str(value)  # words, dates
+    number = float(value)
     if column in _SITE_OF:
-        return f"{'' if value >= 0.5 else 'not '}{_SITE_OF[column]}"
+        return f"{'' if number >= 0.5 else 'not '}{_SITE_OF[column]}"
     if column == "meta__sex_male":
-        return "male" if value >= 0.5 else "female"
+        return "male" if number >= 0.5 else "female"
     if column in _ROWS:
-        return _measure_words(_ROWS[column].unit, float(value), _ROWS[column].high)
+        return _measure_words(_ROWS[column].unit, number, _ROWS[column].high)
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     is_share = column == "cnn__melanoma" or column.startswith("cnn__p_")
-    return _measure_words("share" if is_share else _UNITS.get(column, "1"), float(value))
+    return _measure_words("share" if is_share else _UNITS.get(column, "1"), number)
 
 
 def _measure_words(unit: str, value: float, high: float = 1.0) -> str:

@@ -267,8 +267,8 @@ class SheetDrawing:
         sheet = draw_abcd_sheet(shown, mask, title=image_id, notes=notes, **options)
         seen = None
         if featurizer.embedder == FINETUNED:
-            options = {"column": self.column, "device": featurizer.device}
-            seen = cnn_map(image, mask, featurizer.weights, **options)
+            settings = {"column": self.column, "device": featurizer.device}
+            seen = cnn_map(image, mask, featurizer.weights, **settings)
         return DrawnSheet(sheet, image, mask, seen)
 
     def _read_mask(
