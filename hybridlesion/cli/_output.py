@@ -36,7 +36,7 @@ _started = time.monotonic()
 _OPTIONS: dict[str, str] = {}
 """Option or argument of the running command, by parameter name."""
 
-# Parameters of library functions that correspond to an option with a different name, besides
+# Parameters of library functions that correspond to an option with a different name, apart from
 # those with the prefix ``n_``.
 _LIBRARY_NAMES = {
     "columns": "column",
