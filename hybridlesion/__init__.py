@@ -20,7 +20,7 @@ from hybridlesion import _former_names
 __version__ = "0.1.0"
 
 # Module of each public name. Names are imported on first use, which keeps `import hybridlesion`
-# and `hybridlesion --help` fast.
+# and the start of every command fast.
 _HOMES = {
     "HybridLesionClassifier": "hybridlesion.model",
     "HybridLesionError": "hybridlesion.exceptions",
