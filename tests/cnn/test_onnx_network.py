@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 
+from hybridlesion._onnx import read_weights
 from hybridlesion.cnn.scorer import OnnxNetwork, has_graph
 from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import ArtifactError
@@ -52,6 +54,28 @@ def test_other_weights_are_refused():
         OnnxNetwork(["tf_efficientnet_lite0"], [data], _spec(64, 64))
     with pytest.raises(ArtifactError, match="cannot be read as safetensors"):
         OnnxNetwork(["mobilenetv2_100"], [data[:1000]], _spec(64, 64))
+
+
+def test_networks_may_have_different_backbones(rng):
+    names = ["tf_efficientnet_lite0", "mobilenetv2_100"]
+    files = [classifier_bytes(random_classifier(name, 0)) for name in names]
+    pixels = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    both = OnnxNetwork(names, files, _spec(64, 64)).rows([pixels])
+    alone = [
+        OnnxNetwork([name], [data], _spec(64, 64)).rows([pixels])
+        for name, data in zip(names, files, strict=True)
+    ]
+    np.testing.assert_array_equal(both, np.hstack(alone))
+
+
+def test_weights_in_eight_bits_are_scaled(rng):
+    whole = rng.integers(-127, 128, (4, 3, 1, 1)).astype(np.int8)
+    scale = np.array([0.5, 1, 2, 4], np.float16).reshape(4, 1, 1, 1)
+    bias = np.ones(4, np.float16)
+    data = save({"conv.weight": whole, "conv.weight:scale": scale, "conv.bias": bias})
+    weights = read_weights(data)
+    assert sorted(weights) == ["conv.bias", "conv.weight"]
+    np.testing.assert_array_equal(weights["conv.weight"], whole.astype(np.float32) * scale)
 
 
 def test_graphs_by_name():

@@ -145,3 +145,26 @@ def test_diagnoses_in_other_words_have_their_class():
     allowed = allowed_classes(pd.Series(words), np.array([1, 0, 1, 1, 0]))
     assert [list(CLASSES)[row.argmax()] for row in allowed] == expected
     assert (allowed.sum(axis=1) == 1).all()
+
+
+def test_networks_of_two_backbones_are_averaged(diagnoser, images, tmp_path):
+    backbones = ["mobilenetv2_100", "tf_efficientnet_lite0"]
+    note = diagnosis_note("", 2) | {"backbone": backbones, "folds": False}
+    for name, backbone in zip(note["networks"], backbones, strict=True):
+        (tmp_path / name).write_bytes(classifier_bytes(random_classifier(backbone, 0)))
+    shutil.copy(diagnoser / SEEN, tmp_path / SEEN)
+    write_note(tmp_path, note)
+    frames, masks = (part[6:] for part in images)
+    scores = CNNScorer(tmp_path, device="cpu").fit().transform(frames, masks)
+    tuned = Finetuned.read(tmp_path)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (note["mean"], note["std"]))
+    for row, frame, mask in zip(scores, frames, masks, strict=True):
+        views = [view.prepare(frame, mask, tuned.spec([])) for view in tuned.views]
+        values = (torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2) / 255 - mean) / std
+        with torch.no_grad():
+            logits = torch.stack([net(values).mean(dim=0) for net in tuned.networks()]).mean(dim=0)
+        expected = class_scores(logits[None].numpy(), note["shares"])[0]
+        np.testing.assert_allclose(row[:-1], expected, atol=1e-4)
+    write_note(tmp_path, note | {"backbone": backbones[:1]})
+    with pytest.raises(ArtifactError, match="one backbone, or one for each network"):
+        Finetuned.read(tmp_path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import OptionError
-from hybridlesion.inference._score_table import note_caveats, trained_prevalence
+from hybridlesion.inference._score_table import note_caveats, note_unlike, trained_prevalence
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,11 @@ def test_notes_on_the_cnn_and_on_context():
     assert note_caveats(["abcd__area_share"], table) == ()
     (alone,) = note_caveats([], table.drop(columns="patient_id"), context=True)
     assert "4 of 4 images have no others here" in alone
+
+
+def test_many_unusual_images_are_noted():
+    usual, unusual = np.linspace(0, 1, 200), np.full(60, 0.01)
+    assert note_unlike(usual) is None
+    note = note_unlike(np.concatenate([usual, unusual]))
+    assert note.startswith("70 of 260 images are unlike the training images")
+    assert "lesions of known diagnosis from this site" in note
