@@ -288,7 +288,7 @@ def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
 
 # Number of images per forward pass. With a fixed shape, the same kernels are always chosen, so that
 # a row does not depend on the other rows in a call. A pass with eight images takes just as long per
-# image, and an image often has four views.
+# image.
 _BLOCK = 4
 
 

@@ -163,9 +163,10 @@ class FoldEnsemble:
         """
         held_out, blanked = [], []
         fallbacks = self._fit_fallbacks(encoded, y, folds, settings)
+        held = [folds == fold for fold in range(len(fallbacks))]
         blends = [
-            (folds == fold, fallback.blend(encoded[folds == fold]))
-            for fold, fallback in enumerate(fallbacks)
+            (rows, fallback.blend(encoded[rows]))
+            for rows, fallback in zip(held, fallbacks, strict=True)
         ]
         self.fallbacks = [*(self.fallbacks or []), *fallbacks]
         for k, (view, members) in enumerate(zip(self.views, self.members, strict=True)):
@@ -193,18 +194,14 @@ class FoldEnsemble:
         self, encoded: np.ndarray, y: np.ndarray, folds: np.ndarray, settings: Mapping[str, Any]
     ) -> list[NetworkFallback]:
         """Fit one fallback for each fold; none, if one of them cannot be fitted."""
-        numbers = np.unique(folds) if settings["fallback"] else []
-        fitted = [
-            NetworkFallback.fit(
-                encoded[folds != fold],
-                y[folds != fold],
-                folds[folds != fold],
-                self.names,
-                settings["leading"],
-            )
-            for fold in numbers
-        ]
-        return [] if None in fitted else [fallback for fallback in fitted if fallback]
+        fitted = []
+        for fold in np.unique(folds) if settings["fallback"] else ():
+            rest, lead = folds != fold, settings["leading"]
+            fallback = NetworkFallback.fit(encoded[rest], y[rest], folds[rest], self.names, lead)
+            if fallback is None:
+                return []
+            fitted.append(fallback)
+        return fitted
 
     def split(self, encoded: np.ndarray) -> dict[bool, np.ndarray]:
         """Split rows by the setting in which they are scored: with siblings or without.

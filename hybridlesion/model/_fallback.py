@@ -14,7 +14,7 @@ from hybridlesion.model._fold_model import mean_and_scale, standardise
 
 # Columns in which images of two sites differ before the lesions do: light and skin around the
 # lesion, sharpness and noise. A site may also see other diagnoses.
-_GROUPS = ("abcd__skin_", "abcd__texture_", "cnn__p_")
+_GROUPS = {"skin": "abcd__skin_", "texture": "abcd__texture_", "diagnoses": "cnn__p_"}
 
 _LEVELS = np.linspace(0, 1, 501)
 _SMALLEST = 1e-5
@@ -25,9 +25,9 @@ class NetworkFallback:
 
     Attributes
     ----------
-    groups : list of ndarray of int
-        Encoded columns of each group: skin, texture and, if there are any, probabilities of
-        diagnoses.
+    groups : dict of str to ndarray of int
+        Encoded columns of ``skin``, ``texture`` and, if there are any, ``diagnoses``, which are
+        probabilities.
     means, scales, precisions : list of ndarray
         Mean, scale and inverse covariance of each group.
     distances : list of ndarray of shape (501,)
@@ -56,7 +56,7 @@ class NetworkFallback:
        2005.
     """
 
-    groups: list[np.ndarray]
+    groups: dict[str, np.ndarray]
     means: list[np.ndarray]
     scales: list[np.ndarray]
     precisions: list[np.ndarray]
@@ -93,11 +93,15 @@ class NetworkFallback:
             of skin and texture.
         """
         found = leading_score(names, lead)
-        groups = [np.flatnonzero([n.startswith(prefix) for n in names]) for prefix in _GROUPS]
-        if found is None or not len(groups[0]) or not len(groups[1]):
+        places = {
+            group: np.flatnonzero([name.startswith(prefix) for name in names])
+            for group, prefix in _GROUPS.items()
+        }
+        if found is None or not len(places["skin"]) or not len(places["texture"]):
             return None
         self = cls()
-        self.lead, self.groups = list(names).index(found), [g for g in groups if len(g)]
+        self.groups = {group: columns for group, columns in places.items() if len(columns)}
+        self.lead = list(names).index(found)
         score = encoded[:, self.lead].astype(float)
         known = ~np.isnan(score)
         if len(np.unique(y[known])) < 2 or score[known].min() < 0 or score[known].max() > 1:
@@ -177,9 +181,10 @@ class NetworkFallback:
         )
 
     def _columns(self, encoded: np.ndarray) -> list[np.ndarray]:
-        parts = [np.take(encoded, group, axis=1) for group in self.groups]
-        # Probabilities differ most between sites where they are small.
-        return [_log_odds(x) if len(parts) > 2 and x is parts[2] else x for x in parts]
+        parts = {group: np.take(encoded, places, axis=1) for group, places in self.groups.items()}
+        if "diagnoses" in parts:  # probabilities differ most between sites where they are small
+            parts["diagnoses"] = _log_odds(parts["diagnoses"])
+        return list(parts.values())
 
     def _smallest(self, distances: np.ndarray) -> np.ndarray:
         """Smallest share, over the groups, of the training rows with a larger distance."""

@@ -514,9 +514,10 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             fallback.
         """
         check_is_fitted(self, "ensemble_")
-        encoded, fallbacks = self._read(X), self.ensemble_.fallbacks
+        fallbacks = self.ensemble_.fallbacks
         if not fallbacks:
-            return np.full(len(encoded), np.nan)
+            return np.full(len(X), np.nan)
+        encoded = self._read(X)
         return np.mean([fallback.applicability(encoded) for fallback in fallbacks], axis=0)
 
     def predict(self, X):

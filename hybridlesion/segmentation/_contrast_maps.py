@@ -26,7 +26,8 @@ def _skin_lightness(lightness: np.ndarray, usable: np.ndarray) -> np.ndarray:
     picked = usable[::step, ::step]
     samples = lightness[::step, ::step][picked].astype(float)
     if len(samples) < 30:
-        return np.full(lightness.shape, float(np.median(lightness[usable])))
+        fallback = np.median(lightness[usable]) if usable.any() else np.median(lightness)
+        return np.full(lightness.shape, float(fallback))
     rows = basis[::step, ::step][picked]
     surface = _fit(rows, samples)
     _, _, _, xx, yy, xy = surface
@@ -49,9 +50,18 @@ def _fit(rows: np.ndarray, samples: np.ndarray) -> np.ndarray:
         gram = scaled.T @ scaled + 1e-6 * np.eye(rows.shape[1])
         surface = np.linalg.solve(gram, scaled.T @ (samples * weights))
         rest = samples - rows @ surface
-        scale = max(2.0, 1.5 * np.median(np.abs(rest)))
+        scale = max(2.0, 1.5 * _median(np.abs(rest)))
         weights = 1 / (1 + (np.where(rest < 0, rest, rest / 2) / scale) ** 2)
     return surface
+
+
+def _median(values: np.ndarray) -> np.floating:
+    """Median of finite values, in the dtype of `values`; several times faster than np.median."""
+    middle = len(values) // 2
+    if len(values) % 2:
+        return np.partition(values, middle)[middle]
+    ordered = np.partition(values, (middle - 1, middle))
+    return (ordered[middle - 1] + ordered[middle]) / 2
 
 
 # Width, as a share of the long side, of the ring along the rim of the field of view in which the
@@ -135,9 +145,12 @@ def _skin_color(lab: np.ndarray, field_of_view: np.ndarray, usable: np.ndarray) 
     framed = cv2.copyMakeBorder(field, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1]
     ring = usable & (depth <= RING_SHARE * max(usable.shape))
-    ring = ring if ring.any() else field_of_view
+    if not ring.any():
+        ring = field_of_view
+    if not ring.any():
+        return lab.reshape(-1, 3).mean(axis=0)
     # Contiguous channels: medians of strided columns take twice as long.
     colors = np.ascontiguousarray(lab.reshape(-1, 3)[np.flatnonzero(ring)].T)
     # A lesion that reaches the rim is darker than skin; a tolerance of 5 L* keeps its texture.
-    bright = colors[:, colors[0] >= np.median(colors[0]) - 5]
-    return np.median(bright, axis=1)
+    bright = colors[:, colors[0] >= _median(colors[0]) - 5]
+    return np.array([_median(channel) for channel in bright])
