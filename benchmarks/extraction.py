@@ -111,6 +111,7 @@ def stage_seconds(records: pd.DataFrame, weights: Path | None) -> dict[str, floa
             field_of_view=field,
             hair=details.hair,
             raw=image,
+            structures=details.structures,
         )
         images.append(image)
         masks.append(details.mask)

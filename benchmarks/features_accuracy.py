@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd
 from hybridlesion.features.color import COLORS
-from hybridlesion.features.scores import fit_perception, load_perception, scores
+from hybridlesion.features.scores import fit_scale, load_scales, perceived
 from hybridlesion.io import read_image, read_mask
 from hybridlesion.preprocessing import field_of_view, hair_mask, shades_of_gray
 
@@ -81,6 +81,7 @@ def measure(masks: str) -> pd.DataFrame:
             from hybridlesion.segmentation import segment
 
             mask = segment(image)
+        # without the maps of structures, so that the scales do not depend on a network
         values = abcd(shades_of_gray(image), mask, field_of_view=view, hair=hair, raw=image)
         rows[image_id] = {"set": name} | values
     return pd.DataFrame.from_dict(rows, orient="index")
@@ -138,6 +139,7 @@ def pool(rows: pd.DataFrame, score: str) -> pd.DataFrame:
             for feature in FEATURES
             if feature.family in FAMILIES[score]
             and (score != "asymmetry" or "scale" in feature.invariance)
+            and "_mapped_" not in feature.name
         ]
     ]
 
@@ -147,7 +149,7 @@ def agreement(table: pd.DataFrame, score: str) -> tuple[float, int]:
     rows, strength = judged(table, score)
     expected = np.zeros(len(rows))
     for train, test in KFold(10, shuffle=True, random_state=0).split(rows):
-        scale = fit_perception(pool(rows.iloc[train], score), strength[train])
+        scale = fit_scale(pool(rows.iloc[train], score), strength[train])
         expected[test] = [scale.rank(row) for row in rows.iloc[test].to_dict("records")]
     return spearmanr(expected, strength)[0], len(rows)
 
@@ -167,9 +169,12 @@ def ph2_agreement(table: pd.DataFrame) -> dict[str, float]:
         share, present = table[f"abcd__color_share_{name}"].to_numpy(), criteria[column].eq("X")
         f1.append([_f1_in_folds(share, present.to_numpy(), seed) for seed in range(SEEDS)])
     return {
-        "asymmetry score, rank correlation (aim 0.55)": spearmanr(
-            table["abcd__asymmetry"], asymmetry
+        "perceived asymmetry, rank correlation (aim 0.55)": spearmanr(
+            table["perceived__asymmetry"], asymmetry
         )[0],
+        "axes of asymmetry, weighted kappa": cohen_kappa_score(
+            asymmetry, table["abcd__asymmetry"].astype(int), weights="quadratic"
+        ),
         "veil share, AUC (aim 0.85)": roc_auc_score(veil, table["abcd__structure_veil_share"]),
         "dots and globules, number, AUC": roc_auc_score(dotted, spots),
         "streaks, octants, AUC": roc_auc_score(streaked, table["abcd__structure_streaks_octants"]),
@@ -195,7 +200,7 @@ def write_weights(table: pd.DataFrame, masks: str) -> None:
     sources = ", ".join(sorted(set(judged(table, "asymmetry")[0]["set"])))
     for score in STRENGTHS:
         rows, strength = judged(table, score)
-        scale = fit_perception(pool(rows, score), strength)
+        scale = fit_scale(pool(rows, score), strength)
         terms = [vars(term) for term in scale.terms]
         scales[score] = {"offset": scale.offset, "terms": terms}
         figures[score] = round(float(agreement(table, score)[0]), 3)
@@ -232,10 +237,10 @@ def main() -> None:
     if options.fit:
         write_weights(table, options.masks)
         print(f"weights written to {WEIGHTS}")
-        load_perception.cache_clear()
+        load_scales.cache_clear()
     # the stored table may be older than the weights
-    names = [f"abcd__{name}" for name in ("asymmetry", "border", "color", "structures", "tds")]
-    table[names] = [list(scores(row).values()) for row in table.to_dict("records")]
+    names = [f"perceived__{name}" for name in STRENGTHS]
+    table[names] = [list(perceived(row).values()) for row in table.to_dict("records")]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # LightGBM on column names of the folds
         trees, both = melanoma_auc(table)

@@ -117,7 +117,8 @@ def _agreement(first: pd.Series, second: pd.Series) -> dict[str, object]:
     # 0 before and after is no change; 0 before and not after has no relative size
     relative = relative.where(first != second, 0.0)
     constant = first.nunique() < 2 or second.nunique() < 2
-    rank = (1.0 if first.equals(second) else np.nan) if constant else spearmanr(first, second)[0]
+    same = first.equals(second) and first.notna().any()
+    rank = (1.0 if same else np.nan) if constant else spearmanr(first, second)[0]
     return {"feature": first.name, "deviation": relative.median(), "rank": rank}
 
 
@@ -136,7 +137,8 @@ correlation over the images, before and after
 - **gain**: red, green and blue times {light}, then `shades_of_gray` (colour constancy) on both.
 
 Cells in parentheses are not claimed by the catalogue. For values near 0 the relative deviation is
-uninformative; use the rank correlation. `-`: the same for all images, or 0 for most.
+uninformative; use the rank correlation. `-`: the same for all images, 0 for most, or not measured
+(the maps of structures, which a network makes).
 """
 
 

@@ -57,7 +57,7 @@ def main() -> None:
 
 def methods(options: argparse.Namespace) -> dict[str, Segmenter]:
     """Segmenters by name: image -> mask, confidence."""
-    chosen: dict[str, Segmenter] = {"classical": lambda image: confident(segment_details(image))}
+    chosen: dict[str, Segmenter] = {"classical": lambda image: confident(segment_classical(image))}
     if options.refined:
         chosen["refined"] = lambda image: confident(segment_details(image, segmenter="refined"))
     if options.ablations:

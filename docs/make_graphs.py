@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import warnings
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from torch import nn
 
 from hybridlesion import cnn, segmentation
 from hybridlesion._optional_imports import import_timm
+from hybridlesion.segmentation.refiner import STRUCTURES
 from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
 BACKBONES = ("tf_efficientnet_lite0", "mobilenetv2_100")
@@ -103,11 +105,11 @@ class Refiner(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, S, S)
-            Probability of "lesion".
+        Tensor of shape (n, 1 + n_structures, S, S)
+            Probabilities of lesion and structures.
         """
         inputs = (values.permute(0, 3, 1, 2) for values in (image, *evidence))
-        return self.model(*inputs).sigmoid()[:, 0]
+        return self.model(*inputs).sigmoid()
 
 
 def export(model: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> bytes:
@@ -185,12 +187,11 @@ def main() -> None:
         (folder / f"{name}.onnx").write_bytes(graph)
         print(f"{name}.onnx: {len(graph):,} bytes")
     square = torch.randn(2, 96, 96, 3)
-    for name, inputs in (
-        ("refiner", {"image": square, "evidence": square.clone()}),
-        ("refiner_without_evidence", {"image": square}),
-    ):
-        network = RefinerNetwork(evidence="evidence" in inputs)
+    for n_structures, evidence in itertools.product((0, len(STRUCTURES)), (True, False)):
+        inputs = {"image": square} | ({"evidence": square.clone()} if evidence else {})
+        network = RefinerNetwork(evidence=evidence, n_structures=n_structures)
         graph = export(Refiner(network), inputs, "probability")
+        name = f"refiner{'_structures' * bool(n_structures)}{'_without_evidence' * (not evidence)}"
         (Path(segmentation.__file__).parent / "refiner" / f"{name}.onnx").write_bytes(graph)
         print(f"{name}.onnx: {len(graph):,} bytes")
 

@@ -16,7 +16,7 @@ def make_hybrid_pipeline(
     embedder: str = "none",
     *,
     weights: str | None = None,
-    segmenter: str = "classical",
+    segmenter: str = "refined",
     device: str = "auto",
     n_splits: int = 5,
     n_seeds: int = 1,
@@ -34,7 +34,7 @@ def make_hybrid_pipeline(
     weights : str or None, default=None
         Local weight file for `embedder`. If None, timm's pretrained weights are used, or the
         fine-tuned network that ships with the package.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     device : {"auto", "cpu", "cuda"}, default="auto"
         Device on which the networks run.

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch._output import (
     ExtractionResult,
@@ -25,8 +24,13 @@ from hybridlesion.batch._runners import TIME_LIMIT
 from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise, time_limit
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
-from hybridlesion.io import image_size, write_image, write_mask
-from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
+from hybridlesion.io import image_size, read_image, write_image, write_mask
+from hybridlesion.segmentation import (
+    Segmentation,
+    check_segmenter,
+    draw_overlay,
+    enlarge_mask,
+)
 
 # Larger images take longer to segment, with no visible change in the mask.
 _LONG_SIDE = 512
@@ -36,7 +40,7 @@ def segment_images(
     records: pd.DataFrame,
     out: str | os.PathLike,
     *,
-    segmenter: str = "classical",
+    segmenter: str = "refined",
     overlay: bool = False,
     n_jobs: int = 1,
     progress: Callable[[int, int, int], None] | None = None,
@@ -52,10 +56,11 @@ def segment_images(
         Records with ``image_id`` and ``path``.
     out : str or path-like
         Output folder. Failures are listed in ``OUT.errors.csv``.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     overlay : bool, default=False
-        Whether to also write ``IMAGEID_overlay.jpg``, the image with the contour of the mask.
+        Whether to also write ``IMAGEID_overlay.jpg``, the photograph at its own
+        resolution with the contour of the mask.
     n_jobs : int, default=1
         Number of processes; -1 means using all cores.
     progress : callable, default=None
@@ -145,14 +150,20 @@ class _MaskWork:
                 if isinstance(size, Failure):
                     failed[position] = size
                 else:
-                    self._write(row[0], size, *answer)
+                    self._write(row, size, *answer)
         return failed, len(block)
 
     def _write(
-        self, image_id: str, size: tuple[int, int], image: np.ndarray, details: Segmentation
+        self,
+        row: tuple[str, str],
+        size: tuple[int, int],
+        image: np.ndarray,
+        details: Segmentation,
     ) -> None:
-        # Linear interpolation avoids jagged edges.
-        grey = cv2.resize(details.mask.astype(np.uint8) * 255, size[::-1])
-        write_mask(self.out / f"{image_id}_segmentation.png", grey > 127)
+        image_id, path = row
+        mask = enlarge_mask(details.mask, size)
+        write_mask(self.out / f"{image_id}_segmentation.png", mask)
         if self.overlay:
-            write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(image, details.mask))
+            # The photograph at its own resolution, since the decoded image is smaller.
+            photograph = image if image.shape[:2] == size else read_image(path)
+            write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(photograph, mask))

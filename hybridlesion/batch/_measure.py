@@ -271,12 +271,19 @@ def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
     Returns
     -------
     dict
-        Parameters that affect the values, the measurement columns, and the digests of the network
-        weights.
+        Parameters that affect the values, the measurement columns, the version of the features, and
+        the digests of the network weights.
+
+    Raises
+    ------
+    ArtifactError
+        If images would be measured by another version than that of `fit`.
     """
+    featurizer.check_version()
     parameters = featurizer.get_params().items()
     configuration = {name: value for name, value in parameters if name not in _WITHOUT_EFFECT}
     configuration["measurements"] = list(featurizer.measurements_)
+    configuration["feature_version"] = featurizer.feature_version_
     if featurizer.embedder_ is not None:
         configuration["weights_digest"] = featurizer.embedder_.weights_digest_
     digest = segmenter_digest(featurizer.segmenter)

@@ -31,7 +31,7 @@ def _check_network(text: str) -> str:
 def explain(
     images: options.Images,
     out: Annotated[Path | None, option("FILE|DIR", _OUT)] = None,
-    segmenter: options.Segmenter = "classical",
+    segmenter: options.Segmenter = "refined",
     mask: Annotated[Path | None, option("FILE|DIR", _MASK)] = None,
     network: Annotated[str, option("finetuned|DIR|none", _NETWORK, _check_network)] = "none",
     path_column: options.PathColumn = None,

@@ -39,7 +39,7 @@ def features(
     metadata: options.Metadata = None,
     embedder: Annotated[str, _EMBEDDER] = "finetuned",
     weights: Annotated[Path | None, option("FILE", _WEIGHTS)] = None,
-    segmenter: options.Segmenter = "classical",
+    segmenter: options.Segmenter = "refined",
     masks: Annotated[Path | None, option("DIR", "Also write the masks to this folder.")] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,

@@ -17,7 +17,7 @@ _TRUTH = "True masks: print the agreement, show the worst."
 def segment(
     images: options.Images,
     out: options.OutFolder,
-    segmenter: options.Segmenter = "classical",
+    segmenter: options.Segmenter = "refined",
     overlay: Annotated[bool, flag("--overlay", "Also write each image with the contour.")] = False,
     truth: Annotated[str | None, option("DIR", _TRUTH)] = None,
     jobs: options.Jobs = -1,

@@ -17,6 +17,7 @@ _RATE = "Peak learning rate of the backbone."
 _SIDE = "Side of the network's input, a multiple of 32 pixels."
 _WHOLE = "Also train one network on all images, as whole.zip."
 _TRUE_MASKS = "Folder of true masks; one for each IMAGES, in order."
+_STRUCTURES = "Folder of IMAGEID_attribute_STRUCTURE.png, as in ISIC 2018 task 2."
 _ENCODER = "ImageNet weights of mobilenetv2_100 for the encoder."
 
 
@@ -89,8 +90,9 @@ def train_refiner(
     masks: Annotated[list[str], option("DIR", _TRUE_MASKS)],
     out: options.OutWeights,
     metadata: options.Metadata = None,
+    structures: Annotated[str | None, option("DIR", _STRUCTURES)] = None,
     weights: Annotated[str | None, option("FILE", _ENCODER)] = None,
-    epochs: options.Epochs = 16,
+    epochs: options.Epochs = 8,
     folds: Annotated[int, option("N", "Folds of a cross-validation; 0 for none.", min=0)] = 0,
     seed: options.Seed = 0,
     device: options.Device = options.DeviceName.auto,
@@ -114,6 +116,7 @@ def train_refiner(
         trained = train(
             *(images, masks, out),
             metadata=metadata or (),
+            structures=structures,
             weights=weights,
             n_folds=folds,
             recipe=Recipe(epochs=epochs, seed=seed),

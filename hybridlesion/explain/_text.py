@@ -142,8 +142,10 @@ def family_of(column: str) -> str:
     if column not in _ROWS:
         return prefix if mark and prefix in _PREFIXES else "other"
     family = _ROWS[column].family
+    if family != "score":
+        return family
     # A score belongs to the family that it summarises.
-    return {"structures": "structure"}.get(name, name) if family == "score" else family
+    return "structure" if name.startswith(("structures", "seven_point")) else name
 
 
 def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
@@ -175,10 +177,21 @@ def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
 _PROBABILITY = "fine-tuned network's probability of"
 _WHOLE = {
     "abcd__asymmetry": "asymmetry",
-    "abcd__border": "border irregularity",
-    "abcd__color": "colour variegation",
+    "abcd__border": "abrupt border",
+    "abcd__color": "colours",
     "abcd__structures": "dermoscopic structures",
     "abcd__tds": "total dermoscopy score",
+    "abcd__seven_point": "seven-point score",
+    "abcd__seven_point_network": "atypical pigment network",
+    "abcd__seven_point_veil": "blue-white veil",
+    "abcd__seven_point_vascular": "vascular structures",
+    "abcd__seven_point_streaks": "irregular streaks",
+    "abcd__seven_point_dots": "irregular dots and globules",
+    "abcd__seven_point_pigmentation": "irregular pigmentation",
+    "abcd__seven_point_regression": "regression structures",
+    "perceived__asymmetry": "perceived asymmetry",
+    "perceived__border": "perceived border irregularity",
+    "perceived__color": "perceived colour variegation",
     "abcd__border_norm": "border jaggedness",
     "abcd__color_norm": "colour variation",
     "abcd__color_count": "colours present",
@@ -246,9 +259,9 @@ def column_label(column: str) -> str:
     Examples
     --------
     >>> column_label("abcd__border"), column_label("abcd__color_lightness_sd")
-    ('border irregularity', 'colour: lightness spread')
-    >>> column_label("meta__site_torso"), column_label("ctx__abcd_border_excess")
-    ('site', "border irregularity above the patient's other lesions")
+    ('abrupt border', 'colour: lightness spread')
+    >>> column_label("meta__site_torso"), column_label("ctx__perceived_border_excess")
+    ('site', "perceived border irregularity above the patient's other lesions")
     """
     if column in _WHOLE:
         return _WHOLE[column]
@@ -304,8 +317,8 @@ def value_words(column: str, value: object) -> str:
 
     Examples
     --------
-    >>> value_words("abcd__border", 5.2), value_words("abcd__color_share_black", 0.126)
-    ('5.2 of 8', '13 %')
+    >>> value_words("abcd__border", 5.0), value_words("abcd__color_share_black", 0.126)
+    ('5 of 8 octants', '13 %')
     >>> value_words("meta__site_torso", 0.0), value_words("meta__sex_male", 1.0)
     ('not torso', 'male')
     >>> value_words("cnn__melanoma", 0.314)
@@ -331,7 +344,7 @@ def value_words(column: str, value: object) -> str:
 
 
 def _measure_words(unit: str, value: float, high: float = 1.0) -> str:
-    if unit == "share":
+    if unit in ("share", "rank"):
         return f"{100 * value:.0f} %" if value >= 0.01 or value == 0 else f"{100 * value:.2g} %"
     if unit == "0/1":
         return "present" if value >= 0.5 else "absent"
@@ -339,8 +352,9 @@ def _measure_words(unit: str, value: float, high: float = 1.0) -> str:
         return _TONES[round(value)]
     if unit == "score":
         return f"{value:.1f} of {high:g}"
-    if unit in ("octants", "colours"):
-        return f"{_number(value)} of {high:g}{' octants' if unit == 'octants' else ''}"
+    if unit in ("axes", "colours", "octants", "structures"):
+        noun = f" {unit}" if unit in ("axes", "octants") else ""
+        return f"{_number(value)} of {high:g}{noun}"
     return _number(value) if unit in ("1", "unit", "count") else f"{_number(value)} {unit}"
 
 
@@ -493,9 +507,9 @@ def _word(column: str, row: Mapping, share: float, reference: Mapping) -> str:
 
 SHARE_PREFIX = "share_"
 
-# Columns that a report shows with a score: the ABCD scores, and those of the subgroup audit.
+# Columns that a report shows with a score: summary scores, and those of the subgroup audit.
 _SHOWN = (
-    *(row.name for row in FEATURES if row.family == "score"),
+    *(row.name for row in FEATURES if row.family == "score" and row.unit != "rank"),
     *("abcd__skin_ita", "qa__hair_share", "qa__dark_corner_share"),
 )
 # Rows explained at once; the contributions of 400,000 lesions would not fit into memory.

@@ -20,6 +20,7 @@ def abcd(
     field_of_view: np.ndarray | None = None,
     hair: np.ndarray | None = None,
     raw: np.ndarray | None = None,
+    structures: np.ndarray | None = None,
     palette: Palette = DEFAULT_PALETTE,
 ) -> dict[str, float]:
     """Measure a lesion by the ABCD rule: asymmetry, border, colour, dimension and structures.
@@ -37,6 +38,9 @@ def abcd(
         assumed to be free of hair.
     raw : ndarray of shape (H, W, 3), uint8, default=None
         Image before colour constancy, on which skin tone is measured. If None, `image` is used.
+    structures : ndarray of shape (5, S, S), float32, default=None
+        Probabilities of dermoscopic structures with the image squashed to a square, as in
+        `hybridlesion.segmentation.Segmentation`. If None, features of these maps are NaN.
     palette : Palette, default=DEFAULT_PALETTE
         Reference points of the six colours.
 
@@ -81,7 +85,7 @@ def abcd(
         )
     if not mask.any():
         return dict.fromkeys(feature_names(), float("nan"))
-    lesion = cut_out(image, mask, field_of_view=field_of_view, hair=hair)
+    lesion = cut_out(image, mask, field_of_view=field_of_view, hair=hair, structures=structures)
     usable = np.ones(shape, bool) if field_of_view is None else field_of_view
     families = {
         "asymmetry": asymmetry.asymmetry(lesion),
@@ -98,5 +102,7 @@ def abcd(
         for name, value in measured.items()
     }
     values |= scores.total_body(lesion, values)
-    values |= {f"abcd__{name}": value for name, value in scores.scores(values).items()}
+    values |= scores.scores(values)
+    values |= scores.perceived(values)
+    values |= scores.seven_points(values)
     return {feature.name: values[feature.name] for feature in FEATURES}

@@ -144,7 +144,8 @@ def catalogue_text(width: int = 80) -> str:
         rows = [row for row in FEATURES if row.family == family]
         lines += ["", f"{family.upper()} ({len(rows)})"]
         for row in rows:
-            lines.append(f"  {row.name:<42} {f'{row.unit}, {_span(row)}':>{width - 45}}")
+            measure = f" {row.unit}, {_span(row)}"
+            lines.append(f"  {row.name}{measure:>{max(width - 2 - len(row.name), 0)}}")
             lines.append(textwrap.indent(textwrap.fill(row.description, width - 6), " " * 6))
     lines += ["", f"{len(FEATURES)} features; all are NaN if no lesion was found."]
     return "\n".join(lines[1:])

@@ -194,6 +194,8 @@ class LesionContext:
         True on hairless pixels inside the frame and the field of view.
     diagonal : float
         Diagonal of the frame in pixels of the cut-out.
+    structures : ndarray of shape (5, h, w), float32, default=None
+        Probabilities of dermoscopic structures, if a network has mapped them.
 
     Attributes
     ----------
@@ -201,11 +203,19 @@ class LesionContext:
         Diameter, in pixels, of the circle with the area of the mask.
     """
 
-    def __init__(self, image: np.ndarray, mask: np.ndarray, usable: np.ndarray, diagonal: float):
+    def __init__(
+        self,
+        image: np.ndarray,
+        mask: np.ndarray,
+        usable: np.ndarray,
+        diagonal: float,
+        structures: np.ndarray | None = None,
+    ):
         self.image = image
         self.mask = mask
         self.usable = usable
         self.diagonal = diagonal
+        self.structures = structures
         self._hessians: dict[float, Curvature] = {}
         self.diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
 
@@ -429,7 +439,8 @@ class LesionContext:
         part = self.around(int(np.ceil(_NEAR * self.diameter)) + 1)
         layers = (self.image, self.mask, self.usable, self.depth)
         image, mask, usable, depth = (np.ascontiguousarray(layer[part]) for layer in layers)
-        near = LesionContext(image, mask, usable, self.diagonal)
+        structures = None if self.structures is None else self.structures[:, part[0], part[1]]
+        near = LesionContext(image, mask, usable, self.diagonal, structures)
         near.lab, near.reach, near.depth = self.lab[part], self.reach[part], depth
         for name in _SHARED:
             setattr(near, name, getattr(self, name))
@@ -465,6 +476,7 @@ def cut_out(
     *,
     field_of_view: np.ndarray | None = None,
     hair: np.ndarray | None = None,
+    structures: np.ndarray | None = None,
 ) -> LesionContext:
     """Cut a lesion out of its frame and resample it to measuring scale.
 
@@ -478,6 +490,8 @@ def cut_out(
         True on visible skin. If None, the whole image is used.
     hair : ndarray of shape (H, W), bool, default=None
         True on hair, which is excluded. If None, the image is assumed to be free of hair.
+    structures : ndarray of shape (5, S, S), float32, default=None
+        Probabilities of dermoscopic structures, with the image squashed to a square.
 
     Returns
     -------
@@ -508,7 +522,27 @@ def cut_out(
         # averaging takes a third less time in float32, which rounds to the same bytes
         colors = colors.astype(np.float32)
     colors = cv2.convertScaleAbs(cv2.resize(colors, size, None, 0, 0, how))
-    return LesionContext(colors, lesion, usable, float(scale * np.hypot(*mask.shape)))
+    diagonal = float(scale * np.hypot(*mask.shape))
+    maps = None if structures is None else _cut_maps(structures, mask.shape, window, size)
+    return LesionContext(colors, lesion, usable, diagonal, maps)
+
+
+def _cut_maps(
+    maps: np.ndarray,
+    shape: tuple[int, int],
+    window: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Resample a window of the frame from maps of the frame squashed to a square."""
+    top, bottom, left, right = window
+    side = maps.shape[-1]
+    step_x = side / shape[1] * (right - left) / size[0]
+    step_y = side / shape[0] * (bottom - top) / size[1]
+    x, y = left * side / shape[1] + step_x / 2 - 0.5, top * side / shape[0] + step_y / 2 - 0.5
+    matrix = np.array([[step_x, 0.0, x], [0.0, step_y, y]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REPLICATE
+    return np.stack([cv2.warpAffine(one, matrix, size, None, flags, border) for one in maps])
 
 
 def _framed(

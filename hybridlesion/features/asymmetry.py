@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from hybridlesion.features._numerics import deviation
 
 N_AXES = 12  # one every 15 degrees; 0 and 6 are the principal axes
 _MINOR = N_AXES // 2
+LIMITS = {"shape": 0.12, "color": 10.0}
+"""Mismatch above which a lesion is asymmetric about an axis: in contour, as a share of the lesion,
+or in colour, in Delta-E."""
 _GRID = 96  # side in pixels of the square on which lesions are mirrored
 
 
@@ -90,6 +94,27 @@ def _mirrored(x: np.ndarray, y: np.ndarray, angles: np.ndarray) -> tuple[np.ndar
     return to_x.astype(np.float32) @ points, to_y.astype(np.float32) @ points
 
 
+def choose_axes(curves: Mapping[str, np.ndarray]) -> tuple[int, np.ndarray]:
+    """Choose the two perpendicular axes of Stolz's rule, those of least asymmetry.
+
+    Parameters
+    ----------
+    curves : mapping of str to ndarray of shape (12,), float
+        Mismatch about each axis in ``shape`` and ``color``, from `reflect`.
+
+    Returns
+    -------
+    best : int
+        Number of the axis of least mismatch, relative to `LIMITS`; the other one is six further on.
+    asymmetric : ndarray of shape (2,), bool
+        Whether contour or colour mismatch by more than `LIMITS` about the best axis, and about the
+        one perpendicular to it.
+    """
+    excess = np.max([curves[kind] / limit for kind, limit in LIMITS.items()], axis=0)
+    best = int(excess.argmin())
+    return best, excess[[best, (best + _MINOR) % N_AXES]] > 1.0
+
+
 def asymmetry(lesion: LesionContext) -> dict[str, float]:
     """Measure the asymmetry of shape, colour and pigment.
 
@@ -106,8 +131,9 @@ def asymmetry(lesion: LesionContext) -> dict[str, float]:
     Notes
     -----
     Axes run through the centroid of the mask. *major* and *minor* are the principal axes; *min*
-    is the best of all twelve axes and *cross* the axis perpendicular to it, the second axis of
-    Stolz's rule. Pigment is ``p = max(0, L_skin - L)``; pixels under hair take the lesion's mean.
+    is the best of all twelve axes and *cross* the axis perpendicular to it. The count ``axes`` is
+    that of the score ``abcd__asymmetry``. Pigment is ``p = max(0, L_skin - L)``; pixels under hair
+    take the lesion's mean.
 
     References
     ----------
@@ -116,7 +142,10 @@ def asymmetry(lesion: LesionContext) -> dict[str, float]:
     mask, lab, pigment, size = shrink(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
     spread = max(float(np.sqrt(np.trace(lesion.covariance))), 1.0)
-    values = {"color_relative": float(curves["color"].mean()) / spread}
+    values = {
+        "color_relative": float(curves["color"].mean()) / spread,
+        "axes": float(np.count_nonzero(choose_axes(curves)[1])),
+    }
     for kind, curve in curves.items():
         curve = curve.tolist()
         best = curve.index(min(curve))

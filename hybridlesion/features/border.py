@@ -251,7 +251,8 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
     -------
     dict of str to float
         One value per feature of the cut-off, keyed without the prefix ``abcd__border_``; NaN if no
-        line across the border is visible on both sides (the lesion fills the frame).
+        line across the border is visible on both sides (the lesion fills the frame). The count
+        ``abrupt_octants`` is that of the score ``abcd__border``.
 
     Notes
     -----
@@ -282,6 +283,7 @@ def cutoff(lesion: LesionContext) -> dict[str, float]:
         "color_change": change.mean(),
         "color_change_sd": deviation(change),
         "abrupt": abruptness(slopes).mean() * OCTANTS,
+        "abrupt_octants": np.nan if np.isnan(slopes).all() else np.count_nonzero(slopes >= ABRUPT),
     }
     return {name: float(value) for name, value in values.items()}
 

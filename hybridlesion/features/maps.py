@@ -10,7 +10,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features import structure
 from hybridlesion.features._context import LesionContext, cut_out
 from hybridlesion.features._numerics import group_medians
-from hybridlesion.features.asymmetry import N_AXES, reflect, shrink
+from hybridlesion.features.asymmetry import N_AXES, choose_axes, reflect, shrink
 from hybridlesion.features.border import OCTANTS, abruptness, border_profiles, steepest_rise
 from hybridlesion.features.color import DEFAULT_PALETTE, Palette, classify_colors
 
@@ -46,8 +46,10 @@ class MirrorMap:
     ----------
     angle : float
         Direction of the best axis in radians, from the row axis towards increasing rows.
-    best, cross : float
-        Mismatch about the best axis and about the axis perpendicular to it.
+    shape, color : tuple of two float
+        Mismatch of contour and colour about the best axis and about the one perpendicular to it.
+    asymmetric : tuple of two bool
+        Whether the lesion is asymmetric about these axes; their number is the score A.
     own, mirrored : ndarray of shape (h, w), float32
         The mask and its mirror image, 0 to 1.
     difference : ndarray of shape (h, w), float32
@@ -55,40 +57,39 @@ class MirrorMap:
     """
 
     angle: float
-    best: float
-    cross: float
+    shape: tuple[float, float]
+    color: tuple[float, float]
+    asymmetric: tuple[bool, bool]
     own: np.ndarray
     mirrored: np.ndarray
     difference: np.ndarray
 
 
-def mirror_map(lesion: LesionContext, kind: str) -> MirrorMap:
-    """Mirror a lesion about the axis of best symmetry in shape or colour.
+def mirror_map(lesion: LesionContext) -> MirrorMap:
+    """Mirror a lesion about the axis of least asymmetry.
 
     Parameters
     ----------
     lesion : LesionContext
         The lesion at measuring scale.
-    kind : {"shape", "color"}
-        Property by which the best axis is chosen.
 
     Returns
     -------
     MirrorMap
-        For the shape, ``sum |own - mirrored| / (2 sum own)`` is the feature
-        ``asymmetry_shape_min``; for the colour, the mean of `difference` is
-        ``asymmetry_color_min``.
+        Both halves of the comparison about the best axis, and the mismatches about both axes.
     """
     mask, lab, pigment, _ = shrink(lesion)
-    curve = reflect(mask, lab, pigment, lesion.axes[0])[kind].tolist()
-    best = curve.index(min(curve))
+    curves = reflect(mask, lab, pigment, lesion.axes[0])
+    best, asymmetric = choose_axes(curves)
     angle = lesion.axes[0] + best * np.pi / N_AXES
     layers = np.dstack([lab, mask.astype(np.float32)])
     mirror = cv2.warpAffine(layers, _reflection(mask, angle), mask.shape[::-1])
     difference = np.linalg.norm(lab - mirror[..., :3], axis=2)
     difference[~(mask & (mirror[..., 3] > 0.5))] = np.nan
-    smallest, cross = curve[best], curve[(best + N_AXES // 2) % N_AXES]
-    return MirrorMap(angle, smallest, cross, layers[..., 3], mirror[..., 3], difference)
+    pair = [best, (best + N_AXES // 2) % N_AXES]
+    shape, color = (tuple(curves[kind][pair].tolist()) for kind in ("shape", "color"))
+    found = tuple(asymmetric.tolist())
+    return MirrorMap(angle, shape, color, found, layers[..., 3], mirror[..., 3], difference)
 
 
 def _reflection(mask: np.ndarray, angle: float) -> np.ndarray:
@@ -233,8 +234,8 @@ class LesionMaps:
         The same cut-out from `raw`, as passed to `lesion_maps`.
     frame : ndarray of shape (h, w), bool
         True inside the photograph, False where the cut-out extends beyond it.
-    shape, color : MirrorMap
-        The lesion mirrored about the best axis of its shape, and of its colour.
+    mirror : MirrorMap
+        The lesion mirrored about its best axis.
     octants : Octants
         Cut-off at the border.
     colors : ndarray of shape (h, w), uint8
@@ -246,8 +247,7 @@ class LesionMaps:
     lesion: LesionContext
     photograph: np.ndarray
     frame: np.ndarray
-    shape: MirrorMap
-    color: MirrorMap
+    mirror: MirrorMap
     octants: Octants
     colors: np.ndarray
     structures: StructureMaps
@@ -290,8 +290,7 @@ def lesion_maps(
         lesion,
         shown.image,
         shown.usable,
-        mirror_map(lesion, "shape"),
-        mirror_map(lesion, "color"),
+        mirror_map(lesion),
         octant_cutoffs(lesion),
         color_map(lesion, palette),
         structure_maps(lesion),

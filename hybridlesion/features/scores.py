@@ -1,4 +1,4 @@
-"""Composite measures: total-body photography, ABCD scores and the TDS."""
+"""Composite measures: total-body photography, the ABCD rule and perceived strength."""
 
 from __future__ import annotations
 
@@ -121,8 +121,8 @@ class Term:
 
 
 @dataclass(frozen=True)
-class PerceptionScale:
-    """Expected rank, from 0 to 1, of a lesion among those that observers compared.
+class MonotoneScale:
+    """Weighted sum of features on a scale from 0 to 1, monotone in each of them.
 
     Parameters
     ----------
@@ -167,9 +167,9 @@ def _bounded(value: float, term: Term) -> float:
     return min(1.0, max(-1.0, (value - term.middle) / max(term.high - term.low, 1e-9)))
 
 
-def fit_perception(
+def fit_scale(
     features: Mapping[str, np.ndarray], strength: Sequence[float], *, least: float = 0.2
-) -> PerceptionScale:
+) -> MonotoneScale:
     """Fit a monotone scale to perceived strengths.
 
     Parameters
@@ -183,7 +183,7 @@ def fit_perception(
 
     Returns
     -------
-    PerceptionScale
+    MonotoneScale
         Ridge regression in which each weight has the sign of the feature's own correlation with
         the strength; features with zero weight are dropped.
 
@@ -191,7 +191,7 @@ def fit_perception(
     --------
     >>> import numpy as np
     >>> x = np.linspace(0, 1, 50)
-    >>> scale = fit_perception({"x": x, "noise": np.sin(97 * x)}, x**3)
+    >>> scale = fit_scale({"x": x, "noise": np.sin(97 * x)}, x**3)
     >>> [term.feature for term in scale.terms], scale.rank({"x": 0.9}) > scale.rank({"x": 0.1})
     (['x'], True)
     """
@@ -221,37 +221,100 @@ def fit_perception(
         for term, weight in zip(terms, weights, strict=True)
         if weight > 1e-4
     ]
-    return PerceptionScale(tuple(kept), float(z.mean(axis=0) @ weights))
+    return MonotoneScale(tuple(kept), float(z.mean(axis=0) @ weights))
 
 
-@lru_cache(maxsize=1)
-def load_perception() -> dict[str, PerceptionScale]:
-    """Read the scales that ship with the package.
+@lru_cache
+def load_scales(name: str) -> dict[str, MonotoneScale]:
+    """Read scales that ship with the package.
+
+    Parameters
+    ----------
+    name : {"perception", "seven_point"}
+        The file, which also describes them.
 
     Returns
     -------
-    dict of str to PerceptionScale
-        Scales ``asymmetry``, ``border`` and ``color``; ``perception.json`` also describes them.
+    dict of str to MonotoneScale
+        Scales ``asymmetry``, ``border`` and ``color`` of perception, or one for each criterion of
+        the seven-point checklist.
     """
-    text = resources.files(__package__).joinpath("perception.json").read_text(encoding="utf-8")
+    text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")
     return {
-        name: PerceptionScale(tuple(Term(**term) for term in scale["terms"]), scale["offset"])
+        name: MonotoneScale(tuple(Term(**term) for term in scale["terms"]), scale["offset"])
         for name, scale in json.loads(text)["scales"].items()
     }
 
 
-_PRESENT = {
-    "abcd__structure_network_share": (0.06, 0.02),
-    "abcd__structure_structureless_share": (0.35, 0.1),
-    "abcd__structure_streaks_octants": (2.0, 0.5),
-    "abcd__structure_dots_count": (12.0, 4.0),
-    "abcd__structure_globules_count": (12.0, 3.0),
+PRESENT = {
+    "network": ("network_share", 0.06),
+    "structureless": ("structureless_share", 0.35),
+    "streaks": ("streaks_octants", 2.0),
+    "dots": ("dots_count", 12.0),
+    "globules": ("globules_count", 12.0),
 }
-"""Value at which the presence of each structure is 0.5, and the width of the transition."""
+"""For each structure of the ABCD rule, the feature of its extent and the value from which the
+structure is present."""
 
 
-def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
-    """Compute how much each of the five structures adds to D.
+def present_structures(values: Mapping[str, float]) -> dict[str, bool]:
+    """Tell which of the five structures of the ABCD rule are present.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        Features by column name.
+
+    Returns
+    -------
+    dict of str to bool
+        Keys ``network``, ``structureless``, ``streaks``, ``dots`` and ``globules``.
+    """
+    return {
+        name: values[f"abcd__structure_{extent}"] >= least
+        for name, (extent, least) in PRESENT.items()
+    }
+
+
+def scores(values: Mapping[str, float]) -> dict[str, float]:
+    """Score a lesion by the ABCD rule of dermoscopy, counting what is there.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        All other features by column name, and the numbers of asymmetric axes and abrupt octants as
+        ``abcd__asymmetry_axes`` and ``abcd__border_abrupt_octants``.
+
+    Returns
+    -------
+    dict of str to float
+        By column name: ``abcd__asymmetry`` 0-2, ``abcd__border`` 0-8, ``abcd__color`` 1-6,
+        ``abcd__structures`` 1-5 and ``abcd__tds`` 1.0-8.9. Without a visible octant, border and
+        total are NaN.
+
+    Notes
+    -----
+    A counts the two axes, perpendicular to each other and chosen for least asymmetry, about which
+    contour or colour do not mirror; B the octants with an abrupt end of the pigment; C the colours
+    present out of six; D the structures present out of five. C and D are at least 1.
+    ``TDS = 1.3 A + 0.1 B + 0.5 C + 0.5 D``. The limits of 4.75 and 5.45 by Stolz et al. apply to
+    counts by dermatologists, which differ from these.
+
+    References
+    ----------
+    Stolz et al. 1994, Eur. J. Dermatol. 4; Nachbar et al. 1994, J. Am. Acad. Dermatol. 30.
+    """
+    a = values["abcd__asymmetry_axes"]
+    b = values["abcd__border_abrupt_octants"]
+    c = max(values["abcd__color_count"], 1.0)
+    d = max(float(sum(present_structures(values).values())), 1.0)
+    total = 1.3 * a + 0.1 * b + 0.5 * c + 0.5 * d
+    names = ("asymmetry", "border", "color", "structures", "tds")
+    return {f"abcd__{name}": score for name, score in zip(names, (a, b, c, d, total), strict=True)}
+
+
+def perceived(values: Mapping[str, float]) -> dict[str, float]:
+    """Estimate how asymmetric, irregular and variegated a lesion looks to people.
 
     Parameters
     ----------
@@ -261,49 +324,56 @@ def structure_presence(values: Mapping[str, float]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Values from 0 to 1; their sum, but at least 1, is the feature ``structures``.
+        ``perceived__asymmetry``, ``perceived__border`` and ``perceived__color``: the expected rank,
+        0 to 1, among lesions that people compared in pairs (see `MonotoneScale`).
     """
-    return {
-        name.removeprefix("abcd__structure_").split("_")[0]: float(
-            1.0 / (1.0 + np.exp(-np.clip((values[name] - half) / width, -50.0, 50.0)))
-        )
-        for name, (half, width) in _PRESENT.items()
-    }
+    scales = load_scales("perception")
+    return {f"perceived__{name}": scale.rank(values) for name, scale in scales.items()}
 
 
-def scores(values: Mapping[str, float]) -> dict[str, float]:
-    """Summarise the features of a lesion by the ABCD rule.
+POINTS = {
+    "network": 2,
+    "veil": 2,
+    "vascular": 2,
+    "streaks": 1,
+    "dots": 1,
+    "pigmentation": 1,
+    "regression": 1,
+}
+"""Points of each criterion of the seven-point checklist: major 2, minor 1."""
+
+
+def seven_points(values: Mapping[str, float]) -> dict[str, float]:
+    """Grade a lesion by the seven-point checklist of dermoscopy.
 
     Parameters
     ----------
     values : mapping of str to float
-        All other features by column name.
+        Features by column name.
 
     Returns
     -------
     dict of str to float
-        ``asymmetry`` 0-2, ``border`` 0-8, ``color`` 1-6, ``structures`` 1-5 and ``tds`` 1.0-8.9.
+        By column name: ``abcd__seven_point_network`` (atypical pigment network), ``_veil``
+        (blue-white veil), ``_vascular`` (vascular structures), ``_streaks`` and ``_dots``
+        (irregular ones, dots with globules), ``_pigmentation`` (irregular pigmentation) and
+        ``_regression``, each 0-1, and the total ``abcd__seven_point``, 0-10.
 
     Notes
     -----
-    Asymmetry, border and colour are ``low + (high - low) r``, where r is the expected rank of the
-    lesion among those whose asymmetry, border irregularity and colour variegation were compared in
-    pairs by observers (see `PerceptionScale`). Structures are counted softly: network,
-    structureless areas, streaks, dots and globules each add
-    ``1 / (1 + exp(-(x - half) / width))``, and the count is at least 1.
-    ``TDS = 1.3 A + 0.1 B + 0.5 C + 0.5 D``. The limits of 4.75 and 5.45 by Stolz et al. apply to
-    scores given by dermatologists; they are not decision limits for these scores.
+    Each grade is the rank of the lesion on a monotone scale of features that describe its
+    criterion. No set to learn the criteria from may be used, so the weights are fitted to
+    diagnoses: melanomas against nevi, and for vascular structures carcinomas, keratoses and
+    vascular lesions against all others. The total is ``2 (network + veil + vascular) + streaks +
+    dots + pigmentation + regression``. The limit of 3 by Argenziano et al. applies to criteria seen
+    by dermatologists, not to these grades.
 
     References
     ----------
-    Stolz et al. 1994, Eur. J. Dermatol. 4; Nachbar et al. 1994, J. Am. Acad. Dermatol. 30.
+    Argenziano et al. 1998, Arch. Dermatol. 134.
     """
-    ranks = {name: scale.rank(values) for name, scale in load_perception().items()}
-    result = {
-        "asymmetry": 2.0 * ranks["asymmetry"],
-        "border": 8.0 * ranks["border"],
-        "color": 1.0 + 5.0 * ranks["color"],
-        "structures": max(sum(structure_presence(values).values()), 1.0),
+    grades = {name: scale.rank(values) for name, scale in load_scales("seven_point").items()}
+    total = sum(points * grades[name] for name, points in POINTS.items())
+    return {"abcd__seven_point": total} | {
+        f"abcd__seven_point_{name}": grades[name] for name in POINTS
     }
-    a, b, c, d = result.values()
-    return result | {"tds": 1.3 * a + 0.1 * b + 0.5 * c + 0.5 * d}

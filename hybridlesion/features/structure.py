@@ -204,7 +204,35 @@ def structure(lesion: LesionContext) -> dict[str, float]:
     """
     lesion = lesion.near
     values = _network(lesion) | _blobs(lesion) | _streaks(lesion) | _areas(lesion)
+    values |= _mapped(lesion)
     return {name: float(value) for name, value in values.items()}
+
+
+def _mapped(lesion: LesionContext) -> dict[str, float]:
+    """Extent, peak, unevenness and darkness of the structures that a network has mapped."""
+    # Imported here, because the catalogue is listed without loading what reads images.
+    from hybridlesion.segmentation import STRUCTURES
+
+    values = {}
+    sector = lesion.angle(lesion.where) >> 5
+    lightness = lesion.lab_inside[0]
+    size = np.maximum(np.bincount(sector, minlength=8), 1)
+    for index, name in enumerate(STRUCTURES):
+        extent = peak = unevenness = darkness = np.nan
+        if lesion.structures is not None:
+            found = lesion.structures[index].ravel().take(lesion.where)
+            total = max(float(found.sum()), 1e-6)
+            extent, peak = total / found.size, percentiles(found, 95)[0]
+            shares = np.bincount(sector, found, minlength=8) / size
+            unevenness = deviation(shares) / max(float(shares.mean()), 1e-6)
+            darkness = float(lightness.mean()) - float(found @ lightness) / total
+        values |= {
+            f"mapped_{name}_extent": extent,
+            f"mapped_{name}_peak": peak,
+            f"mapped_{name}_unevenness": unevenness,
+            f"mapped_{name}_darkness": darkness,
+        }
+    return values
 
 
 def _network(lesion: LesionContext) -> dict[str, float]:

@@ -19,7 +19,7 @@ _ANSWER = ("diagnosis", "target")
 # Columns of the records that feature tables on disk contain in addition to the measured ones.
 RECORD_COLUMNS = ("image_id", "path", *IDS[1:], *_FACTS, *_ANSWER)
 
-_FEATURES = ("meta__", "abcd__", "cnn__", "emb__", "ctx__")
+_FEATURES = ("meta__", "abcd__", "perceived__", "cnn__", "emb__", "ctx__")
 
 
 def is_feature(name: object) -> bool:
@@ -33,7 +33,8 @@ def is_feature(name: object) -> bool:
     Returns
     -------
     bool
-        True for the families ``meta__``, ``abcd__``, ``cnn__``, ``emb__`` and ``ctx__``.
+        True for the families ``meta__``, ``abcd__``, ``perceived__``, ``cnn__``, ``emb__`` and
+        ``ctx__``.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
 from hybridlesion.cnn import CNNScorer, TimmEmbedder
-from hybridlesion.exceptions import ImageError, OptionError, TableError
+from hybridlesion.exceptions import ArtifactError, ImageError, OptionError, TableError
 from hybridlesion.featurizer._columns import (
     IDS,
     RECORD_COLUMNS,
@@ -35,7 +35,7 @@ from hybridlesion.segmentation import check_segmenter
 
 # Incremented whenever the same image would be measured differently; shards of older versions are
 # then recomputed.
-FEATURE_VERSION = 3
+FEATURE_VERSION = 4
 
 # Name of the embedder for networks from `hybridlesion finetune`, regardless of their backbone.
 FINETUNED = "finetuned"
@@ -57,7 +57,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         Local weight file for `embedder`. If None, the pretrained weights of timm are used. For
         ``"finetuned"``, a folder written by `hybridlesion finetune`; if None, the network that
         ships with the package is used.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         Segmentation method; one of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a
         refiner.
     long_side : int, default=512
@@ -130,7 +130,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         embedder: str = "none",
         *,
         weights: str | None = None,
-        segmenter: str = "classical",
+        segmenter: str = "refined",
         long_side: int = 512,
         color_constancy: str = "shades_of_gray",
         crop: str = "lesion",
@@ -154,8 +154,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
-        # Objects from releases without `passthrough` precede a classifier that requires ids.
+        # Objects from releases without `passthrough` precede a classifier that requires ids, and
+        # those without a feature version precede its fourth.
         self.__dict__.setdefault("passthrough", "ids")
+        if "measurements_" in self.__dict__:
+            self.__dict__.setdefault("feature_version_", 3)
 
     def fit(self, X: pd.DataFrame, y: object = None) -> LesionFeaturizer:
         """Check the parameters and store which columns the records have.
@@ -189,6 +192,7 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
 
     def _fit(self, X: pd.DataFrame, records: pd.DataFrame) -> LesionFeaturizer:
         self._check_parameters()
+        self.feature_version_ = FEATURE_VERSION
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         self.measurements_ = metadata_columns(records)
@@ -297,8 +301,10 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         ------
         TableError
             If `fit` saw paths and the records lack them.
+        ArtifactError
+            If images would be measured by another version than that of `fit`.
         """
-        check_is_fitted(self, "measurements_")
+        self.check_version()
         records = check_records(records)
         if self.reads_images_ and "path" not in records:
             raise TableError(
@@ -389,6 +395,22 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         # Tells a classifier that groups by patient which ids are missing.
         chosen.attrs = {LEFT_OUT: left_out} if left_out else {}
         return chosen
+
+    def check_version(self) -> None:
+        """Check that images are measured as in `fit`.
+
+        Raises
+        ------
+        ArtifactError
+            If the features of `fit` are those of another version.
+        """
+        check_is_fitted(self, "measurements_")
+        if self.feature_version_ != FEATURE_VERSION and self.measured_names():
+            raise ArtifactError(
+                f"this model was fitted on features of version {self.feature_version_}, and this "
+                f"release measures version {FEATURE_VERSION}, so it cannot score images. Score "
+                "feature tables of that version, or extract the features again and fit again."
+            )
 
     def _computed_names(self) -> list[str]:
         encoded = encode_metadata(pd.DataFrame({"image_id": []}), self.measurements_).columns

@@ -178,7 +178,13 @@ def _measure(
 ) -> tuple[np.ndarray, np.ndarray, list[float]]:
     correct, field = COLOR_CONSTANCY[color_constancy], details.field_of_view
     corrected = image if correct is None else correct(image, mask=field)
-    features = abcd(corrected, details.mask, field_of_view=field, hair=details.hair, raw=image)
+    features = abcd(
+        *(corrected, details.mask),
+        field_of_view=field,
+        hair=details.hair,
+        raw=image,
+        structures=details.structures,
+    )
     values = [measure(details) for measure in _QUALITY.values()]
     values += [*encode_hash(perceptual_hash(image)).tolist(), *features.values()]
     return image, details.mask, values

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from hybridlesion.exceptions import TableError
 from hybridlesion.io.discovery import find_records
 from hybridlesion.metadata import (
+    MEASURED,
     Findings,
     Records,
     explain_near,
@@ -180,5 +181,5 @@ def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
     if Path(split_sheet(str(source))[0]).suffix.lower() not in _TABLE_SUFFIXES:
         return False
     columns = [str(name) for name in read_table(source).columns]
-    measured = any(name.startswith(("abcd__", "emb__", "cnn__", "meta__")) for name in columns)
+    measured = any(name.startswith((*MEASURED, "meta__")) for name in columns)
     return measured or not with_images

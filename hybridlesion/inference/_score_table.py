@@ -15,6 +15,7 @@ from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.explain import reason_columns
 from hybridlesion.featurizer import read_frame
+from hybridlesion.metadata import MEASURED
 from hybridlesion.metrics import shift_prevalence
 from hybridlesion.model import match_malignancy
 from hybridlesion.model_selection import GROUP_COLUMNS
@@ -227,7 +228,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     metadata = known_metadata(table, [name for name in extra if name in table])
     table = table.assign(**{name: metadata[name] for name in metadata if name in names})
     absent = [name for name in names if name not in table]
-    needed = [name for name in absent if name.startswith(("abcd__", "emb__", "cnn__"))]
+    needed = [name for name in absent if name.startswith(MEASURED)]
     if needed:
         raise TableError(
             f"the table lacks {len(needed)} measurements that the model was fitted on: "

@@ -189,7 +189,7 @@ _TOO_GOOD = 0.995
 _SAMPLE_AUC, _SAMPLE_ROWS = 0.98, 1000
 # Family-wise probability that noise is reported.
 _BY_CHANCE = 1e-3
-_FROM_PIXELS = ("abcd__", "emb__")
+_FROM_PIXELS = ("abcd__", "perceived__", "emb__")
 # A metadata column is suspicious above the first AUC, or above the second if it exceeds all other
 # columns by the margin, provided that the lower confidence bound is high enough.
 _HIGH, _REMARKABLE, _MARGIN = 0.90, 0.80, 0.10
@@ -282,7 +282,7 @@ def find_suspicious_columns(
     table, y = table.iloc[sample], y[sample]
     groups = None if groups is None else np.asarray(groups)[sample]
     suspected = [name for name in names if name.startswith("meta__")]
-    measured = [name for name in names if name.startswith(("abcd__", "cnn__"))]
+    measured = [name for name in names if name.startswith(("abcd__", "perceived__", "cnn__"))]
     rankings = _rank_all(table, y, suspected, groups)
     others = [one.auc for name, one in rankings if _is_standard(name, one)]
     others += [one.auc for name, one in rankings if one.auc <= _REMARKABLE]

@@ -31,6 +31,7 @@ from hybridlesion.metadata._values import SEXES, SITE_WORDS, SITES, Sex, Site
 from hybridlesion.metadata._vocabulary import (
     LAYOUTS,
     LEAK_COLUMNS,
+    MEASURED,
     ROLE_COLUMNS,
     Layout,
     Role,
@@ -43,6 +44,7 @@ from hybridlesion.metadata._vocabulary import (
 __all__ = [
     "LAYOUTS",
     "LEAK_COLUMNS",
+    "MEASURED",
     "MEASUREMENT_PREFIXES",
     "ROLE_COLUMNS",
     "SEXES",

@@ -342,9 +342,9 @@ def is_acquisition(column: str) -> bool:
 FACTS, RECORDS = "image-facts", "records"
 
 # Column families of a feature table.
-FAMILIES: tuple[str, ...] = ("abcd__", "emb__", "cnn__", "meta__", "ctx__", "qa__")
+FAMILIES: tuple[str, ...] = ("abcd__", "perceived__", "emb__", "cnn__", "meta__", "ctx__", "qa__")
 # Families that are measured from the pixels of an image.
-MEASURED: tuple[str, ...] = ("abcd__", "emb__", "cnn__")
+MEASURED: tuple[str, ...] = ("abcd__", "perceived__", "emb__", "cnn__")
 
 
 # Other columns of published tables, which no model reads and which are not reported.

@@ -13,7 +13,7 @@ from hybridlesion._formatting import shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.model.context import context_columns, has_company, patient_context
 
-FAMILIES = ("abcd__", "emb__", "cnn__", "meta__", "ctx__")
+FAMILIES = ("abcd__", "perceived__", "emb__", "cnn__", "meta__", "ctx__")
 
 # Share of rows with another lesion of their patient from which context is used.
 _ENOUGH_COMPANY = 0.5

@@ -90,7 +90,7 @@ def plan_views(names: Sequence[str]) -> list[View]:
 def _origin(name: str) -> str:
     """Classify a column, or the column it compares, as handcrafted, network or other."""
     bare = name.removeprefix("ctx__")
-    if bare.startswith("abcd_"):
+    if bare.startswith(("abcd_", "perceived_")):
         return "handcrafted"
     return "network" if bare.startswith(("cnn_", "emb_", "embedding_")) else "other"
 

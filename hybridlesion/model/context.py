@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,8 +87,8 @@ def outlier_factor(values: np.ndarray, patient: np.ndarray) -> np.ndarray:
 
 CONTEXT_KINDS = ("others", "excess", "z", "rank", "ratio")
 
-_MEASURES = ("asymmetry", "border", "color", "structures", "tds", "dimension_feret_max")
-_ABCD = tuple(f"abcd__{name}" for name in _MEASURES)
+_LOOKS = ("asymmetry", "border", "color")
+_MEASURES = ("structures", "tds", "dimension_feret_max")
 # Beginnings of the names of network scores and of measurements of total-body photography.
 _COMPARED = ("cnn__", "meta__tbp_lv_", "meta__clin_size_")
 
@@ -119,7 +119,16 @@ def context_columns(table: pd.DataFrame) -> list[str]:
     ['cnn__score', 'abcd__tds']
     """
     names = [str(name) for name in table.columns if not str(name).startswith("cnn__p_")]
-    return [name for name in names if name in _ABCD or name.startswith(_COMPARED)]
+    summaries = _summaries(names)
+    return [name for name in names if name in summaries or name.startswith(_COMPARED)]
+
+
+def _summaries(names: Iterable[object]) -> list[str]:
+    """Summaries of a lesion among columns; the scales of perception had other names before."""
+    known = set(names)
+    looks = [f"perceived__{name}" for name in _LOOKS if f"perceived__{name}" in known]
+    looks = looks or [f"abcd__{name}" for name in _LOOKS]
+    return [name for name in (*looks, *(f"abcd__{one}" for one in _MEASURES)) if name in known]
 
 
 def has_company(table: pd.DataFrame) -> np.ndarray:
@@ -227,7 +236,7 @@ def patient_context(
     if distances and wide:
         embedding, of_row = table[wide].to_numpy(np.float32), (patients.patient, patients.lesion)
         found["ctx__embedding_distance"] = embedding_distance(embedding, *of_row)
-    measured = [name for name in _ABCD if name in table]
+    measured = _summaries(table.columns)
     if distances and len(measured) > 1:
         abcd = table[measured].to_numpy(np.float64)
         found["ctx__abcd_outlier"] = outlier_factor(abcd, patients.patient)

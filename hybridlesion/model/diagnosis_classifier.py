@@ -21,7 +21,7 @@ from hybridlesion.model._columns import ColumnEncoder, is_feature_table
 from hybridlesion.model._fold_model import CHUNK, mean_and_scale, standardise
 from hybridlesion.model._groups import read_groups
 
-_USED = ("abcd__", "cnn__", "meta__")
+_USED = ("abcd__", "perceived__", "cnn__", "meta__")
 # Probability at which values are clipped.
 _LEAST = 1e-5
 # Most rows per class to which a fold model is fitted; intercepts restore class frequencies.
@@ -67,7 +67,8 @@ class DiagnosisClassifier(ClassifierMixin, BaseEstimator):
     n_features_in_ : int
         Number of columns used.
     feature_names_in_ : ndarray of str
-        Columns used; for a feature table, those of the families ``abcd__, cnn__, meta__``.
+        Columns used; for a feature table, those of the families ``abcd__, perceived__, cnn__,
+        meta__``.
 
     Examples
     --------

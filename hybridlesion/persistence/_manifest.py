@@ -159,8 +159,8 @@ def check_versions(path: str | os.PathLike, manifest: Mapping, classifier: BaseE
        If all agree to within 1e-6, the model is loaded with a warning; otherwise it is rejected.
     3. Files of protocol 1 store no such scores, so a warning lists the versions that differ.
 
-    A warning is also issued if this release of hybridlesion measures images differently: the scores
-    of images would be unreliable, while earlier feature tables remain valid.
+    A warning is also issued if this release of hybridlesion measures images differently: the model
+    cannot score images then, while earlier feature tables remain valid.
     """
     checks = manifest.get("checks")
     checks = checks if isinstance(checks, dict) else {}
@@ -168,8 +168,8 @@ def check_versions(path: str | os.PathLike, manifest: Mapping, classifier: BaseE
     if manifest.get("featurizer") is not None and measuring not in (None, FEATURE_VERSION):
         _warn(
             f"{path} was fitted on features of version {measuring}, but this release computes "
-            f"version {FEATURE_VERSION}: image scores will be wrong. Extract the features again "
-            "and fit again."
+            f"version {FEATURE_VERSION}: it can score tables of that version, but no images. "
+            "Extract the features again and fit again."
         )
     differing = _differing(manifest.get("versions"))
     if not differing:

@@ -264,6 +264,7 @@ class SheetDrawing:
         correct = COLOR_CONSTANCY[featurizer.color_constancy]
         shown = image if correct is None else correct(image, mask=details.field_of_view)
         options = {"field_of_view": details.field_of_view, "hair": details.hair, "raw": image}
+        options["structures"] = details.structures
         sheet = draw_abcd_sheet(shown, mask, title=image_id, notes=notes, **options)
         seen = None
         if featurizer.embedder == FINETUNED:
@@ -296,7 +297,7 @@ def write_abcd_sheets(
     records: pd.DataFrame,
     out: str | os.PathLike | None = None,
     *,
-    segmenter: str = "classical",
+    segmenter: str = "refined",
     masks: str | os.PathLike | None = None,
     network: str | os.PathLike | None = None,
     progress: Callable[[int, int, int], None] | None = None,
@@ -311,7 +312,7 @@ def write_abcd_sheets(
         For one record, a file ending in .png, .pdf or .svg, or a folder for ``IMAGEID_abcd.png``.
         If None, this file is written to the current folder. For several records, a folder; failures
         are then listed in ``OUT.errors.csv``.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         One of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a refiner.
     masks : str or path-like, default=None
         Mask that replaces the segmentation, with the size of the image; for several records, a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,9 +15,10 @@ from matplotlib.patheffects import withStroke
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.features import COLORS, DEFAULT_PALETTE, FEATURES, Palette, abcd
+from hybridlesion.features.asymmetry import LIMITS
 from hybridlesion.features.border import ABRUPT
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
-from hybridlesion.features.scores import structure_presence
+from hybridlesion.features.scores import present_structures
 from hybridlesion.plotting._abcd_layout import Panel, make_page, make_panel, numbers_axes, percent
 from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE, write
 from hybridlesion.segmentation import draw_overlay
@@ -103,16 +105,16 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     maps : LesionMaps
         Maps of the lesion.
     """
-    found, size = maps.shape, maps.lesion.mask.shape[::-1]
+    found, size = maps.mirror, maps.lesion.mask.shape[::-1]
     layers = (found.own, found.mirrored)
     own, theirs = (cv2.resize(x, size, interpolation=cv2.INTER_CUBIC) > 0.5 for x in layers)
     shown = tint(fade(maps), own & ~theirs, RED, 0.7)
     show_lesion(panel, maps, tint(shown, theirs & ~own, BLUE, 0.6))
     _axes(panel, maps, found.angle)
     panel.write(
-        f"{percent(found.best)} of the lesion has no mirror image about its best axis (solid), "
-        f"{percent(found.cross)} about the perpendicular axis (dashed). Orange: protrudes about "
-        "the best axis; blue: is missing there."
+        f"{100 * found.shape[0]:.1f} % of the lesion has no mirror image about its best axis "
+        f"(solid), {100 * found.shape[1]:.1f} % about the perpendicular one (dashed); asymmetric "
+        f"above {percent(LIMITS['shape'])}. Orange: protrudes; blue: is missing."
     )
 
 
@@ -126,7 +128,7 @@ def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
     maps : LesionMaps
         Maps of the lesion.
     """
-    found, size = maps.color, maps.lesion.mask.shape[::-1]
+    found, size = maps.mirror, maps.lesion.mask.shape[::-1]
     both = np.isfinite(found.difference)
     difference = cv2.resize(np.where(both, found.difference, 0.0).astype(np.float32), size)
     both = cv2.resize(both.astype(np.float32), size)
@@ -135,8 +137,9 @@ def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
     panel.picture.imshow(shown, cmap="cividis", vmin=0.0, vmax=_LARGEST_DIFFERENCE)
     _axes(panel, maps, found.angle)
     panel.write(
-        f"Mirrored points differ in colour by {found.best:.1f} on average about the best axis "
-        f"(solid), by {found.cross:.1f} about the perpendicular axis (dashed)."
+        f"Mirrored points differ in colour by {found.color[0]:.1f} on average about the best axis "
+        f"(solid), by {found.color[1]:.1f} about the perpendicular one (dashed); asymmetric above "
+        f"{LIMITS['color']:.0f}."
     )
     panel.scale("cividis", "equal 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
 
@@ -157,7 +160,7 @@ def _axes(panel: Panel, maps: LesionMaps, angle: float) -> None:
 SCORE_RANGES = {row.name: (row.low, row.high) for row in FEATURES if row.family == "score"}
 """Lowest and highest value of each score by column name."""
 
-_LOOK = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
+_LOOKS = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
 _BAR = 3.3  # inches
 _WEIGHTS = {"asymmetry": 1.3, "border": 0.1, "color": 0.5, "structures": 0.5}
 _SHADES = ("#0072B2", "#56B4E9", "#E69F00", "#009E73")
@@ -183,8 +186,10 @@ def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
     top = 0.15
     for name, title in _TITLES.items():
         lines = score_words(name, values)
+        score = values[f"abcd__{name}"]
+        shown = "unknown" if np.isnan(score) else f"{score:.{name == 'tds':d}f}"
         write(axes, 0, top, title, 12, weight="bold")
-        write(axes, _BAR, top, f"{values[f'abcd__{name}']:.1f}", 14, weight="bold", ha="right")
+        write(axes, _BAR, top, shown, 14, weight="bold", ha="right")
         _bar(axes, top + 0.32, name, values)
         for row, line in enumerate(lines):
             write(axes, 0, top + 0.72 + 0.2 * row, line)
@@ -206,30 +211,51 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
     list of str
         Lines of at most 50 characters.
     """
-    if name == "structures":
-        parts = [f"{part} {share:.1f}" for part, share in structure_presence(values).items()]
-        first, rest = ", ".join(parts[:3]), ", ".join(parts[3:])
-        opening = "Each structure counts from 0 (absent) to 1:"
-        return [opening, f"{first},", f"{rest}. The sum is at least 1."]
     if name == "tds":
-        cutoffs = ("Published cut-offs apply to scores given by", "dermatologists, not to these.")
+        cutoffs = (
+            "Published cut-offs apply to counts by",
+            "dermatologists, which differ from these.",
+        )
         return ["1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.", *cutoffs]
-    low, high = SCORE_RANGES[f"abcd__{name}"]
-    rank = (values[f"abcd__{name}"] - low) / (high - low)
-    estimate = f"Estimated to look more {_LOOK[name]} than {percent(rank)}"
-    lines = [estimate, "of the lesions that human raters compared."]
-    if name == "color":
-        count = sum(values[f"abcd__color_has_{color}"] > 0 for color in COLORS)
-        lines.append(f"Colours present: {count:.0f} of six.")
-    return lines
+    if name == "structures":
+        found = present_structures(values)
+        present = ", ".join(part for part, there in found.items() if there)
+        least = "; ".join(f"{part} {_LEAST[part]}" for part in found)
+        return [
+            present or "None of five; the least score is 1.",
+            *textwrap.wrap(f"Least: {least}.", 50),
+        ]
+    counted = {
+        "asymmetry": "Axes with different halves, of two.",
+        "border": "Octants with an abrupt end of the pigment.",
+        "color": ", ".join(
+            color_word(color) for color in COLORS if values[f"abcd__color_has_{color}"] > 0
+        )
+        or "None of six; the least score is 1.",
+    }
+    rank = percent(values[f"perceived__{name}"])
+    looks = f"Looks more {_LOOKS[name]} than {rank} of rated lesions."
+    return [*textwrap.wrap(counted[name], 50), looks]
+
+
+_LEAST = {
+    "network": "6 %",
+    "structureless": "35 %",
+    "streaks": "2 octants",
+    "dots": "12",
+    "globules": "12",
+}
 
 
 def _bar(axes: Axes, y: float, name: str, values: Mapping[str, float]) -> None:
     """Draw the bar of a score; that of the total has one segment for each weighted score."""
     low, high = SCORE_RANGES[f"abcd__{name}"]
-    stops, segments = [low, values[f"abcd__{name}"]], [("", MODEL)]
+    score = np.nan_to_num(values[f"abcd__{name}"], nan=low)
+    stops, segments = [low, score], [("", MODEL)]
     if name == "tds":
-        weighted = [weight * values[f"abcd__{part}"] for part, weight in _WEIGHTS.items()]
+        weighted = [
+            weight * np.nan_to_num(values[f"abcd__{part}"]) for part, weight in _WEIGHTS.items()
+        ]
         low, stops, segments = 0.0, [0.0, *np.cumsum(weighted)], zip("ABCD", _SHADES, strict=True)
     axes.barh(y, _BAR, 0.14, left=0, color=GRID)
     ends = [(stop - low) / (high - low) * _BAR for stop in stops]
@@ -360,12 +386,14 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
     _spots(panel, found.dots, ms=3, mfc=hex_color(YELLOW), mec=INK, mew=0.5)
     _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GREEN), mew=1.3)
     value = {name.removeprefix("abcd__structure_"): number for name, number in values.items()}
+    present = present_structures(values)
+    network, structureless = (value[f"{name}_share"] for name in ("network", "structureless"))
     entries = [
-        ("s", BLUE, f"network {percent(value['network_share'])}", False),
-        ("s", RED, f"streaks in {value['streaks_octants']:.0f} octants", False),
-        ("o", YELLOW, f"dots {value['dots_count']:.0f}", False),
-        ("ring", GREEN, f"globules {value['globules_count']:.0f}", False),
-        ("s", SKY, f"structureless {percent(value['structureless_share'])}", False),
+        ("s", BLUE, f"network {100 * network:.1f} %", present["network"]),
+        ("s", RED, f"streaks in {value['streaks_octants']:.0f} octants", present["streaks"]),
+        ("o", YELLOW, f"dots {value['dots_count']:.0f}", present["dots"]),
+        ("ring", GREEN, f"globules {value['globules_count']:.0f}", present["globules"]),
+        ("s", SKY, f"structureless {100 * structureless:.1f} %", present["structureless"]),
         ("s", PINK, f"blue-white veil {percent(value['veil_share'])}", False),
     ]
     panel.legend(entries)
@@ -477,6 +505,7 @@ def draw_abcd_sheet(
     field_of_view: np.ndarray | None = None,
     hair: np.ndarray | None = None,
     raw: np.ndarray | None = None,
+    structures: np.ndarray | None = None,
     palette: Palette = DEFAULT_PALETTE,
     title: str = "ABCD sheet",
     notes: str = "",
@@ -495,6 +524,8 @@ def draw_abcd_sheet(
         True on hair. If None, the image has no hair.
     raw : ndarray of shape (H, W, 3), uint8, default=None
         The photograph to show. If None, `image` is shown.
+    structures : ndarray of shape (5, S, S), float32, default=None
+        Maps of dermoscopic structures, as passed to `hybridlesion.features.abcd`.
     palette : Palette, default=DEFAULT_PALETTE
         Reference colours.
     title : str, default="ABCD sheet"
@@ -526,7 +557,7 @@ def draw_abcd_sheet(
     array([1600., 1000.])
     """
     options = {"field_of_view": field_of_view, "hair": hair}
-    values = abcd(image, mask, raw=raw, palette=palette, **options)
+    values = abcd(image, mask, raw=raw, structures=structures, palette=palette, **options)
     image, mask = check_image(image), check_mask(mask)
     options = {name: None if x is None else check_mask(x) for name, x in options.items()}
     figure, shown = make_page(title, notes), image if raw is None else raw

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from hybridlesion._onnx import Graph
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_image, check_mask
 from hybridlesion.io import resize_long_side
@@ -154,9 +155,6 @@ STRIDE = 4
 # Padding in pixels, so that the border of the image, often a thin dark line, is not marked.
 MARGIN = 8
 
-# A network stores its input, so each thread needs a separate network.
-_own = threading.local()
-
 
 def hair_probability(image: np.ndarray) -> np.ndarray:
     """Estimate the probability of hair for each block of two by two pixels.
@@ -182,10 +180,9 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     bottom, right = (MARGIN + -side % STRIDE for side in (height, width))
     padded = cv2.copyMakeBorder(image, MARGIN, bottom, MARGIN, right, cv2.BORDER_REPLICATE)
-    network = _network()
-    network.setInput(cv2.dnn.blobFromImage(padded, 1 / UNIT, mean=(MEAN,) * 3))
+    pixels = cv2.dnn.blobFromImage(padded, 1 / UNIT, mean=(MEAN,) * 3)
     # Four values for the four quarters of each position.
-    quarters = network.forward()[0]
+    quarters = _network().run(image=pixels)[0]
     _, rows, columns = quarters.shape
     found = quarters.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1)
     found = found.reshape(2 * rows, 2 * columns)
@@ -195,13 +192,9 @@ def hair_probability(image: np.ndarray) -> np.ndarray:
     )
 
 
-def _network() -> cv2.dnn.Net:
-    network = getattr(_own, "network", None)
-    if network is None:
-        # Read from memory, since OpenCV cannot open every path on every system.
-        weights = np.frombuffer(HAIR_WEIGHTS.read_bytes(), np.uint8)
-        network = _own.network = cv2.dnn.readNetFromONNX(weights)
-    return network
+@cache
+def _network() -> Graph:
+    return Graph(HAIR_WEIGHTS, {})
 
 
 # Long side at which every image is analysed; hairs are then one to five pixels wide.
@@ -234,7 +227,7 @@ def hair_mask(image: np.ndarray, *, fov: np.ndarray | None = None) -> np.ndarray
 
     Notes
     -----
-    A convolutional network of 24,000 weights, run by OpenCV at a long side of 352 pixels,
+    A convolutional network of 24,000 weights, run by ONNX Runtime at a long side of 352 pixels,
     estimates the probability of hair for each block of two by two pixels. It was trained on drawn
     hair, and on photographs in which annotators saw no hair (but pigment networks, furrows, rulers
     or ink); see ``HAIR_CARD.md`` next to the weights. Edges of rulers or gel drops may be marked.

@@ -30,7 +30,7 @@ PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 PREDICTED = "diagnosis_predicted"
 _PER_ROW = 1e-3
 # Columns with reasons, which a report shows.
-_EXPLAINED = ("reason_", "share_", "base", "abcd__", "qa__")
+_EXPLAINED = ("reason_", "share_", "base", "abcd__", "perceived__", "qa__")
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 
 

@@ -8,17 +8,21 @@ from hybridlesion.segmentation._segment import (
     SEGMENTERS,
     check_segmenter,
     draw_overlay,
+    enlarge_mask,
     segment,
     segment_details,
     segment_many,
     segmenter_digest,
 )
+from hybridlesion.segmentation.refiner import STRUCTURES
 
 __all__ = [
     "SEGMENTERS",
+    "STRUCTURES",
     "Segmentation",
     "check_segmenter",
     "draw_overlay",
+    "enlarge_mask",
     "morphological_chan_vese",
     "segment",
     "segment_classical",

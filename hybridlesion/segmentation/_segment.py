@@ -49,14 +49,14 @@ def check_segmenter(segmenter: str) -> str:
     return check_choice("segmenter", segmenter, SEGMENTERS)
 
 
-def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
+def segment(image: np.ndarray, *, segmenter: str = "refined") -> np.ndarray:
     """Segment the lesion in a dermoscopic image.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         One of SEGMENTERS ("refined" is available if its weights are installed), or a weight file
         written by ``hybridlesion train-refiner``.
 
@@ -88,14 +88,14 @@ def segment(image: np.ndarray, *, segmenter: str = "classical") -> np.ndarray:
     return segment_details(image, segmenter=segmenter).mask
 
 
-def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segmentation:
+def segment_details(image: np.ndarray, *, segmenter: str = "refined") -> Segmentation:
     """Segment the lesion, with confidence, flags and intermediate masks.
 
     Parameters
     ----------
     image : ndarray of shape (H, W, 3), uint8
         RGB image of any size.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         One of SEGMENTERS ("refined" is available if its weights are installed), or a weight file
         written by ``hybridlesion train-refiner``.
 
@@ -123,16 +123,14 @@ def segment_details(image: np.ndarray, *, segmenter: str = "classical") -> Segme
     return segment_many([image], segmenter=segmenter)[0]
 
 
-def segment_many(
-    images: Sequence[np.ndarray], *, segmenter: str = "classical"
-) -> list[Segmentation]:
+def segment_many(images: Sequence[np.ndarray], *, segmenter: str = "refined") -> list[Segmentation]:
     """Segment the lesions of many images; the refiner processes them in batches.
 
     Parameters
     ----------
     images : sequence of ndarray of shape (H, W, 3), uint8
         RGB images; sizes may differ.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         One of SEGMENTERS, or a weight file written by ``hybridlesion train-refiner``.
 
     Returns
@@ -194,6 +192,37 @@ def segmenter_digest(segmenter: str) -> str | None:
     if check_segmenter(segmenter) == "classical":
         return None
     return hashlib.sha256(_weights(segmenter).read_bytes()).hexdigest()
+
+
+def enlarge_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resample a mask to the resolution of its photograph, with a smooth boundary.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (h, w), bool
+        Mask found at a lower resolution.
+    size : tuple of int
+        Height and width of the photograph, in pixels.
+
+    Returns
+    -------
+    ndarray of shape `size`, bool
+        The mask; the boundary runs between the pixels of the lower resolution instead of along
+        their edges.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> half = np.zeros((60, 60), bool); half[:, :30] = True
+    >>> large = enlarge_mask(half, (600, 800))
+    >>> large.shape, round(float(large.mean()), 2)
+    ((600, 800), 0.5)
+    """
+    if mask.shape == tuple(size):
+        return mask
+    # Half a pixel of blur turns the steps of the boundary into its slope.
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0)
+    return cv2.resize(soft, (size[1], size[0]), interpolation=cv2.INTER_CUBIC) > 0.5
 
 
 def draw_overlay(

@@ -40,13 +40,15 @@ class Candidate:
     contours: Sequence[np.ndarray]
 
 
-def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
+def find_candidates(contrast: ContrastMaps, thresholds: str = "all") -> list[Candidate]:
     """Collect candidate lesion masks from all maps and thresholds.
 
     Parameters
     ----------
     contrast : ContrastMaps
         Contrast maps of one image.
+    thresholds : {"all", "otsu"}, default="all"
+        Whether all thresholds named below are used, or only Otsu's.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
     found: dict[bytes, Candidate] = {}
     for values in contrast.maps.values():
         counts = cv2.calcHist([values], [0], usable, [256], [0, 256])
-        for threshold in _thresholds(counts.ravel().astype(float)):
+        for threshold in _thresholds(counts.ravel().astype(float), thresholds):
             above = cv2.compare(values, float(threshold), cv2.CMP_GT) & usable
             for candidate in _regions(_clean(above)):
                 found[candidate.mask.tobytes()] = candidate
@@ -71,11 +73,13 @@ def find_candidates(contrast: ContrastMaps) -> list[Candidate]:
     return [one for one in found.values() if cv2.countNonZero(one.mask) <= largest]
 
 
-def _thresholds(counts: np.ndarray) -> list[int]:
+def _thresholds(counts: np.ndarray, thresholds: str) -> list[int]:
     """Return Otsu's threshold, those of the values above and below it, and the means in between."""
     middle = _otsu(counts)
     if middle is None:
         return []
+    if thresholds == "otsu":
+        return [middle]
     upper = _otsu(np.where(middle < LEVELS, counts, 0)) or middle
     lower = _otsu(np.where(middle >= LEVELS, counts, 0)) or middle
     return sorted({middle, upper, lower, (middle + lower) // 2, (middle + upper) // 2})
@@ -164,20 +168,22 @@ class Selection:
     likelihood: np.ndarray
 
 
-def select_candidate(contrast: ContrastMaps) -> Selection | None:
+def select_candidate(contrast: ContrastMaps, thresholds: str = "all") -> Selection | None:
     """Find candidate masks and rate them.
 
     Parameters
     ----------
     contrast : ContrastMaps
         Contrast maps of one image.
+    thresholds : {"all", "otsu"}, default="all"
+        As in `find_candidates`.
 
     Returns
     -------
     Selection or None
         Candidates with their quality; None if no candidates were found.
     """
-    candidates = find_candidates(contrast)
+    candidates = find_candidates(contrast, thresholds)
     if not candidates:
         return None
     masks = [candidate.mask for candidate in candidates]

@@ -40,7 +40,10 @@ from hybridlesion.training._image_training import (
 
 
 def list_pairs(
-    images: Sequence[str], masks: Sequence[str], metadata: Sequence[str] = ()
+    images: Sequence[str],
+    masks: Sequence[str],
+    metadata: Sequence[str] = (),
+    structures: str | os.PathLike | None = None,
 ) -> pd.DataFrame:
     """List the images that have a reference mask.
 
@@ -53,13 +56,16 @@ def list_pairs(
     metadata : sequence of str, default=()
         Tables with ``orig_width`` and ``orig_height`` of squashed images, or with patient and
         lesion ids.
+    structures : str or path-like, default=None
+        Folder of ``IMAGEID_attribute_STRUCTURE.png``.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        Table with columns image_id, path, mask_path, aspect (original width over height for
-        squashed photographs, otherwise missing), and patient_id and lesion_id if available. If
-        several sources contain the same image id, the first source is used.
+        Table with columns image_id, path, mask_path, structures (a mapping from name to mask for
+        the images of sources with any such mask, otherwise None), aspect (original width over
+        height for squashed photographs, otherwise missing), and patient_id and lesion_id if
+        available. If several sources contain the same image id, the first source is used.
 
     Raises
     ------
@@ -69,10 +75,13 @@ def list_pairs(
         If no image has a mask, or a table has no image ids.
     """
     parts = []
+    outlined = _find_structures(structures)
     for source, folder in zip(images, masks, strict=True):
         part = list_images(source)
         part["mask_path"] = part["image_id"].map(find_masks(folder, part["image_id"]))
-        parts.append(part)
+        known = not outlined.keys().isdisjoint(part["image_id"])
+        found = [outlined.get(one, {}) if known else None for one in part["image_id"]]
+        parts.append(part.assign(structures=pd.Series(found, part.index, dtype=object)))
     records = pd.concat(parts).dropna(subset="mask_path").drop_duplicates("image_id")
     if records.empty:
         raise TableError(
@@ -83,6 +92,23 @@ def list_pairs(
     known = pd.concat([nothing, *map(read_facts, metadata)])
     known = known.groupby("image_id", as_index=False).first()
     return records.merge(known, on="image_id", how="left").astype({"aspect": float})
+
+
+def _find_structures(folder: str | os.PathLike | None) -> dict[str, dict[str, str]]:
+    """Masks of structures, by image id and name."""
+    found: dict[str, dict[str, str]] = {}
+    if folder is None:
+        return found
+    for name in refiner.STRUCTURES:
+        end = f"_attribute_{name}.png"
+        for path in sorted(Path(folder).glob(f"*{end}")):
+            found.setdefault(path.name.removesuffix(end), {})[name] = str(path)
+    if not found:
+        raise SourceError(
+            f"no masks of structures in {folder}; their names are IMAGEID_attribute_STRUCTURE.png, "
+            f"with {', '.join(refiner.STRUCTURES)}."
+        )
+    return found
 
 
 def measure_out_of_fold(records: pd.DataFrame, weights: Path, out: Path) -> pd.DataFrame:
@@ -159,6 +185,7 @@ def train_refiner(
     out: str | os.PathLike,
     *,
     metadata: Sequence[str] = (),
+    structures: str | os.PathLike | None = None,
     weights: str | os.PathLike | None = None,
     n_folds: int = 0,
     recipe: refiner.Recipe | None = None,
@@ -182,6 +209,10 @@ def train_refiner(
     metadata : sequence of str, default=()
         Tables with ``orig_width, orig_height`` of squashed images, or with patient or lesion ids.
         Images that share an id are put into the same fold.
+    structures : str or path-like, default=None
+        Folder of ``IMAGEID_attribute_STRUCTURE.png``, as in ISIC 2018, task 2: outlines of pigment
+        network, negative network, streaks, globules and milia-like cysts. The network then also
+        maps these. A missing mask counts as weak evidence of absence only.
     weights : str or path-like, default=None
         Weight file of the timm model ``mobilenetv2_100`` for the encoder. If None, the encoder is
         initialised at random.
@@ -234,11 +265,11 @@ def train_refiner(
     _check_outputs(out, [*metadata, weights])
     device = resolve_device(device)
     encoder = None if weights is None else read_state_dict(weights)
-    records = list_pairs(as_paths(images), as_paths(masks), metadata)
+    records = list_pairs(as_paths(images), as_paths(masks), metadata, structures)
     # Check before reading the images, which can only reduce their number.
     _check_count(len(records), n_folds, recipe)
     read = partial(_read_pair, round(_SAMPLE_SCALE * recipe.image_size))
-    pairs = records[["image_id", "path", "mask_path", "aspect"]]
+    pairs = records[["image_id", "path", "mask_path", "aspect", "structures"]]
     found: dict[int, refiner.Sample] = {}
     options = {"n_jobs": n_jobs, "progress": progress, "noun": "pairs of image and mask"}
     failures = read_images(read, pairs, found.__setitem__, **options)
@@ -255,7 +286,7 @@ def train_refiner(
     rows = records[["image_id", "aspect"]].assign(fold=folds)
     settings = {
         "recipe": asdict(recipe),
-        "data": digest_data(rows, [*records["path"], *records["mask_path"]]),
+        "data": digest_data(rows, _list_files(records)),
         "encoder": digest_file(weights),
     }
     open_run_dir(folder, settings, restart=restart)
@@ -273,8 +304,13 @@ def train_refiner(
 
 
 def _read_pair(side: int, record: Mapping[str, Any]) -> refiner.Sample:
-    paths = record["path"], record["mask_path"]
-    return refiner.read_sample(*paths, side=side, aspect=record["aspect"])
+    paths, outlined = (record["path"], record["mask_path"]), record["structures"]
+    return refiner.read_sample(*paths, side=side, aspect=record["aspect"], structures=outlined)
+
+
+def _list_files(records: pd.DataFrame) -> list[str]:
+    outlined = [path for found in records["structures"] if found for path in found.values()]
+    return [*records["path"], *records["mask_path"], *outlined]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,9 +16,10 @@ from hybridlesion import leakage
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion.batch import read_features
 from hybridlesion.exceptions import TableError
-from hybridlesion.featurizer import LesionFeaturizer, encode_metadata
+from hybridlesion.featurizer import FEATURE_VERSION, LesionFeaturizer, encode_metadata
 from hybridlesion.leakage import Finding, LeakAudit
 from hybridlesion.metadata import (
+    MEASURED,
     ColumnUse,
     Records,
     count_diagnoses,
@@ -32,9 +34,9 @@ from hybridlesion.model_selection import (
     grouping,
     read_splits,
 )
+from hybridlesion.segmentation import segmenter_digest
 
 _MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
-_FROM_IMAGES = "abcd__", "emb__", "cnn__"
 
 # Near-duplicates only join groups if at least this fraction of the groups remains. If more groups
 # would merge, the photographs are probably similar because of the camera.
@@ -141,7 +143,7 @@ def keep_measured(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     >>> keep_measured(table)[1]
     ('1 of 2 records have no measured image; left out.',)
     """
-    measured = [name for name in table if str(name).startswith(_FROM_IMAGES)]
+    measured = [name for name in table if str(name).startswith(MEASURED)]
     known = table[measured].notna().any(axis=1) if measured else pd.Series(True, table.index)
     if known.all():
         return table, ()
@@ -167,7 +169,12 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     Raises
     ------
     TableError
-        If the weight file has changed since the table was extracted.
+        If a weight file has changed since the table was extracted.
+
+    Warns
+    -----
+    UserWarning
+        If the features are those of another version, so that the model can only score tables.
     """
     known = LesionFeaturizer().get_params()
     parameters = {name: value for name, value in configuration.items() if name in known}
@@ -177,6 +184,21 @@ def featurizer_of(configuration: Mapping[str, object], table: pd.DataFrame) -> L
     records = pd.concat([carried, measured], axis=1)
     # The classifier needs ids for patient context.
     featurizer = LesionFeaturizer(**parameters, passthrough="ids").fit(records)
+    version = configuration.get("feature_version", 3)
+    if version != FEATURE_VERSION:
+        featurizer.feature_version_ = version
+        warnings.warn(
+            f"the feature table has version {version} of the features, and this release measures "
+            f"version {FEATURE_VERSION}: the model will score tables of that version, but no "
+            "images. Extract the features again to score images.",
+            stacklevel=2,
+        )
+        return featurizer
+    if configuration.get("segmenter_digest") != segmenter_digest(featurizer.segmenter):
+        raise TableError(
+            f"the weights of the segmenter {featurizer.segmenter} are not those used for the "
+            "feature table. Restore them, or extract the features again."
+        )
     digest = configuration.get("weights_digest")
     if digest is not None and featurizer.embedder_.weights_digest_ != digest:
         raise TableError(

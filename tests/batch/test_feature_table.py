@@ -90,7 +90,7 @@ def test_rows_are_in_record_order_and_failures_listed(records, tmp_path):
     errors = pd.read_csv(result.errors_path)
     assert errors.columns.tolist() == ["image_id", "path", "stage", "reason"]
     assert errors.loc[0, ["image_id", "stage"]].tolist() == ["bad", "read"]
-    assert configuration["segmenter"] == "classical"
+    assert configuration["segmenter"] == "refined"
 
 
 def test_values_are_those_of_the_featurizer(records, tmp_path):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hybridlesion import read_image
 from hybridlesion.batch import segment_images
 from hybridlesion.exceptions import HybridLesionError
-from hybridlesion.io import image_size, read_mask
+from hybridlesion.io import image_size, read_mask, write_image
 from hybridlesion.segmentation import segment
 
 
@@ -62,3 +63,18 @@ def test_an_image_that_kills_workers_is_listed_and_the_others_go_on(lesions, tmp
 def test_unknown_segmenter_is_refused_before_work(lesions, tmp_path):
     with pytest.raises(ValueError, match="segmenter must be one of"):
         segment_images(lesions, tmp_path, segmenter="best")
+
+
+def test_large_photographs_get_smooth_masks_and_overlays_of_their_own_size(tmp_path):
+    y, x = np.mgrid[:1500, :2000]
+    lesion = np.hypot(x - 1000, y - 750) < 400
+    image = np.where(lesion[..., None], (110, 70, 52), (222, 178, 158)).astype(np.uint8)
+    write_image(tmp_path / "a.png", image)
+    records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
+    segment_images(records, tmp_path / "out", overlay=True)
+    assert read_image(tmp_path / "out" / "a_overlay.jpg").shape == image.shape
+    mask = read_mask(tmp_path / "out" / "a_segmentation.png")
+    assert mask.shape == image.shape[:2]
+    # The boundary advances evenly from row to row, without the steps of the lower resolution.
+    starts = mask[500:1000].argmax(axis=1)
+    assert np.abs(np.diff(starts, 2)).mean() < 1.2  # 2 with steps of four pixels

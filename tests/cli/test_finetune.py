@@ -64,7 +64,7 @@ def test_its_scores_reach_a_model_that_carries_it(
     assert "were used to train the CNN" in fitted.output.replace("\n", " ")
     manifest = read_manifest(model)
     assert manifest["features"]["families"]["cnn"] == 9
-    assert list(manifest["files"]) == ["network.zip"]
+    assert list(manifest["files"]) == ["network.zip", "segmenter-refiner.safetensors"]
     assert str(tmp_path) not in str(manifest)
 
     shutil.rmtree(folder)

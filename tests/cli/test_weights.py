@@ -29,7 +29,7 @@ def test_the_model_scores_images_without_the_weight_file(
     manifest = read_manifest(model)
     assert manifest["features"]["families"]["emb"] == 1280
     assert manifest["featurizer"]["embedder"] == "mobilenetv2_100"
-    assert list(manifest["files"]) == ["model.safetensors"]
+    assert list(manifest["files"]) == ["model.safetensors", "segmenter-refiner.safetensors"]
     assert str(tmp_path) not in str(manifest)
     shutil.rmtree(folder)
     sources = (lesions / "images", "--metadata", lesions / "metadata.csv")

@@ -125,7 +125,9 @@ def test_strongest_reasons_first_with_value_rank_and_points(explained):
     strengths = [abs(float(re.search(r"\(([-+.\d]+) points\)", word)[1])) for word in words]
     assert strengths == sorted(strengths, reverse=True)
     assert any(
-        re.fullmatch(r"border irregularity 7\.9 of 8, higher than 9\d % of benign lesions \(.*", w)
+        re.fullmatch(
+            r"abrupt border 7\.9 of 8 octants, higher than 9\d % of benign lesions \(.*", w
+        )
         for w in words
     )
     assert any(word.startswith("age 95 years, higher than 99 % of benign") for word in words)

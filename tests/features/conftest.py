@@ -34,7 +34,7 @@ def drawn_values(drawn) -> dict[str, float]:
     """Features of the baseline's lesion."""
     from hybridlesion.features import abcd
 
-    return abcd(*drawn)
+    return abcd(*drawn, structures=_module().draw_structures())
 
 
 @pytest.fixture

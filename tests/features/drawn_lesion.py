@@ -44,11 +44,19 @@ def draw_lesion(size: int = 360) -> tuple[np.ndarray, np.ndarray]:
     return image.round().astype(np.uint8), mask
 
 
+def draw_structures(side: int = 64) -> np.ndarray:
+    """Maps of five structures, each on another side of the frame."""
+    y, x = np.mgrid[:side, :side] / (side - 1)
+    planes = [x, y, 1 - x, 1 - y, x * y]
+    return np.array(planes, np.float32) ** 2
+
+
 def main() -> None:
     """Write the features of the drawn lesion."""
     from hybridlesion.features import abcd
 
-    values = {name: float(f"{value:.6g}") for name, value in abcd(*draw_lesion()).items()}
+    found = abcd(*draw_lesion(), structures=draw_structures())
+    values = {name: float(f"{value:.6g}") for name, value in found.items()}
     BASELINE.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError
 from hybridlesion.features import FEATURES, abcd, feature_names
 
@@ -30,7 +31,8 @@ def _odd_masks() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", _odd_masks())
 def test_odd_masks_are_defined(name, rng):
     image = rng.integers(60, 200, (120, 160, 3), dtype=np.uint8)
-    values = abcd(image, _odd_masks()[name])
+    structures = rng.random((5, 32, 32), np.float32)
+    values = abcd(image, _odd_masks()[name], structures=structures)
     assert list(values) == feature_names()
     missing = {key for key, value in values.items() if not np.isfinite(value)}
     assert missing <= UNDEFINED
@@ -57,6 +59,8 @@ def test_turning_and_mirroring_leave_the_values(drawn, drawn_values, change):
     image, mask = (np.ascontiguousarray(getattr(np, change)(array)) for array in drawn)
     turned = abcd(image, mask)
     for feature in FEATURES:
+        if not {"rotation", "mirror"} <= set(feature.invariance):
+            continue
         expected = drawn_values[feature.name]
         loose = 0.02 + 0.02 * abs(expected)
         if "coherence" in feature.name or "anisotropy" in feature.name:
@@ -70,7 +74,7 @@ def test_shift_leaves_the_values(draw_lesion, drawn_values):
     image, mask = draw_lesion()
     moved = abcd(np.roll(image, (9, -14), (0, 1)), np.roll(mask, (9, -14), (0, 1)))
     for feature in FEATURES:
-        if feature.family not in {"skin", "score"}:
+        if feature.family not in {"skin", "score"} and "shift" in feature.invariance:
             expected = drawn_values[feature.name]
             close = pytest.approx(expected, rel=1e-3, abs=1e-3)
             assert moved[feature.name] == close, feature.name
@@ -141,3 +145,36 @@ def test_values_do_not_depend_on_where_arrays_lie_in_memory():
     for size in range(1, 16):
         kept.append(np.empty(40_001 * size, np.uint8))
         np.testing.assert_equal(abcd(image, mask), first)
+
+
+def test_maps_of_structures_are_cut_where_the_lesion_lies(draw_lesion):
+    image, mask = draw_lesion()
+    rows, columns = np.nonzero(mask)
+    inside = np.zeros((1, *mask.shape), np.float32)
+    inside[0, rows, columns] = 1
+    square = cv2.resize(inside[0], (128, 128), interpolation=cv2.INTER_AREA)
+    values = abcd(image, mask, structures=np.stack([square, 1 - square, *np.zeros((3, 128, 128))]))
+    assert values["abcd__structure_mapped_pigment_network_extent"] > 0.95
+    assert values["abcd__structure_mapped_negative_network_extent"] < 0.05
+    assert values["abcd__structure_mapped_globules_extent"] < 1e-3
+
+
+def test_one_side_of_a_structure_is_uneven_and_its_shade_is_measured(disc, plain):
+    image = plain(disc)
+    image[:, 100:][disc[:, 100:]] = (60, 40, 30)
+    right = np.zeros((5, 201, 201), np.float32)
+    right[:2, :, 100:] = 1
+    right[1] = 1
+    values = abcd(image, disc, structures=right)
+    name = "abcd__structure_mapped_{}_{}".format
+    assert values[name("pigment_network", "extent")] == pytest.approx(0.5, abs=0.02)
+    assert values[name("pigment_network", "unevenness")] > 0.9
+    assert values[name("negative_network", "unevenness")] < 0.01
+    assert values[name("pigment_network", "darkness")] > 8
+    assert abs(values[name("negative_network", "darkness")]) < 0.1
+
+
+def test_without_maps_their_features_are_missing(disc, plain):
+    values = abcd(plain(disc), disc)
+    missing = {name for name, value in values.items() if np.isnan(value)}
+    assert missing == {name for name in values if "_mapped_" in name}

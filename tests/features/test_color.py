@@ -94,4 +94,4 @@ def test_skin_is_nan_when_the_lesion_fills_the_frame(plain):
     values = abcd(plain(full), full)
     assert np.isnan(values["abcd__skin_ita"])
     assert np.isnan(values["abcd__color_lightness_delta"])
-    assert np.isfinite(values["abcd__tds"])
+    assert np.isfinite(values["perceived__color"])

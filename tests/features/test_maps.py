@@ -7,9 +7,10 @@ import pytest
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import COLORS, abcd
+from hybridlesion.features.asymmetry import LIMITS
 from hybridlesion.features.border import ABRUPT
 from hybridlesion.features.maps import NOT_MEASURED, lesion_maps
-from hybridlesion.features.scores import structure_presence
+from hybridlesion.features.scores import present_structures
 
 
 def _lesions(drawn, rng):
@@ -34,14 +35,17 @@ def case(request, drawn):
 
 def test_what_is_not_mirrored_is_the_asymmetry(case):
     values, maps = case
-    shape, color = maps.shape, maps.color
-    share = np.abs(shape.own - shape.mirrored).sum() / (2 * shape.own.sum())
-    assert share == pytest.approx(values["abcd__asymmetry_shape_min"], rel=2e-3)
-    assert shape.best == values["abcd__asymmetry_shape_min"]
-    assert shape.cross == values["abcd__asymmetry_shape_cross"]
-    mean = np.nanmean(color.difference)
-    assert mean == pytest.approx(values["abcd__asymmetry_color_min"], rel=2e-3)
-    assert color.cross == values["abcd__asymmetry_color_cross"]
+    mirror = maps.mirror
+    share = np.abs(mirror.own - mirror.mirrored).sum() / (2 * mirror.own.sum())
+    assert share == pytest.approx(mirror.shape[0], rel=2e-3)
+    assert np.nanmean(mirror.difference) == pytest.approx(mirror.color[0], rel=2e-3)
+    for kind, found in (("shape", mirror.shape), ("color", mirror.color)):
+        curve = [values[f"abcd__asymmetry_{kind}_{end}"] for end in ("min", "max")]
+        assert curve[0] - 1e-9 <= min(found) <= max(found) <= curve[1] + 1e-9
+    pairs = zip(mirror.shape, mirror.color, strict=True)
+    asymmetric = [one > LIMITS["shape"] or other > LIMITS["color"] for one, other in pairs]
+    assert list(mirror.asymmetric) == asymmetric
+    assert values["abcd__asymmetry"] == sum(asymmetric)
 
 
 def test_octants_count_as_the_feature_counts_them(case):
@@ -51,6 +55,7 @@ def test_octants_count_as_the_feature_counts_them(case):
     assert count == pytest.approx(values["abcd__border_abrupt"], rel=1e-6)
     assert np.nanmax(octants.slope) == pytest.approx(values["abcd__border_slope_max"], rel=1e-6)
     assert np.array_equal(octants.abrupt, np.nan_to_num(octants.slope) >= ABRUPT)
+    assert values["abcd__border"] == octants.abrupt.sum()
 
 
 def test_colours_have_the_shares_of_the_features(case):
@@ -79,9 +84,9 @@ def test_structures_have_the_shares_and_counts_of_the_features(case):
 
 def test_presence_adds_up_to_the_score(case):
     values, _ = case
-    presence = structure_presence(values)
-    assert list(presence) == ["network", "structureless", "streaks", "dots", "globules"]
-    assert max(sum(presence.values()), 1.0) == pytest.approx(values["abcd__structures"])
+    present = present_structures(values)
+    assert list(present) == ["network", "structureless", "streaks", "dots", "globules"]
+    assert max(sum(present.values()), 1) == values["abcd__structures"]
 
 
 def test_a_sharp_half_is_abrupt_in_four_octants(disc, plain):

@@ -31,9 +31,9 @@ def test_half_the_resolution_tells_the_same(real_data):
     full = pd.DataFrame([abcd(*pair) for pair in pairs])
     half = pd.DataFrame([abcd(*_half(*pair)) for pair in pairs])
     for name in (
-        "abcd__asymmetry",
-        "abcd__border",
-        "abcd__color",
+        "perceived__asymmetry",
+        "perceived__border",
+        "perceived__color",
         "abcd__asymmetry_shape_min",
         "abcd__border_solidity",
         "abcd__border_slope_mean",

@@ -17,7 +17,8 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from hybridlesion import HybridLesionClassifier, LesionFeaturizer, make_hybrid_pipeline
-from hybridlesion.exceptions import OptionError, TableError
+from hybridlesion.exceptions import ArtifactError, OptionError, TableError
+from hybridlesion.io import write_image
 
 IDS = ["image_id", "patient_id", "lesion_id", "duplicate_cluster"]
 
@@ -47,7 +48,8 @@ def test_the_output_holds_features_only(lesions, facts, images):
     featurizer = LesionFeaturizer()
     table = featurizer.fit_transform(records)
     assert table.columns.tolist() == featurizer.get_feature_names_out().tolist()
-    assert {name.split("__")[0] for name in table} == ({"meta", "abcd"} if images else {"meta"})
+    families = {"meta", "abcd", "perceived"} if images else {"meta"}
+    assert {name.split("__")[0] for name in table} == families
     assert set(table.dtypes) == {np.dtype("float32")}
     assert table.index.equals(records.index)
 
@@ -180,3 +182,18 @@ def test_objects_of_earlier_releases_pass_ids_on(facts):
     again = clone(pickle.loads(pickle.dumps(former)))
     assert again.passthrough == "ids"
     pd.testing.assert_frame_equal(former.transform(facts), featurizer.transform(facts))
+
+
+def test_a_featurizer_of_an_earlier_release_measures_no_images(tmp_path):
+    write_image(tmp_path / "a.png", np.full((40, 60, 3), 200, np.uint8))
+    records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
+    former = LesionFeaturizer().fit(records)
+    del former.feature_version_  # releases before the fourth version had none
+    former = pickle.loads(pickle.dumps(former))
+    with pytest.raises(ArtifactError, match=r"features of version 3, .* cannot score images"):
+        former.transform(records)
+    # records without images have the same columns as ever
+    without = LesionFeaturizer().fit(records[["image_id"]].assign(age=[50.0]))
+    del without.feature_version_
+    without = pickle.loads(pickle.dumps(without))
+    assert without.transform(pd.DataFrame({"image_id": ["b"], "age": [60.0]})).iloc[0, 0] == 60

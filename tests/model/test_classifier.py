@@ -134,7 +134,7 @@ def test_infinite_values_are_refused_by_name(fitted):
 
 def test_a_table_without_features_says_what_features_are(fitted):
     _, table, y = fitted
-    with pytest.raises(TableError, match="abcd__, emb__, cnn__, meta__, ctx__"):
+    with pytest.raises(TableError, match="abcd__, perceived__, emb__, cnn__, meta__, ctx__"):
         _small().fit(table[["image_id", "patient_id", "qa__hair"]], y)
 
 

@@ -17,7 +17,7 @@ def table(rng):
             "lesion_id": rng.integers(0, 30, n).astype(str),
             "cnn__score": rng.normal(0, 1, n).round(1),
             "abcd__tds": rng.uniform(1, 8.9, n),
-            "abcd__border": rng.uniform(0, 8, n),
+            "perceived__border": rng.uniform(0, 1, n),
         }
     )
     table.loc[::9, "patient_id"] = None
@@ -94,7 +94,7 @@ def test_the_odd_lesion_is_far_in_embedding_and_outlier_factor(rng):
         table[f"emb__{k}"] = 1.0 + 0.1 * rng.normal(size=n)
     table["emb__0"] = np.where(np.arange(n) == 4, -9.0, table["emb__0"])
     for name in ("asymmetry", "border", "color"):
-        table[f"abcd__{name}"] = np.where(np.arange(n) == 4, 9.0, rng.normal(size=n))
+        table[f"perceived__{name}"] = np.where(np.arange(n) == 4, 9.0, rng.normal(size=n))
     found = patient_context(table)
     assert found["ctx__embedding_distance"].idxmax() == 4
     assert found["ctx__embedding_distance"].between(0, 2).all()

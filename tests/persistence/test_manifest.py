@@ -34,7 +34,7 @@ def test_manifest_is_plain_json_and_complete(saved, table):
     names = manifest["features"]["names"]
     assert manifest["features"]["sha256"] == hashlib.sha256("\n".join(names).encode()).hexdigest()
     assert manifest["folds"] == {"n_splits": 3, "n_seeds": 1, "random_state": 0}
-    assert manifest["featurizer"]["segmenter"] == "classical"
+    assert manifest["featurizer"]["segmenter"] == "segmenter-refiner.safetensors"
     assert 0 < manifest["threshold"] < 1
     assert {"python", "scikit-learn", "lightgbm", "numpy"} <= set(manifest["versions"])
     assert "Not a medical device" in manifest["intended_use"]

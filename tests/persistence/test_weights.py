@@ -29,7 +29,7 @@ def test_weights_travel_without_their_folder(tmp_path, monkeypatch):
     file = tmp_path / "secret folder" / "net.safetensors"
     file.parent.mkdir()
     file.write_bytes(b"weights")
-    featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(file))
+    featurizer = LesionFeaturizer("mobilenetv2_100", weights=str(file), segmenter="classical")
     model = Pipeline([("features", featurizer), ("model", HybridLesionClassifier())])
     packed, files = detach_weights(model)
     assert files == {"net.safetensors": b"weights"}

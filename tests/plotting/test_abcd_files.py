@@ -59,7 +59,7 @@ def test_the_numbers_are_those_of_the_feature_table(records, sheets, tmp_path):
         words = _words(figure)
         assert words[0] == image_id
         for name in ("asymmetry", "border", "color", "structures", "tds"):
-            assert f"{row[f'abcd__{name}']:.1f}" in words
+            assert f"{row[f'abcd__{name}']:.{name == 'tds':d}f}" in words
 
 
 def test_what_fails_among_many_is_listed(records, sheets, tmp_path):
@@ -87,7 +87,7 @@ def test_a_given_mask_is_the_one_that_is_measured(records, sheets, tmp_path):
         figure = sheets.pop()[0]
         assert f"Mask: {image_id}_segmentation.png." in _words(figure)
         # mirrored about an axis of the rectangle, everything has its partner
-        assert any(words.startswith("0 % of the lesion") for words in _words(figure))
+        assert any(words.startswith("0.0 % of the lesion") for words in _words(figure))
     result = write_abcd_sheets(records, tmp_path / "out", masks=tmp_path)
     assert (result.n_rows, result.n_failed) == (1, 2)
 

@@ -49,7 +49,7 @@ def test_the_sheet_names_its_panels_scores_and_what_it_is_not(drawn):
         assert panel in words
     shown = {text.get_text() for text in figure.axes[-1].texts}
     for name in ("asymmetry", "border", "color", "structures", "tds"):
-        assert f"{values[f'abcd__{name}']:.1f}" in shown
+        assert f"{values[f'abcd__{name}']:.{name == 'tds':d}f}" in shown
         assert set(score_words(name, values)) <= shown
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,14 @@ import pytest
 
 from hybridlesion.exceptions import HybridLesionError, SourceError, TableError
 from hybridlesion.io import read_image, read_mask, write_image, write_mask
-from hybridlesion.segmentation.refiner import Recipe, load_refiner, read_sample
+from hybridlesion.segmentation.refiner import (
+    Recipe,
+    Sample,
+    load_refiner,
+    read_sample,
+    segment_refined,
+)
+from hybridlesion.segmentation.refiner.training import _repeat_rare
 from hybridlesion.training import train_refiner
 from hybridlesion.training._refiner import list_pairs
 
@@ -130,3 +138,41 @@ def test_images_without_a_mask_are_left_out_and_none_is_an_error(folder, tmp_pat
     write_mask(tmp_path / "other" / "nobody_segmentation.png", np.eye(4) > 0)
     with pytest.raises(TableError, match="no image in"):
         list_pairs([str(folder / "images")], [str(tmp_path / "other")])
+
+
+def test_outlines_of_structures_give_a_network_that_maps_them(folder, tmp_path):
+    names = sorted(path.stem for path in (folder / "images").iterdir())
+    for name in names[:3]:
+        mask = read_mask(folder / "masks" / f"{name}_segmentation.png")
+        write_mask(tmp_path / "outlined" / f"{name}_attribute_streaks.png", mask)
+    records = list_pairs(
+        [str(folder / "images")], [str(folder / "masks")], structures=tmp_path / "outlined"
+    )
+    found = dict(zip(records["image_id"], records["structures"], strict=True))
+    assert [sorted(found[name]) for name in names[:4]] == [["streaks"]] * 3 + [[]]
+    out = tmp_path / "refiner.safetensors"
+    pair = (folder / "images", folder / "masks", out)
+    train_refiner(*pair, recipe=RECIPE, structures=tmp_path / "outlined")
+    image = read_image(folder / "images" / f"{names[0]}.png")
+    structures = segment_refined(image, weights=out).structures
+    assert structures.shape == (5, 64, 64)
+    assert ((structures >= 0) & (structures <= 1)).all()
+    with pytest.raises(HybridLesionError, match="another data"):
+        train_refiner(*pair, recipe=RECIPE)  # without the outlines, the data are not the same
+
+
+def test_a_folder_without_outlines_of_structures_is_refused(folder, tmp_path):
+    with pytest.raises(SourceError, match="IMAGEID_attribute_STRUCTURE"):
+        list_pairs([str(folder / "images")], [str(folder / "masks")], structures=tmp_path)
+
+
+def test_rare_structures_are_drawn_more_often():
+    blank = np.zeros((8, 8), np.uint8)
+    image = np.zeros((8, 8, 3), np.uint8)
+    plain = Sample(image, blank, blank, blank, aspect=1.0)
+    common = replace(plain, annotated=(True, False, False, False, False))
+    rare = replace(plain, annotated=(True, False, True, False, False))
+    drawn = _repeat_rare([plain, *[common] * 8, rare])
+    # nine images show the common structure and one the rare: ceil(sqrt(9)) times as often
+    assert np.bincount(drawn).tolist() == [1] * 9 + [3]
+    assert np.bincount(_repeat_rare([plain] * 3)).tolist() == [1, 1, 1]

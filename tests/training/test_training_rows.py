@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hybridlesion.exceptions import TableError
+from hybridlesion.exceptions import ArtifactError, TableError
+from hybridlesion.featurizer import FEATURE_VERSION
 from hybridlesion.training import keep_measured
 from hybridlesion.training._training_rows import (
     complete_features,
@@ -78,11 +79,33 @@ def test_rows_without_an_image_are_left_out():
     assert keep_measured(table[["image_id"]])[1] == ()
 
 
+def _configuration(**changes):
+    own = {"segmenter": "classical", "feature_version": FEATURE_VERSION}
+    return own | {"long_side": 256, "color_constancy": "none"} | changes
+
+
 def test_featurizer_comes_back_with_its_measurements():
     table = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "meta__tbp_lv_A": [20.5]})
-    configuration = {"long_side": 256, "color_constancy": "none", "measurements": ["tbp_lv_A"]}
+    configuration = _configuration(measurements=["tbp_lv_A"])
     featurizer = featurizer_of(configuration, table)
     assert featurizer.long_side == 256
     assert featurizer.color_constancy == "none"
     assert featurizer.measurements_ == ["tbp_lv_A"]
     assert "meta__tbp_lv_A" in featurizer.get_feature_names_out()
+
+
+@pytest.mark.parametrize("version", [{}, {"feature_version": FEATURE_VERSION - 1}])
+def test_a_table_of_another_version_gives_a_model_that_scores_no_images(version):
+    table = pd.DataFrame({"image_id": ["a"], "path": ["a.png"], "abcd__tds": [4.0]})
+    configuration = {k: v for k, v in _configuration().items() if k != "feature_version"}
+    with pytest.warns(UserWarning, match=f"has version {FEATURE_VERSION - 1} of the features"):
+        featurizer = featurizer_of(configuration | version, table)
+    with pytest.raises(ArtifactError, match="cannot score images"):
+        featurizer.transform(table)
+
+
+def test_a_table_of_another_refiner_is_refused():
+    table = pd.DataFrame({"image_id": ["a"], "path": ["a.png"]})
+    configuration = _configuration(segmenter="refined", segmenter_digest="0" * 64)
+    with pytest.raises(TableError, match="weights of the segmenter refined are not those"):
+        featurizer_of(configuration, table)

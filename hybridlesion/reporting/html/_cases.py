@@ -213,7 +213,7 @@ def take_pictures(
     rows: Sequence[tuple[str, str]],
     *,
     masks: str | os.PathLike | None = None,
-    segmenter: str = "classical",
+    segmenter: str = "refined",
     measured_side: int = 512,
     long_side: int = 320,
     n_jobs: int = 1,
@@ -227,7 +227,7 @@ def take_pictures(
         Images.
     masks : str or path-like, default=None
         Folder of masks, as ``IMAGEID_segmentation.png``; images without a mask are segmented.
-    segmenter : str, default="classical"
+    segmenter : str, default="refined"
         Segmenter; see `hybridlesion.segmentation.segment`.
     measured_side : int, default=512
         Long side in pixels at which the model segments and measures.
@@ -285,6 +285,7 @@ _SHEET = {
     "abcd__color": "C colour",
     "abcd__structures": "D structures",
     "abcd__tds": "total (TDS)",
+    "abcd__seven_point": "seven points",
 }
 _REASONS = ("reason_1", "reason_2", "reason_3")
 _MOST_BARS = 5
@@ -443,10 +444,11 @@ def _shares(row: dict, widest: float) -> tuple[Bar, ...]:
 
 def _sheet(row: dict) -> tuple[Bar, ...]:
     bars = []
-    for name, (low, high) in SCORE_RANGES.items():
+    for name, title in _SHEET.items():
         if pd.notna(row.get(name)):
+            low, high = SCORE_RANGES[name]
             length = (float(row[name]) - low) / (high - low)
-            bars.append(Bar(_SHEET[name], f"{row[name]:.1f} of {high:g}", 0.0, length, "level"))
+            bars.append(Bar(title, f"{row[name]:.3g} of {high:g}", 0.0, length, "level"))
     return tuple(bars)
 
 

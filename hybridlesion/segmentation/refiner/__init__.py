@@ -11,11 +11,17 @@ from hybridlesion.segmentation.refiner.refine import (
     segment_batch,
     segment_refined,
 )
-from hybridlesion.segmentation.refiner.samples import Sample, read_sample, read_unsquashed
+from hybridlesion.segmentation.refiner.samples import (
+    STRUCTURES,
+    Sample,
+    read_sample,
+    read_unsquashed,
+)
 from hybridlesion.segmentation.refiner.training import Recipe, train_network
 
 __all__ = [
     "SHIPPED_WEIGHTS",
+    "STRUCTURES",
     "Recipe",
     "Refiner",
     "Sample",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from hybridlesion.io import read_image, read_mask, resize_long_side
 from hybridlesion.preprocessing.augmentation import (
     change_light,
     darken_corners,
+    degrade,
     draw_hair,
     random_affine,
 )
 from hybridlesion.segmentation._classical import Segmentation, segment_classical
+
+# Dermoscopic structures outlined by experts for ISIC 2018, task 2.
+STRUCTURES = ("pigment_network", "negative_network", "streaks", "globules", "milia_like_cyst")
 
 # Top, bottom, left and right, as shares of height and width.
 Window = tuple[float, float, float, float]
@@ -192,6 +197,10 @@ class Sample:
         Lesion likelihood of the classical segmenter, 0 to 255.
     aspect : float
         Width divided by height of the original image.
+    structures : ndarray of shape (5, S, S), uint8, optional
+        Masks of `STRUCTURES`, 0 to 255, of an image from an annotated set.
+    annotated : tuple of bool, default=(False, False, False, False, False)
+        Which of `STRUCTURES` have a mask. A missing mask does not mean that there is none.
     close_up : Sample, optional
         The same lesion cropped so that it fills or exceeds the frame, with the classical evidence
         of the crop; None if no crop is suitable.
@@ -202,6 +211,8 @@ class Sample:
     classical: np.ndarray
     likelihood: np.ndarray
     aspect: float
+    structures: np.ndarray | None = None
+    annotated: tuple[bool, ...] = (False,) * len(STRUCTURES)
     close_up: Sample | None = None
 
 
@@ -211,6 +222,7 @@ def read_sample(
     *,
     side: int = 256,
     aspect: float | None = None,
+    structures: Mapping[str, str] | None = None,
 ) -> Sample:
     """Read an image and its mask, and compute the classical evidence.
 
@@ -225,6 +237,9 @@ def read_sample(
     aspect : float, default=None
         Width divided by height of the original photograph, if it differs from that of the file. If
         None, that of the file is used.
+    structures : mapping of str to str, default=None
+        Masks of `STRUCTURES`, by name; empty for an image of an annotated set without any, None for
+        other images.
 
     Returns
     -------
@@ -245,14 +260,31 @@ def read_sample(
             f"shape of its image, {image.shape[0]}x{image.shape[1]}."
         )
     window = close_window(mask, Path(path).stem)
-    near = None if window is None else _sample(_cut(image, window), _cut(mask, window), side)
-    return replace(_sample(image, mask, side), close_up=near)
+    sample = _sample(image, mask, structures, side)
+    if window is None:
+        return sample
+    return replace(sample, close_up=_sample(image, mask, structures, side, window))
 
 
-def _sample(image: np.ndarray, mask: np.ndarray, side: int) -> Sample:
-    evidence = squash_evidence(segment_classical(image), side)
+def _sample(
+    image: np.ndarray,
+    mask: np.ndarray,
+    structures: Mapping[str, str] | None,
+    side: int,
+    window: Window = (0.0, 1.0, 0.0, 1.0),
+) -> Sample:
+    image, mask = _cut(image, window), _cut(mask, window)
+    evidence = squash_evidence(segment_classical(image, thresholds="otsu"), side)
     aspect = image.shape[1] / image.shape[0]
-    return Sample(squash(image, side), squash(mask, side), *evidence, aspect)
+    sample = Sample(squash(image, side), squash(mask, side), *evidence, aspect)
+    if structures is None:
+        return sample
+    planes = np.zeros((len(STRUCTURES), side, side), np.uint8)
+    for plane, name in zip(planes, STRUCTURES, strict=True):
+        if name in structures:
+            plane[:] = squash(_cut(read_mask(structures[name]), window), side)
+    annotated = tuple(name in structures for name in STRUCTURES)
+    return replace(sample, structures=planes, annotated=annotated)
 
 
 def _cut(array: np.ndarray, window: Window) -> np.ndarray:
@@ -286,13 +318,37 @@ def read_unsquashed(path: str | os.PathLike, aspect: float | None = None) -> np.
     return cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
 
 
-# Probability of training on the close-up of a sample, if it has one.
+# Probability of training on the close-up of a sample, if it has one, and on a small copy of it.
 _CLOSE_UPS = 0.15
+_DISTANT = 0.06
+
+# Weight of the absence of a structure within the lesion where an annotated set has no mask of it.
+# Most such images lack the structure, but not all.
+_UNKNOWN = 0.2
 
 
-def augment(
-    sample: Sample, size: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class TrainingView:
+    """Augmented sample, the input and the target of a training step.
+
+    Parameters
+    ----------
+    image, evidence : ndarray of shape (S, S, 3), float32
+        Normalised image and encoded evidence, with random errors.
+    mask : ndarray of shape (S, S), float32
+        Ground-truth mask, 0 to 1.
+    structures, weights : ndarray of shape (S, S, 5), float32
+        Masks of `STRUCTURES`, 0 to 1, and the weight of each of their pixels.
+    """
+
+    image: np.ndarray
+    evidence: np.ndarray
+    mask: np.ndarray
+    structures: np.ndarray
+    weights: np.ndarray
+
+
+def augment(sample: Sample, size: int, rng: np.random.Generator) -> TrainingView:
     """Augment a sample randomly.
 
     Parameters
@@ -306,28 +362,55 @@ def augment(
 
     Returns
     -------
-    image : ndarray of shape (size, size, 3), float32
-        Normalised image.
-    evidence : ndarray of shape (size, size, 3), float32
-        Encoded evidence, with random errors.
-    mask : ndarray of shape (size, size), float32
-        Ground-truth mask, 0 to 1.
+    TrainingView
+        Images and masks of the given size.
     """
-    if sample.close_up is not None and rng.random() < _CLOSE_UPS:
+    fate = rng.random()
+    if sample.close_up is not None and fate < _CLOSE_UPS:
         sample = sample.close_up
     matrix = random_affine(sample.aspect, len(sample.mask), size, rng)
+    border = {"borderMode": cv2.BORDER_REFLECT_101}
+    skin = sample.mask < 128
+    if fate > 1 - _DISTANT and skin.any():
+        # A lesion far away, as in a clinical photograph, on skin of its own colour.
+        scale = rng.uniform(0.2, 0.6)
+        matrix = scale * matrix
+        matrix[:, 2] += rng.uniform(0, 1 - scale, 2) * size
+        colour = np.median(sample.image[skin], axis=0).tolist()
+        border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": colour}
 
-    def view(array: np.ndarray) -> np.ndarray:
-        return cv2.warpAffine(array, matrix, (size, size), borderMode=cv2.BORDER_REFLECT_101)
+    def view(array: np.ndarray, **options: object) -> np.ndarray:
+        return cv2.warpAffine(array, matrix, (size, size), **(border | options))
 
     image = view(sample.image)
+    if rng.random() < 0.5:
+        image = degrade(image, rng)
     if rng.random() < 0.25:
         draw_hair(image, rng)
     if rng.random() < 0.12:
         image = darken_corners(image, rng)
-    evidence = _corrupt(view(sample.classical), view(sample.likelihood), rng)
-    mask = view(sample.mask).astype(np.float32) / 255
-    return encode_image(change_light(image, rng)), encode_evidence(*evidence), mask
+    black = {"borderValue": 0}
+    evidence = _corrupt(view(sample.classical, **black), view(sample.likelihood, **black), rng)
+    mask = view(sample.mask, **black)
+    structures = np.zeros((size, size, len(STRUCTURES)), np.uint8)
+    if sample.structures is not None:
+        for index in np.flatnonzero(sample.annotated):
+            structures[..., index] = view(sample.structures[index], **black)
+    return TrainingView(
+        encode_image(change_light(image, rng)),
+        encode_evidence(*evidence),
+        mask.astype(np.float32) / 255,
+        structures.astype(np.float32) / 255,
+        _weigh_structures(sample, mask),
+    )
+
+
+def _weigh_structures(sample: Sample, mask: np.ndarray) -> np.ndarray:
+    """Weights of the absence or presence of structures, (S, S, 5); outside, there are none."""
+    outside = cv2.dilate(mask, np.ones((9, 9), np.uint8)) < 128
+    within = 0.0 if sample.structures is None else _UNKNOWN
+    unknown = np.where(outside, 1.0, within).astype(np.float32)[..., None]
+    return np.where(sample.annotated, np.float32(1), unknown)
 
 
 def _corrupt(

@@ -51,7 +51,7 @@ def test_bars_point_both_ways_from_the_middle():
 
 def test_the_sheet_lies_on_the_ranges_of_the_scores():
     sheet = _cards(abcd__border=[4.0, 0, 0, 0], abcd__color=[1.0, 1, 1, 1])[0].sheet
-    assert [(bar.words, bar.length) for bar in sheet] == [("4.0 of 8", 0.5), ("1.0 of 6", 0.0)]
+    assert [(bar.words, bar.length) for bar in sheet] == [("4 of 8", 0.5), ("1 of 6", 0.0)]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.io import write_image, write_mask
 from hybridlesion.segmentation.refiner import read_sample
 from hybridlesion.segmentation.refiner.samples import (
+    STRUCTURES,
     augment,
     close_window,
     encode_evidence,
@@ -97,15 +98,16 @@ def test_every_shape_becomes_a_square(shape):
 
 def test_the_same_seed_draws_the_same_view(samples):
     one, again = (augment(samples[0], 64, np.random.default_rng(3)) for _ in range(2))
-    for first, second in zip(one, again, strict=True):
-        np.testing.assert_array_equal(first, second)
+    for name, values in vars(one).items():
+        np.testing.assert_array_equal(values, getattr(again, name))
     other = augment(samples[0], 64, np.random.default_rng(4))
-    assert not np.array_equal(one[0], other[0])
+    assert not np.array_equal(one.image, other.image)
 
 
 def test_views_have_the_size_and_the_ranges_of_the_network(samples):
     for seed in range(20):
-        image, evidence, mask = augment(samples[seed % 10], 64, np.random.default_rng(seed))
+        view = augment(samples[seed % 10], 64, np.random.default_rng(seed))
+        image, evidence, mask = view.image, view.evidence, view.mask
         assert image.shape == evidence.shape == (64, 64, 3)
         assert mask.shape == (64, 64)
         assert image.dtype == evidence.dtype == mask.dtype == np.float32
@@ -120,7 +122,8 @@ def test_image_mask_and_evidence_move_together(samples):
     own = replace(samples[0], image=np.dstack([mask] * 3), classical=mask)
     agreements = []
     for seed in range(30):
-        image, evidence, truth = augment(own, 64, np.random.default_rng(seed))
+        view = augment(own, 64, np.random.default_rng(seed))
+        image, evidence, truth = view.image, view.evidence, view.mask
         bright = image[..., 1] > 0.2
         agreements.append(
             [(bright == (truth > 0.5)).mean(), ((evidence[..., 0] > 0) == (truth > 0.5)).mean()]
@@ -132,9 +135,9 @@ def test_image_mask_and_evidence_move_together(samples):
 def test_spoilt_evidence_never_touches_the_truth(samples):
     truths, evidences = set(), set()
     for seed in range(200):
-        _, evidence, truth = augment(samples[0], 64, np.random.default_rng(seed))
-        truths.add(bool(truth.any()))
-        evidences.add(bool((evidence[..., 0] > 0).any()))
+        view = augment(samples[0], 64, np.random.default_rng(seed))
+        truths.add(bool(view.mask.any()))
+        evidences.add(bool((view.evidence[..., 0] > 0).any()))
     assert truths == {True}
     assert evidences == {True, False}
 
@@ -144,3 +147,43 @@ def test_the_sample_stays_as_it_was(samples):
     for seed in range(5):
         augment(samples[1], 64, np.random.default_rng(seed))
     np.testing.assert_array_equal(samples[1].image, before)
+
+
+def _with_structures(sample, annotated):
+    planes = np.zeros((len(STRUCTURES), *sample.mask.shape), np.uint8)
+    planes[np.flatnonzero(annotated)] = sample.mask
+    return replace(sample, structures=planes, annotated=tuple(annotated))
+
+
+def test_a_missing_mask_of_a_structure_counts_little_within_the_lesion(samples):
+    sample = _with_structures(samples[0], [True, False, False, True, False])
+    for seed in range(10):
+        view = augment(sample, 64, np.random.default_rng(seed))
+        inside = view.mask > 0.9
+        assert (view.weights[..., [0, 3]] == 1).all()
+        assert view.weights[inside][:, [1, 2, 4]].max() < 0.5
+        assert view.weights[0, 0].min() in (1, view.weights[inside][:, 1].min())
+        np.testing.assert_allclose(view.structures[..., 0], view.mask, atol=0.01)
+        assert not view.structures[..., 1].any()
+
+
+def test_an_image_of_no_annotated_set_says_nothing_within_the_lesion(samples):
+    view = augment(samples[0], 64, np.random.default_rng(0))
+    assert not view.weights[view.mask > 0.9].any()
+    assert view.weights[view.mask == 0].max() == 1
+
+
+def test_masks_of_structures_are_read_and_cut_as_the_image(tmp_path):
+    mask = np.zeros((180, 240), np.uint8)
+    cv2.circle(mask, (120, 90), 50, 1, -1)
+    image = np.where(mask[..., None] > 0, (110, 70, 52), (222, 178, 158)).astype(np.uint8)
+    write_image(tmp_path / "a.png", image)
+    for name in ("a_mask", "a_streaks"):
+        write_mask(tmp_path / f"{name}.png", mask > 0)
+    paths = tmp_path / "a.png", tmp_path / "a_mask.png"
+    sample = read_sample(*paths, side=64, structures={"streaks": str(tmp_path / "a_streaks.png")})
+    assert sample.annotated == sample.close_up.annotated == (False, False, True, False, False)
+    for one in (sample, sample.close_up):
+        np.testing.assert_array_equal(one.structures[2], one.mask)
+        assert not one.structures[[0, 1, 3, 4]].any()
+    assert read_sample(*paths, side=64).structures is None

@@ -8,7 +8,11 @@ import torch
 from hybridlesion.exceptions import ArtifactError, SourceError
 from hybridlesion.segmentation.refiner import Recipe, load_refiner, save_refiner
 from hybridlesion.segmentation.refiner.network import RefinerNetwork, load_imagenet_encoder
-from hybridlesion.segmentation.refiner.training import mask_loss, train_network
+from hybridlesion.segmentation.refiner.training import (
+    mask_loss,
+    structure_loss,
+    train_network,
+)
 
 RECIPE = Recipe(epochs=3, batch_size=4, image_size=32)
 
@@ -121,3 +125,21 @@ def test_what_is_no_refiner_is_refused(tmp_path):
 def test_settings_out_of_range_are_refused(setting, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**setting)
+
+
+def test_structures_are_learned_where_they_are_known():
+    truth = torch.tensor([[[[1.0, 0.0]]]])
+    weights = torch.tensor([[[[1.0, 0.0]]]])
+    right, ignored = (
+        structure_loss(torch.tensor([[[[50.0, x]]]]), truth, weights) for x in (-50, 50)
+    )
+    assert right == pytest.approx(0, abs=1e-6)
+    assert ignored == pytest.approx(0, abs=1e-6)  # the second pixel has no weight
+    assert structure_loss(-50 * truth, truth, weights) == pytest.approx(50)
+
+
+def test_tightness_lowers_the_logit_of_the_lesion_only(samples):
+    loose, tight = (train_network(samples, Recipe(1, 4, 32, tightness=x)) for x in (0.0, 0.5))
+    difference = loose.average.head.bias - tight.average.head.bias
+    assert float(difference[0].detach()) == pytest.approx(0.5, abs=1e-6)
+    assert torch.equal(loose.average.head.weight, tight.average.head.weight)
