@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint format clean
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' hybridlesion/__init__.py)
+
+.PHONY: demo test lint format release clean
 
 demo: $(STAMP)
 	$(BIN)/hybridlesion demo --out demo
@@ -20,6 +22,19 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Builds and tags; uploads nothing. CONTRIBUTING.md has the checklist.
+release: $(STAMP)
+	@test -z "$$(git status --porcelain)" || { echo "There are uncommitted changes."; exit 1; }
+	@test "$$(grep -m 1 '^## ' CHANGELOG.md)" = "## $(VERSION)" || \
+	    { echo "The first heading of CHANGELOG.md must be '## $(VERSION)'."; exit 1; }
+	@grep -qx 'version: $(VERSION)' CITATION.cff || \
+	    { echo "CITATION.cff must name version $(VERSION)."; exit 1; }
+	@! git rev-parse --quiet --verify refs/tags/v$(VERSION) >/dev/null || \
+	    { echo "The tag v$(VERSION) exists."; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	git tag -a v$(VERSION) -m 'hybridlesion $(VERSION)'
 
 # torch comes first and alone: once it is there, nothing that follows replaces it.
 $(STAMP): pyproject.toml constraints.txt
