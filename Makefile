@@ -6,18 +6,26 @@ STAMP = $(VENV)/.installed
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' hybridlesion/__init__.py)
 
-.PHONY: demo test lint format release clean
+.PHONY: demo test lint docs format release clean
 
 demo: $(STAMP)
 	$(BIN)/hybridlesion demo --out demo
 
-test: lint
+# The examples of the site are run by the tests.
+test: GALLERY = 0
+test: lint docs
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, build/docs/index.html. GALLERY=0 leaves the examples without their output.
+GALLERY ?= 1
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto -D plot_gallery=$(GALLERY) \
+	    -c docs -d build/doctrees . build/docs
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
@@ -40,8 +48,8 @@ release: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,docs]'
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo build dist docs/api docs/gallery .pytest_cache .ruff_cache
