@@ -61,6 +61,7 @@ html_css_files = ["site.css"]
 html_extra_path = ["_static/redirect"]
 html_copy_source = False
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_theme_options = {
     "navbar_align": "left",

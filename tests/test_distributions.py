@@ -78,9 +78,9 @@ def test_the_source_distribution_holds_all_that_the_tests_need(sdist_names):
     assert {*DOCUMENTS, *PROJECT["license-files"], "CITATION.cff", "Makefile"} <= sdist_names
     assert _package_files() <= sdist_names
     for folder in ("tests", "docs", "data", "pipelines", "benchmarks"):
-        paths = (ROOT / folder).rglob("*")
-        wanted = {path.relative_to(ROOT).as_posix() for path in paths if path.suffix == ".py"}
-        assert wanted <= sdist_names
+        names = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
+        assert {name for name in names if not name.startswith("docs/gallery/")} <= sdist_names
+    assert not {name for name in sdist_names if name.startswith(("docs/gallery/", "docs/api/"))}
     assert "data/sample/metadata.csv" in sdist_names
     assert not {name for name in sdist_names if name.startswith((".ci/", ".github/", "build/"))}
 

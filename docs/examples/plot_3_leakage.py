@@ -67,7 +67,7 @@ print(*LeakAudit(len(table), ("folds", "columns"), tuple(findings)).lines(), sep
 # %%
 # Folds of whole patients, joined by near-duplicates, split nothing.
 
-groups = grouping(table)
+groups = grouping(table, columns=["patient_id", "near_duplicate"])
 folds = grouped_folds(y, groups, n_splits=3).reshape(-1, 1)
-print(find_split_groups(table.drop(columns="near_duplicate"), folds, where="folds", given=True))
+print(find_split_groups(table, folds, where="folds", given=True))
 folder.cleanup()
