@@ -46,7 +46,6 @@ include_patterns = [
 ]
 exclude_patterns = ["build", ".*"]
 default_role = "py:obj"
-suppress_warnings = ["config.cache"]  # the gallery's configuration holds classes
 
 autosummary_generate = False
 autodoc_typehints = "none"
