@@ -4,12 +4,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint format clean
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' hybridlesion/__init__.py)
+
+.PHONY: demo test lint docs format release clean
 
 demo: $(STAMP)
 	$(BIN)/hybridlesion demo --out demo
 
-test: lint
+# The examples of the site are run by the tests.
+test: GALLERY = 0
+test: lint docs
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
@@ -17,16 +21,35 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, build/docs/index.html. GALLERY=0 leaves the examples without their output.
+GALLERY ?= 1
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -q -W --keep-going -j auto -D plot_gallery=$(GALLERY) \
+	    -c docs -d build/doctrees . build/docs
+
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Builds and tags; uploads nothing. CONTRIBUTING.md has the checklist.
+release: $(STAMP)
+	@test -z "$$(git status --porcelain)" || { echo "There are uncommitted changes."; exit 1; }
+	@test "$$(grep -m 1 '^## ' CHANGELOG.md)" = "## $(VERSION)" || \
+	    { echo "The first heading of CHANGELOG.md must be '## $(VERSION)'."; exit 1; }
+	@grep -qx 'version: $(VERSION)' CITATION.cff || \
+	    { echo "CITATION.cff must name version $(VERSION)."; exit 1; }
+	@! git rev-parse --quiet --verify refs/tags/v$(VERSION) >/dev/null || \
+	    { echo "The tag v$(VERSION) exists."; exit 1; }
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	git tag -a v$(VERSION) -m 'hybridlesion $(VERSION)'
 
 # torch comes first and alone: once it is there, nothing that follows replaces it.
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,docs]'
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo build dist docs/api docs/gallery .pytest_cache .ruff_cache

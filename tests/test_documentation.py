@@ -17,7 +17,6 @@ from hybridlesion.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-API_PAGES = [ROOT / "docs" / "api.md", *(ROOT / "docs" / "api").glob("*.md")]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md"), *ROOT.glob("*/README.md")]
 PAGES += (ROOT / "hybridlesion").rglob("*CARD.md")
 PAGES = sorted(set(PAGES))
@@ -107,39 +106,57 @@ def test_links_lead_somewhere(page):
             assert anchor in _anchors(target.read_text(encoding="utf-8")), f"{link}#{anchor}"
 
 
-def _generator():
-    spec = importlib.util.spec_from_file_location("generate_api", ROOT / "docs" / "generate_api.py")
+@pytest.fixture(scope="module")
+def api():
+    """Load the module that writes the pages of the API."""
+    spec = importlib.util.spec_from_file_location("api", ROOT / "docs" / "api_reference.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_the_api_reference_is_up_to_date():
-    found = {str(path.relative_to(ROOT / "docs")) for path in API_PAGES}
-    pages = _generator().pages()
-    fix = "run: python docs/generate_api.py"
-    assert found == set(pages), fix
-    for name, text in pages.items():
-        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text, f"{name}: {fix}"
+@pytest.fixture(scope="module")
+def api_pages(api, tmp_path_factory):
+    api.FOLDER = tmp_path_factory.mktemp("api") / "api"
+    api.write_pages()
+    return {path.stem: path.read_text(encoding="utf-8") for path in api.FOLDER.iterdir()}
 
 
-def test_the_api_reference_holds_every_public_name():
-    index = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+def test_every_public_name_is_on_one_page_of_the_api(api, api_pages):
+    names = api.public_names()
+    grouped = [one for _, packages in api.GROUPS.values() for one in packages.split()]
+    assert len(grouped) == len(set(grouped))
+    assert {package for package, found in names.items() if found} <= set(grouped)
+    listed = re.findall(r"^\.\. \S+:: (hybridlesion\.\S+)$", "\n".join(api_pages.values()), re.M)
+    assert sorted(listed) == sorted(name for found in names.values() for name in found)
+    objects = {id(api._resolve(name)) for name in listed}
+    for package in names:
+        module = importlib.import_module(f"hybridlesion.{package}")
+        assert {id(getattr(module, name)) for name in module.__all__} <= objects, package
+
+
+def test_the_index_of_the_api_holds_the_main_names(api_pages):
     for name in hybridlesion.__all__:
         if name != "__version__":
-            assert f"\n### {name}\n" in index
-    page = (ROOT / "docs" / "api" / "segmentation.md").read_text(encoding="utf-8")
-    part = page.split("\n## segment_details\n")[1].split("\n## ")[0]
-    for words in ("segment_details(image, *, segmenter='classical')", "Returns:", "Raises:"):
-        assert words in part
-    assert "- `image` (ndarray of shape (H, W, 3), uint8): " in part
+            assert f"\n   {name}\n" in api_pages["index"]
+    assert ".. autofunction:: hybridlesion.segment\n" in api_pages["segmentation"]
 
 
-def test_the_api_reference_shows_no_addresses_or_folders_of_a_machine():
-    for path in API_PAGES:
-        text = path.read_text(encoding="utf-8")
-        assert not re.search(r" at 0x[0-9a-f]+", text), path.name
-        assert str(ROOT) not in text, path.name
+def test_the_api_shows_no_addresses_or_folders_of_a_machine(api_pages):
+    for text in api_pages.values():
+        assert not re.search(r" at 0x[0-9a-f]+", text)
+        assert str(ROOT) not in text
+
+
+def test_what_a_page_loads_from_other_hosts_is_found():
+    spec = importlib.util.spec_from_file_location("offline", ROOT / "docs" / "offline.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = """<script async src="https://a.example/x.js"></script><a href="https://b.example">b</a>
+    <link rel="stylesheet" href="//c.example/x.css"><img src="_static/x.png">
+    <style>@import "http://d.example/x.css"; p { src: url('https://e.example/x.woff') }</style>"""
+    found = [address.split("/")[2] for address in module.other_hosts(text)]
+    assert found == ["a.example", "c.example", "d.example", "e.example"]
 
 
 def test_every_card_of_fitted_files_is_linked():

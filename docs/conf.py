@@ -1,0 +1,115 @@
+"""Sphinx configuration; `make docs` builds the site in build/docs.
+
+The source folder is the repository, so that the Markdown pages keep their relative links.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).resolve().parent
+sys.path[:0] = [str(DOCS.parent), str(DOCS)]
+
+import api_reference
+from offline import other_hosts
+from sphinx.errors import ExtensionError
+
+import hybridlesion
+
+project = "hybridlesion"
+author = "The hybridlesion authors"
+copyright = f"2026, {author}"
+release = version = hybridlesion.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+root_doc = "docs/site/index"
+include_patterns = [
+    "*.md",
+    "docs/*.md",
+    "docs/api/*.rst",
+    "docs/commands/*.md",
+    "docs/gallery/*.rst",
+    "docs/site/**",
+    "benchmarks/RESULTS.md",
+    "data/README.md",
+    "pipelines/README.md",
+    "hybridlesion/**CARD.md",
+]
+exclude_patterns = ["build", ".*"]
+default_role = "py:obj"
+
+autosummary_generate = False
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"hybridlesion {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_extra_path = ["_static/redirect"]
+html_copy_source = False
+html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
+html_theme_options = {
+    "navbar_align": "left",
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "docs/examples",
+    "gallery_dirs": "docs/gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+    "reference_url": {"hybridlesion": None},
+}
+
+
+def _escape_attributes(app, what, name, obj, options, lines):
+    """Keep fitted attributes in types, such as (n, n_features_out_), from becoming links."""
+    lines[:] = [
+        re.sub(r"(?<=\w)_(?=[,)])", r"\\_", line) if "of shape (" in line else line
+        for line in lines
+    ]
+
+
+def _skip_metadata_routing(app, what, name, obj, skip, options):
+    return True if re.fullmatch(r"set_\w+_request", name) else None
+
+
+def _refuse_other_hosts(app, error):
+    """Fail if a page or style sheet would load anything from another host."""
+    if error or app.builder.format != "html":
+        return
+    found = {
+        f"{path.relative_to(app.outdir)}: {address}"
+        for suffix in ("html", "css")
+        for path in Path(app.outdir).rglob(f"*.{suffix}")
+        for address in other_hosts(path.read_text(encoding="utf-8"))
+    }
+    if found:
+        raise ExtensionError("The site loads from other hosts: " + "; ".join(sorted(found)))
+
+
+def setup(app):
+    app.connect("builder-inited", lambda app: api_reference.write_pages(), priority=100)
+    app.connect("autodoc-process-docstring", _escape_attributes, priority=900)
+    app.connect("autodoc-skip-member", _skip_metadata_routing)
+    app.connect("build-finished", _refuse_other_hosts)

@@ -1,0 +1,90 @@
+"""The wheel and the source distribution are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from hybridlesion import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FITTED = re.findall(r"^    (hybridlesion/\S+)$", (ROOT / "LICENSE-WEIGHTS.txt").read_text(), re.M)
+DOCUMENTS = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md"}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(built):
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def sdist_names(built) -> set[str]:
+    with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
+        return {name.partition("/")[2] for name in archive.getnames()}
+
+
+def _package_files():
+    paths = (ROOT / "hybridlesion").rglob("*")
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in paths
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    info = f"hybridlesion-{__version__}.dist-info/"
+    names = {name for name in wheel.namelist() if not name.startswith(info)}
+    assert names == _package_files()
+    assert {"hybridlesion/py.typed", "hybridlesion/cnn/CARD.md", *FITTED} <= names
+
+
+def test_the_wheel_holds_the_licences(wheel):
+    folder = f"hybridlesion-{__version__}.dist-info/licenses"
+    for name in PROJECT["license-files"]:
+        assert wheel.read(f"{folder}/{name}") == (ROOT / name).read_bytes()
+
+
+def test_the_metadata_of_the_wheel(wheel):
+    metadata = message_from_bytes(wheel.read(f"hybridlesion-{__version__}.dist-info/METADATA"))
+    assert metadata["Version"] == __version__
+    assert metadata["License-Expression"] == "MIT AND CC-BY-NC-4.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert set(metadata.get_all("Provides-Extra")) == set(PROJECT["optional-dependencies"])
+
+
+def test_the_source_distribution_holds_all_that_the_tests_need(sdist_names):
+    assert {*DOCUMENTS, *PROJECT["license-files"], "CITATION.cff", "Makefile"} <= sdist_names
+    assert _package_files() <= sdist_names
+    for folder in ("tests", "docs", "data", "pipelines", "benchmarks"):
+        names = {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).rglob("*.py")}
+        assert {name for name in names if not name.startswith("docs/gallery/")} <= sdist_names
+    assert not {name for name in sdist_names if name.startswith(("docs/gallery/", "docs/api/"))}
+    assert "data/sample/metadata.csv" in sdist_names
+    assert not {name for name in sdist_names if name.startswith((".ci/", ".github/", "build/"))}
+
+
+def test_fitted_files_of_other_licence_exist():
+    assert len(FITTED) == 5
+    assert [name for name in FITTED if not (ROOT / name).is_file()] == []

@@ -1,0 +1,28 @@
+"""The examples of the site run, without torch and without warnings."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "docs" / "examples").glob("plot_*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_runs_and_draws(path, monkeypatch):
+    for name in ("torch", "timm"):
+        monkeypatch.setitem(sys.modules, name, None)
+    plt.switch_backend("Agg")
+    try:
+        runpy.run_path(str(path))
+        assert plt.get_fignums()
+    finally:
+        plt.close("all")
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 6
