@@ -25,6 +25,7 @@ from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
 from hybridlesion.cli.features import features
 from hybridlesion.cli.fit import fit
+from hybridlesion.cli.recalibrate import recalibrate
 from hybridlesion.cli.report import inspect, report
 from hybridlesion.cli.score import score
 from hybridlesion.cli.segment import segment
@@ -227,7 +228,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _WORK = (features, fit, score, segment, explain, finetune, train_refiner)
-for function in (*_WORK, evaluate, report, inspect, demo):
+for function in (*_WORK, evaluate, recalibrate, report, inspect, demo):
     app.command(cls=_Command)(function)
 
 

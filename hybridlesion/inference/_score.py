@@ -216,7 +216,7 @@ def score_inputs(
     if options.cache is not None:
         check_writable(Path(options.cache) / "measured")
     training = training or {}
-    trained = None if prevalence is None else trained_prevalence(training)
+    trained = None if prevalence is None else trained_prevalence(model, training)
     if append and model_id is None:
         raise OptionError("`append` needs a `model_id`, so that no file mixes two models.")
     if explain and prevalence is not None:

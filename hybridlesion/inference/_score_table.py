@@ -158,8 +158,9 @@ def score_table(
         ``image_id``, ``path``, ``patient_id``, ``lesion_id`` and ``duplicate_cluster``, if present
         in `table`; ``score`` (0 to 1), ``label`` (1 if the score reaches the threshold, else 0),
         ``threshold`` and ``threshold_rule``, such as "for 90 % sensitivity";
-        `HybridLesionClassifier.applicability` as ``applicability``, if the model has a fallback;
-        then the diagnoses and the reasons, if requested.
+        `HybridLesionClassifier.original_score` as ``score_original``, if the model was
+        recalibrated; `HybridLesionClassifier.applicability` as ``applicability``, if the model has
+        a fallback; then the diagnoses and the reasons, if requested.
 
     Raises
     ------
@@ -182,7 +183,10 @@ def score_table(
     table = _align(read_frame(table).reset_index(drop=True), names)
     for note in note_caveats(names, table, context=uses_context(classifier)):
         warnings.warn(note, UserWarning, stacklevel=3)
-    score = np.asarray(classifier.predict_proba(table))[:, 1]
+    original = score = classifier.original_score(table)
+    recalibration = classifier.recalibration_
+    if recalibration is not None:
+        score = recalibration.predict(original)
     known = [name for name in ("image_id", "path", *GROUP_COLUMNS) if name in table]
     threshold = float(classifier.threshold_)
     scores = table[known].assign(
@@ -191,6 +195,8 @@ def score_table(
         threshold=threshold,
         threshold_rule=threshold_rule(classifier),
     )
+    if recalibration is not None:
+        scores["score_original"] = original
     applicability = classifier.applicability(table)
     if np.isfinite(applicability).all():
         scores["applicability"] = applicability
@@ -256,11 +262,13 @@ def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     return [name for name in dict.fromkeys(columns) if name not in table]
 
 
-def trained_prevalence(training: Mapping[str, object]) -> float:
-    """Compute the proportion of malignant lesions in a model's training data.
+def trained_prevalence(model: BaseEstimator | None, training: Mapping[str, object]) -> float:
+    """Compute the proportion of malignant lesions that a model is calibrated for.
 
     Parameters
     ----------
+    model : Pipeline, HybridLesionClassifier or None
+        Fitted model. If it was recalibrated, the proportion is that of the lesions used.
     training : mapping
         Description from `hybridlesion.training.describe_training`, for example in a manifest.
 
@@ -276,9 +284,12 @@ def trained_prevalence(training: Mapping[str, object]) -> float:
 
     Examples
     --------
-    >>> trained_prevalence({"n_rows": 200, "n_positive": 4})
+    >>> trained_prevalence(None, {"n_rows": 200, "n_positive": 4})
     0.02
     """
+    recalibration = getattr(split_steps(model)[1], "recalibration_", None)
+    if recalibration is not None:
+        return recalibration.prevalence
     n_rows, n_positive = training.get("n_rows"), training.get("n_positive")
     if not (isinstance(n_rows, int) and isinstance(n_positive, int) and 0 < n_positive < n_rows):
         raise OptionError(
@@ -358,5 +369,6 @@ def threshold_in_use(
     """
     threshold = float(split_steps(model)[1].threshold_)
     if prevalence is not None:
-        threshold = float(shift_prevalence(threshold, trained_prevalence(training), prevalence))
+        trained = trained_prevalence(model, training)
+        threshold = float(shift_prevalence(threshold, trained, prevalence))
     return {"threshold": threshold, "threshold_rule": threshold_rule(model)}

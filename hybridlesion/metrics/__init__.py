@@ -1,6 +1,6 @@
 """Metrics for scores and masks, with intervals over patients."""
 
-from hybridlesion.metrics._resampling import Interval, check_scores
+from hybridlesion.metrics._resampling import Interval, check_scores, wilson
 from hybridlesion.metrics.calibration import (
     brier_score,
     calibration_error,
@@ -96,4 +96,5 @@ __all__ = [
     "threshold_at_sensitivity",
     "threshold_interval",
     "thresholded_jaccard",
+    "wilson",
 ]

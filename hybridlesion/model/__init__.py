@@ -8,6 +8,7 @@ from hybridlesion.model.classifier import HybridLesionClassifier
 from hybridlesion.model.context import patient_context
 from hybridlesion.model.diagnosis_classifier import DiagnosisClassifier, match_malignancy
 from hybridlesion.model.embedding_discriminant import EmbeddingDiscriminant, EmbeddingProbe
+from hybridlesion.model.recalibration import Recalibration, malignant_for_width, recalibrate
 
 __all__ = [
     "FAMILIES",
@@ -16,11 +17,14 @@ __all__ = [
     "EmbeddingDiscriminant",
     "EmbeddingProbe",
     "HybridLesionClassifier",
+    "Recalibration",
     "ScoreCalibrator",
     "check_decision",
     "make_folds",
+    "malignant_for_width",
     "match_malignancy",
     "patient_context",
     "rank_among_benign",
+    "recalibrate",
     "shares_among_benign",
 ]

@@ -182,6 +182,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Model of `predict_diagnoses`; None if `fit` got no diagnoses.
     malignant_diagnoses_ : ndarray of shape (k,), bool
         Which of its classes count as malignant: those of which most training rows do.
+    recalibration_ : Recalibration or None
+        Calibration for another site, see `hybridlesion.model.recalibrate`; None after `fit`.
 
     Notes
     -----
@@ -363,7 +365,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             self._decide(target)
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
-        self.diagnosis_ = None
+        self.diagnosis_ = self.recalibration_ = None
         return self if diagnoses is None else self.fit_diagnoses(table, diagnoses)
 
     def fit_diagnoses(self, X, diagnoses):
@@ -486,6 +488,29 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         TableError
             If a column of training is missing or holds text where numbers were.
         """
+        score = self.original_score(X)
+        if self.recalibration_ is not None:
+            score = self.recalibration_.predict(score)
+        return np.column_stack([1 - score, score])
+
+    def original_score(self, X):
+        """Score rows as before any recalibration.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n, columns)
+            Table or matrix with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n,), float64
+            Probabilities of malignancy, calibrated for the site of the training rows.
+
+        Raises
+        ------
+        TableError
+            If a column of training is missing or holds text where numbers were.
+        """
         check_is_fitted(self, "ensemble_")
         encoded = self._read(X)
         n_folds = int(self.folds_.max()) + 1
@@ -496,7 +521,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             # As out of fold: a fold's logits are averaged over seeds, then calibrated.
             logits = self.ensemble_.logits(part, company, n_folds, jobs)
             score[rows] += weight * np.mean([calibrator.predict(z) for z in logits], axis=0)
-        return np.column_stack([1 - score, score])
+        return score
 
     def applicability(self, X):
         """Compare images with the training images.
@@ -590,6 +615,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         missing = np.isnan(encoded[:, self.metadata_])
         base = base + (parts[:, self.metadata_] * missing).sum(axis=1)
         parts[:, self.metadata_] *= ~missing
+        if self.recalibration_ is not None:
+            base, parts = self.recalibration_.spread(base, parts)
         frame = sum_sources(base, parts, self._column_names())
         return frame.set_index(X.index) if isinstance(X, pd.DataFrame) else frame
 
@@ -629,7 +656,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def __setstate__(self, state):
         # A model of an earlier release lacks the parameters and attributes that came later.
-        later = {"diagnosis_": None, "metadata_": np.array([], dtype=int)}
+        later = dict.fromkeys(("diagnosis_", "recalibration_"))
+        later |= {"metadata_": np.array([], dtype=int)}
         fitted = "ensemble_" in state or "members_" in state
         super().__setstate__({**vars(type(self)()), **(later if fitted else {}), **state})
         if "members_" in state:  # the first releases had one view and one calibrator

@@ -42,6 +42,7 @@ LISTED_CLASSES = frozenset(
         "hybridlesion.model.classifier.HybridLesionClassifier",
         "hybridlesion.model.embedding_discriminant.EmbeddingDiscriminant",
         "hybridlesion.model.embedding_discriminant.EmbeddingProbe",
+        "hybridlesion.model.recalibration.Recalibration",
         "hybridlesion.featurizer._featurizer.LesionFeaturizer",
         "lightgbm.basic.Booster",
         "sklearn.isotonic.IsotonicRegression",

@@ -19,7 +19,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion import __version__
-from hybridlesion._formatting import measure_words, name_rule, threshold_words
+from hybridlesion._formatting import count_words, measure_words, name_rule, threshold_words
 from hybridlesion._sanitize import printable
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.featurizer import FEATURE_VERSION
@@ -98,6 +98,7 @@ def make_manifest(
         },
         "checks": {"scores": scores, "measuring": FEATURE_VERSION},
         "training": dict(training),
+        "recalibration": _describe_recalibration(classifier),
         "metrics": [] if metrics is None else metrics.to_dict("records"),
     }
     return _plain(manifest)
@@ -249,6 +250,11 @@ def _describe_diagnoses(classifier: BaseEstimator) -> dict[str, bool]:
     return dict(zip(learned.classes_, classifier.malignant_diagnoses_, strict=True))
 
 
+def _describe_recalibration(classifier: BaseEstimator) -> dict | None:
+    recalibration = getattr(classifier, "recalibration_", None)
+    return None if recalibration is None else recalibration.facts()
+
+
 def _plain(value: Any) -> Any:
     """Convert numpy values, tuples and mappings to JSON values, and other objects to their repr."""
     if isinstance(value, Mapping):
@@ -263,6 +269,9 @@ def _plain(value: Any) -> Any:
         return value
     return repr(value)
 
+
+# Metrics before recalibration that the description shows.
+_BEFORE = ("auc", "recall", "specificity", "calibration_in_the_large", "calibration_slope")
 
 _SIGNATURES = {
     "valid": ["Signed with this key."],
@@ -302,6 +311,7 @@ def describe_manifest(manifest: Mapping) -> str:
             _model_lines(manifest),
             _training_lines(manifest.get("training") or {}),
             _metric_lines(manifest),
+            _recalibration_lines(manifest.get("recalibration") or {}),
             _feature_lines(manifest),
             [f"Created with {', '.join(versions)}."] if versions else [],
             [str(manifest["intended_use"])] if "intended_use" in manifest else [],
@@ -364,6 +374,26 @@ def _metric_lines(manifest: Mapping) -> list[str]:
         f"({at['low']:.4g} to {at['high']:.4g})."
         for at in manifest.get("thresholds") or ()
     ]
+    return lines
+
+
+def _recalibration_lines(facts: Mapping) -> list[str]:
+    if not facts:
+        return []
+    share = 100 * facts["n_positive"] / facts["n_rows"]
+    losses = ", ".join(f"{name} {loss:.4f}" for name, loss in facts["log_loss"].items())
+    lines = [
+        f"Recalibrated ({facts['method']}) on {count_words(facts['n_rows'], 'lesion')} in "
+        f"{count_words(facts['n_groups'], 'group')}, {facts['n_positive']:,} of them malignant "
+        f"({share:.1f} %). Scores and thresholds, but not the out-of-fold metrics, are those after "
+        "recalibration.",
+        f"Cross-validated log loss: {losses}.",
+        f"Before, on these lesions, at the threshold {facts['threshold']:.4g}:",
+    ]
+    for row in facts["before"]:
+        if row["metric"] in _BEFORE:
+            value, interval = measure_words(*(row[k] for k in ("metric", "value", "low", "high")))
+            lines.append(f"  {row['metric']} {value}" + (f" ({interval})" if interval else ""))
     return lines
 
 

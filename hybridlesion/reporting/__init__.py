@@ -1,6 +1,14 @@
-"""Reports of scores: tables and figures in a folder, or a single HTML page."""
+"""Reports of scores: tables and figures in a folder, or a single HTML page; recalibration."""
 
+from hybridlesion.reporting._recalibration import RecalibratedModel, recalibrate_model
 from hybridlesion.reporting._score_report import ScoreReport, report_scores
 from hybridlesion.reporting.html import PageResult, write_page
 
-__all__ = ["PageResult", "ScoreReport", "report_scores", "write_page"]
+__all__ = [
+    "PageResult",
+    "RecalibratedModel",
+    "ScoreReport",
+    "recalibrate_model",
+    "report_scores",
+    "write_page",
+]

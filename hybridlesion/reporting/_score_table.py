@@ -41,8 +41,8 @@ class ScoreTable:
     Parameters
     ----------
     frame : DataFrame of shape (n, columns)
-        ``image_id`` and ``score``, then path, groups and probabilities of diagnoses if the file has
-        them.
+        ``image_id`` and ``score``, then path, groups, scores before recalibration
+        (``score_original``), ``prevalence`` and probabilities of diagnoses if the file has them.
     threshold : float or None
         Threshold, if the file has exactly one.
     rule : str or None
@@ -97,9 +97,10 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     refuse(image_id.isna(), f"{{}} rows have no {names[0]}", "Fill it in, or remove the rows.")
     refuse(image_id.duplicated(), "{} image ids occur more than once", "Keep one row per image.")
     kept = {"image_id": image_id, "score": _read_probabilities(table["score"], refuse)}
+    if "score_original" in table:
+        kept["score_original"] = _read_probabilities(table["score_original"], refuse)
     kept |= {name: normalise_ids(table[name]) for name in GROUP_COLUMNS if name in table}
-    if "path" in table:
-        kept["path"] = table["path"]
+    kept |= {name: table[name] for name in ("path", "prevalence") if name in table}
     kept |= _read_diagnoses(table, refuse)
     threshold, rule, warnings = _find_threshold(path, table)
     notes = (*source.notes, *warnings)

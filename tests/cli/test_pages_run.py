@@ -23,6 +23,7 @@ QUICK = {
     "segment": ("--jobs", "1"),
     "evaluate": ("--bootstrap", "20"),
     "report": ("--jobs", "1"),
+    "recalibrate": (),
     "inspect": (),
     "explain": (),
 }
@@ -137,6 +138,16 @@ def test_the_report(run_page, model, download):
 @pytest.mark.slow
 def test_model_files(run_page, model):
     assert run_page("docs/artifacts.md") == ["fit", "score", "inspect"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:with fewer than 50 lesions")
+def test_sites(run_page, model):
+    ran = run_page("docs/sites.md")
+    assert ran == ["score", "evaluate", "recalibrate", "inspect", "score", "score", "python"]
+    usual, rare = (pd.read_csv(f"site_scores{end}.csv") for end in ("", "_2_percent"))
+    assert (rare["score"] < usual["score"]).all()
+    assert (rare["score_original"] == usual["score_original"]).all()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from hybridlesion.inference._score_table import note_caveats, note_unlike, train
 )
 def test_models_that_do_not_say_their_prevalence(facts):
     with pytest.raises(OptionError, match="does not record how many"):
-        trained_prevalence(facts)
+        trained_prevalence(None, facts)
 
 
 def test_notes_on_the_cnn_and_on_context():

@@ -161,9 +161,11 @@ def collect_report_data(
 
 def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
     y, score = np.asarray(classifier.target_, dtype=int), np.asarray(classifier.oof_score_)
-    groups, threshold = np.asarray(classifier.groups_), float(classifier.threshold_)
-    rule, metrics = threshold_rule(classifier), classifier.metrics_
-    return Evaluation("oof", _OUT_OF_FOLD, y, score, groups, threshold, rule, metrics)
+    groups, rule = np.asarray(classifier.groups_), threshold_rule(classifier)
+    recalibration, metrics = classifier.recalibration_, classifier.metrics_
+    # Out-of-fold scores are those before recalibration.
+    threshold = classifier.threshold_ if recalibration is None else recalibration.threshold
+    return Evaluation("oof", _OUT_OF_FOLD, y, score, groups, float(threshold), rule, metrics)
 
 
 def _scored(
