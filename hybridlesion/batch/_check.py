@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -146,8 +147,8 @@ def check_data(
         Whether the folder of an image is its label: benign and malignant, or a diagnosis.
     n_decoded : int, default=1000
         Number of images, chosen at random, that are decoded in full and compared with each other
-        for near-duplicates; -1 decodes all. Of the others, only the headers are read, which does
-        not detect all damage.
+        for near-duplicates; -1 decodes all. Of the others, only the headers are used, which does
+        not detect all damage; those in archives and at addresses are still read as a whole.
     n_jobs : int, default=1
         Number of processes; -1 means using all cores. Few images are read by fewer processes.
     progress : callable, default=None
@@ -173,7 +174,7 @@ def check_data(
     >>> import tempfile
     >>> from hybridlesion import make_lesions
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     lesions = make_lesions(folder, n_patients=2, lesions_per_patient=(1, 1), size=(80, 60))
+    ...     lesions = make_lesions(folder, n_patients=2, lesions_per_patient=(1, 1), size=(96, 72))
     ...     table = lesions[["image_id", "age"]].rename(columns={"age": "Alter"})
     ...     check = check_data(f"{folder}/images", table)
     >>> check.n_usable, dict(check.mapping.columns)
@@ -240,9 +241,9 @@ def _describe_columns(uses: Sequence[ColumnUse], tables: Sequence[Table]) -> pd.
     for position, table in enumerate(tables if uses else (), start=1):
         source = read_source(table, position=position)
         for column in source.frame:
-            values = source.frame[column].dropna().astype(str).str.strip()
-            values = values[values != ""].unique()[:_N_EXAMPLES]
-            examples[source.name, column] = tuple(values)
+            cells = source.frame[column].dropna().unique()
+            texts = filter(None, (" ".join(str(cell).split()) for cell in cells))
+            examples[source.name, column] = tuple(islice(texts, _N_EXAMPLES))
     rows = []
     for use in uses:
         verdict = "ignored" if use.detail in _HARMLESS else _VERDICTS[use.fate]
@@ -317,13 +318,13 @@ def _open_images(
     rows = list(zip(range(n), records["image_id"], records["path"], wanted.tolist(), strict=True))
     opened: dict[int, Opened] = {}
     n_jobs = min(count_jobs(n_jobs), max(1, n // _LEAST_PER_JOB))
+    failures: dict[int, Failure] = {}
     for answers in _answers(rows, n_jobs):
         opened |= answers
+        failures |= {row: one for row, one in answers.items() if isinstance(one, Failure)}
         if progress is not None:
-            failed = sum(isinstance(one, Failure) for one in opened.values())
-            progress(len(opened), failed, n)
+            progress(len(opened), len(failures), n)
     images = records[["image_id", "path"]].reset_index(drop=True)
-    failures = {row: one for row, one in opened.items() if isinstance(one, Failure)}
     read = {row: one for row, one in opened.items() if not isinstance(one, Failure)}
     sizes = [read[row][:2] if row in read else (np.nan, np.nan) for row in range(n)]
     images[["height", "width"]] = np.array(sizes, dtype=float).reshape(n, 2)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion._formatting import count_words
 from hybridlesion._sanitize import printable
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
@@ -120,7 +119,6 @@ def _lines(found: DataCheck, width: int) -> list[str]:
                 subsequent_indent=" " * 6,
                 break_long_words=False,
                 break_on_hyphens=False,
-                drop_whitespace=len(line) > width - 2,
             )
     return lines
 
@@ -147,6 +145,8 @@ def _format_columns(uses: pd.DataFrame, width: int) -> list[str]:
 
 
 def _format_photographs(found: DataCheck) -> list[str]:
+    from hybridlesion._formatting import count_words
+
     images, unmatched = found.images, found.unmatched
     lines = []
     if len(found.columns):
@@ -198,6 +198,8 @@ def _count_labels(records: pd.DataFrame) -> dict[str, int]:
 
 
 def _format_groups(records: pd.DataFrame) -> list[str]:
+    from hybridlesion._formatting import count_words
+
     lines = []
     for name, noun in (("patient_id", "patient"), ("lesion_id", "lesion")):
         if name not in records or records[name].isna().all():

@@ -64,6 +64,7 @@ def test_the_verdict_of_each_column(clinic):
     by_column = check.columns.set_index("column")
     assert by_column.loc["Alter (Jahre)", "field"] == "age"
     assert by_column.loc["Alter (Jahre)", "examples"] == ("40", "41", "42")
+    assert by_column.loc["dx_type", "examples"] == ("histo",)
     assert by_column.loc["Befund Histo", "field"] == ""
     assert "may be diagnosis; to read it, pass" in by_column.loc["Befund Histo", "reason"]
     assert "how the photograph was taken" in by_column.loc["width", "reason"]
