@@ -27,6 +27,7 @@ _HOMES = {
     "LesionFeaturizer": "hybridlesion.featurizer",
     "TimmEmbedder": "hybridlesion.cnn",
     "abcd": "hybridlesion.features",
+    "check_data": "hybridlesion.batch",
     "evaluate": "hybridlesion.metrics",
     "extract_features": "hybridlesion.batch",
     "list_images": "hybridlesion.io",

@@ -1,5 +1,6 @@
 """Work on many images: shards, worker processes, Dask, resuming, and lists of failures."""
 
+from hybridlesion.batch._check import DataCheck, check_data
 from hybridlesion.batch._feature_table import (
     FeatureTable,
     extract_features,
@@ -27,6 +28,7 @@ from hybridlesion.batch._workers import count_jobs, map_unordered
 __all__ = [
     "TIME_LIMIT",
     "DaskRunner",
+    "DataCheck",
     "ExtractionResult",
     "FeatureResult",
     "FeatureTable",
@@ -34,6 +36,7 @@ __all__ = [
     "ProcessRunner",
     "RunOptions",
     "Runner",
+    "check_data",
     "check_errors",
     "check_mask_folder",
     "check_originals",

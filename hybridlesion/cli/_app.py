@@ -20,6 +20,7 @@ from hybridlesion import __version__
 from hybridlesion._sanitize import printable
 from hybridlesion.cli._options import flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
+from hybridlesion.cli.check import check
 from hybridlesion.cli.demo import demo
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
@@ -227,7 +228,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_WORK = (features, fit, score, segment, explain, finetune, train_refiner)
+_WORK = (check, features, fit, score, segment, explain, finetune, train_refiner)
 for function in (*_WORK, evaluate, recalibrate, report, inspect, demo):
     app.command(cls=_Command)(function)
 

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from hybridlesion.batch import Runner
+    from hybridlesion.metadata import DataMapping
 
 DeviceName = StrEnum("DeviceName", ["auto", "cpu", "cuda"])
 """Values of ``--device``."""
@@ -172,6 +173,8 @@ _FOLDER_NAMES = "Use folder names as labels: benign and malignant, or diagnoses.
 LabelsFromFolders = Annotated[bool, flag("--labels-from-folders", _FOLDER_NAMES)]
 _MALIGNANT = "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."
 Malignant = Annotated[str | None, option("NAMES", _MALIGNANT)]
+_MAPPING = "Columns and labels, as written by `check`; options given here win."
+MappingFile = Annotated[Path | None, option("FILE", _MAPPING)]
 _METADATA = "CSV, Parquet or Excel in any ISIC layout; repeat to join."
 Metadata = Annotated[list[str] | None, option("TABLE", _METADATA)]
 Model = Annotated[Path, argument("MODEL.joblib", "Model file written by `fit`.")]
@@ -266,6 +269,53 @@ def split_columns(pairs: list[str] | None) -> dict[str, str] | None:
         except OptionError as error:
             raise typer.BadParameter(str(error)) from error
     return named
+
+
+def merge_mapping(
+    path: Path | None,
+    tables: list[str] | None = None,
+    *,
+    labels: bool = True,
+    **given: Any,
+) -> DataMapping:
+    """Read a mapping file, and let options take precedence.
+
+    Parameters
+    ----------
+    path : Path or None
+        Mapping file, or None if there are only options.
+    tables : list of str or None, default=None
+        Tables that may lack columns of the mapping. If None, it is an error if they do.
+    labels : bool, default=True
+        Whether diagnosis and target are wanted from `tables`.
+    **given : object
+        Parameters of `DataMapping.override`.
+
+    Returns
+    -------
+    DataMapping
+        The merged mapping.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the file is not a mapping, or names a record column that does not exist.
+    """
+    from hybridlesion.cli._output import note
+    from hybridlesion.exceptions import OptionError
+    from hybridlesion.metadata import DataMapping, read_mapping
+
+    if path is None:
+        return DataMapping().override(**given)
+    try:
+        stored = read_mapping(path)
+    except OptionError as error:
+        raise typer.BadParameter(str(error)) from error
+    if tables:
+        stored, missing = stored.select(tables, labels=labels)
+        if missing:
+            note(f"no table has the columns {', '.join(missing)} of {path}; left out.")
+    return stored.override(**given)
 
 
 def choose_runner(

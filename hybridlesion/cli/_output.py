@@ -41,6 +41,7 @@ _OPTIONS: dict[str, str] = {}
 _LIBRARY_NAMES = {
     "columns": "column",
     "masks": "mask",
+    "metadata": "tables",
     "n_splits": "folds",
     "resources": "dask_resource",
     "roots": "root",
@@ -62,7 +63,7 @@ def start_messages(command: TyperCommand) -> None:
     _OPTIONS.clear()
     for one in command.params:
         is_argument = isinstance(one, TyperArgument)
-        _OPTIONS[one.name] = one.metavar.removesuffix("...") if is_argument else one.opts[0]
+        _OPTIONS[one.name] = one.metavar.strip("[.]") if is_argument else one.opts[0]
 
 
 def elapsed_seconds() -> float:
@@ -438,9 +439,9 @@ def format_comparison(
         interval = f"{row.low:+.4f} to {row.high:+.4f}" if known else ""
         p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
         rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
-    table = _align(rows)
+    table = align(rows)
     if width is not None and max(map(len, table.splitlines())) > width:
-        table = _align([(*row[:2], *row[3:]) for row in rows])
+        table = align([(*row[:2], *row[3:]) for row in rows])
     return (
         f"{table}\ndifference = {names[0]} minus {names[1]}, on the same patients.\n"
         f"Lower is better for {' and '.join(LOWER_IS_BETTER)}; 1 is best for calibration_slope and "
@@ -460,8 +461,26 @@ def print_diagnoses(diagnoses: pd.DataFrame) -> None:
         Table with columns diagnosis, side, n_rows and words, as in
         `hybridlesion.metadata.Records`.
     """
-    if diagnoses.empty:
-        return
+    if not diagnoses.empty:
+        echo_err(format_diagnoses(diagnoses))
+
+
+def format_diagnoses(diagnoses: pd.DataFrame, width: int | None = None) -> str:
+    """Format the diagnoses that count as malignant or benign as a table.
+
+    Parameters
+    ----------
+    diagnoses : DataFrame of shape (m, 4)
+        Table with columns diagnosis, side, n_rows and words, as in
+        `hybridlesion.metadata.Records`.
+    width : int or None, default=None
+        Available columns, or None for no limit. Spellings that do not fit are cut off.
+
+    Returns
+    -------
+    str
+        One line for each diagnosis and side, and the number of lines left out, if any.
+    """
     rows = [("diagnosis", "counts as", "rows", "written")]
     for one in diagnoses.head(_MAX_DIAGNOSES).itertuples():
         spellings = ", ".join(one.words[:_MAX_SPELLINGS])
@@ -469,7 +488,10 @@ def print_diagnoses(diagnoses: pd.DataFrame) -> None:
         side = _SIDES.get(one.side, one.side)
         rows.append((one.diagnosis or "(none)", side, f"{one.n_rows:,}", spellings))
     more = len(diagnoses) - _MAX_DIAGNOSES
-    echo_err(_align(rows) + (f"\nand {more:,} more." if more > 0 else ""))
+    lines = align(rows).splitlines()
+    if width is not None:
+        lines = [line if len(line) <= width else f"{line[: width - 3]}..." for line in lines]
+    return "\n".join([*lines, *([f"and {more:,} more."] if more > 0 else [])])
 
 
 def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
@@ -538,11 +560,11 @@ def format_thresholds(model: BaseEstimator) -> str:
 
 def _fit_width(rows: list[_Row], head: _Row, short: _Row, width: int | None, file: str) -> str:
     """Align a table, with a short head and without intervals if it would be too wide."""
-    table = _align([head, *rows])
+    table = align([head, *rows])
     if width is None or max(map(len, table.splitlines())) <= width:
         return table
     brief = [(name, *(cell.partition(" (")[0] for cell in cells)) for name, *cells in rows]
-    return f"{_align([short, *brief])}\nFor intervals see {file}, or widen the window."
+    return f"{align([short, *brief])}\nFor intervals see {file}, or widen the window."
 
 
 def _cell(row: pd.Series, name: str, digits: int = 2) -> str:
@@ -557,7 +579,25 @@ def _number(value: float, form: str) -> str:
     return "-" if math.isnan(value) else format(value, form)
 
 
-def _align(rows: Sequence[_Row]) -> str:
+def align(rows: Sequence[_Row]) -> str:
+    """Align the columns of a table.
+
+    Parameters
+    ----------
+    rows : sequence of tuple of str
+        Cells by row, equally many in each.
+
+    Returns
+    -------
+    str
+        One line per row.
+
+    Examples
+    --------
+    >>> print(align([("metric", "value"), ("auc", "0.9")]))
+    metric  value
+    auc     0.9
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = [map(str.ljust, row, widths) for row in rows]
     return "\n".join("  ".join(cells).rstrip() for cells in padded)

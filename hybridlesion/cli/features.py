@@ -54,6 +54,7 @@ def features(
     malignant: options.Malignant = None,
     labels_from_folders: options.LabelsFromFolders = False,
     column: options.Columns = None,
+    mapping: options.MappingFile = None,
     as_json: options.AsJson = False,
     show_list: Annotated[bool, _LIST] = False,
 ) -> None:
@@ -63,7 +64,15 @@ def features(
     from hybridlesion.batch import check_output
 
     runner = options.choose_runner(jobs, dask, dask_resource, time_limit)
-    columns = options.split_columns(column)
+    chosen = options.merge_mapping(
+        mapping,
+        columns=options.split_columns(column),
+        id_column=id_column,
+        target_column=target,
+        malignant=options.split_words(malignant),
+        roots=root,
+        labels_from_folders=labels_from_folders,
+    )
     if "://" not in out:
         check_output(out)
     parameters = options.read_embedder(embedder, weights)
@@ -77,11 +86,10 @@ def features(
         metadata=metadata or (),
         id_column=id_column,
         target_column=target,
-        malignant=options.split_words(malignant),
-        columns=columns,
         path_column=path_column,
-        roots=root or (),
-        labels_from_folders=labels_from_folders,
+        roots=chosen.roots,
+        labels_from_folders=chosen.labels_from_folders,
+        **chosen.record_options,
     )
     output.print_excluded(records.set_aside)
     output.print_diagnoses(records.diagnoses)

@@ -49,6 +49,7 @@ def fit(
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
     column: options.Columns = None,
+    mapping: options.MappingFile = None,
     jobs: options.Jobs = -1,
     random_state: options.Seed = 0,
     cnn_seen: Annotated[_CnnSeen, option("blank|drop|keep", _SEEN)] = _CnnSeen.blank,
@@ -70,7 +71,15 @@ def fit(
     rules = [name for name, value in given.items() if value is not None]
     if len(rules) > 1:
         raise typer.BadParameter(f"{' and '.join(rules)} both set the threshold: give one of them.")
-    columns = options.split_columns(column)
+    chosen = options.merge_mapping(
+        mapping,
+        tables,
+        columns=options.split_columns(column),
+        id_column=id_column,
+        target_column=target,
+        malignant=options.split_words(malignant),
+        benign=options.split_words(benign),
+    )
     for path in filter(None, (out, oof, save_splits, audit)):
         check_writable(path)
 
@@ -84,10 +93,8 @@ def fit(
             tables,
             target=target,
             groups=groups,
-            malignant=options.split_words(malignant),
-            benign=options.split_words(benign),
             id_column=id_column,
-            columns=columns,
+            **chosen.record_options,
             n_splits=folds,
             n_seeds=seeds,
             n_jobs=jobs,

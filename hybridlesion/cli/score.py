@@ -39,6 +39,7 @@ def score(
     id_column: options.IdColumn = None,
     root: options.Roots = None,
     column: options.Columns = None,
+    mapping: options.MappingFile = None,
     cache: Annotated[Path | None, option("DIR", _CACHE)] = None,
     cache_limit: Annotated[float | None, option("GB", _CACHE_LIMIT, min=0.001)] = None,
     append: Annotated[bool, flag("--append", _APPEND)] = False,
@@ -53,9 +54,17 @@ def score(
     Exit codes: 0 done, even if nothing was new; 1 refused, or no usable image; 2 wrong usage.
     """
     from hybridlesion.batch import check_output
+    from hybridlesion.io import is_table_name
 
     runner = options.choose_runner(jobs, dask, dask_resource, time_limit)
-    columns = options.split_columns(column)
+    chosen = options.merge_mapping(
+        mapping,
+        [*(metadata or ()), *filter(is_table_name, inputs)],
+        labels=False,
+        columns=options.split_columns(column),
+        id_column=id_column,
+        roots=root,
+    )
     if cache_limit is not None and cache is None:
         raise typer.BadParameter("--cache-limit needs a cache: --cache DIR.")
     check_output(out)
@@ -75,8 +84,8 @@ def score(
             *(fitted, inputs, out),
             metadata=metadata or (),
             id_column=id_column,
-            roots=root or (),
-            columns=columns,
+            roots=chosen.roots,
+            columns=chosen.columns or None,
             training=manifest.get("training"),
             device=str(device),
             runner=runner,

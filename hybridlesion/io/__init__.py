@@ -14,6 +14,7 @@ from hybridlesion.io._listing import ImageListing, list_images, scan_images
 from hybridlesion.io._locators import (
     image_id_from_path,
     is_address,
+    is_table_name,
     join_locator,
     open_address,
     split_locator,
@@ -28,6 +29,7 @@ __all__ = [
     "image_id_from_path",
     "image_size",
     "is_address",
+    "is_table_name",
     "join_locator",
     "list_images",
     "open_address",

@@ -90,7 +90,7 @@ def find_records(
     id_name = id_column or (columns or {}).get("image_id")
     listing = scan_sources(sources, path_column=path_column, id_column=id_name, roots=roots)
     images = listing.images
-    tables = [*metadata, *([_label_table(images)] if labels_from_folders else [])]
+    tables = [*metadata, *([label_table(images)] if labels_from_folders else [])]
     if tables:
         records = read_records(tables, images=images, **options)
     elif all(is_table_name(str(source)) for source in sources):
@@ -238,8 +238,25 @@ def _class_folder(path: str) -> str | None:
     return None if not nearest or _NO_CLASS.fullmatch(nearest) else nearest
 
 
-def _label_table(images: pd.DataFrame) -> pd.DataFrame:
-    """Convert the folders of images to a table of labels."""
+def label_table(images: pd.DataFrame) -> pd.DataFrame:
+    """Convert the folders of images to a table of labels.
+
+    Parameters
+    ----------
+    images : DataFrame of shape (n, columns)
+        ``image_id`` and ``path``.
+
+    Returns
+    -------
+    DataFrame of shape (n, 2)
+        ``image_id``, and the name of the folder as ``benign_malignant`` or ``diagnosis``; missing
+        for images in no such folder.
+
+    Raises
+    ------
+    OptionError
+        If no image is in a folder named after its class.
+    """
     folders = images["path"].map(_class_folder)
     if folders.isna().all():
         raise OptionError(

@@ -2,21 +2,36 @@
 
 `read_records` recognises the layout of each table by its columns, normalises ages, sexes, sites
 and diagnoses, joins several tables on the image id, excludes columns that leak and gives the
-reason, and reports all problems at once. `normalise_records` converts a DataFrame to the same
-names and values.
+reason, and reports all problems at once. `read_mapping` and `write_mapping` keep the options for
+this in a file. `normalise_records` converts a DataFrame to the same names and values.
 """
 
 from __future__ import annotations
 
-from hybridlesion.metadata._columns import ColumnFate, ColumnUse, find_path_column, read_image_ids
+from hybridlesion.metadata._columns import (
+    ColumnFate,
+    ColumnUse,
+    find_path_column,
+    list_uses,
+    read_image_ids,
+)
 from hybridlesion.metadata._diagnosis import read_diagnosis, read_label
 from hybridlesion.metadata._image_id import (
     explain_misses,
     explain_near,
     match_ids,
+    near_misses,
     normalise_image_id,
+    pair_images,
     path_ids,
     rename_images,
+)
+from hybridlesion.metadata._mapping import (
+    DataMapping,
+    check_mapping_path,
+    derive_mapping,
+    read_mapping,
+    write_mapping,
 )
 from hybridlesion.metadata._normalisation import (
     MEASUREMENT_PREFIXES,
@@ -52,6 +67,7 @@ __all__ = [
     "SITE_WORDS",
     "ColumnFate",
     "ColumnUse",
+    "DataMapping",
     "Findings",
     "Layout",
     "Records",
@@ -59,7 +75,9 @@ __all__ = [
     "Sex",
     "Site",
     "SourceTable",
+    "check_mapping_path",
     "count_diagnoses",
+    "derive_mapping",
     "explain_misses",
     "explain_near",
     "find_path_column",
@@ -68,18 +86,23 @@ __all__ = [
     "is_acquisition",
     "leak_reason",
     "list_diagnoses",
+    "list_uses",
     "match_ids",
+    "near_misses",
     "normalise_ids",
     "normalise_image_id",
     "normalise_records",
+    "pair_images",
     "path_ids",
     "read_diagnosis",
     "read_image_ids",
     "read_label",
+    "read_mapping",
     "read_records",
     "read_source",
     "read_table",
     "refuse_unknown",
     "rename_images",
     "split_sheet",
+    "write_mapping",
 ]

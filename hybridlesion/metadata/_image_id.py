@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -283,15 +284,60 @@ def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
     >>> explain_near(["img-07"], ["IMG_07"])
     ['1 id would match without blanks, hyphens, underscores and points, e.g. img-07 and IMG_07.']
     """
+    near = near_misses(wanted, available)
+    alike = [miss for miss in near if miss.without == near[0].without]
+    return [
+        f"{count_words(len(alike), 'id')} would match without {one.without}, e.g. {one.wanted} "
+        f"and {one.available}."
+        for one in alike[:1]
+    ]
+
+
+class NearMiss(NamedTuple):
+    """Two ids that differ, but may denote the same image.
+
+    Parameters
+    ----------
+    wanted, available : str
+        The ids.
+    without : str
+        What would have to be ignored for them to match.
+    """
+
+    wanted: str
+    available: str
+    without: str
+
+
+def near_misses(wanted: Iterable[str], available: Iterable[str]) -> list[NearMiss]:
+    """Find unmatched ids that would agree under a normalisation.
+
+    Parameters
+    ----------
+    wanted, available : iterable of str
+        Unmatched ids.
+
+    Returns
+    -------
+    list of NearMiss
+        At most one for each wanted id, by the mildest normalisation; those of milder
+        normalisations first.
+
+    Examples
+    --------
+    >>> [miss.available for miss in near_misses(["img-07", "8"], ["IMG_07", "img0008", "9"])]
+    ['IMG_07', 'img0008']
+    """
+    wanted, available = list(wanted), list(available)
+    found: dict[str, NearMiss] = {}
     for what, change in _NEAR:
         changed = {change(_key(name)): name for name in available}
         changed.pop("", None)
-        near = [(name, changed.get(change(_key(name)))) for name in wanted]
-        near = [pair for pair in near if pair[1] is not None]
-        if near:
-            ids = count_words(len(near), "id")
-            return [f"{ids} would match without {what}, e.g. {' and '.join(near[0])}."]
-    return []
+        for name in wanted:
+            other = changed.get(change(_key(name)))
+            if name not in found and other is not None:
+                found[name] = NearMiss(name, other, what)
+    return list(found.values())
 
 
 def _distinct(names: Sequence[str], key: Callable[[str], str]) -> dict[str, str]:
@@ -334,12 +380,7 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
     TableError
         If two images have the same id, or no image belongs to any record.
     """
-    paths = images[["image_id", "path"]].copy()
-    paths["image_id"] = [normalise_image_id(str(name)) for name in paths["image_id"]]
-    twice = shorten(paths.loc[paths["image_id"].duplicated(), "image_id"].unique())
-    if twice:
-        raise TableError(f"several image files have the same id: {twice}. Keep one file of each.")
-    paths = rename_images(paths, frame, findings)
+    paths = pair_images(images, frame, findings)
     joined = frame.drop(columns="path", errors="ignore").merge(paths, on="image_id", how="inner")
     ids, names = frame["image_id"].tolist(), paths["image_id"].tolist()
     if joined.empty:
@@ -351,6 +392,36 @@ def add_paths(frame: pd.DataFrame, images: pd.DataFrame, findings: Findings) -> 
         )
     findings.warnings.extend(explain_misses(ids, names, {one: one for one in joined["image_id"]}))
     return joined
+
+
+def pair_images(images: pd.DataFrame, records: pd.DataFrame, findings: Findings) -> pd.DataFrame:
+    """Give images the ids of their records, ignoring what `normalise_image_id` strips.
+
+    Parameters
+    ----------
+    images : DataFrame of shape (m, 2)
+        ``image_id, path``.
+    records : DataFrame of shape (n, columns)
+        ``image_id``, and ``path`` if the table has it.
+    findings : Findings
+        Receives a warning if ids differ only in spelling.
+
+    Returns
+    -------
+    DataFrame of shape (m, 2)
+        ``image_id, path``; see `rename_images`.
+
+    Raises
+    ------
+    TableError
+        If two images have the same id, or `rename_images` raises it.
+    """
+    paths = images[["image_id", "path"]].copy()
+    paths["image_id"] = [normalise_image_id(str(name)) for name in paths["image_id"]]
+    twice = shorten(paths.loc[paths["image_id"].duplicated(), "image_id"].unique())
+    if twice:
+        raise TableError(f"several image files have the same id: {twice}. Keep one file of each.")
+    return rename_images(paths, records, findings)
 
 
 def rename_images(images: pd.DataFrame, records: pd.DataFrame, findings: Findings) -> pd.DataFrame:

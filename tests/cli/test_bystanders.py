@@ -70,6 +70,7 @@ def inputs(hybridlesion, lesions, features_file, model_file, tmp_path_factory):
 
 
 RUNS = [
+    ("check {i}/images {i}/metadata.csv --jobs 1 --out isic.toml", ["isic.toml"]),
     ("features {i}/images --metadata {i}/metadata.csv --embedder none --out isic.parquet --jobs 1",
      [name.format("parquet") for name in BESIDE]),
     ("features {i}/images --embedder none --masks isic_masks --restart --out isic.parquet --jobs 1",

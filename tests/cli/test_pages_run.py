@@ -17,6 +17,7 @@ from hybridlesion.io import read_image, write_image
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "data" / "sample"
 QUICK = {
+    "check": ("--jobs", "1"),
     "features": ("--jobs", "1"),
     "fit": ("--folds", "2", "--jobs", "1"),
     "score": ("--jobs", "1"),
@@ -111,7 +112,8 @@ def model(hybridlesion, download) -> Path:
 @pytest.mark.slow
 def test_the_tutorial(run_page, download):
     ran = run_page("docs/tutorial.md")
-    assert ran == ["features", "fit", "evaluate", "report", "score", "report", "score"]
+    measured = ["check", "features", "features"]
+    assert ran == [*measured, "fit", "evaluate", "report", "score", "report", "score"]
     assert len(pd.read_csv("oof.csv")) == 24
     assert (download / "report" / "report.html").stat().st_size > 0
     plain, moved = (pd.read_csv(f"scores{end}.csv") for end in ("", "_2_percent"))

@@ -1,0 +1,265 @@
+"""``hybridlesion check``: check photographs and their tables before anything is computed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hybridlesion._sanitize import printable
+from hybridlesion.cli import _options as options
+from hybridlesion.cli import _output as output
+from hybridlesion.cli._options import argument, ending_in, option
+from hybridlesion.cli._progress import show_progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hybridlesion.batch import DataCheck
+
+_TABLES = "CSV, Parquet or Excel in any ISIC layout; several are joined."
+_OUT = "Mapping file to write, .toml; `features`, `fit` and `score` take it as --mapping."
+_DECODE = "Images to decode in full, chosen at random; -1 decodes all. Headers are always read."
+_MIN_WIDTH, _MAX_WIDTH, _PLAIN_WIDTH = 60, 100, 80
+# Characters of a column name, and numbers of rows, names and (in JSON) examples to show.
+_NAME_WIDTH, _N_ROWS, _N_NAMES, _N_EXAMPLES = 28, 6, 3, 10
+_VERDICTS = ("used", "not understood", "leaks the diagnosis", "ignored")
+
+
+def check(
+    images: options.Images,
+    tables: Annotated[list[str] | None, argument("[TABLE...]", _TABLES)] = None,
+    out: Annotated[Path, option("FILE", _OUT, ending_in(".toml"))] = Path("mapping.toml"),
+    path_column: options.PathColumn = None,
+    root: options.Roots = None,
+    id_column: options.IdColumn = None,
+    target: options.Target = None,
+    malignant: options.Malignant = None,
+    benign: options.Benign = None,
+    labels_from_folders: options.LabelsFromFolders = False,
+    column: options.Columns = None,
+    decode: Annotated[int, option("N", _DECODE, min=-1)] = 1000,
+    jobs: options.Jobs = -1,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check images and tables before anything is computed, and print the next command.
+
+    Exit codes: 0 usable; 1 refused, or no usable image; 2 wrong usage.
+    """
+    columns = options.split_columns(column)
+
+    from hybridlesion.batch import check_data
+    from hybridlesion.metadata import check_mapping_path, write_mapping
+
+    check_mapping_path(out)
+    with show_progress("opening") as progress:
+        found = check_data(
+            images,
+            tables or (),
+            id_column=id_column,
+            target_column=target,
+            malignant=options.split_words(malignant),
+            benign=options.split_words(benign),
+            columns=columns,
+            path_column=path_column,
+            roots=root or (),
+            labels_from_folders=labels_from_folders,
+            n_decoded=decode,
+            n_jobs=jobs,
+            progress=progress,
+        )
+    command = _next_command(images, tables or (), out, path_column)
+    if found.n_usable:
+        write_mapping(out, found.mapping)
+    width = min(max(output.table_width() or _PLAIN_WIDTH, _MIN_WIDTH), _MAX_WIDTH)
+    if as_json:
+        output.print_json(_json_facts(found, out, " ".join(command)))
+    else:
+        typer.echo(printable(output.name_options("\n".join(_lines(found, width)))))
+        output.print_notes(found.notes)
+    if not found.n_usable:
+        output.echo_err("hybridlesion: no image can be used; see above.")
+        raise typer.Exit(1)
+    if not as_json:
+        whole = " ".join(command)
+        shown = whole if len(whole) <= width else " \\\n    ".join(command)
+        typer.echo(f"\nwrote {out}. Next:\n\n{shown}")
+
+
+def _next_command(
+    images: str, tables: Sequence[str], out: Path, path_column: str | None
+) -> list[str]:
+    """Write the command that measures the same data, one part for each option."""
+    parts = [("hybridlesion", "features", images), *(("--metadata", one) for one in tables)]
+    parts += [("--path-column", path_column)] if path_column else []
+    parts += [("--mapping", str(out)), ("--out", "features.parquet")]
+    return list(map(shlex.join, parts))
+
+
+def _lines(found: DataCheck, width: int) -> list[str]:
+    sections = {
+        f"Columns of {table}": _format_columns(uses, width - 2)
+        for table, uses in found.columns.groupby("table", sort=False)
+    }
+    sections["Photographs"] = _format_photographs(found)
+    sections["Labels"] = _format_labels(found, width - 2)
+    sections["Patients and lesions"] = _format_groups(found.records)
+    lines = []
+    for title, section in sections.items():
+        lines += ["", title] if lines else [title]
+        for line in "\n".join(section).splitlines():
+            lines += wrap(
+                line,
+                width,
+                initial_indent="  ",
+                subsequent_indent=" " * 6,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return lines
+
+
+def _format_columns(uses: pd.DataFrame, width: int) -> list[str]:
+    rows, more = [], []
+    for verdict in _VERDICTS:
+        alike = uses[uses["verdict"] == verdict]
+        shown = len(alike) if verdict == "used" else _N_ROWS
+        rows += [
+            (_cut(use.column, _NAME_WIDTH), use.field or "-", use.examples, verdict)
+            for use in alike.head(shown).itertuples()
+        ]
+        if left_out := list(alike["column"][shown:]):
+            more.append(f"{len(left_out):,} more {verdict}: {', '.join(left_out)}")
+    head = ("your column", "our field", "examples", "verdict")
+    lengths = (max(len(row[place]) for row in (head, *rows)) + 2 for place in (0, 1, 3))
+    left = width - sum(lengths)
+    rows = [(name, field, _fit(values, left), verdict) for name, field, values, verdict in rows]
+    table = output.align([head, *rows])
+    explained = uses[uses["reason"] != ""].groupby("reason", sort=False)["column"]
+    reasons = [f"{', '.join(names)}: {reason}" for reason, names in explained]
+    return [table, *more, *reasons]
+
+
+def _format_photographs(found: DataCheck) -> list[str]:
+    from hybridlesion._formatting import count_words
+
+    images, unmatched = found.images, found.unmatched
+    lines = []
+    if len(found.columns):
+        lines.append(f"{len(images):,} of {found.n_images:,} have a row in the table")
+    for missing, what in (("row", "photograph"), ("photograph", "row")):
+        names = list(unmatched.loc[unmatched["missing"] == missing, "image_id"])
+        if names:
+            count = f"{count_words(len(names), what)} without a {missing}"
+            lines.append(f"{count}: {_some(names)}")
+    near = unmatched[(unmatched["missing"] == "photograph") & (unmatched["near"] != "")]
+    for without, pairs in near.groupby("without", sort=False):
+        examples = _some(f"{one.image_id} and {one.near}" for one in pairs.itertuples())
+        lines.append(f"perhaps the same, without {without}: {examples}")
+    if images.empty:
+        return lines
+    n_decoded, failed = int(images["decoded"].sum()), images[images["problem"] != ""]
+    part = "all" if n_decoded == len(images) else f"{n_decoded:,} at random"
+    lines.append(f"{len(images):,} opened, {part} decoded in full; {len(failed):,} cannot be used")
+    lines += [f"{one.image_id}: {one.problem}" for one in failed.head(_N_ROWS).itertuples()]
+    lines += [f"and {len(failed) - _N_ROWS:,} more"] if len(failed) > _N_ROWS else []
+    sizes = images.dropna(subset="width")
+    if len(sizes):
+        order = (sizes["width"] * sizes["height"]).to_numpy().argsort(kind="stable")
+        small, large = (
+            f"{sizes['width'].iloc[place]:.0f} x {sizes['height'].iloc[place]:.0f}"
+            for place in order[[0, -1]]
+        )
+        lines.append(f"size: {small if small == large else f'{small} to {large}'} pixels")
+    alike = [" = ".join(ids) for _, ids in images.groupby("near_duplicate")["image_id"]]
+    shown = f"{count_words(len(alike), 'group')}, {_some(alike)}" if alike else "none"
+    return [*lines, f"near-duplicates among those decoded: {shown}"]
+
+
+def _format_labels(found: DataCheck, width: int) -> list[str]:
+    if found.labels.empty:
+        return ["none, so no model can be fitted"]
+    named = found.labels["diagnosis"].any()
+    lines = [output.format_diagnoses(found.labels, width)] if named else []
+    counts = [f"{n:,} {what}" for what, n in _count_labels(found.records).items()]
+    return [*lines, ", ".join(counts)]
+
+
+def _count_labels(records: pd.DataFrame) -> dict[str, int]:
+    if "target" not in records:
+        return {"malignant": 0, "benign": 0, "without a label": len(records)}
+    target = records["target"]
+    counts = {"malignant": (target == 1).sum(), "benign": (target == 0).sum()}
+    return {name: int(n) for name, n in (counts | {"without a label": target.isna().sum()}).items()}
+
+
+def _format_groups(records: pd.DataFrame) -> list[str]:
+    from hybridlesion._formatting import count_words
+
+    lines = []
+    for name, noun in (("patient_id", "patient"), ("lesion_id", "lesion")):
+        if name not in records or records[name].isna().all():
+            lines.append(f"{noun}s: not in the table")
+            continue
+        sizes, unknown = records[name].value_counts(), int(records[name].isna().sum())
+        most = "one image each" if sizes.max() == 1 else f"up to {sizes.max():,} images each"
+        lines.append(f"{count_words(len(sizes), noun)}, {most}")
+        lines += [f"{count_words(unknown, 'image')} without a {noun}"] if unknown else []
+    return lines
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    more = f" and {len(names) - _N_NAMES:,} more" if len(names) > _N_NAMES else ""
+    return ", ".join(names[:_N_NAMES]) + more
+
+
+def _fit(values: Sequence[str], width: int) -> str:
+    """Join as many values as fit, at least a part of the first."""
+    joined = [", ".join(values[:n]) for n in range(len(values), 0, -1)]
+    return next((text for text in joined if len(text) <= width), _cut("".join(values[:1]), width))
+
+
+def _cut(text: str, width: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: max(width - 3, 1)]}..."
+
+
+def _json_facts(found: DataCheck, out: Path, command: str) -> dict[str, object]:
+    images, unmatched, usable = found.images, found.unmatched, found.n_usable > 0
+    failed = images.loc[images["problem"] != "", ["image_id", "path", "problem"]]
+    missing = {
+        f"{name}s": {"n": len(rows), "examples": list(rows["image_id"][:_N_EXAMPLES])}
+        for name, what in (("photograph", "row"), ("row", "photograph"))
+        for rows in [unmatched[unmatched["missing"] == what]]
+    }
+    near = unmatched[(unmatched["missing"] == "photograph") & (unmatched["near"] != "")]
+    groups = {
+        f"n_{noun}s": int(found.records[f"{noun}_id"].nunique())
+        for noun in ("patient", "lesion")
+        if f"{noun}_id" in found.records
+    }
+    return {
+        "path": out if usable else None,
+        "n_images": found.n_images,
+        "n_rows": found.n_rows,
+        "n_matched": len(images),
+        "n_usable": found.n_usable,
+        "n_decoded": int(images["decoded"].sum()),
+        "columns": found.columns.to_dict("records"),
+        "labels": found.labels.to_dict("records"),
+        "label_counts": _count_labels(found.records),
+        **groups,
+        "unmatched": missing,
+        "near_misses": near.head(_N_EXAMPLES)[["image_id", "near", "without"]].to_dict("records"),
+        "failures": failed.to_dict("records"),
+        "near_duplicates": [list(ids) for _, ids in images.groupby("near_duplicate")["image_id"]],
+        "mapping": vars(found.mapping),
+        "notes": [output.name_options(note) for note in found.notes],
+        "next": command if usable else None,
+        "seconds": output.elapsed_seconds(),
+    }
