@@ -32,6 +32,7 @@ from hybridlesion.metadata import (
     Records,
     count_diagnoses,
     derive_mapping,
+    is_acquisition,
     list_uses,
     near_misses,
     pair_images,
@@ -55,7 +56,7 @@ _VERDICTS = {
     ColumnFate.PROPOSED: "not understood",
     ColumnFate.UNKNOWN: "not understood",
 }
-# Reasons for which a column is set aside although it says nothing about the diagnosis.
+# Reasons, besides acquisition, to exclude a column that says nothing about the diagnosis.
 _HARMLESS = ("another column was named for its role", "it is the row number of a spreadsheet")
 
 
@@ -246,7 +247,8 @@ def _describe_columns(uses: Sequence[ColumnUse], tables: Sequence[Table]) -> pd.
             examples[source.name, column] = tuple(islice(texts, _N_EXAMPLES))
     rows = []
     for use in uses:
-        verdict = "ignored" if use.detail in _HARMLESS else _VERDICTS[use.fate]
+        harmless = use.detail in _HARMLESS or is_acquisition(use.column)
+        verdict = "ignored" if harmless else _VERDICTS[use.fate]
         shown = examples.get((use.table, use.column), ())
         may_be = f"may be {use.field}; to read it, pass {use.detail}"
         reason = may_be if use.fate is ColumnFate.PROPOSED else use.detail

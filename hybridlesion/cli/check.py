@@ -46,9 +46,10 @@ def check(
     jobs: options.Jobs = -1,
     as_json: options.AsJson = False,
 ) -> None:
-    """Check images and tables before anything is computed, and print the next command.
+    """Check images and tables before anything is computed.
 
-    Exit codes: 0 usable; 1 refused, or no usable image; 2 wrong usage.
+    Writes a mapping file and prints the next command. Exit codes: 0 usable; 1 refused, or no usable
+    image; 2 wrong usage.
     """
     columns = options.split_columns(column)
 

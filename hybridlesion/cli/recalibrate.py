@@ -34,10 +34,10 @@ def recalibrate(
     sign: Annotated[Path | None, option("KEYFILE", _SIGN)] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Recalibrate a model, and move its thresholds, on 50 to 500 lesions of another site.
+    """Recalibrate a model on labelled lesions of another site.
 
-    The ranking of lesions stays. The new file also contains the original calibration; MODEL is not
-    changed.
+    Takes 50 to 500 lesions, moves the thresholds and keeps the ranking. The new file also contains
+    the original calibration; MODEL is not changed.
     """
     from hybridlesion._formatting import count_words
     from hybridlesion.model import malignant_for_width

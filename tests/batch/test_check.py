@@ -56,7 +56,7 @@ def test_the_verdict_of_each_column(clinic):
         "Befund Histo": "not understood",
         "dx_type": "leaks the diagnosis",
         "Breite": "not understood",
-        "width": "leaks the diagnosis",
+        "width": "ignored",
         "fitzpatrick_skin_type": "ignored",
         "Erstdiagnose Alter": "not understood",
         "Unnamed: 0": "ignored",

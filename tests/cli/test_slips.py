@@ -29,6 +29,7 @@ def _required(name, without=None):
         "x" for one in COMMANDS[name].params if isinstance(one, TyperArgument) and one.required
     ]
     ends = {"features": "o.parquet", "fit": "o.joblib", "score": "o.csv"}
+    ends["recalibrate"] = "o.joblib"
     ends["train-refiner"] = "o.safetensors"
     for one in COMMANDS[name].params:
         if isinstance(one, TyperOption) and one.required and one.opts[0] != without:

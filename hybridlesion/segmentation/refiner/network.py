@@ -35,7 +35,7 @@ class RefinerNetwork(nn.Module):
     evidence : bool, default=True
         Whether the evidence is used; False is meant for ablations.
     n_structures : int, default=0
-        Number of dermoscopic structures that are mapped beside the lesion.
+        Number of dermoscopic structures that are mapped in addition to the lesion.
 
     Notes
     -----

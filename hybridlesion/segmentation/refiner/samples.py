@@ -372,7 +372,7 @@ def augment(sample: Sample, size: int, rng: np.random.Generator) -> TrainingView
     border = {"borderMode": cv2.BORDER_REFLECT_101}
     skin = sample.mask < 128
     if fate > 1 - _DISTANT and skin.any():
-        # A lesion far away, as in a clinical photograph, on skin of its own colour.
+        # A lesion far away, as in a clinical photograph, on skin of the same colour.
         scale = rng.uniform(0.2, 0.6)
         matrix = scale * matrix
         matrix[:, 2] += rng.uniform(0, 1 - scale, 2) * size
