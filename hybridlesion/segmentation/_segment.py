@@ -220,9 +220,13 @@ def enlarge_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if mask.shape == tuple(size):
         return mask
-    # Half a pixel of blur turns the steps of the boundary into its slope.
+    # A little blur turns the steps of the boundary into a slope.
     soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0)
-    return cv2.resize(soft, (size[1], size[0]), interpolation=cv2.INTER_CUBIC) > 0.5
+    large = cv2.resize(soft, (size[1], size[0]), interpolation=cv2.INTER_CUBIC) > 0.5
+    if mask.any() and not large.any():  # a thread that the blur has dissolved
+        grey = mask.astype(np.uint8)
+        return cv2.resize(grey, (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0
+    return large
 
 
 def draw_overlay(

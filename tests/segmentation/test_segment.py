@@ -9,7 +9,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError
 from hybridlesion.io import read_image, read_mask
 from hybridlesion.metrics.masks import jaccard
-from hybridlesion.segmentation import draw_overlay, segment, segment_details
+from hybridlesion.segmentation import draw_overlay, enlarge_mask, segment, segment_details
 
 SKIN = (222, 178, 158)
 
@@ -165,3 +165,15 @@ def test_image_is_left_alone_and_empty_masks_draw_nothing(image, mask):
 def test_sizes_must_agree(image):
     with pytest.raises(ImageError, match="same size"):
         draw_overlay(image, np.zeros((10, 10), dtype=bool))
+
+
+def test_an_enlarged_mask_keeps_its_area_and_a_thread_does_not_vanish():
+    mask = np.zeros((60, 80), bool)
+    mask[20:40, 10:60] = True
+    large = enlarge_mask(mask, (600, 800))
+    assert large.shape == (600, 800)
+    assert large.mean() == pytest.approx(mask.mean(), rel=0.02)
+    thread = np.zeros((60, 80), bool)
+    thread[30] = True
+    assert enlarge_mask(thread, (600, 800)).mean() == pytest.approx(thread.mean(), rel=0.1)
+    assert not enlarge_mask(np.zeros((60, 80), bool), (600, 800)).any()
