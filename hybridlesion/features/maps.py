@@ -48,8 +48,6 @@ class MirrorMap:
         Direction of the best axis in radians, from the row axis towards increasing rows.
     shape, color : tuple of two float
         Mismatch of contour and colour about the best axis and about the one perpendicular to it.
-    asymmetric : tuple of two bool
-        Whether the lesion is asymmetric about these axes; their number is the score A.
     own, mirrored : ndarray of shape (h, w), float32
         The mask and its mirror image, 0 to 1.
     difference : ndarray of shape (h, w), float32
@@ -59,7 +57,6 @@ class MirrorMap:
     angle: float
     shape: tuple[float, float]
     color: tuple[float, float]
-    asymmetric: tuple[bool, bool]
     own: np.ndarray
     mirrored: np.ndarray
     difference: np.ndarray
@@ -80,7 +77,7 @@ def mirror_map(lesion: LesionContext) -> MirrorMap:
     """
     mask, lab, pigment, _ = shrink(lesion)
     curves = reflect(mask, lab, pigment, lesion.axes[0])
-    best, asymmetric = choose_axes(curves)
+    best, _ = choose_axes(curves)
     angle = lesion.axes[0] + best * np.pi / N_AXES
     layers = np.dstack([lab, mask.astype(np.float32)])
     mirror = cv2.warpAffine(layers, _reflection(mask, angle), mask.shape[::-1])
@@ -88,8 +85,7 @@ def mirror_map(lesion: LesionContext) -> MirrorMap:
     difference[~(mask & (mirror[..., 3] > 0.5))] = np.nan
     pair = [best, (best + N_AXES // 2) % N_AXES]
     shape, color = (tuple(curves[kind][pair].tolist()) for kind in ("shape", "color"))
-    found = tuple(asymmetric.tolist())
-    return MirrorMap(angle, shape, color, found, layers[..., 3], mirror[..., 3], difference)
+    return MirrorMap(angle, shape, color, layers[..., 3], mirror[..., 3], difference)
 
 
 def _reflection(mask: np.ndarray, angle: float) -> np.ndarray:

@@ -241,8 +241,8 @@ def load_scales(name: str) -> dict[str, MonotoneScale]:
     """
     text = resources.files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8")
     return {
-        name: MonotoneScale(tuple(Term(**term) for term in scale["terms"]), scale["offset"])
-        for name, scale in json.loads(text)["scales"].items()
+        key: MonotoneScale(tuple(Term(**term) for term in scale["terms"]), scale["offset"])
+        for key, scale in json.loads(text)["scales"].items()
     }
 
 

@@ -18,7 +18,7 @@ from hybridlesion.features import COLORS, DEFAULT_PALETTE, FEATURES, Palette, ab
 from hybridlesion.features.asymmetry import LIMITS
 from hybridlesion.features.border import ABRUPT
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
-from hybridlesion.features.scores import present_structures
+from hybridlesion.features.scores import PRESENT, present_structures
 from hybridlesion.plotting._abcd_layout import Panel, make_page, make_panel, numbers_axes, percent
 from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE, write
 from hybridlesion.segmentation import draw_overlay
@@ -220,7 +220,7 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
     if name == "structures":
         found = present_structures(values)
         present = ", ".join(part for part, there in found.items() if there)
-        least = "; ".join(f"{part} {_LEAST[part]}" for part in found)
+        least = "; ".join(f"{part} {_least_words(part)}" for part in found)
         return [
             present or "None of five; the least score is 1.",
             *textwrap.wrap(f"Least: {least}.", 50),
@@ -238,13 +238,12 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
     return [*textwrap.wrap(counted[name], 50), looks]
 
 
-_LEAST = {
-    "network": "6 %",
-    "structureless": "35 %",
-    "streaks": "2 octants",
-    "dots": "12",
-    "globules": "12",
-}
+def _least_words(structure: str) -> str:
+    """Return the value from which a structure is present, with its unit."""
+    extent, least = PRESENT[structure]
+    if extent.endswith("share"):
+        return percent(least)
+    return f"{least:.0f} octants" if extent.endswith("octants") else f"{least:.0f}"
 
 
 def _bar(axes: Axes, y: float, name: str, values: Mapping[str, float]) -> None:

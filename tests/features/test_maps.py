@@ -44,7 +44,6 @@ def test_what_is_not_mirrored_is_the_asymmetry(case):
         assert curve[0] - 1e-9 <= min(found) <= max(found) <= curve[1] + 1e-9
     pairs = zip(mirror.shape, mirror.color, strict=True)
     asymmetric = [one > LIMITS["shape"] or other > LIMITS["color"] for one, other in pairs]
-    assert list(mirror.asymmetric) == asymmetric
     assert values["abcd__asymmetry"] == sum(asymmetric)
 
 
