@@ -26,7 +26,7 @@ BACKBONES = ("tf_efficientnet_lite0", "mobilenetv2_100")
 
 
 class Classifier(nn.Module):
-    """Backbone with classifier, from uint8 pixels to logits.
+    """Backbone with classifier, from uint8 pixels to logits and embedding.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class Classifier(nn.Module):
         self.input_mean = nn.Parameter(torch.empty(1, 3, 1, 1))
         self.input_std = nn.Parameter(torch.empty(1, 3, 1, 1))
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Classify images.
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Classify and embed images.
 
         Parameters
         ----------
@@ -51,11 +51,15 @@ class Classifier(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, 8)
+        logits : Tensor of shape (n, 8)
             Logits.
+        embedding : Tensor of shape (n, n_features)
+            Input of the classifier.
         """
         values = pixels.permute(0, 3, 1, 2).float()
-        return self.model((values - self.input_mean) / self.input_std)
+        maps = self.model.forward_features((values - self.input_mean) / self.input_std)
+        embedding = self.model.forward_head(maps, pre_logits=True)
+        return self.model.get_classifier()(embedding), embedding
 
 
 class EvenConv2d(nn.Conv2d):
@@ -112,7 +116,7 @@ class Refiner(nn.Module):
         return self.model(*inputs).sigmoid()
 
 
-def export(model: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> bytes:
+def export(model: nn.Module, inputs: dict[str, torch.Tensor], *outputs: str) -> bytes:
     """Export a graph whose weights are supplied when it is loaded.
 
     Parameters
@@ -121,8 +125,8 @@ def export(model: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> by
         Wrapper of a network ``model``.
     inputs : dict of str to Tensor
         Example of each input; the first three axes are dynamic.
-    output : str
-        Name of the output.
+    *outputs : str
+        Names of the outputs.
 
     Returns
     -------
@@ -143,8 +147,8 @@ def export(model: nn.Module, inputs: dict[str, torch.Tensor], output: str) -> by
             tuple(inputs.values()),
             buffer,
             input_names=list(inputs),
-            output_names=[output],
-            dynamic_axes=axes | {output: {0: "n"}},
+            output_names=list(outputs),
+            dynamic_axes=axes | {name: {0: "n"} for name in outputs},
             do_constant_folding=False,
             training=torch.onnx.TrainingMode.PRESERVE,
             opset_version=17,
@@ -183,7 +187,7 @@ def main() -> None:
             if type(part).__name__ == "Conv2dSame":
                 part.__class__ = EvenConv2d
         pixels = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
-        graph = export(Classifier(model), {"pixels": pixels}, "logits")
+        graph = export(Classifier(model), {"pixels": pixels}, "logits", "embedding")
         (folder / f"{name}.onnx").write_bytes(graph)
         print(f"{name}.onnx: {len(graph):,} bytes")
     square = torch.randn(2, 96, 96, 3)

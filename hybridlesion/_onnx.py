@@ -89,4 +89,19 @@ class Graph:
         ndarray
             First output, in which each row is independent of the number of rows.
         """
-        return self._session.run(None, inputs)[0]
+        return self.run_all(**inputs)[0]
+
+    def run_all(self, **inputs: np.ndarray) -> list[np.ndarray]:
+        """Evaluate the network and return all its outputs.
+
+        Parameters
+        ----------
+        **inputs : ndarray
+            Inputs by name.
+
+        Returns
+        -------
+        list of ndarray
+            Outputs, in which each row is independent of the number of rows.
+        """
+        return self._session.run(None, inputs)

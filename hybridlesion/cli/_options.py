@@ -367,7 +367,7 @@ def choose_runner(
     return DaskRunner(dask, resources=numbers, time_limit=time_limit)
 
 
-_EMBEDDERS = ("none", "finetuned")
+_EMBEDDERS = ("none", "finetuned", "finetuned-embedding")
 _WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -423,7 +423,7 @@ def read_embedder(text: str, weights: Path | None) -> dict[str, str | None]:
         )
     if text not in _EMBEDDERS:
         _check_timm_model(text)
-    elif weights is not None:
+    elif weights is not None and text != "finetuned-embedding":
         raise typer.BadParameter(
             f"--weights {weights} needs its model, for example --embedder mobilenetv2_100."
         )

@@ -26,8 +26,8 @@ def _print_catalogue(wanted: bool) -> None:
 _SOURCES = "Fine-tuned folder, timm model, weight file, or none"
 _EMBEDDER = option(
     "NAME|PATH|none",
-    f"{_SOURCES}; 'finetuned' is the shipped network.",
-    autocompletion=lambda: ["finetuned", "none"],
+    f"{_SOURCES}; 'finetuned' is the shipped network, 'finetuned-embedding' adds its embedding.",
+    autocompletion=lambda: ["finetuned", "finetuned-embedding", "none"],
 )
 _LIST = flag("--list", "List every feature and exit.", _print_catalogue, is_eager=True)
 _WEIGHTS = "Local weights for a model given by name."

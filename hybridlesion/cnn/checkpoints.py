@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion._onnx import read_weights
 from hybridlesion.cnn.diagnosis import CLASSES, SCORE_COLUMNS
 from hybridlesion.cnn.views import LESION_LIMITS, VIEWS, ImageView, InputSpec
 from hybridlesion.exceptions import ArtifactError, SourceError
@@ -162,6 +163,29 @@ class Finetuned:
         from hybridlesion.cnn.network import input_spec
 
         return input_spec(networks[0], side)
+
+    def embedding_width(self) -> int:
+        """Return the length of the embedding of the first network.
+
+        Returns
+        -------
+        int
+            Number of inputs of its last layer.
+
+        Raises
+        ------
+        ArtifactError
+            If the networks do not distinguish diagnoses.
+        """
+        if not self.tells_diagnoses:
+            raise ArtifactError(
+                "these networks were fine-tuned by a version whose networks have no embedding. "
+                "Fine-tune again, or use their scores alone."
+            )
+        state = read_weights(self.files[self.note["networks"][0]])
+        # The classifier is the only matrix with a row for each diagnosis.
+        (width,) = {w.shape[1] for w in state.values() if w.ndim == 2 and len(w) == len(CLASSES)}
+        return width
 
     def networks(self) -> list[nn.Module]:
         """Build the networks with torch.

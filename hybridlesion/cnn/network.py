@@ -316,11 +316,14 @@ class NetworkEnsemble(nn.Module):
     ----------
     networks : list of nn.Module
         Networks with the same backbone, either `LesionNetwork` or diagnosis classifiers.
+    embedding : bool, default=False
+        Whether rows end with the embedding of the first network, a diagnosis classifier.
     """
 
-    def __init__(self, networks: list[nn.Module]):
+    def __init__(self, networks: list[nn.Module], *, embedding: bool = False):
         super().__init__()
         self.networks = nn.ModuleList(networks)
+        self.embedding = embedding
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Score images.
@@ -332,9 +335,15 @@ class NetworkEnsemble(nn.Module):
 
         Returns
         -------
-        Tensor of shape (n, n_networks) or (n, n_networks * n_classes)
-            Log odds of malignancy, or the class logits of each network.
+        Tensor of shape (n, n_networks) or (n, n_networks * n_classes + width)
+            Log odds of malignancy, or the class logits of each network and the embedding.
         """
+        if self.embedding:
+            first: Any
+            first, *others = self.networks
+            vector = first.forward_head(first.forward_features(images), pre_logits=True)
+            found = [first.get_classifier()(vector), *(network(images) for network in others)]
+            return torch.cat([*found, vector], dim=1)
         found = [network(images) for network in self.networks]
         return torch.cat([one[:, None] if one.ndim == 1 else one for one in found], dim=1)
 

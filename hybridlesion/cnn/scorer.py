@@ -53,6 +53,9 @@ def network_path(weights: str | os.PathLike[str] | None) -> Path:
 
 _SEEN = "qa__cnn_seen"
 
+# Start of the names of the columns of an embedding.
+EMBEDDING = "emb__lesion_"
+
 _NEW, _OUT_OF_FOLD, _OPTIMISTIC = 0.0, 1.0, 2.0
 
 
@@ -68,6 +71,9 @@ class CNNScorer(ImageTransformer):
         Device used to run the networks.
     batch_size : int, default=32
         Number of images per forward pass on a GPU.
+    embedding : bool, default=False
+        Whether to also return the embedding of the first network, the input of its last layer. The
+        networks must distinguish diagnoses.
 
     Attributes
     ----------
@@ -106,6 +112,10 @@ class CNNScorer(ImageTransformer):
 
     Training images are also recognised by their perceptual hash, regardless of the file name.
 
+    The embedding consists of the columns ``emb__lesion_0000``, ``emb__lesion_0001`` and so on, of
+    networks that distinguish diagnoses: the mean over the views. Since it cannot be computed out of
+    fold, ``qa__cnn_seen`` is then 2 for every image that the first network was trained on.
+
     On a CPU, networks that distinguish diagnoses run on ONNX Runtime if the package contains the
     graph of their backbone (``tf_efficientnet_lite0``, ``mobilenetv2_100``), and torch is not
     imported. In all other cases, including on a GPU, torch is used.
@@ -123,10 +133,12 @@ class CNNScorer(ImageTransformer):
         *,
         device: str = "auto",
         batch_size: int = 32,
+        embedding: bool = False,
     ):
         self.weights = weights
         self.device = device
         self.batch_size = batch_size
+        self.embedding = embedding
 
     def fit(self, X: object = None, y: object = None) -> CNNScorer:
         """Check the parameters and files, without building the networks.
@@ -159,6 +171,9 @@ class CNNScorer(ImageTransformer):
         tuned = Finetuned.read(network_path(self.weights))
         self.weights_digest_ = tuned.digest
         self.columns_ = (*tuned.score_columns, _SEEN)
+        if self.embedding:
+            width = tuned.embedding_width()
+            self.columns_ += tuple(f"{EMBEDDING}{i:04d}" for i in range(width))
         self.n_features_out_ = len(self.columns_)
         return self
 
@@ -197,7 +212,9 @@ class CNNScorer(ImageTransformer):
         """
         check_is_fitted(self)
         path = network_path(self.weights)
-        loaded = _load(path, file_stamp(path), resolve_device(self.device))
+        # Scorers saved by earlier releases lack the parameter.
+        embeds = getattr(self, "embedding", False)
+        loaded = _load(path, file_stamp(path), resolve_device(self.device), embeds)
         if loaded.digest != self.weights_digest_:
             raise ArtifactError(
                 f"the networks in {self.weights} are not those this scorer was fitted with. "
@@ -210,14 +227,17 @@ class CNNScorer(ImageTransformer):
                 raise ValueError(f"got {len(images)} images and {len(other)} {name}.")
         blocks = self._blocks(zip(images, masks, strict=True), loaded.views, loaded.network)
         rows = loaded.network.rows(blocks, batch_size=self.batch_size)
-        n_outputs = loaded.network.n_features // loaded.n_networks
-        shape = (len(images), len(loaded.views), loaded.n_networks, n_outputs)
-        logits = rows.reshape(shape).mean(axis=1)
+        rows = rows.reshape(len(images), len(loaded.views), loaded.network.n_features).mean(axis=1)
+        n_logits = loaded.n_networks * loaded.n_outputs
+        logits = rows[:, :n_logits].reshape(-1, loaded.n_networks, loaded.n_outputs)
         hashes = np.array(list(map(perceptual_hash, images)), np.uint8).reshape(-1, 32)
-        chosen, seen = _choose(logits, loaded.folds, *loaded.seen.match(records, hashes))
+        match, fold, kept = loaded.seen.match(records, hashes)
+        chosen, seen = _choose(logits, loaded.folds, match, fold, kept)
         is_binary = loaded.shares is None
         scores = 1 / (1 + np.exp(-chosen)) if is_binary else class_scores(chosen, loaded.shares)
-        return np.column_stack([scores, seen]).astype(np.float32)
+        if embeds:
+            seen[(seen != _NEW) & ((fold != 0) | (not loaded.folds))] = _OPTIMISTIC
+        return np.column_stack([scores, seen, rows[:, n_logits:]]).astype(np.float32)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the columns.
@@ -230,7 +250,7 @@ class CNNScorer(ImageTransformer):
         Returns
         -------
         ndarray of shape (n_features_out_,), object
-            Names of the score columns, followed by ``qa__cnn_seen``.
+            Names of the score columns, followed by ``qa__cnn_seen`` and the embedding.
         """
         # Scorers saved by earlier releases lack the names.
         return np.array(getattr(self, "columns_", ("cnn__score", _SEEN)), dtype=object)
@@ -241,6 +261,7 @@ class _Loaded(NamedTuple):
 
     network: Network | OnnxNetwork
     n_networks: int
+    n_outputs: int
     seen: TrainingMembership
     digest: str
     views: tuple[ImageView, ...]
@@ -268,22 +289,24 @@ def _choose(
 
 
 @lru_cache(maxsize=2)
-def _load(path: Path, stamp: tuple, device: str) -> _Loaded:
+def _load(path: Path, stamp: tuple, device: str, embeds: bool) -> _Loaded:
     tuned = Finetuned.read(path)
     names, backbones = tuned.note["networks"], tuned.backbones
     shares = tuned.note["shares"] if tuned.tells_diagnoses else None
+    n_outputs = len(CLASSES) if shares else 1
     network: Network | OnnxNetwork
     if device == "cpu" and shares and all(map(has_graph, backbones)):
-        network = OnnxNetwork(backbones, [tuned.files[name] for name in names], tuned.spec([]))
+        files = [tuned.files[name] for name in names]
+        network = OnnxNetwork(backbones, files, tuned.spec([]), embedding=embeds)
     else:
         from hybridlesion.cnn.network import NetworkEnsemble
 
         networks = tuned.networks()
-        n_features = (len(CLASSES) if shares else 1) * len(names)
-        spec = tuned.spec(networks)
-        network = Network(NetworkEnsemble(networks), device, spec=spec, n_features=n_features)
-    folds = bool(tuned.note["folds"])
-    return _Loaded(network, len(names), tuned.seen, tuned.digest, tuned.views, folds, shares)
+        ensemble = NetworkEnsemble(networks, embedding=embeds)
+        n_features = n_outputs * len(names) + (tuned.embedding_width() if embeds else 0)
+        network = Network(ensemble, device, spec=tuned.spec(networks), n_features=n_features)
+    facts = (tuned.seen, tuned.digest, tuned.views, bool(tuned.note["folds"]), shares)
+    return _Loaded(network, len(names), n_outputs, *facts)
 
 
 # Number of images per forward pass. With a fixed shape, the same kernels are always chosen, so that
@@ -328,6 +351,8 @@ class OnnxNetwork:
         Weights of each classifier, as a timm state dict in safetensors format.
     spec : InputSpec
         Input of the networks.
+    embedding : bool, default=False
+        Whether rows end with the embedding of the first network.
 
     Attributes
     ----------
@@ -350,19 +375,29 @@ class OnnxNetwork:
     The logits agree with those from torch up to rounding errors of about 1e-6.
     """
 
-    def __init__(self, backbones: Sequence[str], files: Sequence[bytes], spec: InputSpec):
+    def __init__(
+        self,
+        backbones: Sequence[str],
+        files: Sequence[bytes],
+        spec: InputSpec,
+        *,
+        embedding: bool = False,
+    ):
         self.spec = spec
-        self.n_features = len(CLASSES) * len(files)
+        self.embedding = embedding
         self.digest = hashlib.sha256(b"".join(files)).hexdigest()
         self.device = "cpu"
         pixels = {
             name: np.array(values, np.float32).reshape(1, 3, 1, 1) * np.float32(255)
             for name, values in (("input_mean", spec.mean), ("input_std", spec.std))
         }
+        weights = list(map(read_weights, files))
         self._graphs = [
-            Graph(_graph_file(backbone), read_weights(data) | pixels)
-            for backbone, data in zip(backbones, files, strict=True)
+            Graph(_graph_file(backbone), state | pixels)
+            for backbone, state in zip(backbones, weights, strict=True)
         ]
+        width = len(weights[0]["classifier.weight"].T) if embedding else 0
+        self.n_features = len(CLASSES) * len(files) + width
 
     def block_size(self, batch_size: int) -> int:
         """Return the number of images per forward pass.
@@ -392,13 +427,15 @@ class OnnxNetwork:
         Returns
         -------
         ndarray of shape (n_images, n_features), float32
-            Logits of the first network, followed by those of the second, and so on.
+            Logits of the first network, followed by those of the second, and so on, and by the
+            embedding.
         """
         parts = [np.empty((0, self.n_features), np.float32)]
         for block in blocks:
             for start in range(0, len(block), _BLOCK):
                 part = block[start : start + _BLOCK]
                 pixels = pad_block(part, _BLOCK)
-                found = [graph.run(pixels=pixels) for graph in self._graphs]
-                parts.append(np.hstack(found)[: len(part)])
+                found = [graph.run_all(pixels=pixels) for graph in self._graphs]
+                row = [logits for logits, _ in found] + [found[0][1]] * self.embedding
+                parts.append(np.hstack(row)[: len(part)])
         return np.concatenate(parts)

@@ -8,7 +8,12 @@ from hybridlesion.featurizer._columns import (
     metadata_columns,
     read_frame,
 )
-from hybridlesion.featurizer._featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer
+from hybridlesion.featurizer._featurizer import (
+    FEATURE_VERSION,
+    FINETUNED,
+    FINETUNED_EMBEDDERS,
+    LesionFeaturizer,
+)
 from hybridlesion.featurizer._measuring import (
     BLOCK,
     COLOR_CONSTANCY,
@@ -22,6 +27,7 @@ __all__ = [
     "COLOR_CONSTANCY",
     "FEATURE_VERSION",
     "FINETUNED",
+    "FINETUNED_EMBEDDERS",
     "Failure",
     "LesionFeaturizer",
     "attempt",

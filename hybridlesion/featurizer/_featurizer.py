@@ -37,8 +37,11 @@ from hybridlesion.segmentation import check_segmenter
 # then recomputed.
 FEATURE_VERSION = 4
 
-# Name of the embedder for networks from `hybridlesion finetune`, regardless of their backbone.
+# Names of the embedder for networks from `hybridlesion finetune`, regardless of their backbone:
+# their scores, or scores and embedding.
 FINETUNED = "finetuned"
+FINETUNED_EMBEDDING = "finetuned-embedding"
+FINETUNED_EMBEDDERS = (FINETUNED, FINETUNED_EMBEDDING)
 
 
 class LesionFeaturizer(TransformerMixin, BaseEstimator):
@@ -52,10 +55,11 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
     ----------
     embedder : str, default="none"
         Name of a timm model whose embedding is used, ``"finetuned"`` for the scores of fine-tuned
-        networks (see `hybridlesion.cnn.CNNScorer` for their columns), or ``"none"``.
+        networks (see `hybridlesion.cnn.CNNScorer` for their columns), ``"finetuned-embedding"`` for
+        their scores and embedding, or ``"none"``.
     weights : str or None, default=None
         Local weight file for `embedder`. If None, the pretrained weights of timm are used. For
-        ``"finetuned"``, a folder written by `hybridlesion finetune`; if None, the network that
+        fine-tuned networks, a folder written by `hybridlesion finetune`; if None, the network that
         ships with the package is used.
     segmenter : str, default="refined"
         Segmentation method; one of `hybridlesion.segmentation.SEGMENTERS`, or the weight file of a
@@ -420,8 +424,9 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         if self.embedder == "none":
             return None
         options = {"device": self.device, "batch_size": self.batch_size}
-        if self.embedder == FINETUNED:
-            return CNNScorer(self.weights, **options).fit()
+        if self.embedder in FINETUNED_EMBEDDERS:
+            embedding = self.embedder == FINETUNED_EMBEDDING
+            return CNNScorer(self.weights, embedding=embedding, **options).fit()
         return TimmEmbedder(self.embedder, weights=self.weights, crop=self.crop, **options).fit()
 
     def _check_parameters(self) -> None:
@@ -489,7 +494,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 write_mask(Path(masks) / f"{row[0]}_segmentation.png", mask)
         if self.embedder_ is not None and lesions:
             # Fine-tuned networks check whether they were trained on an image, patient or lesion.
-            known = {"records": rows.iloc[list(lesions)]} if self.embedder == FINETUNED else {}
+            is_finetuned = self.embedder in FINETUNED_EMBEDDERS
+            known = {"records": rows.iloc[list(lesions)]} if is_finetuned else {}
             images, areas = map(list, zip(*lesions.values(), strict=True))
             out[list(lesions), n_fixed:] = self.embedder_.transform(images, areas, **known)
         return failures

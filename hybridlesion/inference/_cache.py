@@ -21,7 +21,12 @@ from sklearn.base import clone
 from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import FeatureResult, Output, RunOptions, describe_featurizer, measure
 from hybridlesion.exceptions import ImageError, SourceError, TableError
-from hybridlesion.featurizer import FEATURE_VERSION, FINETUNED, LesionFeaturizer, encode_metadata
+from hybridlesion.featurizer import (
+    FEATURE_VERSION,
+    FINETUNED_EMBEDDERS,
+    LesionFeaturizer,
+    encode_metadata,
+)
 from hybridlesion.io import read_bytes, split_locator
 from hybridlesion.metadata import normalise_image_id
 
@@ -107,7 +112,7 @@ class FeatureCache:
         self.folder = folder
         self.names = featurizer.measured_names()
         self._digest = _configuration_digest(describe_featurizer(featurizer), self.names)
-        self._by_record = featurizer.embedder == FINETUNED
+        self._by_record = featurizer.embedder in FINETUNED_EMBEDDERS
 
     def keys(self, records: pd.DataFrame, digests: Sequence[str | None]) -> list[str | None]:
         """Compute the key of each record.

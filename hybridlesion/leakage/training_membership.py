@@ -371,14 +371,15 @@ def is_network_score(name: str) -> bool:
     Returns
     -------
     bool
-        True for ``cnn__score``, ``cnn__melanoma`` and the probabilities ``cnn__p_*``.
+        True for ``cnn__score``, ``cnn__melanoma``, the probabilities ``cnn__p_*`` and the embedding
+        ``emb__lesion_*``.
 
     Examples
     --------
     >>> is_network_score("cnn__p_bcc"), is_network_score("cnn__mine")
     (True, False)
     """
-    return name in ("cnn__score", "cnn__melanoma") or name.startswith("cnn__p_")
+    return name in ("cnn__score", "cnn__melanoma") or name.startswith(("cnn__p_", "emb__lesion_"))
 
 
 def blank_in_sample_scores(table: pd.DataFrame) -> pd.DataFrame:

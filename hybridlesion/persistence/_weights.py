@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from hybridlesion._atomic import atomic_path
 from hybridlesion.cnn import SHIPPED, Finetuned
 from hybridlesion.exceptions import ArtifactError, SourceError
-from hybridlesion.featurizer import FINETUNED, LesionFeaturizer
+from hybridlesion.featurizer import FINETUNED_EMBEDDERS, LesionFeaturizer
 from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import SEGMENTERS
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS
@@ -217,7 +217,7 @@ def _embedder_file(featurizer: LesionFeaturizer) -> tuple[str, bytes] | None:
     if featurizer.embedder == "none":
         return None
     try:
-        if featurizer.embedder == FINETUNED:
+        if featurizer.embedder in FINETUNED_EMBEDDERS:
             path = Path(featurizer.weights or SHIPPED)
             return _clean_name(f"{path.stem}.zip"), Finetuned.read(path).pack()
         if featurizer.weights is None:

@@ -30,6 +30,7 @@ from hybridlesion.explain import CnnMap, cnn_map
 from hybridlesion.featurizer import (
     COLOR_CONSTANCY,
     FINETUNED,
+    FINETUNED_EMBEDDERS,
     Failure,
     LesionFeaturizer,
     attempt,
@@ -267,7 +268,7 @@ class SheetDrawing:
         options["structures"] = details.structures
         sheet = draw_abcd_sheet(shown, mask, title=image_id, notes=notes, **options)
         seen = None
-        if featurizer.embedder == FINETUNED:
+        if featurizer.embedder in FINETUNED_EMBEDDERS:
             settings = {"column": self.column, "device": featurizer.device}
             seen = cnn_map(image, mask, featurizer.weights, **settings)
         return DrawnSheet(sheet, image, mask, seen)

@@ -20,8 +20,10 @@ from hybridlesion.cnn import (
     name_classes,
     write_note,
 )
+from hybridlesion.cnn import scorer as scorer_module
 from hybridlesion.exceptions import ArtifactError, OptionError
 from hybridlesion.explain import cnn_map
+from hybridlesion.leakage import blank_in_sample_scores
 from tests.cnn.conftest import classifier_bytes, diagnosis_note, random_classifier
 
 
@@ -52,6 +54,45 @@ def test_columns_follow_from_the_mean_logits_of_torch(diagnoser, images, logits)
     np.testing.assert_allclose(scores[:, :-1], class_scores(expected, shares), atol=1e-4)
     assert scores[:, -1].tolist() == [1] * 6 + [0] * 5
     np.testing.assert_allclose(scores[:, 2:10].sum(axis=1), 1, atol=1e-6)
+
+
+def test_the_embedding_is_the_input_of_the_first_networks_last_layer(diagnoser, images):
+    scorer = CNNScorer(diagnoser, device="cpu", embedding=True).fit()
+    found = pd.DataFrame(scorer.transform(*images), columns=scorer.get_feature_names_out())
+    assert list(found)[10:12] == ["qa__cnn_seen", "emb__lesion_0000"]
+    plain = CNNScorer(diagnoser, device="cpu").fit().transform(*images)
+    np.testing.assert_array_equal(found.iloc[:, :10].to_numpy(), plain[:, :10])
+    tuned = Finetuned.read(diagnoser)
+    spec, first = tuned.spec([]), tuned.networks()[0]
+    vectors = found.filter(like="emb__").to_numpy()
+    assert vectors.shape == (11, first.num_features) == (11, tuned.embedding_width())
+    views = np.stack([view.prepare(images[0][8], images[1][8], spec) for view in tuned.views])
+    values = torch.from_numpy(views).permute(0, 3, 1, 2) / 255
+    values = (values - torch.tensor(spec.mean).view(3, 1, 1)) / torch.tensor(spec.std).view(3, 1, 1)
+    with torch.no_grad():
+        expected = first.forward_head(first.forward_features(values), pre_logits=True).mean(dim=0)
+    np.testing.assert_allclose(vectors[8], expected.numpy(), atol=1e-4)
+    # The first network was not trained on the images of its own fold.
+    assert found["qa__cnn_seen"].tolist() == [1, 1, 2, 2, 1, 2, 0, 0, 0, 0, 0]
+    assert blank_in_sample_scores(found)["emb__lesion_0000"].isna().tolist() == [
+        *(False, False, True, True, False, True),
+        *[False] * 5,
+    ]
+
+
+def test_torch_embeds_as_onnx_does(diagnoser, images, monkeypatch):
+    options = {"device": "cpu", "embedding": True}
+    by_onnx = CNNScorer(diagnoser, **options).fit().transform(*images)
+    monkeypatch.setattr("hybridlesion.cnn.scorer.has_graph", lambda backbone: False)
+    scorer_module._load.cache_clear()
+    by_torch = CNNScorer(diagnoser, **options).fit().transform(*images)
+    scorer_module._load.cache_clear()
+    np.testing.assert_allclose(by_torch, by_onnx, atol=1e-4)
+
+
+def test_networks_of_protocol_1_have_no_embedding(tuned):
+    with pytest.raises(ArtifactError, match=r"have no embedding\. Fine-tune again"):
+        CNNScorer(tuned, embedding=True).fit()
 
 
 def test_a_score_depends_on_its_own_image_alone(diagnoser, images):
