@@ -104,10 +104,29 @@ def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failur
         return Failure(str(image_id), path if isinstance(path, str) else "", stage, reason)
 
 
+# Sides, in pixels, below which no lesion can be measured.
+_SMALLEST_SIDE = 16
+
+# 12-bit values in a 16-bit file, up to 4,095, become at most this grey value of 255.
+_DARKEST = 4095 // 257
+
+
 def _read(path: object, long_side: int) -> np.ndarray:
     if not isinstance(path, str):
         raise ImageError("the record has no path to an image.")
-    return resize_long_side(read_image(path, long_side=long_side), long_side)
+    image = read_image(path, long_side=long_side)
+    height, width = image.shape[:2]
+    if min(height, width) < _SMALLEST_SIDE:
+        raise ImageError(
+            f"{path}: {width} x {height} pixels are too few to measure a lesion; at least "
+            f"{_SMALLEST_SIDE} on each side are needed."
+        )
+    if (brightest := int(image.max())) <= _DARKEST:
+        raise ImageError(
+            f"{path}: the photograph is black (its brightest value is {brightest} of 255). If "
+            "its file has 16 bits but holds values of 12 bits, rescale these to the full range."
+        )
+    return resize_long_side(image, long_side)
 
 
 def _segment(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from sklearn.base import clone
 from hybridlesion import LesionFeaturizer, read_image
 from hybridlesion.exceptions import ImageError, TableError
 from hybridlesion.features import feature_names
+from hybridlesion.io import write_image
 
 
 @pytest.fixture
@@ -137,3 +139,20 @@ def test_the_look_of_each_photograph_is_kept(few):
     looks = decode_hashes(table[list(HASH_COLUMNS)].to_numpy())
     for look, path in zip(looks, few["path"], strict=True):
         assert np.unpackbits(look ^ perceptual_hash(read_image(path))).sum() <= 12
+
+
+@pytest.mark.parametrize(
+    ("shape", "brightest", "reason"),
+    [
+        ((15, 200, 3), 255, r"200 x 15 pixels are too few to measure a lesion; at least 16"),
+        ((40, 60, 3), 15, r"black \(its brightest value is 15 of 255\).* holds values of 12 bits"),
+    ],
+)
+def test_what_is_too_small_or_too_dark_to_measure_is_listed(tmp_path, shape, brightest, reason):
+    write_image(tmp_path / "a.png", np.full(shape, brightest, np.uint8))
+    records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
+    table, failures = LesionFeaturizer().fit(records).featurize(records)
+    assert table.filter(like="abcd__").isna().all(axis=None)
+    (failure,) = failures
+    assert failure.stage == "read"
+    assert re.search(reason, failure.reason)
