@@ -19,6 +19,7 @@ from hybridlesion.batch._output import (
     check_output,
     check_side_table,
     check_usable,
+    count_errors,
     errors_path,
     write_errors,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "check_output",
     "check_side_table",
     "check_usable",
+    "count_errors",
     "count_jobs",
     "describe_featurizer",
     "errors_path",

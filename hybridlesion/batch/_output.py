@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -68,6 +69,27 @@ def errors_path(out: str | os.PathLike) -> Path:
     """
     out = Path(out)
     return out.with_name(out.name + ".errors.csv")
+
+
+def count_errors(out: str | os.PathLike) -> int:
+    """Count the failures that were listed for an output.
+
+    Parameters
+    ----------
+    out : str or path-like
+        Output file or folder.
+
+    Returns
+    -------
+    int
+        Rows of ``OUT.errors.csv``; 0 without such a list.
+    """
+    path = errors_path(out)
+    if not path.is_file():
+        return 0
+    with open(path, newline="", encoding="utf-8", errors="replace") as stream:
+        header, *rows = [*csv.reader(stream)] or [[]]
+    return len(rows) if header[: len(_COLUMNS)] == _COLUMNS else 0
 
 
 def check_errors(out: str | os.PathLike) -> None:

@@ -13,6 +13,7 @@ from hybridlesion.metrics.curves import (
     net_benefit,
     precision_recall_curve,
     reliability_curve,
+    roc_band,
     roc_curve,
 )
 from hybridlesion.metrics.diagnoses import confusion_matrix, evaluate_diagnoses
@@ -89,6 +90,7 @@ __all__ = [
     "precision_recall_curve",
     "reliability_curve",
     "roc_auc",
+    "roc_band",
     "roc_curve",
     "shift_prevalence",
     "specificity_at_sensitivity",

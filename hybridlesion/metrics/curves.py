@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from hybridlesion.metrics._resampling import (
     wilson,
 )
 from hybridlesion.metrics.calibration import bin_scores
+from hybridlesion.metrics.discrimination import Ranking
 
 
 def roc_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
@@ -49,6 +51,63 @@ def roc_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:
     y, score = check_scores(y, score)
     false, true, threshold = _roc(y, score)
     return pd.DataFrame({"false_positive_rate": false, "sensitivity": true, "threshold": threshold})
+
+
+def roc_band(
+    y: np.ndarray,
+    score: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    n_bootstrap: int = 500,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> pd.DataFrame:
+    """Specificity along the ROC curve, with an interval at each sensitivity.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    groups : array-like of shape (n,), default=None
+        Patient of each row. If None, each row is treated as its own patient.
+    n_bootstrap : int, default=500
+        Number of draws; if 0, the intervals are NaN.
+    confidence : float, default=0.95
+        Coverage of each interval.
+    random_state : int or None, default=0
+        Random seed.
+
+    Returns
+    -------
+    DataFrame of shape (49, 4)
+        ``sensitivity, specificity, low, high`` at sensitivities of 2 % to 98 %.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `score` is invalid.
+
+    Notes
+    -----
+    The intervals are those of `evaluate` for the specificity at a sensitivity. They hold for each
+    sensitivity by itself, not for the whole curve.
+
+    Examples
+    --------
+    >>> band = roc_band([0, 0, 1, 1] * 20, [0.1, 0.4, 0.35, 0.8] * 20)
+    >>> band.loc[band["sensitivity"].between(0.49, 0.53), "specificity"].tolist()
+    [1.0, 0.5]
+    """
+    y, score = check_scores(y, score)
+    at = tuple(percent / 100 for percent in range(2, 100, 2))
+    ranking = Ranking(y, score, check_groups(groups, len(y)), sensitivities=at)
+    drawn = resample({"": [ranking]}, n_bootstrap, random_state)
+    names = [f"specificity_at_{round(100 * one)}_sensitivity" for one in at]
+    pairs = zip(at, names, strict=True)
+    rows = [(one, *astuple(drawn[name].interval(confidence))) for one, name in pairs]
+    return pd.DataFrame(rows, columns=["sensitivity", "specificity", "low", "high"])
 
 
 def precision_recall_curve(y: np.ndarray, score: np.ndarray) -> pd.DataFrame:

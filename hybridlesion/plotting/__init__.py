@@ -33,6 +33,7 @@ from hybridlesion.plotting._metrics import (
     legend_words,
     metric_figure,
     reliability_figure,
+    reliability_limit,
     square_panel,
 )
 from hybridlesion.plotting._style import RESEARCH_ONLY, THEME
@@ -64,6 +65,7 @@ __all__ = [
     "metric_figure",
     "paint_cnn_map",
     "reliability_figure",
+    "reliability_limit",
     "report_masks",
     "square_panel",
     "subgroup_figure",

@@ -113,7 +113,7 @@ def legend_words(metrics: pd.DataFrame | None) -> dict[str, str]:
     return words
 
 
-def draw_roc(axes: Axes, y, score, threshold, words) -> None:
+def draw_roc(axes: Axes, y, score, threshold, words, band=None) -> None:
     """Draw the ROC curve in a panel.
 
     Parameters
@@ -128,8 +128,13 @@ def draw_roc(axes: Axes, y, score, threshold, words) -> None:
         Threshold to mark.
     words : dict of str to str
         Result of `legend_words`.
+    band : DataFrame, default=None
+        Result of `hybridlesion.metrics.roc_band`, drawn if given.
     """
     curve = roc_curve(y, score)
+    if band is not None:
+        edges = (1 - band["high"], 1 - band["low"])
+        axes.fill_betweenx(band["sensitivity"], *edges, color=MODEL, alpha=0.15, lw=0)
     axes.axhspan(_MIN_SENSITIVITY, 1, color=MODEL, alpha=0.08, lw=0)
     axes.text(0.77, 0.81, "pAUC region", ha="right", va="bottom", fontsize=8, color=MODEL)
     axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":")
@@ -168,7 +173,7 @@ def draw_precision_recall(axes: Axes, y, score, threshold, words) -> None:
     _note(axes, {"Average precision": "average_precision"}, words)
 
 
-def draw_reliability(axes: Axes, y, score, words) -> None:
+def draw_reliability(axes: Axes, y, score, words, limit=None) -> None:
     """Draw the reliability diagram in a panel.
 
     Parameters
@@ -181,9 +186,11 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
         Predicted probability of malignancy.
     words : dict of str to str
         Result of `legend_words`.
+    limit : float, default=None
+        Upper end of both axes. If None, that of `reliability_limit`.
     """
     bins = _bin(y, score, _MAX_BINS)
-    limit = min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
+    limit = reliability_limit(y, score) if limit is None else limit
     axes.plot([0, 1], [0, 1], color=NOTE, lw=1, ls=":")
     _draw_bins(axes, bins, marker="o", ms=6, lw=1.6, capsize=3)
     # Ticks for single scores: malignant along the top edge, benign along the bottom.
@@ -195,6 +202,25 @@ def draw_reliability(axes: Axes, y, score, words) -> None:
     write(axes, 0.98, 0.055, "benign", 8, color=BENIGN, ha="right", va="baseline", **place)
     square_panel(axes, "Predicted probability", "Observed fraction malignant", "Reliability", limit)
     _note(axes, {"Slope": "calibration_slope", "error": "calibration_error"}, words)
+
+
+def reliability_limit(y: np.ndarray, score: np.ndarray) -> float:
+    """Return the upper end of the axes that a reliability diagram needs.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant; both classes must occur.
+    score : ndarray of shape (n,), 0 to 1
+        Predicted probability of malignancy.
+
+    Returns
+    -------
+    float
+        At most 1.
+    """
+    bins = _bin(y, score, _MAX_BINS)
+    return min(1.0, 1.1 * max(bins["predicted"].max(), bins["high"].max(), 0.05))
 
 
 def _bin(y: np.ndarray, score: np.ndarray, most: int) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas, check_choice
+from hybridlesion.batch import count_errors
 from hybridlesion.cnn import name_classes
 from hybridlesion.exceptions import TableError
 from hybridlesion.leakage import CNN_SEEN, LeakAudit, hash_training_ids
@@ -197,6 +198,8 @@ def fit_tables(
     used = Splits(rows.table["image_id"].to_numpy(), rows.folds, rows.groups, random_state)
     facts = describe_training(rows.table, rows.y) | {
         "n_groups": int(pd.Series(rows.groups).nunique()),
+        "flow": rows.flow,
+        "n_failed": sum(map(count_errors, tables)),
         "tables": [Path(path).name for path in tables],
         "set_aside": dict(records.set_aside),
         "splits": used.digest,

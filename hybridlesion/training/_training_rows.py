@@ -371,6 +371,8 @@ class TrainingRows:
         Notes for the user.
     diagnoses : DataFrame of shape (m, 4)
         Diagnoses that count as malignant or benign; see `count_diagnoses`.
+    flow : dict of str to int
+        Rows that remain after each step, from those read to those used.
     """
 
     table: pd.DataFrame
@@ -380,6 +382,7 @@ class TrainingRows:
     audit: LeakAudit
     notes: tuple[str, ...]
     diagnoses: pd.DataFrame
+    flow: dict[str, int]
 
 
 def choose_rows(
@@ -416,6 +419,8 @@ def choose_rows(
     """
     measured, unmeasured = keep_measured(records.frame)
     rows, unlabelled = keep_labelled(measured, records.columns)
+    flow = {"rows of the tables": len(records.frame), "with measurements": len(measured)}
+    flow["with a known outcome"] = len(rows)
     hashes, near_duplicates = leakage.read_hashes(rows), None
     if hashes is not None:
         near_duplicates = leakage.cluster_near_duplicates(hashes).set_axis(rows["image_id"])
@@ -423,7 +428,9 @@ def choose_rows(
     findings, left_out = [], []
     if saved is not None:
         rows, findings, left_out = leave_out_test(rows, saved, near_duplicates)
+        flow["outside the test part"] = len(rows)
     rows, overlap = leakage.treat_in_sample_scores(rows, cnn_seen)
+    flow["used for the model"] = len(rows)
     table = complete_features(rows)
     y = table["target"].to_numpy(dtype=int)
     numbers, lonely = choose_groups(table, groups, near_duplicates)
@@ -447,7 +454,7 @@ def choose_rows(
     audit = LeakAudit(len(table), checks, tuple(findings))
     notes = (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely)
     diagnoses = count_diagnoses(measured, records.diagnoses)
-    return TrainingRows(table, y, numbers, folds, audit, notes, diagnoses)
+    return TrainingRows(table, y, numbers, folds, audit, notes, diagnoses, flow)
 
 
 def _bonds(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:

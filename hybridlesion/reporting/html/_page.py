@@ -25,15 +25,17 @@ from hybridlesion._validation import check_number
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
-from hybridlesion.metrics import decision_curve
+from hybridlesion.metrics import decision_curve, roc_band, roc_curve
 from hybridlesion.plotting import THEME
 from hybridlesion.reporting.html._cases import draw_details, make_cards, take_pictures
-from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
+from hybridlesion.reporting.html._decisions import compare_rows
+from hybridlesion.reporting.html._report_data import Comparison, ReportData, collect_report_data
 from hybridlesion.reporting.html._sections import fill_sections
 
 # Above this number of lesions, the images are smaller, since the page contains all of them.
 _MANY = 600
 _LONG_SIDES = (320, 200)
+_SCRIPTS = ("gallery.js", "threshold.js", "downloads.js")
 
 MODEL, MALIGNANT, INK, NOTE = (THEME[name] for name in ("model", "malignant", "ink", "note"))
 
@@ -69,6 +71,7 @@ def write_page(
     *,
     scores: str | os.PathLike | None = None,
     truth: Sequence[str | os.PathLike] = (),
+    against: Sequence[str | os.PathLike] = (),
     images: Sequence[str | os.PathLike] = (),
     masks: str | os.PathLike | None = None,
     ablation: str | os.PathLike | None = None,
@@ -94,6 +97,8 @@ def write_page(
         cases.
     truth : sequence of str or path-like, default=()
         Tables with diagnosis, age, sex and site of the scored lesions.
+    against : sequence of str or path-like, default=()
+        Tables of other scores of the same lesions, to compare with; needs `truth`.
     images : sequence of str or path-like, default=()
         Image sources. If empty, the paths in `scores` are used.
     masks : str or path-like, default=None
@@ -134,7 +139,7 @@ def write_page(
     check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
-    data = collect_report_data(model, scores, truth, {"id_column": id_column, **labels})
+    data = collect_report_data(model, scores, truth, against, {"id_column": id_column, **labels})
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
@@ -149,9 +154,16 @@ def write_page(
     by_image = {row[0]: detail for row, detail in zip(drawn, details, strict=True)}
     cards = make_cards(shown, pictures, by_image, data.threshold)
     content = fill_sections(data, cards, None if ablation is None else read_table(ablation))
-    charts = [draw_charts(e.key, e.y, e.score, e.threshold, e.metrics) for e in data.evaluations]
+    # One scale for all reliability diagrams.
+    limit = max([plotting.reliability_limit(e.y, e.score) for e in data.evaluations], default=1.0)
+    charts = [
+        draw_charts(e.key, e.y, e.score, e.threshold, e.metrics, groups=e.groups, limit=limit)
+        for e in data.evaluations
+    ]
+    compared = [_draw_comparison(number, one) for number, one in enumerate(data.comparisons)]
     with atomic_path(path) as temporary:
-        temporary.write_text(_render(content | {"charts": charts}), encoding="utf-8")
+        page = _render(content | {"charts": charts, "compared": compared})
+        temporary.write_text(page, encoding="utf-8")
     failed, undrawn = ([one.error for one in found if one.error] for found in (pictures, details))
     notes = list(data.notes)
     if undrawn:
@@ -183,7 +195,14 @@ def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def draw_charts(
-    key: str, y: np.ndarray, score: np.ndarray, threshold: float | None, metrics: pd.DataFrame
+    key: str,
+    y: np.ndarray,
+    score: np.ndarray,
+    threshold: float | None,
+    metrics: pd.DataFrame,
+    *,
+    groups: np.ndarray | None = None,
+    limit: float | None = None,
 ) -> list[dict[str, str]]:
     """Draw the ROC curve, precision-recall curve, reliability diagram and decision curve.
 
@@ -199,6 +218,10 @@ def draw_charts(
         Threshold to mark.
     metrics : DataFrame
         Columns metric, value, low, high.
+    groups : ndarray of shape (n,), default=None
+        Patient of each row, for the band of the ROC curve. If None, each row is its own patient.
+    limit : float, default=None
+        Upper end of both axes of the reliability diagram. If None, that of these scores.
 
     Returns
     -------
@@ -208,11 +231,15 @@ def draw_charts(
     """
     legend = plotting.legend_words(metrics)
     words = defaultdict(lambda: "not available", legend)
+    band = roc_band(y, score, groups=groups)
+    # A panel is too narrow for two intervals.
+    area, slope = ({name: legend[name]} if name in legend else {} for name in ("auc", "calibration_slope"))
     drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
         "roc": (
-            lambda axes: plotting.draw_roc(axes, y, score, threshold, legend),
+            lambda axes: plotting.draw_roc(axes, y, score, threshold, area, band),
             f"ROC curve, area {words['auc']}.",
-            "A curve closer to the upper left corner is better; the dotted line is chance.",
+            "A curve closer to the upper left corner is better; the dotted line is chance. The band "
+            "is the 95 % interval at each sensitivity.",
         ),
         "pr": (
             lambda axes: plotting.draw_precision_recall(axes, y, score, threshold, legend),
@@ -221,7 +248,7 @@ def draw_charts(
             "a random classifier.",
         ),
         "reliability": (
-            lambda axes: plotting.draw_reliability(axes, y, score, legend),
+            lambda axes: plotting.draw_reliability(axes, y, score, slope, limit),
             f"Reliability diagram, calibration slope {words['calibration_slope']}.",
             "On the dotted line, one in ten lesions with a score of 10 % is malignant. Bars are "
             "95 % intervals; ticks are single lesions.",
@@ -237,6 +264,23 @@ def draw_charts(
         {"key": f"{key}-{name}", "svg": _to_svg(f"{key}-{name}", draw), "alt": alt, "caption": text}
         for name, (draw, alt, text) in drawn.items()
     ]
+
+
+def _draw_comparison(number: int, one: Comparison) -> dict[str, object]:
+    """Draw the ROC curves of two scores, and format their differences."""
+    auc, key = one.differences.set_index("metric").loc["auc"], f"beside-{number}"
+
+    def draw(axes: Axes) -> None:
+        plotting.draw_roc(axes, one.y, one.score, None, {})
+        curve = roc_curve(one.y, one.against)
+        style = {"color": MALIGNANT, "lw": 1.6, "ls": "--"}
+        axes.plot(curve["false_positive_rate"], curve["sensitivity"], **style)
+
+    caption = f"Line: the model, AUC {auc['value']:.3f}. Dashed: the other, {auc['against']:.3f}."
+    chart = {"key": key, "svg": _to_svg(key, draw), "caption": caption}
+    chart["alt"] = f"ROC curves of two scores. {caption}"
+    n = f"{len(one.y):,}"
+    return {"name": one.name, "n": n, "chart": chart, "rows": compare_rows(one)}
 
 
 def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: float | None) -> None:
@@ -258,7 +302,7 @@ def _to_svg(key: str, draw: Callable[[Axes], None]) -> str:
     """Draw one panel as SVG whose ids begin with a key, in colours of the style sheet."""
     # Keep text as text: searchable, readable by screen readers, in the font of the page.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": key}):
-        figure = Figure(figsize=(4.4, 4.5), layout="constrained")
+        figure = Figure(figsize=(3.7, 3.8), layout="constrained")
         axes = figure.subplots()
         draw(axes)
         axes.tick_params(colors=INK, labelsize=9)
@@ -293,7 +337,7 @@ def _render(content: dict) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = environment.get_template("gallery.js").render()
+    script = "\n".join(environment.get_template(name).render() for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     page = environment.get_template("page.html")
     return page.render(content, script=script, script_digest=digest)

@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion.batch import count_errors
 from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.leakage import in_sample_mask
 from hybridlesion.metadata import read_records
-from hybridlesion.metrics import evaluate
+from hybridlesion.metrics import compare_scores, evaluate
 from hybridlesion.model_selection import grouping
 from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
-from hybridlesion.reporting._score_table import join_truth, read_scores
+from hybridlesion.reporting._score_table import add_baseline, join_truth, read_scores
 
 _OUT_OF_FOLD = "Training lesions, out-of-fold scores"
 
@@ -45,6 +47,8 @@ class Evaluation:
         How the threshold was chosen; see `hybridlesion._formatting.threshold_words`.
     metrics : DataFrame
         Columns metric, value, low, high.
+    unit : str
+        What the groups are: "patients" if these are known.
     """
 
     key: str
@@ -55,6 +59,30 @@ class Evaluation:
     threshold: float
     rule: str | None
     metrics: pd.DataFrame
+    unit: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of the model beside other scores of the same lesions.
+
+    Parameters
+    ----------
+    name : str
+        Name of the other scores; may contain external text.
+    y : ndarray of shape (n,), int
+        Truth, 1 for malignant.
+    score, against : ndarray of shape (n,)
+        Scores of the model, and the others.
+    differences : DataFrame
+        Result of `hybridlesion.metrics.compare_scores`.
+    """
+
+    name: str
+    y: np.ndarray
+    score: np.ndarray
+    against: np.ndarray
+    differences: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -85,6 +113,10 @@ class ReportData:
         How the threshold was chosen.
     notes : tuple of str
         Notes on the tables.
+    comparisons : tuple of Comparison
+        The CNN alone if its scores are known, then the other scores that were given.
+    n_scored, n_failed : int
+        Number of scored images, and of images that could not be scored.
     """
 
     name: str
@@ -98,12 +130,16 @@ class ReportData:
     threshold: float | None
     rule: str | None
     notes: tuple[str, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    n_scored: int = 0
+    n_failed: int = 0
 
 
 def collect_report_data(
     model: str | os.PathLike,
     scores: str | os.PathLike | None,
     truth: Sequence[str | os.PathLike],
+    against: Sequence[str | os.PathLike],
     options: Mapping[str, object],
 ) -> ReportData:
     """Read a model file and, if given, scores and truth of further lesions.
@@ -116,6 +152,8 @@ def collect_report_data(
         Table written by ``hybridlesion score``, with reasons if these were requested.
     truth : sequence of str or path-like
         Tables in any ISIC layout, and feature tables; joined on the image id.
+    against : sequence of str or path-like
+        Tables of other scores of the same lesions.
     options : mapping
         Options of `hybridlesion.metadata.read_records` for the truth.
 
@@ -135,11 +173,14 @@ def collect_report_data(
     featurizer, classifier = split_steps(load_artifact(model))
     threshold, rule = getattr(classifier, "threshold_", None), threshold_rule(classifier)
     evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
+    compared, counts = [], (0, 0)
     if hasattr(classifier, "target_"):
-        evaluations.append(_out_of_fold(classifier))
+        known = (manifest.get("training") or {}).get("n_patients")
+        evaluations.append(_out_of_fold(classifier, "patients" if known else "groups"))
     if scores is not None:
         scored = read_scores(scores)
         cases, notes = scored.frame, list(scored.warnings)
+        counts = len(cases), count_errors(scores)
         out_of_fold = _are_out_of_fold(cases["score"], classifier)
         # A number read from text may differ in the last digit.
         known = scored.threshold is not None
@@ -152,20 +193,48 @@ def collect_report_data(
             of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
             # Do not report the same scores twice.
             evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
+            network = getattr(classifier, "leading_", "cnn__score")
+            compared, more = _compare(cases, against, network, of_cases.threshold)
+            notes += more
         own = [name for name in scored.reasons if name == "image_id" or name not in cases]
         cases = cases.merge(scored.reasons[own], on="image_id", how="left")
     file = (Path(model).name, manifest, featurizer, classifier)
     found = (tuple(evaluations), cases, of_cases, out_of_fold)
-    return ReportData(*file, *found, threshold, rule, tuple(notes))
+    return ReportData(*file, *found, threshold, rule, tuple(notes), tuple(compared), *counts)
 
 
-def _out_of_fold(classifier: BaseEstimator) -> Evaluation:
+def _compare(
+    cases: pd.DataFrame, against: Sequence[str | os.PathLike], network: str, threshold: float
+) -> tuple[list[Comparison], list[str]]:
+    """Compare the scores with those of the CNN alone and with other tables."""
+    others, notes = [], []
+    if network in cases:
+        # Scores of images that the network was trained on would be optimistic.
+        rows = cases[cases[network].notna() & ~in_sample_mask(cases)]
+        if rows["target"].nunique() == 2:
+            others.append(("CNN alone", rows.assign(against=rows[network]), None))
+    for path in against:
+        table = read_scores(path)
+        both, more = add_baseline(cases, table.frame)
+        notes += [*table.warnings, *more]
+        others.append((Path(path).stem, both, table.threshold))
+    compared = []
+    for name, both, other in others:
+        pair = [both[column].to_numpy(dtype=float) for column in ("score", "against")]
+        thresholds = {"threshold": threshold, "threshold_against": other}
+        y, options = both["target"].to_numpy(dtype=int), {"groups": grouping(both).to_numpy()}
+        differences = compare_scores(y, *pair, **options, **thresholds, n_bootstrap=1000)
+        compared.append(Comparison(name, y, *pair, differences))
+    return compared, notes
+
+
+def _out_of_fold(classifier: BaseEstimator, unit: str) -> Evaluation:
     y, score = np.asarray(classifier.target_, dtype=int), np.asarray(classifier.oof_score_)
     groups, rule = np.asarray(classifier.groups_), threshold_rule(classifier)
     recalibration, metrics = classifier.recalibration_, classifier.metrics_
     # Out-of-fold scores are those before recalibration.
     threshold = classifier.threshold_ if recalibration is None else recalibration.threshold
-    return Evaluation("oof", _OUT_OF_FOLD, y, score, groups, float(threshold), rule, metrics)
+    return Evaluation("oof", _OUT_OF_FOLD, y, score, groups, float(threshold), rule, metrics, unit)
 
 
 def _scored(
@@ -177,7 +246,9 @@ def _scored(
     used = float(metrics.set_index("metric")["value"]["threshold"])
     key, title = ("oof", _OUT_OF_FOLD) if out_of_fold else ("scored", f"Lesions of {name}")
     rule = "for the highest F1 here" if threshold is None else rule
-    return Evaluation(key, title, y, score, groups, used, rule, metrics)
+    known = "patient_id" in cases and cases["patient_id"].notna().any()
+    unit = "patients" if known else "groups"
+    return Evaluation(key, title, y, score, groups, used, rule, metrics, unit)
 
 
 def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:

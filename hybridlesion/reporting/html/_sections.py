@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,10 +19,19 @@ from hybridlesion.explain import FAMILY_TITLES, family_of
 from hybridlesion.leakage import membership_warning
 from hybridlesion.plotting import MAP_KEY, RESEARCH_ONLY
 from hybridlesion.reporting.html._cases import ERRORS, Bar, Card
+from hybridlesion.reporting.html._decisions import (
+    decide,
+    make_tiles,
+    missing_baselines,
+    point_rows,
+    static_values,
+)
+from hybridlesion.reporting.html._participants import describe_flow, describe_participants
 from hybridlesion.reporting.html._report_data import ReportData
 from hybridlesion.reporting.html._summary import (
     audit_subgroups,
     describe_results,
+    introduce_model,
     metric_rows,
     subgroup_gaps,
 )
@@ -261,7 +272,7 @@ def _scored(data: ReportData, facts: Mapping) -> _Answer:
 
 
 def answer_checklists(
-    data: ReportData, with_subgroups: bool, with_ablation: bool
+    data: ReportData, with_subgroups: bool, with_ablation: bool, with_flow: bool, with_table: bool
 ) -> dict[str, list[dict[str, str]]]:
     """Find which items of TRIPOD+AI and CLAIM the page reports.
 
@@ -269,7 +280,7 @@ def answer_checklists(
     ----------
     data : ReportData
         Contents of the report.
-    with_subgroups, with_ablation : bool
+    with_subgroups, with_ablation, with_flow, with_table : bool
         Whether the page has these sections.
 
     Returns
@@ -295,6 +306,8 @@ def answer_checklists(
         **dict.fromkeys(("artifact", "limits"), True),
         "metrics": bool(data.evaluations or data.manifest.get("metrics")),
         "ablation": with_ablation,
+        "flow": with_flow,
+        "participants": with_table,
         "reasons": cases is not None and "reason_1" in cases,
         "oof": any(evaluation.key == "oof" for evaluation in data.evaluations),
         "gallery": cases is not None and "target" in cases,
@@ -306,6 +319,54 @@ def answer_checklists(
         checklists[row["guideline"]].append(row)
     return checklists
 
+
+def _threshold(data: ReportData) -> dict[str, object]:
+    if not data.evaluations:
+        return {"decisions": None}
+    found = decide(data.evaluations[-1])
+    return {"decisions": found, "static": static_values(found), "points": point_rows(found)}
+
+
+def _participants(data: ReportData) -> dict[str, object]:
+    known = [] if data.of_cases is None else describe_participants(data.cases)
+    return {"flow": describe_flow(data), "participants": known}
+
+
+class Section(NamedTuple):
+    """A section of the page.
+
+    Parameters
+    ----------
+    key : str
+        Id on the page, and name of the template in ``templates/sections``.
+    short, title : str
+        Name in the list of sections, and heading.
+    fill : callable, default=None
+        Called with the `ReportData`; returns variables of the template. If None, `fill_sections`
+        provides them.
+    """
+
+    key: str
+    short: str
+    title: str
+    fill: Callable[[ReportData], Mapping[str, object]] | None = None
+
+
+SECTIONS = (
+    Section("summary", "Summary", "The numbers that decide"),
+    Section("threshold", "Threshold", "What a threshold does", _threshold),
+    Section("performance", "Performance", "Performance and calibration"),
+    Section("beside", "Comparison", "Beside other scores"),
+    Section("participants", "Patients", "Who was studied", _participants),
+    Section("data", "Data", "Training data and folds", lambda data: {"data": describe_data(data)}),
+    Section("ablation", "Ablation", "Feature importance and ablation"),
+    Section("subgroups", "Subgroups", "Subgroups"),
+    Section("leaks", "Leakage", "Leakage audit", lambda data: {"checks": check_leakage(data)}),
+    Section("gallery", "Cases", "Cases"),
+    Section("card", "Model card", "Model card"),
+    Section("checklists", "Checklists", "Reporting checklists"),
+)
+"""Sections in their order on the page; a new one is a line here and a template."""
 
 # Number of cases laid out at once; more follow on scrolling.
 _BATCH = 24
@@ -332,25 +393,36 @@ def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFram
     if data.of_cases is not None:
         subgroups, missing = audit_subgroups(data.cases, data.of_cases)
     gaps = subgroup_gaps(subgroups, missing)
+    own: dict[str, object] = {}
+    for section in SECTIONS:
+        own |= section.fill(data) if section.fill else {}
+    last = data.evaluations[-1] if data.evaluations else None
+    table = bool(own["participants"]) and {"age", "sex", "site"} & set(data.cases)
     numbers = dict.fromkeys(("value", "low", "high"), float)
     stored = pd.DataFrame(data.manifest.get("metrics") or [], columns=["metric", *numbers])
     return {
-        "name": data.name,
+        **own,
+        "sections": SECTIONS,
+        "name": Path(data.name).stem,
+        "lead": introduce_model(data),
+        "tiles": [] if last is None else make_tiles(last),
+        "tiles_of": "" if last is None else last.title,
+        "missing": missing_baselines(data.comparisons),
         "version": __version__,
         "created": data.manifest.get("created"),
         "research_only": RESEARCH_ONLY,
         "summary": describe_results(data, gaps),
-        "data": describe_data(data),
         "evaluations": [(e.title, metric_rows(e.metrics)) for e in data.evaluations],
         "measures_stored": metric_rows(stored.astype(numbers)),
         "families": weigh_families(data),
         "ablation": ablation,
         "subgroups": list(subgroups.itertuples()),
         "gaps": gaps,
-        "checks": check_leakage(data),
         "card_rows": describe_model(data),
         "limits": _LIMITS,
-        "checklists": answer_checklists(data, len(subgroups) > 0, ablation is not None),
+        "checklists": answer_checklists(
+            data, len(subgroups) > 0, ablation is not None, bool(own["flow"]), bool(table)
+        ),
         "cards": cards,
         "batch": _BATCH,
         "n_drawn": sum(bool(card.detail.sheet) for card in cards),

@@ -49,6 +49,8 @@ METRIC_TITLES = {
 }
 """Title and explanation of the metrics of `hybridlesion.metrics.evaluate`."""
 
+# An interval of the calibration slope that is wider than this excludes little.
+_WIDE = 0.5
 MetricRow = tuple[str, str, str, str]
 """Title, explanation, value and interval."""
 
@@ -80,7 +82,7 @@ def metric_rows(metrics: pd.DataFrame) -> list[MetricRow]:
 
 
 def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
-    """Describe the training data and the performance in a few sentences.
+    """Describe the performance in a few sentences.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
     list of str
         Paragraphs, most important first.
     """
-    said = [_learned_from(data)]
+    said = []
     for evaluation in data.evaluations:
         said += _did(evaluation)
     if not data.evaluations:
@@ -108,7 +110,19 @@ def describe_results(data: ReportData, gaps: list[str]) -> list[str]:
     return said
 
 
-def _learned_from(data: ReportData) -> str:
+def introduce_model(data: ReportData) -> str:
+    """Describe purpose and training data in two sentences.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+
+    Returns
+    -------
+    str
+        Two sentences.
+    """
     facts = data.manifest.get("training") or {}
     opening = "This model estimates the probability that a photographed skin lesion is malignant."
     if "n_rows" not in facts:
@@ -151,14 +165,38 @@ def _calibration(values: pd.DataFrame) -> str:
     slope, low, high = values.loc["calibration_slope", ["value", "low", "high"]]
     if math.isnan(slope) or math.isnan(low):
         return ""
-    interval = f"(slope {slope:.2f}, {low:.2f} to {high:.2f})"
+    verdict = judge_calibration(slope, low, high)
+    if not low <= 1 <= high:
+        worse = "their ranking is more reliable than their values"
+        other = "high ones should be higher, low ones lower"
+        verdict += f": {worse if slope < 1 else other}"
+    return f"{verdict} (slope {slope:.2f}, 95 % interval {low:.2f} to {high:.2f})."
+
+
+def judge_calibration(slope: float, low: float, high: float) -> str:
+    """Describe the calibration by the interval of its slope.
+
+    Parameters
+    ----------
+    slope, low, high : float
+        Calibration slope and its interval; NaN if undefined.
+
+    Returns
+    -------
+    str
+        One clause without a full stop.
+
+    Examples
+    --------
+    >>> judge_calibration(0.9, 0.6, 1.2)
+    'No miscalibration detected; the interval is wide'
+    """
+    if math.isnan(slope) or math.isnan(low):
+        return "Too few lesions to judge"
     if low <= 1 <= high:
-        return f"No miscalibration detected {interval}."
-    if slope < 1:
-        words = "their ranking is more reliable than their values"
-        return f"The scores are too extreme {interval}: {words}."
-    words = "high ones should be higher, low ones lower"
-    return f"The scores are not extreme enough {interval}: {words}."
+        wide = "; the interval is wide" if high - low > _WIDE else ""
+        return f"No miscalibration detected{wide}"
+    return "The scores are too extreme" if slope < 1 else "The scores are not extreme enough"
 
 
 # Attributes to report; those without values are listed as unknown.

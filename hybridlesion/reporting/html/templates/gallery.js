@@ -1,12 +1,13 @@
 "use strict";
+// What the other scripts of the page need from the gallery.
+const page = { cards: [] };
 (() => {
   const gallery = document.getElementById("cases");
   const control = (name) => document.getElementById(name);
-  addEventListener("beforeprint", () => {
-    if (gallery) show(listed.length);
-    for (const part of document.querySelectorAll("details:not(.drawn)")) part.open = true;
-  });
   if (!gallery) return;
+  addEventListener("beforeprint", () => {
+    if (control("print-cases").checked) show(listed.length);
+  });
 
   // The page begins with some cards; the others wait as text, which costs a browser nothing.
   const holder = document.createElement("template");
@@ -91,6 +92,10 @@
     list();
   }
 
+  page.cards = cards;
+  page.find = find;
+  page.picture = ({ element, text }) =>
+    element ? element.querySelector(".picture img")?.src : text.match(/src="(data:image[^"]*)"/)?.[1];
   gallery.addEventListener("click", (event) => {
     const link = event.target.closest(".strip a");
     if (link) find(link.getAttribute("href"));
@@ -117,7 +122,7 @@
   for (const name of names) control(name).addEventListener("input", list);
   control("sort").addEventListener("change", list);
   control("reset").addEventListener("click", reset);
-  document.querySelector(".scripted").hidden = false;
+  document.querySelector(".controls .scripted").hidden = false;
   // A page that is loaded again may come with the choices of before.
   list();
   if (location.hash) {

@@ -1,0 +1,316 @@
+"""Numbers that decide: headline tiles, the movable threshold, operating points, comparisons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hybridlesion._formatting import measure_words
+from hybridlesion.metrics import LOWER_IS_BETTER, operating_points, roc_band
+from hybridlesion.reporting.html._report_data import Comparison, Evaluation
+from hybridlesion.reporting.html._summary import judge_calibration
+
+# Thresholds of each class that the slider can reach.
+_STEPS = 200
+_SENSITIVITIES = (0.8, 0.9, 0.95, 0.98)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number in large type.
+
+    Parameters
+    ----------
+    title, value, interval, words : str
+        Name, value, 95 % interval (empty without one) and explanation.
+    """
+
+    title: str
+    value: str
+    interval: str
+    words: str
+
+
+def make_tiles(evaluation: Evaluation) -> list[Tile]:
+    """Make the tiles at the head of the page.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Evaluation that the page is about.
+
+    Returns
+    -------
+    list of Tile
+        AUC, sensitivity, specificity, calibration, and numbers of lesions and patients.
+    """
+    metrics, tiles = evaluation.metrics, []
+    auc, *ends = _row(metrics, "auc")
+    words = "A malignant lesion scores higher than a benign one this often"
+    tiles.append(Tile("AUC", *measure_words("auc", auc, *ends), words))
+    for metric, title, words in (
+        ("recall", "Sensitivity", "of malignant lesions are found"),
+        ("specificity", "Specificity", "of benign lesions are left alone"),
+    ):
+        value, low, high = (100 * number for number in _row(metrics, metric))
+        interval = "" if math.isnan(low) else f"{low:.0f} to {high:.0f} %"
+        shown = "undefined" if math.isnan(value) else f"{value:.0f} %"
+        tiles.append(Tile(title, shown, interval, f"{words} at {evaluation.threshold:.3g}"))
+    slope, low, high = _row(metrics, "calibration_slope")
+    shown = "undefined" if math.isnan(slope) else f"{slope:.2f}"
+    interval = "" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
+    verdict = judge_calibration(slope, low, high)
+    tiles.append(Tile("Calibration slope", shown, interval, verdict))
+    y, patients = evaluation.y, len(np.unique(evaluation.groups))
+    words = f"{y.sum():,} of them malignant ({100 * y.mean():.1f} %)"
+    of = f"of {patients:,} {evaluation.unit}" if patients < len(y) else "patients unknown"
+    return [*tiles, Tile("Lesions", f"{len(y):,}", of, words)]
+
+
+def _row(metrics: pd.DataFrame, metric: str) -> list[float]:
+    return metrics.set_index("metric").loc[metric, ["value", "low", "high"]].tolist()
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Decisions at every threshold that the slider can reach.
+
+    Parameters
+    ----------
+    threshold : ndarray of shape (k,)
+        Thresholds in increasing order.
+    true, false : ndarray of shape (k,), int
+        Malignant and benign lesions at or above each threshold.
+    n_malignant, n_benign : int
+        Number of lesions.
+    at : int
+        Position of the threshold of the model.
+    marks : dict of int to str
+        Names of thresholds by position.
+    band : DataFrame
+        Result of `hybridlesion.metrics.roc_band`.
+    points : DataFrame
+        Result of `hybridlesion.metrics.operating_points`.
+    """
+
+    threshold: np.ndarray
+    true: np.ndarray
+    false: np.ndarray
+    n_malignant: int
+    n_benign: int
+    at: int
+    marks: dict[int, str]
+    band: pd.DataFrame
+    points: pd.DataFrame
+
+    @property
+    def steps(self) -> dict[str, object]:
+        """Return what the script needs, as plain lists."""
+        return {
+            "t": self.threshold.tolist(),
+            "tp": self.true.tolist(),
+            "fp": self.false.tolist(),
+            "p": self.n_malignant,
+            "n": self.n_benign,
+            "at": self.at,
+        }
+
+    @property
+    def curve(self) -> str:
+        """Return the ROC curve as points of a drawing of 100 x 100 units."""
+        x = np.r_[100 * self.false / self.n_benign, 0]
+        y = np.r_[100 - 100 * self.true / self.n_malignant, 100]
+        return " ".join(f"{a:.4g},{b:.4g}" for a, b in zip(x, y, strict=True))
+
+    @property
+    def area(self) -> str:
+        """Return the band around the curve as points of the same drawing."""
+        band = self.band.dropna()
+        ends = [(band["high"], band["sensitivity"]), (band["low"][::-1], band["sensitivity"][::-1])]
+        pairs = [pair for low, at in ends for pair in zip(1 - low, 1 - at, strict=True)]
+        return " ".join(f"{100 * a:.4g},{100 * b:.4g}" for a, b in pairs)
+
+
+def decide(evaluation: Evaluation) -> Decisions:
+    """Count decisions at many thresholds.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Scores and truth.
+
+    Returns
+    -------
+    Decisions
+        Counts, band and operating points.
+    """
+    y, score = evaluation.y.astype(bool), evaluation.score
+    options = {"groups": evaluation.groups, "n_bootstrap": 500}
+    points = operating_points(
+        y, score, sensitivities=_SENSITIVITIES, threshold=evaluation.threshold, **options
+    )
+    malignant, benign = np.sort(score[y]), np.sort(score[~y])
+    reached = [_spread(malignant), _spread(benign), points["threshold"]]
+    threshold = np.unique(np.concatenate(reached))
+    true, false = (len(one) - np.searchsorted(one, threshold) for one in (malignant, benign))
+    places = np.searchsorted(threshold, points["threshold"]).tolist()
+    # The threshold of the model comes first among the points.
+    marks: dict[int, str] = {}
+    for place, at in zip(places[1:], _SENSITIVITIES, strict=True):
+        # With few malignant lesions, one threshold reaches several sensitivities.
+        marks[place] = f"{marks[place][:-2]}, " if place in marks else ""
+        marks[place] += f"{100 * at:.0f} %"
+    marks[places[0]] = f"{marks[places[0]]}, model" if places[0] in marks else "model"
+    numbers = (len(malignant), len(benign), places[0], marks, roc_band(y, score, **options))
+    return Decisions(threshold, true, false, *numbers, points)
+
+
+def _spread(ordered: np.ndarray) -> np.ndarray:
+    """Keep scores at evenly spaced ranks."""
+    places = np.linspace(0, len(ordered) - 1, min(len(ordered), _STEPS)).astype(int)
+    return ordered[places]
+
+
+def static_values(decisions: Decisions) -> dict[str, str]:
+    """Format the decisions at the threshold of the model, as the script does.
+
+    Parameters
+    ----------
+    decisions : Decisions
+        Result of `decide`.
+
+    Returns
+    -------
+    dict of str to str
+        Text by name.
+    """
+    at, n_malignant, n_benign = decisions.at, decisions.n_malignant, decisions.n_benign
+    true, false = int(decisions.true[at]), int(decisions.false[at])
+    missed, spared = n_malignant - true, n_benign - false
+    n = n_malignant + n_benign
+    counts = {"tp": true, "fp": false, "fn": missed, "tn": spared}
+    shares = {
+        "sensitivity": true / n_malignant,
+        "specificity": spared / n_benign,
+        # The prevalence here is that of the lesions: plain shares of the counts.
+        "ppv": true / (true + false) if true + false else math.nan,
+        "npv": spared / (spared + missed) if spared + missed else math.nan,
+    }
+    return {
+        "threshold": f"{decisions.threshold[at]:.4g}",
+        "prevalence": f"{100 * n_malignant / n:.3g}",
+        "missed": f"{1000 * missed / n:.1f}",
+        "referred": f"{1000 * (true + false) / n:.0f}",
+        **{name: f"{count:,}" for name, count in counts.items()},
+        **{
+            name: "undefined" if math.isnan(share) else f"{100 * share:.1f} %"
+            for name, share in shares.items()
+        },
+    }
+
+
+def point_rows(decisions: Decisions) -> list[dict[str, str]]:
+    """Format the operating points.
+
+    Parameters
+    ----------
+    decisions : Decisions
+        Result of `decide`.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``threshold``, and ``sensitivity``, ``specificity`` and ``precision`` with their
+        intervals as pairs, and ``called``.
+    """
+    rows = []
+    for point in decisions.points.to_dict("records"):
+        name = "Threshold of the model"
+        if point["rule"] == "sensitivity":
+            name = f"{100 * point['at']:.0f} % sensitivity"
+        row = {"name": name, "threshold": f"{point['threshold']:.4g}"}
+        for column in ("sensitivity", "specificity", "precision"):
+            value, low, high = (
+                100 * point[f"{column}{end}"] for end in ("", "_low", "_high")
+            )
+            shown = "undefined" if math.isnan(value) else f"{value:.0f} %"
+            row[column] = (shown, "" if math.isnan(low) else f"{low:.0f} to {high:.0f} %")
+        rows.append(row | {"called": f"{1000 * point['called']:.0f}"})
+    return rows
+
+
+_COMPARED = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "specificity_at_80_sensitivity": "Specificity at 80 % sensitivity",
+    "specificity_at_90_sensitivity": "Specificity at 90 % sensitivity",
+    "specificity_at_95_sensitivity": "Specificity at 95 % sensitivity",
+    "brier": "Brier score",
+}
+
+
+def compare_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str, str]]:
+    """Format the paired differences of two scores.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Two scores of the same lesions.
+
+    Returns
+    -------
+    list of tuple of str
+        Metric, value of the model, value of the other, difference, interval, and verdict.
+    """
+    rows, found = [], comparison.differences.set_index("metric")
+    for metric, title in _COMPARED.items():
+        row = found.loc[metric]
+        # Scores that are not probabilities have no Brier score.
+        if math.isnan(row["difference"]) or math.isnan(row["low"]):
+            continue
+        sign = -1 if metric in LOWER_IS_BETTER else 1
+        better, worse = (sign * row["low"] > 0 and sign * row["high"] > 0,
+                         sign * row["low"] < 0 and sign * row["high"] < 0)  # fmt: skip
+        verdict = "better" if better else "worse" if worse else "may be chance"
+        digits = 4 if metric == "brier" else 3
+        values = [f"{row[name]:.{digits}f}" for name in ("value", "against")]
+        difference = f"{row['difference']:+.{digits}f}"
+        interval = f"{row['low']:+.{digits}f} to {row['high']:+.{digits}f}"
+        rows.append((title, *values, difference, interval, verdict))
+    return rows
+
+
+# Baselines that a reader expects, by a word in the name of a comparison.
+_BASELINES = {
+    "metadata": "metadata alone",
+    "logistic": "a logistic regression",
+    "cnn": "the CNN alone",
+}
+
+
+def missing_baselines(comparisons: Sequence[Comparison]) -> str:
+    """Name the usual baselines that the page does not show.
+
+    Parameters
+    ----------
+    comparisons : sequence of Comparison
+        Comparisons of the page.
+
+    Returns
+    -------
+    str
+        One or two sentences; empty if none is missing.
+    """
+    given = " ".join(one.name.lower() for one in comparisons)
+    names = [words for key, words in _BASELINES.items() if key not in given]
+    if not names:
+        return ""
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return (
+        f"A model should also beat {listed}: not available. The scores are not in the model file; "
+        "they appear here when tables of them are given for comparison."
+    )

@@ -1,0 +1,87 @@
+(() => {
+  const box = document.getElementById("decide");
+  if (!box) return;
+  const { t, tp, fp, p, n, at } = JSON.parse(box.dataset.steps);
+  const [slider, prevalence, point, list] = ["cut", "prevalence", "point", "changed-list"].map((id) => document.getElementById(id));
+  const most = 40;
+  const whole = (count) => count.toLocaleString("en");
+  const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)}\u00a0%` : "undefined");
+  const lesions = (count, kind) => `${whole(count)} ${kind} lesion${count === 1 ? "" : "s"}`;
+
+  function show() {
+    const k = Number(slider.value);
+    const sensitivity = tp[k] / p;
+    const specificity = 1 - fp[k] / n;
+    const typed = Number(prevalence.value) / 100;
+    const changed = prevalence.value !== prevalence.defaultValue;
+    const share = changed && typed > 0 && typed < 1 ? typed : p / (p + n);
+    const found = share * sensitivity;
+    const needless = (1 - share) * (1 - specificity);
+    const missed = share - found;
+    const spared = 1 - share - needless;
+    const values = {
+      threshold: String(Number(t[k].toPrecision(4))),
+      sensitivity: percent(sensitivity), specificity: percent(specificity),
+      tp: whole(tp[k]), fp: whole(fp[k]), fn: whole(p - tp[k]), tn: whole(n - fp[k]),
+      share: String(Number((100 * share).toPrecision(3))),
+      missed: (1000 * missed).toFixed(1), referred: (1000 * (found + needless)).toFixed(0),
+      ppv: percent(found / (found + needless)), npv: percent(spared / (spared + missed)),
+    };
+    for (const [name, words] of Object.entries(values)) box.querySelector(`[data-value="${name}"]`).textContent = words;
+    slider.setAttribute("aria-valuetext", `threshold ${values.threshold}, sensitivity ${values.sensitivity}`);
+    point.setAttribute("cx", (100 * fp[k]) / n);
+    point.setAttribute("cy", 100 - (100 * tp[k]) / p);
+    for (const button of box.querySelectorAll("[data-step]")) button.setAttribute("aria-pressed", Number(button.dataset.step) === k);
+    change(k);
+  }
+
+  // Lesions between the threshold of the model and the chosen one.
+  function change(k) {
+    const [malignant, benign] = [Math.abs(tp[k] - tp[at]), Math.abs(fp[k] - fp[at])];
+    const both = `${lesions(malignant, "malignant")} and ${lesions(benign, "benign")}`;
+    const words = malignant + benign === 0
+      ? "Compared with the threshold of the model, no lesion changes sides."
+      : `Compared with the threshold of the model, ${both} ${k < at ? "are now referred" : "are no longer referred"}.`;
+    const [low, high] = k < at ? [t[k], t[at]] : [t[at], t[k]];
+    const moved = page.cards.filter((card) => card.truth !== "unknown" && card.score >= low && card.score < high);
+    moved.sort((a, b) => (b.truth === "malignant") - (a.truth === "malignant") || b.score - a.score);
+    const more = moved.length > most ? ` The first ${most} of ${whole(moved.length)} in the gallery:` : "";
+    document.getElementById("changed-words").textContent = words + more;
+    list.replaceChildren(...moved.slice(0, most).map(thumbnail));
+  }
+
+  function thumbnail(card) {
+    const link = document.createElement("a");
+    const label = document.createElement("span");
+    const picture = page.picture(card);
+    link.href = `#${card.id}`;
+    link.className = card.truth;
+    link.setAttribute("aria-label", `${card.image}, ${card.truth}, score ${card.score.toFixed(3)}`);
+    if (picture) link.style.backgroundImage = `url(${picture})`;
+    label.textContent = card.score.toFixed(2);
+    link.append(label);
+    link.addEventListener("click", () => page.find(link.getAttribute("href")));
+    const item = document.createElement("li");
+    item.append(link);
+    return item;
+  }
+
+  let waiting = false;
+  const soon = () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      show();
+    });
+  };
+  slider.addEventListener("input", soon);
+  prevalence.addEventListener("input", soon);
+  box.addEventListener("click", ({ target }) => {
+    if (!target.dataset.step) return;
+    slider.value = target.dataset.step;
+    show();
+  });
+  for (const part of box.querySelectorAll(".scripted")) part.hidden = false;
+  show();
+})();
