@@ -14,6 +14,7 @@ from hybridlesion.cli._progress import show_progress
 
 _SCORES = "Table written by `score`, best with --explain."
 _TRUTH = "Diagnosis, age, sex, site; repeat to join."
+_AGAINST = "Other scores of these lesions, to compare with."
 _IMAGES = "Image sources; default: the paths in SCORES."
 _MASKS = "Folder of masks; default: images are segmented."
 _ABLATION = "Metrics of models without a component."
@@ -26,6 +27,7 @@ def report(
     out: options.OutFolder,
     scores: Annotated[str | None, option("SCORES", _SCORES)] = None,
     truth: Annotated[list[str] | None, option("TABLE", _TRUTH)] = None,
+    against: Annotated[list[str] | None, option("SCORES", _AGAINST)] = None,
     images: Annotated[list[str] | None, option("IMAGES", _IMAGES)] = None,
     masks: Annotated[Path | None, option("DIR", _MASKS)] = None,
     ablation: Annotated[Path | None, option("TABLE", _ABLATION)] = None,
@@ -46,6 +48,7 @@ def report(
         )
     of_truth = {"--target": target, "--malignant": malignant, "--benign": benign}
     of_truth["--id-column"] = id_column
+    of_truth["--against"] = against
     if not truth and (idle := [name for name, value in of_truth.items() if value]):
         raise typer.BadParameter(f"{idle[0]} needs --truth TABLE.")
 
@@ -57,6 +60,7 @@ def report(
             *(model, out),
             scores=scores,
             truth=truth or (),
+            against=against or (),
             images=images or (),
             masks=masks,
             ablation=ablation,

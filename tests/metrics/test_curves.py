@@ -15,6 +15,7 @@ from hybridlesion.metrics import (
     precision_recall_curve,
     reliability_curve,
     roc_auc,
+    roc_band,
     roc_curve,
 )
 
@@ -31,6 +32,19 @@ def test_roc_curve_runs_from_corner_to_corner_and_holds_the_auc(truth_and_score)
     assert curve.iloc[-1, :2].tolist() == [1, 1]
     area = auc(curve["false_positive_rate"], curve["sensitivity"])
     assert area == pytest.approx(roc_auc(*truth_and_score))
+
+
+def test_the_band_of_the_roc_curve_holds_the_intervals_of_the_summary(truth_and_score):
+    y, score = truth_and_score
+    groups = np.arange(500) // 3
+    band = roc_band(y, score, groups=groups, n_bootstrap=200).set_index("sensitivity")
+    found = evaluate(y, score, groups=groups, n_bootstrap=200).set_index("metric")
+    for percent in (80, 90):
+        row = found.loc[f"specificity_at_{percent}_sensitivity"]
+        same = band.loc[percent / 100, ["specificity", "low", "high"]]
+        assert same.tolist() == row[["value", "low", "high"]].tolist()
+    assert (band["low"] <= band["specificity"]).all()
+    assert (band["specificity"] <= band["high"]).all()
 
 
 def test_precision_recall_points_by_hand():

@@ -66,7 +66,20 @@ def test_rows_without_target_are_left_out_and_counted(table, tmp_path):
     table.loc[:9, "target"] = np.nan
     trained = _fit(table, tmp_path)
     assert trained.facts["n_rows"] == 140
+    flow = trained.facts["flow"]
+    assert list(flow.values()) == [150, 150, 140, 140]
+    assert list(flow)[-1] == "used for the model"
     assert any("10 rows without a target" in text for text in trained.warnings)
+
+
+def test_photographs_that_failed_are_counted(table, tmp_path):
+    assert _fit(table, tmp_path).facts["n_failed"] == 0
+    failures = ["image_id,path,stage,reason", 'A,a.png,read,"broken\nheader"', "B,b.png,read,no"]
+    (tmp_path / "train.csv.errors.csv").write_text("\n".join(failures) + "\n")
+    assert _fit(table, tmp_path).facts["n_failed"] == 2
+    # Some other table of that name is none of ours.
+    (tmp_path / "train.csv.errors.csv").write_text("error\n1\n2\n3\n")
+    assert _fit(table, tmp_path).facts["n_failed"] == 0
 
 
 def test_leaks_never_reach_the_model(table, tmp_path):

@@ -234,9 +234,7 @@ def point_rows(decisions: Decisions) -> list[dict[str, str]]:
             name = f"{100 * point['at']:.0f} % sensitivity"
         row = {"name": name, "threshold": f"{point['threshold']:.4g}"}
         for column in ("sensitivity", "specificity", "precision"):
-            value, low, high = (
-                100 * point[f"{column}{end}"] for end in ("", "_low", "_high")
-            )
+            value, low, high = (100 * point[f"{column}{end}"] for end in ("", "_low", "_high"))
             shown = "undefined" if math.isnan(value) else f"{value:.0f} %"
             row[column] = (shown, "" if math.isnan(low) else f"{low:.0f} to {high:.0f} %")
         rows.append(row | {"called": f"{1000 * point['called']:.0f}"})

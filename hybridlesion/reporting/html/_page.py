@@ -233,13 +233,15 @@ def draw_charts(
     words = defaultdict(lambda: "not available", legend)
     band = roc_band(y, score, groups=groups)
     # A panel is too narrow for two intervals.
-    area, slope = ({name: legend[name]} if name in legend else {} for name in ("auc", "calibration_slope"))
+    area, slope = (
+        {name: legend[name]} if name in legend else {} for name in ("auc", "calibration_slope")
+    )
     drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
         "roc": (
             lambda axes: plotting.draw_roc(axes, y, score, threshold, area, band),
             f"ROC curve, area {words['auc']}.",
-            "A curve closer to the upper left corner is better; the dotted line is chance. The band "
-            "is the 95 % interval at each sensitivity.",
+            "A curve closer to the upper left corner is better; the dotted line is chance. The "
+            "band is the 95 % interval at each sensitivity.",
         ),
         "pr": (
             lambda axes: plotting.draw_precision_recall(axes, y, score, threshold, legend),

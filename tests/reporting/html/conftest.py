@@ -84,6 +84,7 @@ def files(tmp_path_factory) -> PageFiles:
     facts = describe_training(training, y) | {
         "n_groups": 30,
         "tables": ["train.csv"],
+        "flow": {"rows of the tables": 95, "used for the model": 90},
         "set_aside": {"diagnosis": "it is the answer"},
         "audit": {
             "checks": ["near-duplicates"],
@@ -101,7 +102,13 @@ def files(tmp_path_factory) -> PageFiles:
     score_table(model, table, explain=True).to_csv(folder / "scores.csv", index=False)
     known = table[["image_id", "patient_id", "age", "sex", "site"]]
     known.assign(target=truth).to_csv(folder / "truth.csv", index=False)
+    (folder / "scores.csv.errors.csv").write_text(
+        "image_id,path,stage,reason\nGONE,g.png,read,no\n"
+    )
+    other = table[["image_id"]].assign(score=table["age"] / 100)
+    other.to_csv(folder / "age alone.csv", index=False)
     inputs = {"scores": folder / "scores.csv", "truth": [folder / "truth.csv"]}
+    inputs["against"] = [folder / "age alone.csv"]
     options = {"masks": folder / "masks", "n_sheets": N_SHEETS}
     page = write_page(folder / "model.joblib", folder, **options, **inputs)
     assert (page.n_cases, page.n_failed) == (60, 1)

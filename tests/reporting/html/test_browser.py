@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -20,7 +22,7 @@ def _shown(page):
 
 def test_no_error_no_request_and_figures_are_visible(opened):
     page, wrong = opened()
-    assert page.title() == "Report on model.joblib"
+    assert page.title() == "Report on model"
     charts = page.locator("#performance figure svg")
     assert charts.count() == 8
     assert all(chart.bounding_box()["height"] > 200 for chart in charts.all())
@@ -50,7 +52,7 @@ def test_hostile_names_are_shown_as_text(opened):
     # One of them at least came with the cards that wait as text.
     assert (len(numbers), max(numbers) >= 24) == (3, True)
     assert page.locator('img[src="x"], article script').count() == 0
-    assert page.title() == "Report on model.joblib"
+    assert page.title() == "Report on model"
     assert wrong == []
 
 
@@ -160,6 +162,108 @@ def test_the_layout_holds(opened, width, scheme):
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
     assert wrong == []
+
+
+def _values(page):
+    return {
+        element.get_attribute("data-value"): element.inner_text()
+        for element in page.locator("#decide [data-value]").all()
+    }
+
+
+def test_the_threshold_moves_the_point_the_counts_and_the_lesions(opened, files):
+    page, wrong = opened()
+    scored, truth = pd.read_csv(files.scores), pd.read_csv(files.truth)
+    table = scored.merge(truth[["image_id", "target"]], on="image_id")
+    before, point = _values(page), page.locator("#point")
+    assert not page.locator("#changed-list a").count()
+    left = float(point.get_attribute("cx"))
+    last = int(page.locator("#cut").get_attribute("max"))
+    page.locator("#cut").fill(str(last - 5))
+    page.wait_for_function("document.querySelector('#changed-list a')")
+    after = _values(page)
+    cut = page.evaluate("JSON.parse(decide.dataset.steps).t").pop(last - 5)
+    called = table["score"] >= cut
+    assert int(after["tp"]) == (called & (table["target"] == 1)).sum() < int(before["tp"])
+    assert int(after["fp"]) == (called & (table["target"] == 0)).sum()
+    assert int(after["fn"]) + int(after["tp"]) == table["target"].sum()
+    assert float(point.get_attribute("cx")) < left
+    moved = sum(int(before[name]) - int(after[name]) for name in ("tp", "fp"))
+    assert page.locator("#changed-list a").count() == min(moved, 40)
+    first = page.locator("#changed-list a").first
+    assert first.evaluate("a => getComputedStyle(a).backgroundImage").startswith('url("data:image')
+    first.click()
+    assert page.locator(first.get_attribute("href")).is_visible()
+    assert wrong == []
+
+
+def test_predictive_values_follow_the_prevalence(opened):
+    page, _ = opened()
+    before = _values(page)
+    sensitivity, specificity = (
+        float(before[name].rstrip(" %\N{NO-BREAK SPACE}")) / 100
+        for name in ("sensitivity", "specificity")
+    )
+    page.fill("#prevalence", "1")
+    page.wait_for_function("document.querySelector('[data-value=share]').innerText === '1'")
+    after = _values(page)
+    referred = 0.01 * sensitivity + 0.99 * (1 - specificity)
+    assert float(after["referred"]) == pytest.approx(1000 * referred, abs=1)
+    assert float(after["missed"]) == pytest.approx(10 * (1 - sensitivity), abs=0.06)
+    ppv = float(after["ppv"].rstrip(" %\N{NO-BREAK SPACE}"))
+    assert ppv == pytest.approx(sensitivity / referred, abs=0.2)
+    assert after["tp"] == before["tp"]
+
+
+def test_values_are_the_same_with_and_without_scripts(opened):
+    with_scripts, _ = opened()
+    without, _ = opened(scripts=False)
+    assert _values(with_scripts) == _values(without)
+    assert not without.locator("#cut").is_visible()
+    assert with_scripts.locator("#cut").is_visible()
+
+
+def test_tables_and_figures_can_be_downloaded(opened, tmp_path):
+    page, wrong = opened()
+    for place, start, inside in (
+        ("#participants .save", '"","All","Malignant","Benign"', '"Lesions","60"'),
+        ("#curve .save", "<svg", ".line {"),
+        ("#performance figure .save", "<svg", "Sensitivity"),
+    ):
+        with page.expect_download() as download:
+            page.locator(place).first.click()
+        download.value.save_as(tmp_path / "file")
+        text = (tmp_path / "file").read_text(encoding="utf-8")
+        assert text.startswith(start)
+        assert inside in text
+        assert "var(--" not in text
+    assert wrong == []
+
+
+def test_on_a_phone_no_column_is_squeezed(opened):
+    page, _ = opened(width=390)
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+    widths = page.eval_on_selector_all(
+        "main td:not(:empty), main th:not(:empty)",
+        "cells => cells.filter(c => c.offsetParent).map(c => c.getBoundingClientRect().width)",
+    )
+    assert len(widths) > 100
+    assert min(widths) > 30
+
+
+@pytest.mark.parametrize(("cases", "fewest", "most"), [(False, 5, 15), (True, 12, 40)])
+def test_print_on_a4(opened, cases, fewest, most):
+    page, _ = opened()
+    if cases:
+        page.check("#print-cases")
+    printed = page.pdf(prefer_css_page_size=True)
+    assert fewest <= len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) <= most
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 695, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 695
+    for table in page.locator("main table:visible").all():
+        box = table.bounding_box()
+        assert box["x"] + box["width"] <= 696
 
 
 def test_the_content_is_there_without_scripts(opened):

@@ -58,12 +58,50 @@ def test_links_lead_somewhere_and_ids_are_unique(text):
 
 def test_the_summary_says_what_was_learned_and_found(text):
     words = _plain(_section(text, "summary"))
-    assert "trained on 90 lesions of 30 patients" in words
+    assert "trained on 90 lesions of 30 patients" in _plain(text)
     assert re.search(r"On 60 lesions scored later, the AUC is 0\.\d+ \(95 % interval", words)
     at = r"the threshold for 90 % sensitivity \(0\.\d+\)"
     assert len(re.findall(f"malignant at or above {at} gives a sensitivity of", words)) == 2
     assert re.search(f"Errors refer to {at}", _plain(_section(text, "gallery")))
     assert re.search(f"malignant at or above {at}", _plain(_section(text, "card")))
+
+
+def test_the_model_has_its_name_and_five_numbers(text):
+    assert "<h1>model</h1>" in text
+    tiles = re.findall(r"<dt>(.*?)</dt><dd><b>(.*?)</b>", _section(text, "summary"))
+    names = ["AUC", "Sensitivity", "Specificity", "Calibration slope", "Lesions"]
+    assert [name for name, _ in tiles] == names
+    assert tiles[-1][1] == "60"
+
+
+def test_no_section_names_an_option(text, bare):
+    assert (
+        re.findall(
+            r"(?<![\w-])--[a-z]+", _plain(re.sub(r"<(style|script).*?</\1>", "", text, flags=re.S))
+        )
+        == []
+    )
+    assert "<code>" not in bare
+
+
+def test_who_was_studied_and_how_many_were_left_out(text, bare):
+    words = " ".join(_plain(_section(text, "participants")).split())
+    assert "95 rows of the tables 5 images left out90 used for the model" in words
+    assert "61 images to score 1 image left out60 scored" in words
+    assert re.search(r"Sex (fe)?male\d+ \(\d+ %\)\d+ \(\d+ %\)\d+ \(\d+ %\) (fe)?male", words)
+    for number in ("20a", "20b"):
+        item = rf'{number}</td><th scope="row">[^<]*</th><td>'
+        assert re.search(item + '<a href="#participants">reported', text)
+    assert "Table 1: not available" in _section(bare, "participants")
+    assert re.search(r'20b</td><th scope="row">[^<]*</th><td>not available', bare)
+
+
+def test_other_scores_stand_beside_the_model(text, bare):
+    words = _plain(_section(text, "beside"))
+    assert "age alone" in words
+    assert re.search(r"AUC\s*0\.9\d\d\s*0\.\d+\s*\+0\.\d+\s*\+0\.\d+ to \+0\.\d+\s*better", words)
+    assert "metadata alone, a logistic regression and the CNN alone: not available" in words
+    assert "not available" in _section(bare, "beside")
 
 
 def test_charts_and_measures_of_both_sets(text):
@@ -157,7 +195,6 @@ def test_a_model_alone_says_what_is_not_available(bare):
     assert _section(bare, "performance").count("<svg") == 4
     for name in ("subgroups", "gallery", "ablation"):
         assert "ot available" in _section(bare, name)
-    assert "hybridlesion fit TABLE --out MODEL.joblib --oof OOF.csv" in bare
     words = _plain(_section(bare, "checklists"))
     assert re.search(r"14\s*Fairness\s*not available", words)
     assert re.search(r"12a\s*How data were divided\s*reported", words)

@@ -1,5 +1,7 @@
 (() => {
   const style = getComputedStyle(document.documentElement);
+  // Rules that the drawing of the threshold needs.
+  const drawn = /^(\.(axes|area|line|first)|#point)/;
 
   function save(name, type, text) {
     const link = document.createElement("a");
@@ -10,7 +12,7 @@
   }
 
   function cell(element) {
-    const words = element.innerText.replace(/\s+/g, " ").trim();
+    const words = element.textContent.replace(/\s+/g, " ").trim();
     // A spreadsheet must not read a name as a formula.
     const safe = /^[=@+-]/.test(words) && !/^[+-]?[\d.]/.test(words) ? `'${words}` : words;
     return `"${safe.replaceAll('"', '""')}"`;
@@ -23,10 +25,10 @@
 
   function svg(figure) {
     const copy = figure.querySelector("svg").cloneNode(true);
-    copy.setAttribute("xmlns", "http" + "://www.w3.org/2000/svg");
     copy.setAttribute("style", `background:${style.getPropertyValue("--paper")}`);
     const sheet = document.createElementNS(copy.namespaceURI, "style");
-    sheet.textContent = [...document.styleSheets[0].cssRules].filter((rule) => /^\.(axes|area|line|first)|^#point/.test(rule.selectorText)).map((rule) => rule.cssText).join("\n");
+    const rules = [...document.styleSheets[0].cssRules].filter((rule) => drawn.test(rule.selectorText));
+    sheet.textContent = rules.map((rule) => rule.cssText).join("\n");
     copy.prepend(sheet);
     const text = new XMLSerializer().serializeToString(copy);
     return text.replace(/var\((--\w+)\)/g, (_, name) => style.getPropertyValue(name).trim());

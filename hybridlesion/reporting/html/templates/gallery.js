@@ -95,7 +95,7 @@ const page = { cards: [] };
   page.cards = cards;
   page.find = find;
   page.picture = ({ element, text }) =>
-    element ? element.querySelector(".picture img")?.src : text.match(/src="(data:image[^"]*)"/)?.[1];
+    element ? element.querySelector(".picture img")?.src : text.match(/src=.(data:image[^"]+)/)?.[1];
   gallery.addEventListener("click", (event) => {
     const link = event.target.closest(".strip a");
     if (link) find(link.getAttribute("href"));

@@ -45,8 +45,9 @@
     const [low, high] = k < at ? [t[k], t[at]] : [t[at], t[k]];
     const moved = page.cards.filter((card) => card.truth !== "unknown" && card.score >= low && card.score < high);
     moved.sort((a, b) => (b.truth === "malignant") - (a.truth === "malignant") || b.score - a.score);
-    const more = moved.length > most ? ` The first ${most} of ${whole(moved.length)} in the gallery:` : "";
-    document.getElementById("changed-words").textContent = words + more;
+    const some = moved.length > most ? `The first ${most} of ${whole(moved.length)} among the cases below` : "Among the cases below";
+    const legend = moved.length ? ` ${some}: malignant in orange, benign in green.` : "";
+    document.getElementById("changed-words").textContent = words + legend;
     list.replaceChildren(...moved.slice(0, most).map(thumbnail));
   }
 
@@ -56,7 +57,8 @@
     const picture = page.picture(card);
     link.href = `#${card.id}`;
     link.className = card.truth;
-    link.setAttribute("aria-label", `${card.image}, ${card.truth}, score ${card.score.toFixed(3)}`);
+    link.title = `${card.image}, ${card.truth}, score ${card.score.toFixed(3)}`;
+    link.setAttribute("aria-label", link.title);
     if (picture) link.style.backgroundImage = `url(${picture})`;
     label.textContent = card.score.toFixed(2);
     link.append(label);
