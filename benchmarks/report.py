@@ -5,8 +5,8 @@
 Writes the report of synthetic cases with pictures, outlines, reasons, sheets and patients of
 several lesions, opens it in headless Chromium (the system's, driven by Playwright for Python), and
 prints its size, the time to the first paint and to the load event, the time from a choice to the
-next painted frame for filters and sorting, the longest frame while scrolling, and the memory of
-its scripts. The pictures are those of 64 drawn lesions, over and over.
+next painted frame for filters, sorting and the threshold, the longest frame while scrolling, and
+the memory of its scripts. The pictures are those of 64 drawn lesions, over and over.
 """
 
 from __future__ import annotations
@@ -128,13 +128,16 @@ def measure(path: Path, width: int) -> None:
         for name, value in (
             ("truth", "malignant"),
             ("truth", ""),
-            ("error", "missed"),
+            ("error", "false negative"),
             ("error", ""),
             ("words", "p00001"),
             ("words", ""),
             ("sort", "patient"),
             ("sort", "score-up"),
             ("sort", "score-down"),
+            ("cut", "0"),
+            ("cut", "200"),
+            ("prevalence", "2"),
         ):
             taken = page.evaluate(UNTIL_PAINTED, [name, value])
             print(f"  {name + ' = ' + (value or 'any'):34}{taken:8.0f} ms")

@@ -251,7 +251,7 @@ _COMPARED = {
 }
 
 
-def compare_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str, str]]:
+def compare_rows(comparison: Comparison) -> list[tuple[str, ...]]:
     """Format the paired differences of two scores.
 
     Parameters
@@ -270,10 +270,10 @@ def compare_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str, 
         # Scores that are not probabilities have no Brier score.
         if math.isnan(row["difference"]) or math.isnan(row["low"]):
             continue
-        sign = -1 if metric in LOWER_IS_BETTER else 1
-        better, worse = (sign * row["low"] > 0 and sign * row["high"] > 0,
-                         sign * row["low"] < 0 and sign * row["high"] < 0)  # fmt: skip
-        verdict = "better" if better else "worse" if worse else "may be chance"
+        verdict = "may be chance"
+        if row["low"] > 0 or row["high"] < 0:
+            higher = row["difference"] > 0
+            verdict = "better" if higher != (metric in LOWER_IS_BETTER) else "worse"
         digits = 4 if metric == "brier" else 3
         values = [f"{row[name]:.{digits}f}" for name in ("value", "against")]
         difference = f"{row['difference']:+.{digits}f}"

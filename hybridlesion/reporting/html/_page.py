@@ -270,7 +270,7 @@ def draw_charts(
 
 def _draw_comparison(number: int, one: Comparison) -> dict[str, object]:
     """Draw the ROC curves of two scores, and format their differences."""
-    auc, key = one.differences.set_index("metric").loc["auc"], f"beside-{number}"
+    auc, key = one.differences.set_index("metric").loc["auc"], f"compared-{number}"
 
     def draw(axes: Axes) -> None:
         plotting.draw_roc(axes, one.y, one.score, None, {})

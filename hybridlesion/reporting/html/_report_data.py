@@ -64,7 +64,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of the model beside other scores of the same lesions.
+    """Scores of the model and other scores of the same lesions.
 
     Parameters
     ----------
@@ -207,24 +207,24 @@ def _compare(
     cases: pd.DataFrame, against: Sequence[str | os.PathLike], network: str, threshold: float
 ) -> tuple[list[Comparison], list[str]]:
     """Compare the scores with those of the CNN alone and with other tables."""
-    others, notes = [], []
+    found, notes = [], []
     if network in cases:
         # Scores of images that the network was trained on would be optimistic.
         rows = cases[cases[network].notna() & ~in_sample_mask(cases)]
         if rows["target"].nunique() == 2:
-            others.append(("CNN alone", rows.assign(against=rows[network]), None))
+            found.append(("CNN alone", rows.assign(against=rows[network]), None))
     for path in against:
         table = read_scores(path)
         both, more = add_baseline(cases, table.frame)
         notes += [*table.warnings, *more]
-        others.append((Path(path).stem, both, table.threshold))
+        found.append((Path(path).stem.replace("_", " "), both, table.threshold))
     compared = []
-    for name, both, other in others:
-        pair = [both[column].to_numpy(dtype=float) for column in ("score", "against")]
-        thresholds = {"threshold": threshold, "threshold_against": other}
-        y, options = both["target"].to_numpy(dtype=int), {"groups": grouping(both).to_numpy()}
-        differences = compare_scores(y, *pair, **options, **thresholds, n_bootstrap=1000)
-        compared.append(Comparison(name, y, *pair, differences))
+    for name, both, cut in found:
+        y, groups = both["target"].to_numpy(dtype=int), grouping(both).to_numpy()
+        score, others = (both[column].to_numpy(dtype=float) for column in ("score", "against"))
+        cuts = {"threshold": threshold, "threshold_against": cut}
+        table = compare_scores(y, score, others, groups=groups, n_bootstrap=1000, **cuts)
+        compared.append(Comparison(name, y, score, others, table))
     return compared, notes
 
 

@@ -356,7 +356,7 @@ SECTIONS = (
     Section("summary", "Summary", "The numbers that decide"),
     Section("threshold", "Threshold", "What a threshold does", _threshold),
     Section("performance", "Performance", "Performance and calibration"),
-    Section("beside", "Comparison", "Beside other scores"),
+    Section("comparison", "Comparison", "Comparison with other scores"),
     Section("participants", "Patients", "Who was studied", _participants),
     Section("data", "Data", "Training data and folds", lambda data: {"data": describe_data(data)}),
     Section("ablation", "Ablation", "Feature importance and ablation"),

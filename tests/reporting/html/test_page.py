@@ -96,12 +96,12 @@ def test_who_was_studied_and_how_many_were_left_out(text, bare):
     assert re.search(r'20b</td><th scope="row">[^<]*</th><td>not available', bare)
 
 
-def test_other_scores_stand_beside_the_model(text, bare):
-    words = _plain(_section(text, "beside"))
+def test_other_scores_are_compared_with_the_model(text, bare):
+    words = _plain(_section(text, "comparison"))
     assert "age alone" in words
     assert re.search(r"AUC\s*0\.9\d\d\s*0\.\d+\s*\+0\.\d+\s*\+0\.\d+ to \+0\.\d+\s*better", words)
     assert "metadata alone, a logistic regression and the CNN alone: not available" in words
-    assert "not available" in _section(bare, "beside")
+    assert "not available" in _section(bare, "comparison")
 
 
 def test_charts_and_measures_of_both_sets(text):
