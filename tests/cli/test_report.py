@@ -21,3 +21,11 @@ def test_no_model(hybridlesion, tmp_path):
     result = hybridlesion("report", tmp_path / "gone.joblib", "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "gone.joblib" in result.stderr
+
+
+def test_scores_to_compare_with_need_the_truth(hybridlesion, model_file, tmp_path):
+    (tmp_path / "s.csv").write_text("image_id,score\na,0.5\n")
+    arguments = ("--scores", tmp_path / "s.csv", "--against", tmp_path / "s.csv")
+    result = hybridlesion("report", model_file, *arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "--against needs --truth TABLE" in " ".join(result.stderr.split())

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from hybridlesion import plotting
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._validation import check_number
+from hybridlesion.exceptions import OptionError
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
@@ -131,12 +132,16 @@ def write_page(
     ------
     ArtifactError
         If the model file cannot be used.
+    OptionError
+        If `against` is given without `scores` and `truth`.
     TableError
         If a table cannot be used.
     """
     started = time.monotonic()
     check_number("n_cases", n_cases, low=1, integer=True)
     check_number("n_sheets", n_sheets, low=0, integer=True)
+    if against and not (scores and truth):
+        raise OptionError("`against` needs `scores` and `truth` of the same lesions.")
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
     data = collect_report_data(model, scores, truth, against, {"id_column": id_column, **labels})

@@ -272,7 +272,7 @@ def _scored(data: ReportData, facts: Mapping) -> _Answer:
 
 
 def answer_checklists(
-    data: ReportData, with_subgroups: bool, with_ablation: bool, with_flow: bool, with_table: bool
+    data: ReportData, with_subgroups: bool, with_ablation: bool
 ) -> dict[str, list[dict[str, str]]]:
     """Find which items of TRIPOD+AI and CLAIM the page reports.
 
@@ -280,7 +280,7 @@ def answer_checklists(
     ----------
     data : ReportData
         Contents of the report.
-    with_subgroups, with_ablation, with_flow, with_table : bool
+    with_subgroups, with_ablation : bool
         Whether the page has these sections.
 
     Returns
@@ -291,6 +291,7 @@ def answer_checklists(
     """
     facts = data.manifest.get("training") or {}
     cases = data.cases
+    who = pd.DataFrame() if cases is None else cases.filter(items=["age", "sex", "site"])
     known = {
         "intended_use": "intended_use" in data.manifest,
         "tables": bool(facts.get("tables")),
@@ -306,8 +307,8 @@ def answer_checklists(
         **dict.fromkeys(("artifact", "limits"), True),
         "metrics": bool(data.evaluations or data.manifest.get("metrics")),
         "ablation": with_ablation,
-        "flow": with_flow,
-        "participants": with_table,
+        "flow": "flow" in facts or data.of_cases is not None,
+        "participants": data.of_cases is not None and who.notna().any(axis=None),
         "reasons": cases is not None and "reason_1" in cases,
         "oof": any(evaluation.key == "oof" for evaluation in data.evaluations),
         "gallery": cases is not None and "target" in cases,
@@ -397,7 +398,6 @@ def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFram
     for section in SECTIONS:
         own |= section.fill(data) if section.fill else {}
     last = data.evaluations[-1] if data.evaluations else None
-    table = bool(own["participants"]) and {"age", "sex", "site"} & set(data.cases)
     numbers = dict.fromkeys(("value", "low", "high"), float)
     stored = pd.DataFrame(data.manifest.get("metrics") or [], columns=["metric", *numbers])
     return {
@@ -420,9 +420,7 @@ def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFram
         "gaps": gaps,
         "card_rows": describe_model(data),
         "limits": _LIMITS,
-        "checklists": answer_checklists(
-            data, len(subgroups) > 0, ablation is not None, bool(own["flow"]), bool(table)
-        ),
+        "checklists": answer_checklists(data, len(subgroups) > 0, ablation is not None),
         "cards": cards,
         "batch": _BATCH,
         "n_drawn": sum(bool(card.detail.sheet) for card in cards),

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hybridlesion.exceptions import ArtifactError
+from hybridlesion.exceptions import ArtifactError, OptionError
 from hybridlesion.inference import score_table
 from hybridlesion.io import write_mask
 from hybridlesion.persistence import load_artifact
@@ -223,6 +223,11 @@ def test_few_cases_are_chosen_and_counted(files, tmp_path):
     assert page.n_cases == 4
     assert "4 of 60 scored lesions" in text
     assert "truth unknown" in text
+
+
+def test_scores_to_compare_with_need_the_truth(files, tmp_path):
+    with pytest.raises(OptionError, match="`against` needs `scores` and `truth`"):
+        write_page(files.model, tmp_path, scores=files.scores, against=[files.scores])
 
 
 def test_no_model_no_page(tmp_path):
