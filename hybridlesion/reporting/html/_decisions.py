@@ -76,8 +76,8 @@ def _row(metrics: pd.DataFrame, metric: str) -> list[float]:
 
 
 @dataclass(frozen=True)
-class Decisions:
-    """Decisions at every threshold that the slider can reach.
+class ThresholdCounts:
+    """ThresholdCounts at every threshold that the slider can reach.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class Decisions:
         return " ".join(f"{100 * a:.4g},{100 * b:.4g}" for a, b in pairs)
 
 
-def decide(evaluation: Evaluation) -> Decisions:
+def decide(evaluation: Evaluation) -> ThresholdCounts:
     """Count decisions at many thresholds.
 
     Parameters
@@ -145,7 +145,7 @@ def decide(evaluation: Evaluation) -> Decisions:
 
     Returns
     -------
-    Decisions
+    ThresholdCounts
         Counts, band and operating points.
     """
     y, score = evaluation.y.astype(bool), evaluation.score
@@ -166,7 +166,7 @@ def decide(evaluation: Evaluation) -> Decisions:
         marks[place] += f"{100 * at:.0f} %"
     marks[places[0]] = f"{marks[places[0]]}, model" if places[0] in marks else "model"
     numbers = (len(malignant), len(benign), places[0], marks, roc_band(y, score, **options))
-    return Decisions(threshold, true, false, *numbers, points)
+    return ThresholdCounts(threshold, true, false, *numbers, points)
 
 
 def _spread(ordered: np.ndarray) -> np.ndarray:
@@ -175,12 +175,12 @@ def _spread(ordered: np.ndarray) -> np.ndarray:
     return ordered[places]
 
 
-def static_values(decisions: Decisions) -> dict[str, str]:
+def static_values(decisions: ThresholdCounts) -> dict[str, str]:
     """Format the decisions at the threshold of the model, as the script does.
 
     Parameters
     ----------
-    decisions : Decisions
+    decisions : ThresholdCounts
         Result of `decide`.
 
     Returns
@@ -213,12 +213,12 @@ def static_values(decisions: Decisions) -> dict[str, str]:
     }
 
 
-def point_rows(decisions: Decisions) -> list[dict[str, str]]:
+def point_rows(decisions: ThresholdCounts) -> list[dict[str, str]]:
     """Format the operating points.
 
     Parameters
     ----------
-    decisions : Decisions
+    decisions : ThresholdCounts
         Result of `decide`.
 
     Returns

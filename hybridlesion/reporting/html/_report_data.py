@@ -130,9 +130,9 @@ class ReportData:
     threshold: float | None
     rule: str | None
     notes: tuple[str, ...]
-    comparisons: tuple[Comparison, ...] = ()
-    n_scored: int = 0
-    n_failed: int = 0
+    comparisons: tuple[Comparison, ...]
+    n_scored: int
+    n_failed: int
 
 
 def collect_report_data(

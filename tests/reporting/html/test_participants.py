@@ -42,6 +42,7 @@ def test_rare_diagnoses_are_counted_together():
 def _data(training, **options):
     keys = ("featurizer", "classifier", "of_cases", "threshold", "rule", "cases")
     known = dict.fromkeys(keys) | {"evaluations": (), "out_of_fold": False, "notes": ()}
+    known |= {"comparisons": (), "n_scored": 0, "n_failed": 0}
     return ReportData(name="m", manifest={"training": training}, **known | options)
 
 
