@@ -2,11 +2,11 @@
 
     python benchmarks/retrieval.py DERM7PT --weights MOBILENETV2 [--most 405]
 
-DERM7PT has images/ and index.csv with image_id, lesion_id, diagnosis and malignant. The embedding of
-the network that ships is compared with that of an ImageNet network on the same images: the share of
-the five nearest neighbours, other photographs of the lesion excluded, that have the lesion's class,
-and the AUC for malignancy of the share of malignant lesions among the fifteen nearest. No image of
-Derm7pt is a training image of either network.
+DERM7PT has images/ and index.csv with image_id, lesion_id, diagnosis and malignant. The embedding
+of the network that ships is compared with that of an ImageNet network on the same images: the share
+of the five nearest neighbours, other photographs of the lesion excluded, that have the lesion's
+class, and the AUC for malignancy of the share of malignant lesions among the fifteen nearest. No
+image of Derm7pt is a training image of either network.
 """
 
 from __future__ import annotations
