@@ -31,6 +31,12 @@ from hybridlesion.metrics.masks import (
     summarize_overlaps,
     thresholded_jaccard,
 )
+from hybridlesion.metrics.sources import (
+    RandomEffects,
+    describe_sources,
+    random_effects,
+    summarize_sources,
+)
 from hybridlesion.metrics.summary import (
     BANDS,
     LOWER_IS_BETTER,
@@ -60,6 +66,7 @@ __all__ = [
     "OVERLAPS",
     "Interval",
     "PairedDifference",
+    "RandomEffects",
     "average_precision",
     "band",
     "best_cost_threshold",
@@ -75,6 +82,7 @@ __all__ = [
     "confusion_matrix",
     "cost_threshold",
     "decision_curve",
+    "describe_sources",
     "dice",
     "evaluate",
     "evaluate_diagnoses",
@@ -87,12 +95,14 @@ __all__ = [
     "paired_bootstrap",
     "partial_auc",
     "precision_recall_curve",
+    "random_effects",
     "reliability_curve",
     "roc_auc",
     "roc_curve",
     "shift_prevalence",
     "specificity_at_sensitivity",
     "summarize_overlaps",
+    "summarize_sources",
     "threshold_at_sensitivity",
     "threshold_interval",
     "thresholded_jaccard",
