@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtri, stdtrit
 
+from hybridlesion._formatting import count_words
 from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.exceptions import OptionError, TableError
 
-# Fewest sources for which a prediction interval has a degree of freedom.
-FEWEST_SOURCES = 3
 # Width of a prediction interval above which it says nothing about a new source.
 _TOO_WIDE = 0.5
+_TITLES = {"auc": "an AUC", "sensitivity": "a sensitivity", "specificity": "a specificity"}
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def summarize_sources(table: pd.DataFrame, *, confidence: float = 0.95) -> pd.Da
     >>> ends = {"auc_low": auc - 0.04, "auc_high": auc + 0.04}
     >>> found = summarize_sources(pd.DataFrame({"n": 500, "auc": auc} | ends))
     >>> found.iloc[0, 2:7].astype(float).round(2).tolist()
-    [0.83, 0.81, 0.85, 0.8, 0.86]
+    [0.83, 0.8, 0.85, 0.78, 0.86]
     """
     table = as_pandas(table)
     present = [name for name in _SCALES if f"{name}_low" in table]
@@ -233,29 +233,41 @@ def describe_sources(summary: pd.DataFrame) -> list[str]:
     Returns
     -------
     list of str
-        One sentence for AUC, sensitivity and specificity each, or one on why there is none.
+        A sentence with the prediction intervals of AUC, sensitivity and specificity, and one if
+        any is too wide to be of use; or a sentence on why there are none.
 
     Examples
     --------
-    >>> row = {"metric": "auc", "n_sources": 2, "value": 0.8, "low": 0.1, "high": 0.9}
+    >>> row = {"metric": "auc", "n_sources": 2, "new_low": np.nan, "new_high": np.nan}
     >>> describe_sources(pd.DataFrame([row]))
     ['2 sources: a prediction for a new source needs at least 3.']
+    >>> row = {"metric": "auc", "n_sources": 6, "new_low": 0.8, "new_high": 0.86}
+    >>> describe_sources(pd.DataFrame([row]))
+    ['At a new source, expect an AUC of 0.80 to 0.86 (95 % prediction interval from 6 sources).']
     """
-    found = summary.set_index("metric")
-    n_sources = int(summary["n_sources"].max()) if len(summary) else 0
-    if n_sources < FEWEST_SOURCES:
-        noun = "source" if n_sources == 1 else "sources"
-        return [f"{n_sources} {noun}: a prediction for a new source needs at least 3."]
-    titles = {"auc": "AUC", "sensitivity": "sensitivity", "specificity": "specificity"}
-    said = []
-    for metric, title in titles.items():
-        row = found.loc[metric] if metric in found.index else None
-        if row is None or not np.isfinite(row["new_low"]):
-            continue
-        wide = row["new_high"] - row["new_low"] > _TOO_WIDE
-        said.append(
-            f"At a new source the {title} is expected between {row['new_low']:.2f} and "
-            f"{row['new_high']:.2f} (95 % prediction interval from {row['n_sources']:.0f} sources, "
-            f"mean {row['value']:.2f}){': too wide to be of use, add sources.' if wide else '.'}"
-        )
+    found = summary.set_index("metric").reindex(list(_TITLES)).dropna(subset=["new_low"])
+    if found.empty:
+        counted = "no source with intervals"
+        if len(summary):
+            counted = count_words(int(summary["n_sources"].max()), "source")
+        return [f"{counted}: a prediction for a new source needs at least 3."]
+    ranges = [
+        f"{_TITLES[metric]} of {row['new_low']:.2f} to {row['new_high']:.2f}"
+        for metric, row in found.iterrows()
+    ]
+    intervals = "interval" if len(ranges) == 1 else "intervals"
+    n_sources = int(found["n_sources"].max())
+    said = [
+        f"At a new source, expect {_list(ranges)} (95 % prediction {intervals} from {n_sources} "
+        "sources)."
+    ]
+    wide = found[found["new_high"] - found["new_low"] > _TOO_WIDE]
+    if len(wide):
+        names = _list([_TITLES[metric].partition(" ")[2] for metric in wide.index])
+        said.append(f"For {names}, the interval is too wide to be of use: add sources.")
     return said
+
+
+def _list(words: list[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

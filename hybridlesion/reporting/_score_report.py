@@ -28,8 +28,8 @@ from hybridlesion.reporting._score_table import (
 )
 
 _TRAINED_ON = (
-    "the scores are out of fold: their model was trained on other lesions of these sources, so that "
-    "it may do worse at a new source. Name the sources when the model is fitted, too."
+    "the scores are out of fold: their model was trained on other lesions of these sources, and "
+    "may do worse at a new one. Name the sources when the model is fitted, too."
 )
 # Attribute -> columns that may contain it, in order of preference, and the kind of its bands.
 _SOURCES = {

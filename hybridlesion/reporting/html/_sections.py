@@ -18,6 +18,7 @@ from hybridlesion.leakage import membership_warning
 from hybridlesion.plotting import MAP_KEY, RESEARCH_ONLY
 from hybridlesion.reporting.html._cases import ERRORS, Bar, Card
 from hybridlesion.reporting.html._report_data import ReportData
+from hybridlesion.reporting.html._sources import describe_transport
 from hybridlesion.reporting.html._summary import (
     audit_subgroups,
     describe_results,
@@ -340,6 +341,7 @@ def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFram
         "created": data.manifest.get("created"),
         "research_only": RESEARCH_ONLY,
         "summary": describe_results(data, gaps),
+        "transport": describe_transport(data.manifest),
         "data": describe_data(data),
         "evaluations": [(e.title, metric_rows(e.metrics)) for e in data.evaluations],
         "measures_stored": metric_rows(stored.astype(numbers)),
