@@ -25,7 +25,7 @@ from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
 from hybridlesion.training._sources import (
     SourceValidation,
-    check_n_sources,
+    check_sources,
     leave_one_source_out,
 )
 from hybridlesion.training._training_rows import choose_rows, featurizer_of, read_configuration
@@ -181,7 +181,7 @@ def fit_tables(
     sources = None
     if source is not None:
         sources = read_sources(tables, source, rows.table["image_id"], id_column)
-        check_n_sources(sources.dropna().unique())
+        check_sources(sources, rows.y)
     if audit is not None:
         rows.audit.write(audit)
     if not allow_leaks:

@@ -116,10 +116,10 @@ def leave_one_source_out(
     Raises
     ------
     TableError
-        If there are more than 20 sources, or no model can be fitted without one.
+        If there are more than 20 sources, or none has both classes and can be left out.
     """
     names = sorted(sources.dropna().unique(), key=str)
-    check_n_sources(names)
+    check_sources(sources, y)
     draw = {"n_bootstrap": n_bootstrap}
     score, cuts, rows, gains, notes = np.full(len(y), np.nan), {}, [], [], []
     for name in names:
@@ -140,9 +140,9 @@ def leave_one_source_out(
                 gap = paired_bootstrap(truth, other[both], own, groups=groups[held][both], **draw)
                 found = {"difference": gap.difference, "low": gap.low, "high": gap.high}
                 gains.append({"source": name, "without": without} | found)
-    if not rows:
-        raise TableError(f"no model could be fitted without one source: {notes[0]}")
     known = ~np.isnan(score)
+    if len(set(y[known])) < 2:
+        raise TableError(f"no source with both classes could be left out: {' '.join(notes)}")
     where = pd.DataFrame({"source": sources[known]})
     options = {"groups": groups[known], **draw}
     threshold = sources[known].map(cuts).to_numpy(dtype=float)
@@ -162,24 +162,34 @@ def leave_one_source_out(
     return SourceValidation(column, *tables, score, tuple(dict.fromkeys(notes)))
 
 
-def check_n_sources(names: list[str]) -> None:
-    """Refuse columns that do not name sources, before long work.
+def check_sources(sources: pd.Series, y: np.ndarray) -> None:
+    """Refuse columns that do not allow a validation, before long work.
 
     Parameters
     ----------
-    names : list of str
-        Different values of the column.
+    sources : Series of shape (n,)
+        Source of each row, if known.
+    y : ndarray of shape (n,), 0 or 1
+        Target.
 
     Raises
     ------
     TableError
-        If there are more than 20.
+        If there are more than 20 sources, or none with malignant and benign lesions both inside
+        and outside of it.
     """
+    names = sources.dropna().unique()
     if len(names) > _MOST_SOURCES:
         raise TableError(
             f"`source` names a column with {len(names):,} values ({shorten(names)}); a model is "
             f"fitted without each, so that at most {_MOST_SOURCES} are allowed. Pass a column of "
             "hospitals, devices or data sets."
+        )
+    masks = [(sources == name).to_numpy(dtype=bool, na_value=False) for name in names]
+    if not any(len(set(y[mask])) == len(set(y[~mask])) == 2 for mask in masks):
+        raise TableError(
+            f"none of the sources {shorten(names)} has malignant and benign lesions while the "
+            "others have both, too. Add lesions, or leave out `source`."
         )
 
 

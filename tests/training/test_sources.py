@@ -103,6 +103,7 @@ def test_a_source_with_all_malignant_lesions_is_noted_and_the_others_stay(table)
         ("attributions", "Did you mean 'attribution'"),
         ("patient_id", "180 values .* at most 20"),
         ("sex", "at least two sources; the column 'sex' has 1"),
+        ("target", "none of the sources 1, 0 has malignant and benign lesions"),
     ],
 )
 def test_columns_that_name_no_sources_are_refused(table, tmp_path, source, reason):

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
+import pandas as pd
 import pytest
 
+from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.persistence import save_artifact
+from hybridlesion.reporting import write_page
 from hybridlesion.reporting.html._sources import describe_transport
 
 _NAMES = ("auc", "sensitivity", "specificity")
@@ -78,3 +85,24 @@ def test_without_intervals_the_values_are_still_shown(manifest):
     assert [row.name for row in found["rows"]] == ["Graz", "Lyon", "Oslo"]
     assert found["rows"][0].cells[0] == ("0.90", "")
     assert found["rows"][0].places[0] == found["rows"][0].places[1]
+
+
+def test_the_page_has_the_section_where_the_model_knows_sources(manifest, rng, tmp_path):
+    y = np.arange(80) % 2
+    border = pd.DataFrame({"abcd__border": y + rng.normal(0, 1, 80)})
+    model = HybridLesionClassifier(n_splits=2).fit(border, y)
+    manifest["training"]["sources"]["table"][0]["source"] = "<b>Graz</b>"
+    for name, facts in (("plain", {}), ("sources", manifest["training"])):
+        save_artifact(tmp_path / f"{name}.joblib", model, training=facts)
+        write_page(tmp_path / f"{name}.joblib", tmp_path / name)
+    plain, page = (
+        (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        for name in ("plain", "sources")
+    )
+    assert "transport" not in plain
+    assert '<a href="#transport">How it travels</a>' in page
+    section = re.search(r'<section id="transport".*?</section>', page, flags=re.DOTALL)[0]
+    assert "&lt;b&gt;Graz&lt;/b&gt;" in section
+    assert "<b>Graz" not in page
+    assert section.count("<circle") == 4
+    assert "<b>+0.100</b>" in section
