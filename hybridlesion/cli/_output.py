@@ -461,7 +461,7 @@ def format_validation(validation: SourceValidation, width: int | None = None) ->
     if len(validation.gains):
         gains = [("source left out", "auc gained by", "difference", "95 % interval")]
         for row in validation.gains.itertuples():
-            ends = f"{row.low:+.3f} to {row.high:+.3f}"
+            ends = "" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
             gains.append((row.source, row.without, _number(row.difference, "+.3f"), ends))
         lines.append(align(gains))
     return "\n\n".join(lines)

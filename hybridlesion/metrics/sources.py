@@ -109,7 +109,7 @@ def random_effects(
         )
     k, nothing = len(y), float("nan")
     if k == 1:
-        return RandomEffects(float(y[0]), *[nothing] * 5)
+        return RandomEffects(float(y[0]), nothing, nothing, nothing, nothing, nothing)
     between = _between_sources(y, error**2)
     weight = 1 / (error**2 + between)
     mean = float(np.average(y, weights=weight))

@@ -150,9 +150,9 @@ def fit_tables(
     audit : str or path-like, default=None
         JSON file for the audit, which is written even if the audit fails.
     source : str, default=None
-        Column of the tables that names the hospital, device or data set of each image. Each source
-        is then also left out of a fit of its own, and scored by it; see `SourceValidation`. The
-        column may be one that no model reads, such as ``attribution``.
+        Column of the tables that names the hospital, device or data set of each image, to fit a
+        model without each source and to evaluate it there; see `SourceValidation`. The column may
+        be one that no model reads, such as ``attribution``.
 
     Returns
     -------

@@ -18,7 +18,7 @@ from hybridlesion.metrics import (
 )
 from hybridlesion.model import HybridLesionClassifier
 
-# Each source is left out by a fit of its own, and by one for each family.
+# One fit for each source, and for each family without the source.
 _MOST_SOURCES = 20
 # Families whose worth is measured, by their name in the results.
 _PARTS = {
