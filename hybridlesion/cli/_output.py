@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from hybridlesion.batch import ExtractionResult
+    from hybridlesion.training import SourceValidation
 
 _MAX_WIDTH = 100
 
@@ -405,6 +406,65 @@ def format_subgroups(subgroups: pd.DataFrame, width: int | None = None) -> str:
     lines = _fit_width(rows, head, short, width, "subgroups.csv")
     few = int((subgroups["note"] != "").sum())
     return f"{lines}\n- : too few malignant or benign images ({few} groups)." if few else lines
+
+
+def format_sources(summary: pd.DataFrame) -> str:
+    """Format a summary over sources as a table.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Result of `hybridlesion.metrics.summarize_sources`.
+
+    Returns
+    -------
+    str
+        One line per metric, with the mean over sources, its 95 % interval and the 95 % prediction
+        interval for a new source; followed by what to expect there in words.
+    """
+    from hybridlesion.metrics import describe_sources
+
+    rows = [("metric", "sources", "mean", "95 % interval", "new source")]
+    for row in summary.to_dict("records"):
+        ends = [(row["low"], row["high"]), (row["new_low"], row["new_high"])]
+        ranges = ("-" if math.isnan(a) else f"{a:.2f} to {b:.2f}" for a, b in ends)
+        rows.append((row["metric"], str(row["n_sources"]), f"{row['value']:.2f}", *ranges))
+    return "\n".join([align(rows), *describe_sources(summary)])
+
+
+def format_validation(validation: SourceValidation, width: int | None = None) -> str:
+    """Format the results of leaving each source out of training.
+
+    Parameters
+    ----------
+    validation : SourceValidation
+        Results.
+    width : int, default=None
+        Available columns, or None for no limit. Intervals that do not fit are omitted.
+
+    Returns
+    -------
+    str
+        Metrics by source, the summary over sources, and what each family of columns adds.
+    """
+    table = validation.table
+    rows = []
+    for _, row in table.iterrows():
+        counts = (row["source"], f"{row['n']:,}", f"{row['n_malignant']:,}")
+        names = ("home_auc", "auc", "sensitivity", "specificity", "calibration_in_the_large")
+        rows.append((*counts, *(_cell(row, name) for name in names)))
+    counted = ("source left out", "images", "malignant", "auc if trained on")
+    head = (*counted, "auc left out", "sensitivity", "specificity", "observed/expected")
+    short = ("source left out", "images", "malignant", "auc in", "auc out", "sens.", "spec.", "o/e")
+    lines = [_fit_width(rows, head, short, width, "--json")]
+    lines.append(format_sources(validation.summary))
+    if len(validation.gains):
+        gains = [("source left out", "auc gained by", "difference", "95 % interval")]
+        for row in validation.gains.itertuples():
+            ends = "" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
+            gains.append((row.source, row.without, _number(row.difference, "+.3f"), ends))
+        lines.append(align(gains))
+    return "\n\n".join(lines)
 
 
 def format_comparison(

@@ -26,6 +26,7 @@ def evaluate(
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
     column: options.Columns = None,
+    source: options.Source = None,
     bootstrap: Annotated[int, option("N", "Bootstrap samples for each interval.", min=0)] = 2000,
     as_json: options.AsJson = False,
 ) -> None:
@@ -34,7 +35,8 @@ def evaluate(
     The 95 % intervals resample patients, if patients are known. Output:
     metrics.csv, .json (all tables in one; --json prints it) and .png, operating_points.csv,
     subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
-    comparison.csv and .png, for scores with diagnoses by_diagnosis.csv, confusion.csv and .png.
+    comparison.csv and .png, for scores with diagnoses by_diagnosis.csv, confusion.csv and .png,
+    with --source sources.csv: means over the sources and what to expect at a new one.
     """
     from hybridlesion._formatting import count_words
     from hybridlesion.reporting import report_scores
@@ -50,6 +52,7 @@ def evaluate(
             target=target,
             malignant=options.split_words(malignant),
             benign=options.split_words(benign),
+            source=source,
             n_bootstrap=bootstrap,
         )
     output.print_diagnoses(report.diagnoses)
@@ -63,6 +66,8 @@ def evaluate(
         output.echo(f"\n{output.format_metrics(report.by_diagnosis)}")
     output.echo(f"\n{output.format_operating_points(report.operating_points, width)}")
     output.echo(f"\n{output.format_subgroups(report.subgroups, width)}\n")
+    if report.sources is not None:
+        output.echo(f"{output.format_sources(report.sources)}\n")
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
         output.echo(f"{output.format_comparison(report.comparison, names, width)}\n")

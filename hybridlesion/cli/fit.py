@@ -61,6 +61,7 @@ def fit(
     sensitivity: Annotated[float | None, option("X", _SENSITIVITY, _check_sensitivity)] = None,
     threshold: Annotated[_Rule | None, option("f1|youden", _THRESHOLD)] = None,
     cost_ratio: options.CostRatio = None,
+    source: options.Source = None,
     allow_leaks: Annotated[bool, flag("--allow-leaks", _ALLOW_LEAKS)] = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -106,6 +107,7 @@ def fit(
             cost_ratio=cost_ratio,
             allow_leaks=allow_leaks,
             audit=audit,
+            source=source,
         )
     output.print_excluded(trained.set_aside)
     output.print_diagnoses(trained.diagnoses)
@@ -147,6 +149,7 @@ def _json_facts(trained: TrainedModel, warnings: list[str]) -> dict[str, object]
         "diagnoses": trained.diagnoses.to_dict("records"),
         "warnings": warnings,
         "audit": trained.audit.facts(),
+        "sources": None if trained.sources is None else trained.sources.facts(),
         "seconds": output.elapsed_seconds(),
     }
 
@@ -162,4 +165,6 @@ def _print_fit(trained: TrainedModel, out: Path) -> None:
     )
     output.echo(output.format_metrics(trained.metrics, threshold_rule(trained.model)))
     output.echo(output.format_thresholds(trained.model))
+    if trained.sources is not None:
+        output.echo(f"\n{output.format_validation(trained.sources, output.table_width())}\n")
     output.print_written(out, f"fitted on {count_words(facts['n_rows'], 'row')}")

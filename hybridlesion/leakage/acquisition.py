@@ -12,20 +12,12 @@ import pandas as pd
 from hybridlesion.exceptions import ImageError, SourceError
 from hybridlesion.io import image_size
 from hybridlesion.leakage.audit import Finding, Severity
-from hybridlesion.metadata import (
-    Role,
-    find_role,
-    is_acquisition,
-    normalise_ids,
-    normalise_image_id,
-    read_table,
-)
+from hybridlesion.metadata import column_key, is_acquisition, read_columns
 
 _FEW_ROWS = 10_000
 
 # Columns that describe later processing, not the acquisition.
 _NO_FACTS = ("fold", "split", "tfrecord", "score_weight", "validation_weight", "mask_source")
-_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
 # Number of texts of a fact that are distinguished; rarer texts are pooled.
 _MAX_LEVELS = 100
 # AUC at which acquisition facts start to cause a warning.
@@ -61,10 +53,12 @@ def acquisition_facts(
         Acquisition columns of the tables, ``images of the patient``, and ``file size``, ``width``
         and ``height`` of local image files; constant columns are left out.
     """
-    wanted = [name for name in excluded if is_acquisition(name) and _key(name) not in _NO_FACTS]
+    wanted = [
+        name for name in excluded if is_acquisition(name) and column_key(name) not in _NO_FACTS
+    ]
     facts = pd.DataFrame(index=table.index)
     for source in sources if wanted else ():
-        facts = facts.combine_first(_read_facts(source, wanted, table["image_id"], id_column))
+        facts = facts.combine_first(read_columns(source, wanted, table["image_id"], id_column))
     if "patient_id" in table:
         count = table["patient_id"].map(table["patient_id"].value_counts())
         facts["images of the patient"] = count.astype(float)
@@ -109,22 +103,6 @@ def find_acquisition_leaks(
     reached = f"an AUC of {auc:.3f} ({low:.3f} to {high:.3f}) out of fold"
     words = f"acquisition data alone reach {reached}; {meaning}"
     return [Finding("acquisition", severity, words, columns=tuple(facts))]
-
-
-def _read_facts(
-    source: str | os.PathLike, wanted: list[str], image_ids: pd.Series, id_column: str | None
-) -> pd.DataFrame:
-    frame = read_table(source)
-    keys = {_key(name): name for name in frame.columns}
-    names = [name for name in wanted if name in frame]
-    named = [keys[key] for key in (_key(id_column or ""), *_ID_COLUMNS) if key in keys]
-    named += [name for name in frame if find_role(name) in (Role.IMAGE_ID, Role.PATH)]
-    ids = named[0] if named else None
-    if not names or ids is None:
-        return pd.DataFrame(index=image_ids.index)
-    found = frame[names].set_axis(normalise_ids(frame[ids]).fillna("").map(normalise_image_id))
-    found = found[~found.index.duplicated()].reindex(image_ids)
-    return found.set_axis(image_ids.index)
 
 
 def _file_facts(paths: pd.Series) -> pd.DataFrame:
@@ -172,7 +150,3 @@ def _encode(column: pd.Series) -> np.ndarray:
     levels = texts.value_counts().index
     rank = pd.Series(np.arange(len(levels), dtype=float), levels).clip(upper=_MAX_LEVELS)
     return texts.map(rank).to_numpy(dtype=float)
-
-
-def _key(name: object) -> str:
-    return str(name).strip().lower().replace(" ", "_")

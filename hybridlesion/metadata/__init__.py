@@ -26,6 +26,7 @@ from hybridlesion.metadata._image_id import (
     path_ids,
     rename_images,
 )
+from hybridlesion.metadata._joining import read_columns, read_sources
 from hybridlesion.metadata._mapping import (
     DataMapping,
     check_mapping_path,
@@ -50,6 +51,7 @@ from hybridlesion.metadata._vocabulary import (
     ROLE_COLUMNS,
     Layout,
     Role,
+    column_key,
     find_role,
     identify_layout,
     is_acquisition,
@@ -76,6 +78,7 @@ __all__ = [
     "Site",
     "SourceTable",
     "check_mapping_path",
+    "column_key",
     "count_diagnoses",
     "derive_mapping",
     "explain_misses",
@@ -94,12 +97,14 @@ __all__ = [
     "normalise_records",
     "pair_images",
     "path_ids",
+    "read_columns",
     "read_diagnosis",
     "read_image_ids",
     "read_label",
     "read_mapping",
     "read_records",
     "read_source",
+    "read_sources",
     "read_table",
     "refuse_unknown",
     "rename_images",

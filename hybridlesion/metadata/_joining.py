@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,22 @@ import pandas as pd
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._image_id import explain_near, match_unique, normalise_image_id
-from hybridlesion.metadata._normalisation import TableRecords, report_shared_lesions
-from hybridlesion.metadata._reading import Findings
+from hybridlesion.metadata._normalisation import (
+    TableRecords,
+    normalise_ids,
+    report_shared_lesions,
+)
+from hybridlesion.metadata._reading import Findings, read_table
 from hybridlesion.metadata._table_files import SourceTable
-from hybridlesion.metadata._vocabulary import FACTS, GROUPS, MEASURED, Role, columns_by_key
+from hybridlesion.metadata._vocabulary import (
+    FACTS,
+    GROUPS,
+    MEASURED,
+    Role,
+    column_key,
+    columns_by_key,
+    find_role,
+)
 
 # Raw values of the same fact may be spelt differently ("45", "45.0"), so the facts are compared.
 # A file may have several paths: as written in a metadata table, and in full in a feature table.
@@ -368,3 +382,93 @@ def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
             verb = "holds" if mixed == 1 else "hold"
             clusters = count_words(mixed, "cluster")
             findings.warnings.append(f"{clusters} of duplicates {verb} both targets.")
+
+
+_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
+
+
+def read_columns(
+    path: str | os.PathLike,
+    names: Sequence[str],
+    image_ids: pd.Series,
+    id_column: str | None = None,
+) -> pd.DataFrame:
+    """Read columns of a table as written, even those that are excluded from records.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Table.
+    names : sequence of str
+        Columns; those that the table lacks are ignored.
+    image_ids : Series of shape (n,)
+        Images wanted.
+    id_column : str, default=None
+        Column of image ids. If None, it is detected.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Values with the index of `image_ids`; missing for images that the table lacks.
+    """
+    frame = read_table(path)
+    keys = columns_by_key(frame.columns)
+    known = [name for name in names if name in frame]
+    named = [keys[key] for key in (column_key(id_column or ""), *_ID_COLUMNS) if key in keys]
+    named += [name for name in frame if find_role(name) in (Role.IMAGE_ID, Role.PATH)]
+    if not known or not named:
+        return pd.DataFrame(index=image_ids.index)
+    found = frame[known].set_axis(normalise_ids(frame[named[0]]).fillna("").map(normalise_image_id))
+    found = found[~found.index.duplicated()].reindex(image_ids)
+    return found.set_axis(image_ids.index)
+
+
+def read_sources(
+    tables: Sequence[str | os.PathLike],
+    column: str,
+    image_ids: pd.Series,
+    id_column: str | None = None,
+) -> pd.Series:
+    """Read which hospital, device or data set each image comes from.
+
+    Parameters
+    ----------
+    tables : sequence of str or path-like
+        Tables; the first with a value counts.
+    column : str
+        Column of the sources, which may be one that no model reads, such as ``attribution``.
+    image_ids : Series of shape (n,)
+        Images.
+    id_column : str, default=None
+        Column of image ids. If None, it is detected.
+
+    Returns
+    -------
+    Series of shape (n,)
+        Names of the sources with the index of `image_ids`; missing where unknown.
+
+    Raises
+    ------
+    TableError
+        If no table has the column, or all images come from one source.
+    """
+    found = pd.Series(None, index=image_ids.index, dtype=object)
+    names: list[str] = []
+    for table in tables:
+        names += [str(name) for name in read_table(table).columns]
+        read = read_columns(table, [column], image_ids, id_column)
+        if column in read:
+            found = found.where(found.notna(), normalise_ids(read[column]))
+    if column not in names:
+        near = get_close_matches(column, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise TableError(
+            f"`source` names the column {column!r}, which the tables lack.{hint} "
+            f"Columns found: {', '.join(names[:12])}."
+        )
+    if found.nunique() < 2:
+        raise TableError(
+            f"`source` needs images of at least two sources; the column {column!r} has "
+            f"{found.nunique()} for these images. Add the tables of another source."
+        )
+    return found

@@ -32,6 +32,12 @@ from hybridlesion.metrics.masks import (
     summarize_overlaps,
     thresholded_jaccard,
 )
+from hybridlesion.metrics.sources import (
+    RandomEffects,
+    describe_sources,
+    random_effects,
+    summarize_sources,
+)
 from hybridlesion.metrics.summary import (
     BANDS,
     LOWER_IS_BETTER,
@@ -61,6 +67,7 @@ __all__ = [
     "OVERLAPS",
     "Interval",
     "PairedDifference",
+    "RandomEffects",
     "average_precision",
     "band",
     "best_cost_threshold",
@@ -76,6 +83,7 @@ __all__ = [
     "confusion_matrix",
     "cost_threshold",
     "decision_curve",
+    "describe_sources",
     "dice",
     "evaluate",
     "evaluate_diagnoses",
@@ -88,6 +96,7 @@ __all__ = [
     "paired_bootstrap",
     "partial_auc",
     "precision_recall_curve",
+    "random_effects",
     "reliability_curve",
     "roc_auc",
     "roc_band",
@@ -95,6 +104,7 @@ __all__ = [
     "shift_prevalence",
     "specificity_at_sensitivity",
     "summarize_overlaps",
+    "summarize_sources",
     "threshold_at_sensitivity",
     "threshold_interval",
     "thresholded_jaccard",

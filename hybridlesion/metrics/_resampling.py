@@ -470,8 +470,8 @@ class Decisions(Measure):
         Scores.
     codes : ndarray of shape (n,), int
         Group of each row, from 0.
-    threshold : float
-        Rows with at least this score are classified as malignant.
+    threshold : float or ndarray of shape (n,)
+        Rows with at least this score are classified as malignant. The net benefit needs one number.
 
     Attributes
     ----------
@@ -479,13 +479,15 @@ class Decisions(Measure):
         Type of interval of each metric.
     """
 
-    def __init__(self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, threshold: float):
+    def __init__(
+        self, y: np.ndarray, score: np.ndarray, codes: np.ndarray, threshold: float | np.ndarray
+    ):
         called = score >= threshold
         rows = (y & called, ~y & called, y, np.ones_like(y), score, (score - y) ** 2)
         self._sums = np.array([np.bincount(codes, weights=row) for row in rows])
         self._probabilities = bool(((score >= 0) & (score <= 1)).all())
         # Net benefit is undefined at the thresholds 0 and 1.
-        inside = self._probabilities and 0 < threshold < 1
+        inside = self._probabilities and np.ndim(threshold) == 0 and 0 < threshold < 1
         self._odds = threshold / (1 - threshold) if inside else np.nan
         true, false, positive, n, *_ = self._sums
         shares = {

@@ -439,6 +439,8 @@ _SUBGROUP_METRICS = {
     "sensitivity": ("recall", ("malignant",)),
     "specificity": ("specificity", ("benign",)),
     "calibration_in_the_large": ("calibration_in_the_large", ("malignant",)),
+    "calibration_slope": ("calibration_slope", ("malignant", "benign")),
+    "calibration_error": ("calibration_error", ("malignant", "benign")),
 }
 
 
@@ -447,7 +449,7 @@ def evaluate_subgroups(
     score: np.ndarray,
     attributes: pd.DataFrame,
     *,
-    threshold: float,
+    threshold: float | np.ndarray,
     groups: np.ndarray | None = None,
     fewest: int = 5,
     n_bootstrap: int = 2000,
@@ -465,8 +467,8 @@ def evaluate_subgroups(
     attributes : DataFrame of shape (n, attributes)
         One column per attribute (``sex``, ``site``, an age band ...), whose values are the groups.
         Rows without a value form the group ``unknown``.
-    threshold : float
-        Rows with at least this score are classified as malignant.
+    threshold : float or array-like of shape (n,)
+        Rows with at least this score are classified as malignant; an array gives each row its own.
     groups : array-like of shape (n,), default=None
         Patient of each row. If None, each row is treated as its own patient.
     fewest : int, default=5
@@ -480,12 +482,12 @@ def evaluate_subgroups(
 
     Returns
     -------
-    DataFrame of shape (subgroups, 18)
+    DataFrame of shape (subgroups, 24)
         ``attribute, group, n, n_malignant, n_groups``, then ``auc, sensitivity, specificity,
-        calibration_in_the_large`` with ``_low`` and ``_high`` each, and ``note``. The first row,
-        with attribute ``all``, covers every row. AUC needs `fewest` malignant and `fewest` benign
-        rows, sensitivity and calibration need the malignant rows, and specificity the benign rows;
-        otherwise the value is NaN, and the note gives the reason.
+        calibration_in_the_large, calibration_slope, calibration_error`` with ``_low`` and ``_high``
+        each, and ``note``. The first row, with attribute ``all``, covers every row. Sensitivity and
+        calibration in the large need `fewest` malignant rows, specificity needs the benign rows,
+        and all others need both; otherwise the value is NaN, and the note gives the reason.
 
     Raises
     ------
@@ -516,14 +518,16 @@ def evaluate_subgroups(
             f"attributes must have one row for each score, got {len(attributes)} for {len(y)}."
         )
     codes = check_groups(groups, len(y))
+    thresholds = np.broadcast_to(np.asarray(threshold, dtype=float), len(y))
     rows = []
     for attribute, group, inside in _list_groups(attributes):
         truth, scores = y[inside], score[inside]
         numbers = check_groups(codes[inside], len(truth))
         counts = {"malignant": int(truth.sum()), "benign": int((~truth).sum())}
         few = {kind for kind, count in counts.items() if count < fewest}
-        measures: list[Measure] = [Decisions(truth, scores, numbers, threshold)]
-        measures += [] if few else [Ranking(truth, scores, numbers)]
+        measures: list[Measure] = [Decisions(truth, scores, numbers, thresholds[inside])]
+        if not few:
+            measures += [Ranking(truth, scores, numbers), Reliability(truth, scores, numbers)]
         drawn = resample({"": measures}, n_bootstrap, random_state)
         row = {"attribute": attribute, "group": group, "n": len(truth)}
         row |= {"n_malignant": counts["malignant"], "n_groups": numbers.max() + 1}

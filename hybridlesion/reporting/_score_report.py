@@ -16,7 +16,7 @@ from hybridlesion import metrics, plotting
 from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion._formatting import count_words
 from hybridlesion.cnn import CLASSES, name_classes
-from hybridlesion.metadata import count_diagnoses, read_records
+from hybridlesion.metadata import count_diagnoses, read_records, read_sources, read_table
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping
 from hybridlesion.reporting._score_table import (
     PREDICTED,
@@ -27,6 +27,10 @@ from hybridlesion.reporting._score_table import (
     read_scores,
 )
 
+_TRAINED_ON = (
+    "the scores are out of fold: their model was trained on other lesions of these sources, and "
+    "may do worse at a new one. Name the sources when the model is fitted, too."
+)
 # Attribute -> columns that may contain it, in order of preference, and the kind of its bands.
 _SOURCES = {
     "age": (("age",), "age"),
@@ -79,8 +83,11 @@ class ScoreReport:
     operating_points : DataFrame
         Thresholds by rule; see `hybridlesion.metrics.operating_points`.
     subgroups : DataFrame
-        Metrics by age band, sex, site, skin tone and image quality, if known; see
+        Metrics by source, age band, sex, site, skin tone and image quality, if known; see
         `hybridlesion.metrics.evaluate_subgroups`.
+    sources : DataFrame or None
+        Mean over sources and prediction for a new one, if sources were named; see
+        `hybridlesion.metrics.summarize_sources`. The sources themselves are in `subgroups`.
     comparison : DataFrame or None
         Differences from the other scores, if any.
     by_diagnosis : DataFrame or None
@@ -110,6 +117,7 @@ class ScoreReport:
     metrics: pd.DataFrame
     operating_points: pd.DataFrame
     subgroups: pd.DataFrame
+    sources: pd.DataFrame | None
     comparison: pd.DataFrame | None
     by_diagnosis: pd.DataFrame | None
     confusion: pd.DataFrame | None
@@ -135,6 +143,7 @@ def report_scores(
     target: str | None = None,
     malignant: Sequence[str] | None = None,
     benign: Sequence[str] | None = None,
+    source: str | None = None,
     n_bootstrap: int = 2000,
     random_state: int = 0,
 ) -> ScoreReport:
@@ -167,6 +176,9 @@ def report_scores(
         Diagnoses that count as malignant if the truth contains only diagnoses.
     benign : sequence of str, default=None
         Unknown diagnoses that count as benign.
+    source : str, default=None
+        Column of the truth or of `scores` that names the hospital, device or data set of each
+        image, for metrics by source and a prediction for a new source.
     n_bootstrap : int, default=2000
         Number of bootstrap samples for each interval; patients are resampled if known.
     random_state : int, default=0
@@ -181,13 +193,14 @@ def report_scores(
     ------
     TableError
         If scores cannot be read, no image has a known truth, a scored image has an unknown
-        diagnosis, or only one class occurs.
+        diagnosis, or only one class or one source occurs.
     SourceError
         If the folder cannot be written to, or an output file is one of the tables.
     """
     table, baseline = read_scores(scores), None if against is None else read_scores(against)
     names = (*_FILES, *(() if against is None else _FILES_AGAINST))
     names += _FILES_DIAGNOSES if PREDICTED in table.frame else ()
+    names += () if source is None else _FILES_SOURCES
     paths = {name: check_writable(Path(out) / name) for name in names}
     check_apart(paths.values(), [scores, against, *truth])
     rule = None
@@ -199,7 +212,11 @@ def report_scores(
     scored = records.frame[records.frame["image_id"].isin(table.frame["image_id"])]
     cases, notes = join_truth(table.frame, records.frame)
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
-    tables = _measure(cases, threshold, cost_ratio, draw)
+    attributes = attributes_of(cases)
+    if source is not None:
+        named = read_sources([*truth, scores], source, cases["image_id"], id_column)
+        attributes.insert(0, "source", named)
+    tables = _measure(cases, attributes, threshold, cost_ratio, draw)
     both, tables["comparison"], more = _compare(cases, baseline, threshold, draw)
     tables["by_diagnosis"], tables["confusion"], of_diagnoses = _measure_diagnoses(cases, draw)
     if tables["confusion"] is None:
@@ -209,6 +226,9 @@ def report_scores(
         narrow = "are narrower than those over patients"
         more = [*more, f"no patient_id: intervals resample {unit} and {narrow}."]
     caveats = metrics.interval_caveats(tables["metrics"])
+    of_sources = () if source is None else metrics.describe_sources(tables["sources"])
+    if source is not None and "fold" in read_table(scores):
+        more = [*more, _TRAINED_ON]
     warnings = (*records.warnings, *table.warnings, *notes, *of_diagnoses, *more, *caveats)
     diagnoses = count_diagnoses(scored, records.diagnoses)
     cut = {"threshold": threshold, "threshold_rule": rule}
@@ -220,6 +240,7 @@ def report_scores(
         "unit": unit,
         "diagnoses": diagnoses.to_dict("records"),
         **{name: _plain(found) for name, found in tables.items()},
+        "new_source": list(of_sources),
         "warnings": list(warnings),
     }
     said = {"content": content, "warnings": warnings, "diagnoses": diagnoses}
@@ -235,7 +256,11 @@ def report_scores(
 
 
 def _measure(
-    cases: pd.DataFrame, threshold: float | None, cost_ratio: float | None, draw: dict[str, int]
+    cases: pd.DataFrame,
+    attributes: pd.DataFrame,
+    threshold: float | None,
+    cost_ratio: float | None,
+    draw: dict[str, int],
 ) -> dict[str, pd.DataFrame | None]:
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy()
     options = {"groups": grouping(cases).to_numpy(), **draw}
@@ -243,8 +268,12 @@ def _measure(
     found = metrics.evaluate(y, score, threshold=threshold, **options)
     cut = float(found.set_index("metric").loc["threshold", "value"])
     points = metrics.operating_points(y, score, **costs, **options)
-    subgroups = metrics.evaluate_subgroups(y, score, attributes_of(cases), threshold=cut, **options)
-    return {"metrics": found, "operating_points": points, "subgroups": subgroups}
+    subgroups = metrics.evaluate_subgroups(y, score, attributes, threshold=cut, **options)
+    found_at = {"metrics": found, "operating_points": points, "subgroups": subgroups}
+    if "source" not in attributes:
+        return found_at | {"sources": None}
+    known = (subgroups["attribute"] == "source") & (subgroups["group"] != "unknown")
+    return found_at | {"sources": metrics.summarize_sources(subgroups[known])}
 
 
 def _compare(
@@ -321,6 +350,7 @@ _FILES = (
 )
 _FILES_DIAGNOSES = ("by_diagnosis.csv", "confusion.csv", "confusion.png")
 _FILES_AGAINST = ("comparison.csv", "comparison.png")
+_FILES_SOURCES = ("sources.csv",)
 
 
 def draw_figures(

@@ -6,6 +6,7 @@ from hybridlesion.training._finetune import Finetuning, finetune
 from hybridlesion.training._fit import TrainedModel, describe_training, fit_tables
 from hybridlesion.training._image_store import LesionDataset
 from hybridlesion.training._refiner import RefinerTraining, train_refiner
+from hybridlesion.training._sources import SourceValidation, leave_one_source_out
 from hybridlesion.training._training_rows import keep_measured, known_metadata
 
 __all__ = [
@@ -15,11 +16,13 @@ __all__ = [
     "LesionDataset",
     "RefinerTraining",
     "Severity",
+    "SourceValidation",
     "TrainedModel",
     "describe_training",
     "finetune",
     "fit_tables",
     "keep_measured",
     "known_metadata",
+    "leave_one_source_out",
     "train_refiner",
 ]

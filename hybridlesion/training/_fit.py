@@ -19,11 +19,16 @@ from hybridlesion.batch import count_errors
 from hybridlesion.cnn import name_classes
 from hybridlesion.exceptions import TableError
 from hybridlesion.leakage import CNN_SEEN, LeakAudit, hash_training_ids
-from hybridlesion.metadata import ColumnUse, read_records
+from hybridlesion.metadata import ColumnUse, read_records, read_sources
 from hybridlesion.metrics import evaluate_diagnoses, interval_caveats
 from hybridlesion.model import SENSITIVITY, HybridLesionClassifier, check_decision
 from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
+from hybridlesion.training._sources import (
+    SourceValidation,
+    check_sources,
+    leave_one_source_out,
+)
 from hybridlesion.training._training_rows import choose_rows, featurizer_of, read_configuration
 
 # Minimum number of diagnosis classes for which probabilities are more informative than the score.
@@ -42,7 +47,8 @@ class TrainedModel:
     out_of_fold : DataFrame of shape (n, columns)
         Table for `report_scores`, with the columns image_id, patient_id, lesion_id and
         duplicate_cluster (if known), target, out-of-fold score, fold, threshold and
-        threshold_rule, and out-of-fold probabilities of diagnoses if the model learned any.
+        threshold_rule, out-of-fold probabilities of diagnoses if the model learned any, and, if
+        sources were named, source and score_left_out, by the model without that source.
     metrics : DataFrame
         Metrics for the out-of-fold scores, with columns metric, value, low and high.
     facts : dict
@@ -60,6 +66,8 @@ class TrainedModel:
         n_rows, words``; see `hybridlesion.metadata.count_diagnoses`.
     columns : tuple of ColumnUse, default=()
         Use of each column of the tables.
+    sources : SourceValidation, default=None
+        Leave-one-source-out results, if sources were named.
     """
 
     model: BaseEstimator
@@ -72,6 +80,7 @@ class TrainedModel:
     splits: Splits
     diagnoses: pd.DataFrame
     columns: tuple[ColumnUse, ...] = ()
+    sources: SourceValidation | None = None
 
 
 def fit_tables(
@@ -94,6 +103,7 @@ def fit_tables(
     cost_ratio: float | None = None,
     allow_leaks: bool = False,
     audit: str | os.PathLike | None = None,
+    source: str | None = None,
 ) -> TrainedModel:
     """Join tables on the image id, audit them for leaks and fit a calibrated classifier.
 
@@ -140,6 +150,10 @@ def fit_tables(
         Whether to fit even if the leakage audit fails.
     audit : str or path-like, default=None
         JSON file for the audit, which is written even if the audit fails.
+    source : str, default=None
+        Column of the tables that names the hospital, device or data set of each image, to fit a
+        model without each source and to evaluate it there; see `SourceValidation`. The column may
+        be one that no model reads, such as ``attribution``.
 
     Returns
     -------
@@ -153,8 +167,9 @@ def fit_tables(
         `cost_ratio` is set.
     TableError
         If the tables cannot be joined, lack a target or a specified column, or contain a single
-        class or an unknown diagnosis; if the splits lack an image; or if the audit finds target
-        leakage, or a patient, lesion or known duplicate in several of the given splits.
+        class, an unknown diagnosis, fewer than two sources or more than 20; if the splits lack an
+        image; or if the audit finds target leakage, or a patient, lesion or known duplicate in
+        several of the given splits.
     """
     check_choice("cnn_seen", cnn_seen, CNN_SEEN)
     decision = {"sensitivity": sensitivity, "threshold": threshold, "cost_ratio": cost_ratio}
@@ -164,6 +179,10 @@ def fit_tables(
     records = read_records(list(tables), id_column=id_column, columns=columns, **labels)
     drawing = n_splits, n_seeds, random_state
     rows = choose_rows(records, tables, id_column, groups, cnn_seen, splits, drawing)
+    sources = None
+    if source is not None:
+        sources = read_sources(tables, source, rows.table["image_id"], id_column)
+        check_sources(sources, rows.y)
     if audit is not None:
         rows.audit.write(audit)
     if not allow_leaks:
@@ -195,6 +214,12 @@ def fit_tables(
     )
     if classifier.diagnosis_ is not None:
         out_of_fold = out_of_fold.join(classifier.oof_diagnoses_)
+    validation, more = None, ()
+    if sources is not None:
+        data = (rows.table, rows.y, rows.groups, sources)
+        validation = leave_one_source_out(classifier, *data, column=source)
+        out_of_fold = out_of_fold.assign(source=sources, score_left_out=validation.score)
+        more = validation.notes
     used = Splits(rows.table["image_id"].to_numpy(), rows.folds, rows.groups, random_state)
     facts = describe_training(rows.table, rows.y) | {
         "n_groups": int(pd.Series(rows.groups).nunique()),
@@ -205,6 +230,7 @@ def fit_tables(
         "splits": used.digest,
         "audit": rows.audit.facts(),
         "leading_score": classifier.leading_,
+        **({} if validation is None else {"sources": validation.facts()}),
     }
     return TrainedModel(
         model=model,
@@ -212,11 +238,12 @@ def fit_tables(
         metrics=classifier.metrics_,
         facts=facts,
         set_aside=dict(records.set_aside),
-        warnings=(*rows.notes, *learned, *interval_caveats(classifier.metrics_)),
+        warnings=(*rows.notes, *learned, *more, *interval_caveats(classifier.metrics_)),
         audit=rows.audit,
         splits=used,
         diagnoses=rows.diagnoses,
         columns=records.columns,
+        sources=validation,
     )
 
 

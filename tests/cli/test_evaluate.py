@@ -102,3 +102,19 @@ def test_refusals(hybridlesion, lesions, scores, tmp_path, option, value, code, 
     assert result.exit_code == code
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_column_of_sources(hybridlesion, lesions, scores, tmp_path):
+    table = pd.read_csv(lesions / "metadata.csv")
+    table["hospital"] = [("Graz", "Lyon", "Oslo")[row // 2 % 3] for row in range(len(table))]
+    table.to_csv(tmp_path / "truth.csv", index=False)
+    arguments = (scores, "--truth", tmp_path / "truth.csv", "--out", tmp_path / "e")
+    result = hybridlesion("evaluate", *arguments, "--source", "hospital", "--bootstrap", 20)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith("source: Graz") for line in lines)
+    assert "metric sources mean 95 % interval new source" in lines
+    assert (tmp_path / "e" / "sources.csv").exists()
+    refused = hybridlesion("evaluate", *arguments, "--source", "clinic")
+    assert refused.exit_code == 1
+    assert "--source names the column 'clinic', which the tables lack" in refused.stderr

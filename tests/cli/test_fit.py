@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -136,3 +137,20 @@ def test_out_of_fold_scores_are_written(hybridlesion, lesions, features_file, tm
     refused = hybridlesion("fit", *arguments, "--oof", tmp_path / "oof.xlsx")
     assert refused.exit_code == 2
     assert "'--oof': it must end in .csv" in refused.stderr
+
+
+def test_sources_are_left_out_in_turn(hybridlesion, lesions, features_file, tmp_path):
+    names = pd.read_csv(lesions / "metadata.csv")["image_name"]
+    # Four images are two patients, one of them with a melanoma.
+    hospitals = np.where(np.arange(len(names)) // 4 % 2, "Lyon", "Graz")
+    table = pd.DataFrame({"image_name": names, "hospital": hospitals})
+    table.to_csv(tmp_path / "hospitals.csv", index=False)
+    arguments = (features_file, tmp_path / "hospitals.csv", "--out", tmp_path / "m.joblib")
+    options = ("--source", "hospital", "--folds", 2, "--jobs", 1)
+    result = hybridlesion("fit", *arguments, *options)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert any(line.startswith("Graz ") for line in lines)
+    assert any("prediction for a new source needs at least 3" in line for line in lines)
+    facts = read_manifest(tmp_path / "m.joblib")["training"]["sources"]
+    assert [row["source"] for row in facts["table"]] == ["Graz", "Lyon"]

@@ -144,9 +144,16 @@ def test_model_files(run_page, model):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:with fewer than 50 lesions")
-def test_sites(run_page, model):
+def test_sites(run_page, model, download):
+    names = pd.read_csv(download / "table.csv")["image_name"]
+    # Three images are a patient; both hospitals have patients with and without a melanoma.
+    hospitals = np.where(np.arange(len(names)) // 3 % 2, "Graz", "Lyon")
+    table = pd.DataFrame({"image_name": names, "hospital": hospitals})
+    table.to_csv("hospitals.csv", index=False)
     ran = run_page("docs/sites.md")
-    assert ran == ["score", "evaluate", "recalibrate", "inspect", "score", "score", "python"]
+    one_site = ["score", "evaluate", "recalibrate", "inspect", "score", "score"]
+    assert ran == [*one_site, "fit", "report", "evaluate", "python", "python"]
+    assert "How it travels" in (download / "report" / "report.html").read_text()
     usual, rare = (pd.read_csv(f"site_scores{end}.csv") for end in ("", "_2_percent"))
     assert (rare["score"] < usual["score"]).all()
     assert (rare["score_original"] == usual["score_original"]).all()

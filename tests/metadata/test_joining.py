@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import TableError
-from hybridlesion.metadata import read_records
+from hybridlesion.metadata import read_records, read_sources
 
 TRUTH = pd.DataFrame(
     {"image_id": ["a", "b"], "melanoma": [1.0, 0.0], "seborrheic_keratosis": [0.0, 0.0]}
@@ -288,3 +288,20 @@ def test_row_positions_of_derm7pt_become_parts(tmp_path):
     (tmp_path / "train_indexes.csv").rename(tmp_path / "indexes.csv")
     with pytest.raises(TableError, match="its name gives no part"):
         read_records([tmp_path / "meta.csv", tmp_path / "indexes.csv"])
+
+
+def test_sources_are_read_from_the_first_table_that_names_them(tmp_path):
+    scores = pd.DataFrame({"image_id": ["a", "b", "c"], "score": [0.1, 0.2, 0.3]})
+    truth = pd.DataFrame({"isic_id": ["a.jpg", "b.jpg"], "attribution": [" Graz ", "unknown"]})
+    other = pd.DataFrame({"image": ["b", "c"], "attribution": ["Lyon", 12.0]})
+    paths = []
+    for name, table in (("scores", scores), ("truth", truth), ("other", other)):
+        paths.append(tmp_path / f"{name}.csv")
+        table.to_csv(paths[-1], index=False)
+    images = pd.Series(["c", "b", "a", "d"])
+    found = read_sources(paths, "attribution", images)
+    assert found.fillna("-").tolist() == ["12", "Lyon", "Graz", "-"]
+    with pytest.raises(TableError, match=r"'atribution'.* Did you mean 'attribution'"):
+        read_sources(paths, "atribution", images)
+    with pytest.raises(TableError, match="at least two sources; the column 'attribution' has 1"):
+        read_sources(paths[:2], "attribution", images)

@@ -277,3 +277,27 @@ def test_costs_choose_thresholds(folder):
     assert points.loc["given", "threshold"] == 0.35
     assert points.loc["cost_formula", "threshold"] == pytest.approx(0.2)
     assert points.loc["cost_best", "at"] == 4
+
+
+def test_sources_are_summarised_with_what_to_expect_at_a_new_one(folder):
+    clinics = np.tile(["Graz", "Lyon", "Oslo"], 20)
+    _change(folder, "truth.csv", lambda table: table.assign(hospital=clinics))
+    report = _report(folder, source="hospital")
+    rows = report.subgroups[report.subgroups["attribute"] == "source"]
+    assert rows["group"].tolist() == ["Graz", "Lyon", "Oslo"]
+    assert rows["n"].tolist() == [20, 20, 20]
+    assert report.sources.set_index("metric").loc["auc", "n_sources"] == 3
+    assert pd.read_csv(folder / "out" / "sources.csv").shape == report.sources.shape
+    content = json.loads((folder / "out" / "metrics.json").read_text())
+    assert content["sources"]["auc"]["new_low"] < content["sources"]["auc"]["low"]
+    assert content["new_source"][0].startswith("At a new source")
+    assert not any("out of fold" in note for note in report.warnings)
+
+
+def test_sources_of_out_of_fold_scores_are_no_new_sources(folder):
+    added = {"fold": np.arange(60) % 3, "source": np.tile(["Graz", "Lyon"], 30)}
+    _change(folder, "scores.csv", lambda table: table.assign(**added))
+    report = _report(folder, source="source")
+    assert any(note.startswith("the scores are out of fold") for note in report.warnings)
+    assert report.content["new_source"][0].startswith("2 sources")
+    assert _report(folder).sources is None

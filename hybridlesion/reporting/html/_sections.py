@@ -28,6 +28,7 @@ from hybridlesion.reporting.html._decisions import (
 )
 from hybridlesion.reporting.html._participants import describe_flow, describe_participants
 from hybridlesion.reporting.html._report_data import ReportData
+from hybridlesion.reporting.html._sources import describe_transport
 from hybridlesion.reporting.html._summary import (
     audit_subgroups,
     describe_results,
@@ -333,6 +334,11 @@ def _participants(data: ReportData) -> dict[str, object]:
     return {"flow": describe_flow(data), "participants": known}
 
 
+def _transport(data: ReportData) -> dict[str, object] | None:
+    found = describe_transport(data.manifest)
+    return None if found is None else {"transport": found}
+
+
 class Section(NamedTuple):
     """A section of the page.
 
@@ -343,20 +349,21 @@ class Section(NamedTuple):
     short, title : str
         Name in the list of sections, and heading.
     fill : callable, default=None
-        Called with the `ReportData`; returns variables of the template. If None, `fill_sections`
-        provides them.
+        Called with the `ReportData`; returns variables of the template, or None if the page has no
+        such section. If `fill` is None, `fill_sections` provides the variables.
     """
 
     key: str
     short: str
     title: str
-    fill: Callable[[ReportData], Mapping[str, object]] | None = None
+    fill: Callable[[ReportData], Mapping[str, object] | None] | None = None
 
 
 SECTIONS = (
     Section("summary", "Summary", "The numbers that decide"),
     Section("threshold", "Threshold", "What a threshold does", _threshold),
     Section("performance", "Performance", "Performance and calibration"),
+    Section("transport", "How it travels", "How it travels", _transport),
     Section("comparison", "Comparison", "Comparison with other scores"),
     Section("participants", "Patients", "Who was studied", _participants),
     Section("data", "Data", "Training data and folds", lambda data: {"data": describe_data(data)}),
@@ -395,14 +402,18 @@ def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFram
         subgroups, missing = audit_subgroups(data.cases, data.of_cases)
     gaps = subgroup_gaps(subgroups, missing)
     own: dict[str, object] = {}
+    shown = []
     for section in SECTIONS:
-        own |= section.fill(data) if section.fill else {}
+        found = section.fill(data) if section.fill else {}
+        if found is not None:
+            own |= found
+            shown.append(section)
     last = data.evaluations[-1] if data.evaluations else None
     numbers = dict.fromkeys(("value", "low", "high"), float)
     stored = pd.DataFrame(data.manifest.get("metrics") or [], columns=["metric", *numbers])
     return {
         **own,
-        "sections": SECTIONS,
+        "sections": shown,
         "name": Path(data.name).stem,
         "lead": introduce_model(data),
         "tiles": [] if last is None else make_tiles(last),
