@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -39,6 +39,10 @@ class ExtractionResult:
         Wall time.
     n_reused : int, default=0
         Number of images whose results were reused.
+    n_unscored : int, default=0
+        Number of rows without a score, on which the model abstained.
+    reasons : mapping of str to int, default=None
+        Number of rows by reason why a model applies to them less; None if nothing was scored.
     """
 
     path: Path | str
@@ -47,6 +51,8 @@ class ExtractionResult:
     errors_path: Path | str | None
     seconds: float
     n_reused: int = 0
+    n_unscored: int = 0
+    reasons: Mapping[str, int] | None = None
 
 
 def errors_path(out: str | os.PathLike) -> Path:

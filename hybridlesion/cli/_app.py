@@ -22,6 +22,7 @@ from hybridlesion.cli._options import flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.check import check
 from hybridlesion.cli.demo import demo
+from hybridlesion.cli.drift import drift
 from hybridlesion.cli.evaluate import evaluate
 from hybridlesion.cli.explain import explain
 from hybridlesion.cli.features import features
@@ -229,7 +230,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _WORK = (check, features, fit, score, segment, explain, finetune, train_refiner)
-for function in (*_WORK, evaluate, recalibrate, report, inspect, demo):
+for function in (*_WORK, evaluate, recalibrate, drift, report, inspect, demo):
     app.command(cls=_Command)(function)
 
 

@@ -308,7 +308,8 @@ def print_result(result: ExtractionResult, noun: str = "row") -> None:
     from hybridlesion._formatting import count_words
 
     reused = f", {result.n_reused:,} reused" if result.n_reused else ""
-    made = count_words(result.n_rows, noun) + reused
+    blank = f", {result.n_unscored:,} without a score" if result.n_unscored else ""
+    made = count_words(result.n_rows, noun) + reused + blank
     print_written(result.path, made, result.n_failed, result.errors_path, result.seconds)
 
 

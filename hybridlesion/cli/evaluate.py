@@ -36,7 +36,8 @@ def evaluate(
     metrics.csv, .json (all tables in one; --json prints it) and .png, operating_points.csv,
     subgroups.csv and .png, reliability.png, decision_curve.png; with --against also
     comparison.csv and .png, for scores with diagnoses by_diagnosis.csv, confusion.csv and .png,
-    with --source sources.csv: means over the sources and what to expect at a new one.
+    with --source sources.csv: means over the sources and what to expect at a new one;
+    for scores with applicability or confidence selective_risk.csv and .png.
     """
     from hybridlesion._formatting import count_words
     from hybridlesion.reporting import report_scores
@@ -68,6 +69,13 @@ def evaluate(
     output.echo(f"\n{output.format_subgroups(report.subgroups, width)}\n")
     if report.sources is not None:
         output.echo(f"{output.format_sources(report.sources)}\n")
+    if report.selective_risk is not None:
+        tenth = report.selective_risk.query("coverage == 0.9")
+        output.echo("wrong labels: in the tenth of lowest certainty, in the others")
+        rows = [
+            (row.by, f"{row.error_left_out:.1%}", f"{row.error:.1%}") for row in tenth.itertuples()
+        ]
+        output.echo(f"{output.align(rows)}\n")
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
         output.echo(f"{output.format_comparison(report.comparison, names, width)}\n")

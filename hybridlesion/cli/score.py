@@ -18,10 +18,13 @@ _CACHE_LIMIT = "Size of --cache in gigabytes; the least recently used features a
 _APPEND = "Keep the rows of --out; score new and changed images."
 _PREVALENCE = "Expected share of malignant lesions, such as 0.02; adjusts the scores."
 _EXPLAIN = "Add the reasons for each score, as text and shares."
+_COVERAGE = "Add conformal sets that contain the truth for this share of new, similar lesions."
+_ABSTAIN = "Leave out scores that do not decide at this error, such as 0.1, with the reason."
 _DIAGNOSES = "Add the probabilities of eight diagnoses, and the predicted one."
 
-_check_prevalence = options.check_range(
-    lambda share: 0 < share < 1, "it must be between 0 and 1, such as 0.02"
+_check_prevalence, _check_coverage, _check_abstain = (
+    options.check_range(lambda share: 0 < share < 1, f"it must be between 0 and 1, such as {like}")
+    for like in (0.02, 0.9, 0.1)
 )
 
 
@@ -47,10 +50,14 @@ def score(
     key: options.Key = None,
     explain: Annotated[bool, flag("--explain", _EXPLAIN)] = False,
     diagnoses: Annotated[bool, flag("--diagnoses", _DIAGNOSES)] = False,
+    coverage: Annotated[float | None, option("SHARE", _COVERAGE, _check_coverage)] = None,
+    abstain: Annotated[float | None, option("ERROR", _ABSTAIN, _check_abstain)] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Score new lesions: calibrated probability of malignancy.
 
+    --coverage and --abstain hold in each class for lesions like those of the training site or,
+    after `recalibrate`, of yours. Rows without a score remain, with applicability_reason.
     Exit codes: 0 done, even if nothing was new; 1 refused, or no usable image; 2 wrong usage.
     """
     from hybridlesion.batch import check_output
@@ -97,11 +104,14 @@ def score(
             prevalence=prevalence,
             explain=explain,
             diagnoses=diagnoses,
+            coverage=coverage,
+            abstain=abstain,
             progress=progress,
         )
     used = threshold_in_use(fitted, manifest.get("training") or {}, prevalence)
     if as_json:
-        output.print_json(output.run_facts(result) | used)
+        unscored = output.attributes(result, "n_unscored", "reasons")
+        output.print_json(output.run_facts(result) | unscored | used)
     elif append and not (result.n_rows or result.n_failed):
         typer.echo(f"nothing new: {out} contains every image already, {result.seconds:.1f} s")
     else:

@@ -25,6 +25,7 @@ from hybridlesion.batch import (
 )
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.featurizer import check_records
+from hybridlesion.inference._applicability import count_unscored
 from hybridlesion.inference._cache import hash_images, measure_cached
 from hybridlesion.inference._inputs import find_rows
 from hybridlesion.inference._score_file import (
@@ -37,7 +38,7 @@ from hybridlesion.inference._score_file import (
 )
 from hybridlesion.inference._score_table import (
     adjust_prevalence,
-    check_diagnoses,
+    check_extras,
     score_table,
     trained_prevalence,
     uses_context,
@@ -54,6 +55,8 @@ def score_records(
     *,
     explain: bool = False,
     diagnoses: bool = False,
+    coverage: float | None = None,
+    abstain: float | None = None,
     **run_options: object,
 ) -> ExtractionResult:
     """Measure and score the images of records, and write the scores.
@@ -71,6 +74,10 @@ def score_records(
         Whether to also write the reasons for each score.
     diagnoses : bool, default=False
         Whether to also write the probabilities of the diagnoses.
+    coverage : float, default=None
+        Coverage of conformal sets, between 0 and 1; see `score_table`. If None, none are written.
+    abstain : float, default=None
+        Promised error of the rows that get a score; see `score_table`. If None, all get one.
     **run_options : object
         Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `masks`,
         `cache` or `progress`.
@@ -87,26 +94,29 @@ def score_records(
         if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists but was not written by this
         program.
     OptionError
-        If `cache_limit` is given without `cache`, or `cache` together with `masks`; or if diagnoses
-        are requested but the model did not learn any.
+        If `cache_limit` is given without `cache`, or `cache` together with `masks`; if diagnoses
+        are requested but the model did not learn any, or `coverage` or `abstain` is out of range.
     HybridLesionError
         If no image can be used.
     """
     started = time.monotonic()
     options = RunOptions(**run_options)
     output = Output(check_score_file(out))
-    if diagnoses:
-        check_diagnoses(model)
+    extras = {"diagnoses": diagnoses, "coverage": coverage, "abstain": abstain}
+    check_extras(model, **extras)
     check_originals(output.local_files(), records.get("path", ()))
     output.make_folder()
     with locked(output.storage, output.name):
         found = _measure(model, records, output, options)
         errors = write_failures(output.path, found.failures, len(found.table))
-        scores = score_table(model, found.table, explain=explain, diagnoses=diagnoses)
+        scores = score_table(model, found.table, explain=explain, **extras)
         write_scores(scores, output.path)
     seconds = time.monotonic() - started
     n_failed = len(found.failures)
-    return ExtractionResult(output.path, len(scores), n_failed, errors, seconds, found.n_reused)
+    counts = count_unscored(scores)
+    return ExtractionResult(
+        output.path, len(scores), n_failed, errors, seconds, found.n_reused, *counts
+    )
 
 
 def _measure(
@@ -145,6 +155,8 @@ def score_inputs(
     prevalence: float | None = None,
     explain: bool = False,
     diagnoses: bool = False,
+    coverage: float | None = None,
+    abstain: float | None = None,
     **run_options: object,
 ) -> ExtractionResult:
     """Score images, or the rows of feature tables, and write the scores.
@@ -179,6 +191,10 @@ def score_inputs(
         Whether to also write the reasons for each score.
     diagnoses : bool, default=False
         Whether to also write the probabilities of the diagnoses.
+    coverage : float, default=None
+        Coverage of conformal sets, between 0 and 1; see `score_table`. If None, none are written.
+    abstain : float, default=None
+        Promised error of the rows that get a score; see `score_table`. If None, all get one.
     **run_options : object
         Parameters of `hybridlesion.batch.RunOptions`, for example `n_jobs`, `device`, `cache` or
         `progress`.
@@ -192,10 +208,11 @@ def score_inputs(
     ------
     TableError
         If a table lacks columns that the model needs, or rows cannot be appended to `out` because
-        the model, schema, prevalence or use of diagnoses differs.
+        the model, schema, prevalence, coverage, abstention or use of diagnoses differs.
     OptionError
-        If the prevalence cannot be used, `append` is given without `model_id`, or `cache_limit`
-        without `cache`; or if diagnoses are requested but the model did not learn any.
+        If the prevalence or coverage cannot be used, `append` is given without `model_id`, or
+        `cache_limit` without `cache`; or if diagnoses are requested but the model did not learn
+        any.
     SourceError
         If there are no images; if `out` cannot be written, is an input, or is being written by
         another run; or if ``OUT.errors.csv``, ``OUT.lock`` or ``OUT.shards`` exists but was not
@@ -210,8 +227,8 @@ def score_inputs(
     started = time.monotonic()
     options = RunOptions(**run_options)
     output = Output(check_score_file(out))
-    if diagnoses:
-        check_diagnoses(model)
+    extras = {"diagnoses": diagnoses, "coverage": coverage, "abstain": abstain}
+    check_extras(model, **extras)
     check_apart(output.local_files(), [*inputs, *metadata])
     if options.cache is not None:
         check_writable(Path(options.cache) / "measured")
@@ -223,7 +240,7 @@ def score_inputs(
         raise OptionError(
             "reasons explain the score at the training prevalence; omit `explain` or `prevalence`."
         )
-    file = ScoreFile(output.path, str(model_id), prevalence, diagnoses)
+    file = ScoreFile(output.path, str(model_id), prevalence, **extras)
     read = partial(read_records, id_column=id_column, columns=columns)
     rows, from_table, notes = find_rows(model, inputs, metadata, roots, read)
     check_originals(output.local_files(), rows.get("path", ()))
@@ -251,13 +268,13 @@ def score_inputs(
             found = FeatureResult(*reject_unsafe_ids(rows, output.path))
         else:
             found = _measure(model, rows, output, options, digests if append else None)
-        n_rows = len(found.table)
+        n_rows, counts = len(found.table), ()
         # If there are valid rows from earlier runs, the run may have nothing but failures.
         errors = write_failures(output.path, found.failures, n_rows + int((~wanted).sum()))
         if n_rows:
-            scores = score_table(model, found.table, explain=explain, diagnoses=diagnoses)
+            scores = score_table(model, found.table, explain=explain, **extras)
             scores = scores[scores["image_id"].isin(list(by_id))].reset_index(drop=True)
-            n_rows = len(scores)
+            n_rows, counts = len(scores), count_unscored(scores)
             if trained is not None:
                 scores = adjust_prevalence(model, scores, trained=trained, wanted=prevalence)
             if append:
@@ -265,7 +282,7 @@ def score_inputs(
             write_scores(scores, output.path)
     seconds = time.monotonic() - started
     n_failed = len(found.failures)
-    return ExtractionResult(output.path, n_rows, n_failed, errors, seconds, found.n_reused)
+    return ExtractionResult(output.path, n_rows, n_failed, errors, seconds, found.n_reused, *counts)
 
 
 def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:

@@ -163,12 +163,18 @@ class ScoreFile:
         Prevalence that the scores are adjusted to. If None, they are not adjusted.
     diagnoses : bool, default=False
         Whether the new rows contain probabilities of diagnoses.
+    coverage : float, default=None
+        Coverage of the conformal sets of the new rows, if they have any.
+    abstain : float, default=None
+        Promised error of the new rows, if the model abstains.
     """
 
     out: Path
     model_id: str
     prevalence: float | None = None
     diagnoses: bool = False
+    coverage: float | None = None
+    abstain: float | None = None
 
     def read(self) -> pd.DataFrame:
         """Read the file and check that new rows can be appended.
@@ -181,8 +187,8 @@ class ScoreFile:
         Raises
         ------
         TableError
-            If the file has another schema, model or prevalence, or if only the old or only the
-            new rows contain diagnoses.
+            If the file has another schema, model, prevalence, coverage or abstention, or if only
+            the old or only the new rows contain diagnoses.
         """
         if not self.out.exists():
             return EMPTY
@@ -193,8 +199,10 @@ class ScoreFile:
                 f"{self.out} was not written with `append`: it lacks {', '.join(lacking)}. Choose "
                 "another `out`, or omit `append` to overwrite it."
             )
-        prevalence = "" if self.prevalence is None else str(float(self.prevalence))
-        wanted = {"schema": str(SCHEMA), "model": self.model_id, "prevalence": prevalence}
+        wanted = {"schema": str(SCHEMA), "model": self.model_id}
+        for name in ("prevalence", "coverage", "abstain"):
+            value = getattr(self, name)
+            wanted[name] = "" if value is None else str(float(value))
         for column, value in wanted.items():
             self._check_same(column, rows.get(column, pd.Series("", rows.index)), value)
         if self.diagnoses != ("diagnosis_predicted" in rows):

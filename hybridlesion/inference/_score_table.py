@@ -11,10 +11,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._formatting import count_words, shorten
+from hybridlesion._validation import check_number
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.explain import reason_columns
 from hybridlesion.featurizer import read_frame
+from hybridlesion.inference._applicability import (
+    NO_LESION,
+    UNUSUAL,
+    applicability_columns,
+    count_reasons,
+    leave_out,
+    name_sets,
+)
 from hybridlesion.metadata import MEASURED
 from hybridlesion.metrics import shift_prevalence
 from hybridlesion.model import match_malignancy
@@ -25,9 +34,6 @@ from hybridlesion.training import known_metadata
 _PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
-
-# Applicability below which an image is unusual. By definition, as many training images are.
-_UNUSUAL = 0.05
 
 
 def uses_context(classifier: BaseEstimator) -> bool:
@@ -101,34 +107,40 @@ def note_caveats(
     return tuple(notes)
 
 
-def note_unlike(applicability: np.ndarray) -> str | None:
-    """Note how many images are unlike the training images, if they are many.
+def note_unlike(scores: pd.DataFrame) -> list[str]:
+    """Note how many images are unlike the training images, if they are many, and why.
 
     Parameters
     ----------
-    applicability : ndarray of shape (n,)
-        `HybridLesionClassifier.applicability` of the scored rows.
+    scores : DataFrame of shape (n, columns)
+        Scores with the columns of `applicability_columns`.
 
     Returns
     -------
-    str or None
-        Note for the user; None if fewer than three times as many images as expected are unusual.
+    list of str
+        Notes for the user; empty if fewer than three times as many images as expected are unusual,
+        and a lesion was found in each.
 
     Examples
     --------
-    >>> note_unlike(np.linspace(0, 1, 101)) is None
-    True
-    >>> note_unlike(np.array([0.01, 0.6, 0.02])).partition(" (")[0]
+    >>> note_unlike(pd.DataFrame({"applicability": np.linspace(0, 1, 101)}))
+    []
+    >>> note_unlike(pd.DataFrame({"applicability": [0.01, 0.6, 0.02]}))[0].partition(" (")[0]
     '2 of 3 images are unlike the training images'
     """
-    unusual = int(np.sum(applicability < _UNUSUAL))
-    if unusual <= 3 * _UNUSUAL * len(applicability):
-        return None
-    return (
-        f"{unusual:,} of {count_words(len(applicability), 'image')} are unlike the training images "
-        f"(applicability below {_UNUSUAL}, expected of {_UNUSUAL:.0%}); their scores rest on the "
-        "CNN. Check the calibration and the threshold on lesions of known diagnosis from this site."
-    )
+    notes, total = [], count_words(len(scores), "image")
+    unusual = int((scores["applicability"] < UNUSUAL).sum()) if "applicability" in scores else 0
+    if unusual > 3 * UNUSUAL * len(scores):
+        notes.append(
+            f"{unusual:,} of {total} are unlike the training images (applicability below "
+            f"{UNUSUAL}, expected of {UNUSUAL:.0%}); their scores rest on the CNN. Check the "
+            "calibration and the threshold on lesions of known diagnosis from this site."
+        )
+    reasons = count_reasons(scores.get("applicability_reason", pd.Series(dtype=object)))
+    if reasons and (notes or NO_LESION in reasons):
+        listed = ", ".join(f"{words} ({n:,})" for words, n in [*reasons.items()][:4])
+        notes.append(f"applicability_reason states for which images, most often: {listed}.")
+    return notes
 
 
 def score_table(
@@ -137,6 +149,8 @@ def score_table(
     *,
     explain: bool = False,
     diagnoses: bool = False,
+    coverage: float | None = None,
+    abstain: float | None = None,
 ) -> pd.DataFrame:
     """Score the rows of a feature table.
 
@@ -151,6 +165,13 @@ def score_table(
         Whether to add the columns of `hybridlesion.explain.reason_columns`.
     diagnoses : bool, default=False
         Whether to add the columns of `HybridLesionClassifier.predict_diagnoses`.
+    coverage : float, default=None
+        Coverage of the conformal sets in the column ``set``: ``benign``, ``malignant``, ``both`` or
+        ``empty``; see `HybridLesionClassifier.predict_set`. If None, there is no such column.
+    abstain : float, default=None
+        Promised error, between 0 and 1: a row gets no score if its conformal set of coverage
+        ``1 - abstain`` contains both labels, no lesion was found, or it is less usual than 99 % of
+        the training images. If None, every row gets a score.
 
     Returns
     -------
@@ -159,13 +180,16 @@ def score_table(
         in `table`; ``score`` (0 to 1), ``label`` (1 if the score reaches the threshold, else 0),
         ``threshold`` and ``threshold_rule``, such as "for 90 % sensitivity";
         `HybridLesionClassifier.original_score` as ``score_original``, if the model was
-        recalibrated; `HybridLesionClassifier.applicability` as ``applicability``, if the model has
-        a fallback; then the diagnoses and the reasons, if requested.
+        recalibrated; ``set``, ``coverage`` and ``confidence``, if requested;
+        `HybridLesionClassifier.applicability` as ``applicability``, if the model has a fallback,
+        and ``applicability_reason`` in words, missing where nothing is unusual; then the diagnoses,
+        the reasons of the score and ``abstain``, if requested.
 
     Raises
     ------
     OptionError
-        If diagnoses are requested but the model did not learn any.
+        If diagnoses are requested but the model did not learn any, or `coverage` or `abstain` is
+        out of range.
     TableError
         If the table lacks measurements that the model needs.
 
@@ -177,8 +201,7 @@ def score_table(
         have only one lesion.
     """
     _, classifier = split_steps(model)
-    if diagnoses:
-        check_diagnoses(model)
+    check_extras(model, diagnoses, coverage, abstain)
     names = list(classifier.feature_names_in_)
     table = _align(read_frame(table).reset_index(drop=True), names)
     for note in note_caveats(names, table, context=uses_context(classifier)):
@@ -197,34 +220,50 @@ def score_table(
     )
     if recalibration is not None:
         scores["score_original"] = original
-    applicability = classifier.applicability(table)
-    if np.isfinite(applicability).all():
-        scores["applicability"] = applicability
-        if note := note_unlike(applicability):
-            warnings.warn(note, UserWarning, stacklevel=3)
+    if coverage is not None:
+        sets = classifier.conformal_.predict(score, coverage)
+        scores = scores.assign(set=name_sets(sets), coverage=float(coverage))
+    if coverage is not None or abstain is not None:
+        scores["confidence"] = classifier.conformal_.confidence(score)
+    scores = scores.assign(**applicability_columns(classifier, table))
+    for note in note_unlike(scores):
+        warnings.warn(note, UserWarning, stacklevel=3)
     if diagnoses:
         scores = scores.join(classifier.predict_diagnoses(table, score))
-    return scores.join(reason_columns(model, table)) if explain else scores
+    if explain:
+        scores = scores.join(reason_columns(model, table))
+    return scores if abstain is None else leave_out(scores, abstain)
 
 
-def check_diagnoses(model: BaseEstimator) -> None:
-    """Check that a model has learned diagnoses.
+def check_extras(
+    model: BaseEstimator, diagnoses: bool, coverage: float | None, abstain: float | None
+) -> None:
+    """Check that a model can provide what is requested in addition to scores.
 
     Parameters
     ----------
     model : Pipeline or HybridLesionClassifier
         Fitted model.
+    diagnoses : bool
+        Whether probabilities of diagnoses are requested.
+    coverage : float or None
+        Coverage of conformal sets, if requested.
+    abstain : float or None
+        Promised error of the rows that get a score, if requested.
 
     Raises
     ------
     OptionError
-        If the model did not learn any diagnoses.
+        If the model did not learn any diagnoses, or a number is out of range.
     """
-    if getattr(split_steps(model)[1], "diagnosis_", None) is None:
+    if diagnoses and getattr(split_steps(model)[1], "diagnosis_", None) is None:
         raise OptionError(
             "`diagnoses` needs a model that learned diagnoses. Fit it on a table with a column of "
             f"diagnoses, at least three of these with 20 rows each: {', '.join(CLASSES)}."
         )
+    for name, share in {"coverage": coverage, "abstain": abstain}.items():
+        if share is not None:
+            check_number(name, share, low=1e-6, high=1 - 1e-6)
 
 
 def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from hybridlesion.metrics.curves import (
     reliability_curve,
     roc_band,
     roc_curve,
+    selective_risk,
 )
 from hybridlesion.metrics.diagnoses import confusion_matrix, evaluate_diagnoses
 from hybridlesion.metrics.discrimination import (
@@ -101,6 +102,7 @@ __all__ = [
     "roc_auc",
     "roc_band",
     "roc_curve",
+    "selective_risk",
     "shift_prevalence",
     "specificity_at_sensitivity",
     "summarize_overlaps",

@@ -183,6 +183,83 @@ def reliability_curve(
     return pd.DataFrame(table | {"low": low, "high": high, "n": n})
 
 
+_COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
+
+
+def selective_risk(
+    y: np.ndarray,
+    score: np.ndarray,
+    certainty: np.ndarray,
+    *,
+    threshold: float,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Error among the rows of highest certainty, against their share.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    certainty : array-like of shape (n,)
+        Confidence in each row, or applicability of the model; rows of low certainty are left out
+        first.
+    threshold : float
+        Scores from here on count as malignant.
+    confidence : float, default=0.95
+        Coverage of the interval of the error.
+
+    Returns
+    -------
+    DataFrame of shape (11, 9)
+        ``coverage``, the share of rows kept, from 1 to 0.1; ``certainty``, the lowest kept;
+        ``n``; ``error``, the share of wrong labels, and its interval ``low, high``;
+        ``sensitivity`` and ``specificity``; and ``error_left_out``, that of the rows left out. A
+        figure without rows is NaN.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `score` is invalid, or `certainty` has missing values or another length.
+
+    Notes
+    -----
+    The risk-coverage curve of a classifier with a reject option [1]_. Wilson's interval treats rows
+    as independent, even those of the same patient.
+
+    References
+    ----------
+    .. [1] R. El-Yaniv, Y. Wiener, "On the foundations of noise-free selective classification",
+       Journal of Machine Learning Research 11, 1605-1641, 2010.
+
+    Examples
+    --------
+    >>> curve = selective_risk([0, 0, 1, 1], [0.1, 0.9, 0.8, 0.7], [1, 0, 1, 1], threshold=0.5)
+    >>> curve.set_index("coverage").loc[[1.0, 0.7], "error"].tolist()
+    [0.25, 0.0]
+    """
+    y, score = check_scores(y, score)
+    certainty = np.asarray(certainty, dtype=float)
+    if certainty.shape != y.shape or np.isnan(certainty).any():
+        raise OptionError(f"certainty must have one known value for each of {len(y)} rows.")
+    order = np.argsort(-certainty, kind="stable")
+    y, wrong = y[order], ((score >= threshold) != y)[order]
+    rows = []
+    for coverage in _COVERAGES:
+        n = max(round(coverage * len(y)), 1)
+        kept, out = wrong[:n], wrong[n:]
+        low, high = wilson(kept.mean(), n, ndtri((1 + confidence) / 2))
+        right = [
+            1 - kept[own].mean() if own.any() else np.nan for own in (y[:n], ~y[:n])
+        ]  # fmt: skip
+        left_out = out.mean() if len(out) else np.nan
+        cut = certainty[order[n - 1]]
+        rows.append((coverage, cut, n, kept.mean(), low, high, *right, left_out))
+    names = "coverage certainty n error low high sensitivity specificity error_left_out"
+    return pd.DataFrame(rows, columns=names.split())
+
+
 def net_benefit(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
     """True positives per row minus false positives weighted by the odds of the threshold.
 

@@ -3,6 +3,7 @@
 from hybridlesion.model._columns import FAMILIES
 from hybridlesion.model._ensemble import rank_among_benign, shares_among_benign
 from hybridlesion.model._groups import SENSITIVITY, check_decision, make_folds
+from hybridlesion.model._training_summary import LEVELS, Distribution, group_weights
 from hybridlesion.model.calibration import ScoreCalibrator
 from hybridlesion.model.classifier import HybridLesionClassifier
 from hybridlesion.model.context import patient_context
@@ -12,14 +13,17 @@ from hybridlesion.model.recalibration import Recalibration, malignant_for_width,
 
 __all__ = [
     "FAMILIES",
+    "LEVELS",
     "SENSITIVITY",
     "DiagnosisClassifier",
+    "Distribution",
     "EmbeddingDiscriminant",
     "EmbeddingProbe",
     "HybridLesionClassifier",
     "Recalibration",
     "ScoreCalibrator",
     "check_decision",
+    "group_weights",
     "make_folds",
     "malignant_for_width",
     "match_malignancy",

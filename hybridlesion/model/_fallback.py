@@ -118,7 +118,7 @@ class NetworkFallback:
             held_out[:, own] = self._distances(encoded[own])
         self._fit_distances(encoded)
         self.distances = [np.quantile(found, _LEVELS) for found in held_out]
-        self.smallest = np.quantile(self._smallest(held_out), _LEVELS)
+        self.smallest = np.quantile(self._shares(held_out).min(axis=0), _LEVELS)
         return self
 
     def applicability(self, encoded: np.ndarray) -> np.ndarray:
@@ -135,7 +135,22 @@ class NetworkFallback:
             Share, 0 to 1, of the training rows of which the most unusual group of columns is at
             least as unusual as that of the row.
         """
-        return np.interp(self._smallest(self._distances(encoded)), self.smallest, _LEVELS)
+        return np.interp(self.group_shares(encoded).min(axis=0), self.smallest, _LEVELS)
+
+    def group_shares(self, encoded: np.ndarray) -> np.ndarray:
+        """Share of the training rows that are at least as unusual, in each group of columns.
+
+        Parameters
+        ----------
+        encoded : ndarray of shape (n, columns), float32
+            Encoded rows.
+
+        Returns
+        -------
+        ndarray of shape (groups, n), float64
+            Shares, 0 to 1, in the order of `groups`.
+        """
+        return self._shares(self._distances(encoded))
 
     def blend(self, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weigh the fold models, and score rows by the network alone.
@@ -186,10 +201,10 @@ class NetworkFallback:
             parts["diagnoses"] = _log_odds(parts["diagnoses"])
         return list(parts.values())
 
-    def _smallest(self, distances: np.ndarray) -> np.ndarray:
-        """Smallest share, over the groups, of the training rows with a larger distance."""
+    def _shares(self, distances: np.ndarray) -> np.ndarray:
+        """Share of the training rows with a larger distance, in each group."""
         pairs = zip(distances, self.distances, strict=True)
-        return np.min([1 - np.interp(found, known, _LEVELS) for found, known in pairs], axis=0)
+        return np.array([1 - np.interp(found, known, _LEVELS) for found, known in pairs])
 
 
 def _squared_norm(rows: np.ndarray, inverse: np.ndarray) -> np.ndarray:

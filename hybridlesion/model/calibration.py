@@ -455,6 +455,33 @@ class ConformalSets:
             found.append(own <= limit)
         return np.column_stack(found)
 
+    def confidence(self, score: np.ndarray) -> np.ndarray:
+        """Largest coverage at which a set does not contain both labels.
+
+        Parameters
+        ----------
+        score : array-like of shape (n,)
+            Probabilities of malignancy.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            One minus the smaller p-value of the two labels, 0 to 1: low where both are plausible.
+            Sets of `predict` contain both labels exactly if their coverage is greater.
+
+        Examples
+        --------
+        >>> sets = ConformalSets().fit([0, 0, 0, 1, 1, 1], [0.1, 0.2, 0.4, 0.3, 0.7, 0.9])
+        >>> sets.confidence([0.1, 0.35, 0.95]).tolist()
+        [0.75, 0.5, 0.75]
+        """
+        score = np.asarray(score, dtype=np.float64)
+        shares = [
+            np.searchsorted(calibration, own) / (len(calibration) + 1)
+            for calibration, own in zip(self.nonconformity_, (score, 1 - score), strict=True)
+        ]
+        return np.max(shares, axis=0)
+
     def __setstate__(self, state: dict) -> None:
         # In artifacts of the first release, the scores are called "strangeness_".
         former = state.pop("strangeness_", None)

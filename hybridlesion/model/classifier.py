@@ -31,6 +31,7 @@ from hybridlesion.model._groups import (
     read_target,
     warn_of_order,
 )
+from hybridlesion.model._training_summary import summarise_rows
 from hybridlesion.model.calibration import ConformalSets, HeldOut, cross_calibrate, member_noise
 from hybridlesion.model.diagnosis_classifier import DiagnosisClassifier, match_malignancy
 from hybridlesion.model_selection import grouped_folds
@@ -184,6 +185,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Which of its classes count as malignant: those of which most training rows do.
     recalibration_ : Recalibration or None
         Calibration for another site, see `hybridlesion.model.recalibrate`; None after `fit`.
+    training_summary_ : dict of str to Distribution, or None
+        Distributions of the out-of-fold score and of some columns, also ``qa__`` columns, over the
+        training rows; None for a plain matrix and for models of earlier releases.
 
     Notes
     -----
@@ -365,7 +369,9 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             self._decide(target)
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
-        self.diagnosis_ = self.recalibration_ = None
+        self.diagnosis_ = self.recalibration_ = self.training_summary_ = None
+        if self.encoder_ is not None:
+            self.training_summary_ = summarise_rows(table, self.oof_score_, groups)
         return self if diagnoses is None else self.fit_diagnoses(table, diagnoses)
 
     def fit_diagnoses(self, X, diagnoses):
@@ -545,6 +551,32 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         encoded = self._read(X)
         return np.mean([fallback.applicability(encoded) for fallback in fallbacks], axis=0)
 
+    def least_usual(self, X):
+        """Name the group of columns by which each image is least usual.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            Table with the columns of training.
+
+        Returns
+        -------
+        ndarray of shape (n,), str
+            ``skin``, ``texture`` or ``diagnoses``: the group on which `applicability` rests.
+
+        Raises
+        ------
+        ValueError
+            If the model has no fallback.
+        """
+        check_is_fitted(self, "ensemble_")
+        fallbacks = self.ensemble_.fallbacks
+        if not fallbacks:
+            raise ValueError("the model has no fallback, so that images are not compared.")
+        encoded = self._read(X)
+        shares = np.mean([fallback.group_shares(encoded) for fallback in fallbacks], axis=0)
+        return np.array(list(fallbacks[0].groups), dtype=object)[shares.argmin(axis=0)]
+
     def predict(self, X):
         """Label rows by the stored threshold.
 
@@ -656,7 +688,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def __setstate__(self, state):
         # A model of an earlier release lacks the parameters and attributes that came later.
-        later = dict.fromkeys(("diagnosis_", "recalibration_"))
+        later = dict.fromkeys(("diagnosis_", "recalibration_", "training_summary_"))
         later |= {"metadata_": np.array([], dtype=int)}
         fitted = "ensemble_" in state or "members_" in state
         super().__setstate__({**vars(type(self)()), **(later if fitted else {}), **state})

@@ -36,6 +36,7 @@ LISTED_CLASSES = frozenset(
         "hybridlesion.model._fold_model.Member",
         "hybridlesion.model._ensemble.View",
         "hybridlesion.model._fallback.NetworkFallback",
+        "hybridlesion.model._training_summary.Distribution",
         "hybridlesion.model.calibration.ScoreCalibrator",
         "hybridlesion.model.calibration.ConformalSets",
         "hybridlesion.model.diagnosis_classifier.DiagnosisClassifier",

@@ -15,6 +15,8 @@ from hybridlesion.plotting._curves import (
     comparison_figure,
     curve_figure,
     decision_figure,
+    draw_selective,
+    selective_figure,
     subgroup_figure,
 )
 from hybridlesion.plotting._image_sheets import (
@@ -60,6 +62,7 @@ __all__ = [
     "draw_precision_recall",
     "draw_reliability",
     "draw_roc",
+    "draw_selective",
     "legend_words",
     "mask_sheet",
     "metric_figure",
@@ -67,6 +70,7 @@ __all__ = [
     "reliability_figure",
     "reliability_limit",
     "report_masks",
+    "selective_figure",
     "square_panel",
     "subgroup_figure",
     "write_abcd_sheets",

@@ -190,6 +190,53 @@ _NAMES = {
 }
 
 
+def selective_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
+    """Draw the error of the lesions of highest certainty, against their share.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Results of `hybridlesion.metrics.selective_risk`, with the column ``by``.
+    out : str or path-like
+        File to write, usually PNG.
+
+    Returns
+    -------
+    Path
+        `out`.
+    """
+    figure = Figure(figsize=(7.6, 4.9), layout="constrained")
+    draw_selective(figure.subplots(), curves)
+    add_heading(figure, f"Error by certainty: {curves['n'].max():,} images")
+    return save_figure(figure, out, dpi=150)
+
+
+def draw_selective(axes: Axes, curves: pd.DataFrame) -> None:
+    """Draw risk-coverage curves.
+
+    Parameters
+    ----------
+    axes : Axes
+        Panel.
+    curves : DataFrame
+        Results of `hybridlesion.metrics.selective_risk`, with the column ``by``.
+    """
+    for by, curve in curves.groupby("by", sort=False):
+        color = {"confidence": MODEL}.get(by, BENIGN)
+        axes.fill_between(
+            curve["coverage"], curve["low"], curve["high"], color=color, alpha=0.15, lw=0
+        )
+        axes.plot(
+            curve["coverage"], curve["error"], color=color, lw=2.2, marker="o", ms=3.5, label=by
+        )
+    finish_axes(axes, x_label="Share of lesions scored", y_label="Share of wrong labels")
+    axes.set(xlim=(1.02, 0.08), ylim=(0, max(1.1 * curves["high"].max(), 0.01)))
+    axes.legend(
+        frameon=False, fontsize=9, labelcolor=INK, loc="lower left", title="left out first: lowest"
+    )
+    axes.get_legend().get_title().set(color=NOTE, fontsize=9)
+
+
 def comparison_figure(
     y: ArrayLike,
     score: ArrayLike,

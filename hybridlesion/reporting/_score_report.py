@@ -19,12 +19,14 @@ from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.metadata import count_diagnoses, read_records, read_sources, read_table
 from hybridlesion.model_selection import GROUP_COLUMNS, grouping
 from hybridlesion.reporting._score_table import (
+    CERTAINTIES,
     PREDICTED,
     PROBABILITIES,
     ScoreTable,
     add_baseline,
     join_truth,
     read_scores,
+    risk_curves,
 )
 
 _TRAINED_ON = (
@@ -96,6 +98,9 @@ class ScoreReport:
     confusion : DataFrame or None
         Confusion matrix of the diagnoses, with the column ``diagnosis``; see
         `hybridlesion.metrics.confusion_matrix`.
+    selective_risk : DataFrame or None
+        Error by applicability and confidence, if the scores have them; see
+        `hybridlesion.metrics.selective_risk`.
     cases : DataFrame of shape (n, columns)
         Records of the truth, each with a score.
     threshold : float or None
@@ -121,6 +126,7 @@ class ScoreReport:
     comparison: pd.DataFrame | None
     by_diagnosis: pd.DataFrame | None
     confusion: pd.DataFrame | None
+    selective_risk: pd.DataFrame | None
     cases: pd.DataFrame
     threshold: float | None
     threshold_rule: str | None
@@ -201,6 +207,7 @@ def report_scores(
     names = (*_FILES, *(() if against is None else _FILES_AGAINST))
     names += _FILES_DIAGNOSES if PREDICTED in table.frame else ()
     names += () if source is None else _FILES_SOURCES
+    names += _FILES_CERTAINTY if set(CERTAINTIES) & set(table.frame) else ()
     paths = {name: check_writable(Path(out) / name) for name in names}
     check_apart(paths.values(), [scores, against, *truth])
     rule = None
@@ -269,7 +276,12 @@ def _measure(
     cut = float(found.set_index("metric").loc["threshold", "value"])
     points = metrics.operating_points(y, score, **costs, **options)
     subgroups = metrics.evaluate_subgroups(y, score, attributes, threshold=cut, **options)
-    found_at = {"metrics": found, "operating_points": points, "subgroups": subgroups}
+    found_at = {
+        "metrics": found,
+        "operating_points": points,
+        "subgroups": subgroups,
+        "selective_risk": risk_curves(cases, cut),
+    }
     if "source" not in attributes:
         return found_at | {"sources": None}
     known = (subgroups["attribute"] == "source") & (subgroups["group"] != "unknown")
@@ -349,6 +361,7 @@ _FILES = (
     *("reliability.png", "decision_curve.png", "subgroups.png"),
 )
 _FILES_DIAGNOSES = ("by_diagnosis.csv", "confusion.csv", "confusion.png")
+_FILES_CERTAINTY = ("selective_risk.csv", "selective_risk.png")
 _FILES_AGAINST = ("comparison.csv", "comparison.png")
 _FILES_SOURCES = ("sources.csv",)
 
@@ -376,6 +389,8 @@ def draw_figures(
     groups = grouping(report.cases).to_numpy()
     plotting.decision_figure(y, score, paths["decision_curve.png"], groups=groups, **cut, **draw)
     plotting.subgroup_figure(report.subgroups, paths["subgroups.png"])
+    if report.selective_risk is not None:
+        plotting.selective_figure(report.selective_risk, paths["selective_risk.png"])
     if report.comparison is not None:
         names = (report.content["scores"], report.content["against"])
         found = {"comparison": report.comparison, "names": names}

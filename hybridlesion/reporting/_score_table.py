@@ -22,13 +22,18 @@ from hybridlesion.metadata import (
     read_source,
     refuse_unknown,
 )
+from hybridlesion.metrics import selective_risk
 from hybridlesion.model_selection import GROUP_COLUMNS
 
 _LONGEST_RULE = 60
 # Columns with the probabilities of diagnoses, and the diagnosis predicted from them.
 PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 PREDICTED = "diagnosis_predicted"
+CERTAINTIES = ("applicability", "confidence")
+"""Columns by which rows are ordered, see `hybridlesion.metrics.selective_risk`."""
 _PER_ROW = 1e-3
+# Columns that only the scores provide.
+_OF_SCORES = ["path", "score", *CERTAINTIES, *PROBABILITIES, PREDICTED]
 # Columns with reasons, which a report shows.
 _EXPLAINED = ("reason_", "share_", "base", "abcd__", "perceived__", "qa__")
 _ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
@@ -42,7 +47,9 @@ class ScoreTable:
     ----------
     frame : DataFrame of shape (n, columns)
         ``image_id`` and ``score``, then path, groups, scores before recalibration
-        (``score_original``), ``prevalence`` and probabilities of diagnoses if the file has them.
+        (``score_original``), ``prevalence``, ``applicability``, ``confidence`` and probabilities of
+        diagnoses if the file has them. Rows without a score, on which the model abstained, are left
+        out.
     threshold : float or None
         Threshold, if the file has exactly one.
     rule : str or None
@@ -96,17 +103,38 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     image_id = normalise_ids(table[names[0]]).map(normalise_image_id, na_action="ignore")
     refuse(image_id.isna(), f"{{}} rows have no {names[0]}", "Fill it in, or remove the rows.")
     refuse(image_id.duplicated(), "{} image ids occur more than once", "Keep one row per image.")
+    unscored = _find_unscored(table)
+    if unscored.all():
+        raise TableError(f"{path} has no scores: the model abstained on every row.")
+    table, image_id, rows = table[~unscored], image_id[~unscored], source.rows[~unscored]
+    refuse = partial(_refuse, path, rows)
     kept = {"image_id": image_id, "score": _read_probabilities(table["score"], refuse)}
     if "score_original" in table:
         kept["score_original"] = _read_probabilities(table["score_original"], refuse)
     kept |= {name: normalise_ids(table[name]) for name in GROUP_COLUMNS if name in table}
     kept |= {name: table[name] for name in ("path", "prevalence") if name in table}
+    certainties = {name: table[name] for name in CERTAINTIES if name in table}
+    certainties = {n: pd.to_numeric(v, errors="coerce") for n, v in certainties.items()}
+    kept |= {name: values for name, values in certainties.items() if values.between(0, 1).all()}
     kept |= _read_diagnoses(table, refuse)
     threshold, rule, warnings = _find_threshold(path, table)
     notes = (*source.notes, *warnings)
+    ignored = [name for name in certainties if name not in kept]
+    notes += tuple(f"{path}: {name} is not between 0 and 1: ignored." for name in ignored)
+    if unscored.any():
+        words = "rows without a score, on which the model abstained, were left out."
+        notes += (f"{unscored.sum():,} of {len(unscored):,} {words}",)
     explained = [name for name in table if str(name).startswith(_EXPLAINED)]
     reasons = table[explained].assign(image_id=image_id)
     return ScoreTable(pd.DataFrame(kept), threshold, rule, notes, reasons)
+
+
+def _find_unscored(table: pd.DataFrame) -> pd.Series:
+    """Find the rows on which the model abstained: without a score, but with a reason."""
+    if not {"abstain", "applicability_reason"} <= set(table):
+        return pd.Series(False, table.index)
+    blank = table[["score", "applicability_reason"]].replace("", np.nan).isna()
+    return blank["score"] & ~blank["applicability_reason"]
 
 
 def _refuse(
@@ -162,6 +190,31 @@ def _find_threshold(
     return float(values[0]), rule or None, ()
 
 
+def risk_curves(cases: pd.DataFrame, threshold: float) -> pd.DataFrame | None:
+    """Compute the error of the lesions of highest applicability, and of highest confidence.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        Result of `join_truth`.
+    threshold : float
+        Threshold of the label.
+
+    Returns
+    -------
+    DataFrame or None
+        Results of `hybridlesion.metrics.selective_risk`, with the column ``by``; None if the scores
+        have neither column.
+    """
+    y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy()
+    curves = [
+        selective_risk(y, score, cases[name], threshold=threshold).assign(by=name)
+        for name in CERTAINTIES
+        if name in cases
+    ]
+    return pd.concat(curves, ignore_index=True) if curves else None
+
+
 def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Join scores to the records of the truth.
 
@@ -191,7 +244,7 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
         )
     refuse_unknown(truth[truth["image_id"].isin(scored["image_id"])])
     known = truth.loc[truth["target"].notna()]
-    known = known.drop(columns=["path", "score", *PROBABILITIES, PREDICTED], errors="ignore")
+    known = known.drop(columns=_OF_SCORES, errors="ignore")
     scored, notes = _respell(scored, known["image_id"])
     cases = known.merge(scored, on="image_id", suffixes=("", "_of_scores"))
     for name in set(GROUP_COLUMNS) & set(known) & set(scored):

@@ -66,7 +66,7 @@ def test_fit(read, features_file, tmp_path):
 
 def test_score(read, model_file, features_file, tmp_path):
     found = read("score", model_file, features_file, "--out", tmp_path / "s.csv")
-    assert list(found) == [*OUTCOME, "threshold", "threshold_rule"]
+    assert list(found) == [*OUTCOME, "n_unscored", "reasons", "threshold", "threshold_rule"]
     scores = pd.read_csv(tmp_path / "s.csv")
     assert found["n_rows"] == len(scores) == 39
     assert (found["threshold"], found["threshold_rule"]) == (

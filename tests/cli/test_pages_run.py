@@ -25,6 +25,7 @@ QUICK = {
     "evaluate": ("--bootstrap", "20"),
     "report": ("--jobs", "1"),
     "recalibrate": (),
+    "drift": (),
     "inspect": (),
     "explain": (),
 }
@@ -152,8 +153,19 @@ def test_sites(run_page, model, download):
     table.to_csv("hospitals.csv", index=False)
     ran = run_page("docs/sites.md")
     one_site = ["score", "evaluate", "recalibrate", "inspect", "score", "score"]
-    assert ran == [*one_site, "fit", "report", "evaluate", "python", "python"]
+    assert ran == [
+        *one_site,
+        "fit",
+        "report",
+        "evaluate",
+        "python",
+        "python",
+        "score",
+        "score",
+        "drift",
+    ]
     assert "How it travels" in (download / "report" / "report.html").read_text()
+    assert {"set", "confidence"} <= set(pd.read_csv("site_sets.csv"))
     usual, rare = (pd.read_csv(f"site_scores{end}.csv") for end in ("", "_2_percent"))
     assert (rare["score"] < usual["score"]).all()
     assert (rare["score_original"] == usual["score_original"]).all()

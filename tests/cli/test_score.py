@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
@@ -19,7 +21,7 @@ def test_columns_rows_and_failures(from_images):
     out, result = from_images
     scores = pd.read_csv(out)
     known = ["image_id", "path", "patient_id", "score", "label", "threshold", "threshold_rule"]
-    known += ["applicability"]
+    known += ["applicability", "applicability_reason"]
     assert scores["applicability"].between(0, 1).all()
     assert scores.columns.tolist() == known
     assert len(scores) == 39
@@ -181,3 +183,58 @@ def test_scoring_asks_nobody_to_name_malignant_diagnoses(
     result = hybridlesion("score", *arguments)
     assert result.exit_code == 0, result.output
     assert "--malignant" not in result.stderr
+
+
+def test_abstention_and_sets(hybridlesion, model_file, features_file, tmp_path):
+    out = tmp_path / "s.csv"
+    options = ("--out", out, "--abstain", 0.05, "--coverage", 0.8)
+    result = hybridlesion("score", model_file, features_file, *options)
+    assert result.exit_code == 0, result.output
+    scores = pd.read_csv(out)
+    left_out = scores["score"].isna()
+    assert len(scores) == 39
+    assert 0 < left_out.sum() < 39
+    assert (left_out >= (scores["confidence"] < 0.95)).all()
+    assert scores["applicability_reason"][left_out].notna().all()
+    assert set(scores["set"][~left_out]) <= {"benign", "malignant", "both", "empty"}
+    assert f"39 rows, {left_out.sum()} without a score, 0 failed" in result.stdout.splitlines()[-1]
+    told = json.loads(hybridlesion("score", model_file, features_file, *options, "--json").stdout)
+    assert told["n_unscored"] == left_out.sum()
+    assert sum(told["reasons"].values()) >= left_out.sum()
+
+
+def test_rows_without_a_score_are_left_out_of_an_evaluation(
+    hybridlesion, model_file, features_file, lesions, tmp_path
+):
+    out = tmp_path / "s.csv"
+    done = hybridlesion("score", model_file, features_file, "--out", out, "--abstain", 1e-4)
+    assert "39 rows, 39 without a score" in done.stdout
+    hybridlesion("score", model_file, features_file, "--out", out, "--coverage", 0.9)
+    scores, n = pd.read_csv(out, dtype={"applicability_reason": object}).assign(abstain=0.1), 5
+    scores.loc[1:n, ["score", "label"]] = None
+    scores.loc[1:n, "applicability_reason"] = "no lesion found"
+    scores.to_csv(out, index=False)
+    truth = ("--truth", lesions / "metadata.csv", "--out", tmp_path / "out", "--bootstrap", 20)
+    result = hybridlesion("evaluate", out, *truth)
+    assert result.exit_code == 0, result.output
+    assert f"{n} of 39 rows without a score, on which the model abstained" in result.stderr
+    assert "wrong labels: in the tenth of lowest certainty" in result.stdout
+    curve = pd.read_csv(tmp_path / "out" / "selective_risk.csv")
+    assert set(curve["by"]) == {"applicability", "confidence"}
+    assert curve["n"].max() == 39 - n
+    assert (tmp_path / "out" / "selective_risk.png").stat().st_size > 0
+    scores.assign(score=None, applicability_reason="no lesion found").to_csv(out, index=False)
+    result = hybridlesion("evaluate", out, *truth)
+    assert result.exit_code == 1
+    assert "has no scores: the model abstained on every row" in result.stderr
+
+
+def test_rows_of_other_settings_are_not_appended(hybridlesion, model_file, features_file, tmp_path):
+    arguments = ("score", model_file, features_file, "--out", tmp_path / "s.csv", "--append")
+    assert hybridlesion(*arguments, "--abstain", 0.1, "--coverage", 0.9).exit_code == 0
+    assert hybridlesion(*arguments, "--abstain", 0.1, "--coverage", 0.9).exit_code == 0
+    result = hybridlesion(*arguments, "--abstain", 0.1, "--coverage", 0.8)
+    assert result.exit_code == 1
+    assert "has scores of coverage 0.9, the new ones have 0.8" in result.stderr
+    result = hybridlesion(*arguments, "--coverage", 0.9)
+    assert "has scores of abstain 0.1, the new ones have none" in result.stderr

@@ -31,7 +31,8 @@ def test_notes_on_the_cnn_and_on_context():
 
 def test_many_unusual_images_are_noted():
     usual, unusual = np.linspace(0, 1, 200), np.full(60, 0.01)
-    assert note_unlike(usual) is None
-    note = note_unlike(np.concatenate([usual, unusual]))
+    assert note_unlike(pd.DataFrame({"applicability": usual})) == []
+    both = np.concatenate([usual, unusual])
+    (note,) = note_unlike(pd.DataFrame({"applicability": both}))
     assert note.startswith("70 of 260 images are unlike the training images")
     assert "lesions of known diagnosis from this site" in note

@@ -17,6 +17,8 @@ from hybridlesion.metrics import (
     roc_auc,
     roc_band,
     roc_curve,
+    selective_risk,
+    wilson,
 )
 
 
@@ -116,3 +118,24 @@ def test_interval_is_students_over_patients(truth_and_score):
 def test_scores_that_are_no_probabilities_are_refused():
     with pytest.raises(ValueError, match="probabilities from 0 to 1, got -1 to 2"):
         decision_curve([0, 1], [-1, 2])
+
+
+def test_error_of_the_rows_kept_and_left_out():
+    # The five rows of lowest applicability of twenty are wrong: two missed, three false positives.
+    y = np.array([1, 1, 0, 0, 0] + [0, 1, 1] * 5)
+    score = np.array([0.1, 0.2, 0.8, 0.9, 0.5] + [0.1, 0.9, 0.5] * 5)
+    curve = selective_risk(y, score, np.arange(20), threshold=0.5).set_index("coverage")
+    assert curve["n"].tolist() == [20, 19, 18, 16, 14, 12, 10, 8, 6, 4, 2]
+    assert curve.loc[[1.0, 0.8, 0.7], "error"].tolist() == pytest.approx([5 / 20, 1 / 16, 0])
+    assert curve.loc[[0.9, 0.7], "error_left_out"].tolist() == pytest.approx([1, 5 / 6])
+    assert curve.loc[1.0, "sensitivity"] == pytest.approx(10 / 12)
+    assert curve.loc[1.0, "specificity"] == pytest.approx(5 / 8)
+    assert curve.loc[0.7, "certainty"] == 6
+    low, high = wilson(1 / 16, 16, 1.959964)
+    assert curve.loc[0.8, ["low", "high"]].tolist() == pytest.approx([low, high])
+    assert np.isnan(curve.loc[1.0, "error_left_out"])
+
+
+def test_missing_certainty_is_refused():
+    with pytest.raises(OptionError, match="one known value for each of 2 rows"):
+        selective_risk([0, 1], [0.1, 0.9], [0.5, np.nan], threshold=0.5)

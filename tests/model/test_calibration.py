@@ -154,3 +154,15 @@ def test_a_coverage_of_one_is_refused():
     sets = ConformalSets().fit([0, 1], [0.2, 0.8])
     with pytest.raises(ValueError, match="coverage"):
         sets.predict([0.5], coverage=1.0)
+
+
+def test_sets_contain_both_labels_exactly_above_the_confidence():
+    rng = np.random.default_rng(0)
+    y = np.arange(103) % 4 == 0
+    score = np.round(np.clip(0.3 + 0.3 * y + rng.normal(0, 0.2, 103), 0, 1), 2)
+    sets = ConformalSets().fit(y, score)
+    grid = np.linspace(0, 1, 101)
+    confidence = sets.confidence(grid)
+    for coverage in (0.5, 0.75, 0.9, 0.95, 0.99):
+        both = sets.predict(grid, coverage).all(axis=1)
+        assert (both == (confidence < coverage)).all()

@@ -301,3 +301,15 @@ def test_sources_of_out_of_fold_scores_are_no_new_sources(folder):
     assert any(note.startswith("the scores are out of fold") for note in report.warnings)
     assert report.content["new_source"][0].startswith("2 sources")
     assert _report(folder).sources is None
+
+
+def test_risk_curves_need_certainties_between_0_and_1(folder):
+    scores = pd.read_csv(folder / "scores.csv")
+    scores = scores.assign(applicability=np.linspace(0, 1, 60), confidence="high")
+    scores.to_csv(folder / "scores.csv", index=False)
+    report = report_scores(
+        folder / "scores.csv", [folder / "truth.csv"], folder / "out", n_bootstrap=20
+    )
+    assert report.selective_risk["by"].unique().tolist() == ["applicability"]
+    assert len(report.content["selective_risk"]) == len(report.selective_risk) == 11
+    assert any("confidence is not between 0 and 1: ignored" in note for note in report.warnings)

@@ -9,7 +9,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +162,12 @@ def write_page(
     # One scale for all reliability diagrams.
     limit = max([plotting.reliability_limit(e.y, e.score) for e in data.evaluations], default=1.0)
     charts = [
-        draw_charts(e.key, e.y, e.score, e.threshold, e.metrics, groups=e.groups, limit=limit)
+        draw_charts(
+            *(e.key, e.y, e.score, e.threshold, e.metrics),
+            groups=e.groups,
+            limit=limit,
+            risk=e.risk,
+        )
         for e in data.evaluations
     ]
     compared = [_draw_comparison(number, one) for number, one in enumerate(data.comparisons)]
@@ -208,8 +213,9 @@ def draw_charts(
     *,
     groups: np.ndarray | None = None,
     limit: float | None = None,
+    risk: pd.DataFrame | None = None,
 ) -> list[dict[str, str]]:
-    """Draw the ROC curve, precision-recall curve, reliability diagram and decision curve.
+    """Draw the ROC, precision-recall, reliability, decision and risk-coverage curves.
 
     Parameters
     ----------
@@ -227,11 +233,13 @@ def draw_charts(
         Patient of each row, for the band of the ROC curve. If None, each row is its own patient.
     limit : float, default=None
         Upper end of both axes of the reliability diagram. If None, that of these scores.
+    risk : DataFrame, default=None
+        Risk-coverage curves, if any.
 
     Returns
     -------
     list of dict
-        Four charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, which contains
+        Charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, which contains
         no external text; ``alt``, the text alternative; and ``caption``.
     """
     legend = plotting.legend_words(metrics)
@@ -241,7 +249,7 @@ def draw_charts(
     area, slope = (
         {name: legend[name]} if name in legend else {} for name in ("auc", "calibration_slope")
     )
-    drawn: Mapping[str, tuple[Callable[[Axes], None], str, str]] = {
+    drawn: dict[str, tuple[Callable[[Axes], None], str, str]] = {
         "roc": (
             lambda axes: plotting.draw_roc(axes, y, score, threshold, area, band),
             f"ROC curve, area {words['auc']}.",
@@ -267,6 +275,8 @@ def draw_charts(
             "than treating all lesions or none, at that threshold probability.",
         ),
     }
+    if risk is not None:
+        drawn["risk"] = _risk_chart(risk)
     return [
         {"key": f"{key}-{name}", "svg": _to_svg(f"{key}-{name}", draw), "alt": alt, "caption": text}
         for name, (draw, alt, text) in drawn.items()
@@ -288,6 +298,22 @@ def _draw_comparison(number: int, one: Comparison) -> dict[str, object]:
     chart["alt"] = f"ROC curves of two scores. {caption}"
     n = f"{len(one.y):,}"
     return {"name": one.name, "n": n, "chart": chart, "rows": compare_rows(one)}
+
+
+def _risk_chart(risk: pd.DataFrame) -> tuple[Callable[[Axes], None], str, str]:
+    def draw(axes: Axes) -> None:
+        plotting.draw_selective(axes, risk)
+        axes.set_title("Error by certainty", color=INK, fontsize=11, loc="left", pad=20)
+        axes.set_box_aspect(1)
+
+    tenth = risk[risk["coverage"] == 0.9]
+    words = [
+        f"{100 * row.error_left_out:.0f} % and {100 * row.error:.0f} % by {row.by}"
+        for row in tenth.itertuples()
+    ]
+    alt = "Share of wrong labels against the share of lesions scored."
+    caption = "Lesions of low certainty are left out from left to right. Wrong labels in the first "
+    return draw, alt, f"{caption}tenth and in the others: {', '.join(words)}."
 
 
 def _draw_decision(axes: Axes, y: np.ndarray, score: np.ndarray, threshold: float | None) -> None:

@@ -20,7 +20,12 @@ from hybridlesion.metrics import compare_scores, evaluate
 from hybridlesion.model_selection import grouping
 from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
-from hybridlesion.reporting._score_table import add_baseline, join_truth, read_scores
+from hybridlesion.reporting._score_table import (
+    add_baseline,
+    join_truth,
+    read_scores,
+    risk_curves,
+)
 
 _OUT_OF_FOLD = "Training lesions, out-of-fold scores"
 
@@ -49,6 +54,8 @@ class Evaluation:
         Columns metric, value, low, high.
     unit : str
         What the groups are: "patients" if these are known.
+    risk : DataFrame, default=None
+        Result of `hybridlesion.reporting._score_table.risk_curves`.
     """
 
     key: str
@@ -60,6 +67,7 @@ class Evaluation:
     rule: str | None
     metrics: pd.DataFrame
     unit: str
+    risk: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -248,7 +256,8 @@ def _scored(
     rule = "for the highest F1 here" if threshold is None else rule
     known = "patient_id" in cases and cases["patient_id"].notna().any()
     unit = "patients" if known else "groups"
-    return Evaluation(key, title, y, score, groups, used, rule, metrics, unit)
+    risk = risk_curves(cases, used)
+    return Evaluation(key, title, y, score, groups, used, rule, metrics, unit, risk)
 
 
 def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:
