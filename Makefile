@@ -31,7 +31,9 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Builds and tags; uploads nothing. CONTRIBUTING.md has the checklist.
+# Builds and tags; uploads nothing. CONTRIBUTING.md has the checklist. The links of the README and
+# the addresses of the project lead to REPOSITORY; without one, they are left out.
+REPOSITORY ?= $(shell git config --get remote.origin.url | sed -n 's/\.git$$//; /^https:/p')
 release: $(STAMP)
 	@test -z "$$(git status --porcelain)" || { echo "There are uncommitted changes."; exit 1; }
 	@test "$$(grep -m 1 '^## ' CHANGELOG.md)" = "## $(VERSION)" || \
@@ -41,7 +43,7 @@ release: $(STAMP)
 	@! git rev-parse --quiet --verify refs/tags/v$(VERSION) >/dev/null || \
 	    { echo "The tag v$(VERSION) exists."; exit 1; }
 	rm -rf dist
-	$(BIN)/python -m hatchling build -d dist
+	HYBRIDLESION_REPOSITORY='$(REPOSITORY)' $(BIN)/python -m hatchling build -d dist
 	git tag -a v$(VERSION) -m 'hybridlesion $(VERSION)'
 
 # torch comes first and alone: once it is there, nothing that follows replaces it.
