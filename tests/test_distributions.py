@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -105,6 +106,33 @@ def test_the_source_distribution_holds_all_that_the_tests_need(sdist_names):
     assert not {name for name in sdist_names if name.startswith(("docs/gallery/", "docs/api/"))}
     assert "data/sample/metadata.csv" in sdist_names
     assert not {name for name in sdist_names if name.startswith((".ci/", ".github/", "build/"))}
+
+
+def test_the_lowest_versions_are_the_bounds_of_the_dependencies():
+    text = (ROOT / "constraints-lowest.txt").read_text()
+    lowest = dict(re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE))
+    bounds = dict(one.split(">=") for one in PROJECT["dependencies"])
+    assert set(bounds) - set(lowest) == {"torch", "timm"}
+    for name, version in lowest.items():
+        assert f"{version}.".startswith(f"{bounds[name]}."), name
+
+
+COMPILE = """
+import pathlib, sys
+for path in pathlib.Path(sys.argv[1]).rglob("*.py"):
+    compile(path.read_bytes(), str(path), "exec")
+"""
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_the_package_compiles_without_warnings_on(version):
+    python = shutil.which(f"python{version}")
+    # A launcher of several versions may be there without this one.
+    if python is None or subprocess.run([python, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"no Python {version}")
+    command = [python, "-W", "error", "-c", COMPILE, str(ROOT / "hybridlesion")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_fitted_files_of_other_licence_exist():
