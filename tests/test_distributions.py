@@ -15,6 +15,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hybridlesion import __version__
 
@@ -138,3 +139,14 @@ def test_the_package_compiles_without_warnings_on(version):
 def test_fitted_files_of_other_licence_exist():
     assert len(FITTED) == 6
     assert [name for name in FITTED if not (ROOT / name).is_file()] == []
+
+
+def test_the_conda_recipe_has_the_version_and_the_bounds_of_the_package():
+    recipe = yaml.safe_load((ROOT / "packaging" / "recipe.yaml").read_text())
+    assert recipe["context"]["version"] == __version__
+    names = {"opencv-python": "py-opencv", "torch": "pytorch", "matplotlib": "matplotlib-base"}
+    wanted = {"python": PROJECT["requires-python"].removeprefix(">=")}
+    wanted |= dict(one.split(">=") for one in PROJECT["dependencies"])
+    found = dict(one.split(" >=") for one in recipe["requirements"]["run"])
+    assert found == {names.get(name, name): version for name, version in wanted.items()}
+    assert recipe["about"]["license_file"] == PROJECT["license-files"]
