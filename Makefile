@@ -6,7 +6,7 @@ STAMP = $(VENV)/.installed
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' hybridlesion/__init__.py)
 
-.PHONY: demo test lint docs format release clean
+.PHONY: demo test lint docs wheel-test format release clean
 
 demo: $(STAMP)
 	$(BIN)/hybridlesion demo --out demo
@@ -27,11 +27,27 @@ docs: $(STAMP)
 	$(BIN)/python -m sphinx -q -W --keep-going -j auto -D plot_gallery=$(GALLERY) \
 	    -c docs -d build/doctrees . build/docs
 
+# Tests of the installed wheel, without torch: PYTHON=python3.14, CONSTRAINTS=constraints-lowest.txt.
+WHEEL_TESTS = tests/metadata tests/io tests/features tests/featurizer tests/metrics \
+    tests/model tests/persistence
+wheel-test: $(STAMP)
+	rm -rf build/wheel-test
+	$(BIN)/python -m hatchling build -t wheel -d build/wheel-test
+	$(PYTHON) -m venv build/wheel-test/venv
+	build/wheel-test/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --only-binary :all: $(addprefix -c ,$(CONSTRAINTS)) -r docs/slim.txt \
+	    h5py hypothesis openpyxl pillow-heif polars pydicom pytest pytest-xdist
+	build/wheel-test/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --no-deps build/wheel-test/*.whl
+	build/wheel-test/venv/bin/pytest -n 2 -q -W ignore::DeprecationWarning $(WHEEL_TESTS)
+
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Builds and tags; uploads nothing. CONTRIBUTING.md has the checklist.
+# Builds and tags; uploads nothing. CONTRIBUTING.md has the checklist. The links of the README and
+# the addresses of the project lead to REPOSITORY; without one, they are left out.
+REPOSITORY ?= $(shell git config --get remote.origin.url | sed -n 's/\.git$$//; /^https:/p')
 release: $(STAMP)
 	@test -z "$$(git status --porcelain)" || { echo "There are uncommitted changes."; exit 1; }
 	@test "$$(grep -m 1 '^## ' CHANGELOG.md)" = "## $(VERSION)" || \
@@ -41,7 +57,7 @@ release: $(STAMP)
 	@! git rev-parse --quiet --verify refs/tags/v$(VERSION) >/dev/null || \
 	    { echo "The tag v$(VERSION) exists."; exit 1; }
 	rm -rf dist
-	$(BIN)/python -m hatchling build -d dist
+	HYBRIDLESION_REPOSITORY='$(REPOSITORY)' $(BIN)/python -m hatchling build -d dist
 	git tag -a v$(VERSION) -m 'hybridlesion $(VERSION)'
 
 # torch comes first and alone: once it is there, nothing that follows replaces it.

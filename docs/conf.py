@@ -13,7 +13,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
 import api_reference
-from offline import other_hosts
+from offline import broken_links, other_hosts
 from sphinx.errors import ExtensionError
 
 import hybridlesion
@@ -57,6 +57,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"hybridlesion {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = [("filter.js", {"defer": "defer"})]
 html_extra_path = ["_static/redirect"]
 html_copy_source = False
 html_show_sourcelink = False
@@ -94,10 +95,17 @@ def _skip_metadata_routing(app, what, name, obj, skip, options):
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
-def _refuse_other_hosts(app, error):
-    """Fail if a page or style sheet would load anything from another host."""
+def _link_gallery(app, docname, source):
+    """Lead links to an example, which work in the repository, to its page."""
+    source[0] = re.sub(r"\]\(examples/(\w+)\.py\)", r"](gallery/\1.rst)", source[0])
+
+
+def _check_pages(app, error):
+    """Fail if a link is broken, or a page or style sheet would load from another host."""
     if error or app.builder.format != "html":
         return
+    if broken := broken_links(Path(app.outdir)):
+        raise ExtensionError("Broken links: " + "; ".join(broken))
     found = {
         f"{path.relative_to(app.outdir)}: {address}"
         for suffix in ("html", "css")
@@ -112,4 +120,5 @@ def setup(app):
     app.connect("builder-inited", lambda app: api_reference.write_pages(), priority=100)
     app.connect("autodoc-process-docstring", _escape_attributes, priority=900)
     app.connect("autodoc-skip-member", _skip_metadata_routing)
-    app.connect("build-finished", _refuse_other_hosts)
+    app.connect("source-read", _link_gallery)
+    app.connect("build-finished", _check_pages)

@@ -17,7 +17,7 @@ import importlib
 
 from hybridlesion import _former_names
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Module of each public name. Names are imported on first use, which keeps `import hybridlesion`
 # and the start of every command fast.

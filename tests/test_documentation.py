@@ -148,14 +148,32 @@ def test_the_api_shows_no_addresses_or_folders_of_a_machine(api_pages):
         assert str(ROOT) not in text
 
 
-def test_what_a_page_loads_from_other_hosts_is_found():
+@pytest.fixture(scope="module")
+def offline():
+    """Load the module that checks the pages of the site."""
     spec = importlib.util.spec_from_file_location("offline", ROOT / "docs" / "offline.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_broken_links_are_found(offline, tmp_path):
+    (tmp_path / "a.html").write_text(
+        """<h1 id="top">A</h1> <a href="#top">1</a> <a href="b.html#x%20y">2</a> <a href=".">3</a>
+        <a href="https://a.example/x">4</a> <a href="#low">5</a> <img src="x.png"> <a href="#">6</a>
+        <a href="b.html#z">7</a> <a href="c/b.html">8</a>"""
+    )
+    (tmp_path / "b.html").write_text('<p id="x y">B</p>')
+    (tmp_path / "index.html").write_text("")
+    lost = ["#low", "b.html#z", "c/b.html", "x.png"]
+    assert offline.broken_links(tmp_path) == [f"a.html: {link}" for link in lost]
+
+
+def test_what_a_page_loads_from_other_hosts_is_found(offline):
     text = """<script async src="https://a.example/x.js"></script><a href="https://b.example">b</a>
     <link rel="stylesheet" href="//c.example/x.css"><img src="_static/x.png">
     <style>@import "http://d.example/x.css"; p { src: url('https://e.example/x.woff') }</style>"""
-    found = [address.split("/")[2] for address in module.other_hosts(text)]
+    found = [address.split("/")[2] for address in offline.other_hosts(text)]
     assert found == ["a.example", "c.example", "d.example", "e.example"]
 
 

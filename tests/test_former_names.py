@@ -1,4 +1,4 @@
-"""Packages of release 0.1.0 can still be imported under their former names."""
+"""Names of release 0.1.0 still work, and say when they will be removed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import sys
 
 import pytest
 
-from hybridlesion._former_names import _RENAMED
+from hybridlesion import __version__
+from hybridlesion._former_names import _RENAMED, REMOVED_IN
 
 
 @pytest.mark.parametrize(
     ("former", "attribute", "home"),
     [
         ("evaluation", "roc_auc", "metrics"),
-        ("embedding.finetuning", "LesionScorer", "cnn"),
+        ("embedding.finetuning", "FinetuneRecipe", "cnn"),
         ("report", "report_scores", "reporting"),
         ("report", "metric_figure", "plotting"),
         ("sources", "find_records", "io.discovery"),
@@ -35,3 +36,27 @@ def test_every_former_name_has_a_new_home():
     for homes in _RENAMED.values():
         for home in homes:
             importlib.import_module(f"hybridlesion.{home}")
+
+
+@pytest.mark.parametrize(
+    ("package", "former", "current"),
+    [
+        ("batch", "JoblibRunner", "ProcessRunner"),
+        ("cnn", "LesionScorer", "CNNScorer"),
+        ("cnn", "optimize", "train"),
+        ("leakage", "fingerprint", "perceptual_hash"),
+    ],
+)
+def test_a_former_name_in_a_package_warns(package, former, current):
+    module = importlib.import_module(f"hybridlesion.{package}")
+    with pytest.warns(FutureWarning, match=f"{former} was renamed to .*{current}") as warned:
+        assert getattr(module, former) is getattr(module, current)
+    assert warned[0].filename == __file__
+    with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
+        _ = module.no_such_name
+
+
+def test_former_names_are_removed_after_one_release():
+    major, minor = (int(part) for part in __version__.split(".")[:2])
+    removed = tuple(int(part) for part in REMOVED_IN.split(".")[:2])
+    assert (major, minor) < removed, f"remove what was announced for {REMOVED_IN}"

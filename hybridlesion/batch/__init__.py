@@ -1,5 +1,6 @@
 """Work on many images: shards, worker processes, Dask, resuming, and lists of failures."""
 
+from hybridlesion._former_names import look_up
 from hybridlesion.batch._check import DataCheck, check_data
 from hybridlesion.batch._feature_table import (
     FeatureTable,
@@ -59,11 +60,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    if name == "JoblibRunner":
-        import warnings
-
-        message = "JoblibRunner is now `ProcessRunner`; the former name goes in the next release."
-        warnings.warn(message, FutureWarning, stacklevel=2)
-        return ProcessRunner
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    return look_up(__name__, name, {"JoblibRunner": "ProcessRunner"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from hybridlesion._former_names import look_up
 from hybridlesion.cnn.backbone import resolve_device
 from hybridlesion.cnn.checkpoints import NOTE, SEEN, Finetuned, is_finetuned, note_bytes, write_note
 from hybridlesion.cnn.dataset import CLASS_SHARES, SCORED_VIEWS, Examples, FinetuneRecipe, truths
@@ -71,10 +72,7 @@ _FORMER = {"LesionScorer": "CNNScorer", "optimize": "train"}
 
 
 def __getattr__(name: str) -> object:
-    name = _FORMER.get(name, name)
-    if name in globals():
-        return globals()[name]
     for module, names in _LAZY.items():
         if name in names:
             return getattr(import_module(f"{__name__}.{module}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return look_up(__name__, name, _FORMER)

@@ -1,5 +1,6 @@
 """Leakage: near-duplicates, training membership, acquisition, and audits of splits and targets."""
 
+from hybridlesion._former_names import look_up
 from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition_leaks
 from hybridlesion.leakage.audit import GROUP_KEYS, Finding, LeakAudit, Severity, find_split_groups
 from hybridlesion.leakage.near_duplicates import (
@@ -65,20 +66,18 @@ __all__ = [
     "treat_in_sample_scores",
 ]
 
-# Names used in the previous release, kept for one more release.
+# Former names, kept for one release.
 _FORMER = {
-    "FINGERPRINT_BYTES": HASH_BYTES,
-    "LOOK_COLUMNS": HASH_COLUMNS,
-    "Seen": TrainingMembership,
-    "fingerprint": perceptual_hash,
-    "fingerprint_numbers": encode_hash,
-    "fingerprints_of": decode_hashes,
-    "leave_out_optimistic": blank_in_sample_scores,
-    "optimistic_rows": in_sample_mask,
+    "FINGERPRINT_BYTES": "HASH_BYTES",
+    "LOOK_COLUMNS": "HASH_COLUMNS",
+    "Seen": "TrainingMembership",
+    "fingerprint": "perceptual_hash",
+    "fingerprint_numbers": "encode_hash",
+    "fingerprints_of": "decode_hashes",
+    "leave_out_optimistic": "blank_in_sample_scores",
+    "optimistic_rows": "in_sample_mask",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name in _FORMER:
-        return _FORMER[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return look_up(__name__, name, _FORMER)

@@ -265,7 +265,7 @@ def cluster_near_duplicates(hashes: np.ndarray, cropped: np.ndarray | None = Non
     pairs = n + pairs[whole[pairs].any(axis=1)]
     # The nodes of the graph are images and hashes.
     owned = np.column_stack([np.arange(len(stacked)) % max(n, 1), n + member])[~blank]
-    one, other = np.vstack([pairs, owned]).T
+    one, other = np.vstack([pairs, owned]).T.astype(np.int32)  # SciPy 1.11 takes no int64
     graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=2 * (n + len(unique),))
     cluster = connected_components(graph, directed=False)[1][:n]
     return pd.Series(np.where(np.bincount(cluster)[cluster] < 2, np.nan, cluster.astype(float)))

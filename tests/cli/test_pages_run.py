@@ -172,6 +172,35 @@ def test_sites(run_page, model, download):
 
 
 @pytest.mark.slow
+def test_a_first_run(run_page, download):
+    quick = {"features": ("--jobs", "1", "--embedder", "none")}
+    ran = run_page("docs/first_run.md", quick=quick)
+    assert ran == ["check", "features", "fit", "report", "score"]
+    assert pd.read_csv("scores.csv")["reason_1"].notna().all()
+
+
+@pytest.mark.slow
+def test_masks_and_measurements(run_page, download, capsys):
+    shutil.copy(next((SAMPLE / "images").glob("*.jpg")), download / "image.jpg")
+    assert run_page("docs/masks.md") == ["segment", "python"]
+    assert "% of the photograph" in capsys.readouterr().out
+    assert len(list(Path("masks").glob("*_segmentation.png"))) == 24
+    assert run_page("docs/measurements.md") == ["explain", "python"]
+    assert "abcd__seven_point_streaks" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_own_models_and_thresholds(run_page, model, capsys):
+    truth = pd.read_parquet("features.parquet")
+    names = {"y": truth["target"], "patients": truth["patient_id"], "my_scores": truth["target"]}
+    assert run_page("docs/own_models.md", names=names) == ["python", "python"]
+    assert run_page("docs/thresholds.md") == ["fit", "evaluate", "python"]
+    assert "abstains for" in capsys.readouterr().out
+    points = pd.read_csv("evaluation/operating_points.csv")
+    assert {"sensitivity_low", "specificity_low", "precision_low"} <= set(points)
+
+
+@pytest.mark.slow
 def test_batch_scoring(hybridlesion, run_page, model, tmp_path):
     (tmp_path / "team.key").write_text("0123456789abcdef" * 4)
     fit = (tmp_path / "features.parquet", "--out", model, "--folds", 2, "--jobs", 1)
