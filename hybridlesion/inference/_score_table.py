@@ -27,7 +27,7 @@ _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
 
 # Applicability below which an image is unusual. By definition, as many training images are.
-_UNUSUAL = 0.05
+UNUSUAL = 0.05
 
 
 def uses_context(classifier: BaseEstimator) -> bool:
@@ -121,12 +121,12 @@ def note_unlike(applicability: np.ndarray) -> str | None:
     >>> note_unlike(np.array([0.01, 0.6, 0.02])).partition(" (")[0]
     '2 of 3 images are unlike the training images'
     """
-    unusual = int(np.sum(applicability < _UNUSUAL))
-    if unusual <= 3 * _UNUSUAL * len(applicability):
+    unusual = int(np.sum(applicability < UNUSUAL))
+    if unusual <= 3 * UNUSUAL * len(applicability):
         return None
     return (
         f"{unusual:,} of {count_words(len(applicability), 'image')} are unlike the training images "
-        f"(applicability below {_UNUSUAL}, expected of {_UNUSUAL:.0%}); their scores rest on the "
+        f"(applicability below {UNUSUAL}, expected of {UNUSUAL:.0%}); their scores rest on the "
         "CNN. Check the calibration and the threshold on lesions of known diagnosis from this site."
     )
 
@@ -180,9 +180,33 @@ def score_table(
     if diagnoses:
         check_diagnoses(model)
     names = list(classifier.feature_names_in_)
-    table = _align(read_frame(table).reset_index(drop=True), names)
-    for note in note_caveats(names, table, context=uses_context(classifier)):
+    table, note = align_table(read_frame(table).reset_index(drop=True), names)
+    notes = [note, *note_caveats(names, table, context=uses_context(classifier))]
+    scores = score_rows(classifier, table)
+    if "applicability" in scores:
+        notes.append(note_unlike(scores["applicability"].to_numpy()))
+    for note in filter(None, notes):
         warnings.warn(note, UserWarning, stacklevel=3)
+    if diagnoses:
+        scores = scores.join(classifier.predict_diagnoses(table, scores["score"].to_numpy()))
+    return scores.join(reason_columns(model, table)) if explain else scores
+
+
+def score_rows(classifier: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
+    """Score rows that have the columns of training.
+
+    Parameters
+    ----------
+    classifier : HybridLesionClassifier
+        Fitted classifier.
+    table : DataFrame of shape (n, columns)
+        Rows from `align_table`.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Ids, score, label and threshold, as returned by `score_table`.
+    """
     original = score = classifier.original_score(table)
     recalibration = classifier.recalibration_
     if recalibration is not None:
@@ -200,11 +224,7 @@ def score_table(
     applicability = classifier.applicability(table)
     if np.isfinite(applicability).all():
         scores["applicability"] = applicability
-        if note := note_unlike(applicability):
-            warnings.warn(note, UserWarning, stacklevel=3)
-    if diagnoses:
-        scores = scores.join(classifier.predict_diagnoses(table, score))
-    return scores.join(reason_columns(model, table)) if explain else scores
+    return scores
 
 
 def check_diagnoses(model: BaseEstimator) -> None:
@@ -227,8 +247,28 @@ def check_diagnoses(model: BaseEstimator) -> None:
         )
 
 
-def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Add features that the model was fitted on, with missing values for unknown metadata."""
+def align_table(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, str]:
+    """Add features that the model was fitted on, with missing values for unknown metadata.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Feature table with normalised records.
+    names : list of str
+        Columns of training.
+
+    Returns
+    -------
+    table : DataFrame of shape (n, columns)
+        Table with all columns of training.
+    note : str
+        Note on unknown metadata; empty without any.
+
+    Raises
+    ------
+    TableError
+        If the table lacks measurements that the model needs.
+    """
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
     unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
@@ -249,9 +289,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     elif unknown:
         lacking = ", ".join(unknown)
         note = f"the table lacks {lacking}, which the model was fitted on; they count as unknown."
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=4)
-    return table
+    return table, note
 
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
