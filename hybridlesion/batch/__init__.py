@@ -1,6 +1,6 @@
 """Work on many images: shards, worker processes, Dask, resuming, and lists of failures."""
 
-from hybridlesion.batch._check import DataCheck, check_data
+from hybridlesion.batch._check import DataCheck, check_data, describe_columns
 from hybridlesion.batch._feature_table import (
     FeatureTable,
     extract_features,
@@ -44,6 +44,7 @@ __all__ = [
     "check_side_table",
     "check_usable",
     "count_jobs",
+    "describe_columns",
     "describe_featurizer",
     "errors_path",
     "extract_features",

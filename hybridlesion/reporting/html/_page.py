@@ -76,6 +76,7 @@ def write_page(
     malignant: Sequence[str] | None = None,
     benign: Sequence[str] | None = None,
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     n_cases: int = 600,
     n_sheets: int = 100,
     n_jobs: int = 1,
@@ -106,6 +107,8 @@ def write_page(
         Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
         Column of image ids in the truth. If None, it is detected automatically.
+    columns : mapping of str to str, default=None
+        Mapping from record columns to the column names in the truth.
     n_cases : int, default=600
         Maximum number of lesions in the gallery, at least 1; `choose_cases` selects them.
     n_sheets : int, default=100
@@ -134,7 +137,8 @@ def write_page(
     check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
-    data = collect_report_data(model, scores, truth, {"id_column": id_column, **labels})
+    reading = {"id_column": id_column, "columns": columns, **labels}
+    data = collect_report_data(model, scores, truth, reading)
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
