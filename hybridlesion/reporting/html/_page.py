@@ -137,8 +137,8 @@ def write_page(
     check_number("n_sheets", n_sheets, low=0, integer=True)
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
-    reading = {"id_column": id_column, "columns": columns, **labels}
-    data = collect_report_data(model, scores, truth, reading)
+    options_of_truth = {"id_column": id_column, "columns": columns, **labels}
+    data = collect_report_data(model, scores, truth, options_of_truth)
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
