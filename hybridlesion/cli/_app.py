@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sys
 import warnings
@@ -18,7 +19,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from hybridlesion import __version__
 from hybridlesion._sanitize import printable
-from hybridlesion.cli._options import flag
+from hybridlesion.cli._options import EXPERT, IN_TABLES, RUNNING, flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.check import check
 from hybridlesion.cli.demo import demo
@@ -41,6 +42,9 @@ _REFUSED, _INTERRUPTED = 1, 130
 # typer exports BadParameter, but not its base class.
 _UsageError: type[Any] = typer.BadParameter.__base__
 
+# Former option -> its present name, for one release.
+_FORMER = {"--random-state": "--seed"}
+
 # Parameters for output files, and the suffix of the list of failures written with an output.
 _OUTPUTS, _FAILURES = ("out", "oof", "save_splits", "audit"), ".errors.csv"
 
@@ -55,10 +59,12 @@ class _Command(TyperCommand):
         """List arguments by their metavar, without the Python type that typer adds."""
         arguments = [one for one in self.get_params(ctx) if isinstance(one, TyperArgument)]
         options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
-        sections = {
+        sections: dict[str, list] = {
             "Arguments": [(one.metavar, one.get_help_record(ctx)[1]) for one in arguments],
-            "Options": [one.get_help_record(ctx) for one in options],
         }
+        for group in ("Options", IN_TABLES, RUNNING, EXPERT):
+            own = [one for one in options if (one.rich_help_panel or "Options") == group]
+            sections[group] = [one.get_help_record(ctx) for one in own]
         for title, rows in sections.items():
             if rows:
                 with formatter.section(title):
@@ -68,6 +74,7 @@ class _Command(TyperCommand):
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         start_messages(self)
+        args = _normalise_words(self, args)
         words = list(args)
         with _usage_errors(ctx, words):
             if "--list" in words and len(words) > 1:
@@ -126,6 +133,22 @@ def required_words(command: TyperCommand) -> list[str]:
     arguments = [one.metavar for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption) and one.required]
     return [*arguments, *(f"{one.opts[0]} {one.metavar}" for one in options)]
+
+
+def _normalise_words(command: TyperCommand, words: Sequence[str]) -> list[str]:
+    """Replace former names of options, with a note, and ``~`` in ``--root=~/images``."""
+    known = {name for one in command.params for name in one.opts}
+    replaced = []
+    for word in words:
+        name, mark, value = word.partition("=")
+        if name in known and value.startswith("~"):  # shells expand it only at the start of a word
+            word = f"{name}={os.path.expanduser(value)}"
+        new = _FORMER.get(name)
+        if new in known and name not in known:
+            note(f"{name} is now called {new}; the former name goes with the next release.")
+            word = f"{new}{mark}{value}"
+        replaced.append(word)
+    return replaced
 
 
 def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -> None:

@@ -203,9 +203,41 @@ def score_table(
     _, classifier = split_steps(model)
     check_extras(model, diagnoses, coverage, abstain)
     names = list(classifier.feature_names_in_)
-    table = _align(read_frame(table).reset_index(drop=True), names)
-    for note in note_caveats(names, table, context=uses_context(classifier)):
+    table, note = align_table(read_frame(table).reset_index(drop=True), names)
+    notes = [note, *note_caveats(names, table, context=uses_context(classifier))]
+    scores = score_rows(classifier, table, coverage=coverage, abstain=abstain)
+    for note in filter(None, [*notes, *note_unlike(scores)]):
         warnings.warn(note, UserWarning, stacklevel=3)
+    if diagnoses:
+        scores = scores.join(classifier.predict_diagnoses(table, scores["score"].to_numpy()))
+    if explain:
+        scores = scores.join(reason_columns(model, table))
+    return scores if abstain is None else leave_out(scores, abstain)
+
+
+def score_rows(
+    classifier: BaseEstimator,
+    table: pd.DataFrame,
+    *,
+    coverage: float | None = None,
+    abstain: float | None = None,
+) -> pd.DataFrame:
+    """Score rows that have the columns of training.
+
+    Parameters
+    ----------
+    classifier : HybridLesionClassifier
+        Fitted classifier.
+    table : DataFrame of shape (n, columns)
+        Rows from `align_table`.
+    coverage, abstain : float, default=None
+        See `score_table`.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Ids, score, label, threshold and applicability, as returned by `score_table`.
+    """
     original = score = classifier.original_score(table)
     recalibration = classifier.recalibration_
     if recalibration is not None:
@@ -225,14 +257,7 @@ def score_table(
         scores = scores.assign(set=name_sets(sets), coverage=float(coverage))
     if coverage is not None or abstain is not None:
         scores["confidence"] = classifier.conformal_.confidence(score)
-    scores = scores.assign(**applicability_columns(classifier, table))
-    for note in note_unlike(scores):
-        warnings.warn(note, UserWarning, stacklevel=3)
-    if diagnoses:
-        scores = scores.join(classifier.predict_diagnoses(table, score))
-    if explain:
-        scores = scores.join(reason_columns(model, table))
-    return scores if abstain is None else leave_out(scores, abstain)
+    return scores.assign(**applicability_columns(classifier, table))
 
 
 def check_extras(
@@ -266,8 +291,28 @@ def check_extras(
             check_number(name, share, low=1e-6, high=1 - 1e-6)
 
 
-def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Add features that the model was fitted on, with missing values for unknown metadata."""
+def align_table(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, str]:
+    """Add features that the model was fitted on, with missing values for unknown metadata.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Feature table with normalised records.
+    names : list of str
+        Columns of training.
+
+    Returns
+    -------
+    table : DataFrame of shape (n, columns)
+        Table with all columns of training.
+    note : str
+        Note on unknown metadata; empty without any.
+
+    Raises
+    ------
+    TableError
+        If the table lacks measurements that the model needs.
+    """
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
     unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
@@ -288,17 +333,35 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     elif unknown:
         lacking = ", ".join(unknown)
         note = f"the table lacks {lacking}, which the model was fitted on; they count as unknown."
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=4)
-    return table
+    return table, note
 
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     """List metadata for which a table has neither the raw nor the encoded column."""
     absent = [name for name in names if name.startswith("meta__") and name not in table]
-    # One-hot columns, such as meta__site_head_neck, are encoded from one column of the records.
-    columns = [re.sub("^(sex|site)_.*", r"\1", name.removeprefix("meta__")) for name in absent]
-    return [name for name in dict.fromkeys(columns) if name not in table]
+    return [name for name in record_columns(absent) if name not in table]
+
+
+def record_columns(names: Sequence[str]) -> list[str]:
+    """List the columns of the records from which metadata columns are encoded.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of a model.
+
+    Returns
+    -------
+    list of str
+        Columns of the records, each once.
+
+    Examples
+    --------
+    >>> record_columns(["abcd__tds", "meta__age", "meta__site_torso", "meta__site_head_neck"])
+    ['age', 'site']
+    """
+    metadata = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
+    return list(dict.fromkeys(re.sub("^(sex|site)_.*", r"\1", name) for name in metadata))
 
 
 def trained_prevalence(model: BaseEstimator | None, training: Mapping[str, object]) -> float:
