@@ -119,7 +119,8 @@ def random_effects(
     reach = stdtrit(k - 1, tail) * np.sqrt(variance)
     reach_new = stdtrit(k - 2, tail) * np.sqrt(variance + between) if k > 2 else nothing
     ends = (mean - reach, mean + reach, mean - reach_new, mean + reach_new)
-    return RandomEffects(mean, *map(float, ends), float(np.sqrt(between)))
+    low, high, new_low, new_high = map(float, ends)
+    return RandomEffects(mean, low, high, new_low, new_high, float(np.sqrt(between)))
 
 
 def _between_sources(y: np.ndarray, variance: np.ndarray) -> float:

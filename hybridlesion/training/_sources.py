@@ -50,7 +50,8 @@ class SourceValidation:
         Result of `hybridlesion.metrics.summarize_sources` on `table`.
     gains : DataFrame of shape (m, 5)
         ``source, without, difference, low, high``: AUC on the source of the model minus that of a
-        model without a family of columns, or of the network alone, paired over patients.
+        model without a family of columns, or of the network alone, paired over patients. Without
+        ABCD features, the model has no fallback to the network either.
     score : ndarray of shape (n,), 0 to 1
         Score of each training row by the model without its source; NaN where the source is unknown.
     notes : tuple of str
