@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from sklearn.base import clone
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import HybridLesionError
@@ -124,7 +126,7 @@ def draw_details(
     n_jobs: int = 1,
     progress: Progress | None = None,
 ) -> list[Detail]:
-    """Draw ABCD sheets and attribution maps, recording the reason for each failure.
+    """Draw ABCD sheets and, if torch is installed, attribution maps; failures have a reason.
 
     Parameters
     ----------
@@ -147,6 +149,8 @@ def draw_details(
         One per row, in order.
     """
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
+    if find_spec("torch") is None:  # in a slim installation, there are sheets but no maps
+        featurizer = clone(featurizer).set_params(embedder="none")
     items = [(row, featurizer, found, column) for row in rows]
     return run_parallel(_draw, items, n_jobs, progress)
 

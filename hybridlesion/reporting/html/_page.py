@@ -23,7 +23,7 @@ from hybridlesion import plotting
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._validation import check_number
 from hybridlesion.exceptions import OptionError
-from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.featurizer import FINETUNED_EMBEDDERS, LesionFeaturizer
 from hybridlesion.io.discovery import find_images
 from hybridlesion.metadata import normalise_image_id, read_table
 from hybridlesion.metrics import decision_curve, roc_band, roc_curve
@@ -183,6 +183,9 @@ def write_page(
     if undrawn:
         first = f"could not be drawn. The first: {undrawn[0]}"
         notes.append(f"{len(undrawn)} of {len(details)} ABCD sheets {first}")
+    drawn_maps = [one.seen for one in details if one.sheet]
+    if featurizer.embedder in FINETUNED_EMBEDDERS and drawn_maps and not any(drawn_maps):
+        notes.append("CNN attribution maps are left out, because torch is not installed.")
     if failed:
         first = f"(the first: {failed[0]}); pass their location as `images`."
         notes.append(f"{len(failed):,} of {len(pictures):,} lesions have no image {first}")

@@ -52,6 +52,13 @@ def test_the_models_network_is_asked_where_it_looks(rows, tmp_path):
     assert told == [(1, 0, 3), (2, 0, 3), (3, 1, 3)]
 
 
+def test_without_torch_there_are_sheets_but_no_maps(rows, monkeypatch):
+    monkeypatch.setattr("hybridlesion.reporting.html._cases.find_spec", lambda name: None)
+    (detail,) = draw_details(rows[:1], LesionFeaturizer(embedder="finetuned", device="cpu"))
+    assert detail.sheet
+    assert (detail.seen, detail.words, detail.error) == ("", "", "")
+
+
 def test_masks_have_the_size_of_the_image_or_of_the_analysis(rows, tmp_path):
     featurizer = LesionFeaturizer(long_side=120)
     for shape, drawn in (((180, 240), True), ((90, 120), True), ((45, 60), False)):
