@@ -13,26 +13,22 @@ from hybridlesion.features import COLORS
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
 from hybridlesion.features.scores import present_structures
 from hybridlesion.featurizer import COLOR_CONSTANCY, LesionFeaturizer
-from hybridlesion.segmentation import Segmentation
+from hybridlesion.inference import MeasuredImage
 
 _HAIR = (0, 114, 178)
 _ENLARGED = 2  # size of layers with details, in pixels of the analysis
 _COVER = 205  # opacity, of 255
 
 
-def paint_layer(
-    name: str, image: np.ndarray, details: Segmentation, featurizer: LesionFeaturizer
-) -> np.ndarray:
+def paint_layer(name: str, measured: MeasuredImage, featurizer: LesionFeaturizer) -> np.ndarray:
     """Paint a layer for the whole frame.
 
     Parameters
     ----------
     name : str
         Key of `LAYERS`.
-    image : ndarray of shape (H, W, 3), uint8
-        Image at the scale of the analysis.
-    details : Segmentation
-        Its segmentation.
+    measured : MeasuredImage
+        The photograph at the scale of the analysis.
     featurizer : LesionFeaturizer
         Fitted featurizer, whose settings are used.
 
@@ -41,6 +37,7 @@ def paint_layer(
     ndarray of shape (h, w, 4), uint8
         RGBA, in the proportions of the image.
     """
+    image, details = measured.image, measured.segmentation
     if name == "hair":
         return _stain(details.hair, _HAIR)
     if name == "network":

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.app._layers import LAYERS, paint_layer
@@ -21,20 +21,11 @@ from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, OptionError
 from hybridlesion.explain import column_label, value_words
 from hybridlesion.features.scores import POINTS, load_scales
-from hybridlesion.featurizer import (
-    COLOR_CONSTANCY,
-    FINETUNED,
-    Failure,
-    LesionFeaturizer,
-    check_records,
-    encode_metadata,
-    read_segmented,
-)
-from hybridlesion.inference import note_caveats, score_table
-from hybridlesion.io import image_id_from_path, image_size
-from hybridlesion.leakage import membership_warning
+from hybridlesion.featurizer import COLOR_CONSTANCY, FINETUNED, LesionFeaturizer
+from hybridlesion.inference import MeasuredImage, measure_image, score_image
+from hybridlesion.io import image_id_from_path, image_size, read_image, resize_long_side
 from hybridlesion.pipeline import split_steps
-from hybridlesion.segmentation import Segmentation, enlarge_mask, segment_details
+from hybridlesion.segmentation import enlarge_mask, flag_words
 
 MAX_PIXELS = 100_000_000
 """Most pixels of a photograph, above any camera in use."""
@@ -69,12 +60,8 @@ class Photograph:
         Stored file.
     size : tuple of int
         Height and width in pixels.
-    image : ndarray of shape (H, W, 3), uint8
-        Image at the scale of the analysis.
-    details : Segmentation
-        Segmentation of `image`.
-    measured : DataFrame of shape (1, columns)
-        Features of the image.
+    measured : MeasuredImage
+        Image at the scale of the analysis, segmentation and measurements.
     corrected : bool, default=False
         Whether the user drew the outline.
     painted : dict of str to bytes
@@ -84,9 +71,7 @@ class Photograph:
     name: str
     path: Path
     size: tuple[int, int]
-    image: np.ndarray
-    details: Segmentation
-    measured: pd.DataFrame
+    measured: MeasuredImage
     corrected: bool = False
     painted: dict[str, bytes] = field(default_factory=dict)
 
@@ -96,12 +81,17 @@ class Photograph:
         height, width = self.size
         scale = min(1.0, _LONG_SIDE / max(self.size))
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        mask = enlarge_mask(self.details.mask, size).astype(np.uint8)
+        mask = enlarge_mask(self.measured.segmentation.mask, size).astype(np.uint8)
         found, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         step = np.array([width / size[1], height / size[0]])
         smooth = [cv2.approxPolyDP(one, 0.6, True)[:, 0] for one in found]
         smooth = sorted((one for one in smooth if len(one) > 2), key=cv2.contourArea, reverse=True)
         return [((one + 0.5) * step).round(1).tolist() for one in smooth]
+
+    @cached_property
+    def values(self) -> pd.Series:
+        """Measurements by column name."""
+        return self.measured.table.iloc[0].astype(float)
 
 
 class LesionReader:
@@ -135,14 +125,14 @@ class LesionReader:
         name: str = "no model",
         training: Mapping[str, object] | None = None,
     ):
-        self.model, self.name, self.training = model, name, training or {}
+        self.name, self.training, self.model = name, training or {}, model
         if model is None:
-            records = pd.DataFrame({"image_id": ["a"], "path": ["a"]})
-            self.featurizer, self.classifier = LesionFeaturizer(FINETUNED, device="cpu"), None
-            self.featurizer.fit(records)
-            return
-        self.featurizer, self.classifier = split_steps(model)
-        if self.featurizer is None or not self.featurizer.reads_images_:
+            featurizer = LesionFeaturizer(FINETUNED, device="cpu")
+            featurizer.fit(pd.DataFrame({"image_id": ["a"], "path": ["a"]}))
+            self.model = Pipeline([("features", featurizer), ("model", "passthrough")])
+        self.has_model = model is not None
+        self.featurizer, self.classifier = split_steps(self.model)
+        if self.featurizer is None:
             raise OptionError(
                 "this model was fitted on tables alone and cannot measure photographs. Fit one on "
                 "features of images."
@@ -154,8 +144,8 @@ class LesionReader:
         y, x = np.mgrid[-48:48, -64:64]
         disc = x**2 + y**2 < 30**2
         image = np.where(disc[..., None], (120, 80, 60), (225, 190, 170)).astype(np.uint8)
-        details = segment_details(image, segmenter=self.featurizer.segmenter)
-        self.answer(self._measure("drawn", Path(), image.shape[:2], image, details))
+        measured = measure_image(self.model, image)
+        self.answer(Photograph("drawn", Path(), image.shape[:2], measured))
 
     def facts(self) -> dict[str, object]:
         """Describe the model.
@@ -169,8 +159,8 @@ class LesionReader:
         names = getattr(self.classifier, "feature_names_in_", ())
         return {
             "name": self.name,
-            "notice": NO_MODEL if self.model is None else None,
-            "threshold": None if self.model is None else float(self.classifier.threshold_),
+            "notice": None if self.has_model else NO_MODEL,
+            "threshold": float(self.classifier.threshold_) if self.has_model else None,
             "uses_metadata": any(str(name).startswith("meta__") for name in names),
         }
 
@@ -194,21 +184,20 @@ class LesionReader:
         ImageError
             If the file is not an image, is damaged, or has more than `MAX_PIXELS` pixels.
         """
-        featurizer = self.featurizer
+        long_side = self.featurizer.long_side
         try:
             height, width = image_size(path)
+            if height * width > MAX_PIXELS:
+                raise ImageError(
+                    f"{width} x {height} is {height * width / 1e6:,.0f} megapixels, above the "
+                    f"limit of {MAX_PIXELS / 1e6:,.0f}. Shrink the file."
+                )
+            image = resize_long_side(read_image(path, long_side=long_side), long_side)
         except ImageError as error:
-            raise ImageError(_without_path(str(error), path)) from error
-        if height * width > MAX_PIXELS:
-            raise ImageError(
-                f"{width} x {height} is {height * width / 1e6:,.0f} megapixels, above the limit of "
-                f"{MAX_PIXELS / 1e6:,.0f}. Shrink the file."
-            )
-        settings = {"long_side": featurizer.long_side, "segmenter": featurizer.segmenter}
-        ((_, found),) = read_segmented([(name, str(path))], **settings)
-        if isinstance(found, Failure):
-            raise ImageError(_without_path(found.reason, path))
-        return self._measure(name, path, (height, width), *found)
+            # The user knows the name of the file, not that of its copy.
+            raise ImageError(str(error).replace(f"{path}: ", "")) from error
+        measured = measure_image(self.model, image, image_id=image_id_from_path(name))
+        return Photograph(name, path, (height, width), measured)
 
     def correct(self, photograph: Photograph, points: Sequence[Sequence[float]]) -> Photograph:
         """Replace the outline of a photograph and measure it again.
@@ -230,34 +219,17 @@ class LesionReader:
         ImageError
             If the outline encloses almost nothing of the photograph.
         """
-        shape = photograph.image.shape[:2]
+        image = photograph.measured.image
+        shape = image.shape[:2]
         scale = np.divide(shape, photograph.size)[::-1]
         corners = (np.asarray(points, float) * scale - 0.5) * 16  # in sixteenths of a pixel
-        filled = np.zeros(shape, np.uint8)
-        cv2.fillPoly(filled, [np.clip(corners, -1e6, 1e6).round().astype(np.int32)], 1, shift=4)
-        mask = filled.astype(bool)
+        mask = np.zeros(shape, np.uint8)
+        cv2.fillPoly(mask, [np.clip(corners, -1e6, 1e6).round().astype(np.int32)], 1, shift=4)
         if np.count_nonzero(mask) < _LEAST_AREA:
             raise ImageError("the outline encloses almost nothing. Draw it around the lesion.")
-        details = replace(photograph.details, mask=mask, confidence=1.0, flags=())
-        known = (photograph.name, photograph.path, photograph.size, photograph.image)
-        return self._measure(*known, details, corrected=True)
-
-    def _measure(
-        self,
-        name: str,
-        path: Path,
-        size: tuple[int, int],
-        image: np.ndarray,
-        details: Segmentation,
-        *,
-        corrected: bool = False,
-    ) -> Photograph:
-        records = pd.DataFrame({"image_id": [image_id_from_path(name)], "path": [str(path)]})
-        table, failures = self.featurizer.featurize(records, segmented=[(image, details)])
-        if failures:
-            raise ImageError(_without_path(failures[0].reason, path))
-        measured = table[self.featurizer.measured_names()]
-        return Photograph(name, path, size, image, details, measured, corrected)
+        image_id = photograph.measured.image_id
+        measured = measure_image(self.model, image, mask=mask > 0, image_id=image_id)
+        return Photograph(photograph.name, photograph.path, photograph.size, measured, True)
 
     def answer(
         self,
@@ -283,51 +255,20 @@ class LesionReader:
         Returns
         -------
         dict
-            ``score`` (0 to 1), ``label``, ``threshold`` and ``threshold_rule`` (None without a
-            model), ``applicability`` (0 to 1 or None), ``diagnoses``, ``reasons``, ``abcd``,
-            ``seven_point`` and ``warnings``; ready for JSON.
+            Fields of `hybridlesion.inference.LesionAnswer`, then ``abcd`` and ``seven_point`` with
+            values, ranges and evidence; ready for JSON. Without a model, ``score`` is that of the
+            network, and there is no threshold.
         """
-        values = photograph.measured.iloc[0].astype(float)
-        empty = not photograph.details.mask.any()
-        scored = self._scored(photograph, {"age": age, "sex": sex, "site": site}, values)
-        notes = [_NO_LESION] if empty else _flags(photograph.details.flags)
-        return scored | {
-            "abcd": [] if empty else _count_abcd(values),
-            "seven_point": None if empty else _count_seven_points(values),
-            "warnings": [*notes, *scored["warnings"]],
-        }
-
-    def _scored(
-        self, photograph: Photograph, known: dict[str, object], values: pd.Series
-    ) -> dict[str, object]:
-        image_id = image_id_from_path(photograph.name)
-        records = pd.DataFrame([{"image_id": image_id, **known}]).astype(object)
-        if self.model is None:
-            return {
-                "score": float(values["cnn__score"]),
-                **dict.fromkeys(("label", "threshold", "threshold_rule", "applicability")),
-                "diagnoses": _list_diagnoses(values.filter(like="cnn__p_"), "cnn__p_"),
-                "reasons": [],
-                "warnings": list(note_caveats(["cnn__score"], photograph.measured)),
-            }
-        encoded = encode_metadata(check_records(records), self.featurizer.measurements_)
-        table = pd.concat([records, encoded, photograph.measured], axis=1)
-        diagnoses = getattr(self.classifier, "diagnosis_", None) is not None
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            row = score_table(self.model, table, explain=True, diagnoses=diagnoses).iloc[0]
-        notes = [str(one.message) for one in caught if one.category is UserWarning]
-        notes += membership_warning(self.training, records)
-        reasons = [row[name] for name in row.index if name.startswith("reason_")]
-        return {
-            "score": float(row["score"]),
-            "label": int(row["label"]),
-            "threshold": float(row["threshold"]),
-            "threshold_rule": row["threshold_rule"],
-            "applicability": _number(row.get("applicability")),
-            "diagnoses": _list_diagnoses(row.filter(like="p_"), "p_") if diagnoses else [],
-            "reasons": [reason for reason in reasons if isinstance(reason, str)],
-            "warnings": [_METADATA if "pass `metadata`" in note else note for note in notes],
+        if self.has_model:
+            known = {"age": age, "sex": sex, "site": site}
+            settings = {"metadata": known, "training": self.training}
+            facts = score_image(self.model, photograph.measured, **settings).to_dict()
+        else:
+            facts = _network_answer(photograph)
+        has_lesion = photograph.measured.segmentation.mask.any()
+        return facts | {
+            "abcd": _count_abcd(photograph.values) if has_lesion else [],
+            "seven_point": _count_seven_points(photograph.values) if has_lesion else None,
         }
 
     def layers(self, photograph: Photograph) -> list[dict[str, object]]:
@@ -344,15 +285,15 @@ class LesionReader:
             ``name``, ``title`` and ``legend`` of each layer; an entry of a legend has ``color``
             (hexadecimal), ``text`` and ``present``.
         """
+        details = photograph.measured.segmentation
         has = {
-            "hair": photograph.details.hair.any(),
-            "colours": photograph.details.mask.any(),
-            "structures": photograph.details.mask.any(),
+            "hair": details.hair.any(),
+            "colours": details.mask.any(),
+            "structures": details.mask.any(),
             "network": self.featurizer.embedder == FINETUNED,
         }
-        values = photograph.measured.iloc[0].astype(float)
         return [
-            {"name": name, "title": layer.title, "legend": layer.legend(values)}
+            {"name": name, "title": layer.title, "legend": layer.legend(photograph.values)}
             for name, layer in LAYERS.items()
             if has[name]
         ]
@@ -373,7 +314,7 @@ class LesionReader:
             PNG file with transparency, of the proportions of the photograph.
         """
         if name not in photograph.painted:
-            painted = paint_layer(name, photograph.image, photograph.details, self.featurizer)
+            painted = paint_layer(name, photograph.measured, self.featurizer)
             pixels = cv2.cvtColor(painted, cv2.COLOR_RGBA2BGRA)
             photograph.painted[name] = cv2.imencode(".png", pixels)[1].tobytes()
         return photograph.painted[name]
@@ -397,7 +338,7 @@ class LesionReader:
         """
         from hybridlesion.plotting import draw_abcd_sheet, save_figure
 
-        details, image = photograph.details, photograph.image
+        details, image = photograph.measured.segmentation, photograph.measured.image
         correct = COLOR_CONSTANCY[self.featurizer.color_constancy]
         shown = image if correct is None else correct(image, mask=details.field_of_view)
         mask = "corrected by hand" if photograph.corrected else Path(self.featurizer.segmenter).name
@@ -414,32 +355,23 @@ class LesionReader:
             return save_figure(figure, Path(folder) / f"sheet{suffix}", dpi=100).read_bytes()
 
 
-_NO_LESION = "No lesion was found. Draw its outline; until then the score rests on the whole frame."
-_METADATA = "Age, sex and site are unknown; the score is more specific with them."
+def _network_answer(photograph: Photograph) -> dict[str, object]:
+    """Answer of the network alone, in the form of that of a model."""
+    values, measured = photograph.values, photograph.measured
+    flags = flag_words(measured.segmentation.flags)
+    seen = ["The network was trained on this image; its score is out of fold where possible."]
+    return {
+        "image_id": measured.image_id,
+        **dict.fromkeys(("label", "threshold", "threshold_rule", "similar", "applicability")),
+        "score": float(values["cnn__score"]),
+        "diagnoses": {name: float(values[f"cnn__p_{code}"]) for name, code in CLASSES.items()},
+        "reasons": [],
+        "warnings": [*([flags] if flags else []), *(seen if values["qa__cnn_seen"] else [])],
+    }
 
 
-def _without_path(reason: str, path: Path) -> str:
-    return reason.replace(f"{path}: ", "").replace(str(path), "the file")
-
-
-def _number(value: object) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _flags(flags: Sequence[str]) -> list[str]:
-    from hybridlesion.plotting import flag_words
-
-    return [flag_words([flag]) for flag in flags]
-
-
-def _list_diagnoses(probabilities: pd.Series, prefix: str) -> list[dict[str, object]]:
-    """List the diagnoses by decreasing probability."""
-    found = [
-        {"name": name, "probability": float(probabilities[f"{prefix}{code}"])}
-        for name, code in CLASSES.items()
-        if f"{prefix}{code}" in probabilities
-    ]
-    return sorted(found, key=lambda one: -one["probability"])
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _count_abcd(values: pd.Series) -> list[dict[str, object]]:

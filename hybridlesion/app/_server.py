@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import secrets
 import shutil
@@ -30,6 +29,7 @@ from hybridlesion._formatting import threshold_words
 from hybridlesion._optional_imports import cv2
 from hybridlesion._sanitize import plain_cell, printable
 from hybridlesion.app._reader import LesionReader, Photograph
+from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import HybridLesionError, SourceError
 from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.metadata import SEXES, SITES, Sex, Site
@@ -245,7 +245,7 @@ class _Shelf:
         return file
 
     def thumbnail(self, key: str) -> bytes:
-        return _jpeg(resize_long_side(self[key].photograph.image, _THUMBNAIL), 85)
+        return _jpeg(resize_long_side(self[key].photograph.measured.image, _THUMBNAIL), 85)
 
     def sheet(self, key: str, suffix: str) -> bytes:
         kept = self[key]
@@ -273,7 +273,8 @@ def _table_row(kept: _Kept, model: str) -> dict[str, object]:
     named = ("score", "label", "threshold", "threshold_rule", "applicability")
     row = {"image_id": kept.photograph.name, **kept.person.model_dump(mode="json"), "model": model}
     row |= {name: answer[name] for name in named}
-    row |= {f"p_{one['name'].replace(' ', '_')}": one["probability"] for one in answer["diagnoses"]}
+    diagnoses = answer["diagnoses"].items()
+    row |= {f"p_{CLASSES[name]}": probability for name, probability in diagnoses}
     row |= {f"reason_{k}": words for k, words in enumerate(answer["reasons"], start=1)}
     row |= {one["name"]: one["value"] for one in answer["abcd"]}
     seven = answer["seven_point"] or {"total": None}

@@ -1,10 +1,10 @@
 // The answer about one photograph: score, diagnoses, reasons, counts and warnings.
 
-import { $, bar, drawing, element, percent } from "./dom.js";
+import { $, bar, drawing, element, percent, sentence } from "./dom.js";
 
 const LETTERS = { asymmetry: "A", border: "B", color: "C", structures: "D" };
 const LAYER_OF = { color: "colours", structures: "structures" };
-const HINT = "Point at a row, or choose it, to see what was counted.";
+const proof = element("p", { id: "proof", class: "proof", "aria-live": "polite" });
 
 // Position on a scale of log odds from 0.1 % to 99 %.
 function place(share) {
@@ -20,7 +20,7 @@ function drawGauge({ score, threshold }) {
   ];
   for (const tick of [0.01, 0.1, 0.5, 0.9]) {
     const label = drawing("text", { x: place(tick), y: 34 });
-    label.textContent = `${100 * tick} %`;
+    label.textContent = `${100 * tick}\u00a0%`;
     parts.push(label);
   }
   if (threshold !== null) {
@@ -34,7 +34,8 @@ function verdict({ label, threshold, threshold_rule: rule }, model) {
   if (threshold === null) return ["The score of the network that ships. It has no threshold."];
   const side = element("b");
   side.textContent = label ? "At or above" : "Below";
-  return [side, ` the threshold ${rule ?? ""} (${percent(threshold)}) of ${model.name}`.replace("  ", " ")];
+  const words = ` the threshold${rule ? ` ${rule}` : ""} (${percent(threshold)}) of ${model.name}`;
+  return [side, sentence(words)];
 }
 
 function reason(text) {
@@ -43,8 +44,8 @@ function reason(text) {
   const raises = (points ?? "").startsWith("+");
   const mark = element("span", { class: raises ? "up" : "down", "aria-hidden": "true" }, raises ? "▲" : "▼");
   const detail = [rest.join(", "), points && `${raises ? "raises" : "lowers"} the score by ${points.slice(1)}`];
-  const small = element("small", {}, detail.filter(Boolean).join("; "));
-  return element("li", {}, mark, element("span", {}, first[0].toUpperCase() + first.slice(1), small));
+  const small = element("small", {}, sentence(detail.filter(Boolean).join("; ")));
+  return element("li", {}, mark, element("span", {}, sentence(first), small));
 }
 
 const short = (value, digits = 1) => (Number.isInteger(value) ? value : value.toFixed(digits));
@@ -53,17 +54,18 @@ function row(item, peek, whole = false) {
   const title = LETTERS[item.name] ? `${LETTERS[item.name]}  ${item.title}` : item.title;
   const value = item.value === null ? "unknown" : `${short(item.value)} of ${item.high}`;
   const share = item.value === null ? 0 : item.value / item.high;
-  const button = element("button", { type: "button", "aria-pressed": "false" }, title, element("b", {}, value), bar(share));
+  const button = element("button", { type: "button", "aria-pressed": "false", "aria-describedby": "proof" }, title, bar(share), element("b", {}, value));
   if (whole) button.className = "whole";
   const show = () => {
-    $("proof").textContent = item.evidence || HINT;
+    proof.textContent = item.evidence.split("\n").map(sentence).join("\n");
+    button.parentElement.append(proof);
     peek(LAYER_OF[item.name] ?? null);
   };
   const hide = () => {
     const chosen = document.querySelector(".rows button[aria-pressed=true]");
     if (chosen) chosen.show();
     else {
-      $("proof").textContent = HINT;
+      proof.remove();
       peek(null);
     }
   };
@@ -82,16 +84,21 @@ function row(item, peek, whole = false) {
 }
 
 export function showAnswer({ answer, person, corrected }, model, peek) {
-  const [number, unit] = percent(answer.score).split(" ");
+  const [number, unit] = percent(answer.score).split("\u00a0");
   $("score").replaceChildren(number, element("small", {}, unit));
   $("verdict").replaceChildren(...verdict(answer, model));
+  const { similar } = answer;
+  $("similar").textContent = similar
+    ? `Of the ${similar.n} training lesions with the most similar scores, ${similar.n_malignant} were malignant (95 % interval of their share: ${percent(similar.low)} to ${percent(similar.high)}).`
+    : "";
   drawGauge(answer);
   for (const name of ["age", "sex", "site"]) {
     if (document.activeElement !== $(name)) $(name).value = person[name] ?? "";
   }
-  $("diagnoses-part").hidden = !answer.diagnoses.length;
+  const diagnoses = Object.entries(answer.diagnoses).sort((one, other) => other[1] - one[1]);
+  $("diagnoses-part").hidden = !diagnoses.length;
   $("diagnoses").replaceChildren(
-    ...answer.diagnoses.map(({ name, probability }) =>
+    ...diagnoses.map(([name, probability]) =>
       element("li", {}, element("span", {}, name), element("b", {}, percent(probability)), bar(probability)),
     ),
   );
@@ -104,7 +111,7 @@ export function showAnswer({ answer, person, corrected }, model, peek) {
         : `Like the training images (${like.toFixed(2)}; unusual below 0.05).`;
   }
   $("warnings").replaceChildren(
-    ...answer.warnings.map((text) => element("li", {}, text[0].toUpperCase() + text.slice(1))),
+    ...answer.warnings.map((text) => element("li", {}, sentence(text))),
   );
   $("reasons-part").hidden = !answer.reasons.length;
   $("reasons").replaceChildren(...answer.reasons.map(reason));
@@ -117,6 +124,5 @@ export function showAnswer({ answer, person, corrected }, model, peek) {
     const rows = seven.criteria.map((item) => row(item, peek));
     $("seven").replaceChildren(...rows, row(total, peek, true));
   }
-  $("proof").textContent = HINT;
   $("reset").hidden = !corrected;
 }

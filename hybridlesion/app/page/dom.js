@@ -24,6 +24,11 @@ export function bar(share) {
 
 export function percent(share) {
   const value = 100 * share;
-  if (value > 0 && value < 0.1) return "<0.1 %";
-  return `${value.toFixed(value < 9.95 || value > 99 ? 1 : 0)} %`;
+  if (value > 0 && value < 0.1) return "<0.1\u00a0%";
+  return `${value.toFixed(value < 9.95 || value > 99 ? 1 : 0)}\u00a0%`;
+}
+
+// A sentence, in which a number and its unit stay on one line.
+export function sentence(text) {
+  return (text[0].toUpperCase() + text.slice(1)).replaceAll(/(\d) (%|octants|points)/g, "$1\u00a0$2");
 }

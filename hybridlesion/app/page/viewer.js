@@ -53,11 +53,12 @@ export class Viewer {
     $("name").title = `${lesion.name}, ${lesion.width} x ${lesion.height} pixels`;
     if (isNew) {
       const photograph = $("photograph");
+      this.picture.style.aspectRatio = `${lesion.width} / ${lesion.height}`;
       photograph.setAttribute("width", lesion.width);
       photograph.setAttribute("height", lesion.height);
       photograph.setAttribute("href", `${this.base}/photograph.jpg`);
-      this.edit(false);
       this.fit();
+      this.edit(false);
     } else if (this.editing) this.edit(true);
     this.outline(lesion.outline);
     this.buttons();
@@ -142,6 +143,7 @@ export class Viewer {
   }
 
   fit() {
+    if (!this.lesion) return;
     this.view = { x: this.lesion.width / 2, y: this.lesion.height / 2, scale: 1 };
     this.look();
   }
@@ -168,7 +170,8 @@ export class Viewer {
     return [point.x, point.y];
   }
 
-  zoom(factor, centre = [this.view.x, this.view.y]) {
+  zoom(factor, centre = [this.view?.x, this.view?.y]) {
+    if (!this.lesion) return;
     const scale = Math.max(1, Math.min(40, this.view.scale * factor));
     const moved = 1 - this.view.scale / scale;
     this.view.x += (centre[0] - this.view.x) * moved;
@@ -178,6 +181,7 @@ export class Viewer {
   }
 
   wheel(event) {
+    if (!this.lesion) return;
     // The page scrolls over a photograph that fits, unless Ctrl is held.
     if (this.view.scale === 1 && event.deltaY > 0 && !event.ctrlKey) return;
     event.preventDefault();
@@ -185,6 +189,7 @@ export class Viewer {
   }
 
   down(event) {
+    if (!this.lesion) return;
     this.picture.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, event);
     if (!this.editing || event.button) return;
@@ -232,6 +237,7 @@ export class Viewer {
     const step = 40 * this.pixel();
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const [x, y] = moves[event.key] ?? [];
+    if (!this.lesion) return;
     if (event.key === "Escape") this.edit(false);
     else if (event.key === "+" || event.key === "=") this.zoom(1.25);
     else if (event.key === "-") this.zoom(1 / 1.25);
