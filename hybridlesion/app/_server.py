@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import anyio
 import numpy as np
@@ -40,7 +40,7 @@ MAX_BYTES = 200_000_000
 HOSTS = ("127.0.0.1", "localhost")
 """Names under which the server answers. Another name is that of a foreign page (DNS rebinding)."""
 
-_QUEUE = 16  # jobs that wait; more are told to come back
+_QUEUE = 16  # jobs that wait or run; further ones are refused
 _RETRY = "2"  # seconds
 _MOST = 500  # photographs kept
 _THUMBNAIL = 192  # pixels
@@ -97,7 +97,7 @@ class _Guard:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 pairs = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-                message = message | {"headers": [*message["headers"], *pairs]}
+                message = {**message, "headers": [*message["headers"], *pairs]}
             await send(message)
 
         request = Request(scope)
@@ -165,7 +165,7 @@ class _Kept:
 
     photograph: Photograph
     person: Person
-    answer: dict[str, object]
+    answer: dict[str, Any]
 
 
 class _Shelf:
