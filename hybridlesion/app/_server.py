@@ -8,7 +8,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -485,4 +485,6 @@ def serve(reader: LesionReader, *, port: int = 8000, ready: Callable[[str], None
         app, log_level="warning", access_log=False, server_header=False, limit_concurrency=64
     )
     ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-    uvicorn.Server(config).run(sockets=[listener])
+    # Raised after an orderly end.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
