@@ -62,7 +62,7 @@ class Graph:
     """
 
     def __init__(self, path: Path, weights: Mapping[str, np.ndarray]):
-        # ONNX Runtime would write an identifier and report usage; it reads this when it is imported.
+        # Read by ONNX Runtime when it is imported; otherwise it would report usage.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
