@@ -15,7 +15,6 @@ from hybridlesion.features.scores import present_structures
 from hybridlesion.featurizer import COLOR_CONSTANCY, LesionFeaturizer
 from hybridlesion.inference import MeasuredImage
 
-_HAIR = (0, 114, 178)
 _ENLARGED = 2  # size of layers with details, in pixels of the analysis
 _COVER = 205  # opacity, of 255
 
@@ -39,7 +38,11 @@ def paint_layer(name: str, measured: MeasuredImage, featurizer: LesionFeaturizer
     """
     image, details = measured.image, measured.segmentation
     if name == "hair":
-        return _stain(details.hair, _HAIR)
+        from hybridlesion.plotting import HAIR
+
+        painted = np.zeros((*details.hair.shape, 4), np.uint8)
+        painted[details.hair] = (*HAIR, _COVER)
+        return painted
     if name == "network":
         from hybridlesion.plotting import paint_cnn_map
 
@@ -51,12 +54,6 @@ def paint_layer(name: str, measured: MeasuredImage, featurizer: LesionFeaturizer
     maps = lesion_maps(shown, details.mask, **options)
     paint = _paint_colors if name == "colours" else _paint_structures
     return paint(maps, image.shape[:2])
-
-
-def _stain(where: np.ndarray, color: tuple[int, int, int], strength: int = _COVER) -> np.ndarray:
-    painted = np.zeros((*where.shape, 4), np.uint8)
-    painted[where] = (*color, strength)
-    return painted
 
 
 def _paint_colors(maps: LesionMaps, shape: tuple[int, int]) -> np.ndarray:
@@ -106,6 +103,12 @@ def _in_frame(painted: np.ndarray, maps: LesionMaps, shape: tuple[int, int]) -> 
 
 def _entry(color: tuple[int, int, int], text: str, present: bool = True) -> dict[str, object]:
     return {"color": "#{:02x}{:02x}{:02x}".format(*color), "text": text, "present": present}
+
+
+def _hair_legend(values: Mapping[str, float]) -> list[dict[str, object]]:
+    from hybridlesion.plotting import HAIR
+
+    return [_entry(HAIR, "hair, excluded from colour")]
 
 
 def _color_legend(values: Mapping[str, float]) -> list[dict[str, object]]:
@@ -165,7 +168,7 @@ class Layer:
 
 
 LAYERS = {
-    "hair": Layer("Hair", lambda values: [_entry(_HAIR, "hair, excluded from colour")]),
+    "hair": Layer("Hair", _hair_legend),
     "colours": Layer("Colours", _color_legend),
     "structures": Layer("Structures", _structure_legend),
     "network": Layer("Network map", _network_legend),

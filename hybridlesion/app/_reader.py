@@ -22,10 +22,10 @@ from hybridlesion.exceptions import ImageError, OptionError
 from hybridlesion.explain import column_label, value_words
 from hybridlesion.features.scores import POINTS, load_scales
 from hybridlesion.featurizer import COLOR_CONSTANCY, FINETUNED, LesionFeaturizer
-from hybridlesion.inference import MeasuredImage, measure_image, score_image
+from hybridlesion.inference import LesionAnswer, MeasuredImage, measure_image, score_image
 from hybridlesion.io import image_id_from_path, image_size, read_image, resize_long_side
 from hybridlesion.pipeline import split_steps
-from hybridlesion.segmentation import enlarge_mask, flag_words
+from hybridlesion.segmentation import enlarge_mask, flag_words, replace_mask
 
 MAX_PIXELS = 100_000_000
 """Most pixels of a photograph, above any camera in use."""
@@ -228,7 +228,8 @@ class LesionReader:
         if np.count_nonzero(mask) < _LEAST_AREA:
             raise ImageError("the outline encloses almost nothing. Draw it around the lesion.")
         image_id = photograph.measured.image_id
-        measured = measure_image(self.model, image, mask=mask > 0, image_id=image_id)
+        details = replace_mask(photograph.measured.segmentation, mask)
+        measured = measure_image(self.model, image, mask=details, image_id=image_id)
         return Photograph(photograph.name, photograph.path, photograph.size, measured, True)
 
     def answer(
@@ -260,9 +261,7 @@ class LesionReader:
             network, and there is no threshold.
         """
         if self.has_model:
-            known = {"age": age, "sex": sex, "site": site}
-            settings = {"metadata": known, "training": self.training}
-            facts = score_image(self.model, photograph.measured, **settings).to_dict()
+            facts = self._score(photograph, age, sex, site).to_dict()
         else:
             facts = _network_answer(photograph)
         has_lesion = photograph.measured.segmentation.mask.any()
@@ -319,8 +318,16 @@ class LesionReader:
             photograph.painted[name] = cv2.imencode(".png", pixels)[1].tobytes()
         return photograph.painted[name]
 
-    def draw_sheet(self, photograph: Photograph, suffix: str, notes: str = "") -> bytes:
-        """Draw the ABCD sheet of a photograph.
+    def draw_sheet(
+        self,
+        photograph: Photograph,
+        suffix: str,
+        *,
+        age: float | None = None,
+        sex: str | None = None,
+        site: str | None = None,
+    ) -> bytes:
+        """Draw the ABCD sheet of a photograph, with its score.
 
         Parameters
         ----------
@@ -328,20 +335,23 @@ class LesionReader:
             The photograph.
         suffix : {".png", ".pdf"}
             Format of the file.
-        notes : str, default=""
-            Text of the line below the title, before that on the mask.
+        age, sex, site : float or str, default=None
+            As for `answer`.
 
         Returns
         -------
         bytes
             The file.
         """
-        from hybridlesion.plotting import draw_abcd_sheet, save_figure
+        from hybridlesion.plotting import add_score, draw_abcd_sheet, save_figure
 
         details, image = photograph.measured.segmentation, photograph.measured.image
         correct = COLOR_CONSTANCY[self.featurizer.color_constancy]
         shown = image if correct is None else correct(image, mask=details.field_of_view)
-        mask = "corrected by hand" if photograph.corrected else Path(self.featurizer.segmenter).name
+        notes = f"Mask: {'drawn by hand' if photograph.corrected else 'automatic'}."
+        if not self.has_model:
+            score = photograph.values["cnn__score"]
+            notes = f"{notes} Score of the network that ships: {score:.3f}, not calibrated."
         figure = draw_abcd_sheet(
             *(shown, details.mask),
             field_of_view=details.field_of_view,
@@ -349,10 +359,19 @@ class LesionReader:
             raw=image,
             structures=details.structures,
             title=photograph.name,
-            notes=f"{notes} Mask: {mask}.".lstrip(),
+            notes=notes,
         )
+        if self.has_model:
+            add_score(figure, self._score(photograph, age, sex, site), self.name)
         with TemporaryDirectory(dir=photograph.path.parent) as folder:
             return save_figure(figure, Path(folder) / f"sheet{suffix}", dpi=100).read_bytes()
+
+    def _score(
+        self, photograph: Photograph, age: float | None, sex: str | None, site: str | None
+    ) -> LesionAnswer:
+        known = {"age": age, "sex": sex, "site": site}
+        settings = {"metadata": known, "training": self.training}
+        return score_image(self.model, photograph.measured, **settings)
 
 
 def _network_answer(photograph: Photograph) -> dict[str, object]:

@@ -25,7 +25,6 @@ from pydantic import BaseModel, Field, FiniteFloat
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridlesion import __version__
-from hybridlesion._formatting import threshold_words
 from hybridlesion._optional_imports import cv2
 from hybridlesion._sanitize import plain_cell, printable
 from hybridlesion.app._reader import LesionReader, Photograph
@@ -249,13 +248,8 @@ class _Shelf:
 
     def sheet(self, key: str, suffix: str) -> bytes:
         kept = self[key]
-        answer = kept.answer
-        notes = f"Score {answer['score']:.3f} ({printable(self.reader.name)})"
-        if answer["threshold"] is not None:
-            side = "at or above" if answer["label"] else "below"
-            rule = threshold_words(answer["threshold"], answer["threshold_rule"])
-            notes = f"{notes}, {side} {rule}"
-        return self.reader.draw_sheet(kept.photograph, suffix, f"{notes}.")
+        known = kept.person.model_dump(mode="json")
+        return self.reader.draw_sheet(kept.photograph, suffix, **known)
 
     def table(self, keys: Iterable[str]) -> str:
         rows = [_table_row(self[key], self.reader.name) for key in keys]

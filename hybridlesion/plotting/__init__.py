@@ -10,8 +10,9 @@ from hybridlesion.plotting._abcd_files import (
     paint_cnn_map,
     write_abcd_sheets,
 )
-from hybridlesion.plotting._abcd_layout import percent
+from hybridlesion.plotting._abcd_layout import add_score, percent
 from hybridlesion.plotting._abcd_sheet import (
+    HAIR,
     SCORE_RANGES,
     STRUCTURE_COLORS,
     SWATCHES,
@@ -46,6 +47,7 @@ from hybridlesion.plotting._metrics import (
 from hybridlesion.plotting._style import RESEARCH_ONLY, THEME, save_figure
 
 __all__ = [
+    "HAIR",
     "MAP_KEY",
     "RESEARCH_ONLY",
     "SCORE_RANGES",
@@ -56,6 +58,7 @@ __all__ = [
     "DrawnSheet",
     "MaskReport",
     "SheetDrawing",
+    "add_score",
     "case_sheet",
     "check_mask_report",
     "choose_cases",

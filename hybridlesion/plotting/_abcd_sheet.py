@@ -280,12 +280,12 @@ SWATCHES = {
 """RGB in which each of the six colours is shown."""
 
 STRUCTURE_COLORS = {
-    "network": BLUE,
-    "streaks": RED,
-    "dots": YELLOW,
-    "globules": GREEN,
-    "structureless": SKY,
-    "veil": PINK,
+    "network": NETWORK,
+    "streaks": STREAKS,
+    "dots": DOTS,
+    "globules": GLOBULES,
+    "structureless": STRUCTURELESS,
+    "veil": VEIL,
 }
 """RGB in which each structure is marked."""
 

@@ -82,7 +82,7 @@ def test_layers_have_the_proportions_of_the_photograph_and_the_colours_of_the_le
 
 
 def test_the_sheet_is_a_document(reader, photograph):
-    assert reader.draw_sheet(photograph, ".pdf", "Score 0.1.").startswith(b"%PDF")
+    assert reader.draw_sheet(photograph, ".pdf", age=50).startswith(b"%PDF")
 
 
 def test_an_image_without_a_lesion_has_no_counts(reader, tmp_path):
