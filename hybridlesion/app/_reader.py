@@ -21,9 +21,15 @@ from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, OptionError
 from hybridlesion.explain import column_label, value_words
 from hybridlesion.features.scores import POINTS, load_scales
-from hybridlesion.featurizer import COLOR_CONSTANCY, FINETUNED, LesionFeaturizer
+from hybridlesion.featurizer import (
+    COLOR_CONSTANCY,
+    FINETUNED,
+    Failure,
+    LesionFeaturizer,
+    read_segmented,
+)
 from hybridlesion.inference import LesionAnswer, MeasuredImage, measure_image, score_image
-from hybridlesion.io import image_id_from_path, image_size, read_image, resize_long_side
+from hybridlesion.io import image_id_from_path, image_size
 from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import enlarge_mask, flag_words, replace_mask
 
@@ -184,7 +190,6 @@ class LesionReader:
         ImageError
             If the file is not an image, is damaged, or has more than `MAX_PIXELS` pixels.
         """
-        long_side = self.featurizer.long_side
         try:
             height, width = image_size(path)
             if height * width > MAX_PIXELS:
@@ -192,11 +197,16 @@ class LesionReader:
                     f"{width} x {height} is {height * width / 1e6:,.0f} megapixels, above the "
                     f"limit of {MAX_PIXELS / 1e6:,.0f}. Shrink the file."
                 )
-            image = resize_long_side(read_image(path, long_side=long_side), long_side)
+            featurizer, image_id = self.featurizer, image_id_from_path(name)
+            settings = {"long_side": featurizer.long_side, "segmenter": featurizer.segmenter}
+            ((_, found),) = read_segmented([(image_id, str(path))], **settings)
+            if isinstance(found, Failure):
+                raise ImageError(found.reason)
         except ImageError as error:
             # The user knows the name of the file, not that of its copy.
             raise ImageError(str(error).replace(f"{path}: ", "")) from error
-        measured = measure_image(self.model, image, image_id=image_id_from_path(name))
+        image, details = found
+        measured = measure_image(self.model, image, mask=details, image_id=image_id)
         return Photograph(name, path, (height, width), measured)
 
     def correct(self, photograph: Photograph, points: Sequence[Sequence[float]]) -> Photograph:

@@ -86,8 +86,8 @@ def test_the_sheet_is_a_document(reader, photograph):
 
 
 def test_an_image_without_a_lesion_has_no_counts(reader, tmp_path):
-    (tmp_path / "black").write_bytes(cv2.imencode(".png", np.zeros((80, 90), np.uint8))[1])
-    photograph = reader.read(tmp_path / "black", "black.png")
+    (tmp_path / "plain").write_bytes(cv2.imencode(".png", np.full((80, 90), 200, np.uint8))[1])
+    photograph = reader.read(tmp_path / "plain", "plain.png")
     answer = json.loads(json.dumps(reader.answer(photograph), allow_nan=False))
     assert (answer["abcd"], answer["seven_point"], photograph.outline) == ([], None, [])
     assert any("no lesion" in words.lower() for words in answer["warnings"])
