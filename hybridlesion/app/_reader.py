@@ -70,6 +70,9 @@ class Photograph:
         Image at the scale of the analysis, segmentation and measurements.
     corrected : bool, default=False
         Whether the user drew the outline.
+
+    Attributes
+    ----------
     painted : dict of str to bytes
         PNG files of the layers that were asked for.
     """
@@ -79,7 +82,7 @@ class Photograph:
     size: tuple[int, int]
     measured: MeasuredImage
     corrected: bool = False
-    painted: dict[str, bytes] = field(default_factory=dict)
+    painted: dict[str, bytes] = field(default_factory=dict, init=False)
 
     @cached_property
     def outline(self) -> list[list[list[float]]]:

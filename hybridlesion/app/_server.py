@@ -63,7 +63,17 @@ Point = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 
 
 class Person(BaseModel):
-    """What is known about the patient of a photograph."""
+    """What is known about the patient of a photograph.
+
+    Parameters
+    ----------
+    age : float or None, default=None
+        Age in years, 0 to 120.
+    sex : Sex or None, default=None
+        Sex.
+    site : Site or None, default=None
+        Site of the body.
+    """
 
     age: Age = None
     sex: Sex | None = None
@@ -71,13 +81,25 @@ class Person(BaseModel):
 
 
 class DrawnOutline(BaseModel):
-    """Outline drawn by the user, in pixels of the photograph."""
+    """Outline drawn by the user.
+
+    Parameters
+    ----------
+    points : list of list of float
+        Points (x, y) in pixels of the photograph, 3 to 5,000.
+    """
 
     points: Annotated[list[Point], Field(min_length=3, max_length=5000)]
 
 
 class Chosen(BaseModel):
-    """Photographs to export."""
+    """Photographs to export.
+
+    Parameters
+    ----------
+    ids : list of str
+        Ids of the photographs.
+    """
 
     ids: Annotated[list[str], Field(min_length=1, max_length=_MOST)]
 
