@@ -27,7 +27,7 @@ GROUPS = {
     "validation": ("Split and audit data", "model_selection leakage"),
     "metrics": ("Evaluate scores and masks", "metrics"),
     "explanation": ("Explain, plot and report", "explain plotting reporting"),
-    "workflows": ("Train, store and apply models", "training persistence inference demo"),
+    "workflows": ("Train, store and apply models", "training persistence inference app demo"),
     "exceptions": ("Errors", "exceptions"),
 }
 """Title and packages of each page, in the order of the site."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,6 +62,8 @@ class Graph:
     """
 
     def __init__(self, path: Path, weights: Mapping[str, np.ndarray]):
+        # Read by ONNX Runtime when it is imported; otherwise it would report usage.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

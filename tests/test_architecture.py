@@ -34,6 +34,7 @@ LAYERS = [
     {"inference"},
     {"plotting"},
     {"reporting"},
+    {"app"},
     {"demo"},
     {"cli"},
     {"__main__"},

@@ -33,6 +33,7 @@ from hybridlesion.cli.report import inspect, report
 from hybridlesion.cli.score import score
 from hybridlesion.cli.segment import segment
 from hybridlesion.cli.training import finetune, train_refiner
+from hybridlesion.cli.web_app import web_app
 from hybridlesion.exceptions import HybridLesionError
 
 # Warnings are shown from these folders: this package, and typer, which calls it.
@@ -255,6 +256,7 @@ app = typer.Typer(
 _WORK = (check, features, fit, score, segment, explain, finetune, train_refiner)
 for function in (*_WORK, evaluate, recalibrate, drift, report, inspect, demo):
     app.command(cls=_Command)(function)
+app.command("app", cls=_Command)(web_app)
 
 
 def _print_version(wanted: bool) -> None:

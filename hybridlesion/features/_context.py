@@ -196,6 +196,8 @@ class LesionContext:
         Diagonal of the frame in pixels of the cut-out.
     structures : ndarray of shape (5, h, w), float32, default=None
         Probabilities of dermoscopic structures, if a network has mapped them.
+    window : tuple of four int, default=None
+        Top, bottom, left and right of the cut-out in the image, which it may extend beyond.
 
     Attributes
     ----------
@@ -210,12 +212,14 @@ class LesionContext:
         usable: np.ndarray,
         diagonal: float,
         structures: np.ndarray | None = None,
+        window: tuple[int, int, int, int] | None = None,
     ):
         self.image = image
         self.mask = mask
         self.usable = usable
         self.diagonal = diagonal
         self.structures = structures
+        self.window = window
         self._hessians: dict[float, Curvature] = {}
         self.diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
 
@@ -524,7 +528,7 @@ def cut_out(
     colors = cv2.convertScaleAbs(cv2.resize(colors, size, None, 0, 0, how))
     diagonal = float(scale * np.hypot(*mask.shape))
     maps = None if structures is None else _cut_maps(structures, mask.shape, window, size)
-    return LesionContext(colors, lesion, usable, diagonal, maps)
+    return LesionContext(colors, lesion, usable, diagonal, maps, window)
 
 
 def _cut_maps(

@@ -10,7 +10,16 @@ from hybridlesion.plotting._abcd_files import (
     paint_cnn_map,
     write_abcd_sheets,
 )
-from hybridlesion.plotting._abcd_sheet import SCORE_RANGES, draw_abcd_sheet
+from hybridlesion.plotting._abcd_layout import add_score, percent
+from hybridlesion.plotting._abcd_sheet import (
+    HAIR,
+    SCORE_RANGES,
+    STRUCTURE_COLORS,
+    SWATCHES,
+    color_word,
+    draw_abcd_sheet,
+    score_words,
+)
 from hybridlesion.plotting._curves import (
     comparison_figure,
     curve_figure,
@@ -38,21 +47,26 @@ from hybridlesion.plotting._metrics import (
     reliability_limit,
     square_panel,
 )
-from hybridlesion.plotting._style import RESEARCH_ONLY, THEME
+from hybridlesion.plotting._style import RESEARCH_ONLY, THEME, save_figure
 
 __all__ = [
+    "HAIR",
     "MAP_KEY",
     "RESEARCH_ONLY",
     "SCORE_RANGES",
     "SHEET_SUFFIXES",
+    "STRUCTURE_COLORS",
+    "SWATCHES",
     "THEME",
     "DrawnSheet",
     "MaskReport",
     "SheetDrawing",
+    "add_score",
     "case_sheet",
     "check_mask_report",
     "choose_cases",
     "cnn_words",
+    "color_word",
     "comparison_figure",
     "confusion_figure",
     "curve_figure",
@@ -67,9 +81,12 @@ __all__ = [
     "mask_sheet",
     "metric_figure",
     "paint_cnn_map",
+    "percent",
     "reliability_figure",
     "reliability_limit",
     "report_masks",
+    "save_figure",
+    "score_words",
     "selective_figure",
     "square_panel",
     "subgroup_figure",

@@ -269,7 +269,7 @@ def _bar(axes: Axes, y: float, name: str, values: Mapping[str, float]) -> None:
 
 
 # Distinguishable by lightness with any colour vision.
-_SHOWN = {
+SWATCHES = {
     "white": (255, 255, 255),
     "red": (214, 48, 48),
     "light_brown": (222, 184, 135),
@@ -277,6 +277,18 @@ _SHOWN = {
     "blue_gray": (110, 145, 185),
     "black": (20, 20, 20),
 }
+"""RGB in which each of the six colours is shown."""
+
+STRUCTURE_COLORS = {
+    "network": NETWORK,
+    "streaks": STREAKS,
+    "dots": DOTS,
+    "globules": GLOBULES,
+    "structureless": STRUCTURELESS,
+    "veil": VEIL,
+}
+"""RGB in which each structure is marked."""
+
 _NONE = (229, 222, 216)
 Mask = np.ndarray | None
 _FEW_PIXELS = 40.0  # lesion diameter below which details are interpolated
@@ -331,7 +343,7 @@ def draw_colors(
         Reference colours.
     """
     shown = np.full((NOT_MEASURED + 1, 3), 255, np.uint8)
-    shown[: len(COLORS)] = [_SHOWN[name] for name in COLORS]
+    shown[: len(COLORS)] = [SWATCHES[name] for name in COLORS]
     shown[len(COLORS)] = _NONE
     inside = maps.colors != NOT_MEASURED
     picture = np.where(inside[..., None], shown[maps.colors], fade(maps, 0.75))
@@ -339,7 +351,7 @@ def draw_colors(
     shares = {name: values[f"abcd__color_share_{name}"] for name in COLORS}
     present = {name: values[f"abcd__color_has_{name}"] > 0 for name in COLORS}
     entries = [
-        ("s", _SHOWN[name], f"{color_word(name)} {percent(share)}", present[name])
+        ("s", SWATCHES[name], f"{color_word(name)} {percent(share)}", present[name])
         for name, share in shares.items()
     ]
     rest = ("s", _NONE, f"none of them {percent(1 - sum(shares.values()))}", False)

@@ -87,3 +87,15 @@ def test_commands_that_need_torch_name_it(tmp_path, lesions):
     assert done.returncode == 1
     assert "needs torch, which is not installed" in done.stderr
     assert "pip install" in done.stderr
+
+
+def test_the_runtime_reports_no_usage(tmp_path):
+    """Its telemetry writes an identifier into the temporary folder when it is imported."""
+    code = (
+        "import numpy as np; from hybridlesion.cnn import CNNScorer; "
+        "CNNScorer(device='cpu').fit().transform([np.zeros((60, 80, 3), np.uint8)])"
+    )
+    environment = {name: os.environ[name] for name in os.environ if name != "ORT_DISABLE_TELEMETRY"}
+    settings = {"env": environment | {"TMPDIR": str(tmp_path)}, "check": True}
+    subprocess.run([sys.executable, "-c", code], **settings)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,506 @@
+"""Server of the app: photographs in a private folder, one queue, one origin."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import anyio
+import numpy as np
+import pandas as pd
+import uvicorn
+from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
+from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, Field, FiniteFloat
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hybridlesion import __version__
+from hybridlesion._optional_imports import cv2
+from hybridlesion._sanitize import plain_cell, printable
+from hybridlesion.app._reader import LesionReader, Photograph
+from hybridlesion.cnn import CLASSES
+from hybridlesion.exceptions import HybridLesionError, SourceError
+from hybridlesion.io import read_image, resize_long_side
+from hybridlesion.metadata import SEXES, SITES, Sex, Site
+
+MAX_BYTES = 200_000_000
+"""Most bytes of a request."""
+
+HOSTS = ("127.0.0.1", "localhost")
+"""Names under which the server answers. Another name is that of a foreign page (DNS rebinding)."""
+
+_QUEUE = 16  # jobs that wait or run; further ones are refused
+_RETRY = "2"  # seconds
+_MOST = 500  # photographs kept
+_THUMBNAIL = 192  # pixels
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_SUFFIXES = {".png": "image/png", ".pdf": "application/pdf"}
+_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+Answer = TypeVar("Answer")
+Age = Annotated[FiniteFloat | None, Field(ge=0, le=120, description="Age in years.")]
+Point = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+
+
+class Person(BaseModel):
+    """What is known about the patient of a photograph.
+
+    Parameters
+    ----------
+    age : float or None, default=None
+        Age in years, 0 to 120.
+    sex : Sex or None, default=None
+        Sex.
+    site : Site or None, default=None
+        Site of the body.
+    """
+
+    age: Age = None
+    sex: Sex | None = None
+    site: Site | None = None
+
+
+class DrawnOutline(BaseModel):
+    """Outline drawn by the user.
+
+    Parameters
+    ----------
+    points : list of list of float
+        Points (x, y) in pixels of the photograph, 3 to 5,000.
+    """
+
+    points: Annotated[list[Point], Field(min_length=3, max_length=5000)]
+
+
+class Chosen(BaseModel):
+    """Photographs to export.
+
+    Parameters
+    ----------
+    ids : list of str
+        Ids of the photographs.
+    """
+
+    ids: Annotated[list[str], Field(min_length=1, max_length=_MOST)]
+
+
+class _Guard:
+    """Refuse requests of other origins and large bodies, and add the security headers."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int):
+        self.app, self.max_bytes = app, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                pairs = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *pairs]}
+            await send(message)
+
+        request = Request(scope)
+        if refusal := self._refuse(request):
+            status, words = refusal
+            await JSONResponse({"detail": words}, status)(scope, receive, send_guarded)
+            return
+        read = 0
+
+        async def receive_counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self.max_bytes:
+                raise HTTPException(413, self._too_large())
+            return message
+
+        await self.app(scope, receive_counted, send_guarded)
+
+    def _refuse(self, request: Request) -> tuple[int, str] | None:
+        headers = request.headers
+        host = headers.get("host", "")
+        if host.rpartition(":")[0] not in HOSTS and host not in HOSTS:
+            return 403, f"the app answers only as {' or '.join(HOSTS)}."
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+        own = origin is None or origin == f"http://{host}"
+        # A link from elsewhere may open the page, and nothing else.
+        if not own or (site not in ("same-origin", "none") and request.url.path != "/"):
+            return 403, "the request comes from another page."
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.max_bytes:
+            return 413, self._too_large()
+        return None
+
+    def _too_large(self) -> str:
+        return f"the file is larger than the limit of {self.max_bytes / 1e6:,.0f} MB."
+
+
+class _Queue:
+    """One job at a time in a thread; few may wait.
+
+    The library measures on one core, and warnings that are recorded belong to one thread only.
+    """
+
+    def __init__(self, longest: int):
+        self.longest, self.waiting = longest, 0
+        self.limiter: anyio.CapacityLimiter | None = None
+
+    async def run(self, work: Callable[..., Answer], *args: object, **options: object) -> Answer:
+        if self.waiting >= self.longest:
+            words = f"{self.waiting} photographs are waiting. Try again in {_RETRY} s."
+            raise HTTPException(503, words, {"Retry-After": _RETRY})
+        self.limiter = self.limiter or anyio.CapacityLimiter(1)
+        self.waiting += 1
+        try:
+            call = partial(work, *args, **options)
+            return await anyio.to_thread.run_sync(call, limiter=self.limiter)
+        finally:
+            self.waiting -= 1
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A photograph on the shelf, what is known about its patient, and the answer."""
+
+    photograph: Photograph
+    person: Person
+    answer: dict[str, Any]
+
+
+class _Shelf:
+    """Photographs of this run, in a private folder, under names that cannot be guessed."""
+
+    def __init__(self, reader: LesionReader):
+        self.reader, self.kept = reader, dict[str, _Kept]()
+        self.folder = Path()  # set when the application starts
+
+    def store(self, file: UploadFile) -> Path:
+        path = self.folder / secrets.token_urlsafe(16)
+        with path.open("wb") as stream:
+            shutil.copyfileobj(file.file, stream)
+        return path
+
+    def read(self, path: Path, name: str, person: Person) -> _Kept:
+        return self._answer(self.reader.read(path, name), person)
+
+    def change(self, key: str, person: Person) -> None:
+        self._replace(key, self._answer(self[key].photograph, person))
+
+    def draw(self, key: str, points: list[list[float]] | None) -> None:
+        """Replace the outline; None returns to the automatic one."""
+        photograph, person = self[key].photograph, self[key].person
+        if points is None:
+            new = self.reader.read(photograph.path, photograph.name)
+        else:
+            new = self.reader.correct(photograph, points)
+        self._replace(key, self._answer(new, person))
+
+    def _answer(self, photograph: Photograph, person: Person) -> _Kept:
+        answer = self.reader.answer(photograph, **person.model_dump(mode="json"))
+        return _Kept(photograph, person, answer)
+
+    def _replace(self, key: str, kept: _Kept) -> None:
+        if key in self.kept:  # not removed in the meantime
+            self.kept[key] = kept
+
+    def __getitem__(self, key: str) -> _Kept:
+        if key not in self.kept:
+            raise HTTPException(404, "there is no such photograph; it may have been removed.")
+        return self.kept[key]
+
+    def add(self, kept: _Kept) -> str:
+        key = kept.photograph.path.name
+        self.kept[key] = kept
+        return key
+
+    def remove(self, key: str) -> None:
+        path = self[key].photograph.path
+        del self.kept[key]
+        for file in (path, path.with_suffix(".jpg")):
+            file.unlink(missing_ok=True)
+
+    def describe(self, key: str) -> dict[str, object]:
+        kept = self[key]
+        photograph = kept.photograph
+        height, width = photograph.size
+        return {
+            "id": key,
+            "name": photograph.name,
+            "width": width,
+            "height": height,
+            "outline": photograph.outline,
+            "corrected": photograph.corrected,
+            "person": kept.person.model_dump(mode="json"),
+            "layers": self.reader.layers(photograph),
+            "answer": kept.answer,
+        }
+
+    def photograph_file(self, key: str) -> Path:
+        """Encode the photograph at full resolution, so that no foreign bytes are served."""
+        path = self[key].photograph.path
+        file = path.with_suffix(".jpg")
+        if not file.exists():
+            file.write_bytes(_jpeg(read_image(path), 92))
+        return file
+
+    def thumbnail(self, key: str) -> bytes:
+        return _jpeg(resize_long_side(self[key].photograph.measured.image, _THUMBNAIL), 85)
+
+    def sheet(self, key: str, suffix: str) -> bytes:
+        kept = self[key]
+        known = kept.person.model_dump(mode="json")
+        return self.reader.draw_sheet(kept.photograph, suffix, **known)
+
+    def table(self, keys: Iterable[str]) -> str:
+        rows = [_table_row(self[key], self.reader.name) for key in keys]
+        table = pd.DataFrame(rows).map(plain_cell)
+        return table.to_csv(index=False, lineterminator="\r\n")
+
+
+def _jpeg(image: np.ndarray, quality: int) -> bytes:
+    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _table_row(kept: _Kept, model: str) -> dict[str, object]:
+    answer = kept.answer
+    named = ("score", "label", "threshold", "threshold_rule", "applicability")
+    row = {"image_id": kept.photograph.name, **kept.person.model_dump(mode="json"), "model": model}
+    row |= {name: answer[name] for name in named}
+    diagnoses = answer["diagnoses"].items()
+    row |= {f"p_{CLASSES[name]}": probability for name, probability in diagnoses}
+    row |= {f"reason_{k}": words for k, words in enumerate(answer["reasons"], start=1)}
+    row |= {one["name"]: one["value"] for one in answer["abcd"]}
+    seven = answer["seven_point"] or {"total": None}
+    row["seven_point"] = seven["total"]
+    row["outline"] = "corrected" if kept.photograph.corrected else "automatic"
+    return row | {"warnings": " ".join(answer["warnings"])}
+
+
+def create_app(
+    reader: LesionReader, *, max_bytes: int = MAX_BYTES, longest_queue: int = _QUEUE
+) -> FastAPI:
+    """Create the web application.
+
+    Parameters
+    ----------
+    reader : LesionReader
+        Reader that answers.
+    max_bytes : int, default=200_000_000
+        Most bytes of a request; larger ones are refused with status 413.
+    longest_queue : int, default=16
+        Most photographs that wait or are measured; further ones are refused with status 503.
+
+    Returns
+    -------
+    FastAPI
+        ASGI application. It answers under the names in `HOSTS` only.
+
+    Notes
+    -----
+    Photographs are kept in a temporary folder that only this user can read, under random names,
+    and deleted when the application ends. Names from a client are text for display; they never
+    become a path.
+    """
+    shelf, queue, maps = _Shelf(reader), _Queue(longest_queue), _Queue(2)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with tempfile.TemporaryDirectory(prefix="hybridlesion-app-") as folder:
+            shelf.folder = app.state.folder = Path(folder)
+            async with anyio.create_task_group() as tasks:
+                # The networks are loaded while the user looks at the page.
+                tasks.start_soon(queue.run, reader.warm_up)
+                yield
+
+    app = FastAPI(
+        title="hybridlesion",
+        version=__version__,
+        description="Scores of dermoscopic photographs. Research software, not a medical device.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.add_middleware(_Guard, max_bytes=max_bytes)
+
+    @app.exception_handler(HybridLesionError)
+    async def refuse(_: Request, error: HybridLesionError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)
+
+    _add_page(app, reader)
+    _add_scores(app, shelf, queue)
+    _add_photographs(app, shelf, queue)
+    _add_files(app, shelf, queue, maps)
+    return app
+
+
+def _add_page(app: FastAPI, reader: LesionReader) -> None:
+    """Serve the page from memory, so that no address becomes a path."""
+    folder = resources.files(__package__) / "page"
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if "." in file.name}
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> Response:
+        return Response(files["index.html"], media_type="text/html; charset=utf-8")
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def part(name: str) -> Response:
+        kind = _TYPES.get(Path(name).suffix)
+        if name not in files or kind is None:
+            raise HTTPException(404, "there is no such page.")
+        return Response(files[name], media_type=f"{kind}; charset=utf-8")
+
+    @app.get("/model", summary="The model, and the words that it understands")
+    async def model() -> dict[str, object]:
+        limits = {"sexes": list(SEXES), "sites": list(SITES), "version": __version__}
+        return reader.facts() | limits
+
+
+def _add_scores(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+    @app.post("/score", summary="Score one photograph, which is not kept")
+    async def score(
+        file: Annotated[UploadFile, File(description="JPEG, PNG, TIFF, DICOM or another image.")],
+        age: Annotated[Age, Form()] = None,
+        sex: Annotated[Sex | None, Form()] = None,
+        site: Annotated[Site | None, Form()] = None,
+    ) -> dict[str, object]:
+        path = await anyio.to_thread.run_sync(shelf.store, file)
+        try:
+            person = Person(age=age, sex=sex, site=site)
+            kept = await queue.run(shelf.read, path, _name(file), person)
+        finally:
+            path.unlink(missing_ok=True)
+        return {"image_id": kept.photograph.name, "model": shelf.reader.name, **kept.answer}
+
+
+def _name(file: UploadFile) -> str:
+    """Name of a file without its folders, for display."""
+    name = printable((file.filename or "").replace("\\", "/").rpartition("/")[2])
+    return name.replace("\n", " ")[:200] or "photograph"
+
+
+def _add_photographs(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+    @app.post("/photographs", status_code=201, summary="Read and keep a photograph")
+    async def add(file: UploadFile) -> dict[str, object]:
+        if len(shelf.kept) >= _MOST:
+            raise HTTPException(409, f"{_MOST} photographs are open. Remove some.")
+        path = await anyio.to_thread.run_sync(shelf.store, file)
+        try:
+            kept = await queue.run(shelf.read, path, _name(file), Person())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return shelf.describe(shelf.add(kept))
+
+    @app.get("/photographs/{key}", summary="A photograph and its answer")
+    async def get(key: str) -> dict[str, object]:
+        return shelf.describe(key)
+
+    @app.delete("/photographs/{key}", status_code=204, summary="Forget a photograph")
+    async def remove(key: str) -> None:
+        shelf.remove(key)
+
+    @app.put("/photographs/{key}/person", summary="Score again with age, sex and site")
+    async def change(key: str, person: Person) -> dict[str, object]:
+        await queue.run(shelf.change, key, person)
+        return shelf.describe(key)
+
+    @app.put("/photographs/{key}/outline", summary="Correct the outline and measure again")
+    async def draw(key: str, outline: DrawnOutline) -> dict[str, object]:
+        await queue.run(shelf.draw, key, outline.points)
+        return shelf.describe(key)
+
+    @app.delete("/photographs/{key}/outline", summary="Return to the automatic outline")
+    async def reset(key: str) -> dict[str, object]:
+        await queue.run(shelf.draw, key, None)
+        return shelf.describe(key)
+
+
+def _add_files(app: FastAPI, shelf: _Shelf, queue: _Queue, maps: _Queue) -> None:
+    @app.get("/photographs/{key}/photograph.jpg", summary="The photograph at full resolution")
+    async def photograph(key: str) -> Response:
+        return FileResponse(await queue.run(shelf.photograph_file, key), media_type="image/jpeg")
+
+    @app.get("/photographs/{key}/thumbnail.jpg", summary="A thumbnail")
+    async def thumbnail(key: str) -> Response:
+        return Response(shelf.thumbnail(key), media_type="image/jpeg")
+
+    @app.get("/photographs/{key}/layers/{name}", summary="A layer, as PNG")
+    async def layer(key: str, name: str) -> Response:
+        kept = shelf[key]
+        if name not in {one["name"] for one in shelf.reader.layers(kept.photograph)}:
+            raise HTTPException(404, "the photograph has no such layer.")
+        # The map of the network takes seconds, and scores do not wait for it.
+        line = maps if name == "network" else queue
+        found = await line.run(shelf.reader.paint, kept.photograph, name)
+        return Response(found, media_type="image/png")
+
+    @app.get("/photographs/{key}/sheet{suffix}", summary="ABCD sheet: sheet.pdf or sheet.png")
+    async def sheet(key: str, suffix: Literal[".pdf", ".png"]) -> Response:
+        return Response(await queue.run(shelf.sheet, key, suffix), media_type=_SUFFIXES[suffix])
+
+    @app.post("/export.csv", summary="Answers as a table")
+    async def export_table(chosen: Chosen) -> Response:
+        return Response(shelf.table(chosen.ids), media_type="text/csv; charset=utf-8")
+
+    @app.post("/export.json", summary="Answers with outlines")
+    async def export(chosen: Chosen) -> Response:
+        found = [shelf.describe(key) for key in chosen.ids]
+        text = json.dumps({"model": shelf.reader.facts(), "photographs": found}, indent=1)
+        return Response(text, media_type="application/json")
+
+
+def serve(reader: LesionReader, *, port: int = 8000, ready: Callable[[str], None]) -> None:
+    """Run the app on 127.0.0.1 until it is interrupted.
+
+    Parameters
+    ----------
+    reader : LesionReader
+        Reader that answers.
+    port : int, default=8000
+        Port; 0 takes a free one.
+    ready : callable
+        Called with the address when the app can be opened.
+
+    Raises
+    ------
+    SourceError
+        If the port is in use.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise SourceError(f"port {port} is in use. Choose another `port`.") from error
+    app = create_app(reader)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, limit_concurrency=64
+    )
+    ready(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    # Raised after an orderly end.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])

@@ -1,0 +1,41 @@
+// Requests to the server of this page, which waits in line where the queue is full.
+
+const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+
+function words(detail) {
+  if (typeof detail === "string") return detail[0].toUpperCase() + detail.slice(1);
+  return detail.map((one) => `${one.loc.at(-1)}: ${one.msg}`).join("; ");
+}
+
+export async function call(path, { method = "GET", json, form } = {}) {
+  const options = { method, body: form };
+  if (json !== undefined) {
+    options.body = JSON.stringify(json);
+    options.headers = { "content-type": "application/json" };
+  }
+  for (;;) {
+    let answer;
+    try {
+      answer = await fetch(path, options);
+    } catch {
+      throw new Error("The app does not answer. Start it again with: hybridlesion app");
+    }
+    if (answer.status === 503) {
+      await pause(Number(answer.headers.get("retry-after")) || 2);
+    } else if (answer.ok) {
+      return answer;
+    } else {
+      const { detail } = await answer.json().catch(() => ({ detail: `error ${answer.status}` }));
+      throw Object.assign(new Error(words(detail)), { status: answer.status });
+    }
+  }
+}
+
+export const get = async (path, options) => (await call(path, options)).json();
+
+export async function save(path, name, options) {
+  const address = URL.createObjectURL(await (await call(path, options)).blob());
+  const link = Object.assign(document.createElement("a"), { href: address, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}

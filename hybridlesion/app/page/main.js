@@ -1,0 +1,126 @@
+// The page: the list chooses a photograph, the viewer and the answer show it.
+
+import { get, save } from "./api.js";
+import { showAnswer } from "./answer.js";
+import { $, element } from "./dom.js";
+import { List } from "./list.js";
+import { Viewer } from "./viewer.js";
+
+let model;
+let current = null;
+
+function fail(text) {
+  $("failure").textContent = text;
+  $("failure").hidden = !text;
+}
+
+const address = (id) => `/photographs/${encodeURIComponent(id)}`;
+
+// One change of a photograph: the answer of the latest one is shown.
+let latest = 0;
+async function change(id, path, options, words) {
+  latest += 1;
+  const own = latest;
+  fail("");
+  if (words) viewer.busy(words);
+  try {
+    const lesion = await get(`${address(id)}${path}`, options);
+    if (own === latest) list.update(lesion);
+  } catch (error) {
+    fail(error.message);
+    if (current?.lesion) viewer.show(current.lesion);
+  }
+  if (words && own === latest) viewer.layers();
+}
+
+const viewer = new Viewer({
+  corrected: (id, points) => change(id, "/outline", { method: "PUT", json: { points } }, "measuring again"),
+  failed: fail,
+});
+
+const list = new List({
+  chosen(item) {
+    current = item;
+    const shown = Boolean(item.lesion);
+    for (const id of ["answer", "evidence"]) $(id).hidden = !shown;
+    document.querySelector(".below").hidden = !shown;
+    fail(item.failure ?? "");
+    if (shown) {
+      viewer.show(item.lesion);
+      showAnswer(item.lesion, model, (layer) => viewer.peek(layer));
+    } else {
+      viewer.clear(item.name);
+      if (!item.failure) viewer.busy("reading the photograph");
+    }
+    buttons();
+  },
+  changed: () => buttons(),
+});
+
+function buttons() {
+  for (const id of ["sheet-pdf", "sheet-png"]) $(id).disabled = !current?.lesion;
+  for (const id of ["csv", "json"]) $(id).disabled = !list.lesions.length;
+}
+
+async function saving(button, path, name, options) {
+  button.disabled = true;
+  try {
+    await save(path, name, options);
+  } catch (error) {
+    fail(error.message);
+  }
+  buttons();
+}
+
+for (const kind of ["pdf", "png"]) {
+  const button = $(`sheet-${kind}`);
+  button.addEventListener("click", () => {
+    const { id, name } = current.lesion;
+    const stem = name.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "_");
+    saving(button, `${address(id)}/sheet.${kind}`, `${stem}_abcd.${kind}`);
+  });
+}
+for (const kind of ["csv", "json"]) {
+  $(kind).addEventListener("click", () => {
+    const ids = list.lesions.map((lesion) => lesion.id);
+    saving($(kind), `/export.${kind}`, `hybridlesion.${kind}`, { method: "POST", json: { ids } });
+  });
+}
+
+$("reset").addEventListener("click", () => {
+  viewer.edit(false);
+  change(current.lesion.id, "/outline", { method: "DELETE" }, "measuring again");
+});
+
+let typing;
+$("person").addEventListener("submit", (event) => event.preventDefault());
+$("person").addEventListener("input", () => {
+  clearTimeout(typing);
+  if (!$("person").checkValidity()) return;
+  const { id } = current.lesion;
+  const person = Object.fromEntries(["age", "sex", "site"].map((name) => [name, $(name).value || null]));
+  if (person.age !== null) person.age = Number(person.age);
+  typing = setTimeout(() => change(id, "/person", { method: "PUT", json: person }), 250);
+});
+
+async function start() {
+  model = await get("/model");
+  $("model").textContent = model.notice ? "No model" : model.name;
+  $("notice").textContent = model.notice ?? "";
+  $("notice").hidden = !model.notice;
+  $("version").textContent = `hybridlesion ${model.version}`;
+  for (const [id, values] of [["sex", model.sexes], ["site", model.sites]]) {
+    $(id).append(...values.map((value) => element("option", { value }, value)));
+  }
+  if (!model.uses_metadata) {
+    for (const name of ["age", "sex", "site"]) $(name).disabled = true;
+    $("person-note").textContent = model.notice ? "The network does not use them." : "This model does not use them.";
+  }
+  if (model.notice) $("answer-title").textContent = "Score of the network";
+  await list.restore();
+}
+
+start().catch((error) => {
+  $("notice").textContent = error.message;
+  $("notice").hidden = false;
+});

@@ -1,0 +1,44 @@
+"""``hybridlesion app``: score photographs in the browser, on this machine only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hybridlesion.cli import _options as options
+from hybridlesion.cli._options import flag, option
+
+_MODEL = "Model file from `hybridlesion fit`. Without one, only the network that ships answers."
+_PORT = "Port on 127.0.0.1; 0 takes a free one."
+_OPEN = "Open the page in the browser."
+
+
+def web_app(
+    model: Annotated[Path | None, typer.Argument(metavar="[MODEL]", help=_MODEL)] = None,
+    port: Annotated[int, option("N", _PORT, min=0, max=65535)] = 8000,
+    key: options.Key = None,
+    browser: Annotated[bool, flag("--open", _OPEN)] = False,
+) -> None:
+    """Score photographs in a page that runs on this machine only.
+
+    Nothing leaves 127.0.0.1. Stop it with Ctrl-C; the photographs are then deleted.
+    """
+    from hybridlesion.app import LesionReader, serve
+
+    reader = LesionReader()
+    if model is not None:
+        from hybridlesion.persistence import load_artifact, read_key, read_manifest
+
+        secret = None if key is None else read_key(key)
+        training = read_manifest(model, key=secret).get("training")
+        fitted = load_artifact(model, key=secret)
+        reader = LesionReader(fitted, name=model.name, training=training)
+
+    def ready(address: str) -> None:
+        typer.echo(f"open {address} in a browser; stop with Ctrl-C")
+        if browser:
+            typer.launch(address)
+
+    serve(reader, port=port, ready=ready)

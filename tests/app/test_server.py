@@ -1,0 +1,279 @@
+"""The REST interface, and everything that it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import socket
+import threading
+
+import numpy as np
+import pytest
+
+from hybridlesion.exceptions import SourceError
+
+from .conftest import ORIGIN, draw_lesion, encode
+
+pytest.importorskip("fastapi")
+
+from starlette.testclient import TestClient
+
+from hybridlesion.app import _server, create_app, serve
+
+SQUARE = [[100, 60], [220, 60], [220, 180], [100, 180]]
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def _open(client, content, name="IMG_7.png") -> dict:
+    answer = client.post("/photographs", files={"file": (name, content)})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_score_answers_once_and_keeps_nothing(client, lesion):
+    known = {"age": "70", "sex": "female", "site": "head/neck"}
+    answer = client.post("/score", files={"file": ("IMG_7.png", lesion)}, data=known).json()
+    assert {"score", "threshold", "diagnoses", "applicability", "reasons"} <= set(answer)
+    assert {"abcd", "seven_point", "warnings"} <= set(answer)
+    assert (answer["image_id"], answer["model"]) == ("IMG_7", "nevi.joblib")
+    young = client.post("/score", files={"file": lesion}, data={"age": "30"}).json()
+    assert young["score"] < answer["score"]
+    assert list(client.app.state.folder.iterdir()) == []
+
+
+def test_a_photograph_is_changed_and_exported(client, lesion):
+    opened = _open(client, lesion, "=1+1.png")
+    at = f"/photographs/{opened['id']}"
+    older = client.put(f"{at}/person", json={"age": 80, "sex": None}).json()
+    assert older["answer"]["score"] > opened["answer"]["score"]
+    assert older["person"] == {"age": 80.0, "sex": None, "site": None}
+    corrected = client.put(f"{at}/outline", json={"points": SQUARE}).json()
+    assert corrected["corrected"]
+    assert corrected["person"]["age"] == 80
+    assert client.get(at).json() == corrected
+    ids = {"ids": [opened["id"]]}
+    table = client.post("/export.csv", json=ids).text
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert row["image_id"] == "'=1+1.png"  # a spreadsheet shows it and computes nothing
+    assert float(row["score"]) == pytest.approx(corrected["answer"]["score"])
+    assert row["outline"] == "corrected"
+    assert client.post("/export.json", json=ids).json()["photographs"] == [corrected]
+    assert not client.delete(f"{at}/outline").json()["corrected"]
+
+
+def test_the_files_of_a_photograph(client, lesion):
+    opened = _open(client, lesion)
+    at = f"/photographs/{opened['id']}"
+    heads = {
+        "photograph.jpg": b"\xff\xd8",
+        "thumbnail.jpg": b"\xff\xd8",
+        "layers/colours": b"\x89PNG",
+        "layers/structures": b"\x89PNG",
+        "sheet.png": b"\x89PNG",
+        "sheet.pdf": b"%PDF",
+    }
+    for name, head in heads.items():
+        answer = client.get(f"{at}/{name}")
+        assert (answer.status_code, answer.content[: len(head)]) == (200, head), name
+    assert client.get(f"{at}/layers/network").status_code == 404
+    assert client.get(f"{at}/sheet.exe").status_code == 422
+
+
+def test_a_removed_photograph_leaves_no_file(client, lesion):
+    opened = _open(client, lesion)
+    at = f"/photographs/{opened['id']}"
+    client.get(f"{at}/photograph.jpg")
+    assert len(list(client.app.state.folder.iterdir())) == 2
+    assert client.delete(at).status_code == 204
+    assert list(client.app.state.folder.iterdir()) == []
+    assert client.get(at).status_code == 404
+
+
+def test_the_folder_is_private_and_goes_when_the_app_ends(reader, lesion):
+    with TestClient(create_app(reader), base_url=ORIGIN) as client:
+        _open(client, lesion)
+        folder = client.app.state.folder
+        assert folder.stat().st_mode & 0o77 == 0
+        assert len(list(folder.iterdir())) == 1
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/passwd", "/etc/passwd", "C:\\boot.ini", "zip://a::/etc/passwd", "a\0b", HOSTILE],
+)
+def test_a_name_is_text_and_never_a_path(client, lesion, name):
+    opened = _open(client, lesion, name)
+    assert "/" not in opened["name"]
+    (stored,) = client.app.state.folder.iterdir()
+    assert stored.name == opened["id"]
+    assert re.fullmatch(r"[\w-]{22}", stored.name)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"root:x:0:0", "not an image"),
+        (b"\x89PNG\r\n\x1a\nrest", "damaged"),
+    ],
+)
+def test_what_is_no_image_is_refused_and_deleted(client, content, words):
+    for path in ("/score", "/photographs"):
+        answer = client.post(path, files={"file": ("a.png", content)})
+        assert answer.status_code == 422
+        assert words in answer.json()["detail"]
+        assert "/tmp" not in answer.text
+    assert list(client.app.state.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("known", [{"age": "-1"}, {"age": "nan"}, {"sex": "x"}, {"site": "moon"}])
+def test_metadata_out_of_range_are_refused(client, lesion, known):
+    answer = client.post("/score", files={"file": lesion}, data=known)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][-1] == next(iter(known))
+
+
+@pytest.mark.parametrize("points", [[], [[1, 2]], [[1, 2, 3]] * 4, [[1, 2]] * 6000])
+def test_outlines_that_are_none_are_refused(client, lesion, points):
+    at = f"/photographs/{_open(client, lesion)['id']}"
+    assert client.put(f"{at}/outline", json={"points": points}).status_code == 422
+    assert not client.get(at).json()["corrected"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example:8000"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9000"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ],
+)
+def test_other_origins_are_refused(client, lesion, headers):
+    answer = client.post("/score", files={"file": lesion}, headers=headers)
+    assert answer.status_code == 403
+    assert client.get("/model", headers=headers).status_code == 403
+
+
+def test_a_link_from_elsewhere_opens_the_page_only(client):
+    headers = {"sec-fetch-site": "cross-site"}
+    assert client.get("/", headers=headers).status_code == 200
+    assert client.get("/page/main.js", headers=headers).status_code == 403
+    assert client.get("/model", headers={"host": "localhost:8000"}).status_code == 200
+
+
+def test_large_bodies_are_refused_announced_or_not(reader):
+    large = b"x" * 60_000
+    with TestClient(create_app(reader, max_bytes=50_000), base_url=ORIGIN) as client:
+        answer = client.post("/score", files={"file": large})
+        assert (answer.status_code, answer.json()["detail"]) == (
+            413,
+            "the file is larger than the limit of 0 MB.",
+        )
+
+        def chunks():
+            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+            for start in range(0, len(large), 10_000):
+                yield large[start : start + 10_000]
+            yield b"\r\n--b--\r\n"
+
+        kind = {"content-type": "multipart/form-data; boundary=b"}
+        assert client.post("/score", content=chunks(), headers=kind).status_code == 413
+
+
+def test_a_full_queue_asks_to_come_back(reader, lesion, monkeypatch):
+    started, go = threading.Event(), threading.Event()
+    read = reader.read
+
+    def slow(*arguments):
+        started.set()
+        assert go.wait(60)
+        return read(*arguments)
+
+    monkeypatch.setattr(reader, "read", slow)
+    monkeypatch.setattr(reader, "warm_up", lambda: None)
+    with TestClient(create_app(reader, longest_queue=1), base_url=ORIGIN) as client:
+        found = []
+        first = threading.Thread(
+            target=lambda: found.append(client.post("/score", files={"file": lesion}))
+        )
+        first.start()
+        assert started.wait(60)
+        refused = client.post("/score", files={"file": lesion})
+        go.set()
+        first.join()
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
+    assert found[0].status_code == 200
+
+
+def test_the_page_loads_nothing_from_elsewhere(client):
+    page = client.get("/")
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+    assert "unsafe" not in policy
+    addresses = re.findall(r'(?:src|href)="([^"#]*)"', page.text)
+    assert addresses
+    for address in addresses:
+        assert address.startswith("/page/"), address
+        text = client.get(address).text
+        assert re.findall(r"https?://(?!www\.w3\.org/)", text) == []
+        for imported in re.findall(r'from "\./([\w.]+)"', text):
+            assert client.get(f"/page/{imported}").status_code == 200
+    assert page.text.count("not a medical device") == 1
+    assert client.get("/page/..%2f_server.py").status_code == 404
+    assert client.get("/docs").status_code == 404
+
+
+def test_the_interface_is_described_locally(client):
+    described = client.get("/openapi.json").json()
+    assert {"/score", "/photographs", "/export.csv"} <= set(described["paths"])
+    assert re.findall(r"https?://", json.dumps(described)) == []
+
+
+def test_more_photographs_than_are_kept_are_refused(client, lesion, monkeypatch):
+    monkeypatch.setattr(_server, "_MOST", 1)
+    _open(client, lesion)
+    assert client.post("/photographs", files={"file": lesion}).status_code == 409
+
+
+def test_formats_and_orientation(client):
+    image = draw_lesion((120, 200), 40)
+    for suffix in (".jpg", ".png", ".tiff", ".bmp", ".webp"):
+        opened = _open(client, encode(image, suffix), f"a{suffix}")
+        assert (opened["height"], opened["width"]) == (120, 200), suffix
+
+
+def test_dicom_is_read(client, tmp_path):
+    pydicom = pytest.importorskip("pydicom")
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+    image = draw_lesion((120, 200), 40)
+    file = pydicom.Dataset()
+    file.file_meta = pydicom.dataset.FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    file.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    file.SOPClassUID = SecondaryCaptureImageStorage
+    file.Rows, file.Columns = image.shape[:2]
+    file.SamplesPerPixel, file.PhotometricInterpretation = 3, "RGB"
+    file.PlanarConfiguration = file.PixelRepresentation = 0
+    file.BitsAllocated = file.BitsStored = 8
+    file.HighBit = 7
+    file.PixelData = np.ascontiguousarray(image).tobytes()
+    file.save_as(tmp_path / "a.dcm", enforce_file_format=True)
+    assert _open(client, (tmp_path / "a.dcm").read_bytes(), "a.dcm")["width"] == 200
+
+
+def test_a_port_in_use_is_refused(reader):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(SourceError, match=r"is in use\. Choose another `port`"):
+            serve(reader, port=taken.getsockname()[1], ready=lambda address: None)
