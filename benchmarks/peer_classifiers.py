@@ -43,6 +43,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="+", type=Path)
     parser.add_argument("--peers", nargs="+", choices=[*PEERS], default=["sklearn"])
+    parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--families", nargs="+", default=["abcd", "cnn", "meta"])
     parser.add_argument("--seconds", type=int, default=60, help="time limit of AutoGluon, a fit")
     parser.add_argument("--preset", default="medium_quality", help="preset of AutoGluon")
@@ -58,7 +59,7 @@ def main() -> None:
         sides["autogluon"] = partial(autogluon, **limits)
     scores = {}
     for name, fit in sides.items():
-        scores[name], cost = apart(score_tables, fit, tables, columns)
+        scores[name], cost = apart(score_tables, fit, tables, columns, options.folds)
         print(f"{name}: {len(columns)} columns, {cost}", flush=True)
     for place, (_, y, groups) in tables.items():
         print_sides(place, y, groups, {name: found[place] for name, found in scores.items()})
@@ -98,11 +99,11 @@ def _costed(work, *arguments):
     return answer, f"{wall:.0f} s ({cpu:.0f} s of processors), at most {peak:.0f} MB"
 
 
-def score_tables(fit, tables: dict, columns: list[str]) -> dict[str, np.ndarray]:
+def score_tables(fit, tables: dict, columns: list[str], n_splits: int = 5) -> dict[str, np.ndarray]:
     """Score the first table out of fold, and the others by a model of the whole first."""
     (home, (table, y, groups)), *others = tables.items()
-    folds, score = grouped_folds(y, groups), np.empty(len(y))
-    for fold in range(folds.max() + 1):
+    folds, score = grouped_folds(y, groups, n_splits=n_splits), np.empty(len(y))
+    for fold in range(n_splits):
         train = folds != fold
         model = fit(table[columns][train], y[train], table[train])
         score[~train] = model(table[~train])
