@@ -7,9 +7,8 @@
 The peers are scikit-learn's HistGradientBoostingClassifier inside CalibratedClassifierCV, and
 AutoGluon's TabularPredictor (``pip install "autogluon.tabular[lightgbm,catboost,xgboost]"``), with
 default settings. All sides get the same columns and are fitted anew within each fold of lesions of
-the first table; models of all its rows score the further tables. Melanoma is the target. A folder
-in place of the tables stands for the full table of ISIC 2020 with the scores of a foreign network,
-as in ``stacking.py``. Each side runs in a process of its own, whose peak memory is printed.
+the first table; models of all its rows score the further tables. Melanoma is the target. Each
+side runs in a process of its own, whose peak memory is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ import numpy as np
 import pandas as pd
 import transport
 from sklearn.metrics import log_loss
-from stacking import load_table
 
 from hybridlesion.metrics import evaluate, paired_bootstrap
 from hybridlesion.model import HybridLesionClassifier
@@ -44,7 +42,6 @@ def main() -> None:
     parser.add_argument("tables", nargs="+", type=Path)
     parser.add_argument("--peers", nargs="+", choices=[*PEERS], default=["sklearn"])
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--families", nargs="+", default=["abcd", "cnn", "meta"])
     parser.add_argument("--seconds", type=int, default=60, help="time limit of AutoGluon, a fit")
     parser.add_argument("--preset", default="medium_quality", help="preset of AutoGluon")
     options = parser.parse_args()
@@ -52,7 +49,7 @@ def main() -> None:
         require("autogluon.tabular", "autogluon.tabular[lightgbm,catboost,xgboost]")
     tables = {path.stem: read(path) for path in options.tables}
     home = next(iter(tables.values()))[0]
-    columns = [name for name in home if name.split("__")[0] in options.families]
+    columns = [name for name in home if name.startswith(transport.FAMILIES)]
     sides = {name: PEERS[name] for name in options.peers} | {"hybridlesion": hybrid}
     if "autogluon" in sides:
         limits = {"seconds": options.seconds, "preset": options.preset}
@@ -77,9 +74,6 @@ def require(module: str, package: str) -> None:
 
 def read(path: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Read a feature table, its targets and its groups."""
-    if path.is_dir():
-        table = load_table(path)
-        return table, table["target"].to_numpy().astype(int), grouping(table).to_numpy()
     table = transport.load(path)
     return table, transport.melanoma(table), grouping(table).to_numpy()
 
