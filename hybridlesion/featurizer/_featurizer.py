@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +25,15 @@ from hybridlesion.featurizer._columns import (
 from hybridlesion.featurizer._measuring import (
     COLOR_CONSTANCY,
     Failure,
+    Row,
+    SegmentedImage,
     lesion_columns,
     measure_lesion,
     read_segmented,
 )
 from hybridlesion.io import write_mask
 from hybridlesion.leakage import blank_in_sample_scores, in_sample_mask
-from hybridlesion.segmentation import check_segmenter
+from hybridlesion.segmentation import Segmentation, check_segmenter
 
 # Incremented whenever the same image would be measured differently; shards of older versions are
 # then recomputed.
@@ -328,6 +330,38 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         ]
         return pd.concat(parts, axis=1), failures
 
+    def measure_segmented(
+        self, records: pd.DataFrame, lesions: Sequence[tuple[np.ndarray, Segmentation]]
+    ) -> pd.DataFrame:
+        """Measure images that are already decoded and segmented.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns)
+            Records with ``image_id`` and, if known, ``patient_id`` and ``lesion_id``.
+        lesions : sequence of (image, Segmentation)
+            One RGB image per record, at the scale of the analysis, with its segmentation.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns), float32
+            The columns of `measured_names`.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be measured.
+        ArtifactError
+            If images would be measured by another version than that of `fit`.
+        """
+        self.check_version()
+        out = np.full((len(records), len(self.measured_names())), np.nan, np.float32)
+        rows = [(str(name), "") for name in records["image_id"]]
+        failures = self._measure_segmented(records, zip(rows, lesions, strict=True), out)
+        if failures:
+            raise ImageError(f"{failures[0].image_id}: {failures[0].reason}")
+        return pd.DataFrame(out, columns=self.measured_names(), index=records.index)
+
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the columns returned by `transform`.
 
@@ -476,11 +510,21 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         tick: Callable[[], object] | None,
     ) -> list[Failure]:
         """Fill the rows of `out` that can be measured, and return the failures of the others."""
+        pairs = zip(rows["image_id"], rows["path"], strict=True)
+        found = read_segmented(pairs, long_side=self.long_side, segmenter=self.segmenter, tick=tick)
+        return self._measure_segmented(rows, found, out, masks, tick)
+
+    def _measure_segmented(
+        self,
+        rows: pd.DataFrame,
+        found: Iterable[tuple[Row, SegmentedImage | Failure]],
+        out: np.ndarray,
+        masks: str | Path | None = None,
+        tick: Callable[[], object] | None = None,
+    ) -> list[Failure]:
         n_fixed = len(lesion_columns())
         failures: list[Failure] = []
         lesions: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        pairs = zip(rows["image_id"], rows["path"], strict=True)
-        found = read_segmented(pairs, long_side=self.long_side, segmenter=self.segmenter, tick=tick)
         for position, (row, lesion) in enumerate(found):
             measured = measure_lesion(row, lesion, self.color_constancy)
             if tick is not None:

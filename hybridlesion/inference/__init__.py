@@ -1,6 +1,23 @@
 """Scoring of new images or feature tables with a fitted model."""
 
 from hybridlesion.inference._score import score_inputs, score_records
+from hybridlesion.inference._score_image import (
+    LesionAnswer,
+    MeasuredImage,
+    SimilarScores,
+    measure_image,
+    score_image,
+)
 from hybridlesion.inference._score_table import score_table, threshold_in_use
 
-__all__ = ["score_inputs", "score_records", "score_table", "threshold_in_use"]
+__all__ = [
+    "LesionAnswer",
+    "MeasuredImage",
+    "SimilarScores",
+    "measure_image",
+    "score_image",
+    "score_inputs",
+    "score_records",
+    "score_table",
+    "threshold_in_use",
+]

@@ -203,9 +203,40 @@ def score_table(
     _, classifier = split_steps(model)
     check_extras(model, diagnoses, coverage, abstain)
     names = list(classifier.feature_names_in_)
-    table = _align(read_frame(table).reset_index(drop=True), names)
-    for note in note_caveats(names, table, context=uses_context(classifier)):
+    table, note = align_table(read_frame(table).reset_index(drop=True), names)
+    notes = [note, *note_caveats(names, table, context=uses_context(classifier))]
+    scores = score_rows(classifier, table)
+    score = scores["score"].to_numpy()
+    if coverage is not None:
+        sets = classifier.conformal_.predict(score, coverage)
+        scores = scores.assign(set=name_sets(sets), coverage=float(coverage))
+    if coverage is not None or abstain is not None:
+        scores["confidence"] = classifier.conformal_.confidence(score)
+    scores = scores.assign(**applicability_columns(classifier, table))
+    for note in filter(None, [*notes, *note_unlike(scores)]):
         warnings.warn(note, UserWarning, stacklevel=3)
+    if diagnoses:
+        scores = scores.join(classifier.predict_diagnoses(table, score))
+    if explain:
+        scores = scores.join(reason_columns(model, table))
+    return scores if abstain is None else leave_out(scores, abstain)
+
+
+def score_rows(classifier: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
+    """Score rows that have the columns of training.
+
+    Parameters
+    ----------
+    classifier : HybridLesionClassifier
+        Fitted classifier.
+    table : DataFrame of shape (n, columns)
+        Rows from `align_table`.
+
+    Returns
+    -------
+    DataFrame of shape (n, columns)
+        Ids, score, label and threshold, as returned by `score_table`.
+    """
     original = score = classifier.original_score(table)
     recalibration = classifier.recalibration_
     if recalibration is not None:
@@ -220,19 +251,7 @@ def score_table(
     )
     if recalibration is not None:
         scores["score_original"] = original
-    if coverage is not None:
-        sets = classifier.conformal_.predict(score, coverage)
-        scores = scores.assign(set=name_sets(sets), coverage=float(coverage))
-    if coverage is not None or abstain is not None:
-        scores["confidence"] = classifier.conformal_.confidence(score)
-    scores = scores.assign(**applicability_columns(classifier, table))
-    for note in note_unlike(scores):
-        warnings.warn(note, UserWarning, stacklevel=3)
-    if diagnoses:
-        scores = scores.join(classifier.predict_diagnoses(table, score))
-    if explain:
-        scores = scores.join(reason_columns(model, table))
-    return scores if abstain is None else leave_out(scores, abstain)
+    return scores
 
 
 def check_extras(
@@ -266,8 +285,28 @@ def check_extras(
             check_number(name, share, low=1e-6, high=1 - 1e-6)
 
 
-def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Add features that the model was fitted on, with missing values for unknown metadata."""
+def align_table(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, str]:
+    """Add features that the model was fitted on, with missing values for unknown metadata.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n, columns)
+        Feature table with normalised records.
+    names : list of str
+        Columns of training.
+
+    Returns
+    -------
+    table : DataFrame of shape (n, columns)
+        Table with all columns of training.
+    note : str
+        Note on unknown metadata; empty without any.
+
+    Raises
+    ------
+    TableError
+        If the table lacks measurements that the model needs.
+    """
     extra = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
     unknown = _unknown_metadata(table, names)
     metadata = known_metadata(table, [name for name in extra if name in table])
@@ -288,9 +327,7 @@ def _align(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     elif unknown:
         lacking = ", ".join(unknown)
         note = f"the table lacks {lacking}, which the model was fitted on; they count as unknown."
-    if note:
-        warnings.warn(note, UserWarning, stacklevel=4)
-    return table
+    return table, note
 
 
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:

@@ -37,7 +37,7 @@ from hybridlesion.featurizer import (
     read_segmented,
 )
 from hybridlesion.io import find_masks, image_size, read_mask
-from hybridlesion.plotting._abcd_layout import flag_words, percent
+from hybridlesion.plotting._abcd_layout import percent
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._style import (
     INK,
@@ -48,7 +48,13 @@ from hybridlesion.plotting._style import (
     plain_text,
     save_figure,
 )
-from hybridlesion.segmentation import Segmentation, check_segmenter, draw_overlay
+from hybridlesion.segmentation import (
+    Segmentation,
+    check_segmenter,
+    draw_overlay,
+    flag_words,
+    replace_mask,
+)
 
 MAP_KEY = "Orange regions raise the score, blue regions lower it."
 """Meaning of the colours of a map."""
@@ -260,8 +266,12 @@ class SheetDrawing:
         notes = f"Mask: {segmenter} segmenter, confidence {details.confidence:.2f}."
         notes = f"{notes} {flag_words(details.flags)}"
         if self.masks is not None:
-            mask, name = self._read_mask(image_id, path, image.shape[:2])
-            notes = f"Mask: {name}."
+            own = self._own_mask(image_id)
+            try:
+                mask = replace_mask(details, read_mask(own), image_size(path)).mask
+            except ImageError as error:
+                raise ImageError(f"{own}: {error}") from error
+            notes = f"Mask: {Path(own).name}."
         correct = COLOR_CONSTANCY[featurizer.color_constancy]
         shown = image if correct is None else correct(image, mask=details.field_of_view)
         options = {"field_of_view": details.field_of_view, "hair": details.hair, "raw": image}
@@ -273,21 +283,10 @@ class SheetDrawing:
             seen = cnn_map(image, mask, featurizer.weights, **settings)
         return DrawnSheet(sheet, image, mask, seen)
 
-    def _read_mask(
-        self, image_id: str, path: str | os.PathLike, shape: tuple[int, int]
-    ) -> tuple[np.ndarray, str]:
+    def _own_mask(self, image_id: str) -> str:
         if image_id not in self.masks:
             raise ImageError(f"there is no mask of {image_id}.")
-        own = self.masks[image_id]
-        mask, size = read_mask(own), image_size(path)
-        # Masks of a segmentation have the size of the image; those of a feature run, that of the
-        # analysis.
-        if mask.shape not in (size, shape):
-            got = f"got mask {mask.shape} and image {size}"
-            raise ImageError(f"{own}: mask and image must have the same size, {got}.")
-        grey = mask.astype(np.uint8) * np.uint8(255)
-        small = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA)
-        return small > 127, Path(own).name
+        return self.masks[image_id]
 
 
 SHEET_SUFFIXES = (".png", ".pdf", ".svg")

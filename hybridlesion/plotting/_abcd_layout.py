@@ -206,37 +206,6 @@ def _frame(caption: Axes) -> None:
     caption.set(xlim=(0, _SIDE), ylim=(_CAPTION, 0))
 
 
-_FLAGS = {
-    "empty": "no lesion was found",
-    "touches_border": "the lesion extends beyond the field of view",
-    "several": "another region is almost as likely a lesion",
-    "fills_frame": "there is little surrounding skin for comparison",
-    "unrefined": "the refiner found no lesion, so the classical mask was kept",
-}
-
-
-def flag_words(flags: Sequence[str]) -> str:
-    """Describe the flags of a segmentation.
-
-    Parameters
-    ----------
-    flags : sequence of str
-        Flags of `Segmentation`.
-
-    Returns
-    -------
-    str
-        A sentence, or an empty string without flags.
-
-    Examples
-    --------
-    >>> flag_words(("touches_border", "several"))
-    'The lesion extends beyond the field of view; another region is almost as likely a lesion.'
-    """
-    words = "; ".join(_FLAGS.get(flag, flag.replace("_", " ")) for flag in flags)
-    return f"{words[0].upper()}{words[1:]}." if words else ""
-
-
 def percent(share: float) -> str:
     """Format a fraction as a whole percentage.
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_choice, check_image, check_mask
-from hybridlesion.segmentation._classical import Segmentation, segment_classical
+from hybridlesion.exceptions import ImageError
+from hybridlesion.segmentation._classical import Segmentation, extent_flags, segment_classical
 from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, check_refiner, segment_batch
 
 SEGMENTERS = ("classical", "refined") if SHIPPED_WEIGHTS.is_file() else ("classical",)
@@ -194,6 +196,37 @@ def segmenter_digest(segmenter: str) -> str | None:
     return hashlib.sha256(_weights(segmenter).read_bytes()).hexdigest()
 
 
+_FLAGS = {
+    "empty": "no lesion was found",
+    "touches_border": "the lesion extends beyond the field of view",
+    "several": "another region is almost as likely a lesion",
+    "fills_frame": "there is little surrounding skin for comparison",
+    "unrefined": "the refiner found no lesion, so the classical mask was kept",
+}
+
+
+def flag_words(flags: Sequence[str]) -> str:
+    """Describe the flags of a segmentation.
+
+    Parameters
+    ----------
+    flags : sequence of str
+        Flags of `Segmentation`.
+
+    Returns
+    -------
+    str
+        A sentence, or an empty string without flags.
+
+    Examples
+    --------
+    >>> flag_words(("touches_border", "several"))
+    'The lesion extends beyond the field of view; another region is almost as likely a lesion.'
+    """
+    words = "; ".join(_FLAGS.get(flag, flag.replace("_", " ")) for flag in flags)
+    return f"{words[0].upper()}{words[1:]}." if words else ""
+
+
 def enlarge_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resample a mask to the resolution of its photograph, with a smooth boundary.
 
@@ -227,6 +260,51 @@ def enlarge_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         grey = mask.astype(np.uint8)
         return cv2.resize(grey, (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0
     return large
+
+
+def replace_mask(
+    details: Segmentation, mask: np.ndarray, size: tuple[int, int] | None = None
+) -> Segmentation:
+    """Replace the mask of a segmentation with a given one.
+
+    Parameters
+    ----------
+    details : Segmentation
+        Segmentation of the image at the scale of the analysis.
+    mask : ndarray of shape (H, W), bool
+        Mask with the size of the photograph, or with that of the analysis.
+    size : tuple of int, default=None
+        Height and width of the photograph, in pixels. If None, they are those of the analysis.
+
+    Returns
+    -------
+    Segmentation
+        Segmentation with the mask at the scale of the analysis, its flags and confidence 1. Hair,
+        field of view and structures are kept.
+
+    Raises
+    ------
+    ImageError
+        If the mask has another size, or is not two-dimensional.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> details = segment_details(np.full((40, 60, 3), 200, np.uint8))
+    >>> large = np.zeros((80, 120), bool)
+    >>> large[20:60, 30:90] = True
+    >>> given = replace_mask(details, large, size=(80, 120))
+    >>> given.mask.shape, given.mask.sum(), given.flags
+    ((40, 60), np.int64(600), ())
+    """
+    shape, mask = details.mask.shape, np.asarray(mask)
+    size = shape if size is None else tuple(size)
+    if mask.shape not in (size, shape):
+        raise ImageError(f"mask and image must have the same size, got {mask.shape} and {size}.")
+    grey = (mask > 0).astype(np.uint8) * np.uint8(255)
+    small = cv2.resize(grey, shape[::-1], interpolation=cv2.INTER_AREA) > 127
+    flags = extent_flags(small, details.field_of_view) if small.any() else ["empty"]
+    return replace(details, mask=small, confidence=1.0, flags=tuple(flags))
 
 
 def draw_overlay(
