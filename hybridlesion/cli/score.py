@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,7 +12,12 @@ from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import argument, flag, option
 from hybridlesion.cli._progress import show_progress
 
+if TYPE_CHECKING:
+    from hybridlesion.inference import LesionAnswer
+
 _INPUTS = "Image sources of any kind, or feature tables."
+_OUT = "Table of scores, .csv or .parquet; without it, one image is scored and explained."
+_OF_ONE = "of the lesion, if one image is scored without --out."
 _CACHE = "Folder that keeps features by image content, for later runs."
 _CACHE_LIMIT = "Size of --cache in gigabytes; the least recently used features are removed."
 _APPEND = "Keep the rows of --out; score new and changed images."
@@ -22,6 +27,15 @@ _COVERAGE = "Add conformal sets that contain the truth for this share of new, si
 _ABSTAIN = "Leave out scores that do not decide at this error, such as 0.1, with the reason."
 _DIAGNOSES = "Add the probabilities of eight diagnoses, and the predicted one."
 
+_FACTS = ("age", "sex", "site")
+# Options that need a table of scores.
+_OF_TABLES = (
+    *("metadata", "id_column", "root", "column", "mapping", "cache", "append", "prevalence"),
+    *("coverage", "abstain"),
+)
+# Diagnoses shown on the screen; JSON has all of them.
+_SHOWN = 3
+
 _check_prevalence, _check_coverage, _check_abstain = (
     options.check_range(lambda share: 0 < share < 1, f"it must be between 0 and 1, such as {like}")
     for like in (0.02, 0.9, 0.1)
@@ -29,10 +43,14 @@ _check_prevalence, _check_coverage, _check_abstain = (
 
 
 def score(
+    context: typer.Context,
     model: options.Model,
     inputs: Annotated[list[str], argument("INPUT...", _INPUTS)],
-    out: options.OutScores,
+    out: Annotated[Path | None, option("FILE", _OUT, options.TABLES)] = None,
     metadata: options.Metadata = None,
+    age: Annotated[str | None, option("YEARS", f"Age {_OF_ONE}")] = None,
+    sex: Annotated[str | None, option("NAME", f"Sex {_OF_ONE}")] = None,
+    site: Annotated[str | None, option("NAME", f"Body site {_OF_ONE}")] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,
     dask: options.Dask = None,
@@ -63,6 +81,16 @@ def score(
     from hybridlesion.batch import check_output
     from hybridlesion.io import is_table_name
 
+    given = {name for name, value in context.params.items() if value}
+    if out is None:
+        _check_one(inputs, given, is_table_name)
+        facts = dict(zip(_FACTS, (age, sex, site), strict=True))
+        _score_one(model, inputs[0], facts, str(device), key, as_json)
+        return
+    if of_one := [f"--{name}" for name in _FACTS if name in given]:
+        raise typer.BadParameter(
+            f"{', '.join(of_one)} describes one image, without --out. Give a table: --metadata."
+        )
     runner = options.choose_runner(jobs, dask, dask_resource, time_limit)
     chosen = options.merge_mapping(
         mapping,
@@ -118,3 +146,73 @@ def score(
         at = threshold_words(used["threshold"], used["threshold_rule"])
         typer.echo(f"label 1 is a score at or above {at}")
         output.print_result(result)
+
+
+def _check_one(inputs: list[str], given: set[str], is_table_name) -> None:
+    if len(inputs) > 1 or is_table_name(inputs[0]):
+        what = "several inputs" if len(inputs) > 1 else "a table"
+        raise typer.BadParameter(f"{what} needs a table of scores to write: --out FILE.")
+    if of_tables := [name for name in _OF_TABLES if name in given]:
+        name = of_tables[0].replace("_", "-")
+        cure = " For age, sex and site use --age, --sex and --site." if name == "metadata" else ""
+        raise typer.BadParameter(f"--{name} needs --out FILE.{cure}")
+
+
+def _score_one(
+    model: Path, image: str, facts: dict, device: str, key: Path | None, as_json: bool
+) -> None:
+    from hybridlesion.inference import score_image
+    from hybridlesion.persistence import load_artifact, read_key, read_manifest
+
+    secret = None if key is None else read_key(key)
+    fitted, manifest = load_artifact(model, key=secret), read_manifest(model, key=secret)
+    answer = score_image(
+        *(fitted, image), metadata=facts, training=manifest.get("training"), device=device
+    )
+    output.print_notes(answer.warnings)
+    if as_json:
+        output.print_json(answer.to_dict() | {"model": model})
+    else:
+        output.echo(format_answer(answer, model.name))
+
+
+def format_answer(answer: LesionAnswer, model: str) -> str:
+    """Format the score of one lesion as text.
+
+    Parameters
+    ----------
+    answer : LesionAnswer
+        Result of `hybridlesion.inference.score_image`.
+    model : str
+        Name of the model.
+
+    Returns
+    -------
+    str
+        Score and threshold, what training lesions with such scores were, diagnoses, reasons and
+        origin of the CNN score.
+    """
+    from hybridlesion._formatting import threshold_words
+
+    side = "above" if answer.label else "below"
+    at = threshold_words(answer.threshold, answer.threshold_rule)
+    lines = [f"{answer.lesion.image_id}: score {answer.score:.3g}, {side} {at} of {model}"]
+    if (near := answer.similar) is not None:
+        lines.append(
+            f"of the {near.n} training lesions with the nearest scores, {near.n_malignant} were "
+            f"malignant (95 % interval {100 * near.low:.0f} to {100 * near.high:.0f} %)"
+        )
+    if answer.diagnoses:
+        likely = sorted(answer.diagnoses.items(), key=lambda pair: -pair[1])[:_SHOWN]
+        shares = (f"{name} {100 * share:.0f} %" for name, share in likely)
+        lines.append(f"diagnoses: {', '.join(shares)}")
+    if answer.reasons:
+        lines += ["reasons:", *(f"  {reason}" for reason in answer.reasons)]
+    if answer.applicability is not None:
+        lines.append(
+            f"applicability: {100 * answer.applicability:.0f} % of the training images are as "
+            "unusual or more"
+        )
+    if answer.network_score:
+        lines.append(f"CNN score {answer.network_score}")
+    return "\n".join([*lines, "Research software, not a medical device."])

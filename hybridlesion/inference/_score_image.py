@@ -16,7 +16,13 @@ from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.explain import family_shares, reason_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, read_segmented
-from hybridlesion.inference._score_table import UNUSUAL, align_table, score_rows, uses_context
+from hybridlesion.inference._score_table import (
+    UNUSUAL,
+    align_table,
+    record_columns,
+    score_rows,
+    uses_context,
+)
 from hybridlesion.io import image_size, read_mask, resize_long_side
 from hybridlesion.io.discovery import find_images
 from hybridlesion.leakage import membership_warning
@@ -26,12 +32,14 @@ from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import Segmentation, flag_words, replace_mask, segment_details
 
 _NETWORK = {
-    0: "whole network: it was not trained on this image",
-    1: "out of fold: the network was trained on this image, its patient or its lesion, and the "
-    "score is from one that was not",
-    2: "in sample: the network was trained on this image, its patient or its lesion, and the score "
-    "is optimistic",
+    0: "from the whole network, which was not trained on this lesion",
+    1: "out of fold: the network was trained on this lesion or patient, so the score is from a "
+    "network that was not",
+    2: "in sample: the network was trained on this lesion or patient, so the score is optimistic",
 }
+# How `normalise_records` notes that it did not understand a value.
+_MISSING = "; taken as missing"
+
 # Most training lesions that a score is compared with, and least, if there are few.
 _NEAREST, _FEWEST = 100, 10
 
@@ -212,7 +220,10 @@ def measure_image(
 def _find_one(source: str | os.PathLike) -> tuple[str, str]:
     found = find_images(source)
     if len(found) != 1:
-        raise SourceError(f"{source} contains {len(found):,} images; give one image.")
+        raise SourceError(
+            f"{source} contains {len(found):,} images. Give one, or score all of them into a file "
+            "(`out`)."
+        )
     return normalise_image_id(str(found["image_id"].iloc[0])), found["path"].iloc[0]
 
 
@@ -277,14 +288,14 @@ def score_image(
     >>> answer = score_image(model, "photo.jpg", metadata={"age": 61})  # doctest: +SKIP
     >>> answer.score, answer.reasons  # doctest: +SKIP
     """
-    record = _read_metadata(metadata or {})
+    record, notes = _read_metadata(metadata or {})
     measured = image
     if not isinstance(image, MeasuredImage):
         measured = measure_image(model, image, mask=mask, device=device)
     _, classifier = split_steps(model)
     identified = pd.DataFrame({"image_id": [measured.image_id]}).join(record)
     names = list(classifier.feature_names_in_)
-    table, note = align_table(identified.join(measured.table.reset_index(drop=True)), names)
+    table, _ = align_table(identified.join(measured.table.reset_index(drop=True)), names)
     scored = score_rows(classifier, table).iloc[0]
     base, shares, reasons = None, {}, ()
     if hasattr(classifier, "contributions"):
@@ -311,16 +322,19 @@ def score_image(
         {family: float(share) for family, share in shares.items()},
         reasons,
         "" if seen is None else _NETWORK[int(seen)],
-        tuple(_limits(classifier, measured, identified, scored, note, training or {})),
+        (*notes, *_limits(classifier, measured, table, scored, training or {})),
     )
 
 
-def _read_metadata(metadata: Mapping[str, object]) -> pd.DataFrame:
+def _read_metadata(metadata: Mapping[str, object]) -> tuple[pd.DataFrame, list[str]]:
+    """Normalise what is known of one lesion, and refuse what is not understood."""
     known = {name: [value] for name, value in metadata.items() if value is not None}
     record, notes = normalise_records(pd.DataFrame(known, index=[0]))
-    if notes:
-        raise TableError("the metadata of the lesion were not understood:", list(notes))
-    return record
+    notes = [note.removeprefix("row 0: ") for note in notes]
+    problems = [note.partition(_MISSING)[0] for note in notes if _MISSING in note]
+    if problems:
+        raise TableError("the metadata of the lesion were not understood:", problems)
+    return record, notes
 
 
 def _similar(classifier: BaseEstimator, score: float) -> SimilarScores | None:
@@ -340,13 +354,15 @@ def _similar(classifier: BaseEstimator, score: float) -> SimilarScores | None:
 def _limits(
     classifier: BaseEstimator,
     measured: MeasuredImage,
-    record: pd.DataFrame,
+    table: pd.DataFrame,
     scored: pd.Series,
-    note: str,
     training: Mapping[str, object],
 ) -> list[str]:
     """Say what limits the score of one image."""
-    limits = [note] if note else []
+    names, limits = list(classifier.feature_names_in_), []
+    unknown = record_columns([name for name in names if pd.isna(table[name].iloc[0])])
+    if unknown:
+        limits.append(f"the model uses {' and '.join(unknown)}; not given, so taken as unknown.")
     if flags := flag_words(measured.segmentation.flags):
         limits.append(flags)
     applicability = scored.get("applicability", 1.0)
@@ -355,7 +371,7 @@ def _limits(
             f"the image is unlike the training images (applicability {applicability:.2g}, below "
             f"{UNUSUAL:g}); the score rests on the CNN."
         )
-    if membership_warning(training, record):
+    if membership_warning(training, table):
         limits.append(
             "the lesion or its patient was in the training data; the score is optimistic."
         )

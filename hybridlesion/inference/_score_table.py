@@ -333,9 +333,29 @@ def align_table(table: pd.DataFrame, names: list[str]) -> tuple[pd.DataFrame, st
 def _unknown_metadata(table: pd.DataFrame, names: list[str]) -> list[str]:
     """List metadata for which a table has neither the raw nor the encoded column."""
     absent = [name for name in names if name.startswith("meta__") and name not in table]
-    # One-hot columns, such as meta__site_head_neck, are encoded from one column of the records.
-    columns = [re.sub("^(sex|site)_.*", r"\1", name.removeprefix("meta__")) for name in absent]
-    return [name for name in dict.fromkeys(columns) if name not in table]
+    return [name for name in record_columns(absent) if name not in table]
+
+
+def record_columns(names: Sequence[str]) -> list[str]:
+    """List the columns of the records from which metadata columns are encoded.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns of a model.
+
+    Returns
+    -------
+    list of str
+        Columns of the records, each once.
+
+    Examples
+    --------
+    >>> record_columns(["abcd__tds", "meta__age", "meta__site_torso", "meta__site_head_neck"])
+    ['age', 'site']
+    """
+    metadata = [name.removeprefix("meta__") for name in names if name.startswith("meta__")]
+    return list(dict.fromkeys(re.sub("^(sex|site)_.*", r"\1", name) for name in metadata))
 
 
 def trained_prevalence(model: BaseEstimator | None, training: Mapping[str, object]) -> float:

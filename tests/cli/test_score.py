@@ -238,3 +238,36 @@ def test_rows_of_other_settings_are_not_appended(hybridlesion, model_file, featu
     assert "has scores of coverage 0.9, the new ones have 0.8" in result.stderr
     result = hybridlesion(*arguments, "--coverage", 0.9)
     assert "has scores of abstain 0.1, the new ones have none" in result.stderr
+
+
+def test_one_image_without_an_output_file_is_scored_and_explained(
+    hybridlesion, model_file, lesions
+):
+    image = lesions / "images" / "SYN_0004.png"
+    facts = ("--age", 40, "--sex", "female", "--site", "torso")
+    result = hybridlesion("score", model_file, image, *facts)
+    assert result.exit_code == 0, result.output
+    first, *lines = result.stdout.splitlines()
+    assert first.startswith("SYN_0004: score ")
+    assert sum(line.startswith("  ") for line in lines) == 3
+    assert any("training lesions with the nearest scores" in line for line in lines)
+    read = hybridlesion("score", model_file, image, *facts, "--json")
+    answer = json.loads(read.stdout)
+    assert (answer["score"] >= answer["threshold"]) == bool(answer["label"]) == ("above" in first)
+    assert [f"  {reason}" for reason in answer["reasons"]] == [x for x in lines if x[0] == " "]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("SYN_0001.png", "SYN_0002.png"), "several inputs needs a table of scores"),
+        (("table.csv",), "a table needs a table of scores"),
+        (("SYN_0001.png", "--metadata", "m.csv"), "--metadata needs --out"),
+        (("SYN_0001.png", "--append"), "--append needs --out"),
+        (("SYN_0001.png", "--age", 40, "--out", "s.csv"), "--age describes one image"),
+    ],
+)
+def test_options_of_one_image_and_of_tables_do_not_mix(hybridlesion, model_file, arguments, words):
+    result = hybridlesion("score", model_file, *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())

@@ -50,7 +50,7 @@ def test_pixels_give_the_same_answer_as_their_file(model, lesions):
     from_file, from_pixels = score_image(model, path), score_image(model, read_image(path))
     assert from_pixels.score == from_file.score
     assert from_pixels.reasons == from_file.reasons
-    assert "no row has any" in from_file.warnings[0]
+    assert from_file.warnings == ("the model uses age; not given, so taken as unknown.",)
 
 
 def test_other_metadata_need_no_second_measurement(model, lesions):
@@ -100,6 +100,10 @@ def test_what_is_not_understood_is_refused(model, lesions, tmp_path):
     path = lesions["path"].iloc[0]
     with pytest.raises(TableError, match="sex 'femal'"):
         score_image(model, path, metadata={"sex": "femal"})
+    letter = score_image(model, path, metadata={"sex": "m", "age": 70})
+    assert letter.warnings == ("sex: the only letter is M; it was read as male.",)
+    with pytest.raises(TableError, match="site 'moon' is not among"):
+        score_image(model, path, metadata={"site": "moon"})
     with pytest.raises(TableError, match="outside 0 to 120"):
         score_image(model, path, metadata={"age": 300})
     with pytest.raises(SourceError, match="36 images"):
