@@ -8,10 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 Progress = Callable[[int, int, int], None]
+
+# Consoles of the progress bars that are shown.
+_consoles: list[Any] = []
 
 
 def show_waiting(what: str) -> AbstractContextManager:
@@ -32,6 +36,20 @@ def show_waiting(what: str) -> AbstractContextManager:
     from rich.console import Console
 
     return Console(stderr=True).status(what)
+
+
+def say(text: str) -> None:
+    """Print a line on standard error, above the progress bar if there is one.
+
+    Parameters
+    ----------
+    text : str
+        Line to print.
+    """
+    if _consoles:
+        _consoles[-1].print(text, markup=False, highlight=False, soft_wrap=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
 
 
 def show_progress(what: str) -> AbstractContextManager[Progress]:
@@ -84,7 +102,7 @@ def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fr
     parts += [f"{failed:,} failed"] if failed else []
     if rate > 0:
         parts.append(f"{rate:.1f}/s")
-        parts += [f"{_duration((total - done) / rate)} left"] if done < total else []
+        parts += [f"{duration((total - done) / rate)} left"] if done < total else []
     return ", ".join(parts)
 
 
@@ -127,10 +145,31 @@ def _bar(what: str) -> Iterator[Progress]:
             rate += f", {failed:,} failed" if failed else ""
             bar.update(task, completed=done, total=total, rate=rate)
 
-        yield progress
+        _consoles.append(console)
+        try:
+            yield progress
+        finally:
+            _consoles.pop()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Format a time in words.
+
+    Parameters
+    ----------
+    seconds : float
+        Time in seconds.
+
+    Returns
+    -------
+    str
+        Two units at most.
+
+    Examples
+    --------
+    >>> duration(90), duration(7400)
+    ('1 min 30 s', '2 h 3 min')
+    """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

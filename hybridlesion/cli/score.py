@@ -33,8 +33,6 @@ _OF_TABLES = (
     *("metadata", "id_column", "root", "column", "mapping", "cache", "append", "prevalence"),
     *("coverage", "abstain"),
 )
-# Diagnoses shown on the screen; JSON has all of them.
-_SHOWN = 3
 
 _check_prevalence, _check_coverage, _check_abstain = (
     options.check_range(lambda share: 0 < share < 1, f"it must be between 0 and 1, such as {like}")
@@ -189,30 +187,10 @@ def format_answer(answer: LesionAnswer, model: str) -> str:
     Returns
     -------
     str
-        Score and threshold, what training lesions with such scores were, diagnoses, reasons and
-        origin of the CNN score.
+        Score and threshold, reasons, similar lesions, diagnoses, applicability and the origin of
+        the CNN score.
     """
-    from hybridlesion._formatting import threshold_words
-
-    side = "above" if answer.label else "below"
-    at = threshold_words(answer.threshold, answer.threshold_rule)
-    lines = [f"{answer.lesion.image_id}: score {answer.score:.3g}, {side} {at} of {model}"]
-    if (near := answer.similar) is not None:
-        lines.append(
-            f"of the {near.n} training lesions with the nearest scores, {near.n_malignant} were "
-            f"malignant (95 % interval {100 * near.low:.0f} to {100 * near.high:.0f} %)"
-        )
-    if answer.diagnoses:
-        likely = sorted(answer.diagnoses.items(), key=lambda pair: -pair[1])[:_SHOWN]
-        shares = (f"{name} {100 * share:.0f} %" for name, share in likely)
-        lines.append(f"diagnoses: {', '.join(shares)}")
+    lines = [f"{answer.lesion.image_id}: score {answer.score:.3g}, {answer.verdict} of {model}"]
     if answer.reasons:
-        lines += ["reasons:", *(f"  {reason}" for reason in answer.reasons)]
-    if answer.applicability is not None:
-        lines.append(
-            f"applicability: {100 * answer.applicability:.0f} % of the training images are as "
-            "unusual or more"
-        )
-    if answer.network_score:
-        lines.append(f"CNN score {answer.network_score}")
-    return "\n".join([*lines, "Research software, not a medical device."])
+        lines += ["Reasons:", *(f"  {reason}" for reason in answer.reasons)]
+    return "\n".join([*lines, *answer.details, "Research software, not a medical device."])

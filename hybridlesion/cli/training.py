@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import argument, flag, option
-from hybridlesion.cli._progress import show_progress
+from hybridlesion.cli._progress import duration, say, show_progress
 
 _FOLDERS = "Folders of images, each a separate source."
 _PRETRAINED = "Pretrained weights; default: from the timm hub."
@@ -71,6 +73,7 @@ def finetune(
             n_jobs=jobs,
             restart=restart,
             progress=progress,
+            log=partial(_say_epoch, epochs),
         )
     curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
     output.print_diagnoses(trained.diagnoses)
@@ -109,6 +112,9 @@ def train_refiner(
     if folds == 1:
         raise typer.BadParameter("--folds must be 0 or at least 2, got 1.")
 
+    import pandas as pd
+
+    from hybridlesion.plotting import curve_figure
     from hybridlesion.segmentation.refiner import Recipe
     from hybridlesion.training import train_refiner as train
 
@@ -124,7 +130,10 @@ def train_refiner(
             n_jobs=jobs,
             restart=restart,
             progress=progress,
+            log=partial(_say_epoch, epochs),
         )
+    curve = pd.read_csv(f"{trained.path}.curve.csv")
+    curve_figure(curve.rename(columns={"training": "fold"}), f"{trained.path}.curve.png")
     if as_json:
         output.print_json(_json_facts(trained, "n_images"))
         return
@@ -133,6 +142,48 @@ def train_refiner(
         output.echo(output.format_metrics(trained.metrics))
     made = f"trained on {trained.n_images:,} images"
     output.print_written(trained.path, made, trained.n_failed, trained.errors_path)
+
+
+def _say_epoch(epochs: int, training: str, row: Mapping[str, float]) -> None:
+    say(epoch_line(epochs, training, row))
+
+
+def epoch_line(epochs: int, training: str, row: Mapping[str, float]) -> str:
+    """Format an epoch of a training as a line.
+
+    Parameters
+    ----------
+    epochs : int
+        Number of epochs of the training.
+    training : str
+        Name of the training, such as ``"fold_0"``.
+    row : mapping of str to float
+        Row of the learning curve.
+
+    Returns
+    -------
+    str
+        Losses, Jaccard index or AUCs by source, learning rate, speed and time left.
+
+    Examples
+    --------
+    >>> row = {"epoch": 3, "loss": 1.21, "held_out_loss": 1.3, "melanoma AUC, ham": 0.912}
+    >>> row |= {"rate": 4e-4, "images_per_second": 35.2, "minutes_left": 0}
+    >>> first, _, rest = epoch_line(3, "fold_0", row).partition(", rate ")
+    >>> first
+    'fold_0, epoch 3 of 3: loss 1.210, held out 1.300, melanoma AUC ham 0.912'
+    >>> rest
+    '4.0e-04, 35.2 images/s'
+    """
+    said = [f"loss {row['loss']:.3f}"]
+    said += [f"held out {row['held_out_loss']:.3f}"] if "held_out_loss" in row else []
+    said += [f"Jaccard {row['held_out_jaccard']:.3f}"] if "held_out_jaccard" in row else []
+    for name, value in row.items():
+        measure, comma, source = name.replace("_", " ").partition(" AUC, ")
+        said += [f"{measure} AUC {source} {value:.3f}"] if comma and value == value else []
+    said += [f"rate {row['rate']:.1e}", f"{row['images_per_second']:.1f} images/s"]
+    said += [f"{duration(60 * row['minutes_left'])} left"] if row["minutes_left"] else []
+    return f"{training}, epoch {row['epoch']:.0f} of {epochs}: {', '.join(said)}"
 
 
 def _json_facts(trained: Any, *counts: str) -> dict[str, object]:

@@ -68,7 +68,8 @@ class Trainer:
     seconds : float, default=0.0
         Time spent.
     curve : list of dict, optional
-        Epoch, loss, rate, minutes, minutes left and AUCs for each finished epoch.
+        For each finished epoch: epoch, loss, rate, images per second, minutes and minutes left;
+        with held-out images also their loss and AUCs.
     """
 
     network: nn.Module
@@ -99,6 +100,7 @@ def train(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    log: Callable[[list[dict[str, float]]], None] | None = None,
 ) -> Trainer:
     """Fine-tune a network.
 
@@ -111,7 +113,7 @@ def train(
     recipe : FinetuneRecipe
         Training settings.
     held_out : Examples, default=None
-        Images for which AUCs are computed after each epoch; they do not affect the training.
+        Images whose loss and AUCs are computed after each epoch; they do not affect the training.
     device : str, default="cpu"
         ``"cpu"`` or ``"cuda:N"``.
     checkpoint : Path, default=None
@@ -119,6 +121,8 @@ def train(
         It must belong to the same examples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
+    log : callable, default=None
+        Called with the curve after each epoch.
 
     Returns
     -------
@@ -150,6 +154,8 @@ def train(
         state.seconds += time.monotonic() - began
         if checkpoint is not None and (ends_epoch or state.step % _STEPS_BETWEEN_CHECKPOINTS == 0):
             save_checkpoint(checkpoint, state.parts, state.facts)
+        if log is not None and ends_epoch:
+            log(state.curve)
         if progress is not None:
             progress(state.step, steps)
     state.average.eval()
@@ -296,10 +302,13 @@ class _Learner:
     def summarise(self, held_out: Examples | None) -> dict[str, float]:
         """Compute the row of the learning curve after an epoch."""
         state, steps = self.state, self.steps
+        n_images = state.step * min(self.recipe.batch_size, len(self.examples))
         row = {
             "epoch": len(state.curve) + 1.0,
             "loss": float(np.mean(state.losses)),
             "rate": self._rate(state.step - 1),
+            # A first epoch of a single step has no measured time yet.
+            "images_per_second": n_images / state.seconds if state.seconds else float("nan"),
             "minutes": state.seconds / 60,
             "minutes_left": state.seconds / 60 * (steps - state.step) / state.step,
         }
@@ -307,7 +316,16 @@ class _Learner:
             return row
         size = self.recipe.size((state.step - 1) / steps)
         logits = predict(state.average, held_out, size, views=SCORED_VIEWS[:1], device=self.device)
+        row["held_out_loss"] = self._held_out_loss(held_out, logits)
         return row | _aucs(held_out, class_scores(logits, CLASS_SHARES))
+
+    def _held_out_loss(self, held_out: Examples, logits: np.ndarray) -> float:
+        """Compute the loss of images from the sources of the training."""
+        known = held_out.source < len(self.sampler.log_shares)
+        shares = self.sampler.log_shares[held_out.source[known]]
+        parts = (logits[known], held_out.allowed[known], shares)
+        tensors = (torch.from_numpy(part) for part in parts)
+        return float(class_set_loss(*tensors, self.recipe.label_smoothing))
 
 
 def _aucs(held_out: Examples, scores: np.ndarray) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Scoring of new images or feature tables with a fitted model."""
 
+from hybridlesion.inference._inputs import join_metadata
 from hybridlesion.inference._score import score_inputs, score_records
 from hybridlesion.inference._score_image import (
     LesionAnswer,
@@ -14,6 +15,7 @@ __all__ = [
     "LesionAnswer",
     "MeasuredImage",
     "SimilarScores",
+    "join_metadata",
     "measure_image",
     "score_image",
     "score_inputs",

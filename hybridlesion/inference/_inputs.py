@@ -64,11 +64,35 @@ def match_metadata(
     in a long list, and the model can handle unknown age, sex and site.
     """
     found = find_records(sources, roots=roots, labels_from_folders=None)
-    images = found.frame
     if not metadata:
-        return images, found.warnings
+        return found.frame, found.warnings
+    joined, notes = join_metadata(found.frame, read(list(metadata)))
+    return joined, (*found.warnings, *notes)
+
+
+def join_metadata(images: pd.DataFrame, records: Records) -> tuple[pd.DataFrame, list[str]]:
+    """Join images and their metadata, keeping images without a record.
+
+    Parameters
+    ----------
+    images : DataFrame of shape (n, columns)
+        Images with ``image_id`` and ``path``.
+    records : Records
+        Metadata from `read_records`.
+
+    Returns
+    -------
+    records : DataFrame of shape (n, columns)
+        One row per image, with missing values for unknown metadata.
+    notes : list of str
+        Notes for the user.
+
+    Raises
+    ------
+    TableError
+        If the metadata do not match any image, or two files share an id.
+    """
     images = images.assign(image_id=[normalise_image_id(str(name)) for name in images["image_id"]])
-    records = read(list(metadata))
     findings = Findings()
     ids = images["image_id"]
     repeated = ids[ids.duplicated()]
@@ -92,7 +116,7 @@ def match_metadata(
         own = joined.pop(f"{name}_of_images")
         joined[name] = joined[name].where(joined[name].notna(), own)
     unmatched = _count_unmatched(ids, recorded)
-    return joined, (*found.warnings, *_notes(records), *findings.warnings, *unmatched)
+    return joined, [*_notes(records), *findings.warnings, *unmatched]
 
 
 def _notes(records: Records) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import logit
 from sklearn.base import BaseEstimator, clone
 
+from hybridlesion._formatting import threshold_words
 from hybridlesion._validation import check_image
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, SourceError, TableError
@@ -39,6 +40,9 @@ _NETWORK = {
 }
 # How `normalise_records` notes that it did not understand a value.
 _MISSING = "; taken as missing"
+
+# Number of diagnoses in words.
+_LIKELY = 3
 
 # Most training lesions that a score is compared with, and least, if there are few.
 _NEAREST, _FEWEST = 100, 10
@@ -84,6 +88,13 @@ class SimilarScores:
     n_malignant: int
     low: float
     high: float
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        interval = f"95 % interval {100 * self.low:.0f} to {100 * self.high:.0f} %"
+        lesions = f"Of the {self.n} training lesions with the nearest scores"
+        return f"{lesions}, {self.n_malignant} were malignant ({interval})."
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,27 @@ class LesionAnswer:
         """1 if the score reaches the threshold, otherwise 0."""
         return int(self.score >= self.threshold)
 
+    @property
+    def verdict(self) -> str:
+        """Side of the threshold, such as "above the threshold for 90 % sensitivity (0.14)"."""
+        side = "above" if self.label else "below"
+        return f"{side} {threshold_words(self.threshold, self.threshold_rule)}"
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """Sentences on similar lesions, diagnoses, applicability and the CNN score."""
+        lines = [] if self.similar is None else [self.similar.words]
+        if self.diagnoses:
+            likely = sorted(self.diagnoses.items(), key=lambda pair: -pair[1])[:_LIKELY]
+            shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in likely)
+            lines.append(f"Most likely diagnoses: {shares}.")
+        if self.applicability is not None:
+            share = f"{100 * self.applicability:.0f} % of the training images"
+            lines.append(f"Applicability: {share} are as unusual or more.")
+        if self.network_score:
+            lines.append(f"CNN score {self.network_score}.")
+        return tuple(lines)
+
     def to_dict(self) -> dict[str, object]:
         """Return everything but the photograph as plain values.
 
@@ -158,7 +190,7 @@ def measure_image(
     model: BaseEstimator,
     image: str | os.PathLike | np.ndarray,
     *,
-    mask: str | os.PathLike | np.ndarray | None = None,
+    mask: str | os.PathLike | np.ndarray | Segmentation | None = None,
     image_id: str | None = None,
     device: str | None = None,
 ) -> MeasuredImage:
@@ -170,9 +202,9 @@ def measure_image(
         Fitted pipeline of `make_hybrid_pipeline`.
     image : str, path-like or ndarray of shape (H, W, 3), uint8
         Image source with one image, or an RGB image.
-    mask : str, path-like or ndarray of shape (H, W), bool, default=None
+    mask : str, path-like, ndarray of shape (H, W), bool, or Segmentation, default=None
         Mask to use instead of the segmentation, with the size of the image or that of the
-        analysis.
+        analysis; or the segmentation of an RGB image, to save that step.
     image_id : str, default=None
         Id of the image. If None, it is derived from the file name.
     device : {"auto", "cpu", "cuda"} or None, default=None
@@ -199,8 +231,9 @@ def measure_image(
         )
     if isinstance(image, np.ndarray):
         name, size = image_id or "image", image.shape[:2]
-        pixels = resize_long_side(check_image(image), featurizer.long_side)
-        details = segment_details(pixels, segmenter=featurizer.segmenter)
+        pixels, details = resize_long_side(check_image(image), featurizer.long_side), mask
+        if not isinstance(mask, Segmentation):
+            details = segment_details(pixels, segmenter=featurizer.segmenter)
     else:
         name, path = _find_one(image)
         name, size = image_id or name, None if mask is None else image_size(path)
@@ -209,7 +242,7 @@ def measure_image(
         if isinstance(found, Failure):
             raise ImageError(f"{image}: {found.reason}")
         pixels, details = found
-    if mask is not None:
+    if mask is not None and mask is not details:
         own = mask if isinstance(mask, np.ndarray) else read_mask(mask)
         details = replace_mask(details, own, size)
     record = pd.DataFrame({"image_id": [name], "path": [""]})
@@ -328,7 +361,7 @@ def score_image(
 
 def _read_metadata(metadata: Mapping[str, object]) -> tuple[pd.DataFrame, list[str]]:
     """Normalise what is known of one lesion, and refuse what is not understood."""
-    known = {name: [value] for name, value in metadata.items() if value is not None}
+    known = {name: [value] for name, value in metadata.items() if pd.notna(value)}
     record, notes = normalise_records(pd.DataFrame(known, index=[0]))
     notes = [note.removeprefix("row 0: ") for note in notes]
     problems = [note.partition(_MISSING)[0] for note in notes if _MISSING in note]

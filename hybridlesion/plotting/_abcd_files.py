@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from sklearn.base import BaseEstimator, clone
 
 from hybridlesion import batch
 from hybridlesion._atomic import check_writable
@@ -36,8 +37,11 @@ from hybridlesion.featurizer import (
     attempt,
     read_segmented,
 )
+from hybridlesion.inference import LesionAnswer, measure_image, score_image
 from hybridlesion.io import find_masks, image_size, read_mask
-from hybridlesion.plotting._abcd_layout import percent
+from hybridlesion.metadata import MEASUREMENT_PREFIXES
+from hybridlesion.pipeline import split_steps
+from hybridlesion.plotting._abcd_layout import add_score, percent
 from hybridlesion.plotting._abcd_sheet import draw_abcd_sheet
 from hybridlesion.plotting._style import (
     INK,
@@ -184,7 +188,7 @@ def draw_cnn_sheet(
         axes.set_title(words, fontsize=12, fontweight="bold", color=INK)
     figure.suptitle(plain_text(title), fontsize=15, fontweight="bold", color=INK, parse_math=False)
     score = 1 / (1 + math.exp(-found.log_odds))
-    said = f"CNN score {score:.3f}. {cnn_words(found, mask)}"
+    said = f"CNN score {score:.3f} of the whole network. {cnn_words(found, mask)}"
     key = f"{MAP_KEY} Opacities are relative to this image. {RESEARCH_ONLY}"
     figure.supxlabel(f"{said}\n{key}", fontsize=10, color=NOTE)
     return figure
@@ -230,11 +234,18 @@ class SheetDrawing:
         image, or the size at which it is analysed.
     column : str or None, default=None
         Score whose attribution is mapped; see `hybridlesion.explain.cnn_map`.
+    score : callable or None, default=None
+        Called as ``score(image_id, image, details)`` for the `LesionAnswer` that is added to the
+        sheet.
+    model_name : str, default="the model"
+        Name of the model that scores.
     """
 
     featurizer: LesionFeaturizer
     masks: dict[str, str] | None = None
     column: str | None = None
+    score: Callable[[str, np.ndarray, Segmentation], LesionAnswer] | None = None
+    model_name: str = "the model"
 
     def __call__(
         self, row: tuple[str, str], image: np.ndarray, details: Segmentation
@@ -261,14 +272,16 @@ class SheetDrawing:
             If the image has no mask, or the mask has a different size.
         """
         image_id, path = row
-        mask, featurizer = details.mask, self.featurizer
-        segmenter = Path(featurizer.segmenter).name
-        notes = f"Mask: {segmenter} segmenter, confidence {details.confidence:.2f}."
+        featurizer = self.featurizer
+        segmenter = f"{Path(featurizer.segmenter).name} segmenter"
+        if self.score is not None:
+            segmenter = "segmenter of the model"
+        notes = f"Mask: {segmenter}, confidence {details.confidence:.2f}."
         notes = f"{notes} {flag_words(details.flags)}"
         if self.masks is not None:
             own = self._own_mask(image_id)
             try:
-                mask = replace_mask(details, read_mask(own), image_size(path)).mask
+                details = replace_mask(details, read_mask(own), image_size(path))
             except ImageError as error:
                 raise ImageError(f"{own}: {error}") from error
             notes = f"Mask: {Path(own).name}."
@@ -276,7 +289,10 @@ class SheetDrawing:
         shown = image if correct is None else correct(image, mask=details.field_of_view)
         options = {"field_of_view": details.field_of_view, "hair": details.hair, "raw": image}
         options["structures"] = details.structures
+        mask = details.mask
         sheet = draw_abcd_sheet(shown, mask, title=image_id, notes=notes, **options)
+        if self.score is not None:
+            add_score(sheet, self.score(image_id, image, details), self.model_name)
         seen = None
         if featurizer.embedder in FINETUNED_EMBEDDERS:
             settings = {"column": self.column, "device": featurizer.device}
@@ -300,6 +316,9 @@ def write_abcd_sheets(
     segmenter: str = "refined",
     masks: str | os.PathLike | None = None,
     network: str | os.PathLike | None = None,
+    model: BaseEstimator | None = None,
+    training: Mapping[str, object] | None = None,
+    model_name: str = "the model",
     progress: Callable[[int, int, int], None] | None = None,
 ) -> batch.ExtractionResult:
     """Draw the ABCD sheet of every record, with the values of the feature table.
@@ -307,7 +326,7 @@ def write_abcd_sheets(
     Parameters
     ----------
     records : DataFrame of shape (n, columns)
-        Records with ``image_id`` and ``path``.
+        Records with ``image_id`` and ``path`` and, for a model, age, sex, site and patient.
     out : str or path-like, default=None
         For one record, a file ending in .png, .pdf or .svg, or a folder for ``IMAGEID_abcd.png``.
         If None, this file is written to the current folder. For several records, a folder; failures
@@ -321,6 +340,14 @@ def write_abcd_sheets(
         Fine-tuned network whose attribution map is also drawn, as ``IMAGEID_cnn.png``:
         ``"finetuned"`` for the bundled network, or a folder written by ``hybridlesion finetune``,
         packed or not. If None, no map is drawn.
+    model : Pipeline, default=None
+        Fitted model whose score and reasons are added to each sheet; it also determines how images
+        are segmented. If None, the sheets have no score.
+    training : mapping, default=None
+        Description of the training data of the model, from its manifest. If None, training images
+        of the model are not detected.
+    model_name : str, default="the model"
+        Name of the model on the sheets.
     progress : callable, default=None
         Called as ``progress(done, failed, total)``.
 
@@ -332,9 +359,10 @@ def write_abcd_sheets(
     Raises
     ------
     TableError
-        If there are no records.
+        If there are no records, or the model cannot measure images.
     OptionError
-        If `out` or `masks` is a file and there are several records.
+        If `out` or `masks` is a file and there are several records, or `segmenter` is not that of
+        the model.
     SourceError
         If `out` cannot be written, `masks` contains no mask, or the network does not exist.
     ArtifactError
@@ -346,13 +374,16 @@ def write_abcd_sheets(
     if len(records) == 0:
         raise TableError("`records` is empty: there is nothing to explain.")
     records = as_pandas(records)
-    parameters = {"segmenter": check_segmenter(segmenter)}
+    own = LesionFeaturizer(segmenter=check_segmenter(segmenter))
+    if model is not None:
+        own = clone(_own_featurizer(model, segmenter))
+    parameters = {"embedder": "none", "weights": None}
     if network is not None:
         weights = None if network == FINETUNED else os.fspath(network)
         # Fail before any image is read if the network cannot be used.
         CNNScorer(weights).fit()
         parameters |= {"embedder": FINETUNED, "weights": weights}
-    featurizer = LesionFeaturizer(**parameters)
+    featurizer = own.set_params(**parameters)
     image_ids, paths = list(records["image_id"]), list(records["path"])
     rows = list(zip(image_ids, paths, strict=True))
     targets = _targets(image_ids, out)
@@ -360,9 +391,11 @@ def write_abcd_sheets(
     _check_targets(targets, maps, paths, masks)
     if len(rows) > 1:
         batch.check_errors(out)
-    drawing = SheetDrawing(featurizer, _mask_paths(image_ids, masks))
+    score = None if model is None else _Scorer(model, _facts(records), training or {})
+    chosen = {"masks": _mask_paths(image_ids, masks), "score": score, "model_name": model_name}
+    drawing = SheetDrawing(featurizer, **chosen)
     failures = []
-    found = read_segmented(rows, long_side=featurizer.long_side, segmenter=segmenter)
+    found = read_segmented(rows, long_side=featurizer.long_side, segmenter=featurizer.segmenter)
     for done, (target, (row, answer)) in enumerate(zip(targets, found, strict=True), start=1):
         if not isinstance(answer, Failure):
             answer = attempt(row, "features", partial(drawing, row, *answer))
@@ -380,6 +413,40 @@ def write_abcd_sheets(
         batch.check_usable(failures, len(rows), errors)
     n_drawn, seconds = len(rows) - len(failures), time.monotonic() - started
     return batch.ExtractionResult(path, n_drawn, len(failures), errors, seconds)
+
+
+@dataclass(frozen=True)
+class _Scorer:
+    """Score measured images with what is known of them."""
+
+    model: BaseEstimator
+    facts: Mapping[str, Mapping[str, object]]
+    training: Mapping[str, object]
+
+    def __call__(self, image_id: str, image: np.ndarray, details: Segmentation) -> LesionAnswer:
+        measured = measure_image(self.model, image, mask=details, image_id=image_id)
+        known = self.facts[image_id]
+        return score_image(self.model, measured, metadata=known, training=self.training)
+
+
+def _own_featurizer(model: BaseEstimator, segmenter: str) -> LesionFeaturizer:
+    featurizer, _ = split_steps(model)
+    if featurizer is None:
+        raise TableError("the model was fitted on tables alone and cannot measure images.")
+    if segmenter not in ("refined", featurizer.segmenter):
+        raise OptionError(
+            f"the model measures masks of the segmenter {featurizer.segmenter!r}, got "
+            f"{segmenter!r}. Leave out `segmenter`."
+        )
+    return featurizer
+
+
+def _facts(records: pd.DataFrame) -> dict[str, dict[str, object]]:
+    """Age, sex, site, ids and measurements of each image."""
+    known = ("age", "sex", "site", "patient_id", "lesion_id", *MEASUREMENT_PREFIXES)
+    columns = [name for name in records if str(name).startswith(known)]
+    rows = records[[name for name in columns if not str(name).endswith("_raw")]]
+    return dict(zip(records["image_id"], rows.to_dict("records"), strict=True))
 
 
 def _save(drawn: DrawnSheet, target: Path, image_id: str) -> None:

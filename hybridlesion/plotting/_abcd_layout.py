@@ -10,13 +10,24 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hybridlesion.plotting._style import INK, NOTE, RESEARCH_ONLY, plain_text, write
+from hybridlesion.inference import LesionAnswer
+from hybridlesion.plotting._style import (
+    GRID,
+    INK,
+    NOTE,
+    RESEARCH_ONLY,
+    SCORE,
+    plain_text,
+    write,
+)
 
 WIDTH, HEIGHT = 16.0, 10.0  # inches; 1600 x 1000 pixels at 100 dpi
 _SIDE, _TOP, _STEP_X, _STEP_Y = 3.6, 0.95, 3.95, 4.48
 _LEFT, _PICTURE, _CAPTION = 0.3, 3.22, 0.8
 _LINE = 0.2  # inches between lines of a caption
 _CHARACTERS = 52  # per line of a caption
+_HEADER = 0.85  # inches from the top to the end of title and notes
+_REASONS = 150  # characters per line about a score
 
 
 @dataclass(frozen=True)
@@ -151,6 +162,59 @@ def make_page(title: str, notes: str) -> Figure:
     return figure
 
 
+def add_score(figure: Figure, answer: LesionAnswer, model: str) -> None:
+    """Extend a page at the top by a model's score of the lesion, and its reasons.
+
+    Parameters
+    ----------
+    figure : Figure
+        Page with all its panels.
+    answer : LesionAnswer
+        Score and reasons.
+    model : str
+        Name of the model.
+    """
+    small = [line for text in (*answer.details, *answer.warnings) for line in _wrap(text)]
+    reasons = [plain_text(reason, _REASONS) for reason in answer.reasons]
+    line, top = 1.1 * _LINE, 0.42
+    added = top + max(4, len(reasons) + len(small) + 1) * line
+    _make_room(figure, added)
+    height = figure.get_figheight()
+    score = _place(figure, _LEFT, _HEADER, _STEP_X, added, height)
+    words = _place(figure, _LEFT + _STEP_X, _HEADER, WIDTH - _STEP_X - _LEFT, added, height)
+    for axes, width in ((score, _STEP_X), (words, WIDTH - _STEP_X - _LEFT)):
+        axes.set_axis_off()
+        axes.set(xlim=(0, width), ylim=(added, 0))
+    write(score, 0, 0.13, f"Score {answer.score:.3g}", 16, weight="bold")
+    score.barh(top, _SIDE, 0.14, left=0, color=GRID)
+    score.barh(top, answer.score * _SIDE, 0.14, left=0, color=SCORE)
+    score.plot([answer.threshold * _SIDE] * 2, [top - 0.12, top + 0.12], color=INK, lw=1.6)
+    said = f"{answer.verdict[0].upper()}{answer.verdict[1:]}"
+    for row, text in enumerate([said, f"of {plain_text(model, 44)}."]):
+        write(score, 0, top + 0.3 + row * line, text, parse_math=False)
+    write(words, 0, 0.13, "Reasons", 12, weight="bold")
+    for row, text in enumerate([*reasons, *small]):
+        color = INK if row < len(reasons) else NOTE
+        write(words, 0, top + row * line, text, color=color, parse_math=False)
+
+
+def _wrap(text: str) -> list[str]:
+    return textwrap.wrap(f"{text[0].upper()}{text[1:]}", _REASONS)
+
+
+def _make_room(figure: Figure, added: float) -> None:
+    """Make a page higher, and move everything but the title down."""
+    old, new = figure.get_figheight(), figure.get_figheight() + added
+    for axes in figure.axes:
+        box = axes.get_position()
+        axes.set_position((box.x0, box.y0 * old / new, box.width, box.height * old / new))
+    for text in figure.texts:
+        x, y = text.get_position()
+        is_title = (1 - y) * old < _HEADER
+        text.set_position((x, 1 - (1 - y) * old / new if is_title else y * old / new))
+    figure.set_figheight(new)
+
+
 def make_panel(figure: Figure, column: int, row: int, title: str) -> Panel:
     """Add a panel to the page.
 
@@ -197,9 +261,11 @@ def numbers_axes(figure: Figure) -> Axes:
     return axes
 
 
-def _place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    bottom = HEIGHT - top - height
-    return figure.add_axes((left / WIDTH, bottom / HEIGHT, width / WIDTH, height / HEIGHT))
+def _place(
+    figure: Figure, left: float, top: float, width: float, height: float, page: float = HEIGHT
+) -> Axes:
+    bottom = page - top - height
+    return figure.add_axes((left / WIDTH, bottom / page, width / WIDTH, height / page))
 
 
 def _frame(caption: Axes) -> None:

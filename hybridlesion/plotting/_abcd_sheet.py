@@ -20,16 +20,18 @@ from hybridlesion.features.border import ABRUPT
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
 from hybridlesion.features.scores import PRESENT, present_structures
 from hybridlesion.plotting._abcd_layout import Panel, make_page, make_panel, numbers_axes, percent
-from hybridlesion.plotting._style import GRID, INK, MODEL, NOTE, write
+from hybridlesion.plotting._style import GRID, INK, NOTE, SCORE, write
 from hybridlesion.segmentation import draw_overlay
 
-# Okabe and Ito's colours, as RGB.
-SKY, GREEN, YELLOW = (86, 180, 233), (0, 158, 115), (240, 228, 66)
-BLUE, RED, PINK = (0, 114, 178), (213, 94, 0), (204, 121, 167)
+# Each colour has one meaning on the sheet. Structures have those of Okabe and Ito, as RGB.
+NETWORK, STREAKS, DOTS, GLOBULES = (0, 114, 178), (213, 94, 0), (240, 228, 66), (0, 158, 115)
+STRUCTURELESS, VEIL = (86, 180, 233), (204, 121, 167)
+HAIR, PROTRUDES, MISSING = (140, 70, 200), (230, 159, 0), (10, 10, 10)
 _BEYOND = (245, 245, 245)
 
 _STEEPEST = 2.0 * ABRUPT  # end of the colour scale, with the limit in the middle
-_SLOPES = "RdYlBu_r"
+# Scale of everything that is measured on a map, from little to much.
+_SCALE = "YlOrRd"
 
 
 def draw_border(panel: Panel, maps: LesionMaps) -> None:
@@ -52,7 +54,7 @@ def draw_border(panel: Panel, maps: LesionMaps) -> None:
         "Rise of lightness across the border, in L* per tenth of a diameter. Bold and framed: "
         f"abrupt ({ABRUPT:.0f} or more), {count}."
     )
-    panel.scale(_SLOPES, "soft 0", f"{_STEEPEST:.0f} or more", middle=True)
+    panel.scale(_SCALE, "soft 0", f"{_STEEPEST:.0f} or more", middle=True)
 
 
 def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
@@ -66,7 +68,7 @@ def _octant(panel: Panel, maps: LesionMaps, octant: int) -> None:
     panel.picture.plot(*np.array([center, far]).T, color=INK, lw=0.6, alpha=0.6)
     if not own.any():
         return
-    color = colormaps[_SLOPES](np.clip(slope / _STEEPEST, 0, 1)) if seen else "#BBBBBB"
+    color = colormaps[_SCALE](np.clip(slope / _STEEPEST, 0, 1)) if seen else "#BBBBBB"
     _band(panel, maps, own, color, abrupt)
     place = center + (radius[own].max() + 0.16 * lesion.diameter) * unit_vector(angle + np.pi / 8)
     edge = 0.08 * lesion.diameter
@@ -108,13 +110,13 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     found, size = maps.mirror, maps.lesion.mask.shape[::-1]
     layers = (found.own, found.mirrored)
     own, theirs = (cv2.resize(x, size, interpolation=cv2.INTER_CUBIC) > 0.5 for x in layers)
-    shown = tint(fade(maps), own & ~theirs, RED, 0.7)
-    show_lesion(panel, maps, tint(shown, theirs & ~own, BLUE, 0.6))
+    shown = tint(fade(maps), own & ~theirs, PROTRUDES, 0.8)
+    show_lesion(panel, maps, tint(shown, theirs & ~own, MISSING, 0.6))
     _axes(panel, maps, found.angle)
     panel.write(
         f"{100 * found.shape[0]:.1f} % of the lesion has no mirror image about its best axis "
         f"(solid), {100 * found.shape[1]:.1f} % about the perpendicular one (dashed); asymmetric "
-        f"above {percent(LIMITS['shape'])}. Orange: protrudes; blue: is missing."
+        f"above {percent(LIMITS['shape'])}. Orange: protrudes; dark: is missing."
     )
 
 
@@ -134,14 +136,14 @@ def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
     both = cv2.resize(both.astype(np.float32), size)
     shown = np.where(both > 0.5, difference / np.maximum(both, 0.5), np.nan)
     show_lesion(panel, maps, fade(maps))
-    panel.picture.imshow(shown, cmap="cividis", vmin=0.0, vmax=_LARGEST_DIFFERENCE)
+    panel.picture.imshow(shown, cmap=_SCALE, vmin=0.0, vmax=_LARGEST_DIFFERENCE)
     _axes(panel, maps, found.angle)
     panel.write(
         f"Mirrored points differ in colour by {found.color[0]:.1f} on average about the best axis "
         f"(solid), by {found.color[1]:.1f} about the perpendicular one (dashed); asymmetric above "
         f"{LIMITS['color']:.0f}."
     )
-    panel.scale("cividis", "equal 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
+    panel.scale(_SCALE, "equal 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
 
 
 def _axes(panel: Panel, maps: LesionMaps, angle: float) -> None:
@@ -163,7 +165,7 @@ SCORE_RANGES = {row.name: (row.low, row.high) for row in FEATURES if row.family 
 _LOOKS = {"asymmetry": "asymmetric", "border": "irregular", "color": "variegated"}
 _BAR = 3.3  # inches
 _WEIGHTS = {"asymmetry": 1.3, "border": 0.1, "color": 0.5, "structures": 0.5}
-_SHADES = ("#0072B2", "#56B4E9", "#E69F00", "#009E73")
+_SHADES = (SCORE, "#888888", SCORE, "#888888")
 _TITLES = {
     "asymmetry": "A  Asymmetry",
     "border": "B  Border",
@@ -216,7 +218,7 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
             "Published cut-offs apply to counts by",
             "dermatologists, which differ from these.",
         )
-        return ["1.3 A + 0.1 B + 0.5 C + 0.5 D, as coloured.", *cutoffs]
+        return ["1.3 A + 0.1 B + 0.5 C + 0.5 D.", *cutoffs]
     if name == "structures":
         found = present_structures(values)
         present = ", ".join(part for part, there in found.items() if there)
@@ -250,7 +252,7 @@ def _bar(axes: Axes, y: float, name: str, values: Mapping[str, float]) -> None:
     """Draw the bar of a score; that of the total has one segment for each weighted score."""
     low, high = SCORE_RANGES[f"abcd__{name}"]
     score = np.nan_to_num(values[f"abcd__{name}"], nan=low)
-    stops, segments = [low, score], [("", MODEL)]
+    stops, segments = [low, score], [("", SCORE)]
     if name == "tds":
         weighted = [
             weight * np.nan_to_num(values[f"abcd__{part}"]) for part, weight in _WEIGHTS.items()
@@ -298,7 +300,7 @@ def draw_photograph(
     """
     shown, words = image, []
     if hair is not None and hair.any():
-        shown, words = tint(shown, hair, BLUE, 0.45), ["Blue: hair, excluded."]
+        shown, words = tint(shown, hair, HAIR, 0.5), ["Violet: hair, excluded."]
     if field_of_view is not None and not field_of_view.all():
         shown = tint(shown, ~field_of_view, (200, 200, 200), 0.55)
         words.append("Grey: no skin visible, excluded.")
@@ -375,25 +377,30 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
         Features by column name.
     """
     found, shown = maps.structures, fade(maps, 0.15)
-    shown = tint(shown, found.structureless, SKY, 0.5)
-    shown = tint(shown, found.veil, PINK, 0.45)
-    shown = tint(shown, found.lines, BLUE, 0.9)
-    shown = tint(shown, found.streaks, RED, 0.9)
+    shown = tint(shown, found.structureless, STRUCTURELESS, 0.5)
+    shown = tint(shown, found.veil, VEIL, 0.45)
+    shown = tint(shown, found.lines, NETWORK, 0.9)
+    shown = tint(shown, found.streaks, STREAKS, 0.9)
     show_lesion(panel, maps, shown)
     if found.network.any():
-        panel.outline(found.network, hex_color(BLUE))
-    _spots(panel, found.dots, ms=3, mfc=hex_color(YELLOW), mec=INK, mew=0.5)
-    _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GREEN), mew=1.3)
+        panel.outline(found.network, hex_color(NETWORK))
+    _spots(panel, found.dots, ms=3, mfc=hex_color(DOTS), mec=INK, mew=0.5)
+    _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GLOBULES), mew=1.3)
     value = {name.removeprefix("abcd__structure_"): number for name, number in values.items()}
     present = present_structures(values)
-    network, structureless = (value[f"{name}_share"] for name in ("network", "structureless"))
+    network, empty = (value[f"{name}_share"] for name in ("network", "structureless"))
     entries = [
-        ("s", BLUE, f"network {100 * network:.1f} %", present["network"]),
-        ("s", RED, f"streaks in {value['streaks_octants']:.0f} octants", present["streaks"]),
-        ("o", YELLOW, f"dots {value['dots_count']:.0f}", present["dots"]),
-        ("ring", GREEN, f"globules {value['globules_count']:.0f}", present["globules"]),
-        ("s", SKY, f"structureless {100 * structureless:.1f} %", present["structureless"]),
-        ("s", PINK, f"blue-white veil {percent(value['veil_share'])}", False),
+        ("s", NETWORK, f"network {100 * network:.1f} %", present["network"]),
+        ("s", STREAKS, f"streaks in {value['streaks_octants']:.0f} octants", present["streaks"]),
+        ("o", DOTS, f"dots {value['dots_count']:.0f}", present["dots"]),
+        ("ring", GLOBULES, f"globules {value['globules_count']:.0f}", present["globules"]),
+        (
+            "s",
+            STRUCTURELESS,
+            f"structureless {100 * empty:.1f} %",
+            present["structureless"],
+        ),
+        ("s", VEIL, f"blue-white veil {percent(value['veil_share'])}", False),
     ]
     panel.legend(entries)
 

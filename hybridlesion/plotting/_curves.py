@@ -31,13 +31,14 @@ _COLORS = (MODEL, MALIGNANT, BENIGN, "#E69F00", "#56B4E9", "#CC79A7", INK)
 
 
 def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
-    """Draw the learning curves of a fine-tuning run.
+    """Draw the learning curves of a training.
 
     Parameters
     ----------
     curves : DataFrame
-        Columns fold, epoch, loss, and AUCs of held-out images, for example ``melanoma AUC,
-        ham10000``, as in ``curves.csv`` from `hybridlesion finetune`.
+        Columns fold, epoch, loss and, for held-out images, held_out_loss, held_out_jaccard and
+        AUCs, for example ``melanoma AUC, ham10000``, as in ``curves.csv`` from
+        `hybridlesion finetune`.
     out : str or path-like
         File to write, usually PNG.
 
@@ -53,7 +54,10 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
     """
     if curves.empty or not {"fold", "epoch", "loss"} <= set(curves.columns):
         raise TableError("`curves` must have rows and the columns epoch, fold, loss.")
-    panels = {"training loss": {"": "loss"}}
+    losses = {"training": "loss", "held out": "held_out_loss"}
+    panels = {"loss": {name: column for name, column in losses.items() if column in curves}}
+    if "held_out_jaccard" in curves:
+        panels["held-out Jaccard index"] = {"": "held_out_jaccard"}
     for column in curves.columns:
         measure, comma, source = column.partition(" AUC, ")
         if comma:
@@ -69,8 +73,10 @@ def curve_figure(curves: pd.DataFrame, out: str | os.PathLike) -> Path:
             axes.plot(mean.index, mean, color=color, linewidth=2.2, label=plain_text(source))
         finish_axes(axes, x_label="epoch", y_label=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    # The sources are the same in every panel.
-    if len(columns) > 1:
+        if label == "loss" and len(columns) > 1:
+            axes.legend(fontsize=8, frameon=False)
+    # The sources are the same in every panel of AUCs.
+    if label != "loss" and len(columns) > 1:
         handles = axes.get_legend_handles_labels()
         figure.legend(*handles, loc="outside right center", fontsize=8, frameon=False)
     n_folds = curves["fold"].nunique()

@@ -27,6 +27,9 @@ THEME = {
 
 MODEL, MALIGNANT, BENIGN, INK, NOTE, GRID, PAPER = THEME.values()
 
+SCORE = "#555555"
+"""Bars of scores, in no colour that a map uses."""
+
 RESEARCH_ONLY = "Research software, not a medical device."
 
 

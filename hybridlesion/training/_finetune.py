@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,16 @@ from hybridlesion.io.discovery import find_records, scan_sources
 from hybridlesion.metadata import read_table, refuse_unknown
 from hybridlesion.model_selection import grouped_folds
 from hybridlesion.training._finetune_folds import WHOLE, FoldWork, run_folds
-from hybridlesion.training._finetune_results import check_results, write_results, write_whole
+from hybridlesion.training._finetune_results import (
+    check_results,
+    name_curve,
+    name_sources,
+    write_results,
+    write_whole,
+)
 from hybridlesion.training._image_store import LONG_SIDE, read_store
 from hybridlesion.training._image_training import (
+    EpochLog,
     Progress,
     as_paths,
     check_run_dir,
@@ -87,6 +95,7 @@ def finetune(
     n_jobs: int = 1,
     restart: bool = False,
     progress: Progress | None = None,
+    log: EpochLog | None = None,
 ) -> Finetuning:
     """Fine-tune a timm backbone on eight diagnoses, one network per fold.
 
@@ -136,6 +145,9 @@ def finetune(
     progress : callable, default=None
         Called as ``progress(done, failed, total)``, first with the number of images, then with the
         number of training steps over all folds.
+    log : callable, default=None
+        Called as ``log(training, row)`` after each epoch of each network; `row` has the columns of
+        ``curves.csv``, which is kept for each network in ``training/``, too.
 
     Returns
     -------
@@ -209,7 +221,8 @@ def finetune(
     )
     # The network trained on all images takes longest, so start with it.
     numbers = [*([WHOLE] if whole else []), *range(n_folds)]
-    logits = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress)
+    tell = None if log is None else partial(_log_named, log, name_sources(sources))
+    logits = run_folds(folds, numbers, n_jobs=n_jobs, progress=progress, log=tell)
     metrics = write_results(out, records, folds, logits, store.hashes[rows], sources)
     if whole:
         write_whole(out)
@@ -223,6 +236,10 @@ def finetune(
         notes=notes,
         diagnoses=diagnoses,
     )
+
+
+def _log_named(log: EpochLog, sources: Sequence[str], name: str, row: Mapping[str, float]) -> None:
+    log(name, {name_curve(column, sources): value for column, value in row.items()})
 
 
 def _gather(

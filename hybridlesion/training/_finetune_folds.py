@@ -16,7 +16,7 @@ from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn import Examples, FinetuneRecipe
 from hybridlesion.training._image_store import ImageStore
-from hybridlesion.training._image_training import Progress, write_file
+from hybridlesion.training._image_training import EpochLog, Progress, write_file
 
 # Minimum number of seconds between two updates from the same training.
 _SECONDS = 2.0
@@ -53,8 +53,10 @@ class StepNote:
 
 
 @contextmanager
-def watch_steps(folder: Path, names: Sequence[str], progress: Progress | None) -> Iterator[None]:
-    """Report the total number of steps over all trainings while the block runs.
+def watch_steps(
+    folder: Path, names: Sequence[str], progress: Progress | None, log: EpochLog | None = None
+) -> Iterator[None]:
+    """Report the steps and epochs of trainings in other processes while the block runs.
 
     Parameters
     ----------
@@ -63,21 +65,26 @@ def watch_steps(folder: Path, names: Sequence[str], progress: Progress | None) -
     names : sequence of str
         Names of the trainings.
     progress : callable or None
-        Called as ``progress(done, 0, total)`` from another thread. If None, nothing is reported.
+        Called as ``progress(done, 0, total)`` from another thread, with the steps of all trainings.
+    log : callable or None
+        Called as ``log(name, row)`` from another thread, for epochs finished since the block began.
 
     Yields
     ------
     None
         Nothing.
     """
-    if progress is None:
-        yield
-        return
     over = threading.Event()
+    logged = {name: len(_read_curve(folder, name)) for name in names}
 
     def report() -> None:
+        for name in names if log is not None else ():
+            for row in _read_curve(folder, name)[logged[name] :]:
+                logged[name] += 1
+                log(name, row)
         steps = [_read(_path(folder, name)) for name in names]
-        if longest := max(total for _, total in steps):
+        longest = max(total for _, total in steps)
+        if longest and progress is not None:
             # Assume that a training that has not begun is as long as the longest.
             total = sum(total or longest for _, total in steps)
             progress(sum(done for done, _ in steps), 0, total)
@@ -98,6 +105,15 @@ def watch_steps(folder: Path, names: Sequence[str], progress: Progress | None) -
 
 def _path(folder: Path, name: str) -> Path:
     return folder / f"{name}.steps"
+
+
+def _curve_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.curve.csv"
+
+
+def _read_curve(folder: Path, name: str) -> list[dict[str, float]]:
+    path = _curve_path(folder, name)
+    return pd.read_csv(path).to_dict("records") if path.is_file() else []
 
 
 def _read(path: Path) -> tuple[int, int]:
@@ -152,7 +168,10 @@ class FoldWork:
     device: str
 
     def __call__(
-        self, fold: int, progress: Callable[[int, int], None] | None = None
+        self,
+        fold: int,
+        progress: Callable[[int, int], None] | None = None,
+        log: EpochLog | None = None,
     ) -> tuple[int, np.ndarray]:
         """Train on the images outside a fold.
 
@@ -163,6 +182,9 @@ class FoldWork:
         progress : callable, default=None
             Called as ``progress(steps_done, steps)``. If None, the step count is written to the
             run directory.
+        log : callable, default=None
+            Called as ``log(name, row)`` after each epoch, with the row of the learning curve, which
+            is also written to ``NAME.curve.csv`` in the run directory.
 
         Returns
         -------
@@ -183,6 +205,13 @@ class FoldWork:
         examples = Examples(store.pixels, places, boxes, *labels)
         unseen = examples.subset(np.flatnonzero(self.fold == fold))
         few = np.random.default_rng(recipe.seed).permutation(len(unseen))[:_MOST_HELD_OUT]
+
+        def keep(curve: list[dict[str, float]]) -> None:
+            table = pd.DataFrame(curve).assign(fold=fold)
+            write_file(_curve_path(self.folder, name), table.to_csv(index=False))
+            if log is not None:
+                log(name, curve[-1])
+
         done = train(
             create_network(self.backbone, self.weights, dropout=recipe.dropout),
             examples.subset(np.flatnonzero(self.fold != fold)),
@@ -191,9 +220,8 @@ class FoldWork:
             device=self.device,
             checkpoint=self.folder / f"{name}.pt",
             progress=progress or StepNote(self.folder, name),
+            log=keep,
         )
-        curve = pd.DataFrame(done.curve).assign(fold=fold)
-        write_file(self.folder / f"{name}.curve.csv", curve.to_csv(index=False))
         save_network(self.folder.parent / f"{name}.safetensors", done.average)
         logits = predict(done.average, unseen, recipe.scored_size, device=self.device)
         with atomic_path(finished) as temporary:
@@ -202,7 +230,12 @@ class FoldWork:
 
 
 def run_folds(
-    work: FoldWork, folds: Sequence[int], *, n_jobs: int = 1, progress: Progress | None = None
+    work: FoldWork,
+    folds: Sequence[int],
+    *,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+    log: EpochLog | None = None,
 ) -> np.ndarray:
     """Train a network for each fold and score the images in the fold with it.
 
@@ -216,6 +249,8 @@ def run_folds(
         Number of processes, each with a single thread. On a GPU, only one process is used.
     progress : callable, default=None
         Called as ``progress(done, failed, total)`` with the steps over all folds.
+    log : callable, default=None
+        Called as ``log(name, row)`` after each epoch of each training.
 
     Returns
     -------
@@ -224,16 +259,20 @@ def run_folds(
     """
     jobs = 1 if work.device != "cpu" else min(count_jobs(n_jobs), len(folds))
     scores = np.full(work.allowed.shape, np.nan, np.float32)
-    for fold, logits in _train_folds(work, folds, jobs, progress):
+    for fold, logits in _train_folds(work, folds, jobs, progress, log):
         scores[work.fold == fold] = logits
     return scores
 
 
 def _train_folds(
-    work: FoldWork, folds: Sequence[int], jobs: int, progress: Progress | None
+    work: FoldWork,
+    folds: Sequence[int],
+    jobs: int,
+    progress: Progress | None,
+    log: EpochLog | None,
 ) -> Iterator[tuple[int, np.ndarray]]:
     if jobs > 1:
-        with watch_steps(work.folder, [_name(fold) for fold in folds], progress):
+        with watch_steps(work.folder, [_name(fold) for fold in folds], progress, log):
             yield from map_unordered(work, folds, n_jobs=jobs)
         return
     for position, fold in enumerate(folds):
@@ -242,7 +281,7 @@ def _train_folds(
             if progress is not None:
                 progress(position * steps + done, 0, len(folds) * steps)
 
-        yield work(fold, report)
+        yield work(fold, report, log)
 
 
 def _name(fold: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def write_results(
     DataFrame
         Metrics for all out-of-fold scores, with columns metric, value, low and high.
     """
-    names = _name_sources(sources)
+    names = name_sources(sources)
     facts = [name for name in ("patient_id", "lesion_id", "diagnosis") if name in records]
     table = records[["image_id", *facts, "target", "source"]].assign(fold=folds.fold)
     table[list(cnn.SCORE_COLUMNS)] = cnn.class_scores(logits, cnn.CLASS_SHARES)
@@ -183,11 +184,32 @@ def _write_curves(out: Path, folder: Path, n_folds: int, sources: Sequence[str])
     """Write the learning curves of all folds, with source numbers replaced by names."""
     curves = pd.concat([pd.read_csv(folder / f"fold_{k}.curve.csv") for k in range(n_folds)])
 
-    def full_name(column: str) -> str:
-        measure, _, number = column.rpartition("_")
-        return f"{measure} AUC, {sources[int(number)]}" if number.isdecimal() else column
+    named = curves.rename(columns=partial(name_curve, sources=sources))
+    write_file(out / "curves.csv", named.to_csv(index=False))
 
-    write_file(out / "curves.csv", curves.rename(columns=full_name).to_csv(index=False))
+
+def name_curve(column: str, sources: Sequence[str]) -> str:
+    """Replace the number of a source in a column of a learning curve.
+
+    Parameters
+    ----------
+    column : str
+        Column, such as ``melanoma_0`` or ``loss``.
+    sources : sequence of str
+        Names of the sources.
+
+    Returns
+    -------
+    str
+        Column with the name of the source.
+
+    Examples
+    --------
+    >>> name_curve("melanoma_0", ["ham10000"]), name_curve("loss", ["ham10000"])
+    ('melanoma AUC, ham10000', 'loss')
+    """
+    measure, _, number = column.rpartition("_")
+    return f"{measure} AUC, {sources[int(number)]}" if number.isdecimal() else column
 
 
 def _normalisation(backbone: str) -> dict[str, list[float]]:
@@ -265,7 +287,7 @@ def _plain(value: float) -> float | None:
     return None if np.isnan(value) else round(float(value), 4)
 
 
-def _name_sources(sources: Sequence[str]) -> list[str]:
+def name_sources(sources: Sequence[str]) -> list[str]:
     """Name each source by the shortest unique ending of its path, without shared last parts."""
     parts = [Path(source).parts or (source,) for source in sources]
     while len(parts) > 1 and len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:

@@ -29,6 +29,7 @@ _BONDS = ("patient_id", "lesion_id")
 _NOTE = "settings.json"
 
 Progress = Callable[[int, int, int], None]
+EpochLog = Callable[[str, Mapping[str, float]], None]
 
 
 def write_file(path: Path, content: str | bytes) -> None:

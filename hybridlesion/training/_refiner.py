@@ -24,6 +24,7 @@ from hybridlesion.metrics import measure_overlap, summarize_overlaps
 from hybridlesion.model_selection import grouped_folds
 from hybridlesion.segmentation import refiner
 from hybridlesion.training._image_training import (
+    EpochLog,
     Progress,
     as_paths,
     check_run_dir,
@@ -193,6 +194,7 @@ def train_refiner(
     n_jobs: int = 1,
     restart: bool = False,
     progress: Progress | None = None,
+    log: EpochLog | None = None,
 ) -> RefinerTraining:
     """Train the refiner on images with reference masks.
 
@@ -203,8 +205,8 @@ def train_refiner(
     masks : str, path-like or sequence of str
         Folders of ``IMAGEID_segmentation`` files, one for each image source.
     out : str or path-like
-        Weight file to write, with suffix ``.safetensors``. Also written are ``OUT.curve.csv`` (loss
-        per epoch), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
+        Weight file to write, with suffix ``.safetensors``. Also written are ``OUT.curve.csv`` (a
+        row per epoch; the command line draws ``OUT.curve.png``), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
         the masks in ``OUT.out_of_fold/``.
     metadata : sequence of str, default=()
         Tables with ``orig_width, orig_height`` of squashed images, or with patient or lesion ids.
@@ -230,6 +232,9 @@ def train_refiner(
     progress : callable, default=None
         Called as ``progress(done, failed, total)``, first with the number of images, then with the
         number of steps in each training.
+    log : callable, default=None
+        Called as ``log(training, row)`` after each epoch; `row` has the columns of
+        ``OUT.curve.csv``, which is written at the same time.
 
     Returns
     -------
@@ -282,7 +287,10 @@ def train_refiner(
         ones = np.ones(len(samples))
         folds = grouped_folds(ones, groups, n_splits=n_folds, random_state=recipe.seed)
     folder = _with_suffix(out, ".training")
-    work = _RefinerWork(folder, records, samples, folds, recipe, encoder, device, progress)
+    curve = _with_suffix(out, ".curve.csv")
+    work = _RefinerWork(
+        folder, curve, records, samples, folds, recipe, encoder, device, progress, log
+    )
     rows = records[["image_id", "aspect"]].assign(fold=folds)
     settings = {
         "recipe": asdict(recipe),
@@ -292,7 +300,7 @@ def train_refiner(
     open_run_dir(folder, settings, restart=restart)
     metrics = _cross_validate(work, out, n_folds) if n_folds else None
     losses = work.train(-1, out, metrics)
-    write_file(_with_suffix(out, ".curve.csv"), pd.DataFrame(work.curve).to_csv(index=False))
+    work.write_curve()
     return RefinerTraining(
         path=out,
         n_images=len(records),
@@ -318,6 +326,7 @@ class _RefinerWork:
     """Data and settings shared by all trainings of a call."""
 
     folder: Path
+    curve_path: Path
     records: pd.DataFrame
     samples: list[refiner.Sample]
     folds: np.ndarray
@@ -325,12 +334,21 @@ class _RefinerWork:
     encoder: dict | None
     device: str
     progress: Progress | None
-    curve: list[dict[str, object]] = field(default_factory=list)
+    log: EpochLog | None
+    curves: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def train(self, fold: int, path: Path, metrics: pd.DataFrame | None = None) -> list[float]:
         """Train on all images outside `fold`, write the weights and return the losses."""
         chosen = np.flatnonzero(self.folds != fold) if fold >= 0 else np.arange(len(self.samples))
         part = "all" if fold < 0 else f"without_fold_{fold}"
+        unseen = np.flatnonzero(self.folds == fold) if fold >= 0 else ()
+
+        def keep(curve: list[dict[str, float]]) -> None:
+            self.curves[part] = curve
+            self.write_curve()
+            if self.log is not None:
+                self.log(part, curve[-1])
+
         done = refiner.train_network(
             [self.samples[i] for i in chosen],
             # Use different seeds, so that the errors of the folds do not share an initialisation.
@@ -339,7 +357,10 @@ class _RefinerWork:
             device=self.device,
             checkpoint=self.folder / f"{part}.pt",
             progress=self._report,
+            held_out=[self.samples[i] for i in unseen],
+            log=keep,
         )
+        self.curves[part] = done.curve
         measured = None if metrics is None else metrics.set_index("metric")["value"].to_dict()
         facts = {
             "recipe": asdict(self.recipe),
@@ -349,9 +370,12 @@ class _RefinerWork:
             "out_of_fold": measured,
         }
         refiner.save_refiner(path, done.average, size=self.recipe.image_size, facts=facts)
-        for epoch, loss in enumerate(done.losses, start=1):
-            self.curve.append({"training": part, "epoch": epoch, "loss": loss})
         return done.losses
+
+    def write_curve(self) -> None:
+        """Write the rows of all epochs so far."""
+        rows = [{"training": part} | row for part, curve in self.curves.items() for row in curve]
+        write_file(self.curve_path, pd.DataFrame(rows).to_csv(index=False))
 
     def _report(self, done: int, total: int) -> None:
         if self.progress is not None:
@@ -380,12 +404,13 @@ def _check_outputs(out: Path, inputs: Sequence[str | os.PathLike | None]) -> Non
     for table, columns in tables.items():
         check_side_table(table, columns)
     former = check_run_dir(_with_suffix(out, ".training"))
-    masks = _with_suffix(out, ".out_of_fold")
-    if former is None and masks.exists() and not _with_suffix(out, ".out_of_fold.csv").exists():
-        raise SourceError(
-            f"{masks} is in the way: masks go into a folder of that name, and this one was not "
-            "written by a training. Move it, or choose another output."
-        )
+    masks, figure = (_with_suffix(out, end) for end in (".out_of_fold", ".curve.png"))
+    for path, table in ((masks, ".out_of_fold.csv"), (figure, ".curve.csv")):
+        if former is None and path.exists() and not _with_suffix(out, table).exists():
+            raise SourceError(
+                f"{path} is in the way: masks or curves of the training have that name, and this "
+                "was not written by one. Move it, or choose another output."
+            )
 
 
 def _check_count(n_images: int, n_folds: int, recipe: refiner.Recipe) -> None:

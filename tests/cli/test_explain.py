@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hybridlesion.io import image_size
+
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 IMAGE, MASK = (
     SAMPLE / "images" / "SYN_0000001.jpg",
@@ -85,3 +87,14 @@ def test_the_output_is_checked_before_the_images(hybridlesion, tmp_path):
     result = hybridlesion("explain", "gone", "--out", tmp_path / "file" / "s.png")
     assert result.exit_code == 1
     assert "file is a file; name a folder." in result.stderr
+
+
+def test_a_model_with_a_table_adds_the_score(hybridlesion, model_file, lesions, tmp_path):
+    image, out = lesions / "images" / "SYN_0001.png", tmp_path / "sheet.png"
+    arguments = ("explain", image, "--out", out, "--metadata", lesions / "metadata.csv")
+    result = hybridlesion(*arguments, "--model", model_file)
+    assert result.exit_code == 0, result.output
+    assert image_size(out)[0] > 1000
+    refused = hybridlesion(*arguments)
+    assert refused.exit_code == 2
+    assert "--metadata serves the score of a model" in refused.stderr

@@ -66,4 +66,4 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     [(0.4, "0 s"), (59.6, "1 min 0 s"), (61, "1 min 1 s"), (7260, "2 h 1 min")],
 )
 def test_durations_in_words(seconds, words):
-    assert _progress._duration(seconds) == words
+    assert _progress.duration(seconds) == words

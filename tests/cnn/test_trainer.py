@@ -15,7 +15,7 @@ from hybridlesion.cnn.network import blocks_of, load_network_state
 from hybridlesion.cnn.trainer import class_set_loss
 
 TINY = "test_efficientnet"
-TIMES = ("minutes", "minutes_left")
+TIMES = ("minutes", "minutes_left", "images_per_second")
 
 
 @pytest.fixture

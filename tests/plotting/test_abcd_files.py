@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
 
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError, TableError
 from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.inference import score_image
 from hybridlesion.io import image_size, write_image, write_mask
+from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.plotting import write_abcd_sheets
 
 
@@ -139,3 +143,37 @@ def test_a_network_that_is_none_stops_before_the_images(tmp_path):
     gone = pd.DataFrame({"image_id": ["a"], "path": ["gone.png"]})
     with pytest.raises(SourceError, match="hybridlesion finetune"):
         write_abcd_sheets(gone, tmp_path / "a.png", network=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def model(lesions) -> Pipeline:
+    rng, target = np.random.default_rng(0), np.arange(60) % 4 == 0
+    names = ["abcd__asymmetry", "abcd__color", "meta__age"]
+    table = pd.DataFrame(rng.normal(size=(60, 3)) + target[:, None], columns=names)
+    classifier = HybridLesionClassifier(3, max_trees=20).fit(table, target)
+    featurizer = LesionFeaturizer("none", segmenter="classical").fit(lesions[["image_id", "path"]])
+    return Pipeline([("features", featurizer), ("model", classifier)])
+
+
+def test_a_model_adds_the_score_and_reasons_of_the_same_measurements(
+    model, lesions, sheets, tmp_path
+):
+    known = lesions[["image_id", "path", "age"]].head(2)
+    write_abcd_sheets(known, tmp_path, model=model, model_name="m.joblib")
+    for (figure, _), row in zip(sheets, known.itertuples(), strict=True):
+        answer = score_image(model, row.path, metadata={"age": row.age})
+        words = _words(figure)
+        assert f"Score {answer.score:.3g}" in words
+        assert set(answer.reasons) <= set(words)
+        assert answer.verdict.capitalize() in words
+        assert "of m.joblib." in words
+        assert figure.get_figheight() > 10
+
+
+def test_a_model_without_images_or_with_another_segmenter_is_refused(model, records, tmp_path):
+    with pytest.raises(TableError, match="tables alone"):
+        write_abcd_sheets(records, tmp_path, model=model[1])
+    refined = clone(model[0]).set_params(segmenter="refined")
+    both = Pipeline([("features", refined), ("model", model[1])])
+    with pytest.raises(OptionError, match="Leave out `segmenter`"):
+        write_abcd_sheets(records, tmp_path, model=both, segmenter="classical")

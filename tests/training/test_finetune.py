@@ -82,7 +82,8 @@ def test_a_folder_of_folds_with_scores_and_a_note(trained):
     assert {"auc", "average_precision", "pauc"} <= set(trained.metrics["metric"])
     curves = pd.read_csv(trained.path / "curves.csv")
     assert curves.groupby("fold")["epoch"].max().tolist() == [2, 2, 2]
-    assert {"loss", "rate", "minutes", "minutes_left"} <= set(curves)
+    spoken = {"loss", "held_out_loss", "rate", "images_per_second", "minutes", "minutes_left"}
+    assert spoken <= set(curves)
     assert curves["any_malignancy AUC, first"].between(0, 1).all()
 
 

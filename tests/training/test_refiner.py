@@ -71,6 +71,9 @@ def test_the_weight_file_says_how_it_came_about(folder, trained):
     curve = pd.read_csv(trained.path.with_name("refiner.safetensors.curve.csv"))
     assert curve["training"].tolist() == ["without_fold_0", "without_fold_1", "all"]
     assert curve["loss"].iloc[-1] == pytest.approx(trained.losses[0])
+    held_out = curve.set_index("training")["held_out_jaccard"]
+    assert held_out.drop("all").between(0, 1).all()
+    assert np.isnan(held_out["all"])  # every image is trained on
 
 
 def test_the_same_settings_take_over_and_others_are_refused(folder, tmp_path):
@@ -85,7 +88,11 @@ def test_the_same_settings_take_over_and_others_are_refused(folder, tmp_path):
     other = Recipe(epochs=1, batch_size=4, image_size=64, seed=5)
     with pytest.raises(HybridLesionError, match="another recipe"):
         train_refiner(*pair, recipe=other)
-    train_refiner(*pair, recipe=other, restart=True)
+    told = []
+    train_refiner(*pair, recipe=other, restart=True, log=lambda *epoch: told.append(epoch))
+    ((training, row),) = told
+    assert (training, row["epoch"]) == ("all", 1)
+    assert row["images_per_second"] > 0
     assert out.read_bytes() != first
     settings = json.loads((tmp_path / "refiner.safetensors.training/settings.json").read_text())
     assert settings["recipe"]["seed"] == 5

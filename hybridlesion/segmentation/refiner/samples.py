@@ -405,6 +405,28 @@ def augment(sample: Sample, size: int, rng: np.random.Generator) -> TrainingView
     )
 
 
+def plain_view(sample: Sample, size: int) -> TrainingView:
+    """Resize a sample without augmentation.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image, masks and likelihood.
+    size : int
+        Side of the output in pixels.
+
+    Returns
+    -------
+    TrainingView
+        Images and masks of the given size, without structures.
+    """
+    parts = (sample.image, sample.classical, sample.likelihood, sample.mask)
+    image, classical, likelihood, mask = (squash(part, size) for part in parts)
+    nothing = np.zeros((size, size, len(STRUCTURES)), np.float32)
+    evidence = encode_evidence(classical, likelihood)
+    return TrainingView(encode_image(image), evidence, mask / np.float32(255), nothing, nothing)
+
+
 def _weigh_structures(sample: Sample, mask: np.ndarray) -> np.ndarray:
     """Weights of the absence or presence of structures, (S, S, 5); outside, there are none."""
     outside = cv2.dilate(mask, np.ones((9, 9), np.uint8)) < 128

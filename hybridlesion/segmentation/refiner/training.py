@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,13 @@ from hybridlesion._training_utils import (
     update_ema,
 )
 from hybridlesion._validation import check_number
-from hybridlesion.segmentation.refiner.samples import STRUCTURES, Sample, TrainingView, augment
+from hybridlesion.segmentation.refiner.samples import (
+    STRUCTURES,
+    Sample,
+    TrainingView,
+    augment,
+    plain_view,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -100,20 +108,26 @@ class RefinerState:
         AdamW over all weights that are not frozen.
     schedule : torch.optim.lr_scheduler.LRScheduler
         One-cycle learning rates over all steps.
-    losses : list of float, optional
-        Mean loss of each completed epoch.
+    curve : list of dict, optional
+        For each completed epoch: epoch, loss, rate, images per second and minutes left; with
+        held-out samples also their loss and mean Jaccard index.
     """
 
     network: RefinerNetwork
     average: RefinerNetwork
     optimizer: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
-    losses: list[float] = field(default_factory=list)
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def losses(self) -> list[float]:
+        """Mean loss of each completed epoch."""
+        return [row["loss"] for row in self.curve]
 
     @property
     def parts(self) -> dict[str, object]:
         """Objects with a state dict, by name."""
-        return {name: value for name, value in vars(self).items() if name != "losses"}
+        return {name: value for name, value in vars(self).items() if name != "curve"}
 
 
 def train_network(
@@ -124,6 +138,8 @@ def train_network(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    held_out: Sequence[Sample] = (),
+    log: Callable[[list[dict[str, float]]], None] | None = None,
 ) -> RefinerState:
     """Train a refiner.
 
@@ -142,6 +158,11 @@ def train_network(
         belongs to the same samples and settings.
     progress : callable, default=None
         Called as ``progress(steps_done, steps)``.
+    held_out : sequence of Sample, default=()
+        Samples whose loss and Jaccard index are computed after each epoch; they do not affect the
+        training.
+    log : callable, default=None
+        Called with the curve after each epoch.
 
     Returns
     -------
@@ -175,8 +196,9 @@ def train_network(
     steps = recipe.epochs * per_epoch
     state = _initialise(recipe, n_structures, encoder, device, steps)
     if checkpoint is not None and checkpoint.is_file():
-        state.losses = load_checkpoint(checkpoint, state.parts)["losses"]
-    for epoch in range(len(state.losses), recipe.epochs):
+        state.curve = load_checkpoint(checkpoint, state.parts)["curve"]
+    for epoch in range(len(state.curve), recipe.epochs):
+        began = time.monotonic()
         rng = np.random.default_rng([recipe.seed, epoch])
         order = rng.permutation(drawn)[: per_epoch * recipe.batch_size]
         losses = []
@@ -185,13 +207,49 @@ def train_network(
             losses.append(_step(state, views, recipe, device, epoch * per_epoch + step))
             if progress is not None:
                 progress(epoch * per_epoch + step, steps)
-        state.losses.append(float(np.mean(losses)))
+        seconds = time.monotonic() - began
+        row = {
+            "epoch": epoch + 1,
+            "loss": float(np.mean(losses)),
+            "rate": float(state.schedule.get_last_lr()[-1]),
+            "images_per_second": order.size / seconds,
+            "minutes_left": seconds / 60 * (recipe.epochs - epoch - 1),
+        }
+        state.curve.append(row | _measure_held_out(state, held_out, recipe, device))
         if checkpoint is not None:
-            save_checkpoint(checkpoint, state.parts, {"losses": state.losses})
+            save_checkpoint(checkpoint, state.parts, {"curve": state.curve})
+        if log is not None:
+            log(state.curve)
     with torch.no_grad():
         state.average.head.bias[0] -= recipe.tightness
     state.average.eval()
     return state
+
+
+def _measure_held_out(
+    state: RefinerState, held_out: Sequence[Sample], recipe: Recipe, device: str
+) -> dict[str, float]:
+    """Loss and mean Jaccard index of the averaged network, at the size of its input."""
+    import torch
+
+    if not held_out:
+        return {}
+    losses, overlaps = [], []
+    state.average.eval()
+    for start in range(0, len(held_out), recipe.batch_size):
+        views = [
+            plain_view(one, recipe.image_size) for one in held_out[start:][: recipe.batch_size]
+        ]
+        with torch.inference_mode():
+            inputs = (_batch(views, name, device) for name in ("image", "evidence"))
+            logits = state.average(*inputs)[:, :1].float()
+            truth = _batch(views, "mask", device)
+            losses += [float(mask_loss(logits, truth))] * len(views)
+            # The trained network is stricter by the tightness; see `Recipe`.
+            mask, true = logits > recipe.tightness, truth > 0.5
+            union = (mask | true).sum((1, 2, 3)).clamp(min=1)
+            overlaps += ((mask & true).sum((1, 2, 3)) / union).tolist()
+    return {"held_out_loss": float(np.mean(losses)), "held_out_jaccard": float(np.mean(overlaps))}
 
 
 def mask_loss(logits: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
@@ -286,12 +344,7 @@ def _step(
 ) -> float:
     import torch
 
-    def batch(name: str) -> torch.Tensor:
-        arrays = np.stack([getattr(view, name) for view in views])
-        tensor = torch.from_numpy(arrays).to(device)
-        # A view with channels last in memory, which is the layout of the convolutions.
-        return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor[:, None]
-
+    batch = partial(_batch, views, device=device)
     with mixed_precision(device):
         logits = state.network(batch("image"), batch("evidence")).float()
     loss = mask_loss(logits[:, :1], batch("mask"))
@@ -305,3 +358,13 @@ def _step(
     decay = min(recipe.averaging, (1 + number) / (10 + number))
     update_ema(state.average, state.network, decay)
     return float(loss.detach())
+
+
+def _batch(views: list[TrainingView], name: str, device: str) -> torch.Tensor:
+    """Stack one part of the views into a tensor of shape (n, channels, S, S)."""
+    import torch
+
+    arrays = np.stack([getattr(view, name) for view in views])
+    tensor = torch.from_numpy(arrays).to(device)
+    # A view with channels last in memory, which is the layout of the convolutions.
+    return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor[:, None]
