@@ -18,7 +18,7 @@ from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from hybridlesion import __version__
 from hybridlesion._sanitize import printable
-from hybridlesion.cli._options import flag
+from hybridlesion.cli._options import EXPERT, IN_TABLES, RUNNING, flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.check import check
 from hybridlesion.cli.demo import demo
@@ -41,6 +41,9 @@ _REFUSED, _INTERRUPTED = 1, 130
 # typer exports BadParameter, but not its base class.
 _UsageError: type[Any] = typer.BadParameter.__base__
 
+# Former option -> its present name, for one release.
+_FORMER = {"--random-state": "--seed"}
+
 # Parameters for output files, and the suffix of the list of failures written with an output.
 _OUTPUTS, _FAILURES = ("out", "oof", "save_splits", "audit"), ".errors.csv"
 
@@ -55,10 +58,12 @@ class _Command(TyperCommand):
         """List arguments by their metavar, without the Python type that typer adds."""
         arguments = [one for one in self.get_params(ctx) if isinstance(one, TyperArgument)]
         options = [one for one in self.get_params(ctx) if isinstance(one, TyperOption)]
-        sections = {
+        sections: dict[str, list] = {
             "Arguments": [(one.metavar, one.get_help_record(ctx)[1]) for one in arguments],
-            "Options": [one.get_help_record(ctx) for one in options],
         }
+        for group in ("Options", IN_TABLES, RUNNING, EXPERT):
+            own = [one for one in options if (one.rich_help_panel or "Options") == group]
+            sections[group] = [one.get_help_record(ctx) for one in own]
         for title, rows in sections.items():
             if rows:
                 with formatter.section(title):
@@ -68,6 +73,7 @@ class _Command(TyperCommand):
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         start_messages(self)
+        args = _replace_former(self, args)
         words = list(args)
         with _usage_errors(ctx, words):
             if "--list" in words and len(words) > 1:
@@ -126,6 +132,20 @@ def required_words(command: TyperCommand) -> list[str]:
     arguments = [one.metavar for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption) and one.required]
     return [*arguments, *(f"{one.opts[0]} {one.metavar}" for one in options)]
+
+
+def _replace_former(command: TyperCommand, words: Sequence[str]) -> list[str]:
+    """Replace former names of options, with a note."""
+    known = {name for one in command.params for name in one.opts}
+    replaced = []
+    for word in words:
+        name, mark, value = word.partition("=")
+        new = _FORMER.get(name)
+        if new in known and name not in known:
+            note(f"{name} is now called {new}; the former name goes with the next release.")
+            word = f"{new}{mark}{value}"
+        replaced.append(word)
+    return replaced
 
 
 def _check_values(command: TyperCommand, ctx: typer.Context, words: list[str]) -> None:

@@ -18,7 +18,17 @@ DeviceName = StrEnum("DeviceName", ["auto", "cpu", "cuda"])
 """Values of ``--device``."""
 
 
-def option(metavar: str, help: str, check: Callable | None = None, **settings: Any) -> Any:
+IN_TABLES, RUNNING, EXPERT = "Tables and labels", "Speed, cluster and cache", "Expert"
+"""Groups of options in the help, after the ones that everyone needs."""
+
+
+def option(
+    metavar: str,
+    help: str,
+    check: Callable | None = None,
+    group: str | None = None,
+    **settings: Any,
+) -> Any:
     """Declare an option with a value.
 
     Parameters
@@ -29,6 +39,8 @@ def option(metavar: str, help: str, check: Callable | None = None, **settings: A
         Help text.
     check : callable, default=None
         Function that returns a valid value, and raises `typer.BadParameter` for all others.
+    group : str, default=None
+        Group in the help. If None, the option is one that everyone needs.
     **settings : object
         Other parameters of `typer.Option`.
 
@@ -37,10 +49,17 @@ def option(metavar: str, help: str, check: Callable | None = None, **settings: A
     OptionInfo
         Annotation for a parameter.
     """
-    return typer.Option(metavar=metavar, help=help, callback=check, **settings)
+    shown = {"metavar": metavar, "help": help, "rich_help_panel": group}
+    return typer.Option(callback=check, **shown, **settings)
 
 
-def flag(name: str, help: str, check: Callable | None = None, **settings: Any) -> Any:
+def flag(
+    name: str,
+    help: str,
+    check: Callable | None = None,
+    group: str | None = None,
+    **settings: Any,
+) -> Any:
     """Declare an option without a value.
 
     Parameters
@@ -51,6 +70,8 @@ def flag(name: str, help: str, check: Callable | None = None, **settings: Any) -
         Help text.
     check : callable, default=None
         Function that is called with True if the option is given, and with False otherwise.
+    group : str, default=None
+        Group in the help. If None, the option is one that everyone needs.
     **settings : object
         Other parameters of `typer.Option`.
 
@@ -59,7 +80,7 @@ def flag(name: str, help: str, check: Callable | None = None, **settings: Any) -
     OptionInfo
         Annotation for a parameter.
     """
-    return typer.Option(name, help=help, callback=check, **settings)
+    return typer.Option(name, help=help, callback=check, rich_help_panel=group, **settings)
 
 
 def argument(metavar: str, help: str) -> Any:
@@ -153,28 +174,36 @@ TABLES = ending_in(".csv", ".parquet")
 
 AsJson = Annotated[bool, flag("--json", "Print the result as JSON and nothing else.")]
 _BENIGN = "Unknown diagnoses that count as benign, for example other,misc."
-Benign = Annotated[str | None, option("NAMES", _BENIGN)]
+Benign = Annotated[str | None, option("NAMES", _BENIGN, group=IN_TABLES)]
 _COLUMNS = "Column with age, sex, site, patient_id ...; repeat for more."
-Columns = Annotated[list[str] | None, option("RECORD=COLUMN", _COLUMNS)]
+Columns = Annotated[list[str] | None, option("RECORD=COLUMN", _COLUMNS, group=IN_TABLES)]
 _FALSE_POSITIVES = "False positives that cost as much as one missed malignant lesion."
-CostRatio = Annotated[float | None, option("X", _FALSE_POSITIVES, _check_cost_ratio)]
-Dask = Annotated[str | None, option("ADDRESS", "Scheduler of a Dask cluster to run on.")]
+CostRatio = Annotated[float | None, option("X", _FALSE_POSITIVES, _check_cost_ratio, group=EXPERT)]
+Dask = Annotated[
+    str | None, option("ADDRESS", "Scheduler of a Dask cluster to run on.", group=RUNNING)
+]
 _RESOURCE = "Resource that Dask workers must have, such as GPU=1."
-DaskResource = Annotated[list[str] | None, option("NAME=NUMBER", _RESOURCE)]
-Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.")]
+DaskResource = Annotated[list[str] | None, option("NAME=NUMBER", _RESOURCE, group=RUNNING)]
+Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.", group=RUNNING)]
 Epochs = Annotated[int, option("N", "Passes over the images.", min=1)]
-Groups = Annotated[str, option("NAME", "Column of groups, each kept in one fold.")]
-IdColumn = Annotated[str | None, option("NAME", "Column of image ids; default: detected.")]
+Groups = Annotated[str, option("NAME", "Column of groups, each kept in one fold.", group=EXPERT)]
+IdColumn = Annotated[
+    str | None, option("NAME", "Column of image ids; default: detected.", group=IN_TABLES)
+]
 _SOURCES = "Folder, image, zip, HDF5, table with a path column, or fsspec address."
 Images = Annotated[str, argument("IMAGES", _SOURCES)]
-Jobs = Annotated[int, option("N", "Processes; -1 uses every core.", _check_jobs, min=-1)]
-Key = Annotated[Path | None, option("KEYFILE", "Refuse a model not signed with this key.")]
+Jobs = Annotated[
+    int, option("N", "Processes; -1 uses every core.", _check_jobs, min=-1, group=RUNNING)
+]
+Key = Annotated[
+    Path | None, option("KEYFILE", "Refuse a model not signed with this key.", group=EXPERT)
+]
 _FOLDER_NAMES = "Use folder names as labels: benign and malignant, or diagnoses."
-LabelsFromFolders = Annotated[bool, flag("--labels-from-folders", _FOLDER_NAMES)]
+LabelsFromFolders = Annotated[bool, flag("--labels-from-folders", _FOLDER_NAMES, group=IN_TABLES)]
 _MALIGNANT = "Diagnoses that count as malignant, if a table has only diagnoses: mel,bcc."
 Malignant = Annotated[str | None, option("NAMES", _MALIGNANT)]
 _MAPPING = "Columns and labels, as written by `check`; options given here win."
-MappingFile = Annotated[Path | None, option("FILE", _MAPPING)]
+MappingFile = Annotated[Path | None, option("FILE", _MAPPING, group=IN_TABLES)]
 _METADATA = "CSV, Parquet or Excel in any ISIC layout; repeat to join."
 Metadata = Annotated[list[str] | None, option("TABLE", _METADATA)]
 Model = Annotated[Path, argument("MODEL.joblib", "Model file written by `fit`.")]
@@ -186,22 +215,22 @@ OutTable = Annotated[str, option("FILE|ADDRESS", _FEATURE_TABLE, ending_in(".par
 _WEIGHTS = "Weight file to write, .safetensors."
 OutWeights = Annotated[Path, option("FILE", _WEIGHTS, ending_in(".safetensors"))]
 _PATH_COLUMN = "Column of paths, if IMAGES is a table; default: detected."
-PathColumn = Annotated[str | None, option("NAME", _PATH_COLUMN)]
-Restart = Annotated[bool, flag("--restart", "Discard an interrupted run.")]
+PathColumn = Annotated[str | None, option("NAME", _PATH_COLUMN, group=IN_TABLES)]
+Restart = Annotated[bool, flag("--restart", "Discard an interrupted run.", group=RUNNING)]
 _ROOTS = "Another folder to search for the images of a table; repeat for more."
-Roots = Annotated[list[str] | None, option("DIR", _ROOTS)]
-Seed = Annotated[int, option("N", "Seed of the random numbers.", min=0)]
+Roots = Annotated[list[str] | None, option("DIR", _ROOTS, group=IN_TABLES)]
+Seed = Annotated[int, option("N", "Seed of the random numbers.", min=0, group=EXPERT)]
 _METHODS = "Segmentation: classical, refined, or a weight file of train-refiner."
 Segmenter = Annotated[
     str,
     option("NAME", _METHODS, _check_segmenter, autocompletion=lambda: ["classical", "refined"]),
 ]
 _SOURCE = "Column of hospitals, devices or data sets, to validate across them."
-Source = Annotated[str | None, option("COLUMN", _SOURCE)]
+Source = Annotated[str | None, option("COLUMN", _SOURCE, group=EXPERT)]
 _TARGET = "Column that says what is malignant; default: detected."
 Target = Annotated[str | None, option("NAME", _TARGET)]
 _TIME_LIMIT = "Time limit for one image; not applied with --jobs 1."
-TimeLimit = Annotated[float, option("SECONDS", _TIME_LIMIT, min=1)]
+TimeLimit = Annotated[float, option("SECONDS", _TIME_LIMIT, min=1, group=RUNNING)]
 
 
 def split_words(text: str | None) -> list[str] | None:

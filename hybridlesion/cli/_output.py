@@ -44,6 +44,7 @@ _LIBRARY_NAMES = {
     "masks": "mask",
     "metadata": "tables",
     "n_splits": "folds",
+    "random_state": "seed",
     "resources": "dask_resource",
     "roots": "root",
     "target_column": "target",

@@ -13,7 +13,7 @@ import typer
 from hybridlesion._sanitize import printable
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import argument, ending_in, option
+from hybridlesion.cli._options import EXPERT, argument, ending_in, option
 from hybridlesion.cli._progress import show_progress
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(
     benign: options.Benign = None,
     labels_from_folders: options.LabelsFromFolders = False,
     column: options.Columns = None,
-    decode: Annotated[int, option("N", _DECODE, min=-1)] = 1000,
+    decode: Annotated[int, option("N", _DECODE, min=-1, group=EXPERT)] = 1000,
     jobs: options.Jobs = -1,
     as_json: options.AsJson = False,
 ) -> None:

@@ -14,7 +14,7 @@ from hybridlesion.cli._progress import show_progress
 def demo(
     out: options.OutFolder = Path("demo"),
     jobs: options.Jobs = -1,
-    random_state: options.Seed = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Run every stage on synthetic lesions, in a few minutes."""
     from hybridlesion.demo import run_demo
@@ -23,7 +23,7 @@ def demo(
         result = run_demo(
             out,
             n_jobs=jobs,
-            random_state=random_state,
+            random_state=seed,
             step=lambda text: typer.echo(f"{text} ...", err=True),
             progress=progress,
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import argument, option
+from hybridlesion.cli._options import EXPERT, argument, option
 from hybridlesion.cli._progress import show_waiting
 
 _TRUTH = "Diagnoses; repeat to join more, such as a feature table for skin tones."
@@ -27,7 +27,9 @@ def evaluate(
     id_column: options.IdColumn = None,
     column: options.Columns = None,
     source: options.Source = None,
-    bootstrap: Annotated[int, option("N", "Bootstrap samples for each interval.", min=0)] = 2000,
+    bootstrap: Annotated[
+        int, option("N", "Bootstrap samples for each interval.", min=0, group=EXPERT)
+    ] = 2000,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure scores against the truth: tables and figures.

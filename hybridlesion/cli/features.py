@@ -9,7 +9,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import flag, option
+from hybridlesion.cli._options import EXPERT, flag, option
 from hybridlesion.cli._progress import show_progress
 
 
@@ -38,7 +38,7 @@ def features(
     out: options.OutTable,
     metadata: options.Metadata = None,
     embedder: Annotated[str, _EMBEDDER] = "finetuned",
-    weights: Annotated[Path | None, option("FILE", _WEIGHTS)] = None,
+    weights: Annotated[Path | None, option("FILE", _WEIGHTS, group=EXPERT)] = None,
     segmenter: options.Segmenter = "refined",
     masks: Annotated[Path | None, option("DIR", "Also write the masks to this folder.")] = None,
     device: options.Device = options.DeviceName.auto,

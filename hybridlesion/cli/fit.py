@@ -10,7 +10,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import argument, ending_in, flag, option
+from hybridlesion.cli._options import EXPERT, argument, ending_in, flag, option
 from hybridlesion.cli._progress import show_waiting
 
 if TYPE_CHECKING:
@@ -44,25 +44,29 @@ def fit(
     target: options.Target = None,
     groups: options.Groups = "patient_id",
     folds: Annotated[int, option("N", "Folds, grouped by patient.", min=2)] = 5,
-    seeds: Annotated[int, option("N", "Repetitions of the cross-validation.", min=1)] = 1,
+    seeds: Annotated[
+        int, option("N", "Repetitions of the cross-validation.", min=1, group=EXPERT)
+    ] = 1,
     malignant: options.Malignant = None,
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
     column: options.Columns = None,
     mapping: options.MappingFile = None,
     jobs: options.Jobs = -1,
-    random_state: options.Seed = 0,
-    cnn_seen: Annotated[_CnnSeen, option("blank|drop|keep", _SEEN)] = _CnnSeen.blank,
-    sign: Annotated[Path | None, option("KEYFILE", _SIGN)] = None,
+    seed: options.Seed = 0,
+    cnn_seen: Annotated[_CnnSeen, option("blank|drop|keep", _SEEN, group=EXPERT)] = _CnnSeen.blank,
+    sign: Annotated[Path | None, option("KEYFILE", _SIGN, group=EXPERT)] = None,
     oof: Annotated[Path | None, option("FILE", _OOF, ending_in(".csv"))] = None,
-    splits: Annotated[Path | None, option("FILE", _SPLITS)] = None,
-    save_splits: Annotated[Path | None, option("FILE", _SAVE_SPLITS, options.TABLES)] = None,
-    audit: Annotated[Path | None, option("FILE", _AUDIT, ending_in(".json"))] = None,
+    splits: Annotated[Path | None, option("FILE", _SPLITS, group=EXPERT)] = None,
+    save_splits: Annotated[
+        Path | None, option("FILE", _SAVE_SPLITS, options.TABLES, group=EXPERT)
+    ] = None,
+    audit: Annotated[Path | None, option("FILE", _AUDIT, ending_in(".json"), group=EXPERT)] = None,
     sensitivity: Annotated[float | None, option("X", _SENSITIVITY, _check_sensitivity)] = None,
-    threshold: Annotated[_Rule | None, option("f1|youden", _THRESHOLD)] = None,
+    threshold: Annotated[_Rule | None, option("f1|youden", _THRESHOLD, group=EXPERT)] = None,
     cost_ratio: options.CostRatio = None,
     source: options.Source = None,
-    allow_leaks: Annotated[bool, flag("--allow-leaks", _ALLOW_LEAKS)] = False,
+    allow_leaks: Annotated[bool, flag("--allow-leaks", _ALLOW_LEAKS, group=EXPERT)] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Fit a calibrated model with patient-grouped folds."""
@@ -99,7 +103,7 @@ def fit(
             n_splits=folds,
             n_seeds=seeds,
             n_jobs=jobs,
-            random_state=random_state,
+            random_state=seed,
             cnn_seen=str(cnn_seen),
             splits=splits,
             **({} if sensitivity is None else {"sensitivity": sensitivity}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import argument, option
+from hybridlesion.cli._options import EXPERT, argument, option
 from hybridlesion.cli._progress import show_waiting
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ def recalibrate(
     scores: Annotated[str, argument("SCORES", _SCORES)],
     truth: Annotated[list[str], option("TABLE", _TRUTH)],
     out: options.OutModel,
-    width: Annotated[float, option("X", _WIDTH, min=0.01, max=1)] = 0.2,
+    width: Annotated[float, option("X", _WIDTH, min=0.01, max=1, group=EXPERT)] = 0.2,
     target: options.Target = None,
     malignant: options.Malignant = None,
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
     column: options.Columns = None,
     key: options.Key = None,
-    sign: Annotated[Path | None, option("KEYFILE", _SIGN)] = None,
+    sign: Annotated[Path | None, option("KEYFILE", _SIGN, group=EXPERT)] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Recalibrate a model on labelled lesions of another site.

@@ -9,7 +9,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import flag, option
+from hybridlesion.cli._options import EXPERT, flag, option
 from hybridlesion.cli._progress import show_progress
 
 _SCORES = "Table written by `score`, best with --explain."
@@ -30,9 +30,9 @@ def report(
     against: Annotated[list[str] | None, option("SCORES", _AGAINST)] = None,
     images: Annotated[list[str] | None, option("IMAGES", _IMAGES)] = None,
     masks: Annotated[Path | None, option("DIR", _MASKS)] = None,
-    ablation: Annotated[Path | None, option("TABLE", _ABLATION)] = None,
-    cases: Annotated[int, option("N", _CASES, min=1)] = 600,
-    sheets: Annotated[int, option("N", _SHEETS, min=0)] = 100,
+    ablation: Annotated[Path | None, option("TABLE", _ABLATION, group=EXPERT)] = None,
+    cases: Annotated[int, option("N", _CASES, min=1, group=EXPERT)] = 600,
+    sheets: Annotated[int, option("N", _SHEETS, min=0, group=EXPERT)] = 100,
     target: options.Target = None,
     malignant: options.Malignant = None,
     benign: options.Benign = None,

@@ -9,7 +9,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import argument, flag, option
+from hybridlesion.cli._options import RUNNING, argument, flag, option
 from hybridlesion.cli._progress import show_progress
 
 if TYPE_CHECKING:
@@ -59,8 +59,10 @@ def score(
     root: options.Roots = None,
     column: options.Columns = None,
     mapping: options.MappingFile = None,
-    cache: Annotated[Path | None, option("DIR", _CACHE)] = None,
-    cache_limit: Annotated[float | None, option("GB", _CACHE_LIMIT, min=0.001)] = None,
+    cache: Annotated[Path | None, option("DIR", _CACHE, group=RUNNING)] = None,
+    cache_limit: Annotated[
+        float | None, option("GB", _CACHE_LIMIT, min=0.001, group=RUNNING)
+    ] = None,
     append: Annotated[bool, flag("--append", _APPEND)] = False,
     prevalence: Annotated[float | None, option("SHARE", _PREVALENCE, _check_prevalence)] = None,
     key: options.Key = None,

@@ -10,7 +10,7 @@ import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
-from hybridlesion.cli._options import argument, flag, option
+from hybridlesion.cli._options import EXPERT, argument, flag, option
 from hybridlesion.cli._progress import duration, say, show_progress
 
 _FOLDERS = "Folders of images, each a separate source."
@@ -31,10 +31,12 @@ def finetune(
     weights: Annotated[str | None, option("FILE", _PRETRAINED)] = None,
     folds: Annotated[int, option("N", "Folds, with one network each.", min=2)] = 5,
     epochs: options.Epochs = 8,
-    learning_rate: Annotated[float, option("X", _RATE, min=0, max=1)] = 6e-4,
-    batch_size: Annotated[int, option("N", "Images of one training step.", min=1)] = 48,
-    image_size: Annotated[int, option("N", _SIDE, min=32)] = 160,
-    whole: Annotated[bool, flag("--whole", _WHOLE)] = False,
+    learning_rate: Annotated[float, option("X", _RATE, min=0, max=1, group=EXPERT)] = 6e-4,
+    batch_size: Annotated[
+        int, option("N", "Images of one training step.", min=1, group=EXPERT)
+    ] = 48,
+    image_size: Annotated[int, option("N", _SIDE, min=32, group=EXPERT)] = 160,
+    whole: Annotated[bool, flag("--whole", _WHOLE, group=EXPERT)] = False,
     seed: options.Seed = 0,
     target: options.Target = None,
     malignant: options.Malignant = None,
@@ -93,7 +95,7 @@ def train_refiner(
     masks: Annotated[list[str], option("DIR", _TRUE_MASKS)],
     out: options.OutWeights,
     metadata: options.Metadata = None,
-    structures: Annotated[str | None, option("DIR", _STRUCTURES)] = None,
+    structures: Annotated[str | None, option("DIR", _STRUCTURES, group=EXPERT)] = None,
     weights: Annotated[str | None, option("FILE", _ENCODER)] = None,
     epochs: options.Epochs = 8,
     folds: Annotated[int, option("N", "Folds of a cross-validation; 0 for none.", min=0)] = 0,

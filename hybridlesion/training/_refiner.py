@@ -206,7 +206,8 @@ def train_refiner(
         Folders of ``IMAGEID_segmentation`` files, one for each image source.
     out : str or path-like
         Weight file to write, with suffix ``.safetensors``. Also written are ``OUT.curve.csv`` (a
-        row per epoch; the command line draws ``OUT.curve.png``), ``OUT.training/`` (checkpoints) and, with folds, ``OUT.out_of_fold.csv`` and
+        row per epoch; the command line draws ``OUT.curve.png``), ``OUT.training/`` (checkpoints)
+        and, with folds, ``OUT.out_of_fold.csv`` and
         the masks in ``OUT.out_of_fold/``.
     metadata : sequence of str, default=()
         Tables with ``orig_width, orig_height`` of squashed images, or with patient or lesion ids.

@@ -196,3 +196,21 @@ def test_command_modules_import_only_typer_at_the_top():
                 if name.startswith("hybridlesion."):
                     package = name.split(".")[1]
                     assert package in ("_sanitize", "cli", "exceptions"), f"{path.name}: {name}"
+
+
+def test_help_lists_what_everyone_needs_first(hybridlesion):
+    text = hybridlesion("fit", "--help").stdout
+    groups = ("Options:", "Tables and labels:", "Speed, cluster and cache:", "Expert:")
+    places = [text.index(f"\n{group}\n") for group in groups]
+    assert places == sorted(places)
+    first, last = text[: places[1]], text[places[3] :]
+    assert "--out" in first
+    assert "--seed N" in last
+    assert "--random-state" not in text
+
+
+def test_the_former_name_of_seed_still_works(hybridlesion, tmp_path):
+    table = tmp_path / "absent.csv"
+    result = hybridlesion("fit", table, "--out", tmp_path / "m.joblib", "--random-state=3")
+    assert "note: --random-state is now called --seed" in result.stderr
+    assert result.exit_code == 1  # the table does not exist

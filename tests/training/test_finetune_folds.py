@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from hybridlesion.training import _finetune_folds as _step_notes
 from hybridlesion.training._finetune_folds import StepNote, watch_steps
 
@@ -34,3 +36,12 @@ def test_notes_are_rare_but_the_last_is_written(tmp_path):
 def test_nobody_asks_nobody_is_told(tmp_path):
     with watch_steps(tmp_path, ["fold_0"], None):
         StepNote(tmp_path, "fold_0")(1, 1)
+
+
+def test_epochs_of_other_processes_are_told_once(tmp_path):
+    rows, told = [{"epoch": 1.0, "loss": 2.0}], []
+    path = tmp_path / "fold_0.curve.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    with watch_steps(tmp_path, ["fold_0", "fold_1"], None, lambda *row: told.append(row)):
+        pd.DataFrame([*rows, {"epoch": 2.0, "loss": 1.5}]).to_csv(path, index=False)
+    assert told == [("fold_0", {"epoch": 2.0, "loss": 1.5})]
