@@ -39,10 +39,12 @@ class TableError(HybridLesionError, ValueError):
         What is wrong with the table as a whole.
     problems : sequence of str, default=()
         All problems found, in row order; shown below the message.
+    uses : sequence of ColumnUse, default=()
+        How the columns were read, as far as that was possible; see `hybridlesion.metadata.Records`.
     """
 
-    def __init__(self, message: str, problems: Sequence[str] = ()):
-        self.problems = tuple(problems)
+    def __init__(self, message: str, problems: Sequence[str] = (), uses: Sequence[object] = ()):
+        self.problems, self.uses = tuple(problems), tuple(uses)
         lines = [message, *(f"  - {problem}" for problem in self.problems)]
         super().__init__("\n".join(lines))
 

@@ -1,7 +1,7 @@
 """Work on many images: shards, worker processes, Dask, resuming, and lists of failures."""
 
 from hybridlesion._former_names import look_up
-from hybridlesion.batch._check import DataCheck, check_data
+from hybridlesion.batch._check import DataCheck, check_data, describe_columns
 from hybridlesion.batch._feature_table import (
     FeatureTable,
     extract_features,
@@ -47,6 +47,7 @@ __all__ = [
     "check_usable",
     "count_errors",
     "count_jobs",
+    "describe_columns",
     "describe_featurizer",
     "errors_path",
     "extract_features",

@@ -210,7 +210,7 @@ def check_data(
     labels = count_diagnoses(labelled, found.diagnoses)
     return DataCheck(
         records,
-        _describe_columns(found.columns, tables),
+        describe_columns(found.columns, tables),
         labels,
         _find_unmatched(images["image_id"], found.frame["image_id"]),
         examined,
@@ -237,7 +237,21 @@ def _other_notes(found: Records) -> tuple[str, ...]:
     return tuple(note for note in found.warnings if note not in told)
 
 
-def _describe_columns(uses: Sequence[ColumnUse], tables: Sequence[Table]) -> pd.DataFrame:
+def describe_columns(uses: Sequence[ColumnUse], tables: Sequence[Table]) -> pd.DataFrame:
+    """Describe the columns of tables.
+
+    Parameters
+    ----------
+    uses : sequence of ColumnUse
+        How the columns were read.
+    tables : sequence of str, path-like or DataFrame
+        The tables, for examples of their values.
+
+    Returns
+    -------
+    DataFrame of shape (m, 6)
+        Columns of the tables, as in `DataCheck`.
+    """
     examples = {}
     for position, table in enumerate(tables if uses else (), start=1):
         source = read_source(table, position=position)

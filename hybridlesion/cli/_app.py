@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sys
 import warnings
@@ -73,7 +74,7 @@ class _Command(TyperCommand):
         if ctx.resilient_parsing:
             return super().parse_args(ctx, args)
         start_messages(self)
-        args = _replace_former(self, args)
+        args = _normalise_words(self, args)
         words = list(args)
         with _usage_errors(ctx, words):
             if "--list" in words and len(words) > 1:
@@ -134,12 +135,14 @@ def required_words(command: TyperCommand) -> list[str]:
     return [*arguments, *(f"{one.opts[0]} {one.metavar}" for one in options)]
 
 
-def _replace_former(command: TyperCommand, words: Sequence[str]) -> list[str]:
-    """Replace former names of options, with a note."""
+def _normalise_words(command: TyperCommand, words: Sequence[str]) -> list[str]:
+    """Replace former names of options, with a note, and ``~`` in ``--root=~/images``."""
     known = {name for one in command.params for name in one.opts}
     replaced = []
     for word in words:
         name, mark, value = word.partition("=")
+        if name in known and value.startswith("~"):  # shells expand it only at the start of a word
+            word = f"{name}={os.path.expanduser(value)}"
         new = _FORMER.get(name)
         if new in known and name not in known:
             note(f"{name} is now called {new}; the former name goes with the next release.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated
@@ -54,10 +55,12 @@ def check(
     columns = options.split_columns(column)
 
     from hybridlesion.batch import check_data
-    from hybridlesion.metadata import check_mapping_path, write_mapping
+    from hybridlesion.metadata import check_mapping_path, is_edited, write_mapping
 
     check_mapping_path(out)
-    with show_progress("opening") as progress:
+    width = min(max(output.table_width() or _PLAIN_WIDTH, _MIN_WIDTH), _MAX_WIDTH)
+    keep = out.exists() and is_edited(out)
+    with show_progress("opening") as progress, _explained(tables or (), width, as_json):
         found = check_data(
             images,
             tables or (),
@@ -74,9 +77,8 @@ def check(
             progress=progress,
         )
     command = _next_command(images, tables or (), out, path_column)
-    if found.n_usable:
+    if found.n_usable and not keep:
         write_mapping(out, found.mapping)
-    width = min(max(output.table_width() or _PLAIN_WIDTH, _MIN_WIDTH), _MAX_WIDTH)
     if as_json:
         output.print_json(_json_facts(found, out, " ".join(command)))
     else:
@@ -85,10 +87,28 @@ def check(
     if not found.n_usable:
         output.echo_err("hybridlesion: no image can be used; see above.")
         raise typer.Exit(1)
+    if keep:
+        cure = "To replace it, delete it; or name another with --out."
+        output.note(f"{out} was edited by hand and is kept as it is. {cure}")
     if not as_json:
         whole = " ".join(command)
         shown = whole if len(whole) <= width else " \\\n    ".join(command)
-        typer.echo(f"\nwrote {out}. Next:\n\n{shown}")
+        typer.echo(f"\n{'kept' if keep else 'wrote'} {out}. Next:\n\n{shown}")
+
+
+@contextmanager
+def _explained(tables: Sequence[str], width: int, as_json: bool) -> Iterator[None]:
+    """Show how the columns of a table were read, even if its values are refused."""
+    from hybridlesion.batch import describe_columns
+    from hybridlesion.exceptions import TableError
+
+    try:
+        yield
+    except TableError as error:
+        if error.uses and not as_json:
+            sections = _column_sections(describe_columns(error.uses, tables), width)
+            typer.echo(printable("\n".join(_format_sections(sections, width))))
+        raise
 
 
 def _next_command(
@@ -102,14 +122,22 @@ def _next_command(
 
 
 def _lines(found: DataCheck, width: int) -> list[str]:
-    sections = {
-        f"Columns of {table}": _format_columns(uses, width - 2)
-        for table, uses in found.columns.groupby("table", sort=False)
-    }
+    sections = _column_sections(found.columns, width)
     sections["Photographs"] = _format_photographs(found)
     sections["Labels"] = _format_labels(found, width - 2)
     sections["Patients and lesions"] = _format_groups(found.records)
-    lines = []
+    return _format_sections(sections, width)
+
+
+def _column_sections(columns: pd.DataFrame, width: int) -> dict[str, list[str]]:
+    return {
+        f"Columns of {table}": _format_columns(uses, width - 2)
+        for table, uses in columns.groupby("table", sort=False)
+    }
+
+
+def _format_sections(sections: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    lines: list[str] = []
     for title, section in sections.items():
         lines += ["", title] if lines else [title]
         for line in "\n".join(section).splitlines():

@@ -37,6 +37,7 @@ def report(
     malignant: options.Malignant = None,
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
+    column: options.Columns = None,
     jobs: options.Jobs = -1,
     as_json: options.AsJson = False,
 ) -> None:
@@ -46,8 +47,8 @@ def report(
         raise typer.BadParameter(
             f"{idle[0]} needs --scores SCORES; without scores the report covers only the model."
         )
-    of_truth = {"--target": target, "--malignant": malignant, "--benign": benign}
-    of_truth["--id-column"] = id_column
+    of_truth: dict[str, object] = {"--target": target, "--malignant": malignant}
+    of_truth |= {"--benign": benign, "--id-column": id_column, "--column": column}
     of_truth["--against"] = against
     if not truth and (idle := [name for name, value in of_truth.items() if value]):
         raise typer.BadParameter(f"{idle[0]} needs --truth TABLE.")
@@ -68,6 +69,7 @@ def report(
             malignant=options.split_words(malignant),
             benign=options.split_words(benign),
             id_column=id_column,
+            columns=options.split_columns(column),
             n_cases=cases,
             n_sheets=sheets,
             n_jobs=jobs,

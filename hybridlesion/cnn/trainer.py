@@ -322,10 +322,9 @@ class _Learner:
     def _held_out_loss(self, held_out: Examples, logits: np.ndarray) -> float:
         """Compute the loss of images from the sources of the training."""
         known = held_out.source < len(self.sampler.log_shares)
-        shares = self.sampler.log_shares[held_out.source[known]]
-        parts = (logits[known], held_out.allowed[known], shares)
-        tensors = (torch.from_numpy(part) for part in parts)
-        return float(class_set_loss(*tensors, self.recipe.label_smoothing))
+        found, allowed = (torch.from_numpy(part[known]) for part in (logits, held_out.allowed))
+        shares = torch.from_numpy(self.sampler.log_shares[held_out.source[known]])
+        return float(class_set_loss(found, allowed, shares, self.recipe.label_smoothing))
 
 
 def _aucs(held_out: Examples, scores: np.ndarray) -> dict[str, float]:

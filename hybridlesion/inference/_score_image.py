@@ -231,8 +231,10 @@ def measure_image(
         )
     if isinstance(image, np.ndarray):
         name, size = image_id or "image", image.shape[:2]
-        pixels, details = resize_long_side(check_image(image), featurizer.long_side), mask
-        if not isinstance(mask, Segmentation):
+        pixels = resize_long_side(check_image(image), featurizer.long_side)
+        if isinstance(mask, Segmentation):
+            details = mask
+        else:
             details = segment_details(pixels, segmenter=featurizer.segmenter)
     else:
         name, path = _find_one(image)
@@ -242,7 +244,7 @@ def measure_image(
         if isinstance(found, Failure):
             raise ImageError(f"{image}: {found.reason}")
         pixels, details = found
-    if mask is not None and mask is not details:
+    if mask is not None and not isinstance(mask, Segmentation):
         own = mask if isinstance(mask, np.ndarray) else read_mask(mask)
         details = replace_mask(details, own, size)
     record = pd.DataFrame({"image_id": [name], "path": [""]})
@@ -322,8 +324,9 @@ def score_image(
     >>> answer.score, answer.reasons  # doctest: +SKIP
     """
     record, notes = _read_metadata(metadata or {})
-    measured = image
-    if not isinstance(image, MeasuredImage):
+    if isinstance(image, MeasuredImage):
+        measured = image
+    else:
         measured = measure_image(model, image, mask=mask, device=device)
     _, classifier = split_steps(model)
     identified = pd.DataFrame({"image_id": [measured.image_id]}).join(record)
@@ -362,8 +365,8 @@ def score_image(
 def _read_metadata(metadata: Mapping[str, object]) -> tuple[pd.DataFrame, list[str]]:
     """Normalise what is known of one lesion, and refuse what is not understood."""
     known = {name: [value] for name, value in metadata.items() if pd.notna(value)}
-    record, notes = normalise_records(pd.DataFrame(known, index=[0]))
-    notes = [note.removeprefix("row 0: ") for note in notes]
+    record, found = normalise_records(pd.DataFrame(known, index=[0]))
+    notes = [note.removeprefix("row 0: ") for note in found]
     problems = [note.partition(_MISSING)[0] for note in notes if _MISSING in note]
     if problems:
         raise TableError("the metadata of the lesion were not understood:", problems)

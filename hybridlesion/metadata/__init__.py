@@ -31,6 +31,7 @@ from hybridlesion.metadata._mapping import (
     DataMapping,
     check_mapping_path,
     derive_mapping,
+    is_edited,
     read_mapping,
     write_mapping,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "find_role",
     "identify_layout",
     "is_acquisition",
+    "is_edited",
     "leak_reason",
     "list_diagnoses",
     "list_uses",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tomllib
@@ -285,6 +286,10 @@ def _read_list(path: Path, key: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+# Start of the last line, which tells whether a file was edited.
+_MARK = "# as written: "
+
+
 def check_mapping_path(path: str | os.PathLike) -> Path:
     """Check, before long work, that a mapping can be written without replacing another file.
 
@@ -341,8 +346,30 @@ def write_mapping(path: str | os.PathLike, mapping: DataMapping) -> None:
     lines += [f"{_FLAG} = {str(mapping.labels_from_folders).lower()}", ""]
     lines += [f"[{_COLUMNS}]", "# your column = our field"]
     lines += [f"{_quote(column)} = {_quote(name)}" for name, column in mapping.columns.items()]
+    text = "\n".join(lines) + "\n"
     with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text(f"{text}{_MARK}{_digest(text)}\n", encoding="utf-8")
+
+
+def is_edited(path: str | os.PathLike) -> bool:
+    """Check whether a mapping file differs from what `write_mapping` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Mapping file.
+
+    Returns
+    -------
+    bool
+        True if it was edited, or written by a release that did not mark its files.
+    """
+    text, mark, digest = Path(path).read_text(encoding="utf-8").rpartition(_MARK)
+    return not mark or digest.strip() != _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _quote(text: str) -> str:

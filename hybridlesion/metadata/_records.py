@@ -165,7 +165,9 @@ def read_records(
     frame = join_tables(parts, findings)
     if findings.problems:
         count = count_words(len(findings.problems), "problem")
-        raise TableError(f"{count} in {', '.join(part.name for part in parts)}:", findings.problems)
+        uses = [use for part in parts for use in part.uses]
+        names = ", ".join(part.name for part in parts)
+        raise TableError(f"{count} in {names}:", findings.problems, uses)
     if images is not None:
         frame = add_paths(frame, as_pandas(images), findings)
     if pair_lists:

@@ -214,3 +214,11 @@ def test_the_former_name_of_seed_still_works(hybridlesion, tmp_path):
     result = hybridlesion("fit", table, "--out", tmp_path / "m.joblib", "--random-state=3")
     assert "note: --random-state is now called --seed" in result.stderr
     assert result.exit_code == 1  # the table does not exist
+
+
+def test_a_home_folder_behind_an_equals_sign_is_expanded(hybridlesion, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = hybridlesion("segment", tmp_path / "gone", "--out=~/masks", "--root=~/images")
+    assert result.exit_code == 1
+    assert "~" not in result.stderr
+    assert not list(tmp_path.iterdir())

@@ -8,9 +8,11 @@ import shlex
 import shutil
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.io import write_image
 from hybridlesion.metadata import DataMapping, read_mapping, write_mapping
 
 GERMAN = {
@@ -271,3 +273,34 @@ def test_a_table_cannot_move_the_cursor(hybridlesion, clinic):
     assert result.exit_code == 0, result.output
     assert "\x1b" not in result.output
     assert re.search(r"\\x1b\[2Jx .*not understood", result.stdout)
+
+
+def test_the_columns_of_a_refused_table_are_shown(hybridlesion, tmp_path):
+    table = tmp_path / "crosses.csv"
+    table.write_text("image,age,Melanoma,Colours\nSYN_1,40,X,3\nSYN_2,50,,4\n")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    write_image(folder / "SYN_1.png", np.full((40, 60, 3), 200, np.uint8))
+    result = hybridlesion("check", folder, table)
+    assert result.exit_code == 1
+    columns = _section(result.stdout, "Columns of crosses.csv")
+    assert re.search(r"Melanoma +target +X +used", columns)
+    assert re.search(r"Colours +- +3, 4 +not understood", columns)
+    assert "Melanoma 'X' is neither" in result.stderr
+    assert hybridlesion("check", folder, table, "--json").stdout == ""
+
+
+def test_a_mapping_edited_by_hand_is_kept(hybridlesion, clinic, tmp_path):
+    arguments = ("check", clinic / "Fotos 2024", clinic / "meine Liste.csv")
+    path = tmp_path / "mapping.toml"
+    for _ in range(2):  # as written, it is replaced
+        assert "wrote mapping.toml" in hybridlesion(*arguments).stdout
+    edited = path.read_text().replace("malignant = []", 'malignant = ["mel"]')
+    path.write_text(edited)
+    result = hybridlesion(*arguments)
+    assert result.exit_code == 0, result.output
+    assert "mapping.toml was edited by hand and is kept" in result.stderr
+    assert "kept mapping.toml. Next:" in result.stdout
+    assert path.read_text() == edited
+    path.unlink()
+    assert "wrote mapping.toml" in hybridlesion(*arguments).stdout

@@ -71,7 +71,8 @@ DOUBTFUL = (
     "non si può escludere melanoma|mélanome non exclu|on ne peut exclure un mélanome|"
     "não se pode excluir melanoma|melanoom niet uitgesloten|Melanom nicht sicher ausgeschlossen|"
     "Melanomverdacht|melanomverdächtig|Melanomnachsorge|z.A. Melanom|could be melanoma|"
-    "previous melanoma|nevus w/ history of melanoma"
+    "previous melanoma|nevus w/ history of melanoma|melanoma in the past|melanoma, past|"
+    "melanoma 5 years ago|früheres Melanom|Melanom in der Vergangenheit|melanoma en el pasado"
 )
 UNKNOWN = "other|miscellaneous|wen|lesion|in situ|melanonychia|melanocytic|not bcc|class 1"
 # Labels of Fitzpatrick17k, DDI, MILK10k and the ISIC archive without a name of their own.

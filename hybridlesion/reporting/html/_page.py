@@ -80,6 +80,7 @@ def write_page(
     malignant: Sequence[str] | None = None,
     benign: Sequence[str] | None = None,
     id_column: str | None = None,
+    columns: Mapping[str, str] | None = None,
     n_cases: int = 600,
     n_sheets: int = 100,
     n_jobs: int = 1,
@@ -112,6 +113,8 @@ def write_page(
         Diagnoses that count as malignant, and further words that count as benign.
     id_column : str, default=None
         Column of image ids in the truth. If None, it is detected automatically.
+    columns : mapping of str to str, default=None
+        Mapping from record columns to the column names in the truth.
     n_cases : int, default=600
         Maximum number of lesions in the gallery, at least 1; `choose_cases` selects them.
     n_sheets : int, default=100
@@ -144,7 +147,8 @@ def write_page(
         raise OptionError("`against` needs `scores` and `truth` of the same lesions.")
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
-    data = collect_report_data(model, scores, truth, against, {"id_column": id_column, **labels})
+    options_of_truth = {"id_column": id_column, "columns": columns, **labels}
+    data = collect_report_data(model, scores, truth, against, options_of_truth)
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}
