@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -173,7 +174,7 @@ def epoch_line(epochs: int, training: str, row: Mapping[str, float]) -> str:
     >>> row |= {"rate": 4e-4, "images_per_second": 35.2, "minutes_left": 0}
     >>> first, _, rest = epoch_line(3, "fold_0", row).partition(", rate ")
     >>> first
-    'fold_0, epoch 3 of 3: loss 1.210, held out 1.300, melanoma AUC ham 0.912'
+    'fold_0, epoch 3 of 3: loss 1.210, held out 1.300, AUC of melanoma 0.912 (ham)'
     >>> rest
     '4.0e-04, 35.2 images/s'
     """
@@ -182,7 +183,8 @@ def epoch_line(epochs: int, training: str, row: Mapping[str, float]) -> str:
     said += [f"Jaccard {row['held_out_jaccard']:.3f}"] if "held_out_jaccard" in row else []
     for name, value in row.items():
         measure, comma, source = name.replace("_", " ").partition(" AUC, ")
-        said += [f"{measure} AUC {source} {value:.3f}"] if comma and value == value else []
+        known = comma and not math.isnan(value)
+        said += [f"AUC of {measure} {value:.3f} ({source})"] if known else []
     said += [f"rate {row['rate']:.1e}", f"{row['images_per_second']:.1f} images/s"]
     said += [f"{duration(60 * row['minutes_left'])} left"] if row["minutes_left"] else []
     return f"{training}, epoch {row['epoch']:.0f} of {epochs}: {', '.join(said)}"

@@ -94,7 +94,8 @@ class SimilarScores:
         """One sentence."""
         interval = f"95 % interval {100 * self.low:.0f} to {100 * self.high:.0f} %"
         lesions = f"Of the {self.n} training lesions with the nearest scores"
-        return f"{lesions}, {self.n_malignant} were malignant ({interval})."
+        verb = "was" if self.n_malignant == 1 else "were"
+        return f"{lesions}, {self.n_malignant} {verb} malignant ({interval})."
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ def watch_steps(
         yield
         return
     over = threading.Event()
+    seen: list[list[tuple[int, int]]] = [[]]
     logged = {name: len(_read_curve(folder, name)) for name in names}
 
     def report() -> None:
@@ -87,7 +88,8 @@ def watch_steps(
                 log(name, row)
         steps = [_read(_path(folder, name)) for name in names]
         longest = max(total for _, total in steps)
-        if longest and progress is not None:
+        if longest and progress is not None and steps != seen[-1]:
+            seen.append(steps)
             # Assume that a training that has not begun is as long as the longest.
             total = sum(total or longest for _, total in steps)
             progress(sum(done for done, _ in steps), 0, total)
