@@ -19,6 +19,7 @@ from hybridlesion.featurizer._measuring import (
     COLOR_CONSTANCY,
     Failure,
     attempt,
+    check_measurable,
     read_segmented,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "Failure",
     "LesionFeaturizer",
     "attempt",
+    "check_measurable",
     "check_records",
     "column_kinds",
     "encode_metadata",

@@ -115,18 +115,36 @@ def _read(path: object, long_side: int) -> np.ndarray:
     if not isinstance(path, str):
         raise ImageError("the record has no path to an image.")
     image = read_image(path, long_side=long_side)
+    check_measurable(image, path)
+    return resize_long_side(image, long_side)
+
+
+def check_measurable(image: np.ndarray, name: str) -> None:
+    """Check that a photograph is neither too small nor black.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB photograph.
+    name : str
+        Its path or id, for the message.
+
+    Raises
+    ------
+    ImageError
+        If no lesion can be measured in it.
+    """
     height, width = image.shape[:2]
     if min(height, width) < _SMALLEST_SIDE:
         raise ImageError(
-            f"{path}: {width} x {height} pixels are too few to measure a lesion; at least "
+            f"{name}: {width} x {height} pixels are too few to measure a lesion; at least "
             f"{_SMALLEST_SIDE} on each side are needed."
         )
     if (brightest := int(image.max())) <= _DARKEST:
         raise ImageError(
-            f"{path}: the photograph is black (its brightest value is {brightest} of 255). If "
+            f"{name}: the photograph is black (its brightest value is {brightest} of 255). If "
             "its file has 16 bits but holds values of 12 bits, rescale these to the full range."
         )
-    return resize_long_side(image, long_side)
 
 
 def _segment(

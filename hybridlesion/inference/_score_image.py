@@ -16,7 +16,7 @@ from hybridlesion._validation import check_image
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.explain import family_shares, reason_words
-from hybridlesion.featurizer import Failure, LesionFeaturizer, read_segmented
+from hybridlesion.featurizer import Failure, LesionFeaturizer, check_measurable, read_segmented
 from hybridlesion.inference._score_table import (
     UNUSUAL,
     align_table,
@@ -168,7 +168,7 @@ class LesionAnswer:
             lines.append(f"Most likely diagnoses: {shares}.")
         if self.applicability is not None:
             share = f"{100 * self.applicability:.0f} % of the training images"
-            lines.append(f"Applicability: {share} are as unusual or more.")
+            lines.append(f"Applicability: {share} are at least as unusual.")
         if self.network_score:
             lines.append(f"CNN score {self.network_score}.")
         return tuple(lines)
@@ -232,7 +232,8 @@ def measure_image(
         )
     if isinstance(image, np.ndarray):
         name, size = image_id or "image", image.shape[:2]
-        pixels = resize_long_side(check_image(image), featurizer.long_side)
+        check_measurable(check_image(image), name)
+        pixels = resize_long_side(image, featurizer.long_side)
         if isinstance(mask, Segmentation):
             details = mask
         else:
@@ -399,7 +400,7 @@ def _limits(
     names, limits = list(classifier.feature_names_in_), []
     unknown = record_columns([name for name in names if pd.isna(table[name].iloc[0])])
     if unknown:
-        limits.append(f"the model uses {' and '.join(unknown)}; not given, so taken as unknown.")
+        limits.append(f"the model uses {', '.join(unknown)}; not given, so taken as unknown.")
     if flags := flag_words(measured.segmentation.flags):
         limits.append(flags)
     applicability = scored.get("applicability", 1.0)

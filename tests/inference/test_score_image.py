@@ -108,5 +108,7 @@ def test_what_is_not_understood_is_refused(model, lesions, tmp_path):
         score_image(model, path, metadata={"age": 300})
     with pytest.raises(SourceError, match="36 images"):
         score_image(model, lesions["path"].iloc[0].rpartition("/")[0])
+    with pytest.raises(ImageError, match="black"):
+        score_image(model, np.zeros((40, 60, 3), np.uint8))
     with pytest.raises(TableError, match="tables alone"):
         score_image(model[1], path)
