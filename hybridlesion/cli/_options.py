@@ -226,7 +226,7 @@ Segmenter = Annotated[
     option("NAME", _METHODS, _check_segmenter, autocompletion=lambda: ["classical", "refined"]),
 ]
 _SOURCE = "Column of hospitals, devices or data sets, to validate across them."
-Source = Annotated[str | None, option("COLUMN", _SOURCE)]
+Source = Annotated[str | None, option("COLUMN", _SOURCE, group=EXPERT)]
 _TARGET = "Column that says what is malignant; default: detected."
 Target = Annotated[str | None, option("NAME", _TARGET)]
 _TIME_LIMIT = "Time limit for one image; not applied with --jobs 1."

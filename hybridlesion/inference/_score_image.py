@@ -17,7 +17,7 @@ from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.explain import family_shares, reason_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, check_measurable, read_segmented
-from hybridlesion.inference._applicability import NO_LESION, UNUSUAL
+from hybridlesion.inference._applicability import applicability_columns
 from hybridlesion.inference._score_table import (
     align_table,
     record_columns,
@@ -334,7 +334,8 @@ def score_image(
     identified = pd.DataFrame({"image_id": [measured.image_id]}).join(record)
     names = list(classifier.feature_names_in_)
     table, _ = align_table(identified.join(measured.table.reset_index(drop=True)), names)
-    scored = score_rows(classifier, table).iloc[0]
+    scores = score_rows(classifier, table)
+    scored = scores.assign(**applicability_columns(classifier, table)).iloc[0]
     base, shares, reasons = None, {}, ()
     if hasattr(classifier, "contributions"):
         parts = classifier.contributions(table)
@@ -403,14 +404,8 @@ def _limits(
         limits.append(f"the model uses {', '.join(unknown)}; not given, so taken as unknown.")
     if flags := flag_words(measured.segmentation.flags):
         limits.append(flags)
-    applicability, reason = scored.get("applicability", 1.0), scored.get("applicability_reason")
-    if applicability < UNUSUAL:
-        limits.append(
-            f"{reason} (applicability {applicability:.2g}, below {UNUSUAL:g}); the score rests on "
-            "the CNN."
-        )
-    elif reason and reason != NO_LESION:
-        limits.append(f"{reason}.")
+    if reason := scored.get("applicability_reason"):
+        limits.append(f"unusual in this image: {reason}.")
     if membership_warning(training, table):
         limits.append(
             "the lesion or its patient was in the training data; the score is optimistic."

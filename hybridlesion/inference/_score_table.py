@@ -205,23 +205,24 @@ def score_table(
     names = list(classifier.feature_names_in_)
     table, note = align_table(read_frame(table).reset_index(drop=True), names)
     notes = [note, *note_caveats(names, table, context=uses_context(classifier))]
-    scores = score_rows(classifier, table, coverage=coverage, abstain=abstain)
+    scores = score_rows(classifier, table)
+    score = scores["score"].to_numpy()
+    if coverage is not None:
+        sets = classifier.conformal_.predict(score, coverage)
+        scores = scores.assign(set=name_sets(sets), coverage=float(coverage))
+    if coverage is not None or abstain is not None:
+        scores["confidence"] = classifier.conformal_.confidence(score)
+    scores = scores.assign(**applicability_columns(classifier, table))
     for note in filter(None, [*notes, *note_unlike(scores)]):
         warnings.warn(note, UserWarning, stacklevel=3)
     if diagnoses:
-        scores = scores.join(classifier.predict_diagnoses(table, scores["score"].to_numpy()))
+        scores = scores.join(classifier.predict_diagnoses(table, score))
     if explain:
         scores = scores.join(reason_columns(model, table))
     return scores if abstain is None else leave_out(scores, abstain)
 
 
-def score_rows(
-    classifier: BaseEstimator,
-    table: pd.DataFrame,
-    *,
-    coverage: float | None = None,
-    abstain: float | None = None,
-) -> pd.DataFrame:
+def score_rows(classifier: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     """Score rows that have the columns of training.
 
     Parameters
@@ -230,13 +231,11 @@ def score_rows(
         Fitted classifier.
     table : DataFrame of shape (n, columns)
         Rows from `align_table`.
-    coverage, abstain : float, default=None
-        See `score_table`.
 
     Returns
     -------
     DataFrame of shape (n, columns)
-        Ids, score, label, threshold and applicability, as returned by `score_table`.
+        Ids, score, label and threshold, as returned by `score_table`.
     """
     original = score = classifier.original_score(table)
     recalibration = classifier.recalibration_
@@ -252,12 +251,7 @@ def score_rows(
     )
     if recalibration is not None:
         scores["score_original"] = original
-    if coverage is not None:
-        sets = classifier.conformal_.predict(score, coverage)
-        scores = scores.assign(set=name_sets(sets), coverage=float(coverage))
-    if coverage is not None or abstain is not None:
-        scores["confidence"] = classifier.conformal_.confidence(score)
-    return scores.assign(**applicability_columns(classifier, table))
+    return scores
 
 
 def check_extras(

@@ -66,7 +66,7 @@ def watch_steps(
         Names of the trainings.
     progress : callable or None
         Called as ``progress(done, 0, total)`` from another thread, with the steps of all trainings.
-    log : callable or None
+    log : callable, default=None
         Called as ``log(name, row)`` from another thread, for epochs finished since the block began.
 
     Yields

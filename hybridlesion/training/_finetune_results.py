@@ -288,7 +288,23 @@ def _plain(value: float) -> float | None:
 
 
 def name_sources(sources: Sequence[str]) -> list[str]:
-    """Name each source by the shortest unique ending of its path, without shared last parts."""
+    """Name each source by the shortest unique ending of its path, without shared last parts.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Paths of the sources.
+
+    Returns
+    -------
+    list of str
+        One name per source.
+
+    Examples
+    --------
+    >>> name_sources(["data/ham10000/images", "data/isic2017/images"])
+    ['ham10000', 'isic2017']
+    """
     parts = [Path(source).parts or (source,) for source in sources]
     while len(parts) > 1 and len({part[-1] for part in parts}) == 1 and min(map(len, parts)) > 1:
         parts = [part[:-1] for part in parts]

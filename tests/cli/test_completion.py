@@ -41,7 +41,7 @@ def _offered(shell, line):
         ("hybridlesion fe", ["features"]),
         ("hybridlesion features images --seg", ["--segmenter"]),
         ("hybridlesion features images --segmenter ", ["classical", "refined"]),
-        ("hybridlesion features images --embedder f", ["finetuned"]),
+        ("hybridlesion features images --embedder f", ["finetuned", "finetuned-embedding"]),
         ("hybridlesion features images --device c", ["cpu", "cuda"]),
         ("hybridlesion fit features.parquet --cnn-seen ", ["blank", "drop", "keep"]),
         ("hybridlesion finetune images --learning", ["--learning-rate"]),

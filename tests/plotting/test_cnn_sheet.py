@@ -61,7 +61,7 @@ def test_the_sheet_shows_photograph_and_map(found):
     figure = draw_cnn_sheet(image, found.values > 0, found, title="a $name$")
     assert [len(axes.images) for axes in figure.axes] == [1, 2]
     assert figure.get_suptitle() == "a $name$"
-    assert "CNN score 0.881." in figure.get_supxlabel()
+    assert "CNN score 0.881 of the whole network." in figure.get_supxlabel()
     assert "not a medical device" in figure.get_supxlabel()
     assert draw_cnn_sheet(image, np.zeros((60, 90), bool), found) is not None
     with pytest.raises(ImageError):
