@@ -225,7 +225,9 @@ Segmenter = Annotated[
     str,
     option("NAME", _METHODS, _check_segmenter, autocompletion=lambda: ["classical", "refined"]),
 ]
-_SOURCE = "Column of hospitals, devices or data sets, to validate across them."
+_SOURCE = (
+    "Column of hospitals, devices or data sets, to validate across them; or table: each is one."
+)
 Source = Annotated[str | None, option("COLUMN", _SOURCE, group=EXPERT)]
 _TARGET = "Column that says what is malignant; default: detected."
 Target = Annotated[str | None, option("NAME", _TARGET)]

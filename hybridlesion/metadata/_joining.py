@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -436,7 +437,9 @@ def read_sources(
     tables : sequence of str or path-like
         Tables; the first with a value counts.
     column : str
-        Column of the sources, which may be one that no model reads, such as ``attribution``.
+        Column of the sources, which may be one that no model reads, such as ``attribution``. If no
+        table has a column ``"table"``, this name makes each table a source, named after its file;
+        tables that contain all images are passed over.
     image_ids : Series of shape (n,)
         Images.
     id_column : str, default=None
@@ -453,13 +456,18 @@ def read_sources(
         If no table has the column, or all images come from one source.
     """
     found = pd.Series(None, index=image_ids.index, dtype=object)
-    names: list[str] = []
-    for table in tables:
-        names += [str(name) for name in read_table(table).columns]
-        read = read_columns(table, [column], image_ids, id_column)
-        if column in read:
+    columns = [[str(name) for name in read_table(table).columns] for table in tables]
+    names = [name for own in columns for name in own]
+    by_table = column == "table" and column not in names
+    for table, own in zip(tables, columns, strict=True):
+        read = read_columns(table, own if by_table else [column], image_ids, id_column)
+        if by_table:
+            inside = read.notna().any(axis=1)
+            if not inside.all():
+                found[found.isna() & inside] = Path(table).stem
+        elif column in read:
             found = found.where(found.notna(), normalise_ids(read[column]))
-    if column not in names:
+    if column not in names and not by_table:
         near = get_close_matches(column, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise TableError(

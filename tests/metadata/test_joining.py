@@ -305,3 +305,15 @@ def test_sources_are_read_from_the_first_table_that_names_them(tmp_path):
         read_sources(paths, "atribution", images)
     with pytest.raises(TableError, match="at least two sources; the column 'attribution' has 1"):
         read_sources(paths[:2], "attribution", images)
+
+
+def test_each_table_can_be_a_source(tmp_path):
+    rows = {"features": "abcd", "graz": "ab", "lyon": "bc"}
+    for name, ids in rows.items():
+        table = pd.DataFrame({"image_id": list(ids), "age": 50})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    paths = [tmp_path / f"{name}.csv" for name in rows]
+    found = read_sources(paths, "table", pd.Series(list("abcd")))
+    assert found.fillna("-").tolist() == ["graz", "graz", "lyon", "-"]
+    with pytest.raises(TableError, match="at least two sources"):
+        read_sources(paths[:2], "table", pd.Series(list("abcd")))
