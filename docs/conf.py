@@ -5,6 +5,7 @@ The source folder is the repository, so that the Markdown pages keep their relat
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -31,6 +32,18 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
+# Names of other projects become links if their inventories can be fetched: INTERSPHINX=1 make docs.
+# The default build needs no network.
+if os.environ.get("INTERSPHINX") == "1":
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "pandas": ("https://pandas.pydata.org/docs", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+    }
+
 root_doc = "docs/site/index"
 include_patterns = [
     "*.md",
