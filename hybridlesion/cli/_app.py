@@ -201,15 +201,18 @@ def _quote_value(error: Any, words: Sequence[str]) -> str:
 
 
 def _find_option(error: Any, ctx: typer.Context) -> str:
-    """List other commands that have the unknown option, unless typer suggests a similar option."""
-    if getattr(error, "possibilities", None) != []:
+    """List other commands that have the unknown option, instead of similar options."""
+    if getattr(error, "possibilities", None) is None:
         return ""
     having = [
         name
         for name, other in getattr(ctx.parent.command, "commands", {}).items()
         if any(error.option_name in one.opts for one in other.params)
     ]
-    return f". It is an option of {' and '.join(having)}." if having else ""
+    if not having:
+        return ""
+    error.possibilities = []
+    return f". It is an option of {' and '.join(having)}."
 
 
 def _check_outputs(command: TyperCommand, ctx: typer.Context) -> None:

@@ -107,8 +107,8 @@ def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failur
 # Sides, in pixels, below which no lesion can be measured.
 _SMALLEST_SIDE = 16
 
-# 12-bit values in a 16-bit file, up to 4,095, become at most this grey value of 255.
-_DARKEST = 4095 // 257
+# 12-bit values in a 16-bit file, up to 4,095, become at most this grey value (16) of 255.
+_DARKEST = (4095 + 128) // 257
 
 
 def _read(path: object, long_side: int) -> np.ndarray:

@@ -31,6 +31,7 @@ BESIDE = ("isic.{0}", "isic.{0}.errors.csv")
 EVALUATION = (
     *("metrics.csv", "metrics.json", "metrics.png", "operating_points.csv", "subgroups.csv"),
     *("reliability.png", "decision_curve.png", "subgroups.png", "comparison.csv", "comparison.png"),
+    *("selective_risk.csv", "selective_risk.png"),
 )
 
 

@@ -21,8 +21,8 @@ def test_commands_with_a_result_have_it():
         for name, command in get_command(app).commands.items()
         if any("--json" in one.opts for one in command.params if isinstance(one, TyperOption))
     ]
-    # explain draws, demo shows: nothing to read for a script.
-    assert set(get_command(app).commands) - set(having) == {"explain", "demo"}
+    # explain draws, demo shows, app serves: nothing to read for a script.
+    assert set(get_command(app).commands) - set(having) == {"explain", "demo", "app"}
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ ELSEWHERE = ("pip", "make", "dask", "python", "sh", "git", "cd")
 
 NOT_RUN = {
     "RESULTS.md": "hours of measuring; the scripts have tests of their own",
+    "app.md": "a server that runs until it is stopped, tested in tests/app",
 }
 
 

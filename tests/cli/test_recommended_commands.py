@@ -15,7 +15,7 @@ from hybridlesion.cli import app
 PACKAGE = Path(hybridlesion.__file__).parent
 COMMANDS = typer.main.get_command(app).commands
 # Options that every command has.
-COMMON = {"--help", "--version", "--install-completion"}
+COMMON = {"--help", "--version", "--install-completion", "--random-state"}
 
 
 def _texts(path: Path) -> list[str]:
