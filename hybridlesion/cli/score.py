@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _INPUTS = "Image sources of any kind, or feature tables."
 _OUT = "Table of scores, .csv or .parquet; without it, one image is scored and explained."
-_OF_ONE = "of the lesion, if one image is scored without --out."
+_OF_ONE = "if one image is scored without --out."
 _CACHE = "Folder that keeps features by image content, for later runs."
 _CACHE_LIMIT = "Size of --cache in gigabytes; the least recently used features are removed."
 _APPEND = "Keep the rows of --out; score new and changed images."
@@ -46,9 +46,9 @@ def score(
     inputs: Annotated[list[str], argument("INPUT...", _INPUTS)],
     out: Annotated[Path | None, option("FILE", _OUT, options.TABLES)] = None,
     metadata: options.Metadata = None,
-    age: Annotated[str | None, option("YEARS", f"Age {_OF_ONE}")] = None,
-    sex: Annotated[str | None, option("NAME", f"Sex {_OF_ONE}")] = None,
-    site: Annotated[str | None, option("NAME", f"Body site {_OF_ONE}")] = None,
+    age: Annotated[str | None, option("YEARS", f"Age of the patient, {_OF_ONE}")] = None,
+    sex: Annotated[str | None, option("NAME", f"Sex of the patient, {_OF_ONE}")] = None,
+    site: Annotated[str | None, option("NAME", f"Body site of the lesion, {_OF_ONE}")] = None,
     device: options.Device = options.DeviceName.auto,
     jobs: options.Jobs = -1,
     dask: options.Dask = None,
