@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hybridlesion._optional_imports import import_optional
+from hybridlesion.app._gallery import Gallery
 from hybridlesion.app._reader import LesionReader, Photograph
 
 if TYPE_CHECKING:
     from hybridlesion.app._server import create_app, serve
 
-__all__ = ["LesionReader", "Photograph", "create_app", "serve"]
+__all__ = ["Gallery", "LesionReader", "Photograph", "create_app", "serve"]
 
 
 def __getattr__(name: str) -> object:

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
 from hybridlesion._optional_imports import cv2
+from hybridlesion.app._gallery import embed_images
 from hybridlesion.app._layers import LAYERS, paint_layer
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, OptionError
@@ -28,8 +29,15 @@ from hybridlesion.featurizer import (
     LesionFeaturizer,
     read_segmented,
 )
-from hybridlesion.inference import LesionAnswer, MeasuredImage, measure_image, score_image
+from hybridlesion.inference import (
+    LesionAnswer,
+    MeasuredImage,
+    measure_image,
+    score_image,
+    uses_context,
+)
 from hybridlesion.io import image_id_from_path, image_size
+from hybridlesion.model import patient_context
 from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import enlarge_mask, flag_words, replace_mask
 
@@ -102,6 +110,30 @@ class Photograph:
         """Measurements by column name."""
         return self.measured.table.iloc[0].astype(float)
 
+    @cached_property
+    def embedding(self) -> np.ndarray:
+        """Vector of the network that ships, of length 1."""
+        return embed_images([self.measured.image])[0]
+
+
+def compare_lesions(photographs: Sequence[Photograph]) -> np.ndarray:
+    """Measure how unlike the others each lesion of a patient is.
+
+    Parameters
+    ----------
+    photographs : sequence of Photograph
+        One of each lesion.
+
+    Returns
+    -------
+    ndarray of shape (n,), float32
+        One minus the cosine between the embedding of a lesion and the mean direction of the
+        others, 0 to 2; see `hybridlesion.model.patient_context`. NaN for a single lesion.
+    """
+    vectors = np.stack([one.embedding for one in photographs])
+    table = pd.DataFrame(vectors).add_prefix("emb__").assign(patient_id="patient")
+    return patient_context(table, [])["ctx__embedding_distance"].to_numpy()
+
 
 class LesionReader:
     """Answers of a model about single photographs.
@@ -147,6 +179,7 @@ class LesionReader:
                 "features of images."
             )
         self.featurizer.check_version()
+        self.uses_context = self.has_model and uses_context(self.classifier)
 
     def warm_up(self) -> None:
         """Load the networks by reading a drawn lesion, so that the first photograph is quick."""
@@ -162,8 +195,8 @@ class LesionReader:
         Returns
         -------
         dict
-            ``name``, ``notice`` (about a missing model, or None), ``threshold`` and
-            ``uses_metadata``.
+            ``name``, ``notice`` (about a missing model, or None), ``threshold``,
+            ``uses_metadata`` and ``uses_context``.
         """
         names = getattr(self.classifier, "feature_names_in_", ())
         return {
@@ -171,6 +204,7 @@ class LesionReader:
             "notice": None if self.has_model else NO_MODEL,
             "threshold": float(self.classifier.threshold_) if self.has_model else None,
             "uses_metadata": any(str(name).startswith("meta__") for name in names),
+            "uses_context": self.uses_context,
         }
 
     def read(self, path: Path, name: str) -> Photograph:
@@ -252,6 +286,8 @@ class LesionReader:
         age: float | None = None,
         sex: str | None = None,
         site: str | None = None,
+        patient_id: str | None = None,
+        others: Sequence[Photograph] = (),
     ) -> dict[str, object]:
         """Score a photograph and say why.
 
@@ -265,6 +301,10 @@ class LesionReader:
             One of `hybridlesion.metadata.SEXES`.
         site : str or None, default=None
             One of `hybridlesion.metadata.SITES`.
+        patient_id : str or None, default=None
+            Patient, by whom training images are recognised.
+        others : sequence of Photograph, default=()
+            Other lesions of the patient, which some models compare.
 
         Returns
         -------
@@ -274,7 +314,8 @@ class LesionReader:
             network, and there is no threshold.
         """
         if self.has_model:
-            facts = self._score(photograph, age, sex, site).to_dict()
+            known = {"age": age, "sex": sex, "site": site, "patient_id": patient_id}
+            facts = self._score(photograph, known, others).to_dict()
         else:
             facts = _network_answer(photograph)
         has_lesion = photograph.measured.segmentation.mask.any()
@@ -339,6 +380,8 @@ class LesionReader:
         age: float | None = None,
         sex: str | None = None,
         site: str | None = None,
+        patient_id: str | None = None,
+        others: Sequence[Photograph] = (),
     ) -> bytes:
         """Draw the ABCD sheet of a photograph, with its score.
 
@@ -348,7 +391,9 @@ class LesionReader:
             The photograph.
         suffix : {".png", ".pdf"}
             Format of the file.
-        age, sex, site : float or str, default=None
+        age, sex, site, patient_id : float or str, default=None
+            As for `answer`.
+        others : sequence of Photograph, default=()
             As for `answer`.
 
         Returns
@@ -375,15 +420,16 @@ class LesionReader:
             notes=notes,
         )
         if self.has_model:
-            add_score(figure, self._score(photograph, age, sex, site), self.name)
+            known = {"age": age, "sex": sex, "site": site, "patient_id": patient_id}
+            add_score(figure, self._score(photograph, known, others), self.name)
         with TemporaryDirectory(dir=photograph.path.parent) as folder:
             return save_figure(figure, Path(folder) / f"sheet{suffix}", dpi=100).read_bytes()
 
     def _score(
-        self, photograph: Photograph, age: float | None, sex: str | None, site: str | None
+        self, photograph: Photograph, known: Mapping[str, object], others: Sequence[Photograph]
     ) -> LesionAnswer:
-        known = {"age": age, "sex": sex, "site": site}
-        settings = {"metadata": known, "training": self.training}
+        compared = [one.measured for one in others] if self.uses_context else []
+        settings = {"metadata": known, "training": self.training, "others": compared}
         return score_image(self.model, photograph.measured, **settings)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -27,10 +28,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hybridlesion import __version__
 from hybridlesion._optional_imports import cv2
 from hybridlesion._sanitize import plain_cell, printable
-from hybridlesion.app._reader import LesionReader, Photograph
+from hybridlesion.app._gallery import Gallery
+from hybridlesion.app._reader import LesionReader, Photograph, compare_lesions
 from hybridlesion.cnn import CLASSES
-from hybridlesion.exceptions import HybridLesionError, SourceError
+from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.io import read_image, resize_long_side
+from hybridlesion.leakage import perceptual_hash
 from hybridlesion.metadata import SEXES, SITES, Sex, Site
 
 MAX_BYTES = 200_000_000
@@ -58,6 +61,8 @@ _HEADERS = {
 }
 
 Answer = TypeVar("Answer")
+Keys = Annotated[list[str], Field(min_length=1, max_length=_MOST, description="Ids.")]
+PatientId = Annotated[str | None, Field(max_length=64, description="Name or number.")]
 Age = Annotated[FiniteFloat | None, Field(ge=0, le=120, description="Age in years.")]
 Point = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 
@@ -73,11 +78,14 @@ class Person(BaseModel):
         Sex.
     site : Site or None, default=None
         Site of the body.
+    patient_id : str or None, default=None
+        Name or number of the patient; photographs with the same one are compared.
     """
 
     age: Age = None
     sex: Sex | None = None
     site: Site | None = None
+    patient_id: PatientId = None
 
 
 class DrawnOutline(BaseModel):
@@ -101,7 +109,28 @@ class Chosen(BaseModel):
         Ids of the photographs.
     """
 
-    ids: Annotated[list[str], Field(min_length=1, max_length=_MOST)]
+    ids: Keys
+
+
+class Patient(BaseModel):
+    """One patient for several photographs.
+
+    Parameters
+    ----------
+    ids : list of str
+        Ids of the photographs.
+    patient_id : str
+        Name or number of the patient.
+    age : float or None, default=None
+        Age in years, 0 to 120.
+    sex : Sex or None, default=None
+        Sex.
+    """
+
+    ids: Keys
+    patient_id: Annotated[str, Field(min_length=1, max_length=64)]
+    age: Age = None
+    sex: Sex | None = None
 
 
 class _Guard:
@@ -205,8 +234,42 @@ class _Shelf:
     def read(self, path: Path, name: str, person: Person) -> _Kept:
         return self._answer(self.reader.read(path, name), person)
 
-    def change(self, key: str, person: Person) -> None:
-        self._replace(key, self._answer(self[key].photograph, person))
+    def change(self, people: Mapping[str, Person]) -> None:
+        kept = {key: self[key] for key in people}
+        for key, person in people.items():
+            self._replace(key, replace(kept[key], person=person))
+        patients = {one.patient_id for one in people.values()}
+        self.settle(people, patients | {one.person.patient_id for one in kept.values()})
+
+    def settle(self, keys: Iterable[str], patients: Iterable[str | None]) -> None:
+        """Answer again about photographs and, if the model compares them, those of patients."""
+        keys, patients = set(keys), set(patients) - {None}
+        if self.reader.uses_context:
+            found = self.kept.copy().items()
+            keys |= {key for key, kept in found if kept.person.patient_id in patients}
+        for key in keys & set(self.kept):
+            kept = self.kept[key]
+            self._replace(key, self._answer(kept.photograph, kept.person))
+
+    def group(self, person: Person) -> dict[str, Photograph]:
+        """Photographs of a patient by id."""
+        found = self.kept.copy().items() if person.patient_id is not None else ()
+        same = ((key, kept) for key, kept in found if kept.person.patient_id == person.patient_id)
+        return {key: kept.photograph for key, kept in same}
+
+    def _others(self, photograph: Photograph, person: Person) -> list[Photograph]:
+        group = self.group(person)
+        group.pop(photograph.path.name, None)
+        return list(group.values())
+
+    def compare(self, key: str) -> list[dict[str, object]]:
+        """Order the lesions of a patient, the one most unlike the others first."""
+        group = self.group(self[key].person)
+        if len(group) < 2:
+            return []
+        found = zip(group, compare_lesions(list(group.values())).tolist(), strict=True)
+        rows = [{"id": one, "distance": far if math.isfinite(far) else None} for one, far in found]
+        return sorted(rows, key=lambda row: -(row["distance"] or 0.0))
 
     def draw(self, key: str, points: list[list[float]] | None) -> None:
         """Replace the outline; None returns to the automatic one."""
@@ -216,10 +279,12 @@ class _Shelf:
         else:
             new = self.reader.correct(photograph, points)
         self._replace(key, self._answer(new, person))
+        self.settle((), [person.patient_id])
 
     def _answer(self, photograph: Photograph, person: Person) -> _Kept:
-        answer = self.reader.answer(photograph, **person.model_dump(mode="json"))
-        return _Kept(photograph, person, answer)
+        known = person.model_dump(mode="json")
+        others = self._others(photograph, person)
+        return _Kept(photograph, person, self.reader.answer(photograph, **known, others=others))
 
     def _replace(self, key: str, kept: _Kept) -> None:
         if key in self.kept:  # not removed in the meantime
@@ -271,7 +336,8 @@ class _Shelf:
     def sheet(self, key: str, suffix: str) -> bytes:
         kept = self[key]
         known = kept.person.model_dump(mode="json")
-        return self.reader.draw_sheet(kept.photograph, suffix, **known)
+        others = self._others(kept.photograph, kept.person)
+        return self.reader.draw_sheet(kept.photograph, suffix, **known, others=others)
 
     def table(self, keys: Iterable[str]) -> str:
         rows = [_table_row(self[key], self.reader.name) for key in keys]
@@ -300,7 +366,11 @@ def _table_row(kept: _Kept, model: str) -> dict[str, object]:
 
 
 def create_app(
-    reader: LesionReader, *, max_bytes: int = MAX_BYTES, longest_queue: int = _QUEUE
+    reader: LesionReader,
+    *,
+    gallery: Gallery | None = None,
+    max_bytes: int = MAX_BYTES,
+    longest_queue: int = _QUEUE,
 ) -> FastAPI:
     """Create the web application.
 
@@ -308,6 +378,8 @@ def create_app(
     ----------
     reader : LesionReader
         Reader that answers.
+    gallery : Gallery or None, default=None
+        Reference cases, which are read while the application runs.
     max_bytes : int, default=200_000_000
         Most bytes of a request; larger ones are refused with status 413.
     longest_queue : int, default=16
@@ -333,7 +405,11 @@ def create_app(
             async with anyio.create_task_group() as tasks:
                 # The networks are loaded while the user looks at the page.
                 tasks.start_soon(queue.run, reader.warm_up)
+                if gallery is not None:
+                    tasks.start_soon(anyio.to_thread.run_sync, gallery.read)
                 yield
+                if gallery is not None:
+                    gallery.stop()
 
     app = FastAPI(
         title="hybridlesion",
@@ -349,14 +425,17 @@ def create_app(
     async def refuse(_: Request, error: HybridLesionError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 422)
 
-    _add_page(app, reader)
+    _add_page(app, reader, gallery is not None)
     _add_scores(app, shelf, queue)
     _add_photographs(app, shelf, queue)
     _add_files(app, shelf, queue, maps)
+    _add_patients(app, shelf, queue)
+    if gallery is not None:
+        _add_gallery(app, shelf, queue, gallery)
     return app
 
 
-def _add_page(app: FastAPI, reader: LesionReader) -> None:
+def _add_page(app: FastAPI, reader: LesionReader, has_gallery: bool) -> None:
     """Serve the page from memory, so that no address becomes a path."""
     folder = resources.files(__package__) / "page"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if "." in file.name}
@@ -375,7 +454,7 @@ def _add_page(app: FastAPI, reader: LesionReader) -> None:
     @app.get("/model", summary="The model, and the words that it understands")
     async def model() -> dict[str, object]:
         limits = {"sexes": list(SEXES), "sites": list(SITES), "version": __version__}
-        return reader.facts() | limits
+        return reader.facts() | limits | {"has_gallery": has_gallery}
 
 
 def _add_scores(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
@@ -420,11 +499,14 @@ def _add_photographs(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
 
     @app.delete("/photographs/{key}", status_code=204, summary="Forget a photograph")
     async def remove(key: str) -> None:
+        patient = shelf[key].person.patient_id
         shelf.remove(key)
+        if shelf.reader.uses_context and patient is not None:
+            await queue.run(shelf.settle, (), [patient])
 
     @app.put("/photographs/{key}/person", summary="Score again with age, sex and site")
     async def change(key: str, person: Person) -> dict[str, object]:
-        await queue.run(shelf.change, key, person)
+        await queue.run(shelf.change, {key: person})
         return shelf.describe(key)
 
     @app.put("/photographs/{key}/outline", summary="Correct the outline and measure again")
@@ -436,6 +518,50 @@ def _add_photographs(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
     async def reset(key: str) -> dict[str, object]:
         await queue.run(shelf.draw, key, None)
         return shelf.describe(key)
+
+
+def _add_patients(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+    @app.put("/patient", summary="Say that photographs are of one patient, and score them again")
+    async def join(patient: Patient) -> dict[str, object]:
+        known = patient.model_dump(exclude={"ids"})
+        people = {key: shelf[key].person.model_copy(update=known) for key in patient.ids}
+        await queue.run(shelf.change, people)
+        return {"photographs": [shelf.describe(key) for key in patient.ids if key in shelf.kept]}
+
+    @app.get("/photographs/{key}/patient", summary="The patient's lesions, the most unlike first")
+    async def compare(key: str) -> dict[str, object]:
+        return {"lesions": await queue.run(shelf.compare, key)}
+
+
+def _add_gallery(app: FastAPI, shelf: _Shelf, queue: _Queue, gallery: Gallery) -> None:
+    def find(key: str) -> list[dict[str, object]]:
+        kept = shelf[key]
+        measured = kept.photograph.measured
+        known = {"image_id": measured.image_id, "patient_id": kept.person.patient_id}
+        image_hash = perceptual_hash(measured.image)
+        return gallery.find_similar(kept.photograph.embedding, image_hash, **known)
+
+    @app.get("/photographs/{key}/similar", summary="The most similar cases of the gallery")
+    async def similar(key: str) -> dict[str, object]:
+        n_read = gallery.n_read
+        cases = await queue.run(find, key)
+        return {"cases": cases, "n_read": n_read, "n_images": len(gallery)}
+
+    @app.get("/gallery/{number}.jpg", summary="A thumbnail of a case")
+    async def case(number: int) -> Response:
+        if not 0 <= number < len(gallery):
+            raise HTTPException(404, "there is no such case.")
+        found = await anyio.to_thread.run_sync(_case_thumbnail, gallery.frame["path"][number])
+        return Response(found, media_type="image/jpeg")
+
+
+def _case_thumbnail(path: str) -> bytes:
+    try:
+        image = read_image(path, long_side=_THUMBNAIL)
+    except (ImageError, SourceError) as error:
+        # The path belongs to whoever started the app.
+        raise HTTPException(404, "the picture of this case cannot be read.") from error
+    return _jpeg(resize_long_side(image, _THUMBNAIL), 85)
 
 
 def _add_files(app: FastAPI, shelf: _Shelf, queue: _Queue, maps: _Queue) -> None:
@@ -472,13 +598,21 @@ def _add_files(app: FastAPI, shelf: _Shelf, queue: _Queue, maps: _Queue) -> None
         return Response(text, media_type="application/json")
 
 
-def serve(reader: LesionReader, *, port: int = 8000, ready: Callable[[str], None]) -> None:
+def serve(
+    reader: LesionReader,
+    *,
+    gallery: Gallery | None = None,
+    port: int = 8000,
+    ready: Callable[[str], None],
+) -> None:
     """Run the app on 127.0.0.1 until it is interrupted.
 
     Parameters
     ----------
     reader : LesionReader
         Reader that answers.
+    gallery : Gallery or None, default=None
+        Reference cases.
     port : int, default=8000
         Port; 0 takes a free one.
     ready : callable
@@ -496,7 +630,7 @@ def serve(reader: LesionReader, *, port: int = 8000, ready: Callable[[str], None
     except OSError as error:
         listener.close()
         raise SourceError(f"port {port} is in use. Choose another `port`.") from error
-    app = create_app(reader)
+    app = create_app(reader, gallery=gallery)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, limit_concurrency=64
     )

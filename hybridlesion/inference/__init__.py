@@ -9,7 +9,7 @@ from hybridlesion.inference._score_image import (
     measure_image,
     score_image,
 )
-from hybridlesion.inference._score_table import score_table, threshold_in_use
+from hybridlesion.inference._score_table import score_table, threshold_in_use, uses_context
 
 __all__ = [
     "LesionAnswer",
@@ -22,4 +22,5 @@ __all__ = [
     "score_records",
     "score_table",
     "threshold_in_use",
+    "uses_context",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -280,6 +280,7 @@ def score_image(
     *,
     mask: str | os.PathLike | np.ndarray | None = None,
     metadata: Mapping[str, object] | None = None,
+    others: Sequence[MeasuredImage] = (),
     training: Mapping[str, object] | None = None,
     device: str | None = None,
 ) -> LesionAnswer:
@@ -299,6 +300,8 @@ def score_image(
     metadata : mapping of str to object, default=None
         What is known of the lesion, such as ``age``, ``sex``, ``site`` and ``patient_id``, as
         interpreted by `hybridlesion.metadata.normalise_records`.
+    others : sequence of MeasuredImage, default=()
+        Other lesions of the patient, for a model that compares a patient's lesions.
     training : mapping, default=None
         Description of the training data from the manifest. If None, training images of the model
         are not detected.
@@ -333,7 +336,14 @@ def score_image(
     _, classifier = split_steps(model)
     identified = pd.DataFrame({"image_id": [measured.image_id]}).join(record)
     names = list(classifier.feature_names_in_)
-    table, _ = align_table(identified.join(measured.table.reset_index(drop=True)), names)
+    rows = identified.join(measured.table.reset_index(drop=True))
+    if others:
+        known = record["patient_id"].dropna().tolist() if "patient_id" in record else []
+        rows["patient_id"] = patient = (*known, "patient")[0]
+        ids = {"image_id": [one.image_id for one in others], "patient_id": patient}
+        measurements = pd.concat([one.table for one in others], ignore_index=True)
+        rows = pd.concat([rows, pd.DataFrame(ids).join(measurements)], ignore_index=True)
+    table, _ = align_table(rows, names)
     scores = score_rows(classifier, table)
     scored = scores.assign(**applicability_columns(classifier, table)).iloc[0]
     base, shares, reasons = None, {}, ()
@@ -343,7 +353,7 @@ def score_image(
         reasons = tuple(reason_words(classifier, table, parts)[0])
     diagnoses, predicted = {}, None
     if classifier.diagnosis_ is not None:
-        found = classifier.predict_diagnoses(table, np.array([scored["score"]])).iloc[0]
+        found = classifier.predict_diagnoses(table, scores["score"].to_numpy()).iloc[0]
         diagnoses = {name: float(found[f"p_{code}"]) for name, code in CLASSES.items()}
         predicted = found["diagnosis_predicted"]
     uses_network = any(name.startswith("cnn__") for name in names)
@@ -406,11 +416,11 @@ def _limits(
         limits.append(flags)
     if reason := scored.get("applicability_reason"):
         limits.append(f"unusual in this image: {reason}.")
-    if membership_warning(training, table):
+    if membership_warning(training, table.head(1)):
         limits.append(
             "the lesion or its patient was in the training data; the score is optimistic."
         )
-    if uses_context(classifier):
+    if uses_context(classifier) and len(table) == 1:
         limits.append("the model compares a patient's lesions; this one was scored alone.")
     if "score_original" in scored:
         original = scored["score_original"]

@@ -8,7 +8,7 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.app import LesionReader
+from hybridlesion.app import Gallery, LesionReader
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.model import HybridLesionClassifier
 
@@ -63,3 +63,50 @@ def client(reader):
 
     with testclient.TestClient(create_app(reader), base_url=ORIGIN) as client:
         yield client
+
+
+def spread_lesions(n: int) -> list[np.ndarray]:
+    """Lesions of growing size on ever darker skin, no two of which are near-identical."""
+    rng = np.random.default_rng(0)
+    images = []
+    for k in range(n):
+        image = draw_lesion(radius=40 + 8 * k)
+        noise = cv2.resize(rng.normal(0, 14, (6, 8)), (320, 240), interpolation=cv2.INTER_CUBIC)
+        images.append(np.clip(image + noise[..., None], 0, 255).astype(np.uint8))
+    return images
+
+
+@pytest.fixture(scope="session")
+def cases(tmp_path_factory):
+    """A table of eight cases; the last two are photographs of one lesion."""
+    folder = tmp_path_factory.mktemp("gallery")
+    for k, image in enumerate(spread_lesions(8)):
+        (folder / f"case_{k}.png").write_bytes(encode(image))
+    table = pd.DataFrame({"image_id": [f"case_{k}" for k in range(8)]})
+    table["path"] = table["image_id"] + ".png"
+    table["diagnosis"] = ["nevus", "melanoma"] * 4
+    table["patient_id"] = [*(f"P{k}" for k in range(7)), "P6"]
+    table["lesion_id"] = [*(f"L{k}" for k in range(7)), "L6"]
+    table.to_csv(folder / "cases.csv", index=False)
+    return folder / "cases.csv"
+
+
+@pytest.fixture(scope="session")
+def gallery(cases):
+    """The cases, embedded."""
+    gallery = Gallery(cases)
+    gallery.read()
+    return gallery
+
+
+@pytest.fixture(scope="session")
+def comparing_reader() -> LesionReader:
+    """A model that compares the lesions of a patient: the largest total score is malignant."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"patient_id": [f"P{k // 4}" for k in range(240)]})
+    table["abcd__tds"] = rng.uniform(1, 8.9, 240)
+    largest = table.groupby("patient_id")["abcd__tds"].transform("max") == table["abcd__tds"]
+    classifier = HybridLesionClassifier(3, max_trees=20).fit(table, largest.to_numpy())
+    records = pd.DataFrame({"image_id": ["a"], "path": ["a.png"]})
+    model = Pipeline([("features", LesionFeaturizer().fit(records)), ("model", classifier)])
+    return LesionReader(model, name="context.joblib")

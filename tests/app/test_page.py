@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from .conftest import draw_lesion, encode
+from .conftest import draw_lesion, encode, spread_lesions
 
 pytest.importorskip("fastapi")
 
@@ -45,9 +45,11 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(reader):
+def address(reader, gallery):
     """Address of a running app."""
-    server = uvicorn.Server(uvicorn.Config(create_app(reader), port=0, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(reader, gallery=gallery), port=0, log_level="warning")
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -207,6 +209,44 @@ def test_everything_works_with_the_keyboard(open_page):
     page.keyboard.press("Enter")
     assert page.inner_text("#proof")
     assert wrong == []
+
+
+def test_lesions_of_one_patient_are_ordered(open_page):
+    page, wrong = open_page()
+    page.set_input_files("#files", _files(3))
+    _wait(page, 3)
+    page.focus("#same-patient")
+    page.keyboard.press("Enter")
+    page.locator("#patient-lesions button").nth(2).wait_for()
+    assert page.input_value("#patient_id").startswith("patient ")
+    page.focus("#patient-lesions button:not([aria-current])")
+    chosen = page.evaluate("document.activeElement.title")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f'#patient-lesions [aria-current][title="{chosen}"]')
+    assert page.inner_text("#name") == chosen
+    page.fill("#patient_id", "another")
+    page.wait_for_selector("#patient-part", state="hidden")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_similar_cases_are_shown_with_their_diagnosis(open_page, width, scheme):
+    page, wrong = open_page(width, scheme)
+    page.set_input_files("#files", _files(2))
+    page.locator("#similar-cases li").nth(4).wait_for()
+    _wait(page, 2)
+    page.click("#same-patient")
+    page.wait_for_selector("#patient-part")
+    named = page.locator("#similar-cases").inner_text().split()
+    assert set(named) == {"Nevus", "Melanoma"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert wrong == []
+
+
+def _files(n):
+    names = [f"{k}.png" for k in range(n)]
+    drawn = zip(names, spread_lesions(n), strict=True)
+    return [{"name": name, "mimeType": "image/png", "buffer": encode(one)} for name, one in drawn]
 
 
 def test_files_are_exported(open_page, tmp_path):

@@ -10,9 +10,11 @@ import socket
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hybridlesion.exceptions import SourceError
+from hybridlesion.inference import score_table
 
 from .conftest import ORIGIN, draw_lesion, encode
 
@@ -61,6 +63,64 @@ def test_a_photograph_is_changed_and_exported(client, lesion):
     assert row["outline"] == "corrected"
     assert client.post("/export.json", json=ids).json()["photographs"] == [corrected]
     assert not client.delete(f"{at}/outline").json()["corrected"]
+
+
+def test_lesions_of_a_patient_are_compared_and_scored_together(comparing_reader):
+    with TestClient(create_app(comparing_reader), base_url=ORIGIN) as client:
+        assert client.get("/model").json()["uses_context"]
+        opened = [_open(client, encode(image), f"{k}.png") for k, image in enumerate(_others(4))]
+        first = opened[0]["answer"]
+        assert any("scored alone" in words for words in first["warnings"])
+        ids = [one["id"] for one in opened]
+        known = {"ids": ids[:3], "patient_id": "P 1", "age": 61}
+        joined = client.put("/patient", json=known).json()["photographs"]
+        assert [one["id"] for one in joined] == ids[:3]
+        assert {one["person"]["age"] for one in joined} == {61}
+        assert not any("scored alone" in words for words in joined[0]["answer"]["warnings"])
+        found = client.get(f"/photographs/{ids[0]}/patient").json()["lesions"]
+        assert {one["id"] for one in found} == set(ids[:3])
+        distances = [one["distance"] for one in found]
+        assert distances == sorted(distances, reverse=True)
+        assert distances[-1] > 0
+        assert client.get(f"/photographs/{ids[3]}/patient").json() == {"lesions": []}
+        client.delete(f"/photographs/{ids[1]}")
+        client.put(f"/photographs/{ids[2]}/person", json={"patient_id": "P 2"})
+        alone = client.get(f"/photographs/{ids[0]}").json()["answer"]
+        assert alone["score"] == first["score"]
+        assert any("scored alone" in words for words in alone["warnings"])
+
+
+def _others(n):
+    return [draw_lesion(radius=30 + 15 * k) for k in range(n)]
+
+
+def test_the_score_of_a_group_is_that_of_a_table(comparing_reader, tmp_path):
+    paths = [tmp_path / f"{k}" for k in range(3)]
+    for path, image in zip(paths, _others(3), strict=True):
+        path.write_bytes(encode(image))
+    read = [comparing_reader.read(path, f"{path.name}.png") for path in paths]
+    table = pd.concat([one.measured.table for one in read], ignore_index=True)
+    table = table.assign(image_id=["0", "1", "2"], patient_id="P")
+    expected = score_table(comparing_reader.model, table)["score"]
+    answers = [
+        comparing_reader.answer(one, others=[*read[:k], *read[k + 1 :]])
+        for k, one in enumerate(read)
+    ]
+    assert [one["score"] for one in answers] == pytest.approx(expected.tolist())
+
+
+def test_similar_cases_have_thumbnails_and_no_path(reader, lesion, gallery):
+    with TestClient(create_app(reader, gallery=gallery), base_url=ORIGIN) as client:
+        assert client.get("/model").json()["has_gallery"]
+        at = f"/photographs/{_open(client, lesion)['id']}"
+        answer = client.get(f"{at}/similar")
+        found = answer.json()
+        assert (found["n_read"], found["n_images"], len(found["cases"])) == (8, 8, 5)
+        picture = client.get(f"/gallery/{found['cases'][0]['number']}.jpg")
+        assert picture.content.startswith(b"\xff\xd8")
+        assert str(gallery.frame["path"][0].rpartition("/")[0]) not in answer.text
+        assert client.get("/gallery/99.jpg").status_code == 404
+        assert client.get("/gallery/..%2fcases.jpg").status_code in (404, 422)
 
 
 def test_the_files_of_a_photograph(client, lesion):

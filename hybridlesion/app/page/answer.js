@@ -92,7 +92,7 @@ export function showAnswer({ answer, person, corrected }, model, peek) {
     ? `Of the ${similar.n} training lesions with the most similar scores, ${similar.n_malignant} were malignant (95 % interval of their share: ${percent(similar.low)} to ${percent(similar.high)}).`
     : "";
   drawGauge(answer);
-  for (const name of ["age", "sex", "site"]) {
+  for (const name of ["age", "sex", "site", "patient_id"]) {
     if (document.activeElement !== $(name)) $(name).value = person[name] ?? "";
   }
   const diagnoses = Object.entries(answer.diagnoses).sort((one, other) => other[1] - one[1]);

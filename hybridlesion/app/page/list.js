@@ -18,9 +18,10 @@ async function filesOf(entry) {
 }
 
 export class List {
-  constructor({ chosen, changed }) {
+  constructor({ chosen, changed, removed }) {
     this.chosen = chosen;
     this.changed = changed;
+    this.removed = removed;
     this.items = [];
     this.running = 0;
     for (const id of ["files", "folder"]) {
@@ -162,7 +163,8 @@ export class List {
   }
 
   forget(lesion) {
-    call(`/photographs/${encodeURIComponent(lesion.id)}`, { method: "DELETE" }).catch(() => {});
+    const gone = call(`/photographs/${encodeURIComponent(lesion.id)}`, { method: "DELETE" });
+    gone.then(() => this.removed()).catch(() => {});
   }
 
   remove(item) {

@@ -4,6 +4,7 @@ import { get, save } from "./api.js";
 import { showAnswer } from "./answer.js";
 import { $, element } from "./dom.js";
 import { List } from "./list.js";
+import { showStrips } from "./strips.js";
 import { Viewer } from "./viewer.js";
 
 let model;
@@ -26,11 +27,20 @@ async function change(id, path, options, words) {
   try {
     const lesion = await get(`${address(id)}${path}`, options);
     if (own === latest) list.update(lesion);
+    await refresh(lesion);
   } catch (error) {
     fail(error.message);
     if (current?.lesion) viewer.show(current.lesion);
   }
   if (words && own === latest) viewer.layers();
+}
+
+// Other lesions of a patient, whose scores changed with those of one.
+async function refresh(changed) {
+  if (!model.uses_context) return;
+  for (const { id, person } of list.lesions) {
+    if (id !== changed?.id && person.patient_id) list.update(await get(address(id)));
+  }
 }
 
 const viewer = new Viewer({
@@ -53,13 +63,16 @@ const list = new List({
       if (!item.failure) viewer.busy("reading the photograph");
     }
     buttons();
+    showStrips(item.lesion, list, model.has_gallery).catch((error) => fail(error.message));
   },
   changed: () => buttons(),
+  removed: () => refresh().catch((error) => fail(error.message)),
 });
 
 function buttons() {
   for (const id of ["sheet-pdf", "sheet-png"]) $(id).disabled = !current?.lesion;
   for (const id of ["csv", "json"]) $(id).disabled = !list.lesions.length;
+  $("same-patient").disabled = list.lesions.length < 2;
 }
 
 async function saving(button, path, name, options) {
@@ -98,9 +111,26 @@ $("person").addEventListener("input", () => {
   clearTimeout(typing);
   if (!$("person").checkValidity()) return;
   const { id } = current.lesion;
-  const person = Object.fromEntries(["age", "sex", "site"].map((name) => [name, $(name).value || null]));
+  const person = Object.fromEntries(["age", "sex", "site", "patient_id"].map((name) => [name, $(name).value || null]));
   if (person.age !== null) person.age = Number(person.age);
   typing = setTimeout(() => change(id, "/person", { method: "PUT", json: person }), 250);
+});
+
+$("same-patient").addEventListener("click", async () => {
+  if (!$("person").checkValidity()) return;
+  clearTimeout(typing);
+  const ids = list.lesions.map((lesion) => lesion.id);
+  const { value: age } = $("age");
+  // Another page of this app may have a patient without a name too.
+  const name = $("patient_id").value || `patient ${crypto.randomUUID().slice(0, 4)}`;
+  const json = { ids, patient_id: name, age: age ? Number(age) : null, sex: $("sex").value || null };
+  try {
+    const { photographs } = await get("/patient", { method: "PUT", json });
+    for (const lesion of photographs) list.update(lesion);
+    list.select(list.selected);
+  } catch (error) {
+    fail(error.message);
+  }
 });
 
 async function start() {
