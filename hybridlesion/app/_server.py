@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import anyio
 import numpy as np
@@ -28,13 +28,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hybridlesion import __version__
 from hybridlesion._optional_imports import cv2
 from hybridlesion._sanitize import plain_cell, printable
-from hybridlesion.app._gallery import Gallery
-from hybridlesion.app._reader import LesionReader, Photograph, compare_lesions
-from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.io import read_image, resize_long_side
-from hybridlesion.leakage import perceptual_hash
 from hybridlesion.metadata import SEXES, SITES, Sex, Site
+
+if TYPE_CHECKING:
+    from hybridlesion.app._gallery import Gallery
+    from hybridlesion.app._reader import LesionReader, Photograph
 
 MAX_BYTES = 200_000_000
 """Most bytes of a request."""
@@ -221,9 +221,13 @@ class _Kept:
 class _Shelf:
     """Photographs of this run, in a private folder, under names that cannot be guessed."""
 
-    def __init__(self, reader: LesionReader):
-        self.reader, self.kept = reader, dict[str, _Kept]()
+    def __init__(self, make_reader: Callable[[], LesionReader]):
+        self.make_reader, self.kept = make_reader, dict[str, _Kept]()
         self.folder = Path()  # set when the application starts
+
+    @cached_property
+    def reader(self) -> LesionReader:
+        return self.make_reader()
 
     def store(self, file: UploadFile) -> Path:
         path = self.folder / secrets.token_urlsafe(16)
@@ -264,6 +268,8 @@ class _Shelf:
 
     def compare(self, key: str) -> list[dict[str, object]]:
         """Order the lesions of a patient, the one most unlike the others first."""
+        from hybridlesion.app._reader import compare_lesions
+
         group = self.group(self[key].person)
         if len(group) < 2:
             return []
@@ -351,6 +357,8 @@ def _jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def _table_row(kept: _Kept, model: str) -> dict[str, object]:
+    from hybridlesion.cnn import CLASSES
+
     answer = kept.answer
     named = ("score", "label", "threshold", "threshold_rule", "applicability")
     row = {"image_id": kept.photograph.name, **kept.person.model_dump(mode="json"), "model": model}
@@ -366,7 +374,7 @@ def _table_row(kept: _Kept, model: str) -> dict[str, object]:
 
 
 def create_app(
-    reader: LesionReader,
+    reader: LesionReader | Callable[[], LesionReader],
     *,
     gallery: Gallery | None = None,
     max_bytes: int = MAX_BYTES,
@@ -376,8 +384,8 @@ def create_app(
 
     Parameters
     ----------
-    reader : LesionReader
-        Reader that answers.
+    reader : LesionReader or callable
+        Reader that answers, or a function that makes it while the page is already served.
     gallery : Gallery or None, default=None
         Reference cases, which are read while the application runs.
     max_bytes : int, default=200_000_000
@@ -396,7 +404,17 @@ def create_app(
     and deleted when the application ends. Names from a client are text for display; they never
     become a path.
     """
-    shelf, queue, maps = _Shelf(reader), _Queue(longest_queue), _Queue(2)
+    make_reader = reader if callable(reader) else lambda: reader
+    shelf, queue, maps = _Shelf(make_reader), _Queue(longest_queue), _Queue(2)
+    loaded = anyio.Event()
+
+    async def warm_up() -> None:
+        # Requests that need the reader wait in the queue, behind this.
+        await queue.run(lambda: shelf.reader)
+        loaded.set()
+        # Photographs that fill the queue by now load the networks themselves.
+        with suppress(HTTPException):
+            await queue.run(shelf.reader.warm_up)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -404,7 +422,7 @@ def create_app(
             shelf.folder = app.state.folder = Path(folder)
             async with anyio.create_task_group() as tasks:
                 # The networks are loaded while the user looks at the page.
-                tasks.start_soon(queue.run, reader.warm_up)
+                tasks.start_soon(warm_up)
                 if gallery is not None:
                     tasks.start_soon(anyio.to_thread.run_sync, gallery.read)
                 yield
@@ -425,7 +443,14 @@ def create_app(
     async def refuse(_: Request, error: HybridLesionError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 422)
 
-    _add_page(app, reader, gallery is not None)
+    _add_page(app)
+
+    @app.get("/model", summary="The model, and the words that it understands")
+    async def model() -> dict[str, object]:
+        await loaded.wait()
+        limits = {"sexes": list(SEXES), "sites": list(SITES), "version": __version__}
+        return shelf.reader.facts() | limits | {"has_gallery": gallery is not None}
+
     _add_scores(app, shelf, queue)
     _add_photographs(app, shelf, queue)
     _add_files(app, shelf, queue, maps)
@@ -435,7 +460,7 @@ def create_app(
     return app
 
 
-def _add_page(app: FastAPI, reader: LesionReader, has_gallery: bool) -> None:
+def _add_page(app: FastAPI) -> None:
     """Serve the page from memory, so that no address becomes a path."""
     folder = resources.files(__package__) / "page"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if "." in file.name}
@@ -450,11 +475,6 @@ def _add_page(app: FastAPI, reader: LesionReader, has_gallery: bool) -> None:
         if name not in files or kind is None:
             raise HTTPException(404, "there is no such page.")
         return Response(files[name], media_type=f"{kind}; charset=utf-8")
-
-    @app.get("/model", summary="The model, and the words that it understands")
-    async def model() -> dict[str, object]:
-        limits = {"sexes": list(SEXES), "sites": list(SITES), "version": __version__}
-        return reader.facts() | limits | {"has_gallery": has_gallery}
 
 
 def _add_scores(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
@@ -535,6 +555,8 @@ def _add_patients(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
 
 def _add_gallery(app: FastAPI, shelf: _Shelf, queue: _Queue, gallery: Gallery) -> None:
     def find(key: str) -> list[dict[str, object]]:
+        from hybridlesion.leakage import perceptual_hash
+
         kept = shelf[key]
         measured = kept.photograph.measured
         known = {"image_id": measured.image_id, "patient_id": kept.person.patient_id}
@@ -599,7 +621,7 @@ def _add_files(app: FastAPI, shelf: _Shelf, queue: _Queue, maps: _Queue) -> None
 
 
 def serve(
-    reader: LesionReader,
+    reader: LesionReader | Callable[[], LesionReader],
     *,
     gallery: Gallery | None = None,
     port: int = 8000,
@@ -609,8 +631,8 @@ def serve(
 
     Parameters
     ----------
-    reader : LesionReader
-        Reader that answers.
+    reader : LesionReader or callable
+        Reader that answers, or a function that makes it while the page is already served.
     gallery : Gallery or None, default=None
         Reference cases.
     port : int, default=8000

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import flag, option
+
+if TYPE_CHECKING:
+    from hybridlesion.app import LesionReader
 
 _MODEL = "Model file from `hybridlesion fit`. Without one, only the network that ships answers."
 _PORT = "Port on 127.0.0.1; 0 takes a free one."
@@ -31,10 +35,16 @@ def web_app(
 
     Nothing leaves 127.0.0.1. Stop it with Ctrl-C; the photographs are then deleted.
     """
-    from hybridlesion.app import Gallery, LesionReader, serve
+    from hybridlesion.app import serve
 
-    reader = LesionReader()
+    def network() -> LesionReader:
+        from hybridlesion.app import LesionReader
+
+        return LesionReader()
+
+    reader: LesionReader | Callable[[], LesionReader] = network
     if model is not None:
+        from hybridlesion.app import LesionReader
         from hybridlesion.persistence import load_artifact, read_key, read_manifest
 
         secret = None if key is None else read_key(key)
@@ -44,6 +54,8 @@ def web_app(
 
     cases = None
     if gallery is not None:
+        from hybridlesion.app import Gallery
+
         cases = Gallery(gallery, metadata=metadata or (), roots=root or ())
         output.print_notes(cases.notes)
     elif metadata:

@@ -50,7 +50,7 @@ def test_a_photograph_is_changed_and_exported(client, lesion):
     at = f"/photographs/{opened['id']}"
     older = client.put(f"{at}/person", json={"age": 80, "sex": None}).json()
     assert older["answer"]["score"] > opened["answer"]["score"]
-    assert older["person"] == {"age": 80.0, "sex": None, "site": None}
+    assert older["person"] == {"age": 80.0, "sex": None, "site": None, "patient_id": None}
     corrected = client.put(f"{at}/outline", json={"points": SQUARE}).json()
     assert corrected["corrected"]
     assert corrected["person"]["age"] == 80
@@ -260,9 +260,13 @@ def test_a_full_queue_asks_to_come_back(reader, lesion, monkeypatch):
     monkeypatch.setattr(reader, "warm_up", lambda: None)
     with TestClient(create_app(reader, longest_queue=1), base_url=ORIGIN) as client:
         found = []
-        first = threading.Thread(
-            target=lambda: found.append(client.post("/score", files={"file": lesion}))
-        )
+
+        def post():
+            while (answer := client.post("/score", files={"file": lesion})).status_code == 503:
+                assert not started.is_set()  # the reader is being loaded
+            found.append(answer)
+
+        first = threading.Thread(target=post)
         first.start()
         assert started.wait(60)
         refused = client.post("/score", files={"file": lesion})
@@ -271,6 +275,20 @@ def test_a_full_queue_asks_to_come_back(reader, lesion, monkeypatch):
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) > 0
     assert found[0].status_code == 200
+
+
+def test_the_page_is_served_while_the_reader_is_made(reader, lesion):
+    go = threading.Event()
+
+    def make():
+        assert go.wait(60)
+        return reader
+
+    with TestClient(create_app(make, longest_queue=1), base_url=ORIGIN) as client:
+        assert "<title>hybridlesion</title>" in client.get("/").text
+        assert client.post("/score", files={"file": lesion}).status_code == 503
+        go.set()
+        assert client.get("/model").json()["name"] == "nevi.joblib"
 
 
 def test_the_page_loads_nothing_from_elsewhere(client):

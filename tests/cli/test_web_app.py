@@ -55,6 +55,21 @@ def test_a_port_in_use_is_refused(hybridlesion):
     assert f"port {port} is in use. Choose another --port." in done.stderr
 
 
+def test_a_gallery_that_cannot_be_used_is_refused(hybridlesion, tmp_path):
+    done = hybridlesion("app", "--gallery", tmp_path / "nowhere")
+    assert done.exit_code == 1
+    assert "nowhere" in done.stderr
+    assert hybridlesion("app", "--metadata", "a.csv").exit_code == 2
+
+
+def test_the_server_starts_without_the_libraries_that_measure():
+    code = (
+        "import sys, hybridlesion.app._server; print({'sklearn', 'scipy.stats'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_a_file_that_is_no_model_is_refused(hybridlesion, tmp_path):
     (tmp_path / "notes.txt").write_text("Dear colleague")
     done = hybridlesion("app", tmp_path / "notes.txt")

@@ -1,14 +1,14 @@
 // Requests to the server of this page, which waits in line where the queue is full.
 
-const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+export const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
 
 function words(detail) {
   if (typeof detail === "string") return detail[0].toUpperCase() + detail.slice(1);
   return detail.map((one) => `${one.loc.at(-1)}: ${one.msg}`).join("; ");
 }
 
-export async function call(path, { method = "GET", json, form } = {}) {
-  const options = { method, body: form };
+export async function call(path, { method = "GET", json, form, signal } = {}) {
+  const options = { method, body: form, signal };
   if (json !== undefined) {
     options.body = JSON.stringify(json);
     options.headers = { "content-type": "application/json" };

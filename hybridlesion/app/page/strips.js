@@ -1,29 +1,38 @@
 // Strips under the photograph: the other lesions of the patient, and similar cases of the gallery.
 
-import { get } from "./api.js";
+import { get, pause } from "./api.js";
 import { $, bar, element, percent, sentence } from "./dom.js";
 
-const AGAIN = 2000; // milliseconds until a gallery that is being read is asked again
+const AGAIN = 2; // seconds until a gallery that is being read is asked again
 
 const address = (id) => `/photographs/${encodeURIComponent(id)}`;
 const picture = (src) => element("img", { src, alt: "", loading: "lazy" });
 
-let latest = 0;
-let waiting;
+let asked = new AbortController();
 
-// Show the strips of a photograph, or hide them without one.
+// Show the strips of a photograph, or hide them without one; a later call ends an earlier one.
 export async function showStrips(lesion, list, hasGallery) {
-  latest += 1;
-  const own = latest;
-  clearTimeout(waiting);
+  asked.abort();
+  const { signal } = (asked = new AbortController());
   if (lesion?.id !== $("similar-part").dataset.id) $("similar-part").hidden = true;
-  const group = list.lesions.filter((one) => lesion?.person.patient_id && one.person.patient_id === lesion.person.patient_id);
-  if (group.length < 2) $("patient-part").hidden = true;
-  else {
-    const { lesions } = await get(`${address(lesion.id)}/patient`);
-    if (own === latest) drawPatient(lesion, lesions, list);
+  const patient = lesion?.person.patient_id;
+  const alone = !patient || list.lesions.filter((one) => one.person.patient_id === patient).length < 2;
+  if (alone) $("patient-part").hidden = true;
+  try {
+    if (!alone) {
+      const { lesions } = await get(`${address(lesion.id)}/patient`, { signal });
+      if (!signal.aborted) drawPatient(lesion, lesions, list);
+    }
+    while (lesion && hasGallery && !signal.aborted) {
+      const found = await get(`${address(lesion.id)}/similar`, { signal });
+      if (signal.aborted) break;
+      drawSimilar(lesion, found);
+      if (found.n_read === found.n_images) break;
+      await pause(AGAIN);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   }
-  if (lesion && hasGallery && own === latest) await showSimilar(lesion, own);
 }
 
 function drawPatient(lesion, lesions, list) {
@@ -49,9 +58,7 @@ function drawPatient(lesion, lesions, list) {
   $("patient-part").hidden = false;
 }
 
-async function showSimilar(lesion, own) {
-  const { cases, n_read: read, n_images: all } = await get(`${address(lesion.id)}/similar`);
-  if (own !== latest) return;
+function drawSimilar(lesion, { cases, n_read: read, n_images: all }) {
   $("similar-part").dataset.id = lesion.id;
   $("similar-note").textContent =
     read < all
@@ -65,5 +72,4 @@ async function showSimilar(lesion, own) {
     }),
   );
   $("similar-part").hidden = false;
-  if (read < all) waiting = setTimeout(() => showSimilar(lesion, own).catch(() => {}), AGAIN);
 }
