@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-import secrets
-import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import anyio
-import numpy as np
-import pandas as pd
 import uvicorn
 from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -26,15 +20,15 @@ from pydantic import BaseModel, Field, FiniteFloat
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridlesion import __version__
-from hybridlesion._optional_imports import cv2
-from hybridlesion._sanitize import plain_cell, printable
+from hybridlesion._sanitize import printable
+from hybridlesion.app._shelf import THUMBNAIL, Age, Person, Shelf, encode_jpeg
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.metadata import SEXES, SITES, Sex, Site
 
 if TYPE_CHECKING:
     from hybridlesion.app._gallery import Gallery
-    from hybridlesion.app._reader import LesionReader, Photograph
+    from hybridlesion.app._reader import LesionReader
 
 MAX_BYTES = 200_000_000
 """Most bytes of a request."""
@@ -45,7 +39,6 @@ HOSTS = ("127.0.0.1", "localhost")
 _QUEUE = 16  # jobs that wait or run; further ones are refused
 _RETRY = "2"  # seconds
 _MOST = 500  # photographs kept
-_THUMBNAIL = 192  # pixels
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SUFFIXES = {".png": "image/png", ".pdf": "application/pdf"}
 _HEADERS = {
@@ -62,30 +55,7 @@ _HEADERS = {
 
 Answer = TypeVar("Answer")
 Keys = Annotated[list[str], Field(min_length=1, max_length=_MOST, description="Ids.")]
-PatientId = Annotated[str | None, Field(max_length=64, description="Name or number.")]
-Age = Annotated[FiniteFloat | None, Field(ge=0, le=120, description="Age in years.")]
 Point = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
-
-
-class Person(BaseModel):
-    """What is known about the patient of a photograph.
-
-    Parameters
-    ----------
-    age : float or None, default=None
-        Age in years, 0 to 120.
-    sex : Sex or None, default=None
-        Sex.
-    site : Site or None, default=None
-        Site of the body.
-    patient_id : str or None, default=None
-        Name or number of the patient; photographs with the same one are compared.
-    """
-
-    age: Age = None
-    sex: Sex | None = None
-    site: Site | None = None
-    patient_id: PatientId = None
 
 
 class DrawnOutline(BaseModel):
@@ -209,170 +179,6 @@ class _Queue:
             self.waiting -= 1
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """A photograph on the shelf, what is known about its patient, and the answer."""
-
-    photograph: Photograph
-    person: Person
-    answer: dict[str, Any]
-
-
-class _Shelf:
-    """Photographs of this run, in a private folder, under names that cannot be guessed."""
-
-    def __init__(self, make_reader: Callable[[], LesionReader]):
-        self.make_reader, self.kept = make_reader, dict[str, _Kept]()
-        self.folder = Path()  # set when the application starts
-
-    @cached_property
-    def reader(self) -> LesionReader:
-        return self.make_reader()
-
-    def store(self, file: UploadFile) -> Path:
-        path = self.folder / secrets.token_urlsafe(16)
-        with path.open("wb") as stream:
-            shutil.copyfileobj(file.file, stream)
-        return path
-
-    def read(self, path: Path, name: str, person: Person) -> _Kept:
-        return self._answer(self.reader.read(path, name), person)
-
-    def change(self, people: Mapping[str, Person]) -> None:
-        kept = {key: self[key] for key in people}
-        for key, person in people.items():
-            self._replace(key, replace(kept[key], person=person))
-        patients = {one.patient_id for one in people.values()}
-        self.settle(people, patients | {one.person.patient_id for one in kept.values()})
-
-    def settle(self, keys: Iterable[str], patients: Iterable[str | None]) -> None:
-        """Answer again about photographs and, if the model compares them, those of patients."""
-        keys, patients = set(keys), set(patients) - {None}
-        if self.reader.uses_context:
-            found = self.kept.copy().items()
-            keys |= {key for key, kept in found if kept.person.patient_id in patients}
-        for key in keys & set(self.kept):
-            kept = self.kept[key]
-            self._replace(key, self._answer(kept.photograph, kept.person))
-
-    def group(self, person: Person) -> dict[str, Photograph]:
-        """Photographs of a patient by id."""
-        found = self.kept.copy().items() if person.patient_id is not None else ()
-        same = ((key, kept) for key, kept in found if kept.person.patient_id == person.patient_id)
-        return {key: kept.photograph for key, kept in same}
-
-    def _others(self, photograph: Photograph, person: Person) -> list[Photograph]:
-        group = self.group(person)
-        group.pop(photograph.path.name, None)
-        return list(group.values())
-
-    def compare(self, key: str) -> list[dict[str, object]]:
-        """Order the lesions of a patient, the one most unlike the others first."""
-        from hybridlesion.app._reader import compare_lesions
-
-        group = self.group(self[key].person)
-        if len(group) < 2:
-            return []
-        found = zip(group, compare_lesions(list(group.values())).tolist(), strict=True)
-        rows = [{"id": one, "distance": far if math.isfinite(far) else None} for one, far in found]
-        return sorted(rows, key=lambda row: -(row["distance"] or 0.0))
-
-    def draw(self, key: str, points: list[list[float]] | None) -> None:
-        """Replace the outline; None returns to the automatic one."""
-        photograph, person = self[key].photograph, self[key].person
-        if points is None:
-            new = self.reader.read(photograph.path, photograph.name)
-        else:
-            new = self.reader.correct(photograph, points)
-        self._replace(key, self._answer(new, person))
-        self.settle((), [person.patient_id])
-
-    def _answer(self, photograph: Photograph, person: Person) -> _Kept:
-        known = person.model_dump(mode="json")
-        others = self._others(photograph, person)
-        return _Kept(photograph, person, self.reader.answer(photograph, **known, others=others))
-
-    def _replace(self, key: str, kept: _Kept) -> None:
-        if key in self.kept:  # not removed in the meantime
-            self.kept[key] = kept
-
-    def __getitem__(self, key: str) -> _Kept:
-        if key not in self.kept:
-            raise HTTPException(404, "there is no such photograph; it may have been removed.")
-        return self.kept[key]
-
-    def add(self, kept: _Kept) -> str:
-        key = kept.photograph.path.name
-        self.kept[key] = kept
-        return key
-
-    def remove(self, key: str) -> None:
-        path = self[key].photograph.path
-        del self.kept[key]
-        for file in (path, path.with_suffix(".jpg")):
-            file.unlink(missing_ok=True)
-
-    def describe(self, key: str) -> dict[str, object]:
-        kept = self[key]
-        photograph = kept.photograph
-        height, width = photograph.size
-        return {
-            "id": key,
-            "name": photograph.name,
-            "width": width,
-            "height": height,
-            "outline": photograph.outline,
-            "corrected": photograph.corrected,
-            "person": kept.person.model_dump(mode="json"),
-            "layers": self.reader.layers(photograph),
-            "answer": kept.answer,
-        }
-
-    def photograph_file(self, key: str) -> Path:
-        """Encode the photograph at full resolution, so that no foreign bytes are served."""
-        path = self[key].photograph.path
-        file = path.with_suffix(".jpg")
-        if not file.exists():
-            file.write_bytes(_jpeg(read_image(path), 92))
-        return file
-
-    def thumbnail(self, key: str) -> bytes:
-        return _jpeg(resize_long_side(self[key].photograph.measured.image, _THUMBNAIL), 85)
-
-    def sheet(self, key: str, suffix: str) -> bytes:
-        kept = self[key]
-        known = kept.person.model_dump(mode="json")
-        others = self._others(kept.photograph, kept.person)
-        return self.reader.draw_sheet(kept.photograph, suffix, **known, others=others)
-
-    def table(self, keys: Iterable[str]) -> str:
-        rows = [_table_row(self[key], self.reader.name) for key in keys]
-        table = pd.DataFrame(rows).map(plain_cell)
-        return table.to_csv(index=False, lineterminator="\r\n")
-
-
-def _jpeg(image: np.ndarray, quality: int) -> bytes:
-    pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-
-
-def _table_row(kept: _Kept, model: str) -> dict[str, object]:
-    from hybridlesion.cnn import CLASSES
-
-    answer = kept.answer
-    named = ("score", "label", "threshold", "threshold_rule", "applicability")
-    row = {"image_id": kept.photograph.name, **kept.person.model_dump(mode="json"), "model": model}
-    row |= {name: answer[name] for name in named}
-    diagnoses = answer["diagnoses"].items()
-    row |= {f"p_{CLASSES[name]}": probability for name, probability in diagnoses}
-    row |= {f"reason_{k}": words for k, words in enumerate(answer["reasons"], start=1)}
-    row |= {one["name"]: one["value"] for one in answer["abcd"]}
-    seven = answer["seven_point"] or {"total": None}
-    row["seven_point"] = seven["total"]
-    row["outline"] = "corrected" if kept.photograph.corrected else "automatic"
-    return row | {"warnings": " ".join(answer["warnings"])}
-
-
 def create_app(
     reader: LesionReader | Callable[[], LesionReader],
     *,
@@ -405,7 +211,7 @@ def create_app(
     become a path.
     """
     make_reader = reader if callable(reader) else lambda: reader
-    shelf, queue, maps = _Shelf(make_reader), _Queue(longest_queue), _Queue(2)
+    shelf, queue, maps = Shelf(make_reader), _Queue(longest_queue), _Queue(2)
     loaded = anyio.Event()
 
     async def warm_up() -> None:
@@ -477,7 +283,7 @@ def _add_page(app: FastAPI) -> None:
         return Response(files[name], media_type=f"{kind}; charset=utf-8")
 
 
-def _add_scores(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+def _add_scores(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
     @app.post("/score", summary="Score one photograph, which is not kept")
     async def score(
         file: Annotated[UploadFile, File(description="JPEG, PNG, TIFF, DICOM or another image.")],
@@ -500,7 +306,7 @@ def _name(file: UploadFile) -> str:
     return name.replace("\n", " ")[:200] or "photograph"
 
 
-def _add_photographs(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+def _add_photographs(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
     @app.post("/photographs", status_code=201, summary="Read and keep a photograph")
     async def add(file: UploadFile) -> dict[str, object]:
         if len(shelf.kept) >= _MOST:
@@ -540,7 +346,7 @@ def _add_photographs(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
         return shelf.describe(key)
 
 
-def _add_patients(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+def _add_patients(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
     @app.put("/patient", summary="Say that photographs are of one patient, and score them again")
     async def join(patient: Patient) -> dict[str, object]:
         known = patient.model_dump(exclude={"ids"})
@@ -553,7 +359,7 @@ def _add_patients(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
         return {"lesions": await queue.run(shelf.compare, key)}
 
 
-def _add_gallery(app: FastAPI, shelf: _Shelf, queue: _Queue, gallery: Gallery) -> None:
+def _add_gallery(app: FastAPI, shelf: Shelf, queue: _Queue, gallery: Gallery) -> None:
     def find(key: str) -> list[dict[str, object]]:
         from hybridlesion.leakage import perceptual_hash
 
@@ -579,14 +385,14 @@ def _add_gallery(app: FastAPI, shelf: _Shelf, queue: _Queue, gallery: Gallery) -
 
 def _case_thumbnail(path: str) -> bytes:
     try:
-        image = read_image(path, long_side=_THUMBNAIL)
+        image = read_image(path, long_side=THUMBNAIL)
     except (ImageError, SourceError) as error:
-        # The path belongs to whoever started the app.
+        # The path in the message is not for clients.
         raise HTTPException(404, "the picture of this case cannot be read.") from error
-    return _jpeg(resize_long_side(image, _THUMBNAIL), 85)
+    return encode_jpeg(resize_long_side(image, THUMBNAIL), 85)
 
 
-def _add_files(app: FastAPI, shelf: _Shelf, queue: _Queue, maps: _Queue) -> None:
+def _add_files(app: FastAPI, shelf: Shelf, queue: _Queue, maps: _Queue) -> None:
     @app.get("/photographs/{key}/photograph.jpg", summary="The photograph at full resolution")
     async def photograph(key: str) -> Response:
         return FileResponse(await queue.run(shelf.photograph_file, key), media_type="image/jpeg")
@@ -649,6 +455,7 @@ def serve(
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # a browser that is opened now waits for the page
     except OSError as error:
         listener.close()
         raise SourceError(f"port {port} is in use. Choose another `port`.") from error
