@@ -325,10 +325,10 @@ def _add_photographs(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
 
     @app.delete("/photographs/{key}", status_code=204, summary="Forget a photograph")
     async def remove(key: str) -> None:
-        patient = shelf[key].person.patient_id
-        shelf.remove(key)
-        if shelf.reader.uses_context and patient is not None:
-            await queue.run(shelf.settle, (), [patient])
+        if shelf[key].person.patient_id is None:
+            shelf.remove(key)
+        else:
+            await queue.run(shelf.remove, key)
 
     @app.put("/photographs/{key}/person", summary="Score again with age, sex and site")
     async def change(key: str, person: Person) -> dict[str, object]:

@@ -149,10 +149,11 @@ class Shelf:
         return key
 
     def remove(self, key: str) -> None:
-        path = self[key].photograph.path
+        path, patient = self[key].photograph.path, self[key].person.patient_id
         del self.kept[key]
         for file in (path, path.with_suffix(".jpg")):
             file.unlink(missing_ok=True)
+        self.settle((), [patient])
 
     def describe(self, key: str) -> dict[str, object]:
         kept = self[key]
