@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridlesion import __version__
 from hybridlesion._sanitize import printable
-from hybridlesion.app._shelf import THUMBNAIL, Age, Person, Shelf, encode_jpeg
+from hybridlesion.app._shelf import THUMBNAIL, Age, Person, _Shelf, encode_jpeg
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.metadata import SEXES, SITES, Sex, Site
@@ -211,7 +211,7 @@ def create_app(
     become a path.
     """
     make_reader = reader if callable(reader) else lambda: reader
-    shelf, queue, maps = Shelf(make_reader), _Queue(longest_queue), _Queue(2)
+    shelf, queue, maps = _Shelf(make_reader), _Queue(longest_queue), _Queue(2)
     loaded = anyio.Event()
 
     async def warm_up() -> None:
@@ -283,7 +283,7 @@ def _add_page(app: FastAPI) -> None:
         return Response(files[name], media_type=f"{kind}; charset=utf-8")
 
 
-def _add_scores(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
+def _add_scores(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
     @app.post("/score", summary="Score one photograph, which is not kept")
     async def score(
         file: Annotated[UploadFile, File(description="JPEG, PNG, TIFF, DICOM or another image.")],
@@ -306,7 +306,7 @@ def _name(file: UploadFile) -> str:
     return name.replace("\n", " ")[:200] or "photograph"
 
 
-def _add_photographs(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
+def _add_photographs(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
     @app.post("/photographs", status_code=201, summary="Read and keep a photograph")
     async def add(file: UploadFile) -> dict[str, object]:
         if len(shelf.kept) >= _MOST:
@@ -346,7 +346,7 @@ def _add_photographs(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
         return shelf.describe(key)
 
 
-def _add_patients(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
+def _add_patients(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
     @app.put("/patient", summary="Say that photographs are of one patient, and score them again")
     async def join(patient: Patient) -> dict[str, object]:
         known = patient.model_dump(exclude={"ids"})
@@ -359,7 +359,7 @@ def _add_patients(app: FastAPI, shelf: Shelf, queue: _Queue) -> None:
         return {"lesions": await queue.run(shelf.compare, key)}
 
 
-def _add_gallery(app: FastAPI, shelf: Shelf, queue: _Queue, gallery: Gallery) -> None:
+def _add_gallery(app: FastAPI, shelf: _Shelf, queue: _Queue, gallery: Gallery) -> None:
     def find(key: str) -> list[dict[str, object]]:
         from hybridlesion.leakage import perceptual_hash
 
@@ -392,7 +392,7 @@ def _case_thumbnail(path: str) -> bytes:
     return encode_jpeg(resize_long_side(image, THUMBNAIL), 85)
 
 
-def _add_files(app: FastAPI, shelf: Shelf, queue: _Queue, maps: _Queue) -> None:
+def _add_files(app: FastAPI, shelf: _Shelf, queue: _Queue, maps: _Queue) -> None:
     @app.get("/photographs/{key}/photograph.jpg", summary="The photograph at full resolution")
     async def photograph(key: str) -> Response:
         return FileResponse(await queue.run(shelf.photograph_file, key), media_type="image/jpeg")

@@ -52,7 +52,7 @@ class Person(BaseModel):
 
 
 @dataclass(frozen=True)
-class Kept:
+class _Kept:
     """A photograph on the shelf, what is known about its patient, and the answer."""
 
     photograph: Photograph
@@ -60,11 +60,11 @@ class Kept:
     answer: dict[str, Any]
 
 
-class Shelf:
+class _Shelf:
     """Photographs of this run, in a private folder, under names that cannot be guessed."""
 
     def __init__(self, make_reader: Callable[[], LesionReader]):
-        self.make_reader, self.kept = make_reader, dict[str, Kept]()
+        self.make_reader, self.kept = make_reader, dict[str, _Kept]()
         self.folder = Path()  # set when the application starts
 
     @cached_property
@@ -77,7 +77,7 @@ class Shelf:
             shutil.copyfileobj(file.file, stream)
         return path
 
-    def read(self, path: Path, name: str, person: Person) -> Kept:
+    def read(self, path: Path, name: str, person: Person) -> _Kept:
         return self._answer(self.reader.read(path, name), person)
 
     def change(self, people: Mapping[str, Person]) -> None:
@@ -129,21 +129,21 @@ class Shelf:
         self._replace(key, self._answer(new, person))
         self.settle((), [person.patient_id])
 
-    def _answer(self, photograph: Photograph, person: Person) -> Kept:
+    def _answer(self, photograph: Photograph, person: Person) -> _Kept:
         known = person.model_dump(mode="json")
         others = self._others(photograph, person)
-        return Kept(photograph, person, self.reader.answer(photograph, **known, others=others))
+        return _Kept(photograph, person, self.reader.answer(photograph, **known, others=others))
 
-    def _replace(self, key: str, kept: Kept) -> None:
+    def _replace(self, key: str, kept: _Kept) -> None:
         if key in self.kept:  # not removed in the meantime
             self.kept[key] = kept
 
-    def __getitem__(self, key: str) -> Kept:
+    def __getitem__(self, key: str) -> _Kept:
         if key not in self.kept:
             raise HTTPException(404, "there is no such photograph; it may have been removed.")
         return self.kept[key]
 
-    def add(self, kept: Kept) -> str:
+    def add(self, kept: _Kept) -> str:
         key = kept.photograph.path.name
         self.kept[key] = kept
         return key
@@ -195,11 +195,25 @@ class Shelf:
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Encode an image as JPEG.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        RGB image.
+    quality : int
+        Quality, 0 to 100.
+
+    Returns
+    -------
+    bytes
+        The file.
+    """
     pixels = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def _table_row(kept: Kept, model: str) -> dict[str, object]:
+def _table_row(kept: _Kept, model: str) -> dict[str, object]:
     from hybridlesion.cnn import CLASSES
 
     answer = kept.answer
