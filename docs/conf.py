@@ -81,7 +81,7 @@ html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
     # The wide tables of the feature catalogue need the room.
-    "secondary_sidebar_items": {"docs/features": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": {"**": ["page-toc"], "docs/features": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
