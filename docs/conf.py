@@ -14,6 +14,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]
 
 import api_reference
+import feature_pictures
 from offline import broken_links, other_hosts
 from sphinx.errors import ExtensionError
 
@@ -79,7 +80,8 @@ html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_theme_options = {
     "navbar_align": "left",
     "show_toc_level": 2,
-    "secondary_sidebar_items": ["page-toc"],
+    # The wide tables of the feature catalogue need the room.
+    "secondary_sidebar_items": {"**": ["page-toc"], "docs/features": []},
     "footer_start": ["copyright"],
     "footer_end": [],
 }
@@ -113,6 +115,11 @@ def _link_gallery(app, docname, source):
     source[0] = re.sub(r"\]\(examples/(\w+)\.py\)", r"](gallery/\1.rst)", source[0])
 
 
+def _add_pictures(app, docname, source):
+    if docname == "docs/features":
+        source[0] = feature_pictures.add_pictures(source[0])
+
+
 def _check_pages(app, error):
     """Fail if a link is broken, or a page or style sheet would load from another host."""
     if error or app.builder.format != "html":
@@ -131,7 +138,9 @@ def _check_pages(app, error):
 
 def setup(app):
     app.connect("builder-inited", lambda app: api_reference.write_pages(), priority=100)
+    app.connect("builder-inited", lambda app: feature_pictures.write_pictures())
     app.connect("autodoc-process-docstring", _escape_attributes, priority=900)
     app.connect("autodoc-skip-member", _skip_metadata_routing)
     app.connect("source-read", _link_gallery)
+    app.connect("source-read", _add_pictures)
     app.connect("build-finished", _check_pages)

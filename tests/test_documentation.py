@@ -12,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 import hybridlesion
-from hybridlesion import __version__
+from hybridlesion import __version__, read_image
 from hybridlesion.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -146,6 +146,20 @@ def test_the_api_shows_no_addresses_or_folders_of_a_machine(api_pages):
     for text in api_pages.values():
         assert not re.search(r" at 0x[0-9a-f]+", text)
         assert str(ROOT) not in text
+
+
+def test_groups_of_the_feature_catalogue_get_pictures(tmp_path):
+    spec = importlib.util.spec_from_file_location("pictures", ROOT / "docs" / "feature_pictures.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.FOLDER = tmp_path / "api"
+    module.write_pictures()
+    page = module.add_pictures((ROOT / "docs" / "features.md").read_text(encoding="utf-8"))
+    shown = re.findall(r"^## (\w+) \(\d+\)\n\n!\[.+\]\(api/(\S+)\)$", page, re.M)
+    assert [family for family, _ in shown] == ["Asymmetry", "Border", "Color", "Structure", "Score"]
+    assert {name for _, name in shown} == {path.name for path in module.FOLDER.iterdir()}
+    for _, name in shown:
+        assert read_image(module.FOLDER / name).std() > 10
 
 
 @pytest.fixture(scope="module")
