@@ -25,6 +25,7 @@ from hybridlesion.features.scores import POINTS, load_scales
 from hybridlesion.featurizer import (
     COLOR_CONSTANCY,
     FINETUNED,
+    FINETUNED_EMBEDDERS,
     Failure,
     LesionFeaturizer,
     read_segmented,
@@ -343,7 +344,7 @@ class LesionReader:
             "hair": details.hair.any(),
             "colours": details.mask.any(),
             "structures": details.mask.any(),
-            "network": self.featurizer.embedder == FINETUNED,
+            "network": self.featurizer.embedder in FINETUNED_EMBEDDERS,
         }
         return [
             {"name": name, "title": layer.title, "legend": layer.legend(photograph.values)}
