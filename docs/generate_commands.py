@@ -16,7 +16,7 @@ FOLDER = Path(__file__).resolve().parent
 
 _INTRODUCTION = """# Commands
 
-Generated from the command line by `python docs/generate_commands.py`; do not edit.
+<!-- Generated from the command line by `python docs/generate_commands.py`; do not edit. -->
 
 Every command has a page here, and `--help` or `-h`; `hybridlesion --version` prints the installed
 version. On the pages, *required* under *default* means that a value must be given, *-* stands for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 # Two workers share two cores: more threads than that only wait for each other. The libraries
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +55,18 @@ def lesions(tmp_path_factory) -> pd.DataFrame:
         malignant_share=0.3,
         random_state=7,
     )
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; the test skips where it or its driver is absent."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
+    with playwright.sync_playwright() as driver:
+        # Containers run as root, where Chromium's own sandbox refuses to start.
+        started = driver.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=180_000
+        )
+        yield started
+        started.close()

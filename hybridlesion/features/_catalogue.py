@@ -80,7 +80,8 @@ def feature_names() -> list[str]:
 
 _INTRODUCTION = """# Features
 
-Generated from the catalogue by `python -m hybridlesion.features > docs/features.md`; do not edit.
+<!-- Generated from the catalogue by `python -m hybridlesion.features > docs/features.md`; do not
+edit. -->
 
 {count} features of one lesion, returned by `hybridlesion.features.abcd(image, mask)`. Except for
 its size, the lesion is measured after resampling to an equivalent diameter of 160 pixels; *d* is

@@ -439,7 +439,7 @@ def read_sources(
     column : str
         Column of the sources, which may be one that no model reads, such as ``attribution``. If no
         table has a column ``"table"``, this name makes each table a source, named after its file;
-        tables that contain all images are passed over.
+        tables that contain all images are ignored.
     image_ids : Series of shape (n,)
         Images.
     id_column : str, default=None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import json
-import shutil
 import threading
 import time
 
@@ -20,7 +19,6 @@ import uvicorn
 from hybridlesion.app import create_app
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 _DROP = """([names, data]) => {
@@ -29,19 +27,6 @@ _DROP = """([names, data]) => {
   for (const name of names) transfer.items.add(new File([bytes], name));
   document.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
-    with playwright.sync_playwright() as driver:
-        # Containers run as root, where Chromium's own sandbox refuses to start.
-        options = {"executable_path": CHROMIUM, "args": ["--no-sandbox"], "timeout": 180_000}
-        started = driver.chromium.launch(**options)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from hybridlesion.training import describe_training
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 HOSTILE_PATIENT = "\"><script>document.title='broken'</script>"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SITES = ("torso", "head/neck")
 # Drawing takes a second each.
 N_SHEETS = 4
@@ -121,21 +119,6 @@ def files(tmp_path_factory) -> PageFiles:
         training,
         page.path,
     )
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium; the test skips where it or its driver is absent."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="no Playwright for Python")
-    with playwright.sync_playwright() as driver:
-        # Containers run as root, where Chromium's own sandbox refuses to start.
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"], timeout=180_000
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture
