@@ -37,6 +37,19 @@ extensions = [
 # The default build needs no network.
 if os.environ.get("INTERSPHINX") == "1":
     extensions.append("sphinx.ext.intersphinx")
+    # Terms of the Python glossary that an inventory lacks stay plain text.
+    suppress_warnings = ["ref.term", "ref.ref"]
+    numpydoc_xref_param_type = True
+    numpydoc_xref_ignore = "all"
+    numpydoc_xref_aliases = {
+        "DataFrame": "pandas.DataFrame",
+        "Series": "pandas.Series",
+        "ndarray": "numpy.ndarray",
+        "Generator": "numpy.random.Generator",
+        "Pipeline": "sklearn.pipeline.Pipeline",
+        "Tensor": "torch.Tensor",
+        "Path": "pathlib.Path",
+    }
     intersphinx_mapping = {
         "python": ("https://docs.python.org/3", None),
         "numpy": ("https://numpy.org/doc/stable", None),
