@@ -412,7 +412,12 @@ def read_columns(
     DataFrame of shape (n, columns)
         Values with the index of `image_ids`; missing for images that the table lacks.
     """
-    frame = read_table(path)
+    return _take_columns(read_table(path), names, image_ids, id_column)
+
+
+def _take_columns(
+    frame: pd.DataFrame, names: Sequence[str], image_ids: pd.Series, id_column: str | None
+) -> pd.DataFrame:
     keys = columns_by_key(frame.columns)
     known = [name for name in names if name in frame]
     named = [keys[key] for key in (column_key(id_column or ""), *_ID_COLUMNS) if key in keys]
@@ -456,15 +461,17 @@ def read_sources(
         If no table has the column, or all images come from one source.
     """
     found = pd.Series(None, index=image_ids.index, dtype=object)
-    columns = [[str(name) for name in read_table(table).columns] for table in tables]
-    names = [name for own in columns for name in own]
-    by_table = column == "table" and column not in names
-    for table, own in zip(tables, columns, strict=True):
-        read = read_columns(table, own if by_table else [column], image_ids, id_column)
+    frames = list(map(read_table, tables))
+    names = [str(name) for frame in frames for name in frame.columns]
+    by_table, stems = column == "table" and column not in names, [Path(t).stem for t in tables]
+    for table, frame in zip(tables, frames, strict=True):
+        wanted = list(frame.columns) if by_table else [column]
+        read = _take_columns(frame, wanted, image_ids, id_column)
         if by_table:
-            inside = read.notna().any(axis=1)
+            inside, stem = read.notna().any(axis=1), Path(table).stem
             if not inside.all():
-                found[found.isna() & inside] = Path(table).stem
+                name = stem if stems.count(stem) == 1 else os.fspath(table)
+                found[found.isna() & inside] = name
         elif column in read:
             found = found.where(found.notna(), normalise_ids(read[column]))
     if column not in names and not by_table:

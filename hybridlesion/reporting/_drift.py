@@ -125,9 +125,12 @@ def detect_drift(
             "fitted on a plain matrix. Fit it again with this release on a feature table."
         )
     notes: list[str] = []
-    batches = {
-        name: rows for table in tables for name, rows in _read(model, table, date, notes).items()
-    }
+    ends = [Path(table).name for table in tables]
+    batches: dict[str, pd.DataFrame] = {}
+    for table, end in zip(tables, ends, strict=True):
+        # Files of the same name in several folders are different batches.
+        name = end if ends.count(end) == 1 else os.fspath(table)
+        batches |= _read(model, table, name, date, notes)
     few = [name for name, rows in batches.items() if len(rows) < _FEW]
     if few:
         words = f"fewer than {_FEW} rows, in which only large shifts are found"
@@ -147,12 +150,16 @@ def detect_drift(
 
 
 def _read(
-    model: BaseEstimator, path: str | os.PathLike, date: str | None, notes: list[str]
+    model: BaseEstimator,
+    path: str | os.PathLike,
+    name: str,
+    date: str | None,
+    notes: list[str],
 ) -> dict[str, pd.DataFrame]:
     """Read the batches of a table, with the columns ``score`` and ``applicability``."""
     source = read_source(path)
     source.check_numbers()
-    table, name = source.frame.reset_index(drop=True), Path(path).name
+    table = source.frame.reset_index(drop=True)
     if table.empty:
         raise TableError(f"{path} has no rows.")
     if "score" not in table:

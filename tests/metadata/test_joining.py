@@ -317,3 +317,12 @@ def test_each_table_can_be_a_source(tmp_path):
     assert found.fillna("-").tolist() == ["graz", "graz", "lyon", "-"]
     with pytest.raises(TableError, match="at least two sources"):
         read_sources(paths[:2], "table", pd.Series(list("abcd")))
+
+
+def test_tables_of_one_name_are_different_sources(tmp_path):
+    paths = [tmp_path / place / "table.csv" for place in ("graz", "lyon")]
+    for path, ids in zip(paths, ("ab", "cd"), strict=True):
+        path.parent.mkdir()
+        pd.DataFrame({"image_id": list(ids)}).to_csv(path, index=False)
+    found = read_sources(paths, "table", pd.Series(list("abcd")))
+    assert found.tolist() == [str(paths[0])] * 2 + [str(paths[1])] * 2

@@ -68,6 +68,16 @@ def test_a_shift_names_its_column(model, batch, column, values, kind):
     assert result.batches["n_groups"].tolist() == [100, 100]
 
 
+def test_files_of_one_name_are_different_batches(model, batch, tmp_path):
+    for folder in ("monday", "tuesday"):
+        (tmp_path / folder).mkdir()
+    shifted = {"qa__mask_share": 0.1}
+    paths = [batch("monday/b.csv", **shifted), batch("tuesday/b.csv")]
+    result = detect_drift(model, paths)
+    assert result.batches["batch"].tolist() == [str(path) for path in paths]
+    assert result.batches["n_alarms"].tolist()[0] > 0 == result.batches["n_alarms"].tolist()[1]
+
+
 def test_significant_but_small_shifts_are_no_alarm(model, batch, monkeypatch):
     moved = batch(n=2000, **{"qa__mask_share": np.linspace(0.2, 0.6, 2000)})
     assert detect_drift(model, [moved]).alarm

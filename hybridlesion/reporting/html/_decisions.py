@@ -77,7 +77,7 @@ def _row(metrics: pd.DataFrame, metric: str) -> list[float]:
 
 @dataclass(frozen=True)
 class ThresholdCounts:
-    """ThresholdCounts at every threshold that the slider can reach.
+    """Decisions at every threshold that the slider can reach.
 
     Parameters
     ----------
