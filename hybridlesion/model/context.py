@@ -11,7 +11,7 @@ from hybridlesion._validation import as_pandas, check_choice
 from hybridlesion.exceptions import TableError
 from hybridlesion.model_selection import grouping
 
-# Neighbours of the local outlier factor, and fewest lesions for which it is defined.
+# Most neighbours of the local outlier factor, and fewest lesions for which it is defined.
 _NEIGHBOURS = 10
 _LEAST = 4
 
@@ -52,6 +52,8 @@ def _sum_by(rows: np.ndarray, group: np.ndarray) -> np.ndarray:
 def outlier_factor(values: np.ndarray, patient: np.ndarray) -> np.ndarray:
     """Local outlier factor of each row among the rows of its patient.
 
+    The neighbours of a lesion are half of the patient's lesions, at most ten.
+
     Parameters
     ----------
     values : ndarray of shape (n, d), float64
@@ -80,7 +82,9 @@ def outlier_factor(values: np.ndarray, patient: np.ndarray) -> np.ndarray:
         if not varying.any():
             continue
         standard = np.clip(spread[:, varying] / scale[varying], -10, 10)
-        found = LocalOutlierFactor(n_neighbors=min(_NEIGHBOURS, len(rows) - 1)).fit(standard)
+        # With all other lesions as neighbours, each would be as close to the outlier as the outlier
+        # is to them, and the outlier would seem the least unusual.
+        found = LocalOutlierFactor(n_neighbors=min(_NEIGHBOURS, len(rows) // 2)).fit(standard)
         factor[rows] = np.minimum(-found.negative_outlier_factor_, 10.0)
     return factor
 

@@ -87,8 +87,8 @@ def test_equal_lesions_of_many_images_have_no_spread_to_divide_by():
     assert (found["ctx__cnn_score_rank"] == 0.5).all()
 
 
-def test_the_odd_lesion_is_far_in_embedding_and_outlier_factor(rng):
-    n = 12
+@pytest.mark.parametrize("n", [5, 6, 8, 11, 12, 30])
+def test_the_odd_lesion_is_far_in_embedding_and_outlier_factor(n, rng):
     table = pd.DataFrame({"patient_id": ["a"] * n})
     for k in range(8):
         table[f"emb__{k}"] = 1.0 + 0.1 * rng.normal(size=n)
